@@ -1,0 +1,3 @@
+//! Events.
+mod words;
+pub use words::*;

@@ -1,0 +1,56 @@
+//! Where an event stands in the one order that decides every result.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EventTime, Topic};
+
+/// The place of an event: ordered by effective time, then the topic's rank, then partition, then offset.
+///
+/// A derived event (an execution of an order, a leg of a transaction) has its cause's place and a sequence of its own,
+/// so that it stands directly behind its cause wherever both are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Effective time: the partition's clock once the event was read, in nanoseconds since the epoch.
+    pub time: u64,
+    /// The topic's rank ([`Topic::rank`]).
+    pub rank: u8,
+    /// The topic's partition.
+    pub partition: u16,
+    /// The record's offset in the partition.
+    pub offset: u64,
+    /// 0 for a record; counted from 1 for what was derived from it.
+    pub sequence: u32,
+}
+
+impl Place {
+    /// The place of a record.
+    pub const fn of_record(time: u64, topic: Topic, partition: u16, offset: u64) -> Self {
+        Self { time, rank: topic.rank(), partition, offset, sequence: 0 }
+    }
+
+    /// The place of the `sequence`-th thing derived from this.
+    pub const fn derived(self, sequence: u32) -> Self {
+        Self { sequence, ..self }
+    }
+
+    /// The effective time as an event time, which is what tables show.
+    pub fn event_time(self) -> EventTime {
+        EventTime::from_effective(self.time)
+    }
+}
+
+/// An event and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Placed<E> {
+    /// Where it stands.
+    pub place: Place,
+    /// What happened.
+    pub event: E,
+}
+
+impl<E> Placed<E> {
+    /// The same place, another event.
+    pub fn map<F>(self, logic: impl FnOnce(E) -> F) -> Placed<F> {
+        Placed { place: self.place, event: logic(self.event) }
+    }
+}

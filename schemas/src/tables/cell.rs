@@ -1,0 +1,206 @@
+//! What may stand in a column: how a value becomes Arrow and how it is read back.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
+    Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
+};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
+use compact_str::CompactString;
+
+use crate::value::{Amount, Date, EventTime, Id, Money, Price, Quantity, Size, Statistic, fixed};
+
+/// A column that does not hold what its table says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CellError {
+    /// The column has another Arrow type, or a NULL where the table allows none.
+    #[error("column {column}, row {row}: expected {expected}")]
+    Unexpected {
+        /// The column's name.
+        column: &'static str,
+        /// The row within its batch.
+        row: usize,
+        /// What should have been there.
+        expected: String,
+    },
+    /// The table has no such column.
+    #[error("there is no column {0}")]
+    MissingColumn(&'static str),
+}
+
+/// A value that can stand in a column.
+pub trait Cell: Sized {
+    /// Collects a column of it.
+    type Builder: ArrayBuilder;
+    /// Whether a missing value is possible.
+    const NULLABLE: bool = false;
+    /// The Arrow type.
+    fn data_type() -> DataType;
+    /// An empty column.
+    fn builder() -> Self::Builder;
+    /// Adds the value.
+    fn append(&self, column: &mut Self::Builder);
+    /// Adds a missing value.
+    fn append_null(column: &mut Self::Builder);
+    /// Reads the value back; `None` when it is missing or the column has another type.
+    fn read(column: &dyn Array, row: usize) -> Option<Self>;
+}
+
+fn primitive<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> Option<T::Native> {
+    let column = column.as_any().downcast_ref::<PrimitiveArray<T>>()?;
+    (row < column.len() && column.is_valid(row)).then(|| column.value(row))
+}
+
+impl<C: Cell> Cell for Option<C> {
+    type Builder = C::Builder;
+    const NULLABLE: bool = true;
+    fn data_type() -> DataType {
+        C::data_type()
+    }
+    fn builder() -> C::Builder {
+        C::builder()
+    }
+    fn append(&self, column: &mut C::Builder) {
+        match self {
+            Some(value) => value.append(column),
+            None => C::append_null(column),
+        }
+    }
+    fn append_null(column: &mut C::Builder) {
+        C::append_null(column);
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        if row < column.len() && column.is_null(row) { Some(None) } else { C::read(column, row).map(Some) }
+    }
+}
+
+macro_rules! decimal_cell {
+    ($($name:ident)+) => {$(
+        impl Cell for $name {
+            type Builder = Decimal128Builder;
+            fn data_type() -> DataType { DataType::Decimal128(28, fixed::FRACTION_DIGITS as i8) }
+            fn builder() -> Decimal128Builder { Decimal128Builder::new().with_data_type(Self::data_type()) }
+            fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
+            fn append_null(column: &mut Decimal128Builder) { column.append_null() }
+            fn read(column: &dyn Array, row: usize) -> Option<Self> { primitive::<Decimal128Type>(column, row).map(Self::from_units) }
+        }
+    )+};
+}
+decimal_cell!(Price Quantity Size Amount Money);
+
+macro_rules! primitive_cell {
+    ($name:ty, $arrow:ty, $builder:ty, $data_type:expr, $into:expr, $from:expr) => {
+        impl Cell for $name {
+            type Builder = $builder;
+            fn data_type() -> DataType {
+                $data_type
+            }
+            fn builder() -> $builder {
+                <$builder>::new().with_data_type($data_type)
+            }
+            fn append(&self, column: &mut $builder) {
+                column.append_value($into(*self))
+            }
+            fn append_null(column: &mut $builder) {
+                column.append_null()
+            }
+            fn read(column: &dyn Array, row: usize) -> Option<Self> {
+                primitive::<$arrow>(column, row).and_then($from)
+            }
+        }
+    };
+}
+primitive_cell!(i64, Int64Type, Int64Builder, DataType::Int64, std::convert::identity, Some);
+primitive_cell!(i32, Int32Type, Int32Builder, DataType::Int32, std::convert::identity, Some);
+// Offsets, ticks and counts stay far below 2^63; SQL engines handle signed integers better.
+primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, |value: u64| i64::try_from(value).unwrap_or(i64::MAX), |value: i64| u64::try_from(value).ok());
+primitive_cell!(Statistic, Float64Type, Float64Builder, DataType::Float64, Statistic::value, Statistic::new);
+primitive_cell!(Date, Date32Type, Date32Builder, DataType::Date32, Date::days, |days| Some(Date::from_days(days)));
+primitive_cell!(
+    EventTime,
+    TimestampNanosecondType,
+    TimestampNanosecondBuilder,
+    DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+    EventTime::nanos,
+    |nanos| Some(EventTime::from_nanos(nanos))
+);
+
+impl Cell for bool {
+    type Builder = BooleanBuilder;
+    fn data_type() -> DataType {
+        DataType::Boolean
+    }
+    fn builder() -> BooleanBuilder {
+        BooleanBuilder::new()
+    }
+    fn append(&self, column: &mut BooleanBuilder) {
+        column.append_value(*self);
+    }
+    fn append_null(column: &mut BooleanBuilder) {
+        column.append_null();
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<BooleanArray>()?;
+        (row < column.len() && column.is_valid(row)).then(|| column.value(row))
+    }
+}
+
+/// The text in a string column.
+pub fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
+    let column = column.as_any().downcast_ref::<StringArray>()?;
+    (row < column.len() && column.is_valid(row)).then(|| column.value(row))
+}
+
+macro_rules! text_cell {
+    ($name:ty, $as_str:expr, $from:expr) => {
+        impl $crate::tables::Cell for $name {
+            type Builder = arrow::array::StringBuilder;
+            fn data_type() -> arrow::datatypes::DataType {
+                arrow::datatypes::DataType::Utf8
+            }
+            fn builder() -> arrow::array::StringBuilder {
+                arrow::array::StringBuilder::new()
+            }
+            fn append(&self, column: &mut arrow::array::StringBuilder) {
+                column.append_value($as_str(self))
+            }
+            fn append_null(column: &mut arrow::array::StringBuilder) {
+                column.append_null()
+            }
+            fn read(column: &dyn arrow::array::Array, row: usize) -> Option<Self> {
+                $crate::tables::cell::read_text(column, row).and_then($from)
+            }
+        }
+    };
+}
+pub(crate) use text_cell;
+text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
+text_cell!(CompactString, CompactString::as_str, |text| Some(CompactString::new(text)));
+
+impl Cell for Vec<Id> {
+    type Builder = ListBuilder<StringBuilder>;
+    fn data_type() -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+    }
+    fn builder() -> Self::Builder {
+        ListBuilder::new(StringBuilder::new())
+    }
+    fn append(&self, column: &mut Self::Builder) {
+        for id in self {
+            column.values().append_value(id.as_str());
+        }
+        column.append(true);
+    }
+    fn append_null(column: &mut Self::Builder) {
+        column.append(false);
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<ListArray>()?;
+        if row >= column.len() || column.is_null(row) {
+            return None;
+        }
+        let ids: ArrayRef = column.value(row);
+        (0..ids.len()).map(|index| Id::read(&ids, index)).collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! What the rules decided, and what somebody should look at.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
+use arrow::datatypes::{DataType, Field, Fields};
+use serde::{Deserialize, Serialize};
+
+use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, table};
+use crate::value::{EventTime, Id, Statistic, Text};
+
+/// A rule that fired, or that could not be decided because something is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule's name.
+    pub rule: Text,
+    /// What it adds to the score; 0 for a rule that could not be decided.
+    pub points: Statistic,
+    /// The features' values (`name=value`), then the ids of the events that made them.
+    pub evidence: Vec<Text>,
+}
+
+table! {
+    /// What a ruleset decided about an event.
+    State Decision = "decisions" by (decision_id) {
+        /// `<ruleset>:<subject type>:<subject>`.
+        decision_id: Id,
+        /// Whether it still stands as it was made.
+        state: DecisionState,
+        /// What it is about.
+        subject_type: SubjectType,
+        /// The transaction's or payment's id.
+        subject_id: Id,
+        /// The account, where there is one.
+        account_id: Option<Id>,
+        /// The rules that decided.
+        ruleset: Text,
+        /// The points.
+        score: Statistic,
+        /// The outcome.
+        decision: Verdict,
+        /// Each rule that fired, with points and evidence.
+        reasons: Vec<Reason>,
+        /// The event's own time.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// Something that somebody should look at.
+    State Alert = "alerts" by (alert_id) {
+        /// Follows from the rule, the subject and the event that raised it.
+        alert_id: Id,
+        /// The family.
+        kind: AlertKind,
+        /// The rule.
+        rule: Text,
+        /// How much it matters.
+        severity: Severity,
+        /// Whom or what it is about.
+        subject: Id,
+        /// Whether it still stands.
+        state: AlertState,
+        /// One sentence with the figures.
+        message: Text,
+        /// The ids behind it.
+        evidence: Vec<Id>,
+        /// When it became what it is.
+        ts: EventTime,
+    }
+}
+
+fn reason_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("rule", DataType::Utf8, false),
+        Field::new("points", DataType::Float64, false),
+        Field::new("evidence", DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))), false),
+    ])
+}
+
+impl Cell for Vec<Reason> {
+    type Builder = ListBuilder<StructBuilder>;
+
+    fn data_type() -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(DataType::Struct(reason_fields()), true)))
+    }
+
+    fn builder() -> Self::Builder {
+        let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![
+            Box::new(StringBuilder::new()),
+            Box::new(Float64Builder::new()),
+            Box::new(ListBuilder::new(StringBuilder::new())),
+        ];
+        ListBuilder::new(StructBuilder::new(reason_fields(), columns))
+    }
+
+    fn append(&self, column: &mut Self::Builder) {
+        for reason in self {
+            let parts = column.values();
+            if let Some(rule) = parts.field_builder::<StringBuilder>(0) {
+                rule.append_value(&reason.rule);
+            }
+            if let Some(points) = parts.field_builder::<Float64Builder>(1) {
+                points.append_value(reason.points.value());
+            }
+            if let Some(evidence) = parts.field_builder::<ListBuilder<StringBuilder>>(2) {
+                for text in &reason.evidence {
+                    evidence.values().append_value(text);
+                }
+                evidence.append(true);
+            }
+            parts.append(true);
+        }
+        column.append(true);
+    }
+
+    fn append_null(column: &mut Self::Builder) {
+        column.append(false);
+    }
+
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<ListArray>()?;
+        if row >= column.len() || column.is_null(row) {
+            return None;
+        }
+        let reasons: ArrayRef = column.value(row);
+        let reasons = reasons.as_any().downcast_ref::<StructArray>()?;
+        let (rules, points) = (reasons.column_by_name("rule")?, reasons.column_by_name("points")?);
+        let evidence = reasons.column_by_name("evidence")?.as_any().downcast_ref::<ListArray>()?;
+        (0..reasons.len())
+            .map(|index| {
+                let texts: ArrayRef = evidence.value(index);
+                Some(Reason {
+                    rule: Text::read(rules, index)?,
+                    points: Statistic::read(points, index)?,
+                    evidence: (0..texts.len()).map(|text| Text::read(&texts, text)).collect::<Option<_>>()?,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TableRow;
+    use super::*;
+
+    #[test]
+    fn a_decision_with_its_reasons_reads_back_from_arrow() -> Result<(), Box<dyn std::error::Error>> {
+        let reason = |rule: &str, evidence: &[&str]| Reason {
+            rule: rule.into(),
+            points: Statistic::new(40.0).unwrap_or_default(),
+            evidence: evidence.iter().map(|text| (*text).into()).collect(),
+        };
+        let decision = |id: &str, reasons| Decision {
+            decision_id: Id::derived(id),
+            state: DecisionState::Made,
+            subject_type: SubjectType::Transaction,
+            subject_id: Id::derived("t1"),
+            account_id: None,
+            ruleset: "banking".into(),
+            score: Statistic::new(70.0).unwrap_or_default(),
+            decision: Verdict::Block,
+            reasons,
+            ts: EventTime::from_nanos(-1),
+        };
+        let rows = vec![
+            decision("a", vec![]),
+            decision("b", vec![reason("velocity", &["count=6", "t0", "t1"]), reason("amount", &[])]),
+        ];
+        assert_eq!(Decision::read_all(&Decision::batch(&rows)?)?, rows);
+        Ok(())
+    }
+}

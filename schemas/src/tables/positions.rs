@@ -1,0 +1,70 @@
+//! What is held, and what it is worth.
+
+use super::table;
+use crate::value::{EventTime, Id, Money, Price, Quantity, Statistic};
+
+table! {
+    /// What an account holds of a symbol, valued on the event-time grid.
+    State Position = "positions" by (account_id, symbol) {
+        /// Whose.
+        account_id: Id,
+        /// Of what.
+        symbol: Id,
+        /// The instrument's currency, which all sums of the row are in; NULL before the instrument is known.
+        currency: Option<Id>,
+        /// Above zero: long. Below: short.
+        quantity: Quantity,
+        /// `cost / (quantity × multiplier)`, rounded for display; 0 when flat.
+        average_price: Price,
+        /// What the open quantity cost (negative: what it brought in), exactly: the state behind the average.
+        cost: Money,
+        /// What closing trades brought in over their cost, less all fees.
+        realized_pnl: Money,
+        /// What the trades brought in (negative: cost), fees included: minus what was bought, plus what was sold.
+        cash_flow: Money,
+        /// The price it is valued at; NULL before the symbol has one.
+        mark_price: Option<Price>,
+        /// `quantity × mark × multiplier`.
+        market_value: Option<Money>,
+        /// `market_value − cost`.
+        unrealized_pnl: Option<Money>,
+        /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// The sums of an account, or of a node of the book path over all accounts below it.
+    State Portfolio = "portfolios" by (scope) {
+        /// `account:ID` or `book:PATH`.
+        scope: Id,
+        /// The account's currency; the base currency for books.
+        currency: Id,
+        /// Market value of all positions, short ones negative.
+        net_value: Money,
+        /// The sum of the magnitudes of the positions' market values.
+        gross_exposure: Money,
+        /// Long less short: the same as `net_value`, under the name that desks look for.
+        net_exposure: Money,
+        /// Posted balances plus the fills' cash flow.
+        cash: Money,
+        /// `cash + net_value`.
+        equity: Money,
+        /// Gross exposure over equity; NULL when equity is zero.
+        leverage: Option<Statistic>,
+        /// Σ weight², where a symbol's weight is its magnitude over gross.
+        hhi: Option<Statistic>,
+        /// The greatest weight.
+        max_weight: Option<Statistic>,
+        /// Sum of the positions' realized P&L.
+        realized_pnl: Money,
+        /// Sum of the positions' unrealized P&L.
+        unrealized_pnl: Money,
+        /// The greatest fall of equity from its running peak so far.
+        max_drawdown: Money,
+        /// The positions that could not be valued in the scope's currency (no mark, no rate), which the sums leave out.
+        unvalued: u64,
+        /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+}

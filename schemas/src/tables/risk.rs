@@ -1,0 +1,28 @@
+//! What could be lost.
+
+use super::{RiskMethod, table};
+use crate::value::{EventTime, Id, Money, Statistic};
+
+table! {
+    /// Value at risk and expected shortfall of a scope over one day.
+    State Risk = "risk" by (scope, method, confidence) {
+        /// `account:ID` or `book:PATH`.
+        scope: Id,
+        /// How it was estimated.
+        method: RiskMethod,
+        /// The confidence, between 0 and 1.
+        confidence: Statistic,
+        /// How many daily returns the configuration asks for.
+        window: u64,
+        /// How many there were.
+        observations: u64,
+        /// The loss not exceeded with that confidence, positive for a loss, in the scope's currency; exact, a scenario's own P&L.
+        var: Money,
+        /// The mean loss beyond it, positive for a loss.
+        expected_shortfall: Money,
+        /// The positions that the scenarios leave out (a gap in the symbol's closes, no mark, no rate).
+        left_out: u64,
+        /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+}

@@ -1,0 +1,111 @@
+//! The row types' common shape, and the macro that declares them.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+
+use super::CellError;
+use crate::value::EventTime;
+
+/// Whether a table's rows are facts or a state that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// Each row is written once and stays.
+    Append,
+    /// One row per key, replaced as it changes; `<name>_history` keeps every change.
+    State,
+}
+
+/// What is fixed about a table: its name, its kind and its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSpec {
+    /// The name in SQL and on disk.
+    pub name: &'static str,
+    /// Facts or state.
+    pub kind: TableKind,
+    /// The columns that name a row; also the order in which rows are written.
+    pub key: &'static [&'static str],
+}
+
+/// A row of a table.
+pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
+    /// The table that the row belongs to.
+    const SPEC: TableSpec;
+    /// The columns, in order, without those that a commit adds.
+    fn fields() -> Vec<Field>;
+    /// The rows as columns, in the order of [`TableRow::fields`].
+    fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
+    /// Reads a row back.
+    fn read(batch: &RecordBatch, row: usize) -> Result<Self, CellError>;
+    /// The event time, which also decides the date folder.
+    fn event_time(&self) -> EventTime;
+    /// Whether two rows have the same key.
+    fn same_key(&self, other: &Self) -> bool;
+
+    /// The rows as one batch.
+    fn batch(rows: &[Self]) -> Result<RecordBatch, arrow::error::ArrowError> {
+        RecordBatch::try_new(Arc::new(Schema::new(Self::fields())), Self::columns(rows.iter()))
+    }
+
+    /// Reads every row of a batch back.
+    fn read_all(batch: &RecordBatch) -> Result<Vec<Self>, CellError> {
+        (0..batch.num_rows()).map(|row| Self::read(batch, row)).collect()
+    }
+}
+
+/// Declares a table: the row type, and from it schema, writer and reader. Key columns come first in the declaration,
+/// so that the derived order of rows is the order of their keys.
+macro_rules! table {
+    ($(#[$doc:meta])* $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub struct $row { $($(#[$field_doc])* pub $field: $type),+ }
+
+        impl $crate::tables::TableRow for $row {
+            const SPEC: $crate::tables::TableSpec = $crate::tables::TableSpec {
+                name: $table,
+                kind: $crate::tables::TableKind::$kind,
+                key: &[$(stringify!($key)),+],
+            };
+
+            fn fields() -> Vec<arrow::datatypes::Field> {
+                vec![$(arrow::datatypes::Field::new(
+                    stringify!($field),
+                    <$type as $crate::tables::Cell>::data_type(),
+                    <$type as $crate::tables::Cell>::NULLABLE,
+                )),+]
+            }
+
+            fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<arrow::array::ArrayRef> {
+                $(let mut $field = <$type as $crate::tables::Cell>::builder();)+
+                for row in rows {
+                    $($crate::tables::Cell::append(&row.$field, &mut $field);)+
+                }
+                vec![$(std::sync::Arc::new(arrow::array::ArrayBuilder::finish(&mut $field)) as arrow::array::ArrayRef),+]
+            }
+
+            fn read(batch: &arrow::array::RecordBatch, row: usize) -> Result<Self, $crate::tables::CellError> {
+                Ok(Self {
+                    $($field: {
+                        let column = batch
+                            .column_by_name(stringify!($field))
+                            .ok_or($crate::tables::CellError::MissingColumn(stringify!($field)))?;
+                        <$type as $crate::tables::Cell>::read(column.as_ref(), row).ok_or_else(|| $crate::tables::CellError::Unexpected {
+                            column: stringify!($field),
+                            row,
+                            expected: <$type as $crate::tables::Cell>::data_type().to_string(),
+                        })?
+                    }),+
+                })
+            }
+
+            fn event_time(&self) -> $crate::EventTime { self.ts }
+
+            fn same_key(&self, other: &Self) -> bool { true $(&& self.$key == other.$key)+ }
+        }
+    };
+}
+pub(crate) use table;

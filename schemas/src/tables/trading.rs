@@ -1,0 +1,109 @@
+//! What the matching of orders leaves behind.
+
+use super::{Liquidity, OrderChange, table};
+use crate::events::{OrderType, Side, TimeInForce};
+use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
+
+table! {
+    /// One side of one match.
+    Append Execution = "executions" by (execution_id) {
+        /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events.
+        execution_id: Id,
+        /// Both sides of a match share it: `<symbol>-<match's sequence>`.
+        match_id: Id,
+        /// The order that was matched.
+        order_id: Id,
+        /// Whose order it was.
+        account_id: Id,
+        /// The instrument.
+        symbol: Id,
+        /// The order's side.
+        side: Side,
+        /// The resting order's price.
+        price: Price,
+        /// How much was matched.
+        quantity: Quantity,
+        /// What the account pays for it; negative for a rebate.
+        fee: Money,
+        /// Whether the order rested or came.
+        liquidity: Liquidity,
+        /// When: the effective time of the order that came.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// One change of one order.
+    Append OrderEvent = "order_events" by (order_id, sequence) {
+        /// The order.
+        order_id: Id,
+        /// Counts the symbol's order events, from 1: their order.
+        sequence: u64,
+        /// Whose order it is.
+        account_id: Id,
+        /// The instrument.
+        symbol: Id,
+        /// What happened.
+        event: OrderChange,
+        /// Why, as a stable code; NULL where nothing needs explaining.
+        reason: Option<Text>,
+        /// What can still be matched.
+        leaves_quantity: Quantity,
+        /// What has been matched so far.
+        cumulative_quantity: Quantity,
+        /// When.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// An order that rests in the book, or a stop that waits for its trigger: with all that decides its future.
+    State OpenOrder = "open_orders" by (symbol, order_id) {
+        /// The instrument.
+        symbol: Id,
+        /// The order.
+        order_id: Id,
+        /// Whose order it is.
+        account_id: Id,
+        /// Which way.
+        side: Side,
+        /// How it names its price.
+        order_type: OrderType,
+        /// The limit; NULL for a market stop.
+        price: Option<Price>,
+        /// The trigger of a stop.
+        stop_price: Option<Price>,
+        /// What can still be matched, shown or hidden.
+        leaves_quantity: Quantity,
+        /// What has been matched so far.
+        cumulative_quantity: Quantity,
+        /// How long it stays.
+        time_in_force: TimeInForce,
+        /// When a `gtd` order ends.
+        expires_at: Option<EventTime>,
+        /// Its place among the symbol's orders at the same price: less is earlier.
+        priority: u64,
+        /// When it last changed.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// The best prices of a symbol's book.
+    State TopOfBook = "top_of_book" by (symbol) {
+        /// The instrument.
+        symbol: Id,
+        /// The highest price that somebody bids.
+        bid: Option<Price>,
+        /// How much is bid there, as far as it is shown.
+        bid_size: Option<Quantity>,
+        /// The lowest price that somebody asks.
+        ask: Option<Price>,
+        /// How much is asked there, as far as it is shown.
+        ask_size: Option<Quantity>,
+        /// The price of the last match.
+        last_price: Option<Price>,
+        /// When it last changed.
+        ts: EventTime,
+    }
+}

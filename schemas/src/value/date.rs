@@ -1,0 +1,108 @@
+//! Calendar days.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::ToSpan;
+use jiff::civil;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::EventTime;
+
+/// A calendar day, as days since 1970-01-01.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(i32);
+
+const EPOCH: civil::Date = civil::date(1970, 1, 1);
+
+impl Date {
+    /// From days since 1970-01-01.
+    pub const fn from_days(days: i32) -> Self {
+        Self(days)
+    }
+
+    /// Days since 1970-01-01.
+    pub const fn days(self) -> i32 {
+        self.0
+    }
+
+    /// The last nanosecond of the day, in UTC.
+    pub fn end(self) -> EventTime {
+        let next = (i64::from(self.0) + 1).saturating_mul(EventTime::DAY as i64);
+        EventTime::from_nanos(next.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match EPOCH.checked_add(self.0.days()) {
+            Ok(date) => write!(out, "{date}"),
+            Err(_) => write!(out, "day {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl FromStr for Date {
+    type Err = String;
+
+    /// `YYYY-MM-DD`, within the years that an [`EventTime`] can name.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shaped = text.len() == 10 && matches!(text.as_bytes(), [_, _, _, _, b'-', _, _, b'-', _, _]);
+        let date: civil::Date = shaped
+            .then(|| text.parse().ok())
+            .flatten()
+            .ok_or_else(|| format!("[bad_date] {text:?} is not a date; write YYYY-MM-DD"))?;
+        if !(1678..=2261).contains(&date.year()) {
+            return Err(format!("[bad_date] {text:?} is outside 1678 to 2261"));
+        }
+        Ok(Self(date.duration_since(EPOCH).as_hours().div_euclid(24).try_into().unwrap_or(0)))
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        if out.is_human_readable() { out.collect_str(self) } else { self.0.serialize(out) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        if !input.is_human_readable() {
+            return i32::deserialize(input).map(Self);
+        }
+        let text = Cow::<str>::deserialize(input)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Date {
+    fn schema_name() -> Cow<'static, str> {
+        "Date".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date", "description": "a calendar day, YYYY-MM-DD" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_read_and_write_the_same_text() {
+        for text in ["1970-01-01", "1969-12-31", "2024-02-29", "1990-01-02", "2022-12-28"] {
+            assert_eq!(text.parse::<Date>().map(|date| date.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["2023-02-29", "20240101", "2024-1-1", "1000-01-01", "today"] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+        assert_eq!("1970-01-02".parse::<Date>().map(|date| date.end().date().to_string()), Ok("1970-01-02".to_owned()));
+    }
+}

@@ -1,0 +1,222 @@
+//! Fixed-point numbers: an `i128` that counts billionths.
+//!
+//! Every amount in Headwater has nine fraction digits, so adding is integer addition: exact, and the same in any order.
+//! A number read from outside has at most [`INTEGER_DIGITS`] integer digits; a computed one may use one digit more,
+//! because that is what the tables' `DECIMAL(28,9)` holds. Beyond that every operation answers `None`, which the caller
+//! turns into a dead letter: nothing wraps and nothing is rounded in silence.
+//!
+//! Products and quotients round once, half to even, to the ninth digit ([`product`], [`quotient`]).
+
+use ethnum::I256;
+
+/// Billionths in one.
+pub const ONE: i128 = 1_000_000_000;
+/// Fraction digits that every number carries.
+pub const FRACTION_DIGITS: usize = 9;
+/// Integer digits that a number read from outside may have.
+pub const INTEGER_DIGITS: usize = 18;
+/// The greatest magnitude that a `DECIMAL(28,9)` column holds, in billionths.
+pub const MAX_UNITS: i128 = 10_i128.pow(28) - 1;
+
+/// Why a text is not a number of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseFixedError {
+    /// The text does not follow the grammar of a JSON number.
+    #[error("is not a decimal number; write digits like \"123.45\"")]
+    NotANumber,
+    /// More digits before the point than [`INTEGER_DIGITS`].
+    #[error("has more than 18 integer digits")]
+    TooManyIntegerDigits,
+    /// More digits behind the point than [`FRACTION_DIGITS`].
+    #[error("has more than 9 fraction digits; it is refused, not rounded")]
+    TooManyFractionDigits,
+}
+
+/// Reads a decimal exactly as written, in billionths. The grammar is that of a JSON number, exponent included.
+pub fn parse(text: &str) -> Result<i128, ParseFixedError> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+        None => (unsigned, 0),
+    };
+    let (integer, fraction) = match mantissa.split_once('.') {
+        Some((integer, fraction)) if !fraction.is_empty() => (integer, fraction),
+        Some(_) => return Err(ParseFixedError::NotANumber),
+        None => (mantissa, ""),
+    };
+    let all_digits = integer.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
+    let leading_zero = integer.len() > 1 && integer.starts_with('0');
+    if integer.is_empty() || !all_digits || leading_zero {
+        return Err(ParseFixedError::NotANumber);
+    }
+    let units = shift(integer, fraction, exponent)?;
+    Ok(if negative { -units } else { units })
+}
+
+fn parse_exponent(text: &str) -> Result<i64, ParseFixedError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ParseFixedError::NotANumber);
+    }
+    // An exponent that fits no i64 has shifted every digit out long before.
+    let magnitude = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
+    Ok(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// Places the decimal point of `integer.fraction × 10^exponent` and counts billionths.
+fn shift(integer: &str, fraction: &str, exponent: i64) -> Result<i128, ParseFixedError> {
+    let digits = || integer.bytes().chain(fraction.bytes()).map(|byte| byte - b'0');
+    let length = i64::try_from(integer.len() + fraction.len()).unwrap_or(i64::MAX / 4);
+    let point = i64::try_from(integer.len()).unwrap_or(i64::MAX / 4) + exponent;
+    // Zero has no first digit; its places count for nothing, but written fraction digits still do.
+    let first = digits().position(|digit| digit != 0).and_then(|place| i64::try_from(place).ok());
+    if first.is_some_and(|first| point - first > INTEGER_DIGITS as i64) {
+        return Err(ParseFixedError::TooManyIntegerDigits);
+    }
+    if length - point > FRACTION_DIGITS as i64 {
+        return Err(ParseFixedError::TooManyFractionDigits);
+    }
+    if first.is_none() {
+        return Ok(0);
+    }
+    // At most 18 + 9 digits that count, so this fits an i128 with room to spare.
+    let written = digits().fold(0_i128, |sum, digit| sum * 10 + i128::from(digit));
+    let missing = u32::try_from(FRACTION_DIGITS as i64 + point - length).unwrap_or(0);
+    Ok(written * 10_i128.pow(missing))
+}
+
+/// Writes billionths as the shortest decimal text: no exponent, no trailing zero.
+pub fn write(units: i128, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+    let magnitude = units.unsigned_abs();
+    let (integer, mut fraction) = (magnitude / ONE as u128, magnitude % ONE as u128);
+    if units < 0 {
+        out.write_char('-')?;
+    }
+    write!(out, "{integer}")?;
+    if fraction != 0 {
+        let mut width = FRACTION_DIGITS;
+        while fraction % 10 == 0 {
+            fraction /= 10;
+            width -= 1;
+        }
+        write!(out, ".{fraction:0width$}")?;
+    }
+    Ok(())
+}
+
+/// `a × b`, both in billionths, rounded half to even to billionths; `None` beyond [`MAX_UNITS`].
+pub fn product(a: i128, b: i128) -> Option<i128> {
+    quotient(a, b, ONE)
+}
+
+/// `a × b / c`, rounded once, half to even; `None` for `c = 0` or a result beyond [`MAX_UNITS`].
+pub fn quotient(a: i128, b: i128, c: i128) -> Option<i128> {
+    if c == 0 {
+        return None;
+    }
+    let rounded = match a.checked_mul(b) {
+        Some(product) => narrow_quotient(product, c),
+        None => wide_quotient(I256::from(a) * I256::from(b), I256::from(c))?,
+    };
+    in_range(rounded)
+}
+
+/// `Some` if a column can hold the number.
+pub fn in_range(units: i128) -> Option<i128> {
+    (units.unsigned_abs() <= MAX_UNITS.unsigned_abs()).then_some(units)
+}
+
+fn narrow_quotient(numerator: i128, divisor: i128) -> i128 {
+    let (quotient, remainder) = (numerator / divisor, numerator % divisor);
+    let away = if (numerator < 0) == (divisor < 0) { 1 } else { -1 };
+    // Compare twice the remainder with the divisor without doubling it, which could overflow.
+    let (remainder, divisor) = (remainder.unsigned_abs(), divisor.unsigned_abs());
+    match remainder.cmp(&(divisor - remainder)) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + away,
+        std::cmp::Ordering::Equal => quotient + if quotient % 2 == 0 { 0 } else { away },
+    }
+}
+
+fn wide_quotient(numerator: I256, divisor: I256) -> Option<i128> {
+    let (quotient, remainder) = (numerator / divisor, numerator % divisor);
+    let away = if (numerator < I256::ZERO) == (divisor < I256::ZERO) { I256::ONE } else { -I256::ONE };
+    let (remainder, divisor) = (remainder.abs(), divisor.abs());
+    let rounded = match remainder.cmp(&(divisor - remainder)) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + away,
+        std::cmp::Ordering::Equal => quotient + if quotient % I256::from(2) == I256::ZERO { I256::ZERO } else { away },
+    };
+    i128::try_from(rounded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_exactly_as_written() {
+        let cases: &[(&str, Result<i128, ParseFixedError>)] = &[
+            ("0", Ok(0)),
+            ("-0", Ok(0)),
+            ("0.000000000", Ok(0)),
+            ("123.45", Ok(123_450_000_000)),
+            ("-123.45", Ok(-123_450_000_000)),
+            ("123456789012.12345678", Ok(123_456_789_012_123_456_780)),
+            ("999999999999999999.999999999", Ok(10_i128.pow(27) - 1)),
+            ("0.000000001", Ok(1)),
+            ("1e3", Ok(1_000 * ONE)),
+            ("1.5E-3", Ok(1_500_000)),
+            ("0e99", Ok(0)),
+            ("1000000000000000000", Err(ParseFixedError::TooManyIntegerDigits)),
+            ("1e18", Err(ParseFixedError::TooManyIntegerDigits)),
+            ("1e99999999999999999999", Err(ParseFixedError::TooManyIntegerDigits)),
+            ("0.0000000001", Err(ParseFixedError::TooManyFractionDigits)),
+            ("1.0000000000", Err(ParseFixedError::TooManyFractionDigits)),
+            ("1e-10", Err(ParseFixedError::TooManyFractionDigits)),
+            ("", Err(ParseFixedError::NotANumber)),
+            ("-", Err(ParseFixedError::NotANumber)),
+            ("+1", Err(ParseFixedError::NotANumber)),
+            ("01", Err(ParseFixedError::NotANumber)),
+            (".5", Err(ParseFixedError::NotANumber)),
+            ("5.", Err(ParseFixedError::NotANumber)),
+            ("1 000", Err(ParseFixedError::NotANumber)),
+            ("1e", Err(ParseFixedError::NotANumber)),
+            ("NaN", Err(ParseFixedError::NotANumber)),
+            ("١", Err(ParseFixedError::NotANumber)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(&parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn writing_is_the_shortest_text_and_reads_back() {
+        for (units, text) in [(0, "0"), (1, "0.000000001"), (-1_500_000_000, "-1.5"), (100 * ONE, "100")] {
+            let mut out = String::new();
+            assert!(write(units, &mut out).is_ok());
+            assert_eq!(out, text);
+            assert_eq!(parse(&out), Ok(units));
+        }
+    }
+
+    #[test]
+    fn halves_round_to_even_whichever_the_sign() {
+        // (numerator, divisor, rounded): 5/2 = 2.5 → 2, 7/2 = 3.5 → 4
+        for (a, c, expected) in [(5, 2, 2), (7, 2, 4), (-5, 2, -2), (-7, 2, -4), (5, -2, -2), (7, 3, 2), (8, 3, 3), (-8, 3, -3)] {
+            assert_eq!(quotient(a, 1, c), Some(expected), "{a}/{c}");
+            assert_eq!(wide_quotient(I256::from(a), I256::from(c)), Some(expected), "wide {a}/{c}");
+        }
+    }
+
+    #[test]
+    fn a_result_that_no_column_holds_is_none() {
+        assert_eq!(product(10_i128.pow(27), 10_i128.pow(27)), None);
+        assert_eq!(product(i128::MAX, i128::MAX), None);
+        assert_eq!(quotient(1, 1, 0), None);
+        assert_eq!(quotient(10_i128.pow(27), 10_i128.pow(27), 10_i128.pow(27)), Some(10_i128.pow(27)));
+    }
+}

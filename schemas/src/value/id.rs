@@ -1,0 +1,127 @@
+//! Identifiers and free text. Short ones (up to 24 bytes) live inline, without an allocation of their own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Free text from outside: a merchant, a venue, a description.
+pub type Text = CompactString;
+
+/// An identifier: 1 to 64 visible ASCII characters. Symbols, currencies, accounts and customers are identifiers too.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Id(CompactString);
+
+/// Why a text is not an [`Id`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseIdError {
+    /// No characters, or more than 64.
+    #[error("must have 1 to 64 characters")]
+    Length,
+    /// Something other than visible ASCII.
+    #[error("may only have visible ASCII characters (no spaces, no control characters)")]
+    Characters,
+}
+
+impl Id {
+    /// The greatest length, in characters.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// Checks the rule of identifiers.
+    pub fn new(text: &str) -> Result<Self, ParseIdError> {
+        if text.is_empty() || text.len() > Self::MAX_LENGTH {
+            return Err(ParseIdError::Length);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ParseIdError::Characters);
+        }
+        Ok(Self(CompactString::new(text)))
+    }
+
+    /// An identifier that the pipeline made itself: parts of identifiers joined, so possibly longer than 64 characters.
+    pub fn derived(text: impl Into<CompactString>) -> Self {
+        Self(text.into())
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Id {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for Id {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Id;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an identifier (a string)")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
+                Id::new(text).map_err(|error| E::custom(format!("[bad_id] an identifier {error}")))
+            }
+        }
+        if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }
+    }
+}
+
+impl schemars::JsonSchema for Id {
+    fn schema_name() -> Cow<'static, str> {
+        "Id".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "pattern": "^[!-~]{1,64}$",
+            "description": "an identifier: 1 to 64 visible ASCII characters"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_1_to_64_visible_ascii_characters() {
+        for (text, expected) in [
+            ("A", Ok(())),
+            ("order-1/x~!", Ok(())),
+            ("", Err(ParseIdError::Length)),
+            (&"x".repeat(64), Ok(())),
+            (&"x".repeat(65), Err(ParseIdError::Length)),
+            ("a b", Err(ParseIdError::Characters)),
+            ("a\n", Err(ParseIdError::Characters)),
+            ("é", Err(ParseIdError::Characters)),
+        ] {
+            assert_eq!(Id::new(text).map(|_| ()), expected, "{text:?}");
+        }
+    }
+}

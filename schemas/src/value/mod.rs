@@ -1,0 +1,16 @@
+//! Values: numbers, identifiers and times, each with one way in and one way out.
+
+mod date;
+pub mod fixed;
+mod id;
+mod numbers;
+mod statistic;
+mod text_enum;
+mod time;
+
+pub use date::Date;
+pub use id::{Id, ParseIdError, Text};
+pub use numbers::{Amount, Money, Price, Quantity, Size};
+pub use statistic::Statistic;
+pub(crate) use text_enum::text_enum;
+pub use time::EventTime;

@@ -1,0 +1,219 @@
+//! The fixed-point types of the trade. All count billionths; they differ in what they mean and in which signs they take.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::fixed::{self, ParseFixedError};
+
+/// Whether a number of the type may be negative or zero when it comes from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Any,
+    NotNegative,
+    Positive,
+}
+
+impl Sign {
+    fn check(self, units: i128, what: &str) -> Result<i128, String> {
+        match self {
+            Sign::NotNegative if units < 0 => Err(format!("[negative_number] {what} must not be negative")),
+            Sign::Positive if units <= 0 => Err(format!("[not_positive] {what} must be above zero")),
+            _ => Ok(units),
+        }
+    }
+}
+
+macro_rules! fixed_point {
+    ($(#[$doc:meta])* $name:ident, $sign:expr, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i128);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+
+            /// From billionths.
+            pub const fn from_units(units: i128) -> Self { Self(units) }
+            /// In billionths.
+            pub const fn units(self) -> i128 { self.0 }
+            /// From a whole number.
+            pub const fn whole(number: i64) -> Self { Self(number as i128 * fixed::ONE) }
+            /// Whether it is exactly nothing.
+            pub const fn is_zero(self) -> bool { self.0 == 0 }
+            /// The sum, or `None` beyond what a column holds.
+            pub fn checked_add(self, other: Self) -> Option<Self> {
+                self.0.checked_add(other.0).and_then(fixed::in_range).map(Self)
+            }
+            /// The difference, or `None` beyond what a column holds.
+            pub fn checked_sub(self, other: Self) -> Option<Self> {
+                self.0.checked_sub(other.0).and_then(fixed::in_range).map(Self)
+            }
+            /// The nearest binary number, for statistics only.
+            pub fn to_statistic(self) -> f64 { self.0 as f64 / fixed::ONE as f64 }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result { fixed::write(self.0, out) }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result { fixed::write(self.0, out) }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseFixedError;
+            fn from_str(text: &str) -> Result<Self, ParseFixedError> { fixed::parse(text).map(Self) }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                if out.is_human_readable() { out.collect_str(self) } else { self.0.serialize(out) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+                if !input.is_human_readable() {
+                    return i128::deserialize(input).map(Self);
+                }
+                let units = exact(input)?;
+                $sign.check(units, $what).map(Self).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema { decimal_schema($sign, $what) }
+        }
+    };
+}
+
+fixed_point!(
+    /// What one unit costs, in the instrument's currency. May be negative (spreads, power).
+    Price, Sign::Any, "a price"
+);
+fixed_point!(
+    /// How much was ordered or filled: above zero when it comes from outside; a position's is signed.
+    Quantity, Sign::Positive, "a quantity"
+);
+fixed_point!(
+    /// How much is shown or was printed in market data: zero is possible, less is not.
+    Size, Sign::NotNegative, "a size"
+);
+fixed_point!(
+    /// A sum of money that came from outside: zero is possible, less is not, the direction is said by the event.
+    Amount, Sign::NotNegative, "an amount"
+);
+fixed_point!(
+    /// A signed sum of money in some currency.
+    Money, Sign::Any, "a sum"
+);
+
+impl Quantity {
+    /// The same quantity the other way round.
+    pub const fn negated(self) -> Self {
+        Self(-self.0)
+    }
+
+    /// The quantity without its sign.
+    pub const fn magnitude(self) -> Self {
+        Self(self.0.abs())
+    }
+}
+
+impl Amount {
+    /// As a signed sum.
+    pub const fn money(self) -> Money {
+        Money(self.0)
+    }
+}
+
+impl Money {
+    /// The same sum the other way round.
+    pub const fn negated(self) -> Self {
+        Self(-self.0)
+    }
+
+    /// The sum without its sign.
+    pub const fn magnitude(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Price × quantity × multiplier, each product rounded half to even to nine digits; `None` beyond what a column holds.
+    pub fn notional(price: Price, quantity: Quantity, multiplier: Quantity) -> Option<Self> {
+        let value = fixed::product(price.0, quantity.0)?;
+        if multiplier.0 == fixed::ONE {
+            return Some(Self(value));
+        }
+        fixed::product(value, multiplier.0).map(Self)
+    }
+}
+
+/// The billionths of a JSON string or number, read as written: never through a binary float.
+fn exact<'de, D: Deserializer<'de>>(input: D) -> Result<i128, D::Error> {
+    use serde::de::Error;
+    let raw = <&RawValue>::deserialize(input)?.get();
+    let text = match raw.as_bytes().first() {
+        Some(b'"') => match raw.get(1..raw.len() - 1) {
+            // An escape inside a number is odd but legal JSON.
+            Some(inside) if !inside.contains('\\') => Cow::Borrowed(inside),
+            _ => Cow::Owned(serde_json::from_str::<String>(raw).map_err(D::Error::custom)?),
+        },
+        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
+        _ => return Err(D::Error::custom("[wrong_type] a decimal must be a JSON string or number")),
+    };
+    fixed::parse(&text).map_err(|error| D::Error::custom(format!("[bad_decimal] {text:?} {error}")))
+}
+
+fn decimal_schema(sign: Sign, what: &str) -> schemars::Schema {
+    let minus = if sign == Sign::Any { "-?" } else { "" };
+    let minimum = match sign {
+        Sign::Any => serde_json::json!({ "type": "number" }),
+        Sign::NotNegative => serde_json::json!({ "type": "number", "minimum": 0 }),
+        Sign::Positive => serde_json::json!({ "type": "number", "exclusiveMinimum": 0 }),
+    };
+    schemars::json_schema!({
+        "description": format!("{what}: a decimal, preferably as a string; at most 18 integer and 9 fraction digits, read exactly as written"),
+        "anyOf": [
+            { "type": "string", "pattern": format!("^{minus}(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$") },
+            minimum
+        ]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_numbers_keep_all_their_digits() {
+        let read = |text: &str| serde_json::from_str::<Money>(text).map(|money| money.to_string()).map_err(|error| error.to_string());
+        assert_eq!(read("123456789012.12345678"), Ok("123456789012.12345678".into()));
+        assert_eq!(read("\"123456789012.12345678\""), Ok("123456789012.12345678".into()));
+        assert_eq!(read(r#""1\u0032""#), Ok("12".into()));
+        assert!(read("true").is_err_and(|error| error.starts_with("[wrong_type]")));
+        assert!(read("1.0000000001").is_err_and(|error| error.starts_with("[bad_decimal]")));
+    }
+
+    #[test]
+    fn signs_are_checked_where_they_come_in() {
+        assert!(serde_json::from_str::<Quantity>("0").is_err_and(|error| error.to_string().starts_with("[not_positive]")));
+        assert!(serde_json::from_str::<Size>("0").is_ok());
+        assert!(serde_json::from_str::<Amount>("-1").is_err_and(|error| error.to_string().starts_with("[negative_number]")));
+        assert!(serde_json::from_str::<Price>("-1").is_ok());
+    }
+
+    #[test]
+    fn notional_rounds_half_to_even_at_the_ninth_digit() {
+        let notional = |price: &str, quantity: &str| Money::notional(price.parse().ok()?, quantity.parse().ok()?, Quantity::whole(1));
+        assert_eq!(notional("0.000000001", "0.5"), Some(Money::ZERO));
+        assert_eq!(notional("0.000000003", "0.5"), Some(Money::from_units(2)));
+        assert_eq!(notional("10000", "12"), Some(Money::whole(120_000)));
+        assert_eq!(notional("999999999999999999", "999999999999999999"), None);
+    }
+}
