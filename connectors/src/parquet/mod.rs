@@ -1,0 +1,2 @@
+//! Commits.
+pub mod record;

@@ -1,0 +1,110 @@
+//! The commit record: one JSON file per commit, which names everything that exists.
+//!
+//! `commits/<n>.json` lists the files that commit `n` added, with their rows, bytes and SHA-256, and for every partition
+//! where reading goes on. Records are chained: each holds its predecessor's hash, so that no commit can be removed or
+//! changed unseen. `committed_at` is outside the hash: it is the one thing that differs when a run is repeated.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The version of the layout that this program writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What `previous_hash` is in the first commit.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// One commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitRecord {
+    /// The layout's version.
+    pub format_version: u32,
+    /// Counts from 1, without gaps.
+    pub commit_id: u64,
+    /// The first tick that the commit holds.
+    pub first_tick: u64,
+    /// The tick behind the last one that it holds.
+    pub end_tick: u64,
+    /// Nanoseconds in a tick.
+    pub tick_interval_ns: u64,
+    /// How many workers wrote it.
+    pub workers: u32,
+    /// The files it adds, ordered by path.
+    pub files: Vec<CommittedFile>,
+    /// Where reading goes on, ordered by topic and partition.
+    pub partitions: Vec<PartitionProgress>,
+    /// The hash of the commit before, [`GENESIS`] for the first.
+    pub previous_hash: String,
+    /// SHA-256 over the record's JSON with `hash` and `committed_at` empty.
+    pub hash: String,
+    /// When the record was written (RFC 3339, wall clock). Outside the hash.
+    pub committed_at: String,
+}
+
+/// Which of a table's data sets a file belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileRole {
+    /// Rows of an append table.
+    Rows,
+    /// Of a state table, the rows of the keys that changed: `change` is 1 for the key's row now, -1 for a key that is gone.
+    State,
+    /// Of a state table, every change, under `<table>_history`.
+    History,
+}
+
+/// One Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommittedFile {
+    /// The path below the data directory, with `/` between its parts:
+    /// `<table>/date=YYYY-MM-DD/<commit>-<worker>.parquet`.
+    pub path: String,
+    /// The table, without `_history`.
+    pub table: String,
+    /// Which of the table's data sets.
+    pub role: FileRole,
+    /// How many rows.
+    pub rows: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Where reading of a partition goes on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionProgress {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u16,
+    /// The first offset to read again; records of it whose tick is below `end_tick` are in the commit already.
+    pub offset: u64,
+    /// The partition's clock before that offset, in nanoseconds since the epoch.
+    pub clock: u64,
+}
+
+impl CommitRecord {
+    /// The hash that the record should have.
+    pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
+        let content = Self { hash: String::new(), committed_at: String::new(), ..self.clone() };
+        // Fields are written in the order of their declaration, without spaces: one text for one content.
+        Ok(hex(&Sha256::digest(serde_json::to_vec(&content)?)))
+    }
+
+    /// How many rows it adds, over all files.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+}
+
+/// Bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

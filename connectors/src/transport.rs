@@ -1,0 +1,148 @@
+//! Where records come from and go to, whatever carries them: the traits that `log/` and `kafka/` implement.
+//!
+//! A [`Transport`] is opened once per process and shared by its threads. Each worker opens a [`Reader`] of its own and
+//! assigns partitions to it by hand; offsets, clocks and decoding are the business of [`crate::source`], not of a
+//! transport. Delivery: a reader hands out every record from the offset it was given, in order, each once.
+
+use std::fmt;
+
+/// A record as a transport carries it. Borrowed: what is kept is copied by the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRecord<'a> {
+    /// Where it stands in its partition.
+    pub offset: u64,
+    /// Where the next record stands, as far as is known: the offset to go on from.
+    pub next_offset: u64,
+    /// The key's bytes.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The transport's own timestamp in milliseconds since the epoch, where it has one.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A partition as it is now: records from `low` (inclusive) to `high` (exclusive) can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartitionState {
+    /// The partition.
+    pub partition: u16,
+    /// The first offset that is still there.
+    pub low: u64,
+    /// The offset behind the last record.
+    pub high: u64,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStatus {
+    /// The limit was reached; there may be more.
+    More,
+    /// Nothing further has arrived yet, but the partition's end was not confirmed either (a broker is away or slow).
+    Waiting,
+    /// Everything up to the partition's end was handed out; `position` is the offset to go on from.
+    End {
+        /// The offset behind everything that was read or passed over (transaction markers, compacted records).
+        position: u64,
+    },
+}
+
+/// What went wrong in a transport: what was attempted, on what, and whether trying again can help.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempt} {object}: {cause}{}", if *.retry { " (trying again may help)" } else { "" })]
+pub struct TransportError {
+    /// What was attempted: "reading", "listing the partitions of".
+    pub attempt: &'static str,
+    /// On what: a file, a topic and partition, a broker.
+    pub object: String,
+    /// Why it failed, and how to mend it.
+    pub cause: String,
+    /// Whether a retry can help.
+    pub retry: bool,
+}
+
+/// A place that topics live in.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// The partitions of a topic, in order; empty if the topic does not exist.
+    fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError>;
+
+    /// Creates a topic if it is missing, with that many partitions. True if it was created.
+    fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError>;
+
+    /// Opens a reader. `wake` is called, from any thread, whenever a reader that was [`ReadStatus::Waiting`] or at its
+    /// end may have more; a transport that cannot tell never calls it, and is asked again after a moment.
+    fn reader(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Box<dyn Reader>, TransportError>;
+
+    /// Opens a publisher.
+    fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError>;
+}
+
+/// Reads partitions that were assigned to it. Partitions that are not asked for cost bounded memory only.
+pub trait Reader {
+    /// Begins to read a partition at an offset; the answer names the partition in the other calls.
+    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError>;
+
+    /// Hands out up to `max_records` records, without waiting.
+    fn read(&mut self, slot: usize, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError>;
+
+    /// The offset behind the partition's last record, as last heard; `None` before anything was heard.
+    fn high_watermark(&self, slot: usize) -> Option<u64>;
+
+    /// Tells the outside how far a committed state has come, for tools that show lag. A resume never depends on it.
+    fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError>;
+}
+
+/// Writes records.
+pub trait Publisher: Send {
+    /// Adds a record to a topic; the partition follows from the key ([`partition_of`]), without one from the record's number.
+    fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError>;
+
+    /// Waits until everything sent so far is safely stored.
+    fn flush(&mut self) -> Result<(), TransportError>;
+}
+
+/// The partition of a key: murmur2, as Kafka's own Java client places it (`toPositive(murmur2(key)) % partitions`).
+pub fn partition_of(key: &[u8], partitions: u16) -> u16 {
+    let positive = murmur2(key) & 0x7fff_ffff;
+    u16::try_from(positive % u32::from(partitions.max(1))).unwrap_or(0)
+}
+
+/// The 32-bit murmur2 of Kafka's clients, seed 0x9747b28c.
+fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c_u32 ^ u32::try_from(data.len() & 0xffff_ffff).unwrap_or(0);
+    let (words, tail) = data.as_chunks::<4>();
+    for word in words {
+        let mut mixed = u32::from_le_bytes(*word).wrapping_mul(M);
+        mixed ^= mixed >> 24;
+        hash = hash.wrapping_mul(M) ^ mixed.wrapping_mul(M);
+    }
+    if !tail.is_empty() {
+        for (index, byte) in tail.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * index);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of Kafka's own `UtilsTest.testMurmur2`.
+    #[test]
+    fn murmur2_agrees_with_the_java_client() {
+        for (text, expected) in [
+            ("21", -973932308),
+            ("foobar", -790332482),
+            ("a-little-bit-long-string", -985981536),
+            ("a-little-bit-longer-string", -1486304829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+            ("abc", 479470107),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()).cast_signed(), expected, "{text}");
+        }
+    }
+}
