@@ -1,4 +1,7 @@
 //! Connectors: how records come in, and how tables go out.
+
 pub mod kafka;
+pub mod log;
 pub mod parquet;
+pub mod source;
 pub mod transport;

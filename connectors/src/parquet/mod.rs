@@ -1,2 +1,101 @@
-//! Commits.
+//! Commits: every table's rows below one tick, in Parquet, all at once or not at all.
+//!
+//! ```text
+//!  rows (row, tick, ±1) ─► buffers ─┐                                      every worker
+//!  frontier of all rows ─► closing tick F ─► write rows below F:           (staging, fsync, rename)
+//!                          (worker 0)        └─► report ─► publish commits/<n>.json (worker 0, atomically)
+//! ```
+//!
+//! - One tick F closes a commit for **all** tables, so balances, alerts and reports never disagree.
+//! - Files are written in a staging folder outside the tables, made durable, and renamed to names that follow from
+//!   (table, date, commit, worker). What no commit record names does not exist: a process that dies in the middle leaves
+//!   files that nobody reads and that the next start removes.
+//! - The record is published last, atomically and never over an existing one ([`record`]).
+//! - A state table is written twice: `<table>_history` has every change, `<table>` one row per key and commit, the
+//!   newest of which is the current one.
+//!
+//! Files: [`record`] is the record, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
+//! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
+
+pub mod buffer;
+pub mod commit;
+pub mod directory;
+mod durable;
 pub mod record;
+mod writer;
+
+use std::path::PathBuf;
+
+/// Why a commit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A file operation failed.
+    #[error("{attempt} {path}: {cause}")]
+    File {
+        /// What was attempted.
+        attempt: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        cause: std::io::Error,
+    },
+    /// Rows could not be written as Parquet.
+    #[error("writing {path} as Parquet: {cause}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        cause: parquet::errors::ParquetError,
+    },
+    /// Rows could not be put into columns.
+    #[error("table {table}: {cause}")]
+    Columns {
+        /// The table.
+        table: &'static str,
+        /// Why not.
+        cause: arrow::error::ArrowError,
+    },
+    /// The record could not be written as JSON.
+    #[error("commit {commit_id}: {cause}")]
+    Record {
+        /// The commit.
+        commit_id: u64,
+        /// Why not.
+        cause: serde_json::Error,
+    },
+    /// Another process writes the directory.
+    #[error("{path} is in use by another headwater process: one data directory has one writer; stop it, or use another --data")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The directory has commits already.
+    #[error(
+        "{path} already holds commits (the last one is {last}): this version cannot go on from them; give an empty directory with --data, or move this one away"
+    )]
+    NotEmpty {
+        /// The data directory.
+        path: PathBuf,
+        /// The last commit.
+        last: u64,
+    },
+    /// The directory is not one of ours.
+    #[error("{path} holds files but no commits of headwater: give an empty directory with --data")]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A commit record of that number is there already.
+    #[error("{path} exists already: another process has written it; nothing was overwritten")]
+    Published {
+        /// The record.
+        path: PathBuf,
+    },
+}
+
+impl CommitError {
+    fn file(attempt: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::File { attempt, path, cause }
+    }
+}

@@ -195,24 +195,6 @@ text_enum! {
 }
 
 text_enum! {
-    /// A step of a transfer behind its initiation.
-    TransferStep {
-        /// `debited`
-        Debited = "debited",
-        /// `credited`
-        Credited = "credited",
-        /// `completed`
-        Completed = "completed",
-        /// `failed`
-        Failed = "failed",
-        /// `debit_reversed`
-        DebitReversed = "debit_reversed",
-        /// `credit_reversed`
-        CreditReversed = "credit_reversed",
-    }
-}
-
-text_enum! {
     /// How an attempt at access ended.
     AccessOutcome {
         /// `success`

@@ -7,9 +7,7 @@ use arrow::array::{
     Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
-use compact_str::CompactString;
-
-use crate::value::{Amount, Date, EventTime, Id, Money, Price, Quantity, Size, Statistic, fixed};
+use crate::value::{Amount, Date, Decimal, Factor, EventTime, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
 
 /// A column that does not hold what its table says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +85,7 @@ macro_rules! decimal_cell {
         }
     )+};
 }
-decimal_cell!(Price Quantity Size Amount Money);
+decimal_cell!(Price Quantity Size Amount Money Factor Decimal);
 
 macro_rules! primitive_cell {
     ($name:ty, $arrow:ty, $builder:ty, $data_type:expr, $into:expr, $from:expr) => {
@@ -176,7 +174,7 @@ macro_rules! text_cell {
 }
 pub(crate) use text_cell;
 text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
-text_cell!(CompactString, CompactString::as_str, |text| Some(CompactString::new(text)));
+text_cell!(Text, Text::as_str, |text| Some(Text::new(text)));
 
 impl Cell for Vec<Id> {
     type Builder = ListBuilder<StringBuilder>;

@@ -40,8 +40,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
     fn read(batch: &RecordBatch, row: usize) -> Result<Self, CellError>;
     /// The event time, which also decides the date folder.
     fn event_time(&self) -> EventTime;
-    /// Whether two rows have the same key.
-    fn same_key(&self, other: &Self) -> bool;
+    /// The order of the rows' keys.
+    fn cmp_key(&self, other: &Self) -> std::cmp::Ordering;
 
     /// The rows as one batch.
     fn batch(rows: &[Self]) -> Result<RecordBatch, arrow::error::ArrowError> {
@@ -104,7 +104,9 @@ macro_rules! table {
 
             fn event_time(&self) -> $crate::EventTime { self.ts }
 
-            fn same_key(&self, other: &Self) -> bool { true $(&& self.$key == other.$key)+ }
+            fn cmp_key(&self, other: &Self) -> std::cmp::Ordering {
+                std::cmp::Ordering::Equal$(.then_with(|| self.$key.cmp(&other.$key)))+
+            }
         }
     };
 }

@@ -10,7 +10,7 @@ mod time;
 
 pub use date::Date;
 pub use id::{Id, ParseIdError, Text};
-pub use numbers::{Amount, Money, Price, Quantity, Size};
+pub use numbers::{Amount, Decimal, Factor, Money, Price, Quantity, Size};
 pub use statistic::Statistic;
 pub(crate) use text_enum::text_enum;
 pub use time::EventTime;

@@ -114,6 +114,15 @@ fixed_point!(
     Money, Sign::Any, "a sum"
 );
 
+fixed_point!(
+    /// A number that multiplies or divides: a multiplier, a rate, a tick or lot size. Above zero.
+    Factor, Sign::Positive, "a factor"
+);
+fixed_point!(
+    /// A decimal of any sign: a coordinate, an interest rate, a threshold.
+    Decimal, Sign::Any, "a decimal"
+);
+
 impl Quantity {
     /// The same quantity the other way round.
     pub const fn negated(self) -> Self {
@@ -145,7 +154,7 @@ impl Money {
     }
 
     /// Price × quantity × multiplier, each product rounded half to even to nine digits; `None` beyond what a column holds.
-    pub fn notional(price: Price, quantity: Quantity, multiplier: Quantity) -> Option<Self> {
+    pub fn notional(price: Price, quantity: Quantity, multiplier: Factor) -> Option<Self> {
         let value = fixed::product(price.0, quantity.0)?;
         if multiplier.0 == fixed::ONE {
             return Some(Self(value));
@@ -210,7 +219,7 @@ mod tests {
 
     #[test]
     fn notional_rounds_half_to_even_at_the_ninth_digit() {
-        let notional = |price: &str, quantity: &str| Money::notional(price.parse().ok()?, quantity.parse().ok()?, Quantity::whole(1));
+        let notional = |price: &str, quantity: &str| Money::notional(price.parse().ok()?, quantity.parse().ok()?, Factor::whole(1));
         assert_eq!(notional("0.000000001", "0.5"), Some(Money::ZERO));
         assert_eq!(notional("0.000000003", "0.5"), Some(Money::from_units(2)));
         assert_eq!(notional("10000", "12"), Some(Money::whole(120_000)));

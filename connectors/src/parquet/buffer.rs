@@ -1,0 +1,153 @@
+//! Rows that wait for their commit.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use headwater_schemas::Date;
+use headwater_schemas::tables::{TableKind, TableRow};
+
+use super::CommitError;
+use super::directory::table_file;
+use super::record::{CommittedFile, FileRole};
+use super::writer::{FileRows, write};
+
+/// The changes of one table that a worker has and no commit holds yet.
+#[derive(Debug)]
+pub struct TableBuffer<R> {
+    waiting: Vec<(R, u64, isize)>,
+}
+
+/// A handle to a table's buffer, for the operators of one worker.
+#[derive(Debug)]
+pub struct TableHandle<R> {
+    buffer: Rc<RefCell<TableBuffer<R>>>,
+}
+
+impl<R> Clone for TableHandle<R> {
+    fn clone(&self) -> Self {
+        Self { buffer: Rc::clone(&self.buffer) }
+    }
+}
+
+impl<R> TableHandle<R> {
+    /// Adds changes.
+    pub fn extend(&self, changes: impl IntoIterator<Item = (R, u64, isize)>) {
+        self.buffer.borrow_mut().waiting.extend(changes);
+    }
+
+    /// Adds one change.
+    pub fn push(&self, row: R, tick: u64, diff: isize) {
+        self.buffer.borrow_mut().waiting.push((row, tick, diff));
+    }
+}
+
+/// Where and as what a worker writes a commit's files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) staging: &'a Path,
+    pub(super) commit_id: u64,
+    pub(super) worker: usize,
+    /// The tick behind the last one of the commit.
+    pub(super) end_tick: u64,
+}
+
+/// A table that can be committed, whatever its rows are.
+pub(super) trait CommitTable {
+    /// Writes the rows below the end tick into staging, and forgets them.
+    fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
+}
+
+/// All tables of a worker.
+#[derive(Clone, Default)]
+pub struct Tables {
+    tables: Rc<RefCell<Vec<Rc<RefCell<dyn CommitTable>>>>>,
+}
+
+impl Tables {
+    /// Adds a table.
+    pub fn add<R: TableRow>(&self) -> TableHandle<R> {
+        let buffer = Rc::new(RefCell::new(TableBuffer { waiting: Vec::new() }));
+        self.tables.borrow_mut().push(Rc::clone(&buffer) as Rc<RefCell<dyn CommitTable>>);
+        TableHandle { buffer }
+    }
+
+    /// Writes every table's rows below the end tick.
+    pub(super) fn write(&self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
+        let mut files = Vec::new();
+        for table in self.tables.borrow().iter() {
+            files.extend(table.borrow_mut().write(target)?);
+        }
+        Ok(files)
+    }
+}
+
+impl<R: TableRow> CommitTable for TableBuffer<R> {
+    fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
+        let mut changes: Vec<_> = self.waiting.extract_if(.., |(_, tick, _)| *tick < target.end_tick).collect();
+        net(&mut changes);
+        match R::SPEC.kind {
+            TableKind::Append => write_by_date(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (row, 1)), false),
+            TableKind::State => {
+                let mut files = write_by_date(target, FileRole::History, changes.iter().map(|(row, _, diff)| (row, *diff)), true)?;
+                files.extend(write_by_date(target, FileRole::State, newest(&changes).into_iter(), true)?);
+                Ok(files)
+            }
+        }
+    }
+}
+
+/// Orders changes by key, then tick, what was before what is; and drops what cancels out within a tick.
+fn net<R: TableRow>(changes: &mut Vec<(R, u64, isize)>) {
+    changes.sort_unstable_by(|(a, a_tick, a_diff), (b, b_tick, b_diff)| {
+        a.cmp_key(b).then(a_tick.cmp(b_tick)).then_with(|| a.cmp(b)).then(a_diff.cmp(b_diff))
+    });
+    changes.dedup_by(|later, earlier| {
+        let same = later.1 == earlier.1 && later.0 == earlier.0;
+        if same {
+            earlier.2 += later.2;
+        }
+        same
+    });
+    changes.retain(|(_, _, diff)| *diff != 0);
+    // Within a tick, what was goes before what is.
+    changes.sort_by(|(a, a_tick, a_diff), (b, b_tick, b_diff)| a.cmp_key(b).then(a_tick.cmp(b_tick)).then(a_diff.cmp(b_diff)));
+}
+
+/// Of changes in order, the last one per key: the row that is now, or the row that was if the key is gone.
+fn newest<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<(&R, isize)> {
+    let same_key = |a: &(R, u64, isize), b: &(R, u64, isize)| a.0.cmp_key(&b.0).is_eq();
+    changes.chunk_by(same_key).filter_map(|group| group.last()).map(|(row, _, diff)| (row, *diff)).collect()
+}
+
+/// One file per date that rows have.
+fn write_by_date<'a, R: TableRow>(
+    target: Target<'_>,
+    role: FileRole,
+    changes: impl Iterator<Item = (&'a R, isize)>,
+    with_change: bool,
+) -> Result<Vec<CommittedFile>, CommitError> {
+    let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
+    for (row, diff) in changes {
+        let file = dates
+            .entry(row.event_time().date())
+            .or_insert_with(|| FileRows { rows: Vec::new(), changes: with_change.then(Vec::new) });
+        // A fact that two equal events made stands twice.
+        for _ in 0..diff.unsigned_abs() {
+            file.rows.push(row);
+            file.changes.iter_mut().for_each(|changes| changes.push(if diff < 0 { -1 } else { 1 }));
+        }
+    }
+    let write_one = |(date, content): (Date, FileRows<'a, R>)| {
+        let path = table_file(R::SPEC.name, role, date, target.commit_id, target.worker);
+        let staged = target.staging.join(&path);
+        let folder = staged.parent().unwrap_or(target.staging);
+        fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
+        let written = write(&staged, target.commit_id, &content)?;
+        let table = R::SPEC.name.to_owned();
+        Ok(CommittedFile { path, table, role, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
+    };
+    dates.into_iter().map(write_one).collect()
+}

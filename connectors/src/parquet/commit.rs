@@ -1,0 +1,266 @@
+//! Committing as part of the dataflow: the closing tick out, rows down, reports in, the record published.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::{Scope, StreamVec};
+use timely::progress::Antichain;
+use timely::scheduling::Activator;
+
+use super::CommitError;
+use super::buffer::{Tables, Target};
+use super::directory::{record_path, staging_folder};
+use super::durable;
+use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, PartitionProgress};
+use crate::source::SourceProgress;
+
+/// How commits are made.
+#[derive(Clone)]
+pub struct CommitSettings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The time between commits.
+    pub interval: Duration,
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
+    /// What `committed_at` is made of: the wall clock as RFC 3339.
+    pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Told of every commit once it is published, on worker 0.
+    pub published: Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>,
+    /// Told of the error that ends the run.
+    pub failure: Arc<dyn Fn(CommitError) + Send + Sync>,
+}
+
+/// Everything below a tick is complete: write it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Close {
+    commit_id: u64,
+    end_tick: u64,
+}
+
+/// What a worker has written of a commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Report {
+    commit_id: u64,
+    files: Vec<CommittedFile>,
+    partitions: Vec<PartitionProgress>,
+}
+
+/// What worker 0 knows of the commits in progress, shared by the operator that closes and the one that publishes.
+#[derive(Default)]
+struct Ledger {
+    /// The commit that workers are writing now.
+    open: Option<Open>,
+    last_id: u64,
+    last_end_tick: u64,
+    last_hash: Option<String>,
+    /// Wakes the closing operator once the open commit is published.
+    closer: Option<Activator>,
+    failed: bool,
+}
+
+struct Open {
+    close: Close,
+    began: Instant,
+    reports: Vec<Report>,
+}
+
+/// Adds the commit of `tables` to the dataflow. `done` carries the frontier of everything that goes into them, `ends` the
+/// clocks at which all workers' partitions ended.
+pub fn commit<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: CommitSettings,
+    tables: Tables,
+    progress: SourceProgress,
+    done: StreamVec<'scope, u64, ()>,
+    ends: StreamVec<'scope, u64, u64>,
+) {
+    let ledger = Rc::new(RefCell::new(Ledger::default()));
+    let closes = close(scope, &settings, Rc::clone(&ledger), done, ends).broadcast();
+    let reports = write(&settings, tables, progress, scope.index(), closes);
+    publish(settings, ledger, scope.peers(), reports);
+}
+
+/// Names the closing tick, on worker 0: at every interval, if the frontier has moved, and once more when all is over.
+fn close<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: &CommitSettings,
+    ledger: Rc<RefCell<Ledger>>,
+    done: StreamVec<'scope, u64, ()>,
+    ends: StreamVec<'scope, u64, u64>,
+) -> StreamVec<'scope, u64, Close> {
+    let mut builder = OperatorBuilder::new("close commits".to_owned(), scope);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    ledger.borrow_mut().closer = Some(scope.activator_for(address));
+    let (output, closes) = builder.new_output();
+    let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Close>>>::from(output);
+    let unconnected = std::iter::empty::<(usize, Antichain<u64>)>;
+    let mut done = builder.new_input_connection(done, Pipeline, unconnected());
+    let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
+    let (interval, tick_interval, leads) = (settings.interval, settings.tick_interval, scope.index() == 0);
+    builder.build(move |mut capabilities| {
+        let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
+        let mut last = Instant::now();
+        let mut end = 0;
+        move |frontiers| {
+            done.for_each(|_, _| {});
+            ends.for_each(|_, clocks| end = clocks.drain(..).fold(end, u64::max));
+            let Some(held) = &capability else { return };
+            let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
+            let mut ledger = ledger.borrow_mut();
+            if ledger.failed {
+                capability = None;
+                return;
+            }
+            if ledger.open.is_some() {
+                return; // Woken again by the publishing operator.
+            }
+            // When all is over, time has ended at the greatest clock; what is valued there stands one tick behind it.
+            let end_tick = frontier.unwrap_or_else(|| (end / tick_interval + 2).max(ledger.last_end_tick));
+            if frontier.is_some() && (last.elapsed() < interval || end_tick <= ledger.last_end_tick) {
+                activator.activate_after(interval.saturating_sub(last.elapsed()).max(Duration::from_millis(1)));
+                return;
+            }
+            last = Instant::now();
+            let close = Close { commit_id: ledger.last_id + 1, end_tick };
+            ledger.open = Some(Open { close, began: last, reports: Vec::new() });
+            output.activate().session(held).give(close);
+            if frontier.is_none() {
+                capability = None;
+            }
+        }
+    });
+    closes
+}
+
+/// Writes what a close asks for, on every worker.
+fn write<'scope>(
+    settings: &CommitSettings,
+    tables: Tables,
+    progress: SourceProgress,
+    worker: usize,
+    closes: StreamVec<'scope, u64, Close>,
+) -> StreamVec<'scope, u64, Report> {
+    let (data, failure) = (settings.data.clone(), Arc::clone(&settings.failure));
+    closes.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "write commits", move |_, _| {
+        move |input, output| {
+            input.for_each(|time, closes| {
+                for close in closes.drain(..) {
+                    match write_one(&data, &tables, worker, close) {
+                        Ok(files) => {
+                            let report = Report { commit_id: close.commit_id, files, partitions: progress.at(close.end_tick) };
+                            output.session(&time).give(report);
+                        }
+                        Err(error) => failure(error),
+                    }
+                }
+            });
+        }
+    })
+}
+
+/// Staged, synced, renamed, and the names synced.
+fn write_one(data: &Path, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
+    let staging = staging_folder(data, close.commit_id, worker);
+    std::fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
+    let target = Target { staging: &staging, commit_id: close.commit_id, worker, end_tick: close.end_tick };
+    let files = tables.write(target)?;
+    let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
+    durable::sync(data, &staged)?;
+
+    let mut folders = std::collections::BTreeSet::new();
+    for (file, staged) in files.iter().zip(&staged) {
+        let path = data.join(&file.path);
+        let folder = path.parent().unwrap_or(data).to_owned();
+        if folders.insert(folder.clone()) {
+            std::fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
+        }
+        std::fs::rename(staged, &path).map_err(CommitError::file("renaming", path))?;
+    }
+    // A new date folder is a name in its table's folder, and that one a name in the data directory.
+    folders.extend(folders.clone().iter().filter_map(|folder| folder.parent().map(Path::to_owned)));
+    if !files.is_empty() {
+        folders.insert(data.to_owned());
+    }
+    durable::sync(data, &folders.into_iter().collect::<Vec<_>>())?;
+    std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
+    Ok(files)
+}
+
+/// Publishes the record once every worker has reported, on worker 0.
+fn publish(settings: CommitSettings, ledger: Rc<RefCell<Ledger>>, peers: usize, reports: StreamVec<'_, u64, Report>) {
+    reports.sink(Exchange::new(|_: &Report| 0), "publish commits", move |(input, _)| {
+        input.for_each(|_, reports| {
+            let mut ledger = ledger.borrow_mut();
+            for report in reports.drain(..) {
+                let Some(open) = ledger.open.as_mut().filter(|open| open.close.commit_id == report.commit_id) else { continue };
+                open.reports.push(report);
+                if open.reports.len() < peers {
+                    continue;
+                }
+                if let Some(open) = ledger.open.take() {
+                    finish(&settings, &mut ledger, open, peers);
+                }
+                if let Some(closer) = &ledger.closer {
+                    closer.activate();
+                }
+            }
+        });
+    });
+}
+
+fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usize) {
+    let published = record_of(settings, ledger, &open, peers).and_then(|record| {
+        let failed = |cause| CommitError::Record { commit_id: record.commit_id, cause };
+        let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
+        durable::publish(&record_path(&settings.data, record.commit_id), &text)?;
+        Ok(record)
+    });
+    match published {
+        Ok(record) => {
+            ledger.last_id = record.commit_id;
+            ledger.last_end_tick = open.close.end_tick;
+            (settings.published)(&record, open.began.elapsed());
+            ledger.last_hash = Some(record.hash);
+        }
+        Err(error) => {
+            ledger.failed = true;
+            (settings.failure)(error);
+        }
+    }
+}
+
+fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, peers: usize) -> Result<CommitRecord, CommitError> {
+    let mut files: Vec<_> = open.reports.iter().flat_map(|report| report.files.iter().cloned()).collect();
+    files.sort();
+    let partitions = open.reports.iter().flat_map(|report| report.partitions.iter().cloned());
+    let partitions: BTreeMap<_, _> = partitions.map(|partition| ((partition.topic.clone(), partition.partition), partition)).collect();
+    let mut record = CommitRecord {
+        format_version: FORMAT_VERSION,
+        commit_id: open.close.commit_id,
+        first_tick: ledger.last_end_tick,
+        end_tick: open.close.end_tick,
+        tick_interval_ns: settings.tick_interval,
+        workers: u32::try_from(peers).unwrap_or(u32::MAX),
+        files,
+        partitions: partitions.into_values().collect(),
+        previous_hash: ledger.last_hash.clone().unwrap_or_else(|| GENESIS.to_owned()),
+        hash: String::new(),
+        committed_at: (settings.now_text)(),
+    };
+    record.hash = record.expected_hash().map_err(|cause| CommitError::Record { commit_id: record.commit_id, cause })?;
+    Ok(record)
+}

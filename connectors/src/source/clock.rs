@@ -1,0 +1,102 @@
+//! A partition's clock: how event time becomes effective time.
+//!
+//! The clock is the greatest event time read from the partition so far. A record's *effective time* is the clock once
+//! it was read, so along a partition it only rises; a record behind the clock takes the clock's time, and its own `ts`
+//! stays data. In a live run the wall clock has two says: a record from the future is lowered to now, and a partition
+//! that was read to its end follows the wall clock at a distance, so that it holds nobody back. Where that made a
+//! difference that the topics do not tell, [`PartitionClock::advance`] says so, and `remap` gets a row.
+
+/// A partition's clock, in nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionClock {
+    /// The clock now.
+    now: u64,
+    /// What the clock would be if only the records since the last remapped one had moved it.
+    told: u64,
+}
+
+/// A record's effective time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The effective time.
+    pub time: u64,
+    /// Whether the wall clock decided it, so that a replay needs to be told.
+    pub remapped: bool,
+}
+
+impl PartitionClock {
+    /// A clock that goes on from a time.
+    pub const fn starting_at(time: u64) -> Self {
+        Self { now: time, told: time }
+    }
+
+    /// The time now.
+    pub const fn now(self) -> u64 {
+        self.now
+    }
+
+    /// Reads a record. `ts` is its event time (`None`: it takes the clock's), `wall` the wall clock in a live run.
+    pub fn advance(&mut self, ts: Option<u64>, wall: Option<u64>) -> Effective {
+        let claimed = match (ts, wall) {
+            (Some(ts), Some(wall)) => ts.min(wall),
+            (Some(ts), None) => ts,
+            (None, _) => self.now,
+        };
+        self.now = self.now.max(claimed);
+        // What a reader of the topic alone would make of it.
+        let told = self.told.max(ts.unwrap_or(self.told));
+        let remapped = told != self.now;
+        self.told = self.now;
+        Effective { time: self.now, remapped }
+    }
+
+    /// Lets the clock follow the wall clock, at a partition's end.
+    pub fn lift(&mut self, to: u64) {
+        self.now = self.now.max(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_only_rises_and_says_when_the_wall_decided() {
+        // (ts, wall, lifted to before, expected time, expected remapped)
+        let steps: &[(Option<u64>, Option<u64>, Option<u64>, u64, bool)] = &[
+            (None, None, None, 0, false),              // no time yet: the beginning
+            (Some(10), None, None, 10, false),         // bounded: the event's own
+            (Some(7), None, None, 10, false),          // late: the clock's
+            (None, None, None, 10, false),             // without a time: the clock's
+            (Some(12), Some(50), None, 12, false),     // live, in the past
+            (Some(90), Some(60), None, 60, true),      // from the future: lowered
+            (Some(70), Some(80), None, 70, false),     // back to its own time
+            (Some(75), Some(100), Some(95), 95, true), // lifted while idle, then late
+            (Some(97), Some(100), Some(96), 97, false), // lifted, but the event came in time
+        ];
+        let mut clock = PartitionClock::default();
+        for (ts, wall, lifted, time, remapped) in steps {
+            lifted.iter().for_each(|to| clock.lift(*to));
+            assert_eq!(clock.advance(*ts, *wall), Effective { time: *time, remapped: *remapped }, "{ts:?} {wall:?} {lifted:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_that_is_told_the_remapped_clocks_comes_to_the_same_times() {
+        // A live run with lifts and futures, and a reader that knows `ts` and the remapped times only.
+        let mut live = PartitionClock::default();
+        let mut replayed = PartitionClock::default();
+        for step in 0..1000_u64 {
+            let ts = (step % 13 != 0).then_some(step * 10 + (step * 7919) % 90);
+            if step % 17 == 0 {
+                live.lift(step * 10 + 15);
+            }
+            let effective = live.advance(ts, Some(step * 10 + 40));
+            if effective.remapped {
+                replayed = PartitionClock::starting_at(effective.time);
+            } else {
+                assert_eq!(replayed.advance(ts, None).time, effective.time, "step {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a source counts, for metrics and progress lines: shared by all workers of the process.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use headwater_schemas::Topic;
+
+/// Counts of one topic.
+#[derive(Debug, Default)]
+pub struct TopicCounts {
+    /// Records read.
+    pub records: AtomicU64,
+    /// Bytes of their keys and values.
+    pub bytes: AtomicU64,
+    /// Records that could not be taken.
+    pub dead_letters: AtomicU64,
+}
+
+/// Where a partition's reading stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionPosition {
+    /// The offset that is read next.
+    pub offset: u64,
+    /// The offset behind the last record, as last heard.
+    pub high: u64,
+    /// The clock, in nanoseconds since the epoch.
+    pub clock: u64,
+    /// Whether everything that was there is read.
+    pub at_end: bool,
+}
+
+/// All counts of a process's sources.
+#[derive(Debug)]
+pub struct SourceCounters {
+    topics: Vec<TopicCounts>,
+    partitions: Mutex<BTreeMap<(Topic, u16), PartitionPosition>>,
+}
+
+impl Default for SourceCounters {
+    fn default() -> Self {
+        Self { topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(), partitions: Mutex::default() }
+    }
+}
+
+impl SourceCounters {
+    /// Counts of a topic.
+    pub fn topic(&self, topic: Topic) -> Option<&TopicCounts> {
+        self.topics.get(usize::from(topic.rank()))
+    }
+
+    /// Records read, over all topics.
+    pub fn records(&self) -> u64 {
+        self.topics.iter().map(|counts| counts.records.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Where every partition's reading stands.
+    pub fn partitions(&self) -> BTreeMap<(Topic, u16), PartitionPosition> {
+        self.partitions.lock().map(|partitions| partitions.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, topic: Topic, records: u64, bytes: u64, dead_letters: u64) {
+        if let Some(counts) = self.topic(topic) {
+            counts.records.fetch_add(records, Ordering::Relaxed);
+            counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+            counts.dead_letters.fetch_add(dead_letters, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn place(&self, topic: Topic, partition: u16, position: PartitionPosition) {
+        if let Ok(mut partitions) = self.partitions.lock() {
+            partitions.insert((topic, partition), position);
+        }
+    }
+}

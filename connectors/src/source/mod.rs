@@ -1,0 +1,53 @@
+//! The source: from partitions to placed events, on one clock.
+//!
+//! ```text
+//!  partition 0 ─► clock ─► decode ─┐            ┌─► events of each topic, placed
+//!  partition 1 ─► clock ─► decode ─┼─ operator ─┼─► dead letters
+//!      …                           │            ├─► remap
+//!  frontier (fed back) ────────────┘            └─► ends of partitions
+//! ```
+//!
+//! - The timely timestamp is a **tick**: effective time over the tick interval. Each partition holds a capability at its
+//!   own clock and lowers it stride by stride, so the frontier is the slowest partition's clock and topics are aligned
+//!   by timely itself. Events carry their effective time; a whole stride is sent in one session.
+//! - **Bounded** runs read each partition up to the end it had when the run began, then give up its capability and say
+//!   at which clock it ended: time ends at the greatest of these. **Live** runs follow the wall clock at partitions'
+//!   ends, until they are told to stop ([`clock`]).
+//! - **Memory** is bounded: a partition that is further ahead of the frontier than its share of the budget is paused,
+//!   but never the one that holds the frontier.
+//! - **Partitions** are assigned by a hash of topic and number, not by a consumer group.
+//! - What a record says wrong makes it a dead letter at the partition's clock; reading goes on.
+
+mod ahead;
+pub mod clock;
+mod counters;
+mod operator;
+mod partition;
+mod progress;
+
+pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
+pub use operator::{Failure, SourceOutput, SourceSettings, source};
+pub use partition::StartPosition;
+pub use progress::SourceProgress;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Reads the wall clock: nanoseconds since the epoch. The only one in the whole flow, and injected.
+pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How time goes on.
+#[derive(Clone)]
+pub enum Mode {
+    /// Reads what is there, then ends.
+    Bounded,
+    /// Goes on until told to stop.
+    Live {
+        /// The wall clock.
+        wall: WallClock,
+        /// How far behind the wall clock a partition at its end stays, in nanoseconds: the delay a producer may have.
+        idle_allowance: u64,
+        /// Set from outside to end the run.
+        stop: Arc<AtomicBool>,
+    },
+}

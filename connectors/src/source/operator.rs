@@ -1,0 +1,353 @@
+//! The source as a timely operator.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::{DeadLetter, Remap};
+use headwater_schemas::{Placed, Topic};
+use rustc_hash::FxHasher;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, StreamVec};
+use timely::progress::Antichain;
+
+use super::clock::PartitionClock;
+use super::partition::{Capabilities, Partition, StartPosition, Stride, Surroundings, read_record, remap_row};
+use super::progress::{Mark, SourceProgress};
+use super::{Mode, PartitionPosition, SourceCounters};
+use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
+
+/// Records that are read of a partition before the next one has its turn.
+const STRIDE: usize = 1024;
+/// How soon a partition with nothing new is asked again.
+const IDLE_WAIT: Duration = Duration::from_millis(1);
+
+/// Called with an error that ends the run. It is called once, by the worker that met it.
+pub type Failure = Arc<dyn Fn(TransportError) + Send + Sync>;
+
+/// What a source reads and how.
+#[derive(Clone)]
+pub struct SourceSettings {
+    /// Where the topics are.
+    pub transport: Arc<dyn Transport>,
+    /// The partitions of each topic at the run's beginning; the same on every worker.
+    pub partitions: Arc<BTreeMap<Topic, Vec<PartitionState>>>,
+    /// A topic's name outside, where it is not its own.
+    pub names: Arc<BTreeMap<Topic, String>>,
+    /// Where to begin, for partitions that don't begin at their first record.
+    pub start: Arc<BTreeMap<(Topic, u16), StartPosition>>,
+    /// The first tick that is not committed yet.
+    pub start_tick: u64,
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
+    /// Bytes that this worker may hold ahead of the frontier.
+    pub budget_bytes: u64,
+    /// How time goes on.
+    pub mode: Mode,
+    /// Where it is counted what happened.
+    pub counters: Arc<SourceCounters>,
+    /// Where errors go that end the run.
+    pub failure: Failure,
+}
+
+/// What a source says.
+pub struct SourceOutput<'scope> {
+    /// The events of each topic.
+    pub events: BTreeMap<Topic, StreamVec<'scope, u64, Placed<Event>>>,
+    /// What could not be taken.
+    pub dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
+    /// What the wall clock decided.
+    pub remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    /// The clocks at which this worker's partitions ended.
+    pub ends: StreamVec<'scope, u64, u64>,
+}
+
+type Builder<D> = CapacityContainerBuilder<Vec<D>>;
+type Port<D> = OutputBuilder<u64, Builder<D>>;
+
+/// Builds the source. `frontier` is the frontier of all results, fed back: what it has passed is no longer held.
+pub fn source<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: SourceSettings,
+    frontier: StreamVec<'scope, u64, ()>,
+    progress: SourceProgress,
+) -> SourceOutput<'scope> {
+    let mut builder = OperatorBuilder::new("source".to_owned(), scope);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    let wake = scope.worker().sync_activator_for(address.to_vec());
+    let (index, peers) = (scope.index(), scope.peers());
+
+    let mut streams = BTreeMap::new();
+    let mut event_ports: Vec<Port<Placed<Event>>> = Vec::new();
+    for topic in Topic::ALL {
+        let (port, stream) = builder.new_output();
+        event_ports.push(OutputBuilder::from(port));
+        streams.insert(*topic, stream);
+    }
+    let (dead_port, dead_letters) = builder.new_output();
+    let (remap_port, remap) = builder.new_output();
+    let (ends_port, ends) = builder.new_output();
+    let mut ports = Ports {
+        events: event_ports,
+        dead_letters: OutputBuilder::from(dead_port),
+        remap: OutputBuilder::from(remap_port),
+        ends: OutputBuilder::from(ends_port),
+    };
+    // The fed-back frontier is connected to no output, so that it makes no cycle in the tracking of progress.
+    let mut fed_back = builder.new_input_connection(frontier, Pipeline, std::iter::empty::<(usize, Antichain<u64>)>());
+
+    builder.build(move |capabilities| {
+        let mut source = Source::open(settings, capabilities, index, peers, progress, Box::new(move || drop(wake.activate())));
+        move |frontiers| {
+            fed_back.for_each(|_, _| {});
+            let frontier = frontiers.first().and_then(|input| input.frontier().first().copied());
+            match source.step(frontier, &mut ports) {
+                Next::Now => activator.activate(),
+                Next::Soon => activator.activate_after(IDLE_WAIT),
+                Next::WhenTheFrontierMoves => {}
+            }
+        }
+    });
+    SourceOutput { events: streams, dead_letters, remap, ends }
+}
+
+/// Which worker reads a partition.
+fn reads(topic: Topic, partition: u16, index: usize, peers: usize) -> bool {
+    let mut hasher = FxHasher::default();
+    (topic.rank(), partition).hash(&mut hasher);
+    // The high bits are the well-mixed ones.
+    (hasher.finish() >> 20) % (peers.max(1) as u64) == index as u64
+}
+
+struct Ports {
+    events: Vec<Port<Placed<Event>>>,
+    dead_letters: Port<(DeadLetter, u64, isize)>,
+    remap: Port<(Remap, u64, isize)>,
+    ends: Port<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    WhenTheFrontierMoves,
+    Soon,
+    Now,
+}
+
+/// The partitions that this worker reads.
+struct Source {
+    settings: SourceSettings,
+    reader: Option<Box<dyn Reader>>,
+    partitions: Vec<Partition>,
+    progress: SourceProgress,
+    stride: Stride,
+}
+
+impl Source {
+    fn open(
+        settings: SourceSettings,
+        capabilities: Vec<Capability<u64>>,
+        index: usize,
+        peers: usize,
+        progress: SourceProgress,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        let mut source = Self { settings, reader: None, partitions: Vec::new(), progress, stride: Stride::default() };
+        match source.settings.transport.reader(wake) {
+            Ok(reader) => source.reader = Some(reader),
+            Err(error) => (source.settings.failure)(error),
+        }
+        let all: Vec<_> = source
+            .settings
+            .partitions
+            .iter()
+            .flat_map(|(topic, partitions)| partitions.iter().map(|state| (*topic, *state)))
+            .filter(|(topic, state)| reads(*topic, state.partition, index, peers))
+            .collect();
+        for (topic, state) in all {
+            if let Err(error) = source.assign(topic, state, &capabilities) {
+                (source.settings.failure)(error);
+                source.partitions.clear();
+                break;
+            }
+        }
+        source
+    }
+
+    fn assign(&mut self, topic: Topic, state: PartitionState, capabilities: &[Capability<u64>]) -> Result<(), TransportError> {
+        let Some(reader) = self.reader.as_mut() else { return Ok(()) };
+        let start = self.settings.start.get(&(topic, state.partition)).copied();
+        let start = start.unwrap_or(StartPosition { offset: state.low, clock: 0 });
+        let name = self.settings.names.get(&topic).map_or(topic.as_str(), String::as_str);
+        let slot = reader.assign(name, state.partition, start.offset)?;
+        let tick = (start.clock / self.settings.tick_interval).max(self.settings.start_tick);
+        let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
+        let mark = Mark { tick, offset: start.offset, clock: start.clock };
+        let bounded = matches!(self.settings.mode, Mode::Bounded);
+        self.partitions.push(Partition {
+            topic,
+            number: state.partition,
+            slot,
+            progress: self.progress.add(topic.as_str(), state.partition, mark),
+            clock: PartitionClock::starting_at(start.clock),
+            offset: start.offset,
+            end: bounded.then_some(state.high),
+            at_end: false,
+            ahead: super::ahead::Ahead::default(),
+            capabilities,
+        });
+        Ok(())
+    }
+
+    /// Gives every partition its turn.
+    fn step(&mut self, frontier: Option<u64>, ports: &mut Ports) -> Next {
+        let (wall, stopped) = match &self.settings.mode {
+            Mode::Bounded => (None, false),
+            Mode::Live { wall, stop, .. } => (Some(wall()), stop.load(Ordering::Relaxed)),
+        };
+        let around = Surroundings { tick_interval: self.settings.tick_interval, start_tick: self.settings.start_tick, wall };
+        let share = self.settings.budget_bytes / (self.partitions.len().max(1) as u64);
+        let mut next = Next::WhenTheFrontierMoves;
+        let mut partitions = std::mem::take(&mut self.partitions);
+        partitions.retain_mut(|partition| {
+            if stopped {
+                end_partition(partition, ports);
+                return false;
+            }
+            if let Some(frontier) = frontier {
+                partition.ahead.passed(frontier);
+            }
+            // Whoever holds the frontier is never paused: everybody waits for it.
+            let holds_frontier = frontier.is_none_or(|frontier| partition.capabilities.tick() <= frontier);
+            if partition.ahead.bytes() > share && !holds_frontier {
+                return true;
+            }
+            match self.read_stride(partition, around, ports) {
+                Ok(Read::Ended) => {
+                    end_partition(partition, ports);
+                    false
+                }
+                Ok(Read::More) => {
+                    next = next.max(Next::Now);
+                    true
+                }
+                Ok(Read::Idle) => {
+                    next = next.max(Next::Soon);
+                    true
+                }
+                Err(error) => {
+                    (self.settings.failure)(error);
+                    false
+                }
+            }
+        });
+        self.partitions = partitions;
+        next
+    }
+
+    /// Reads a stride of a partition and sends what it became.
+    fn read_stride(&mut self, partition: &mut Partition, around: Surroundings, ports: &mut Ports) -> Result<Read, TransportError> {
+        let Some(reader) = self.reader.as_mut() else { return Ok(Read::Ended) };
+        if partition.end.is_some_and(|end| partition.offset >= end) {
+            self.place(partition);
+            return Ok(Read::Ended);
+        }
+        self.stride.clear();
+        let (topic, number, end) = (partition.topic, partition.number, partition.end);
+        let (clock, offset, stride) = (&mut partition.clock, &mut partition.offset, &mut self.stride);
+        let status = reader.read(partition.slot, STRIDE, &mut |record| {
+            // What came after the run began belongs to the next run.
+            if end.is_none_or(|end| record.offset < end) {
+                read_record(topic, number, clock, record, around, stride);
+                *offset = record.next_offset;
+            }
+        })?;
+        send(partition, &mut self.stride, around, ports);
+        if let ReadStatus::End { position } = status {
+            partition.offset = partition.offset.max(position);
+            partition.at_end = true;
+            if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, around.wall) {
+                partition.clock.lift(wall.saturating_sub(*idle_allowance));
+            }
+        } else {
+            partition.at_end = false;
+        }
+        self.settle(partition, around);
+        let at_bound = partition.end.is_some_and(|end| partition.offset >= end);
+        Ok(match status {
+            _ if at_bound => Read::Ended,
+            ReadStatus::More => Read::More,
+            ReadStatus::Waiting | ReadStatus::End { .. } if self.stride.records > 0 => Read::More,
+            ReadStatus::Waiting | ReadStatus::End { .. } => Read::Idle,
+        })
+    }
+
+    /// Lets the partition's time go on, and notes where a restart would read on.
+    fn settle(&mut self, partition: &mut Partition, around: Surroundings) {
+        let clock = partition.clock.now();
+        let tick = (clock / around.tick_interval).max(around.start_tick);
+        partition.capabilities.downgrade(tick);
+        partition.ahead.add(tick, self.stride.bytes);
+        self.progress.begin(partition.progress, Mark { tick, offset: partition.offset, clock });
+        let dead = self.stride.dead_letters.len() as u64;
+        self.settings.counters.count(partition.topic, self.stride.records, self.stride.bytes, dead);
+        self.place(partition);
+    }
+
+    fn place(&self, partition: &Partition) {
+        let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or(0);
+        let position =
+            PartitionPosition { offset: partition.offset, high: high.max(partition.offset), clock: partition.clock.now(), at_end: partition.at_end };
+        self.settings.counters.place(partition.topic, partition.number, position);
+    }
+}
+
+/// How the reading of a stride ended.
+enum Read {
+    More,
+    Idle,
+    Ended,
+}
+
+/// The right to send on a topic's outputs, from the operator's first capabilities: one per topic, then the three others.
+fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<Capabilities> {
+    let output = |index: usize| all.get(index).map(|capability| capability.delayed(&tick));
+    Some(Capabilities {
+        events: output(usize::from(topic.rank()))?,
+        dead_letters: output(Topic::COUNT)?,
+        remap: output(Topic::COUNT + 1)?,
+        ends: output(Topic::COUNT + 2)?,
+    })
+}
+
+fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports: &mut Ports) {
+    if let Some(port) = ports.events.get_mut(usize::from(partition.topic.rank())) {
+        port.activate().session(&partition.capabilities.events).give_iterator(stride.events.drain(..));
+    }
+    // The length of the lists is still needed for counting, so they are cloned; both are rare.
+    if !stride.dead_letters.is_empty() {
+        let tick = |letter: &DeadLetter| letter.ts.effective() / around.tick_interval;
+        let letters = stride.dead_letters.iter().map(|letter| (letter.clone(), tick(letter), 1));
+        ports.dead_letters.activate().session(&partition.capabilities.dead_letters).give_iterator(letters);
+    }
+    if !stride.remap.is_empty() {
+        let rows = stride.remap.iter().map(|row| (row.clone(), row.tick, 1));
+        ports.remap.activate().session(&partition.capabilities.remap).give_iterator(rows);
+    }
+}
+
+/// Says at which clock a partition ended.
+fn end_partition(partition: &Partition, ports: &mut Ports) {
+    ports.ends.activate().session(&partition.capabilities.ends).give(partition.clock.now());
+    let clock = partition.clock.now();
+    let tick = partition.capabilities.tick();
+    let row = remap_row(partition.topic, partition.number, partition.offset, tick, clock);
+    ports.remap.activate().session(&partition.capabilities.remap).give((row, tick, 1));
+}

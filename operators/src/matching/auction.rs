@@ -1,0 +1,209 @@
+//! The uncrossing: orders that gathered trade at one price.
+//!
+//! The price is the one with the most volume; among those the one that leaves the least surplus; among those the one
+//! nearest the reference, which is the last price (the instrument's reference price while there is none); among those the
+//! lower one. All prices on the tick grid take part, not only those that somebody named. If all orders are market orders,
+//! the reference alone can be the price; without one nothing trades.
+//!
+//! - **Priority**: market orders, then price, then priority, as in continuous trading. Hidden quantity counts in full and
+//!   at its order's own place. An order whose shown part is eaten shows a fresh one from the back of its queue.
+//! - **Self-trades** are prevented before the price is found, as if the orders had come one by one in the order of their
+//!   priorities into a book of their owner's orders alone. So what is matched needs no prevention, there is one price, and
+//!   what remains is not crossed.
+//! - **What is left** of market orders is cancelled, by priority.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::{SelfTrade, Side};
+use headwater_schemas::tables::{Liquidity, OrderChange};
+use headwater_schemas::value::{Id, Price, Quantity};
+
+use super::book::Book;
+use super::crossing::party;
+use super::ladder::Ladder;
+use super::order::{accepts, minus};
+use super::orders::Slot;
+use super::reason::Reason;
+use super::report::{Match, Reports};
+use super::self_trade::kept_apart;
+
+impl Book {
+    /// Trades what gathered, and cancels what is left of market orders. Does nothing to a book that is not crossed.
+    pub(super) fn uncross(&mut self, tick_size: Option<Price>, reference: Option<Price>, reports: &mut Reports) {
+        if self.is_crossed() {
+            self.keep_owners_apart(reports);
+            let reference = self.head.last_price.or(reference);
+            if let Some(price) = clearing_price(&self.bids, &self.asks, tick_size, reference) {
+                self.trade_at(price, reports);
+            }
+        }
+        self.cancel_unpriced(reports);
+    }
+
+    fn is_crossed(&self) -> bool {
+        let (bids, asks) = (&self.bids, &self.asks);
+        match (bids.unpriced().is_empty(), asks.unpriced().is_empty(), bids.best(), asks.best()) {
+            (false, false, _, _) | (false, _, _, Some(_)) | (_, false, Some(_), _) => true,
+            (_, _, Some((bid, _)), Some((ask, _))) => bid >= ask,
+            _ => false,
+        }
+    }
+
+    fn trade_at(&mut self, price: Price, reports: &mut Reports) {
+        let mut buyers = self.willing(Side::Buy, price).into_iter().peekable();
+        let mut sellers = self.willing(Side::Sell, price).into_iter().peekable();
+        while let (Some(buyer), Some(seller)) = (buyers.peek_mut(), sellers.peek_mut()) {
+            let quantity = buyer.1.min(seller.1);
+            self.pair(buyer.0, seller.0, price, quantity, reports);
+            buyer.1 = minus(buyer.1, quantity);
+            seller.1 = minus(seller.1, quantity);
+            buyers.next_if(|(_, left)| left.is_zero());
+            sellers.next_if(|(_, left)| left.is_zero());
+        }
+    }
+
+    /// The orders that trade at the price, in the order in which they do, with all that they have.
+    fn willing(&self, side: Side, price: Price) -> Vec<(Slot, Quantity)> {
+        let orders = self.side(side).slots(&self.orders).map(|slot| (slot, &self.orders.at(slot).standing));
+        let willing = orders.take_while(|(_, standing)| accepts(side, standing.price, price));
+        willing.map(|(slot, standing)| (slot, standing.leaves)).collect()
+    }
+
+    fn pair(&mut self, buyer: Slot, seller: Slot, price: Price, quantity: Quantity, reports: &mut Reports) {
+        let party = |slot| party(self.orders.at(slot), Liquidity::Auction);
+        let (buying, selling) = (party(buyer), party(seller));
+        let sequence = self.head.sequences.next_match();
+        reports.matches.push(Match { sequence, price, quantity, buyer: buying, seller: selling });
+        self.fill(buyer, quantity, reports);
+        self.fill(seller, quantity, reports);
+        self.head.last_price = Some(price);
+    }
+
+    fn cancel_unpriced(&mut self, reports: &mut Reports) {
+        let unpriced = |ladder: &Ladder| ladder.unpriced().slots(&self.orders);
+        let mut slots: Vec<Slot> = unpriced(&self.bids).chain(unpriced(&self.asks)).collect();
+        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).standing.priority);
+        for slot in slots {
+            self.end(slot, OrderChange::Cancelled, Some(Reason::NoLiquidity), reports);
+        }
+    }
+
+    /// Prevents what could become a self-trade at any price.
+    fn keep_owners_apart(&mut self, reports: &mut Reports) {
+        let mut owners = BTreeMap::<Id, OwnOrders>::new();
+        let resting = self.orders.by_priority();
+        for slot in resting.into_iter().filter(|slot| !self.orders.at(*slot).waits()) {
+            let own = owners.entry(self.orders.at(slot).terms.owner_id.clone()).or_default();
+            self.keep_from_own(slot, own, reports);
+        }
+    }
+
+    /// Lets an order join its owner's earlier ones: as much of it as those leave.
+    fn keep_from_own(&mut self, newest: Slot, own: &mut OwnOrders, reports: &mut Reports) {
+        let order = self.orders.at(newest);
+        let (side, price, mode, priority) = (order.terms.side, order.standing.price, order.terms.self_trade, order.standing.priority);
+        let mut left = order.standing.leaves;
+        while let Some(oldest) = own.first_to_meet(side, price).filter(|_| mode != SelfTrade::Allow) {
+            let (keeps, oldest_keeps) = kept_apart(mode, left, self.orders.at(oldest).standing.leaves);
+            self.leave(oldest, oldest_keeps, reports);
+            if oldest_keeps.is_zero() {
+                own.forget_first(side);
+            }
+            self.leave(newest, keeps, reports);
+            left = keeps;
+            if left.is_zero() {
+                return;
+            }
+        }
+        own.remember(side, price, priority, newest);
+    }
+}
+
+/// An owner's orders of both sides, in the order in which they trade.
+#[derive(Default)]
+struct OwnOrders {
+    bids: BTreeMap<(Option<Reverse<Price>>, u64), Slot>,
+    asks: BTreeMap<(Option<Price>, u64), Slot>,
+}
+
+impl OwnOrders {
+    /// The first order on the other side that one with this limit would trade with.
+    fn first_to_meet(&self, side: Side, price: Option<Price>) -> Option<Slot> {
+        let (limit, slot) = match side {
+            Side::Buy => self.asks.first_key_value().map(|((limit, _), slot)| (*limit, *slot))?,
+            Side::Sell => self.bids.first_key_value().map(|((limit, _), slot)| (limit.map(|limit| limit.0), *slot))?,
+        };
+        limit.is_none_or(|limit| accepts(side, price, limit)).then_some(slot)
+    }
+
+    /// Forgets the first order on the other side.
+    fn forget_first(&mut self, side: Side) {
+        match side {
+            Side::Buy => self.asks.pop_first(),
+            Side::Sell => self.bids.pop_first(),
+        };
+    }
+
+    fn remember(&mut self, side: Side, price: Option<Price>, priority: u64, slot: Slot) {
+        match side {
+            // `None`, which is an order at any price, sorts first.
+            Side::Buy => self.bids.insert((price.map(Reverse), priority), slot),
+            Side::Sell => self.asks.insert((price, priority), slot),
+        };
+    }
+}
+
+/// The one price of an uncrossing: see the head of this file.
+pub(super) fn clearing_price(bids: &Ladder, asks: &Ladder, tick_size: Option<Price>, reference: Option<Price>) -> Option<Price> {
+    let units = |quantity: Quantity| quantity.units();
+    // Going up the prices, supply grows by what asks there, and demand falls by what bid below.
+    let mut demand = bids.rungs().fold(units(bids.unpriced().leaves()), |sum, (_, queue)| sum.saturating_add(units(queue.leaves())));
+    let mut supply = units(asks.unpriced().leaves());
+    let (mut bids, mut asks) = (bids.rungs().rev().peekable(), asks.rungs().peekable());
+    let prices = candidates(bids.clone().chain(asks.clone()).map(|(price, _)| price), tick_size, reference);
+    let rated = prices.into_iter().filter_map(|price| {
+        while let Some((_, queue)) = bids.next_if(|(bid, _)| *bid < price) {
+            demand = demand.saturating_sub(units(queue.leaves()));
+        }
+        while let Some((_, queue)) = asks.next_if(|(ask, _)| *ask <= price) {
+            supply = supply.saturating_add(units(queue.leaves()));
+        }
+        let distance = reference.map(|reference| price.units().abs_diff(reference.units()));
+        let volume = demand.min(supply);
+        (volume > 0).then_some((Reverse(volume), demand.abs_diff(supply), distance, price))
+    });
+    rated.min().map(|(_, _, _, price)| price)
+}
+
+/// Prices of which one is the best: between two neighbouring limits volume and surplus do not change, so what counts is
+/// each limit, the first price on the tick grid on either side of it, and the reference (or the grid's prices around it).
+fn candidates(limits: impl Iterator<Item = Price>, tick_size: Option<Price>, reference: Option<Price>) -> Vec<Price> {
+    let tick = tick_size.map(Price::units).filter(|tick| *tick > 0);
+    let mut prices = Vec::new();
+    for limit in limits {
+        prices.push(limit);
+        if let Some(tick) = tick {
+            let (below, above) = around(limit.units(), tick);
+            prices.extend([below, above].map(Price::from_units));
+        }
+    }
+    match (reference, tick) {
+        (Some(reference), Some(tick)) if reference.units().rem_euclid(tick) != 0 => {
+            let (below, above) = around(reference.units(), tick);
+            prices.extend([below, above].map(Price::from_units));
+        }
+        (Some(reference), _) => prices.push(reference),
+        (None, _) => {}
+    }
+    prices.sort_unstable();
+    prices.dedup();
+    prices
+}
+
+/// The nearest multiples of the tick below and above, neither of them the number itself.
+const fn around(units: i128, tick: i128) -> (i128, i128) {
+    let past = units.rem_euclid(tick);
+    let below = if past == 0 { tick } else { past };
+    (units.saturating_sub(below), units.saturating_sub(past).saturating_add(tick))
+}

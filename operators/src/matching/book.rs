@@ -1,0 +1,456 @@
+//! A symbol's book: what it holds and what it does with each command.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use headwater_schemas::events::{Side, TimeInForce, TradingPhase};
+use headwater_schemas::tables::OrderChange;
+use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+
+use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
+use super::ladder::Ladder;
+use super::order::{Order, Standing, Terms, accepts, has_limit, is_stop, minus};
+use super::orders::{Orders, Slot};
+use super::reason::Reason;
+use super::report::{Change, Reports};
+
+/// How far a book has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    /// Matches said.
+    pub matches: u64,
+    /// Changes of orders said.
+    pub changes: u64,
+    /// Places in the one order of arrival given away.
+    pub priority: u64,
+}
+
+impl Sequences {
+    pub(super) fn next_match(&mut self) -> u64 {
+        self.matches += 1;
+        self.matches
+    }
+
+    pub(super) fn next_priority(&mut self) -> u64 {
+        self.priority += 1;
+        self.priority
+    }
+
+    /// Says what happened to an order, which stands as it does behind the change.
+    pub(super) fn report(&mut self, order: &Order, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
+        self.changes += 1;
+        reports.changes.push(Change {
+            sequence: self.changes,
+            order_id: order.terms.order_id.clone(),
+            account_id: order.terms.account_id.clone(),
+            change,
+            reason,
+            leaves: order.standing.leaves,
+            filled: order.standing.filled,
+        });
+    }
+}
+
+/// What a book is besides its orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What it does with orders.
+    pub phase: TradingPhase,
+    /// The price of the last match.
+    pub last_price: Option<Price>,
+    /// How far it has counted.
+    pub sequences: Sequences,
+}
+
+impl Default for Head {
+    /// A book that nobody told of a phase trades.
+    fn default() -> Self {
+        Self { phase: TradingPhase::Continuous, last_price: None, sequences: Sequences::default() }
+    }
+}
+
+/// The best prices of a book, with what is shown there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Top {
+    /// The highest bid.
+    pub bid: Option<(Price, Quantity)>,
+    /// The lowest ask.
+    pub ask: Option<(Price, Quantity)>,
+    /// The price of the last match.
+    pub last: Option<Price>,
+}
+
+/// A symbol's book: a pure state machine. What it says is a function of the commands and their times.
+#[derive(Clone, Debug)]
+pub struct Book {
+    pub(super) head: Head,
+    pub(super) orders: Orders,
+    pub(super) bids: Ladder,
+    pub(super) asks: Ladder,
+    /// Stops that buy, the lowest trigger first.
+    pub(super) buy_stops: Ladder,
+    /// Stops that sell, the highest trigger first.
+    pub(super) sell_stops: Ladder,
+    /// When `gtd` orders end.
+    pub(super) expiries: BTreeSet<(EventTime, Id)>,
+    /// Stops whose trigger was met by the command at hand, and that have not entered yet.
+    pub(super) triggered: VecDeque<Order>,
+    /// The time of the command at hand.
+    pub(super) now: EventTime,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::restore(Head::default(), Vec::new())
+    }
+}
+
+impl Book {
+    /// A book as it was: its head and its orders, in any order.
+    pub fn restore(head: Head, mut orders: Vec<(Terms, Standing)>) -> Self {
+        let mut book = Self {
+            head,
+            orders: Orders::new(),
+            bids: Ladder::new(true),
+            asks: Ladder::new(false),
+            buy_stops: Ladder::new(false),
+            sell_stops: Ladder::new(true),
+            expiries: BTreeSet::new(),
+            triggered: VecDeque::new(),
+            now: EventTime::BEGINNING,
+        };
+        orders.sort_by_key(|(_, standing)| standing.priority);
+        for (terms, standing) in orders {
+            let slot = book.orders.restore(Order::restored(terms, standing));
+            book.shelve(slot);
+        }
+        book
+    }
+
+    /// Obeys a command, behind what its time brings.
+    pub fn apply(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
+        self.expire(now, reports);
+        match command {
+            Command::New(order) => self.submit(order, reports),
+            Command::Amend(amendment) => self.amend(amendment, reports),
+            Command::Cancel(cancellation) => self.cancel(cancellation, reports),
+            Command::Phase(change) => self.change_phase(change, reports),
+        }
+        self.enter_triggered(reports);
+    }
+
+    /// Refuses an order that never was in the book, or something that was asked about one.
+    pub fn reject(&mut self, order_id: Id, account_id: Id, reason: Reason, reports: &mut Reports) {
+        let standing = self.order(&order_id).filter(|order| order.terms.account_id == account_id).map(|order| order.standing);
+        let standing = standing.unwrap_or_default();
+        self.head.sequences.changes += 1;
+        reports.changes.push(Change {
+            sequence: self.head.sequences.changes,
+            order_id,
+            account_id,
+            change: OrderChange::Rejected,
+            reason: Some(reason),
+            leaves: standing.leaves,
+            filled: standing.filled,
+        });
+    }
+
+    /// What the book is besides its orders.
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The price of the last match.
+    pub const fn last_price(&self) -> Option<Price> {
+        self.head.last_price
+    }
+
+    /// How many orders rest or wait.
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether no order rests or waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// An order that rests or waits.
+    pub fn order(&self, order_id: &Id) -> Option<&Order> {
+        self.orders.find(order_id).map(|slot| self.orders.at(slot))
+    }
+
+    /// The orders that rest or wait, the one with the least priority number first.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.by_priority().into_iter().map(|slot| self.orders.at(slot))
+    }
+
+    /// The best prices.
+    pub fn top(&self) -> Top {
+        let best = |ladder: &Ladder| ladder.best().map(|(price, queue)| (price, queue.shown()));
+        Top { bid: best(&self.bids), ask: best(&self.asks), last: self.head.last_price }
+    }
+
+    /// Tells of every order that changed since this was asked last: how it stood then, and how it stands. An order that
+    /// came and went in between is not told of. Whoever never asks keeps the book from forgetting what ended.
+    pub fn drain_changes(&mut self, say: impl FnMut(&Terms, Option<Standing>, Option<Standing>)) {
+        self.orders.drain_changes(say);
+    }
+
+    fn submit(&mut self, new: NewOrder, reports: &mut Reports) {
+        if let Err(reason) = self.admit(&new) {
+            return self.refuse_new(new, reason, reports);
+        }
+        let order = Order::new(new, self.now);
+        self.head.sequences.report(&order, OrderChange::Accepted, None, reports);
+        if !order.waits() {
+            self.enter(order, reports);
+        } else if self.is_triggered(&order) {
+            self.triggered.push_back(order);
+        } else {
+            self.rest(order, reports);
+        }
+    }
+
+    /// What the book itself asks of an order; the order of the checks is a promise.
+    fn admit(&self, new: &NewOrder) -> Result<(), Reason> {
+        let waits = is_stop(new.order_type);
+        let price = new.price.filter(|_| has_limit(new.order_type));
+        let nothing = |quantity: Quantity| quantity <= Quantity::ZERO;
+        if nothing(new.quantity) || new.display_quantity.is_some_and(nothing) {
+            return Err(Reason::NoQuantity);
+        }
+        if has_limit(new.order_type) && new.price.is_none() {
+            return Err(Reason::MissingPrice);
+        }
+        if waits && new.stop_price.is_none() {
+            return Err(Reason::MissingStopPrice);
+        }
+        if new.time_in_force == TimeInForce::Gtd {
+            match new.expires_at {
+                None => return Err(Reason::MissingExpiresAt),
+                Some(end) if end <= self.now => return Err(Reason::AlreadyExpired),
+                Some(_) => {}
+            }
+        }
+        if self.orders.find(&new.order_id).is_some() {
+            return Err(Reason::DuplicateOrder);
+        }
+        if !self.takes_orders() || (self.collects() && !waits && is_immediate(new.time_in_force)) {
+            return Err(Reason::WrongPhase);
+        }
+        // An order without a limit never rests, which is all that a post-only order may do.
+        if new.post_only && (price.is_none() || (!waits && self.would_trade(new.side, price))) {
+            return Err(Reason::PostOnly);
+        }
+        if !self.side(new.side).has_room(price, new.quantity) {
+            return Err(Reason::Overflow);
+        }
+        Ok(())
+    }
+
+    fn refuse_new(&mut self, new: NewOrder, reason: Reason, reports: &mut Reports) {
+        let stranger = Order::new(NewOrder { quantity: Quantity::ZERO, ..new }, self.now);
+        self.head.sequences.report(&stranger, OrderChange::Rejected, Some(reason), reports);
+    }
+
+    fn cancel(&mut self, cancellation: Cancellation, reports: &mut Reports) {
+        let Cancellation { order_id, account_id } = cancellation;
+        match self.find(&order_id, &account_id) {
+            Ok(slot) => self.end(slot, OrderChange::Cancelled, None, reports),
+            Err(reason) => self.reject(order_id, account_id, reason, reports),
+        }
+    }
+
+    fn amend(&mut self, amendment: Amendment, reports: &mut Reports) {
+        let amended = self.find(&amendment.order_id, &amendment.account_id);
+        let amended = amended.and_then(|slot| self.amended(slot, &amendment).map(|becomes| (slot, becomes)));
+        match amended {
+            Ok((slot, becomes)) => self.become_amended(slot, becomes, reports),
+            Err(reason) => self.reject(amendment.order_id, amendment.account_id, reason, reports),
+        }
+    }
+
+    /// The limit and the remainder that an amendment asks for, if the book allows them.
+    fn amended(&self, slot: Slot, amendment: &Amendment) -> Result<(Option<Price>, Quantity), Reason> {
+        let order = self.orders.at(slot);
+        if !self.takes_orders() {
+            return Err(Reason::WrongPhase);
+        }
+        if amendment.price.is_some() && !has_limit(order.terms.order_type) {
+            return Err(Reason::UnexpectedPrice);
+        }
+        let (side, price) = (order.terms.side, amendment.price.or(order.standing.price));
+        let leaves = minus(amendment.quantity.unwrap_or(order.quantity()), order.standing.filled);
+        let moves = price != order.standing.price && leaves > Quantity::ZERO && !order.waits();
+        if moves && order.terms.post_only && self.would_trade(side, price) {
+            return Err(Reason::PostOnly);
+        }
+        if !self.side(side).has_room(price, leaves) {
+            return Err(Reason::Overflow);
+        }
+        Ok((price, leaves))
+    }
+
+    /// Less of an order keeps its place; a new limit or more of it comes as if it were new.
+    fn become_amended(&mut self, slot: Slot, (price, leaves): (Option<Price>, Quantity), reports: &mut Reports) {
+        let standing = self.orders.at(slot).standing;
+        if leaves <= Quantity::ZERO {
+            return self.end(slot, OrderChange::Cancelled, Some(Reason::AmendedAway), reports);
+        }
+        if price == standing.price && leaves <= standing.leaves {
+            return self.reduce(slot, leaves, None, reports);
+        }
+        let mut order = self.take_out(slot);
+        order.standing = Standing { price, leaves, ts: self.now, ..order.standing };
+        self.head.sequences.report(&order, OrderChange::Amended, None, reports);
+        if order.waits() { self.rest(order, reports) } else { self.enter(order, reports) }
+    }
+
+    fn change_phase(&mut self, change: PhaseChange, reports: &mut Reports) {
+        let matches = matches!(change.phase, TradingPhase::Continuous | TradingPhase::Closed);
+        if matches {
+            self.uncross(change.tick_size, change.reference_price, reports);
+        }
+        self.head.phase = change.phase;
+        match (change.phase, self.head.last_price) {
+            (TradingPhase::Closed, _) => self.end_day(reports),
+            (TradingPhase::Continuous, Some(last)) => self.collect_triggered(last),
+            _ => {}
+        }
+    }
+
+    /// Lets an order trade, if the phase allows it, and rest with what is left, if its terms allow that.
+    pub(super) fn enter(&mut self, mut order: Order, reports: &mut Reports) {
+        if self.collects() {
+            return self.rest(order, reports);
+        }
+        if let Some(reason) = self.hindrance(&order) {
+            return self.drop(order, reason, reports);
+        }
+        if !self.take(&mut order, reports) {
+            return self.orders.end(order);
+        }
+        match (order.terms.time_in_force, order.standing.price) {
+            (_, None) => self.drop(order, Reason::NoLiquidity, reports),
+            (TimeInForce::Ioc, _) => self.drop(order, Reason::ImmediateOrCancel, reports),
+            _ => self.rest(order, reports),
+        }
+    }
+
+    /// What keeps an accepted order from trading at all.
+    fn hindrance(&self, order: &Order) -> Option<Reason> {
+        if order.terms.time_in_force == TimeInForce::Fok && !self.can_fill(order) {
+            return Some(Reason::FillOrKill);
+        }
+        // Only a stop can come here so: others were refused.
+        (order.terms.post_only && self.would_trade(order.terms.side, order.standing.price)).then_some(Reason::PostOnly)
+    }
+
+    /// Puts an order behind those of its price.
+    fn rest(&mut self, mut order: Order, reports: &mut Reports) {
+        if !self.side(order.terms.side).has_room(order.standing.price, order.standing.leaves) {
+            return self.drop(order, Reason::Overflow, reports);
+        }
+        order.standing.shown = order.peak();
+        order.standing.priority = self.head.sequences.next_priority();
+        let slot = self.orders.insert(order);
+        self.shelve(slot);
+    }
+
+    fn shelve(&mut self, slot: Slot) {
+        let order = self.orders.at(slot);
+        if let Some(end) = order.terms.expires_at {
+            self.expiries.insert((end, order.terms.order_id.clone()));
+        }
+        let (ladder, orders) = self.shelf(slot);
+        ladder.push(orders, slot);
+    }
+
+    /// Takes an order out of the book, to end it or to let it enter again.
+    pub(super) fn take_out(&mut self, slot: Slot) -> Order {
+        let (ladder, orders) = self.shelf(slot);
+        ladder.unlink(orders, slot);
+        let order = self.orders.remove(slot);
+        if let Some(end) = order.terms.expires_at {
+            self.expiries.remove(&(end, order.terms.order_id.clone()));
+        }
+        order
+    }
+
+    /// Lets a resting order have less left.
+    pub(super) fn reduce(&mut self, slot: Slot, leaves: Quantity, reason: Option<Reason>, reports: &mut Reports) {
+        let now = self.now;
+        let (ladder, orders) = self.shelf(slot);
+        ladder.reduce(orders, slot, leaves, now);
+        self.head.sequences.report(self.orders.at(slot), OrderChange::Amended, reason, reports);
+    }
+
+    /// Ends an order that rests or waits.
+    pub(super) fn end(&mut self, slot: Slot, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
+        let mut order = self.take_out(slot);
+        order.standing.leaves = Quantity::ZERO;
+        self.head.sequences.report(&order, change, reason, reports);
+        self.orders.end(order);
+    }
+
+    /// Cancels an order that is not in the book.
+    pub(super) fn drop(&mut self, mut order: Order, reason: Reason, reports: &mut Reports) {
+        order.standing.leaves = Quantity::ZERO;
+        self.head.sequences.report(&order, OrderChange::Cancelled, Some(reason), reports);
+        self.orders.end(order);
+    }
+
+    fn find(&self, order_id: &Id, account_id: &Id) -> Result<Slot, Reason> {
+        let slot = self.orders.find(order_id).ok_or(Reason::UnknownOrder)?;
+        if self.orders.at(slot).terms.account_id == *account_id { Ok(slot) } else { Err(Reason::WrongAccount) }
+    }
+
+    /// Whether orders may come and change.
+    fn takes_orders(&self) -> bool {
+        !matches!(self.head.phase, TradingPhase::Halted | TradingPhase::Closed)
+    }
+
+    /// Whether orders gather without trading.
+    fn collects(&self) -> bool {
+        matches!(self.head.phase, TradingPhase::PreOpen | TradingPhase::Auction)
+    }
+
+    /// Whether an order with this limit would find somebody. While orders gather, it asks what would be if they did not.
+    fn would_trade(&self, side: Side, price: Option<Price>) -> bool {
+        let others = self.side(opposite(side));
+        !others.unpriced().is_empty() || others.best().is_some_and(|(best, _)| accepts(side, price, best))
+    }
+
+    /// The bids of a buyer, the asks of a seller.
+    pub(super) const fn side(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    /// Where an order belongs, and the orders.
+    pub(super) fn shelf(&mut self, slot: Slot) -> (&mut Ladder, &mut Orders) {
+        let order = self.orders.at(slot);
+        let ladder = match (order.waits(), order.terms.side) {
+            (false, Side::Buy) => &mut self.bids,
+            (false, Side::Sell) => &mut self.asks,
+            (true, Side::Buy) => &mut self.buy_stops,
+            (true, Side::Sell) => &mut self.sell_stops,
+        };
+        (ladder, &mut self.orders)
+    }
+}
+
+/// The side that an order trades with.
+pub(super) const fn opposite(side: Side) -> Side {
+    match side {
+        Side::Buy => Side::Sell,
+        Side::Sell => Side::Buy,
+    }
+}
+
+/// Whether an order ends where it does not trade at once.
+const fn is_immediate(time_in_force: TimeInForce) -> bool {
+    matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok)
+}

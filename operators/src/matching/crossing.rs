@@ -1,0 +1,122 @@
+//! Continuous trading: an order that came takes from the other side, best price first, earliest first, each time at the
+//! price of the order that rested.
+
+use headwater_schemas::events::{SelfTrade, Side};
+use headwater_schemas::tables::{Liquidity, OrderChange};
+use headwater_schemas::value::{Price, Quantity};
+
+use super::book::{Book, opposite};
+use super::order::{Order, accepts, minus};
+use super::orders::Slot;
+use super::reason::Reason;
+use super::report::{Match, Party, Reports};
+use super::self_trade::kept_apart;
+
+impl Book {
+    /// Takes what the other side offers. Answers whether the order still has something left and may go on.
+    pub(super) fn take(&mut self, order: &mut Order, reports: &mut Reports) -> bool {
+        while order.standing.leaves > Quantity::ZERO {
+            let best = self.side(opposite(order.terms.side)).best();
+            let offer = best.filter(|(price, _)| accepts(order.terms.side, order.standing.price, *price));
+            let Some((price, slot)) = offer.map(|(price, queue)| (price, queue.head())) else { return true };
+            if self.must_not_meet(order, slot) {
+                self.keep_apart(order, slot, reports);
+            } else {
+                self.trade(order, slot, price, reports);
+            }
+        }
+        false
+    }
+
+    fn must_not_meet(&self, order: &Order, slot: Slot) -> bool {
+        order.terms.self_trade != SelfTrade::Allow && self.orders.at(slot).terms.owner_id == order.terms.owner_id
+    }
+
+    fn keep_apart(&mut self, order: &mut Order, slot: Slot, reports: &mut Reports) {
+        let (before, resting) = (order.standing.leaves, self.orders.at(slot).standing.leaves);
+        let (newest, oldest) = kept_apart(order.terms.self_trade, before, resting);
+        self.leave(slot, oldest, reports);
+        if newest == before {
+            return;
+        }
+        order.standing.leaves = newest;
+        let change = if newest > Quantity::ZERO { OrderChange::Amended } else { OrderChange::Cancelled };
+        self.head.sequences.report(order, change, Some(Reason::SelfTrade), reports);
+    }
+
+    /// Leaves a resting order what self-trade prevention leaves it.
+    pub(super) fn leave(&mut self, slot: Slot, leaves: Quantity, reports: &mut Reports) {
+        if leaves <= Quantity::ZERO {
+            self.end(slot, OrderChange::Cancelled, Some(Reason::SelfTrade), reports);
+        } else if leaves < self.orders.at(slot).standing.leaves {
+            self.reduce(slot, leaves, Some(Reason::SelfTrade), reports);
+        }
+    }
+
+    fn trade(&mut self, order: &mut Order, slot: Slot, price: Price, reports: &mut Reports) {
+        let resting = self.orders.at(slot);
+        let quantity = order.standing.leaves.min(resting.standing.shown);
+        let (came, rested) = (party(order, Liquidity::Taker), party(resting, Liquidity::Maker));
+        let (buyer, seller) = match order.terms.side {
+            Side::Buy => (came, rested),
+            Side::Sell => (rested, came),
+        };
+        let sequence = self.head.sequences.next_match();
+        reports.matches.push(Match { sequence, price, quantity, buyer, seller });
+        self.fill(slot, quantity, reports);
+        order.fill(quantity, self.now);
+        self.head.sequences.report(order, fill_change(order), None, reports);
+        self.head.last_price = Some(price);
+        self.collect_triggered(price);
+    }
+
+    /// Takes a match into account that a resting order had.
+    pub(super) fn fill(&mut self, slot: Slot, quantity: Quantity, reports: &mut Reports) {
+        let (now, standing) = (self.now, self.orders.at(slot).standing);
+        if quantity >= standing.leaves {
+            let mut order = self.take_out(slot);
+            order.fill(standing.leaves, now);
+            self.head.sequences.report(&order, OrderChange::Filled, None, reports);
+            return self.orders.end(order);
+        }
+        if quantity < standing.shown {
+            let (ladder, orders) = self.shelf(slot);
+            ladder.fill(orders, slot, quantity, now);
+        } else {
+            let priority = self.head.sequences.next_priority();
+            let (ladder, orders) = self.shelf(slot);
+            ladder.refill(orders, slot, quantity, now, priority);
+        }
+        self.head.sequences.report(self.orders.at(slot), OrderChange::PartiallyFilled, None, reports);
+    }
+
+    /// Whether the order would be filled whole: hidden quantity counts, and its owner's orders do as much as self-trade
+    /// prevention would let them. It passes by those that would be cancelled in its favour; at any other it would be
+    /// cancelled or reduced itself, so nothing behind counts.
+    pub(super) fn can_fill(&self, order: &Order) -> bool {
+        let mut missing = order.standing.leaves;
+        let others = self.side(opposite(order.terms.side));
+        let offers = others.rungs().take_while(|(price, _)| accepts(order.terms.side, order.standing.price, *price));
+        for slot in offers.flat_map(|(_, queue)| queue.slots(&self.orders)) {
+            match (self.must_not_meet(order, slot), order.terms.self_trade) {
+                (false, _) => missing = minus(missing, self.orders.at(slot).standing.leaves.min(missing)),
+                (true, SelfTrade::CancelOldest) => {}
+                (true, _) => return false,
+            }
+            if missing <= Quantity::ZERO {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// One side of a match.
+pub(super) fn party(order: &Order, liquidity: Liquidity) -> Party {
+    Party { order_id: order.terms.order_id.clone(), account_id: order.terms.account_id.clone(), liquidity }
+}
+
+/// What a match has made of an order.
+fn fill_change(order: &Order) -> OrderChange {
+    if order.standing.leaves > Quantity::ZERO { OrderChange::PartiallyFilled } else { OrderChange::Filled }
+}

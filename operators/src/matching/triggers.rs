@@ -1,0 +1,62 @@
+//! Stops: a buy is triggered by a last price at or above its stop price, a sell by one at or below.
+//!
+//! A stop that is triggered enters as a market order, a stop limit as a limit order, once the order that traded has come
+//! to its end. What it trades may trigger others, until all is quiet. They enter in the order in which they were
+//! triggered: trade by trade, and where one trade triggers several, by priority.
+//!
+//! Stops trigger in continuous trading only. What an auction's price would trigger does so when trading begins; a price
+//! at the close triggers nothing until then, and then only if it still is the last one.
+
+use headwater_schemas::events::{Side, TradingPhase};
+use headwater_schemas::tables::OrderChange;
+use headwater_schemas::value::Price;
+
+use super::book::Book;
+use super::order::{Order, accepts};
+use super::orders::{Orders, Slot};
+use super::ladder::Ladder;
+use super::report::Reports;
+
+impl Book {
+    /// Whether the last price triggers a stop that comes.
+    pub(super) fn is_triggered(&self, order: &Order) -> bool {
+        let met = self.head.last_price.is_some_and(|last| triggers(order.terms.side, last, order.terms.stop_price));
+        met && self.head.phase == TradingPhase::Continuous
+    }
+
+    /// Sets aside the stops that a trade at this price triggers.
+    pub(super) fn collect_triggered(&mut self, last: Price) {
+        let is_met = |side: Side, stops: &Ladder| stops.best().is_some_and(|(stop, _)| triggers(side, last, Some(stop)));
+        if !is_met(Side::Buy, &self.buy_stops) && !is_met(Side::Sell, &self.sell_stops) {
+            return;
+        }
+        let mut slots: Vec<Slot> = met(&self.buy_stops, &self.orders, Side::Buy, last).collect();
+        slots.extend(met(&self.sell_stops, &self.orders, Side::Sell, last));
+        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).standing.priority);
+        for slot in slots {
+            let order = self.take_out(slot);
+            self.triggered.push_back(order);
+        }
+    }
+
+    /// Lets what was set aside enter, until nothing more is triggered.
+    pub(super) fn enter_triggered(&mut self, reports: &mut Reports) {
+        while let Some(mut order) = self.triggered.pop_front() {
+            order.standing.triggered = true;
+            order.standing.ts = self.now;
+            self.head.sequences.report(&order, OrderChange::Triggered, None, reports);
+            self.enter(order, reports);
+        }
+    }
+}
+
+/// Whether a last price triggers a stop.
+fn triggers(side: Side, last: Price, stop: Option<Price>) -> bool {
+    // As a limit at the last price would accept the stop price.
+    stop.is_some_and(|stop| accepts(side, Some(last), stop))
+}
+
+fn met<'a>(stops: &'a Ladder, orders: &'a Orders, side: Side, last: Price) -> impl Iterator<Item = Slot> + use<'a> {
+    let met = stops.rungs().take_while(move |(stop, _)| triggers(side, last, Some(*stop)));
+    met.flat_map(|(_, queue)| queue.slots(orders))
+}

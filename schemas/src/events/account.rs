@@ -1,0 +1,75 @@
+//! Accounts and what happens to them.
+
+use super::json::{event, typed_events};
+use super::AccountType;
+use crate::value::{Amount, Decimal, EventTime, Id, Text};
+
+typed_events! {
+    /// What happens on the `accounts` topic.
+    AccountEvent {
+        /// An account begins.
+        "opened" => Opened(Box<AccountOpened>),
+        /// Some of its fields change.
+        "updated" => Updated(Box<AccountUpdated>),
+        /// Nothing may be posted for now.
+        "frozen" => Frozen(AccountStatus),
+        /// Posting may go on.
+        "unfrozen" => Unfrozen(AccountStatus),
+        /// The account ends.
+        "closed" => Closed(AccountStatus),
+    }
+}
+
+event! {
+    /// The beginning of an account.
+    AccountOpened {
+        /// The account.
+        account_id: Id,
+        /// Whose it is.
+        customer_id: Id,
+        /// What it is for.
+        account_type: AccountType,
+        /// What it is kept in.
+        currency: Id,
+        /// Its place in the firm: `firm/desk/book`.
+        book: Option<Text>,
+        /// Interest a year, as a fraction.
+        interest_rate: Option<Decimal>,
+        /// How far below zero it may go; 0 if not given.
+        overdraft_limit: Option<Amount>,
+        /// When.
+        ts: EventTime,
+    }
+}
+
+event! {
+    /// New values of some of an account's fields.
+    AccountUpdated {
+        /// The account.
+        account_id: Id,
+        /// Whose it is.
+        customer_id: Option<Id>,
+        /// What it is for.
+        account_type: Option<AccountType>,
+        /// What it is kept in.
+        currency: Option<Id>,
+        /// Its place in the firm: `firm/desk/book`.
+        book: Option<Text>,
+        /// Interest a year, as a fraction.
+        interest_rate: Option<Decimal>,
+        /// How far below zero it may go; 0 if not given.
+        overdraft_limit: Option<Amount>,
+        /// When.
+        ts: EventTime,
+    }
+}
+
+event! {
+    /// A change of an account's status.
+    AccountStatus {
+        /// The account.
+        account_id: Id,
+        /// When.
+        ts: EventTime,
+    }
+}

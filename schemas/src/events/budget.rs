@@ -1,0 +1,22 @@
+//! What customers mean to spend.
+
+use super::json::event;
+use crate::value::{Amount, Decimal, EventTime, Id, Text};
+
+event! {
+    /// What a customer means to spend in a category a month.
+    Budget {
+        /// Who.
+        customer_id: Id,
+        /// On what.
+        category: Text,
+        /// How much a month.
+        amount: Amount,
+        /// In which currency.
+        currency: Id,
+        /// The part of it from which to warn; 0.8 if not given.
+        threshold: Option<Decimal>,
+        /// When; none means from the beginning.
+        ts: Option<EventTime>,
+    }
+}

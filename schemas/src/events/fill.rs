@@ -1,0 +1,53 @@
+//! Fills from other venues.
+
+use super::json::{event, typed_events};
+use super::Side;
+use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
+
+typed_events! {
+    /// What happens on the `fills` topic.
+    FillEvent {
+        /// A fill.
+        "fill" => Fill(Box<Fill>),
+        /// The taking back of a fill.
+        "bust" => Bust(Bust),
+    }
+}
+
+event! {
+    /// A fill from another venue.
+    Fill {
+        /// The fill.
+        fill_id: Id,
+        /// Whose it is.
+        account_id: Id,
+        /// The instrument.
+        symbol: Id,
+        /// Which way.
+        side: Side,
+        /// How much.
+        quantity: Quantity,
+        /// At which price.
+        price: Price,
+        /// What the account pays for it, in the instrument's currency; negative for a rebate.
+        fee: Option<Money>,
+        /// The order behind it.
+        order_id: Option<Id>,
+        /// Where.
+        venue: Option<Text>,
+        /// When.
+        ts: EventTime,
+    }
+}
+
+event! {
+    /// The taking back of a fill.
+    Bust {
+        /// The fill.
+        fill_id: Id,
+        /// Whose it was.
+        account_id: Id,
+        /// When.
+        ts: EventTime,
+    }
+}

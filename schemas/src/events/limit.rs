@@ -1,0 +1,99 @@
+//! What may not be exceeded.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::LimitKind;
+use super::json::event;
+use crate::value::{Decimal, EventTime, Id};
+
+event! {
+    /// A bound on something, for a scope.
+    Limit {
+        /// What it applies to.
+        scope: LimitScope,
+        /// What it bounds.
+        kind: LimitKind,
+        /// The bound: money, a quantity or a fraction, by kind.
+        value: Decimal,
+        /// The part of it from which to warn; 0.8 if not given.
+        warn_at: Option<Decimal>,
+        /// When; none means from the beginning.
+        ts: Option<EventTime>,
+    }
+}
+
+/// What a limit applies to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitScope {
+    /// Everything that has no limit of its own.
+    Default,
+    /// One account.
+    Account(Id),
+    /// A node of the book path and all below it.
+    Book(Id),
+    /// One symbol.
+    Symbol(Id),
+    /// One customer.
+    Customer(Id),
+}
+
+impl fmt::Display for LimitScope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::Account(id) => write!(out, "account:{id}"),
+            Self::Book(path) => write!(out, "book:{path}"),
+            Self::Symbol(id) => write!(out, "symbol:{id}"),
+            Self::Customer(id) => write!(out, "customer:{id}"),
+        }
+    }
+}
+
+impl FromStr for LimitScope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "default" {
+            return Ok(Self::Default);
+        }
+        let wrong = || format!("[bad_scope] {text:?} is not a scope: write default, account:ID, book:PATH, symbol:S or customer:ID");
+        let (word, id) = text.split_once(':').ok_or_else(wrong)?;
+        let id = Id::new(id).map_err(|_| wrong())?;
+        match word {
+            "account" => Ok(Self::Account(id)),
+            "book" => Ok(Self::Book(id)),
+            "symbol" => Ok(Self::Symbol(id)),
+            "customer" => Ok(Self::Customer(id)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Serialize for LimitScope {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitScope {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(input)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for LimitScope {
+    fn schema_name() -> Cow<'static, str> {
+        "LimitScope".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(default|(account|book|symbol|customer):[!-~]{1,64})$",
+            "description": "what a limit applies to"
+        })
+    }
+}

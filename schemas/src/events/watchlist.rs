@@ -1,0 +1,21 @@
+//! Prices that customers wait for.
+
+use super::json::event;
+use super::Direction;
+use crate::value::{EventTime, Id, Price};
+
+event! {
+    /// A price that a customer wants to hear of.
+    Watch {
+        /// Who.
+        customer_id: Id,
+        /// Of what.
+        symbol: Id,
+        /// From which side.
+        direction: Direction,
+        /// Which price.
+        price: Price,
+        /// When; none means from the beginning.
+        ts: Option<EventTime>,
+    }
+}
