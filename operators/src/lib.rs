@@ -1,7 +1,11 @@
 //! Operators.
+pub mod admission;
 pub mod fraud;
 pub mod keyed_fold;
+pub mod latest;
 pub mod ledger;
 pub mod matching;
+pub mod reference;
+pub mod positions;
 pub mod testing;
 pub mod valuation;

@@ -1,12 +1,12 @@
 //! The states of a view and what is applied to them: the fold without the dataflow.
 
-use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::DeadLetter;
 use headwater_schemas::{Place, Placed};
 use rustc_hash::{FxHashMap, FxHasher};
 
+use super::timers::Timers;
 use super::view::{Changes, Outbox, View};
 
 /// The rank of a timer: behind every topic.
@@ -27,7 +27,7 @@ pub struct Fold<V: View> {
     slots: Vec<Option<Slot<V>>>,
     free: Vec<usize>,
     touched: Vec<usize>,
-    timers: BTreeSet<(u64, V::Key)>,
+    timers: Timers<V::Key>,
     outbox: Outbox<V>,
     changes: Changes<V::Row>,
     last_time: u64,
@@ -44,7 +44,7 @@ impl<V: View> Fold<V> {
             slots: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
-            timers: BTreeSet::new(),
+            timers: Timers::new(),
             outbox: Outbox::new(nowhere),
             changes: Changes::new(),
             last_time: 0,
@@ -81,7 +81,7 @@ impl<V: View> Fold<V> {
 
     /// Sets a timer, as after a restart.
     pub fn restore_timer(&mut self, time: u64, key: V::Key) {
-        self.timers.insert((time, key));
+        self.timers.set(time, key);
     }
 
     /// The timers that are set, in order.
@@ -105,12 +105,12 @@ impl<V: View> Fold<V> {
 
     /// The earliest timer.
     pub fn next_timer(&self) -> Option<u64> {
-        self.timers.first().map(|(time, _)| *time)
+        self.timers.next()
     }
 
     /// Fires the earliest timer.
     pub fn fire(&mut self) {
-        let Some((time, key)) = self.timers.pop_first() else { return };
+        let Some((time, key)) = self.timers.take() else { return };
         let mut hasher = FxHasher::default();
         key.hash(&mut hasher);
         // The key's hash as an offset: what timers of different keys derive has an order that no worker decides.
@@ -163,7 +163,7 @@ impl<V: View> Fold<V> {
         self.outbox.begin(place);
         logic(&self.view, &self.context, &slot.key, &mut slot.state, &mut self.outbox);
         for time in self.outbox.timers.drain(..) {
-            self.timers.insert((time, slot.key.clone()));
+            self.timers.set(time, slot.key.clone());
         }
         if !slot.touched {
             slot.touched = true;

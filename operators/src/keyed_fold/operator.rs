@@ -224,14 +224,8 @@ impl<V: View> Driver<V> {
             return;
         }
         self.open_period = None;
-        let (tick, as_of) = if !self.on_grid {
-            (open, None)
-        } else if self.input_is_over && self.end / self.tick_interval < period_ends {
-            // The grid point would lie behind the end of time: the end itself is valued instead.
-            (self.end / self.tick_interval + 1, Some(self.end))
-        } else {
-            (period_ends, Some(period_ends.saturating_mul(self.tick_interval)))
-        };
+        let (tick, as_of) =
+            if self.on_grid { (period_ends, Some(period_ends.saturating_mul(self.tick_interval))) } else { (open, None) };
         for (row, diff) in self.fold.settle(as_of) {
             out.rows.give((row, tick, diff));
         }

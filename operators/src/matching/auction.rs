@@ -92,8 +92,9 @@ impl Book {
     /// Prevents what could become a self-trade at any price.
     fn keep_owners_apart(&mut self, reports: &mut Reports) {
         let mut owners = BTreeMap::<Id, OwnOrders>::new();
-        let resting = self.orders.by_priority();
-        for slot in resting.into_iter().filter(|slot| !self.orders.at(*slot).waits()) {
+        let mut resting = self.orders.by_priority();
+        resting.retain(|slot| !self.orders.at(*slot).waits());
+        for slot in resting {
             let own = owners.entry(self.orders.at(slot).terms.owner_id.clone()).or_default();
             self.keep_from_own(slot, own, reports);
         }
@@ -140,14 +141,14 @@ impl OwnOrders {
     /// Forgets the first order on the other side.
     fn forget_first(&mut self, side: Side) {
         match side {
-            Side::Buy => self.asks.pop_first(),
-            Side::Sell => self.bids.pop_first(),
-        };
+            Side::Buy => drop(self.asks.pop_first()),
+            Side::Sell => drop(self.bids.pop_first()),
+        }
     }
 
     fn remember(&mut self, side: Side, price: Option<Price>, priority: u64, slot: Slot) {
+        // `None`, which is an order at any price, sorts first.
         match side {
-            // `None`, which is an order at any price, sorts first.
             Side::Buy => self.bids.insert((price.map(Reverse), priority), slot),
             Side::Sell => self.asks.insert((price, priority), slot),
         };
@@ -160,8 +161,9 @@ pub(super) fn clearing_price(bids: &Ladder, asks: &Ladder, tick_size: Option<Pri
     // Going up the prices, supply grows by what asks there, and demand falls by what bid below.
     let mut demand = bids.rungs().fold(units(bids.unpriced().leaves()), |sum, (_, queue)| sum.saturating_add(units(queue.leaves())));
     let mut supply = units(asks.unpriced().leaves());
+    let limits = bids.rungs().chain(asks.rungs()).map(|(price, _)| price);
+    let prices = candidates(limits, tick_size, reference);
     let (mut bids, mut asks) = (bids.rungs().rev().peekable(), asks.rungs().peekable());
-    let prices = candidates(bids.clone().chain(asks.clone()).map(|(price, _)| price), tick_size, reference);
     let rated = prices.into_iter().filter_map(|price| {
         while let Some((_, queue)) = bids.next_if(|(bid, _)| *bid < price) {
             demand = demand.saturating_sub(units(queue.leaves()));

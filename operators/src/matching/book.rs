@@ -281,11 +281,11 @@ impl Book {
         }
         let (side, price) = (order.terms.side, amendment.price.or(order.standing.price));
         let leaves = minus(amendment.quantity.unwrap_or(order.quantity()), order.standing.filled);
-        let moves = price != order.standing.price && leaves > Quantity::ZERO && !order.waits();
-        if moves && order.terms.post_only && self.would_trade(side, price) {
+        let stays = leaves <= Quantity::ZERO || (price == order.standing.price && leaves <= order.standing.leaves);
+        if !stays && !order.waits() && order.terms.post_only && self.would_trade(side, price) {
             return Err(Reason::PostOnly);
         }
-        if !self.side(side).has_room(price, leaves) {
+        if !stays && !self.side(side).has_room(price, leaves) {
             return Err(Reason::Overflow);
         }
         Ok((price, leaves))

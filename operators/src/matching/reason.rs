@@ -19,7 +19,7 @@ macro_rules! reasons {
 
             /// The code as a column's value.
             pub const fn text(self) -> Text {
-                match self { $(Self::$reason => Text::const_new($code)),+ }
+                Text::const_new(self.code())
             }
         }
     };
@@ -96,9 +96,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_distinct_and_short_enough_to_need_no_allocation() {
+    fn codes_are_distinct() {
         let codes: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
-        assert!(Reason::ALL.iter().all(|reason| !reason.text().is_heap_allocated()));
     }
 }

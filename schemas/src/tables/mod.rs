@@ -6,6 +6,7 @@
 //! | `order_events` | [`OrderEvent`] | append |
 //! | `open_orders` | [`OpenOrder`] | state |
 //! | `top_of_book` | [`TopOfBook`] | state |
+//! | `book_states` | [`BookState`] | state |
 //! | `positions` | [`Position`] | state |
 //! | `portfolios` | [`Portfolio`] | state |
 //! | `risk` | [`Risk`] | state |
@@ -13,6 +14,7 @@
 //! | `ledger_entries` | [`LedgerEntry`] | append |
 //! | `decisions` | [`Decision`] | state |
 //! | `alerts` | [`Alert`] | state |
+//! | `fraud_events` | [`ScoredEvent`] | state |
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
@@ -21,6 +23,7 @@
 
 pub(crate) mod cell;
 mod decisions;
+mod fraud;
 mod ledger;
 mod positions;
 mod risk;
@@ -31,11 +34,12 @@ mod words;
 
 pub use cell::{Cell, CellError};
 pub use decisions::{Alert, Decision, Reason};
+pub use fraud::ScoredEvent;
 pub use ledger::{Balance, LedgerEntry};
-pub use positions::{Portfolio, Position};
+pub use positions::{HeldTrade, HoldingState, Portfolio, Position};
 pub use risk::Risk;
 pub(crate) use row::table;
 pub use row::{TableKind, TableRow, TableSpec};
-pub use system::{DeadLetter, Remap};
-pub use trading::{Execution, OpenOrder, OrderEvent, TopOfBook};
+pub use system::{Admitted, DeadLetter, Remap};
+pub use trading::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
 pub use words::*;

@@ -1,7 +1,7 @@
 //! What is held, and what it is worth.
 
 use super::table;
-use crate::value::{EventTime, Id, Money, Price, Quantity, Statistic};
+use crate::value::{EventTime, Factor, Id, Money, Price, Quantity, Statistic};
 
 table! {
     /// What an account holds of a symbol, valued on the event-time grid.
@@ -65,6 +65,58 @@ table! {
         /// The positions that could not be valued in the scope's currency (no mark, no rate), which the sums leave out.
         unvalued: u64,
         /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// The part of a position that no bust can change any more. State of the positions, with [`HeldTrade`].
+    State HoldingState = "position_bases" by (account_id, symbol) {
+        /// Whose.
+        account_id: Id,
+        /// Of what.
+        symbol: Id,
+        /// The open quantity before the first held trade.
+        base_quantity: Quantity,
+        /// What it cost.
+        base_cost: Money,
+        /// The realized P&L before the first held trade.
+        base_realized: Money,
+        /// The cash flow before the first held trade.
+        base_cash_flow: Money,
+        /// The beginning: the row says no time.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// A trade that is folded again if a bust takes back one before it. State of the positions.
+    State HeldTrade = "position_trades" by (account_id, symbol, number) {
+        /// Whose.
+        account_id: Id,
+        /// Of what.
+        symbol: Id,
+        /// Counts the trades of the position in their order.
+        number: u64,
+        /// The fill, if it is one that can be busted.
+        fill_id: Option<Id>,
+        /// Above zero: bought.
+        quantity: Quantity,
+        /// At which price.
+        price: Price,
+        /// What it cost besides.
+        fee: Money,
+        /// What one unit was worth per point of price.
+        multiplier: Factor,
+        /// The topic's rank of its place.
+        rank: i32,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: u64,
+        /// The sequence of its place.
+        sequence: i64,
+        /// The effective time of its place.
         ts: EventTime,
     }
 }

@@ -42,3 +42,15 @@ table! {
         ts: EventTime,
     }
 }
+
+table! {
+    /// An event that was let through, so that it is known when it comes again. State of the admission.
+    State Admitted = "admitted" by (identity) {
+        /// The digest of topic, `type` or `status`, and id.
+        identity: Text,
+        /// The digest of what it says.
+        body: Text,
+        /// Its effective time.
+        ts: EventTime,
+    }
+}

@@ -1,7 +1,7 @@
 //! What the matching of orders leaves behind.
 
 use super::{Liquidity, OrderChange, table};
-use crate::events::{OrderType, Side, TimeInForce};
+use crate::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
 
 table! {
@@ -77,10 +77,22 @@ table! {
         leaves_quantity: Quantity,
         /// What has been matched so far.
         cumulative_quantity: Quantity,
+        /// How much is shown at a time; NULL if always all.
+        display_quantity: Option<Quantity>,
+        /// What is shown now.
+        shown_quantity: Quantity,
         /// How long it stays.
         time_in_force: TimeInForce,
         /// When a `gtd` order ends.
         expires_at: Option<EventTime>,
+        /// Whether it may only rest.
+        post_only: bool,
+        /// What happens when it would meet an order of its own owner.
+        self_trade: SelfTrade,
+        /// Who stood behind the account when the order came: customer group, else customer, else account.
+        owner_id: Id,
+        /// Whether a stop's trigger was met, so that it rests.
+        triggered: bool,
         /// Its place among the symbol's orders at the same price: less is earlier.
         priority: u64,
         /// When it last changed.
@@ -103,6 +115,27 @@ table! {
         ask_size: Option<Quantity>,
         /// The price of the last match.
         last_price: Option<Price>,
+        /// When it last changed.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// What a symbol's book is besides its orders. Together with `open_orders` and `top_of_book` it is all that the
+    /// matching has to know to go on.
+    State BookState = "book_states" by (symbol) {
+        /// The instrument.
+        symbol: Id,
+        /// What the book does with orders.
+        phase: TradingPhase,
+        /// The price of the last match.
+        last_price: Option<Price>,
+        /// How many matches there were: the last one's sequence.
+        matches: u64,
+        /// How many order events there were: the last one's sequence.
+        order_events: u64,
+        /// How many places in the queue were given away: the last one's priority.
+        priorities: u64,
         /// When it last changed.
         ts: EventTime,
     }

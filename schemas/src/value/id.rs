@@ -13,6 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Text(CompactString);
 
 impl Text {
+    /// A text that is known when the program is built.
+    pub const fn const_new(text: &'static str) -> Self {
+        Self(CompactString::const_new(text))
+    }
+
     /// The text.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(CompactString::new(text))

@@ -1,0 +1,200 @@
+//! Admission: each event once.
+//!
+//! An event is known by its topic, its `type` or `status`, and its id. The first one with an identity goes on; the same
+//! again is one event and only counted; another body under the same identity is a dead letter (`conflicting_duplicate`).
+//! An identity is remembered for the horizon; an event that is later than that behind its effective time can not be told
+//! from a repeat any more and is a dead letter too (`too_late`). Accounts are the exception: they are told once and for
+//! ever, so they are remembered for ever and are never too late.
+//!
+//! - **Key**: the identity, as a 128-bit digest. **State**: the body's digest and when it was seen. **Derived**: the event.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use headwater_schemas::events::{ErrorCode, Event};
+use headwater_schemas::tables::{Admitted, DeadLetter};
+use headwater_schemas::{Place, Placed, Text, Topic};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+
+/// The view that lets each event through once.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// How long an identity is remembered, in nanoseconds.
+    pub horizon: u64,
+    /// Counts repeats that were left out.
+    pub duplicates: Arc<AtomicU64>,
+}
+
+/// What is remembered of an identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    body: Option<u128>,
+    since: u64,
+}
+
+/// The dead letter of an event that was understood but not taken.
+pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) -> DeadLetter {
+    DeadLetter {
+        topic: Text::new(event.topic().as_str()),
+        partition: i32::from(place.partition),
+        offset: place.offset,
+        ts: place.event_time(),
+        key: Some(event.key()),
+        value: event.encode().map(|value| Text::new(String::from_utf8_lossy(&value))),
+        code: Text::new(code.as_str()),
+        error: Text::new(error),
+    }
+}
+
+fn identity_digest(event: &Event) -> u128 {
+    let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x6964_656e_7469_7479);
+    event.topic().rank().hash(&mut hasher);
+    event.identity().hash(&mut hasher);
+    hasher.finish128().as_u128()
+}
+
+impl View for Admission {
+    type Key = u128;
+    type Event = Event;
+    type Broadcast = ();
+    type Context = ();
+    type State = Seen;
+    type Row = ();
+    type Derived = Event;
+
+    fn key(&self, event: &Event) -> u128 {
+        identity_digest(event)
+    }
+
+    fn route(&self, event: &Event) -> u64 {
+        (identity_digest(event) >> 64) as u64
+    }
+
+    fn learn(&self, (): &mut (), _: Placed<()>) {}
+
+    fn apply(&self, (): &(), _: &u128, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<Self>) {
+        let Placed { place, event } = placed;
+        let forever = event.topic() == Topic::Accounts;
+        let behind = event.ts().map_or(0, |ts| i128::from(place.time) - i128::from(ts.nanos()));
+        if behind > i128::from(self.horizon) && !forever {
+            let error = format!(
+                "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, or correct the books by hand",
+                behind / 1_000_000_000,
+                self.horizon / 1_000_000_000
+            );
+            return out.refuse(dead_letter(place, &event, ErrorCode::TooLate, &error));
+        }
+        let body = event.body_digest();
+        match seen.body {
+            None => {
+                *seen = Seen { body: Some(body), since: place.time };
+                if !forever {
+                    out.set_timer(place.time.saturating_add(self.horizon));
+                }
+                out.derive(event);
+            }
+            Some(known) if known == body => {
+                self.duplicates.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(_) => {
+                let (word, id) = event.identity().map_or(("", ""), |(word, id)| (word, id.as_str()));
+                let error = format!("{word} {id} was taken before with other content: the first one stands; send a correction under an id of its own");
+                out.refuse(dead_letter(place, &event, ErrorCode::ConflictingDuplicate, &error));
+            }
+        }
+    }
+
+    fn timer(&self, (): &(), _: &u128, seen: &mut Seen, place: Place, _: &mut Outbox<Self>) {
+        if seen.since.saturating_add(self.horizon) <= place.time {
+            *seen = Seen::default();
+        }
+    }
+
+    fn settle(&self, (): &(), _: &u128, _: &mut Seen, _: u64, _: &mut Changes<()>) {}
+
+    fn is_forgettable(&self, seen: &Seen) -> bool {
+        seen.body.is_none()
+    }
+}
+
+impl Persistent for Admission {
+    type Saved = Vec<Admitted>;
+
+    fn save(&self, key: &u128, seen: &Seen, saved: &mut Vec<Admitted>) {
+        if let Some(body) = seen.body {
+            let hex = |digest: u128| Text::from(format!("{digest:032x}"));
+            saved.push(Admitted { identity: hex(*key), body: hex(body), ts: headwater_schemas::EventTime::from_effective(seen.since) });
+        }
+    }
+
+    fn load(&self, saved: Vec<Admitted>) -> Vec<(u128, Seen)> {
+        let digest = |text: &str| u128::from_str_radix(text, 16).ok();
+        let seen = |row: Admitted| Some((digest(&row.identity)?, Seen { body: Some(digest(&row.body)?), since: row.ts.effective() }));
+        saved.into_iter().filter_map(seen).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::tables::TableRow;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
+
+    const HORIZON: u64 = 1000;
+
+    fn admission() -> Admission {
+        Admission { horizon: HORIZON, duplicates: Arc::default() }
+    }
+
+    fn fill(time: u64, ts: u64, id: &str, quantity: u32) -> Placed<Happening<(), Event>> {
+        let text = format!(
+            r#"{{"type":"fill","fill_id":"{id}","account_id":"a","symbol":"S","side":"buy","quantity":{quantity},"price":1,"ts":{ts}}}"#
+        );
+        let event = Event::decode(Topic::Fills, None, Some(text.as_bytes())).expect("a fill");
+        Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(event) }
+    }
+
+    fn summary(said: &Said<Admission>) -> (Vec<u64>, Vec<String>) {
+        let admitted = said.derived.iter().map(|event| event.place.time).collect();
+        (admitted, said.dead_letters.iter().map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
+    }
+
+    #[test]
+    fn each_identity_goes_on_once_within_the_horizon() {
+        let happenings = vec![
+            fill(1, 1, "f1", 10),
+            fill(2, 2, "f2", 10),
+            fill(3, 1, "f1", 10),                  // the same again
+            fill(4, 1, "f1", 11),                  // another body
+            fill(1500, 400, "f3", 10),             // 1100 behind
+            fill(1501, 501, "f4", 10),             // exactly at the horizon
+            fill(2000, 2000, "f1", 12),            // f1 was forgotten at 1001
+        ];
+        let view = admission();
+        let said = run(view.clone(), happenings);
+        let (admitted, refused) = summary(&said);
+        assert_eq!(admitted, [1, 2, 1501, 2000]);
+        assert_eq!(refused, ["4 conflicting_duplicate", "1500 too_late"]);
+        assert_eq!(view.duplicates.load(Ordering::Relaxed), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_in_the_middle_changes_nothing(events in proptest::collection::vec((0..40_u64, 0..8_u8, 1..3_u32), 1..60), cut in 0..60_usize) {
+            let mut time = 0;
+            let happenings: Happenings<Admission> = events.iter().map(|(step, id, quantity)| {
+                time += step * 10 + 1;
+                fill(time, time, &format!("f{id}"), *quantity)
+            }).collect();
+            let through = |rows: Vec<Admitted>| Admitted::read_all(&Admitted::batch(&rows).expect("a batch")).expect("rows");
+            let whole = run(admission(), happenings.clone());
+            let cut = run_with_restart(admission(), happenings, cut, through);
+            prop_assert_eq!(summary(&whole), summary(&cut));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The arithmetic of average cost.
+//!
+//! The state is sums, not averages: `cost` is what the open quantity cost, exactly. A closing trade takes out the same
+//! part of the cost as of the quantity, rounded half to even to nine digits once; what it takes out is what realized P&L
+//! is counted against, so nothing is lost: `realized = cash_flow + cost`, always, to the last digit.
+
+use headwater_schemas::value::fixed;
+use headwater_schemas::{Factor, Money, Price, Quantity};
+use serde::{Deserialize, Serialize};
+
+/// A trade as a position sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Trade {
+    /// Above zero: bought. Below: sold.
+    pub quantity: Quantity,
+    /// At which price.
+    pub price: Price,
+    /// What it cost besides.
+    pub fee: Money,
+    /// What one unit is worth per point of price.
+    pub multiplier: Factor,
+}
+
+/// An open quantity and what came of the trades so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AverageCost {
+    /// Above zero: long. Below: short.
+    pub quantity: Quantity,
+    /// What the open quantity cost; below zero for a short one.
+    pub cost: Money,
+    /// What closing trades brought in over their cost, less all fees.
+    pub realized: Money,
+    /// What all trades brought in, fees taken off.
+    pub cash_flow: Money,
+}
+
+impl AverageCost {
+    /// The state after a trade; `None` if a sum would not fit the tables.
+    #[must_use = "the state itself does not change"]
+    pub fn after(self, trade: Trade) -> Option<Self> {
+        let (closing, opening) = self.split(trade.quantity)?;
+        let closed = Money::notional(trade.price, closing, trade.multiplier)?;
+        let opened = Money::notional(trade.price, opening, trade.multiplier)?;
+        let removed = self.cost_of(closing)?;
+        // Closing has the sign of the trade, the cost that of the position: taking out is adding.
+        let gain = closed.negated().checked_sub(removed)?;
+        Some(Self {
+            quantity: self.quantity.checked_add(trade.quantity)?,
+            cost: self.cost.checked_sub(removed)?.checked_add(opened)?,
+            realized: self.realized.checked_add(gain)?.checked_sub(trade.fee)?,
+            cash_flow: self.cash_flow.checked_sub(closed)?.checked_sub(opened)?.checked_sub(trade.fee)?,
+        })
+    }
+
+    /// The part of a trade that closes what is open, and the part that opens.
+    fn split(self, quantity: Quantity) -> Option<(Quantity, Quantity)> {
+        let opposite = (self.quantity.units() < 0) != (quantity.units() < 0);
+        if self.quantity.is_zero() || !opposite {
+            return Some((Quantity::ZERO, quantity));
+        }
+        let size = quantity.magnitude().min(self.quantity.magnitude());
+        let closing = if quantity.units() < 0 { size.negated() } else { size };
+        Some((closing, quantity.checked_sub(closing)?))
+    }
+
+    /// The cost of a part of the open quantity, without the part's sign: that of the cost.
+    fn cost_of(self, closing: Quantity) -> Option<Money> {
+        if closing.is_zero() {
+            return Some(Money::ZERO);
+        }
+        fixed::quotient(self.cost.units(), closing.magnitude().units(), self.quantity.magnitude().units()).map(Money::from_units)
+    }
+
+    /// The average price of the open quantity, rounded half to even to nine digits; 0 when flat.
+    pub fn average_price(self, multiplier: Factor) -> Price {
+        let per_unit = fixed::quotient(self.cost.units(), fixed::ONE, self.quantity.units());
+        let price = per_unit.and_then(|units| fixed::quotient(units, fixed::ONE, multiplier.units()));
+        Price::from_units(price.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        text.parse().expect("a sum")
+    }
+
+    fn trade(quantity: i64, price: &str, fee: &str) -> Trade {
+        Trade { quantity: Quantity::whole(quantity), price: price.parse().expect("a price"), fee: money(fee), multiplier: Factor::whole(1) }
+    }
+
+    /// Fees of 0.1 % of the notional.
+    #[test]
+    fn buys_and_sells_with_fees_keep_the_average_on_closing() {
+        // (trade, average price, realized to nine digits)
+        let steps = [
+            (trade(12, "10000", "120"), "10000", "-120"),
+            (trade(17, "9999", "169.983"), "9999.413793103", "-289.983"),
+            (trade(-9, "10001", "90.009"), "9999.413793103", "-365.716137931"),
+            (trade(3, "10003", "30.009"), "9999.88155922", "-395.725137931"),
+            (trade(-4, "10005", "40.02"), "9999.88155922", "-415.271374813"),
+        ];
+        let mut state = AverageCost::default();
+        for (trade, average, realized) in steps {
+            state = state.after(trade).expect("no overflow");
+            assert_eq!(state.average_price(Factor::whole(1)).to_string(), average);
+            assert_eq!(state.realized, money(realized));
+        }
+    }
+
+    #[test]
+    fn cases() {
+        // (trades, quantity, cost, realized, cash flow)
+        let cases: &[(&str, &[Trade], i64, &str, &str, &str)] = &[
+            ("a short is closed with a gain", &[trade(-10, "50", "0"), trade(10, "40", "0")], 0, "0", "100", "100"),
+            ("through zero: only what was open is realized", &[trade(10, "50", "0"), trade(-15, "60", "0")], -5, "-300", "100", "400"),
+            ("flat with a fee", &[trade(1, "10", "1"), trade(-1, "10", "1")], 0, "0", "-2", "-2"),
+            ("a third is rounded once", &[trade(3, "10", "0"), trade(-1, "10", "0")], 2, "20", "0", "-20"),
+            ("negative prices", &[trade(2, "-5", "0"), trade(-2, "-3", "0")], 0, "0", "4", "4"),
+        ];
+        for (name, trades, quantity, cost, realized, cash) in cases {
+            let state = trades.iter().try_fold(AverageCost::default(), |state, trade| state.after(*trade)).expect(name);
+            let expected = AverageCost { quantity: Quantity::whole(*quantity), cost: money(cost), realized: money(realized), cash_flow: money(cash) };
+            assert_eq!(state, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_multiplier_scales_money_but_not_the_average() {
+        let trade = Trade { multiplier: Factor::whole(50), ..trade(2, "4000", "0") };
+        let state = AverageCost::default().after(trade).expect("no overflow");
+        assert_eq!((state.cost, state.average_price(Factor::whole(50)).to_string()), (money("400000"), "4000".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(trades in proptest::collection::vec((-1_000_000_000_000_i128..1_000_000_000_000, -1_000_000_000_000_i128..9_000_000_000_000, 0..1_000_000_000_i128), 1..40)) {
+            let mut state = AverageCost::default();
+            for (quantity, price, fee) in trades {
+                let trade = Trade { quantity: Quantity::from_units(quantity), price: Price::from_units(price), fee: Money::from_units(fee), multiplier: Factor::whole(1) };
+                state = state.after(trade).expect("no overflow");
+                prop_assert_eq!(state.realized.units(), state.cash_flow.units() + state.cost.units());
+                prop_assert!(!state.quantity.is_zero() || state.cost.is_zero());
+            }
+        }
+    }
+}

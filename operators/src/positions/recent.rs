@@ -1,0 +1,60 @@
+//! The trades that a bust may still take back.
+//!
+//! Only outside fills can be busted, and only within the horizon. So trades are kept from the earliest such fill on:
+//! everything before it is summed up in the base. An account that trades on our own book alone keeps nothing.
+
+use std::collections::VecDeque;
+
+use headwater_schemas::{Id, Place};
+
+use super::{AverageCost, Trade};
+
+/// A trade that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) place: Place,
+    /// The fill's id; `None` for an execution of our own book.
+    pub(super) fill_id: Option<Id>,
+    pub(super) trade: Trade,
+}
+
+/// The base and what came after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Recent {
+    pub(super) base: AverageCost,
+    pub(super) kept: VecDeque<Kept>,
+}
+
+impl Recent {
+    /// Adds a trade; `None` if a sum would not fit.
+    pub(super) fn add(&mut self, sums: AverageCost, kept: Kept) -> Option<AverageCost> {
+        let after = sums.after(kept.trade)?;
+        if self.kept.is_empty() && kept.fill_id.is_none() {
+            self.base = after;
+        } else {
+            self.kept.push_back(kept);
+        }
+        Some(after)
+    }
+
+    /// Sums up what lies before `horizon` (an effective time).
+    pub(super) fn forget(&mut self, horizon: u64) {
+        while self.kept.front().is_some_and(|kept| kept.place.time < horizon || kept.fill_id.is_none()) {
+            let Some(kept) = self.kept.pop_front() else { return };
+            // It was added before, so it fits.
+            self.base = self.base.after(kept.trade).unwrap_or(self.base);
+        }
+    }
+
+    pub(super) fn has(&self, fill_id: &Id) -> bool {
+        self.kept.iter().any(|kept| kept.fill_id.as_ref() == Some(fill_id))
+    }
+
+    /// Takes a fill out and folds the others again; `None` if a sum would not fit without it.
+    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<AverageCost> {
+        let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
+        let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
+        self.kept.retain(|kept| kept.fill_id.as_ref() != Some(fill_id));
+        Some(sums)
+    }
+}

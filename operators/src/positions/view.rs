@@ -1,0 +1,313 @@
+//! The positions as a keyed view.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
+use headwater_schemas::tables::{Execution, HeldTrade, HoldingState};
+use headwater_schemas::{EventTime, Factor, Id, Money, Place, Placed, Quantity};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::recent::{Kept, Recent};
+use super::{AverageCost, Trade};
+use crate::admission::dead_letter;
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::latest::route;
+
+/// What changes positions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PositionEvent {
+    /// One side of a match on our own book.
+    Execution(Box<Execution>),
+    /// A fill from another venue, or its bust.
+    Fill(FillEvent),
+}
+
+/// What an account holds of a symbol, before it is valued.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Holding {
+    /// Whose.
+    pub account_id: Id,
+    /// Of what.
+    pub symbol: Id,
+    /// The sums.
+    pub sums: AverageCost,
+}
+
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Positions {
+    /// How long a fill can be busted, in nanoseconds.
+    pub horizon: u64,
+}
+
+/// The positions of one account.
+#[derive(Clone, Debug, Default)]
+pub struct PositionState {
+    symbols: BTreeMap<Id, SymbolState>,
+    touched: Vec<Id>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SymbolState {
+    sums: AverageCost,
+    recent: Recent,
+    said: Option<AverageCost>,
+}
+
+impl View for Positions {
+    type Key = Id;
+    type Event = PositionEvent;
+    type Broadcast = Event;
+    type Context = FxHashMap<Id, Factor>;
+    type State = PositionState;
+    type Row = Holding;
+    type Derived = ();
+
+    fn key(&self, event: &PositionEvent) -> Id {
+        account_of(event).clone()
+    }
+
+    fn route(&self, event: &PositionEvent) -> u64 {
+        route(account_of(event))
+    }
+
+    fn learn(&self, multipliers: &mut FxHashMap<Id, Factor>, broadcast: Placed<Event>) {
+        if let Event::Instrument(instrument) = broadcast.event {
+            multipliers.insert(instrument.symbol.clone(), instrument.multiplier.unwrap_or(Factor::whole(1)));
+        }
+    }
+
+    fn apply(
+        &self,
+        multipliers: &FxHashMap<Id, Factor>,
+        _: &Id,
+        state: &mut PositionState,
+        placed: Placed<PositionEvent>,
+        out: &mut Outbox<Self>,
+    ) {
+        let Placed { place, event } = placed;
+        let multiplier = |symbol: &Id| multipliers.get(symbol).copied().unwrap_or(Factor::whole(1));
+        let signed = |side, quantity: Quantity| if side == Side::Buy { quantity } else { quantity.negated() };
+        match event {
+            PositionEvent::Execution(execution) => {
+                let trade = Trade {
+                    quantity: signed(execution.side, execution.quantity),
+                    price: execution.price,
+                    fee: execution.fee,
+                    multiplier: multiplier(&execution.symbol),
+                };
+                // Our own executions come from checked orders; one that overflows a position can't be refused any more,
+                // so the position stays at what it can hold.
+                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade }, self.horizon);
+            }
+            PositionEvent::Fill(FillEvent::Fill(fill)) => {
+                let trade = Trade {
+                    quantity: signed(fill.side, fill.quantity),
+                    price: fill.price,
+                    fee: fill.fee.unwrap_or(Money::ZERO),
+                    multiplier: multiplier(&fill.symbol),
+                };
+                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade };
+                if state.trade(&fill.symbol, kept, self.horizon).is_none() {
+                    let error = "the position would not fit 19 integer digits: split the account, or correct the fill";
+                    let event = Event::Fill(FillEvent::Fill(fill));
+                    out.refuse(dead_letter(place, &event, ErrorCode::Overflow, error));
+                }
+            }
+            PositionEvent::Fill(FillEvent::Bust(bust)) => {
+                if let Err((code, error)) = state.bust(&bust.fill_id, place, self.horizon) {
+                    out.refuse(dead_letter(place, &Event::Fill(FillEvent::Bust(bust)), code, error));
+                }
+            }
+        }
+    }
+
+    fn settle(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, _: u64, rows: &mut Changes<Holding>) {
+        for symbol in std::mem::take(&mut state.touched) {
+            let Some(held) = state.symbols.get_mut(&symbol) else { continue };
+            let row = |sums| Holding { account_id: account.clone(), symbol: symbol.clone(), sums };
+            rows.replace(held.said.map(row), Some(row(held.sums)));
+            held.said = Some(held.sums);
+        }
+    }
+}
+
+fn account_of(event: &PositionEvent) -> &Id {
+    match event {
+        PositionEvent::Execution(execution) => &execution.account_id,
+        PositionEvent::Fill(fill) => fill.account_id(),
+    }
+}
+
+impl PositionState {
+    fn touch(&mut self, symbol: &Id) {
+        if !self.touched.contains(symbol) {
+            self.touched.push(symbol.clone());
+        }
+    }
+
+    fn trade(&mut self, symbol: &Id, kept: Kept, horizon: u64) -> Option<()> {
+        if !self.symbols.contains_key(symbol) {
+            self.symbols.insert(symbol.clone(), SymbolState::default());
+        }
+        let held = self.symbols.get_mut(symbol)?;
+        held.recent.forget(kept.place.time.saturating_sub(horizon));
+        held.sums = held.recent.add(held.sums, kept)?;
+        self.touch(symbol);
+        Some(())
+    }
+
+    fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Result<(), (ErrorCode, &'static str)> {
+        for held in self.symbols.values_mut() {
+            held.recent.forget(place.time.saturating_sub(horizon));
+        }
+        let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
+        let Some((symbol, held)) = found else {
+            let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
+            return Err((ErrorCode::UnknownReference, error));
+        };
+        let overflow = (ErrorCode::Overflow, "without the fill the position would not fit 19 integer digits");
+        held.sums = held.recent.bust(fill_id).ok_or(overflow)?;
+        let symbol = symbol.clone();
+        self.touch(&symbol);
+        Ok(())
+    }
+}
+
+impl Persistent for Positions {
+    type Saved = (Vec<HoldingState>, Vec<HeldTrade>);
+
+    fn save(&self, account: &Id, state: &PositionState, (holdings, trades): &mut Self::Saved) {
+        for (symbol, held) in &state.symbols {
+            let base = held.recent.base;
+            holdings.push(HoldingState {
+                account_id: account.clone(),
+                symbol: symbol.clone(),
+                base_quantity: base.quantity,
+                base_cost: base.cost,
+                base_realized: base.realized,
+                base_cash_flow: base.cash_flow,
+                ts: EventTime::BEGINNING,
+            });
+            for (kept, number) in held.recent.kept.iter().zip(0..) {
+                trades.push(HeldTrade {
+                    account_id: account.clone(),
+                    symbol: symbol.clone(),
+                    number,
+                    fill_id: kept.fill_id.clone(),
+                    quantity: kept.trade.quantity,
+                    price: kept.trade.price,
+                    fee: kept.trade.fee,
+                    multiplier: kept.trade.multiplier,
+                    rank: i32::from(kept.place.rank),
+                    partition: i32::from(kept.place.partition),
+                    offset: kept.place.offset,
+                    sequence: i64::from(kept.place.sequence),
+                    ts: kept.place.event_time(),
+                });
+            }
+        }
+    }
+
+    fn load(&self, (holdings, mut trades): Self::Saved) -> Vec<(Id, PositionState)> {
+        let mut accounts = BTreeMap::<Id, PositionState>::new();
+        for row in holdings {
+            let base = AverageCost { quantity: row.base_quantity, cost: row.base_cost, realized: row.base_realized, cash_flow: row.base_cash_flow };
+            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
+            held.recent.base = base;
+            held.sums = base;
+        }
+        trades.sort_by(|a, b| (&a.account_id, &a.symbol, a.number).cmp(&(&b.account_id, &b.symbol, b.number)));
+        for row in trades {
+            let Some(kept) = kept(&row) else { continue };
+            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
+            held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
+            held.recent.kept.push_back(kept);
+        }
+        for held in accounts.values_mut().flat_map(|state| state.symbols.values_mut()) {
+            held.said = Some(held.sums);
+        }
+        accounts.into_iter().collect()
+    }
+}
+
+fn kept(row: &HeldTrade) -> Option<Kept> {
+    let place = Place {
+        time: row.ts.effective(),
+        rank: row.rank.try_into().ok()?,
+        partition: row.partition.try_into().ok()?,
+        offset: row.offset,
+        sequence: row.sequence.try_into().ok()?,
+    };
+    let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee, multiplier: row.multiplier };
+    Some(Kept { place, fill_id: row.fill_id.clone(), trade })
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::Topic;
+    use headwater_schemas::tables::TableRow;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Happening, Happenings, run, run_with_restart};
+
+    const VIEW: Positions = Positions { horizon: 1000 };
+
+    fn happening(time: u64, text: &str) -> Placed<Happening<Event, PositionEvent>> {
+        let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };
+        Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(PositionEvent::Fill(event)) }
+    }
+
+    fn fill(time: u64, id: u32, symbol: &str, side: &str, quantity: u32, price: u32) -> Placed<Happening<Event, PositionEvent>> {
+        happening(time, &format!(r#"{{"type":"fill","fill_id":"f{id}","account_id":"a","symbol":"{symbol}","side":"{side}","quantity":{quantity},"price":{price},"ts":{time}}}"#))
+    }
+
+    fn bust(time: u64, id: u32) -> Placed<Happening<Event, PositionEvent>> {
+        happening(time, &format!(r#"{{"type":"bust","fill_id":"f{id}","account_id":"a","ts":{time}}}"#))
+    }
+
+    fn final_sums(happenings: Happenings<Positions>) -> Vec<String> {
+        let rows = run(VIEW, happenings).final_rows();
+        rows.iter().map(|row| format!("{} {} {} {}", row.symbol, row.sums.quantity, row.sums.cost, row.sums.realized)).collect()
+    }
+
+    #[test]
+    fn a_bust_leaves_what_the_other_fills_make() {
+        let with = vec![fill(1, 1, "S", "buy", 10, 50), fill(2, 2, "S", "buy", 10, 70), fill(3, 3, "S", "sell", 5, 80), bust(4, 2)];
+        let without = vec![fill(1, 1, "S", "buy", 10, 50), fill(3, 3, "S", "sell", 5, 80)];
+        assert_eq!(final_sums(with), final_sums(without));
+        assert_eq!(final_sums(vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 1)]), ["S 0 0 0"]);
+    }
+
+    #[test]
+    fn a_bust_of_nothing_is_a_dead_letter_and_a_late_one_too() {
+        let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1)]);
+        let codes: Vec<_> = said.dead_letters.iter().map(|letter| letter.code.to_string()).collect();
+        assert_eq!(codes, ["unknown_reference", "unknown_reference"]);
+        assert_eq!(said.final_rows().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_in_the_middle_changes_nothing(steps in proptest::collection::vec((1..400_u64, 0..6_u32, 0..2_usize, any::<bool>(), 1..9_u32), 1..40), cut in 0..40_usize) {
+            let mut time = 0;
+            let happenings: Happenings<Positions> = steps.iter().zip(0..).map(|((step, what, symbol, buy, quantity), id)| {
+                time += step;
+                match what {
+                    0 => bust(time, id.max(1) - 1),
+                    _ => fill(time, id, ["S", "T"][*symbol], if *buy { "buy" } else { "sell" }, *quantity, quantity * 3 + 1),
+                }
+            }).collect();
+            let through = |(holdings, trades): (Vec<HoldingState>, Vec<HeldTrade>)| (
+                HoldingState::read_all(&HoldingState::batch(&holdings).expect("a batch")).expect("rows"),
+                HeldTrade::read_all(&HeldTrade::batch(&trades).expect("a batch")).expect("rows"),
+            );
+            let whole = run(VIEW, happenings.clone());
+            let cut = run_with_restart(VIEW, happenings, cut, through);
+            prop_assert_eq!(whole.rows, cut.rows);
+            prop_assert_eq!(whole.dead_letters, cut.dead_letters);
+        }
+    }
+}

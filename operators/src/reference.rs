@@ -1,0 +1,257 @@
+//! Reference data: what the table topics and `accounts` add up to, for every view that looks something up.
+//!
+//! Each worker folds the same broadcasts in the same order, so each knows the same. What has not been told is unknown,
+//! which is no error: an account may trade before it opens, and how to take that is for the view to say.
+
+use headwater_schemas::events::{AccountEvent, AccountType, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope};
+use headwater_schemas::{Amount, Decimal, Id, Text, Topic};
+use rustc_hash::FxHashMap;
+
+/// Reference data as of the broadcasts so far.
+#[derive(Clone, Debug, Default)]
+pub struct Reference {
+    instruments: FxHashMap<Id, Instrument>,
+    accounts: FxHashMap<Id, Account>,
+    customers: FxHashMap<Id, Customer>,
+    limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Limit>>,
+}
+
+/// What is known of an account: each event says some of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Whose it is.
+    pub customer_id: Option<Id>,
+    /// What it is for.
+    pub account_type: Option<AccountType>,
+    /// What it is kept in.
+    pub currency: Option<Id>,
+    /// Its place in the firm: `firm/desk/book`.
+    pub book: Option<Text>,
+    /// Interest a year, as a fraction.
+    pub interest_rate: Option<Decimal>,
+    /// How far below zero it may go.
+    pub overdraft_limit: Option<Amount>,
+    /// Whether it may be used.
+    pub status: AccountStatus,
+}
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// It may.
+    #[default]
+    Open,
+    /// Not for now.
+    Frozen,
+    /// Never again, until it is opened once more.
+    Closed,
+}
+
+impl Reference {
+    /// Takes in a broadcast. What is no reference data changes nothing.
+    pub fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol.clone(), (**instrument).clone())),
+            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id.clone(), (**customer).clone())),
+            Event::Limit(limit) => drop(self.limits.entry(limit.kind).or_default().insert(limit.scope.clone(), (**limit).clone())),
+            Event::Account(account) => self.accounts.entry(account.account_id().clone()).or_default().learn(account),
+            Event::Deleted(deleted) => self.forget(deleted),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, deleted: &Deleted) {
+        let key = deleted.key.as_str();
+        match Topic::from_rank(deleted.rank) {
+            Some(Topic::Instruments) => drop(self.instruments.remove(key)),
+            Some(Topic::Customers) => drop(self.customers.remove(key)),
+            Some(Topic::Limits) => self.forget_limit(key),
+            _ => {}
+        }
+    }
+
+    fn forget_limit(&mut self, key: &str) {
+        let Some((scope, kind)) = key.rsplit_once('|') else { return };
+        let (Ok(scope), Some(kind)) = (scope.parse::<LimitScope>(), LimitKind::from_word(kind)) else { return };
+        if let Some(limits) = self.limits.get_mut(&kind) {
+            limits.remove(&scope);
+        }
+    }
+
+    /// An instrument.
+    pub fn instrument(&self, symbol: &Id) -> Option<&Instrument> {
+        self.instruments.get(symbol)
+    }
+
+    /// An account.
+    pub fn account(&self, account_id: &Id) -> Option<&Account> {
+        self.accounts.get(account_id)
+    }
+
+    /// A customer.
+    pub fn customer(&self, customer_id: &Id) -> Option<&Customer> {
+        self.customers.get(customer_id)
+    }
+
+    /// Who stands behind an account, as far as is known: the group of its customer, else the customer, else itself.
+    pub fn owner<'a>(&'a self, account_id: &'a Id) -> &'a Id {
+        let Some(customer_id) = self.account(account_id).and_then(|account| account.customer_id.as_ref()) else { return account_id };
+        self.customer(customer_id).and_then(|customer| customer.group_id.as_ref()).unwrap_or(customer_id)
+    }
+
+    /// The least limit of a kind among those of the account, its customer, its book and all above it, and the symbol. The
+    /// default counts where none of them has one.
+    pub fn limit(&self, kind: LimitKind, account_id: &Id, symbol: &Id) -> Option<&Limit> {
+        let limits = self.limits.get(&kind)?;
+        let default = limits.get(&LimitScope::Default);
+        if limits.len() == usize::from(default.is_some()) {
+            return default;
+        }
+        let known = self.account(account_id);
+        let customer = known.and_then(|account| account.customer_id.clone()).map(LimitScope::Customer);
+        let books = known.and_then(|account| account.book.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
+        let own = [LimitScope::Account(account_id.clone()), LimitScope::Symbol(symbol.clone())];
+        let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
+        least.or(default)
+    }
+}
+
+impl Account {
+    fn learn(&mut self, event: &AccountEvent) {
+        match event {
+            AccountEvent::Opened(opened) => {
+                *self = Self {
+                    customer_id: Some(opened.customer_id.clone()),
+                    account_type: Some(opened.account_type),
+                    currency: Some(opened.currency.clone()),
+                    book: opened.book.clone(),
+                    interest_rate: opened.interest_rate,
+                    overdraft_limit: opened.overdraft_limit,
+                    status: AccountStatus::Open,
+                };
+            }
+            AccountEvent::Updated(updated) => {
+                update(&mut self.customer_id, &updated.customer_id);
+                update(&mut self.account_type, &updated.account_type);
+                update(&mut self.currency, &updated.currency);
+                update(&mut self.book, &updated.book);
+                update(&mut self.interest_rate, &updated.interest_rate);
+                update(&mut self.overdraft_limit, &updated.overdraft_limit);
+            }
+            AccountEvent::Frozen(_) => self.turn(AccountStatus::Frozen),
+            AccountEvent::Unfrozen(_) => self.turn(AccountStatus::Open),
+            AccountEvent::Closed(_) => self.turn(AccountStatus::Closed),
+        }
+    }
+
+    /// A closed account stays closed, whatever its freezing.
+    fn turn(&mut self, status: AccountStatus) {
+        if self.status != AccountStatus::Closed {
+            self.status = status;
+        }
+    }
+}
+
+fn update<T: Clone>(field: &mut Option<T>, new: &Option<T>) {
+    if new.is_some() {
+        field.clone_from(new);
+    }
+}
+
+/// `firm/desk/book`, `firm/desk`, `firm`.
+fn books_above(path: &str) -> impl Iterator<Item = Id> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above)).map(Id::derived)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a list of records says, each a topic and a value; `-` in front of a key deletes it.
+    fn told(records: &[(Topic, &str)]) -> Reference {
+        let mut reference = Reference::default();
+        for (topic, value) in records {
+            let event = match value.strip_prefix('-') {
+                Some(key) => Event::decode(*topic, Some(key.as_bytes()), None),
+                None => Event::decode(*topic, None, Some(value.as_bytes())),
+            };
+            reference.learn(&event.unwrap());
+        }
+        reference
+    }
+
+    fn id(text: &str) -> Id {
+        Id::new(text).unwrap()
+    }
+
+    const OPENED: (Topic, &str) = (
+        Topic::Accounts,
+        r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"investment","currency":"USD","book":"firm/desk/a","ts":1}"#,
+    );
+
+    #[test]
+    fn the_owner_is_the_group_else_the_customer_else_the_account() {
+        let grouped = (Topic::Customers, r#"{"customer_id":"c","group_id":"g"}"#);
+        let alone = (Topic::Customers, r#"{"customer_id":"c"}"#);
+        for (records, owner) in [
+            (vec![], "a"),
+            (vec![OPENED], "c"),
+            (vec![OPENED, alone], "c"),
+            (vec![OPENED, grouped], "g"),
+            (vec![grouped, OPENED], "g"),
+            (vec![OPENED, grouped, (Topic::Customers, "-c")], "c"),
+        ] {
+            assert_eq!(told(&records).owner(&id("a")), &id(owner), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn the_least_of_the_scopes_counts_and_the_default_only_without_them() {
+        let limit = |scope: &str, value: u32| format!(r#"{{"scope":"{scope}","kind":"order_quantity","value":"{value}"}}"#);
+        let told_limits = |limits: &[(&str, u32)]| {
+            let records: Vec<String> = limits.iter().map(|(scope, value)| limit(scope, *value)).collect();
+            told(&std::iter::once(OPENED).chain(records.iter().map(|record| (Topic::Limits, record.as_str()))).collect::<Vec<_>>())
+        };
+        for (limits, expected) in [
+            (&[][..], None),
+            (&[("default", 5)], Some(5)),
+            (&[("default", 5), ("account:a", 9)], Some(9)),
+            (&[("default", 5), ("account:b", 9)], Some(5)),
+            (&[("account:a", 9), ("symbol:S", 8), ("customer:c", 7), ("book:firm", 6)], Some(6)),
+            (&[("book:firm/desk/a", 4), ("book:firm/desk", 3), ("book:fir", 1)], Some(3)),
+        ] {
+            let told = told_limits(limits);
+            let found = told.limit(LimitKind::OrderQuantity, &id("a"), &id("S")).map(|limit| limit.value);
+            assert_eq!(found, expected.map(Decimal::whole), "{limits:?}");
+        }
+        let mut told = told_limits(&[("default", 5), ("account:a", 9)]);
+        told.learn(&Event::decode(Topic::Limits, Some(b"account:a|order_quantity"), None).unwrap());
+        assert_eq!(told.limit(LimitKind::OrderQuantity, &id("a"), &id("S")).map(|limit| limit.value), Some(Decimal::whole(5)));
+    }
+
+    #[test]
+    fn an_account_stays_closed_until_it_is_opened_again() {
+        let event = |word: &'static str| (Topic::Accounts, word);
+        let frozen = event(r#"{"type":"frozen","account_id":"a","ts":2}"#);
+        let unfrozen = event(r#"{"type":"unfrozen","account_id":"a","ts":3}"#);
+        let closed = event(r#"{"type":"closed","account_id":"a","ts":4}"#);
+        for (records, status) in [
+            (vec![OPENED, frozen], AccountStatus::Frozen),
+            (vec![OPENED, frozen, unfrozen], AccountStatus::Open),
+            (vec![OPENED, closed, unfrozen], AccountStatus::Closed),
+            (vec![OPENED, closed, frozen], AccountStatus::Closed),
+            (vec![OPENED, closed, OPENED], AccountStatus::Open),
+            (vec![frozen], AccountStatus::Frozen),
+        ] {
+            assert_eq!(told(&records).account(&id("a")).map(|account| account.status), Some(status), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn an_update_changes_what_it_says_and_nothing_else() {
+        let updated = (Topic::Accounts, r#"{"type":"updated","account_id":"a","currency":"EUR","ts":2}"#);
+        let reference = told(&[OPENED, updated]);
+        let account = reference.account(&id("a")).unwrap();
+        assert_eq!((account.currency.as_deref(), account.customer_id.as_deref()), (Some("EUR"), Some("c")));
+    }
+}
