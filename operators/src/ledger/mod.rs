@@ -1,1 +1,14 @@
-//! ledger.
+//! The ledger: transactions as legs, balances as the fold of the legs.
+//!
+//! - [`legs`]: which legs a transaction posts. They sum to zero per currency: money from or to outside goes against
+//!   `external:<currency>`.
+//! - [`postings`]: the view that turns transactions into legs, knowing holds and reversals. **Key**: the account that
+//!   the transaction names.
+//! - [`balances`]: the view that folds legs. **Key**: the account that the leg belongs to, with the currency.
+
+pub mod balances;
+pub mod legs;
+pub mod postings;
+
+pub use balances::{Balances, LedgerRow, balance_route};
+pub use postings::{Posting, Postings};

@@ -138,7 +138,13 @@ impl Book {
         self.enter_triggered(reports);
     }
 
-    /// Refuses an order that never was in the book, or something that was asked about one.
+    /// Refuses an order that comes.
+    pub fn reject_new(&mut self, new: NewOrder, reason: Reason, reports: &mut Reports) {
+        let stranger = Order::new(NewOrder { quantity: Quantity::ZERO, ..new }, self.now);
+        self.head.sequences.report(&stranger, OrderChange::Rejected, Some(reason), reports);
+    }
+
+    /// Refuses what was asked about an order.
     pub fn reject(&mut self, order_id: Id, account_id: Id, reason: Reason, reports: &mut Reports) {
         let standing = self.order(&order_id).filter(|order| order.terms.account_id == account_id).map(|order| order.standing);
         let standing = standing.unwrap_or_default();
@@ -198,7 +204,7 @@ impl Book {
 
     fn submit(&mut self, new: NewOrder, reports: &mut Reports) {
         if let Err(reason) = self.admit(&new) {
-            return self.refuse_new(new, reason, reports);
+            return self.reject_new(new, reason, reports);
         }
         let order = Order::new(new, self.now);
         self.head.sequences.report(&order, OrderChange::Accepted, None, reports);
@@ -246,11 +252,6 @@ impl Book {
             return Err(Reason::Overflow);
         }
         Ok(())
-    }
-
-    fn refuse_new(&mut self, new: NewOrder, reason: Reason, reports: &mut Reports) {
-        let stranger = Order::new(NewOrder { quantity: Quantity::ZERO, ..new }, self.now);
-        self.head.sequences.report(&stranger, OrderChange::Rejected, Some(reason), reports);
     }
 
     fn cancel(&mut self, cancellation: Cancellation, reports: &mut Reports) {

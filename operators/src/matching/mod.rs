@@ -2,7 +2,9 @@
 
 mod auction;
 mod book;
+mod checks;
 mod command;
+mod config;
 mod crossing;
 mod expiry;
 mod ladder;
@@ -11,10 +13,15 @@ mod orders;
 mod reason;
 mod report;
 mod self_trade;
+mod state;
 mod triggers;
+mod view;
 
 pub use book::{Book, Head, Sequences, Top};
 pub use command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
+pub use config::MatchingConfig;
 pub use order::{Order, Standing, Terms};
 pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};
+pub use state::{SavedBooks, SymbolBook};
+pub use view::{BookRow, Matching};

@@ -41,3 +41,25 @@ table! {
         ts: EventTime,
     }
 }
+
+table! {
+    /// A transaction that a later one may resolve or reverse. State of the postings.
+    State PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
+        /// The account that it names.
+        account_id: Id,
+        /// The transaction.
+        transaction_id: Id,
+        /// The currency.
+        currency: Id,
+        /// The account of the other leg.
+        counterparty: Id,
+        /// The leg of the account itself, signed.
+        amount: Money,
+        /// Whether it is a hold.
+        pending: bool,
+        /// Of a hold: above zero as long as it holds. Of a posting: what was not reversed yet.
+        left: Money,
+        /// The beginning: the row says no time.
+        ts: EventTime,
+    }
+}

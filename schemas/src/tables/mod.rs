@@ -35,7 +35,7 @@ mod words;
 pub use cell::{Cell, CellError};
 pub use decisions::{Alert, Decision, Reason};
 pub use fraud::ScoredEvent;
-pub use ledger::{Balance, LedgerEntry};
+pub use ledger::{Balance, LedgerEntry, PostedTransaction};
 pub use positions::{HeldTrade, HoldingState, Portfolio, Position};
 pub use risk::Risk;
 pub(crate) use row::table;

@@ -1,0 +1,117 @@
+//! The checks before the book: what the firm asks of an order. The book has checks of its own behind them.
+//!
+//! Their order is a promise, so that an order with several faults always gets the same reason: the instrument, the
+//! account, the symbol's restriction, the lot, the tick, the band, the quantity limit, the value limit. An amendment is
+//! checked for what it changes: less of an order is allowed where the same order could not come any more. A cancel is not
+//! checked at all: whoever may not trade may always stop trading.
+//!
+//! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
+
+use headwater_schemas::events::{Instrument, LimitKind, OrderType};
+use headwater_schemas::value::{Factor, Id, Money, Price, Quantity, fixed};
+
+use super::command::{Amendment, NewOrder};
+use super::config::MatchingConfig;
+use super::order::Order;
+use super::reason::Reason;
+use crate::reference::{AccountStatus, Reference};
+
+/// What the checks look at besides the order.
+pub(super) struct Desk<'a> {
+    pub(super) config: &'a MatchingConfig,
+    pub(super) reference: &'a Reference,
+    pub(super) symbol: &'a Id,
+    /// The price of the last match.
+    pub(super) last_price: Option<Price>,
+}
+
+impl Desk<'_> {
+    /// Whether an order may come.
+    pub(super) fn check_new(&self, order: &NewOrder) -> Result<(), Reason> {
+        let instrument = self.admission(&order.account_id)?;
+        let has_limit = matches!(order.order_type, OrderType::Limit | OrderType::StopLimit);
+        let is_stop = matches!(order.order_type, OrderType::Stop | OrderType::StopLimit);
+        let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop));
+        on_lot(instrument, [Some(order.quantity), order.display_quantity.filter(|_| has_limit)])?;
+        on_tick(instrument, [limit, stop])?;
+        self.within_band(instrument, limit)?;
+        // A market order is worth what it is likely to trade at.
+        let price = limit.or(stop).or(self.reference_price(instrument));
+        self.within_limits(instrument, &order.account_id, order.quantity, price)
+    }
+
+    /// Whether an order may become what is asked.
+    pub(super) fn check_amend(&self, order: &Order, amendment: &Amendment) -> Result<(), Reason> {
+        let instrument = self.admission(&order.terms.account_id)?;
+        on_lot(instrument, [amendment.quantity, None])?;
+        on_tick(instrument, [amendment.price, None])?;
+        self.within_band(instrument, amendment.price)?;
+        let quantity = amendment.quantity.unwrap_or(order.quantity());
+        if amendment.price.is_none() && quantity <= order.quantity() {
+            return Ok(());
+        }
+        let price = amendment.price.or(order.standing.price).or(order.terms.stop_price).or(self.reference_price(instrument));
+        self.within_limits(instrument, &order.terms.account_id, quantity, price)
+    }
+
+    /// The instrument, if the account may trade it at all. An account that nobody told of may: it may open later.
+    fn admission(&self, account_id: &Id) -> Result<&Instrument, Reason> {
+        let instrument = self.reference.instrument(self.symbol).ok_or(Reason::UnknownInstrument)?;
+        match self.reference.account(account_id).map(|account| account.status) {
+            Some(AccountStatus::Closed) => return Err(Reason::AccountClosed),
+            Some(AccountStatus::Frozen) => return Err(Reason::AccountFrozen),
+            Some(AccountStatus::Open) | None => {}
+        }
+        if self.config.restricted_symbols.contains(self.symbol) {
+            return Err(Reason::RestrictedSymbol);
+        }
+        Ok(instrument)
+    }
+
+    /// What bands are around: the last price, else the instrument's reference price.
+    fn reference_price(&self, instrument: &Instrument) -> Option<Price> {
+        self.last_price.or(instrument.reference_price)
+    }
+
+    /// The band's half width is its fraction of the reference, rounded half to even to nine digits. The edge is inside.
+    fn within_band(&self, instrument: &Instrument, limit: Option<Price>) -> Result<(), Reason> {
+        let (Some(limit), Some(bps), Some(reference)) = (limit, instrument.price_band_bps, self.reference_price(instrument)) else {
+            return Ok(());
+        };
+        let half_width = fixed::quotient(reference.units().abs(), bps.units(), 10_000 * fixed::ONE);
+        let distance = limit.units().abs_diff(reference.units());
+        // A band wider than any price holds every price.
+        let is_within = half_width.is_none_or(|half_width| distance <= half_width.unsigned_abs());
+        if is_within { Ok(()) } else { Err(Reason::PriceBand) }
+    }
+
+    fn within_limits(&self, instrument: &Instrument, account_id: &Id, quantity: Quantity, price: Option<Price>) -> Result<(), Reason> {
+        let limit = |kind| self.reference.limit(kind, account_id, self.symbol).map(|limit| limit.value.units());
+        if limit(LimitKind::OrderQuantity).is_some_and(|limit| quantity.units() > limit) {
+            return Err(Reason::OrderQuantity);
+        }
+        let limit = limit(LimitKind::OrderNotional);
+        let Some(price) = price else {
+            // A value that cannot be told cannot be within its limit.
+            return if limit.is_some() { Err(Reason::NoReferencePrice) } else { Ok(()) };
+        };
+        let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
+        let value = Money::notional(price, quantity, multiplier).ok_or(Reason::Overflow)?;
+        let is_within = limit.is_none_or(|limit| value.magnitude().units() <= limit);
+        if is_within { Ok(()) } else { Err(Reason::OrderNotional) }
+    }
+}
+
+fn on_lot(instrument: &Instrument, quantities: [Option<Quantity>; 2]) -> Result<(), Reason> {
+    let fits = |quantity: Quantity| is_multiple(quantity.units(), instrument.lot_size);
+    if quantities.into_iter().flatten().all(fits) { Ok(()) } else { Err(Reason::OffLot) }
+}
+
+fn on_tick(instrument: &Instrument, prices: [Option<Price>; 2]) -> Result<(), Reason> {
+    let fits = |price: Price| is_multiple(price.units(), instrument.tick_size);
+    if prices.into_iter().flatten().all(fits) { Ok(()) } else { Err(Reason::OffTick) }
+}
+
+fn is_multiple(units: i128, step: Factor) -> bool {
+    units.checked_rem(step.units()).is_none_or(|rest| rest == 0)
+}

@@ -1,0 +1,102 @@
+//! What can be configured about matching.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use headwater_schemas::tables::Liquidity;
+use headwater_schemas::value::{Decimal, Factor, Id, Money, Price, Quantity, fixed};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What can be configured about matching. The defaults charge nothing and restrict nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MatchingConfig {
+    /// What the order that rested pays, in hundredths of a percent of the match's value; negative for a rebate.
+    #[serde(deserialize_with = "decimal")]
+    pub maker_fee_bps: Decimal,
+    /// What the order that came pays.
+    #[serde(deserialize_with = "decimal")]
+    pub taker_fee_bps: Decimal,
+    /// What both sides of an auction's match pay.
+    #[serde(deserialize_with = "decimal")]
+    pub auction_fee_bps: Decimal,
+    /// Symbols that may not be traded: new orders and amendments are rejected, cancels are not.
+    pub restricted_symbols: BTreeSet<Id>,
+}
+
+impl MatchingConfig {
+    /// The fee for one side of a match: the rate of price × quantity × multiplier without its sign, rounded half to even
+    /// to nine digits. A fee that no column holds is cut to the greatest one that a column does; it takes a multiplier
+    /// that grew after the order was accepted to get there, because acceptance checks the order's value.
+    pub(super) fn fee(&self, liquidity: Liquidity, price: Price, quantity: Quantity, multiplier: Factor) -> Money {
+        let rate = match liquidity {
+            Liquidity::Maker => self.maker_fee_bps,
+            Liquidity::Taker => self.taker_fee_bps,
+            Liquidity::Auction => self.auction_fee_bps,
+        };
+        if rate.is_zero() {
+            return Money::ZERO;
+        }
+        let value = Money::notional(price, quantity, multiplier).map(Money::magnitude);
+        let fee = value.and_then(|value| fixed::quotient(value.units(), rate.units(), 10_000 * fixed::ONE));
+        Money::from_units(fee.unwrap_or(fixed::MAX_UNITS * rate.units().signum()))
+    }
+}
+
+/// A decimal in a configuration: a string, or a whole number. A binary fraction is refused.
+fn decimal<'de, D: Deserializer<'de>>(input: D) -> Result<Decimal, D::Error> {
+    struct Visitor;
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = Decimal;
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a decimal in quotes, like \"0.25\", or a whole number")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Decimal, E> {
+            text.parse().map_err(|error| E::custom(format!("{text:?} {error}")))
+        }
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Decimal, E> {
+            self.visit_str(&number.to_string())
+        }
+    }
+    input.deserialize_any(Visitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<MatchingConfig, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn fees_are_a_rate_of_the_value_rounded_half_to_even() {
+        let config = config("maker_fee_bps = '-0.2'\ntaker_fee_bps = 5\nauction_fee_bps = '1'").unwrap();
+        let fee = |liquidity, price: &str, quantity: &str, multiplier| {
+            config.fee(liquidity, price.parse().unwrap(), quantity.parse().unwrap(), Factor::whole(multiplier)).to_string()
+        };
+        assert_eq!(fee(Liquidity::Taker, "100", "10", 1), "0.5");
+        assert_eq!(fee(Liquidity::Maker, "100", "10", 1), "-0.02");
+        assert_eq!(fee(Liquidity::Auction, "100", "10", 50), "5");
+        // A negative price is paid for like a positive one.
+        assert_eq!(fee(Liquidity::Taker, "-100", "10", 1), "0.5");
+        // 0.000025 × 0.0001 is 2.5 billionths, 0.000035 × 0.0001 is 3.5.
+        assert_eq!(fee(Liquidity::Auction, "0.000025", "1", 1), "0.000000002");
+        assert_eq!(fee(Liquidity::Auction, "0.000035", "1", 1), "0.000000004");
+    }
+
+    #[test]
+    fn a_fee_beyond_what_a_column_holds_is_cut() {
+        let config = config("taker_fee_bps = '-1'").unwrap();
+        let huge = Quantity::from_units(fixed::MAX_UNITS);
+        assert_eq!(config.fee(Liquidity::Taker, Price::whole(2), huge, Factor::whole(1)).units(), -fixed::MAX_UNITS);
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_exact_is_refused() {
+        assert_eq!(config(""), Ok(MatchingConfig::default()));
+        assert!(config("maker_bps = 1").is_err_and(|error| error.contains("unknown field")));
+        assert!(config("maker_fee_bps = 0.1").is_err_and(|error| error.contains("in quotes")));
+        assert!(config("restricted_symbols = ['GME']").is_ok_and(|config| config.restricted_symbols.contains("GME")));
+    }
+}

@@ -1,0 +1,222 @@
+//! The view: events of a symbol become commands of its book, and what the book says becomes rows and executions.
+
+use std::fmt::Write;
+use std::hash::{Hash, Hasher};
+
+use headwater_schemas::Placed;
+use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
+use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
+use headwater_schemas::value::{EventTime, Factor, Id, Price};
+use rustc_hash::FxHasher;
+use serde::{Deserialize, Serialize};
+
+use super::book::Book;
+use super::checks::Desk;
+use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
+use super::config::MatchingConfig;
+use super::reason::Reason;
+use super::report::{Change, Match, Party, Reports};
+use super::state::{SavedBooks, SymbolBook};
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::reference::Reference;
+
+/// The matching of orders, by symbol.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    config: MatchingConfig,
+}
+
+/// A row of one of the tables that the matching feeds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BookRow {
+    /// `order_events`: facts, each said once.
+    OrderEvent(OrderEvent),
+    /// `open_orders`
+    OpenOrder(OpenOrder),
+    /// `top_of_book`
+    TopOfBook(TopOfBook),
+    /// `book_states`
+    BookState(BookState),
+}
+
+impl Matching {
+    /// The matching under a configuration.
+    pub const fn new(config: MatchingConfig) -> Self {
+        Self { config }
+    }
+
+    /// What becomes of a message, once the firm's checks are passed.
+    fn obey(&self, reference: &Reference, symbol: &Id, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
+        // What has ended by now is neither checked against nor amended.
+        book.expire(ts, reports);
+        let desk = Desk { config: &self.config, reference, symbol, last_price: book.last_price() };
+        match command(reference, message) {
+            Command::New(order) => match desk.check_new(&order) {
+                Ok(()) => book.apply(ts, Command::New(order), reports),
+                Err(reason) => book.reject_new(order, reason, reports),
+            },
+            Command::Amend(amendment) => match check_amend(&desk, book, &amendment) {
+                Ok(()) => book.apply(ts, Command::Amend(amendment), reports),
+                Err(reason) => book.reject(amendment.order_id, amendment.account_id, reason, reports),
+            },
+            command @ (Command::Cancel(_) | Command::Phase(_)) => book.apply(ts, command, reports),
+        }
+    }
+}
+
+impl View for Matching {
+    type Key = Id;
+    type Event = OrderMessage;
+    type Broadcast = Event;
+    type Context = Reference;
+    type State = SymbolBook;
+    type Row = BookRow;
+    type Derived = Execution;
+
+    fn key(&self, event: &OrderMessage) -> Id {
+        event.symbol().clone()
+    }
+
+    fn route(&self, event: &OrderMessage) -> u64 {
+        let mut hasher = FxHasher::default();
+        event.symbol().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn learn(&self, context: &mut Reference, broadcast: Placed<Event>) {
+        context.learn(&broadcast.event);
+    }
+
+    fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<Self>) {
+        let ts = event.place.event_time();
+        state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
+        let SymbolBook { reports, order_events, .. } = state;
+        order_events.extend(reports.changes.drain(..).map(|change| order_event(key, ts, change)));
+        if reports.matches.is_empty() {
+            return;
+        }
+        let multiplier = context.instrument(key).and_then(|instrument| instrument.multiplier).unwrap_or(Factor::whole(1));
+        let mut ids = Ids::default();
+        for found in reports.matches.drain(..) {
+            self.executions(key, ts, multiplier, found, &mut ids).into_iter().for_each(|execution| out.derive(execution));
+        }
+    }
+
+    fn settle(&self, _: &Reference, key: &Id, state: &mut SymbolBook, _: u64, rows: &mut Changes<BookRow>) {
+        state.settle(key, rows);
+    }
+
+    fn is_forgettable(&self, state: &SymbolBook) -> bool {
+        state.is_forgettable()
+    }
+}
+
+impl Persistent for Matching {
+    type Saved = SavedBooks;
+
+    fn save(&self, key: &Id, state: &SymbolBook, saved: &mut SavedBooks) {
+        state.save(key, saved);
+    }
+
+    fn load(&self, saved: SavedBooks) -> Vec<(Id, SymbolBook)> {
+        saved.load()
+    }
+}
+
+/// An amendment of what the book does not have is the book's to refuse.
+fn check_amend(desk: &Desk<'_>, book: &Book, amendment: &Amendment) -> Result<(), Reason> {
+    match book.order(&amendment.order_id).filter(|order| order.terms.account_id == amendment.account_id) {
+        Some(order) => desk.check_amend(order, amendment),
+        None => Ok(()),
+    }
+}
+
+/// What a message asks of the book.
+fn command(reference: &Reference, message: OrderMessage) -> Command {
+    match message {
+        OrderMessage::New(new) => Command::New(new_order(reference, *new)),
+        OrderMessage::Amend(amend) => Command::Amend(Amendment {
+            order_id: amend.order_id,
+            account_id: amend.account_id,
+            quantity: amend.quantity,
+            price: amend.price,
+        }),
+        OrderMessage::Cancel(cancel) => Command::Cancel(Cancellation { order_id: cancel.order_id, account_id: cancel.account_id }),
+        OrderMessage::Phase(change) => {
+            let instrument = reference.instrument(&change.symbol);
+            Command::Phase(PhaseChange {
+                phase: change.phase,
+                tick_size: instrument.map(|instrument| Price::from_units(instrument.tick_size.units())),
+                reference_price: instrument.and_then(|instrument| instrument.reference_price),
+            })
+        }
+    }
+}
+
+fn new_order(reference: &Reference, new: events::NewOrder) -> NewOrder {
+    NewOrder {
+        owner_id: reference.owner(&new.account_id).clone(),
+        order_id: new.order_id,
+        account_id: new.account_id,
+        side: new.side,
+        order_type: new.order_type,
+        time_in_force: new.time_in_force,
+        quantity: new.quantity,
+        price: new.price,
+        stop_price: new.stop_price,
+        display_quantity: new.display_quantity,
+        post_only: new.post_only.unwrap_or(false),
+        expires_at: new.expires_at,
+        self_trade: new.self_trade.unwrap_or(SelfTrade::CancelNewest),
+    }
+}
+
+fn order_event(symbol: &Id, ts: EventTime, change: Change) -> OrderEvent {
+    OrderEvent {
+        order_id: change.order_id,
+        sequence: change.sequence,
+        account_id: change.account_id,
+        symbol: symbol.clone(),
+        event: change.change,
+        reason: change.reason.map(Reason::text),
+        leaves_quantity: change.leaves,
+        cumulative_quantity: change.filled,
+        ts,
+    }
+}
+
+impl Matching {
+    /// The two sides of a match, the buyer's first.
+    fn executions(&self, symbol: &Id, ts: EventTime, multiplier: Factor, found: Match, ids: &mut Ids) -> [Execution; 2] {
+        let Match { sequence, price, quantity, buyer, seller } = found;
+        let match_id = ids.make(format_args!("{symbol}-{sequence}"));
+        [(buyer, Side::Buy, 'b'), (seller, Side::Sell, 's')].map(|(Party { order_id, account_id, liquidity }, side, letter)| Execution {
+            execution_id: ids.make(format_args!("{match_id}-{letter}")),
+            match_id: match_id.clone(),
+            order_id,
+            account_id,
+            symbol: symbol.clone(),
+            side,
+            price,
+            quantity,
+            fee: self.config.fee(liquidity, price, quantity, multiplier),
+            liquidity,
+            ts,
+        })
+    }
+}
+
+/// Makes ids in a buffer of its own: short ones without an allocation.
+#[derive(Default)]
+struct Ids {
+    text: String,
+}
+
+impl Ids {
+    fn make(&mut self, parts: std::fmt::Arguments<'_>) -> Id {
+        self.text.clear();
+        // Writing to a string cannot fail.
+        let _ = self.text.write_fmt(parts);
+        Id::derived(self.text.as_str())
+    }
+}
