@@ -39,11 +39,9 @@ pub enum ReadStatus {
     More,
     /// Nothing further has arrived yet, but the partition's end was not confirmed either (a broker is away or slow).
     Waiting,
-    /// Everything up to the partition's end was handed out; `position` is the offset to go on from.
-    End {
-        /// The offset behind everything that was read or passed over (transaction markers, compacted records).
-        position: u64,
-    },
+    /// Everything that the partition held when it was asked was handed out. Behind the last record there may be markers
+    /// of transactions, or records of transactions that are open: both are passed over.
+    End,
 }
 
 /// What went wrong in a transport: what was attempted, on what, and whether trying again can help.

@@ -1,1 +1,151 @@
-fn main() {}
+//! The binary: reads the command line, sets up logs and signals, and runs a command.
+
+use std::io::{BufReader, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use headwater::commands::{demo, publish, sql, topics};
+use headwater::config::Config;
+use headwater::location::Location;
+use headwater::run::{Run, run};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A streaming dataflow pipeline for finance.
+#[derive(Parser)]
+#[command(name = "headwater", version, about, propagate_version = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows everything at once: simulated producers on an embedded log, and the whole pipeline on it.
+    Demo(demo::DemoArguments),
+    /// Runs the pipeline: topics in, committed tables out.
+    Run(RunArguments),
+    /// Turns lines into events: each line of FILE, or of standard input, is published to TOPIC.
+    Publish(PublishArguments),
+    /// Creates the topics that are missing, and shows partitions and offsets.
+    Topics(TopicsArguments),
+    /// Answers SQL over the committed tables; without a query, prompts for them.
+    Sql(sql::SqlArguments),
+}
+
+/// What commands that read or write topics share.
+#[derive(Args)]
+struct SourceArguments {
+    /// Where the topics are: log:DIR or kafka://HOST:PORT[,HOST:PORT…].
+    #[arg(long)]
+    source: Location,
+    /// A configuration file (TOML). Everything has a default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// The directory for the tables. It must be empty: one data directory is one run.
+    #[arg(long)]
+    data: PathBuf,
+    /// Handles all that is there now, commits, and exits. Otherwise runs until Ctrl-C or SIGTERM.
+    #[arg(long)]
+    until_end: bool,
+    /// How many threads work on it. The rows are the same for any number.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+}
+
+#[derive(Args)]
+struct PublishArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// The topic.
+    topic: String,
+    /// The file; standard input if it is not given.
+    file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct TopicsArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// How many partitions a topic gets that is created.
+    #[arg(long, default_value_t = 1)]
+    partitions: u16,
+}
+
+fn main() -> ExitCode {
+    let arguments = CommandLine::parse();
+    logs();
+    match execute(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "headwater: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Structured logs on standard error: `RUST_LOG` chooses, `HEADWATER_LOG=json` makes each line an object.
+fn logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    if std::env::var("HEADWATER_LOG").is_ok_and(|format| format == "json") { logs.json().init() } else { logs.init() }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(arguments) => demo::demo(&arguments, &stop_signal()?),
+        Command::Run(arguments) => {
+            let config = Config::load(arguments.source.config.as_deref())?;
+            run(Run {
+                transport: arguments.source.source.open(&config)?,
+                data: arguments.data,
+                config,
+                until_end: arguments.until_end,
+                workers: usize::from(arguments.workers),
+                stop: stop_signal()?,
+                counters: Arc::default(),
+                show_progress: true,
+            })
+        }
+        Command::Publish(arguments) => {
+            let config = Config::load(arguments.source.config.as_deref())?;
+            let transport = arguments.source.source.open(&config)?;
+            let count = match &arguments.file {
+                Some(file) => {
+                    let lines = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
+                    publish::publish(transport.as_ref(), &config.source, &arguments.topic, BufReader::with_capacity(1 << 20, lines))?
+                }
+                None => publish::publish(transport.as_ref(), &config.source, &arguments.topic, std::io::stdin().lock())?,
+            };
+            eprintln!("{count} events published to {}", arguments.topic);
+            Ok(())
+        }
+        Command::Topics(arguments) => {
+            let config = Config::load(arguments.source.config.as_deref())?;
+            let transport = arguments.source.source.open(&config)?;
+            topics::topics(transport.as_ref(), &config.source, arguments.partitions, &mut std::io::stdout().lock())
+        }
+        Command::Sql(arguments) => sql::sql(arguments),
+    }
+}
+
+/// Set by Ctrl-C or SIGTERM. A second one ends the process at once.
+fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}

@@ -94,7 +94,7 @@ impl Tail {
                 return Ok(ReadStatus::More);
             }
             if !self.fill()? {
-                return Ok(ReadStatus::End { position: self.position });
+                return Ok(ReadStatus::End);
             }
         }
     }

@@ -35,6 +35,8 @@ pub struct CommitSettings {
     pub interval: Duration,
     /// Nanoseconds in a tick.
     pub tick_interval: u64,
+    /// Nanoseconds between grid points of valuations: what is valued behind the end of time belongs to the last commit.
+    pub grid_interval: u64,
     /// What `committed_at` is made of: the wall clock as RFC 3339.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Told of every commit once it is published, on worker 0.
@@ -110,7 +112,8 @@ fn close<'scope>(
     let unconnected = std::iter::empty::<(usize, Antichain<u64>)>;
     let mut done = builder.new_input_connection(done, Pipeline, unconnected());
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
-    let (interval, tick_interval, leads) = (settings.interval, settings.tick_interval, scope.index() == 0);
+    let (interval, leads) = (settings.interval, scope.index() == 0);
+    let (tick_interval, grid_interval) = (settings.tick_interval, settings.grid_interval);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut last = Instant::now();
@@ -128,8 +131,9 @@ fn close<'scope>(
             if ledger.open.is_some() {
                 return; // Woken again by the publishing operator.
             }
-            // When all is over, time has ended at the greatest clock; what is valued there stands one tick behind it.
-            let end_tick = frontier.unwrap_or_else(|| (end / tick_interval + 2).max(ledger.last_end_tick));
+            // When all is over, time has ended at the greatest clock; the last valuation stands at the grid point behind it.
+            let last_tick = (end / grid_interval + 1) * grid_interval / tick_interval;
+            let end_tick = frontier.unwrap_or_else(|| (last_tick + 1).max(ledger.last_end_tick));
             if frontier.is_some() && (last.elapsed() < interval || end_tick <= ledger.last_end_tick) {
                 activator.activate_after(interval.saturating_sub(last.elapsed()).max(Duration::from_millis(1)));
                 return;

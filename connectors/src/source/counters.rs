@@ -1,8 +1,9 @@
 //! What a source counts, for metrics and progress lines: shared by all workers of the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use headwater_schemas::Topic;
 
@@ -35,11 +36,13 @@ pub struct PartitionPosition {
 pub struct SourceCounters {
     topics: Vec<TopicCounts>,
     partitions: Mutex<BTreeMap<(Topic, u16), PartitionPosition>>,
+    /// Strides that are not committed yet: the tick that they ended at, and when they were read.
+    arrivals: Mutex<VecDeque<(u64, Instant)>>,
 }
 
 impl Default for SourceCounters {
     fn default() -> Self {
-        Self { topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(), partitions: Mutex::default() }
+        Self { topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(), partitions: Mutex::default(), arrivals: Mutex::default() }
     }
 }
 
@@ -64,6 +67,26 @@ impl SourceCounters {
             counts.records.fetch_add(records, Ordering::Relaxed);
             counts.bytes.fetch_add(bytes, Ordering::Relaxed);
             counts.dead_letters.fetch_add(dead_letters, Ordering::Relaxed);
+        }
+    }
+
+    /// How long the strides waited that a commit of everything below `end_tick` holds.
+    pub fn take_arrivals(&self, end_tick: u64) -> Vec<Duration> {
+        let Ok(mut arrivals) = self.arrivals.lock() else { return Vec::new() };
+        let mut waited = Vec::new();
+        arrivals.retain(|(tick, read)| {
+            let committed = *tick < end_tick;
+            if committed {
+                waited.push(read.elapsed());
+            }
+            !committed
+        });
+        waited
+    }
+
+    pub(super) fn arrived(&self, tick: u64) {
+        if let Ok(mut arrivals) = self.arrivals.lock() {
+            arrivals.push_back((tick, Instant::now()));
         }
     }
 

@@ -105,7 +105,7 @@ pub fn source<'scope>(
     let mut fed_back = builder.new_input_connection(frontier, Pipeline, std::iter::empty::<(usize, Antichain<u64>)>());
 
     builder.build(move |capabilities| {
-        let mut source = Source::open(settings, capabilities, index, peers, progress, Box::new(move || drop(wake.activate())));
+        let mut source = Source::open(settings, capabilities, index, peers, progress, Box::new(move || { let _ = wake.activate(); }));
         move |frontiers| {
             fed_back.for_each(|_, _| {});
             let frontier = frontiers.first().and_then(|input| input.frontier().first().copied());
@@ -270,8 +270,7 @@ impl Source {
             }
         })?;
         send(partition, &mut self.stride, around, ports);
-        if let ReadStatus::End { position } = status {
-            partition.offset = partition.offset.max(position);
+        if status == ReadStatus::End {
             partition.at_end = true;
             if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, around.wall) {
                 partition.clock.lift(wall.saturating_sub(*idle_allowance));
@@ -280,12 +279,13 @@ impl Source {
             partition.at_end = false;
         }
         self.settle(partition, around);
-        let at_bound = partition.end.is_some_and(|end| partition.offset >= end);
+        // An end that is met after the run began lies behind everything that was there then.
+        let at_bound = partition.end.is_some_and(|end| partition.offset >= end || status == ReadStatus::End);
         Ok(match status {
             _ if at_bound => Read::Ended,
             ReadStatus::More => Read::More,
-            ReadStatus::Waiting | ReadStatus::End { .. } if self.stride.records > 0 => Read::More,
-            ReadStatus::Waiting | ReadStatus::End { .. } => Read::Idle,
+            ReadStatus::Waiting | ReadStatus::End if self.stride.records > 0 => Read::More,
+            ReadStatus::Waiting | ReadStatus::End => Read::Idle,
         })
     }
 
@@ -296,6 +296,9 @@ impl Source {
         partition.capabilities.downgrade(tick);
         partition.ahead.add(tick, self.stride.bytes);
         self.progress.begin(partition.progress, Mark { tick, offset: partition.offset, clock });
+        if self.stride.records > 0 {
+            self.settings.counters.arrived(tick);
+        }
         let dead = self.stride.dead_letters.len() as u64;
         self.settings.counters.count(partition.topic, self.stride.records, self.stride.bytes, dead);
         self.place(partition);

@@ -1,1 +1,46 @@
-//! fraud.
+//! Fraud scoring: what the rules of a pack make of each transaction.
+//!
+//! - **Reads** transactions, each once (repeats were settled before); accounts and customers for home and time zone.
+//! - **Key**: the account. **Rows**: a decision for every transaction that is not `void` (approvals too), and an alert for
+//!   every one that the rules would block ([`FraudRow`]).
+//! - **Rules are data**: a [`Pack`] has features, rules and thresholds, and is typed when it is loaded. The score is the
+//!   sum of the points of the rules that fire.
+//! - **Order**: an account's events stand by (`ts`, rank, partition, offset): by when they happened, not by when they came.
+//!   A window of `w` holds the events up to the one that is scored that are at most `w` older, both ends included; of two
+//!   events with one `ts` the later read one sees the earlier one.
+//! - **A late event** is scored where it belongs, and what it changes behind it is decided again: the row becomes `amended`,
+//!   its alert `raised`, `amended` or `withdrawn`, and the reason `late_event` names the event. Later than the horizon
+//!   behind its effective time it is a dead letter (`too_late`). The horizon is a day, or the longest window if longer.
+//! - **Unknown** is not false: a rule that lacks a location or a time zone does not fire, and is named in the reasons with 0
+//!   points and `field=unknown`, but only if it depends on that ([`expression`]).
+//! - **What is known of the customer** is looked up once, when the event comes, and stays with it: who moves house does not
+//!   change what was decided before, and a repeated decision differs only by what came late.
+//! - **State**: the events within horizon plus longest window, with their decisions; [`ScoredEvent`]. It is a function of
+//!   the topics and holds no aggregates: those are built from the events when they are needed.
+//! - **Cost**: an event in order enters and leaves each window once, whatever the window holds. A late one costs the events
+//!   of the windows before it and those within the longest window behind it. Text is written only when a rule fires.
+//!
+//! [`ScoredEvent`]: headwater_schemas::tables::ScoredEvent
+
+mod customers;
+pub mod expression;
+mod field;
+mod geo;
+mod history;
+mod outcome;
+pub mod pack;
+mod record;
+mod ring;
+mod running;
+mod saved;
+mod score;
+mod span;
+mod view;
+
+pub use customers::Customers;
+pub use history::AccountHistory;
+pub use pack::{Pack, PackError, Problem};
+pub use view::{Fraud, FraudRow};
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,12 @@
 //!
 //! The price is the one with the most volume; among those the one that leaves the least surplus; among those the one
 //! nearest the reference, which is the last price (the instrument's reference price while there is none); among those the
-//! lower one. All prices on the tick grid take part, not only those that somebody named. If all orders are market orders,
-//! the reference alone can be the price; without one nothing trades.
+//! lower one. All prices on the tick grid take part, not only those that somebody named, but none beyond the limits and the
+//! reference. If all orders are market orders, the reference alone can be the price; without one nothing trades.
 //!
 //! - **Priority**: market orders, then price, then priority, as in continuous trading. Hidden quantity counts in full and
-//!   at its order's own place. An order whose shown part is eaten shows a fresh one from the back of its queue.
+//!   at its order's own place. An order of which all that it showed was taken shows a fresh part afterwards, from the
+//!   back of its queue.
 //! - **Self-trades** are prevented before the price is found, as if the orders had come one by one in the order of their
 //!   priorities into a book of their owner's orders alone. So what is matched needs no prevention, there is one price, and
 //!   what remains is not crossed.
@@ -61,6 +62,9 @@ impl Book {
             buyers.next_if(|(_, left)| left.is_zero());
             sellers.next_if(|(_, left)| left.is_zero());
         }
+        // Of those that traded, only the last of each side can have something left.
+        let last = [buyers.next(), sellers.next()];
+        last.into_iter().flatten().for_each(|(slot, _)| self.refill(slot));
     }
 
     /// The orders that trade at the price, in the order in which they do, with all that they have.
@@ -178,34 +182,31 @@ pub(super) fn clearing_price(bids: &Ladder, asks: &Ladder, tick_size: Option<Pri
     rated.min().map(|(_, _, _, price)| price)
 }
 
-/// Prices of which one is the best: between two neighbouring limits volume and surplus do not change, so what counts is
-/// each limit, the first price on the tick grid on either side of it, and the reference (or the grid's prices around it).
+/// Prices of which one is the best. Between two neighbouring limits volume and surplus do not change, so what counts is
+/// each limit, the first price on the tick grid on either side of it, and the reference (the grid's prices around it, if
+/// it is none of them).
 fn candidates(limits: impl Iterator<Item = Price>, tick_size: Option<Price>, reference: Option<Price>) -> Vec<Price> {
-    let tick = tick_size.map(Price::units).filter(|tick| *tick > 0);
-    let mut prices = Vec::new();
-    for limit in limits {
-        prices.push(limit);
-        if let Some(tick) = tick {
-            let (below, above) = around(limit.units(), tick);
-            prices.extend([below, above].map(Price::from_units));
-        }
-    }
-    match (reference, tick) {
-        (Some(reference), Some(tick)) if reference.units().rem_euclid(tick) != 0 => {
-            let (below, above) = around(reference.units(), tick);
-            prices.extend([below, above].map(Price::from_units));
-        }
-        (Some(reference), _) => prices.push(reference),
-        (None, _) => {}
-    }
+    let limits: Vec<Price> = limits.collect();
+    let tick = tick_size.filter(|tick| *tick > Price::ZERO);
+    let around = |price: Price| tick.map(|tick| neighbours(price, tick)).into_iter().flatten();
+    let on_grid = |price: &Price| tick.is_none_or(|tick| price.units().rem_euclid(tick.units()) == 0);
+    let mut prices: Vec<Price> = match reference {
+        Some(reference) if on_grid(&reference) => vec![reference],
+        Some(reference) => around(reference).collect(),
+        None => Vec::new(),
+    };
+    prices.extend(&limits);
+    let (lowest, highest) = (prices.iter().min().copied(), prices.iter().max().copied());
+    prices.extend(limits.into_iter().flat_map(around).filter(|price| Some(*price) > lowest && Some(*price) < highest));
     prices.sort_unstable();
     prices.dedup();
     prices
 }
 
-/// The nearest multiples of the tick below and above, neither of them the number itself.
-const fn around(units: i128, tick: i128) -> (i128, i128) {
+/// The nearest prices on the tick grid below and above, neither of them the price itself.
+fn neighbours(price: Price, tick: Price) -> [Price; 2] {
+    let (units, tick) = (price.units(), tick.units());
     let past = units.rem_euclid(tick);
     let below = if past == 0 { tick } else { past };
-    (units.saturating_sub(below), units.saturating_sub(past).saturating_add(tick))
+    [units.saturating_sub(below), units.saturating_sub(past).saturating_add(tick)].map(Price::from_units)
 }

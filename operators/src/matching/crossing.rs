@@ -6,7 +6,7 @@ use headwater_schemas::tables::{Liquidity, OrderChange};
 use headwater_schemas::value::{Price, Quantity};
 
 use super::book::{Book, opposite};
-use super::order::{Order, accepts, minus};
+use super::order::{Order, accepts, minus, plus};
 use super::orders::Slot;
 use super::reason::Reason;
 use super::report::{Match, Party, Reports};
@@ -64,45 +64,61 @@ impl Book {
         let sequence = self.head.sequences.next_match();
         reports.matches.push(Match { sequence, price, quantity, buyer, seller });
         self.fill(slot, quantity, reports);
+        self.refill(slot);
         order.fill(quantity, self.now);
         self.head.sequences.report(order, fill_change(order), None, reports);
         self.head.last_price = Some(price);
         self.collect_triggered(price);
     }
 
-    /// Takes a match into account that a resting order had.
+    /// Takes a match into account that a resting order had. Behind the last one, [`Book::refill`] it.
     pub(super) fn fill(&mut self, slot: Slot, quantity: Quantity, reports: &mut Reports) {
-        let (now, standing) = (self.now, self.orders.at(slot).standing);
-        if quantity >= standing.leaves {
+        let (now, leaves) = (self.now, self.orders.at(slot).standing.leaves);
+        if quantity >= leaves {
             let mut order = self.take_out(slot);
-            order.fill(standing.leaves, now);
+            order.fill(leaves, now);
             self.head.sequences.report(&order, OrderChange::Filled, None, reports);
             return self.orders.end(order);
         }
-        if quantity < standing.shown {
-            let (ladder, orders) = self.shelf(slot);
-            ladder.fill(orders, slot, quantity, now);
-        } else {
-            let priority = self.head.sequences.next_priority();
-            let (ladder, orders) = self.shelf(slot);
-            ladder.refill(orders, slot, quantity, now, priority);
-        }
+        let (ladder, orders) = self.shelf(slot);
+        ladder.fill(orders, slot, quantity, now);
         self.head.sequences.report(self.orders.at(slot), OrderChange::PartiallyFilled, None, reports);
+    }
+
+    /// Lets an order that shows nothing any more show a fresh part, if it has one.
+    pub(super) fn refill(&mut self, slot: Slot) {
+        let standing = &self.orders.at(slot).standing;
+        if standing.shown > Quantity::ZERO || standing.leaves <= Quantity::ZERO {
+            return;
+        }
+        let priority = self.head.sequences.next_priority();
+        let (ladder, orders) = self.shelf(slot);
+        ladder.refill(orders, slot, priority);
     }
 
     /// Whether the order would be filled whole: hidden quantity counts, and its owner's orders do as much as self-trade
     /// prevention would let them. It passes by those that would be cancelled in its favour; at any other it would be
-    /// cancelled or reduced itself, so nothing behind counts.
+    /// cancelled or reduced itself, so nothing behind counts. What hides at a price is behind all that shows there.
     pub(super) fn can_fill(&self, order: &Order) -> bool {
         let mut missing = order.standing.leaves;
         let others = self.side(opposite(order.terms.side));
-        let offers = others.rungs().take_while(|(price, _)| accepts(order.terms.side, order.standing.price, *price));
-        for slot in offers.flat_map(|(_, queue)| queue.slots(&self.orders)) {
-            match (self.must_not_meet(order, slot), order.terms.self_trade) {
-                (false, _) => missing = minus(missing, self.orders.at(slot).standing.leaves.min(missing)),
-                (true, SelfTrade::CancelOldest) => {}
-                (true, _) => return false,
+        for (_, queue) in others.rungs().take_while(|(price, _)| accepts(order.terms.side, order.standing.price, *price)) {
+            let mut hidden = Quantity::ZERO;
+            for slot in queue.slots(&self.orders) {
+                let resting = &self.orders.at(slot).standing;
+                match (self.must_not_meet(order, slot), order.terms.self_trade) {
+                    (false, _) => {
+                        missing = minus(missing, resting.shown);
+                        hidden = plus(hidden, minus(resting.leaves, resting.shown));
+                    }
+                    (true, SelfTrade::CancelOldest) => {}
+                    (true, _) => return false,
+                }
+                if missing <= Quantity::ZERO {
+                    return true;
+                }
             }
+            missing = minus(missing, hidden);
             if missing <= Quantity::ZERO {
                 return true;
             }

@@ -183,20 +183,18 @@ impl Ladder {
         });
     }
 
-    /// Takes a match into account that eats into what an order shows.
+    /// Takes a match of less than an order has left into account: in place, and from what it shows as far as that goes.
     pub(super) fn fill(&mut self, orders: &mut Orders, slot: Slot, quantity: Quantity, ts: EventTime) {
         self.change(orders, slot, |order| {
             order.fill(quantity, ts);
-            order.standing.shown = minus(order.standing.shown, quantity);
+            order.standing.shown = minus(order.standing.shown, quantity).max(Quantity::ZERO);
         });
     }
 
-    /// Takes a match into account that eats all that an order shows, but not all it has: it shows a fresh part, from the
-    /// back of its queue.
-    pub(super) fn refill(&mut self, orders: &mut Orders, slot: Slot, quantity: Quantity, ts: EventTime, priority: u64) {
+    /// Lets an order show a fresh part, from the back of its queue.
+    pub(super) fn refill(&mut self, orders: &mut Orders, slot: Slot, priority: u64) {
         self.unlink(orders, slot);
         let order = orders.change(slot);
-        order.fill(quantity, ts);
         order.standing.shown = order.peak();
         order.standing.priority = priority;
         self.push(orders, slot);

@@ -25,3 +25,6 @@ pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};
 pub use state::{SavedBooks, SymbolBook};
 pub use view::{BookRow, Matching};
+
+#[cfg(test)]
+mod tests;

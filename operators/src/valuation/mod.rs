@@ -1,1 +1,31 @@
-//! valuation.
+//! Valuation: what positions are worth, and what they could lose, on the event-time grid.
+//!
+//! ```text
+//!  holdings, balances (per account) ──┐
+//!  marks, terms, rates, closes ───────┴─► valuer ─┬─► positions (table)
+//!   (every worker has all of them)                ├─► contributions ─► portfolios (differential) ─► limits ─► alerts
+//!                                                 └─► scenario P&L per scope ─► risk ──────────────────┘
+//! ```
+//!
+//! Grid point g sees what lies strictly before g, and exists only if something that it reads has changed. All inputs
+//! arrive as changes at grid times ([`crate::keyed_fold::Pace::Grid`]); [`grid`] holds them until the frontier has
+//! passed g and then hands them over in a fixed order, so the result is a function of what was known at g.
+//!
+//! Money is added as integers, so sums are the same in any order, incremental or not. Converted sums and scenario terms
+//! are rounded once per position, half to even; ratios are derived last.
+
+pub mod grid;
+pub mod limits;
+pub mod marks;
+pub mod portfolios;
+pub mod rates;
+pub mod risk;
+pub mod scenarios;
+pub mod valuer;
+
+pub use grid::{GridChange, on_grid};
+pub use limits::{ExposureLimits, LimitDefaults, Measure};
+pub use marks::{Mark, Marks, MarketEvent};
+pub use portfolios::{Drawdowns, ScopeValue, portfolios};
+pub use risk::{RiskSettings, risk};
+pub use valuer::{Contribution, Known, ScopeVector, Valued, Valuer};

@@ -1,7 +1,7 @@
 //! Who looked at or changed what.
 
-use super::json::event;
 use super::AccessOutcome;
+use super::json::event;
 use crate::value::{Decimal, EventTime, Id, Text};
 
 event! {

@@ -1,11 +1,11 @@
 //! Accounts and what happens to them.
 
-use super::json::{event, typed_events};
 use super::AccountType;
+use super::json::{event, typed_events};
 use crate::value::{Amount, Decimal, EventTime, Id, Text};
 
 typed_events! {
-    /// What happens on the `accounts` topic.
+    /// What happens to an account.
     AccountEvent {
         /// An account begins.
         "opened" => Opened(Box<AccountOpened>),
@@ -30,6 +30,7 @@ event! {
         /// What it is for.
         account_type: AccountType,
         /// What it is kept in.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// Its place in the firm: `firm/desk/book`.
         book: Option<Text>,
@@ -52,6 +53,7 @@ event! {
         /// What it is for.
         account_type: Option<AccountType>,
         /// What it is kept in.
+        #[schemars(extend("maxLength" = 12))]
         currency: Option<Id>,
         /// Its place in the firm: `firm/desk/book`.
         book: Option<Text>,
@@ -71,5 +73,16 @@ event! {
         account_id: Id,
         /// When.
         ts: EventTime,
+    }
+}
+
+impl AccountEvent {
+    /// The account.
+    pub const fn account_id(&self) -> &Id {
+        match self {
+            Self::Opened(event) => &event.account_id,
+            Self::Updated(event) => &event.account_id,
+            Self::Frozen(event) | Self::Unfrozen(event) | Self::Closed(event) => &event.account_id,
+        }
     }
 }

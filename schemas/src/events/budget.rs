@@ -13,6 +13,7 @@ event! {
         /// How much a month.
         amount: Amount,
         /// In which currency.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// The part of it from which to warn; 0.8 if not given.
         threshold: Option<Decimal>,

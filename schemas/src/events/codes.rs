@@ -7,6 +7,8 @@ text_enum! {
     ErrorCode {
         /// The record is larger than 1 MiB: send less in one event.
         TooLarge = "too_large",
+        /// The value is not UTF-8: encode it as UTF-8.
+        NotUtf8 = "not_utf8",
         /// The value is not JSON, or something follows the JSON object: mend the producer's serialisation.
         NotJson = "not_json",
         /// The value is JSON, but not an object: wrap it in `{…}`.
@@ -17,47 +19,52 @@ text_enum! {
         DuplicateField = "duplicate_field",
         /// A field has another JSON type than it should: see the topic's JSON Schema.
         WrongType = "wrong_type",
-        /// The topic has no events of that `type`.
+        /// The topic has no events of that `type`: use one that it has.
         UnknownType = "unknown_type",
-        /// A field has a word that it does not know.
+        /// A field has a word that it does not know: use one of those in the topic's JSON Schema.
         UnknownValue = "unknown_value",
-        /// A decimal has more than 18 integer or 9 fraction digits, or is no number.
+        /// A decimal has more than 18 integer or 9 fraction digits, or is no number: it is refused, never rounded; round it
+        /// where it is made.
         BadDecimal = "bad_decimal",
-        /// A time is neither RFC 3339 with an offset nor integer nanoseconds.
+        /// A time is neither RFC 3339 with an offset nor integer nanoseconds, or not between 1678 and 2261: write it as one.
         BadTime = "bad_time",
-        /// A date is not `YYYY-MM-DD`.
+        /// A date is not `YYYY-MM-DD`, or there is no such day: write it so.
         BadDate = "bad_date",
-        /// An identifier is not 1 to 64 visible ASCII characters.
+        /// An identifier is not 1 to 64 visible ASCII characters (a currency: 1 to 12): take out spaces and other letters.
         BadId = "bad_id",
-        /// A limit's scope is none of the known forms.
+        /// A text has more than 1024 characters: shorten it.
+        BadText = "bad_text",
+        /// A limit's scope is none of the known forms: write `default`, `account:ID`, `book:PATH`, `symbol:S` or `customer:ID`.
         BadScope = "bad_scope",
-        /// A number is below zero where that means nothing.
+        /// A number is below zero where that means nothing: send the magnitude; the direction is another field.
         NegativeNumber = "negative_number",
-        /// A number is not above zero where it must be.
+        /// A number is not above zero where it must be: send none at all, or what is meant.
         NotPositive = "not_positive",
-        /// A number is outside what its field can mean: a latitude of 100 degrees.
+        /// A number is outside what its field can mean, like a latitude of 100 degrees: check its unit.
         OutOfRange = "out_of_range",
-        /// Fields contradict each other.
+        /// Fields contradict each other: correct the one that is wrong.
         Inconsistent = "inconsistent",
-        /// The record's key is not UTF-8.
+        /// The record's key is not UTF-8, or a tombstone has none: send the event's key field.
         BadKey = "bad_key",
-        /// The record's key is not the event's key: whoever reads by key would be misled.
+        /// The record's key is not the event's key, which would mislead whoever reads by key: send them equal.
         KeyMismatch = "key_mismatch",
-        /// A null value on a topic that is not a table.
+        /// A null value on a topic that is not a table: send an event; only tables' keys can be deleted.
         Tombstone = "tombstone",
-        /// `ts` is more than a day after the record's own timestamp.
+        /// `ts` is more than a day after the record's own timestamp: correct the producer's clock or unit.
         FutureTimestamp = "future_timestamp",
-        /// The event is further behind its effective time than the view remembers.
+        /// The event is further behind its effective time than the view remembers: send it sooner, or widen the horizon.
         TooLate = "too_late",
-        /// An event with this identity was taken already, with another body.
+        /// An event with this identity was taken already, with another body: the first one counts; use a new id.
         ConflictingDuplicate = "conflicting_duplicate",
-        /// A result would not fit the tables' 19 integer digits.
+        /// A result would not fit the tables' 19 integer digits: check the event's unit.
         Overflow = "overflow",
-        /// The event names another one that is not known.
+        /// The event names another one that is not known: send that one first, or correct the id.
         UnknownReference = "unknown_reference",
-        /// A transaction was refused because the ledger's rules are enforced.
+        /// A transaction was refused because the ledger's rules are enforced: the message names the rule.
         Refused = "refused",
-        /// The event is understood, but nothing here handles it yet.
+        /// The record came from a topic that is none of the pipeline's: correct the topic's name or prefix.
+        UnknownTopic = "unknown_topic",
+        /// The event is understood, but nothing here handles it.
         Unsupported = "unsupported",
     }
 }
@@ -73,8 +80,23 @@ pub struct BadRecord {
 }
 
 impl BadRecord {
-    /// A bad record with its reason.
+    /// A bad record with its reason. A reason that quotes half the record is shortened in its middle: the field is named
+    /// at its beginning, the mend at its end.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: shortened(message.into()) }
     }
+}
+
+const HEAD_CHARACTERS: usize = 200;
+const TAIL_CHARACTERS: usize = 280;
+
+fn shortened(message: String) -> String {
+    // A character has at least one byte, so most messages need no counting.
+    let length = if message.len() > HEAD_CHARACTERS + TAIL_CHARACTERS { message.chars().count() } else { 0 };
+    if length <= HEAD_CHARACTERS + TAIL_CHARACTERS {
+        return message;
+    }
+    let head: String = message.chars().take(HEAD_CHARACTERS).collect();
+    let tail: String = message.chars().skip(length - TAIL_CHARACTERS).collect();
+    format!("{head} … {tail}")
 }

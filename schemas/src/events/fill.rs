@@ -1,11 +1,11 @@
 //! Fills from other venues.
 
-use super::json::{event, typed_events};
 use super::Side;
+use super::json::{event, typed_events};
 use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
 
 typed_events! {
-    /// What happens on the `fills` topic.
+    /// A fill from another venue, or the taking back of one.
     FillEvent {
         /// A fill.
         "fill" => Fill(Box<Fill>),
@@ -49,5 +49,23 @@ event! {
         account_id: Id,
         /// When.
         ts: EventTime,
+    }
+}
+
+impl FillEvent {
+    /// Whose fill it is.
+    pub const fn account_id(&self) -> &Id {
+        match self {
+            Self::Fill(event) => &event.account_id,
+            Self::Bust(event) => &event.account_id,
+        }
+    }
+
+    /// The fill.
+    pub const fn fill_id(&self) -> &Id {
+        match self {
+            Self::Fill(event) => &event.fill_id,
+            Self::Bust(event) => &event.fill_id,
+        }
     }
 }

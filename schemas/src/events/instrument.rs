@@ -1,8 +1,8 @@
 //! What can be traded.
 
-use super::json::event;
 use super::AssetClass;
-use crate::value::{EventTime, Factor, Id, Price, Quantity, Text};
+use super::json::event;
+use crate::value::{EventTime, Factor, Id, Price, Size, Text};
 
 event! {
     /// An instrument and its conventions.
@@ -12,6 +12,7 @@ event! {
         /// What kind of thing it is.
         asset_class: AssetClass,
         /// What it is priced in.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// Prices are multiples of this.
         tick_size: Factor,
@@ -24,7 +25,7 @@ event! {
         /// How far an order's price may be from the reference, in hundredths of a percent.
         price_band_bps: Option<Factor>,
         /// Average daily volume.
-        adv: Option<Quantity>,
+        adv: Option<Size>,
         /// The international identification number.
         isin: Option<Text>,
         /// When; none means from the beginning.

@@ -1,6 +1,8 @@
 //! From JSON and to JSON: one pass on the good path, a second one with the field's path only when something is wrong.
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, ErrorCode};
@@ -18,15 +20,22 @@ macro_rules! event {
                 $($crate::events::json::Field::write(&self.$field, $crate::events::json::field_name(stringify!($field)), out);)+
             }
         }
+
+        #[cfg(test)]
+        impl $crate::events::sample::Sample for $name {
+            fn sample(chance: &mut $crate::events::sample::Chance) -> Self {
+                Self { $($field: $crate::events::sample::Sample::sample(chance)),+ }
+            }
+        }
     };
 }
 
 /// Declares the events of a topic that tells them apart by `type`.
 macro_rules! typed_events {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $word:literal => $variant:ident($($type:tt)+)),+ $(,)? }) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $word:literal => $variant:ident($($type:tt)+)),+ $(,)? }) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$variant_doc])* $variant($($type)+)),+ }
+        pub enum $name { $($(#[doc = $variant_doc])+ $variant($($type)+)),+ }
 
         impl $name {
             /// What `type` says.
@@ -39,7 +48,7 @@ macro_rules! typed_events {
                 match self { $(Self::$variant(event) => event.ts),+ }
             }
 
-            pub(super) fn decode(text: &[u8]) -> Result<Self, $crate::events::BadRecord> {
+            pub(super) fn decode(text: &str) -> Result<Self, $crate::events::BadRecord> {
                 let word = $crate::events::json::type_of(text)?;
                 match word.as_ref() {
                     $($word => $crate::events::json::read(text).map(Self::$variant),)+
@@ -53,12 +62,23 @@ macro_rules! typed_events {
             }
         }
 
+        #[cfg(test)]
+        impl $crate::events::sample::Sample for $name {
+            fn sample(chance: &mut $crate::events::sample::Chance) -> Self {
+                let word = chance.one_of(&[$($word),+]);
+                $(if word == $word { return Self::$variant($crate::events::sample::Sample::sample(chance)); })+
+                unreachable!("the word is one of the list")
+            }
+        }
+
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> { stringify!($name).into() }
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                let mut choices = Vec::new();
-                $(choices.push($crate::events::json::typed_schema($word, <$($type)+ as schemars::JsonSchema>::json_schema(generator)));)+
-                schemars::json_schema!({ "oneOf": choices })
+                let choices = [$({
+                    let schema = <$($type)+ as schemars::JsonSchema>::json_schema(generator);
+                    $crate::events::json::typed_schema($word, concat!($($variant_doc),+), schema)
+                }),+];
+                schemars::json_schema!({ "description": concat!($($doc),+).trim(), "oneOf": choices })
             }
         }
     };
@@ -70,9 +90,10 @@ pub(super) fn field_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// The schema of one of a topic's events: its own, with the `type` that tells it.
-pub(super) fn typed_schema(word: &str, mut schema: schemars::Schema) -> schemars::Schema {
+/// The schema of one of a topic's events: its own, with the `type` that tells it and what that means.
+pub(super) fn typed_schema(word: &str, meaning: &str, mut schema: schemars::Schema) -> schemars::Schema {
     let fields = schema.ensure_object();
+    fields.insert("description".to_owned(), meaning.trim().into());
     if let Some(serde_json::Value::Object(properties)) = fields.get_mut("properties") {
         properties.insert("type".to_owned(), serde_json::json!({ "const": word }));
     }
@@ -132,70 +153,98 @@ impl<T: Serialize> Field for T {
     }
 }
 
+/// The text of a record that is a JSON object. The reader would take an array for a struct, field by field.
+pub(super) fn object(value: &[u8]) -> Result<&str, BadRecord> {
+    let text = str::from_utf8(value).map_err(|error| {
+        let message = format!("the value is not UTF-8 from byte {} on; encode it as UTF-8", error.valid_up_to());
+        BadRecord::new(ErrorCode::NotUtf8, message)
+    })?;
+    if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Ok(text);
+    }
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Err(BadRecord::new(ErrorCode::NotAnObject, "the value is JSON, but not an object; send one {…} per record")),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
 #[derive(Deserialize)]
 struct TypeOnly<'a> {
     #[serde(borrow)]
-    r#type: std::borrow::Cow<'a, str>,
+    r#type: Cow<'a, str>,
 }
 
 /// What `type` says.
-pub(super) fn type_of(text: &[u8]) -> Result<std::borrow::Cow<'_, str>, BadRecord> {
-    match serde_json::from_slice::<TypeOnly<'_>>(text) {
+pub(super) fn type_of(text: &str) -> Result<Cow<'_, str>, BadRecord> {
+    match serde_json::from_str::<TypeOnly<'_>>(text) {
         Ok(TypeOnly { r#type }) => Ok(r#type),
-        Err(error) => Err(explain::<TypeOnlyOwned>(text, &error)),
+        Err(error) => Err(explain::<TypeOnly<'_>>(text, &error)),
     }
 }
 
-#[derive(Deserialize)]
-struct TypeOnlyOwned {
-    #[expect(dead_code, reason = "only read for its error")]
-    r#type: String,
-}
-
+/// A `type` that the topic does not have.
 pub(super) fn unknown_type(word: &str, known: &[&str]) -> BadRecord {
-    BadRecord::new(ErrorCode::UnknownType, format!("type {word:?} is not known here: use one of {}", known.join(", ")))
+    BadRecord::new(ErrorCode::UnknownType, format!("type: {word:?} is not known here; use one of {}", known.join(", ")))
 }
 
 /// Reads an event.
-pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, BadRecord> {
-    serde_json::from_slice(text).map_err(|error| explain::<T>(text, &error))
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadRecord> {
+    serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
 }
 
-/// Puts what is wrong into words: which field, what was found, how to mend it.
-fn explain<T: DeserializeOwned>(text: &[u8], error: &serde_json::Error) -> BadRecord {
-    let place = format!("at line {} column {}", error.line(), error.column());
-    if !error.is_data() {
-        return BadRecord::new(ErrorCode::NotJson, format!("the value is not JSON: {error}: mend the producer's serialisation"));
-    }
-    let field = path_of::<T>(text);
-    let field = field.as_deref().unwrap_or("the event");
+fn not_json(error: &serde_json::Error) -> BadRecord {
+    BadRecord::new(
+        ErrorCode::NotJson,
+        format!("the value is not one JSON object: reading stopped with {error}; mend the producer's serialisation"),
+    )
+}
+
+/// Puts what is wrong into words: which field, what was found, how to mend it. The one place that knows how the reader
+/// words its errors; our own values begin theirs with a code in brackets.
+fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -> BadRecord {
+    let place = format!(" at line {} column {}", error.line(), error.column());
     let words = error.to_string();
-    let words = words.split(" at line ").next().unwrap_or_default();
+    let words = words.strip_suffix(&place).unwrap_or(&words);
+    let bad = |code, message: String| BadRecord::new(code, format!("{message} (found{place})"));
+    let field = || path_of::<T>(text).unwrap_or_else(|| "the event".to_owned());
+    let name = |rest: &str| rest.trim_matches('`').to_owned();
+
     if let Some((code, rest)) = words.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        let code = ErrorCode::from_word(code).unwrap_or(ErrorCode::WrongType);
-        return BadRecord::new(code, format!("{field}: {rest} ({place})"));
+        return bad(ErrorCode::from_word(code).unwrap_or(ErrorCode::WrongType), format!("{}: {rest}", field()));
     }
-    if let Some(name) = words.strip_prefix("missing field ") {
-        return BadRecord::new(ErrorCode::MissingField, format!("{} is missing: add it", name.trim_matches('`')));
+    if let Some(rest) = words.strip_prefix("missing field ") {
+        return BadRecord::new(ErrorCode::MissingField, format!("{}: the field is missing; add it", name(rest)));
     }
-    if let Some(name) = words.strip_prefix("duplicate field ") {
-        return BadRecord::new(ErrorCode::DuplicateField, format!("{} is there twice: send it once ({place})", name.trim_matches('`')));
+    if let Some(rest) = words.strip_prefix("duplicate field ") {
+        return bad(ErrorCode::DuplicateField, format!("{}: the field is there twice; send it once", name(rest)));
     }
-    if let Some(rest) = words.strip_prefix("unknown variant ") {
-        let rest = rest.replace('`', "\"").replace(", expected", " is not known: use");
-        return BadRecord::new(ErrorCode::UnknownValue, format!("{field}: {rest} ({place})"));
+    if words == "number out of range" {
+        return bad(ErrorCode::OutOfRange, format!("{}: the number is too large; see the topic's JSON Schema", field()));
+    }
+    if !error.is_data() {
+        return not_json(error);
     }
     let found = words.strip_prefix("invalid type: ").or_else(|| words.strip_prefix("invalid value: ")).unwrap_or(words);
-    BadRecord::new(ErrorCode::WrongType, format!("{field}: found {} ({place})", found.replace('`', "").replace(", expected", ", but it must be")))
+    let (found, expected) = found.rsplit_once(", expected ").unwrap_or((found, "another JSON type"));
+    bad(ErrorCode::WrongType, format!("{}: {} is not {expected}; see the topic's JSON Schema", field(), json_words(found)))
 }
 
-/// The field that reading stops at.
-fn path_of<T: DeserializeOwned>(text: &[u8]) -> Option<String> {
-    let mut input = serde_json::Deserializer::from_slice(text);
+/// What was found, as its producer would call it.
+fn json_words(found: &str) -> String {
+    match found {
+        "map" => "an object".to_owned(),
+        "sequence" => "an array".to_owned(),
+        _ => found.replace('`', "").replace("floating point", "fractional number"),
+    }
+}
+
+/// The field that reading stops at. Reads the record again, which only bad ones need.
+fn path_of<'de, T: Deserialize<'de>>(text: &'de str) -> Option<String> {
+    let mut input = serde_json::Deserializer::from_str(text);
     let error = serde_path_to_error::deserialize::<_, T>(&mut input).err()?;
-    let path = error.path().iter().find_map(|segment| match segment {
+    // A raw number is read as a map whose only field has a name of the library's own.
+    error.path().iter().find_map(|segment| match segment {
         serde_path_to_error::Segment::Map { key } if !key.starts_with('$') => Some(key.clone()),
         _ => None,
-    });
-    path
+    })
 }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::LimitKind;
+use super::checks::part;
 use super::json::event;
-use crate::value::{Decimal, EventTime, Id};
+use super::{BadRecord, ErrorCode, LimitKind};
+use crate::value::{Decimal, EventTime, Id, read_text};
 
 event! {
     /// A bound on something, for a scope.
@@ -23,6 +24,17 @@ event! {
         warn_at: Option<Decimal>,
         /// When; none means from the beginning.
         ts: Option<EventTime>,
+    }
+}
+
+impl Limit {
+    /// Whether it can be kept: nothing is below a negative bound, and a warning comes before the bound.
+    pub(super) fn check(&self) -> Result<(), BadRecord> {
+        if self.value.units() < 0 {
+            let message = format!("value: a limit of {} forbids everything; send a bound that is not negative", self.value);
+            return Err(BadRecord::new(ErrorCode::NegativeNumber, message));
+        }
+        part("warn_at", self.warn_at)
     }
 }
 
@@ -60,7 +72,7 @@ impl FromStr for LimitScope {
         if text == "default" {
             return Ok(Self::Default);
         }
-        let wrong = || format!("[bad_scope] {text:?} is not a scope: write default, account:ID, book:PATH, symbol:S or customer:ID");
+        let wrong = || format!("[bad_scope] {text:?} is not a scope; write default, account:ID, book:PATH, symbol:S or customer:ID");
         let (word, id) = text.split_once(':').ok_or_else(wrong)?;
         let id = Id::new(id).map_err(|_| wrong())?;
         match word {
@@ -81,7 +93,7 @@ impl Serialize for LimitScope {
 
 impl<'de> Deserialize<'de> for LimitScope {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(input)?.parse().map_err(serde::de::Error::custom)
+        read_text(input, "a scope (default, account:ID, book:PATH, symbol:S or customer:ID)")
     }
 }
 

@@ -5,12 +5,12 @@ use super::{BadRecord, ErrorCode, OrderType, SelfTrade, Side, TimeInForce, Tradi
 use crate::value::{EventTime, Id, Price, Quantity};
 
 typed_events! {
-    /// What happens on the `orders` topic.
+    /// An order, a change of one, or a phase of trading.
     OrderEvent {
         /// An order comes.
         "new" => New(Box<NewOrder>),
         /// An order changes.
-        "amend" => Amend(AmendOrder),
+        "amend" => Amend(Box<AmendOrder>),
         /// An order goes.
         "cancel" => Cancel(CancelOrder),
         /// Trading of the symbol changes.
@@ -35,15 +35,15 @@ event! {
         time_in_force: TimeInForce,
         /// How much.
         quantity: Quantity,
-        /// The limit; `limit` and `stop_limit` need one.
+        /// The limit; `limit` and `stop_limit` need one, and it means nothing for the others.
         price: Option<Price>,
-        /// The trigger; `stop` and `stop_limit` need one.
+        /// The trigger; `stop` and `stop_limit` need one, and it means nothing for the others.
         stop_price: Option<Price>,
         /// What is shown of it at a time; all of it if not given.
         display_quantity: Option<Quantity>,
         /// Whether it must not trade at once; false if not given.
         post_only: Option<bool>,
-        /// When it ends; `gtd` needs it.
+        /// When it ends; `gtd` needs it, and it means nothing for the others.
         expires_at: Option<EventTime>,
         /// What to do on meeting an own order; `cancel_newest` if not given.
         self_trade: Option<SelfTrade>,
@@ -96,35 +96,49 @@ event! {
     }
 }
 
-impl NewOrder {
-    /// Whether the fields that its type needs are there.
-    pub(super) fn check(&self) -> Result<(), BadRecord> {
-        let needs = |field: &str, given: bool, word: &str| {
-            if given { Ok(()) } else { Err(BadRecord::new(ErrorCode::MissingField, format!("a {word} order needs {field}: add it, or change the type"))) }
-        };
-        if matches!(self.order_type, OrderType::Limit | OrderType::StopLimit) {
-            needs("price", self.price.is_some(), self.order_type.as_str())?;
-        }
-        if matches!(self.order_type, OrderType::Stop | OrderType::StopLimit) {
-            needs("stop_price", self.stop_price.is_some(), self.order_type.as_str())?;
-        }
-        if self.time_in_force == TimeInForce::Gtd {
-            needs("expires_at", self.expires_at.is_some(), "gtd")?;
-        }
-        match self.display_quantity {
-            Some(display) if display > self.quantity => {
-                Err(BadRecord::new(ErrorCode::Inconsistent, "display_quantity is more than quantity: show at most the whole order"))
-            }
-            _ => Ok(()),
+impl OrderEvent {
+    /// The instrument.
+    pub const fn symbol(&self) -> &Id {
+        match self {
+            Self::New(event) => &event.symbol,
+            Self::Amend(event) => &event.symbol,
+            Self::Cancel(event) => &event.symbol,
+            Self::Phase(event) => &event.symbol,
         }
     }
+}
+
+impl NewOrder {
+    /// Whether the fields that its type needs are there. A field that its type has no use for (the price of a market
+    /// order) is taken and means nothing.
+    pub(super) fn check(&self) -> Result<(), BadRecord> {
+        let kind = self.order_type.as_str();
+        if matches!(self.order_type, OrderType::Limit | OrderType::StopLimit) && self.price.is_none() {
+            return Err(needs(kind, "price"));
+        }
+        if matches!(self.order_type, OrderType::Stop | OrderType::StopLimit) && self.stop_price.is_none() {
+            return Err(needs(kind, "stop_price"));
+        }
+        if self.time_in_force == TimeInForce::Gtd && self.expires_at.is_none() {
+            return Err(needs("gtd", "expires_at"));
+        }
+        if self.display_quantity.is_some_and(|display| display > self.quantity) {
+            let message = "display_quantity: it is more than quantity; show at most the whole order";
+            return Err(BadRecord::new(ErrorCode::Inconsistent, message));
+        }
+        Ok(())
+    }
+}
+
+fn needs(kind: &str, field: &str) -> BadRecord {
+    BadRecord::new(ErrorCode::MissingField, format!("{field}: a {kind} order needs it; add it or send another kind of order"))
 }
 
 impl AmendOrder {
     /// Whether it changes anything.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         if self.quantity.is_none() && self.price.is_none() {
-            return Err(BadRecord::new(ErrorCode::MissingField, "an amend needs quantity or price: say what changes"));
+            return Err(BadRecord::new(ErrorCode::MissingField, "quantity, price: an amend needs one of them; say what changes"));
         }
         Ok(())
     }

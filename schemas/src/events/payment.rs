@@ -18,6 +18,7 @@ event! {
         /// How much.
         amount: Amount,
         /// In which currency.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// With what.
         method: PaymentMethod,

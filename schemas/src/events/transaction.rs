@@ -16,6 +16,7 @@ event! {
         /// How much, without a sign.
         amount: Amount,
         /// In which currency.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// The account on the other side, if it is one of ours.
         counterparty_account: Option<Id>,

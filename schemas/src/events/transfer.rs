@@ -4,21 +4,21 @@ use super::json::{event, typed_events};
 use crate::value::{Amount, EventTime, Id};
 
 typed_events! {
-    /// What happens on the `transfers` topic.
+    /// A transfer, step by step.
     TransferEvent {
         /// A transfer begins.
         "initiated" => Initiated(Box<TransferInitiated>),
-        /// `debited`
+        /// The money left the payer's account.
         "debited" => Debited(TransferStep),
-        /// `credited`
+        /// The money reached the payee's account.
         "credited" => Credited(TransferStep),
-        /// `completed`
+        /// Both legs are done.
         "completed" => Completed(TransferStep),
-        /// `failed`
+        /// It cannot go on; what was done is to be reversed.
         "failed" => Failed(TransferStep),
-        /// `debit_reversed`
+        /// The payer has the money back.
         "debit_reversed" => DebitReversed(TransferStep),
-        /// `credit_reversed`
+        /// The payee has given the money back.
         "credit_reversed" => CreditReversed(TransferStep),
     }
 }
@@ -35,6 +35,7 @@ event! {
         /// How much.
         amount: Amount,
         /// In which currency.
+        #[schemars(extend("maxLength" = 12))]
         currency: Id,
         /// When.
         ts: EventTime,
@@ -48,5 +49,16 @@ event! {
         transfer_id: Id,
         /// When.
         ts: EventTime,
+    }
+}
+
+impl TransferEvent {
+    /// The transfer.
+    pub const fn transfer_id(&self) -> &Id {
+        match self {
+            Self::Initiated(event) => &event.transfer_id,
+            Self::Debited(step) | Self::Credited(step) | Self::Completed(step) => &step.transfer_id,
+            Self::Failed(step) | Self::DebitReversed(step) | Self::CreditReversed(step) => &step.transfer_id,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Prices that customers wait for.
 
-use super::json::event;
 use super::Direction;
+use super::json::event;
 use crate::value::{EventTime, Id, Price};
 
 event! {

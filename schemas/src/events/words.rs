@@ -5,17 +5,17 @@ use crate::value::text_enum;
 text_enum! {
     /// What kind of thing an instrument is.
     AssetClass {
-        /// `equity`
+        /// A share.
         Equity = "equity",
-        /// `option`
+        /// A right to buy or sell.
         Option = "option",
-        /// `future`
+        /// An obligation to buy or sell later.
         Future = "future",
-        /// `fx`
+        /// A pair of currencies.
         Fx = "fx",
-        /// `crypto`
+        /// A coin or token.
         Crypto = "crypto",
-        /// `bond`
+        /// A debt that pays interest.
         Bond = "bond",
     }
 }
@@ -23,9 +23,9 @@ text_enum! {
 text_enum! {
     /// Which way an order, a fill or an execution goes.
     Side {
-        /// `buy`
+        /// Takes the instrument for money.
         Buy = "buy",
-        /// `sell`
+        /// Gives the instrument for money.
         Sell = "sell",
     }
 }
@@ -33,13 +33,13 @@ text_enum! {
 text_enum! {
     /// How an order names its price.
     OrderType {
-        /// `market`
+        /// At any price; what cannot trade at once is cancelled.
         Market = "market",
-        /// `limit`
+        /// At its price or a better one.
         Limit = "limit",
-        /// `stop`
+        /// A market order, once the last price reaches the trigger.
         Stop = "stop",
-        /// `stop_limit`
+        /// A limit order, once the last price reaches the trigger.
         StopLimit = "stop_limit",
     }
 }
@@ -47,15 +47,15 @@ text_enum! {
 text_enum! {
     /// How long an order stays.
     TimeInForce {
-        /// `day`
+        /// Until the symbol's trading day closes.
         Day = "day",
-        /// `gtc`
+        /// Until it is cancelled.
         Gtc = "gtc",
-        /// `gtd`
+        /// Until its `expires_at`.
         Gtd = "gtd",
-        /// `ioc`
+        /// What can trade at once; the rest is cancelled.
         Ioc = "ioc",
-        /// `fok`
+        /// All of it at once, or nothing.
         Fok = "fok",
     }
 }
@@ -63,15 +63,15 @@ text_enum! {
 text_enum! {
     /// What happens when an order would meet one of its own owner's.
     SelfTrade {
-        /// `cancel_newest`
+        /// The order that came last goes.
         CancelNewest = "cancel_newest",
-        /// `cancel_oldest`
+        /// The order that rested goes.
         CancelOldest = "cancel_oldest",
-        /// `cancel_both`
+        /// Both go.
         CancelBoth = "cancel_both",
-        /// `decrement`
+        /// The smaller goes, and the larger is reduced by it.
         Decrement = "decrement",
-        /// `allow`
+        /// They trade.
         Allow = "allow",
     }
 }
@@ -79,15 +79,15 @@ text_enum! {
 text_enum! {
     /// What a symbol's book does with orders.
     TradingPhase {
-        /// `pre_open`
+        /// Orders are collected before the day's trading.
         PreOpen = "pre_open",
-        /// `continuous`
+        /// Orders trade as they come.
         Continuous = "continuous",
-        /// `auction`
+        /// Orders are collected for one price.
         Auction = "auction",
-        /// `halted`
+        /// Only cancels are taken.
         Halted = "halted",
-        /// `closed`
+        /// The trading day is over.
         Closed = "closed",
     }
 }
@@ -95,15 +95,15 @@ text_enum! {
 text_enum! {
     /// What an account is for.
     AccountType {
-        /// `checking`
+        /// For daily use.
         Checking = "checking",
-        /// `savings`
+        /// For savings, with narrower limits.
         Savings = "savings",
-        /// `credit`
+        /// A credit line, which is charged interest.
         Credit = "credit",
-        /// `loan`
+        /// A loan, which is charged interest.
         Loan = "loan",
-        /// `investment`
+        /// Holds positions.
         Investment = "investment",
     }
 }
@@ -111,17 +111,17 @@ text_enum! {
 text_enum! {
     /// Why money moved.
     TransactionType {
-        /// `deposit`
+        /// Money comes in.
         Deposit = "deposit",
-        /// `withdrawal`
+        /// Money goes out.
         Withdrawal = "withdrawal",
-        /// `transfer`
+        /// Money goes from one account to another.
         Transfer = "transfer",
-        /// `payment`
+        /// Money goes to a merchant.
         Payment = "payment",
-        /// `interest`
+        /// Interest paid or charged.
         Interest = "interest",
-        /// `fee`
+        /// A charge.
         Fee = "fee",
     }
 }
@@ -129,11 +129,11 @@ text_enum! {
 text_enum! {
     /// Whether a transaction is final.
     TransactionPhase {
-        /// `posted`
+        /// Final: the balance changes.
         Posted = "posted",
-        /// `pending`
+        /// A hold: what is available falls, the balance does not.
         Pending = "pending",
-        /// `void`
+        /// The hold is released.
         Void = "void",
     }
 }
@@ -141,21 +141,21 @@ text_enum! {
 text_enum! {
     /// The way a transaction came in.
     Channel {
-        /// `cash`
+        /// Notes and coins.
         Cash = "cash",
-        /// `card`
+        /// A card.
         Card = "card",
-        /// `ach`
+        /// A batch clearing house.
         Ach = "ach",
-        /// `wire`
+        /// A wire transfer.
         Wire = "wire",
-        /// `crypto`
+        /// A blockchain.
         Crypto = "crypto",
-        /// `online`
+        /// Online banking.
         Online = "online",
-        /// `atm`
+        /// A cash machine.
         Atm = "atm",
-        /// `branch`
+        /// A counter.
         Branch = "branch",
     }
 }
@@ -163,15 +163,15 @@ text_enum! {
 text_enum! {
     /// What a payment was made with.
     PaymentMethod {
-        /// `credit_card`
+        /// A credit card.
         CreditCard = "credit_card",
-        /// `debit_card`
+        /// A debit card.
         DebitCard = "debit_card",
-        /// `ach`
+        /// A batch clearing house.
         Ach = "ach",
-        /// `wire`
+        /// A wire transfer.
         Wire = "wire",
-        /// `crypto`
+        /// A blockchain.
         Crypto = "crypto",
     }
 }
@@ -179,17 +179,17 @@ text_enum! {
 text_enum! {
     /// How far a payment has come.
     PaymentStatus {
-        /// `pending`
+        /// Asked for.
         Pending = "pending",
-        /// `processing`
+        /// Under way.
         Processing = "processing",
-        /// `completed`
+        /// Paid.
         Completed = "completed",
-        /// `failed`
+        /// Could not be paid.
         Failed = "failed",
-        /// `cancelled`
+        /// Called off.
         Cancelled = "cancelled",
-        /// `refunded`
+        /// Paid back.
         Refunded = "refunded",
     }
 }
@@ -197,11 +197,11 @@ text_enum! {
 text_enum! {
     /// How an attempt at access ended.
     AccessOutcome {
-        /// `success`
+        /// It was done.
         Success = "success",
-        /// `denied`
+        /// It was not allowed.
         Denied = "denied",
-        /// `failure`
+        /// It was allowed, and went wrong.
         Failure = "failure",
     }
 }
@@ -209,25 +209,25 @@ text_enum! {
 text_enum! {
     /// What a limit bounds.
     LimitKind {
-        /// `position_value`
+        /// The value of one position.
         PositionValue = "position_value",
-        /// `gross_exposure`
+        /// The sum of positions' magnitudes.
         GrossExposure = "gross_exposure",
-        /// `leverage`
+        /// Gross exposure over equity.
         Leverage = "leverage",
-        /// `concentration`
+        /// One position's part of gross exposure.
         Concentration = "concentration",
-        /// `var`
+        /// Value at risk.
         Var = "var",
-        /// `order_quantity`
+        /// One order's quantity.
         OrderQuantity = "order_quantity",
-        /// `order_notional`
+        /// One order's price times quantity.
         OrderNotional = "order_notional",
-        /// `daily_withdrawal`
+        /// What leaves an account by withdrawal in a day.
         DailyWithdrawal = "daily_withdrawal",
-        /// `daily_transfer`
+        /// What leaves an account by transfer in a day.
         DailyTransfer = "daily_transfer",
-        /// `transaction_amount`
+        /// One transaction's amount.
         TransactionAmount = "transaction_amount",
     }
 }
@@ -235,9 +235,9 @@ text_enum! {
 text_enum! {
     /// The side of a price that a watch waits for.
     Direction {
-        /// `above`
+        /// The price rises to it.
         Above = "above",
-        /// `below`
+        /// The price falls to it.
         Below = "below",
     }
 }

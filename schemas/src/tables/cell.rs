@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::value::{Amount, Date, Decimal, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
     Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
-use crate::value::{Amount, Date, Decimal, Factor, EventTime, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
 
 /// A column that does not hold what its table says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,11 +73,15 @@ impl<C: Cell> Cell for Option<C> {
     }
 }
 
+/// Fraction digits of every decimal column: those that the numbers have.
+const DECIMAL_SCALE: i8 = 9;
+const _: () = assert!(DECIMAL_SCALE as usize == fixed::FRACTION_DIGITS);
+
 macro_rules! decimal_cell {
     ($($name:ident)+) => {$(
         impl Cell for $name {
             type Builder = Decimal128Builder;
-            fn data_type() -> DataType { DataType::Decimal128(28, fixed::FRACTION_DIGITS as i8) }
+            fn data_type() -> DataType { DataType::Decimal128(28, DECIMAL_SCALE) }
             fn builder() -> Decimal128Builder { Decimal128Builder::new().with_data_type(Self::data_type()) }
             fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
             fn append_null(column: &mut Decimal128Builder) { column.append_null() }
@@ -112,7 +116,9 @@ macro_rules! primitive_cell {
 primitive_cell!(i64, Int64Type, Int64Builder, DataType::Int64, std::convert::identity, Some);
 primitive_cell!(i32, Int32Type, Int32Builder, DataType::Int32, std::convert::identity, Some);
 // Offsets, ticks and counts stay far below 2^63; SQL engines handle signed integers better.
-primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, |value: u64| i64::try_from(value).unwrap_or(i64::MAX), |value: i64| u64::try_from(value).ok());
+primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, |value: u64| i64::try_from(value).unwrap_or(i64::MAX), |value: i64| {
+    u64::try_from(value).ok()
+});
 primitive_cell!(Statistic, Float64Type, Float64Builder, DataType::Float64, Statistic::value, Statistic::new);
 primitive_cell!(Date, Date32Type, Date32Builder, DataType::Date32, Date::days, |days| Some(Date::from_days(days)));
 primitive_cell!(
@@ -145,7 +151,7 @@ impl Cell for bool {
 }
 
 /// The text in a string column.
-pub fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
+pub(crate) fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
     let column = column.as_any().downcast_ref::<StringArray>()?;
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }

@@ -86,11 +86,8 @@ impl Cell for Vec<Reason> {
     }
 
     fn builder() -> Self::Builder {
-        let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![
-            Box::new(StringBuilder::new()),
-            Box::new(Float64Builder::new()),
-            Box::new(ListBuilder::new(StringBuilder::new())),
-        ];
+        let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> =
+            vec![Box::new(StringBuilder::new()), Box::new(Float64Builder::new()), Box::new(ListBuilder::new(StringBuilder::new()))];
         ListBuilder::new(StructBuilder::new(reason_fields(), columns))
     }
 
@@ -164,10 +161,7 @@ mod tests {
             reasons,
             ts: EventTime::from_nanos(-1),
         };
-        let rows = vec![
-            decision("a", vec![]),
-            decision("b", vec![reason("velocity", &["count=6", "t0", "t1"]), reason("amount", &[])]),
-        ];
+        let rows = vec![decision("a", vec![]), decision("b", vec![reason("velocity", &["count=6", "t0", "t1"]), reason("amount", &[])])];
         assert_eq!(Decision::read_all(&Decision::batch(&rows)?)?, rows);
         Ok(())
     }

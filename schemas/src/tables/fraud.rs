@@ -25,7 +25,7 @@ table! {
         /// The transaction.
         transaction_id: Id,
         /// Why money moved.
-        r#type: TransactionType,
+        transaction_type: TransactionType,
         /// `posted` or `pending`.
         phase: TransactionPhase,
         /// The way it came in.

@@ -120,3 +120,17 @@ table! {
         ts: EventTime,
     }
 }
+
+table! {
+    /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
+    State DrawdownState = "portfolio_peaks" by (scope) {
+        /// `account:ID` or `book:PATH`.
+        scope: Id,
+        /// The running peak of equity.
+        peak: Money,
+        /// The symbol with the greatest weight.
+        heaviest: Option<Id>,
+        /// The beginning: the row says no time.
+        ts: EventTime,
+    }
+}

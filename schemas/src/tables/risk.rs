@@ -1,6 +1,7 @@
 //! What could be lost.
 
 use super::{RiskMethod, table};
+use crate::events::LimitKind;
 use crate::value::{EventTime, Id, Money, Statistic};
 
 table! {
@@ -23,6 +24,22 @@ table! {
         /// The positions that the scenarios leave out (a gap in the symbol's closes, no mark, no rate).
         left_out: u64,
         /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// Which measure a standing limit alert belongs to. State of the limits.
+    State LimitAlertState = "limit_alerts" by (alert_id) {
+        /// The alert.
+        alert_id: Id,
+        /// The scope.
+        scope: Id,
+        /// The limit's kind.
+        kind: LimitKind,
+        /// The position's symbol, for a position's value.
+        symbol: Option<Id>,
+        /// When the alert became what it is.
         ts: EventTime,
     }
 }

@@ -8,7 +8,7 @@ use jiff::ToSpan;
 use jiff::civil;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::EventTime;
+use super::{EventTime, rfc3339};
 
 /// A calendar day, as days since 1970-01-01.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,11 @@ pub struct Date(i32);
 const EPOCH: civil::Date = civil::date(1970, 1, 1);
 
 impl Date {
+    /// 1678-01-01.
+    const FIRST: i32 = -106_650;
+    /// 2261-12-31.
+    const LAST: i32 = 106_650;
+
     /// From days since 1970-01-01.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
@@ -29,7 +34,7 @@ impl Date {
 
     /// The last nanosecond of the day, in UTC.
     pub fn end(self) -> EventTime {
-        let next = (i64::from(self.0) + 1).saturating_mul(EventTime::DAY as i64);
+        let next = (i64::from(self.0) + 1).saturating_mul(EventTime::DAY_NANOS);
         EventTime::from_nanos(next.saturating_sub(1))
     }
 }
@@ -54,15 +59,9 @@ impl FromStr for Date {
 
     /// `YYYY-MM-DD`, within the years that an [`EventTime`] can name.
     fn from_str(text: &str) -> Result<Self, String> {
-        let shaped = text.len() == 10 && matches!(text.as_bytes(), [_, _, _, _, b'-', _, _, b'-', _, _]);
-        let date: civil::Date = shaped
-            .then(|| text.parse().ok())
-            .flatten()
-            .ok_or_else(|| format!("[bad_date] {text:?} is not a date; write YYYY-MM-DD"))?;
-        if !(1678..=2261).contains(&date.year()) {
-            return Err(format!("[bad_date] {text:?} is outside 1678 to 2261"));
-        }
-        Ok(Self(date.duration_since(EPOCH).as_hours().div_euclid(24).try_into().unwrap_or(0)))
+        let days = rfc3339::days(text.as_bytes()).and_then(|days| i32::try_from(days).ok());
+        let days = days.filter(|days| (Self::FIRST..=Self::LAST).contains(days));
+        days.map(Self).ok_or_else(|| format!("[bad_date] {text:?} is not a date between 1678 and 2261; write YYYY-MM-DD"))
     }
 }
 
@@ -77,8 +76,7 @@ impl<'de> Deserialize<'de> for Date {
         if !input.is_human_readable() {
             return i32::deserialize(input).map(Self);
         }
-        let text = Cow::<str>::deserialize(input)?;
-        text.parse().map_err(serde::de::Error::custom)
+        super::read_text(input, "a date (YYYY-MM-DD)")
     }
 }
 
@@ -97,10 +95,10 @@ mod tests {
 
     #[test]
     fn dates_read_and_write_the_same_text() {
-        for text in ["1970-01-01", "1969-12-31", "2024-02-29", "1990-01-02", "2022-12-28"] {
+        for text in ["1970-01-01", "1969-12-31", "2024-02-29", "1990-01-02", "2022-12-28", "1678-01-01", "2261-12-31"] {
             assert_eq!(text.parse::<Date>().map(|date| date.to_string()), Ok(text.to_owned()));
         }
-        for text in ["2023-02-29", "20240101", "2024-1-1", "1000-01-01", "today"] {
+        for text in ["2023-02-29", "20240101", "2024-1-1", "1000-01-01", "1677-12-31", "2262-01-01", "today"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
         assert_eq!("1970-01-02".parse::<Date>().map(|date| date.end().date().to_string()), Ok("1970-01-02".to_owned()));

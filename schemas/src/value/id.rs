@@ -7,12 +7,16 @@ use std::ops::Deref;
 use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Free text: a merchant, a venue, a message.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Free text: a merchant, a venue, a message. Read from outside it has at most 1024 characters; one that the pipeline
+/// wrote itself may be longer.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text(CompactString);
 
 impl Text {
+    /// The greatest length of a text from outside, in characters.
+    pub const MAX_LENGTH: usize = 1024;
+
     /// A text that is known when the program is built.
     pub const fn const_new(text: &'static str) -> Self {
         Self(CompactString::const_new(text))
@@ -66,12 +70,32 @@ impl fmt::Debug for Text {
     }
 }
 
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Text;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a text (a string)")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text, E> {
+                // A character has at least one byte, so most texts need no counting.
+                if text.len() > Text::MAX_LENGTH && text.chars().count() > Text::MAX_LENGTH {
+                    return Err(E::custom("[bad_text] a text has at most 1024 characters; shorten it"));
+                }
+                Ok(Text::new(text))
+            }
+        }
+        if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }
+    }
+}
+
 impl schemars::JsonSchema for Text {
     fn schema_name() -> Cow<'static, str> {
         "Text".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string" })
+        schemars::json_schema!({ "type": "string", "maxLength": Text::MAX_LENGTH, "description": "a text of at most 1024 characters" })
     }
 }
 
@@ -151,7 +175,7 @@ impl<'de> Deserialize<'de> for Id {
                 out.write_str("an identifier (a string)")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
-                Id::new(text).map_err(|error| E::custom(format!("[bad_id] an identifier {error}")))
+                Id::new(text).map_err(|error| E::custom(format!("[bad_id] {text:?} is no identifier, which {error}")))
             }
         }
         if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }

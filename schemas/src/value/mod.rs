@@ -1,9 +1,12 @@
 //! Values: numbers, identifiers and times, each with one way in and one way out.
 
 mod date;
+pub mod decimal_text;
 pub mod fixed;
 mod id;
 mod numbers;
+mod read_text;
+mod rfc3339;
 mod statistic;
 mod text_enum;
 mod time;
@@ -11,6 +14,7 @@ mod time;
 pub use date::Date;
 pub use id::{Id, ParseIdError, Text};
 pub use numbers::{Amount, Decimal, Factor, Money, Price, Quantity, Size};
+pub(crate) use read_text::read_text;
 pub use statistic::Statistic;
 pub(crate) use text_enum::text_enum;
 pub use time::EventTime;

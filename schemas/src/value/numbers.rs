@@ -20,8 +20,8 @@ enum Sign {
 impl Sign {
     fn check(self, units: i128, what: &str) -> Result<i128, String> {
         match self {
-            Sign::NotNegative if units < 0 => Err(format!("[negative_number] {what} must not be negative")),
-            Sign::Positive if units <= 0 => Err(format!("[not_positive] {what} must be above zero")),
+            Sign::NotNegative if units < 0 => Err(format!("[negative_number] {} is negative, but {what} must not be", Money(units))),
+            Sign::Positive if units <= 0 => Err(format!("[not_positive] {} is not above zero, but {what} must be", Money(units))),
             _ => Ok(units),
         }
     }
@@ -174,7 +174,7 @@ fn exact<'de, D: Deserializer<'de>>(input: D) -> Result<i128, D::Error> {
             _ => Cow::Owned(serde_json::from_str::<String>(raw).map_err(D::Error::custom)?),
         },
         Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
-        _ => return Err(D::Error::custom("[wrong_type] a decimal must be a JSON string or number")),
+        _ => return Err(D::Error::custom(format!("[wrong_type] {raw} is not a decimal; send a JSON string or number"))),
     };
     fixed::parse(&text).map_err(|error| D::Error::custom(format!("[bad_decimal] {text:?} {error}")))
 }
@@ -187,7 +187,7 @@ fn decimal_schema(sign: Sign, what: &str) -> schemars::Schema {
         Sign::Positive => serde_json::json!({ "type": "number", "exclusiveMinimum": 0 }),
     };
     schemars::json_schema!({
-        "description": format!("{what}: a decimal, preferably as a string; at most 18 integer and 9 fraction digits, read exactly as written"),
+        "description": format!("{what}, preferably as a string; at most 18 integer and 9 fraction digits, read exactly as written"),
         "anyOf": [
             { "type": "string", "pattern": format!("^{minus}(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$") },
             minimum

@@ -1,0 +1,117 @@
+//! What a cluster holds: partitions and their offsets; and new topics.
+
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::KafkaConfig;
+use super::context::Context;
+use super::failure::{failure, is_missing};
+use crate::transport::{PartitionState, TransportError};
+
+/// How soon brokers are asked again whether a new topic is there.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// One client, for everything but records.
+pub(super) struct Cluster {
+    config: KafkaConfig,
+    client: BaseConsumer<Context>,
+}
+
+impl Cluster {
+    pub(super) fn open(config: KafkaConfig) -> Result<Self, TransportError> {
+        let mut problems = config.validate();
+        if config.brokers.is_empty() {
+            problems.push("brokers are missing: give HOST:PORT[,HOST:PORT…]".to_owned());
+        }
+        if !problems.is_empty() {
+            return Err(TransportError { attempt: "configuring", object: "Kafka".to_owned(), cause: problems.join("; "), retry: false });
+        }
+        let client = BaseConsumer::from_config_and_context(&config.client(), Context::default());
+        let client = client.map_err(|error| failure("configuring a client for", &config.brokers, &error, ""))?;
+        Ok(Self { config, client })
+    }
+
+    pub(super) const fn config(&self) -> &KafkaConfig {
+        &self.config
+    }
+
+    pub(super) fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
+        self.numbers(topic)?.into_iter().map(|partition| self.state(topic, partition)).collect()
+    }
+
+    /// The partitions' numbers, in order; none if the topic does not exist.
+    pub(super) fn numbers(&self, topic: &str) -> Result<Vec<u16>, TransportError> {
+        self.serve();
+        let metadata = self.client.fetch_metadata(Some(topic), self.config.timeout());
+        let metadata = metadata.map_err(|error| self.failed("listing the partitions of", topic, &error))?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(Vec::new()) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => {}
+            Some(code) if is_missing(code) => return Ok(Vec::new()),
+            Some(code) => return Err(self.failed("listing the partitions of", topic, &KafkaError::MetadataFetch(code))),
+        }
+        let number = |id: i32| {
+            let cause = format!("it has a partition {id}: at most {} are read", u16::MAX);
+            u16::try_from(id).map_err(|_| TransportError { attempt: "listing the partitions of", object: topic.to_owned(), cause, retry: false })
+        };
+        let mut numbers = found.partitions().iter().map(|partition| number(partition.id())).collect::<Result<Vec<_>, _>>()?;
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn state(&self, topic: &str, partition: u16) -> Result<PartitionState, TransportError> {
+        let offsets = self.client.fetch_watermarks(topic, partition.into(), self.config.timeout());
+        let (low, high) = offsets.map_err(|error| self.failed("asking for the offsets of", &format!("{topic}/{partition}"), &error))?;
+        let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
+        Ok(PartitionState { partition, low: offset(low), high: offset(high) })
+    }
+
+    pub(super) fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError> {
+        let failed = |error: &KafkaError| self.failed("creating", topic, error);
+        // Topics are created once in their lives: no client is kept for it.
+        let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(|error| failed(&error))?;
+        let new = NewTopic::new(topic, i32::from(partitions.max(1)), TopicReplication::Fixed(self.config.replication));
+        let options = AdminOptions::new().request_timeout(Some(self.config.timeout())).operation_timeout(Some(self.config.timeout()));
+        let results = block_on(admin.create_topics(&[new], &options)).map_err(|error| failed(&error))?;
+        match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Err((_, code))) => Err(failed(&KafkaError::AdminOp(code))),
+            Some(Ok(_)) | None => self.wait_for(topic).map(|()| true),
+        }
+    }
+
+    /// A new topic is decided by one broker and told to the others: waits until its partitions answer.
+    fn wait_for(&self, topic: &str) -> Result<(), TransportError> {
+        let begin = Instant::now();
+        loop {
+            match self.partitions(topic) {
+                Ok(partitions) if !partitions.is_empty() => return Ok(()),
+                Err(error) if begin.elapsed() > self.config.timeout() => return Err(error),
+                Ok(_) if begin.elapsed() > self.config.timeout() => {
+                    let cause = format!("it was created, but no broker shows it after {} ms", self.config.timeout_ms);
+                    return Err(TransportError { attempt: "creating", object: topic.to_owned(), cause, retry: true });
+                }
+                Ok(_) | Err(_) => std::thread::sleep(ASK_AGAIN),
+            }
+        }
+    }
+
+    /// Hears what librdkafka has to tell: errors and log lines, which would pile up.
+    fn serve(&self) {
+        for _ in 0..256 {
+            drop(self.client.poll(Duration::ZERO));
+        }
+    }
+
+    /// An error with what librdkafka said about it.
+    fn failed(&self, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
+        self.serve();
+        failure(attempt, object, error, &self.client.context().reason())
+    }
+}

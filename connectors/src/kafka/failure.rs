@@ -1,0 +1,90 @@
+//! What librdkafka's errors mean.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::transport::TransportError;
+
+/// Whether waiting can mend an error: brokers are away, or busy with each other.
+pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::TimedOutQueue
+            | RDKafkaErrorCode::MessageTimedOut
+            | RDKafkaErrorCode::WaitingForCoordinator
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::BrokerNotAvailable
+            | RDKafkaErrorCode::ReplicaNotAvailable
+            | RDKafkaErrorCode::OffsetNotAvailable
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::NotEnoughReplicas
+            | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
+            | RDKafkaErrorCode::NetworkException
+            | RDKafkaErrorCode::KafkaStorageError
+    )
+}
+
+/// Whether an error of the connection itself needs somebody to mend it.
+pub(super) const fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::UnsupportedSASLMechanism
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::SSL
+            | RDKafkaErrorCode::UnsupportedFeature
+            | RDKafkaErrorCode::UnsupportedVersion
+            | RDKafkaErrorCode::Fatal
+    )
+}
+
+/// Whether a topic is not there.
+pub(super) const fn is_missing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicId
+    )
+}
+
+/// How to mend an error, as the end of a sentence.
+fn mend(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        code if is_passing(code) => ": is the broker running, and is its address right?",
+        code if is_missing(code) => ": the topic is missing, or was deleted; create it (`headwater topics`), or restore it",
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::GroupAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => ": ask the brokers' administrator for the permission",
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL => {
+            ": check the user, the password and the certificates"
+        }
+        RDKafkaErrorCode::InvalidReplicationFactor => ": there are fewer brokers than copies; set `replication` in [kafka]",
+        RDKafkaErrorCode::MessageSizeTooLarge => ": the record is larger than brokers or `message.max.bytes` allow",
+        _ => "",
+    }
+}
+
+/// An error of librdkafka as one of ours. `reason` is what librdkafka said besides, if anything.
+pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, reason: &str) -> TransportError {
+    let code = error.rdkafka_error_code();
+    let said = match (code, reason) {
+        (Some(code), "") => code.to_string(),
+        (Some(code), reason) => format!("{code}: {reason}"),
+        (None, _) => error.to_string(),
+    };
+    let cause = format!("{said}{}", code.map_or("", mend));
+    TransportError { attempt, object: object.to_owned(), cause, retry: code.is_some_and(is_passing) }
+}

@@ -1,0 +1,156 @@
+//! Publishing records.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use super::cluster::Cluster;
+use super::context::log;
+use super::failure::failure;
+use crate::transport::{Publisher, TransportError};
+
+/// Records that are sent before deliveries are heard.
+const HEAR_EVERY: u32 = 256;
+
+/// Publishes with an idempotent producer: no record is lost or doubled by its retries.
+pub(super) struct KafkaPublisher {
+    producer: BaseProducer<Deliveries>,
+    cluster: Arc<Cluster>,
+    topics: BTreeMap<String, Unkeyed>,
+    unheard: u32,
+}
+
+/// Where records without a key go: to one partition after the other.
+struct Unkeyed {
+    partitions: i32,
+    next: i32,
+}
+
+/// Remembers deliveries that failed, and what librdkafka said last.
+#[derive(Default)]
+struct Deliveries {
+    failed: Mutex<Option<FailedDeliveries>>,
+    reason: Mutex<String>,
+}
+
+struct FailedDeliveries {
+    first: KafkaError,
+    object: String,
+    records: u64,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, reason);
+        if let Ok(mut last) = self.reason.lock() {
+            reason.clone_into(&mut last);
+        }
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let (Err((error, message)), Ok(mut failed)) = (result, self.failed.lock()) else { return };
+        let first = || FailedDeliveries { first: error.clone(), object: format!("{}/{}", message.topic(), message.partition()), records: 0 };
+        failed.get_or_insert_with(first).records += 1;
+    }
+}
+
+impl KafkaPublisher {
+    pub(super) fn open(cluster: Arc<Cluster>) -> Result<Self, TransportError> {
+        let config = cluster.config();
+        let producer = BaseProducer::from_config_and_context(&config.producer(), Deliveries::default());
+        let producer = producer.map_err(|error| failure("configuring a producer for", &config.brokers, &error, ""))?;
+        Ok(Self { producer, cluster, topics: BTreeMap::new(), unheard: 0 })
+    }
+
+    /// Looks a topic up when it is first published to, so that a missing one is told at once.
+    fn look_up(&mut self, topic: &str) -> Result<(), TransportError> {
+        if self.topics.contains_key(topic) {
+            return Ok(());
+        }
+        let partitions = self.cluster.numbers(topic)?.len();
+        if partitions == 0 {
+            return Err(self.failed(topic, &KafkaError::MessageProduction(RDKafkaErrorCode::UnknownTopic)));
+        }
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        self.topics.insert(topic.to_owned(), Unkeyed { partitions, next: 0 });
+        Ok(())
+    }
+
+    /// The partition of a record without a key. Those with one are placed by librdkafka, which hears of new partitions.
+    fn next_unkeyed(&mut self, topic: &str) -> Option<i32> {
+        let unkeyed = self.topics.get_mut(topic)?;
+        let partition = unkeyed.next;
+        unkeyed.next = (unkeyed.next + 1) % unkeyed.partitions.max(1);
+        Some(partition)
+    }
+
+    /// Hears deliveries for a while; an error if any failed.
+    fn hear(&mut self, at_most: Duration) -> Result<(), TransportError> {
+        self.unheard = 0;
+        self.producer.poll(at_most);
+        let context = self.producer.context();
+        let failed = context.failed.lock().ok().and_then(|mut failed| failed.take());
+        if let Some(FailedDeliveries { first, object, records }) = failed {
+            let mut error = self.failed(&object, &first);
+            error.cause = format!("{records} records were not stored; the first: {}", error.cause);
+            return Err(error);
+        }
+        match self.producer.client().fatal_error() {
+            Some((code, said)) => Err(failure("publishing to", "Kafka", &KafkaError::MessageProduction(code), &said)),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&self, object: &str, error: &KafkaError) -> TransportError {
+        let timed_out = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut);
+        let reason = self.producer.context().reason.lock().map_or_else(|_| String::new(), |reason| reason.clone());
+        failure("publishing to", object, error, if timed_out { &reason } else { "" })
+    }
+}
+
+impl Publisher for KafkaPublisher {
+    fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError> {
+        self.look_up(topic)?;
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.partition = if key.is_none() { self.next_unkeyed(topic) } else { None };
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    self.hear(Duration::from_millis(10))?;
+                }
+                Err((error, _)) => return Err(self.failed(topic, &error)),
+            }
+        }
+        self.unheard += 1;
+        if self.unheard >= HEAR_EVERY { self.hear(Duration::ZERO) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), TransportError> {
+        // Every record is stored, or given up after `delivery_timeout_ms`: this ends.
+        loop {
+            match self.producer.flush(Duration::from_secs(1)) {
+                Ok(()) => return self.hear(Duration::ZERO),
+                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => self.hear(Duration::ZERO)?,
+                Err(error) => return Err(self.failed("Kafka", &error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Reading partitions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::KafkaConfig;
+use super::context::Context;
+use super::failure::{failure, is_passing, is_refusal};
+use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
+
+/// How long a partition may stay without an answer before it is told.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Events of the common queue that are served before a read, if there are any.
+const EVENTS: usize = 64;
+
+/// Reads the partitions that are assigned to it, each from a queue of its own.
+pub(super) struct KafkaReader {
+    /// Before the consumer, so that queues are gone before it is.
+    slots: Vec<Slot>,
+    consumer: Arc<BaseConsumer<Context>>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    /// Something came into the common queue: errors, statistics, log lines.
+    events: Arc<AtomicBool>,
+    /// Whether it was told that partitions get no answer.
+    told: bool,
+    timeout: Duration,
+}
+
+struct Slot {
+    topic: String,
+    partition: i32,
+    queue: PartitionQueue<Context>,
+    high: Arc<AtomicI64>,
+    /// The offset to go on from.
+    next: i64,
+    standing: Standing,
+    /// Since when it has been asked in vain.
+    silent_since: Option<Instant>,
+}
+
+/// What is known of a partition's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// There may be more.
+    Reading,
+    /// Its broker said that there is no more.
+    AtEnd,
+    /// A connection broke: what its queue still holds may say "end" of a broker that is away.
+    Doubtful,
+}
+
+/// Why a slot stopped to hand out.
+enum Stop {
+    Limit,
+    Empty,
+    DoubtfulEnd,
+    Failed(KafkaError),
+}
+
+impl KafkaReader {
+    pub(super) fn open(config: &KafkaConfig, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self, TransportError> {
+        let consumer = BaseConsumer::from_config_and_context(&config.consumer(), Context::default());
+        let mut consumer = consumer.map_err(|error| failure("configuring a consumer for", &config.brokers, &error, ""))?;
+        let events = Arc::new(AtomicBool::new(true));
+        let (flag, call) = (Arc::clone(&events), Arc::clone(&wake));
+        consumer.set_nonempty_callback(move || {
+            flag.store(true, Ordering::Release);
+            call();
+        });
+        Ok(Self { slots: Vec::new(), consumer: Arc::new(consumer), wake, events, told: false, timeout: config.timeout() })
+    }
+
+    /// Serves the common queue: everything that is not about one partition.
+    fn serve(&mut self) -> Result<(), TransportError> {
+        let rounds = if self.events.swap(false, Ordering::AcqRel) { EVENTS } else { 1 };
+        for _ in 0..rounds {
+            let event = self.consumer.poll(Duration::ZERO).map(|event| event.map(|message| (message.topic().to_owned(), message.offset())));
+            match event {
+                None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) => self.connection_failed(&error)?,
+                Some(Ok((topic, offset))) => {
+                    let cause = format!("the record at offset {offset} came by the wrong queue: this is a bug of the connector, report it");
+                    return Err(TransportError { attempt: "reading", object: topic, cause, retry: false });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection broke, or was refused. What waiting mends makes every end doubtful: it is asked again.
+    fn connection_failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
+        let code = error.rdkafka_error_code();
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code.is_some_and(is_refusal) {
+            return Err(failure("reading from", "Kafka", error, &self.consumer.context().reason()));
+        }
+        for slot in self.slots.iter_mut().filter(|slot| slot.standing == Standing::Reading) {
+            slot.standing = Standing::Doubtful;
+        }
+        self.ask_again(|slot| slot.standing == Standing::AtEnd)
+    }
+
+    /// Has partitions fetched anew from where they stand, so that their brokers say again where they end.
+    fn ask_again(&mut self, which: impl Fn(&Slot) -> bool) -> Result<(), TransportError> {
+        if !self.slots.iter().any(&which) {
+            return Ok(());
+        }
+        let failed = |error: KafkaError| failure("reading from", "Kafka", &error, "");
+        // Where librdkafka stands counts the markers behind the last record, too.
+        let positions = self.consumer.position().map_err(failed)?;
+        let mut again = TopicPartitionList::new();
+        for slot in self.slots.iter_mut().filter(|slot| which(slot)) {
+            if let Some(Offset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
+                slot.next = slot.next.max(position);
+            }
+            slot.standing = Standing::Reading;
+            again.add_partition_offset(&slot.topic, slot.partition, Offset::Offset(slot.next)).map_err(failed)?;
+        }
+        // Without a timeout this does not wait for anything.
+        self.consumer.seek_partitions(again, Duration::ZERO).map(drop).map_err(failed)
+    }
+
+    /// An error of a partition: waiting mends it, or it says what is wrong.
+    fn partition_failed(&self, slot: usize, error: &KafkaError) -> Result<(), TransportError> {
+        let Some(slot) = self.slots.get(slot) else { return Ok(()) };
+        let code = error.rdkafka_error_code();
+        let reason = self.consumer.context().reason();
+        match code {
+            Some(code) if is_passing(code) => Ok(()),
+            Some(RDKafkaErrorCode::AutoOffsetReset) => Err(self.not_there(slot, &reason)),
+            _ => Err(failure("reading", &format!("{slot} from offset {}", slot.next), error, &reason)),
+        }
+    }
+
+    /// The error of an offset that the partition does not hold.
+    fn not_there(&self, slot: &Slot, reason: &str) -> TransportError {
+        let Slot { topic, partition, next, .. } = slot;
+        let cause = match self.consumer.fetch_watermarks(topic, *partition, self.timeout) {
+            Ok((low, high)) if *next < low => format!(
+                "offset {next} is not there any more: the partition begins at offset {low} and ends at {high}. What lay between was removed \
+                 (retention) before it was read. Restore it, or read what is left from {low} on into an empty data directory, and let topics \
+                 keep their records for longer"
+            ),
+            Ok((low, high)) if *next > high => format!(
+                "offset {next} is not there: the partition begins at offset {low} and ends at {high}. The topic was made anew, or lost its end. \
+                 Restore it, or read it from {low} on into an empty data directory"
+            ),
+            Ok((low, high)) => format!(
+                "what was read up to offset {next} is not what the partition holds now, from offset {low} to {high} ({reason}). Restore it, or \
+                 read it from {low} on into an empty data directory"
+            ),
+            Err(error) => format!("offset {next} is not there ({reason}); which offsets are could not be asked: {error}"),
+        };
+        TransportError { attempt: "reading", object: slot.to_string(), cause, retry: false }
+    }
+
+    /// Tells once when partitions get no answer for a while, and once when all of them do again.
+    fn watch_silence(&mut self, slot: usize) {
+        let Some(current) = self.slots.get(slot) else { return };
+        let silent = || self.slots.iter().filter(|slot| slot.silent_since.is_some_and(|since| since.elapsed() > PATIENCE));
+        if self.told {
+            if current.silent_since.is_none() && silent().next().is_none() {
+                tracing::info!("all partitions answer again; reading goes on");
+                self.told = false;
+            }
+        } else if current.silent_since.is_some_and(|since| since.elapsed() > PATIENCE) {
+            let reason = self.consumer.context().reason();
+            tracing::warn!(partition = %current, partitions = silent().count(), reason, "brokers do not answer; waiting for them");
+            self.told = true;
+        }
+    }
+}
+
+impl Reader for KafkaReader {
+    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError> {
+        let object = format!("{topic}/{partition}");
+        let failed = |error: KafkaError| failure("assigning", &object, &error, "");
+        let partition = i32::from(partition);
+        let next = i64::try_from(from).unwrap_or(i64::MAX);
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, partition, Offset::Offset(next)).map_err(failed)?;
+        // The queue comes first, so that nothing of the partition can go into the common one.
+        let queue = self.consumer.split_partition_queue(topic, partition);
+        let mut queue = queue.ok_or_else(|| failed(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownPartition)))?;
+        let wake = Arc::clone(&self.wake);
+        queue.set_nonempty_callback(move || wake());
+        self.consumer.incremental_assign(&assignment).map_err(failed)?;
+        let high = self.consumer.context().watch_high(topic, partition);
+        self.slots.push(Slot { topic: topic.to_owned(), partition, queue, high, next, standing: Standing::Reading, silent_since: None });
+        Ok(self.slots.len() - 1)
+    }
+
+    fn read(&mut self, slot: usize, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError> {
+        self.serve()?;
+        let Some(reading) = self.slots.get_mut(slot) else { return Ok(ReadStatus::Waiting) };
+        let stop = reading.hand_out(max_records, sink);
+        let at_end = reading.standing == Standing::AtEnd;
+        match stop {
+            Stop::Limit => return Ok(ReadStatus::More),
+            Stop::Empty => {}
+            Stop::DoubtfulEnd => self.ask_again(|slot| slot.standing == Standing::Doubtful)?,
+            Stop::Failed(error) => self.partition_failed(slot, &error)?,
+        }
+        self.watch_silence(slot);
+        Ok(if at_end { ReadStatus::End } else { ReadStatus::Waiting })
+    }
+
+    fn high_watermark(&self, slot: usize) -> Option<u64> {
+        self.slots.get(slot).and_then(|slot| u64::try_from(slot.high.load(Ordering::Relaxed)).ok())
+    }
+
+    fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError> {
+        let Some(slot) = self.slots.get(slot) else { return Ok(()) };
+        let mut offsets = TopicPartitionList::new();
+        let added = offsets.add_partition_offset(&slot.topic, slot.partition, Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX)));
+        let result: KafkaResult<()> = added.and_then(|()| self.consumer.commit(&offsets, CommitMode::Async));
+        if result.is_err() {
+            self.consumer.context().announced(&result);
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Hands out what its queue holds, without waiting.
+    fn hand_out(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Stop {
+        let mut given = 0;
+        while given < max_records {
+            match self.queue.poll(Duration::ZERO) {
+                Some(Ok(message)) => {
+                    let offset = message.offset();
+                    // A fetch begins at a batch, so records of before may come along.
+                    if offset >= self.next {
+                        self.next = offset + 1;
+                        sink(raw_record(&message, offset));
+                        given += 1;
+                    }
+                    if self.standing == Standing::AtEnd {
+                        self.standing = Standing::Reading;
+                    }
+                    self.silent_since = None;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) if self.standing == Standing::Doubtful => return Stop::DoubtfulEnd,
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.standing = Standing::AtEnd;
+                    self.silent_since = None;
+                }
+                Some(Err(error)) => return Stop::Failed(error),
+                None => {
+                    self.emptied();
+                    return Stop::Empty;
+                }
+            }
+        }
+        Stop::Limit
+    }
+
+    /// What the queue held from before a connection broke is gone.
+    fn emptied(&mut self) {
+        if self.standing == Standing::Doubtful {
+            self.standing = Standing::Reading;
+        }
+        if self.standing == Standing::Reading && self.silent_since.is_none() {
+            self.silent_since = Some(Instant::now());
+        }
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.topic, self.partition)
+    }
+}
+
+fn raw_record<'a>(message: &'a impl Message, offset: i64) -> RawRecord<'a> {
+    let offset = u64::try_from(offset).unwrap_or(0);
+    RawRecord {
+        offset,
+        next_offset: offset + 1,
+        key: message.key(),
+        value: message.payload(),
+        timestamp_ms: message.timestamp().to_millis(),
+    }
+}

@@ -1,0 +1,87 @@
+//! What decided a condition, or would have.
+
+use std::sync::Arc;
+
+use super::evaluate::Scope;
+use super::{Named, Node, Value};
+use crate::fraud::field::{Field, FieldSet};
+
+/// What a condition read that has a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::fraud) enum Leaf {
+    Field(Field),
+    Aggregate(usize),
+    Named(Arc<Named>),
+}
+
+/// The fields that are unknown and would have decided an expression that is unknown.
+pub(in crate::fraud) fn unknowns<S: Scope>(node: &Node, scope: &S, fields: &mut FieldSet) {
+    if !node.evaluate(scope).is_unknown() {
+        return;
+    }
+    match node {
+        Node::Field(field) | Node::Aggregate(_, Some(field)) => return fields.add(*field),
+        _ => {}
+    }
+    let mut below = FieldSet::default();
+    parts(node, &mut |part| unknowns(part, scope, &mut below));
+    if below.is_empty() {
+        // All that it was made of is known, so the result was too large.
+        below.add_overflow();
+    }
+    fields.merge(below);
+}
+
+/// What a condition that is true was decided by: of an `or` the sides that are true, else all that it reads.
+pub(in crate::fraud) fn decisive<S: Scope>(node: &Node, scope: &S, leaves: &mut Vec<Leaf>) {
+    match node {
+        Node::And(parts) | Node::Or(parts) => {
+            let decided = parts.iter().filter(|part| part.evaluate(scope) == Value::Bool(true));
+            decided.for_each(|part| decisive(part, scope, leaves));
+        }
+        _ => all_leaves(node, leaves),
+    }
+}
+
+fn all_leaves(node: &Node, leaves: &mut Vec<Leaf>) {
+    let leaf = match node {
+        Node::Field(field) => Leaf::Field(*field),
+        Node::Aggregate(number, _) => Leaf::Aggregate(*number),
+        Node::Named(named) => Leaf::Named(Arc::clone(named)),
+        _ => return parts(node, &mut |part| all_leaves(part, leaves)),
+    };
+    if !leaves.contains(&leaf) {
+        leaves.push(leaf);
+    }
+}
+
+impl Node {
+    /// The aggregates that it is computed from, however deep.
+    pub(in crate::fraud) fn aggregates(&self, visit: &mut dyn FnMut(usize)) {
+        if let Self::Aggregate(number, _) = self {
+            visit(*number);
+        }
+        parts(self, &mut |part| part.aggregates(visit));
+    }
+
+    /// The fields that it reads, however deep; those that its aggregates read are not its own.
+    pub(in crate::fraud) fn fields(&self, visit: &mut dyn FnMut(Field)) {
+        if let Self::Field(field) = self {
+            visit(*field);
+        }
+        parts(self, &mut |part| part.fields(visit));
+    }
+}
+
+/// Visits what an expression is made of, one level down.
+fn parts<'a>(node: &'a Node, visit: &mut dyn FnMut(&'a Node)) {
+    match node {
+        Node::Named(named) => visit(&named.node),
+        Node::Not(inner) | Node::Negate(inner) | Node::Exists(inner) | Node::Known(inner) => visit(inner),
+        Node::And(parts) | Node::Or(parts) => parts.iter().for_each(visit),
+        Node::Compare(_, sides) | Node::Arithmetic(_, sides) | Node::Distance(_, sides) => sides.iter().for_each(visit),
+        Node::Speed(sides) => sides.iter().for_each(visit),
+        Node::Among(left, choices) => std::iter::once(&**left).chain(choices).for_each(visit),
+        _ => {}
+    }
+}

@@ -1,0 +1,88 @@
+//! Places on the earth and the distances between them.
+//!
+//! Distances are binary floating point: a position is a measurement with an error of its own, not money. The earth is
+//! taken as a sphere of its mean radius, which is off by at most half a percent. The last digits are those of the machine's
+//! sine and cosine; no money is ever compared with them.
+
+use headwater_schemas::Decimal;
+
+/// The mean radius of the earth.
+const RADIUS_KM: f64 = 6371.0088;
+/// Kilometres in a statute mile.
+pub(super) const KM_PER_MILE: f64 = 1.609_344;
+const UNITS_PER_DEGREE: f64 = 1e9;
+
+/// A place on the earth, in billionths of a degree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Location {
+    lat: i64,
+    lon: i64,
+}
+
+impl Location {
+    /// A place, if both coordinates are known.
+    pub(super) fn new(lat: Option<Decimal>, lon: Option<Decimal>) -> Option<Self> {
+        Some(Self { lat: lat?.units().try_into().ok()?, lon: lon?.units().try_into().ok()? })
+    }
+
+    /// The latitude, in degrees.
+    pub(super) fn lat(self) -> Decimal {
+        Decimal::from_units(self.lat.into())
+    }
+
+    /// The longitude, in degrees.
+    pub(super) fn lon(self) -> Decimal {
+        Decimal::from_units(self.lon.into())
+    }
+
+    /// The way from here to there along the surface, in kilometres (haversine).
+    pub(super) fn km_to(self, there: Self) -> f64 {
+        if self == there {
+            return 0.0;
+        }
+        let radians = |units: i64| (units as f64 / UNITS_PER_DEGREE).to_radians();
+        let (lat, other_lat) = (radians(self.lat), radians(there.lat));
+        let (north, east) = ((other_lat - lat) / 2.0, (radians(there.lon) - radians(self.lon)) / 2.0);
+        let chord = north.sin().powi(2) + lat.cos() * other_lat.cos() * east.sin().powi(2);
+        2.0 * RADIUS_KM * chord.sqrt().min(1.0).asin()
+    }
+
+    /// The speed of somebody who was here and, `nanos` later, there, in km/h. Two places at one time: infinite.
+    pub(super) fn kmh_to(self, there: Self, nanos: i64) -> f64 {
+        let km = self.km_to(there);
+        let hours = nanos.unsigned_abs() as f64 / 3.6e12;
+        if km == 0.0 { 0.0 } else { km / hours }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn at(lat: &str, lon: &str) -> Location {
+        Location::new(lat.parse().ok(), lon.parse().ok()).expect("coordinates")
+    }
+
+    #[test]
+    fn distances_are_those_of_the_sphere() {
+        let (london, new_york, sydney) = (at("51.5", "-0.125"), at("40.7", "-74"), at("-33.87", "151.21"));
+        for (from, to, km) in [(london, new_york, 5572.0), (london, sydney, 16_993.0), (london, london, 0.0), (new_york, london, 5572.0)] {
+            assert!((from.km_to(to) - km).abs() < km / 300.0 + 1e-9, "{from:?} {to:?} {}", from.km_to(to));
+        }
+        // One degree along the equator, and across the date line.
+        assert!((at("0", "0").km_to(at("0", "1")) - 111.195).abs() < 0.001);
+        assert!((at("0", "179.5").km_to(at("0", "-179.5")) - 111.195).abs() < 0.001);
+        // Half the way around is the farthest that there is.
+        assert!((at("90", "0").km_to(at("-90", "0")) - 20_015.115).abs() < 0.01);
+    }
+
+    #[test]
+    fn two_places_at_one_time_are_infinitely_fast_and_one_place_is_not() {
+        let hour = 3_600_000_000_000;
+        let (here, there) = (at("0", "0"), at("0", "1"));
+        assert!((here.kmh_to(there, hour) - 111.195).abs() < 0.001);
+        assert!((here.kmh_to(there, 2 * hour) - 55.597).abs() < 0.001);
+        assert!(here.kmh_to(there, 0).is_infinite());
+        assert!(here.kmh_to(here, 0).abs() < f64::EPSILON);
+    }
+}

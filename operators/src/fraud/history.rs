@@ -1,0 +1,121 @@
+//! An account's events and what was decided about them.
+//!
+//! An event that comes in order is scored against aggregates that go along ([`running`](super::running)). A late one is put
+//! where it belongs; the aggregates are built anew at that point, and every decision behind it that it can reach is made
+//! again: within the longest window, because nothing looks farther back. What comes out differently is amended.
+
+use headwater_schemas::EventTime;
+
+use super::outcome::Outcome;
+use super::pack::Pack;
+use super::record::{Order, Record};
+use super::ring::Ring;
+use super::running::{Reading, Running};
+use super::score::Moment;
+
+/// What is remembered of an account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountHistory {
+    pub(super) ring: Ring,
+    running: Vec<Running>,
+    /// The events whose outcome changed since it was said last, with the outcome that was said.
+    pub(super) pending: Vec<(Order, Option<Outcome>)>,
+    /// When the state will be asked to let events go; `None` if that is not known, as after a restart.
+    pub(super) timer: Option<u64>,
+}
+
+impl AccountHistory {
+    /// The history that these events make, as they were saved.
+    pub(super) fn restored(mut records: Vec<Record>) -> Self {
+        records.sort_by_key(|record| record.order);
+        let mut state = Self::default();
+        for record in records {
+            state.ring.insert(state.ring.end(), record);
+        }
+        state
+    }
+
+    /// Takes an event in and scores it, and again what it changes. `now` is the event's effective time.
+    pub(super) fn take(&mut self, pack: &Pack, record: Record, now: EventTime) {
+        let (order, late) = (record.order, record.id.clone());
+        let index = self.ring.place_of(&order);
+        let is_last = index == self.ring.end();
+        self.ring.insert(index, record);
+        if !is_last || self.running.len() != pack.aggregates.len() {
+            self.rewind(pack, index);
+        }
+        let made = self.step(pack, index).map(|outcome| outcome.made(pack, now));
+        self.change(index, made, true);
+        if is_last {
+            return;
+        }
+        let reach = order.ts.saturating_add(pack.longest_window());
+        let behind = self.ring.first_since(reach.saturating_add(1));
+        for index in index + 1..behind {
+            let again = self.step(pack, index);
+            let old = self.ring.get(index).map(|record| &record.outcome);
+            let amended = again.zip(old).and_then(|(again, old)| again.amended(old, pack, &late, now));
+            self.change(index, amended, false);
+        }
+        if behind < self.ring.end() {
+            self.rewind(pack, self.ring.end());
+        }
+    }
+
+    /// Builds the aggregates as they are before the event of an index.
+    fn rewind(&mut self, pack: &Pack, index: usize) {
+        let at = self.ring.get(index).or(self.ring.last()).map_or(0, |record| record.order.ts);
+        self.running.clear();
+        for aggregate in &pack.aggregates {
+            let from = self.ring.first_since(at.saturating_sub(aggregate.window));
+            let mut running = Running::new(aggregate, from);
+            let reading = Reading { aggregate, kept: &pack.kept, ring: &self.ring };
+            (from..index).for_each(|earlier| running.add(reading, earlier));
+            self.running.push(running);
+        }
+    }
+
+    /// Moves the aggregates behind an event, and says how it scores.
+    fn step(&mut self, pack: &Pack, index: usize) -> Option<Outcome> {
+        let record = self.ring.get(index)?;
+        let kept = &pack.kept;
+        for (running, aggregate) in self.running.iter_mut().zip(&pack.aggregates) {
+            let reading = Reading { aggregate, kept, ring: &self.ring };
+            running.expire(reading, record.order.ts.saturating_sub(aggregate.window));
+            if aggregate.kind.includes_current() {
+                running.add(reading, index);
+            }
+        }
+        let outcome = Moment { pack, ring: &self.ring, running: &self.running, index, record }.score();
+        for (running, aggregate) in self.running.iter_mut().zip(&pack.aggregates) {
+            if !aggregate.kind.includes_current() {
+                running.add(Reading { aggregate, kept, ring: &self.ring }, index);
+            }
+        }
+        Some(outcome)
+    }
+
+    /// Gives an event another outcome, and remembers the one that was said.
+    fn change(&mut self, index: usize, outcome: Option<Outcome>, is_new: bool) {
+        let (Some(record), Some(outcome)) = (self.ring.get_mut(index), outcome) else { return };
+        let old = std::mem::replace(&mut record.outcome, outcome);
+        if !record.is_pending {
+            record.is_pending = true;
+            self.pending.push((record.order, (!is_new).then_some(old)));
+        }
+    }
+
+    /// Lets events go that are older than a time: no window reaches them any more.
+    pub(super) fn forget(&mut self, pack: &Pack, oldest: i64) {
+        let is_old = |ring: &Ring| ring.get(ring.start()).is_some_and(|record| record.order.ts < oldest);
+        if !is_old(&self.ring) {
+            return;
+        }
+        for (running, aggregate) in self.running.iter_mut().zip(&pack.aggregates) {
+            running.expire(Reading { aggregate, kept: &pack.kept, ring: &self.ring }, oldest);
+        }
+        while is_old(&self.ring) {
+            self.ring.drop_first();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What was decided about a transaction, and the rows that say so.
+
+use headwater_schemas::tables::{Alert, AlertKind, AlertState, Decision, DecisionState, Reason, Severity, SubjectType, Verdict};
+use headwater_schemas::{EventTime, Id, Statistic, Text};
+
+use super::field::FieldSet;
+use super::pack::Pack;
+use super::record::Record;
+
+/// What was decided, in as little room as the common case needs: no rule fired.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) score: u32,
+    pub(super) verdict: Verdict,
+    pub(super) state: DecisionState,
+    pub(super) grounds: Grounds,
+}
+
+/// Why.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Grounds {
+    /// No rule fired, and each could be decided.
+    #[default]
+    Nothing,
+    /// No rule fired; some could not be decided.
+    Undecided(Box<[Undecided]>),
+    /// Some rule fired, or the decision was amended.
+    Found(Box<Found>),
+}
+
+/// A rule that could not be decided, and the fields that would have decided it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Undecided {
+    pub(super) rule: u16,
+    pub(super) fields: FieldSet,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Found {
+    pub(super) reasons: Vec<Reason>,
+    /// The ids in the reasons' evidence.
+    pub(super) evidence: Vec<Id>,
+    /// The late event that changed the decision last.
+    pub(super) amended_by: Option<Id>,
+    pub(super) alert: Option<Raised>,
+}
+
+/// An alert that was raised, whatever became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Raised {
+    pub(super) state: AlertState,
+    pub(super) severity: Severity,
+    pub(super) ts: EventTime,
+}
+
+/// The reason that names the late event behind an amended decision. No rule can be called so.
+pub(super) const LATE_EVENT: Text = Text::const_new("late_event");
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self { score: 0, verdict: Verdict::Approve, state: DecisionState::Made, grounds: Grounds::Nothing }
+    }
+}
+
+impl Outcome {
+    fn found(&self) -> Option<&Found> {
+        match &self.grounds {
+            Grounds::Found(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    pub(super) fn amended_by(&self) -> Option<&Id> {
+        self.found().and_then(|found| found.amended_by.as_ref())
+    }
+
+    pub(super) fn alert(&self) -> Option<Raised> {
+        self.found().and_then(|found| found.alert)
+    }
+
+    pub(super) fn evidence(&self) -> &[Id] {
+        self.found().map_or(&[], |found| &found.evidence)
+    }
+
+    /// The rules that fired or could not be decided.
+    pub(super) fn reasons(&self, pack: &Pack) -> Vec<Reason> {
+        match &self.grounds {
+            Grounds::Nothing => Vec::new(),
+            Grounds::Undecided(rules) => rules.iter().filter_map(|undecided| undecided.reason(pack)).collect(),
+            Grounds::Found(found) => found.reasons.clone(),
+        }
+    }
+
+    /// Whether two outcomes decide the same for the same reasons.
+    fn agrees_with(&self, other: &Self, pack: &Pack) -> bool {
+        let figures = (self.score, self.verdict) == (other.score, other.verdict);
+        figures
+            && match (&self.grounds, &other.grounds) {
+                (Grounds::Nothing, Grounds::Nothing) => true,
+                (Grounds::Undecided(mine), Grounds::Undecided(theirs)) => mine == theirs,
+                _ => self.reasons(pack) == other.reasons(pack),
+            }
+    }
+
+    /// The outcome of an event that was just scored for the first time, at an effective time.
+    pub(super) fn made(mut self, pack: &Pack, now: EventTime) -> Self {
+        let severity = pack.thresholds.severity(self.score);
+        if let (Grounds::Found(found), Verdict::Block) = (&mut self.grounds, self.verdict) {
+            found.alert = Some(Raised { state: AlertState::Raised, severity, ts: now });
+        }
+        self
+    }
+
+    /// The outcome after a late event, if it became another one.
+    pub(super) fn amended(self, old: &Self, pack: &Pack, late: &Id, now: EventTime) -> Option<Self> {
+        if self.agrees_with(old, pack) {
+            return None;
+        }
+        let severity = pack.thresholds.severity(self.score);
+        let alert = match (old.alert(), self.verdict) {
+            (None, Verdict::Block) => Some(Raised { state: AlertState::Raised, severity, ts: now }),
+            (Some(_), Verdict::Block) => Some(Raised { state: AlertState::Amended, severity, ts: now }),
+            (Some(raised), _) => Some(Raised { state: AlertState::Withdrawn, ts: now, ..raised }),
+            (None, _) => None,
+        };
+        let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
+        let found = Found { reasons, evidence, amended_by: Some(late.clone()), alert };
+        Some(Self { state: DecisionState::Amended, grounds: Grounds::Found(Box::new(found)), ..self })
+    }
+}
+
+impl Undecided {
+    pub(super) fn reason(self, pack: &Pack) -> Option<Reason> {
+        let rule = pack.rules.get(usize::from(self.rule))?.name.clone();
+        let evidence = self.fields.names().map(|name| Text::new([name, "=unknown"].concat())).collect();
+        Some(Reason { rule, points: Statistic::default(), evidence })
+    }
+}
+
+/// `<ruleset>:transaction:<id>`
+fn decision_id(pack: &Pack, record: &Record) -> Id {
+    Id::derived([&*pack.name, ":", SubjectType::Transaction.as_str(), ":", &*record.id].concat())
+}
+
+fn score_of(outcome: &Outcome) -> Statistic {
+    Statistic::new(f64::from(outcome.score)).unwrap_or_default()
+}
+
+/// The decision's row.
+pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Decision {
+    let late = outcome.amended_by();
+    let late = late.map(|id| Reason { rule: LATE_EVENT, points: Statistic::default(), evidence: vec![Text::new(id.as_str())] });
+    let mut reasons = outcome.reasons(pack);
+    reasons.extend(late);
+    Decision {
+        decision_id: decision_id(pack, record),
+        state: outcome.state,
+        subject_type: SubjectType::Transaction,
+        subject_id: record.id.clone(),
+        account_id: Some(account.clone()),
+        ruleset: pack.name.clone(),
+        score: score_of(outcome),
+        decision: outcome.verdict,
+        reasons,
+        ts: EventTime::from_nanos(record.order.ts),
+    }
+}
+
+/// The alert's row, if one was raised.
+pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Option<Alert> {
+    let Raised { state, severity, ts } = outcome.alert()?;
+    let mut evidence = vec![record.id.clone()];
+    let others = outcome.evidence().iter().chain(outcome.amended_by());
+    for id in others {
+        if !evidence.contains(id) {
+            evidence.push(id.clone());
+        }
+    }
+    Some(Alert {
+        alert_id: Id::derived(["fraud:", &*decision_id(pack, record)].concat()),
+        kind: AlertKind::Fraud,
+        rule: pack.name.clone(),
+        severity,
+        subject: account.clone(),
+        state,
+        message: Text::from(message(account, record, outcome)),
+        evidence,
+        ts,
+    })
+}
+
+fn message(account: &Id, record: &Record, outcome: &Outcome) -> String {
+    let fired = outcome.found().into_iter().flat_map(|found| &found.reasons).filter(|reason| reason.points != Statistic::default());
+    let rules: Vec<String> = fired.map(|reason| format!("{} {}", reason.rule, reason.points)).collect();
+    let rules = if rules.is_empty() { "no rule fires".to_owned() } else { rules.join(", ") };
+    let late = outcome.amended_by().map_or_else(String::new, |late| format!(", since {late} came late"));
+    format!("transaction {} on account {account}: {}, score {} ({rules}){late}", record.id, outcome.verdict, outcome.score)
+}

@@ -1,0 +1,72 @@
+//! The events of an account within reach of its windows, in order. An event keeps its index while earlier ones are let go.
+
+use std::collections::VecDeque;
+
+use super::record::{Order, Record};
+
+/// The events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ring {
+    records: VecDeque<Record>,
+    /// How many were let go.
+    dropped: usize,
+}
+
+impl Ring {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The index behind the last event.
+    pub(super) fn end(&self) -> usize {
+        self.dropped + self.records.len()
+    }
+
+    pub(super) const fn start(&self) -> usize {
+        self.dropped
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Record> {
+        self.records.get(index.checked_sub(self.dropped)?)
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Record> {
+        self.records.get_mut(index.checked_sub(self.dropped)?)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    pub(super) fn last(&self) -> Option<&Record> {
+        self.records.back()
+    }
+
+    /// The index at which an event belongs: that of the first one which is not before it.
+    pub(super) fn place_of(&self, order: &Order) -> usize {
+        if self.records.back().is_none_or(|last| last.order < *order) {
+            return self.end();
+        }
+        self.dropped + self.records.partition_point(|record| record.order < *order)
+    }
+
+    /// The index of the first event that is not older than a time.
+    pub(super) fn first_since(&self, ts: i64) -> usize {
+        self.dropped + self.records.partition_point(|record| record.order.ts < ts)
+    }
+
+    /// Puts an event at its index; those behind it move up.
+    pub(super) fn insert(&mut self, index: usize, record: Record) {
+        match index.checked_sub(self.dropped) {
+            Some(position) if position < self.records.len() => self.records.insert(position, record),
+            _ => self.records.push_back(record),
+        }
+    }
+
+    /// Lets the first event go.
+    pub(super) fn drop_first(&mut self) {
+        if self.records.pop_front().is_some() {
+            self.dropped += 1;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The state as rows, and back.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::tables::ScoredEvent;
+use headwater_schemas::{EventTime, Id, Text};
+
+use super::field::Field;
+use super::geo::Location;
+use super::history::AccountHistory;
+use super::outcome::{Found, Grounds, Outcome, Raised};
+use super::pack::Pack;
+use super::record::{Order, Record, Whereabouts};
+use super::view::Fraud;
+use crate::keyed_fold::Persistent;
+
+impl Persistent for Fraud {
+    type Saved = Vec<ScoredEvent>;
+
+    fn save(&self, account: &Id, state: &AccountHistory, saved: &mut Vec<ScoredEvent>) {
+        saved.extend(state.ring.iter().map(|record| row(&self.pack, account, record)));
+    }
+
+    /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
+    fn load(&self, mut saved: Vec<ScoredEvent>) -> Vec<(Id, AccountHistory)> {
+        saved.retain(|row| row.ruleset == self.pack.name);
+        let mut accounts = BTreeMap::<Id, Vec<Record>>::new();
+        for row in saved {
+            let Some(record) = record(&self.pack, &row) else { continue };
+            accounts.entry(row.account_id).or_default().push(record);
+        }
+        accounts.into_iter().map(|(account, records)| (account, AccountHistory::restored(records))).collect()
+    }
+}
+
+fn row(pack: &Pack, account: &Id, record: &Record) -> ScoredEvent {
+    let text = |field| record.text(field, &pack.kept).cloned();
+    let outcome = &record.outcome;
+    let alert = outcome.alert();
+    ScoredEvent {
+        ruleset: pack.name.clone(),
+        account_id: account.clone(),
+        ts: EventTime::from_nanos(record.order.ts),
+        rank: record.order.rank.into(),
+        partition: record.order.partition.into(),
+        offset: record.order.offset,
+        sequence: record.order.sequence.into(),
+        transaction_id: record.id.clone(),
+        transaction_type: record.transaction_type,
+        phase: record.phase,
+        channel: record.channel,
+        amount: record.amount,
+        currency: text(Field::Currency),
+        counterparty_account: text(Field::CounterpartyAccount),
+        pending_id: text(Field::PendingId),
+        reverses: text(Field::Reverses),
+        merchant: text(Field::Merchant),
+        mcc: text(Field::Mcc),
+        device_id: text(Field::DeviceId),
+        country: text(Field::Country),
+        lat: record.location.map(Location::lat),
+        lon: record.location.map(Location::lon),
+        home_lat: record.customer.home.map(Location::lat),
+        home_lon: record.customer.home.map(Location::lon),
+        utc_offset: record.customer.utc_offset,
+        state: outcome.state,
+        score: outcome.score.into(),
+        decision: outcome.verdict,
+        reasons: outcome.reasons(pack),
+        evidence: outcome.evidence().to_vec(),
+        amended_by: outcome.amended_by().cloned(),
+        alert_state: alert.map(|alert| alert.state),
+        alert_severity: alert.map(|alert| alert.severity),
+        alert_ts: alert.map(|alert| alert.ts),
+    }
+}
+
+fn record(pack: &Pack, row: &ScoredEvent) -> Option<Record> {
+    let order = Order {
+        ts: row.ts.nanos(),
+        rank: row.rank.try_into().ok()?,
+        partition: row.partition.try_into().ok()?,
+        offset: row.offset,
+        sequence: row.sequence.try_into().ok()?,
+    };
+    Some(Record {
+        order,
+        id: row.transaction_id.clone(),
+        amount: row.amount,
+        transaction_type: row.transaction_type,
+        phase: row.phase,
+        channel: row.channel,
+        location: Location::new(row.lat, row.lon),
+        customer: Whereabouts { home: Location::new(row.home_lat, row.home_lon), utc_offset: row.utc_offset },
+        texts: pack.kept.fields().iter().map(|field| text_of(row, *field)).collect(),
+        outcome: Outcome { score: row.score.try_into().ok()?, verdict: row.decision, state: row.state, grounds: grounds(row) },
+        is_pending: false,
+    })
+}
+
+fn text_of(row: &ScoredEvent, field: Field) -> Option<Text> {
+    match field {
+        Field::Currency => row.currency.clone(),
+        Field::CounterpartyAccount => row.counterparty_account.clone(),
+        Field::PendingId => row.pending_id.clone(),
+        Field::Reverses => row.reverses.clone(),
+        Field::Merchant => row.merchant.clone(),
+        Field::Mcc => row.mcc.clone(),
+        Field::DeviceId => row.device_id.clone(),
+        Field::Country => row.country.clone(),
+        _ => None,
+    }
+}
+
+/// The grounds as they were written: an undecided outcome comes back in words, which say the same.
+fn grounds(row: &ScoredEvent) -> Grounds {
+    let alert = row.alert_state.zip(row.alert_severity).zip(row.alert_ts);
+    let alert = alert.map(|((state, severity), ts)| Raised { state, severity, ts });
+    if row.reasons.is_empty() && row.amended_by.is_none() && alert.is_none() {
+        return Grounds::Nothing;
+    }
+    Grounds::Found(Box::new(Found {
+        reasons: row.reasons.clone(),
+        evidence: row.evidence.clone(),
+        amended_by: row.amended_by.clone(),
+        alert,
+    }))
+}

@@ -1,0 +1,159 @@
+//! Scoring: the rules on one event and the features at its moment.
+
+use headwater_schemas::tables::{DecisionState, Reason};
+use headwater_schemas::{Id, Statistic, Text};
+
+use super::expression::{Leaf, Scope, Type, Value, decisive, describe, unknowns};
+use super::field::{Field, FieldSet};
+use super::outcome::{Found, Grounds, Outcome, Undecided};
+use super::pack::{Pack, Rule};
+use super::record::Record;
+use super::ring::Ring;
+use super::running::{Reading, Running};
+
+/// How many ids a reason names at most: the latest ones.
+const MAX_IDS: usize = 20;
+/// What a reason says when there are more.
+const MORE_IDS: Text = Text::const_new("(and earlier events)");
+
+/// An event and what the aggregates are at its moment.
+pub(super) struct Moment<'a> {
+    pub(super) pack: &'a Pack,
+    pub(super) ring: &'a Ring,
+    pub(super) running: &'a [Running],
+    pub(super) index: usize,
+    pub(super) record: &'a Record,
+}
+
+impl Scope for Moment<'_> {
+    fn field(&self, field: Field) -> Value<'_> {
+        self.record.field(field, &self.pack.kept)
+    }
+
+    fn aggregate(&self, number: usize) -> Value<'_> {
+        match (self.reading(number), self.running.get(number)) {
+            (Some(reading), Some(running)) => running.value(reading, self.record),
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// The ids behind a reason: the latest, in order, and whether there are more.
+struct Ids {
+    indices: Vec<usize>,
+    is_cut: bool,
+}
+
+impl<'a> Moment<'a> {
+    fn reading(&self, number: usize) -> Option<Reading<'a>> {
+        let aggregate = self.pack.aggregates.get(number)?;
+        Some(Reading { aggregate, kept: &self.pack.kept, ring: self.ring })
+    }
+
+    /// Applies the rules.
+    pub(super) fn score(&self) -> Outcome {
+        let (mut score, mut fires) = (0_u32, false);
+        let mut undecided = Vec::new();
+        for (rule, number) in self.pack.rules.iter().zip(0_u16..) {
+            match rule.when.evaluate(self) {
+                Value::Bool(true) => {
+                    fires = true;
+                    score = score.saturating_add(rule.points);
+                }
+                Value::Unknown => {
+                    let mut fields = FieldSet::default();
+                    unknowns(&rule.when, self, &mut fields);
+                    undecided.push(Undecided { rule: number, fields });
+                }
+                _ => {}
+            }
+        }
+        let grounds = match (fires, undecided.is_empty()) {
+            (true, _) => Grounds::Found(Box::new(self.found(&undecided))),
+            (false, false) => Grounds::Undecided(undecided.into()),
+            (false, true) => Grounds::Nothing,
+        };
+        Outcome { score, verdict: self.pack.thresholds.verdict(score), state: DecisionState::Made, grounds }
+    }
+
+    /// The reasons, in the order of the rules.
+    fn found(&self, undecided: &[Undecided]) -> Found {
+        let mut found = Found::default();
+        for (rule, number) in self.pack.rules.iter().zip(0_u16..) {
+            if let Some(undecided) = undecided.iter().find(|undecided| undecided.rule == number) {
+                found.reasons.extend(undecided.reason(self.pack));
+            } else if rule.when.evaluate(self).is_true() {
+                let (reason, ids) = self.reason(rule);
+                found.reasons.push(reason);
+                let new = ids.into_iter().filter(|id| !found.evidence.contains(id)).collect::<Vec<_>>();
+                found.evidence.extend(new);
+            }
+        }
+        found
+    }
+
+    /// What made a rule fire: the values that decided it, then the ids of the events behind them.
+    fn reason(&self, rule: &Rule) -> (Reason, Vec<Id>) {
+        let mut leaves = Vec::new();
+        decisive(&rule.when, self, &mut leaves);
+        let mut evidence: Vec<Text> = leaves.iter().filter_map(|leaf| self.figure(leaf)).collect();
+        let ids = self.ids(&leaves);
+        if ids.is_cut {
+            evidence.push(MORE_IDS);
+        }
+        let ids: Vec<Id> = ids.indices.iter().filter_map(|index| self.ring.get(*index)).map(|record| record.id.clone()).collect();
+        evidence.extend(ids.iter().map(|id| Text::new(id.as_str())));
+        let points = Statistic::new(f64::from(rule.points)).unwrap_or_default();
+        (Reason { rule: rule.name.clone(), points, evidence }, ids)
+    }
+
+    /// `name=value`
+    fn figure(&self, leaf: &Leaf) -> Option<Text> {
+        let (name, type_of, value): (&str, Type, Value<'_>) = match leaf {
+            Leaf::Field(field) => (field.name(), field.type_of(), self.field(*field)),
+            Leaf::Aggregate(number) => {
+                let aggregate = self.pack.aggregates.get(*number)?;
+                (&aggregate.name, aggregate.type_of, self.aggregate(*number))
+            }
+            Leaf::Named(named) => (&named.name, named.type_of, named.node.evaluate(self)),
+        };
+        let mut text = [name, "="].concat();
+        describe(value, type_of, &mut text);
+        Some(Text::from(text))
+    }
+
+    /// The events behind what was read: those of the aggregates, and the one that is scored.
+    fn ids(&self, leaves: &[Leaf]) -> Ids {
+        let mut ids = Ids { indices: vec![self.index], is_cut: false };
+        for leaf in leaves {
+            match leaf {
+                Leaf::Field(_) => {}
+                Leaf::Aggregate(number) => self.witnesses(*number, &mut ids),
+                Leaf::Named(named) => named.node.aggregates(&mut |number| self.witnesses(number, &mut ids)),
+            }
+        }
+        ids.indices.sort_unstable();
+        ids.indices.dedup();
+        let surplus = ids.indices.len().saturating_sub(MAX_IDS);
+        ids.is_cut |= surplus > 0;
+        ids.indices.drain(..surplus);
+        ids
+    }
+
+    /// The events that made an aggregate: one where one did, else all of the window, from the latest.
+    fn witnesses(&self, number: usize, ids: &mut Ids) {
+        let (Some(reading), Some(running)) = (self.reading(number), self.running.get(number)) else { return };
+        if let Some(witness) = running.witness(reading, self.record) {
+            return ids.indices.push(witness);
+        }
+        let oldest = self.record.order.ts.saturating_sub(reading.aggregate.window);
+        let first = self.ring.first_since(oldest);
+        let key = |record: &'a Record| reading.aggregate.key.map(|key| record.field(key, &self.pack.kept));
+        let mine = reading.aggregate.key.map(|key| self.record.field(key, &self.pack.kept));
+        let belongs =
+            |index: &usize| self.ring.get(*index).is_some_and(|record| key(record) == mine && reading.contribution(record).is_some());
+        let mut matching = (first..self.index).rev().filter(belongs);
+        ids.indices.extend(matching.by_ref().take(MAX_IDS));
+        ids.is_cut |= matching.next().is_some();
+    }
+}

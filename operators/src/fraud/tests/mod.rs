@@ -1,0 +1,139 @@
+//! Fraud scoring as a whole: the pack `banking` case by case, every aggregate, late events, restarts, and the same against
+//! a recomputation that is too simple to be wrong.
+
+mod aggregates;
+mod banking;
+mod late;
+mod recomputed;
+mod saved;
+
+use std::sync::Arc;
+
+use headwater_schemas::events::{Event, Transaction, TransactionType};
+use headwater_schemas::tables::{Alert, Decision};
+use headwater_schemas::{Amount, EventTime, Id, Place, Placed, Topic};
+
+use super::*;
+use crate::testing::{Happening, Happenings, Said, run};
+
+type Step = Placed<Happening<Event, Box<Transaction>>>;
+
+const SECOND: i64 = 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A time, from RFC 3339.
+fn at(text: &str) -> i64 {
+    text.parse::<EventTime>().expect(text).nanos()
+}
+
+/// A plain transaction: posted, paid, without location, device or channel.
+fn transaction(id: &str, ts: i64, amount: &str) -> Transaction {
+    Transaction {
+        transaction_id: Id::derived(id),
+        account_id: Id::derived("a"),
+        r#type: TransactionType::Payment,
+        amount: amount.parse::<Amount>().expect(amount),
+        currency: Id::derived("USD"),
+        counterparty_account: None,
+        phase: None,
+        pending_id: None,
+        reverses: None,
+        channel: None,
+        merchant: None,
+        mcc: None,
+        description: None,
+        device_id: None,
+        lat: None,
+        lon: None,
+        country: None,
+        balance_after: None,
+        ts: EventTime::from_nanos(ts),
+    }
+}
+
+fn located(mut transaction: Transaction, lat: &str, lon: &str) -> Transaction {
+    (transaction.lat, transaction.lon) = (lat.parse().ok(), lon.parse().ok());
+    transaction
+}
+
+/// The account `a` of a customer, whose record has these fields.
+fn customer(fields: &str) -> Vec<Step> {
+    let opened = r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"checking","currency":"USD","ts":0}"#;
+    let customer = format!(r#"{{"customer_id":"c"{fields}}}"#);
+    [(Topic::Customers, customer.as_str()), (Topic::Accounts, opened)]
+        .into_iter()
+        .map(|(topic, text)| {
+            let event = Event::decode(topic, None, Some(text.as_bytes())).expect(text);
+            Placed { place: Place::of_record(0, topic, 0, 0), event: Happening::Broadcast(event) }
+        })
+        .collect()
+}
+
+/// Lives at 0° N 0° E, in London time.
+const AT_HOME: &str = r#","home_lat":"0","home_lon":"0","timezone":"Europe/London""#;
+
+/// The transactions as read from one partition: each at the greatest `ts` so far.
+fn arriving(transactions: impl IntoIterator<Item = Transaction>) -> Vec<Step> {
+    let mut clock = 0;
+    let placed = transactions.into_iter().zip(0..).map(|(transaction, offset)| {
+        clock = clock.max(transaction.ts.effective());
+        Placed { place: Place::of_record(clock, Topic::Transactions, 0, offset), event: Happening::Event(Box::new(transaction)) }
+    });
+    placed.collect()
+}
+
+fn banking() -> Fraud {
+    Fraud::new(Pack::banking().expect("the pack"))
+}
+
+fn pack(text: &str) -> Arc<Pack> {
+    let head = "name = \"p\"\nsubject = \"transaction\"\n[thresholds]\nreview = 10\nblock = 20\n";
+    Pack::parse("p.toml", &format!("{head}{text}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs what happens to a customer.
+fn run_as(view: Fraud, customer_fields: &str, transactions: impl IntoIterator<Item = Transaction>) -> Said<Fraud> {
+    let happenings: Happenings<Fraud> = customer(customer_fields).into_iter().chain(arriving(transactions)).collect();
+    run(view, happenings)
+}
+
+fn decisions(said: &Said<Fraud>) -> Vec<Decision> {
+    let decision = |row| match row {
+        FraudRow::Decision(decision) => Some(decision),
+        FraudRow::Alert(_) => None,
+    };
+    said.final_rows().into_iter().filter_map(decision).collect()
+}
+
+fn alerts(said: &Said<Fraud>) -> Vec<Alert> {
+    let alert = |row| match row {
+        FraudRow::Alert(alert) => Some(alert),
+        FraudRow::Decision(_) => None,
+    };
+    said.final_rows().into_iter().filter_map(alert).collect()
+}
+
+fn decision_on(said: &Said<Fraud>, id: &str) -> Decision {
+    let found = decisions(said).into_iter().find(|decision| decision.subject_id.as_str() == id);
+    found.unwrap_or_else(|| panic!("no decision on {id}"))
+}
+
+/// `rule points: evidence` of each reason.
+fn reasons(decision: &Decision) -> Vec<String> {
+    let words = |evidence: &[headwater_schemas::Text]| evidence.iter().map(|text| text.to_string()).collect::<Vec<_>>().join(" ");
+    decision.reasons.iter().map(|reason| format!("{} {}: {}", reason.rule, reason.points, words(&reason.evidence))).collect()
+}
+
+/// The rules that fired.
+fn fired(decision: &Decision) -> Vec<&str> {
+    let fired = decision.reasons.iter().filter(|reason| reason.points.value() > 0.0);
+    fired.map(|reason| reason.rule.as_str()).collect()
+}
+
+/// The rules that could not be decided.
+fn undecided(decision: &Decision) -> Vec<&str> {
+    let undecided = decision.reasons.iter().filter(|reason| reason.points.value() <= 0.0);
+    undecided.map(|reason| reason.rule.as_str()).collect()
+}

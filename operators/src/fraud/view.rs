@@ -1,0 +1,153 @@
+//! Fraud scoring as a keyed view.
+
+use std::sync::Arc;
+
+use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
+use headwater_schemas::tables::{Alert, Decision};
+use headwater_schemas::value::EventTime;
+use headwater_schemas::{Id, Place, Placed};
+use serde::{Deserialize, Serialize};
+
+use super::customers::Customers;
+use super::history::AccountHistory;
+use super::outcome;
+use super::pack::Pack;
+use super::record::Record;
+use crate::admission::dead_letter;
+use crate::keyed_fold::{Changes, Outbox, View};
+use crate::latest::route;
+
+/// The view: a ruleset over transactions.
+#[derive(Clone, Debug)]
+pub struct Fraud {
+    pub(super) pack: Arc<Pack>,
+    horizon: i64,
+    /// How much older than the effective time an event may be before nothing reaches it any more.
+    retention: i64,
+}
+
+/// A row of fraud scoring.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FraudRow {
+    /// What was decided about a transaction.
+    Decision(Decision),
+    /// A transaction that the rules would block.
+    Alert(Alert),
+}
+
+impl Fraud {
+    /// The view, with the default horizon: a day, or the longest window if that is longer.
+    pub fn new(pack: Arc<Pack>) -> Self {
+        let day = i64::try_from(EventTime::DAY).unwrap_or(i64::MAX);
+        let horizon = day.max(pack.longest_window());
+        Self::with_horizon(pack, horizon.unsigned_abs())
+    }
+
+    /// The view with another horizon, in nanoseconds: how late an event may be.
+    pub fn with_horizon(pack: Arc<Pack>, horizon: u64) -> Self {
+        let horizon = i64::try_from(horizon).unwrap_or(i64::MAX);
+        let retention = horizon.saturating_add(pack.longest_window());
+        Self { pack, horizon, retention }
+    }
+
+    fn is_too_late(&self, place: Place, event: &Transaction) -> bool {
+        i128::from(place.time) - i128::from(event.ts.nanos()) > i128::from(self.horizon)
+    }
+
+    fn refuse(&self, place: Place, event: Box<Transaction>, out: &mut Outbox<Self>) {
+        let seconds = |nanos: i128| nanos / 1_000_000_000;
+        let behind = i128::from(place.time) - i128::from(event.ts.nanos());
+        let error = format!(
+            "the transaction is {} s behind its effective time, more than the {} s that ruleset {} remembers: decide it by hand, or send it in time",
+            seconds(behind),
+            seconds(i128::from(self.horizon)),
+            self.pack.name
+        );
+        out.refuse(dead_letter(place, &Event::Transaction(event), ErrorCode::TooLate, &error));
+    }
+
+    /// The time from which on an event of `ts` can be forgotten.
+    fn expiry(&self, ts: i64) -> u64 {
+        EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
+    }
+
+    fn forget(&self, state: &mut AccountHistory, now: u64) {
+        let now = EventTime::from_effective(now).nanos();
+        state.forget(&self.pack, now.saturating_sub(self.retention));
+    }
+}
+
+impl View for Fraud {
+    type Key = Id;
+    type Event = Box<Transaction>;
+    type Broadcast = Event;
+    type Context = Customers;
+    type State = AccountHistory;
+    type Row = FraudRow;
+    type Derived = ();
+
+    fn key(&self, event: &Box<Transaction>) -> Id {
+        event.account_id.clone()
+    }
+
+    fn route(&self, event: &Box<Transaction>) -> u64 {
+        route(&event.account_id)
+    }
+
+    fn learn(&self, customers: &mut Customers, broadcast: Placed<Event>) {
+        customers.learn(&broadcast.event);
+    }
+
+    fn apply(
+        &self,
+        customers: &Customers,
+        account: &Id,
+        state: &mut AccountHistory,
+        event: Placed<Box<Transaction>>,
+        out: &mut Outbox<Self>,
+    ) {
+        let Placed { place, event } = event;
+        if event.phase == Some(TransactionPhase::Void) {
+            return;
+        }
+        if self.is_too_late(place, &event) {
+            return self.refuse(place, event, out);
+        }
+        let whereabouts = customers.whereabouts(account, event.ts);
+        let record = Record::new(place, &event, whereabouts, &self.pack.kept);
+        state.take(&self.pack, record, place.event_time());
+        if state.timer.is_none() {
+            let expiry = self.expiry(event.ts.nanos());
+            state.timer = Some(expiry);
+            out.set_timer(expiry);
+        }
+    }
+
+    /// A quiet account is forgotten in the end: there is always a timer for its last event or one before it.
+    fn timer(&self, _: &Customers, _: &Id, state: &mut AccountHistory, place: Place, out: &mut Outbox<Self>) {
+        self.forget(state, place.time);
+        if state.timer.is_some_and(|timer| timer != place.time) {
+            // One from before a restart: another one goes on.
+            return;
+        }
+        state.timer = state.ring.last().map(|last| self.expiry(last.order.ts));
+        state.timer.into_iter().for_each(|expiry| out.set_timer(expiry));
+    }
+
+    fn settle(&self, _: &Customers, account: &Id, state: &mut AccountHistory, as_of: u64, rows: &mut Changes<FraudRow>) {
+        for (order, old) in state.pending.drain(..) {
+            let index = state.ring.place_of(&order);
+            let Some(record) = state.ring.get_mut(index).filter(|record| record.order == order) else { continue };
+            record.is_pending = false;
+            let decision = |outcome: &_| FraudRow::Decision(outcome::decision(&self.pack, account, record, outcome));
+            let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome).map(FraudRow::Alert);
+            rows.replace(old.as_ref().map(decision), Some(decision(&record.outcome)));
+            rows.replace(old.as_ref().and_then(alert), alert(&record.outcome));
+        }
+        self.forget(state, as_of);
+    }
+
+    fn is_forgettable(&self, state: &AccountHistory) -> bool {
+        state.ring.is_empty()
+    }
+}

@@ -1,0 +1,400 @@
+//! Long streams of commands from a seed: the book and the naive book say the same, hold the same, and keep what is always
+//! kept. A stream that fails is made shorter before it is shown.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
+use headwater_schemas::tables::OrderChange;
+use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+
+use super::naive::NaiveBook;
+use crate::matching::order::accepts;
+use crate::matching::*;
+
+pub(super) type Stream = Vec<(EventTime, Command)>;
+
+/// A number after another (SplitMix64), the same ones for the same seed.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from `low` to `high`.
+    pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + i64::try_from(self.roll() % u64::try_from(high - low + 1).unwrap()).unwrap()
+    }
+
+    pub(super) fn percent(&mut self, chance: u64) -> bool {
+        self.roll() % 100 < chance
+    }
+
+    /// One of several, each as likely as its weight.
+    fn pick<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
+        let mut roll = self.roll() % choices.iter().map(|(weight, _)| weight).sum::<u64>();
+        for (weight, choice) in choices {
+            if roll < *weight {
+                return *choice;
+            }
+            roll -= weight;
+        }
+        unreachable!()
+    }
+}
+
+/// What kind of market a stream is.
+#[derive(Clone, Copy)]
+pub(super) enum Market {
+    /// Limit and market orders, cancels and amendments.
+    Plain,
+    /// Everything there is.
+    Wild,
+    /// Mostly gathering, and uncrossing.
+    Auctions,
+}
+
+/// What traders might do.
+pub(super) fn stream(seed: u64, length: usize, market: Market) -> Stream {
+    let mut dice = Dice::new(seed);
+    let (mut commands, mut names, mut now, mut phase) = (vec![], vec![], 0, TradingPhase::Continuous);
+    while commands.len() < length {
+        now += dice.between(0, 3);
+        let kind = match market {
+            Market::Plain => dice.pick(&[(60, 0), (25, 1), (15, 2)]),
+            Market::Wild if phase == TradingPhase::Continuous => dice.pick(&[(70, 0), (14, 1), (14, 2), (2, 3)]),
+            Market::Wild => dice.pick(&[(60, 0), (15, 1), (10, 2), (15, 3)]),
+            Market::Auctions => dice.pick(&[(70, 0), (10, 1), (10, 2), (10, 3)]),
+        };
+        let command = match kind {
+            0 => Command::New(new_order(&mut dice, now, market, &mut names)),
+            1 => {
+                let (order_id, account_id) = known(&mut dice, &names);
+                Command::Cancel(Cancellation { order_id, account_id })
+            }
+            2 => amendment(&mut dice, &names),
+            _ => {
+                phase = next_phase(&mut dice, market);
+                Command::Phase(phase_change(&mut dice, phase))
+            }
+        };
+        commands.push((EventTime::from_nanos(now), command));
+    }
+    commands
+}
+
+fn next_phase(dice: &mut Dice, market: Market) -> TradingPhase {
+    use TradingPhase::*;
+    match market {
+        Market::Auctions => dice.pick(&[(40, Auction), (20, PreOpen), (25, Continuous), (10, Closed), (5, Halted)]),
+        _ => dice.pick(&[(15, Auction), (10, PreOpen), (55, Continuous), (10, Closed), (10, Halted)]),
+    }
+}
+
+fn phase_change(dice: &mut Dice, phase: TradingPhase) -> PhaseChange {
+    let reference_price = dice.percent(60).then(|| Price::from_units(i128::from(dice.between(2 * 94, 2 * 106)) * 500_000_000));
+    PhaseChange { phase, tick_size: dice.percent(80).then(|| Price::whole(1)), reference_price }
+}
+
+fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)>) -> NewOrder {
+    use {SelfTrade::*, TimeInForce::*};
+    let wild = !matches!(market, Market::Plain);
+    let number = dice.between(0, 5);
+    let account_id = Id::derived(format!("account{number}"));
+    let repeats = dice.percent(1) && !names.is_empty();
+    let order_id = if repeats { known(dice, names).0 } else { Id::derived(format!("o{}", names.len())) };
+    names.push((order_id.clone(), account_id.clone()));
+    let order_type = if wild { dice.pick(&[(65, OrderType::Limit), (12, OrderType::Market), (11, OrderType::Stop), (12, OrderType::StopLimit)]) } else { dice.pick(&[(85, OrderType::Limit), (15, OrderType::Market)]) };
+    let time_in_force = if wild { dice.pick(&[(48, Gtc), (14, Day), (14, Gtd), (12, Ioc), (12, Fok)]) } else { dice.pick(&[(80, Gtc), (10, Ioc), (10, Fok)]) };
+    let side = dice.pick(&[(1, Side::Buy), (1, Side::Sell)]);
+    // Buyers a little lower than sellers, so that books grow.
+    let middle = if side == Side::Buy { 99 } else { 101 };
+    let price = |dice: &mut Dice| Some(Price::whole(middle + dice.between(-4, 4)));
+    let (forgets, least) = (dice.percent(1), i64::from(!dice.percent(1)));
+    NewOrder {
+        order_id,
+        account_id,
+        owner_id: Id::derived(format!("owner{}", number % 3)),
+        side,
+        order_type,
+        time_in_force,
+        quantity: Quantity::whole(dice.between(least, 20)),
+        price: price(dice).filter(|_| !forgets),
+        stop_price: Some(Price::whole(dice.between(95, 105))).filter(|_| !(wild && forgets && dice.percent(50))),
+        display_quantity: (wild && dice.percent(20)).then(|| Quantity::whole(dice.between(1, 6))),
+        post_only: wild && dice.percent(8),
+        expires_at: Some(EventTime::from_nanos(now + dice.between(0, 60))).filter(|_| !(forgets && dice.percent(50))),
+        self_trade: if wild { dice.pick(&[(5, CancelNewest), (2, CancelOldest), (2, CancelBoth), (2, Decrement), (3, Allow)]) } else { dice.pick(&[(9, Allow), (1, CancelNewest)]) },
+    }
+}
+
+/// One of the latest orders; now and then a stranger, or with another's account.
+fn known(dice: &mut Dice, names: &[(Id, Id)]) -> (Id, Id) {
+    let latest = i64::try_from(names.len()).unwrap();
+    if latest == 0 || dice.percent(3) {
+        return (Id::derived("stranger"), Id::derived("account0"));
+    }
+    let (order_id, account_id) = names[usize::try_from(dice.between((latest - 60).max(0), latest - 1)).unwrap()].clone();
+    (order_id, if dice.percent(3) { Id::derived("account9") } else { account_id })
+}
+
+fn amendment(dice: &mut Dice, names: &[(Id, Id)]) -> Command {
+    let (order_id, account_id) = known(dice, names);
+    let quantity = dice.percent(70).then(|| Quantity::whole(dice.between(1, 22)));
+    let price = dice.percent(50).then(|| Price::whole(dice.between(95, 105)));
+    Command::Amend(Amendment { order_id, account_id, quantity, price })
+}
+
+/// How an order stands, for comparing: all but what counts and times it.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    order_id: Id,
+    price: Option<Price>,
+    leaves: i128,
+    filled: i128,
+    shown: i128,
+    waits: bool,
+}
+
+fn standing(book: &Book) -> Vec<Standing> {
+    let stands = |order: &Order| Standing {
+        order_id: order.terms.order_id.clone(),
+        price: order.standing.price,
+        leaves: order.standing.leaves.units(),
+        filled: order.standing.filled.units(),
+        shown: order.standing.shown.units(),
+        waits: order.waits(),
+    };
+    book.orders().map(stands).collect()
+}
+
+fn naive_standing(book: &NaiveBook) -> Vec<Standing> {
+    let stands = |order: &super::naive::NaiveOrder| Standing {
+        order_id: order.new.order_id.clone(),
+        price: order.price,
+        leaves: order.leaves,
+        filled: order.filled,
+        shown: order.shown,
+        waits: order.waits,
+    };
+    book.orders.iter().map(stands).collect()
+}
+
+/// Follows what is said of each order, and knows what must not be.
+#[derive(Default)]
+struct Auditor {
+    /// What each order has left and what it had filled, while it lives.
+    live: BTreeMap<Id, (i128, i128)>,
+    seen: BTreeMap<(OrderChange, Option<Reason>), usize>,
+}
+
+impl Auditor {
+    fn hear(&mut self, reports: &Reports) -> Result<(), String> {
+        let mut matched = BTreeMap::<Id, i128>::new();
+        for found in &reports.matches {
+            for party in [&found.buyer, &found.seller] {
+                *matched.entry(party.order_id.clone()).or_default() += found.quantity.units();
+            }
+        }
+        for change in &reports.changes {
+            *self.seen.entry((change.change, change.reason)).or_default() += 1;
+            let now = (change.leaves.units(), change.filled.units());
+            let before = self.live.get(&change.order_id).copied();
+            let is_lawful = match (change.change, before) {
+                (OrderChange::Accepted, None) => now.0 > 0 && now.1 == 0,
+                (OrderChange::Rejected, before) => now == (0, 0) || before == Some(now),
+                (OrderChange::PartiallyFilled | OrderChange::Filled, Some(before)) => {
+                    let quantity = now.1 - before.1;
+                    *matched.entry(change.order_id.clone()).or_default() -= quantity;
+                    quantity > 0 && before.0 == now.0 + quantity && (now.0 == 0) == (change.change == OrderChange::Filled)
+                }
+                (OrderChange::Amended, Some(before)) => now.0 > 0 && now.1 == before.1,
+                (OrderChange::Triggered, Some(before)) => now == before,
+                (OrderChange::Cancelled | OrderChange::Expired, Some(before)) => now == (0, before.1),
+                _ => false,
+            };
+            if !is_lawful {
+                return Err(format!("{change:?} after {before:?}"));
+            }
+            match change.change {
+                OrderChange::Rejected => {}
+                OrderChange::Filled | OrderChange::Cancelled | OrderChange::Expired => drop(self.live.remove(&change.order_id)),
+                _ => drop(self.live.insert(change.order_id.clone(), now)),
+            }
+        }
+        if matched.values().any(|quantity| *quantity != 0) { Err(format!("matches and fills differ: {matched:?}")) } else { Ok(()) }
+    }
+
+    fn compare(&self, book: &Book) -> Result<(), String> {
+        let resting = book.orders().map(|order| (order.terms.order_id.clone(), (order.standing.leaves.units(), order.standing.filled.units())));
+        let resting: BTreeMap<_, _> = resting.collect();
+        if resting == self.live { Ok(()) } else { Err(format!("said to live: {:?}\nin the book:  {resting:?}", self.live)) }
+    }
+}
+
+/// What holds between any two commands.
+fn check(book: &Book) -> Result<(), String> {
+    for ladder in [&book.bids, &book.asks, &book.buy_stops, &book.sell_stops] {
+        let queues = ladder.rungs().map(|(price, queue)| (Some(price), queue)).chain([(None, ladder.unpriced())]);
+        for (price, queue) in queues {
+            let slots: Vec<_> = queue.slots(&book.orders).collect();
+            let of = |what: fn(&crate::matching::Standing) -> Quantity| slots.iter().map(|slot| what(&book.orders.at(*slot).standing).units()).sum::<i128>();
+            let sums = (of(|standing| standing.shown), of(|standing| standing.leaves));
+            if sums != (queue.shown().units(), queue.leaves().units()) {
+                return Err(format!("at {price:?} {sums:?} are there, {queue:?} is counted"));
+            }
+            let priorities: Vec<_> = slots.iter().map(|slot| book.orders.at(*slot).standing.priority).collect();
+            let in_order = priorities.is_sorted_by(|a, b| a < b) && slots.iter().all(|slot| book.orders.at(*slot).rung() == price);
+            if !in_order || (price.is_some() && slots.is_empty()) {
+                return Err(format!("at {price:?} the queue is {slots:?} with {priorities:?}"));
+            }
+        }
+    }
+    if book.orders().any(|order| order.standing.shown <= Quantity::ZERO || order.standing.shown > order.standing.leaves) {
+        return Err("an order shows nothing, or more than it has".to_owned());
+    }
+    let crossed = book.bids.best().zip(book.asks.best()).is_some_and(|((bid, _), (ask, _))| bid >= ask);
+    let unpriced = !book.bids.unpriced().is_empty() || !book.asks.unpriced().is_empty();
+    if book.head().phase == TradingPhase::Continuous && (crossed || unpriced) { Err("crossed".to_owned()) } else { Ok(()) }
+}
+
+/// The limits that were asked for each order, one after the other.
+#[derive(Default)]
+struct Limits(BTreeMap<Id, Vec<(Side, Option<Price>)>>);
+
+impl Limits {
+    fn hear(&mut self, command: &Command) {
+        match command {
+            Command::New(new) => {
+                let limit = new.price.filter(|_| order::has_limit(new.order_type));
+                self.0.entry(new.order_id.clone()).or_default().push((new.side, limit));
+            }
+            Command::Amend(amend) => {
+                let limits = self.0.entry(amend.order_id.clone()).or_default();
+                limits.extend(limits.last().copied().and_then(|(side, _)| amend.price.map(|price| (side, Some(price)))));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether every match had a price that both sides asked for at some time.
+    fn check(&self, reports: &Reports) -> Result<(), String> {
+        let parties = reports.matches.iter().flat_map(|found| [(found.price, &found.buyer), (found.price, &found.seller)]);
+        for (price, party) in parties {
+            let asked = self.0.get(&party.order_id).into_iter().flatten();
+            if !asked.clone().any(|(side, limit)| accepts(*side, *limit, price)) {
+                return Err(format!("{party:?} never accepted {price}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what is wrong, if anything is; `seen` counts what happened.
+fn differs(commands: &Stream, seen: &mut BTreeMap<(OrderChange, Option<Reason>), usize>) -> Option<String> {
+    let (mut book, mut naive, mut auditor) = (Book::default(), NaiveBook::new(), Auditor::default());
+    let (mut reports, mut expected) = (Reports::default(), Reports::default());
+    let (mut limits, mut said) = (Limits::default(), BTreeMap::new());
+    for (number, (now, command)) in commands.iter().enumerate() {
+        reports.clear();
+        expected.clear();
+        book.apply(*now, command.clone(), &mut reports);
+        naive.apply(*now, command.clone(), &mut expected);
+        let same = if (&reports, standing(&book)) == (&expected, naive_standing(&naive)) {
+            Ok(())
+        } else {
+            Err(format!("said {reports:#?}\nbut the naive book {expected:#?}\nholds {:#?}\nbut the naive book {:#?}", standing(&book), naive_standing(&naive)))
+        };
+        limits.hear(command);
+        let mut lawful = || check(&book).and_then(|()| auditor.hear(&reports)).and_then(|()| auditor.compare(&book)).and_then(|()| limits.check(&reports));
+        let outcome = same.and_then(|()| lawful());
+        if let Err(wrong) = outcome {
+            return Some(format!("command {number}, {command:?}: {wrong}"));
+        }
+        if number % 7 == 0 {
+            follow(&mut book, &mut said);
+        }
+        if number % 101 == 0 {
+            book = restarted(&book);
+            said = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
+        }
+    }
+    auditor.seen.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
+    None
+}
+
+/// Adds up the changes that the book tells of; they must lead from what was said to what is.
+fn follow(book: &mut Book, said: &mut BTreeMap<Id, crate::matching::Standing>) {
+    let mut lawful = true;
+    book.drain_changes(|terms, old, new| {
+        let before = said.remove(&terms.order_id);
+        // An id that was used anew comes as the end of one order and the beginning of another.
+        lawful &= before == old || (old.is_none() && new.is_some());
+        said.extend(new.map(|new| (terms.order_id.clone(), new)));
+    });
+    let is: BTreeMap<_, _> = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
+    assert!(lawful && *said == is, "what was said does not add up: {said:?} but it is {is:?}");
+}
+
+/// The book as a restart would have it.
+fn restarted(book: &Book) -> Book {
+    let mut orders: Vec<_> = book.orders().map(|order| (order.terms.clone(), order.standing)).collect();
+    orders.reverse();
+    Book::restore(book.head(), orders)
+}
+
+/// Leaves out commands as long as something stays wrong.
+fn shortened(mut commands: Stream) -> Stream {
+    let is_wrong = |commands: &Stream| differs(commands, &mut BTreeMap::new()).is_some();
+    let mut chunk = commands.len() / 2;
+    while chunk > 0 {
+        let mut start = 0;
+        while start < commands.len() {
+            let mut shorter = commands.clone();
+            shorter.drain(start..(start + chunk).min(commands.len()));
+            if is_wrong(&shorter) { commands = shorter } else { start += chunk }
+        }
+        chunk /= 2;
+    }
+    commands
+}
+
+fn agree(market: Market, seeds: std::ops::Range<u64>, length: usize) -> BTreeMap<(OrderChange, Option<Reason>), usize> {
+    let mut seen = BTreeMap::new();
+    for seed in seeds {
+        let commands = stream(seed, length, market);
+        if differs(&commands, &mut seen).is_some() {
+            let commands = shortened(commands);
+            let wrong = differs(&commands, &mut BTreeMap::new());
+            panic!("seed {seed}, shortened to {} commands:\n{commands:#?}\n{}", commands.len(), wrong.unwrap_or_default());
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_plain_market_agrees_with_the_naive_book_10_3000() {
+    agree(Market::Plain, 0..10, 3_000);
+}
+
+#[test]
+fn a_market_of_auctions_agrees_with_the_naive_book_30_1000() {
+    agree(Market::Auctions, 100..130, 1_000);
+}
+
+#[test]
+fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
+    let seen = agree(Market::Wild, 1_000..1_040, 1_500);
+    // The checks before the book are not the book's, and no stream can make a number overflow.
+    let elsewhere = Reason::ALL.iter().position(|reason| *reason == Reason::NoQuantity).unwrap();
+    let missing: Vec<_> = Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
+    assert_eq!(missing, Vec::<&Reason>::new(), "{seen:?}");
+}

@@ -1,0 +1,405 @@
+//! The view: its checks, its rows, its executions, and that a restart changes nothing.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
+use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TableRow, TopOfBook};
+use headwater_schemas::value::{EventTime, Id};
+use headwater_schemas::{Place, Placed, Topic};
+
+use super::generated::{Market, Stream, stream};
+use super::naive::NaiveBook;
+use crate::keyed_fold::{Fold, View};
+use crate::matching::*;
+use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
+
+/// What is told, record by record, at the times that the records have.
+fn told(records: &[(Topic, &str)]) -> Happenings<Matching> {
+    let happen = |(offset, (topic, value)): (usize, &(Topic, &str))| {
+        let event = Event::decode(*topic, None, Some(value.as_bytes())).unwrap_or_else(|bad| panic!("{value}: {bad:?}"));
+        let place = Place::of_record(event.ts().map_or(0, EventTime::effective), *topic, 0, u64::try_from(offset).unwrap());
+        let event = match event {
+            Event::Order(message) => Happening::Event(message),
+            broadcast => Happening::Broadcast(broadcast),
+        };
+        Placed { place, event }
+    };
+    records.iter().enumerate().map(happen).collect()
+}
+
+fn order_events(said: &Said<Matching>) -> Vec<OrderEvent> {
+    let facts = said.rows.iter().filter_map(|(row, _, diff)| match row {
+        BookRow::OrderEvent(event) => Some((event.clone(), *diff)),
+        _ => None,
+    });
+    let facts: Vec<_> = facts.inspect(|(event, diff)| assert_eq!(*diff, 1, "{event:?}")).collect();
+    facts.into_iter().map(|(event, _)| event).collect()
+}
+
+/// The final rows by table, as a restart would find them.
+fn tables(rows: Vec<BookRow>) -> SavedBooks {
+    let mut saved = SavedBooks::default();
+    for row in rows {
+        match row {
+            BookRow::OrderEvent(_) => {}
+            BookRow::OpenOrder(order) => saved.orders.push(order),
+            BookRow::TopOfBook(top) => saved.tops.push(top),
+            BookRow::BookState(book) => saved.books.push(book),
+        }
+    }
+    saved
+}
+
+const STOCK: (Topic, &str) = (
+    Topic::Instruments,
+    r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"0.5","lot_size":"10","multiplier":"2","reference_price":"100","price_band_bps":"1000"}"#,
+);
+const OPENED: (Topic, &str) =
+    (Topic::Accounts, r#"{"type":"opened","account_id":"ann","customer_id":"c1","account_type":"investment","currency":"USD","book":"firm/desk","ts":0}"#);
+
+/// An order of ann's at 9; the fields given replace those of a good one.
+fn order(fields: &str) -> String {
+    let mut given: BTreeMap<&str, &str> = BTreeMap::from([
+        ("order_id", "o1"),
+        ("account_id", "ann"),
+        ("symbol", "S"),
+        ("side", "buy"),
+        ("order_type", "limit"),
+        ("time_in_force", "gtc"),
+        ("quantity", "10"),
+        ("price", "100"),
+    ]);
+    given.extend(fields.split_whitespace().filter_map(|field| field.split_once('=')));
+    let fields: Vec<String> = given.into_iter().filter(|(_, value)| *value != "none").map(|(field, value)| format!("{field:?}:{value:?}")).collect();
+    format!(r#"{{"type":"new",{},"ts":9}}"#, fields.join(","))
+}
+
+/// What becomes of an order, as a word or a reason.
+fn outcome(records: &[(Topic, &str)], fields: &str, config: MatchingConfig) -> String {
+    let order = order(fields);
+    let records: Vec<_> = records.iter().copied().chain([(Topic::Orders, order.as_str())]).collect();
+    let said = run(Matching::new(config), told(&records));
+    let last = order_events(&said).pop().unwrap();
+    last.reason.map_or(last.event.to_string(), |reason| reason.to_string())
+}
+
+#[test]
+fn every_check_before_the_book_has_its_reason() {
+    let limit = |scope: &str, kind: &str, value: &str| format!(r#"{{"scope":"{scope}","kind":"{kind}","value":"{value}"}}"#);
+    let quantity_30 = limit("default", "order_quantity", "30");
+    let symbol_20 = limit("symbol:S", "order_quantity", "20");
+    let value_4000 = limit("book:firm", "order_notional", "4000");
+    let limits = [(Topic::Limits, quantity_30.as_str()), (Topic::Limits, symbol_20.as_str()), (Topic::Limits, value_4000.as_str())];
+    let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":1}"#);
+    let unfrozen = (Topic::Accounts, r#"{"type":"unfrozen","account_id":"ann","ts":2}"#);
+    let closed = (Topic::Accounts, r#"{"type":"closed","account_id":"ann","ts":3}"#);
+    let auction = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"auction","ts":4}"#);
+    let halted = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"halted","ts":4}"#);
+    for (records, fields, expected) in [
+        (&[STOCK, OPENED][..], "", "accepted"),
+        (&[OPENED], "", "unknown_instrument"),
+        (&[STOCK, OPENED], "symbol=T", "unknown_instrument"),
+        (&[STOCK], "account_id=nobody", "accepted"),
+        (&[STOCK, OPENED, frozen], "", "account_frozen"),
+        (&[STOCK, OPENED, frozen, unfrozen], "", "accepted"),
+        (&[STOCK, OPENED, closed], "", "account_closed"),
+        (&[STOCK, OPENED], "quantity=15", "off_lot"),
+        (&[STOCK, OPENED], "quantity=20 display_quantity=5", "off_lot"),
+        (&[STOCK, OPENED], "price=100.25", "off_tick"),
+        (&[STOCK, OPENED], "order_type=stop_limit stop_price=100.25", "off_tick"),
+        (&[STOCK, OPENED], "order_type=market price=100.25", "no_liquidity"),
+        (&[STOCK, OPENED], "price=110", "accepted"),
+        (&[STOCK, OPENED], "price=110.5", "price_band"),
+        (&[STOCK, OPENED], "price=89.5", "price_band"),
+        (&[STOCK, OPENED], "order_type=stop price=none stop_price=200", "accepted"),
+        (&[STOCK, OPENED, limits[0]], "quantity=30", "accepted"),
+        (&[STOCK, OPENED, limits[0]], "quantity=40", "order_quantity"),
+        (&[STOCK, OPENED, limits[0], limits[1]], "quantity=30", "order_quantity"),
+        // 20 at 100, each worth 2: 4000.
+        (&[STOCK, OPENED, limits[2]], "quantity=20", "accepted"),
+        (&[STOCK, OPENED, limits[2]], "quantity=20 price=100.5", "order_notional"),
+        (&[STOCK, OPENED, limits[2]], "quantity=30 order_type=market price=none", "order_notional"),
+        (&[STOCK, OPENED, limits[2]], "order_type=stop price=none stop_price=200.5", "order_notional"),
+        (&[STOCK, OPENED], "quantity=999999999999999990 price=110", "overflow"),
+        (&[STOCK, OPENED, auction], "", "accepted"),
+        (&[STOCK, OPENED, auction], "time_in_force=ioc", "wrong_phase"),
+        (&[STOCK, OPENED, halted], "", "wrong_phase"),
+        // The order of the checks: of several faults it is always the same one that counts.
+        (&[OPENED, closed], "quantity=15 price=0.3", "unknown_instrument"),
+        (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=35 price=0.3", "account_frozen"),
+        (&[STOCK, OPENED, limits[1], halted], "quantity=35 price=0.3", "off_lot"),
+        (&[STOCK, OPENED, limits[1], halted], "quantity=40 price=0.3", "off_tick"),
+        (&[STOCK, OPENED, limits[1], halted], "quantity=40 price=0.5", "price_band"),
+        (&[STOCK, OPENED, limits[1], limits[2], halted], "quantity=40", "order_quantity"),
+        (&[STOCK, OPENED, limits[2], halted], "quantity=40", "order_notional"),
+    ] {
+        assert_eq!(outcome(records, fields, MatchingConfig::default()), expected, "{fields} after {records:?}");
+    }
+}
+
+#[test]
+fn a_restricted_symbol_takes_no_orders() {
+    let config = MatchingConfig { restricted_symbols: [Id::new("S").unwrap()].into(), ..MatchingConfig::default() };
+    assert_eq!(outcome(&[STOCK, OPENED], "quantity=15", config), "restricted_symbol");
+}
+
+#[test]
+fn a_market_order_cannot_be_valued_without_a_price() {
+    let unpriced = (Topic::Instruments, r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1"}"#);
+    let limit = (Topic::Limits, r#"{"scope":"default","kind":"order_notional","value":"1000"}"#);
+    assert_eq!(outcome(&[unpriced, limit], "order_type=market price=none", MatchingConfig::default()), "no_reference_price");
+    assert_eq!(outcome(&[unpriced], "order_type=market price=none", MatchingConfig::default()), "no_liquidity");
+    // Without a reference there is no band either.
+    assert_eq!(outcome(&[unpriced], "price=1000000", MatchingConfig::default()), "accepted");
+}
+
+#[test]
+fn the_band_is_around_the_last_price_once_there_is_one() {
+    let (sell, buy) = (order("order_id=s1 account_id=eve side=sell price=110"), order("order_id=b1 price=110"));
+    let traded = [STOCK, OPENED, (Topic::Orders, &sell), (Topic::Orders, &buy)];
+    assert_eq!(outcome(&traded, "price=121", MatchingConfig::default()), "accepted");
+    assert_eq!(outcome(&traded, "price=98.5", MatchingConfig::default()), "price_band");
+}
+
+#[test]
+fn an_amendment_is_checked_for_what_it_changes() {
+    let first = order("quantity=30");
+    let limit = (Topic::Limits, r#"{"scope":"default","kind":"order_quantity","value":"20","ts":10}"#);
+    let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":10}"#);
+    let narrow = STOCK.1.replace("\"1000\"}", "\"1\",\"ts\":10}").replace("\"100\"", "\"50\"");
+    let narrow = (Topic::Instruments, narrow.as_str());
+    let deleted = (Topic::Instruments, r#"{"symbol":"T","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1","ts":10}"#);
+    for (record, changes, expected) in [
+        (deleted, r#""quantity":"20""#, "amended"),
+        (limit, r#""quantity":"25""#, "off_lot"),
+        (limit, r#""price":"100.1""#, "off_tick"),
+        (limit, r#""quantity":"20""#, "amended"),
+        (limit, r#""quantity":"40""#, "order_quantity"),
+        (limit, r#""price":"101""#, "order_quantity"),
+        (narrow, r#""quantity":"20""#, "amended"),
+        (narrow, r#""quantity":"50""#, "amended"),
+        (narrow, r#""price":"101""#, "price_band"),
+        (frozen, r#""quantity":"20""#, "account_frozen"),
+    ] {
+        let amend = format!(r#"{{"type":"amend","order_id":"o1","account_id":"ann","symbol":"S",{changes},"ts":11}}"#);
+        let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &first), record, (Topic::Orders, &amend)]));
+        let last = order_events(&said).pop().unwrap();
+        assert_eq!(last.reason.map_or(last.event.to_string(), |reason| reason.to_string()), expected, "{changes} after {record:?}");
+    }
+}
+
+#[test]
+fn whoever_may_not_trade_may_still_cancel() {
+    let first = order("");
+    let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":10}"#);
+    let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"o1","account_id":"ann","symbol":"S","ts":11}"#);
+    let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &first), frozen, cancel, cancel]));
+    let events = order_events(&said);
+    let shown: Vec<String> = events.iter().map(|event| format!("{} {} {:?}", event.sequence, event.event, event.reason.as_deref())).collect();
+    assert_eq!(shown, ["1 accepted None", "2 cancelled None", "3 rejected Some(\"unknown_order\")"]);
+}
+
+#[test]
+fn customers_of_one_group_do_not_trade_with_each_other() {
+    let account = |account: &str, customer: &str| {
+        format!(r#"{{"type":"opened","account_id":"{account}","customer_id":"{customer}","account_type":"investment","currency":"USD","ts":0}}"#)
+    };
+    let customer = |customer: &str, group: &str| format!(r#"{{"customer_id":"{customer}","group_id":"{group}"}}"#);
+    let (ann, bob, eve) = (account("ann", "c1"), account("bob", "c2"), account("eve", "c3"));
+    let (c1, c2, c3) = (customer("c1", "g"), customer("c2", "g"), customer("c3", "h"));
+    let (sell, own, other) = (order("order_id=s1 side=sell"), order("order_id=b1 account_id=bob"), order("order_id=b2 account_id=eve"));
+    let accounts = [&ann, &bob, &eve].map(|record| (Topic::Accounts, record.as_str()));
+    let customers = [&c1, &c2, &c3].map(|record| (Topic::Customers, record.as_str()));
+    let orders = [&sell, &own, &other].map(|record| (Topic::Orders, record.as_str()));
+    let records: Vec<_> = [STOCK].into_iter().chain(accounts).chain(customers).chain(orders).collect();
+    let said = run(Matching::default(), told(&records));
+    let traders: Vec<&str> = said.derived.iter().map(|execution| execution.event.account_id.as_str()).collect();
+    assert_eq!(traders, ["eve", "ann"]);
+    assert_eq!(order_events(&said).iter().filter(|event| event.reason.as_deref() == Some("self_trade")).count(), 1);
+}
+
+#[test]
+fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
+    let config = MatchingConfig { maker_fee_bps: "-0.5".parse().unwrap(), taker_fee_bps: "2".parse().unwrap(), ..MatchingConfig::default() };
+    let (sell, buy) = (order("order_id=s1 account_id=eve side=sell"), order("order_id=b1 price=101 quantity=20"));
+    let records = told(&[STOCK, OPENED, (Topic::Orders, &sell), (Topic::Orders, &buy)]);
+    let cause = records.last().unwrap().place;
+    let said = run(Matching::new(config), records);
+    let shown = |placed: &Placed<Execution>| {
+        let Execution { execution_id, match_id, order_id, account_id, side, price, quantity, fee, liquidity, .. } = &placed.event;
+        assert_eq!(placed.event.ts, placed.place.event_time());
+        format!("{}: {execution_id} of {match_id}: {order_id} {account_id} {side} {quantity} @ {price}, fee {fee}, {liquidity}", placed.place.sequence)
+    };
+    // 10 at 100, each worth 2: 2000.
+    assert_eq!(
+        said.derived.iter().map(shown).collect::<Vec<_>>(),
+        ["1: S-1-b of S-1: b1 ann buy 10 @ 100, fee 0.4, taker", "2: S-1-s of S-1: s1 eve sell 10 @ 100, fee -0.1, maker"]
+    );
+    assert!(said.derived.iter().all(|placed| placed.place.derived(0) == cause));
+}
+
+#[test]
+fn an_order_that_comes_and_goes_within_a_tick_leaves_no_open_order() {
+    let (rests, goes) = (order("order_id=b1 price=99"), order("order_id=b2 price=100"));
+    let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"b2","account_id":"ann","symbol":"S","ts":9}"#);
+    let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &rests), (Topic::Orders, &goes), cancel]));
+    let count = |wanted: fn(&BookRow) -> bool| said.rows.iter().filter(|(row, _, _)| wanted(row)).count();
+    assert_eq!(count(|row| matches!(row, BookRow::OpenOrder(_))), 1);
+    assert_eq!(count(|row| matches!(row, BookRow::TopOfBook(_))), 1);
+    assert_eq!(count(|row| matches!(row, BookRow::BookState(_))), 1);
+    assert_eq!(order_events(&said).len(), 3);
+    let tables = tables(said.final_rows());
+    assert_eq!(tables.orders.iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>(), ["b1"]);
+    let top = &tables.tops[0];
+    assert_eq!((top.bid.map(|price| price.to_string()), top.bid_size.map(|size| size.to_string()), top.ask), (Some("99".into()), Some("10".into()), None));
+}
+
+#[test]
+fn the_top_shows_what_is_shown_and_ends_with_the_book() {
+    let iceberg = order("order_id=s1 account_id=eve side=sell quantity=50 display_quantity=10");
+    let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"s1","account_id":"eve","symbol":"S","ts":10}"#);
+    let said = run(Matching::default(), told(&[STOCK, (Topic::Orders, &iceberg), cancel]));
+    let tops = said.rows.iter().filter_map(|(row, time, diff)| match row {
+        BookRow::TopOfBook(top) => Some((top.ask_size.map(|size| size.to_string()), *time, *diff)),
+        _ => None,
+    });
+    assert_eq!(tops.collect::<Vec<_>>(), [(Some("10".to_owned()), 9, 1), (Some("10".to_owned()), 10, -1)]);
+}
+
+/// Generated commands as messages, with accounts that have the commands' owners.
+fn happenings(commands: &Stream) -> Happenings<Matching> {
+    let instrument = r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1","reference_price":"100"}"#;
+    let account = |number: usize| {
+        let owner = format!("owner{}", number % 3);
+        format!(r#"{{"type":"opened","account_id":"account{number}","customer_id":"{owner}","account_type":"investment","currency":"USD","ts":0}}"#)
+    };
+    let accounts: Vec<String> = (0..6).map(account).collect();
+    let broadcasts = std::iter::once((Topic::Instruments, instrument)).chain(accounts.iter().map(|record| (Topic::Accounts, record.as_str())));
+    let mut happenings = told(&broadcasts.collect::<Vec<_>>());
+    for (offset, (now, command)) in commands.iter().enumerate() {
+        let place = Place::of_record(now.effective(), Topic::Orders, 0, u64::try_from(offset).unwrap());
+        happenings.push(Placed { place, event: Happening::Event(message(*now, command.clone())) });
+    }
+    happenings
+}
+
+fn message(ts: EventTime, command: Command) -> OrderMessage {
+    let symbol = Id::new("S").unwrap();
+    match command {
+        Command::New(new) => OrderMessage::New(Box::new(events::NewOrder {
+            order_id: new.order_id,
+            account_id: new.account_id,
+            symbol,
+            side: new.side,
+            order_type: new.order_type,
+            time_in_force: new.time_in_force,
+            quantity: new.quantity,
+            price: new.price,
+            stop_price: new.stop_price,
+            display_quantity: new.display_quantity,
+            post_only: Some(new.post_only),
+            expires_at: new.expires_at,
+            self_trade: Some(new.self_trade),
+            ts,
+        })),
+        Command::Amend(amend) => OrderMessage::Amend(Box::new(events::AmendOrder {
+            order_id: amend.order_id,
+            account_id: amend.account_id,
+            symbol,
+            quantity: amend.quantity,
+            price: amend.price,
+            ts,
+        })),
+        Command::Cancel(cancel) => {
+            OrderMessage::Cancel(events::CancelOrder { order_id: cancel.order_id, account_id: cancel.account_id, symbol, ts })
+        }
+        Command::Phase(change) => OrderMessage::Phase(events::PhaseChange { symbol, phase: change.phase, ts }),
+    }
+}
+
+#[test]
+fn the_view_says_what_the_naive_book_says() {
+    for seed in 0..6 {
+        let mut commands = stream(seed, 1_000, Market::Wild);
+        for (_, command) in &mut commands {
+            if let Command::Phase(change) = command {
+                change.tick_size = Some("1".parse().unwrap());
+                change.reference_price = Some("100".parse().unwrap());
+            }
+        }
+        let (mut naive, mut reports) = (NaiveBook::new(), Reports::default());
+        commands.iter().for_each(|(now, command)| naive.apply(*now, command.clone(), &mut reports));
+        let said = run(Matching::default(), happenings(&commands));
+
+        let events = order_events(&said);
+        let shown = |event: &OrderEvent| format!("{} {} {} {:?}", event.sequence, event.order_id, event.event, event.reason.as_deref());
+        let expected = |change: &Change| format!("{} {} {} {:?}", change.sequence, change.order_id, change.change, change.reason.map(Reason::code));
+        assert_eq!(events.iter().map(shown).collect::<Vec<_>>(), reports.changes.iter().map(expected).collect::<Vec<_>>(), "seed {seed}");
+
+        let shown = |placed: &Placed<Execution>| format!("{} {} {} {}", placed.event.execution_id, placed.event.order_id, placed.event.quantity, placed.event.price);
+        let sides = |found: &Match| {
+            let side = |letter: char, party: &Party| format!("S-{}-{letter} {} {} {}", found.sequence, party.order_id, found.quantity, found.price);
+            [side('b', &found.buyer), side('s', &found.seller)]
+        };
+        assert_eq!(said.derived.iter().map(shown).collect::<Vec<_>>(), reports.matches.iter().flat_map(sides).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(tables(said.final_rows()).orders.len(), naive.orders.len(), "seed {seed}");
+    }
+}
+
+/// Rows as Arrow keeps them, and back.
+fn through_arrow(saved: SavedBooks) -> SavedBooks {
+    fn written<R: TableRow>(mut rows: Vec<R>) -> Vec<R> {
+        rows.sort();
+        let batch = R::batch(&rows).unwrap();
+        R::read_all(&batch).unwrap()
+    }
+    let SavedBooks { books, orders, tops } = saved;
+    SavedBooks { books: written::<BookState>(books), orders: written::<OpenOrder>(orders), tops: written::<TopOfBook>(tops) }
+}
+
+#[test]
+fn a_restart_anywhere_changes_nothing() {
+    for (seed, market) in [(1, Market::Wild), (2, Market::Auctions), (3, Market::Wild)] {
+        let happenings = happenings(&stream(seed, 600, market));
+        let whole = run(Matching::default(), happenings.clone());
+        for cut in [0, 7, 50, 123, 200, 321, 400, 555, happenings.len()] {
+            let halves = run_with_restart(Matching::default(), happenings.clone(), cut, through_arrow);
+            assert_eq!(halves.derived, whole.derived, "seed {seed}, cut at {cut}");
+            assert_eq!(halves.final_rows(), whole.final_rows(), "seed {seed}, cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn the_rows_said_are_the_rows_saved() {
+    for seed in 10..14 {
+        let mut happenings = happenings(&stream(seed, 500, Market::Wild));
+        happenings.sort_by_key(|happening| happening.place);
+        let said = run(Matching::default(), happenings.clone());
+        let mut fold = Fold::new(Matching::default());
+        for Placed { place, event } in happenings {
+            match event {
+                Happening::Broadcast(event) => fold.learn(Placed { place, event }),
+                Happening::Event(event) => fold.apply(Placed { place, event }),
+            }
+        }
+        // Settled once or after every event: what is left is the same, times included.
+        let once: Vec<_> = fold.settle(None).collect();
+        assert!(once.iter().all(|(_, diff)| *diff == 1));
+        let mut once: Vec<BookRow> = once.into_iter().map(|(row, _)| row).collect();
+        once.sort();
+        assert_eq!(once, said.final_rows(), "seed {seed}");
+        let mut saved = SavedBooks::default();
+        fold.states().for_each(|(symbol, state)| crate::keyed_fold::Persistent::save(&Matching::default(), symbol, state, &mut saved));
+        assert_eq!(through_arrow(saved), through_arrow(tables(once)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_symbol_that_was_only_halted_for_a_while_is_forgotten() {
+    let phase = |phase: &str, ts: u32| format!(r#"{{"type":"phase","symbol":"S","phase":"{phase}","ts":{ts}}}"#);
+    let (halted, continuous) = (phase("halted", 1), phase("continuous", 2));
+    let said = run(Matching::default(), told(&[(Topic::Orders, &halted), (Topic::Orders, &continuous)]));
+    assert_eq!(said.rows.iter().map(|(_, time, diff)| (*time, *diff)).collect::<Vec<_>>(), [(1, 1), (2, -1)]);
+    assert!(Matching::default().is_forgettable(&SymbolBook::default()));
+}

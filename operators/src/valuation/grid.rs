@@ -1,0 +1,67 @@
+//! Dense operators on the grid: changes wait until their grid point is complete, then come in one sorted batch.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::{Place, Placed};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::ParallelizationContract;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::ExchangeData;
+
+/// A change of something at a grid point: +1 for what is, -1 for what was.
+pub type GridChange<D> = (D, u64, isize);
+
+/// The rank of what stands at a grid point: behind every topic.
+const GRID_RANK: u8 = 200;
+
+/// Runs `logic` once per grid point (a tick) at which something changed, in order, with the changes sorted: first what
+/// was, then what is.
+pub fn on_grid<'scope, D, R, P>(
+    input: StreamVec<'scope, u64, GridChange<D>>,
+    route: P,
+    name: &str,
+    mut logic: impl FnMut(u64, Vec<(D, isize)>, &mut Vec<R>) + 'static,
+) -> StreamVec<'scope, u64, R>
+where
+    D: ExchangeData + Ord + Clone,
+    R: Clone + 'static,
+    P: ParallelizationContract<u64, Vec<GridChange<D>>>,
+{
+    input.unary_frontier::<CapacityContainerBuilder<Vec<R>>, _, _, _>(route, name, move |capability, _| {
+        let mut held = Some(capability);
+        let mut waiting = BTreeMap::<u64, Vec<(D, isize)>>::new();
+        let mut results = Vec::new();
+        move |(input, frontier), output| {
+            input.for_each(|_, changes| {
+                for (data, tick, diff) in changes.drain(..) {
+                    waiting.entry(tick).or_default().push((data, diff));
+                }
+            });
+            let Some(capability) = held.as_mut() else { return };
+            let frontier = frontier.frontier().first().copied();
+            while let Some(entry) = waiting.first_entry() {
+                let tick = *entry.key();
+                if frontier.is_some_and(|frontier| frontier <= tick) {
+                    break;
+                }
+                let mut changes = entry.remove();
+                changes.sort_unstable_by(|(a, a_diff), (b, b_diff)| a_diff.cmp(b_diff).then_with(|| a.cmp(b)));
+                logic(tick, changes, &mut results);
+                capability.downgrade(&tick);
+                output.session(&*capability).give_iterator(results.drain(..));
+            }
+            match frontier {
+                Some(frontier) => capability.downgrade(&frontier.max(*capability.time())),
+                None => held = None,
+            }
+        }
+    })
+}
+
+/// What stands at a grid point as an event of that time, for a keyed fold. `number` must differ between events of one
+/// key at one grid point.
+pub fn placed<E>(event: E, tick: u64, tick_interval: u64, number: u64) -> Placed<E> {
+    let time = tick.saturating_mul(tick_interval);
+    Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0 }, event }
+}

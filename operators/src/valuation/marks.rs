@@ -1,0 +1,129 @@
+//! Marks: the price that a symbol is valued at.
+//!
+//! - **Key**: symbol. **Rows**: the mark, once per grid point. **State**: the last quote's mid, trade and close.
+//! - The mid of the last quote, else the last trade, else the last close. A quote with a side missing (size 0) has no mid
+//!   and leaves the last one standing.
+
+use headwater_schemas::events::{Close, Quote, Trade};
+use headwater_schemas::{Id, Placed, Price};
+use serde::{Deserialize, Serialize};
+
+use crate::keyed_fold::{Changes, Outbox, View};
+use crate::latest::route;
+
+/// What prices a symbol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MarketEvent {
+    /// The best bid and ask.
+    Quote(Quote),
+    /// A print.
+    Trade(Trade),
+    /// A closing price.
+    Close(Close),
+}
+
+/// The price that a symbol is valued at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mark {
+    /// The symbol.
+    pub symbol: Id,
+    /// Its price.
+    pub price: Price,
+}
+
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks;
+
+/// The last prices of each kind.
+#[derive(Clone, Debug, Default)]
+pub struct MarkState {
+    mid: Option<Price>,
+    trade: Option<Price>,
+    close: Option<Price>,
+    said: Option<Price>,
+}
+
+impl View for Marks {
+    type Key = Id;
+    type Event = MarketEvent;
+    type Broadcast = ();
+    type Context = ();
+    type State = MarkState;
+    type Row = Mark;
+    type Derived = ();
+
+    fn key(&self, event: &MarketEvent) -> Id {
+        symbol(event).clone()
+    }
+
+    fn route(&self, event: &MarketEvent) -> u64 {
+        route(symbol(event))
+    }
+
+    fn learn(&self, (): &mut (), _: Placed<()>) {}
+
+    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<Self>) {
+        match placed.event {
+            MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
+            MarketEvent::Quote(quote) => state.mid = Some(mid(quote.bid, quote.ask)),
+            MarketEvent::Trade(trade) => state.trade = Some(trade.price),
+            MarketEvent::Close(close) => state.close = Some(close.close),
+        }
+    }
+
+    fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<Mark>) {
+        let row = |price| Mark { symbol: symbol.clone(), price };
+        let price = state.mid.or(state.trade).or(state.close);
+        rows.replace(state.said.map(row), price.map(row));
+        state.said = price;
+    }
+}
+
+fn symbol(event: &MarketEvent) -> &Id {
+    match event {
+        MarketEvent::Quote(quote) => &quote.symbol,
+        MarketEvent::Trade(trade) => &trade.symbol,
+        MarketEvent::Close(close) => &close.symbol,
+    }
+}
+
+/// The middle, rounded half to even to nine digits.
+fn mid(bid: Price, ask: Price) -> Price {
+    let sum = bid.units() + ask.units();
+    let half = sum.div_euclid(2);
+    Price::from_units(if sum.rem_euclid(2) == 1 && half % 2 != 0 { half + 1 } else { half })
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::events::Event;
+    use headwater_schemas::{Place, Topic};
+
+    use super::*;
+    use crate::testing::{Happening, run};
+
+    #[test]
+    fn a_quote_counts_before_a_trade_before_a_close() {
+        let happening = |(time, (topic, text)): (u64, (Topic, &str))| {
+            let event = match Event::decode(topic, None, Some(text.as_bytes())).expect(text) {
+                Event::Quote(quote) => MarketEvent::Quote(quote),
+                Event::Trade(trade) => MarketEvent::Trade(trade),
+                Event::Close(close) => MarketEvent::Close(close),
+                other => panic!("{other:?}"),
+            };
+            Placed { place: Place::of_record(time, topic, 0, time), event: Happening::Event(event) }
+        };
+        let quote = |bid: &str, size: u8| format!(r#"{{"symbol":"S","bid":{bid},"ask":"11","bid_size":{size},"ask_size":1,"ts":1}}"#);
+        let texts = [
+            (Topic::Closes, r#"{"symbol":"S","date":"2026-01-05","close":"9"}"#.to_owned()),
+            (Topic::Trades, r#"{"symbol":"S","price":"10","size":1,"ts":1}"#.to_owned()),
+            (Topic::Quotes, quote("10", 1)),
+            (Topic::Trades, r#"{"symbol":"S","price":"12","size":1,"ts":1}"#.to_owned()),
+            (Topic::Quotes, quote("0", 0)),
+        ];
+        let said = run(Marks, (1..).zip(texts.iter().map(|(topic, text)| (*topic, text.as_str()))).map(happening).collect());
+        let prices: Vec<_> = said.rows.iter().map(|(mark, time, diff)| format!("{time} {} {diff}", mark.price)).collect();
+        assert_eq!(prices, ["1 9 1", "2 9 -1", "2 10 1", "3 10 -1", "3 10.5 1"]);
+    }
+}

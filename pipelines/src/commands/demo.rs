@@ -1,0 +1,175 @@
+//! `headwater demo`: simulated producers on the embedded log, and the whole pipeline on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use headwater_connectors::log::LogTransport;
+use headwater_connectors::source::SourceCounters;
+use headwater_connectors::transport::Transport;
+use headwater_schemas::{EventTime, Topic};
+
+use crate::config::Config;
+use crate::run::{Run, run};
+use crate::simulator::{Simulator, SimulatorSettings, publish};
+use crate::wall_clock;
+
+/// What `headwater demo` takes.
+#[derive(Args)]
+pub struct DemoArguments {
+    /// The data directory: tables, and the topics in its `log/`.
+    #[arg(long, default_value = "headwater-data")]
+    data: PathBuf,
+    /// How long producers publish, like 30s; until Ctrl-C if it is not given.
+    #[arg(long = "for", value_parser = duration)]
+    duration: Option<Duration>,
+    /// The seed of everything that is simulated.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Events a second.
+    #[arg(long, default_value_t = 200, value_name = "EVENTS_PER_S", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// A configuration file (TOML). Everything has a default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// How many threads work on it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration: write it like 30s or 5m");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// How often producers publish what has happened.
+const STEP: Duration = Duration::from_millis(20);
+/// Partitions of a topic; tables have one.
+const PARTITIONS: u16 = 2;
+/// How long the pipeline may take to read the rest once producers have ended.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the demo until its time is over, or until `stop` is set.
+pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let config = Config::load(arguments.config.as_deref())?;
+    if arguments.data.join("commits/1.json").exists() {
+        let data = arguments.data.display();
+        bail!("{data} holds an earlier run: look at it with `headwater sql --data {data}`, and remove it or give another --data for a new one");
+    }
+    let log = arguments.data.join("log");
+    std::fs::create_dir_all(&log).with_context(|| format!("creating {}", log.display()))?;
+    let transport = Arc::new(LogTransport::new(&log));
+    for topic in Topic::ALL {
+        transport.create_topic(&config.source.name_of(*topic), if topic.is_table() { 1 } else { PARTITIONS })?;
+    }
+    introduce(arguments, &log, &config);
+
+    let pipeline_stop = Arc::new(AtomicBool::new(false));
+    let counters = Arc::<SourceCounters>::default();
+    let producers = Producers {
+        transport: Arc::clone(&transport),
+        config: config.clone(),
+        stop: Arc::clone(stop),
+        pipeline: Arc::clone(&pipeline_stop),
+        counters: Arc::clone(&counters),
+    };
+    let settings = SimulatorSettings { seed: arguments.seed, start: now(), ..SimulatorSettings::default() }.at_rate(arguments.rate);
+    let until = arguments.duration;
+    let publishing = thread::spawn(move || producers.publish(settings, until));
+    let ran = run(Run {
+        transport,
+        data: arguments.data.clone(),
+        config,
+        until_end: false,
+        workers: usize::from(arguments.workers),
+        stop: Arc::clone(&pipeline_stop),
+        counters,
+        show_progress: true,
+    });
+    // If the pipeline failed, producers have nobody to publish for.
+    stop.store(true, Ordering::Relaxed);
+    let published = publishing.join().map_err(|_| anyhow::anyhow!("the simulator died"))?;
+    ran?;
+    let records = published?;
+    let data = arguments.data.display();
+    println!("{records} records were published and committed. Look at them with: headwater sql --data {data}");
+    Ok(())
+}
+
+fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
+    let data = arguments.data.display();
+    println!("Simulated producers publish {} events a second to {}; the pipeline keeps these tables up to date:", arguments.rate, log.display());
+    println!("  executions, order_events, open_orders, top_of_book, positions, portfolios, risk, balances, ledger_entries,");
+    println!("  decisions, alerts, dead_letters, remap, commits (and <state table>_history)");
+    println!("SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"");
+    if !config.http.address.is_empty() {
+        println!("Metrics:  http://{}/metrics", config.http.address);
+        println!("Health:   http://{}/health/ready", config.http.address);
+    }
+    match arguments.duration {
+        Some(duration) => println!("It ends by itself in {} s; Ctrl-C ends it earlier, with nothing lost.", duration.as_secs()),
+        None => println!("Ctrl-C ends it, with nothing lost."),
+    }
+}
+
+fn now() -> EventTime {
+    EventTime::from_effective(wall_clock::now())
+}
+
+/// The producers, on a thread of their own.
+struct Producers {
+    transport: Arc<LogTransport>,
+    config: Config,
+    /// Set from outside.
+    stop: Arc<AtomicBool>,
+    /// Ends the pipeline, once it has read everything.
+    pipeline: Arc<AtomicBool>,
+    /// Tells how far the pipeline has read.
+    counters: Arc<SourceCounters>,
+}
+
+impl Producers {
+    /// Publishes until it is time to stop; how many records there were.
+    fn publish(&self, settings: SimulatorSettings, until: Option<Duration>) -> anyhow::Result<usize> {
+        let published = self.publish_all(settings, until);
+        let waiting = Instant::now();
+        while !self.is_all_read()? && waiting.elapsed() < PATIENCE {
+            thread::sleep(STEP);
+        }
+        self.pipeline.store(true, Ordering::Relaxed);
+        published
+    }
+
+    /// Whether the pipeline has read everything that is published.
+    fn is_all_read(&self) -> anyhow::Result<bool> {
+        let read = self.counters.partitions();
+        for topic in Topic::ALL {
+            for state in self.transport.partitions(&self.config.source.name_of(*topic))? {
+                if read.get(&(*topic, state.partition)).is_none_or(|position| position.offset < state.high) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn publish_all(&self, settings: SimulatorSettings, until: Option<Duration>) -> anyhow::Result<usize> {
+        let mut simulator = Simulator::new(settings);
+        let mut publisher = self.transport.publisher()?;
+        let name = |topic| self.config.source.name_of(topic);
+        let mut count = publish(&simulator.opening(), publisher.as_mut(), name)?;
+        publisher.flush()?;
+        let began = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) && until.is_none_or(|until| began.elapsed() < until) {
+            thread::sleep(STEP);
+            count += publish(&simulator.advance(now()), publisher.as_mut(), name)?;
+            publisher.flush()?;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,6 @@
+//! What the binary can do besides running the pipeline.
+
+pub mod demo;
+pub mod publish;
+pub mod sql;
+pub mod topics;

@@ -1,0 +1,312 @@
+//! The configuration: one TOML file, every key with its default, every problem told at once.
+//!
+//! ```toml
+//! [time]
+//! tick_interval = "10ms"        # the granularity of the frontier; results do not depend on it
+//! idle_allowance = "50ms"       # how far behind the wall clock a quiet partition stays in a live run
+//! horizon = "24h"               # how late an event may be, and how long its identity is remembered
+//!
+//! [source]
+//! budget_mib = 64               # what may be read ahead of the slowest partition
+//! topic_prefix = ""
+//! aliases = { "transactions" = "transaction.created" }
+//!
+//! [commit]
+//! interval = "1s"
+//!
+//! [valuation]
+//! interval = "1s"               # the event-time grid: a multiple of the tick
+//! base_currency = "USD"         # what books are valued in
+//!
+//! [risk]
+//! window = 252
+//! confidences = ["0.95", "0.975", "0.99"]
+//! quantile = "order_statistic"  # or "linear"
+//!
+//! [limits]                      # for what has no limit of its own
+//! position_value = 1000000
+//! leverage = 3
+//! concentration = "0.25"
+//! var = 50000
+//!
+//! [matching]
+//! maker_fee_bps = "0"
+//! taker_fee_bps = "0"
+//!
+//! [fraud]
+//! pack = "rules.toml"           # the built-in pack `banking` if not given
+//!
+//! [http]
+//! address = "127.0.0.1:9464"    # metrics and health; "" for none
+//!
+//! [kafka]                       # see `headwater_connectors::kafka::KafkaConfig`
+//! [sql]                         # see `headwater_sql::SqlConfig`
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use headwater_connectors::kafka::KafkaConfig;
+use headwater_operators::matching::MatchingConfig;
+use headwater_operators::valuation::{LimitDefaults, RiskSettings};
+use headwater_schemas::{Id, Topic};
+use headwater_sql::SqlConfig;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// How time goes on.
+    pub time: TimeConfig,
+    /// How topics are read.
+    pub source: SourceConfig,
+    /// How commits are made.
+    pub commit: CommitConfig,
+    /// How positions are valued.
+    pub valuation: ValuationConfig,
+    /// How risk is estimated.
+    pub risk: RiskSettings,
+    /// Limits for what has none of its own.
+    pub limits: LimitDefaults,
+    /// How orders are matched.
+    pub matching: MatchingConfig,
+    /// How transactions are scored.
+    pub fraud: FraudConfig,
+    /// Where metrics and health are served.
+    pub http: HttpConfig,
+    /// How Kafka is reached.
+    pub kafka: KafkaConfig,
+    /// What queries may use.
+    pub sql: SqlConfig,
+}
+
+/// How time goes on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeConfig {
+    /// The length of a tick. Default 10 ms.
+    #[serde(deserialize_with = "duration")]
+    pub tick_interval: Duration,
+    /// How far behind the wall clock a partition at its end stays. Default 50 ms.
+    #[serde(deserialize_with = "duration")]
+    pub idle_allowance: Duration,
+    /// How late an event may be. Default 24 hours.
+    #[serde(deserialize_with = "duration")]
+    pub horizon: Duration,
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        Self { tick_interval: Duration::from_millis(10), idle_allowance: Duration::from_millis(50), horizon: Duration::from_secs(86_400) }
+    }
+}
+
+/// How topics are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceConfig {
+    /// MiB that all workers together may read ahead of the slowest partition. Default 64.
+    pub budget_mib: u64,
+    /// What stands before every topic's name outside. Default nothing.
+    pub topic_prefix: String,
+    /// Topics that have another name outside (the prefix is put before it, too).
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self { budget_mib: 64, topic_prefix: String::new(), aliases: BTreeMap::new() }
+    }
+}
+
+impl SourceConfig {
+    /// A topic's name outside.
+    pub fn name_of(&self, topic: Topic) -> String {
+        let name = self.aliases.get(topic.as_str()).map_or(topic.as_str(), String::as_str);
+        format!("{}{name}", self.topic_prefix)
+    }
+}
+
+/// How commits are made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommitConfig {
+    /// The time between commits. Default 1 s.
+    #[serde(deserialize_with = "duration")]
+    pub interval: Duration,
+}
+
+impl Default for CommitConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1) }
+    }
+}
+
+/// How positions are valued.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ValuationConfig {
+    /// The distance of grid points, a multiple of the tick interval. Default 1 s.
+    #[serde(deserialize_with = "duration")]
+    pub interval: Duration,
+    /// The currency that books are valued in. Default USD.
+    pub base_currency: Id,
+}
+
+impl Default for ValuationConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1), base_currency: Id::derived("USD") }
+    }
+}
+
+/// How transactions are scored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FraudConfig {
+    /// A file of rules; the built-in pack `banking` if there is none.
+    pub pack: Option<PathBuf>,
+}
+
+/// Where metrics and health are served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port; empty for none. Default 127.0.0.1:9464.
+    pub address: String,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:9464".to_owned() }
+    }
+}
+
+/// A configuration that cannot be used, with every reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {}", problems.join("; "))]
+pub struct ConfigError {
+    /// The file.
+    pub file: String,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
+}
+
+impl Config {
+    /// Reads a file; without one everything has its default.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(file) = file else { return Ok(Self::default()) };
+        let failed = |problem: String| ConfigError { file: file.display().to_string(), problems: vec![problem] };
+        let text = std::fs::read_to_string(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        Self::parse(&file.display().to_string(), &text)
+    }
+
+    /// Reads a text; `file` only names it in errors.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError {
+            file: file.to_owned(),
+            problems: vec![error.to_string().trim().replace('\n', " ")],
+        })?;
+        let mut config = Self::default();
+        let mut problems = Vec::new();
+        for (name, value) in table {
+            match name.as_str() {
+                "time" => section(&name, value, &mut config.time, &mut problems),
+                "source" => section(&name, value, &mut config.source, &mut problems),
+                "commit" => section(&name, value, &mut config.commit, &mut problems),
+                "valuation" => section(&name, value, &mut config.valuation, &mut problems),
+                "risk" => section(&name, value, &mut config.risk, &mut problems),
+                "limits" => section(&name, value, &mut config.limits, &mut problems),
+                "matching" => section(&name, value, &mut config.matching, &mut problems),
+                "fraud" => section(&name, value, &mut config.fraud, &mut problems),
+                "http" => section(&name, value, &mut config.http, &mut problems),
+                "kafka" => section(&name, value, &mut config.kafka, &mut problems),
+                "sql" => section(&name, value, &mut config.sql, &mut problems),
+                other => problems.push(format!("[{other}] is not a section: see the list of sections in the documentation")),
+            }
+        }
+        problems.extend(config.contradictions());
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { file: file.to_owned(), problems }) }
+    }
+
+    /// What no single key shows to be wrong.
+    fn contradictions(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let tick = self.time.tick_interval.as_nanos();
+        if !(1_000..=3_600_000_000_000).contains(&tick) {
+            problems.push(format!("time.tick_interval is {:?}: give 1us to 1h", self.time.tick_interval));
+        } else if self.valuation.interval.as_nanos() < tick || self.valuation.interval.as_nanos() % tick != 0 {
+            let (valuation, tick) = (self.valuation.interval, self.time.tick_interval);
+            problems.push(format!("valuation.interval is {valuation:?}: give a multiple of time.tick_interval, which is {tick:?}"));
+        }
+        if self.source.budget_mib == 0 {
+            problems.push("source.budget_mib is 0: give at least 1".to_owned());
+        }
+        for name in self.source.aliases.keys().filter(|name| Topic::from_word(name).is_none()) {
+            problems.push(format!("source.aliases: {name:?} is not a topic"));
+        }
+        problems.extend(self.risk.problems());
+        problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
+        problems
+    }
+}
+
+/// Reads a section; if it can't be, key by key, so that every bad key is told.
+fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, problems: &mut Vec<String>) {
+    let toml::Value::Table(table) = value else {
+        return problems.push(format!("{name} is a single value: write a section [{name}]"));
+    };
+    match T::deserialize(toml::Value::Table(table.clone())) {
+        Ok(section) => *into = section,
+        Err(whole) => {
+            let before = problems.len();
+            for (key, value) in table {
+                let alone = toml::Table::from_iter([(key.clone(), value)]);
+                if let Err(error) = T::deserialize(toml::Value::Table(alone)) {
+                    problems.push(format!("{name}.{key}: {}", error.to_string().trim().replace('\n', " ")));
+                }
+            }
+            if problems.len() == before {
+                problems.push(format!("[{name}]: {}", whole.to_string().trim()));
+            }
+        }
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    use serde::de::Error;
+    let text = String::deserialize(input)?;
+    let wrong = || D::Error::custom(format!("{text:?} is not a duration: write it like \"10ms\", \"1s\" or \"24h\""));
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = "[time]\ntick_interval = \"fast\"\ntick = 1\n[valuation]\ninterval = \"15ms\"\n[nonsense]\n[risk]\nwindow = 1\n[source]\naliases = { dealings = \"x\" }\n";
+        let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
+        for expected in ["time.tick_interval", "time.tick:", "valuation.interval", "[nonsense]", "risk.window", "dealings"] {
+            assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_documented_configuration_is_taken() {
+        let documented: String = include_str!("config.rs").lines().filter_map(|line| line.strip_prefix("//! ")).skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").fold(String::new(), |text, line| text + line + "\n");
+        let documented = documented.replace("pack = \"rules.toml\"", "");
+        let config = Config::parse("documentation", &documented).expect("the documented configuration");
+        assert_eq!(config.source.name_of(Topic::Transactions), "transaction.created");
+        assert_eq!(config.time.tick_interval, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn money_is_not_written_as_a_binary_fraction() {
+        let problems = Config::parse("c.toml", "[limits]\nvar = 0.1\n").map_err(|error| error.to_string()).expect_err("a problem");
+        assert!(problems.contains("limits.var") && problems.contains("\"0.1\""), "{problems}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Each event once: what has an identity goes through the admission, the rest passes by.
+
+use headwater_operators::admission::Admission;
+use headwater_operators::keyed_fold::{FoldInput, FoldOutput, Pace, keyed_fold};
+use headwater_schemas::events::Event;
+use headwater_schemas::{Placed, Topic};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::core::partition::Partition;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::{Concat, Concatenate};
+
+use super::sinks::Sinks;
+use super::{Events, FlowSettings, Topics};
+
+/// The events that other parts read.
+pub(super) struct Admitted<'scope> {
+    pub(super) accounts: Events<'scope>,
+    pub(super) orders: Events<'scope>,
+    pub(super) fills: Events<'scope>,
+    pub(super) transactions: Events<'scope>,
+}
+
+/// The topics whose events have identities.
+const WITH_IDENTITY: [Topic; 6] = [Topic::Accounts, Topic::Orders, Topic::Fills, Topic::Transactions, Topic::Payments, Topic::Transfers];
+
+pub(super) fn admit<'scope>(
+    topics: &mut Topics<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> Admitted<'scope> {
+    let scope = topics.scope;
+    let all: Vec<_> = WITH_IDENTITY.iter().map(|topic| topics.take(*topic)).collect();
+    let mut halves = scope.concatenate(all).partition::<CapacityContainerBuilder<Vec<_>>, _, _>(2, |event: Placed<Event>| (u64::from(event.event.identity().is_some()), event));
+    let (identified, others) = match (halves.pop(), halves.pop()) {
+        (Some(identified), Some(others)) => (identified, others),
+        _ => (empty(scope), empty(scope)),
+    };
+    let view = Admission { horizon: settings.horizon, duplicates: std::sync::Arc::clone(&settings.duplicates) };
+    let input = FoldInput { events: identified, broadcasts: empty(scope), ends };
+    let FoldOutput { derived, dead_letters, .. } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
+    sinks.dead_letters(dead_letters);
+
+    // An admitted event keeps its record's place: it is the record, not something derived from it.
+    let mut by_topic = derived
+        .concat(others)
+        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(WITH_IDENTITY.len() as u64, |event: Placed<Event>| {
+            let topic = event.event.topic();
+            let place = event.place.derived(0);
+            let index = WITH_IDENTITY.iter().position(|known| *known == topic).unwrap_or(0);
+            (index as u64, Placed { place, event: event.event })
+        })
+        .into_iter();
+    let mut next = || by_topic.next().unwrap_or_else(|| empty(scope));
+    Admitted { accounts: next(), orders: next(), fills: next(), transactions: next() }
+}

@@ -1,0 +1,36 @@
+//! Transactions to decisions.
+
+use std::sync::Arc;
+
+use headwater_operators::fraud::{Fraud, FraudRow};
+use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_schemas::Placed;
+use headwater_schemas::events::Event;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Map;
+
+use super::sinks::Sinks;
+use super::{Events, FlowSettings};
+
+/// Scores every transaction.
+pub(super) fn scores<'scope>(
+    transactions: Events<'scope>,
+    reference: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) {
+    let transactions = transactions.flat_map(|Placed { place, event }| match event {
+        Event::Transaction(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let input = FoldInput { events: transactions, broadcasts: reference, ends };
+    let view = Fraud::with_horizon(Arc::clone(&settings.fraud), settings.horizon);
+    let scores = keyed_fold("fraud", view, input, settings.tick_interval(), Pace::Tick);
+    sinks.dead_letters(scores.dead_letters);
+    let (decisions, alerts) = (sinks.add(), sinks.alerts());
+    sinks.rows("commit decisions", scores.rows, move |row, tick, diff| match row {
+        FraudRow::Decision(row) => decisions.push(row, tick, diff),
+        FraudRow::Alert(row) => alerts.push(row, tick, diff),
+    });
+}

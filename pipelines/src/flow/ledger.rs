@@ -1,0 +1,47 @@
+//! Transactions to legs, legs to balances.
+
+use differential_dataflow::VecCollection;
+use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::ledger::{Balances, Posting, Postings};
+use headwater_schemas::Placed;
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::Balance;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::vec::Map;
+
+use super::sinks::Sinks;
+use super::{Events, FlowSettings};
+
+/// What each transaction does to balances; its legs are `ledger_entries`.
+pub(super) fn postings<'scope>(
+    transactions: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> StreamVec<'scope, u64, Placed<Posting>> {
+    let scope = transactions.scope();
+    let transactions = transactions.flat_map(|Placed { place, event }| match event {
+        Event::Transaction(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let input = FoldInput { events: transactions, broadcasts: empty(scope), ends };
+    let postings = keyed_fold("postings", Postings, input, settings.tick_interval(), Pace::Tick);
+    sinks.dead_letters(postings.dead_letters);
+    sinks.table("commit ledger entries", postings.rows);
+    postings.derived
+}
+
+/// The balances: once per tick for the table, once per grid point for valuations, which is what comes back.
+pub(super) fn balances<'scope>(
+    postings: StreamVec<'scope, u64, Placed<Posting>>,
+    reference: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> VecCollection<'scope, u64, Balance, isize> {
+    let input = || FoldInput { events: postings.clone(), broadcasts: reference.clone(), ends: ends.clone() };
+    let per_tick = keyed_fold("balances", Balances, input(), settings.tick_interval(), Pace::Tick);
+    sinks.table("commit balances", per_tick.rows);
+    keyed_fold("balances on the grid", Balances, input(), settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows
+}

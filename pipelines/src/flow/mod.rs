@@ -1,0 +1,119 @@
+//! The whole flow, from topics to committed tables.
+//!
+//! ```text
+//!  source ─► admission ─┬─► trading: order book ─► executions ─┐
+//!     │      (each once)├─► fills ────────────────────────────┴─► positions ─┐
+//!     │                 ├─► ledger: legs ─► balances ────────────────────────┼─► valuation ─► portfolios, risk, alerts
+//!     │                 └─► fraud: scores, decisions, alerts                 │
+//!     ├─► market data: marks, rates, closes ────────────────────────────────┘
+//!     ├─► reference: instruments, customers, limits, accounts (to every worker)
+//!     └─► dead letters, remap
+//!
+//!  every row ─► tables ─► commit (one tick closes all tables)
+//! ```
+//!
+//! One file per part, each a function from streams to streams. What a part commits goes into [`sinks::Sinks`].
+
+mod admission;
+mod fraud;
+mod ledger;
+mod reference;
+mod sinks;
+mod trading;
+mod valuation;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use headwater_connectors::parquet::commit::{CommitSettings, commit};
+use headwater_connectors::source::{SourceProgress, SourceSettings, source};
+use headwater_operators::fraud::Pack;
+use headwater_operators::matching::MatchingConfig;
+use headwater_operators::valuation::{LimitDefaults, RiskSettings};
+use headwater_schemas::events::Event;
+use headwater_schemas::{Id, Placed, Topic};
+use timely::dataflow::operators::vec::Filter;
+use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::{Scope, StreamVec};
+
+use sinks::Sinks;
+
+/// Events of a topic on their way.
+type Events<'scope> = StreamVec<'scope, u64, Placed<Event>>;
+
+/// What the flow needs to know.
+#[derive(Clone)]
+pub struct FlowSettings {
+    /// Where events come from.
+    pub source: SourceSettings,
+    /// How they are committed.
+    pub commit: CommitSettings,
+    /// How late an event may be, and how long its identity is remembered, in nanoseconds.
+    pub horizon: u64,
+    /// Nanoseconds between grid points: a multiple of the tick interval.
+    pub valuation_interval: u64,
+    /// The currency that books are valued in.
+    pub base_currency: Id,
+    /// How risk is estimated.
+    pub risk: RiskSettings,
+    /// Limits for what has none of its own.
+    pub limits: LimitDefaults,
+    /// How orders are matched.
+    pub matching: MatchingConfig,
+    /// The rules that transactions are scored by.
+    pub fraud: Arc<Pack>,
+    /// Counts events that came again.
+    pub duplicates: Arc<AtomicU64>,
+}
+
+impl FlowSettings {
+    const fn tick_interval(&self) -> u64 {
+        self.source.tick_interval
+    }
+
+    /// Ticks between grid points.
+    const fn grid_ticks(&self) -> u64 {
+        self.valuation_interval / self.source.tick_interval
+    }
+}
+
+/// The streams of all topics.
+struct Topics<'scope> {
+    scope: Scope<'scope, u64>,
+    streams: BTreeMap<Topic, Events<'scope>>,
+}
+
+impl<'scope> Topics<'scope> {
+    /// The events of a topic. A topic is taken once; what several parts read is shared by them.
+    fn take(&mut self, topic: Topic) -> Events<'scope> {
+        self.streams.remove(&topic).unwrap_or_else(|| timely::dataflow::operators::generic::operator::empty(self.scope))
+    }
+}
+
+/// Builds the flow of one worker.
+pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
+    let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
+    let progress = SourceProgress::default();
+    let source = source(scope, settings.source.clone(), frontier, progress.clone());
+    let ends = source.ends.broadcast();
+    let mut topics = Topics { scope, streams: source.events };
+    let mut sinks = Sinks::new(source.dead_letters, source.remap);
+
+    let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
+    let reference = reference::reference(&mut topics, admitted.accounts.clone());
+    let executions = trading::matching(admitted.orders, reference.clone(), ends.clone(), settings, &mut sinks);
+    let holdings = trading::positions(executions, admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
+    let postings = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);
+    let balances = ledger::balances(postings, reference.clone(), ends.clone(), settings, &mut sinks);
+    fraud::scores(admitted.transactions, reference.clone(), ends.clone(), settings, &mut sinks);
+    let market = valuation::Market { holdings, balances, accounts: admitted.accounts, reference };
+    valuation::valuation(&mut topics, market, ends.clone(), settings, &mut sinks);
+
+    let (tables, done) = sinks.finish();
+    done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
+    let mut commit_settings = settings.commit.clone();
+    commit_settings.grid_interval = settings.valuation_interval;
+    commit(scope, commit_settings, tables, progress, done, ends);
+}

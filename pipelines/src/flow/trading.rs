@@ -1,0 +1,66 @@
+//! Orders to executions, executions and fills to positions.
+
+use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::matching::{BookRow, Matching};
+use headwater_operators::positions::{Holding, PositionEvent, Positions};
+use headwater_schemas::Placed;
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::Execution;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::Map;
+
+use differential_dataflow::{AsCollection, VecCollection};
+
+use super::sinks::Sinks;
+use super::{Events, FlowSettings};
+
+/// The order book of each symbol.
+pub(super) fn matching<'scope>(
+    orders: Events<'scope>,
+    reference: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> StreamVec<'scope, u64, Placed<Execution>> {
+    let messages = orders.flat_map(|Placed { place, event }| match event {
+        Event::Order(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let input = FoldInput { events: messages, broadcasts: reference, ends };
+    let books = keyed_fold("order books", Matching::new(settings.matching.clone()), input, settings.tick_interval(), Pace::Tick);
+    sinks.dead_letters(books.dead_letters);
+
+    let (order_events, open_orders, top_of_book) = (sinks.add(), sinks.add(), sinks.add());
+    sinks.rows("commit order books", books.rows, move |row, tick, diff| match row {
+        BookRow::OrderEvent(row) => order_events.push(row, tick, diff),
+        BookRow::OpenOrder(row) => open_orders.push(row, tick, diff),
+        BookRow::TopOfBook(row) => top_of_book.push(row, tick, diff),
+        BookRow::BookState(_) => {}
+    });
+    let tick_interval = settings.tick_interval();
+    let executions = books.derived.clone().map(move |execution| (execution.event, execution.place.time / tick_interval, 1));
+    sinks.table("commit executions", executions.as_collection());
+    books.derived
+}
+
+/// What each account holds, on the grid.
+pub(super) fn positions<'scope>(
+    executions: StreamVec<'scope, u64, Placed<Execution>>,
+    fills: Events<'scope>,
+    reference: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> VecCollection<'scope, u64, Holding, isize> {
+    let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
+    let fills = fills.flat_map(|Placed { place, event }| match event {
+        Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
+        _ => None,
+    });
+    let input = FoldInput { events: executions.concat(fills), broadcasts: reference, ends };
+    let view = Positions { horizon: settings.horizon };
+    let positions = keyed_fold("positions", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
+    sinks.dead_letters(positions.dead_letters);
+    positions.rows
+}

@@ -1,0 +1,242 @@
+//! Positions and balances to portfolios, risk and limit alerts, on the event-time grid.
+
+use std::hash::{Hash, Hasher};
+
+use differential_dataflow::{AsCollection, VecCollection};
+use headwater_operators::keyed_fold::{FoldInput, Pace, View, keyed_fold};
+use headwater_operators::latest::{Latest, Upsert};
+use headwater_operators::positions::Holding;
+use headwater_operators::valuation::grid::{GridChange, on_grid, placed};
+use headwater_operators::valuation::{
+    Contribution, Drawdowns, ExposureLimits, Known, Marks, MarketEvent, Measure, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
+};
+use headwater_schemas::events::{AccountEvent, Event, LimitKind};
+use headwater_schemas::tables::{Balance, Position, Risk};
+use headwater_schemas::{Date, Decimal, Factor, Id, Placed, Statistic, Text, Topic};
+use rustc_hash::FxHasher;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::Concatenate;
+
+use super::sinks::Sinks;
+use super::{Events, FlowSettings, Topics};
+
+/// What is valued.
+pub(super) struct Market<'scope> {
+    pub(super) holdings: VecCollection<'scope, u64, Holding, isize>,
+    pub(super) balances: VecCollection<'scope, u64, Balance, isize>,
+    pub(super) accounts: Events<'scope>,
+    pub(super) reference: Events<'scope>,
+}
+
+type Grid<'scope, D> = StreamVec<'scope, u64, GridChange<D>>;
+
+pub(super) fn valuation<'scope>(
+    topics: &mut Topics<'scope>,
+    market: Market<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) {
+    let scope = topics.scope;
+    let (tick_interval, worker) = (settings.tick_interval(), scope.index());
+
+    // What each worker knows: of its own accounts, and of the market all there is.
+    let known = scope.concatenate([
+        market.holdings.inner.map(|(holding, tick, diff)| (Known::Holding(holding), tick, diff)),
+        cash(market.balances),
+        account_terms(market.accounts, ends.clone(), settings),
+        market_data(topics, market.reference.clone(), ends.clone(), settings).broadcast(),
+    ]);
+    let mut valuer = Valuer::new(worker, settings.base_currency.clone(), settings.risk.window);
+    let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, said| {
+        let mut valued = Vec::new();
+        valuer.advance(tick.saturating_mul(tick_interval), changes, &mut valued);
+        said.extend(valued.into_iter().map(|valued| (valued, tick)));
+    });
+    let (positions, contributions, vectors) = split(valued);
+    sinks.table("commit positions", positions.clone().as_collection());
+
+    // Sums and ratios of accounts and books.
+    let values = portfolios(contributions.as_collection());
+    let scope_values = now(values.inner, tick_interval, |value: &ScopeValue| &value.scope);
+    let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone() };
+    sinks.table("commit portfolios", keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Tick).rows);
+
+    // What could be lost.
+    let risk = risk(vectors, settings.risk.clone(), tick_interval);
+    sinks.table("commit risk", risk.clone().as_collection());
+
+    // And what must not be exceeded.
+    let measures = scope.concatenate([
+        scope_values.flat_map(measures_of_scope),
+        now(positions, tick_interval, |position: &Position| &position.symbol).flat_map(measure_of_position),
+        now(risk, tick_interval, |risk: &Risk| &risk.scope).flat_map(measure_of_risk),
+    ]);
+    let input = FoldInput { events: measures, broadcasts: market.reference, ends };
+    let limits = keyed_fold("limits", ExposureLimits { defaults: settings.limits.clone() }, input, tick_interval, Pace::Tick);
+    let alerts = sinks.alerts();
+    sinks.rows("commit limit alerts", limits.rows, move |row, tick, diff| alerts.push(row, tick, diff));
+}
+
+/// What accounts of ours have posted.
+fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
+    balances.inner.flat_map(|(row, tick, diff)| {
+        let ours = !row.account_id.starts_with("external:");
+        ours.then(|| (Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted }, tick, diff))
+    })
+}
+
+/// The currency and book of each account, at the worker that has its positions.
+fn account_terms<'scope>(accounts: Events<'scope>, ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> Grid<'scope, Known> {
+    let terms = accounts.flat_map(|Placed { place, event }| match event {
+        Event::Account(AccountEvent::Opened(opened)) => {
+            let event = Upsert::Put(opened.account_id.clone(), (opened.account_id.clone(), Some(opened.currency.clone()), opened.book.clone()));
+            Some(Placed { place, event })
+        }
+        _ => None,
+    });
+    let rows = on_grid_latest("account terms", terms, ends, settings);
+    rows.flat_map(|((account_id, currency, book), tick, diff): ((Id, Option<Id>, Option<Text>), u64, isize)| {
+        Some((Known::Account { account_id, currency: currency?, book }, tick, diff))
+    })
+}
+
+/// Terms, rates, closes and marks.
+fn market_data<'scope>(
+    topics: &mut Topics<'scope>,
+    reference: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+) -> Grid<'scope, Known> {
+    let scope = topics.scope;
+    let first = scope.index() == 0;
+    // Reference data is on every worker already; one of them is enough to say it here.
+    let instruments = reference.flat_map(move |Placed { place, event }| match event {
+        Event::Instrument(instrument) if first => {
+            let terms = (instrument.symbol.clone(), instrument.currency.clone(), instrument.multiplier.unwrap_or(Factor::whole(1)));
+            Some(Placed { place, event: Upsert::Put(instrument.symbol, terms) })
+        }
+        _ => None,
+    });
+    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings)
+        .map(|((symbol, currency, multiplier), tick, diff): ((Id, Id, Factor), u64, isize)| (Known::Instrument { symbol, currency, multiplier }, tick, diff));
+
+    let rates = topics.take(Topic::FxRates).flat_map(|Placed { place, event }| match event {
+        Event::FxRate(rate) => Some(Placed { place, event: Upsert::Put((rate.base.clone(), rate.quote.clone()), (rate.base, rate.quote, rate.rate)) }),
+        _ => None,
+    });
+    let rates = on_grid_latest("rates", rates, ends.clone(), settings)
+        .map(|((base, quote, rate), tick, diff): ((Id, Id, Factor), u64, isize)| (Known::Rate { base, quote, rate }, tick, diff));
+
+    let closing = topics.take(Topic::Closes);
+    let closes = closing.clone().flat_map(|Placed { place, event }| match event {
+        Event::Close(close) => Some(Placed { place, event: Upsert::Put((close.symbol.clone(), close.date), (close.symbol, close.date, close.close)) }),
+        _ => None,
+    });
+    let closes = on_grid_latest("closes", closes, ends.clone(), settings)
+        .map(|((symbol, date, close), tick, diff): ((Id, Date, _), u64, isize)| (Known::Close { symbol, date, close }, tick, diff));
+
+    let prices = scope.concatenate([topics.take(Topic::Quotes), topics.take(Topic::Trades), closing]);
+    let prices = prices.flat_map(|Placed { place, event }| {
+        let event = match event {
+            Event::Quote(quote) => MarketEvent::Quote(quote),
+            Event::Trade(trade) => MarketEvent::Trade(trade),
+            Event::Close(close) => MarketEvent::Close(close),
+            _ => return None,
+        };
+        Some(Placed { place, event })
+    });
+    let input = FoldInput { events: prices, broadcasts: empty(scope), ends };
+    let marks = keyed_fold("marks", Marks, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
+    let marks = marks.rows.inner.map(|(mark, tick, diff)| (Known::Mark(mark), tick, diff));
+    scope.concatenate([instruments, rates, closes, marks])
+}
+
+/// The latest record of each key, on the grid.
+fn on_grid_latest<'scope, K, R>(
+    name: &str,
+    upserts: StreamVec<'scope, u64, Placed<Upsert<K, R>>>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+) -> Grid<'scope, R>
+where
+    K: timely::ExchangeData + Clone + Ord + Hash,
+    R: timely::ExchangeData + Clone + Ord,
+    Latest<K, R>: View<Event = Upsert<K, R>, Broadcast = (), Row = R>,
+{
+    let scope = upserts.scope();
+    let input = FoldInput { events: upserts, broadcasts: empty(scope), ends };
+    keyed_fold(name, Latest::<K, R>::new(), input, settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows.inner
+}
+
+type Split<'scope> = (Grid<'scope, Position>, Grid<'scope, Contribution>, Grid<'scope, ScopeVector>);
+
+/// What the valuer says, apart.
+fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
+    let positions = valued.clone().flat_map(|(valued, tick)| match valued {
+        Valued::Position(row, diff) => Some((row, tick, diff)),
+        _ => None,
+    });
+    let contributions = valued.clone().flat_map(|(valued, tick)| match valued {
+        Valued::Contribution(part, diff) => Some((part, tick, diff)),
+        _ => None,
+    });
+    let vectors = valued.flat_map(|(valued, tick)| match valued {
+        Valued::Vector(vector) => Some((vector, tick, 1)),
+        _ => None,
+    });
+    (positions, contributions, vectors)
+}
+
+/// What is at a grid point, as events of that time.
+fn now<'scope, D: Clone + 'static>(
+    changes: Grid<'scope, D>,
+    tick_interval: u64,
+    key: impl Fn(&D) -> &Id + 'static,
+) -> StreamVec<'scope, u64, Placed<D>> {
+    changes.flat_map(move |(row, tick, diff)| {
+        let mut hasher = FxHasher::default();
+        key(&row).hash(&mut hasher);
+        (diff > 0).then(|| placed(row, tick, tick_interval, hasher.finish()))
+    })
+}
+
+fn measure(place: &Placed<impl Sized>, scope: &Id, kind: LimitKind, symbol: Option<Id>, value: Decimal) -> Placed<Measure> {
+    Placed { place: place.place, event: Measure { scope: scope.clone(), kind, symbol, value } }
+}
+
+fn measures_of_scope(value: Placed<ScopeValue>) -> Vec<Placed<Measure>> {
+    let scope = &value.event;
+    let fraction = |statistic: Statistic| fraction(statistic.value());
+    let gross = Decimal::from_units(scope.sums.gross.units());
+    let mut measures = vec![measure(&value, &scope.scope, LimitKind::GrossExposure, None, gross)];
+    // Without equity leverage has no value: nothing to hold against a limit, and nothing that would clear an alert.
+    measures.extend(scope.sums.leverage().map(|leverage| measure(&value, &scope.scope, LimitKind::Leverage, None, fraction(leverage))));
+    let (weight, symbol) = scope.heaviest.clone().map_or((Decimal::ZERO, None), |(weight, symbol)| (fraction(weight), Some(symbol)));
+    measures.push(measure(&value, &scope.scope, LimitKind::Concentration, symbol, weight));
+    measures
+}
+
+fn measure_of_position(position: Placed<Position>) -> Option<Placed<Measure>> {
+    let row = &position.event;
+    let scope = Id::derived(format!("account:{}", row.account_id));
+    let value = Decimal::from_units(row.market_value?.units());
+    Some(measure(&position, &scope, LimitKind::PositionValue, Some(row.symbol.clone()), value))
+}
+
+/// The VaR that limits are about: historical, at 95 %.
+fn measure_of_risk(risk: Placed<Risk>) -> Option<Placed<Measure>> {
+    let row = &risk.event;
+    let is_limited = (row.confidence.value() - 0.95).abs() < 1e-9;
+    let loss = Decimal::from_units(row.var.units().max(0));
+    is_limited.then(|| measure(&risk, &row.scope, LimitKind::Var, None, loss))
+}
+
+/// A ratio as a decimal with nine digits, to be compared with a limit. Beyond 18 digits it is as good as infinite.
+#[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
+fn fraction(ratio: f64) -> Decimal {
+    Decimal::from_units((ratio.clamp(-1e18, 1e18) * 1e9).round_ties_even() as i128)
+}

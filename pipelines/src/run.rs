@@ -1,0 +1,174 @@
+//! Running the pipeline: from a source and a data directory to the last commit.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use headwater_connectors::parquet::commit::CommitSettings;
+use headwater_connectors::parquet::directory::DataDirectory;
+use headwater_connectors::source::{Mode, SourceCounters, SourceSettings};
+use headwater_connectors::transport::Transport;
+use headwater_operators::fraud::Pack;
+use headwater_schemas::Topic;
+
+use crate::config::{Config, SourceConfig};
+use crate::flow::{self, FlowSettings};
+use crate::metrics::Metrics;
+use crate::{http, location, progress, wall_clock};
+
+/// What to run.
+pub struct Run {
+    /// Where events come from.
+    pub transport: Arc<dyn Transport>,
+    /// Where tables go.
+    pub data: PathBuf,
+    /// How.
+    pub config: Config,
+    /// Whether to end with what is there now.
+    pub until_end: bool,
+    /// Threads that work.
+    pub workers: usize,
+    /// Set from outside to end a live run.
+    pub stop: Arc<AtomicBool>,
+    /// Where it is counted what was read.
+    pub counters: Arc<SourceCounters>,
+    /// Whether to show progress on a terminal.
+    pub show_progress: bool,
+}
+
+/// How long a worker sleeps at most when it has nothing to do.
+const PARK: Duration = Duration::from_millis(10);
+
+/// Runs until the source's end, a stop, or an error.
+pub fn run(run: Run) -> anyhow::Result<()> {
+    let directory = DataDirectory::open_empty(&run.data)?;
+    let partitions = location::partitions(run.transport.as_ref(), &run.config.source)?;
+    if run.until_end && partitions.values().all(Vec::is_empty) {
+        bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
+    }
+    let metrics = Arc::new(Metrics::new()?);
+    let counters = Arc::clone(&run.counters);
+    let failure = Failure::default();
+    let settings = settings(&run, partitions, &counters, &metrics, &failure)?;
+
+    metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
+    let server = http::serve(&run.config.http.address, Arc::clone(&metrics))?;
+    let progress = progress::show(run.show_progress, Arc::clone(&counters), Arc::clone(&metrics));
+    let worked = work(run.workers, &settings, &metrics, &failure);
+    progress.finish();
+    drop(server);
+    drop(directory);
+    worked?;
+    failure.result()
+}
+
+/// The first error that ended the run.
+#[derive(Clone, Default)]
+struct Failure {
+    failed: Arc<AtomicBool>,
+    first: Arc<Mutex<Option<String>>>,
+}
+
+impl Failure {
+    fn set(&self, error: &dyn std::fmt::Display) {
+        if let Ok(mut first) = self.first.lock() {
+            first.get_or_insert_with(|| error.to_string());
+        }
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn result(&self) -> anyhow::Result<()> {
+        match self.first.lock().ok().and_then(|mut first| first.take()) {
+            Some(error) => bail!(error),
+            None => Ok(()),
+        }
+    }
+}
+
+fn settings(
+    run: &Run,
+    partitions: std::collections::BTreeMap<Topic, Vec<headwater_connectors::transport::PartitionState>>,
+    counters: &Arc<SourceCounters>,
+    metrics: &Arc<Metrics>,
+    failure: &Failure,
+) -> anyhow::Result<FlowSettings> {
+    let config = &run.config;
+    let tick_interval = nanos(config.time.tick_interval);
+    let mode = if run.until_end {
+        Mode::Bounded
+    } else {
+        Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: nanos(config.time.idle_allowance), stop: Arc::clone(&run.stop) }
+    };
+    let (source_failure, commit_failure) = (failure.clone(), failure.clone());
+    let (published, at) = (Arc::clone(metrics), Arc::clone(counters));
+    Ok(FlowSettings {
+        source: SourceSettings {
+            transport: Arc::clone(&run.transport),
+            partitions: Arc::new(partitions),
+            names: Arc::new(names(&config.source)),
+            start: Arc::default(),
+            start_tick: 0,
+            tick_interval,
+            budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
+            mode,
+            counters: Arc::clone(counters),
+            failure: Arc::new(move |error| source_failure.set(&error)),
+        },
+        commit: CommitSettings {
+            data: run.data.clone(),
+            interval: config.commit.interval,
+            tick_interval,
+            grid_interval: nanos(config.valuation.interval),
+            now_text: Arc::new(wall_clock::now_text),
+            published: Arc::new(move |record, took| published.committed(record, took, &at)),
+            failure: Arc::new(move |error| commit_failure.set(&error)),
+        },
+        horizon: nanos(config.time.horizon),
+        valuation_interval: nanos(config.valuation.interval),
+        base_currency: config.valuation.base_currency.clone(),
+        risk: config.risk.clone(),
+        limits: config.limits.clone(),
+        matching: config.matching.clone(),
+        fraud: match &config.fraud.pack {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?;
+                Pack::parse(&file.display().to_string(), &text)?
+            }
+            None => Pack::banking()?,
+        },
+        duplicates: Arc::default(),
+    })
+}
+
+fn names(config: &SourceConfig) -> std::collections::BTreeMap<Topic, String> {
+    Topic::ALL.iter().map(|topic| (*topic, config.name_of(*topic))).collect()
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Steps the workers until the dataflow is done, or something failed.
+fn work(workers: usize, settings: &FlowSettings, metrics: &Arc<Metrics>, failure: &Failure) -> anyhow::Result<()> {
+    let (settings, metrics, failure) = (settings.clone(), Arc::clone(metrics), failure.clone());
+    let guards = timely::execute(timely::Config::process(workers.max(1)), move |worker| {
+        metrics.observe_operators(worker);
+        worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings));
+        while worker.has_dataflows() {
+            if failure.failed.load(Ordering::Relaxed) {
+                for dataflow in worker.installed_dataflows() {
+                    worker.drop_dataflow(dataflow);
+                }
+                break;
+            }
+            worker.step_or_park(Some(PARK));
+        }
+    });
+    let guards = guards.map_err(|error| anyhow::anyhow!("starting the workers: {error}"))?;
+    for result in guards.join() {
+        result.map_err(|error| anyhow::anyhow!("a worker died: {error}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What is known before the simulation begins: instruments, customers, accounts, limits, rates, closes, deposits.
+
+use headwater_schemas::events::*;
+use headwater_schemas::{Amount, Date, Decimal, EventTime, Factor, Id, Price, Size, Text};
+
+use super::SimulatorSettings;
+use super::dice::{Dice, Purpose};
+use super::market::{TICK, eur_usd, log_returns};
+use super::people::{Account, BOOKS, People, Person};
+use super::schedule::{DAY, SECOND};
+use super::shares::{SHARES, Share};
+
+/// How many days before the start accounts are opened, and funded. Neither new nor dormant when the simulation begins.
+const OPENED_DAYS_AGO: i64 = 60;
+const FUNDED_DAYS_AGO: i64 = 30;
+
+/// The opening events, in order.
+pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event> {
+    let start = settings.start.nanos();
+    let opened = EventTime::from_nanos(start - OPENED_DAYS_AGO * DAY);
+    let mut events: Vec<Event> = SHARES.iter().map(|share| Event::Instrument(Box::new(instrument(share)))).collect();
+    events.extend(people.persons.iter().map(|person| Event::Customer(Box::new(customer(person)))));
+    events.extend(limits());
+    events.extend(wishes(people));
+    events.extend(people.accounts.iter().map(|account| Event::Account(AccountEvent::Opened(Box::new(opening(account, opened))))));
+    events.push(eur_usd(10_850, opened.nanos()));
+    events.push(eur_usd(10_850, start));
+    events.extend(closes(settings));
+    let mut deposits: Vec<_> = people.accounts.iter().map(|account| deposit(account, start)).collect();
+    deposits.sort_by_key(|deposit| deposit.ts);
+    events.extend(deposits.into_iter().map(|deposit| Event::Transaction(Box::new(deposit))));
+    events
+}
+
+fn instrument(share: &Share) -> Instrument {
+    Instrument {
+        symbol: Id::derived(share.symbol),
+        asset_class: AssetClass::Equity,
+        currency: Id::derived("USD"),
+        tick_size: Factor::from_units(TICK),
+        lot_size: Factor::whole(1),
+        multiplier: None,
+        reference_price: Some(Price::from_units(i128::from(share.close) * TICK)),
+        price_band_bps: Some(Factor::whole(1_000)),
+        adv: Some(Size::whole(share.volume)),
+        isin: Some(Text::const_new(share.isin)),
+        ts: None,
+    }
+}
+
+fn customer(person: &Person) -> Customer {
+    Customer {
+        customer_id: person.id.clone(),
+        group_id: person.group.clone(),
+        home_lat: Some(person.latitude),
+        home_lon: Some(person.longitude),
+        timezone: Some(Text::const_new(person.city.zone)),
+        country: Some(Text::const_new(person.city.country)),
+        birth_date: Some(Date::from_days(person.born)),
+        ts: None,
+    }
+}
+
+fn opening(account: &Account, ts: EventTime) -> AccountOpened {
+    let savings = account.kind == AccountType::Savings;
+    AccountOpened {
+        account_id: account.id.clone(),
+        customer_id: account.owner.id.clone(),
+        account_type: account.kind,
+        currency: account.currency.clone(),
+        book: account.book.map(Text::const_new),
+        interest_rate: savings.then(|| Decimal::from_units(25_000_000)),
+        overdraft_limit: (account.kind == AccountType::Checking).then(|| Amount::whole(500)),
+        ts,
+    }
+}
+
+/// The deposit that funds an account: on a working day, at noon where its owner lives.
+fn deposit(account: &Account, start: i64) -> Transaction {
+    let mut day = (start - FUNDED_DAYS_AGO * DAY).div_euclid(DAY);
+    while !working(day) {
+        day -= 1;
+    }
+    let noon = day * DAY + (12 - account.owner.city.hours) * 3_600 * SECOND;
+    Transaction {
+        channel: Some(Channel::Wire),
+        description: Some(Text::const_new("opening deposit")),
+        ..blank(format!("D-{}", account.id), account, TransactionType::Deposit, account.funds, noon)
+    }
+}
+
+/// A transaction with what it must have.
+pub(super) fn blank(id: String, account: &Account, r#type: TransactionType, cents: i64, ts: i64) -> Transaction {
+    Transaction {
+        transaction_id: Id::derived(id),
+        account_id: account.id.clone(),
+        r#type,
+        amount: cents_of(cents),
+        currency: account.currency.clone(),
+        counterparty_account: None,
+        phase: None,
+        pending_id: None,
+        reverses: None,
+        channel: None,
+        merchant: None,
+        mcc: None,
+        description: None,
+        device_id: None,
+        lat: None,
+        lon: None,
+        country: None,
+        balance_after: None,
+        ts: EventTime::from_nanos(ts),
+    }
+}
+
+/// An amount of so many cents.
+pub(super) fn cents_of(cents: i64) -> Amount {
+    Amount::from_units(i128::from(cents.max(0)) * 10_000_000)
+}
+
+/// The limits: what holds for everybody, and some that trading will soon go beyond.
+fn limits() -> impl Iterator<Item = Event> {
+    use LimitKind::{Concentration, GrossExposure, Leverage, OrderNotional, PositionValue, Var};
+    let everybody = [
+        (LimitScope::Default, PositionValue, 1_000_000_000),
+        (LimitScope::Default, Var, 50_000_000),
+        (LimitScope::Default, Leverage, 3_000),
+        (LimitScope::Default, OrderNotional, 500_000_000),
+    ];
+    let account = |name: &str| LimitScope::Account(Id::derived(name));
+    let tight = [
+        (account("INV-C022"), PositionValue, 15_000_000),
+        (account("INV-C023"), PositionValue, 25_000_000),
+        (account("INV-C024"), GrossExposure, 30_000_000),
+        (account("INV-C025"), Concentration, 400),
+        (account("INV-C028"), Var, 500_000),
+        (account("INV-C023"), Leverage, 1_500),
+        (LimitScope::Book(Id::derived("firm/equities/tech")), GrossExposure, 100_000_000),
+        (LimitScope::Book(Id::derived("firm/equities")), Var, 4_000_000),
+        (LimitScope::Book(Id::derived("firm")), GrossExposure, 2_000_000_000),
+    ];
+    everybody.into_iter().chain(tight).map(|(scope, kind, thousandths): (_, _, i128)| {
+        Event::Limit(Box::new(Limit { scope, kind, value: Decimal::from_units(thousandths * 1_000_000), warn_at: None, ts: None }))
+    })
+}
+
+/// What customers want to hear of: prices a little away from the close, and budgets that some will spend.
+fn wishes(people: &People) -> Vec<Event> {
+    let mut events = Vec::new();
+    let sides = [(Direction::Above, 1_003), (Direction::Below, 997)];
+    for (person, (share, (direction, per_mille))) in people.persons.iter().zip(SHARES.iter().zip(sides.into_iter().cycle())) {
+        let price = Price::from_units(i128::from(share.close * per_mille / 1_000) * TICK);
+        let (customer_id, symbol) = (person.id.clone(), Id::derived(share.symbol));
+        events.push(Event::Watch(Box::new(Watch { customer_id, symbol, direction, price, ts: None })));
+    }
+    for account in people.everyday().iter().take(20) {
+        let (customer_id, currency) = (account.owner.id.clone(), account.currency.clone());
+        let (category, amount) = (Text::const_new("groceries"), Amount::whole(50));
+        events.push(Event::Budget(Box::new(Budget { customer_id, category, amount, currency, threshold: None, ts: None })));
+    }
+    events
+}
+
+/// The closes of the trading days before the start, oldest first. They are made backwards from the last one, so that the
+/// history ends where the market begins.
+fn closes(settings: &SimulatorSettings) -> Vec<Event> {
+    let mut dice = Dice::new(settings.seed, Purpose::History);
+    let mut logs: Vec<f64> = SHARES.iter().map(|_| 0.0).collect();
+    let mut days = Vec::new();
+    let mut day = i64::from(settings.start.date().days());
+    for _ in 0..settings.history_days {
+        day -= 1;
+        while !working(day) {
+            day -= 1;
+        }
+        days.push(day_closes(day, &logs));
+        for ((log, share), moved) in logs.iter_mut().zip(&SHARES).zip(log_returns(&mut dice)) {
+            *log -= share.drift + moved;
+        }
+    }
+    days.into_iter().rev().flatten().collect()
+}
+
+fn day_closes(day: i64, logs: &[f64]) -> Vec<Event> {
+    let date = Date::from_days(i32::try_from(day).unwrap_or(0));
+    SHARES.iter().zip(logs).map(|(share, log)| super::market::close(share, super::market::moved(share.close, *log), date)).collect()
+}
+
+/// Whether a day since the epoch (a Thursday) is one from Monday to Friday.
+fn working(day: i64) -> bool {
+    (day + 3).rem_euclid(7) < 5
+}
+
+/// The book of the market makers.
+pub(super) fn makers_book() -> Option<&'static str> {
+    BOOKS.first().copied()
+}

@@ -1,0 +1,37 @@
+//! What the simulator hands out, and how it is published.
+
+use std::collections::BTreeMap;
+
+use headwater_connectors::transport::{Publisher, TransportError};
+use headwater_schemas::Topic;
+use headwater_schemas::events::Event;
+
+/// A record as it goes to a topic: bytes, because some of them are malformed on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it goes.
+    pub topic: Topic,
+    /// The key field of its event.
+    pub key: Option<String>,
+    /// One JSON object, unless it is malformed.
+    pub value: Vec<u8>,
+}
+
+impl Record {
+    /// The record of an event. `None` for a deletion, of which the simulator makes none.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let value = event.encode()?;
+        Some(Self { topic: event.topic(), key: Some(event.key().as_str().to_owned()), value })
+    }
+}
+
+/// Sends records, in their order, and says how many. It does not flush: whoever paces the simulator knows how often what
+/// was sent must be stored.
+pub fn publish(records: &[Record], publisher: &mut dyn Publisher, names: impl Fn(Topic) -> String) -> Result<usize, TransportError> {
+    let mut known: BTreeMap<Topic, String> = BTreeMap::new();
+    for record in records {
+        let name = known.entry(record.topic).or_insert_with(|| names(record.topic));
+        publisher.send(name, record.key.as_deref().map(str::as_bytes), Some(&record.value))?;
+    }
+    Ok(records.len())
+}

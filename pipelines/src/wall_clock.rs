@@ -1,0 +1,23 @@
+//! The wall clock: read here and nowhere else, and handed to who may know it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use headwater_connectors::source::WallClock;
+
+/// Nanoseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The clock for a live source.
+pub fn wall_clock() -> WallClock {
+    Arc::new(now)
+}
+
+/// Now, as RFC 3339.
+pub fn now_text() -> String {
+    headwater_schemas::EventTime::from_effective(now()).to_string()
+}

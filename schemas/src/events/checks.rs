@@ -1,0 +1,73 @@
+//! What no single value shows to be wrong: fields that are out of their range or contradict each other.
+//!
+//! Only what is wrong whatever the other events say is checked here. Whether an account exists, a price is on the tick or
+//! a hold is open, is known to the views alone.
+
+use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, TransferEvent};
+use crate::value::{Decimal, Id, fixed};
+
+/// The greatest length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
+const MAX_CURRENCY_LENGTH: usize = 12;
+
+type Checked = Result<(), BadRecord>;
+
+impl Event {
+    /// Refuses what is wrong by itself.
+    pub(super) fn check(&self) -> Checked {
+        match self {
+            Self::Instrument(event) => currency("currency", &event.currency),
+            Self::Customer(event) => coordinates(("home_lat", event.home_lat), ("home_lon", event.home_lon)),
+            Self::Limit(event) => event.check(),
+            Self::Budget(event) => part("threshold", event.threshold).and_then(|()| currency("currency", &event.currency)),
+            Self::Account(AccountEvent::Opened(event)) => currency("currency", &event.currency),
+            Self::Account(AccountEvent::Updated(event)) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
+            Self::Close(event) => event.check(),
+            Self::FxRate(event) => event.check(),
+            Self::Order(OrderEvent::New(event)) => event.check(),
+            Self::Order(OrderEvent::Amend(event)) => event.check(),
+            Self::Transaction(event) => {
+                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| currency("currency", &event.currency))
+            }
+            Self::Payment(event) => {
+                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| currency("currency", &event.currency))
+            }
+            Self::Transfer(TransferEvent::Initiated(event)) => currency("currency", &event.currency),
+            Self::Access(event) => coordinates(("lat", event.lat), ("lon", event.lon)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A currency is an identifier of at most 12 characters.
+pub(super) fn currency(field: &str, word: &Id) -> Checked {
+    if word.len() > MAX_CURRENCY_LENGTH {
+        let message = format!("{field}: {word:?} has more than {MAX_CURRENCY_LENGTH} characters; send a code like USD");
+        return Err(BadRecord::new(ErrorCode::BadId, message));
+    }
+    Ok(())
+}
+
+/// A part of a bound is a fraction from 0 to 1.
+pub(super) fn part(field: &str, value: Option<Decimal>) -> Checked {
+    match value {
+        Some(value) if value.units() < 0 => {
+            Err(BadRecord::new(ErrorCode::NegativeNumber, format!("{field}: a part must not be negative; send a fraction from 0 to 1")))
+        }
+        Some(value) if value.units() > fixed::ONE => {
+            Err(BadRecord::new(ErrorCode::OutOfRange, format!("{field}: {value} is more than the whole; send 0.8 for 80 %")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn coordinates(lat: (&str, Option<Decimal>), lon: (&str, Option<Decimal>)) -> Checked {
+    let within = |value: Option<Decimal>, degrees: i128| value.is_none_or(|value| value.units().abs() <= degrees * fixed::ONE);
+    if !within(lat.1, 90) {
+        let message = format!("{}: a latitude lies between -90 and 90 degrees; are latitude and longitude swapped?", lat.0);
+        return Err(BadRecord::new(ErrorCode::OutOfRange, message));
+    }
+    if !within(lon.1, 180) {
+        return Err(BadRecord::new(ErrorCode::OutOfRange, format!("{}: a longitude lies between -180 and 180 degrees", lon.0)));
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! The catalog: a data directory's commits, and queries on the newest of them or on a given one.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::commits::Chain;
+use crate::committed::Committed;
+use crate::config::SqlConfig;
+use crate::current::CurrentCache;
+use crate::engine::Engine;
+use crate::error::{CatalogError, QueryError};
+use crate::query::{Answer, Snapshot};
+use crate::session::session;
+
+/// A data directory, open for queries.
+///
+/// Servers call [`Catalog::snapshot`] and the snapshot's `query`, which is `async`. A program without a runtime of its
+/// own calls [`Catalog::query`], which waits.
+pub struct Catalog {
+    config: SqlConfig,
+    /// Whether one commit was asked for, so that newer ones are none of our business.
+    pinned: bool,
+    engine: Arc<Engine>,
+    current: Arc<CurrentCache>,
+    newest: Mutex<Newest>,
+}
+
+struct Newest {
+    chain: Chain,
+    snapshot: Snapshot,
+}
+
+impl Catalog {
+    /// Opens a data directory as it is now, or as it was at a commit. Without any commit every table exists and is empty.
+    pub fn open(data_dir: &Path, at: Option<u64>) -> Result<Self, CatalogError> {
+        Self::open_with(data_dir, at, SqlConfig::default())
+    }
+
+    /// The same, with limits.
+    pub fn open_with(data_dir: &Path, at: Option<u64>, config: SqlConfig) -> Result<Self, CatalogError> {
+        let problems = config.validate();
+        if !problems.is_empty() {
+            return Err(CatalogError::Config(problems));
+        }
+        let chain = Chain::open(data_dir, at)?;
+        let engine = Arc::new(Engine::start(data_dir, &config)?);
+        let current = Arc::new(CurrentCache::new());
+        let snapshot = snapshot(&chain, &current, &config, &engine)?;
+        Ok(Self { config, pinned: at.is_some(), engine, current, newest: Mutex::new(Newest { chain, snapshot }) })
+    }
+
+    /// The same data directory at another commit, or following the newest.
+    pub fn reopen(&self, at: Option<u64>) -> Result<Self, CatalogError> {
+        let data = self.newest().chain.data().to_owned();
+        Self::open_with(&data, at, self.config.clone())
+    }
+
+    /// Whether one commit was asked for.
+    pub fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
+    /// Picks up commits which came since, unless one commit was asked for; tells whether any did. Queries that run go on
+    /// with the commit on which they began.
+    pub fn refresh(&self) -> Result<bool, CatalogError> {
+        let mut newest = self.newest();
+        if self.pinned || !newest.chain.extend()? {
+            return Ok(false);
+        }
+        newest.snapshot = snapshot(&newest.chain, &self.current, &self.config, &self.engine)?;
+        Ok(true)
+    }
+
+    /// All tables at the newest commit that was picked up.
+    pub fn snapshot(&self) -> Snapshot {
+        self.newest().snapshot.clone()
+    }
+
+    /// The number of that commit; 0 when there is none.
+    pub fn commit_id(&self) -> u64 {
+        self.newest().snapshot.commit_id()
+    }
+
+    /// Answers a statement, and waits where the answer has to be waited for. Not for `async` code: see
+    /// [`Catalog::snapshot`].
+    pub fn query(&self, sql: &str) -> Result<QueryResult, QueryError> {
+        let answer = self.engine.wait(self.snapshot().query(sql))?;
+        Ok(QueryResult { answer })
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        // What is behind the lock is replaced whole, so a panic elsewhere leaves nothing half done.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engine: &Arc<Engine>) -> Result<Snapshot, CatalogError> {
+    let committed = Arc::new(Committed::new(chain, Arc::clone(current)));
+    let session = session(&committed, config, &engine.resources).map_err(|error| CatalogError::Engine(error.to_string()))?;
+    Ok(Snapshot { committed, session, engine: Arc::clone(engine), config: config.clone() })
+}
+
+/// The rows that answer a query, batch by batch, for code that waits.
+pub struct QueryResult {
+    answer: Answer,
+}
+
+impl QueryResult {
+    /// The commit that all rows are from.
+    pub fn commit_id(&self) -> u64 {
+        self.answer.commit_id()
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        self.answer.schema()
+    }
+}
+
+impl Iterator for QueryResult {
+    type Item = Result<RecordBatch, QueryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let engine = Arc::clone(&self.answer.engine);
+        engine.wait(async { self.answer.next().await.transpose() }).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::names::Relation;
+    use crate::testing::{TestData, at, balance, facts, history, leg, rows, state, text, try_rows};
+    use crate::{Format, SqlConfig};
+    use headwater_schemas::Money;
+
+    #[test]
+    fn without_commits_every_table_is_there_and_empty() {
+        let data = TestData::new();
+        let catalog = data.catalog();
+        assert_eq!(catalog.commit_id(), 0);
+        for (name, _) in Relation::all() {
+            assert_eq!(rows(&catalog, &format!("SELECT * FROM {name}")), Vec::<String>::new(), "{name}");
+            assert_eq!(rows(&catalog, &format!("SELECT COUNT(*) FROM {name}")), ["0"], "{name}");
+        }
+    }
+
+    #[test]
+    fn commits_come_in_with_a_refresh_and_running_queries_keep_theirs() {
+        let mut data = TestData::new();
+        let catalog = data.catalog();
+        data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
+        assert_eq!(rows(&catalog, "SELECT COUNT(*) FROM balances"), ["0"]);
+        assert!(catalog.refresh().unwrap());
+        assert!(!catalog.refresh().unwrap());
+        let query = "SELECT account_id, posted, commit_id FROM balances";
+        assert_eq!(rows(&catalog, query), ["a,1,1"]);
+        let old = catalog.query(query).unwrap();
+        data.commit(vec![state(&[(balance("a", 2, at(1, 1)), 1)])]);
+        assert!(catalog.refresh().unwrap());
+        assert_eq!(rows(&catalog, query), ["a,2,2"]);
+        let mut out = Vec::new();
+        assert_eq!(old.write(Format::Csv, &mut out).unwrap().commit_id, 1);
+        assert_eq!(String::from_utf8(out).unwrap(), "account_id,posted,commit_id\na,1,1\n");
+    }
+
+    #[test]
+    fn a_commit_of_the_past_stays_what_it_was() {
+        let mut data = TestData::new();
+        for posted in 1..=3 {
+            data.commit(vec![
+                state(&[(balance("a", posted, at(1, posted)), 1)]),
+                history(&[(balance("a", posted, at(1, posted)), 1)]),
+                facts(&[leg(&format!("t{posted}"), 1, "a", "EUR", Money::whole(1), at(1, posted))]),
+            ]);
+        }
+        let sum = "SELECT (SELECT posted FROM balances) AS a, (SELECT COUNT(*) FROM ledger_entries) AS b, \
+                   (SELECT COUNT(*) FROM balances_history) AS c, (SELECT MAX(commit_id) FROM commits) AS d";
+        for (commit_id, expected) in [(1, "1,1,1,1"), (2, "2,2,2,2"), (3, "3,3,3,3")] {
+            let catalog = data.catalog_at(commit_id);
+            assert!(catalog.is_pinned());
+            assert_eq!(rows(&catalog, sum), [expected]);
+        }
+        // A catalog that has seen the newest commit asks an older one through another catalog.
+        assert_eq!(rows(&data.catalog().reopen(Some(1)).unwrap(), sum), ["1,1,1,1"]);
+        let pinned = data.catalog_at(1);
+        assert!(!pinned.refresh().unwrap());
+    }
+
+    #[test]
+    fn commits_are_a_table() {
+        let mut data = TestData::new();
+        data.commit(vec![facts(&[
+            leg("t1", 1, "a", "EUR", Money::whole(1), at(1, 0)),
+            leg("t2", 1, "a", "EUR", Money::whole(1), at(2, 0)),
+        ])]);
+        data.commit(vec![]);
+        let catalog = data.catalog();
+        let query = "SELECT commit_id, ticks, first_tick, end_tick, rows, files, committed_at FROM commits ORDER BY commit_id";
+        assert_eq!(rows(&catalog, query), ["1,100,0,100,2,2,2026-01-31T09:30:01.5Z", "2,100,100,200,0,0,2026-01-31T09:30:02.5Z"]);
+        let linked = "SELECT COUNT(*) FROM commits a JOIN commits b ON b.previous_hash = a.hash AND b.commit_id = a.commit_id + 1";
+        assert_eq!(rows(&catalog, linked), ["1"]);
+    }
+
+    #[test]
+    fn a_snapshot_answers_async_code() {
+        let mut data = TestData::new();
+        data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
+        let catalog = data.catalog();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let counted = runtime.block_on(async {
+            assert!(catalog.query("SELECT 1").is_err(), "waiting inside a runtime is refused, not a panic");
+            let mut answer = catalog.snapshot().query("SELECT * FROM balances").await.unwrap();
+            let mut counted = 0;
+            while let Some(batch) = answer.next().await {
+                counted += batch.unwrap().num_rows();
+            }
+            counted
+        });
+        assert_eq!(counted, 1);
+    }
+
+    #[test]
+    fn a_query_that_takes_too_long_is_given_up() {
+        let data = TestData::new();
+        let config = SqlConfig { timeout_seconds: 1, ..SqlConfig::default() };
+        let catalog = super::Catalog::open_with(data.path(), None, config).unwrap();
+        let endless = "SELECT COUNT(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000000) b WHERE a.value * b.value = 7";
+        let error = try_rows(&catalog, endless).expect_err("too long");
+        assert_eq!(error.to_string(), "the query was given up after 1 s (timeout_seconds): narrow it with WHERE, or raise the limit");
+    }
+
+    #[test]
+    fn a_query_that_takes_too_much_memory_is_told_so() {
+        let data = TestData::new();
+        let config = SqlConfig { memory_limit_mib: 16, ..SqlConfig::default() };
+        let catalog = super::Catalog::open_with(data.path(), None, config).unwrap();
+        let greedy = "SELECT COUNT(*) FROM generate_series(1, 5000000) AS a JOIN generate_series(1, 5000000) AS b ON a.value = b.value";
+        let message = text(&catalog, greedy, Format::Csv).expect_err("too much").to_string();
+        assert!(message.starts_with("the query needs more memory than memory_limit_mib allows"), "{message}");
+    }
+}

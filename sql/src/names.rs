@@ -1,0 +1,127 @@
+//! What a name in a query means: a table, a history, the commits, or a view.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::logical_expr::TableType;
+use datafusion::prelude::SessionContext;
+use headwater_connectors::parquet::record::FileRole;
+use headwater_schemas::tables::TableKind;
+
+use crate::commits_table;
+use crate::committed::Committed;
+use crate::scan::FileTable;
+use crate::state::StateTable;
+use crate::tables::{COMMITS, HISTORY_SUFFIX, Table, table_named, tables};
+use crate::views::{VIEWS, View};
+
+/// What may stand behind FROM.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Relation {
+    /// The facts of an append table.
+    Facts(&'static Table),
+    /// The current rows of a state table.
+    Current(&'static Table),
+    /// Every change of a state table.
+    History(&'static Table),
+    /// The commits.
+    Commits,
+    /// A named query.
+    View(&'static View),
+}
+
+impl Relation {
+    /// Everything that may stand behind FROM, by name.
+    pub(crate) fn all() -> Vec<(String, Self)> {
+        let mut all = vec![(COMMITS.to_owned(), Self::Commits)];
+        for table in tables() {
+            let name = table.spec.name;
+            match table.spec.kind {
+                TableKind::Append => all.push((name.to_owned(), Self::Facts(table))),
+                TableKind::State => {
+                    all.push((name.to_owned(), Self::Current(table)));
+                    all.push((format!("{name}{HISTORY_SUFFIX}"), Self::History(table)));
+                }
+            }
+        }
+        all.extend(VIEWS.iter().map(|view| (view.name.to_owned(), Self::View(view))));
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        if name == COMMITS {
+            return Some(Self::Commits);
+        }
+        if let Some(view) = VIEWS.iter().find(|view| view.name == name) {
+            return Some(Self::View(view));
+        }
+        if let Some(table) = name.strip_suffix(HISTORY_SUFFIX).and_then(table_named) {
+            return (table.spec.kind == TableKind::State).then_some(Self::History(table));
+        }
+        table_named(name).map(|table| match table.spec.kind {
+            TableKind::Append => Self::Facts(table),
+            TableKind::State => Self::Current(table),
+        })
+    }
+}
+
+/// The names of one commit.
+pub(crate) struct Names {
+    committed: Arc<Committed>,
+    /// For the planning of views, which name other tables.
+    session: Weak<SessionContext>,
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "the names of commit {}", self.committed.commit_id())
+    }
+}
+
+impl Names {
+    pub(crate) fn new(committed: Arc<Committed>, session: Weak<SessionContext>) -> Self {
+        Self { committed, session }
+    }
+
+    async fn view(&self, view: &View) -> Result<ViewTable> {
+        let session = self.session.upgrade().ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
+        let plan = session.state().create_logical_plan(view.sql).await?;
+        Ok(ViewTable::new(plan, Some(view.sql.to_owned())))
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Names {
+    fn table_names(&self) -> Vec<String> {
+        Relation::all().into_iter().map(|(name, _)| name).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let committed = Arc::clone(&self.committed);
+        let Some(relation) = Relation::named(name) else { return Ok(None) };
+        Ok(Some(match relation {
+            Relation::Facts(table) => Arc::new(FileTable::new(committed, table, FileRole::Rows)),
+            Relation::History(table) => Arc::new(FileTable::new(committed, table, FileRole::History)),
+            Relation::Current(table) => Arc::new(StateTable::new(committed, table)),
+            Relation::Commits => {
+                Arc::new(MemTable::try_new(commits_table::schema(), vec![vec![commits_table::batch(committed.commits())?]])?)
+            }
+            Relation::View(view) => Arc::new(self.view(view).await?),
+        }))
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(Relation::named(name).map(|relation| match relation {
+            Relation::View(_) => TableType::View,
+            _ => TableType::Base,
+        }))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        Relation::named(name).is_some()
+    }
+}

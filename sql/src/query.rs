@@ -1,0 +1,199 @@
+//! One query: from its text to a stream of rows, all from one commit. It is planned and run on the engine's threads;
+//! whoever asked waits at a channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, TableReference};
+use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as Parsed;
+use futures::StreamExt;
+use rustc_hash::FxHashSet;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::committed::Committed;
+use crate::config::SqlConfig;
+use crate::describe;
+use crate::engine::{Engine, broke_off};
+use crate::error::{FileError, QueryError};
+use crate::readable::{may_be_a_file, readable};
+use crate::statement::{Statement, parse, plan_only_reads};
+
+/// How many batches wait for whoever reads the answer.
+const BATCHES_AHEAD: usize = 2;
+
+/// All tables at one commit. Queries on it have the same answer for ever.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) committed: Arc<Committed>,
+    pub(crate) session: Arc<SessionContext>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) config: SqlConfig,
+}
+
+/// The rows that answer a query, as they come. The query ends when this is dropped.
+pub struct Answer {
+    commit_id: u64,
+    schema: SchemaRef,
+    batches: Receiver<Result<RecordBatch, QueryError>>,
+    task: JoinSet<()>,
+    deadline: Deadline,
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl Snapshot {
+    /// The commit that queries see; 0 when there is none yet.
+    pub fn commit_id(&self) -> u64 {
+        self.committed.commit_id()
+    }
+
+    /// Plans a statement that reads, and starts it.
+    pub async fn query(&self, sql: &str) -> Result<Answer, QueryError> {
+        let deadline = Deadline::new(&self.config);
+        let (snapshot, sql) = (self.clone(), sql.to_owned());
+        let planning = self.engine.run(async move { snapshot.plan(parse(&sql)?).await });
+        let stream = deadline.within(planning).await??;
+        let schema = Arc::clone(&stream.schema);
+        let (sender, batches) = channel(BATCHES_AHEAD);
+        let task = self.engine.begin(stream.send_to(sender));
+        Ok(Answer { commit_id: self.commit_id(), schema, batches, task, deadline, engine: Arc::clone(&self.engine) })
+    }
+
+    async fn plan(&self, statement: Statement) -> Result<Stream, QueryError> {
+        match statement {
+            Statement::Query(statement) => self.plan_query(statement).await,
+            Statement::ShowTables => Ok(Stream::fixed(describe::tables()?)),
+            Statement::Describe(name) => {
+                let provider = self.session.table_provider(TableReference::from(name)).await.map_err(|error| readable(&error))?;
+                Ok(Stream::fixed(describe::columns(&provider.schema())?))
+            }
+        }
+    }
+
+    async fn plan_query(&self, statement: Parsed) -> Result<Stream, QueryError> {
+        let state = self.session.state();
+        let plan = state.statement_to_plan(statement).await.map_err(|error| readable(&error))?;
+        plan_only_reads(&plan)?;
+        let plan = state.create_physical_plan(&plan).await.map_err(|error| readable(&error))?;
+        let rows = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(|error| readable(&error))?;
+        let source = Some(Source { plan, committed: Arc::clone(&self.committed) });
+        Ok(Stream { schema: rows.schema(), rows, source })
+    }
+}
+
+impl Answer {
+    /// The commit that all rows are from.
+    pub fn commit_id(&self) -> u64 {
+        self.commit_id
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next rows; none when there are no more.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        match self.deadline.within(self.batches.recv()).await {
+            Ok(Some(batch)) => Some(batch),
+            // The end, if the task ended well.
+            Ok(None) => match self.task.join_next().await {
+                Some(Err(error)) => Some(Err(broke_off(&error))),
+                _ => None,
+            },
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// Rows that DataFusion makes as they are asked for.
+struct Stream {
+    schema: SchemaRef,
+    rows: SendableRecordBatchStream,
+    /// For the error message when a file turns out to be damaged.
+    source: Option<Source>,
+}
+
+impl Stream {
+    fn fixed(batch: RecordBatch) -> Self {
+        let schema = batch.schema();
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), futures::stream::iter([Ok(batch)]));
+        Self { schema, rows: Box::pin(rows), source: None }
+    }
+
+    async fn send_to(mut self, answer: Sender<Result<RecordBatch, QueryError>>) {
+        while let Some(batch) = self.rows.next().await {
+            let batch = batch.map_err(|error| self.explain(&error));
+            let failed = batch.is_err();
+            // Nobody listens any more, or there is nothing more to say.
+            if answer.send(batch).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn explain(&self, error: &DataFusionError) -> QueryError {
+        match &self.source {
+            Some(source) if may_be_a_file(error) => source.damage().map_or_else(|| readable(error), QueryError::File),
+            _ => readable(error),
+        }
+    }
+}
+
+/// What a query reads from.
+struct Source {
+    plan: Arc<dyn ExecutionPlan>,
+    committed: Arc<Committed>,
+}
+
+impl Source {
+    /// The first file of those read that is not what its commit says.
+    fn damage(&self) -> Option<FileError> {
+        let paths = self.paths();
+        let (files, data) = (|| self.committed.files_at(&paths), self.committed.data());
+        files().find_map(|file| file.diagnose_quickly(data)).or_else(|| files().find_map(|file| file.diagnose(data)))
+    }
+
+    fn paths(&self) -> FxHashSet<String> {
+        let mut paths = FxHashSet::default();
+        let visited = self.plan.apply(|node| {
+            let scan = node.downcast_ref::<DataSourceExec>().and_then(DataSourceExec::downcast_to_file_source::<ParquetSource>);
+            let files = scan.iter().flat_map(|(scan, _)| &scan.file_groups).flat_map(FileGroup::iter);
+            paths.extend(files.map(|file| file.object_meta.location.to_string()));
+            Ok(TreeNodeRecursion::Continue)
+        });
+        visited.map_or_else(|_| FxHashSet::default(), |_| paths)
+    }
+}
+
+/// When a query is given up.
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Option<Instant>,
+    seconds: u64,
+}
+
+impl Deadline {
+    fn new(config: &SqlConfig) -> Self {
+        let seconds = config.timeout_seconds;
+        let at = (seconds > 0).then(|| Instant::now().checked_add(Duration::from_secs(seconds))).flatten();
+        Self { at, seconds }
+    }
+
+    async fn within<T>(self, work: impl Future<Output = T>) -> Result<T, QueryError> {
+        match self.at {
+            Some(at) => timeout_at(at, work).await.map_err(|_| QueryError::Timeout(self.seconds)),
+            None => Ok(work.await),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! DataFusion's errors in the words of somebody who asks a question.
+
+use datafusion::common::DataFusionError;
+use datafusion::common::utils::datafusion_strsim::levenshtein;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::error::{FileError, QueryError};
+use crate::names::Relation;
+use crate::session::{CATALOG, SCHEMA};
+
+/// The same error, with its prefixes and internal names taken off and a hint where there is one.
+pub(crate) fn readable(error: &DataFusionError) -> QueryError {
+    if let Some(known) = our_own(error) {
+        return known;
+    }
+    match error.find_root() {
+        DataFusionError::Plan(text) => QueryError::Statement(with_hint(&unqualified(text))),
+        DataFusionError::SchemaError(cause, _) => QueryError::Statement(unqualified(&cause.to_string())),
+        DataFusionError::SQL(cause, _) => QueryError::Statement(format!("this is not SQL: {}", syntax(cause))),
+        DataFusionError::NotImplemented(text) => QueryError::Statement(format!("this is not supported: {}", unqualified(text))),
+        DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text.lines().next().unwrap_or_default().to_owned()),
+        DataFusionError::Execution(text) => QueryError::Execution(unqualified(text)),
+        DataFusionError::ArrowError(cause, _) => QueryError::Execution(cause.to_string()),
+        other => QueryError::Execution(unqualified(&other.to_string())),
+    }
+}
+
+/// Whether a damaged file may be the reason.
+pub(crate) fn may_be_a_file(error: &DataFusionError) -> bool {
+    use arrow::error::ArrowError::{ExternalError, InvalidArgumentError, IoError, ParquetError, SchemaError};
+    match error.find_root() {
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::External(_) => {
+            true
+        }
+        DataFusionError::ArrowError(cause, _) => {
+            matches!(**cause, ExternalError(_) | InvalidArgumentError(_) | IoError(..) | ParquetError(_) | SchemaError(_))
+        }
+        _ => false,
+    }
+}
+
+/// An error of ours that came through DataFusion.
+fn our_own(error: &DataFusionError) -> Option<QueryError> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(QueryError::File(FileError { table, path, commit_id, problem })) = error.downcast_ref() {
+            return Some(FileError { table, path: path.clone(), commit_id: *commit_id, problem: problem.clone() }.into());
+        }
+        if let Some(QueryError::Execution(text)) = error.downcast_ref() {
+            return Some(QueryError::Execution(text.clone()));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn syntax(error: &ParserError) -> String {
+    match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
+        ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    }
+}
+
+/// Names as they were written: everything is in one schema of one catalog.
+fn unqualified(text: &str) -> String {
+    text.replace(&format!("{CATALOG}.{SCHEMA}."), "")
+}
+
+/// For an unknown table: the name that was meant, as far as one can guess.
+fn with_hint(text: &str) -> String {
+    let between = |start, end| text.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
+    let Some(name) = between("table '", "' not found").or_else(|| between("No table named '", "'")) else { return text.to_owned() };
+    let names = Relation::all().into_iter().map(|(known, _)| (levenshtein(name, &known), known));
+    match names.min().filter(|(distance, _)| *distance <= 2 + name.len() / 4) {
+        Some((_, known)) => format!("there is no table {name}: did you mean {known}? SHOW TABLES lists all"),
+        None => format!("there is no table {name}: SHOW TABLES lists all"),
+    }
+}

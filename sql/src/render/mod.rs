@@ -1,0 +1,217 @@
+//! Answers as text: a table for eyes, CSV and JSON for programs.
+//!
+//! A [`Renderer`] takes batches as they come and keeps none of them, so that an answer may be larger than memory. All
+//! formats agree on how a value is written ([`value`]).
+
+mod csv;
+mod json;
+mod table;
+mod value;
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::str::FromStr;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::catalog::QueryResult;
+use crate::error::QueryError;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns, for reading.
+    #[default]
+    Table,
+    /// A header line, then one line per row: NULL is empty, lists and structs are JSON text.
+    Csv,
+    /// An array with one object per row: decimals are strings, so that they stay exact.
+    Json,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: &'static [Self] = &[Self::Table, Self::Csv, Self::Json];
+
+    /// The format's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// What writes answers with these columns in this format.
+    pub fn renderer(self, schema: &SchemaRef) -> Box<dyn Renderer> {
+        match self {
+            Self::Table => Box::new(table::Table::new(schema)),
+            Self::Csv => Box::new(csv::Csv::new(schema)),
+            Self::Json => Box::new(json::Json::new(schema)),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|format| format.as_str() == text);
+        known.copied().ok_or_else(|| format!("there is no format {text:?}: give table, csv or json"))
+    }
+}
+
+/// Writes an answer, batch by batch: [`Renderer::batch`] for each, then [`Renderer::finish`].
+pub trait Renderer {
+    /// Writes rows.
+    fn batch(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), QueryError>;
+    /// Writes what is left, and what stands around no rows at all.
+    fn finish(&mut self, out: &mut dyn Write) -> Result<(), QueryError>;
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How many rows.
+    pub rows: usize,
+    /// The commit that they are from; 0 when there was none yet.
+    pub commit_id: u64,
+}
+
+impl QueryResult {
+    /// Writes all rows. A reader who has seen enough (`| head`) is not an error.
+    pub fn write(mut self, format: Format, out: &mut dyn Write) -> Result<Summary, QueryError> {
+        let mut summary = Summary { rows: 0, commit_id: self.commit_id() };
+        match self.write_all(format, &mut BufWriter::new(out), &mut summary) {
+            Err(QueryError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(summary),
+            result => result.map(|()| summary),
+        }
+    }
+
+    fn write_all(&mut self, format: Format, out: &mut dyn Write, summary: &mut Summary) -> Result<(), QueryError> {
+        let mut renderer = format.renderer(self.schema());
+        for batch in self {
+            let batch = batch?;
+            renderer.batch(&batch, out)?;
+            summary.rows += batch.num_rows();
+        }
+        renderer.finish(out)?;
+        Ok(out.flush()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestData, text};
+
+    const VALUES: &str = "SELECT * FROM (VALUES \
+        (1, CAST('123.450000000' AS DECIMAL(28,9)), 'plain', CAST('2026-01-31T09:30:00.000000001Z' AS TIMESTAMPTZ), CAST('0.5' AS DOUBLE), true, [1, NULL]), \
+        (-20, CAST('-1000000000' AS DECIMAL(28,9)), 'with \"quotes\", and\nlines', NULL, CAST('1e300' AS DOUBLE), false, []), \
+        (NULL, NULL, '', CAST('1969-12-31T23:59:59Z' AS TIMESTAMPTZ), NULL, NULL, NULL)) AS t(i, d, s, t, f, b, l)";
+
+    fn written(sql: &str, format: Format) -> String {
+        text(&TestData::new().catalog(), sql, format).unwrap()
+    }
+
+    #[test]
+    fn csv_has_a_header_and_null_is_empty() {
+        let expected = "\
+i,d,s,t,f,b,l
+1,123.45,plain,2026-01-31T09:30:00.000000001Z,0.5,true,\"[1,null]\"
+-20,-1000000000,\"with \"\"quotes\"\", and\nlines\",,1e300,false,[]
+,,\"\",1969-12-31T23:59:59Z,,,
+";
+        assert_eq!(written(VALUES, Format::Csv), expected);
+    }
+
+    #[test]
+    fn json_is_an_array_of_objects_with_exact_decimals() {
+        let expected = r#"[
+{"i":1,"d":"123.45","s":"plain","t":"2026-01-31T09:30:00.000000001Z","f":0.5,"b":true,"l":[1,null]},
+{"i":-20,"d":"-1000000000","s":"with \"quotes\", and\nlines","t":null,"f":1e+300,"b":false,"l":[]},
+{"i":null,"d":null,"s":"","t":"1969-12-31T23:59:59Z","f":null,"b":null,"l":null}
+]
+"#;
+        assert_eq!(written(VALUES, Format::Json), expected);
+        assert!(serde_json::from_str::<serde_json::Value>(expected).is_ok());
+    }
+
+    #[test]
+    fn a_table_is_aligned_with_numbers_at_the_right() {
+        let expected = "
+    i |           d | s                  | t                              |     f | b     | l
+------+-------------+--------------------+--------------------------------+-------+-------+----------
+    1 |      123.45 | plain              | 2026-01-31T09:30:00.000000001Z |   0.5 | true  | [1,null]
+  -20 | -1000000000 | with \"quotes\", and | NULL                           | 1e300 | false | []
+      |             | lines              |                                |       |       |
+ NULL |        NULL |                    | 1969-12-31T23:59:59Z           |  NULL | NULL  | NULL
+";
+        assert_eq!(format!("\n{}", written(VALUES, Format::Table)), expected);
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do_by_data() {
+        let sql = "SELECT 'a\\tb\u{1b}[31m\r' AS text".replace("\\\\t", "\t");
+        assert_eq!(written(&sql, Format::Table).lines().last().unwrap(), " a\\tb\\u{1b}[31m\\r");
+    }
+
+    #[test]
+    fn no_rows_still_have_their_columns() {
+        let sql = "SELECT commit_id, hash FROM commits";
+        assert_eq!(written(sql, Format::Csv), "commit_id,hash\n");
+        assert_eq!(written(sql, Format::Json), "[]\n");
+        assert_eq!(written(sql, Format::Table), " commit_id | hash\n-----------+------\n");
+    }
+
+    #[test]
+    fn nested_and_unusual_values_are_json_too() {
+        let sql = "SELECT NAMED_STRUCT('a', 1.50, 'b', ['x\"y']) AS s, CAST('NaN' AS DOUBLE) AS nan, DATE '2026-01-31' AS d, \
+                   1 AS n, 2 AS n_2, NULL AS nothing, ARROW_CAST('v', 'Utf8View') AS v, ARROW_CAST('k', 'Dictionary(Int32, Utf8)') AS k";
+        let expected = r#"[
+{"s":{"a":"1.5","b":["x\"y"]},"nan":null,"d":"2026-01-31","n":1,"n_2":2,"nothing":null,"v":"v","k":"k"}
+]
+"#;
+        assert_eq!(written(sql, Format::Json), expected);
+        assert_eq!(written(sql, Format::Csv).lines().last().unwrap(), r#""{""a"":""1.5"",""b"":[""x\""y""]}",NaN,2026-01-31,1,2,,v,k"#);
+    }
+
+    #[test]
+    fn a_long_answer_streams_in_every_format() {
+        let sql = "SELECT value FROM generate_series(1, 25000)";
+        assert_eq!(written(sql, Format::Table).lines().count(), 25_002);
+        assert_eq!(written(sql, Format::Csv).lines().count(), 25_001);
+        assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&written(sql, Format::Json)).unwrap().len(), 25_000);
+    }
+
+    #[test]
+    fn a_reader_who_has_seen_enough_is_no_error() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let data = TestData::new();
+        let catalog = data.catalog();
+        assert!(catalog.query("SELECT value FROM generate_series(1, 1000000)").unwrap().write(Format::Csv, &mut Full).is_ok());
+    }
+
+    #[test]
+    fn formats_have_names() {
+        for format in Format::ALL {
+            assert_eq!(format.as_str().parse(), Ok(*format));
+        }
+        assert_eq!("xml".parse::<Format>(), Err("there is no format \"xml\": give table, csv or json".to_owned()));
+    }
+}

@@ -1,0 +1,257 @@
+//! Append tables and histories: a scan of exactly the files that the commits name.
+//!
+//! DataFusion's own `ListingTable` lists folders and keeps what it found; here the commits are the list. Columns, row
+//! groups and pages that a query does not need are skipped by DataFusion's Parquet source; files whose date or commit
+//! the query rules out are not opened at all. How many rows there are is known without opening any.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::pruning::PrunableStatistics;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, project_schema};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use headwater_connectors::parquet::record::FileRole;
+use headwater_schemas::EventTime;
+
+use crate::commits::CommitFile;
+use crate::committed::Committed;
+use crate::tables::{COMMIT_ID, Table};
+
+/// The address under which DataFusion finds the data directory.
+pub(crate) const STORE: &str = "headwater://data";
+
+/// The rows of a table's files of one role.
+#[derive(Debug)]
+pub(crate) struct FileTable {
+    committed: Arc<Committed>,
+    table: &'static Table,
+    role: FileRole,
+    schema: SchemaRef,
+}
+
+impl FileTable {
+    pub(crate) fn new(committed: Arc<Committed>, table: &'static Table, role: FileRole) -> Self {
+        Self { committed, table, role, schema: table.file_schema(role) }
+    }
+
+    fn files(&self) -> Vec<Arc<CommitFile>> {
+        self.committed.files(self.table, self.role).cloned().collect()
+    }
+
+    /// The number of rows, which is exact, and of bytes.
+    fn size_of(&self, files: &[Arc<CommitFile>]) -> Statistics {
+        let sum = |of: fn(&CommitFile) -> u64| usize::try_from(files.iter().map(|file| of(file)).sum::<u64>()).unwrap_or(usize::MAX);
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Exact(sum(|file| file.rows));
+        statistics.total_byte_size = Precision::Inexact(sum(|file| file.bytes));
+        statistics
+    }
+
+    /// The files that may have rows for which all filters hold.
+    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<CommitFile>>> {
+        let files = self.files();
+        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(files) };
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let filter = state.create_physical_expr(filter, &schema)?;
+        let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).build(filter) else {
+            return Ok(files);
+        };
+        let bounds = files.iter().map(|file| Arc::new(self.bounds(file))).collect();
+        let keep = predicate.prune(&PrunableStatistics::new(bounds, Arc::clone(&self.schema)))?;
+        Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+    }
+
+    /// What a file's name and commit say about its rows. Bounds, not least and greatest values: for pruning alone.
+    fn bounds(&self, file: &CommitFile) -> Statistics {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        let mut bound = |name, least: ScalarValue, greatest: ScalarValue| {
+            let column = self.schema.index_of(name).ok().and_then(|index| statistics.column_statistics.get_mut(index));
+            if let Some(column) = column {
+                *column = ColumnStatistics {
+                    min_value: Precision::Exact(least),
+                    max_value: Precision::Exact(greatest),
+                    ..ColumnStatistics::new_unknown()
+                };
+            }
+        };
+        let commit_id = ScalarValue::Int64(i64::try_from(file.commit_id).ok());
+        bound(COMMIT_ID, commit_id.clone(), commit_id);
+        let (first, last) = file.date.map_or((i64::MIN, i64::MAX), |date| {
+            let last = date.end().nanos();
+            (last.saturating_sub_unsigned(EventTime::DAY - 1), last)
+        });
+        let time = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()));
+        bound("ts", time(first), time(last));
+        statistics
+    }
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Files, row groups and pages are skipped; rows are still compared.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.size_of(&self.files()))
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let files = self.prune(state, filters)?;
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
+        }
+        let store = ObjectStoreUrl::parse(STORE)?;
+        let runtime = state.runtime_env();
+        let readers = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, runtime.cache_manager.get_file_metadata_cache());
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        let size = self.size_of(&files);
+        let scanned = files.iter().map(|file| PartitionedFile::new(file.path.as_ref(), file.bytes)).collect();
+        let config = FileScanConfigBuilder::new(store, Arc::new(source))
+            .with_file_groups(FileGroup::new(scanned).split_files(state.config().target_partitions()))
+            .with_statistics(size)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use headwater_schemas::Money;
+
+    use crate::testing::{TestData, at, balance, damage, facts, history, leg, message, rows, text, truncate};
+    use crate::{Catalog, Format};
+
+    /// A leg of 1, 2, 3 … EUR on each of the first days of January, a commit per day.
+    fn a_leg_a_day(days: u32) -> TestData {
+        let mut data = TestData::new();
+        for day in 1..=days {
+            data.commit(vec![facts(&[leg(&format!("t{day}"), 1, "a", "EUR", Money::whole(day.into()), at(day, 3600))])]);
+        }
+        data
+    }
+
+    fn files_scanned(catalog: &Catalog, sql: &str) -> usize {
+        text(catalog, &format!("EXPLAIN {sql}"), Format::Csv).unwrap().matches(".parquet").count()
+    }
+
+    #[test]
+    fn columns_filters_and_limits_are_pushed_down() {
+        let data = a_leg_a_day(9);
+        let catalog = data.catalog();
+        for (sql, expected) in [
+            ("SELECT COUNT(*), SUM(amount), MIN(commit_id), MAX(commit_id) FROM ledger_entries", "9,45,1,9"),
+            ("SELECT amount FROM ledger_entries WHERE transaction_id = 't4'", "4"),
+            ("SELECT COUNT(*) FROM (SELECT * FROM ledger_entries LIMIT 5)", "5"),
+            ("SELECT SUM(amount) FROM ledger_entries WHERE amount > 7.5", "17"),
+            ("SELECT commit_id FROM ledger_entries ORDER BY amount DESC LIMIT 1", "9"),
+            ("SELECT amount FROM ledger_entries QUALIFY ROW_NUMBER() OVER (ORDER BY ts DESC) = 2", "8"),
+        ] {
+            assert_eq!(rows(&catalog, sql), [expected], "{sql}");
+        }
+    }
+
+    #[test]
+    fn files_that_date_or_commit_rule_out_are_not_opened() {
+        let data = a_leg_a_day(9);
+        let catalog = data.catalog();
+        for (filter, files, found) in [
+            ("ts >= '2026-01-08T00:00:00Z'", 2, 2),
+            ("ts = '2026-01-03T01:00:00Z'", 1, 1),
+            ("ts > '2026-01-03T00:00:00Z' AND ts < '2026-01-05T00:00:00Z'", 2, 2),
+            ("ts BETWEEN '2026-01-03T23:59:59.999999999Z' AND '2026-01-04T00:00:00Z'", 2, 0),
+            ("ts < '2026-01-01T00:00:00Z'", 0, 0),
+            ("commit_id = 4", 1, 1),
+            ("commit_id > 7 AND account_id = 'a'", 2, 2),
+        ] {
+            let sql = format!("SELECT * FROM ledger_entries WHERE {filter}");
+            assert_eq!((files_scanned(&catalog, &sql), rows(&catalog, &sql).len()), (files, found), "{filter}");
+        }
+        assert_eq!(rows(&catalog, "SELECT MIN(ts) FROM ledger_entries"), ["2026-01-01T01:00:00Z"], "bounds are no statistics");
+    }
+
+    #[test]
+    fn rows_are_counted_without_opening_a_file() {
+        let data = a_leg_a_day(3);
+        fs::remove_dir_all(data.path().join("ledger_entries")).unwrap();
+        assert_eq!(rows(&data.catalog(), "SELECT COUNT(*) FROM ledger_entries"), ["3"]);
+    }
+
+    #[test]
+    fn files_that_no_commit_names_do_not_exist() {
+        let data = a_leg_a_day(2);
+        let folder = data.path().join("ledger_entries/date=2026-01-01");
+        fs::copy(folder.join("1-0.parquet"), folder.join("99-0.parquet")).unwrap();
+        fs::write(folder.join("2-0.parquet"), "no parquet").unwrap();
+        assert_eq!(rows(&data.catalog(), "SELECT SUM(amount) FROM ledger_entries"), ["3"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_committed_is_named() {
+        for (harm, expected) in [
+            (&(|path: &std::path::Path| fs::remove_file(path).unwrap()) as &dyn Fn(&std::path::Path), "is missing"),
+            (&truncate, "bytes, and the commit says"),
+            (&damage, "is damaged: its SHA-256 is not the one in the commit"),
+        ] {
+            let data = a_leg_a_day(3);
+            let path = data.path().join("ledger_entries/date=2026-01-02/2-0.parquet");
+            harm(&path);
+            let message = message(&data.catalog(), "SELECT * FROM ledger_entries");
+            assert!(message.starts_with(&format!("table ledger_entries: {} of commit 2 ", path.display())), "{message}");
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_history_has_every_change() {
+        let mut data = TestData::new();
+        data.commit(vec![history(&[(balance("a", 1, at(1, 0)), 1)])]);
+        data.commit(vec![history(&[(balance("a", 1, at(1, 0)), -1), (balance("a", 2, at(1, 1)), 1)])]);
+        let changes = "SELECT posted, change, commit_id FROM balances_history ORDER BY commit_id, change";
+        assert_eq!(rows(&data.catalog(), changes), ["1,1,1", "1,-1,2", "2,1,2"]);
+    }
+
+    #[test]
+    fn thousands_of_small_files_are_a_table() {
+        let mut data = TestData::new();
+        for number in 0..2_000 {
+            data.commit(vec![facts(&[leg(&format!("t{number}"), 1, "a", "EUR", Money::whole(1), at(1, number))])]);
+        }
+        let catalog = data.catalog();
+        assert_eq!(rows(&catalog, "SELECT SUM(amount), COUNT(DISTINCT transaction_id) FROM ledger_entries"), ["2000,2000"]);
+        assert_eq!(rows(&catalog, "SELECT COUNT(*) FROM ledger_entries WHERE commit_id > 1990"), ["10"]);
+    }
+}

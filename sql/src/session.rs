@@ -1,0 +1,103 @@
+//! A session of DataFusion, set so that money stays exact and nothing is written.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
+use datafusion::common::Result;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::committed::Committed;
+use crate::config::SqlConfig;
+use crate::names::Names;
+
+/// The name of the catalog in `information_schema`.
+pub(crate) const CATALOG: &str = "headwater";
+/// The name of the schema that all tables are in.
+pub(crate) const SCHEMA: &str = "public";
+
+/// A session in which every name means what it means at one commit.
+pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources: &Arc<RuntimeEnv>) -> Result<Arc<SessionContext>> {
+    let catalog = Arc::new(MemoryCatalogProvider::new());
+    let state = SessionStateBuilder::new()
+        .with_config(session_config(config))
+        .with_runtime_env(Arc::clone(resources))
+        .with_default_features()
+        .build();
+    state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
+    let session = Arc::new(SessionContext::new_with_state(state));
+    catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), Arc::downgrade(&session))))?;
+    Ok(session)
+}
+
+fn session_config(config: &SqlConfig) -> SessionConfig {
+    let mut session = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(config.thread_count());
+    let options = session.options_mut();
+    // `0.1` is a decimal, so that `price * 1.1` is exact.
+    options.sql_parser.parse_float_as_decimal = true;
+    // One type of text everywhere: the tables' own.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    session
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::Money;
+    use headwater_schemas::value::fixed;
+
+    use crate::testing::{TestData, at, facts, leg, rows};
+
+    #[test]
+    fn literals_are_decimals_so_that_money_stays_exact() {
+        let catalog = TestData::new().catalog();
+        for (sql, expected) in [
+            ("SELECT 0.1 + 0.2", "0.3"),
+            ("SELECT 0.1 + 0.2 = 0.3", "true"),
+            ("SELECT 1234567890.123456789 * 2", "2469135780.246913578"),
+            ("SELECT ARROW_TYPEOF('text')", "Utf8"),
+            ("SELECT CAST('2026-01-31T10:30:00+01:00' AS TIMESTAMPTZ)", "2026-01-31T09:30:00Z"),
+        ] {
+            assert_eq!(rows(&catalog, sql), [expected], "{sql}");
+        }
+    }
+
+    /// DataFusion adds decimals without a check for overflow, in 128 bits. That is why columns of money have 28 digits
+    /// and not 38: their sum could only wrap behind i128::MAX / 10^28 rows of the greatest amount there is.
+    #[test]
+    fn a_sum_of_money_cannot_overflow_in_practice() {
+        let rows_until_overflow = i128::MAX / fixed::MAX_UNITS;
+        assert!(rows_until_overflow > 10_i128.pow(10));
+
+        let mut data = TestData::new();
+        let greatest = Money::from_units(fixed::MAX_UNITS);
+        let legs: Vec<_> = (0..1000).map(|number| leg("t", number, "a", "EUR", greatest, at(1, 0))).collect();
+        data.commit(vec![facts(&legs)]);
+        let catalog = data.catalog();
+        assert_eq!(rows(&catalog, "SELECT SUM(amount) FROM ledger_entries"), [thousand_times_the_greatest()]);
+        assert_eq!(rows(&catalog, "SELECT ARROW_TYPEOF(SUM(amount)) FROM ledger_entries"), ["\"Decimal128(38, 9)\""]);
+    }
+
+    /// A thousand times the greatest amount: (10^28 − 1) × 1000 billionths.
+    fn thousand_times_the_greatest() -> String {
+        let units = fixed::MAX_UNITS * 1000;
+        let mut text = String::new();
+        fixed::write(units, &mut text).unwrap();
+        text
+    }
+
+    /// The trap itself: at 38 digits a sum wraps, silently. When this fails, DataFusion has mended it.
+    #[test]
+    fn a_sum_of_38_digits_wraps_and_that_is_why_no_column_has_them() {
+        let catalog = TestData::new().catalog();
+        let nines = "9".repeat(38);
+        let sum = format!("SELECT SUM(x) < 0 FROM (VALUES (CAST('{nines}' AS DECIMAL(38,0))), (CAST('{nines}' AS DECIMAL(38,0)))) AS t(x)");
+        assert_eq!(rows(&catalog, &sum), ["true"]);
+    }
+}

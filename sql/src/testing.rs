@@ -1,0 +1,205 @@
+//! For tests: a data directory as a pipeline would write it, and answers as CSV.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
+use headwater_schemas::events::TransactionPhase;
+use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
+use headwater_schemas::{Date, EventTime, Id, Money, Price, Quantity};
+use parquet::arrow::ArrowWriter;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::catalog::Catalog;
+use crate::error::QueryError;
+use crate::render::Format;
+use crate::tables::table_named;
+
+/// A data directory that goes when the test ends.
+pub(crate) struct TestData {
+    folder: TempDir,
+    last: Option<CommitRecord>,
+}
+
+/// Rows for a commit, before they are files.
+pub(crate) struct Rows {
+    table: &'static str,
+    role: FileRole,
+    by_date: BTreeMap<Date, Vec<RecordBatch>>,
+}
+
+/// Rows of an append table.
+pub(crate) fn facts<R: TableRow>(rows: &[R]) -> Rows {
+    rows_of(FileRole::Rows, rows.iter().map(|row| (row, 1)))
+}
+
+/// The newest rows of a state table's keys, with 1 for a row and -1 for a key that is gone.
+pub(crate) fn state<R: TableRow>(rows: &[(R, i32)]) -> Rows {
+    rows_of(FileRole::State, rows.iter().map(|(row, change)| (row, *change)))
+}
+
+/// Changes of a state table.
+pub(crate) fn history<R: TableRow>(rows: &[(R, i32)]) -> Rows {
+    rows_of(FileRole::History, rows.iter().map(|(row, change)| (row, *change)))
+}
+
+fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i32)>) -> Rows {
+    let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
+    for (row, change) in rows {
+        let mut columns = R::columns(std::iter::once(row));
+        if role != FileRole::Rows {
+            columns.push(Arc::new(Int32Array::from(vec![change])));
+        }
+        // The commit is not known yet.
+        columns.push(Arc::new(Int64Array::from(vec![0])));
+        let schema = table_named(R::SPEC.name).unwrap().file_schema(role);
+        by_date.entry(row.event_time().date()).or_default().push(RecordBatch::try_new(schema, columns).unwrap());
+    }
+    Rows { table: R::SPEC.name, role, by_date }
+}
+
+impl TestData {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), last: None }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn record_path(&self, commit_id: u64) -> PathBuf {
+        self.path().join(format!("commits/{commit_id}.json"))
+    }
+
+    pub(crate) fn catalog(&self) -> Catalog {
+        Catalog::open(self.path(), None).unwrap()
+    }
+
+    pub(crate) fn catalog_at(&self, commit_id: u64) -> Catalog {
+        Catalog::open(self.path(), Some(commit_id)).unwrap()
+    }
+
+    /// Makes a commit; gives its number.
+    pub(crate) fn commit(&mut self, rows: Vec<Rows>) -> u64 {
+        let commit_id = self.last.as_ref().map_or(1, |last| last.commit_id + 1);
+        let mut files: Vec<_> = rows.into_iter().flat_map(|rows| self.write(rows, commit_id)).collect();
+        files.sort();
+        let mut record = CommitRecord {
+            format_version: FORMAT_VERSION,
+            commit_id,
+            first_tick: (commit_id - 1) * 100,
+            end_tick: commit_id * 100,
+            tick_interval_ns: 10_000_000,
+            workers: 1,
+            files,
+            partitions: vec![],
+            previous_hash: self.last.as_ref().map_or(GENESIS.to_owned(), |last| last.hash.clone()),
+            hash: String::new(),
+            committed_at: format!("2026-01-31T09:30:{:02}.5Z", commit_id % 60),
+        };
+        record.hash = record.expected_hash().unwrap();
+        fs::create_dir_all(self.path().join("commits")).unwrap();
+        fs::write(self.record_path(commit_id), serde_json::to_vec(&record).unwrap()).unwrap();
+        self.last = Some(record);
+        commit_id
+    }
+
+    fn write(&self, rows: Rows, commit_id: u64) -> Vec<CommittedFile> {
+        let Rows { table, role, by_date } = rows;
+        let folder = if role == FileRole::History { format!("{table}_history") } else { table.to_owned() };
+        let one = |(date, batches): (Date, Vec<RecordBatch>)| {
+            let path = format!("{folder}/date={date}/{commit_id}-0.parquet");
+            let (rows, content) = parquet(&batches, commit_id);
+            fs::create_dir_all(self.path().join(&path).parent().unwrap()).unwrap();
+            fs::write(self.path().join(&path), &content).unwrap();
+            let sha256 = hex(&Sha256::digest(&content));
+            CommittedFile { path, table: table.to_owned(), role, rows, bytes: content.len() as u64, sha256 }
+        };
+        by_date.into_iter().map(one).collect()
+    }
+}
+
+fn parquet(batches: &[RecordBatch], commit_id: u64) -> (u64, Vec<u8>) {
+    let schema = batches[0].schema();
+    let batch = arrow::compute::concat_batches(&schema, batches).unwrap();
+    let mut columns = batch.columns().to_vec();
+    let commit_ids: ArrayRef = Arc::new(Int64Array::from(vec![i64::try_from(commit_id).unwrap(); batch.num_rows()]));
+    *columns.last_mut().unwrap() = commit_ids;
+    let mut content = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut content, Arc::clone(&schema), None).unwrap();
+    writer.write(&RecordBatch::try_new(schema, columns).unwrap()).unwrap();
+    writer.close().unwrap();
+    (batch.num_rows() as u64, content)
+}
+
+/// The answer as CSV lines without the header.
+pub(crate) fn rows(catalog: &Catalog, sql: &str) -> Vec<String> {
+    try_rows(catalog, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// The same, or the error.
+pub(crate) fn try_rows(catalog: &Catalog, sql: &str) -> Result<Vec<String>, QueryError> {
+    Ok(text(catalog, sql, Format::Csv)?.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// The answer in a format.
+pub(crate) fn text(catalog: &Catalog, sql: &str, format: Format) -> Result<String, QueryError> {
+    let mut out = Vec::new();
+    catalog.query(sql)?.write(format, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+/// The message of a query that must fail.
+pub(crate) fn message(catalog: &Catalog, sql: &str) -> String {
+    match text(catalog, sql, Format::Csv) {
+        Ok(answer) => panic!("{sql} was answered: {answer}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A time on 2026-01-`day`, that many seconds after midnight.
+pub(crate) fn at(day: u32, seconds: i64) -> EventTime {
+    let midnight: EventTime = format!("2026-01-{day:02}T00:00:00Z").parse().unwrap();
+    EventTime::from_nanos(midnight.nanos() + seconds * 1_000_000_000)
+}
+
+pub(crate) fn id(text: &str) -> Id {
+    Id::new(text).unwrap()
+}
+
+/// A balance in EUR.
+pub(crate) fn balance(account: &str, posted: i64, ts: EventTime) -> Balance {
+    let posted = Money::whole(posted);
+    Balance { account_id: id(account), currency: id("EUR"), posted, pending: Money::ZERO, available: posted, ts }
+}
+
+/// A posted leg.
+pub(crate) fn leg(transaction: &str, number: u32, account: &str, currency: &str, amount: Money, ts: EventTime) -> LedgerEntry {
+    let phase = TransactionPhase::Posted;
+    let entry_id = Id::derived(format!("{transaction}-posted-{number}"));
+    LedgerEntry { entry_id, transaction_id: id(transaction), account_id: id(account), currency: id(currency), amount, phase, ts }
+}
+
+/// A book with one price on each side.
+pub(crate) fn book(symbol: &str, bid: i64, ask: Option<i64>, ts: EventTime) -> TopOfBook {
+    let (bid_size, ask_size) = (Some(Quantity::whole(1)), ask.map(|_| Quantity::whole(1)));
+    TopOfBook { symbol: id(symbol), bid: Some(Price::whole(bid)), bid_size, ask: ask.map(Price::whole), ask_size, last_price: None, ts }
+}
+
+/// Flips a byte in the middle of a file.
+pub(crate) fn damage(path: &Path) {
+    let mut content = fs::read(path).unwrap();
+    let middle = content.len() / 3;
+    content[middle] ^= 0xff;
+    fs::write(path, content).unwrap();
+}
+
+/// Cuts the end off a file.
+pub(crate) fn truncate(path: &Path) {
+    let length = fs::metadata(path).unwrap().len();
+    File::options().write(true).open(path).unwrap().set_len(length / 2).unwrap();
+}
