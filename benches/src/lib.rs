@@ -1,0 +1,1 @@
+//! Benches: what is measured, and against what, stands in each of them.

@@ -101,7 +101,9 @@ impl View for Admission {
             }
             Some(_) => {
                 let (word, id) = event.identity().map_or(("", ""), |(word, id)| (word, id.as_str()));
-                let error = format!("{word} {id} was taken before with other content: the first one stands; send a correction under an id of its own");
+                let error = format!(
+                    "{word} {id} was taken before with other content: the first one stands; send a correction under an id of its own"
+                );
                 out.refuse(dead_letter(place, &event, ErrorCode::ConflictingDuplicate, &error));
             }
         }
@@ -169,11 +171,11 @@ mod tests {
         let happenings = vec![
             fill(1, 1, "f1", 10),
             fill(2, 2, "f2", 10),
-            fill(3, 1, "f1", 10),                  // the same again
-            fill(4, 1, "f1", 11),                  // another body
-            fill(1500, 400, "f3", 10),             // 1100 behind
-            fill(1501, 501, "f4", 10),             // exactly at the horizon
-            fill(2000, 2000, "f1", 12),            // f1 was forgotten at 1001
+            fill(3, 1, "f1", 10),       // the same again
+            fill(4, 1, "f1", 11),       // another body
+            fill(1500, 400, "f3", 10),  // 1100 behind
+            fill(1501, 501, "f4", 10),  // exactly at the horizon
+            fill(2000, 2000, "f1", 12), // f1 was forgotten at 1001
         ];
         let view = admission();
         let said = run(view.clone(), happenings);

@@ -5,7 +5,7 @@ pub mod keyed_fold;
 pub mod latest;
 pub mod ledger;
 pub mod matching;
-pub mod reference;
 pub mod positions;
+pub mod reference;
 pub mod testing;
 pub mod valuation;

@@ -57,7 +57,12 @@ pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Said<V> {
 
 /// As [`run`], but after `cut` happenings the states are written as rows and read back, and a new fold goes on from
 /// them. Broadcasts are given to the new fold again, as a restart does.
-pub fn run_with_restart<V: Persistent + Clone>(view: V, mut happenings: Happenings<V>, cut: usize, through: impl Fn(V::Saved) -> V::Saved) -> Said<V> {
+pub fn run_with_restart<V: Persistent + Clone>(
+    view: V,
+    mut happenings: Happenings<V>,
+    cut: usize,
+    through: impl Fn(V::Saved) -> V::Saved,
+) -> Said<V> {
     happenings.sort_by_key(|happening| happening.place);
     let rest = happenings.split_off(cut.min(happenings.len()));
     let broadcasts = happenings.iter().filter_map(|happening| match &happening.event {

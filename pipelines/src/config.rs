@@ -236,7 +236,7 @@ impl Config {
         let tick = self.time.tick_interval.as_nanos();
         if !(1_000..=3_600_000_000_000).contains(&tick) {
             problems.push(format!("time.tick_interval is {:?}: give 1us to 1h", self.time.tick_interval));
-        } else if self.valuation.interval.as_nanos() < tick || self.valuation.interval.as_nanos() % tick != 0 {
+        } else if self.valuation.interval.as_nanos() < tick || !self.valuation.interval.as_nanos().is_multiple_of(tick) {
             let (valuation, tick) = (self.valuation.interval, self.time.tick_interval);
             problems.push(format!("valuation.interval is {valuation:?}: give a multiple of time.tick_interval, which is {tick:?}"));
         }
@@ -297,7 +297,13 @@ mod tests {
 
     #[test]
     fn the_documented_configuration_is_taken() {
-        let documented: String = include_str!("config.rs").lines().filter_map(|line| line.strip_prefix("//! ")).skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").fold(String::new(), |text, line| text + line + "\n");
+        let documented: String = include_str!("config.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! "))
+            .skip_while(|line| *line != "```toml")
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .fold(String::new(), |text, line| text + line + "\n");
         let documented = documented.replace("pack = \"rules.toml\"", "");
         let config = Config::parse("documentation", &documented).expect("the documented configuration");
         assert_eq!(config.source.name_of(Topic::Transactions), "transaction.created");

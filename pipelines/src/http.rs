@@ -36,7 +36,8 @@ pub fn serve(address: &str, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
     if address.is_empty() {
         return Ok(Server { stop: None, thread: None, address: None });
     }
-    let advice = || format!("http.address: cannot listen on {address}: is another headwater running there? Give another address, or \"\" for none");
+    let advice =
+        || format!("http.address: cannot listen on {address}: is another headwater running there? Give another address, or \"\" for none");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(address)).with_context(advice)?;
     let bound = listener.local_addr()?;
@@ -57,8 +58,14 @@ fn router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/metrics", get(scrape))
         .route("/health/live", get(|| async { "ok\n" }))
-        .route("/health/startup", get(move |State(metrics): State<Arc<Metrics>>| async move { answer(metrics.is_started(), "no commit yet\n") }))
-        .route("/health/ready", get(move |State(metrics): State<Arc<Metrics>>| async move { answer(metrics.is_ready(), "not caught up, or not committing\n") }))
+        .route(
+            "/health/startup",
+            get(move |State(metrics): State<Arc<Metrics>>| async move { answer(metrics.is_started(), "no commit yet\n") }),
+        )
+        .route(
+            "/health/ready",
+            get(move |State(metrics): State<Arc<Metrics>>| async move { answer(metrics.is_ready(), "not caught up, or not committing\n") }),
+        )
         .with_state(metrics)
 }
 

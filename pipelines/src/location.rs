@@ -29,7 +29,9 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         match (text.strip_prefix("log:"), text.strip_prefix("kafka://")) {
             (Some(directory), _) if !directory.is_empty() => Ok(Self::Log(directory.into())),
-            (_, Some(brokers)) if brokers.split(',').all(|broker| broker.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())) => {
+            (_, Some(brokers))
+                if brokers.split(',').all(|broker| broker.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())) =>
+            {
                 Ok(Self::Kafka(brokers.to_owned()))
             }
             _ => Err(format!("{text:?} is no source: write log:DIR or kafka://HOST:PORT[,HOST:PORT…]")),

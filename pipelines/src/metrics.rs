@@ -55,16 +55,29 @@ impl Metrics {
             bytes: maker.counters("connectors_bytes_total", "Bytes of keys and values read", &["topic"])?,
             dead_letters: maker.counters("connectors_dead_letters_total", "Records that the source could not take", &["topic"])?,
             duplicates: maker.counter("operators_duplicates_total", "Events that came again with the same content")?,
-            partition_lag: maker.gauges("connectors_partition_lag_records", "Offsets (bytes, for a log) not read yet", &["topic", "partition"])?,
-            partition_clock: maker.gauges("connectors_partition_clock_seconds", "The partition's clock, since the epoch", &["topic", "partition"])?,
+            partition_lag: maker.gauges(
+                "connectors_partition_lag_records",
+                "Offsets (bytes, for a log) not read yet",
+                &["topic", "partition"],
+            )?,
+            partition_clock: maker.gauges(
+                "connectors_partition_clock_seconds",
+                "The partition's clock, since the epoch",
+                &["topic", "partition"],
+            )?,
             frontier_lag: maker.gauge("pipelines_frontier_lag_seconds", "Wall clock less the time behind everything that is committed")?,
-            frontier_holder: maker.gauges("pipelines_frontier_holder", "1 for the partition whose clock is the slowest", &["topic", "partition"])?,
+            frontier_holder: maker.gauges(
+                "pipelines_frontier_holder",
+                "1 for the partition whose clock is the slowest",
+                &["topic", "partition"],
+            )?,
             commits: maker.int_counter("connectors_commits_total", "Commits published")?,
             commit_seconds: maker.histogram("connectors_commit_seconds", "From closing a commit to its publication")?,
             commit_rows: maker.int_counter("connectors_commit_rows_total", "Rows committed")?,
             commit_bytes: maker.int_counter("connectors_commit_bytes_total", "Bytes of Parquet committed")?,
             last_commit: maker.int_gauge("connectors_last_commit", "The number of the last commit")?,
-            latency: maker.histogram("pipelines_latency_seconds", "From reading a stride of records to the commit that holds what they did")?,
+            latency: maker
+                .histogram("pipelines_latency_seconds", "From reading a stride of records to the commit that holds what they did")?,
             operator_seconds: maker.counters("operators_busy_seconds_total", "Time that operators were busy", &["operator"])?,
             sources: OnceLock::new(),
             committed_at: AtomicU64::new(0),
@@ -93,7 +106,13 @@ impl Metrics {
         let end = record.end_tick.saturating_mul(record.tick_interval_ns);
         self.committed_time.store(i64::try_from(end).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
-        tracing::info!(commit = record.commit_id, rows = record.rows(), files = record.files.len(), seconds = took.as_secs_f64(), "committed");
+        tracing::info!(
+            commit = record.commit_id,
+            rows = record.rows(),
+            files = record.files.len(),
+            seconds = took.as_secs_f64(),
+            "committed"
+        );
     }
 
     /// The number of the last commit; 0 before the first.
@@ -117,7 +136,8 @@ impl Metrics {
     /// Counts the time that each operator of a worker is busy.
     pub fn observe_operators(self: &Arc<Self>, worker: &mut Worker) {
         let busy = self.operator_seconds.clone();
-        let mut names = std::collections::BTreeMap::<usize, (prometheus::core::GenericCounter<prometheus::core::AtomicF64>, Duration)>::new();
+        let mut names =
+            std::collections::BTreeMap::<usize, (prometheus::core::GenericCounter<prometheus::core::AtomicF64>, Duration)>::new();
         let Some(mut register) = worker.log_register() else { return };
         register.insert::<TimelyEventBuilder, _>("timely", move |_, events| {
             for (at, event) in events.iter().flat_map(|events| events.iter()) {
@@ -157,7 +177,9 @@ impl Metrics {
     fn read_sources(&self, counters: &SourceCounters) {
         for topic in Topic::ALL {
             let Some(counts) = counters.topic(*topic) else { continue };
-            for (metric, count) in [(&self.records, &counts.records), (&self.bytes, &counts.bytes), (&self.dead_letters, &counts.dead_letters)] {
+            for (metric, count) in
+                [(&self.records, &counts.records), (&self.bytes, &counts.bytes), (&self.dead_letters, &counts.dead_letters)]
+            {
                 let counter = metric.with_label_values(&[topic.as_str()]);
                 counter.inc_by((count.load(Ordering::Relaxed) as f64 - counter.get()).max(0.0));
             }

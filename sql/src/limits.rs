@@ -41,7 +41,10 @@ fn is_link(token: &Token, before: &Token) -> bool {
 
 /// Whether an operator behind it has a left side: a sign and the star of `COUNT(*)` have none.
 fn is_operand(token: &Token) -> bool {
-    matches!(token, Token::Number(..) | Token::Word(_) | Token::RParen | Token::RBracket | Token::SingleQuotedString(_))
+    match token {
+        Token::Word(word) => word.keyword != Keyword::SELECT,
+        _ => matches!(token, Token::Number(..) | Token::RParen | Token::RBracket | Token::SingleQuotedString(_)),
+    }
 }
 
 #[cfg(test)]

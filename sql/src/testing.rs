@@ -21,7 +21,8 @@ use crate::tables::table_named;
 
 /// A data directory that goes when the test ends.
 pub(crate) struct TestData {
-    folder: TempDir,
+    _folder: TempDir,
+    path: PathBuf,
     last: Option<CommitRecord>,
 }
 
@@ -64,11 +65,13 @@ fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i
 
 impl TestData {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), last: None }
+        // A name that an address must not take apart.
+        let folder = tempfile::Builder::new().prefix("my dätä #1 100%20=").tempdir().unwrap();
+        Self { path: folder.path().to_owned(), _folder: folder, last: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
 
     pub(crate) fn record_path(&self, commit_id: u64) -> PathBuf {

@@ -58,7 +58,12 @@ impl Cluster {
         }
         let number = |id: i32| {
             let cause = format!("it has a partition {id}: at most {} are read", u16::MAX);
-            u16::try_from(id).map_err(|_| TransportError { attempt: "listing the partitions of", object: topic.to_owned(), cause, retry: false })
+            u16::try_from(id).map_err(|_| TransportError {
+                attempt: "listing the partitions of",
+                object: topic.to_owned(),
+                cause,
+                retry: false,
+            })
         };
         let mut numbers = found.partitions().iter().map(|partition| number(partition.id())).collect::<Result<Vec<_>, _>>()?;
         numbers.sort_unstable();

@@ -220,9 +220,17 @@ mod tests {
             ..KafkaConfig::default()
         };
         let problems = bad.validate();
-        for expected in
-            ["\"host\"", "\":9092\"", "client_id", "queue_kib", "timeout_ms", "delivery_timeout_ms", "replication", "group_id", "partition.eof"]
-        {
+        for expected in [
+            "\"host\"",
+            "\":9092\"",
+            "client_id",
+            "queue_kib",
+            "timeout_ms",
+            "delivery_timeout_ms",
+            "replication",
+            "group_id",
+            "partition.eof",
+        ] {
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
         }
         assert_eq!(problems.len(), 9, "{problems:?}");

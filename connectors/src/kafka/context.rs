@@ -84,7 +84,9 @@ impl ConsumerContext for Context {
 /// librdkafka logs every attempt to connect; what it means is told by readers and publishers, when it changes.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => tracing::error!(target: "librdkafka", facility, message),
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", facility, message)
+        }
         _ => tracing::debug!(target: "librdkafka", facility, message),
     }
 }

@@ -36,6 +36,7 @@ mod reader;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 pub use config::KafkaConfig;
 
@@ -45,12 +46,13 @@ use crate::transport::{PartitionState, Publisher, Reader, Transport, TransportEr
 /// Brokers, and how to speak with them.
 pub struct KafkaTransport {
     cluster: Arc<Cluster>,
+    silent_readers: Arc<AtomicUsize>,
 }
 
 impl KafkaTransport {
     /// Prepares a client. Brokers are not contacted yet: one that is away is an error of the calls that need it.
     pub fn open(config: KafkaConfig) -> Result<Self, TransportError> {
-        Ok(Self { cluster: Arc::new(Cluster::open(config)?) })
+        Ok(Self { cluster: Arc::new(Cluster::open(config)?), silent_readers: Arc::default() })
     }
 }
 
@@ -70,7 +72,7 @@ impl Transport for KafkaTransport {
     }
 
     fn reader(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Box<dyn Reader>, TransportError> {
-        Ok(Box::new(reader::KafkaReader::open(self.cluster.config(), wake.into())?))
+        Ok(Box::new(reader::KafkaReader::open(self.cluster.config(), wake.into(), Arc::clone(&self.silent_readers))?))
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError> {

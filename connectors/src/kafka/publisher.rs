@@ -63,7 +63,8 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let (Err((error, message)), Ok(mut failed)) = (result, self.failed.lock()) else { return };
-        let first = || FailedDeliveries { first: error.clone(), object: format!("{}/{}", message.topic(), message.partition()), records: 0 };
+        let first =
+            || FailedDeliveries { first: error.clone(), object: format!("{}/{}", message.topic(), message.partition()), records: 0 };
         failed.get_or_insert_with(first).records += 1;
     }
 }

@@ -1,7 +1,7 @@
 //! Reading partitions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -29,8 +29,9 @@ pub(super) struct KafkaReader {
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Something came into the common queue: errors, statistics, log lines.
     events: Arc<AtomicBool>,
-    /// Whether it was told that partitions get no answer.
-    told: bool,
+    /// Whether some of its partitions get no answer, and how many readers of this process say so.
+    silent: bool,
+    silent_readers: Arc<AtomicUsize>,
     timeout: Duration,
 }
 
@@ -66,7 +67,12 @@ enum Stop {
 }
 
 impl KafkaReader {
-    pub(super) fn open(config: &KafkaConfig, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self, TransportError> {
+    /// `silent_readers` is shared by all readers of a transport, so that only the first and the last of them tell.
+    pub(super) fn open(
+        config: &KafkaConfig,
+        wake: Arc<dyn Fn() + Send + Sync>,
+        silent_readers: Arc<AtomicUsize>,
+    ) -> Result<Self, TransportError> {
         let consumer = BaseConsumer::from_config_and_context(&config.consumer(), Context::default());
         let mut consumer = consumer.map_err(|error| failure("configuring a consumer for", &config.brokers, &error, ""))?;
         let events = Arc::new(AtomicBool::new(true));
@@ -75,7 +81,7 @@ impl KafkaReader {
             flag.store(true, Ordering::Release);
             call();
         });
-        Ok(Self { slots: Vec::new(), consumer: Arc::new(consumer), wake, events, told: false, timeout: config.timeout() })
+        Ok(Self { slots: Vec::new(), consumer: Arc::new(consumer), wake, events, silent: false, silent_readers, timeout: config.timeout() })
     }
 
     /// Serves the common queue: everything that is not about one partition.
@@ -104,19 +110,19 @@ impl KafkaReader {
         for slot in self.slots.iter_mut().filter(|slot| slot.standing == Standing::Reading) {
             slot.standing = Standing::Doubtful;
         }
-        self.ask_again(|slot| slot.standing == Standing::AtEnd)
+        self.ask_again(|_, slot| slot.standing == Standing::AtEnd)
     }
 
     /// Has partitions fetched anew from where they stand, so that their brokers say again where they end.
-    fn ask_again(&mut self, which: impl Fn(&Slot) -> bool) -> Result<(), TransportError> {
-        if !self.slots.iter().any(&which) {
+    fn ask_again(&mut self, which: impl Fn(usize, &Slot) -> bool) -> Result<(), TransportError> {
+        if !self.slots.iter().enumerate().any(|(index, slot)| which(index, slot)) {
             return Ok(());
         }
         let failed = |error: KafkaError| failure("reading from", "Kafka", &error, "");
         // Where librdkafka stands counts the markers behind the last record, too.
         let positions = self.consumer.position().map_err(failed)?;
         let mut again = TopicPartitionList::new();
-        for slot in self.slots.iter_mut().filter(|slot| which(slot)) {
+        for (_, slot) in self.slots.iter_mut().enumerate().filter(|(index, slot)| which(*index, slot)) {
             if let Some(Offset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
                 slot.next = slot.next.max(position);
             }
@@ -164,16 +170,25 @@ impl KafkaReader {
     /// Tells once when partitions get no answer for a while, and once when all of them do again.
     fn watch_silence(&mut self, slot: usize) {
         let Some(current) = self.slots.get(slot) else { return };
-        let silent = || self.slots.iter().filter(|slot| slot.silent_since.is_some_and(|since| since.elapsed() > PATIENCE));
-        if self.told {
-            if current.silent_since.is_none() && silent().next().is_none() {
-                tracing::info!("all partitions answer again; reading goes on");
-                self.told = false;
+        if !self.silent && current.is_silent() {
+            self.silent = true;
+            if self.silent_readers.fetch_add(1, Ordering::Relaxed) == 0 {
+                let reason = self.consumer.context().reason();
+                tracing::warn!(partition = %current, reason, "brokers do not answer; waiting for them");
             }
-        } else if current.silent_since.is_some_and(|since| since.elapsed() > PATIENCE) {
-            let reason = self.consumer.context().reason();
-            tracing::warn!(partition = %current, partitions = silent().count(), reason, "brokers do not answer; waiting for them");
-            self.told = true;
+        } else if self.silent && current.silent_since.is_none() && !self.slots.iter().any(Slot::is_silent) {
+            self.silent = false;
+            if self.silent_readers.fetch_sub(1, Ordering::Relaxed) == 1 {
+                tracing::info!("all partitions answer again; reading goes on");
+            }
+        }
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        if self.silent {
+            self.silent_readers.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -205,7 +220,7 @@ impl Reader for KafkaReader {
         match stop {
             Stop::Limit => return Ok(ReadStatus::More),
             Stop::Empty => {}
-            Stop::DoubtfulEnd => self.ask_again(|slot| slot.standing == Standing::Doubtful)?,
+            Stop::DoubtfulEnd => self.ask_again(|index, _| index == slot)?,
             Stop::Failed(error) => self.partition_failed(slot, &error)?,
         }
         self.watch_silence(slot);
@@ -260,6 +275,10 @@ impl Slot {
             }
         }
         Stop::Limit
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent_since.is_some_and(|since| since.elapsed() > PATIENCE)
     }
 
     /// What the queue held from before a connection broke is gone.

@@ -104,7 +104,8 @@ impl Tail {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
         if self.buffer.len() > MAX_LINE_BYTES {
-            let cause = format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes: end it with a newline, or remove it", self.position);
+            let cause =
+                format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes: end it with a newline, or remove it", self.position);
             return Err(TransportError { attempt: "reading", object: self.path.display().to_string(), cause, retry: false });
         }
         let before = self.buffer.len();

@@ -60,17 +60,20 @@ pub(super) trait CommitTable {
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
 
+/// A table, shared by the operators that feed it and the one that commits it.
+type SharedTable = Rc<RefCell<dyn CommitTable>>;
+
 /// All tables of a worker.
 #[derive(Clone, Default)]
 pub struct Tables {
-    tables: Rc<RefCell<Vec<Rc<RefCell<dyn CommitTable>>>>>,
+    tables: Rc<RefCell<Vec<SharedTable>>>,
 }
 
 impl Tables {
     /// Adds a table.
     pub fn add<R: TableRow>(&self) -> TableHandle<R> {
         let buffer = Rc::new(RefCell::new(TableBuffer { waiting: Vec::new() }));
-        self.tables.borrow_mut().push(Rc::clone(&buffer) as Rc<RefCell<dyn CommitTable>>);
+        self.tables.borrow_mut().push(Rc::clone(&buffer) as SharedTable);
         TableHandle { buffer }
     }
 
@@ -131,9 +134,8 @@ fn write_by_date<'a, R: TableRow>(
 ) -> Result<Vec<CommittedFile>, CommitError> {
     let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
     for (row, diff) in changes {
-        let file = dates
-            .entry(row.event_time().date())
-            .or_insert_with(|| FileRows { rows: Vec::new(), changes: with_change.then(Vec::new) });
+        let file =
+            dates.entry(row.event_time().date()).or_insert_with(|| FileRows { rows: Vec::new(), changes: with_change.then(Vec::new) });
         // A fact that two equal events made stands twice.
         for _ in 0..diff.unsigned_abs() {
             file.rows.push(row);

@@ -26,6 +26,9 @@ use super::durable;
 use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, PartitionProgress};
 use crate::source::SourceProgress;
 
+/// Called with a commit's record and the time that it took.
+pub type Published = Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>;
+
 /// How commits are made.
 #[derive(Clone)]
 pub struct CommitSettings {
@@ -40,7 +43,7 @@ pub struct CommitSettings {
     /// What `committed_at` is made of: the wall clock as RFC 3339.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Told of every commit once it is published, on worker 0.
-    pub published: Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>,
+    pub published: Published,
     /// Told of the error that ends the run.
     pub failure: Arc<dyn Fn(CommitError) + Send + Sync>,
 }

@@ -63,15 +63,16 @@ mod tests {
     #[test]
     fn a_clock_only_rises_and_says_when_the_wall_decided() {
         // (ts, wall, lifted to before, expected time, expected remapped)
-        let steps: &[(Option<u64>, Option<u64>, Option<u64>, u64, bool)] = &[
-            (None, None, None, 0, false),              // no time yet: the beginning
-            (Some(10), None, None, 10, false),         // bounded: the event's own
-            (Some(7), None, None, 10, false),          // late: the clock's
-            (None, None, None, 10, false),             // without a time: the clock's
-            (Some(12), Some(50), None, 12, false),     // live, in the past
-            (Some(90), Some(60), None, 60, true),      // from the future: lowered
-            (Some(70), Some(80), None, 70, false),     // back to its own time
-            (Some(75), Some(100), Some(95), 95, true), // lifted while idle, then late
+        type Step = (Option<u64>, Option<u64>, Option<u64>, u64, bool);
+        let steps: &[Step] = &[
+            (None, None, None, 0, false),               // no time yet: the beginning
+            (Some(10), None, None, 10, false),          // bounded: the event's own
+            (Some(7), None, None, 10, false),           // late: the clock's
+            (None, None, None, 10, false),              // without a time: the clock's
+            (Some(12), Some(50), None, 12, false),      // live, in the past
+            (Some(90), Some(60), None, 60, true),       // from the future: lowered
+            (Some(70), Some(80), None, 70, false),      // back to its own time
+            (Some(75), Some(100), Some(95), 95, true),  // lifted while idle, then late
             (Some(97), Some(100), Some(96), 97, false), // lifted, but the event came in time
         ];
         let mut clock = PartitionClock::default();

@@ -42,7 +42,11 @@ pub struct SourceCounters {
 
 impl Default for SourceCounters {
     fn default() -> Self {
-        Self { topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(), partitions: Mutex::default(), arrivals: Mutex::default() }
+        Self {
+            topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(),
+            partitions: Mutex::default(),
+            arrivals: Mutex::default(),
+        }
     }
 }
 

@@ -105,7 +105,16 @@ pub fn source<'scope>(
     let mut fed_back = builder.new_input_connection(frontier, Pipeline, std::iter::empty::<(usize, Antichain<u64>)>());
 
     builder.build(move |capabilities| {
-        let mut source = Source::open(settings, capabilities, index, peers, progress, Box::new(move || { let _ = wake.activate(); }));
+        let mut source = Source::open(
+            settings,
+            capabilities,
+            index,
+            peers,
+            progress,
+            Box::new(move || {
+                let _ = wake.activate();
+            }),
+        );
         move |frontiers| {
             fed_back.for_each(|_, _| {});
             let frontier = frontiers.first().and_then(|input| input.frontier().first().copied());
@@ -306,8 +315,12 @@ impl Source {
 
     fn place(&self, partition: &Partition) {
         let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or(0);
-        let position =
-            PartitionPosition { offset: partition.offset, high: high.max(partition.offset), clock: partition.clock.now(), at_end: partition.at_end };
+        let position = PartitionPosition {
+            offset: partition.offset,
+            high: high.max(partition.offset),
+            clock: partition.clock.now(),
+            at_end: partition.at_end,
+        };
         self.settings.counters.place(partition.topic, partition.number, position);
     }
 }

@@ -88,7 +88,7 @@ pub(super) struct Surroundings {
 }
 
 /// A record may claim to be at most this much later than its transport says it is.
-const FUTURE_ALLOWANCE: i64 = EventTime::DAY as i64;
+const FUTURE_ALLOWANCE: i64 = EventTime::DAY.cast_signed();
 
 /// Reads one record into the stride.
 pub(super) fn read_record(

@@ -18,7 +18,6 @@ struct Slot<V: View> {
     touched: bool,
 }
 
-
 /// The states of the keys that one worker has.
 pub struct Fold<V: View> {
     view: V,
@@ -153,12 +152,7 @@ impl<V: View> Fold<V> {
         self.outbox.dead_letters.drain(..)
     }
 
-    fn with_slot(
-        &mut self,
-        position: usize,
-        place: Place,
-        logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<V>),
-    ) {
+    fn with_slot(&mut self, position: usize, place: Place, logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<V>)) {
         let Some(Some(slot)) = self.slots.get_mut(position) else { return };
         self.outbox.begin(place);
         logic(&self.view, &self.context, &slot.key, &mut slot.state, &mut self.outbox);

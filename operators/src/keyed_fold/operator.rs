@@ -9,8 +9,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::fold::Fold;
 use super::stash::Stash;
@@ -51,16 +51,13 @@ pub struct FoldOutput<'scope, V: View> {
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
 /// Builds the operator. `tick_interval` is in nanoseconds.
-pub fn keyed_fold<'scope, V: View>(
+pub fn keyed_fold<'scope, V: View + Clone>(
     name: &str,
     view: V,
     input: FoldInput<'scope, V>,
     tick_interval: u64,
     pace: Pace,
-) -> FoldOutput<'scope, V>
-where
-    V: Clone,
-{
+) -> FoldOutput<'scope, V> {
     let scope = input.events.scope();
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let activator = scope.activator_for(builder.operator_info().address);
@@ -110,8 +107,7 @@ where
     FoldOutput { rows: rows.as_collection(), derived, dead_letters: dead_letters.as_collection() }
 }
 
-type TimedSession<'a, 'b, D> =
-    timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
+type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
 
 /// The three outputs while the operator runs.
 struct Output<'x, 'a, 'b, V: View> {
@@ -224,8 +220,7 @@ impl<V: View> Driver<V> {
             return;
         }
         self.open_period = None;
-        let (tick, as_of) =
-            if self.on_grid { (period_ends, Some(period_ends.saturating_mul(self.tick_interval))) } else { (open, None) };
+        let (tick, as_of) = if self.on_grid { (period_ends, Some(period_ends.saturating_mul(self.tick_interval))) } else { (open, None) };
         for (row, diff) in self.fold.settle(as_of) {
             out.rows.give((row, tick, diff));
         }

@@ -15,16 +15,11 @@ type Source = (u8, u16);
 /// Sorted runs of events that wait.
 pub(super) struct Stash<E> {
     runs: FxHashMap<Source, Vec<VecDeque<Placed<E>>>>,
-    waiting: usize,
 }
 
 impl<E> Stash<E> {
     pub(super) fn new() -> Self {
-        Self { runs: FxHashMap::default(), waiting: 0 }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.waiting
+        Self { runs: FxHashMap::default() }
     }
 
     /// Adds what arrived.
@@ -39,7 +34,6 @@ impl<E> Stash<E> {
                     Some(run) => run.push_back(event),
                     None => runs.push(VecDeque::from([event])),
                 }
-                self.waiting += 1;
             }
         }
     }
@@ -55,7 +49,6 @@ impl<E> Stash<E> {
             runs.retain(|run| !run.is_empty());
         }
         self.runs.retain(|_, runs| !runs.is_empty());
-        self.waiting -= ready.len() - before;
         // What was released earlier lies before the last limit, so sorting all of it again only checks that.
         if let Some(released) = ready.make_contiguous().get_mut(before..) {
             released.sort_by_key(|event| event.place);
@@ -83,6 +76,7 @@ mod tests {
         let order: Vec<_> = ready.iter().map(|event| (event.place.time, event.place.rank, event.place.partition)).collect();
         let (orders, fills) = (Topic::Orders.rank(), Topic::Fills.rank());
         assert_eq!(order, [(5, orders, 0), (5, orders, 1), (5, fills, 0), (6, fills, 0)]);
-        assert_eq!(stash.len(), 1);
+        stash.release(u64::MAX, &mut ready);
+        assert_eq!(ready.len(), 5);
     }
 }

@@ -78,7 +78,14 @@ impl View for Balances {
         state.ts = state.ts.max(posting.ts);
     }
 
-    fn settle(&self, overdrafts: &Overdrafts, (account, currency): &(Id, Id), state: &mut BalanceState, _: u64, rows: &mut Changes<Balance>) {
+    fn settle(
+        &self,
+        overdrafts: &Overdrafts,
+        (account, currency): &(Id, Id),
+        state: &mut BalanceState,
+        _: u64,
+        rows: &mut Changes<Balance>,
+    ) {
         let row = state.row(overdrafts, account, currency);
         rows.replace(state.said.take(), Some(row.clone()));
         state.said = Some(row);
@@ -127,7 +134,9 @@ mod tests {
     fn transactions(fields: &[&str]) -> Happenings<Postings> {
         let happening = |(fields, time): (&&str, u64)| {
             let text = format!(r#"{{"account_id":"a","currency":"USD","ts":{time},{fields}}}"#);
-            let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(text.as_bytes())) else { panic!("{text}") };
+            let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(text.as_bytes())) else {
+                panic!("{text}")
+            };
             Placed { place: Place::of_record(time, Topic::Transactions, 0, time), event: Happening::Event(transaction) }
         };
         fields.iter().zip(1..).map(happening).collect()
@@ -145,7 +154,8 @@ mod tests {
     fn cases() {
         let deposit = r#""transaction_id":"t1","type":"deposit","amount":"100""#;
         let hold = r#""transaction_id":"t2","type":"payment","amount":"60","phase":"pending""#;
-        let cases: &[(&str, &[&str], &[&str], &[&str])] = &[
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             ("a deposit comes from outside", &[deposit], &["a 100 0 100", "external:USD -100 0 -100"], &[]),
             (
                 "a transfer has two legs of ours",
@@ -196,7 +206,11 @@ mod tests {
         ];
         for (name, fields, balances, refused) in cases {
             let said = run(Postings, transactions(fields));
-            assert_eq!(outcome(&said), (balances.iter().map(ToString::to_string).collect(), refused.iter().map(ToString::to_string).collect()), "{name}");
+            assert_eq!(
+                outcome(&said),
+                (balances.iter().map(ToString::to_string).collect(), refused.iter().map(ToString::to_string).collect()),
+                "{name}"
+            );
         }
     }
 

@@ -134,13 +134,19 @@ impl PostingState {
             (TransactionPhase::Posted, Some(hold), None) => self.resolve(hold, transaction),
             (TransactionPhase::Posted, None, Some(original)) => self.reverse(original, transaction),
             (TransactionPhase::Posted, None, None) => Ok(self.moved(transaction, legs(transaction))),
-            (TransactionPhase::Void, None, _) => Err((ErrorCode::MissingField, "a void needs pending_id: say which hold it releases".into())),
-            _ => Err((ErrorCode::Inconsistent, "phase, pending_id and reverses contradict each other: resolve a hold or reverse a posting, not both".into())),
+            (TransactionPhase::Void, None, _) => {
+                Err((ErrorCode::MissingField, "a void needs pending_id: say which hold it releases".into()))
+            }
+            _ => Err((
+                ErrorCode::Inconsistent,
+                "phase, pending_id and reverses contradict each other: resolve a hold or reverse a posting, not both".into(),
+            )),
         }
     }
 
     fn remember(&mut self, transaction: &Transaction, pending: bool, legs: &[Leg; 2]) {
-        let remembered = Remembered { pending, legs: legs.clone(), currency: transaction.currency.clone(), left: transaction.amount.money() };
+        let remembered =
+            Remembered { pending, legs: legs.clone(), currency: transaction.currency.clone(), left: transaction.amount.money() };
         self.transactions.insert(transaction.transaction_id.clone(), remembered);
     }
 
@@ -158,7 +164,8 @@ impl PostingState {
     /// Takes a hold away, once.
     fn take_hold(&mut self, hold: &Id) -> Result<Remembered, Refusal> {
         let held = self.transactions.get_mut(hold).filter(|held| held.pending);
-        let held = held.ok_or_else(|| (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id")))?;
+        let held = held
+            .ok_or_else(|| (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id")))?;
         if held.left.is_zero() {
             return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
         }
@@ -186,13 +193,16 @@ impl PostingState {
 
     fn reverse(&mut self, original: &Id, transaction: &Transaction) -> Result<Vec<Effect>, Refusal> {
         let known = self.transactions.get_mut(original).filter(|known| !known.pending);
-        let known = known.ok_or_else(|| (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses")))?;
+        let known = known
+            .ok_or_else(|| (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses")))?;
         if known.currency != transaction.currency {
             return Err((ErrorCode::Inconsistent, format!("{original} is in {}: reverse in the original's currency", known.currency)));
         }
         let amount = transaction.amount.money();
         let left = known.left.checked_sub(amount).filter(|left| left.units() >= 0);
-        let left = left.ok_or_else(|| (ErrorCode::Refused, format!("only {} of {original} is left to reverse: in all at most the original amount", known.left)))?;
+        let left = left.ok_or_else(|| {
+            (ErrorCode::Refused, format!("only {} of {original} is left to reverse: in all at most the original amount", known.left))
+        })?;
         known.left = left;
         let turned = known.legs.clone().map(|leg| {
             let sign_turned = if leg.amount.units() < 0 { amount } else { amount.negated() };

@@ -219,25 +219,8 @@ impl Book {
 
     /// What the book itself asks of an order; the order of the checks is a promise.
     fn admit(&self, new: &NewOrder) -> Result<(), Reason> {
-        let waits = is_stop(new.order_type);
-        let price = new.price.filter(|_| has_limit(new.order_type));
-        let nothing = |quantity: Quantity| quantity <= Quantity::ZERO;
-        if nothing(new.quantity) || new.display_quantity.is_some_and(nothing) {
-            return Err(Reason::NoQuantity);
-        }
-        if has_limit(new.order_type) && new.price.is_none() {
-            return Err(Reason::MissingPrice);
-        }
-        if waits && new.stop_price.is_none() {
-            return Err(Reason::MissingStopPrice);
-        }
-        if new.time_in_force == TimeInForce::Gtd {
-            match new.expires_at {
-                None => return Err(Reason::MissingExpiresAt),
-                Some(end) if end <= self.now => return Err(Reason::AlreadyExpired),
-                Some(_) => {}
-            }
-        }
+        new.check(self.now)?;
+        let (waits, price) = (is_stop(new.order_type), new.price.filter(|_| has_limit(new.order_type)));
         if self.orders.find(&new.order_id).is_some() {
             return Err(Reason::DuplicateOrder);
         }
@@ -367,15 +350,19 @@ impl Book {
         ladder.push(orders, slot);
     }
 
-    /// Takes an order out of the book, to end it or to let it enter again.
-    pub(super) fn take_out(&mut self, slot: Slot) -> Order {
+    fn unshelve(&mut self, slot: Slot) {
         let (ladder, orders) = self.shelf(slot);
         ladder.unlink(orders, slot);
-        let order = self.orders.remove(slot);
-        if let Some(end) = order.terms.expires_at {
-            self.expiries.remove(&(end, order.terms.order_id.clone()));
+        let terms = &self.orders.at(slot).terms;
+        if let Some(end) = terms.expires_at {
+            self.expiries.remove(&(end, terms.order_id.clone()));
         }
-        order
+    }
+
+    /// Takes an order out of the book, to let it enter again.
+    pub(super) fn take_out(&mut self, slot: Slot) -> Order {
+        self.unshelve(slot);
+        self.orders.remove(slot)
     }
 
     /// Lets a resting order have less left.
@@ -386,12 +373,25 @@ impl Book {
         self.head.sequences.report(self.orders.at(slot), OrderChange::Amended, reason, reports);
     }
 
+    /// Ends an order that rests or waits, once `logic` has left it with nothing.
+    pub(super) fn end_with(
+        &mut self,
+        slot: Slot,
+        change: OrderChange,
+        reason: Option<Reason>,
+        reports: &mut Reports,
+        logic: impl FnOnce(&mut Order),
+    ) {
+        self.unshelve(slot);
+        let order = self.orders.change(slot);
+        logic(order);
+        self.head.sequences.report(order, change, reason, reports);
+        self.orders.discard(slot);
+    }
+
     /// Ends an order that rests or waits.
     pub(super) fn end(&mut self, slot: Slot, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
-        let mut order = self.take_out(slot);
-        order.standing.leaves = Quantity::ZERO;
-        self.head.sequences.report(&order, change, reason, reports);
-        self.orders.end(order);
+        self.end_with(slot, change, reason, reports, |order| order.standing.leaves = Quantity::ZERO);
     }
 
     /// Cancels an order that is not in the book.

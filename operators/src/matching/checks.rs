@@ -7,12 +7,12 @@
 //!
 //! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
 
-use headwater_schemas::events::{Instrument, LimitKind, OrderType};
+use headwater_schemas::events::{Instrument, LimitKind};
 use headwater_schemas::value::{Factor, Id, Money, Price, Quantity, fixed};
 
 use super::command::{Amendment, NewOrder};
 use super::config::MatchingConfig;
-use super::order::Order;
+use super::order::{Order, has_limit, is_stop};
 use super::reason::Reason;
 use crate::reference::{AccountStatus, Reference};
 
@@ -29,9 +29,8 @@ impl Desk<'_> {
     /// Whether an order may come.
     pub(super) fn check_new(&self, order: &NewOrder) -> Result<(), Reason> {
         let instrument = self.admission(&order.account_id)?;
-        let has_limit = matches!(order.order_type, OrderType::Limit | OrderType::StopLimit);
-        let is_stop = matches!(order.order_type, OrderType::Stop | OrderType::StopLimit);
-        let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop));
+        let has_limit = has_limit(order.order_type);
+        let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop(order.order_type)));
         on_lot(instrument, [Some(order.quantity), order.display_quantity.filter(|_| has_limit)])?;
         on_tick(instrument, [limit, stop])?;
         self.within_band(instrument, limit)?;

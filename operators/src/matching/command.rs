@@ -3,6 +3,9 @@
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::value::{EventTime, Id, Price, Quantity};
 
+use super::order::{has_limit, is_stop};
+use super::reason::Reason;
+
 /// What a book is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -45,6 +48,27 @@ pub struct NewOrder {
     pub expires_at: Option<EventTime>,
     /// What happens when it would meet one of its owner's.
     pub self_trade: SelfTrade,
+}
+
+impl NewOrder {
+    /// Whether it has what its kind needs.
+    pub(super) fn check(&self, now: EventTime) -> Result<(), Reason> {
+        let is_something = |quantity: Quantity| quantity > Quantity::ZERO;
+        if !is_something(self.quantity) || !self.display_quantity.is_none_or(is_something) {
+            return Err(Reason::NoQuantity);
+        }
+        if has_limit(self.order_type) && self.price.is_none() {
+            return Err(Reason::MissingPrice);
+        }
+        if is_stop(self.order_type) && self.stop_price.is_none() {
+            return Err(Reason::MissingStopPrice);
+        }
+        match (self.time_in_force, self.expires_at) {
+            (TimeInForce::Gtd, None) => Err(Reason::MissingExpiresAt),
+            (TimeInForce::Gtd, Some(end)) if end <= now => Err(Reason::AlreadyExpired),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What an order becomes.

@@ -75,10 +75,7 @@ impl Book {
     pub(super) fn fill(&mut self, slot: Slot, quantity: Quantity, reports: &mut Reports) {
         let (now, leaves) = (self.now, self.orders.at(slot).standing.leaves);
         if quantity >= leaves {
-            let mut order = self.take_out(slot);
-            order.fill(leaves, now);
-            self.head.sequences.report(&order, OrderChange::Filled, None, reports);
-            return self.orders.end(order);
+            return self.end_with(slot, OrderChange::Filled, None, reports, |order| order.fill(leaves, now));
         }
         let (ladder, orders) = self.shelf(slot);
         ladder.fill(orders, slot, quantity, now);

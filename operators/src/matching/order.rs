@@ -96,7 +96,7 @@ impl Order {
         }
     }
 
-    /// What stands in a slot that holds no order.
+    /// What stands where there is no order.
     pub(super) fn nobody() -> Self {
         Self {
             terms: Terms {

@@ -1,7 +1,6 @@
 //! The orders of a book: in slots, found by id, linked to their neighbours in a queue.
 //!
-//! A slot that holds no order reads as [`Order::nobody`], and so does [`NOWHERE`]: links need no case for the ends of a
-//! queue, and nothing can stop the worker.
+//! [`NOWHERE`] reads as [`Order::nobody`]: links need no case for the ends of a queue, and nothing can stop the worker.
 //!
 //! The orders also remember how each was last said to stand, so that [`Orders::drain_changes`] can tell what became of
 //! it since. An order that comes and goes in between leaves no trace.
@@ -124,6 +123,18 @@ impl Orders {
         self.index.remove(&order.terms.order_id);
         self.free.push(slot);
         order
+    }
+
+    /// Lets go of an order where it is.
+    pub(super) fn discard(&mut self, slot: Slot) {
+        let Some(order) = self.slots.get_mut(slot) else { return };
+        self.index.remove(&order.terms.order_id);
+        self.free.push(slot);
+        order.links.touched = false;
+        // What nobody was told of may lie there until the slot is used again.
+        if order.links.said.is_some() {
+            self.ended.push(std::mem::replace(order, Order::nobody()));
+        }
     }
 
     /// Lets go of an order that has been taken out, or that never was in.

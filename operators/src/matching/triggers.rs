@@ -12,9 +12,9 @@ use headwater_schemas::tables::OrderChange;
 use headwater_schemas::value::Price;
 
 use super::book::Book;
+use super::ladder::Ladder;
 use super::order::{Order, accepts};
 use super::orders::{Orders, Slot};
-use super::ladder::Ladder;
 use super::report::Reports;
 
 impl Book {

@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn cases() {
         // (trades, quantity, cost, realized, cash flow)
-        let cases: &[(&str, &[Trade], i64, &str, &str, &str)] = &[
+        type Case<'a> = (&'a str, &'a [Trade], i64, &'a str, &'a str, &'a str);
+        let cases: &[Case<'_>] = &[
             ("a short is closed with a gain", &[trade(-10, "50", "0"), trade(10, "40", "0")], 0, "0", "100", "100"),
             ("through zero: only what was open is realized", &[trade(10, "50", "0"), trade(-15, "60", "0")], -5, "-300", "100", "400"),
             ("flat with a fee", &[trade(1, "10", "1"), trade(-1, "10", "1")], 0, "0", "-2", "-2"),
@@ -124,7 +125,8 @@ mod tests {
         ];
         for (name, trades, quantity, cost, realized, cash) in cases {
             let state = trades.iter().try_fold(AverageCost::default(), |state, trade| state.after(*trade)).expect(name);
-            let expected = AverageCost { quantity: Quantity::whole(*quantity), cost: money(cost), realized: money(realized), cash_flow: money(cash) };
+            let expected =
+                AverageCost { quantity: Quantity::whole(*quantity), cost: money(cost), realized: money(realized), cash_flow: money(cash) };
             assert_eq!(state, expected, "{name}");
         }
     }

@@ -213,7 +213,12 @@ impl Persistent for Positions {
     fn load(&self, (holdings, mut trades): Self::Saved) -> Vec<(Id, PositionState)> {
         let mut accounts = BTreeMap::<Id, PositionState>::new();
         for row in holdings {
-            let base = AverageCost { quantity: row.base_quantity, cost: row.base_cost, realized: row.base_realized, cash_flow: row.base_cash_flow };
+            let base = AverageCost {
+                quantity: row.base_quantity,
+                cost: row.base_cost,
+                realized: row.base_realized,
+                cash_flow: row.base_cash_flow,
+            };
             let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
             held.recent.base = base;
             held.sums = base;
@@ -261,7 +266,12 @@ mod tests {
     }
 
     fn fill(time: u64, id: u32, symbol: &str, side: &str, quantity: u32, price: u32) -> Placed<Happening<Event, PositionEvent>> {
-        happening(time, &format!(r#"{{"type":"fill","fill_id":"f{id}","account_id":"a","symbol":"{symbol}","side":"{side}","quantity":{quantity},"price":{price},"ts":{time}}}"#))
+        happening(
+            time,
+            &format!(
+                r#"{{"type":"fill","fill_id":"f{id}","account_id":"a","symbol":"{symbol}","side":"{side}","quantity":{quantity},"price":{price},"ts":{time}}}"#
+            ),
+        )
     }
 
     fn bust(time: u64, id: u32) -> Placed<Happening<Event, PositionEvent>> {

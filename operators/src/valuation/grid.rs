@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::{Place, Placed};
+use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::ExchangeData;
 
 /// A change of something at a grid point: +1 for what is, -1 for what was.
 pub type GridChange<D> = (D, u64, isize);

@@ -143,7 +143,9 @@ impl View for ExposureLimits {
         let next = match (&state.standing, level) {
             (None, Level::Below | Level::Between) | (Some(_), Level::Between) => return,
             (None, Level::Warning | Level::Breach) => alert(&measure, limit, level, ts, None),
-            (Some(standing), Level::Below) => Alert { state: AlertState::Cleared, message: message(&measure, limit, level), ts, ..standing.clone() },
+            (Some(standing), Level::Below) => {
+                Alert { state: AlertState::Cleared, message: message(&measure, limit, level), ts, ..standing.clone() }
+            }
             (Some(standing), Level::Warning | Level::Breach) if severity(level) == standing.severity => return,
             (Some(standing), Level::Warning | Level::Breach) => alert(&measure, limit, level, ts, Some(standing)),
         };
@@ -171,7 +173,11 @@ impl View for ExposureLimits {
 impl ExposureLimits {
     fn limit_of(&self, limits: &SetLimits, measure: &Measure) -> Option<(Decimal, Option<Decimal>)> {
         let own = |scope: &str| limits.get(&limit_key(scope, measure.kind)).copied();
-        let by_symbol = measure.symbol.as_ref().filter(|_| measure.kind == LimitKind::PositionValue).and_then(|symbol| own(&format!("symbol:{symbol}")));
+        let by_symbol = measure
+            .symbol
+            .as_ref()
+            .filter(|_| measure.kind == LimitKind::PositionValue)
+            .and_then(|symbol| own(&format!("symbol:{symbol}")));
         own(&measure.scope)
             .or(by_symbol)
             .or_else(|| own(&LimitScope::Default.to_string()))
@@ -254,7 +260,13 @@ impl Persistent for ExposureLimits {
 
     fn save(&self, (scope, kind, symbol): &MeasureKey, state: &LimitState, saved: &mut Self::Saved) {
         if let Some(alert) = &state.standing {
-            let key = LimitAlertState { alert_id: alert.alert_id.clone(), scope: scope.clone(), kind: *kind, symbol: symbol.clone(), ts: alert.ts };
+            let key = LimitAlertState {
+                alert_id: alert.alert_id.clone(),
+                scope: scope.clone(),
+                kind: *kind,
+                symbol: symbol.clone(),
+                ts: alert.ts,
+            };
             saved.push((key, alert.clone()));
         }
     }
@@ -276,7 +288,8 @@ mod tests {
 
     fn measures(values: &[i64]) -> Happenings<ExposureLimits> {
         let happening = |(time, value): (u64, &i64)| {
-            let event = Measure { scope: Id::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
+            let event =
+                Measure { scope: Id::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
             let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0 };
             Placed { place, event: Happening::Event(event) }
         };
@@ -298,7 +311,12 @@ mod tests {
         let mut happenings = measures(&[79, 80, 100, 101, 90, 76, 75, 74, 74, 101, -101]);
         happenings.push(limit(100));
         let said = run(view(), happenings);
-        let changes: Vec<_> = said.rows.iter().filter(|(_, _, diff)| *diff > 0).map(|(alert, time, _)| format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity)).collect();
+        let changes: Vec<_> = said
+            .rows
+            .iter()
+            .filter(|(_, _, diff)| *diff > 0)
+            .map(|(alert, time, _)| format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity))
+            .collect();
         let id = |time: u64| format!("limit:gross_exposure:account:a:{time}");
         let expected = [
             format!("2 {} raised medium", id(2)),

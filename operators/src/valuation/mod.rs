@@ -25,7 +25,7 @@ pub mod valuer;
 
 pub use grid::{GridChange, on_grid};
 pub use limits::{ExposureLimits, LimitDefaults, Measure};
-pub use marks::{Mark, Marks, MarketEvent};
+pub use marks::{Mark, MarketEvent, Marks};
 pub use portfolios::{Drawdowns, ScopeValue, portfolios};
 pub use risk::{RiskSettings, risk};
 pub use valuer::{Contribution, Known, ScopeVector, Valued, Valuer};

@@ -83,7 +83,9 @@ mod tests {
         let mut rates = Rates::new(id("USD"));
         rates.set(id("EUR"), id("USD"), "1.25".parse().expect("a rate"));
         rates.set(id("USD"), id("JPY"), "150".parse().expect("a rate"));
-        let convert = |from: &str, to: &str| rates.path(&id(from), &id(to)).and_then(|path| path.convert(Money::whole(100))).map(|sum| sum.to_string());
+        let convert = |from: &str, to: &str| {
+            rates.path(&id(from), &id(to)).and_then(|path| path.convert(Money::whole(100))).map(|sum| sum.to_string())
+        };
         assert_eq!(convert("USD", "USD"), Some("100".into()));
         assert_eq!(convert("EUR", "USD"), Some("125".into()));
         assert_eq!(convert("USD", "EUR"), Some("80".into()));

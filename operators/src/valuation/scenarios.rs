@@ -53,7 +53,8 @@ impl Scenarios {
         }
         let days = self.closes.len();
         let whole = prices.into_iter().filter(|(_, series)| series.len() == days);
-        let returns = whole.map(|(symbol, series)| (symbol.clone(), series.array_windows().map(|[before, after]| after / before - 1.0).collect()));
+        let returns =
+            whole.map(|(symbol, series)| (symbol.clone(), series.array_windows().map(|[before, after]| after / before - 1.0).collect()));
         self.returns = returns.collect();
         self.dates = days;
     }
@@ -73,7 +74,7 @@ impl Scenarios {
     pub fn add_pnl(&self, symbol: &Id, value: Money, sign: i64, sums: &mut Vec<i64>) -> bool {
         let Some(returns) = self.returns.get(symbol) else { return false };
         let millionths = value.to_statistic() * 1e6;
-        if !(millionths.abs() < MAX_TERM / 100.0) {
+        if millionths.abs() >= MAX_TERM / 100.0 {
             return false;
         }
         sums.resize(returns.len(), 0);

@@ -194,7 +194,8 @@ impl Valuer {
             dirty.everything = true;
         }
         if dirty.everything {
-            let all = self.accounts.iter().flat_map(|(account, state)| state.holdings.keys().map(|symbol| (account.clone(), symbol.clone())));
+            let all =
+                self.accounts.iter().flat_map(|(account, state)| state.holdings.keys().map(|symbol| (account.clone(), symbol.clone())));
             dirty.positions = all.collect();
             dirty.cash = self.accounts.keys().cloned().collect();
         }
@@ -337,7 +338,14 @@ impl Contribution {
     }
 }
 
-fn position_row(account_id: &Id, symbol: &Id, sums: AverageCost, instrument: Option<&(Id, Factor)>, mark: Option<Price>, as_of: u64) -> Position {
+fn position_row(
+    account_id: &Id,
+    symbol: &Id,
+    sums: AverageCost,
+    instrument: Option<&(Id, Factor)>,
+    mark: Option<Price>,
+    as_of: u64,
+) -> Position {
     let multiplier = instrument.map_or(Factor::whole(1), |(_, multiplier)| *multiplier);
     let market_value = mark.and_then(|mark| Money::notional(mark, sums.quantity, multiplier));
     Position {
@@ -413,7 +421,10 @@ mod tests {
         let text = |valued: &Valued| match valued {
             Valued::Contribution(part, diff) => {
                 let symbol = part.symbol.as_ref().map_or("cash", Id::as_str);
-                Some(format!("{diff} {} {symbol} net {} cash {} {} unvalued {}", part.scope, part.net, part.cash, part.currency, part.unvalued))
+                Some(format!(
+                    "{diff} {} {symbol} net {} cash {} {} unvalued {}",
+                    part.scope, part.net, part.cash, part.currency, part.unvalued
+                ))
             }
             _ => None,
         };
@@ -452,7 +463,11 @@ mod tests {
         let mark = |price: i64| (Known::Mark(Mark { symbol: id("S"), price: Price::whole(price) }), 1);
         let mut step_by_step = Valuer::new(0, id("USD"), 2);
         let mut said = Vec::new();
-        for (time, changes) in [known(), vec![close(1, 100), close(2, 110)], vec![mark(90)], vec![close(3, 105), close(4, 100)], vec![mark(120)]].into_iter().enumerate() {
+        for (time, changes) in
+            [known(), vec![close(1, 100), close(2, 110)], vec![mark(90)], vec![close(3, 105), close(4, 100)], vec![mark(120)]]
+                .into_iter()
+                .enumerate()
+        {
             said.clear();
             step_by_step.advance(time as u64, changes, &mut said);
         }
@@ -461,7 +476,14 @@ mod tests {
         all.extend([close(1, 100), close(2, 110), close(3, 105), close(4, 100), mark(120)]);
         let mut whole = Vec::new();
         at_once.advance(9, all, &mut whole);
-        let vectors = |said: &[Valued]| said.iter().filter_map(|valued| match valued { Valued::Vector(vector) => Some(vector.clone()), _ => None }).collect::<Vec<_>>();
+        let vectors = |said: &[Valued]| {
+            said.iter()
+                .filter_map(|valued| match valued {
+                    Valued::Vector(vector) => Some(vector.clone()),
+                    _ => None,
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(vectors(&said), vectors(&whole));
         assert!(vectors(&said).iter().all(|vector| vector.pnl.len() == 2 && vector.left_out == 0));
     }

@@ -59,7 +59,9 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     let config = Config::load(arguments.config.as_deref())?;
     if arguments.data.join("commits/1.json").exists() {
         let data = arguments.data.display();
-        bail!("{data} holds an earlier run: look at it with `headwater sql --data {data}`, and remove it or give another --data for a new one");
+        bail!(
+            "{data} holds an earlier run: look at it with `headwater sql --data {data}`, and remove it or give another --data for a new one"
+        );
     }
     let log = arguments.data.join("log");
     std::fs::create_dir_all(&log).with_context(|| format!("creating {}", log.display()))?;
@@ -103,7 +105,11 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
 
 fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
     let data = arguments.data.display();
-    println!("Simulated producers publish {} events a second to {}; the pipeline keeps these tables up to date:", arguments.rate, log.display());
+    println!(
+        "Simulated producers publish {} events a second to {}; the pipeline keeps these tables up to date:",
+        arguments.rate,
+        log.display()
+    );
     println!("  executions, order_events, open_orders, top_of_book, positions, portfolios, risk, balances, ledger_entries,");
     println!("  decisions, alerts, dead_letters, remap, commits (and <state table>_history)");
     println!("SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"");

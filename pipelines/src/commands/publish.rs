@@ -14,7 +14,9 @@ use crate::config::SourceConfig;
 /// refused.
 pub fn publish(transport: &dyn Transport, names: &SourceConfig, topic: &str, lines: impl BufRead) -> anyhow::Result<u64> {
     let known = Topic::from_word(topic);
-    let known = known.with_context(|| format!("{topic:?} is not a topic: use one of {}", Topic::ALL.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", ")))?;
+    let known = known.with_context(|| {
+        format!("{topic:?} is not a topic: use one of {}", Topic::ALL.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", "))
+    })?;
     let name = names.name_of(known);
     let mut publisher = transport.publisher()?;
     let mut count = 0;

@@ -32,7 +32,9 @@ pub(super) fn admit<'scope>(
 ) -> Admitted<'scope> {
     let scope = topics.scope;
     let all: Vec<_> = WITH_IDENTITY.iter().map(|topic| topics.take(*topic)).collect();
-    let mut halves = scope.concatenate(all).partition::<CapacityContainerBuilder<Vec<_>>, _, _>(2, |event: Placed<Event>| (u64::from(event.event.identity().is_some()), event));
+    let mut halves = scope.concatenate(all).partition::<CapacityContainerBuilder<Vec<_>>, _, _>(2, |event: Placed<Event>| {
+        (u64::from(event.event.identity().is_some()), event)
+    });
     let (identified, others) = match (halves.pop(), halves.pop()) {
         (Some(identified), Some(others)) => (identified, others),
         _ => (empty(scope), empty(scope)),

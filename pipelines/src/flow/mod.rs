@@ -33,8 +33,8 @@ use headwater_operators::matching::MatchingConfig;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Id, Placed, Topic};
-use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
+use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 

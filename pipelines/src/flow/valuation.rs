@@ -8,7 +8,7 @@ use headwater_operators::latest::{Latest, Upsert};
 use headwater_operators::positions::Holding;
 use headwater_operators::valuation::grid::{GridChange, on_grid, placed};
 use headwater_operators::valuation::{
-    Contribution, Drawdowns, ExposureLimits, Known, Marks, MarketEvent, Measure, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
+    Contribution, Drawdowns, ExposureLimits, Known, MarketEvent, Marks, Measure, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
 };
 use headwater_schemas::events::{AccountEvent, Event, LimitKind};
 use headwater_schemas::tables::{Balance, Position, Risk};
@@ -16,9 +16,9 @@ use headwater_schemas::{Date, Decimal, Factor, Id, Placed, Statistic, Text, Topi
 use rustc_hash::FxHasher;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::{Broadcast, Map};
-use timely::dataflow::operators::Concatenate;
 
 use super::sinks::Sinks;
 use super::{Events, FlowSettings, Topics};
@@ -93,7 +93,8 @@ fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
 fn account_terms<'scope>(accounts: Events<'scope>, ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> Grid<'scope, Known> {
     let terms = accounts.flat_map(|Placed { place, event }| match event {
         Event::Account(AccountEvent::Opened(opened)) => {
-            let event = Upsert::Put(opened.account_id.clone(), (opened.account_id.clone(), Some(opened.currency.clone()), opened.book.clone()));
+            let event =
+                Upsert::Put(opened.account_id.clone(), (opened.account_id.clone(), Some(opened.currency.clone()), opened.book.clone()));
             Some(Placed { place, event })
         }
         _ => None,
@@ -121,11 +122,16 @@ fn market_data<'scope>(
         }
         _ => None,
     });
-    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings)
-        .map(|((symbol, currency, multiplier), tick, diff): ((Id, Id, Factor), u64, isize)| (Known::Instrument { symbol, currency, multiplier }, tick, diff));
+    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings).map(
+        |((symbol, currency, multiplier), tick, diff): ((Id, Id, Factor), u64, isize)| {
+            (Known::Instrument { symbol, currency, multiplier }, tick, diff)
+        },
+    );
 
     let rates = topics.take(Topic::FxRates).flat_map(|Placed { place, event }| match event {
-        Event::FxRate(rate) => Some(Placed { place, event: Upsert::Put((rate.base.clone(), rate.quote.clone()), (rate.base, rate.quote, rate.rate)) }),
+        Event::FxRate(rate) => {
+            Some(Placed { place, event: Upsert::Put((rate.base.clone(), rate.quote.clone()), (rate.base, rate.quote, rate.rate)) })
+        }
         _ => None,
     });
     let rates = on_grid_latest("rates", rates, ends.clone(), settings)
@@ -133,7 +139,9 @@ fn market_data<'scope>(
 
     let closing = topics.take(Topic::Closes);
     let closes = closing.clone().flat_map(|Placed { place, event }| match event {
-        Event::Close(close) => Some(Placed { place, event: Upsert::Put((close.symbol.clone(), close.date), (close.symbol, close.date, close.close)) }),
+        Event::Close(close) => {
+            Some(Placed { place, event: Upsert::Put((close.symbol.clone(), close.date), (close.symbol, close.date, close.close)) })
+        }
         _ => None,
     });
     let closes = on_grid_latest("closes", closes, ends.clone(), settings)

@@ -117,7 +117,7 @@ fn write_parts(integer: impl std::fmt::Display, mut fraction: u64, out: &mut imp
     write!(out, "{integer}")?;
     if fraction != 0 {
         let mut width = FRACTION_DIGITS;
-        while fraction % 10 == 0 {
+        while fraction.is_multiple_of(10) {
             fraction /= 10;
             width -= 1;
         }

@@ -112,8 +112,16 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)
     let repeats = dice.percent(1) && !names.is_empty();
     let order_id = if repeats { known(dice, names).0 } else { Id::derived(format!("o{}", names.len())) };
     names.push((order_id.clone(), account_id.clone()));
-    let order_type = if wild { dice.pick(&[(65, OrderType::Limit), (12, OrderType::Market), (11, OrderType::Stop), (12, OrderType::StopLimit)]) } else { dice.pick(&[(85, OrderType::Limit), (15, OrderType::Market)]) };
-    let time_in_force = if wild { dice.pick(&[(48, Gtc), (14, Day), (14, Gtd), (12, Ioc), (12, Fok)]) } else { dice.pick(&[(80, Gtc), (10, Ioc), (10, Fok)]) };
+    let order_type = if wild {
+        dice.pick(&[(65, OrderType::Limit), (12, OrderType::Market), (11, OrderType::Stop), (12, OrderType::StopLimit)])
+    } else {
+        dice.pick(&[(85, OrderType::Limit), (15, OrderType::Market)])
+    };
+    let time_in_force = if wild {
+        dice.pick(&[(48, Gtc), (14, Day), (14, Gtd), (12, Ioc), (12, Fok)])
+    } else {
+        dice.pick(&[(80, Gtc), (10, Ioc), (10, Fok)])
+    };
     let side = dice.pick(&[(1, Side::Buy), (1, Side::Sell)]);
     // Buyers a little lower than sellers, so that books grow.
     let middle = if side == Side::Buy { 99 } else { 101 };
@@ -132,7 +140,11 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)
         display_quantity: (wild && dice.percent(20)).then(|| Quantity::whole(dice.between(1, 6))),
         post_only: wild && dice.percent(8),
         expires_at: Some(EventTime::from_nanos(now + dice.between(0, 60))).filter(|_| !(forgets && dice.percent(50))),
-        self_trade: if wild { dice.pick(&[(5, CancelNewest), (2, CancelOldest), (2, CancelBoth), (2, Decrement), (3, Allow)]) } else { dice.pick(&[(9, Allow), (1, CancelNewest)]) },
+        self_trade: if wild {
+            dice.pick(&[(5, CancelNewest), (2, CancelOldest), (2, CancelBoth), (2, Decrement), (3, Allow)])
+        } else {
+            dice.pick(&[(9, Allow), (1, CancelNewest)])
+        },
     }
 }
 
@@ -234,7 +246,8 @@ impl Auditor {
     }
 
     fn compare(&self, book: &Book) -> Result<(), String> {
-        let resting = book.orders().map(|order| (order.terms.order_id.clone(), (order.standing.leaves.units(), order.standing.filled.units())));
+        let resting =
+            book.orders().map(|order| (order.terms.order_id.clone(), (order.standing.leaves.units(), order.standing.filled.units())));
         let resting: BTreeMap<_, _> = resting.collect();
         if resting == self.live { Ok(()) } else { Err(format!("said to live: {:?}\nin the book:  {resting:?}", self.live)) }
     }
@@ -246,7 +259,9 @@ fn check(book: &Book) -> Result<(), String> {
         let queues = ladder.rungs().map(|(price, queue)| (Some(price), queue)).chain([(None, ladder.unpriced())]);
         for (price, queue) in queues {
             let slots: Vec<_> = queue.slots(&book.orders).collect();
-            let of = |what: fn(&crate::matching::Standing) -> Quantity| slots.iter().map(|slot| what(&book.orders.at(*slot).standing).units()).sum::<i128>();
+            let of = |what: fn(&crate::matching::Standing) -> Quantity| {
+                slots.iter().map(|slot| what(&book.orders.at(*slot).standing).units()).sum::<i128>()
+            };
             let sums = (of(|standing| standing.shown), of(|standing| standing.leaves));
             if sums != (queue.shown().units(), queue.leaves().units()) {
                 return Err(format!("at {price:?} {sums:?} are there, {queue:?} is counted"));
@@ -311,10 +326,16 @@ fn differs(commands: &Stream, seen: &mut BTreeMap<(OrderChange, Option<Reason>),
         let same = if (&reports, standing(&book)) == (&expected, naive_standing(&naive)) {
             Ok(())
         } else {
-            Err(format!("said {reports:#?}\nbut the naive book {expected:#?}\nholds {:#?}\nbut the naive book {:#?}", standing(&book), naive_standing(&naive)))
+            Err(format!(
+                "said {reports:#?}\nbut the naive book {expected:#?}\nholds {:#?}\nbut the naive book {:#?}",
+                standing(&book),
+                naive_standing(&naive)
+            ))
         };
         limits.hear(command);
-        let mut lawful = || check(&book).and_then(|()| auditor.hear(&reports)).and_then(|()| auditor.compare(&book)).and_then(|()| limits.check(&reports));
+        let mut lawful = || {
+            check(&book).and_then(|()| auditor.hear(&reports)).and_then(|()| auditor.compare(&book)).and_then(|()| limits.check(&reports))
+        };
         let outcome = same.and_then(|()| lawful());
         if let Err(wrong) = outcome {
             return Some(format!("command {number}, {command:?}: {wrong}"));
@@ -395,6 +416,7 @@ fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
     let seen = agree(Market::Wild, 1_000..1_040, 1_500);
     // The checks before the book are not the book's, and no stream can make a number overflow.
     let elsewhere = Reason::ALL.iter().position(|reason| *reason == Reason::NoQuantity).unwrap();
-    let missing: Vec<_> = Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
+    let missing: Vec<_> =
+        Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
     assert_eq!(missing, Vec::<&Reason>::new(), "{seen:?}");
 }

@@ -3,5 +3,6 @@
 mod generated;
 mod naive;
 mod script;
+mod speed;
 mod stories;
 mod view;

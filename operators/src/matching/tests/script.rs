@@ -113,7 +113,10 @@ fn write_reports(reports: &Reports, text: &mut String) {
     for Change { order_id, change, reason, leaves, filled, .. } in &reports.changes {
         write!(text, "{order_id} {change}").unwrap();
         let numbers = [(leaves, "left"), (filled, "done")];
-        numbers.iter().filter(|(quantity, _)| !quantity.is_zero()).for_each(|(quantity, word)| write!(text, ", {quantity} {word}").unwrap());
+        numbers
+            .iter()
+            .filter(|(quantity, _)| !quantity.is_zero())
+            .for_each(|(quantity, word)| write!(text, ", {quantity} {word}").unwrap());
         reason.iter().for_each(|reason| write!(text, ": {}", reason.code()).unwrap());
         text.push('\n');
     }

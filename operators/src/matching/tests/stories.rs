@@ -874,10 +874,13 @@ fn among_prices_of_one_volume_the_least_surplus_wins() {
 
 #[test]
 fn among_equal_prices_the_nearest_to_the_reference_wins_and_then_the_lower() {
-    for (reference, price) in [("", 10), ("reference 8", 10), ("reference 11", 11), ("reference 30", 13), ("reference 11.5", 11), ("reference 11.75", 12)] {
+    for (reference, price) in
+        [("", 10), ("reference 8", 10), ("reference 11", 11), ("reference 30", 13), ("reference 11.5", 11), ("reference 11.75", 12)]
+    {
         // From 10 to 13 five would trade, and nothing would be left over.
-        tells(&format!(
-            "
+        tells(
+            &format!(
+                "
             > phase auction
             > b1 bob buys 5 @ 13
               b1 accepted, 5 left
@@ -888,7 +891,9 @@ fn among_equal_prices_the_nearest_to_the_reference_wins_and_then_the_lower() {
               b1 filled, 5 done
               s1 filled, 5 done
             "
-        ).replace(" \n", "\n"));
+            )
+            .replace(" \n", "\n"),
+        );
     }
 }
 

@@ -54,8 +54,10 @@ const STOCK: (Topic, &str) = (
     Topic::Instruments,
     r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"0.5","lot_size":"10","multiplier":"2","reference_price":"100","price_band_bps":"1000"}"#,
 );
-const OPENED: (Topic, &str) =
-    (Topic::Accounts, r#"{"type":"opened","account_id":"ann","customer_id":"c1","account_type":"investment","currency":"USD","book":"firm/desk","ts":0}"#);
+const OPENED: (Topic, &str) = (
+    Topic::Accounts,
+    r#"{"type":"opened","account_id":"ann","customer_id":"c1","account_type":"investment","currency":"USD","book":"firm/desk","ts":0}"#,
+);
 
 /// An order of ann's at 9; the fields given replace those of a good one.
 fn order(fields: &str) -> String {
@@ -70,7 +72,8 @@ fn order(fields: &str) -> String {
         ("price", "100"),
     ]);
     given.extend(fields.split_whitespace().filter_map(|field| field.split_once('=')));
-    let fields: Vec<String> = given.into_iter().filter(|(_, value)| *value != "none").map(|(field, value)| format!("{field:?}:{value:?}")).collect();
+    let fields: Vec<String> =
+        given.into_iter().filter(|(_, value)| *value != "none").map(|(field, value)| format!("{field:?}:{value:?}")).collect();
     format!(r#"{{"type":"new",{},"ts":9}}"#, fields.join(","))
 }
 
@@ -195,14 +198,17 @@ fn whoever_may_not_trade_may_still_cancel() {
     let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"o1","account_id":"ann","symbol":"S","ts":11}"#);
     let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &first), frozen, cancel, cancel]));
     let events = order_events(&said);
-    let shown: Vec<String> = events.iter().map(|event| format!("{} {} {:?}", event.sequence, event.event, event.reason.as_deref())).collect();
+    let shown: Vec<String> =
+        events.iter().map(|event| format!("{} {} {:?}", event.sequence, event.event, event.reason.as_deref())).collect();
     assert_eq!(shown, ["1 accepted None", "2 cancelled None", "3 rejected Some(\"unknown_order\")"]);
 }
 
 #[test]
 fn customers_of_one_group_do_not_trade_with_each_other() {
     let account = |account: &str, customer: &str| {
-        format!(r#"{{"type":"opened","account_id":"{account}","customer_id":"{customer}","account_type":"investment","currency":"USD","ts":0}}"#)
+        format!(
+            r#"{{"type":"opened","account_id":"{account}","customer_id":"{customer}","account_type":"investment","currency":"USD","ts":0}}"#
+        )
     };
     let customer = |customer: &str, group: &str| format!(r#"{{"customer_id":"{customer}","group_id":"{group}"}}"#);
     let (ann, bob, eve) = (account("ann", "c1"), account("bob", "c2"), account("eve", "c3"));
@@ -220,7 +226,8 @@ fn customers_of_one_group_do_not_trade_with_each_other() {
 
 #[test]
 fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
-    let config = MatchingConfig { maker_fee_bps: "-0.5".parse().unwrap(), taker_fee_bps: "2".parse().unwrap(), ..MatchingConfig::default() };
+    let config =
+        MatchingConfig { maker_fee_bps: "-0.5".parse().unwrap(), taker_fee_bps: "2".parse().unwrap(), ..MatchingConfig::default() };
     let (sell, buy) = (order("order_id=s1 account_id=eve side=sell"), order("order_id=b1 price=101 quantity=20"));
     let records = told(&[STOCK, OPENED, (Topic::Orders, &sell), (Topic::Orders, &buy)]);
     let cause = records.last().unwrap().place;
@@ -228,7 +235,10 @@ fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
     let shown = |placed: &Placed<Execution>| {
         let Execution { execution_id, match_id, order_id, account_id, side, price, quantity, fee, liquidity, .. } = &placed.event;
         assert_eq!(placed.event.ts, placed.place.event_time());
-        format!("{}: {execution_id} of {match_id}: {order_id} {account_id} {side} {quantity} @ {price}, fee {fee}, {liquidity}", placed.place.sequence)
+        format!(
+            "{}: {execution_id} of {match_id}: {order_id} {account_id} {side} {quantity} @ {price}, fee {fee}, {liquidity}",
+            placed.place.sequence
+        )
     };
     // 10 at 100, each worth 2: 2000.
     assert_eq!(
@@ -251,7 +261,10 @@ fn an_order_that_comes_and_goes_within_a_tick_leaves_no_open_order() {
     let tables = tables(said.final_rows());
     assert_eq!(tables.orders.iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>(), ["b1"]);
     let top = &tables.tops[0];
-    assert_eq!((top.bid.map(|price| price.to_string()), top.bid_size.map(|size| size.to_string()), top.ask), (Some("99".into()), Some("10".into()), None));
+    assert_eq!(
+        (top.bid.map(|price| price.to_string()), top.bid_size.map(|size| size.to_string()), top.ask),
+        (Some("99".into()), Some("10".into()), None)
+    );
 }
 
 #[test]
@@ -271,10 +284,13 @@ fn happenings(commands: &Stream) -> Happenings<Matching> {
     let instrument = r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1","reference_price":"100"}"#;
     let account = |number: usize| {
         let owner = format!("owner{}", number % 3);
-        format!(r#"{{"type":"opened","account_id":"account{number}","customer_id":"{owner}","account_type":"investment","currency":"USD","ts":0}}"#)
+        format!(
+            r#"{{"type":"opened","account_id":"account{number}","customer_id":"{owner}","account_type":"investment","currency":"USD","ts":0}}"#
+        )
     };
     let accounts: Vec<String> = (0..6).map(account).collect();
-    let broadcasts = std::iter::once((Topic::Instruments, instrument)).chain(accounts.iter().map(|record| (Topic::Accounts, record.as_str())));
+    let broadcasts =
+        std::iter::once((Topic::Instruments, instrument)).chain(accounts.iter().map(|record| (Topic::Accounts, record.as_str())));
     let mut happenings = told(&broadcasts.collect::<Vec<_>>());
     for (offset, (now, command)) in commands.iter().enumerate() {
         let place = Place::of_record(now.effective(), Topic::Orders, 0, u64::try_from(offset).unwrap());
@@ -333,15 +349,24 @@ fn the_view_says_what_the_naive_book_says() {
 
         let events = order_events(&said);
         let shown = |event: &OrderEvent| format!("{} {} {} {:?}", event.sequence, event.order_id, event.event, event.reason.as_deref());
-        let expected = |change: &Change| format!("{} {} {} {:?}", change.sequence, change.order_id, change.change, change.reason.map(Reason::code));
+        let expected =
+            |change: &Change| format!("{} {} {} {:?}", change.sequence, change.order_id, change.change, change.reason.map(Reason::code));
         assert_eq!(events.iter().map(shown).collect::<Vec<_>>(), reports.changes.iter().map(expected).collect::<Vec<_>>(), "seed {seed}");
 
-        let shown = |placed: &Placed<Execution>| format!("{} {} {} {}", placed.event.execution_id, placed.event.order_id, placed.event.quantity, placed.event.price);
+        let shown = |placed: &Placed<Execution>| {
+            format!("{} {} {} {}", placed.event.execution_id, placed.event.order_id, placed.event.quantity, placed.event.price)
+        };
         let sides = |found: &Match| {
-            let side = |letter: char, party: &Party| format!("S-{}-{letter} {} {} {}", found.sequence, party.order_id, found.quantity, found.price);
+            let side = |letter: char, party: &Party| {
+                format!("S-{}-{letter} {} {} {}", found.sequence, party.order_id, found.quantity, found.price)
+            };
             [side('b', &found.buyer), side('s', &found.seller)]
         };
-        assert_eq!(said.derived.iter().map(shown).collect::<Vec<_>>(), reports.matches.iter().flat_map(sides).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(
+            said.derived.iter().map(shown).collect::<Vec<_>>(),
+            reports.matches.iter().flat_map(sides).collect::<Vec<_>>(),
+            "seed {seed}"
+        );
         assert_eq!(tables(said.final_rows()).orders.len(), naive.orders.len(), "seed {seed}");
     }
 }

@@ -57,7 +57,9 @@ impl RiskSettings {
             problems.push(format!("risk.window is {}: at least 2 returns are needed", self.window));
         }
         let outside = |confidence: &&Decimal| !(1..1_000_000_000).contains(&confidence.units());
-        problems.extend(self.confidences.iter().filter(outside).map(|confidence| format!("risk.confidences: {confidence} is not between 0 and 1")));
+        problems.extend(
+            self.confidences.iter().filter(outside).map(|confidence| format!("risk.confidences: {confidence} is not between 0 and 1")),
+        );
         problems
     }
 }
@@ -101,7 +103,8 @@ pub fn risk<'scope>(
         for name in changed {
             let Some(scope) = scopes.get_mut(&name) else { continue };
             let rows = rows(&name, scope.total(), &settings, tick.saturating_mul(tick_interval));
-            let same = rows.len() == scope.said.len() && rows.iter().zip(&scope.said).all(|(new, old)| Risk { ts: old.ts, ..new.clone() } == *old);
+            let same =
+                rows.len() == scope.said.len() && rows.iter().zip(&scope.said).all(|(new, old)| Risk { ts: old.ts, ..new.clone() } == *old);
             if !same {
                 results.extend(scope.said.drain(..).map(|row| (row, tick, -1)));
                 results.extend(rows.iter().cloned().map(|row| (row, tick, 1)));

@@ -31,7 +31,6 @@ pub fn ewma_var(pnl: &[f64], confidence: f64) -> Option<f64> {
 }
 
 /// The quantile of the standard normal distribution: Wichura's algorithm AS 241 (PPND16), about 16 digits.
-#[expect(clippy::excessive_precision, reason = "the published coefficients, digit by digit")]
 pub fn normal_quantile(p: f64) -> f64 {
     let horner = |coefficients: &[f64], x: f64| coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient);
     let q = p - 0.5;
@@ -40,7 +39,8 @@ pub fn normal_quantile(p: f64) -> f64 {
         return q * horner(&CENTRAL.0, r) / horner(&CENTRAL.1, r);
     }
     let r = (-(if q < 0.0 { p } else { 1.0 - p }).ln()).sqrt();
-    let tail = if r <= 5.0 { horner(&MIDDLE.0, r - 1.6) / horner(&MIDDLE.1, r - 1.6) } else { horner(&FAR.0, r - 5.0) / horner(&FAR.1, r - 5.0) };
+    let tail =
+        if r <= 5.0 { horner(&MIDDLE.0, r - 1.6) / horner(&MIDDLE.1, r - 1.6) } else { horner(&FAR.0, r - 5.0) / horner(&FAR.1, r - 5.0) };
     if q < 0.0 { -tail } else { tail }
 }
 
@@ -71,7 +71,14 @@ mod tests {
 
     #[test]
     fn quantiles_of_the_normal_distribution() {
-        for (p, z) in [(0.5, 0.0), (0.95, 1.6448536269514722), (0.975, 1.959963984540054), (0.99, 2.3263478740408408), (0.01, -2.3263478740408408), (1e-12, -7.034483825301132)] {
+        for (p, z) in [
+            (0.5, 0.0),
+            (0.95, 1.6448536269514722),
+            (0.975, 1.959963984540054),
+            (0.99, 2.3263478740408408),
+            (0.01, -2.3263478740408408),
+            (1e-12, -7.034483825301132),
+        ] {
             assert!((normal_quantile(p) - z).abs() < 1e-13, "{p}: {}", normal_quantile(p));
         }
     }

@@ -1,0 +1,83 @@
+//! What tests need besides: a real Kafka broker. Behind the feature `test-broker`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The exit code by which `scripts/kafka` says that there is no Java or Maven here.
+const NOTHING_TO_RUN_IT_WITH: i32 = 3;
+
+/// A real Kafka broker of this test alone, on the loopback. It is stopped when dropped, and ends with this process in any
+/// case.
+#[derive(Debug)]
+pub struct Broker {
+    directory: TempDir,
+    bootstrap: String,
+}
+
+impl Broker {
+    /// Starts one. `None`, with a sentence on standard error, where there is no Java or Maven to run it with; in CI
+    /// (`CI=true`) that is an error.
+    pub fn start() -> io::Result<Option<Self>> {
+        let directory = TempDir::new()?;
+        let output = command("start", directory.path()).args(["--for", &std::process::id().to_string()]).output()?;
+        if output.status.code() == Some(NOTHING_TO_RUN_IT_WITH) && std::env::var_os("CI").is_none_or(|ci| ci != "true") {
+            eprintln!("skipped, because no Kafka broker can be started: {}", String::from_utf8_lossy(&output.stderr).trim());
+            return Ok(None);
+        }
+        let bootstrap = bootstrap(&output)?;
+        Ok(Some(Self { directory, bootstrap }))
+    }
+
+    /// Its address, `HOST:PORT`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&self) -> io::Result<()> {
+        done(&command("kill", self.directory.path()).output()?)
+    }
+
+    /// Stops it in good order.
+    pub fn stop(&self) -> io::Result<()> {
+        done(&command("stop", self.directory.path()).output()?)
+    }
+
+    /// Starts it again after [`Self::kill`] or [`Self::stop`], with the same data and address.
+    pub fn restart(&self) -> io::Result<()> {
+        done(&command("start", self.directory.path()).args(["--for", &std::process::id().to_string()]).output()?)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("the Kafka broker of {} could not be stopped: {error}", self.directory.path().display());
+        }
+    }
+}
+
+fn command(action: &str, directory: &Path) -> Command {
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "scripts", "kafka"].iter().collect();
+    let mut command = Command::new(script);
+    command.arg(action).arg("--dir").arg(directory);
+    command
+}
+
+fn done(output: &Output) -> io::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("scripts/kafka: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
+}
+
+/// The address in what `scripts/kafka start` printed.
+fn bootstrap(output: &Output) -> io::Result<String> {
+    done(output)?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let address = printed.split_whitespace().find_map(|word| word.strip_prefix("bootstrap="));
+    address.map(str::to_owned).ok_or_else(|| io::Error::other(format!("scripts/kafka printed no address: {printed}")))
+}

@@ -1,0 +1,87 @@
+//! One record of every kind of badness between good ones: every good one arrives, every bad one is a dead letter.
+
+use anyhow::Result;
+use headwater_tests::pipeline::{PLAIN, assert_invariants, headwater, rows, run, succeed, write_log};
+
+#[test]
+fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    let good = |id: usize| {
+        format!(
+            r#"{{"transaction_id":"t{id}","account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":"2026-01-05T10:00:{:02}Z"}}"#,
+            id % 60
+        )
+    };
+    let bad = [
+        ("not_json", "this is not json"),
+        ("not_json", r#"{"transaction_id":"x""#),
+        ("not_an_object", "[1,2,3]"),
+        ("missing_field", r#"{"transaction_id":"x1","type":"deposit","amount":"1","currency":"USD","ts":1}"#),
+        (
+            "duplicate_field",
+            r#"{"transaction_id":"x2","transaction_id":"x2","account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":1}"#,
+        ),
+        ("wrong_type", r#"{"transaction_id":17,"account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":1}"#),
+        ("unknown_value", r#"{"transaction_id":"x3","account_id":"a","type":"gift","amount":"1","currency":"USD","ts":1}"#),
+        ("bad_decimal", r#"{"transaction_id":"x4","account_id":"a","type":"deposit","amount":"1.0000000001","currency":"USD","ts":1}"#),
+        ("negative_number", r#"{"transaction_id":"x5","account_id":"a","type":"deposit","amount":"-1","currency":"USD","ts":1}"#),
+        ("bad_time", r#"{"transaction_id":"x6","account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":"yesterday"}"#),
+        ("bad_id", r#"{"transaction_id":"x 7","account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":1}"#),
+        (
+            "too_late",
+            r#"{"transaction_id":"x8","account_id":"a","type":"deposit","amount":"1","currency":"USD","ts":"2025-12-01T00:00:00Z"}"#,
+        ),
+        (
+            "conflicting_duplicate",
+            r#"{"transaction_id":"t0","account_id":"a","type":"deposit","amount":"2","currency":"USD","ts":"2026-01-05T10:00:00Z"}"#,
+        ),
+        (
+            "unknown_reference",
+            r#"{"transaction_id":"x9","account_id":"a","type":"payment","amount":"1","currency":"USD","reverses":"t999","ts":"2026-01-05T10:00:00Z"}"#,
+        ),
+    ];
+    let mut records = String::new();
+    for (number, (_, bad)) in bad.iter().enumerate() {
+        records += &format!("{}\n{bad}\n", good(number));
+    }
+    records += &format!("{}\n{}\n", good(bad.len()), good(3)); // the last one repeats an earlier one
+    write_log(&log, "transactions", 0, &records)?;
+    run(&format!("log:{}", log.display()), &data, PLAIN)?;
+
+    let mut expected: Vec<String> = bad.iter().map(|(code, _)| (*code).to_owned()).collect();
+    expected.sort();
+    let refused = rows(&data, "SELECT code FROM dead_letters ORDER BY code")?;
+    assert_eq!(refused, expected);
+    assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, [(bad.len() + 1).to_string()]);
+    assert_invariants(&data)
+}
+
+#[test]
+fn a_data_directory_with_commits_is_refused_in_one_sentence() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    write_log(&log, "transactions", 0, "")?;
+    let source = format!("log:{}", log.display());
+    run(&source, &data, PLAIN)?;
+    let again = run(&source, &data, PLAIN).map_err(|error| error.to_string());
+    assert!(again.is_err_and(|error| error.contains("already holds commits") && error.contains("--data")));
+    Ok(())
+}
+
+#[test]
+fn published_lines_arrive_and_topics_are_listed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = format!("log:{}", folder.path().join("log").display());
+    succeed(headwater(&["topics", "--source", &source, "--partitions", "3"])?)?;
+    let file = folder.path().join("closes.jsonl");
+    std::fs::write(&file, "{\"symbol\":\"A\",\"date\":\"2026-01-05\",\"close\":\"1\"}\nnonsense\n")?;
+    succeed(headwater(&["publish", "--source", &source, "market.closes", &file.display().to_string()])?)?;
+    let data = folder.path().join("data");
+    run(&source, &data, PLAIN)?;
+    assert_eq!(rows(&data, "SELECT topic, code FROM dead_letters")?, ["market.closes,not_json"]);
+    let unknown = headwater(&["publish", "--source", &source, "dealings", &file.display().to_string()])?;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("market.closes"), "the known topics are listed");
+    Ok(())
+}

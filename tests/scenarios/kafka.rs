@@ -1,0 +1,98 @@
+//! A real Apache Kafka: the same topics through a broker give the same rows as through a log.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use headwater_tests::broker::Broker;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, headwater, run, succeed, tables, write_log};
+use headwater_tests::prices;
+
+use crate::real_prices::{assert_recomputed, write_market};
+
+/// Publishes every topic of a log to a broker.
+fn copy_to(broker: &Broker, log: &Path) -> Result<()> {
+    for topic in ["instruments", "accounts", "market.closes", "fills", "transactions"] {
+        let file = log.join(topic).join("0.jsonl");
+        if file.exists() {
+            let file = file.display().to_string();
+            succeed(headwater(&["publish", "--source", &broker.source(), topic, &file])?)?;
+        }
+    }
+    Ok(())
+}
+
+/// All 8,313 days of real prices, through a broker and through a log, and against the recomputation. One test, because
+/// it owns the broker.
+#[test]
+fn real_prices_through_a_real_broker() -> Result<()> {
+    let Some(broker) = Broker::start()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    let fills = prices::fills(400, 4, 6, 3);
+    write_market(&log, 8_313, &fills)?;
+    write_log(
+        &log,
+        "transactions",
+        0,
+        "not json\n{\"transaction_id\":\"t1\",\"account_id\":\"a1\",\"type\":\"deposit\",\"amount\":\"5\",\"currency\":\"USD\",\"ts\":\"2022-12-28T10:00:00Z\"}\n",
+    )?;
+
+    // A broker that is away at the start: the question fails with a sentence, not with a hang.
+    broker.stop()?;
+    let away = headwater(&["topics", "--source", &broker.source()])?;
+    assert_eq!(away.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&away.stderr).contains("broker"));
+    broker.restart()?;
+
+    succeed(headwater(&["topics", "--source", &broker.source(), "--partitions", "1"])?)?;
+    copy_to(&broker, &log)?;
+    let (by_log, by_kafka) = (folder.path().join("by-log"), folder.path().join("by-kafka"));
+    run(&format!("log:{}", log.display()), &by_log, PLAIN)?;
+    run(&broker.source(), &by_kafka, Way { workers: 2, tick: "10ms" })?;
+    assert_same(&tables(&by_log)?, &tables(&by_kafka)?, "log and Kafka");
+    assert_invariants(&by_kafka)?;
+    assert_recomputed(&by_kafka, &fills)?;
+
+    // A live run while the broker goes away in the middle: it waits, reads on, and SIGTERM ends it cleanly.
+    let live = folder.path().join("live");
+    let config = folder.path().join("live.toml");
+    std::fs::write(&config, "[http]\naddress = \"\"\n[commit]\ninterval = \"100ms\"\n")?;
+    let mut process = Command::new(binary()?)
+        .args(["run", "--source", &broker.source()])
+        .arg("--data")
+        .arg(&live)
+        .arg("--config")
+        .arg(&config)
+        .spawn()?;
+    wait_for(&live, "SELECT 1 FROM balances WHERE account_id = 'a1' AND posted = 5")?;
+    broker.stop()?;
+    broker.restart()?;
+    let late = folder.path().join("late.jsonl");
+    std::fs::write(
+        &late,
+        "{\"transaction_id\":\"t2\",\"account_id\":\"a1\",\"type\":\"deposit\",\"amount\":\"7\",\"currency\":\"USD\",\"ts\":\"2022-12-28T11:00:00Z\"}\n",
+    )?;
+    succeed(headwater(&["publish", "--source", &broker.source(), "transactions", &late.display().to_string()])?)?;
+    let arrived = wait_for(
+        &live,
+        "SELECT 1 FROM balances WHERE account_id = 'a1' AND posted = 12 UNION ALL SELECT 1 FROM dead_letters WHERE code = 'too_late'",
+    );
+    Command::new("kill").arg(process.id().to_string()).status()?;
+    let status = process.wait()?;
+    arrived?;
+    assert!(status.success(), "SIGTERM ends a run cleanly: {status:?}");
+    Ok(())
+}
+
+/// Waits until a query has rows.
+fn wait_for(data: &Path, query: &str) -> Result<()> {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(120) {
+        if headwater_tests::pipeline::rows(data, query).is_ok_and(|rows| !rows.is_empty()) {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    anyhow::bail!("nothing came of {query}")
+}

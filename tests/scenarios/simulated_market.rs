@@ -1,0 +1,54 @@
+//! The simulator's market, bank, frauds and faults, in several ways.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use headwater::simulator::{SimulatorSettings, Workload};
+use headwater_connectors::transport::partition_of;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables, write_log};
+
+/// Writes simulated records into a log with so many partitions a topic.
+fn write_workload(log: &Path, records: usize, partitions: u16) -> Result<()> {
+    let settings = SimulatorSettings { history_days: 30, retail_customers: 100, ..SimulatorSettings::default() };
+    let mut files = BTreeMap::<(String, u16), String>::new();
+    for record in Workload::new(settings, records) {
+        let partition = record.key.as_ref().map_or(0, |key| partition_of(key.as_bytes(), partitions));
+        let line = String::from_utf8_lossy(&record.value).replace('\n', " ");
+        *files.entry((record.topic.to_string(), partition)).or_default() += &format!("{line}\n");
+    }
+    files.iter().try_for_each(|((topic, partition), lines)| write_log(log, topic, *partition, lines))
+}
+
+#[test]
+fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    write_workload(&log, 12_000, 2)?;
+    let source = format!("log:{}", log.display());
+    let mut expected = None;
+    for (number, way) in [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }].into_iter().enumerate() {
+        let data = folder.path().join(format!("data{number}"));
+        run(&source, &data, way)?;
+        assert_invariants(&data)?;
+        let actual = tables(&data)?;
+        match &expected {
+            None => expected = Some((actual, data)),
+            Some((expected, _)) => assert_same(expected, &actual, &format!("{way:?}")),
+        }
+    }
+    let Some((_, data)) = expected else { return Ok(()) };
+    for (what, query) in [
+        ("matches", "SELECT 1 FROM executions"),
+        ("blocked transactions", "SELECT 1 FROM decisions WHERE decision = 'block'"),
+        ("breached limits", "SELECT 1 FROM alerts WHERE kind = 'limit'"),
+        ("refused records", "SELECT 1 FROM dead_letters"),
+        ("risk", "SELECT 1 FROM risk"),
+    ] {
+        assert!(!rows(&data, query)?.is_empty(), "there are no {what}");
+    }
+    // Quantity is conserved: what was bought on the book was sold on it.
+    let net = rows(&data, "SELECT SUM(CASE WHEN side = 'buy' THEN quantity ELSE -quantity END) = 0 FROM executions")?;
+    assert_eq!(net, ["true"]);
+    Ok(())
+}

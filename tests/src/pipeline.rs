@@ -1,0 +1,136 @@
+//! The pipeline as its users run it: the real binary, its exit code, its tables.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+use headwater_sql::Catalog;
+
+/// The tables whose rows must not depend on how a run was made.
+pub const TABLES: [&str; 12] = [
+    "executions",
+    "order_events",
+    "open_orders",
+    "top_of_book",
+    "positions",
+    "portfolios",
+    "risk",
+    "balances",
+    "ledger_entries",
+    "decisions",
+    "alerts",
+    "dead_letters",
+];
+
+/// The binary, built beside the test that asks for it.
+pub fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("the test has no target folder")?;
+    let binary = folder.join("headwater");
+    if !binary.exists() {
+        bail!("{} is missing: run the tests with `cargo test --workspace`, which builds it", binary.display());
+    }
+    Ok(binary)
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Threads.
+    pub workers: u16,
+    /// The tick, as the configuration has it.
+    pub tick: &'static str,
+}
+
+/// The plain way.
+pub const PLAIN: Way = Way { workers: 1, tick: "10ms" };
+
+/// The command of a bounded run.
+pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
+    let config = data.with_extension("toml");
+    std::fs::write(&config, format!("[time]\ntick_interval = \"{}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"200ms\"\n", way.tick))?;
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);
+    command.arg("--data").arg(data).arg("--config").arg(config);
+    Ok(command)
+}
+
+/// Runs to the source's end.
+pub fn run(source: &str, data: &Path, way: Way) -> Result<()> {
+    succeed(command(source, data, way)?.output()?)
+}
+
+/// Starts a bounded run and lets it go.
+pub fn start(source: &str, data: &Path, way: Way) -> Result<Child> {
+    Ok(command(source, data, way)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+}
+
+/// Any other command of the binary.
+pub fn headwater(arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(binary()?).args(arguments).output()?)
+}
+
+/// Fails with what the process said if it failed.
+pub fn succeed(output: Output) -> Result<()> {
+    if !output.status.success() {
+        bail!("exit {:?}: {}", output.status.code(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Writes a topic's partition into a log.
+pub fn write_log(log: &Path, topic: &str, partition: u16, records: &str) -> Result<()> {
+    let folder = log.join(topic);
+    std::fs::create_dir_all(&folder)?;
+    let mut file = std::fs::File::options().create(true).append(true).open(folder.join(format!("{partition}.jsonl")))?;
+    file.write_all(records.as_bytes())?;
+    Ok(())
+}
+
+/// The answer to a query, as lines of CSV without the header.
+pub fn rows(data: &Path, query: &str) -> Result<Vec<String>> {
+    let catalog = Catalog::open(data, None)?;
+    let mut text = Vec::new();
+    catalog.query(query)?.write(headwater_sql::Format::Csv, &mut text)?;
+    Ok(String::from_utf8(text)?.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// All rows of all tables, in order, without what differs by definition: commit ids, and offsets where transports count
+/// differently.
+pub fn tables(data: &Path) -> Result<BTreeMap<&'static str, Vec<String>>> {
+    let table = |name: &'static str| {
+        let except = if name == "dead_letters" { "commit_id, \"offset\", \"partition\", \"key\"" } else { "commit_id" };
+        let mut rows = rows(data, &format!("SELECT * EXCEPT ({except}) FROM {name}"))?;
+        rows.sort_unstable();
+        Ok((name, rows))
+    };
+    TABLES.into_iter().map(table).collect()
+}
+
+/// Compares all tables, and says the first difference.
+pub fn assert_same(expected: &BTreeMap<&'static str, Vec<String>>, actual: &BTreeMap<&'static str, Vec<String>>, what: &str) {
+    for (table, rows) in expected {
+        let others = actual.get(table).map(Vec::as_slice).unwrap_or_default();
+        if let Some((left, right)) = rows.iter().zip(others).find(|(left, right)| left != right) {
+            panic!("{what}: {table} differs\n expected {left}\n actual   {right}");
+        }
+        assert_eq!(rows.len(), others.len(), "{what}: {table} has another number of rows");
+    }
+}
+
+/// What must hold in every run: legs sum to zero, realized + unrealized = cash flow + market value, no book is crossed.
+pub fn assert_invariants(data: &Path) -> Result<()> {
+    let empty = [
+        "SELECT * FROM unbalanced_legs",
+        "SELECT * FROM crossed_books",
+        "SELECT * FROM trial_balance WHERE balance <> 0",
+        "SELECT * FROM positions WHERE realized_pnl + unrealized_pnl <> cash_flow + market_value",
+        "SELECT * FROM positions WHERE realized_pnl <> cash_flow + cost",
+    ];
+    for query in empty {
+        assert_eq!(rows(data, query)?, Vec::<String>::new(), "{query}");
+    }
+    Ok(())
+}
