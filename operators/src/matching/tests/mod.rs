@@ -3,6 +3,5 @@
 mod generated;
 mod naive;
 mod script;
-mod speed;
 mod stories;
 mod view;
