@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use headwater_schemas::Money;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables, write_log};
 use headwater_tests::prices::{self, Fill};
 
@@ -65,8 +66,7 @@ pub fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
         *cost += (traded - closing) * price - removed;
         *quantity += traded;
     }
-    let decimal =
-        |units: i128| format!("{}{}.{:09}", if units < 0 { "-" } else { "" }, units.abs() / 1_000_000_000, units.abs() % 1_000_000_000);
+    let decimal = Money::from_units;
     let expected: Vec<String> = positions
         .iter()
         .map(|((account, symbol), (quantity, cost, realized))| {

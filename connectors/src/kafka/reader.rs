@@ -107,6 +107,10 @@ impl KafkaReader {
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code.is_some_and(is_refusal) {
             return Err(failure("reading from", "Kafka", error, &self.consumer.context().reason()));
         }
+        // Anything else is not about partitions: it was logged, and the group's errors are told by announcing.
+        if !code.is_some_and(is_passing) {
+            return Ok(());
+        }
         for slot in self.slots.iter_mut().filter(|slot| slot.standing == Standing::Reading) {
             slot.standing = Standing::Doubtful;
         }
