@@ -79,7 +79,7 @@ fn mend(code: RDKafkaErrorCode) -> &'static str {
 
 /// An error of librdkafka as one of ours. `reason` is what librdkafka said besides, if anything.
 pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, reason: &str) -> TransportError {
-    let code = error.rdkafka_error_code();
+    let code = code_of(error);
     let said = match (code, reason) {
         (Some(code), "") => code.to_string(),
         (Some(code), reason) => format!("{code}: {reason}"),
@@ -87,4 +87,12 @@ pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, r
     };
     let cause = format!("{said}{}", code.map_or("", mend));
     TransportError { attempt, object: object.to_owned(), cause, retry: code.is_some_and(is_passing) }
+}
+
+/// The code behind an error, also behind one of the administration's, which librdkafka's wrapper leaves out.
+fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
 }
