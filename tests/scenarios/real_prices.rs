@@ -157,7 +157,7 @@ fn the_golden_risk_figures_hold() -> Result<()> {
     write_market(&log, 253, &[])?;
     write_log(&log, "fills", 0, &fills)?;
     run(&format!("log:{}", log.display()), &data, PLAIN)?;
-    let figures = [(0.95, 55_734.1654, 65_115.1230), (0.975, 65_080.2499, 70_246.0052), (0.99, 68_631.7534, 76_398.8388)];
+    let figures = [(0.95, 55734.1654, 65115.1230), (0.975, 65080.2499, 70246.0052), (0.99, 68631.7534, 76398.8388)];
     for (confidence, var, shortfall) in figures {
         let query = format!("SELECT CAST(var AS DOUBLE) FROM risk WHERE scope = 'account:a0' AND confidence = {confidence}");
         assert_close(&rows(&data, &query)?, &[var], 1e-3)?;

@@ -113,8 +113,8 @@ pub fn tables(data: &Path) -> Result<BTreeMap<&'static str, Vec<String>>> {
 pub fn assert_same(expected: &BTreeMap<&'static str, Vec<String>>, actual: &BTreeMap<&'static str, Vec<String>>, what: &str) {
     for (table, rows) in expected {
         let others = actual.get(table).map(Vec::as_slice).unwrap_or_default();
-        if let Some((left, right)) = rows.iter().zip(others).find(|(left, right)| left != right) {
-            panic!("{what}: {table} differs\n expected {left}\n actual   {right}");
+        for (left, right) in rows.iter().zip(others) {
+            assert_eq!(left, right, "{what}: {table} differs");
         }
         assert_eq!(rows.len(), others.len(), "{what}: {table} has another number of rows");
     }

@@ -82,7 +82,10 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     };
     let settings = SimulatorSettings { seed: arguments.seed, start: now(), ..SimulatorSettings::default() }.at_rate(arguments.rate);
     let until = arguments.duration;
-    let publishing = thread::spawn(move || producers.publish(settings, until));
+    // What lies in the past is there before the pipeline starts: a live run takes what comes later for late.
+    let mut simulator = Simulator::new(settings);
+    let opening = producers.open(&mut simulator)?;
+    let publishing = thread::spawn(move || producers.publish(simulator, until).map(|count| count + opening));
     let ran = run(Run {
         transport,
         data: arguments.data.clone(),
@@ -140,9 +143,17 @@ struct Producers {
 }
 
 impl Producers {
+    /// Publishes what was before the producers began; how many records there were.
+    fn open(&self, simulator: &mut Simulator) -> anyhow::Result<usize> {
+        let mut publisher = self.transport.publisher()?;
+        let count = publish(&simulator.opening(), publisher.as_mut(), |topic| self.config.source.name_of(topic))?;
+        publisher.flush()?;
+        Ok(count)
+    }
+
     /// Publishes until it is time to stop; how many records there were.
-    fn publish(&self, settings: SimulatorSettings, until: Option<Duration>) -> anyhow::Result<usize> {
-        let published = self.publish_all(settings, until);
+    fn publish(&self, simulator: Simulator, until: Option<Duration>) -> anyhow::Result<usize> {
+        let published = self.publish_all(simulator, until);
         let waiting = Instant::now();
         while !self.is_all_read()? && waiting.elapsed() < PATIENCE {
             thread::sleep(STEP);
@@ -164,12 +175,10 @@ impl Producers {
         Ok(true)
     }
 
-    fn publish_all(&self, settings: SimulatorSettings, until: Option<Duration>) -> anyhow::Result<usize> {
-        let mut simulator = Simulator::new(settings);
+    fn publish_all(&self, mut simulator: Simulator, until: Option<Duration>) -> anyhow::Result<usize> {
         let mut publisher = self.transport.publisher()?;
         let name = |topic| self.config.source.name_of(topic);
-        let mut count = publish(&simulator.opening(), publisher.as_mut(), name)?;
-        publisher.flush()?;
+        let mut count = 0;
         let began = Instant::now();
         while !self.stop.load(Ordering::Relaxed) && until.is_none_or(|until| began.elapsed() < until) {
             thread::sleep(STEP);
