@@ -11,7 +11,7 @@ use headwater_tests::prices::{self, Fill};
 const ACCOUNTS: usize = 6;
 
 /// Writes the topics of a market: closes of the last days, and fills on some of them.
-pub fn write_market(log: &Path, days: usize, fills: &[Fill]) -> Result<()> {
+pub(crate) fn write_market(log: &Path, days: usize, fills: &[Fill]) -> Result<()> {
     write_log(log, "instruments", 0, &prices::instruments())?;
     write_log(log, "accounts", 0, &prices::accounts(ACCOUNTS))?;
     write_log(log, "market.closes", 0, &prices::closes(days))?;
@@ -52,7 +52,7 @@ fn positions_portfolios_and_risk_equal_a_batch_recomputation() -> Result<()> {
 }
 
 /// Recomputes positions, account values and the firm's risk from the fills and closes, and compares row by row.
-pub fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
+pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
     let last: BTreeMap<&str, f64> =
         last_closes(1)?.into_iter().map(|(symbol, series)| (symbol, series.last().copied().unwrap_or_default())).collect();
     // Average cost in whole billionths, one fill after the other.
