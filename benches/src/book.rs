@@ -1,0 +1,188 @@
+//! Commands to an order book.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hint::black_box;
+
+use clap::Args;
+use headwater::simulator::workload;
+use headwater_operators::keyed_fold::Fold;
+use headwater_operators::matching::{Book, Cancellation, Command, Matching, MatchingConfig, NewOrder, Reports};
+use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
+use headwater_schemas::{EventTime, Id, Place, Placed, Price, Quantity, Topic};
+use rustc_hash::FxHashMap;
+
+use crate::measure::{compare, count};
+
+/// What `book` takes.
+#[derive(Args)]
+pub(crate) struct BookArguments {
+    /// Simulated records; a fifth of them are orders.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: usize,
+    /// How often each is done.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+}
+
+/// Events that come in one tick of a busy market.
+const PER_TICK: usize = 100;
+
+/// New orders and cancels of the simulated market, through the book, through the view with its rows, and through a book
+/// that does nothing else.
+pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
+    let records = workload(1, arguments.events).filter(|record| record.topic == Topic::Orders);
+    let messages: Vec<OrderEvent> = records
+        .filter_map(|record| match Event::decode(Topic::Orders, None, Some(&record.value)) {
+            Ok(Event::Order(message @ (OrderEvent::New(_) | OrderEvent::Cancel(_)))) => Some(message),
+            _ => None,
+        })
+        .filter(|message| is_plain(message))
+        .collect();
+    let with_command = |message: &OrderEvent| Some((message.symbol().clone(), message.ts(), command(message)?));
+    let commands: Vec<(Id, EventTime, Command)> = messages.iter().filter_map(with_command).collect();
+
+    let mut resting = 0;
+    let through_books = || {
+        let mut books = FxHashMap::<Id, Book>::default();
+        let mut reports = Reports::default();
+        for (symbol, ts, command) in &commands {
+            let book = books.entry(symbol.clone()).or_default();
+            book.apply(*ts, command.clone(), &mut reports);
+            black_box(&reports);
+            reports.clear();
+            book.drain_changes(|_, _, _| {});
+        }
+        resting = books.values().map(Book::len).sum();
+        Ok(())
+    };
+    let through_bare = || {
+        let mut books = FxHashMap::<Id, BareBook>::default();
+        for (symbol, _, command) in &commands {
+            black_box(books.entry(symbol.clone()).or_default().apply(command.clone()));
+        }
+        Ok(())
+    };
+    let result = compare(arguments.rounds, commands.len(), through_books, through_bare)?;
+    println!("{} new orders and cancels, {resting} orders rest at the end", commands.len());
+    say("book", result.ours, result.other, result.ratio());
+
+    let through_view = || {
+        let mut fold = Fold::new(Matching::new(MatchingConfig::default()));
+        for (number, message) in messages.iter().enumerate() {
+            let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, number as u64);
+            fold.apply(Placed { place, event: message.clone() });
+            if number % PER_TICK == PER_TICK - 1 {
+                black_box(fold.settle(None).count());
+                black_box(fold.take_derived().count());
+            }
+        }
+        Ok(())
+    };
+    let result = compare(arguments.rounds, messages.len(), through_view, through_bare)?;
+    say("view with rows", result.ours, result.other, result.ratio());
+    Ok(())
+}
+
+fn say(what: &str, ours: f64, other: f64, ratio: f64) {
+    let a_second = count(1_000_000_000) / ours / 1e6;
+    println!("{what:<15} {ours:>6.0} ns/command ({a_second:.1} M/s); bare book {other:.0} ns; ratio {ratio:.2}");
+}
+
+/// What the bare book can do as well: limit and market orders that rest or not.
+fn is_plain(message: &OrderEvent) -> bool {
+    match message {
+        OrderEvent::New(order) => {
+            matches!(order.order_type, OrderType::Limit | OrderType::Market) && order.time_in_force != TimeInForce::Gtd
+        }
+        _ => true,
+    }
+}
+
+fn command(message: &OrderEvent) -> Option<Command> {
+    Some(match message {
+        OrderEvent::New(order) => Command::New(NewOrder {
+            order_id: order.order_id.clone(),
+            account_id: order.account_id.clone(),
+            owner_id: order.account_id.clone(),
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+            quantity: order.quantity,
+            price: order.price,
+            stop_price: None,
+            display_quantity: None,
+            post_only: false,
+            expires_at: None,
+            self_trade: order.self_trade.unwrap_or(SelfTrade::CancelNewest),
+        }),
+        OrderEvent::Cancel(cancel) => {
+            Command::Cancel(Cancellation { order_id: cancel.order_id.clone(), account_id: cancel.account_id.clone() })
+        }
+        OrderEvent::Amend(_) | OrderEvent::Phase(_) => return None,
+    })
+}
+
+/// Two maps of queues and an index: price-time priority, and nothing that anybody could ask about afterwards.
+#[derive(Default)]
+struct BareBook {
+    bids: BTreeMap<Price, VecDeque<(Id, Quantity)>>,
+    asks: BTreeMap<Price, VecDeque<(Id, Quantity)>>,
+    index: FxHashMap<Id, (Side, Price)>,
+}
+
+impl BareBook {
+    /// Obeys, and says how much was matched.
+    fn apply(&mut self, command: Command) -> Quantity {
+        match command {
+            Command::New(order) => self.submit(order),
+            Command::Cancel(cancel) => {
+                if let Some((side, price)) = self.index.remove(&cancel.order_id) {
+                    let levels = if side == Side::Buy { &mut self.bids } else { &mut self.asks };
+                    if let Some(queue) = levels.get_mut(&price) {
+                        queue.retain(|(id, _)| *id != cancel.order_id);
+                        if queue.is_empty() {
+                            levels.remove(&price);
+                        }
+                    }
+                }
+                Quantity::ZERO
+            }
+            _ => Quantity::ZERO,
+        }
+    }
+
+    fn submit(&mut self, order: NewOrder) -> Quantity {
+        let mut left = order.quantity;
+        while left > Quantity::ZERO {
+            let best = match order.side {
+                Side::Buy => self.asks.first_entry(),
+                _ => self.bids.last_entry(),
+            };
+            let Some(mut level) = best else { break };
+            let crosses = order.price.is_none_or(|limit| if order.side == Side::Buy { *level.key() <= limit } else { *level.key() >= limit });
+            if !crosses {
+                break;
+            }
+            let queue = level.get_mut();
+            while let Some((id, quantity)) = queue.front_mut() {
+                let taken = left.min(*quantity);
+                left = left.checked_sub(taken).unwrap_or(Quantity::ZERO);
+                *quantity = quantity.checked_sub(taken).unwrap_or(Quantity::ZERO);
+                if *quantity > Quantity::ZERO {
+                    break;
+                }
+                self.index.remove(id);
+                queue.pop_front();
+            }
+            if queue.is_empty() {
+                level.remove();
+            }
+        }
+        if let Some(price) = order.price.filter(|_| left > Quantity::ZERO && order.time_in_force == TimeInForce::Gtc) {
+            let levels = if order.side == Side::Buy { &mut self.bids } else { &mut self.asks };
+            levels.entry(price).or_default().push_back((order.order_id.clone(), left));
+            self.index.insert(order.order_id, (order.side, price));
+        }
+        left
+    }
+}

@@ -1,0 +1,153 @@
+//! A log to the last commit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use headwater::config::Config;
+use headwater::run::{Run, run};
+use headwater::simulator::{publish, workload};
+use headwater_connectors::log::LogTransport;
+use headwater_connectors::source::SourceCounters;
+use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_schemas::Topic;
+use headwater_schemas::events::Event;
+
+use crate::process::{cpu_time, resident_mib};
+
+/// What `flow` takes.
+#[derive(Args)]
+pub(crate) struct FlowArguments {
+    /// Simulated records.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: usize,
+    /// Partitions of each topic.
+    #[arg(long, default_value_t = 2)]
+    partitions: u16,
+    /// Threads of the pipeline.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// A log to read instead of a simulated one; it is kept.
+    #[arg(long)]
+    log: Option<std::path::PathBuf>,
+    /// A configuration file.
+    #[arg(long)]
+    config: Option<std::path::PathBuf>,
+}
+
+/// The whole pipeline over a log, from its first record to the last commit; beside it, reading and decoding alone.
+pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = match &arguments.log {
+        Some(log) => log.clone(),
+        None => {
+            let log = folder.path().join("log");
+            write_log(&log, arguments.events, arguments.partitions)?;
+            log
+        }
+    };
+    let transport: Arc<dyn Transport> = Arc::new(LogTransport::new(&log));
+    let (records, alone, _) = timed(|| read_and_decode(transport.as_ref()))?;
+    say("reading and decoding alone", records, alone.0, alone.1);
+
+    let mut config = Config::load(arguments.config.as_deref())?;
+    config.http.address = String::new();
+    let counters = Arc::<SourceCounters>::default();
+    let over = Arc::new(AtomicBool::new(false));
+    let watch = watch(Arc::clone(&counters), Arc::clone(&over));
+    let (read, pipeline, ()) = timed(|| {
+        run(Run {
+            transport,
+            data: folder.path().join("data"),
+            config,
+            until_end: true,
+            workers: arguments.workers,
+            stop: Arc::default(),
+            counters: Arc::clone(&counters),
+            show_progress: false,
+        })?;
+        Ok((counters.records(), ()))
+    })?;
+    over.store(true, Ordering::Relaxed);
+    watch.join().map_err(|_| anyhow::anyhow!("the watch died"))?;
+    say("the whole pipeline", read, pipeline.0, pipeline.1);
+    println!("ratio in processor time {:.1}; at most {} MiB resident", pipeline.1.as_secs_f64() / alone.1.as_secs_f64(), resident_mib().1);
+    Ok(())
+}
+
+/// Does something; what it answers, with the time on the wall and on all processors.
+fn timed<T>(work: impl FnOnce() -> anyhow::Result<(u64, T)>) -> anyhow::Result<(u64, (Duration, Duration), T)> {
+    let (began, used) = (Instant::now(), cpu_time());
+    let (records, result) = work()?;
+    Ok((records, (began.elapsed(), cpu_time().saturating_sub(used)), result))
+}
+
+fn say(what: &str, records: u64, wall: Duration, cpu: Duration) {
+    let rate = |time: Duration| Duration::from_secs(records).as_secs_f64() / time.as_secs_f64() / 1e3;
+    println!(
+        "{what}: {records} records in {:.2} s ({:.0} thousand/s), {:.2} s of processors ({:.0} thousand/s/core)",
+        wall.as_secs_f64(),
+        rate(wall),
+        cpu.as_secs_f64(),
+        rate(cpu)
+    );
+}
+
+fn write_log(log: &Path, events: usize, partitions: u16) -> anyhow::Result<()> {
+    let transport = LogTransport::new(log);
+    for topic in Topic::ALL {
+        transport.create_topic(topic.as_str(), if topic.is_table() { 1 } else { partitions })?;
+    }
+    let mut publisher = transport.publisher()?;
+    let mut records = workload(1, events);
+    loop {
+        let batch: Vec<_> = records.by_ref().take(10_000).collect();
+        if batch.is_empty() {
+            break;
+        }
+        publish(&batch, publisher.as_mut(), |topic| topic.as_str().to_owned())?;
+    }
+    publisher.flush().context("writing the log")
+}
+
+/// Every record of every topic, decoded and dropped.
+fn read_and_decode(transport: &dyn Transport) -> anyhow::Result<(u64, ())> {
+    let mut reader = transport.reader(Box::new(|| {}))?;
+    let mut records = 0;
+    for topic in Topic::ALL {
+        for partition in transport.partitions(topic.as_str())? {
+            let slot = reader.assign(topic.as_str(), partition.partition, 0)?;
+            loop {
+                let mut count = |record: headwater_connectors::transport::RawRecord<'_>| {
+                    let _ = std::hint::black_box(Event::decode(*topic, record.key, record.value));
+                    records += 1;
+                };
+                if reader.read(slot, 4096, &mut count)? != ReadStatus::More {
+                    break;
+                }
+            }
+        }
+    }
+    Ok((records, ()))
+}
+
+/// Tells the memory at every tenth million of records, until it is over.
+fn watch(counters: Arc<SourceCounters>, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    const EVERY: u64 = 1_000_000;
+    thread::spawn(move || {
+        let began = Instant::now();
+        let mut next = EVERY;
+        while !over.load(Ordering::Relaxed) {
+            let records = counters.records();
+            if records >= next {
+                next = (records / EVERY + 1) * EVERY;
+                println!("  {:.1} s: {:.1} million records, {} MiB resident", began.elapsed().as_secs_f64(), Duration::from_micros(records).as_secs_f64(), resident_mib().0);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    })
+}

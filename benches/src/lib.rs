@@ -1,1 +1,0 @@
-//! Benches: what is measured, and against what, stands in each of them.
