@@ -31,7 +31,7 @@ pub(crate) struct FlowArguments {
     /// Threads of the pipeline.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// A log to read instead of a simulated one; it is kept.
+    /// Where the simulated log is kept; one that is there is read as it is.
     #[arg(long)]
     log: Option<std::path::PathBuf>,
     /// A configuration file.
@@ -42,14 +42,10 @@ pub(crate) struct FlowArguments {
 /// The whole pipeline over a log, from its first record to the last commit; beside it, reading and decoding alone.
 pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let log = match &arguments.log {
-        Some(log) => log.clone(),
-        None => {
-            let log = folder.path().join("log");
-            write_log(&log, arguments.events, arguments.partitions)?;
-            log
-        }
-    };
+    let log = arguments.log.clone().unwrap_or_else(|| folder.path().join("log"));
+    if !log.exists() {
+        write_log(&log, arguments.events, arguments.partitions)?;
+    }
     let transport: Arc<dyn Transport> = Arc::new(LogTransport::new(&log));
     let (records, alone, _) = timed(|| read_and_decode(transport.as_ref()))?;
     say("reading and decoding alone", records, alone.0, alone.1);

@@ -89,40 +89,54 @@ impl Tables {
 
 impl<R: TableRow> CommitTable for TableBuffer<R> {
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
-        let mut changes: Vec<_> = self.waiting.extract_if(.., |(_, tick, _)| *tick < target.end_tick).collect();
-        net(&mut changes);
-        match R::SPEC.kind {
-            TableKind::Append => write_by_date(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (row, 1)), false),
-            TableKind::State => {
-                let mut files = write_by_date(target, FileRole::History, changes.iter().map(|(row, _, diff)| (row, *diff)), true)?;
-                files.extend(write_by_date(target, FileRole::State, newest(&changes).into_iter(), true)?);
-                Ok(files)
-            }
+        let mut later = self.waiting.extract_if(.., |(_, tick, _)| *tick >= target.end_tick).collect();
+        let files = write_changes(target, &net(&self.waiting));
+        self.waiting.clear();
+        self.waiting.append(&mut later);
+        files
+    }
+}
+
+/// A change that is on its way into a file: rows are large, so what is sorted points to them.
+type Change<'a, R> = (&'a R, u64, isize);
+
+fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
+    match R::SPEC.kind {
+        TableKind::Append => write_by_date(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), false),
+        TableKind::State => {
+            let mut files = write_by_date(target, FileRole::History, changes.iter().map(|(row, _, diff)| (*row, *diff)), true)?;
+            files.extend(write_by_date(target, FileRole::State, newest(changes).into_iter(), true)?);
+            Ok(files)
         }
     }
 }
 
-/// Orders changes by key, then tick, what was before what is; and drops what cancels out within a tick.
-fn net<R: TableRow>(changes: &mut Vec<(R, u64, isize)>) {
-    changes.sort_unstable_by(|(a, a_tick, a_diff), (b, b_tick, b_diff)| {
-        a.cmp_key(b).then(a_tick.cmp(b_tick)).then_with(|| a.cmp(b)).then(a_diff.cmp(b_diff))
-    });
-    changes.dedup_by(|later, earlier| {
-        let same = later.1 == earlier.1 && later.0 == earlier.0;
-        if same {
-            earlier.2 += later.2;
+/// Changes in the order of key, then tick, what was before what is; without what cancels out within a tick.
+fn net<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<Change<'_, R>> {
+    let mut changes: Vec<Change<'_, R>> = changes.iter().map(|(row, tick, diff)| (row, *tick, *diff)).collect();
+    let by_key_and_tick = |a: &Change<'_, R>, b: &Change<'_, R>| a.0.cmp_key(b.0).then(a.1.cmp(&b.1));
+    changes.sort_unstable_by(by_key_and_tick);
+    let mut netted = Vec::with_capacity(changes.len());
+    for group in changes.chunk_by_mut(|a, b| by_key_and_tick(a, b).is_eq()) {
+        if let [(row, tick, diff)] = group {
+            netted.extend((*diff != 0).then_some((*row, *tick, *diff)));
+            continue;
         }
-        same
-    });
-    changes.retain(|(_, _, diff)| *diff != 0);
-    // Within a tick, what was goes before what is.
-    changes.sort_by(|(a, a_tick, a_diff), (b, b_tick, b_diff)| a.cmp_key(b).then(a_tick.cmp(b_tick)).then(a_diff.cmp(b_diff)));
+        group.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        let begin = netted.len();
+        for same in group.chunk_by(|a, b| a.0 == b.0) {
+            let diff = same.iter().map(|(_, _, diff)| diff).sum::<isize>();
+            netted.extend(same.first().filter(|_| diff != 0).map(|(row, tick, _)| (*row, *tick, diff)));
+        }
+        netted.get_mut(begin..).unwrap_or_default().sort_by_key(|(_, _, diff)| *diff);
+    }
+    netted
 }
 
 /// Of changes in order, the last one per key: the row that is now, or the row that was if the key is gone.
-fn newest<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<(&R, isize)> {
-    let same_key = |a: &(R, u64, isize), b: &(R, u64, isize)| a.0.cmp_key(&b.0).is_eq();
-    changes.chunk_by(same_key).filter_map(|group| group.last()).map(|(row, _, diff)| (row, *diff)).collect()
+fn newest<'a, R: TableRow>(changes: &[Change<'a, R>]) -> Vec<(&'a R, isize)> {
+    let same_key = |a: &Change<'_, R>, b: &Change<'_, R>| a.0.cmp_key(b.0).is_eq();
+    changes.chunk_by(same_key).filter_map(|group| group.last()).map(|(row, _, diff)| (*row, *diff)).collect()
 }
 
 /// One file per date that rows have.

@@ -152,7 +152,17 @@ pub struct Valuer {
     scenarios: Scenarios,
     accounts: BTreeMap<Id, Account>,
     holders: FxHashMap<Id, BTreeSet<Id>>,
+    converted: FxHashMap<(Id, Id), Converted>,
     vectors: BTreeMap<Id, Vector>,
+}
+
+/// What was converted from one currency to another, or was to be: it depends on the rates between them.
+#[derive(Debug, Default)]
+struct Converted {
+    /// The way that was taken.
+    path: Option<Path>,
+    positions: BTreeSet<(Id, Id)>,
+    cash: BTreeSet<Id>,
 }
 
 /// What has to be valued again.
@@ -160,7 +170,7 @@ pub struct Valuer {
 struct Dirty {
     positions: BTreeSet<(Id, Id)>,
     cash: BTreeSet<Id>,
-    everything: bool,
+    rates: bool,
     scenarios: bool,
 }
 
@@ -176,6 +186,7 @@ impl Valuer {
             scenarios: Scenarios::new(window),
             accounts: BTreeMap::new(),
             holders: FxHashMap::default(),
+            converted: FxHashMap::default(),
             vectors: BTreeMap::new(),
         }
     }
@@ -191,13 +202,12 @@ impl Valuer {
         if dirty.scenarios {
             self.scenarios.refresh();
             self.forget_vectors(&mut scopes);
-            dirty.everything = true;
-        }
-        if dirty.everything {
             let all =
                 self.accounts.iter().flat_map(|(account, state)| state.holdings.keys().map(|symbol| (account.clone(), symbol.clone())));
             dirty.positions = all.collect();
-            dirty.cash = self.accounts.keys().cloned().collect();
+        }
+        if dirty.rates {
+            self.dirty_converted(&mut dirty);
         }
         for (account, symbol) in &dirty.positions {
             self.value_position(account, symbol, as_of, &mut scopes, said);
@@ -225,7 +235,7 @@ impl Valuer {
             }
             Known::Rate { base, quote, rate } => {
                 self.rates.set(base, quote, rate);
-                dirty.everything = true;
+                dirty.rates = true;
             }
             Known::Close { symbol, date, close } => {
                 self.scenarios.set(symbol, date, close);
@@ -255,6 +265,18 @@ impl Valuer {
         dirty.positions.extend(holders.map(|account| (account.clone(), symbol.clone())));
     }
 
+    /// The rates have changed: what went another way than it would go now.
+    fn dirty_converted(&mut self, dirty: &mut Dirty) {
+        for ((from, into), converted) in &mut self.converted {
+            let path = self.rates.path(from, into);
+            if path != converted.path {
+                converted.path = path;
+                dirty.positions.extend(converted.positions.iter().cloned());
+                dirty.cash.extend(converted.cash.iter().cloned());
+            }
+        }
+    }
+
     /// The scenarios have changed: what every position added so far is taken back at once.
     fn forget_vectors(&mut self, scopes: &mut BTreeSet<Id>) {
         scopes.extend(self.vectors.keys().cloned());
@@ -279,6 +301,11 @@ impl Valuer {
         // Roll up into the account and its books.
         let Some((currency, book)) = &account.terms else { return };
         let scopes_of_position = scopes_of(account_id, currency, book.as_deref(), &self.base_currency);
+        for into in scopes_of_position.iter().map(|(_, into)| into) {
+            if let Some(converted) = row.currency.as_ref().and_then(|from| converted(&mut self.converted, &self.rates, from, into)) {
+                converted.positions.insert((account_id.clone(), symbol.clone()));
+            }
+        }
         let contribution = |(scope, into): &(Id, Id)| {
             let path = row.currency.as_ref().and_then(|from| self.rates.path(from, into));
             contribution_of(scope, into, &row, path)
@@ -313,6 +340,11 @@ impl Valuer {
         let Some((currency, book)) = &account.terms else { return };
         let mut contributions = Vec::new();
         for (scope, into) in scopes_of(account_id, currency, book.as_deref(), &self.base_currency) {
+            for from in account.cash.keys() {
+                if let Some(converted) = converted(&mut self.converted, &self.rates, from, &into) {
+                    converted.cash.insert(account_id.clone());
+                }
+            }
             let converted = account.cash.iter().map(|(from, posted)| self.rates.path(from, &into).and_then(|path| path.convert(*posted)));
             let mut part = Contribution::nothing(scope, into.clone(), None);
             for sum in converted {
@@ -329,6 +361,14 @@ impl Valuer {
             account.cash_contributions = contributions;
         }
     }
+}
+
+/// Where it is noted what depends on the rates between two currencies; `None` if they are the same.
+fn converted<'a>(all: &'a mut FxHashMap<(Id, Id), Converted>, rates: &Rates, from: &Id, into: &Id) -> Option<&'a mut Converted> {
+    (from != into).then(|| {
+        let pair = (from.clone(), into.clone());
+        all.entry(pair).or_insert_with(|| Converted { path: rates.path(from, into), ..Converted::default() })
+    })
 }
 
 impl Contribution {
@@ -455,6 +495,31 @@ mod tests {
         said.clear();
         valuer.advance(2_000_000_000, known(), &mut said);
         assert!(said.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn a_rate_changes_what_was_converted_by_it_and_nothing_else() {
+        let rate = |base: &str, rate: &str| (Known::Rate { base: id(base), quote: id("USD"), rate: rate.parse().expect("a rate") }, 1);
+        let mut valuer = Valuer::new(0, id("USD"), 252);
+        let mut said = Vec::new();
+        valuer.advance(1_000_000_000, known(), &mut said);
+        said.clear();
+        valuer.advance(2_000_000_000, vec![rate("GBP", "1.3")], &mut said);
+        assert!(said.is_empty(), "{said:?}");
+        valuer.advance(3_000_000_000, vec![rate("EUR", "1.2")], &mut said);
+        let expected = [
+            "-1 book:firm S net 1100 cash -990 USD unvalued 0",
+            "-1 book:firm/desk S net 1100 cash -990 USD unvalued 0",
+            "1 book:firm S net 1200 cash -1080 USD unvalued 0",
+            "1 book:firm/desk S net 1200 cash -1080 USD unvalued 0",
+            "-1 book:firm cash net 0 cash 5500 USD unvalued 0",
+            "-1 book:firm/desk cash net 0 cash 5500 USD unvalued 0",
+            "1 book:firm cash net 0 cash 6000 USD unvalued 0",
+            "1 book:firm/desk cash net 0 cash 6000 USD unvalued 0",
+        ];
+        let mut changed: Vec<_> = contributions(&said);
+        changed.retain(|line| line.contains("book:"));
+        assert_eq!(changed, expected);
     }
 
     #[test]

@@ -14,9 +14,11 @@ use headwater_schemas::events::{AccountEvent, Event, LimitKind};
 use headwater_schemas::tables::{Balance, Position, Risk};
 use headwater_schemas::{Date, Decimal, Factor, Id, Placed, Statistic, Text, Topic};
 use rustc_hash::FxHasher;
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::core::partition::Partition;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
@@ -184,15 +186,27 @@ type Split<'scope> = (Grid<'scope, Position>, Grid<'scope, Contribution>, Grid<'
 
 /// What the valuer says, apart.
 fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
-    let positions = valued.clone().flat_map(|(valued, tick)| match valued {
+    let scope = valued.scope();
+    let mut parts = valued
+        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(3, |said: (Valued, u64)| {
+            let part = match &said.0 {
+                Valued::Position(..) => 0,
+                Valued::Contribution(..) => 1,
+                Valued::Vector(_) => 2,
+            };
+            (part, said)
+        })
+        .into_iter();
+    let mut next = || parts.next().unwrap_or_else(|| empty(scope));
+    let positions = next().flat_map(|(valued, tick)| match valued {
         Valued::Position(row, diff) => Some((row, tick, diff)),
         _ => None,
     });
-    let contributions = valued.clone().flat_map(|(valued, tick)| match valued {
+    let contributions = next().flat_map(|(valued, tick)| match valued {
         Valued::Contribution(part, diff) => Some((part, tick, diff)),
         _ => None,
     });
-    let vectors = valued.flat_map(|(valued, tick)| match valued {
+    let vectors = next().flat_map(|(valued, tick)| match valued {
         Valued::Vector(vector) => Some((vector, tick, 1)),
         _ => None,
     });

@@ -111,9 +111,9 @@ impl Default for SimulatorSettings {
 }
 
 impl SimulatorSettings {
-    /// The same at another rate, with as many customers as that many transactions need to look honest (at most 20 000).
+    /// The same at another rate, with as many customers as that many transactions need to look honest (at most 100 000).
     pub fn at_rate(self, events_per_second: u32) -> Self {
-        let retail_customers = events_per_second.saturating_mul(CUSTOMERS_PER_RATE).clamp(50, 20_000);
+        let retail_customers = events_per_second.saturating_mul(CUSTOMERS_PER_RATE).clamp(50, 100_000);
         Self { events_per_second, retail_customers, ..self }
     }
 }

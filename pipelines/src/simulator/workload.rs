@@ -8,7 +8,7 @@ use super::schedule::SECOND;
 use super::{Record, Simulator, SimulatorSettings};
 
 /// Events a second of simulated time in a [`workload`].
-const WORKLOAD_RATE: u32 = 10_000;
+const WORKLOAD_RATE: u32 = 2_000;
 
 /// A bounded stream of records.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl Iterator for Workload {
     }
 }
 
-/// The opening records, and then `events` more at ten thousand a simulated second, among two thousand everyday customers.
+/// The opening records, and then `events` more at two thousand a simulated second, among as many customers as make that ordinary.
 pub fn workload(seed: u64, events: usize) -> Workload {
-    let settings = SimulatorSettings { seed, events_per_second: WORKLOAD_RATE, retail_customers: 2_000, ..SimulatorSettings::default() };
+    let settings = SimulatorSettings { seed, ..SimulatorSettings::default() }.at_rate(WORKLOAD_RATE);
     Workload::new(settings, events)
 }
