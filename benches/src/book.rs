@@ -159,7 +159,8 @@ impl BareBook {
                 _ => self.bids.last_entry(),
             };
             let Some(mut level) = best else { break };
-            let crosses = order.price.is_none_or(|limit| if order.side == Side::Buy { *level.key() <= limit } else { *level.key() >= limit });
+            let crosses =
+                order.price.is_none_or(|limit| if order.side == Side::Buy { *level.key() <= limit } else { *level.key() >= limit });
             if !crosses {
                 break;
             }

@@ -141,7 +141,12 @@ fn watch(counters: Arc<SourceCounters>, over: Arc<AtomicBool>) -> thread::JoinHa
             let records = counters.records();
             if records >= next {
                 next = (records / EVERY + 1) * EVERY;
-                println!("  {:.1} s: {:.1} million records, {} MiB resident", began.elapsed().as_secs_f64(), Duration::from_micros(records).as_secs_f64(), resident_mib().0);
+                println!(
+                    "  {:.1} s: {:.1} million records, {} MiB resident",
+                    began.elapsed().as_secs_f64(),
+                    Duration::from_micros(records).as_secs_f64(),
+                    resident_mib().0
+                );
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -99,7 +99,8 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
     producer.join().map_err(|_| anyhow::anyhow!("the producer died"))??;
     let mut waited = follower.join().map_err(|_| anyhow::anyhow!("the follower died"))??;
     waited.sort_unstable();
-    let at = |part: usize| waited.get((waited.len() * part / 1000).min(waited.len().saturating_sub(1))).copied().unwrap_or_default().as_millis();
+    let at =
+        |part: usize| waited.get((waited.len() * part / 1000).min(waited.len().saturating_sub(1))).copied().unwrap_or_default().as_millis();
     println!(
         "{} events/s, a commit every {} ms: from publishing to commit p50 {} ms, p90 {} ms, p99 {} ms, most {} ms ({} batches)",
         arguments.rate,

@@ -33,6 +33,7 @@ pub struct Admission {
 pub struct Seen {
     body: Option<u128>,
     since: u64,
+    forever: bool,
 }
 
 /// The dead letter of an event that was understood but not taken.
@@ -90,7 +91,7 @@ impl View for Admission {
         let body = event.body_digest();
         match seen.body {
             None => {
-                *seen = Seen { body: Some(body), since: place.time };
+                *seen = Seen { body: Some(body), since: place.time, forever };
                 if !forever {
                     out.set_timer(place.time.saturating_add(self.horizon));
                 }
@@ -110,7 +111,7 @@ impl View for Admission {
     }
 
     fn timer(&self, (): &(), _: &u128, seen: &mut Seen, place: Place, _: &mut Outbox<Self>) {
-        if seen.since.saturating_add(self.horizon) <= place.time {
+        if !seen.forever && seen.since.saturating_add(self.horizon) <= place.time {
             *seen = Seen::default();
         }
     }
@@ -128,14 +129,22 @@ impl Persistent for Admission {
     fn save(&self, key: &u128, seen: &Seen, saved: &mut Vec<Admitted>) {
         if let Some(body) = seen.body {
             let hex = |digest: u128| Text::from(format!("{digest:032x}"));
-            saved.push(Admitted { identity: hex(*key), body: hex(body), ts: headwater_schemas::EventTime::from_effective(seen.since) });
+            let ts = headwater_schemas::EventTime::from_effective(seen.since);
+            saved.push(Admitted { identity: hex(*key), body: hex(body), forever: seen.forever, ts });
         }
     }
 
     fn load(&self, saved: Vec<Admitted>) -> Vec<(u128, Seen)> {
         let digest = |text: &str| u128::from_str_radix(text, 16).ok();
-        let seen = |row: Admitted| Some((digest(&row.identity)?, Seen { body: Some(digest(&row.body)?), since: row.ts.effective() }));
+        let seen = |row: Admitted| {
+            let seen = Seen { body: Some(digest(&row.body)?), since: row.ts.effective(), forever: row.forever };
+            Some((digest(&row.identity)?, seen))
+        };
         saved.into_iter().filter_map(seen).collect()
+    }
+
+    fn timer_of(&self, seen: &Seen) -> Option<u64> {
+        (!seen.forever).then(|| seen.since.saturating_add(self.horizon))
     }
 }
 

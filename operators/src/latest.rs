@@ -1,49 +1,91 @@
 //! The latest record of a key, on the grid: terms, rates and closes as valuations see them.
 //!
-//! - **Key**: the record's. **Rows**: the record as it stands. A deletion takes it away. **Ties**: the later place wins.
+//! - **Key**: the record's. **Rows**: the record as it stands, which is the state too. A deletion takes it away.
+//!   **Ties**: the later place wins.
 
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 
-use headwater_schemas::Placed;
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, TableRow};
+use headwater_schemas::{Date, Id, Placed};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
-use crate::keyed_fold::{Changes, Outbox, View};
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+
+/// A table's row that can be the latest of its key.
+pub trait Record: TableRow + ExchangeData {
+    /// What it is the latest of.
+    type Key: ExchangeData + Clone + Ord + Hash;
+    /// Its key.
+    fn key(&self) -> Self::Key;
+}
+
+impl Record for LastRate {
+    type Key = (Id, Id);
+    fn key(&self) -> (Id, Id) {
+        (self.base.clone(), self.quote.clone())
+    }
+}
+
+impl Record for ClosingPrice {
+    type Key = (Id, Date);
+    fn key(&self) -> (Id, Date) {
+        (self.symbol.clone(), self.date)
+    }
+}
+
+impl Record for InstrumentTerms {
+    type Key = Id;
+    fn key(&self) -> Id {
+        self.symbol.clone()
+    }
+}
+
+impl Record for AccountTerms {
+    type Key = Id;
+    fn key(&self) -> Id {
+        self.account_id.clone()
+    }
+}
 
 /// What becomes of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum Upsert<K, R> {
+pub enum Upsert<R: Record> {
     /// It has this record now.
-    Put(K, R),
+    #[serde(bound = "")]
+    Put(R),
     /// It has none any more.
-    Delete(K),
+    #[serde(bound = "")]
+    Delete(R::Key),
 }
 
-impl<K, R> Upsert<K, R> {
-    const fn key(&self) -> &K {
+impl<R: Record> Upsert<R> {
+    fn key(&self) -> R::Key {
         match self {
-            Self::Put(key, _) | Self::Delete(key) => key,
+            Self::Put(record) => record.key(),
+            Self::Delete(key) => key.clone(),
         }
     }
 }
 
 /// The view that keeps the latest record of each key.
-pub struct Latest<K, R>(std::marker::PhantomData<fn() -> (K, R)>);
+pub struct Latest<R>(PhantomData<fn() -> R>);
 
-impl<K, R> Latest<K, R> {
+impl<R> Latest<R> {
     /// The view.
     pub const fn new() -> Self {
-        Self(std::marker::PhantomData)
+        Self(PhantomData)
     }
 }
 
-impl<K, R> Default for Latest<K, R> {
+impl<R> Default for Latest<R> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K, R> Clone for Latest<K, R> {
+impl<R> Clone for Latest<R> {
     fn clone(&self) -> Self {
         Self::new()
     }
@@ -62,37 +104,33 @@ impl<R> Default for Versions<R> {
     }
 }
 
-impl<K, R> View for Latest<K, R>
-where
-    K: ExchangeData + Clone + Ord + Hash,
-    R: ExchangeData + Clone + Ord,
-{
-    type Key = K;
-    type Event = Upsert<K, R>;
+impl<R: Record> View for Latest<R> {
+    type Key = R::Key;
+    type Event = Upsert<R>;
     type Broadcast = ();
     type Context = ();
     type State = Versions<R>;
     type Row = R;
     type Derived = ();
 
-    fn key(&self, event: &Upsert<K, R>) -> K {
-        event.key().clone()
+    fn key(&self, event: &Upsert<R>) -> R::Key {
+        event.key()
     }
 
-    fn route(&self, event: &Upsert<K, R>) -> u64 {
-        route(event.key())
+    fn route(&self, event: &Upsert<R>) -> u64 {
+        route(&event.key())
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &K, state: &mut Versions<R>, event: Placed<Upsert<K, R>>, _: &mut Outbox<Self>) {
+    fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<Self>) {
         state.is = match event.event {
-            Upsert::Put(_, record) => Some(record),
+            Upsert::Put(record) => Some(record),
             Upsert::Delete(_) => None,
         };
     }
 
-    fn settle(&self, (): &(), _: &K, state: &mut Versions<R>, _: u64, rows: &mut Changes<R>) {
+    fn settle(&self, (): &(), _: &R::Key, state: &mut Versions<R>, _: u64, rows: &mut Changes<R>) {
         rows.replace(state.said.take(), state.is.clone());
         state.said.clone_from(&state.is);
     }
@@ -102,10 +140,59 @@ where
     }
 }
 
+impl<R: Record> Persistent for Latest<R> {
+    type Saved = Vec<R>;
+
+    fn save(&self, _: &R::Key, state: &Versions<R>, saved: &mut Vec<R>) {
+        saved.extend(state.is.clone());
+    }
+
+    fn load(&self, saved: Vec<R>) -> Vec<(R::Key, Versions<R>)> {
+        saved.into_iter().map(|record| (record.key(), Versions { said: Some(record.clone()), is: Some(record) })).collect()
+    }
+}
+
 /// Which worker has a key: the same for every view that is keyed by it.
 pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
     let mut hasher = FxHasher::default();
     key.hash(&mut hasher);
     // The high bits are the well-mixed ones, and the worker is the remainder.
     hasher.finish() >> 20
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::{EventTime, Factor, Place, Topic};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Happening, Happenings, run, run_with_restart};
+
+    fn rates(steps: &[(u8, i64)]) -> Happenings<Latest<LastRate>> {
+        let happening = |(time, (pair, rate)): (u64, &(u8, i64))| {
+            let (base, quote) = (Id::derived(format!("C{pair}")), Id::derived("USD"));
+            let event = match rate {
+                0 => Upsert::Delete((base, quote)),
+                rate => Upsert::Put(LastRate { base, quote, rate: Factor::whole(*rate), ts: EventTime::from_effective(time) }),
+            };
+            Placed { place: Place::of_record(time, Topic::FxRates, 0, time), event: Happening::Event(event) }
+        };
+        (1..).zip(steps).map(happening).collect()
+    }
+
+    #[test]
+    fn the_latest_record_stands_until_it_is_deleted() {
+        let said = run(Latest::<LastRate>::new(), rates(&[(1, 2), (1, 3), (2, 4), (2, 0)]));
+        let rows: Vec<_> = said.final_rows().iter().map(|row| format!("{} {}", row.base, row.rate)).collect();
+        assert_eq!(rows, ["C1 3"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_in_the_middle_changes_nothing(steps in proptest::collection::vec((0..4_u8, 0..5_i64), 1..40), cut in 0..40_usize) {
+            let through = |rows: Vec<LastRate>| LastRate::read_all(&LastRate::batch(&rows).expect("a batch")).expect("rows");
+            let whole = run(Latest::new(), rates(&steps));
+            prop_assert_eq!(whole.rows, run_with_restart(Latest::new(), rates(&steps), cut, through).rows);
+        }
+    }
 }

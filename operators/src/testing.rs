@@ -82,9 +82,6 @@ pub fn run_with_restart<V: Persistent + Clone>(
     for (key, state) in view.load(through(saved)) {
         resumed.restore(key, state);
     }
-    for (time, key) in fold.timers() {
-        resumed.restore_timer(*time, key.clone());
-    }
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
     go_on(&mut resumed, rest, &mut said);
     said

@@ -12,7 +12,7 @@
 //! aliases = { "transactions" = "transaction.created" }
 //!
 //! [commit]
-//! interval = "1s"
+//! interval = "1s"               # at least: commits close at grid points
 //!
 //! [valuation]
 //! interval = "1s"               # the event-time grid: a multiple of the tick
@@ -28,6 +28,9 @@
 //! leverage = 3
 //! concentration = "0.25"
 //! var = 50000
+//!
+//! [ledger]
+//! reversal_horizon = "4320h"    # how long a posted transaction can be reversed: 180 days
 //!
 //! [matching]
 //! maker_fee_bps = "0"
@@ -70,6 +73,8 @@ pub struct Config {
     pub risk: RiskSettings,
     /// Limits for what has none of its own.
     pub limits: LimitDefaults,
+    /// How transactions are posted.
+    pub ledger: LedgerConfig,
     /// How orders are matched.
     pub matching: MatchingConfig,
     /// How transactions are scored.
@@ -133,7 +138,7 @@ impl SourceConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommitConfig {
-    /// The time between commits. Default 1 s.
+    /// The time between commits, at least: they close at grid points. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
 }
@@ -158,6 +163,21 @@ pub struct ValuationConfig {
 impl Default for ValuationConfig {
     fn default() -> Self {
         Self { interval: Duration::from_secs(1), base_currency: Id::derived("USD") }
+    }
+}
+
+/// How transactions are posted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// How long a posted transaction can be reversed. Default 180 days.
+    #[serde(deserialize_with = "duration")]
+    pub reversal_horizon: Duration,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { reversal_horizon: Duration::from_secs(180 * 86_400) }
     }
 }
 
@@ -218,6 +238,7 @@ impl Config {
                 "valuation" => section(&name, value, &mut config.valuation, &mut problems),
                 "risk" => section(&name, value, &mut config.risk, &mut problems),
                 "limits" => section(&name, value, &mut config.limits, &mut problems),
+                "ledger" => section(&name, value, &mut config.ledger, &mut problems),
                 "matching" => section(&name, value, &mut config.matching, &mut problems),
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),

@@ -126,6 +126,7 @@ fn settings(
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },
         horizon: nanos(config.time.horizon),
+        reversal_horizon: nanos(config.ledger.reversal_horizon),
         valuation_interval: nanos(config.valuation.interval),
         base_currency: config.valuation.base_currency.clone(),
         risk: config.risk.clone(),

@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::{
-    Admitted, Alert, Balance, BookState, DeadLetter, Decision, DrawdownState, Execution, HeldTrade, HoldingState, LedgerEntry,
-    LimitAlertState, OpenOrder, OrderEvent, Portfolio, Position, PostedTransaction, Remap, Risk, ScoredEvent, TableKind, TableRow,
-    TableSpec, TopOfBook,
+    AccountTerms, Admitted, Alert, Balance, BookState, ClosingPrice, DeadLetter, Decision, DrawdownState, Execution, HeldTrade,
+    HoldingState, InstrumentTerms, LastPrice, LastRate, LedgerEntry, LimitAlertState, OpenOrder, OrderEvent, Portfolio, Position,
+    PostedTransaction, Remap, Risk, ScoredEvent, TableKind, TableRow, TableSpec, TopOfBook,
 };
 
 /// The column of histories and state files: 1 for a row that came, -1 for one that went.
@@ -51,6 +51,11 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         table::<Decision>("what a ruleset decided about an event"),
         table::<ScoredEvent>("a transaction within reach of a ruleset's windows"),
         table::<Alert>("something that somebody should look at"),
+        table::<LastPrice>("the last prices of a symbol, of which its mark is made"),
+        table::<LastRate>("the last rate of a pair of currencies"),
+        table::<ClosingPrice>("a closing price"),
+        table::<InstrumentTerms>("what an instrument's positions are valued by"),
+        table::<AccountTerms>("where an account belongs"),
         table::<Admitted>("an event that was let through, to know it when it comes again"),
         table::<DeadLetter>("a record that was not taken, with the reason"),
         table::<Remap>("where the wall clock decided something"),

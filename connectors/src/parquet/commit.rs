@@ -34,11 +34,11 @@ pub type Published = Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>;
 pub struct CommitSettings {
     /// The data directory.
     pub data: PathBuf,
-    /// The time between commits.
+    /// The time between commits, at least: they close at grid points.
     pub interval: Duration,
     /// Nanoseconds in a tick.
     pub tick_interval: u64,
-    /// Nanoseconds between grid points of valuations: what is valued behind the end of time belongs to the last commit.
+    /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
     pub grid_interval: u64,
     /// What `committed_at` is made of: the wall clock as RFC 3339.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
@@ -116,7 +116,8 @@ fn close<'scope>(
     let mut done = builder.new_input_connection(done, Pipeline, unconnected());
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
     let (interval, leads) = (settings.interval, scope.index() == 0);
-    let (tick_interval, grid_interval) = (settings.tick_interval, settings.grid_interval);
+    let tick_interval = settings.tick_interval;
+    let grid_ticks = (settings.grid_interval / tick_interval).max(1);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut last = Instant::now();
@@ -134,9 +135,12 @@ fn close<'scope>(
             if ledger.open.is_some() {
                 return; // Woken again by the publishing operator.
             }
-            // When all is over, time has ended at the greatest clock; the last valuation stands at the grid point behind it.
-            let last_tick = (end / grid_interval + 1) * grid_interval / tick_interval;
-            let end_tick = frontier.unwrap_or_else(|| (last_tick + 1).max(ledger.last_end_tick));
+            // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
+            // clock, and the last grid point is the one behind it.
+            let end_tick = match frontier {
+                Some(frontier) => frontier / grid_ticks * grid_ticks,
+                None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(ledger.last_end_tick),
+            };
             if frontier.is_some() && (last.elapsed() < interval || end_tick <= ledger.last_end_tick) {
                 activator.activate_after(interval.saturating_sub(last.elapsed()).max(Duration::from_millis(1)));
                 return;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use headwater_schemas::tables::{TableRow, TableSpec};
+use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
@@ -74,6 +74,11 @@ fn properties(spec: &TableSpec, batch: &RecordBatch) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_created_by("headwater".to_owned())
         .set_sorting_columns(Some(sorting));
+    // Hardly any two are equal: a dictionary would only cost its hashing.
+    let distinct = spec.key.first().filter(|name| name.ends_with("_id") && spec.kind == TableKind::Append);
+    for name in distinct.copied().into_iter().chain(["ts"]) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
     if batch.num_rows() >= BLOOM_FROM_ROWS {
         for name in spec.key.iter().filter(|name| name.ends_with("_id")) {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*name), true);

@@ -29,7 +29,16 @@ impl Persistent for Fraud {
             let Some(record) = record(&self.pack, &row) else { continue };
             accounts.entry(row.account_id).or_default().push(record);
         }
-        accounts.into_iter().map(|(account, records)| (account, AccountHistory::restored(records))).collect()
+        let state = |(account, records)| {
+            let mut state = AccountHistory::restored(records);
+            state.timer = state.ring.get(state.ring.start()).map(|first| self.expiry(first.order.ts));
+            (account, state)
+        };
+        accounts.into_iter().map(state).collect()
+    }
+
+    fn timer_of(&self, state: &AccountHistory) -> Option<u64> {
+        state.timer
     }
 }
 

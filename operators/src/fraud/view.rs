@@ -67,7 +67,7 @@ impl Fraud {
     }
 
     /// The time from which on an event of `ts` can be forgotten.
-    fn expiry(&self, ts: i64) -> u64 {
+    pub(super) fn expiry(&self, ts: i64) -> u64 {
         EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
     }
 

@@ -220,7 +220,9 @@ impl<V: View> Driver<V> {
             return;
         }
         self.open_period = None;
-        let (tick, as_of) = if self.on_grid { (period_ends, Some(period_ends.saturating_mul(self.tick_interval))) } else { (open, None) };
+        // What stands at a grid point belongs to the last tick before it.
+        let as_of = self.on_grid.then(|| period_ends.saturating_mul(self.tick_interval));
+        let tick = period_ends - 1;
         for (row, diff) in self.fold.settle(as_of) {
             out.rows.give((row, tick, diff));
         }

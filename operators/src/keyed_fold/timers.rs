@@ -37,10 +37,6 @@ impl<K: Ord> Timers<K> {
             (None, _) => self.others.pop_first(),
         }
     }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(u64, K)> {
-        self.queue.iter().chain(&self.others)
-    }
 }
 
 #[cfg(test)]

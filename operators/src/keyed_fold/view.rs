@@ -57,6 +57,10 @@ pub trait Persistent: View {
     fn save(&self, key: &Self::Key, state: &Self::State, saved: &mut Self::Saved);
     /// Makes the states of the rows again.
     fn load(&self, saved: Self::Saved) -> Vec<(Self::Key, Self::State)>;
+    /// The timer that a state waits for, as far as the fold has to be told after a restart.
+    fn timer_of(&self, _state: &Self::State) -> Option<u64> {
+        None
+    }
 }
 
 /// Where the rows of a tick are collected.

@@ -129,6 +129,8 @@ mod tests {
 
     use super::*;
     use crate::ledger::Postings;
+
+    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX };
     use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
 
     fn transactions(fields: &[&str]) -> Happenings<Postings> {
@@ -205,7 +207,7 @@ mod tests {
             ),
         ];
         for (name, fields, balances, refused) in cases {
-            let said = run(Postings, transactions(fields));
+            let said = run(POSTINGS, transactions(fields));
             assert_eq!(
                 outcome(&said),
                 (balances.iter().map(ToString::to_string).collect(), refused.iter().map(ToString::to_string).collect()),
@@ -237,7 +239,7 @@ mod tests {
         #[test]
         fn legs_always_sum_to_zero_and_holds_are_never_negative(texts in arbitrary()) {
             let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-            let said = run(Postings, transactions(&texts));
+            let said = run(POSTINGS, transactions(&texts));
             let total: i128 = said.derived.iter().map(|posting| posting.event.posted.units()).sum();
             prop_assert_eq!(total, 0);
             let moved: i128 = said.rows.iter().map(|(entry, _, _)| entry.amount.units()).sum();
@@ -250,8 +252,8 @@ mod tests {
         fn a_restart_in_the_middle_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
             let texts: Vec<_> = texts.iter().map(String::as_str).collect();
             let through = |rows: Vec<PostedTransaction>| PostedTransaction::read_all(&PostedTransaction::batch(&rows).expect("a batch")).expect("rows");
-            let whole = run(Postings, transactions(&texts));
-            let cut_postings = run_with_restart(Postings, transactions(&texts), cut, through);
+            let whole = run(POSTINGS, transactions(&texts));
+            let cut_postings = run_with_restart(POSTINGS, transactions(&texts), cut, through);
             prop_assert_eq!(&whole.rows, &cut_postings.rows);
             prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
             let happenings: Happenings<Balances> = whole.derived.iter().map(|posting| Placed { place: posting.place, event: Happening::Event(posting.event.clone()) }).collect();

@@ -5,14 +5,18 @@
 //! - `void` with `pending_id` releases the hold.
 //! - `reverses` moves the original's legs with the signs turned, up to the original amount in all.
 //!
+//! - A posted transaction can be reversed for as long as the reversal horizon; then it is forgotten, as is a hold that was
+//!   resolved. One that was not is never forgotten.
+//!
 //! A hold is resolved once. What names a hold or an original that is not there, or asks for more than is left of it, is
 //! a dead letter: `unknown_reference` or `refused`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
 use headwater_schemas::tables::{LedgerEntry, PostedTransaction};
-use headwater_schemas::{EventTime, Id, Money, Placed};
+use headwater_schemas::{EventTime, Id, Money, Place, Placed};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::legs::{Leg, legs, phase};
@@ -37,12 +41,17 @@ pub struct Posting {
 
 /// The view.
 #[derive(Clone, Copy, Debug)]
-pub struct Postings;
+pub struct Postings {
+    /// How long a posted transaction can be reversed, in nanoseconds of effective time.
+    pub reversal_horizon: u64,
+}
 
 /// What is remembered of an account's transactions.
 #[derive(Clone, Debug, Default)]
 pub struct PostingState {
-    transactions: BTreeMap<Id, Remembered>,
+    transactions: FxHashMap<Id, Remembered>,
+    /// In the order of their effective times: what is to be forgotten.
+    by_time: VecDeque<(u64, Id)>,
     entries: Vec<LedgerEntry>,
 }
 
@@ -53,6 +62,8 @@ struct Remembered {
     currency: Id,
     /// For a hold: whether it still holds. For a posted one: what of its amount was not reversed yet.
     left: Money,
+    /// Its effective time; of a hold, when it was resolved.
+    time: u64,
 }
 
 impl View for Postings {
@@ -76,7 +87,8 @@ impl View for Postings {
 
     fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Box<Transaction>>, out: &mut Outbox<Self>) {
         let Placed { place, event: transaction } = placed;
-        match state.post(&transaction) {
+        let had_timer = !state.by_time.is_empty();
+        match state.post(&transaction, place.time) {
             Ok(effects) => {
                 for (number, effect) in effects.into_iter().enumerate() {
                     state.entries.extend(effect.entry(&transaction, number));
@@ -85,10 +97,29 @@ impl View for Postings {
             }
             Err((code, error)) => out.refuse(dead_letter(place, &Event::Transaction(transaction), code, &error)),
         }
+        if !had_timer {
+            self.set_timer(state, out);
+        }
+    }
+
+    fn timer(&self, (): &(), _: &Id, state: &mut PostingState, place: Place, out: &mut Outbox<Self>) {
+        state.forget(place.time.saturating_sub(self.reversal_horizon));
+        self.set_timer(state, out);
     }
 
     fn settle(&self, (): &(), _: &Id, state: &mut PostingState, _: u64, rows: &mut Changes<LedgerEntry>) {
         state.entries.drain(..).for_each(|entry| rows.insert(entry));
+    }
+
+    fn is_forgettable(&self, state: &PostingState) -> bool {
+        state.transactions.is_empty()
+    }
+}
+
+impl Postings {
+    /// There is always a timer for the first that is to be forgotten.
+    fn set_timer(&self, state: &PostingState, out: &mut Outbox<Self>) {
+        self.timer_of(state).into_iter().for_each(|time| out.set_timer(time));
     }
 }
 
@@ -127,13 +158,13 @@ impl Effect {
 type Refusal = (ErrorCode, String);
 
 impl PostingState {
-    fn post(&mut self, transaction: &Transaction) -> Result<Vec<Effect>, Refusal> {
+    fn post(&mut self, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
         match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
-            (TransactionPhase::Pending, None, None) => Ok(self.hold(transaction)),
-            (TransactionPhase::Void, Some(hold), None) => self.release(hold),
-            (TransactionPhase::Posted, Some(hold), None) => self.resolve(hold, transaction),
-            (TransactionPhase::Posted, None, Some(original)) => self.reverse(original, transaction),
-            (TransactionPhase::Posted, None, None) => Ok(self.moved(transaction, legs(transaction))),
+            (TransactionPhase::Pending, None, None) => Ok(self.hold(transaction, time)),
+            (TransactionPhase::Void, Some(hold), None) => self.release(hold, time),
+            (TransactionPhase::Posted, Some(hold), None) => self.resolve(hold, transaction, time),
+            (TransactionPhase::Posted, None, Some(original)) => self.reverse(original, transaction, time),
+            (TransactionPhase::Posted, None, None) => Ok(self.moved(transaction, legs(transaction), time)),
             (TransactionPhase::Void, None, _) => {
                 Err((ErrorCode::MissingField, "a void needs pending_id: say which hold it releases".into()))
             }
@@ -144,25 +175,36 @@ impl PostingState {
         }
     }
 
-    fn remember(&mut self, transaction: &Transaction, pending: bool, legs: &[Leg; 2]) {
-        let remembered =
-            Remembered { pending, legs: legs.clone(), currency: transaction.currency.clone(), left: transaction.amount.money() };
-        self.transactions.insert(transaction.transaction_id.clone(), remembered);
+    fn remember(&mut self, transaction: &Transaction, pending: bool, legs: &[Leg; 2], time: u64) {
+        let (id, currency) = (transaction.transaction_id.clone(), transaction.currency.clone());
+        if !pending {
+            self.by_time.push_back((time, id.clone()));
+        }
+        self.transactions.insert(id, Remembered { pending, legs: legs.clone(), currency, left: transaction.amount.money(), time });
     }
 
-    fn moved(&mut self, transaction: &Transaction, legs: [Leg; 2]) -> Vec<Effect> {
-        self.remember(transaction, false, &legs);
+    /// Lets go what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
+    fn forget(&mut self, oldest: u64) {
+        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
+            if self.transactions.get(&id).is_some_and(|known| known.time <= oldest) {
+                self.transactions.remove(&id);
+            }
+        }
+    }
+
+    fn moved(&mut self, transaction: &Transaction, legs: [Leg; 2], time: u64) -> Vec<Effect> {
+        self.remember(transaction, false, &legs, time);
         legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
     }
 
-    fn hold(&mut self, transaction: &Transaction) -> Vec<Effect> {
+    fn hold(&mut self, transaction: &Transaction, time: u64) -> Vec<Effect> {
         let legs = legs(transaction);
-        self.remember(transaction, true, &legs);
+        self.remember(transaction, true, &legs, time);
         legs.into_iter().map(|leg| Effect { held: held_on(&leg), leg, moves: false }).collect()
     }
 
     /// Takes a hold away, once.
-    fn take_hold(&mut self, hold: &Id) -> Result<Remembered, Refusal> {
+    fn take_hold(&mut self, hold: &Id, time: u64) -> Result<Remembered, Refusal> {
         let held = self.transactions.get_mut(hold).filter(|held| held.pending);
         let held = held
             .ok_or_else(|| (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id")))?;
@@ -170,28 +212,29 @@ impl PostingState {
             return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
         }
         let taken = held.clone();
-        held.left = Money::ZERO;
+        (held.left, held.time) = (Money::ZERO, time);
+        self.by_time.push_back((time, hold.clone()));
         Ok(taken)
     }
 
-    fn release(&mut self, hold: &Id) -> Result<Vec<Effect>, Refusal> {
-        let held = self.take_hold(hold)?;
+    fn release(&mut self, hold: &Id, time: u64) -> Result<Vec<Effect>, Refusal> {
+        let held = self.take_hold(hold, time)?;
         let turned = |leg: Leg| Effect { held: held_on(&leg).negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
         Ok(held.legs.into_iter().map(turned).collect())
     }
 
-    fn resolve(&mut self, hold: &Id, transaction: &Transaction) -> Result<Vec<Effect>, Refusal> {
+    fn resolve(&mut self, hold: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
         let known = self.transactions.get(hold).filter(|held| held.pending);
         if known.is_some_and(|held| held.currency != transaction.currency) {
             return Err((ErrorCode::Inconsistent, format!("the hold {hold} is in another currency: post in the hold's currency")));
         }
-        let held = self.take_hold(hold)?;
+        let held = self.take_hold(hold, time)?;
         let released = held.legs.into_iter().map(|leg| held_on(&leg).negated());
-        let moved = self.moved(transaction, legs(transaction));
+        let moved = self.moved(transaction, legs(transaction), time);
         Ok(moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect())
     }
 
-    fn reverse(&mut self, original: &Id, transaction: &Transaction) -> Result<Vec<Effect>, Refusal> {
+    fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
         let known = self.transactions.get_mut(original).filter(|known| !known.pending);
         let known = known
             .ok_or_else(|| (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses")))?;
@@ -208,7 +251,7 @@ impl PostingState {
             let sign_turned = if leg.amount.units() < 0 { amount } else { amount.negated() };
             Leg { amount: sign_turned, ..leg }
         });
-        Ok(self.moved(transaction, turned))
+        Ok(self.moved(transaction, turned, time))
     }
 }
 
@@ -231,21 +274,31 @@ impl Persistent for Postings {
                 amount: own.amount,
                 pending: known.pending,
                 left: known.left,
-                ts: EventTime::BEGINNING,
+                ts: EventTime::from_effective(known.time),
             });
         }
     }
 
-    fn load(&self, saved: Vec<PostedTransaction>) -> Vec<(Id, PostingState)> {
+    fn load(&self, mut saved: Vec<PostedTransaction>) -> Vec<(Id, PostingState)> {
         let mut accounts = BTreeMap::<Id, PostingState>::new();
+        saved.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
         for row in saved {
             let legs = [
                 Leg { account_id: row.account_id.clone(), amount: row.amount },
                 Leg { account_id: row.counterparty, amount: row.amount.negated() },
             ];
-            let known = Remembered { pending: row.pending, legs, currency: row.currency, left: row.left };
-            accounts.entry(row.account_id).or_default().transactions.insert(row.transaction_id, known);
+            let time = row.ts.effective();
+            let known = Remembered { pending: row.pending, legs, currency: row.currency, left: row.left, time };
+            let state = accounts.entry(row.account_id).or_default();
+            if !(known.pending && !known.left.is_zero()) {
+                state.by_time.push_back((time, row.transaction_id.clone()));
+            }
+            state.transactions.insert(row.transaction_id, known);
         }
         accounts.into_iter().collect()
+    }
+
+    fn timer_of(&self, state: &PostingState) -> Option<u64> {
+        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
     }
 }

@@ -1,8 +1,11 @@
-//! Dense operators on the grid: changes wait until their grid point is complete, then come in one sorted batch.
+//! The grid of valuations, and dense operators on it.
+//!
+//! A grid point sees what lies strictly before it. So what is valued at a grid point belongs to the last tick before it:
+//! once the frontier has reached a grid point, nothing of it is open any more, and a commit that closes there is whole.
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::{Place, Placed};
+use headwater_schemas::{EventTime, Place, Placed};
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -15,8 +18,18 @@ pub type GridChange<D> = (D, u64, isize);
 /// The rank of what stands at a grid point: behind every topic.
 const GRID_RANK: u8 = 200;
 
-/// Runs `logic` once per grid point (a tick) at which something changed, in order, with the changes sorted: first what
-/// was, then what is.
+/// The grid point behind a tick, in nanoseconds: the time of what is valued in that tick.
+pub const fn grid_time(tick: u64, tick_interval: u64) -> u64 {
+    tick.saturating_add(1).saturating_mul(tick_interval)
+}
+
+/// The grid point that a [`placed`] event stands at.
+pub fn point_of(place: Place) -> EventTime {
+    EventTime::from_effective(place.time.saturating_add(1))
+}
+
+/// Runs `logic` once per grid point at which something changed, in order, with the changes sorted: first what was, then
+/// what is. What names the grid point is the last tick before it. Changes wait until it is complete.
 pub fn on_grid<'scope, D, R, P>(
     input: StreamVec<'scope, u64, GridChange<D>>,
     route: P,
@@ -59,9 +72,9 @@ where
     })
 }
 
-/// What stands at a grid point as an event of that time, for a keyed fold. `number` must differ between events of one
-/// key at one grid point.
+/// What stands at a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between
+/// events of one key at one grid point.
 pub fn placed<E>(event: E, tick: u64, tick_interval: u64, number: u64) -> Placed<E> {
-    let time = tick.saturating_mul(tick_interval);
+    let time = grid_time(tick, tick_interval).saturating_sub(1);
     Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0 }, event }
 }

@@ -15,6 +15,7 @@ use headwater_schemas::{Decimal, EventTime, Id, Placed, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::grid::point_of;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 use crate::latest::route;
 
@@ -139,7 +140,7 @@ impl View for ExposureLimits {
         let measure = placed.event;
         let Some((limit, warn_at)) = self.limit_of(limits, &measure) else { return };
         let level = level(measure.value, limit, warn_at);
-        let ts = placed.place.event_time();
+        let ts = point_of(placed.place);
         let next = match (&state.standing, level) {
             (None, Level::Below | Level::Between) | (Some(_), Level::Between) => return,
             (None, Level::Warning | Level::Breach) => alert(&measure, limit, level, ts, None),
@@ -317,7 +318,8 @@ mod tests {
             .filter(|(_, _, diff)| *diff > 0)
             .map(|(alert, time, _)| format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity))
             .collect();
-        let id = |time: u64| format!("limit:gross_exposure:account:a:{time}");
+        // What is measured at the last moment before a grid point is told with the grid point's time.
+        let id = |time: u64| format!("limit:gross_exposure:account:a:{}", time + 1);
         let expected = [
             format!("2 {} raised medium", id(2)),
             format!("4 {} amended high", id(2)),

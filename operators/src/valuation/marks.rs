@@ -5,10 +5,11 @@
 //!   and leaves the last one standing.
 
 use headwater_schemas::events::{Close, Quote, Trade};
-use headwater_schemas::{Id, Placed, Price};
+use headwater_schemas::tables::LastPrice;
+use headwater_schemas::{EventTime, Id, Placed, Price};
 use serde::{Deserialize, Serialize};
 
-use crate::keyed_fold::{Changes, Outbox, View};
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 use crate::latest::route;
 
 /// What prices a symbol.
@@ -41,7 +42,15 @@ pub struct MarkState {
     mid: Option<Price>,
     trade: Option<Price>,
     close: Option<Price>,
+    /// The effective time of the last of them.
+    since: u64,
     said: Option<Price>,
+}
+
+impl MarkState {
+    fn price(&self) -> Option<Price> {
+        self.mid.or(self.trade).or(self.close)
+    }
 }
 
 impl View for Marks {
@@ -64,6 +73,7 @@ impl View for Marks {
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
     fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<Self>) {
+        state.since = placed.place.time;
         match placed.event {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
             MarketEvent::Quote(quote) => state.mid = Some(mid(quote.bid, quote.ask)),
@@ -74,9 +84,26 @@ impl View for Marks {
 
     fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<Mark>) {
         let row = |price| Mark { symbol: symbol.clone(), price };
-        let price = state.mid.or(state.trade).or(state.close);
+        let price = state.price();
         rows.replace(state.said.map(row), price.map(row));
         state.said = price;
+    }
+}
+
+impl Persistent for Marks {
+    type Saved = Vec<LastPrice>;
+
+    fn save(&self, symbol: &Id, state: &MarkState, saved: &mut Vec<LastPrice>) {
+        let MarkState { mid, trade, close, since, .. } = *state;
+        saved.push(LastPrice { symbol: symbol.clone(), mid, trade, close, ts: EventTime::from_effective(since) });
+    }
+
+    fn load(&self, saved: Vec<LastPrice>) -> Vec<(Id, MarkState)> {
+        let state = |row: LastPrice| {
+            let state = MarkState { mid: row.mid, trade: row.trade, close: row.close, since: row.ts.effective(), said: None };
+            (row.symbol, MarkState { said: state.price(), ..state })
+        };
+        saved.into_iter().map(state).collect()
     }
 }
 
@@ -98,13 +125,28 @@ fn mid(bid: Price, ask: Price) -> Price {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::events::Event;
+    use headwater_schemas::tables::TableRow;
     use headwater_schemas::{Place, Topic};
 
     use super::*;
-    use crate::testing::{Happening, run};
+    use crate::testing::{Happening, Happenings, run, run_with_restart};
 
     #[test]
     fn a_quote_counts_before_a_trade_before_a_close() {
+        let said = run(Marks, happenings());
+        let prices: Vec<_> = said.rows.iter().map(|(mark, time, diff)| format!("{time} {} {diff}", mark.price)).collect();
+        assert_eq!(prices, ["1 9 1", "2 9 -1", "2 10 1", "3 10 -1", "3 10.5 1"]);
+    }
+
+    #[test]
+    fn a_restart_anywhere_changes_nothing() {
+        let through = |rows: Vec<LastPrice>| LastPrice::read_all(&LastPrice::batch(&rows).expect("a batch")).expect("rows");
+        for cut in 0..=5 {
+            assert_eq!(run(Marks, happenings()).rows, run_with_restart(Marks, happenings(), cut, through).rows, "cut at {cut}");
+        }
+    }
+
+    fn happenings() -> Happenings<Marks> {
         let happening = |(time, (topic, text)): (u64, (Topic, &str))| {
             let event = match Event::decode(topic, None, Some(text.as_bytes())).expect(text) {
                 Event::Quote(quote) => MarketEvent::Quote(quote),
@@ -122,8 +164,6 @@ mod tests {
             (Topic::Trades, r#"{"symbol":"S","price":"12","size":1,"ts":1}"#.to_owned()),
             (Topic::Quotes, quote("0", 0)),
         ];
-        let said = run(Marks, (1..).zip(texts.iter().map(|(topic, text)| (*topic, text.as_str()))).map(happening).collect());
-        let prices: Vec<_> = said.rows.iter().map(|(mark, time, diff)| format!("{time} {} {diff}", mark.price)).collect();
-        assert_eq!(prices, ["1 9 1", "2 9 -1", "2 10 1", "3 10 -1", "3 10.5 1"]);
+        (1..).zip(texts.iter().map(|(topic, text)| (*topic, text.as_str()))).map(happening).collect()
     }
 }

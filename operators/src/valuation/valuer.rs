@@ -107,7 +107,7 @@ pub struct ScopeVector {
 }
 
 /// What the valuer says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Valued {
     /// A change of a position's row.
     Position(Position, isize),
@@ -189,6 +189,19 @@ impl Valuer {
             converted: FxHashMap::default(),
             vectors: BTreeMap::new(),
         }
+    }
+
+    /// Knows what was known at a commit, and takes the position rows of then as said already. What is answered are the
+    /// contributions and vectors of that moment, for those downstream that have to begin again.
+    pub fn restore(&mut self, known: Vec<Known>, rows: Vec<Position>) -> Vec<Valued> {
+        let mut said = Vec::new();
+        self.advance(0, known.into_iter().map(|known| (known, 1)).collect(), &mut said);
+        for row in rows {
+            let held = self.accounts.get_mut(&row.account_id).and_then(|account| account.holdings.get_mut(&row.symbol));
+            held.into_iter().for_each(|held| held.row = Some(row.clone()));
+        }
+        said.retain(|valued| !matches!(valued, Valued::Position(..)));
+        said
     }
 
     /// Takes in what changed before the grid point `as_of` (nanoseconds), and says what follows.
@@ -520,6 +533,65 @@ mod tests {
         let mut changed: Vec<_> = contributions(&said);
         changed.retain(|line| line.contains("book:"));
         assert_eq!(changed, expected);
+    }
+
+    /// What a fold upstream would have saved: the last of each kind and key.
+    fn key(known: &Known) -> (u8, Id, String) {
+        match known {
+            Known::Instrument { symbol, .. } => (0, symbol.clone(), String::new()),
+            Known::Rate { base, quote, .. } => (1, base.clone(), quote.to_string()),
+            Known::Close { symbol, date, .. } => (2, symbol.clone(), date.to_string()),
+            Known::Mark(mark) => (3, mark.symbol.clone(), String::new()),
+            Known::Account { account_id, .. } => (4, account_id.clone(), String::new()),
+            Known::Cash { account_id, currency, .. } => (5, account_id.clone(), currency.to_string()),
+            Known::Holding(holding) => (6, holding.account_id.clone(), holding.symbol.to_string()),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_restart_in_the_middle_changes_nothing(
+            steps in proptest::collection::vec((0..7_u8, 0..3_u8, 1..50_i64), 1..60),
+            cut in 0..60_usize,
+        ) {
+            let symbol = |number: u8| id(&format!("S{number}"));
+            let account = |number: u8| id(&format!("a{number}"));
+            let currency = |number: u8| id(["USD", "EUR", "GBP"].get(usize::from(number)).expect("a currency"));
+            let change = |(kind, number, amount): (u8, u8, i64)| match kind {
+                0 => Known::Instrument { symbol: symbol(number), currency: currency(number), multiplier: Factor::whole(1) },
+                1 => Known::Rate { base: currency(number), quote: id("USD"), rate: Factor::whole(amount) },
+                2 => Known::Close { symbol: symbol(number), date: Date::from_days(i32::try_from(amount).expect("a date")), close: Price::whole(amount) },
+                3 => Known::Mark(Mark { symbol: symbol(number), price: Price::whole(amount) }),
+                4 => Known::Account { account_id: account(number), currency: currency(number), book: Some("firm/desk".into()) },
+                5 => Known::Cash { account_id: account(number), currency: currency((number + 1) % 3), posted: Money::whole(amount) },
+                _ => {
+                    let sums = AverageCost { quantity: headwater_schemas::Quantity::whole(amount - 25), cost: Money::whole(amount), realized: Money::ZERO, cash_flow: Money::ZERO };
+                    Known::Holding(Holding { account_id: account(number), symbol: symbol((number + u8::from(amount > 25)) % 3), sums })
+                }
+            };
+            let mut whole = Valuer::new(0, id("USD"), 10);
+            let mut resumed: Option<Valuer> = None;
+            let (mut known, mut rows) = (BTreeMap::new(), BTreeMap::new());
+            for (as_of, step) in (1..).zip(steps) {
+                if as_of as usize == cut + 1 {
+                    let mut valuer = Valuer::new(0, id("USD"), 10);
+                    valuer.restore(known.values().cloned().collect(), rows.values().cloned().collect());
+                    resumed = Some(valuer);
+                }
+                known.insert(key(&change(step)), change(step));
+                let (mut said, mut also) = (Vec::new(), Vec::new());
+                whole.advance(as_of, vec![(change(step), 1)], &mut said);
+                for valued in &said {
+                    if let Valued::Position(row, 1) = valued {
+                        rows.insert((row.account_id.clone(), row.symbol.clone()), row.clone());
+                    }
+                }
+                if let Some(resumed) = &mut resumed {
+                    resumed.advance(as_of, vec![(change(step), 1)], &mut also);
+                    proptest::prop_assert_eq!(said, also);
+                }
+            }
+        }
     }
 
     #[test]

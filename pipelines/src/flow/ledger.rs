@@ -26,7 +26,8 @@ pub(super) fn postings<'scope>(
         _ => None,
     });
     let input = FoldInput { events: transactions, broadcasts: empty(scope), ends };
-    let postings = keyed_fold("postings", Postings, input, settings.tick_interval(), Pace::Tick);
+    let view = Postings { reversal_horizon: settings.reversal_horizon };
+    let postings = keyed_fold("postings", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(postings.dead_letters);
     sinks.table("commit ledger entries", postings.rows);
     postings.derived

@@ -52,6 +52,8 @@ pub struct FlowSettings {
     pub commit: CommitSettings,
     /// How late an event may be, and how long its identity is remembered, in nanoseconds.
     pub horizon: u64,
+    /// How long a posted transaction can be reversed, in nanoseconds.
+    pub reversal_horizon: u64,
     /// Nanoseconds between grid points: a multiple of the tick interval.
     pub valuation_interval: u64,
     /// The currency that books are valued in.

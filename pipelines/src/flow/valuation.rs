@@ -3,16 +3,16 @@
 use std::hash::{Hash, Hasher};
 
 use differential_dataflow::{AsCollection, VecCollection};
-use headwater_operators::keyed_fold::{FoldInput, Pace, View, keyed_fold};
-use headwater_operators::latest::{Latest, Upsert};
+use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::latest::{Latest, Record, Upsert};
 use headwater_operators::positions::Holding;
-use headwater_operators::valuation::grid::{GridChange, on_grid, placed};
+use headwater_operators::valuation::grid::{GridChange, grid_time, on_grid, placed};
 use headwater_operators::valuation::{
     Contribution, Drawdowns, ExposureLimits, Known, MarketEvent, Marks, Measure, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
 };
 use headwater_schemas::events::{AccountEvent, Event, LimitKind};
-use headwater_schemas::tables::{Balance, Position, Risk};
-use headwater_schemas::{Date, Decimal, Factor, Id, Placed, Statistic, Text, Topic};
+use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, InstrumentTerms, LastRate, Position, Risk};
+use headwater_schemas::{Decimal, EventTime, Factor, Id, Placed, Statistic, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -55,7 +55,7 @@ pub(super) fn valuation<'scope>(
     let mut valuer = Valuer::new(worker, settings.base_currency.clone(), settings.risk.window);
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, said| {
         let mut valued = Vec::new();
-        valuer.advance(tick.saturating_mul(tick_interval), changes, &mut valued);
+        valuer.advance(grid_time(tick, tick_interval), changes, &mut valued);
         said.extend(valued.into_iter().map(|valued| (valued, tick)));
     });
     let (positions, contributions, vectors) = split(valued);
@@ -65,10 +65,10 @@ pub(super) fn valuation<'scope>(
     let values = portfolios(contributions.as_collection());
     let scope_values = now(values.inner, tick_interval, |value: &ScopeValue| &value.scope);
     let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone() };
-    sinks.table("commit portfolios", keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Tick).rows);
+    sinks.table("commit portfolios", keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks())).rows);
 
     // What could be lost.
-    let risk = risk(vectors, settings.risk.clone(), tick_interval);
+    let risk = risk(vectors, settings.risk.clone(), tick_interval, Vec::new());
     sinks.table("commit risk", risk.clone().as_collection());
 
     // And what must not be exceeded.
@@ -93,18 +93,14 @@ fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
 
 /// The currency and book of each account, at the worker that has its positions.
 fn account_terms<'scope>(accounts: Events<'scope>, ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> Grid<'scope, Known> {
-    let terms = accounts.flat_map(|Placed { place, event }| match event {
+    let terms = latest_of(accounts, |ts, event| match event {
         Event::Account(AccountEvent::Opened(opened)) => {
-            let event =
-                Upsert::Put(opened.account_id.clone(), (opened.account_id.clone(), Some(opened.currency.clone()), opened.book.clone()));
-            Some(Placed { place, event })
+            Some(AccountTerms { account_id: opened.account_id, currency: opened.currency, book: opened.book, ts })
         }
         _ => None,
     });
     let rows = on_grid_latest("account terms", terms, ends, settings);
-    rows.flat_map(|((account_id, currency, book), tick, diff): ((Id, Option<Id>, Option<Text>), u64, isize)| {
-        Some((Known::Account { account_id, currency: currency?, book }, tick, diff))
-    })
+    rows.map(|(AccountTerms { account_id, currency, book, .. }, tick, diff)| (Known::Account { account_id, currency, book }, tick, diff))
 }
 
 /// Terms, rates, closes and marks.
@@ -117,37 +113,33 @@ fn market_data<'scope>(
     let scope = topics.scope;
     let first = scope.index() == 0;
     // Reference data is on every worker already; one of them is enough to say it here.
-    let instruments = reference.flat_map(move |Placed { place, event }| match event {
+    let instruments = latest_of(reference, move |ts, event| match event {
         Event::Instrument(instrument) if first => {
-            let terms = (instrument.symbol.clone(), instrument.currency.clone(), instrument.multiplier.unwrap_or(Factor::whole(1)));
-            Some(Placed { place, event: Upsert::Put(instrument.symbol, terms) })
+            let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
+            Some(InstrumentTerms { symbol: instrument.symbol, currency: instrument.currency, multiplier, ts })
         }
         _ => None,
     });
     let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings).map(
-        |((symbol, currency, multiplier), tick, diff): ((Id, Id, Factor), u64, isize)| {
+        |(InstrumentTerms { symbol, currency, multiplier, .. }, tick, diff)| {
             (Known::Instrument { symbol, currency, multiplier }, tick, diff)
         },
     );
 
-    let rates = topics.take(Topic::FxRates).flat_map(|Placed { place, event }| match event {
-        Event::FxRate(rate) => {
-            Some(Placed { place, event: Upsert::Put((rate.base.clone(), rate.quote.clone()), (rate.base, rate.quote, rate.rate)) })
-        }
+    let rates = latest_of(topics.take(Topic::FxRates), |ts, event| match event {
+        Event::FxRate(rate) => Some(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts }),
         _ => None,
     });
     let rates = on_grid_latest("rates", rates, ends.clone(), settings)
-        .map(|((base, quote, rate), tick, diff): ((Id, Id, Factor), u64, isize)| (Known::Rate { base, quote, rate }, tick, diff));
+        .map(|(LastRate { base, quote, rate, .. }, tick, diff)| (Known::Rate { base, quote, rate }, tick, diff));
 
     let closing = topics.take(Topic::Closes);
-    let closes = closing.clone().flat_map(|Placed { place, event }| match event {
-        Event::Close(close) => {
-            Some(Placed { place, event: Upsert::Put((close.symbol.clone(), close.date), (close.symbol, close.date, close.close)) })
-        }
+    let closes = latest_of(closing.clone(), |ts, event| match event {
+        Event::Close(close) => Some(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts }),
         _ => None,
     });
     let closes = on_grid_latest("closes", closes, ends.clone(), settings)
-        .map(|((symbol, date, close), tick, diff): ((Id, Date, _), u64, isize)| (Known::Close { symbol, date, close }, tick, diff));
+        .map(|(ClosingPrice { symbol, date, close, .. }, tick, diff)| (Known::Close { symbol, date, close }, tick, diff));
 
     let prices = scope.concatenate([topics.take(Topic::Quotes), topics.take(Topic::Trades), closing]);
     let prices = prices.flat_map(|Placed { place, event }| {
@@ -165,21 +157,24 @@ fn market_data<'scope>(
     scope.concatenate([instruments, rates, closes, marks])
 }
 
+/// What events say of their keys.
+fn latest_of<'scope, R: Record>(
+    events: Events<'scope>,
+    record: impl Fn(EventTime, Event) -> Option<R> + 'static,
+) -> StreamVec<'scope, u64, Placed<Upsert<R>>> {
+    events.flat_map(move |Placed { place, event }| Some(Placed { place, event: Upsert::Put(record(place.event_time(), event)?) }))
+}
+
 /// The latest record of each key, on the grid.
-fn on_grid_latest<'scope, K, R>(
+fn on_grid_latest<'scope, R: Record>(
     name: &str,
-    upserts: StreamVec<'scope, u64, Placed<Upsert<K, R>>>,
+    upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
-) -> Grid<'scope, R>
-where
-    K: timely::ExchangeData + Clone + Ord + Hash,
-    R: timely::ExchangeData + Clone + Ord,
-    Latest<K, R>: View<Event = Upsert<K, R>, Broadcast = (), Row = R>,
-{
+) -> Grid<'scope, R> {
     let scope = upserts.scope();
     let input = FoldInput { events: upserts, broadcasts: empty(scope), ends };
-    keyed_fold(name, Latest::<K, R>::new(), input, settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows.inner
+    keyed_fold(name, Latest::<R>::new(), input, settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows.inner
 }
 
 type Split<'scope> = (Grid<'scope, Position>, Grid<'scope, Contribution>, Grid<'scope, ScopeVector>);

@@ -8,13 +8,24 @@
 //! | `top_of_book` | [`TopOfBook`] | state |
 //! | `book_states` | [`BookState`] | state |
 //! | `positions` | [`Position`] | state |
+//! | `position_bases` | [`HoldingState`] | state |
+//! | `position_trades` | [`HeldTrade`] | state |
 //! | `portfolios` | [`Portfolio`] | state |
+//! | `portfolio_peaks` | [`DrawdownState`] | state |
 //! | `risk` | [`Risk`] | state |
+//! | `limit_alerts` | [`LimitAlertState`] | state |
 //! | `balances` | [`Balance`] | state |
 //! | `ledger_entries` | [`LedgerEntry`] | append |
+//! | `posted_transactions` | [`PostedTransaction`] | state |
 //! | `decisions` | [`Decision`] | state |
-//! | `alerts` | [`Alert`] | state |
 //! | `fraud_events` | [`ScoredEvent`] | state |
+//! | `alerts` | [`Alert`] | state |
+//! | `last_prices` | [`LastPrice`] | state |
+//! | `last_rates` | [`LastRate`] | state |
+//! | `closing_prices` | [`ClosingPrice`] | state |
+//! | `instrument_terms` | [`InstrumentTerms`] | state |
+//! | `account_terms` | [`AccountTerms`] | state |
+//! | `admitted` | [`Admitted`] | state |
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
@@ -25,6 +36,7 @@ pub(crate) mod cell;
 mod decisions;
 mod fraud;
 mod ledger;
+mod market;
 mod positions;
 mod risk;
 mod row;
@@ -36,6 +48,7 @@ pub use cell::{Cell, CellError};
 pub use decisions::{Alert, Decision, Reason};
 pub use fraud::ScoredEvent;
 pub use ledger::{Balance, LedgerEntry, PostedTransaction};
+pub use market::{AccountTerms, ClosingPrice, InstrumentTerms, LastPrice, LastRate};
 pub use positions::{DrawdownState, HeldTrade, HoldingState, Portfolio, Position};
 pub use risk::{LimitAlertState, Risk};
 pub(crate) use row::table;

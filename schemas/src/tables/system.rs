@@ -50,6 +50,8 @@ table! {
         identity: Text,
         /// The digest of what it says.
         body: Text,
+        /// Whether it is remembered for ever.
+        forever: bool,
         /// Its effective time.
         ts: EventTime,
     }

@@ -15,7 +15,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 
 use super::ScopeVector;
-use super::grid::{GridChange, on_grid};
+use super::grid::{GridChange, grid_time, on_grid};
 use crate::latest::route;
 
 /// How a quantile between two scenarios is taken.
@@ -86,31 +86,61 @@ impl Scope {
     }
 }
 
-/// Risk rows as changes, on the grid.
+/// The risk of the scopes that a worker adds up.
+struct Risks {
+    settings: RiskSettings,
+    scopes: BTreeMap<Id, Scope>,
+}
+
+impl Risks {
+    /// The rows that were said before, as after a restart; the vectors come again by themselves.
+    fn restored(settings: RiskSettings, rows: Vec<Risk>) -> Self {
+        let mut scopes = BTreeMap::<Id, Scope>::new();
+        for row in rows {
+            scopes.entry(row.scope.clone()).or_default().said.push(row);
+        }
+        // As they are computed: in the order of the confidences that are asked for.
+        let place = |row: &Risk| {
+            settings.confidences.iter().position(|confidence| Statistic::new(confidence.to_statistic()) == Some(row.confidence))
+        };
+        scopes.values_mut().for_each(|scope| scope.said.sort_by_key(place));
+        Self { settings, scopes }
+    }
+
+    /// Takes in vectors at a grid point (nanoseconds), and says the rows that change.
+    fn advance(&mut self, as_of: u64, vectors: impl Iterator<Item = ScopeVector>, said: &mut Vec<(Risk, isize)>) {
+        let mut changed = BTreeSet::new();
+        for vector in vectors {
+            changed.insert(vector.scope.clone());
+            self.scopes.entry(vector.scope).or_default().parts.insert(vector.worker, (vector.pnl, vector.left_out));
+        }
+        for name in changed {
+            let Some(scope) = self.scopes.get_mut(&name) else { continue };
+            let rows = rows(&name, scope.total(), &self.settings, as_of);
+            let same =
+                rows.len() == scope.said.len() && rows.iter().zip(&scope.said).all(|(new, old)| Risk { ts: old.ts, ..new.clone() } == *old);
+            if !same {
+                said.extend(scope.said.drain(..).map(|row| (row, -1)));
+                said.extend(rows.iter().cloned().map(|row| (row, 1)));
+                scope.said = rows;
+            }
+        }
+    }
+}
+
+/// Risk rows as changes, on the grid. `before` are the rows of a restart, of any worker.
 pub fn risk<'scope>(
     vectors: StreamVec<'scope, u64, GridChange<ScopeVector>>,
     settings: RiskSettings,
     tick_interval: u64,
+    before: Vec<Risk>,
 ) -> StreamVec<'scope, u64, GridChange<Risk>> {
     let exchange = Exchange::new(|(vector, _, _): &GridChange<ScopeVector>| route(&vector.scope));
-    let mut scopes = BTreeMap::<Id, Scope>::new();
+    let mut risks = Risks::restored(settings, before);
+    let mut said = Vec::new();
     on_grid(vectors, exchange, "risk", move |tick, changes, results| {
-        let mut changed = BTreeSet::new();
-        for (vector, _) in changes {
-            changed.insert(vector.scope.clone());
-            scopes.entry(vector.scope).or_default().parts.insert(vector.worker, (vector.pnl, vector.left_out));
-        }
-        for name in changed {
-            let Some(scope) = scopes.get_mut(&name) else { continue };
-            let rows = rows(&name, scope.total(), &settings, tick.saturating_mul(tick_interval));
-            let same =
-                rows.len() == scope.said.len() && rows.iter().zip(&scope.said).all(|(new, old)| Risk { ts: old.ts, ..new.clone() } == *old);
-            if !same {
-                results.extend(scope.said.drain(..).map(|row| (row, tick, -1)));
-                results.extend(rows.iter().cloned().map(|row| (row, tick, 1)));
-                scope.said = rows;
-            }
-        }
+        risks.advance(grid_time(tick, tick_interval), changes.into_iter().map(|(vector, _)| vector), &mut said);
+        results.extend(said.drain(..).map(|(row, diff)| (row, tick, diff)));
     })
 }
 
@@ -139,4 +169,52 @@ fn rows(scope: &Id, (pnl, left_out): (Vec<i64>, u64), settings: &RiskSettings, a
 /// Millionths as money.
 fn money(millionths: i128) -> Money {
     Money::from_units(millionths * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::tables::TableRow;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vector((worker, scope, factor): (usize, u8, i64)) -> ScopeVector {
+        let pnl = (0..40).map(|scenario| (scenario * 7919 % 41 - 20) * factor).collect();
+        ScopeVector { scope: Id::derived(format!("account:{scope}")), worker, pnl, left_out: 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_in_the_middle_changes_nothing(
+            steps in proptest::collection::vec((0..2_usize, 0..3_u8, -5..5_i64), 1..30),
+            cut in 0..30_usize,
+        ) {
+            let settings = RiskSettings { window: 40, ..RiskSettings::default() };
+            let mut whole = Risks::restored(settings.clone(), Vec::new());
+            let mut resumed = None;
+            let mut rows = BTreeSet::new();
+            let mut last = BTreeMap::new();
+            for (as_of, step) in (1..).zip(steps) {
+                if as_of as usize == cut + 1 {
+                    let rows: Vec<Risk> = rows.iter().cloned().collect();
+                    let rows = Risk::read_all(&Risk::batch(&rows).expect("a batch")).expect("rows");
+                    let mut risks = Risks::restored(settings.clone(), rows);
+                    let mut again = Vec::new();
+                    risks.advance(0, last.values().cloned(), &mut again);
+                    prop_assert!(again.is_empty(), "{again:?}");
+                    resumed = Some(risks);
+                }
+                last.insert((step.0, step.1), vector(step));
+                let (mut said, mut also) = (Vec::new(), Vec::new());
+                whole.advance(as_of, std::iter::once(vector(step)), &mut said);
+                for (row, diff) in &said {
+                    if *diff > 0 { rows.insert(row.clone()) } else { rows.remove(row) };
+                }
+                if let Some(resumed) = &mut resumed {
+                    resumed.advance(as_of, std::iter::once(vector(step)), &mut also);
+                    prop_assert_eq!(said, also);
+                }
+            }
+        }
+    }
 }

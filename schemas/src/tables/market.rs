@@ -1,0 +1,76 @@
+//! What valuations know of the market and of terms. States of the folds that follow them.
+
+use super::table;
+use crate::value::{Date, EventTime, Factor, Id, Price, Text};
+
+table! {
+    /// The last prices of a symbol, of which its mark is made.
+    State LastPrice = "last_prices" by (symbol) {
+        /// The symbol.
+        symbol: Id,
+        /// The middle of the last quote that had both sides.
+        mid: Option<Price>,
+        /// The last trade.
+        trade: Option<Price>,
+        /// The last close.
+        close: Option<Price>,
+        /// The effective time of the last of them.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// The last rate of a pair of currencies.
+    State LastRate = "last_rates" by (base, quote) {
+        /// The currency that is priced.
+        base: Id,
+        /// The currency that it is priced in.
+        quote: Id,
+        /// Units of `quote` for one of `base`.
+        rate: Factor,
+        /// Its effective time.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// A closing price.
+    State ClosingPrice = "closing_prices" by (symbol, date) {
+        /// The symbol.
+        symbol: Id,
+        /// The day.
+        date: Date,
+        /// The price.
+        close: Price,
+        /// The effective time of its record.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// What an instrument's positions are valued by.
+    State InstrumentTerms = "instrument_terms" by (symbol) {
+        /// The symbol.
+        symbol: Id,
+        /// The currency of its prices.
+        currency: Id,
+        /// What one unit is worth per point of price.
+        multiplier: Factor,
+        /// The effective time of its record.
+        ts: EventTime,
+    }
+}
+
+table! {
+    /// Where an account belongs.
+    State AccountTerms = "account_terms" by (account_id) {
+        /// The account.
+        account_id: Id,
+        /// Its currency.
+        currency: Id,
+        /// `firm/desk/book`.
+        book: Option<Text>,
+        /// The effective time of its record.
+        ts: EventTime,
+    }
+}
