@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, TableRow};
-use headwater_schemas::{Date, Id, Placed};
+use headwater_schemas::{Date, EventTime, Id, Placed, Text};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
@@ -17,35 +17,52 @@ use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 pub trait Record: TableRow + ExchangeData {
     /// What it is the latest of.
     type Key: ExchangeData + Clone + Ord + Hash;
+    /// What can become of some of its fields.
+    type Amendment: ExchangeData + Clone + Ord;
     /// Its key.
     fn key(&self) -> Self::Key;
+    /// Takes new values of some of its fields.
+    fn amend(&mut self, amendment: Self::Amendment);
 }
 
 impl Record for LastRate {
     type Key = (Id, Id);
+    type Amendment = ();
     fn key(&self) -> (Id, Id) {
         (self.base.clone(), self.quote.clone())
     }
+    fn amend(&mut self, (): ()) {}
 }
 
 impl Record for ClosingPrice {
     type Key = (Id, Date);
+    type Amendment = ();
     fn key(&self) -> (Id, Date) {
         (self.symbol.clone(), self.date)
     }
+    fn amend(&mut self, (): ()) {}
 }
 
 impl Record for InstrumentTerms {
     type Key = Id;
+    type Amendment = ();
     fn key(&self) -> Id {
         self.symbol.clone()
     }
+    fn amend(&mut self, (): ()) {}
 }
 
 impl Record for AccountTerms {
     type Key = Id;
+    /// Currency and book, where they change, and when.
+    type Amendment = (Option<Id>, Option<Text>, EventTime);
     fn key(&self) -> Id {
         self.account_id.clone()
+    }
+    fn amend(&mut self, (currency, book, ts): Self::Amendment) {
+        currency.into_iter().for_each(|currency| self.currency = currency);
+        self.book = book.or(self.book.take());
+        self.ts = ts;
     }
 }
 
@@ -55,6 +72,9 @@ pub enum Upsert<R: Record> {
     /// It has this record now.
     #[serde(bound = "")]
     Put(R),
+    /// Some fields of its record change, if it has one.
+    #[serde(bound = "")]
+    Amend(R::Key, R::Amendment),
     /// It has none any more.
     #[serde(bound = "")]
     Delete(R::Key),
@@ -64,7 +84,7 @@ impl<R: Record> Upsert<R> {
     fn key(&self) -> R::Key {
         match self {
             Self::Put(record) => record.key(),
-            Self::Delete(key) => key.clone(),
+            Self::Amend(key, _) | Self::Delete(key) => key.clone(),
         }
     }
 }
@@ -124,10 +144,11 @@ impl<R: Record> View for Latest<R> {
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
     fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<Self>) {
-        state.is = match event.event {
-            Upsert::Put(record) => Some(record),
-            Upsert::Delete(_) => None,
-        };
+        match event.event {
+            Upsert::Put(record) => state.is = Some(record),
+            Upsert::Amend(_, amendment) => state.is.iter_mut().for_each(|record| record.amend(amendment.clone())),
+            Upsert::Delete(_) => state.is = None,
+        }
     }
 
     fn settle(&self, (): &(), _: &R::Key, state: &mut Versions<R>, _: u64, rows: &mut Changes<R>) {
@@ -162,7 +183,7 @@ pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{EventTime, Factor, Place, Topic};
+    use headwater_schemas::{Factor, Place, Topic};
     use proptest::prelude::*;
 
     use super::*;

@@ -1,4 +1,58 @@
-//! Operators.
+//! Operators: what becomes of placed events, from admission to alerts. No files, no brokers and no wall clock.
+//!
+//! An operator is one of three things, and each answers the same question: what do the rows become?
+//!
+//! - A **keyed fold** ([`keyed_fold`]), where the order of events decides: a book, an average cost, an alert that stands.
+//!   Events meet their key's state in the order of their places, once the frontier has passed them.
+//! - **Differential** ([`valuation::portfolios()`]), where sums decide and order does not. Changes of rows go in, changes
+//!   of sums come out; retractions repair everything below them.
+//! - **Dense** ([`valuation::on_grid`]), where a change touches much at once: all positions of a symbol, all scenarios of a
+//!   scope. It takes the changes of a grid point in one sorted batch and walks its own arrays.
+//!
+//! In all three, rows are a function of what the topics hold: not of arrival, number of workers or tick size. Rows are told
+//! as changes, `(row, tick, ±1)`. A fold's state can be written as rows and read back ([`keyed_fold::Persistent`]).
+//!
+//! All of them, by the name that metrics show, as the pipeline wires them:
+//!
+//! | operator | input | key | output rows | state, and for how long |
+//! |---|---|---|---|---|
+//! | `admission`: [`admission::Admission`] | events with an identity | identity | none; derives each event once | digests, for the horizon; of accounts for ever |
+//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `open_orders`, `top_of_book`; derives executions | orders until they end; phase, last price, sequences for ever |
+//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | [`positions::Holding`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
+//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`; derives postings | holds until they are resolved, then, like posted ones, for the reversal horizon |
+//! | `balances`, and again `balances on the grid`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; on the grid for the valuer | two sums, for ever |
+//! | `fraud`: [`fraud::Fraud`] | transactions; accounts, customers | account | `decisions`, `alerts` | events and decisions, for the horizon and the longest window |
+//! | `account terms`: [`latest::Latest`] | accounts | account | the record, on the grid | the latest record, for ever |
+//! | `instrument terms`: [`latest::Latest`] | instruments | symbol | the record, on the grid | the latest record, for ever |
+//! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | the record, on the grid | the latest record, for ever |
+//! | `closes`: [`latest::Latest`] | closes | symbol, date | the record, on the grid | the latest record, for ever |
+//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | [`valuation::Mark`], on the grid | last mid, trade and close, for ever |
+//! | `valuer`: [`valuation::Valuer`], dense | on the grid: holdings, balances, terms, rates, closes, marks | none: a worker's accounts, all of the market | `positions`; contributions and scenario P&L per scope | what is known now; closes within the risk window |
+//! | `CountTotal`, `portfolios`: [`valuation::portfolios()`], differential | contributions | scope; scope and symbol | [`valuation::ScopeValue`] | arrangements: sums and weights as they are now |
+//! | `portfolios`: [`valuation::Drawdowns`] | scope values | scope | `portfolios` | peak and greatest drawdown, for ever |
+//! | `risk`: [`valuation::risk()`], dense | scenario P&L | scope | `risk` | each worker's part of the scope's P&L, the rows as said |
+//! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts` | the alert that stands, until it is cleared |
+//!
+//! [`reference`](mod@reference) is what views look up: instruments, accounts, customers, limits. [`testing`] runs a view on
+//! a list of events, without a dataflow.
+//!
+//! Words:
+//!
+//! - **Place**: where an event stands among all: effective time, topic, partition, offset. **Effective time**: what the
+//!   partition's clock said once the event was read.
+//! - **Tick**: effective time over the tick interval. **Frontier**: the first tick that something may still be said about.
+//! - **Grid point**: a multiple of the valuation interval in event time. It sees what lies strictly before it, and what is
+//!   valued at it belongs to the last tick before it.
+//! - **Horizon**: how late an event may be, and how long it can be taken back.
+//! - **Fill**: a trade of an account on another venue. **Execution**: one side of a match on our own book. **Bust**: a fill
+//!   that is taken back.
+//! - **Notional**: price × quantity × multiplier. **Mark**: the price that a position is valued at.
+//! - **Scope**: what is added up, `account:ID` or `book:PATH`. **Exposure**: the market values of a scope, gross by
+//!   magnitude, net with their signs.
+//! - **Scenario**: the returns of one day, put through the positions of now. **VaR**: the loss that is not exceeded with a
+//!   confidence.
+//! - **Arrangement**: differential's index of a collection by key, shared and kept compact as the frontier goes on.
+
 pub mod admission;
 pub mod fraud;
 pub mod keyed_fold;

@@ -6,6 +6,11 @@
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other things that the binary can do.
 //! - [`wall_clock`]: the only place that reads the time of day.
+//!
+//! Words: **live run**: one that goes on until it is told to stop, with the wall clock. **Bounded run**: one that reads what is
+//! there, without it. **Worker**: a thread with its share of partitions and keys; rows are the same for any number. **Grid**:
+//! the points of event time at which positions are valued. Words of time are explained in `headwater_connectors`, of trading
+//! in `headwater_schemas`, of operators in `headwater_operators`.
 
 pub mod commands;
 pub mod config;

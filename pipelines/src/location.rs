@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::log::LogTransport;
-use headwater_connectors::transport::{PartitionState, Transport};
+use headwater_connectors::transport::{PartitionState, Transport, TransportError};
 use headwater_schemas::Topic;
 
 use crate::config::{Config, SourceConfig};
@@ -62,7 +62,7 @@ impl Location {
 }
 
 /// The partitions that each topic has now.
-pub fn partitions(transport: &dyn Transport, names: &SourceConfig) -> anyhow::Result<BTreeMap<Topic, Vec<PartitionState>>> {
+pub fn partitions(transport: &dyn Transport, names: &SourceConfig) -> Result<BTreeMap<Topic, Vec<PartitionState>>, TransportError> {
     let of = |topic: &Topic| Ok((*topic, transport.partitions(&names.name_of(*topic))?));
     Topic::ALL.iter().map(of).collect()
 }

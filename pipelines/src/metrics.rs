@@ -185,7 +185,9 @@ impl Metrics {
             }
         }
         let partitions = counters.partitions();
-        let slowest = partitions.iter().min_by_key(|(_, position)| position.clock).map(|(key, _)| *key);
+        // One that has ended holds nobody back.
+        let going = partitions.iter().filter(|(_, position)| !position.ended);
+        let slowest = going.min_by_key(|(_, position)| position.clock).map(|(key, _)| *key);
         for ((topic, partition), position) in &partitions {
             let labels = [topic.as_str(), &partition.to_string()];
             self.partition_lag.with_label_values(&labels).set(position.high.saturating_sub(position.offset) as f64);

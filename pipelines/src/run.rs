@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use headwater_connectors::parquet::commit::CommitSettings;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::source::{Mode, SourceCounters, SourceSettings};
-use headwater_connectors::transport::Transport;
+use headwater_connectors::transport::{PartitionState, Transport};
 use headwater_operators::fraud::Pack;
 use headwater_schemas::Topic;
 
@@ -44,7 +44,7 @@ const PARK: Duration = Duration::from_millis(10);
 /// Runs until the source's end, a stop, or an error.
 pub fn run(run: Run) -> anyhow::Result<()> {
     let directory = DataDirectory::open_empty(&run.data)?;
-    let partitions = location::partitions(run.transport.as_ref(), &run.config.source)?;
+    let Some(partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
     }
@@ -62,6 +62,24 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     drop(directory);
     worked?;
     failure.result()
+}
+
+/// How soon brokers that are away are asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+type Partitions = std::collections::BTreeMap<Topic, Vec<PartitionState>>;
+
+/// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
+fn partitions(run: &Run) -> anyhow::Result<Option<Partitions>> {
+    while !run.stop.load(Ordering::Relaxed) {
+        match location::partitions(run.transport.as_ref(), &run.config.source) {
+            Ok(partitions) => return Ok(Some(partitions)),
+            Err(error) if error.retry && !run.until_end => tracing::warn!(%error, "waiting for the source"),
+            Err(error) => return Err(error.into()),
+        }
+        std::thread::sleep(ASK_AGAIN);
+    }
+    Ok(None)
 }
 
 /// The first error that ended the run.
@@ -89,7 +107,7 @@ impl Failure {
 
 fn settings(
     run: &Run,
-    partitions: std::collections::BTreeMap<Topic, Vec<headwater_connectors::transport::PartitionState>>,
+    partitions: Partitions,
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
     failure: &Failure,

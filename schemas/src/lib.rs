@@ -7,6 +7,18 @@
 //! - [`value`]: prices, quantities, money, identifiers and times; exact, with one way in and one way out.
 //! - [`Place`], [`Placed`]: where an event stands in the one order that decides every result.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
+//!
+//! Words that records and rows share:
+//!
+//! - **Event time** (`ts`): when it happened, as the record says. **Effective time**: when it counts, as its partition's clock
+//!   says.
+//! - **Tick size, lot size**: what prices and quantities are multiples of. A *tick* alone is a step of time.
+//! - **Multiplier**: what one unit is worth per point of price. **Notional**: price × quantity × multiplier.
+//! - **Execution**: one side of a match on our own book. **Fill**: a trade on another venue. **Bust**: a fill taken back.
+//! - **Leg**: what a transaction moves into or out of one account. **Hold**: a pending transaction that was not resolved yet.
+//! - **Scope**: what figures and limits are about, like an account, or a node of the book path `firm/desk/book`.
+//! - **Append, state**: a table of facts that stay, and one with a row per key that changes.
+//! - **Dead letter**: a record that was not taken, with one of the stable codes in [`events::ErrorCode`].
 
 pub mod events;
 mod place;

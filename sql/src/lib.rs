@@ -26,6 +26,24 @@
 //! - Money is exact: literals such as `1.1` are decimals, and a sum of a DECIMAL(28,9) column cannot overflow before
 //!   10^10 rows of the greatest amount.
 //! - SQL only reads. What would write is refused by grammar and again by plan.
+//!
+//! Contents:
+//!
+//! | modules | one idea |
+//! |---|---|
+//! | `catalog`, `commits`, `committed` | a data directory; the chain of its commits, checked by hash; what exists at one of them |
+//! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
+//! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
+//! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
+//! | `scan`, `files` | append tables and histories: the files that commits name, and what is wrong with a damaged one |
+//! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
+//! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
+//! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
+//!
+//! Words: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
+//! row per key; `t_history` has every change, with `change` 1 for a row that came and -1 for one that went. **View**: a query
+//! with a name, in `sql/views`.
 
 mod catalog;
 mod commits;

@@ -4,11 +4,16 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use headwater_tests::broker::Broker;
+use headwater_connectors::testing::Broker;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, headwater, run, succeed, tables, write_log};
 use headwater_tests::prices;
 
 use crate::real_prices::{assert_recomputed, write_market};
+
+/// The source to give to the pipeline.
+fn source(broker: &Broker) -> String {
+    format!("kafka://{}", broker.bootstrap())
+}
 
 /// Publishes every topic of a log to a broker.
 fn copy_to(broker: &Broker, log: &Path) -> Result<()> {
@@ -16,7 +21,7 @@ fn copy_to(broker: &Broker, log: &Path) -> Result<()> {
         let file = log.join(topic).join("0.jsonl");
         if file.exists() {
             let file = file.display().to_string();
-            succeed(headwater(&["publish", "--source", &broker.source(), topic, &file])?)?;
+            succeed(headwater(&["publish", "--source", &source(broker), topic, &file])?)?;
         }
     }
     Ok(())
@@ -40,17 +45,17 @@ fn real_prices_through_a_real_broker() -> Result<()> {
 
     // A broker that is away at the start: the question fails with a sentence, not with a hang.
     broker.stop()?;
-    let away = headwater(&["topics", "--source", &broker.source()])?;
+    let away = headwater(&["topics", "--source", &source(&broker)])?;
     assert_eq!(away.status.code(), Some(1));
     let said = String::from_utf8_lossy(&away.stderr).into_owned();
     assert!(said.contains("is the broker running"), "{said}");
     broker.restart()?;
 
-    succeed(headwater(&["topics", "--source", &broker.source(), "--partitions", "1"])?)?;
+    succeed(headwater(&["topics", "--source", &source(&broker), "--partitions", "1"])?)?;
     copy_to(&broker, &log)?;
     let (by_log, by_kafka) = (folder.path().join("by-log"), folder.path().join("by-kafka"));
     run(&format!("log:{}", log.display()), &by_log, PLAIN)?;
-    run(&broker.source(), &by_kafka, Way { workers: 2, tick: "10ms" })?;
+    run(&source(&broker), &by_kafka, Way { workers: 2, tick: "10ms" })?;
     assert_same(&tables(&by_log)?, &tables(&by_kafka)?, "log and Kafka");
     assert_invariants(&by_kafka)?;
     assert_recomputed(&by_kafka, &fills)?;
@@ -60,7 +65,7 @@ fn real_prices_through_a_real_broker() -> Result<()> {
     let config = folder.path().join("live.toml");
     std::fs::write(&config, "[http]\naddress = \"\"\n[commit]\ninterval = \"100ms\"\n")?;
     let mut process = Command::new(binary()?)
-        .args(["run", "--source", &broker.source()])
+        .args(["run", "--source", &source(&broker)])
         .arg("--data")
         .arg(&live)
         .arg("--config")
@@ -74,7 +79,7 @@ fn real_prices_through_a_real_broker() -> Result<()> {
         &late,
         "{\"transaction_id\":\"t2\",\"account_id\":\"a1\",\"type\":\"deposit\",\"amount\":\"7\",\"currency\":\"USD\",\"ts\":\"2022-12-28T11:00:00Z\"}\n",
     )?;
-    succeed(headwater(&["publish", "--source", &broker.source(), "transactions", &late.display().to_string()])?)?;
+    succeed(headwater(&["publish", "--source", &source(&broker), "transactions", &late.display().to_string()])?)?;
     let arrived = wait_for(
         &live,
         "SELECT 1 FROM balances WHERE account_id = 'a1' AND posted = 12 UNION ALL SELECT 1 FROM dead_letters WHERE code = 'too_late'",

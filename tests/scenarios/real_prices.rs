@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use headwater_schemas::Money;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, run, succeed, tables, write_log};
 use headwater_tests::prices::{self, Fill};
 
 const ACCOUNTS: usize = 6;
@@ -75,17 +75,29 @@ pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
         .collect();
     assert_eq!(rows(data, "SELECT account_id, symbol, quantity, cost, realized_pnl FROM positions ORDER BY account_id, symbol")?, expected);
 
-    // The firm's value, and its P&L in the last 252 daily returns, in binary arithmetic from scratch.
-    let mut values = BTreeMap::<&str, f64>::new();
-    for ((_, symbol), (quantity, _, _)) in &positions {
-        *values.entry(symbol).or_default() += *quantity as f64 * last.get(symbol).copied().unwrap_or_default();
+    // The firm's value and every account's, and their P&L in the last 252 daily returns, in binary arithmetic from scratch.
+    let mut accounts = 0.0;
+    for account in (0..ACCOUNTS).map(Some).chain([None]) {
+        let scope = account.map_or("book:firm".to_owned(), |account| format!("account:a{account}"));
+        let mut values = BTreeMap::<&str, f64>::new();
+        for ((_, symbol), (quantity, _, _)) in positions.iter().filter(|((holder, _), _)| account.is_none_or(|account| account == *holder))
+        {
+            *values.entry(symbol).or_default() += *quantity as f64 * last.get(symbol).copied().unwrap_or_default();
+        }
+        let net: f64 = values.values().sum();
+        assert_close(&rows(data, &format!("SELECT CAST(net_value AS DOUBLE) FROM portfolios WHERE scope = '{scope}'"))?, &[net], 1e-6)?;
+        if account.is_some() {
+            accounts += net;
+        } else {
+            assert!((accounts - net).abs() < 1e-6, "the accounts make {accounts}, the firm {net}");
+        }
+        assert_risk(data, &scope, &values)?;
     }
-    let net: f64 = values.values().sum();
-    let firm = rows(data, "SELECT CAST(net_value AS DOUBLE) FROM portfolios WHERE scope = 'book:firm'")?;
-    assert_close(&firm, &[net], 1e-6)?;
-    let children = rows(data, "SELECT CAST(SUM(net_value) AS DOUBLE) FROM portfolios WHERE scope LIKE 'account:%'")?;
-    assert_close(&children, &[net], 1e-6)?;
+    Ok(())
+}
 
+/// Recomputes a scope's risk from what it holds of each symbol.
+fn assert_risk(data: &Path, scope: &str, values: &BTreeMap<&str, f64>) -> Result<()> {
     let mut pnl = vec![0.0; 252];
     for (symbol, series) in last_closes(253)? {
         let value = values.get(symbol).copied().unwrap_or_default();
@@ -98,7 +110,7 @@ pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
         let var = -pnl.get(worst - 1).copied().context("252 scenarios")?;
         let beyond: f64 = pnl.iter().map(|pnl| (-var - pnl).max(0.0)).sum();
         let shortfall = var + beyond / ((1.0 - confidence) * 252.0);
-        let query = format!("SELECT CAST(var AS DOUBLE) FROM risk WHERE scope = 'book:firm' AND confidence = {confidence}");
+        let query = format!("SELECT CAST(var AS DOUBLE) FROM risk WHERE scope = '{scope}' AND confidence = {confidence}");
         assert_close(&rows(data, &query)?, &[var], 1e-3)?;
         assert_close(&rows(data, &query.replace("(var", "(expected_shortfall"))?, &[shortfall], 1e-3)?;
     }
@@ -156,12 +168,30 @@ fn the_golden_risk_figures_hold() -> Result<()> {
     }
     write_market(&log, 253, &[])?;
     write_log(&log, "fills", 0, &fills)?;
-    run(&format!("log:{}", log.display()), &data, PLAIN)?;
-    let figures = [(0.95, 55734.1654, 65115.1230), (0.975, 65080.2499, 70246.0052), (0.99, 68631.7534, 76398.8388)];
-    for (confidence, var, shortfall) in figures {
-        let query = format!("SELECT CAST(var AS DOUBLE) FROM risk WHERE scope = 'account:a0' AND confidence = {confidence}");
-        assert_close(&rows(&data, &query)?, &[var], 1e-3)?;
-        assert_close(&rows(&data, &query.replace("(var", "(expected_shortfall"))?, &[shortfall], 1e-3)?;
+    let source = format!("log:{}", log.display());
+    succeed(command_with(&source, &data, PLAIN, "[risk]\nmethods = [\"historical\", \"parametric\", \"ewma\"]\n")?.output()?)?;
+    let var = |data: &Path, method: &str, confidence: f64, column: &str| {
+        let query = format!(
+            "SELECT CAST({column} AS DOUBLE) FROM risk WHERE scope = 'account:a0' AND method = '{method}' AND confidence = {confidence}"
+        );
+        rows(data, &query)
+    };
+    let figures = [
+        (0.95, 55734.1654, 65115.1230, 50669.5027),
+        (0.975, 65080.2499, 70246.0052, 60503.3267),
+        (0.99, 68631.7534, 76398.8388, 71937.2723),
+    ];
+    for (confidence, historical, shortfall, parametric) in figures {
+        assert_close(&var(&data, "historical", confidence, "var")?, &[historical], 1e-3)?;
+        assert_close(&var(&data, "historical", confidence, "expected_shortfall")?, &[shortfall], 1e-3)?;
+        assert_close(&var(&data, "parametric", confidence, "var")?, &[parametric], 1e-3)?;
+    }
+    assert_close(&var(&data, "ewma", 0.99, "var")?, &[74592.8992], 1e-3)?;
+
+    let linear = folder.path().join("linear");
+    succeed(command_with(&source, &linear, PLAIN, "[risk]\nquantile = \"linear\"\n")?.output()?)?;
+    for (confidence, value) in [(0.95, 55398.4783), (0.975, 64790.6974), (0.99, 67430.1656)] {
+        assert_close(&var(&linear, "historical", confidence, "var")?, &[value], 1e-3)?;
     }
     Ok(())
 }

@@ -1,5 +1,34 @@
-//! What scenarios share: a pipeline run as a process, its tables as rows, real prices, and a real broker.
+//! What scenarios share: a pipeline run as a process, its tables as rows, and real prices.
+//!
+//! A scenario writes records, runs the real binary and asks the committed tables. It looks at nothing in between: what it
+//! sees is what a user sees. Where a run can be made in several ways (workers, tick, transport), the scenario makes it in
+//! several, and all tables must have the same rows.
+//!
+//! Helpers:
+//!
+//! - [`pipeline`]: the binary, a bounded run in a [`Way`](pipeline::Way) (workers and tick), topics written as a log, answers
+//!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`TABLES`](pipeline::TABLES) of two runs;
+//!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
+//!   realized and unrealized P&L are cash flow and market value.
+//! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
+//! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
+//!   so and passes; with `CI=true` it fails.
+//!
+//! Scenarios, in `tests/scenarios`:
+//!
+//! | file | what happens | what must hold |
+//! |---|---|---|
+//! | `real_prices` | fills at real closes, with 1 and 2 workers and ticks of 1 ms, 10 ms and 1 s | all tables are the same |
+//! | | the same fills once | positions, values and risk equal a batch recomputation |
+//! | | five fixed positions over 252 returns | VaR and expected shortfall are the golden figures |
+//! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
+//! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
+//! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
+//! | `crash` | a run is killed after its second commit | commits have no gap, tables can be read, invariants hold |
+//! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
+//!
+//! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
+//! run**: one that goes on until it is told to stop.
 
-pub mod broker;
 pub mod pipeline;
 pub mod prices;

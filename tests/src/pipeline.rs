@@ -49,8 +49,15 @@ pub const PLAIN: Way = Way { workers: 1, tick: "10ms" };
 
 /// The command of a bounded run.
 pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
+    command_with(source, data, way, "")
+}
+
+/// The same with more of a configuration.
+pub fn command_with(source: &str, data: &Path, way: Way, more: &str) -> Result<Command> {
     let config = data.with_extension("toml");
-    std::fs::write(&config, format!("[time]\ntick_interval = \"{}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"200ms\"\n", way.tick))?;
+    let tick = way.tick;
+    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"200ms\"\n{more}");
+    std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);
     command.arg("--data").arg(data).arg("--config").arg(config);

@@ -14,7 +14,7 @@ pub struct TopicCounts {
     pub records: AtomicU64,
     /// Bytes of their keys and values.
     pub bytes: AtomicU64,
-    /// Records that could not be taken.
+    /// Records that were not taken, by the source or by an operator.
     pub dead_letters: AtomicU64,
 }
 
@@ -29,6 +29,8 @@ pub struct PartitionPosition {
     pub clock: u64,
     /// Whether everything that was there is read.
     pub at_end: bool,
+    /// Whether it is not read any more.
+    pub ended: bool,
 }
 
 /// All counts of a process's sources.
@@ -66,11 +68,17 @@ impl SourceCounters {
         self.partitions.lock().map(|partitions| partitions.clone()).unwrap_or_default()
     }
 
-    pub(super) fn count(&self, topic: Topic, records: u64, bytes: u64, dead_letters: u64) {
+    pub(super) fn count(&self, topic: Topic, records: u64, bytes: u64) {
         if let Some(counts) = self.topic(topic) {
             counts.records.fetch_add(records, Ordering::Relaxed);
             counts.bytes.fetch_add(bytes, Ordering::Relaxed);
-            counts.dead_letters.fetch_add(dead_letters, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a record that was not taken, whoever refused it.
+    pub fn dead_letter(&self, topic: &str) {
+        if let Some(counts) = Topic::from_word(topic).and_then(|topic| self.topic(topic)) {
+            counts.dead_letters.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -91,6 +99,12 @@ impl SourceCounters {
     pub(super) fn arrived(&self, tick: u64) {
         if let Ok(mut arrivals) = self.arrivals.lock() {
             arrivals.push_back((tick, Instant::now()));
+        }
+    }
+
+    pub(super) fn end(&self, topic: Topic, partition: u16) {
+        if let Some(position) = self.partitions.lock().ok().as_mut().and_then(|partitions| partitions.get_mut(&(topic, partition))) {
+            position.ended = true;
         }
     }
 

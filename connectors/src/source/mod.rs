@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - The timely timestamp is a **tick**: effective time over the tick interval. Each partition holds a capability at its
-//!   own clock and lowers it stride by stride, so the frontier is the slowest partition's clock and topics are aligned
+//!   own clock and downgrades it stride by stride, so the frontier is the slowest partition's clock and topics are aligned
 //!   by timely itself. Events carry their effective time; a whole stride is sent in one session.
 //! - **Bounded** runs read each partition up to the end it had when the run began, then give up its capability and say
 //!   at which clock it ended: time ends at the greatest of these. **Live** runs follow the wall clock at partitions'

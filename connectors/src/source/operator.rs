@@ -228,6 +228,7 @@ impl Source {
         partitions.retain_mut(|partition| {
             if stopped {
                 end_partition(partition, ports);
+                self.settings.counters.end(partition.topic, partition.number);
                 return false;
             }
             if let Some(frontier) = frontier {
@@ -241,6 +242,7 @@ impl Source {
             match self.read_stride(partition, around, ports) {
                 Ok(Read::Ended) => {
                     end_partition(partition, ports);
+                    self.settings.counters.end(partition.topic, partition.number);
                     false
                 }
                 Ok(Read::More) => {
@@ -308,8 +310,7 @@ impl Source {
         if self.stride.records > 0 {
             self.settings.counters.arrived(tick);
         }
-        let dead = self.stride.dead_letters.len() as u64;
-        self.settings.counters.count(partition.topic, self.stride.records, self.stride.bytes, dead);
+        self.settings.counters.count(partition.topic, self.stride.records, self.stride.bytes);
         self.place(partition);
     }
 
@@ -320,6 +321,7 @@ impl Source {
             high: high.max(partition.offset),
             clock: partition.clock.now(),
             at_end: partition.at_end,
+            ended: false,
         };
         self.settings.counters.place(partition.topic, partition.number, position);
     }
@@ -347,14 +349,18 @@ fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports:
     if let Some(port) = ports.events.get_mut(usize::from(partition.topic.rank())) {
         port.activate().session(&partition.capabilities.events).give_iterator(stride.events.drain(..));
     }
-    // The length of the lists is still needed for counting, so they are cloned; both are rare.
     if !stride.dead_letters.is_empty() {
-        let tick = |letter: &DeadLetter| letter.ts.effective() / around.tick_interval;
-        let letters = stride.dead_letters.iter().map(|letter| (letter.clone(), tick(letter), 1));
+        let letters = stride.dead_letters.drain(..).map(|letter| {
+            let tick = letter.ts.effective() / around.tick_interval;
+            (letter, tick, 1)
+        });
         ports.dead_letters.activate().session(&partition.capabilities.dead_letters).give_iterator(letters);
     }
     if !stride.remap.is_empty() {
-        let rows = stride.remap.iter().map(|row| (row.clone(), row.tick, 1));
+        let rows = stride.remap.drain(..).map(|row| {
+            let tick = row.tick;
+            (row, tick, 1)
+        });
         ports.remap.activate().session(&partition.capabilities.remap).give_iterator(rows);
     }
 }

@@ -10,7 +10,7 @@
 //!   events with one `ts` the later read one sees the earlier one.
 //! - **A late event** is scored where it belongs, and what it changes behind it is decided again: the row becomes `amended`,
 //!   its alert `raised`, `amended` or `withdrawn`, and the reason `late_event` names the event. Later than the horizon
-//!   behind its effective time it is a dead letter (`too_late`). The horizon is a day, or the longest window if longer.
+//!   behind its effective time it is a dead letter (`too_late`). The horizon is given with the view.
 //! - **Unknown** is not false: a rule that lacks a location or a time zone does not fire, and is named in the reasons with 0
 //!   points and `field=unknown`, but only if it depends on that ([`expression`]).
 //! - **What is known of the customer** is looked up once, when the event comes, and stays with it: who moves house does not

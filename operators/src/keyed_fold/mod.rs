@@ -14,8 +14,8 @@
 //! - **Writing a view** is writing a [`View`]: a key, a state and a pure function. [`testing`](crate::testing) runs it on
 //!   a list of events without a dataflow.
 //! - **Rows** are settled once per key and tick, so `_history` has one change per key and tick. A view that only
-//!   valuations read settles once per grid point instead ([`Pace::Grid`]), at the grid point's time. When the input is
-//!   over, the last grid point is the one behind the end of time.
+//!   valuations read settles once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick
+//!   before it. When the input is over, the last grid point is the one behind the end of time.
 //! - **Timers** fire behind all events of their time. When the input is over, time ends at the greatest clock of any
 //!   partition: later timers stay.
 //! - **Work** per activation is bounded, so that a frontier that jumps does not block the worker.

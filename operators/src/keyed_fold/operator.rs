@@ -24,7 +24,7 @@ const WORK_PER_ACTIVATION: usize = 1 << 16;
 pub enum Pace {
     /// At every tick, with the tick's own time.
     Tick,
-    /// Once per grid interval of so many ticks, at the grid point that ends it.
+    /// Once per grid interval of so many ticks, in its last tick, with the time of the grid point that ends it.
     Grid(u64),
 }
 

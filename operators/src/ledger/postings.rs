@@ -290,7 +290,7 @@ impl Persistent for Postings {
             let time = row.ts.effective();
             let known = Remembered { pending: row.pending, legs, currency: row.currency, left: row.left, time };
             let state = accounts.entry(row.account_id).or_default();
-            if !(known.pending && !known.left.is_zero()) {
+            if !known.pending || known.left.is_zero() {
                 state.by_time.push_back((time, row.transaction_id.clone()));
             }
             state.transactions.insert(row.transaction_id, known);

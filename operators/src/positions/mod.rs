@@ -3,8 +3,8 @@
 //! - **Reads** executions of our own book and outside fills, in the order of their places; instruments for multipliers.
 //! - **Key**: the account. **Rows**: a [`Holding`] per symbol, once per grid point, for valuations.
 //! - **State**: the sums, exactly ([`average_cost`]), and the trades that a bust may still take back ([`recent`]).
-//! - **A bust** folds the trades again without the fill that it names. One that comes later than the horizon behind its
-//!   fill is a dead letter (`too_late`), one that names no fill of the account is `unknown_reference`.
+//! - **A bust** folds the trades again without the fill that it names. One that names no fill of the account within the
+//!   horizon is a dead letter (`unknown_reference`).
 //! - A fill for an account that isn't opened yet counts; it rolls up into portfolios once the account is.
 
 pub mod average_cost;

@@ -1,8 +1,8 @@
 //! The valuer: each account's positions, sums and scenario P&L, kept up to date from grid point to grid point.
 //!
 //! A worker has the accounts that are routed to it, and all marks, terms, rates and closes. At a grid point it values
-//! again what changed: a position that traded, all positions of a symbol whose mark moved, everything when a rate or a
-//! scenario changed. What it says is changes: position rows, contributions to scopes, scenario vectors.
+//! again what changed: a position that traded, all positions of a symbol whose mark moved, what was converted by a rate
+//! that changed, every position when the scenarios did. What it says is changes: position rows, contributions to scopes, scenario vectors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -552,7 +552,7 @@ mod tests {
         #[test]
         fn a_restart_in_the_middle_changes_nothing(
             steps in proptest::collection::vec((0..7_u8, 0..3_u8, 1..50_i64), 1..60),
-            cut in 0..60_usize,
+            cut in 0..60_u64,
         ) {
             let symbol = |number: u8| id(&format!("S{number}"));
             let account = |number: u8| id(&format!("a{number}"));
@@ -573,7 +573,7 @@ mod tests {
             let mut resumed: Option<Valuer> = None;
             let (mut known, mut rows) = (BTreeMap::new(), BTreeMap::new());
             for (as_of, step) in (1..).zip(steps) {
-                if as_of as usize == cut + 1 {
+                if as_of == cut + 1 {
                     let mut valuer = Valuer::new(0, id("USD"), 10);
                     valuer.restore(known.values().cloned().collect(), rows.values().cloned().collect());
                     resumed = Some(valuer);

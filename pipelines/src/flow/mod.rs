@@ -101,7 +101,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
     let ends = source.ends.broadcast();
     let mut topics = Topics { scope, streams: source.events };
-    let mut sinks = Sinks::new(source.dead_letters, source.remap);
+    let mut sinks = Sinks::new(source.dead_letters, source.remap, Arc::clone(&settings.source.counters));
 
     let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
     let reference = reference::reference(&mut topics, admitted.accounts.clone());
@@ -113,7 +113,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let market = valuation::Market { holdings, balances, accounts: admitted.accounts, reference };
     valuation::valuation(&mut topics, market, ends.clone(), settings, &mut sinks);
 
-    let (tables, done) = sinks.finish();
+    let (tables, done) = sinks.finish(scope);
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
     let mut commit_settings = settings.commit.clone();
     commit_settings.grid_interval = settings.valuation_interval;

@@ -1,13 +1,16 @@
 //! Where the parts of the flow put what is to be committed.
 
+use std::sync::Arc;
+
 use differential_dataflow::{AsCollection, VecCollection};
 use headwater_connectors::parquet::buffer::{TableHandle, Tables};
+use headwater_connectors::source::SourceCounters;
 use headwater_schemas::tables::{Alert, DeadLetter, Remap, TableRow};
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::{Scope, StreamVec};
 
 /// The tables of a worker, and the streams that feed them.
 pub(super) struct Sinks<'scope> {
@@ -15,6 +18,7 @@ pub(super) struct Sinks<'scope> {
     done: Vec<StreamVec<'scope, u64, ()>>,
     dead_letters: TableHandle<DeadLetter>,
     alerts: TableHandle<Alert>,
+    counters: Arc<SourceCounters>,
 }
 
 impl<'scope> Sinks<'scope> {
@@ -22,9 +26,10 @@ impl<'scope> Sinks<'scope> {
     pub(super) fn new(
         dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
         remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+        counters: Arc<SourceCounters>,
     ) -> Self {
         let tables = Tables::default();
-        let mut sinks = Self { dead_letters: tables.add(), alerts: tables.add(), tables, done: Vec::new() };
+        let mut sinks = Self { dead_letters: tables.add(), alerts: tables.add(), tables, done: Vec::new(), counters };
         sinks.dead_letters(dead_letters.as_collection());
         sinks.table("commit remap", remap.as_collection());
         sinks
@@ -48,8 +53,11 @@ impl<'scope> Sinks<'scope> {
 
     /// Commits dead letters.
     pub(super) fn dead_letters(&mut self, letters: VecCollection<'scope, u64, DeadLetter, isize>) {
-        let table = self.dead_letters.clone();
-        self.rows("commit dead letters", letters, move |row, tick, diff| table.push(row, tick, diff));
+        let (table, counters) = (self.dead_letters.clone(), Arc::clone(&self.counters));
+        self.rows("commit dead letters", letters, move |row, tick, diff| {
+            counters.dead_letter(&row.topic);
+            table.push(row, tick, diff);
+        });
     }
 
     /// Hands the rows of a collection to the tables they belong to.
@@ -68,13 +76,7 @@ impl<'scope> Sinks<'scope> {
     }
 
     /// The tables, and the frontier of everything that goes into them.
-    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, u64, ()>) {
-        let mut done = self.done.into_iter();
-        let first = done.next();
-        let done = match first {
-            Some(first) => first.scope().concatenate(std::iter::once(first).chain(done)),
-            None => unreachable!("the dead letters are always there"),
-        };
-        (self.tables, done)
+    pub(super) fn finish(self, scope: Scope<'scope, u64>) -> (Tables, StreamVec<'scope, u64, ()>) {
+        (self.tables, scope.concatenate(self.done))
     }
 }

@@ -95,8 +95,9 @@ fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
 fn account_terms<'scope>(accounts: Events<'scope>, ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> Grid<'scope, Known> {
     let terms = latest_of(accounts, |ts, event| match event {
         Event::Account(AccountEvent::Opened(opened)) => {
-            Some(AccountTerms { account_id: opened.account_id, currency: opened.currency, book: opened.book, ts })
+            Some(Upsert::Put(AccountTerms { account_id: opened.account_id, currency: opened.currency, book: opened.book, ts }))
         }
+        Event::Account(AccountEvent::Updated(updated)) => Some(Upsert::Amend(updated.account_id, (updated.currency, updated.book, ts))),
         _ => None,
     });
     let rows = on_grid_latest("account terms", terms, ends, settings);
@@ -116,7 +117,7 @@ fn market_data<'scope>(
     let instruments = latest_of(reference, move |ts, event| match event {
         Event::Instrument(instrument) if first => {
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
-            Some(InstrumentTerms { symbol: instrument.symbol, currency: instrument.currency, multiplier, ts })
+            Some(Upsert::Put(InstrumentTerms { symbol: instrument.symbol, currency: instrument.currency, multiplier, ts }))
         }
         _ => None,
     });
@@ -127,7 +128,7 @@ fn market_data<'scope>(
     );
 
     let rates = latest_of(topics.take(Topic::FxRates), |ts, event| match event {
-        Event::FxRate(rate) => Some(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts }),
+        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts })),
         _ => None,
     });
     let rates = on_grid_latest("rates", rates, ends.clone(), settings)
@@ -135,7 +136,7 @@ fn market_data<'scope>(
 
     let closing = topics.take(Topic::Closes);
     let closes = latest_of(closing.clone(), |ts, event| match event {
-        Event::Close(close) => Some(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts }),
+        Event::Close(close) => Some(Upsert::Put(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts })),
         _ => None,
     });
     let closes = on_grid_latest("closes", closes, ends.clone(), settings)
@@ -160,9 +161,9 @@ fn market_data<'scope>(
 /// What events say of their keys.
 fn latest_of<'scope, R: Record>(
     events: Events<'scope>,
-    record: impl Fn(EventTime, Event) -> Option<R> + 'static,
+    upsert: impl Fn(EventTime, Event) -> Option<Upsert<R>> + 'static,
 ) -> StreamVec<'scope, u64, Placed<Upsert<R>>> {
-    events.flat_map(move |Placed { place, event }| Some(Placed { place, event: Upsert::Put(record(place.event_time(), event)?) }))
+    events.flat_map(move |Placed { place, event }| Some(Placed { place, event: upsert(place.event_time(), event)? }))
 }
 
 /// The latest record of each key, on the grid.

@@ -25,7 +25,7 @@ table! {
 table! {
     /// One leg of a transaction; a transaction's legs sum to zero per currency.
     Append LedgerEntry = "ledger_entries" by (entry_id) {
-        /// `<transaction>-<phase>-<leg's number>`.
+        /// `<transaction>-<type>-<leg's number>`.
         entry_id: Id,
         /// The transaction.
         transaction_id: Id,

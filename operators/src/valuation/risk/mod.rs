@@ -38,14 +38,16 @@ pub struct RiskSettings {
     /// Confidences, each between 0 and 1. Default 0.95, 0.975 and 0.99.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub confidences: Vec<Decimal>,
-    /// How a quantile is taken. Default `order_statistic`.
+    /// How a quantile of the historical method is taken. Default `order_statistic`.
     pub quantile: Quantile,
+    /// How risk is estimated, one row each. Default `historical`; there are also `parametric` and `ewma`.
+    pub methods: Vec<RiskMethod>,
 }
 
 impl Default for RiskSettings {
     fn default() -> Self {
         let confidences = [950_000_000, 975_000_000, 990_000_000].map(Decimal::from_units).to_vec();
-        Self { window: 252, confidences, quantile: Quantile::default() }
+        Self { window: 252, confidences, quantile: Quantile::default(), methods: vec![RiskMethod::Historical] }
     }
 }
 
@@ -60,6 +62,9 @@ impl RiskSettings {
         problems.extend(
             self.confidences.iter().filter(outside).map(|confidence| format!("risk.confidences: {confidence} is not between 0 and 1")),
         );
+        if self.methods.contains(&RiskMethod::MonteCarlo) {
+            problems.push("risk.methods: monte_carlo is not there yet: use historical, parametric or ewma".to_owned());
+        }
         problems
     }
 }
@@ -99,9 +104,11 @@ impl Risks {
         for row in rows {
             scopes.entry(row.scope.clone()).or_default().said.push(row);
         }
-        // As they are computed: in the order of the confidences that are asked for.
+        // As they are computed: in the order in which methods and confidences are asked for.
         let place = |row: &Risk| {
-            settings.confidences.iter().position(|confidence| Statistic::new(confidence.to_statistic()) == Some(row.confidence))
+            let method = settings.methods.iter().position(|method| *method == row.method);
+            let same = |confidence: &Decimal| Statistic::new(confidence.to_statistic()) == Some(row.confidence);
+            (method, settings.confidences.iter().position(same))
         };
         scopes.values_mut().for_each(|scope| scope.said.sort_by_key(place));
         Self { settings, scopes }
@@ -145,25 +152,34 @@ pub fn risk<'scope>(
 }
 
 fn rows(scope: &Id, (pnl, left_out): (Vec<i64>, u64), settings: &RiskSettings, as_of: u64) -> Vec<Risk> {
-    let mut sorted = pnl;
+    let mut sorted = pnl.clone();
     // Values only: among equal ones it does not matter which scenario comes first.
     sorted.sort_unstable();
-    let row = |confidence: &Decimal| {
-        let var = historical::value_at_risk(&sorted, *confidence, settings.quantile)?;
-        let shortfall = historical::expected_shortfall(&sorted, *confidence, var)?;
+    let estimate = |method: RiskMethod, confidence: Decimal| match method {
+        RiskMethod::Historical => {
+            let var = historical::value_at_risk(&sorted, confidence, settings.quantile)?;
+            Some((var, historical::expected_shortfall(&sorted, confidence, var)?))
+        }
+        RiskMethod::Parametric => parametric::parametric(&pnl, confidence.to_statistic()),
+        RiskMethod::Ewma => parametric::ewma(&pnl, confidence.to_statistic()),
+        RiskMethod::MonteCarlo => None,
+    };
+    let row = |method: RiskMethod, confidence: Decimal| {
+        let (var, expected_shortfall) = estimate(method, confidence)?;
         Some(Risk {
             scope: scope.clone(),
-            method: RiskMethod::Historical,
+            method,
             confidence: Statistic::new(confidence.to_statistic())?,
             window: settings.window as u64,
-            observations: sorted.len() as u64,
+            observations: pnl.len() as u64,
             var,
-            expected_shortfall: shortfall,
+            expected_shortfall,
             left_out,
             ts: EventTime::from_effective(as_of),
         })
     };
-    settings.confidences.iter().filter_map(row).collect()
+    let methods = settings.methods.iter();
+    methods.flat_map(|method| settings.confidences.iter().filter_map(|confidence| row(*method, *confidence))).collect()
 }
 
 /// Millionths as money.
@@ -187,7 +203,7 @@ mod tests {
         #[test]
         fn a_restart_in_the_middle_changes_nothing(
             steps in proptest::collection::vec((0..2_usize, 0..3_u8, -5..5_i64), 1..30),
-            cut in 0..30_usize,
+            cut in 0..30_u64,
         ) {
             let settings = RiskSettings { window: 40, ..RiskSettings::default() };
             let mut whole = Risks::restored(settings.clone(), Vec::new());
@@ -195,7 +211,7 @@ mod tests {
             let mut rows = BTreeSet::new();
             let mut last = BTreeMap::new();
             for (as_of, step) in (1..).zip(steps) {
-                if as_of as usize == cut + 1 {
+                if as_of == cut + 1 {
                     let rows: Vec<Risk> = rows.iter().cloned().collect();
                     let rows = Risk::read_all(&Risk::batch(&rows).expect("a batch")).expect("rows");
                     let mut risks = Risks::restored(settings.clone(), rows);

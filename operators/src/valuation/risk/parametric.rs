@@ -1,37 +1,56 @@
-//! Risk under a normal distribution, from the mean and deviation of the scenarios. Statistics, so binary numbers.
+//! Risk under a normal distribution, from the deviation of the scenarios. Statistics, so binary numbers; what comes out
+//! is rounded to millionths. P&L is in millionths, oldest scenario first.
 
-/// The standard deviation with n − 1, and the mean.
-fn deviation(pnl: &[f64]) -> Option<(f64, f64)> {
+use headwater_schemas::Money;
+
+use super::money;
+
+/// VaR and expected shortfall of a normal distribution with the scenarios' mean and deviation (n − 1): −(mean + z·sd) with
+/// z = Φ⁻¹(1−c), and −mean + sd·φ(z)/(1−c). `None` with fewer than two scenarios.
+pub fn parametric(pnl: &[i64], confidence: f64) -> Option<(Money, Money)> {
+    let (mean, deviation) = deviation(pnl)?;
+    normal(mean, deviation, confidence)
+}
+
+/// The same with a mean of zero and the exponentially weighted deviation, in which the newest scenario weighs most.
+pub fn ewma(pnl: &[i64], confidence: f64) -> Option<(Money, Money)> {
+    normal(0.0, ewma_deviation(pnl)?, confidence)
+}
+
+fn normal(mean: f64, deviation: f64, confidence: f64) -> Option<(Money, Money)> {
+    let z = normal_quantile(1.0 - confidence);
+    let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    Some((rounded(-(mean + z * deviation))?, rounded(-mean + deviation * density / (1.0 - confidence))?))
+}
+
+/// Millionths as money, if they are a number that fits.
+#[expect(clippy::cast_possible_truncation, reason = "the bound is checked")]
+fn rounded(millionths: f64) -> Option<Money> {
+    (millionths.abs() < 1e24).then(|| money(millionths.round_ties_even() as i128))
+}
+
+/// The mean, and the standard deviation with n − 1.
+fn deviation(pnl: &[i64]) -> Option<(f64, f64)> {
     let count = pnl.len() as f64;
     if pnl.len() < 2 {
         return None;
     }
-    let mean = pnl.iter().sum::<f64>() / count;
-    let squares = pnl.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+    let mean = pnl.iter().map(|value| *value as f64).sum::<f64>() / count;
+    let squares = pnl.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>();
     Some((mean, (squares / (count - 1.0)).sqrt()))
 }
 
-/// −(mean + z·sd), with z = Φ⁻¹(1−c).
-pub fn parametric_var(pnl: &[f64], confidence: f64) -> Option<f64> {
-    let (mean, sd) = deviation(pnl)?;
-    Some(-(mean + normal_quantile(1.0 - confidence) * sd))
-}
-
-/// The exponentially weighted deviation (λ 0.94, zero mean), seeded with the first squared P&L; oldest first.
-pub fn ewma_deviation(pnl: &[f64]) -> Option<f64> {
+/// The exponentially weighted deviation (λ 0.94, zero mean), seeded with the first squared P&L.
+fn ewma_deviation(pnl: &[i64]) -> Option<f64> {
     const LAMBDA: f64 = 0.94;
     let (first, rest) = pnl.split_first()?;
-    let variance = rest.iter().fold(first * first, |variance, value| LAMBDA * variance + (1.0 - LAMBDA) * value * value);
+    let square = |value: &i64| (*value as f64).powi(2);
+    let variance = rest.iter().fold(square(first), |variance, value| LAMBDA * variance + (1.0 - LAMBDA) * square(value));
     Some(variance.sqrt())
 }
 
-/// Φ⁻¹(c)·σ.
-pub fn ewma_var(pnl: &[f64], confidence: f64) -> Option<f64> {
-    Some(normal_quantile(confidence) * ewma_deviation(pnl)?)
-}
-
 /// The quantile of the standard normal distribution: Wichura's algorithm AS 241 (PPND16), about 16 digits.
-pub fn normal_quantile(p: f64) -> f64 {
+fn normal_quantile(p: f64) -> f64 {
     let horner = |coefficients: &[f64], x: f64| coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient);
     let q = p - 0.5;
     if q.abs() <= 0.425 {
