@@ -12,7 +12,7 @@ use headwater_connectors::source::{Mode, SourceCounters, SourceProgress, SourceS
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{Publisher, Transport};
 use headwater_schemas::Topic;
-use headwater_schemas::events::{Quote, Trade};
+use headwater_schemas::events::{Event, Quote, Trade};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -70,7 +70,7 @@ pub(crate) fn ingest(arguments: &IngestArguments) -> anyhow::Result<()> {
 
 fn fill(publisher: &mut dyn Publisher, events: usize) -> anyhow::Result<usize> {
     let mut records = workload(1, events * 2)
-        .filter(|record| TOPICS.contains(&record.topic) && serde_json::from_slice::<serde_json::Value>(&record.value).is_ok())
+        .filter(|record| TOPICS.contains(&record.topic) && Event::decode(record.topic, None, Some(&record.value)).is_ok())
         .take(events);
     let mut sent = 0;
     loop {

@@ -1,24 +1,23 @@
 //! What can be configured about matching.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use headwater_schemas::tables::Liquidity;
 use headwater_schemas::value::{Decimal, Factor, Id, Money, Price, Quantity, fixed};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// What can be configured about matching. The defaults charge nothing and restrict nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MatchingConfig {
     /// What the order that rested pays, in hundredths of a percent of the match's value; negative for a rebate.
-    #[serde(deserialize_with = "decimal")]
+    #[serde(with = "headwater_schemas::value::decimal_text")]
     pub maker_fee_bps: Decimal,
     /// What the order that came pays.
-    #[serde(deserialize_with = "decimal")]
+    #[serde(with = "headwater_schemas::value::decimal_text")]
     pub taker_fee_bps: Decimal,
     /// What both sides of an auction's match pay.
-    #[serde(deserialize_with = "decimal")]
+    #[serde(with = "headwater_schemas::value::decimal_text")]
     pub auction_fee_bps: Decimal,
     /// Symbols that may not be traded: new orders and amendments are rejected, cancels are not.
     pub restricted_symbols: BTreeSet<Id>,
@@ -41,24 +40,6 @@ impl MatchingConfig {
         let fee = value.and_then(|value| fixed::quotient(value.units(), rate.units(), 10_000 * fixed::ONE));
         Money::from_units(fee.unwrap_or(fixed::MAX_UNITS * rate.units().signum()))
     }
-}
-
-/// A decimal in a configuration: a string, or a whole number. A binary fraction is refused.
-fn decimal<'de, D: Deserializer<'de>>(input: D) -> Result<Decimal, D::Error> {
-    struct Visitor;
-    impl serde::de::Visitor<'_> for Visitor {
-        type Value = Decimal;
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("a decimal in quotes, like \"0.25\", or a whole number")
-        }
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Decimal, E> {
-            text.parse().map_err(|error| E::custom(format!("{text:?} {error}")))
-        }
-        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Decimal, E> {
-            self.visit_str(&number.to_string())
-        }
-    }
-    input.deserialize_any(Visitor)
 }
 
 #[cfg(test)]
@@ -96,7 +77,7 @@ mod tests {
     fn what_is_not_known_or_not_exact_is_refused() {
         assert_eq!(config(""), Ok(MatchingConfig::default()));
         assert!(config("maker_bps = 1").is_err_and(|error| error.contains("unknown field")));
-        assert!(config("maker_fee_bps = 0.1").is_err_and(|error| error.contains("in quotes")));
+        assert!(config("maker_fee_bps = 0.1").is_err_and(|error| error.contains("as text")));
         assert!(config("restricted_symbols = ['GME']").is_ok_and(|config| config.restricted_symbols.contains("GME")));
     }
 }
