@@ -135,8 +135,14 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
 
 /// The same records through librdkafka alone.
 fn through_bare_consumer(bootstrap: &str, partitions: u16, expected: usize) -> anyhow::Result<usize> {
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", "bare").set("enable.auto.commit", "false").create()?;
+    // With its defaults it would pause for a second whenever its queue is full.
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "bare")
+        .set("enable.auto.commit", "false")
+        .set("fetch.queue.backoff.ms", "1")
+        .set("fetch.wait.max.ms", "10")
+        .create()?;
     let mut assignment = TopicPartitionList::new();
     for topic in TOPICS {
         for partition in 0..partitions {

@@ -36,6 +36,8 @@ pub(crate) struct LatencyArguments {
     workers: usize,
 }
 
+/// How long is published before it is measured: until what was there at the beginning is committed.
+const WARM_UP: Duration = Duration::from_secs(8);
 /// How often producers publish.
 const STEP: Duration = Duration::from_millis(5);
 
@@ -63,13 +65,14 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
     let producer = {
         let (stop, transport, seconds) = (Arc::clone(&stop), Arc::clone(&transport), arguments.seconds);
         thread::spawn(move || -> anyhow::Result<()> {
-            let until = Instant::now() + Duration::from_secs(seconds);
+            let began = Instant::now();
+            let until = began + WARM_UP + Duration::from_secs(seconds);
             while Instant::now() < until {
                 let records = simulator.advance(now());
                 publish(&records, publisher.as_mut(), |topic| topic.as_str().to_owned())?;
                 publisher.flush()?;
                 let at = Instant::now();
-                for topic in Topic::ALL {
+                for topic in Topic::ALL.iter().filter(|_| at - began > WARM_UP) {
                     let high = transport.partitions(topic.as_str())?.first().map_or(0, |partition| partition.high);
                     // Nobody listens any more: the run has ended, and will say why.
                     let _ = sender.send((topic.as_str(), high, at));

@@ -120,7 +120,7 @@ fn close<'scope>(
     let grid_ticks = (settings.grid_interval / tick_interval).max(1);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
-        let mut last = Instant::now();
+        let mut rhythm = Rhythm::new(interval, Instant::now());
         let mut end = 0;
         move |frontiers| {
             done.for_each(|_, _| {});
@@ -141,13 +141,20 @@ fn close<'scope>(
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
                 None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(ledger.last_end_tick),
             };
-            if frontier.is_some() && (last.elapsed() < interval || end_tick <= ledger.last_end_tick) {
-                activator.activate_after(interval.saturating_sub(last.elapsed()).max(Duration::from_millis(1)));
-                return;
+            let now = Instant::now();
+            if frontier.is_some() {
+                if end_tick <= ledger.last_end_tick {
+                    return; // Woken again when the frontier moves.
+                }
+                let wait = rhythm.wait(now, end_tick);
+                if !wait.is_zero() {
+                    activator.activate_after(wait);
+                    return;
+                }
             }
-            last = Instant::now();
+            rhythm.closed(now);
             let close = Close { commit_id: ledger.last_id + 1, end_tick };
-            ledger.open = Some(Open { close, began: last, reports: Vec::new() });
+            ledger.open = Some(Open { close, began: now, reports: Vec::new() });
             output.activate().session(held).give(close);
             if frontier.is_none() {
                 capability = None;
@@ -155,6 +162,36 @@ fn close<'scope>(
         }
     });
     closes
+}
+
+/// When to close. Commits are an interval apart, but where grid points come about as slowly, each is closed when it comes:
+/// otherwise every commit would be late by as much as the first one happened to be.
+struct Rhythm {
+    interval: Duration,
+    closed: Instant,
+    /// The last grid point, and when it came.
+    point: (u64, Instant),
+    is_steady: bool,
+}
+
+impl Rhythm {
+    const fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, closed: now, point: (0, now), is_steady: false }
+    }
+
+    /// How long to wait before closing at a grid point.
+    fn wait(&mut self, now: Instant, point: u64) -> Duration {
+        if point > self.point.0 {
+            self.is_steady = now.duration_since(self.point.1) >= self.interval * 3 / 4;
+            self.point = (point, now);
+        }
+        if self.is_steady { Duration::ZERO } else { self.interval.saturating_sub(now.duration_since(self.closed)) }
+    }
+
+    const fn closed(&mut self, now: Instant) {
+        self.closed = now;
+        self.is_steady = false;
+    }
 }
 
 /// Writes what a close asks for, on every worker.
@@ -274,4 +311,33 @@ fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, peers: usi
     };
     record.hash = record.expected_hash().map_err(|cause| CommitError::Record { commit_id: record.commit_id, cause })?;
     Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_point_that_comes_once_an_interval_is_closed_at_once_and_others_wait() {
+        let interval = Duration::from_millis(1000);
+        // (when grid points come in ms, which of them is closed when)
+        let cases: [(&[u64], &[u64]); 3] = [
+            (&[600, 1600, 2600, 3600], &[1600, 2600, 3600]), // live: in step with the grid
+            (&[10, 20, 500, 1020, 1100], &[1020]),           // catching up: an interval apart
+            (&[300, 600, 900, 1200, 1500, 1800, 2100, 2400], &[1200, 2400]),
+        ];
+        for (points, closes) in cases {
+            let begin = Instant::now();
+            let mut rhythm = Rhythm::new(interval, begin);
+            let mut closed = Vec::new();
+            for (point, at) in (1..).zip(points) {
+                let now = begin + Duration::from_millis(*at);
+                if rhythm.wait(now, point).is_zero() {
+                    rhythm.closed(now);
+                    closed.push(*at);
+                }
+            }
+            assert_eq!(closed, closes, "{points:?}");
+        }
+    }
 }
