@@ -36,7 +36,7 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
             Ok(Event::Order(message @ (OrderEvent::New(_) | OrderEvent::Cancel(_)))) => Some(message),
             _ => None,
         })
-        .filter(|message| is_plain(message))
+        .filter(is_plain)
         .collect();
     let with_command = |message: &OrderEvent| Some((message.symbol().clone(), message.ts(), command(message)?));
     let commands: Vec<(Id, EventTime, Command)> = messages.iter().filter_map(with_command).collect();

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use headwater::commands::{demo, publish, sql, topics};
+use headwater::commands::{demo, publish, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Run, run};
@@ -36,6 +36,8 @@ enum Command {
     Topics(TopicsArguments),
     /// Answers SQL over the committed tables; without a query, prompts for them.
     Sql(sql::SqlArguments),
+    /// Proves from the files alone that nothing committed is missing or changed, and that the books balance.
+    Verify(verify::VerifyArguments),
 }
 
 /// What commands that read or write topics share.
@@ -137,6 +139,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             topics::topics(transport.as_ref(), &config.source, arguments.partitions, &mut std::io::stdout().lock())
         }
         Command::Sql(arguments) => sql::sql(arguments),
+        Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
     }
 }
 

@@ -39,6 +39,7 @@
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `verify` | the proof that all of it is whole and the books balance |
 //! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
 //!
 //! Words: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
@@ -69,6 +70,7 @@ mod statement;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod verify;
 mod views;
 
 pub use catalog::{Catalog, QueryResult};
@@ -78,4 +80,5 @@ pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Summary};
 pub use tables::{Table, tables};
+pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};

@@ -21,9 +21,9 @@ use timely::scheduling::Activator;
 
 use super::CommitError;
 use super::buffer::{Tables, Target};
-use super::directory::{record_path, staging_folder};
+use super::directory::{head_path, record_path, staging_folder};
 use super::durable;
-use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, PartitionProgress};
+use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, Head, PartitionProgress};
 use crate::source::SourceProgress;
 
 /// Called with a commit's record and the time that it took.
@@ -275,6 +275,8 @@ fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usi
         let failed = |cause| CommitError::Record { commit_id: record.commit_id, cause };
         let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
         durable::publish(&record_path(&settings.data, record.commit_id), &text)?;
+        let head = Head { commit_id: record.commit_id, hash: record.hash.clone() };
+        durable::replace(&head_path(&settings.data), &serde_json::to_vec(&head).map_err(failed)?)?;
         Ok(record)
     });
     match published {

@@ -4,6 +4,7 @@
 //!  <data>/
 //!    LOCK                                     held by the one process that writes
 //!    commits/<n>.json                         what exists
+//!    HEAD                                     the last commit, so that a tail that was cut off is seen
 //!    staging/                                 what is being written
 //!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet
 //!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet
@@ -20,6 +21,7 @@ use super::record::FileRole;
 const LOCK: &str = "LOCK";
 const COMMITS: &str = "commits";
 const STAGING: &str = "staging";
+const HEAD: &str = "HEAD";
 /// Where `demo` keeps its topics: beside the tables, and none of the commits' business.
 const LOG: &str = "log";
 
@@ -62,6 +64,8 @@ impl DataDirectory {
             let name = entry.file_name();
             match name.to_str() {
                 Some(LOCK | LOG) => {}
+                // Commits were there and are not any more: nothing of that is ours to remove.
+                Some(HEAD) => return Err(CommitError::Foreign { path: self.path.clone() }),
                 Some(COMMITS | STAGING) => leftovers.push(entry.path()),
                 Some(_) if is_table_folder(&entry.path()) => leftovers.push(entry.path()),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),
@@ -110,6 +114,11 @@ fn last_commit(path: &Path) -> Result<Option<u64>, CommitError> {
 /// The path of a commit record.
 pub fn record_path(data: &Path, commit_id: u64) -> PathBuf {
     data.join(COMMITS).join(format!("{commit_id}.json"))
+}
+
+/// The path of the file that names the last commit.
+pub fn head_path(data: &Path) -> PathBuf {
+    data.join(HEAD)
 }
 
 /// The folder that a worker writes a commit's files into, before they have their names.

@@ -38,6 +38,13 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(CommitError::file("syncing", folder))
 }
 
+/// Writes a file that always is whole, as it was or as it is to be. After a power cut it may be as it was.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
+    let draft = path.with_extension("draft");
+    fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
+    fs::rename(&draft, path).map_err(CommitError::file("renaming", path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //!
 //! `commits/<n>.json` lists the files that commit `n` added, with their rows, bytes and SHA-256, and for every partition
 //! where reading goes on. Records are chained: each holds its predecessor's hash, so that no commit can be removed or
-//! changed unseen. `committed_at` is outside the hash: it is the one thing that differs when a run is repeated.
+//! changed unseen; [`Head`] names the last one. `committed_at` is outside the hash: it is the one thing that differs when a run is repeated.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -84,6 +84,16 @@ pub struct PartitionProgress {
     pub offset: u64,
     /// The partition's clock before that offset, in nanoseconds since the epoch.
     pub clock: u64,
+}
+
+/// The end of the chain, as it was published last: so that a tail that was cut off is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The last commit.
+    pub commit_id: u64,
+    /// Its hash.
+    pub hash: String,
 }
 
 impl CommitRecord {

@@ -4,3 +4,4 @@ pub mod demo;
 pub mod publish;
 pub mod sql;
 pub mod topics;
+pub mod verify;

@@ -1,0 +1,37 @@
+//! `headwater verify`: the proof that a data directory is whole.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What `headwater verify` takes.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// The data directory.
+    #[arg(long)]
+    data: PathBuf,
+    /// Threads that read files; as many as there are processors if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+/// Proves the directory, and says what was proved. The error names the first break.
+pub fn verify(arguments: &VerifyArguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = arguments.threads.map_or_else(processors, usize::from);
+    let proof = headwater_sql::verify(&arguments.data, threads)?;
+    writeln!(
+        out,
+        "{}: {} commits in one chain, {} files with {} rows ({} bytes) as they were written",
+        arguments.data.display(),
+        proof.commits,
+        proof.files,
+        proof.rows,
+        proof.bytes
+    )?;
+    for (name, _) in headwater_sql::INVARIANTS {
+        writeln!(out, "holds: {name}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! Proof, from the files alone: that nothing of what was committed is missing or changed, and that the books balance.
+//!
+//! In this order, each naming the first break:
+//!
+//! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
+//! 2. The end of the chain: the last record is not older than the one that `HEAD` names.
+//! 3. Every file of every commit has its size and its SHA-256; files are read in parallel.
+//! 4. The books, in SQL over those files ([`INVARIANTS`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use headwater_connectors::parquet::directory::head_path;
+use headwater_connectors::parquet::record::Head;
+
+use crate::catalog::Catalog;
+use crate::commits::Chain;
+use crate::error::{CatalogError, FileError, QueryError};
+use crate::render::Format;
+
+/// What must hold at every commit: a name, and a query that finds what breaks it.
+pub const INVARIANTS: &[(&str, &str)] = &[
+    ("the legs of every transaction sum to zero in every currency", "SELECT * FROM unbalanced_legs"),
+    ("the trial balance is zero", "SELECT * FROM trial_balance WHERE balance <> 0"),
+    (
+        "every balance is the sum of its posted legs",
+        "SELECT account_id, currency, posted, legs FROM balances FULL JOIN \
+         (SELECT account_id, currency, SUM(amount) AS legs FROM ledger_entries WHERE phase = 'posted' GROUP BY account_id, currency) \
+         USING (account_id, currency) WHERE COALESCE(posted, 0) <> COALESCE(legs, 0)",
+    ),
+    (
+        "realized and unrealized P&L of every position are its cash flow and market value",
+        "SELECT * FROM positions WHERE realized_pnl + unrealized_pnl <> cash_flow + market_value",
+    ),
+    ("realized P&L of every position is its cash flow and cost", "SELECT * FROM positions WHERE realized_pnl <> cash_flow + cost"),
+];
+
+/// What was proved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Commits in the chain.
+    pub commits: u64,
+    /// Files, each with its hash.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their rows, as the records say.
+    pub rows: u64,
+}
+
+/// The first break that was found.
+#[derive(Debug, thiserror::Error)]
+pub enum Break {
+    /// The chain of commits.
+    #[error(transparent)]
+    Chain(#[from] CatalogError),
+    /// The end of the chain.
+    #[error(
+        "{path} says that commit {commit_id} was published, and the last record is that of commit {last}: restore the records from a copy"
+    )]
+    Tail {
+        /// The file that says so.
+        path: PathBuf,
+        /// The commit it names.
+        commit_id: u64,
+        /// The last commit there is.
+        last: u64,
+    },
+    /// What names the end of the chain.
+    #[error("{path} {problem}: restore it from a copy")]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A committed file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A query could not be answered.
+    #[error("{name}: it cannot be told, because {cause}")]
+    Query {
+        /// What should hold.
+        name: &'static str,
+        /// Why not.
+        cause: QueryError,
+    },
+    /// The books.
+    #[error("it does not hold at commit {commit_id} that {name}:\n{rows}")]
+    Invariant {
+        /// What should hold.
+        name: &'static str,
+        /// The commit.
+        commit_id: u64,
+        /// What breaks it, as CSV.
+        rows: String,
+    },
+}
+
+/// Proves a data directory, reading files on so many threads.
+pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
+    let chain = Chain::open(data, None)?;
+    check_tail(&chain)?;
+    let proof = check_files(&chain, threads)?;
+    let catalog = Catalog::open(data, Some(chain.last_id()))?;
+    INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
+    Ok(proof)
+}
+
+/// `HEAD` is written behind the record, so it may be one commit behind, but never ahead.
+fn check_tail(chain: &Chain) -> Result<(), Break> {
+    let path = head_path(chain.data());
+    let last = chain.last_id();
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && last <= 1 => return Ok(()),
+        Err(error) => return Err(Break::Head { path, problem: format!("cannot be read ({error})") }),
+    };
+    let head: Head =
+        serde_json::from_slice(&text).map_err(|error| Break::Head { path: path.clone(), problem: format!("is damaged ({error})") })?;
+    if head.commit_id > last {
+        return Err(Break::Tail { path, commit_id: head.commit_id, last });
+    }
+    let named = chain.commits().iter().find(|commit| commit.commit_id == head.commit_id);
+    match named.filter(|commit| commit.hash != head.hash) {
+        Some(commit) => {
+            let problem = format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
+            Err(Break::Head { path, problem })
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
+    let files: Vec<_> = chain.commits().iter().flat_map(|commit| &commit.files).collect();
+    let next = AtomicUsize::new(0);
+    // The first in the order of commits, whichever thread finds its own first.
+    let first = Mutex::new(None::<(usize, FileError)>);
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(file) = files.get(index) else { return };
+                    let Some(error) = file.diagnose(chain.data()) else { continue };
+                    // Those before it are taken already, those behind it need not be looked at.
+                    next.store(files.len(), Ordering::Relaxed);
+                    if let Ok(mut first) = first.lock()
+                        && first.as_ref().is_none_or(|(earlier, _)| index < *earlier)
+                    {
+                        *first = Some((index, error));
+                    }
+                }
+            });
+        }
+    });
+    match first.into_inner() {
+        Ok(Some((_, error))) => Err(error.into()),
+        _ => Ok(Proof {
+            commits: chain.last_id(),
+            files: files.len(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            rows: files.iter().map(|file| file.rows).sum(),
+        }),
+    }
+}
+
+fn check_invariant(catalog: &Catalog, name: &'static str, query: &str) -> Result<(), Break> {
+    let failed = |cause| Break::Query { name, cause };
+    let mut text = Vec::new();
+    catalog.query(query).map_err(failed)?.write(Format::Csv, &mut text).map_err(failed)?;
+    let text = String::from_utf8_lossy(&text);
+    if text.lines().count() <= 1 {
+        return Ok(());
+    }
+    Err(Break::Invariant { name, commit_id: catalog.commit_id(), rows: text.lines().take(6).collect::<Vec<_>>().join("\n") })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use headwater_connectors::parquet::directory::record_path;
+    use headwater_schemas::Money;
+
+    use super::*;
+    use crate::testing::{TestData, at, balance, facts, leg, state};
+
+    /// Three transactions of five, each in a commit with the balances after it; `wrong` is added to the last one.
+    fn three_commits(wrong: i64) -> TestData {
+        let mut data = TestData::new();
+        for number in 1..=3 {
+            let legs = [("a", 5), ("external:EUR", -5)].map(|(account, amount)| {
+                leg(&format!("t{number}"), if amount > 0 { 1 } else { 2 }, account, "EUR", Money::whole(amount), at(1, number))
+            });
+            let sum = 5 * number + if number == 3 { wrong } else { 0 };
+            let balances = [(balance("a", sum, at(1, number)), 1), (balance("external:EUR", -5 * number, at(1, number)), 1)];
+            data.commit(vec![facts(&legs), state(&balances)]);
+        }
+        data
+    }
+
+    fn broken(damage: impl FnOnce(&Path)) -> String {
+        let data = three_commits(0);
+        damage(data.path());
+        let error = verify(data.path(), 2).expect_err("a break");
+        error.to_string().replace(&data.path().display().to_string(), "DATA")
+    }
+
+    /// The ledger's file of a commit.
+    fn file(data: &Path, commit_id: u64) -> PathBuf {
+        let chain = Chain::open(data, None).unwrap();
+        let commit = chain.commits().iter().find(|commit| commit.commit_id == commit_id).unwrap();
+        data.join(&*commit.files.iter().find(|file| file.path.starts_with("ledger_entries/")).unwrap().path)
+    }
+
+    fn write_head(data: &Path, commit_id: u64) {
+        let chain = Chain::open(data, None).unwrap();
+        let hash = chain.commits().iter().find(|commit| commit.commit_id == commit_id).unwrap().hash.clone();
+        fs::write(head_path(data), serde_json::to_vec(&Head { commit_id, hash }).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_whole_directory_is_proved() {
+        let data = three_commits(0);
+        write_head(data.path(), 3);
+        let proof = verify(data.path(), 2).expect("a proof");
+        assert_eq!((proof.commits, proof.files, proof.rows), (3, 6, 12));
+        // A process that died before it wrote `HEAD` leaves it one commit behind.
+        write_head(data.path(), 2);
+        assert_eq!(verify(data.path(), 1).expect("a proof"), proof);
+    }
+
+    #[test]
+    fn books_that_do_not_balance_are_named() {
+        let data = three_commits(1);
+        write_head(data.path(), 3);
+        let said = verify(data.path(), 2).expect_err("a break").to_string();
+        assert!(said.contains("at commit 3 that every balance is the sum of its posted legs") && said.contains("a,EUR,16,15"), "{said}");
+    }
+
+    #[test]
+    fn every_kind_of_damage_is_named() {
+        type Damage = fn(&Path);
+        let cases: [(&str, Damage, &[&str]); 6] = [
+            (
+                "a flipped bit",
+                |data| {
+                    write_head(data, 3);
+                    let path = file(data, 2);
+                    let mut bytes = fs::read(&path).unwrap();
+                    let middle = bytes.len() / 2;
+                    bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
+                    fs::write(path, bytes).unwrap();
+                },
+                &["2-0.parquet", "is damaged"],
+            ),
+            (
+                "two files swapped",
+                |data| {
+                    write_head(data, 3);
+                    let (one, other) = (file(data, 1), file(data, 3));
+                    fs::rename(&one, data.join("kept")).unwrap();
+                    fs::rename(&other, &one).unwrap();
+                    fs::rename(data.join("kept"), &other).unwrap();
+                },
+                &["1-0.parquet"],
+            ),
+            (
+                "a file gone",
+                |data| {
+                    write_head(data, 3);
+                    fs::remove_file(file(data, 3)).unwrap();
+                },
+                &["3-0.parquet", "is missing"],
+            ),
+            (
+                "a commit removed from the middle",
+                |data| {
+                    write_head(data, 3);
+                    fs::remove_file(record_path(data, 2)).unwrap();
+                },
+                &["DATA/commits/2.json is missing"],
+            ),
+            (
+                "the tail cut off",
+                |data| {
+                    write_head(data, 3);
+                    fs::remove_file(record_path(data, 3)).unwrap();
+                },
+                &["DATA/HEAD says that commit 3 was published", "commit 2"],
+            ),
+            ("no head", |_| {}, &["DATA/HEAD", "cannot be read"]),
+        ];
+        for (name, damage, expected) in cases {
+            let said = broken(damage);
+            assert!(expected.iter().all(|part| said.contains(part)), "{name}: {said}");
+        }
+    }
+}
