@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_schemas::events::{ErrorCode, Event};
 use headwater_schemas::tables::{Admitted, DeadLetter};
-use headwater_schemas::{Place, Placed, Text, Topic};
+use headwater_schemas::{EventTime, Place, Placed, Text, Topic};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
@@ -34,6 +34,14 @@ pub struct Seen {
     body: Option<u128>,
     since: u64,
     forever: bool,
+    /// Whether its row was said, and the row that is to be taken back.
+    said: bool,
+    gone: Option<(u128, u64)>,
+}
+
+fn row(identity: u128, body: u128, since: u64, forever: bool) -> Admitted {
+    let hex = |digest: u128| Text::from(format!("{digest:032x}"));
+    Admitted { identity: hex(identity), body: hex(body), forever, ts: EventTime::from_effective(since) }
 }
 
 /// The dead letter of an event that was understood but not taken.
@@ -63,7 +71,7 @@ impl View for Admission {
     type Broadcast = ();
     type Context = ();
     type State = Seen;
-    type Row = ();
+    type Row = Admitted;
     type Derived = Event;
 
     fn key(&self, event: &Event) -> u128 {
@@ -91,7 +99,7 @@ impl View for Admission {
         let body = event.body_digest();
         match seen.body {
             None => {
-                *seen = Seen { body: Some(body), since: place.time, forever };
+                *seen = Seen { body: Some(body), since: place.time, forever, said: false, gone: seen.gone };
                 if !forever {
                     out.set_timer(place.time.saturating_add(self.horizon));
                 }
@@ -112,11 +120,18 @@ impl View for Admission {
 
     fn timer(&self, (): &(), _: &u128, seen: &mut Seen, place: Place, _: &mut Outbox<Self>) {
         if !seen.forever && seen.since.saturating_add(self.horizon) <= place.time {
-            *seen = Seen::default();
+            *seen = Seen { gone: seen.body.zip(Some(seen.since)).filter(|_| seen.said), ..Seen::default() };
         }
     }
 
-    fn settle(&self, (): &(), _: &u128, _: &mut Seen, _: u64, _: &mut Changes<()>) {}
+    fn settle(&self, (): &(), identity: &u128, seen: &mut Seen, _: u64, rows: &mut Changes<Admitted>) {
+        // What ends is never for ever.
+        seen.gone.take().into_iter().for_each(|(body, since)| rows.retract(row(*identity, body, since, false)));
+        if let Some(body) = seen.body.filter(|_| !seen.said) {
+            rows.insert(row(*identity, body, seen.since, seen.forever));
+            seen.said = true;
+        }
+    }
 
     fn is_forgettable(&self, seen: &Seen) -> bool {
         seen.body.is_none()
@@ -127,17 +142,14 @@ impl Persistent for Admission {
     type Saved = Vec<Admitted>;
 
     fn save(&self, key: &u128, seen: &Seen, saved: &mut Vec<Admitted>) {
-        if let Some(body) = seen.body {
-            let hex = |digest: u128| Text::from(format!("{digest:032x}"));
-            let ts = headwater_schemas::EventTime::from_effective(seen.since);
-            saved.push(Admitted { identity: hex(*key), body: hex(body), forever: seen.forever, ts });
-        }
+        saved.extend(seen.body.map(|body| row(*key, body, seen.since, seen.forever)));
     }
 
     fn load(&self, saved: Vec<Admitted>) -> Vec<(u128, Seen)> {
         let digest = |text: &str| u128::from_str_radix(text, 16).ok();
         let seen = |row: Admitted| {
-            let seen = Seen { body: Some(digest(&row.body)?), since: row.ts.effective(), forever: row.forever };
+            let body = Some(digest(&row.body)?);
+            let seen = Seen { body, since: row.ts.effective(), forever: row.forever, said: true, gone: None };
             Some((digest(&row.identity)?, seen))
         };
         saved.into_iter().filter_map(seen).collect()

@@ -6,8 +6,8 @@
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, TableRow};
-use headwater_schemas::{Date, EventTime, Id, Placed, Text};
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, ReferenceRecord, TableRow};
+use headwater_schemas::{Date, EventTime, Id, Placed, Text, Topic};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
@@ -64,6 +64,17 @@ impl Record for AccountTerms {
         self.book = book.or(self.book.take());
         self.ts = ts;
     }
+}
+
+/// Of a table's key the last record counts; of an account each, because an update says only what changes.
+impl Record for ReferenceRecord {
+    type Key = (Text, Text, Option<(EventTime, i32, u64)>);
+    type Amendment = ();
+    fn key(&self) -> Self::Key {
+        let place = (*self.topic == *Topic::Accounts.as_str()).then_some((self.ts, self.partition, self.offset));
+        (self.topic.clone(), self.key.clone(), place)
+    }
+    fn amend(&mut self, (): ()) {}
 }
 
 /// What becomes of a key.
@@ -183,7 +194,7 @@ pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Factor, Place, Topic};
+    use headwater_schemas::{Factor, Place};
     use proptest::prelude::*;
 
     use super::*;

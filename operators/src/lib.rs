@@ -10,28 +10,30 @@
 //!   scope. It takes the changes of a grid point in one sorted batch and walks its own arrays.
 //!
 //! In all three, rows are a function of what the topics hold: not of arrival, number of workers or tick size. Rows are told
-//! as changes, `(row, tick, ±1)`. A fold's state can be written as rows and read back ([`keyed_fold::Persistent`]).
+//! as changes, `(row, tick, ±1)`. A fold's state can be written as rows and read back ([`keyed_fold::Persistent`]); what
+//! its output does not say anyway it tells as rows of a checkpoint table.
 //!
 //! All of them, by the name that metrics show, as the pipeline wires them:
 //!
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
-//! | `admission`: [`admission::Admission`] | events with an identity | identity | none; derives each event once | digests, for the horizon; of accounts for ever |
-//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `open_orders`, `top_of_book`; derives executions | orders until they end; phase, last price, sequences for ever |
-//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | [`positions::Holding`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
-//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`; derives postings | holds until they are resolved, then, like posted ones, for the reversal horizon |
+//! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of accounts for ever |
+//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
+//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | [`positions::Holding`], `position_bases`, `position_trades`, on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
+//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`, `posted_transactions`; derives postings | holds until they are resolved, then, like posted ones, for the reversal horizon |
 //! | `balances`, and again `balances on the grid`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; on the grid for the valuer | two sums, for ever |
-//! | `fraud`: [`fraud::Fraud`] | transactions; accounts, customers | account | `decisions`, `alerts` | events and decisions, for the horizon and the longest window |
-//! | `account terms`: [`latest::Latest`] | accounts | account | the record, on the grid | the latest record, for ever |
-//! | `instrument terms`: [`latest::Latest`] | instruments | symbol | the record, on the grid | the latest record, for ever |
-//! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | the record, on the grid | the latest record, for ever |
-//! | `closes`: [`latest::Latest`] | closes | symbol, date | the record, on the grid | the latest record, for ever |
-//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | [`valuation::Mark`], on the grid | last mid, trade and close, for ever |
+//! | `fraud`: [`fraud::Fraud`] | transactions; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
+//! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, of accounts each, for ever |
+//! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
+//! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
+//! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
+//! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
+//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | [`valuation::Mark`], `last_prices`, on the grid | last mid, trade and close, for ever |
 //! | `valuer`: [`valuation::Valuer`], dense | on the grid: holdings, balances, terms, rates, closes, marks | none: a worker's accounts, all of the market | `positions`; contributions and scenario P&L per scope | what is known now; closes within the risk window |
 //! | `CountTotal`, `portfolios`: [`valuation::portfolios()`], differential | contributions | scope; scope and symbol | [`valuation::ScopeValue`] | arrangements: sums and weights as they are now |
-//! | `portfolios`: [`valuation::Drawdowns`] | scope values | scope | `portfolios` | peak and greatest drawdown, for ever |
+//! | `portfolios`: [`valuation::Drawdowns`] | scope values | scope | `portfolios`, `portfolio_peaks` | peak and greatest drawdown, for ever |
 //! | `risk`: [`valuation::risk()`], dense | scenario P&L | scope | `risk` | each worker's part of the scope's P&L, the rows as said |
-//! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts` | the alert that stands, until it is cleared |
+//! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the alert that stands, until it is cleared |
 //!
 //! [`reference`](mod@reference) is what views look up: instruments, accounts, customers, limits. [`testing`] runs a view on
 //! a list of events, without a dataflow.

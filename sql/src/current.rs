@@ -52,7 +52,7 @@ pub(crate) struct CurrentCache {
 
 impl CurrentCache {
     pub(crate) fn new() -> Self {
-        let state = tables().iter().filter(|table| table.spec.kind == TableKind::State);
+        let state = tables().iter().filter(|table| table.spec.kind != TableKind::Append);
         Self { tables: state.map(|table| (table.spec.name, Mutex::default())).collect() }
     }
 }

@@ -41,6 +41,7 @@ impl Relation {
             let name = table.spec.name;
             match table.spec.kind {
                 TableKind::Append => all.push((name.to_owned(), Self::Facts(table))),
+                TableKind::Checkpoint => all.push((name.to_owned(), Self::Current(table))),
                 TableKind::State => {
                     all.push((name.to_owned(), Self::Current(table)));
                     all.push((format!("{name}{HISTORY_SUFFIX}"), Self::History(table)));
@@ -64,7 +65,7 @@ impl Relation {
         }
         table_named(name).map(|table| match table.spec.kind {
             TableKind::Append => Self::Facts(table),
-            TableKind::State => Self::Current(table),
+            TableKind::State | TableKind::Checkpoint => Self::Current(table),
         })
     }
 }

@@ -9,7 +9,7 @@ use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::{
     AccountTerms, Admitted, Alert, Balance, BookState, ClosingPrice, DeadLetter, Decision, DrawdownState, Execution, HeldTrade,
     HoldingState, InstrumentTerms, LastPrice, LastRate, LedgerEntry, LimitAlertState, OpenOrder, OrderEvent, Portfolio, Position,
-    PostedTransaction, Remap, Risk, ScoredEvent, TableKind, TableRow, TableSpec, TopOfBook,
+    PostedTransaction, ReferenceRecord, Remap, Risk, ScoredEvent, TableKind, TableRow, TableSpec, TopOfBook,
 };
 
 /// The column of histories and state files: 1 for a row that came, -1 for one that went.
@@ -56,6 +56,7 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         table::<ClosingPrice>("a closing price"),
         table::<InstrumentTerms>("what an instrument's positions are valued by"),
         table::<AccountTerms>("where an account belongs"),
+        table::<ReferenceRecord>("a record of reference data that still counts"),
         table::<Admitted>("an event that was let through, to know it when it comes again"),
         table::<DeadLetter>("a record that was not taken, with the reason"),
         table::<Remap>("where the wall clock decided something"),
@@ -97,6 +98,7 @@ impl Table {
         match self.spec.kind {
             TableKind::Append => "append",
             TableKind::State => "state",
+            TableKind::Checkpoint => "checkpoint",
         }
     }
 }
@@ -108,14 +110,15 @@ mod tests {
 
     use super::*;
 
-    /// The schemas' sources declare each table with `State Row = "name" by …` or `Append Row = "name" by …`.
+    /// The schemas' sources declare each table with `State Row = "name" by …`, or `Append` or `Checkpoint`.
     #[test]
     fn every_table_of_the_schemas_is_here() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/src/tables");
         let mut declared = BTreeSet::new();
         for entry in std::fs::read_dir(folder).expect("the schemas' tables") {
             let source = std::fs::read_to_string(entry.expect("an entry").path()).expect("a source");
-            let lines = source.lines().map(str::trim).filter(|line| line.starts_with("State ") || line.starts_with("Append "));
+            let lines =
+                source.lines().map(str::trim).filter(|line| ["State ", "Append ", "Checkpoint "].iter().any(|kind| line.starts_with(kind)));
             declared.extend(lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)));
         }
         let registered: BTreeSet<_> = tables().iter().map(|table| table.spec.name.to_owned()).collect();

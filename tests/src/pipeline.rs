@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use headwater_sql::Catalog;
 
 /// The tables whose rows must not depend on how a run was made.
-pub const TABLES: [&str; 12] = [
+pub const TABLES: [&str; 23] = [
     "executions",
     "order_events",
     "open_orders",
@@ -22,6 +22,17 @@ pub const TABLES: [&str; 12] = [
     "decisions",
     "alerts",
     "dead_letters",
+    "admitted",
+    "book_states",
+    "posted_transactions",
+    "position_bases",
+    "portfolio_peaks",
+    "limit_alerts",
+    "last_prices",
+    "last_rates",
+    "closing_prices",
+    "instrument_terms",
+    "account_terms",
 ];
 
 /// The binary, built beside the test that asks for it.

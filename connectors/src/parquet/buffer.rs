@@ -103,6 +103,7 @@ type Change<'a, R> = (&'a R, u64, isize);
 fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
     match R::SPEC.kind {
         TableKind::Append => write_by_date(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), false),
+        TableKind::Checkpoint => write_by_date(target, FileRole::State, newest(changes).into_iter(), true),
         TableKind::State => {
             let mut files = write_by_date(target, FileRole::History, changes.iter().map(|(row, _, diff)| (*row, *diff)), true)?;
             files.extend(write_by_date(target, FileRole::State, newest(changes).into_iter(), true)?);

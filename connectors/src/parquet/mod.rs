@@ -12,7 +12,7 @@
 //!   files that nobody reads and that the next start removes.
 //! - The record is published last, atomically and never over an existing one ([`record`]).
 //! - A state table is written twice: `<table>_history` has every change, `<table>` one row per key and commit, the
-//!   newest of which is the current one.
+//!   newest of which is the current one. A checkpoint, which is what operators remember, has no history.
 //!
 //! Files: [`record`] is the record, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
 //! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.

@@ -20,6 +20,8 @@ pub struct AccountHistory {
     running: Vec<Running>,
     /// The events whose outcome changed since it was said last, with the outcome that was said.
     pub(super) pending: Vec<(Order, Option<Outcome>)>,
+    /// The events that were let go since it was said last.
+    pub(super) gone: Vec<Record>,
     /// When the state will be asked to let events go; `None` if that is not known, as after a restart.
     pub(super) timer: Option<u64>,
 }
@@ -115,7 +117,7 @@ impl AccountHistory {
             running.expire(Reading { aggregate, kept: &pack.kept, ring: &self.ring }, oldest);
         }
         while is_old(&self.ring) {
-            self.ring.drop_first();
+            self.gone.extend(self.ring.take_first());
         }
     }
 }

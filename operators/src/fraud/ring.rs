@@ -63,10 +63,10 @@ impl Ring {
         }
     }
 
-    /// Lets the first event go.
-    pub(super) fn drop_first(&mut self) {
-        if self.records.pop_front().is_some() {
-            self.dropped += 1;
-        }
+    /// Takes the first event out.
+    pub(super) fn take_first(&mut self) -> Option<Record> {
+        let first = self.records.pop_front()?;
+        self.dropped += 1;
+        Some(first)
     }
 }

@@ -18,7 +18,7 @@ impl Persistent for Fraud {
     type Saved = Vec<ScoredEvent>;
 
     fn save(&self, account: &Id, state: &AccountHistory, saved: &mut Vec<ScoredEvent>) {
-        saved.extend(state.ring.iter().map(|record| row(&self.pack, account, record)));
+        saved.extend(state.ring.iter().map(|record| row(&self.pack, account, record, &record.outcome)));
     }
 
     /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
@@ -31,7 +31,7 @@ impl Persistent for Fraud {
         }
         let state = |(account, records)| {
             let mut state = AccountHistory::restored(records);
-            state.timer = state.ring.get(state.ring.start()).map(|first| self.expiry(first.order.ts));
+            state.timer = self.first_expiry(&state);
             (account, state)
         };
         accounts.into_iter().map(state).collect()
@@ -42,9 +42,9 @@ impl Persistent for Fraud {
     }
 }
 
-fn row(pack: &Pack, account: &Id, record: &Record) -> ScoredEvent {
+/// An event with what was decided about it.
+pub(super) fn row(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> ScoredEvent {
     let text = |field| record.text(field, &pack.kept).cloned();
-    let outcome = &record.outcome;
     let alert = outcome.alert();
     ScoredEvent {
         ruleset: pack.name.clone(),

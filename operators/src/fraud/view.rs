@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{Alert, Decision};
+use headwater_schemas::tables::{Alert, Decision, ScoredEvent};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Id, Place, Placed};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::history::AccountHistory;
 use super::outcome;
 use super::pack::Pack;
 use super::record::Record;
+use super::saved;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Changes, Outbox, View};
 use crate::latest::route;
@@ -33,6 +34,8 @@ pub enum FraudRow {
     Decision(Decision),
     /// A transaction that the rules would block.
     Alert(Alert),
+    /// `fraud_events`
+    Event(Box<ScoredEvent>),
 }
 
 impl Fraud {
@@ -67,8 +70,13 @@ impl Fraud {
     }
 
     /// The time from which on an event of `ts` can be forgotten.
-    pub(super) fn expiry(&self, ts: i64) -> u64 {
+    fn expiry(&self, ts: i64) -> u64 {
         EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
+    }
+
+    /// The time from which on the first event can be forgotten.
+    pub(super) fn first_expiry(&self, state: &AccountHistory) -> Option<u64> {
+        state.ring.get(state.ring.start()).map(|first| self.expiry(first.order.ts))
     }
 
     fn forget(&self, state: &mut AccountHistory, now: u64) {
@@ -116,25 +124,26 @@ impl View for Fraud {
         let whereabouts = customers.whereabouts(account, event.ts);
         let record = Record::new(place, &event, whereabouts, &self.pack.kept);
         state.take(&self.pack, record, place.event_time());
-        if state.timer.is_none() {
-            let expiry = self.expiry(event.ts.nanos());
-            state.timer = Some(expiry);
-            out.set_timer(expiry);
+        let expiry = self.first_expiry(state);
+        if expiry.is_some_and(|expiry| state.timer.is_none_or(|timer| expiry < timer)) {
+            state.timer = expiry;
+            expiry.into_iter().for_each(|expiry| out.set_timer(expiry));
         }
     }
 
-    /// A quiet account is forgotten in the end: there is always a timer for its last event or one before it.
+    /// There is always a timer for the first event: when one is let go depends on nothing else.
     fn timer(&self, _: &Customers, _: &Id, state: &mut AccountHistory, place: Place, out: &mut Outbox<Self>) {
         self.forget(state, place.time);
-        if state.timer.is_some_and(|timer| timer != place.time) {
-            // One from before a restart: another one goes on.
+        if state.timer.is_some_and(|timer| timer > place.time) {
+            // Of an event that is gone already: another one goes on.
             return;
         }
-        state.timer = state.ring.last().map(|last| self.expiry(last.order.ts));
+        state.timer = self.first_expiry(state);
         state.timer.into_iter().for_each(|expiry| out.set_timer(expiry));
     }
 
-    fn settle(&self, _: &Customers, account: &Id, state: &mut AccountHistory, as_of: u64, rows: &mut Changes<FraudRow>) {
+    fn settle(&self, _: &Customers, account: &Id, state: &mut AccountHistory, _: u64, rows: &mut Changes<FraudRow>) {
+        let event = |record: &Record, outcome: &_| FraudRow::Event(Box::new(saved::row(&self.pack, account, record, outcome)));
         for (order, old) in state.pending.drain(..) {
             let index = state.ring.place_of(&order);
             let Some(record) = state.ring.get_mut(index).filter(|record| record.order == order) else { continue };
@@ -143,8 +152,12 @@ impl View for Fraud {
             let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome).map(FraudRow::Alert);
             rows.replace(old.as_ref().map(decision), Some(decision(&record.outcome)));
             rows.replace(old.as_ref().and_then(alert), alert(&record.outcome));
+            rows.replace(old.as_ref().map(|old| event(record, old)), Some(event(record, &record.outcome)));
         }
-        self.forget(state, as_of);
+        // What is let go was said: nothing is let go that came within the horizon.
+        for record in state.gone.drain(..) {
+            rows.retract(event(&record, &record.outcome));
+        }
     }
 
     fn is_forgettable(&self, state: &AccountHistory) -> bool {

@@ -11,4 +11,4 @@ pub mod legs;
 pub mod postings;
 
 pub use balances::{Balances, LedgerRow, balance_route};
-pub use postings::{Posting, Postings};
+pub use postings::{Posting, PostingRow, Postings};

@@ -53,6 +53,17 @@ pub struct PostingState {
     /// In the order of their effective times: what is to be forgotten.
     by_time: VecDeque<(u64, Id)>,
     entries: Vec<LedgerEntry>,
+    /// What changed since it was said last, as it was then.
+    touched: Vec<(Id, Option<Remembered>)>,
+}
+
+/// A row of one of the tables that postings feed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PostingRow {
+    /// `ledger_entries`: facts, each said once.
+    Entry(LedgerEntry),
+    /// `posted_transactions`
+    Posted(PostedTransaction),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +77,29 @@ struct Remembered {
     time: u64,
 }
 
+impl Remembered {
+    fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
+        let [own, other] = &self.legs;
+        PostedTransaction {
+            account_id: account.clone(),
+            transaction_id: id.clone(),
+            currency: self.currency.clone(),
+            counterparty: other.account_id.clone(),
+            amount: own.amount,
+            pending: self.pending,
+            left: self.left,
+            ts: EventTime::from_effective(self.time),
+        }
+    }
+}
+
 impl View for Postings {
     type Key = Id;
     type Event = Box<Transaction>;
     type Broadcast = ();
     type Context = ();
     type State = PostingState;
-    type Row = LedgerEntry;
+    type Row = PostingRow;
     type Derived = Posting;
 
     fn key(&self, event: &Box<Transaction>) -> Id {
@@ -107,8 +134,12 @@ impl View for Postings {
         self.set_timer(state, out);
     }
 
-    fn settle(&self, (): &(), _: &Id, state: &mut PostingState, _: u64, rows: &mut Changes<LedgerEntry>) {
-        state.entries.drain(..).for_each(|entry| rows.insert(entry));
+    fn settle(&self, (): &(), account: &Id, state: &mut PostingState, _: u64, rows: &mut Changes<PostingRow>) {
+        state.entries.drain(..).for_each(|entry| rows.insert(PostingRow::Entry(entry)));
+        for (id, old) in state.touched.drain(..) {
+            let row = |known: &Remembered| PostingRow::Posted(known.row(account, &id));
+            rows.replace(old.as_ref().map(row), state.transactions.get(&id).map(row));
+        }
     }
 
     fn is_forgettable(&self, state: &PostingState) -> bool {
@@ -175,8 +206,16 @@ impl PostingState {
         }
     }
 
+    /// Notes how a transaction stood before it changes.
+    fn touch(&mut self, id: &Id) {
+        if !self.touched.iter().any(|(touched, _)| touched == id) {
+            self.touched.push((id.clone(), self.transactions.get(id).cloned()));
+        }
+    }
+
     fn remember(&mut self, transaction: &Transaction, pending: bool, legs: &[Leg; 2], time: u64) {
         let (id, currency) = (transaction.transaction_id.clone(), transaction.currency.clone());
+        self.touch(&id);
         if !pending {
             self.by_time.push_back((time, id.clone()));
         }
@@ -187,6 +226,7 @@ impl PostingState {
     fn forget(&mut self, oldest: u64) {
         while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
             if self.transactions.get(&id).is_some_and(|known| known.time <= oldest) {
+                self.touch(&id);
                 self.transactions.remove(&id);
             }
         }
@@ -205,6 +245,7 @@ impl PostingState {
 
     /// Takes a hold away, once.
     fn take_hold(&mut self, hold: &Id, time: u64) -> Result<Remembered, Refusal> {
+        self.touch(hold);
         let held = self.transactions.get_mut(hold).filter(|held| held.pending);
         let held = held
             .ok_or_else(|| (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id")))?;
@@ -235,6 +276,7 @@ impl PostingState {
     }
 
     fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
+        self.touch(original);
         let known = self.transactions.get_mut(original).filter(|known| !known.pending);
         let known = known
             .ok_or_else(|| (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses")))?;
@@ -264,19 +306,7 @@ impl Persistent for Postings {
     type Saved = Vec<PostedTransaction>;
 
     fn save(&self, account: &Id, state: &PostingState, saved: &mut Vec<PostedTransaction>) {
-        for (id, known) in &state.transactions {
-            let [own, other] = &known.legs;
-            saved.push(PostedTransaction {
-                account_id: account.clone(),
-                transaction_id: id.clone(),
-                currency: known.currency.clone(),
-                counterparty: other.account_id.clone(),
-                amount: own.amount,
-                pending: known.pending,
-                left: known.left,
-                ts: EventTime::from_effective(known.time),
-            });
-        }
+        saved.extend(state.transactions.iter().map(|(id, known)| known.row(account, id)));
     }
 
     fn load(&self, mut saved: Vec<PostedTransaction>) -> Vec<(Id, PostingState)> {

@@ -12,4 +12,4 @@ mod recent;
 mod view;
 
 pub use average_cost::{AverageCost, Trade};
-pub use view::{Holding, PositionEvent, PositionState, Positions};
+pub use view::{Holding, PositionEvent, PositionRow, PositionState, Positions};

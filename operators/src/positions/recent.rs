@@ -16,6 +16,8 @@ pub(super) struct Kept {
     /// The fill's id; `None` for an execution of our own book.
     pub(super) fill_id: Option<Id>,
     pub(super) trade: Trade,
+    /// Whether its row was said.
+    pub(super) said: bool,
 }
 
 /// The base and what came after it.
@@ -23,6 +25,8 @@ pub(super) struct Kept {
 pub(super) struct Recent {
     pub(super) base: AverageCost,
     pub(super) kept: VecDeque<Kept>,
+    /// Those that are not kept any more and whose rows are to be taken back.
+    pub(super) gone: Vec<Kept>,
 }
 
 impl Recent {
@@ -43,6 +47,7 @@ impl Recent {
             let Some(kept) = self.kept.pop_front() else { return };
             // It was added before, so it fits.
             self.base = self.base.after(kept.trade).unwrap_or(self.base);
+            self.gone.extend(Some(kept).filter(|kept| kept.said));
         }
     }
 
@@ -54,7 +59,9 @@ impl Recent {
     pub(super) fn bust(&mut self, fill_id: &Id) -> Option<AverageCost> {
         let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
-        self.kept.retain(|kept| kept.fill_id.as_ref() != Some(fill_id));
+        let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));
+        self.kept = others;
+        self.gone.extend(busted.into_iter().filter(|kept| kept.said));
         Some(sums)
     }
 }

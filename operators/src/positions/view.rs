@@ -53,6 +53,68 @@ struct SymbolState {
     sums: AverageCost,
     recent: Recent,
     said: Option<AverageCost>,
+    said_base: Option<HoldingState>,
+}
+
+/// What positions say: holdings for valuations, and the rows of what they remember.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PositionRow {
+    /// What an account holds.
+    Holding(Holding),
+    /// `position_bases`
+    Base(HoldingState),
+    /// `position_trades`
+    Trade(HeldTrade),
+}
+
+impl SymbolState {
+    /// The base's row; as it was said, unless it is another one.
+    fn base_row(&self, account: &Id, symbol: &Id, as_of: u64) -> HoldingState {
+        let base = self.recent.base;
+        let ts = self.said_base.as_ref().map_or(EventTime::from_effective(as_of), |said| said.ts);
+        let row = HoldingState {
+            account_id: account.clone(),
+            symbol: symbol.clone(),
+            base_quantity: base.quantity,
+            base_cost: base.cost,
+            base_realized: base.realized,
+            base_cash_flow: base.cash_flow,
+            ts,
+        };
+        if self.said_base.as_ref() == Some(&row) { row } else { HoldingState { ts: EventTime::from_effective(as_of), ..row } }
+    }
+
+    /// Says what has changed.
+    fn settle(&mut self, account: &Id, symbol: &Id, as_of: u64, rows: &mut Changes<PositionRow>) {
+        let holding = |sums| PositionRow::Holding(Holding { account_id: account.clone(), symbol: symbol.clone(), sums });
+        rows.replace(self.said.map(holding), Some(holding(self.sums)));
+        self.said = Some(self.sums);
+        let base = self.base_row(account, symbol, as_of);
+        rows.replace(self.said_base.replace(base.clone()).map(PositionRow::Base), Some(PositionRow::Base(base)));
+        let trade = |kept: &Kept| PositionRow::Trade(trade_row(account, symbol, kept));
+        self.recent.gone.drain(..).for_each(|gone| rows.retract(trade(&gone)));
+        for kept in self.recent.kept.iter_mut().rev().take_while(|kept| !kept.said) {
+            rows.insert(trade(kept));
+            kept.said = true;
+        }
+    }
+}
+
+fn trade_row(account: &Id, symbol: &Id, kept: &Kept) -> HeldTrade {
+    HeldTrade {
+        account_id: account.clone(),
+        symbol: symbol.clone(),
+        ts: kept.place.event_time(),
+        rank: i32::from(kept.place.rank),
+        partition: i32::from(kept.place.partition),
+        offset: kept.place.offset,
+        sequence: i64::from(kept.place.sequence),
+        fill_id: kept.fill_id.clone(),
+        quantity: kept.trade.quantity,
+        price: kept.trade.price,
+        fee: kept.trade.fee,
+        multiplier: kept.trade.multiplier,
+    }
 }
 
 impl View for Positions {
@@ -61,7 +123,7 @@ impl View for Positions {
     type Broadcast = Event;
     type Context = FxHashMap<Id, Factor>;
     type State = PositionState;
-    type Row = Holding;
+    type Row = PositionRow;
     type Derived = ();
 
     fn key(&self, event: &PositionEvent) -> Id {
@@ -99,7 +161,7 @@ impl View for Positions {
                 };
                 // Our own executions come from checked orders; one that overflows a position can't be refused any more,
                 // so the position stays at what it can hold.
-                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade }, self.horizon);
+                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade, said: false }, self.horizon);
             }
             PositionEvent::Fill(FillEvent::Fill(fill)) => {
                 let trade = Trade {
@@ -108,7 +170,7 @@ impl View for Positions {
                     fee: fill.fee.unwrap_or(Money::ZERO),
                     multiplier: multiplier(&fill.symbol),
                 };
-                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade };
+                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, said: false };
                 if state.trade(&fill.symbol, kept, self.horizon).is_none() {
                     let error = "the position would not fit 19 integer digits: split the account, or correct the fill";
                     let event = Event::Fill(FillEvent::Fill(fill));
@@ -123,12 +185,9 @@ impl View for Positions {
         }
     }
 
-    fn settle(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, _: u64, rows: &mut Changes<Holding>) {
+    fn settle(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, as_of: u64, rows: &mut Changes<PositionRow>) {
         for symbol in std::mem::take(&mut state.touched) {
-            let Some(held) = state.symbols.get_mut(&symbol) else { continue };
-            let row = |sums| Holding { account_id: account.clone(), symbol: symbol.clone(), sums };
-            rows.replace(held.said.map(row), Some(row(held.sums)));
-            held.said = Some(held.sums);
+            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.settle(account, &symbol, as_of, rows));
         }
     }
 }
@@ -159,8 +218,11 @@ impl PositionState {
     }
 
     fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Result<(), (ErrorCode, &'static str)> {
-        for held in self.symbols.values_mut() {
+        for (symbol, held) in &mut self.symbols {
             held.recent.forget(place.time.saturating_sub(horizon));
+            if !held.recent.gone.is_empty() && !self.touched.contains(symbol) {
+                self.touched.push(symbol.clone());
+            }
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
         let Some((symbol, held)) = found else {
@@ -180,33 +242,8 @@ impl Persistent for Positions {
 
     fn save(&self, account: &Id, state: &PositionState, (holdings, trades): &mut Self::Saved) {
         for (symbol, held) in &state.symbols {
-            let base = held.recent.base;
-            holdings.push(HoldingState {
-                account_id: account.clone(),
-                symbol: symbol.clone(),
-                base_quantity: base.quantity,
-                base_cost: base.cost,
-                base_realized: base.realized,
-                base_cash_flow: base.cash_flow,
-                ts: EventTime::BEGINNING,
-            });
-            for (kept, number) in held.recent.kept.iter().zip(0..) {
-                trades.push(HeldTrade {
-                    account_id: account.clone(),
-                    symbol: symbol.clone(),
-                    number,
-                    fill_id: kept.fill_id.clone(),
-                    quantity: kept.trade.quantity,
-                    price: kept.trade.price,
-                    fee: kept.trade.fee,
-                    multiplier: kept.trade.multiplier,
-                    rank: i32::from(kept.place.rank),
-                    partition: i32::from(kept.place.partition),
-                    offset: kept.place.offset,
-                    sequence: i64::from(kept.place.sequence),
-                    ts: kept.place.event_time(),
-                });
-            }
+            holdings.extend(held.said_base.clone());
+            trades.extend(held.recent.kept.iter().map(|kept| trade_row(account, symbol, kept)));
         }
     }
 
@@ -219,11 +256,12 @@ impl Persistent for Positions {
                 realized: row.base_realized,
                 cash_flow: row.base_cash_flow,
             };
-            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
+            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
             held.recent.base = base;
             held.sums = base;
+            held.said_base = Some(row);
         }
-        trades.sort_by(|a, b| (&a.account_id, &a.symbol, a.number).cmp(&(&b.account_id, &b.symbol, b.number)));
+        trades.sort();
         for row in trades {
             let Some(kept) = kept(&row) else { continue };
             let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
@@ -246,7 +284,7 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
         sequence: row.sequence.try_into().ok()?,
     };
     let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee, multiplier: row.multiplier };
-    Some(Kept { place, fill_id: row.fill_id.clone(), trade })
+    Some(Kept { place, fill_id: row.fill_id.clone(), trade, said: true })
 }
 
 #[cfg(test)]
@@ -279,8 +317,13 @@ mod tests {
     }
 
     fn final_sums(happenings: Happenings<Positions>) -> Vec<String> {
-        let rows = run(VIEW, happenings).final_rows();
-        rows.iter().map(|row| format!("{} {} {} {}", row.symbol, row.sums.quantity, row.sums.cost, row.sums.realized)).collect()
+        let text = |row| match row {
+            PositionRow::Holding(Holding { symbol, sums, .. }) => {
+                Some(format!("{symbol} {} {} {}", sums.quantity, sums.cost, sums.realized))
+            }
+            PositionRow::Base(_) | PositionRow::Trade(_) => None,
+        };
+        run(VIEW, happenings).final_rows().into_iter().filter_map(text).collect()
     }
 
     #[test]
@@ -296,7 +339,8 @@ mod tests {
         let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1)]);
         let codes: Vec<_> = said.dead_letters.iter().map(|letter| letter.code.to_string()).collect();
         assert_eq!(codes, ["unknown_reference", "unknown_reference"]);
-        assert_eq!(said.final_rows().len(), 1);
+        let holdings = said.final_rows().iter().filter(|row| matches!(row, PositionRow::Holding(_))).count();
+        assert_eq!(holdings, 1);
     }
 
     proptest! {

@@ -103,6 +103,23 @@ pub struct LimitState {
     standing: Option<Alert>,
     said: Vec<Alert>,
     now: Vec<Alert>,
+    said_standing: Option<LimitAlertState>,
+}
+
+/// A row of one of the tables that limits feed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LimitRow {
+    /// `alerts`
+    Alert(Alert),
+    /// `limit_alerts`
+    Standing(LimitAlertState),
+}
+
+/// Which measure the alert that stands belongs to.
+fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<LimitAlertState> {
+    let alert = state.standing.as_ref()?;
+    let alert_id = alert.alert_id.clone();
+    Some(LimitAlertState { alert_id, scope: scope.clone(), kind: *kind, symbol: symbol.clone(), ts: alert.ts })
 }
 
 impl View for ExposureLimits {
@@ -111,7 +128,7 @@ impl View for ExposureLimits {
     type Broadcast = Event;
     type Context = SetLimits;
     type State = LimitState;
-    type Row = Alert;
+    type Row = LimitRow;
     type Derived = ();
 
     fn key(&self, measure: &Measure) -> MeasureKey {
@@ -155,10 +172,13 @@ impl View for ExposureLimits {
         state.now.push(next);
     }
 
-    fn settle(&self, _: &SetLimits, _: &MeasureKey, state: &mut LimitState, _: u64, rows: &mut Changes<Alert>) {
+    fn settle(&self, _: &SetLimits, key: &MeasureKey, state: &mut LimitState, _: u64, rows: &mut Changes<LimitRow>) {
+        let now = standing(key, state);
+        rows.replace(state.said_standing.take().map(LimitRow::Standing), now.clone().map(LimitRow::Standing));
+        state.said_standing = now;
         for alert in state.now.drain(..) {
             let old = state.said.iter().position(|said| said.alert_id == alert.alert_id).map(|place| state.said.swap_remove(place));
-            rows.replace(old, Some(alert.clone()));
+            rows.replace(old.map(LimitRow::Alert), Some(LimitRow::Alert(alert.clone())));
             // A cleared alert is never changed again.
             if alert.state != AlertState::Cleared {
                 state.said.push(alert);
@@ -259,22 +279,16 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
 impl Persistent for ExposureLimits {
     type Saved = Vec<(LimitAlertState, Alert)>;
 
-    fn save(&self, (scope, kind, symbol): &MeasureKey, state: &LimitState, saved: &mut Self::Saved) {
-        if let Some(alert) = &state.standing {
-            let key = LimitAlertState {
-                alert_id: alert.alert_id.clone(),
-                scope: scope.clone(),
-                kind: *kind,
-                symbol: symbol.clone(),
-                ts: alert.ts,
-            };
-            saved.push((key, alert.clone()));
-        }
+    fn save(&self, key: &MeasureKey, state: &LimitState, saved: &mut Self::Saved) {
+        saved.extend(standing(key, state).zip(state.standing.clone()));
     }
 
     fn load(&self, saved: Self::Saved) -> Vec<(MeasureKey, LimitState)> {
-        let state = |alert: Alert| LimitState { standing: Some(alert.clone()), said: vec![alert], now: Vec::new() };
-        saved.into_iter().map(|(key, alert)| ((key.scope, key.kind, key.symbol), state(alert))).collect()
+        let state = |(key, alert): (LimitAlertState, Alert)| {
+            let measure = (key.scope.clone(), key.kind, key.symbol.clone());
+            (measure, LimitState { standing: Some(alert.clone()), said: vec![alert], now: Vec::new(), said_standing: Some(key) })
+        };
+        saved.into_iter().map(state).collect()
     }
 }
 
@@ -315,8 +329,10 @@ mod tests {
         let changes: Vec<_> = said
             .rows
             .iter()
-            .filter(|(_, _, diff)| *diff > 0)
-            .map(|(alert, time, _)| format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity))
+            .filter_map(|(row, time, diff)| match row {
+                LimitRow::Alert(alert) if *diff > 0 => Some(format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity)),
+                _ => None,
+            })
             .collect();
         // What is measured at the last moment before a grid point is told with the grid point's time.
         let id = |time: u64| format!("limit:gross_exposure:account:a:{}", time + 1);
@@ -328,7 +344,8 @@ mod tests {
             format!("10 {} raised high", id(10)),
         ];
         assert_eq!(changes, expected);
-        assert_eq!(said.final_rows().len(), 2);
+        // Two alerts, and the measure of the one that stands.
+        assert_eq!(said.final_rows().len(), 3);
     }
 
     #[test]

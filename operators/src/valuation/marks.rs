@@ -45,11 +45,26 @@ pub struct MarkState {
     /// The effective time of the last of them.
     since: u64,
     said: Option<Price>,
+    said_prices: Option<LastPrice>,
+}
+
+/// A row of one of the tables that marks feed, or a mark on its way to valuations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MarkRow {
+    /// The mark.
+    Mark(Mark),
+    /// `last_prices`
+    Prices(LastPrice),
 }
 
 impl MarkState {
     fn price(&self) -> Option<Price> {
         self.mid.or(self.trade).or(self.close)
+    }
+
+    fn prices(&self, symbol: &Id) -> LastPrice {
+        let Self { mid, trade, close, since, .. } = *self;
+        LastPrice { symbol: symbol.clone(), mid, trade, close, ts: EventTime::from_effective(since) }
     }
 }
 
@@ -59,7 +74,7 @@ impl View for Marks {
     type Broadcast = ();
     type Context = ();
     type State = MarkState;
-    type Row = Mark;
+    type Row = MarkRow;
     type Derived = ();
 
     fn key(&self, event: &MarketEvent) -> Id {
@@ -82,11 +97,13 @@ impl View for Marks {
         }
     }
 
-    fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<Mark>) {
-        let row = |price| Mark { symbol: symbol.clone(), price };
+    fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<MarkRow>) {
+        let row = |price| MarkRow::Mark(Mark { symbol: symbol.clone(), price });
         let price = state.price();
         rows.replace(state.said.map(row), price.map(row));
         state.said = price;
+        let prices = state.prices(symbol);
+        rows.replace(state.said_prices.replace(prices.clone()).map(MarkRow::Prices), Some(MarkRow::Prices(prices)));
     }
 }
 
@@ -94,13 +111,13 @@ impl Persistent for Marks {
     type Saved = Vec<LastPrice>;
 
     fn save(&self, symbol: &Id, state: &MarkState, saved: &mut Vec<LastPrice>) {
-        let MarkState { mid, trade, close, since, .. } = *state;
-        saved.push(LastPrice { symbol: symbol.clone(), mid, trade, close, ts: EventTime::from_effective(since) });
+        saved.push(state.prices(symbol));
     }
 
     fn load(&self, saved: Vec<LastPrice>) -> Vec<(Id, MarkState)> {
         let state = |row: LastPrice| {
-            let state = MarkState { mid: row.mid, trade: row.trade, close: row.close, since: row.ts.effective(), said: None };
+            let (mid, trade, close, ts) = (row.mid, row.trade, row.close, row.ts);
+            let state = MarkState { mid, trade, close, since: ts.effective(), said: None, said_prices: Some(row.clone()) };
             (row.symbol, MarkState { said: state.price(), ..state })
         };
         saved.into_iter().map(state).collect()
@@ -134,7 +151,11 @@ mod tests {
     #[test]
     fn a_quote_counts_before_a_trade_before_a_close() {
         let said = run(Marks, happenings());
-        let prices: Vec<_> = said.rows.iter().map(|(mark, time, diff)| format!("{time} {} {diff}", mark.price)).collect();
+        let marks = said.rows.iter().filter_map(|(row, time, diff)| match row {
+            MarkRow::Mark(mark) => Some(format!("{time} {} {diff}", mark.price)),
+            MarkRow::Prices(_) => None,
+        });
+        let prices: Vec<_> = marks.collect();
         assert_eq!(prices, ["1 9 1", "2 9 -1", "2 10 1", "3 10 -1", "3 10.5 1"]);
     }
 

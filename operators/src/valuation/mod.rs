@@ -24,8 +24,8 @@ pub mod scenarios;
 pub mod valuer;
 
 pub use grid::{GridChange, on_grid};
-pub use limits::{ExposureLimits, LimitDefaults, Measure};
-pub use marks::{Mark, MarketEvent, Marks};
-pub use portfolios::{Drawdowns, ScopeValue, portfolios};
+pub use limits::{ExposureLimits, LimitDefaults, LimitRow, Measure};
+pub use marks::{Mark, MarkRow, MarketEvent, Marks};
+pub use portfolios::{Drawdowns, PortfolioRow, ScopeValue, portfolios};
 pub use risk::{RiskSettings, risk};
 pub use valuer::{Contribution, Known, ScopeVector, Valued, Valuer};

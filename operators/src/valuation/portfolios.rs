@@ -148,6 +148,26 @@ pub struct EquityPath {
     peak: Option<Money>,
     max_drawdown: Money,
     said: Option<Portfolio>,
+    said_peak: Option<DrawdownState>,
+}
+
+/// A row of one of the tables that portfolios feed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PortfolioRow {
+    /// `portfolios`
+    Portfolio(Portfolio),
+    /// `portfolio_peaks`
+    Peak(DrawdownState),
+}
+
+impl EquityPath {
+    /// What the drawdown depends on besides the portfolio; as it was said, unless it is another one.
+    fn peak_row(&self, scope: &Id, as_of: u64) -> Option<DrawdownState> {
+        let heaviest = self.value.as_ref()?.heaviest.as_ref().map(|(_, symbol)| symbol.clone());
+        let row = DrawdownState { scope: scope.clone(), peak: self.peak?, heaviest, ts: EventTime::from_effective(as_of) };
+        let said = self.said_peak.clone().filter(|said| (said.peak, &said.heaviest) == (row.peak, &row.heaviest));
+        Some(said.unwrap_or(row))
+    }
 }
 
 impl View for Drawdowns {
@@ -156,7 +176,7 @@ impl View for Drawdowns {
     type Broadcast = ();
     type Context = ();
     type State = EquityPath;
-    type Row = Portfolio;
+    type Row = PortfolioRow;
     type Derived = ();
 
     fn key(&self, value: &ScopeValue) -> Id {
@@ -177,10 +197,13 @@ impl View for Drawdowns {
         path.value = Some(placed.event);
     }
 
-    fn settle(&self, (): &(), _: &Id, path: &mut EquityPath, as_of: u64, rows: &mut Changes<Portfolio>) {
+    fn settle(&self, (): &(), scope: &Id, path: &mut EquityPath, as_of: u64, rows: &mut Changes<PortfolioRow>) {
         let row = path.value.as_ref().map(|value| portfolio(value, path.max_drawdown, as_of));
-        rows.replace(path.said.take(), row.clone());
+        rows.replace(path.said.take().map(PortfolioRow::Portfolio), row.clone().map(PortfolioRow::Portfolio));
         path.said = row;
+        let peak = path.peak_row(scope, as_of);
+        rows.replace(path.said_peak.take().map(PortfolioRow::Peak), peak.clone().map(PortfolioRow::Peak));
+        path.said_peak = peak;
     }
 }
 
@@ -208,11 +231,9 @@ fn portfolio(value: &ScopeValue, max_drawdown: Money, as_of: u64) -> Portfolio {
 impl Persistent for Drawdowns {
     type Saved = (Vec<Portfolio>, Vec<DrawdownState>);
 
-    fn save(&self, scope: &Id, path: &EquityPath, (rows, states): &mut Self::Saved) {
+    fn save(&self, _: &Id, path: &EquityPath, (rows, states): &mut Self::Saved) {
         rows.extend(path.said.clone());
-        let symbol = path.value.as_ref().and_then(|value| value.heaviest.as_ref()).map(|(_, symbol)| symbol.clone());
-        let peak = path.peak.unwrap_or_default();
-        states.push(DrawdownState { scope: scope.clone(), peak, heaviest: symbol, ts: EventTime::BEGINNING });
+        states.extend(path.said_peak.clone());
     }
 
     fn load(&self, (rows, states): Self::Saved) -> Vec<(Id, EquityPath)> {
@@ -231,10 +252,11 @@ impl Persistent for Drawdowns {
                     unvalued: row.unvalued,
                 },
                 hhi: row.hhi,
-                heaviest: row.max_weight.zip(state.heaviest),
+                heaviest: row.max_weight.zip(state.heaviest.clone()),
             };
-            let path = EquityPath { value: Some(value), peak: Some(state.peak), max_drawdown: row.max_drawdown, said: Some(row) };
-            Some((state.scope, path))
+            let (value, peak, max_drawdown) = (Some(value), Some(state.peak), row.max_drawdown);
+            let path = EquityPath { value, peak, max_drawdown, said: Some(row), said_peak: Some(state) };
+            Some((path.said.as_ref()?.scope.clone(), path))
         };
         rows.into_iter().filter_map(path).collect()
     }
@@ -277,7 +299,12 @@ mod tests {
 
     #[test]
     fn drawdown_is_the_greatest_fall_from_the_running_peak() {
-        let drawdown = |path: &[i64]| run(Drawdowns, equities(path)).final_rows().first().map(|row| row.max_drawdown);
+        let drawdown = |path: &[i64]| {
+            run(Drawdowns, equities(path)).final_rows().into_iter().find_map(|row| match row {
+                PortfolioRow::Portfolio(row) => Some(row.max_drawdown),
+                PortfolioRow::Peak(_) => None,
+            })
+        };
         assert_eq!(drawdown(&[100, 120, 90, 130, 115]), Some(Money::whole(30)));
         assert_eq!(drawdown(&[-100, -50]), Some(Money::ZERO));
         assert_eq!(drawdown(&[-50, -100]), Some(Money::whole(50)));

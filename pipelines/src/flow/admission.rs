@@ -41,7 +41,8 @@ pub(super) fn admit<'scope>(
     };
     let view = Admission { horizon: settings.horizon, duplicates: std::sync::Arc::clone(&settings.duplicates) };
     let input = FoldInput { events: identified, broadcasts: empty(scope), ends };
-    let FoldOutput { derived, dead_letters, .. } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
+    let FoldOutput { rows, derived, dead_letters } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
+    sinks.table("commit admitted", rows);
     sinks.dead_letters(dead_letters);
 
     // An admitted event keeps its record's place: it is the record, not something derived from it.

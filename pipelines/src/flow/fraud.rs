@@ -28,9 +28,10 @@ pub(super) fn scores<'scope>(
     let view = Fraud::with_horizon(Arc::clone(&settings.fraud), settings.horizon);
     let scores = keyed_fold("fraud", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(scores.dead_letters);
-    let (decisions, alerts) = (sinks.add(), sinks.alerts());
+    let (decisions, alerts, events) = (sinks.add(), sinks.alerts(), sinks.add());
     sinks.rows("commit decisions", scores.rows, move |row, tick, diff| match row {
         FraudRow::Decision(row) => decisions.push(row, tick, diff),
         FraudRow::Alert(row) => alerts.push(row, tick, diff),
+        FraudRow::Event(row) => events.push(*row, tick, diff),
     });
 }

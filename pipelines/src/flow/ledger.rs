@@ -2,7 +2,7 @@
 
 use differential_dataflow::VecCollection;
 use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
-use headwater_operators::ledger::{Balances, Posting, Postings};
+use headwater_operators::ledger::{Balances, Posting, PostingRow, Postings};
 use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Balance;
@@ -29,7 +29,11 @@ pub(super) fn postings<'scope>(
     let view = Postings { reversal_horizon: settings.reversal_horizon };
     let postings = keyed_fold("postings", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(postings.dead_letters);
-    sinks.table("commit ledger entries", postings.rows);
+    let (entries, posted) = (sinks.add(), sinks.add());
+    sinks.rows("commit ledger entries", postings.rows, move |row, tick, diff| match row {
+        PostingRow::Entry(row) => entries.push(row, tick, diff),
+        PostingRow::Posted(row) => posted.push(row, tick, diff),
+    });
     postings.derived
 }
 

@@ -16,6 +16,7 @@
 
 mod admission;
 mod fraud;
+mod latest;
 mod ledger;
 mod reference;
 mod sinks;
@@ -30,7 +31,7 @@ use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::fraud::Pack;
 use headwater_operators::matching::MatchingConfig;
-use headwater_operators::valuation::{LimitDefaults, RiskSettings};
+use headwater_operators::valuation::{GridChange, LimitDefaults, RiskSettings};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Id, Placed, Topic};
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
@@ -42,6 +43,9 @@ use sinks::Sinks;
 
 /// Events of a topic on their way.
 type Events<'scope> = StreamVec<'scope, u64, Placed<Event>>;
+
+/// Changes at grid points on their way.
+type Grid<'scope, D> = StreamVec<'scope, u64, GridChange<D>>;
 
 /// What the flow needs to know.
 #[derive(Clone)]
@@ -104,7 +108,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let mut sinks = Sinks::new(source.dead_letters, source.remap, Arc::clone(&settings.source.counters));
 
     let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
-    let reference = reference::reference(&mut topics, admitted.accounts.clone());
+    let reference = reference::reference(&mut topics, admitted.accounts.clone(), ends.clone(), settings, &mut sinks);
     let executions = trading::matching(admitted.orders, reference.clone(), ends.clone(), settings, &mut sinks);
     let holdings = trading::positions(executions, admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
     let postings = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);

@@ -2,7 +2,7 @@
 
 use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
 use headwater_operators::matching::{BookRow, Matching};
-use headwater_operators::positions::{Holding, PositionEvent, Positions};
+use headwater_operators::positions::{Holding, PositionEvent, PositionRow, Positions};
 use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Execution;
@@ -31,12 +31,12 @@ pub(super) fn matching<'scope>(
     let books = keyed_fold("order books", Matching::new(settings.matching.clone()), input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(books.dead_letters);
 
-    let (order_events, open_orders, top_of_book) = (sinks.add(), sinks.add(), sinks.add());
+    let (order_events, open_orders, top_of_book, book_states) = (sinks.add(), sinks.add(), sinks.add(), sinks.add());
     sinks.rows("commit order books", books.rows, move |row, tick, diff| match row {
         BookRow::OrderEvent(row) => order_events.push(row, tick, diff),
         BookRow::OpenOrder(row) => open_orders.push(row, tick, diff),
         BookRow::TopOfBook(row) => top_of_book.push(row, tick, diff),
-        BookRow::BookState(_) => {}
+        BookRow::BookState(row) => book_states.push(row, tick, diff),
     });
     let tick_interval = settings.tick_interval();
     let executions = books.derived.clone().map(move |execution| (execution.event, execution.place.time / tick_interval, 1));
@@ -62,5 +62,14 @@ pub(super) fn positions<'scope>(
     let view = Positions { horizon: settings.horizon };
     let positions = keyed_fold("positions", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
     sinks.dead_letters(positions.dead_letters);
-    positions.rows
+    let (bases, trades) = (sinks.add(), sinks.add());
+    sinks.rows("commit position bases", positions.rows.clone(), move |row, tick, diff| match row {
+        PositionRow::Base(row) => bases.push(row, tick, diff),
+        PositionRow::Trade(row) => trades.push(row, tick, diff),
+        PositionRow::Holding(_) => {}
+    });
+    positions.rows.flat_map(|row| match row {
+        PositionRow::Holding(holding) => Some(holding),
+        PositionRow::Base(_) | PositionRow::Trade(_) => None,
+    })
 }

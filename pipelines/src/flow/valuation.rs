@@ -4,15 +4,16 @@ use std::hash::{Hash, Hasher};
 
 use differential_dataflow::{AsCollection, VecCollection};
 use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
-use headwater_operators::latest::{Latest, Record, Upsert};
+use headwater_operators::latest::Upsert;
 use headwater_operators::positions::Holding;
-use headwater_operators::valuation::grid::{GridChange, grid_time, on_grid, placed};
+use headwater_operators::valuation::grid::{grid_time, on_grid, placed};
 use headwater_operators::valuation::{
-    Contribution, Drawdowns, ExposureLimits, Known, MarketEvent, Marks, Measure, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
+    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue, ScopeVector,
+    Valued, Valuer, portfolios, risk,
 };
 use headwater_schemas::events::{AccountEvent, Event, LimitKind};
 use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, InstrumentTerms, LastRate, Position, Risk};
-use headwater_schemas::{Decimal, EventTime, Factor, Id, Placed, Statistic, Topic};
+use headwater_schemas::{Decimal, Factor, Id, Placed, Statistic, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -22,8 +23,9 @@ use timely::dataflow::operators::core::partition::Partition;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
+use super::latest::{latest_of, on_grid_latest};
 use super::sinks::Sinks;
-use super::{Events, FlowSettings, Topics};
+use super::{Events, FlowSettings, Grid, Topics};
 
 /// What is valued.
 pub(super) struct Market<'scope> {
@@ -32,8 +34,6 @@ pub(super) struct Market<'scope> {
     pub(super) accounts: Events<'scope>,
     pub(super) reference: Events<'scope>,
 }
-
-type Grid<'scope, D> = StreamVec<'scope, u64, GridChange<D>>;
 
 pub(super) fn valuation<'scope>(
     topics: &mut Topics<'scope>,
@@ -49,8 +49,8 @@ pub(super) fn valuation<'scope>(
     let known = scope.concatenate([
         market.holdings.inner.map(|(holding, tick, diff)| (Known::Holding(holding), tick, diff)),
         cash(market.balances),
-        account_terms(market.accounts, ends.clone(), settings),
-        market_data(topics, market.reference.clone(), ends.clone(), settings).broadcast(),
+        account_terms(market.accounts, ends.clone(), settings, sinks),
+        market_data(topics, market.reference.clone(), ends.clone(), settings, sinks).broadcast(),
     ]);
     let mut valuer = Valuer::new(worker, settings.base_currency.clone(), settings.risk.window);
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, said| {
@@ -65,7 +65,12 @@ pub(super) fn valuation<'scope>(
     let values = portfolios(contributions.as_collection());
     let scope_values = now(values.inner, tick_interval, |value: &ScopeValue| &value.scope);
     let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone() };
-    sinks.table("commit portfolios", keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks())).rows);
+    let drawdowns = keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks()));
+    let (rows, peaks) = (sinks.add(), sinks.add());
+    sinks.rows("commit portfolios", drawdowns.rows, move |row, tick, diff| match row {
+        PortfolioRow::Portfolio(row) => rows.push(row, tick, diff),
+        PortfolioRow::Peak(row) => peaks.push(row, tick, diff),
+    });
 
     // What could be lost.
     let risk = risk(vectors, settings.risk.clone(), tick_interval, Vec::new());
@@ -79,8 +84,11 @@ pub(super) fn valuation<'scope>(
     ]);
     let input = FoldInput { events: measures, broadcasts: market.reference, ends };
     let limits = keyed_fold("limits", ExposureLimits { defaults: settings.limits.clone() }, input, tick_interval, Pace::Tick);
-    let alerts = sinks.alerts();
-    sinks.rows("commit limit alerts", limits.rows, move |row, tick, diff| alerts.push(row, tick, diff));
+    let (alerts, standing) = (sinks.alerts(), sinks.add());
+    sinks.rows("commit limit alerts", limits.rows, move |row, tick, diff| match row {
+        LimitRow::Alert(row) => alerts.push(row, tick, diff),
+        LimitRow::Standing(row) => standing.push(row, tick, diff),
+    });
 }
 
 /// What accounts of ours have posted.
@@ -92,15 +100,25 @@ fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
 }
 
 /// The currency and book of each account, at the worker that has its positions.
-fn account_terms<'scope>(accounts: Events<'scope>, ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> Grid<'scope, Known> {
-    let terms = latest_of(accounts, |ts, event| match event {
-        Event::Account(AccountEvent::Opened(opened)) => {
-            Some(Upsert::Put(AccountTerms { account_id: opened.account_id, currency: opened.currency, book: opened.book, ts }))
+fn account_terms<'scope>(
+    accounts: Events<'scope>,
+    ends: StreamVec<'scope, u64, u64>,
+    settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
+) -> Grid<'scope, Known> {
+    let terms = latest_of(accounts, |place, event| match event {
+        Event::Account(AccountEvent::Opened(opened)) => Some(Upsert::Put(AccountTerms {
+            account_id: opened.account_id,
+            currency: opened.currency,
+            book: opened.book,
+            ts: place.event_time(),
+        })),
+        Event::Account(AccountEvent::Updated(updated)) => {
+            Some(Upsert::Amend(updated.account_id, (updated.currency, updated.book, place.event_time())))
         }
-        Event::Account(AccountEvent::Updated(updated)) => Some(Upsert::Amend(updated.account_id, (updated.currency, updated.book, ts))),
         _ => None,
     });
-    let rows = on_grid_latest("account terms", terms, ends, settings);
+    let rows = on_grid_latest("account terms", terms, ends, settings, sinks);
     rows.map(|(AccountTerms { account_id, currency, book, .. }, tick, diff)| (Known::Account { account_id, currency, book }, tick, diff))
 }
 
@@ -110,36 +128,44 @@ fn market_data<'scope>(
     reference: Events<'scope>,
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
+    sinks: &mut Sinks<'scope>,
 ) -> Grid<'scope, Known> {
     let scope = topics.scope;
     let first = scope.index() == 0;
     // Reference data is on every worker already; one of them is enough to say it here.
-    let instruments = latest_of(reference, move |ts, event| match event {
+    let instruments = latest_of(reference, move |place, event| match event {
         Event::Instrument(instrument) if first => {
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
-            Some(Upsert::Put(InstrumentTerms { symbol: instrument.symbol, currency: instrument.currency, multiplier, ts }))
+            Some(Upsert::Put(InstrumentTerms {
+                symbol: instrument.symbol,
+                currency: instrument.currency,
+                multiplier,
+                ts: place.event_time(),
+            }))
         }
         _ => None,
     });
-    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings).map(
+    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings, sinks).map(
         |(InstrumentTerms { symbol, currency, multiplier, .. }, tick, diff)| {
             (Known::Instrument { symbol, currency, multiplier }, tick, diff)
         },
     );
 
-    let rates = latest_of(topics.take(Topic::FxRates), |ts, event| match event {
-        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts })),
+    let rates = latest_of(topics.take(Topic::FxRates), |place, event| match event {
+        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: place.event_time() })),
         _ => None,
     });
-    let rates = on_grid_latest("rates", rates, ends.clone(), settings)
+    let rates = on_grid_latest("rates", rates, ends.clone(), settings, sinks)
         .map(|(LastRate { base, quote, rate, .. }, tick, diff)| (Known::Rate { base, quote, rate }, tick, diff));
 
     let closing = topics.take(Topic::Closes);
-    let closes = latest_of(closing.clone(), |ts, event| match event {
-        Event::Close(close) => Some(Upsert::Put(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts })),
+    let closes = latest_of(closing.clone(), |place, event| match event {
+        Event::Close(close) => {
+            Some(Upsert::Put(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts: place.event_time() }))
+        }
         _ => None,
     });
-    let closes = on_grid_latest("closes", closes, ends.clone(), settings)
+    let closes = on_grid_latest("closes", closes, ends.clone(), settings, sinks)
         .map(|(ClosingPrice { symbol, date, close, .. }, tick, diff)| (Known::Close { symbol, date, close }, tick, diff));
 
     let prices = scope.concatenate([topics.take(Topic::Quotes), topics.take(Topic::Trades), closing]);
@@ -154,28 +180,17 @@ fn market_data<'scope>(
     });
     let input = FoldInput { events: prices, broadcasts: empty(scope), ends };
     let marks = keyed_fold("marks", Marks, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
-    let marks = marks.rows.inner.map(|(mark, tick, diff)| (Known::Mark(mark), tick, diff));
+    let last_prices = sinks.add();
+    let prices = marks.rows.clone().flat_map(|row| match row {
+        MarkRow::Prices(row) => Some(row),
+        MarkRow::Mark(_) => None,
+    });
+    sinks.rows("commit last prices", prices, move |row, tick, diff| last_prices.push(row, tick, diff));
+    let marks = marks.rows.inner.flat_map(|(row, tick, diff)| match row {
+        MarkRow::Mark(mark) => Some((Known::Mark(mark), tick, diff)),
+        MarkRow::Prices(_) => None,
+    });
     scope.concatenate([instruments, rates, closes, marks])
-}
-
-/// What events say of their keys.
-fn latest_of<'scope, R: Record>(
-    events: Events<'scope>,
-    upsert: impl Fn(EventTime, Event) -> Option<Upsert<R>> + 'static,
-) -> StreamVec<'scope, u64, Placed<Upsert<R>>> {
-    events.flat_map(move |Placed { place, event }| Some(Placed { place, event: upsert(place.event_time(), event)? }))
-}
-
-/// The latest record of each key, on the grid.
-fn on_grid_latest<'scope, R: Record>(
-    name: &str,
-    upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-) -> Grid<'scope, R> {
-    let scope = upserts.scope();
-    let input = FoldInput { events: upserts, broadcasts: empty(scope), ends };
-    keyed_fold(name, Latest::<R>::new(), input, settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows.inner
 }
 
 type Split<'scope> = (Grid<'scope, Position>, Grid<'scope, Contribution>, Grid<'scope, ScopeVector>);

@@ -7,7 +7,7 @@ use crate::value::{Amount, Decimal, EventTime, Id, Text};
 table! {
     /// A transaction within reach of a ruleset's windows: what later decisions read of it, what was known of its customer
     /// when it came, and what was decided. State of fraud scoring.
-    State ScoredEvent = "fraud_events" by (ruleset, account_id, ts, rank, partition, offset, sequence) {
+    Checkpoint ScoredEvent = "fraud_events" by (ruleset, account_id, ts, rank, partition, offset, sequence) {
         /// The rules that scored it.
         ruleset: Text,
         /// The account.

@@ -44,7 +44,7 @@ table! {
 
 table! {
     /// A transaction that a later one may resolve or reverse. State of the postings.
-    State PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
+    Checkpoint PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
         /// The account that it names.
         account_id: Id,
         /// The transaction.

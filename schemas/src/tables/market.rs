@@ -1,11 +1,11 @@
-//! What valuations know of the market and of terms. States of the folds that follow them.
+//! What operators know of the market, of terms and of reference data. States of the folds that follow them.
 
 use super::table;
 use crate::value::{Date, EventTime, Factor, Id, Price, Text};
 
 table! {
     /// The last prices of a symbol, of which its mark is made.
-    State LastPrice = "last_prices" by (symbol) {
+    Checkpoint LastPrice = "last_prices" by (symbol) {
         /// The symbol.
         symbol: Id,
         /// The middle of the last quote that had both sides.
@@ -21,7 +21,7 @@ table! {
 
 table! {
     /// The last rate of a pair of currencies.
-    State LastRate = "last_rates" by (base, quote) {
+    Checkpoint LastRate = "last_rates" by (base, quote) {
         /// The currency that is priced.
         base: Id,
         /// The currency that it is priced in.
@@ -35,7 +35,7 @@ table! {
 
 table! {
     /// A closing price.
-    State ClosingPrice = "closing_prices" by (symbol, date) {
+    Checkpoint ClosingPrice = "closing_prices" by (symbol, date) {
         /// The symbol.
         symbol: Id,
         /// The day.
@@ -49,7 +49,7 @@ table! {
 
 table! {
     /// What an instrument's positions are valued by.
-    State InstrumentTerms = "instrument_terms" by (symbol) {
+    Checkpoint InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
         symbol: Id,
         /// The currency of its prices.
@@ -63,7 +63,7 @@ table! {
 
 table! {
     /// Where an account belongs.
-    State AccountTerms = "account_terms" by (account_id) {
+    Checkpoint AccountTerms = "account_terms" by (account_id) {
         /// The account.
         account_id: Id,
         /// Its currency.
@@ -72,5 +72,23 @@ table! {
         book: Option<Text>,
         /// The effective time of its record.
         ts: EventTime,
+    }
+}
+
+table! {
+    /// A record of reference data that still counts: the last of each key, and of accounts every one.
+    Checkpoint ReferenceRecord = "reference_records" by (topic, key, ts, partition, offset) {
+        /// The topic.
+        topic: Text,
+        /// The record's key.
+        key: Text,
+        /// Its effective time.
+        ts: EventTime,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: u64,
+        /// Its JSON.
+        value: Text,
     }
 }

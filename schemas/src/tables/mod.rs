@@ -6,26 +6,27 @@
 //! | `order_events` | [`OrderEvent`] | append |
 //! | `open_orders` | [`OpenOrder`] | state |
 //! | `top_of_book` | [`TopOfBook`] | state |
-//! | `book_states` | [`BookState`] | state |
+//! | `book_states` | [`BookState`] | checkpoint |
 //! | `positions` | [`Position`] | state |
-//! | `position_bases` | [`HoldingState`] | state |
-//! | `position_trades` | [`HeldTrade`] | state |
+//! | `position_bases` | [`HoldingState`] | checkpoint |
+//! | `position_trades` | [`HeldTrade`] | checkpoint |
 //! | `portfolios` | [`Portfolio`] | state |
-//! | `portfolio_peaks` | [`DrawdownState`] | state |
+//! | `portfolio_peaks` | [`DrawdownState`] | checkpoint |
 //! | `risk` | [`Risk`] | state |
-//! | `limit_alerts` | [`LimitAlertState`] | state |
+//! | `limit_alerts` | [`LimitAlertState`] | checkpoint |
 //! | `balances` | [`Balance`] | state |
 //! | `ledger_entries` | [`LedgerEntry`] | append |
-//! | `posted_transactions` | [`PostedTransaction`] | state |
+//! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
-//! | `fraud_events` | [`ScoredEvent`] | state |
+//! | `fraud_events` | [`ScoredEvent`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
-//! | `last_prices` | [`LastPrice`] | state |
-//! | `last_rates` | [`LastRate`] | state |
-//! | `closing_prices` | [`ClosingPrice`] | state |
-//! | `instrument_terms` | [`InstrumentTerms`] | state |
-//! | `account_terms` | [`AccountTerms`] | state |
-//! | `admitted` | [`Admitted`] | state |
+//! | `last_prices` | [`LastPrice`] | checkpoint |
+//! | `last_rates` | [`LastRate`] | checkpoint |
+//! | `closing_prices` | [`ClosingPrice`] | checkpoint |
+//! | `instrument_terms` | [`InstrumentTerms`] | checkpoint |
+//! | `account_terms` | [`AccountTerms`] | checkpoint |
+//! | `reference_records` | [`ReferenceRecord`] | checkpoint |
+//! | `admitted` | [`Admitted`] | checkpoint |
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
@@ -48,7 +49,7 @@ pub use cell::{Cell, CellError};
 pub use decisions::{Alert, Decision, Reason};
 pub use fraud::ScoredEvent;
 pub use ledger::{Balance, LedgerEntry, PostedTransaction};
-pub use market::{AccountTerms, ClosingPrice, InstrumentTerms, LastPrice, LastRate};
+pub use market::{AccountTerms, ClosingPrice, InstrumentTerms, LastPrice, LastRate, ReferenceRecord};
 pub use positions::{DrawdownState, HeldTrade, HoldingState, Portfolio, Position};
 pub use risk::{LimitAlertState, Risk};
 pub(crate) use row::table;

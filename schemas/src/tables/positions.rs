@@ -71,7 +71,7 @@ table! {
 
 table! {
     /// The part of a position that no bust can change any more. State of the positions, with [`HeldTrade`].
-    State HoldingState = "position_bases" by (account_id, symbol) {
+    Checkpoint HoldingState = "position_bases" by (account_id, symbol) {
         /// Whose.
         account_id: Id,
         /// Of what.
@@ -84,20 +84,28 @@ table! {
         base_realized: Money,
         /// The cash flow before the first held trade.
         base_cash_flow: Money,
-        /// The beginning: the row says no time.
+        /// The grid point at which the row became what it is.
         ts: EventTime,
     }
 }
 
 table! {
     /// A trade that is folded again if a bust takes back one before it. State of the positions.
-    State HeldTrade = "position_trades" by (account_id, symbol, number) {
+    Checkpoint HeldTrade = "position_trades" by (account_id, symbol, ts, rank, partition, offset, sequence) {
         /// Whose.
         account_id: Id,
         /// Of what.
         symbol: Id,
-        /// Counts the trades of the position in their order.
-        number: u64,
+        /// The effective time of its place.
+        ts: EventTime,
+        /// The topic's rank of its place.
+        rank: i32,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: u64,
+        /// The sequence of its place.
+        sequence: i64,
         /// The fill, if it is one that can be busted.
         fill_id: Option<Id>,
         /// Above zero: bought.
@@ -108,29 +116,19 @@ table! {
         fee: Money,
         /// What one unit was worth per point of price.
         multiplier: Factor,
-        /// The topic's rank of its place.
-        rank: i32,
-        /// The partition of its place.
-        partition: i32,
-        /// The offset of its place.
-        offset: u64,
-        /// The sequence of its place.
-        sequence: i64,
-        /// The effective time of its place.
-        ts: EventTime,
     }
 }
 
 table! {
     /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
-    State DrawdownState = "portfolio_peaks" by (scope) {
+    Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
         /// `account:ID` or `book:PATH`.
         scope: Id,
         /// The running peak of equity.
         peak: Money,
         /// The symbol with the greatest weight.
         heaviest: Option<Id>,
-        /// The beginning: the row says no time.
+        /// The grid point at which the row became what it is.
         ts: EventTime,
     }
 }

@@ -30,7 +30,7 @@ table! {
 
 table! {
     /// Which measure a standing limit alert belongs to. State of the limits.
-    State LimitAlertState = "limit_alerts" by (alert_id) {
+    Checkpoint LimitAlertState = "limit_alerts" by (alert_id) {
         /// The alert.
         alert_id: Id,
         /// The scope.

@@ -15,6 +15,8 @@ pub enum TableKind {
     Append,
     /// One row per key, replaced as it changes; `<name>_history` keeps every change.
     State,
+    /// One row per key, replaced as it changes: what operators remember. Without a history, which the facts are.
+    Checkpoint,
 }
 
 /// What is fixed about a table: its name, its kind and its key.

@@ -45,7 +45,7 @@ table! {
 
 table! {
     /// An event that was let through, so that it is known when it comes again. State of the admission.
-    State Admitted = "admitted" by (identity) {
+    Checkpoint Admitted = "admitted" by (identity) {
         /// The digest of topic, `type` or `status`, and id.
         identity: Text,
         /// The digest of what it says.

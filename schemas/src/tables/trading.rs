@@ -123,7 +123,7 @@ table! {
 table! {
     /// What a symbol's book is besides its orders. Together with `open_orders` and `top_of_book` it is all that the
     /// matching has to know to go on.
-    State BookState = "book_states" by (symbol) {
+    Checkpoint BookState = "book_states" by (symbol) {
         /// The instrument.
         symbol: Id,
         /// What the book does with orders.

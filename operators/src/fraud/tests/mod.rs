@@ -102,7 +102,7 @@ fn run_as(view: Fraud, customer_fields: &str, transactions: impl IntoIterator<It
 fn decisions(said: &Said<Fraud>) -> Vec<Decision> {
     let decision = |row| match row {
         FraudRow::Decision(decision) => Some(decision),
-        FraudRow::Alert(_) => None,
+        FraudRow::Alert(_) | FraudRow::Event(_) => None,
     };
     said.final_rows().into_iter().filter_map(decision).collect()
 }
@@ -110,7 +110,7 @@ fn decisions(said: &Said<Fraud>) -> Vec<Decision> {
 fn alerts(said: &Said<Fraud>) -> Vec<Alert> {
     let alert = |row| match row {
         FraudRow::Alert(alert) => Some(alert),
-        FraudRow::Decision(_) => None,
+        FraudRow::Decision(_) | FraudRow::Event(_) => None,
     };
     said.final_rows().into_iter().filter_map(alert).collect()
 }
