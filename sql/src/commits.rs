@@ -39,7 +39,7 @@ pub(crate) struct CommitFile {
     pub(crate) role: FileRole,
     /// Below the data directory.
     pub(crate) path: Box<str>,
-    /// The day on which all its rows' `ts` are; unknown for a day that has no four-digit name.
+    /// The day on which all its rows' `ts` are, or of a checkpoint the newest; unknown for a day that has no four-digit name.
     pub(crate) date: Option<Date>,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,

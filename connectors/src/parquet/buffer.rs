@@ -102,11 +102,16 @@ type Change<'a, R> = (&'a R, u64, isize);
 
 fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
     match R::SPEC.kind {
-        TableKind::Append => write_by_date(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), false),
-        TableKind::Checkpoint => write_by_date(target, FileRole::State, newest(changes).into_iter(), true),
+        TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), day_of),
+        // Nobody asks for a day of what is remembered, so a commit's rows are one file, on the day of the newest.
+        TableKind::Checkpoint => {
+            let rows = newest(changes);
+            let day = rows.iter().map(|(row, _)| day_of(*row)).max();
+            write_by_day(target, FileRole::State, rows.into_iter(), |row| day.unwrap_or(day_of(row)))
+        }
         TableKind::State => {
-            let mut files = write_by_date(target, FileRole::History, changes.iter().map(|(row, _, diff)| (*row, *diff)), true)?;
-            files.extend(write_by_date(target, FileRole::State, newest(changes).into_iter(), true)?);
+            let mut files = write_by_day(target, FileRole::History, changes.iter().map(|(row, _, diff)| (*row, *diff)), day_of)?;
+            files.extend(write_by_day(target, FileRole::State, newest(changes).into_iter(), day_of)?);
             Ok(files)
         }
     }
@@ -140,17 +145,21 @@ fn newest<'a, R: TableRow>(changes: &[Change<'a, R>]) -> Vec<(&'a R, isize)> {
     changes.chunk_by(same_key).filter_map(|group| group.last()).map(|(row, _, diff)| (*row, *diff)).collect()
 }
 
-/// One file per date that rows have.
-fn write_by_date<'a, R: TableRow>(
+/// The day that a row belongs to.
+fn day_of<R: TableRow>(row: &R) -> Date {
+    row.event_time().date()
+}
+
+/// One file per day.
+fn write_by_day<'a, R: TableRow>(
     target: Target<'_>,
     role: FileRole,
     changes: impl Iterator<Item = (&'a R, isize)>,
-    with_change: bool,
+    day: impl Fn(&R) -> Date,
 ) -> Result<Vec<CommittedFile>, CommitError> {
     let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
     for (row, diff) in changes {
-        let file =
-            dates.entry(row.event_time().date()).or_insert_with(|| FileRows { rows: Vec::new(), changes: with_change.then(Vec::new) });
+        let file = dates.entry(day(row)).or_insert_with(|| FileRows { rows: Vec::new(), changes: (role != FileRole::Rows).then(Vec::new) });
         // A fact that two equal events made stands twice.
         for _ in 0..diff.unsigned_abs() {
             file.rows.push(row);
