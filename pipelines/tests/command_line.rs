@@ -19,3 +19,19 @@ fn usage_errors_exit_with_2_and_failures_with_1_and_a_sentence() -> Result<()> {
     assert!(said.starts_with("headwater: ") && said.contains("/nonexistent-directory"), "{said}");
     Ok(())
 }
+
+#[test]
+fn cargo_run_without_a_name_means_headwater() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace: toml::Table = std::fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
+    let members = workspace.get("workspace").and_then(|workspace| workspace.get("default-members")).and_then(toml::Value::as_array);
+    let mut with_binaries = Vec::new();
+    for member in members.ok_or("no default-members")?.iter().filter_map(toml::Value::as_str) {
+        let manifest: toml::Table = std::fs::read_to_string(root.join(member).join("Cargo.toml"))?.parse()?;
+        if manifest.contains_key("bin") || root.join(member).join("src/main.rs").exists() {
+            with_binaries.push(member.to_owned());
+        }
+    }
+    assert_eq!(with_binaries, ["pipelines"]);
+    Ok(())
+}
