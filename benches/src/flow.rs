@@ -99,14 +99,7 @@ fn write_log(log: &Path, events: usize, partitions: u16) -> anyhow::Result<()> {
         transport.create_topic(topic.as_str(), if topic.is_table() { 1 } else { partitions })?;
     }
     let mut publisher = transport.publisher()?;
-    let mut records = workload(1, events);
-    loop {
-        let batch: Vec<_> = records.by_ref().take(10_000).collect();
-        if batch.is_empty() {
-            break;
-        }
-        publish(&batch, publisher.as_mut(), |topic| topic.as_str().to_owned())?;
-    }
+    publish(workload(1, events), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
     publisher.flush().context("writing the log")
 }
 

@@ -69,17 +69,10 @@ pub(crate) fn ingest(arguments: &IngestArguments) -> anyhow::Result<()> {
 }
 
 fn fill(publisher: &mut dyn Publisher, events: usize) -> anyhow::Result<usize> {
-    let mut records = workload(1, events * 2)
+    let records = workload(1, events * 2)
         .filter(|record| TOPICS.contains(&record.topic) && Event::decode(record.topic, None, Some(&record.value)).is_ok())
         .take(events);
-    let mut sent = 0;
-    loop {
-        let batch: Vec<_> = records.by_ref().take(10_000).collect();
-        if batch.is_empty() {
-            break;
-        }
-        sent += publish(&batch, publisher, |topic| topic.as_str().to_owned())?;
-    }
+    let sent = publish(records, publisher, |topic| topic.as_str().to_owned())?;
     publisher.flush()?;
     Ok(sent)
 }

@@ -57,7 +57,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
     let settings = SimulatorSettings { start: now(), ..SimulatorSettings::default() }.at_rate(arguments.rate);
     let mut simulator = Simulator::new(settings);
     let mut publisher = transport.publisher()?;
-    publish(&simulator.opening(), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
+    publish(simulator.opening(), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
     publisher.flush()?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -68,8 +68,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
             let began = Instant::now();
             let until = began + WARM_UP + Duration::from_secs(seconds);
             while Instant::now() < until {
-                let records = simulator.advance(now());
-                publish(&records, publisher.as_mut(), |topic| topic.as_str().to_owned())?;
+                publish(simulator.advance(now()), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
                 publisher.flush()?;
                 let at = Instant::now();
                 for topic in Topic::ALL.iter().filter(|_| at - began > WARM_UP) {

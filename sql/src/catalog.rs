@@ -45,11 +45,15 @@ impl Catalog {
         if !problems.is_empty() {
             return Err(CatalogError::Config(problems));
         }
-        let chain = Chain::open(data_dir, at)?;
-        let engine = Arc::new(Engine::start(data_dir, &config)?);
+        Self::over(Chain::open(data_dir, at)?, at.is_some(), config)
+    }
+
+    /// The catalog of a chain that was read already.
+    pub(crate) fn over(chain: Chain, pinned: bool, config: SqlConfig) -> Result<Self, CatalogError> {
+        let engine = Arc::new(Engine::start(chain.data(), &config)?);
         let current = Arc::new(CurrentCache::new());
         let snapshot = snapshot(&chain, &current, &config, &engine)?;
-        Ok(Self { config, pinned: at.is_some(), engine, current, newest: Mutex::new(Newest { chain, snapshot }) })
+        Ok(Self { config, pinned, engine, current, newest: Mutex::new(Newest { chain, snapshot }) })
     }
 
     /// The same data directory at another commit, or following the newest.

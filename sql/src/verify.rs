@@ -17,6 +17,7 @@ use headwater_connectors::parquet::record::Head;
 
 use crate::catalog::Catalog;
 use crate::commits::Chain;
+use crate::config::SqlConfig;
 use crate::error::{CatalogError, FileError, QueryError};
 use crate::render::Format;
 
@@ -104,7 +105,7 @@ pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     let chain = Chain::open(data, None)?;
     check_tail(&chain)?;
     let proof = check_files(&chain, threads)?;
-    let catalog = Catalog::open(data, Some(chain.last_id()))?;
+    let catalog = Catalog::over(chain, true, SqlConfig::default())?;
     INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
     Ok(proof)
 }

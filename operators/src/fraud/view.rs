@@ -124,10 +124,9 @@ impl View for Fraud {
         let whereabouts = customers.whereabouts(account, event.ts);
         let record = Record::new(place, &event, whereabouts, &self.pack.kept);
         state.take(&self.pack, record, place.event_time());
-        let expiry = self.first_expiry(state);
-        if expiry.is_some_and(|expiry| state.timer.is_none_or(|timer| expiry < timer)) {
-            state.timer = expiry;
-            expiry.into_iter().for_each(|expiry| out.set_timer(expiry));
+        if let Some(expiry) = self.first_expiry(state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
+            state.timer = Some(expiry);
+            out.set_timer(expiry);
         }
     }
 

@@ -71,7 +71,6 @@ impl SymbolState {
     /// The base's row; as it was said, unless it is another one.
     fn base_row(&self, account: &Id, symbol: &Id, as_of: u64) -> HoldingState {
         let base = self.recent.base;
-        let ts = self.said_base.as_ref().map_or(EventTime::from_effective(as_of), |said| said.ts);
         let row = HoldingState {
             account_id: account.clone(),
             symbol: symbol.clone(),
@@ -79,9 +78,10 @@ impl SymbolState {
             base_cost: base.cost,
             base_realized: base.realized,
             base_cash_flow: base.cash_flow,
-            ts,
+            ts: EventTime::from_effective(as_of),
         };
-        if self.said_base.as_ref() == Some(&row) { row } else { HoldingState { ts: EventTime::from_effective(as_of), ..row } }
+        let said = self.said_base.clone().filter(|said| *said == HoldingState { ts: said.ts, ..row.clone() });
+        said.unwrap_or(row)
     }
 
     /// Says what has changed.
@@ -199,13 +199,13 @@ fn account_of(event: &PositionEvent) -> &Id {
     }
 }
 
-impl PositionState {
-    fn touch(&mut self, symbol: &Id) {
-        if !self.touched.contains(symbol) {
-            self.touched.push(symbol.clone());
-        }
+fn touch(touched: &mut Vec<Id>, symbol: &Id) {
+    if !touched.contains(symbol) {
+        touched.push(symbol.clone());
     }
+}
 
+impl PositionState {
     fn trade(&mut self, symbol: &Id, kept: Kept, horizon: u64) -> Option<()> {
         if !self.symbols.contains_key(symbol) {
             self.symbols.insert(symbol.clone(), SymbolState::default());
@@ -213,15 +213,15 @@ impl PositionState {
         let held = self.symbols.get_mut(symbol)?;
         held.recent.forget(kept.place.time.saturating_sub(horizon));
         held.sums = held.recent.add(held.sums, kept)?;
-        self.touch(symbol);
+        touch(&mut self.touched, symbol);
         Some(())
     }
 
     fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Result<(), (ErrorCode, &'static str)> {
         for (symbol, held) in &mut self.symbols {
             held.recent.forget(place.time.saturating_sub(horizon));
-            if !held.recent.gone.is_empty() && !self.touched.contains(symbol) {
-                self.touched.push(symbol.clone());
+            if !held.recent.gone.is_empty() {
+                touch(&mut self.touched, symbol);
             }
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
@@ -232,7 +232,7 @@ impl PositionState {
         let overflow = (ErrorCode::Overflow, "without the fill the position would not fit 19 integer digits");
         held.sums = held.recent.bust(fill_id).ok_or(overflow)?;
         let symbol = symbol.clone();
-        self.touch(&symbol);
+        touch(&mut self.touched, &symbol);
         Ok(())
     }
 }

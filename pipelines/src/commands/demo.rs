@@ -146,7 +146,7 @@ impl Producers {
     /// Publishes what was before the producers began; how many records there were.
     fn open(&self, simulator: &mut Simulator) -> anyhow::Result<usize> {
         let mut publisher = self.transport.publisher()?;
-        let count = publish(&simulator.opening(), publisher.as_mut(), |topic| self.config.source.name_of(topic))?;
+        let count = publish(simulator.opening(), publisher.as_mut(), |topic| self.config.source.name_of(topic))?;
         publisher.flush()?;
         Ok(count)
     }
@@ -182,7 +182,7 @@ impl Producers {
         let began = Instant::now();
         while !self.stop.load(Ordering::Relaxed) && until.is_none_or(|until| began.elapsed() < until) {
             thread::sleep(STEP);
-            count += publish(&simulator.advance(now()), publisher.as_mut(), name)?;
+            count += publish(simulator.advance(now()), publisher.as_mut(), name)?;
             publisher.flush()?;
         }
         Ok(count)

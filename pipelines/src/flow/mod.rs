@@ -119,7 +119,5 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
 
     let (tables, done) = sinks.finish(scope);
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
-    let mut commit_settings = settings.commit.clone();
-    commit_settings.grid_interval = settings.valuation_interval;
-    commit(scope, commit_settings, tables, progress, done, ends);
+    commit(scope, settings.commit.clone(), tables, progress, done, ends);
 }

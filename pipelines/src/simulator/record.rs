@@ -27,11 +27,17 @@ impl Record {
 
 /// Sends records, in their order, and says how many. It does not flush: whoever paces the simulator knows how often what
 /// was sent must be stored.
-pub fn publish(records: &[Record], publisher: &mut dyn Publisher, names: impl Fn(Topic) -> String) -> Result<usize, TransportError> {
+pub fn publish(
+    records: impl IntoIterator<Item = Record>,
+    publisher: &mut dyn Publisher,
+    names: impl Fn(Topic) -> String,
+) -> Result<usize, TransportError> {
     let mut known: BTreeMap<Topic, String> = BTreeMap::new();
+    let mut count = 0;
     for record in records {
         let name = known.entry(record.topic).or_insert_with(|| names(record.topic));
         publisher.send(name, record.key.as_deref().map(str::as_bytes), Some(&record.value))?;
+        count += 1;
     }
-    Ok(records.len())
+    Ok(count)
 }

@@ -287,7 +287,7 @@ fn publishing_sends_every_record_to_its_topic() -> Result<(), TransportError> {
     }
     let (_, records) = minute(settings());
     let mut sent = Sent::default();
-    assert_eq!(publish(&records, &mut sent, |topic| format!("test.{topic}"))?, records.len());
+    assert_eq!(publish(records.clone(), &mut sent, |topic| format!("test.{topic}"))?, records.len());
     let expected = |record: &Record| (format!("test.{}", record.topic), record.key.clone(), record.value.clone());
     assert!(sent.0.into_iter().eq(records.iter().map(expected)));
     Ok(())
