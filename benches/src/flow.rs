@@ -60,6 +60,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
             transport,
             data: folder.path().join("data"),
             config,
+            accept_gaps: false,
             until_end: true,
             workers: arguments.workers,
             stop: Arc::default(),

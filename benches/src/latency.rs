@@ -92,6 +92,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
         transport,
         data,
         config,
+        accept_gaps: false,
         until_end: false,
         workers: arguments.workers,
         stop,

@@ -78,8 +78,8 @@ impl View for Admission {
         identity_digest(event)
     }
 
-    fn route(&self, event: &Event) -> u64 {
-        (identity_digest(event) >> 64) as u64
+    fn route(&self, identity: &u128) -> u64 {
+        (identity >> 64) as u64
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

@@ -3,12 +3,11 @@
 //! - **Key**: the record's. **Rows**: the record as it stands, which is the state too. A deletion takes it away.
 //!   **Ties**: the later place wins.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::marker::PhantomData;
 
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, ReferenceRecord, TableRow};
 use headwater_schemas::{Date, EventTime, Id, Placed, Text, Topic};
-use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
@@ -148,10 +147,6 @@ impl<R: Record> View for Latest<R> {
         event.key()
     }
 
-    fn route(&self, event: &Upsert<R>) -> u64 {
-        route(&event.key())
-    }
-
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
     fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<Self>) {
@@ -182,14 +177,6 @@ impl<R: Record> Persistent for Latest<R> {
     fn load(&self, saved: Vec<R>) -> Vec<(R::Key, Versions<R>)> {
         saved.into_iter().map(|record| (record.key(), Versions { said: Some(record.clone()), is: Some(record) })).collect()
     }
-}
-
-/// Which worker has a key: the same for every view that is keyed by it.
-pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
-    let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
-    // The high bits are the well-mixed ones, and the worker is the remainder.
-    hasher.finish() >> 20
 }
 
 #[cfg(test)]

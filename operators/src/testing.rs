@@ -80,7 +80,8 @@ pub fn run_with_restart<V: Persistent + Clone>(
     }
     let mut resumed = Fold::new(view.clone());
     for (key, state) in view.load(through(saved)) {
-        resumed.restore(key, state);
+        let timer = view.timer_of(&state);
+        resumed.restore(key, state, timer);
     }
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
     go_on(&mut resumed, rest, &mut said);

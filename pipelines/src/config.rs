@@ -8,11 +8,13 @@
 //!
 //! [source]
 //! budget_mib = 64               # what may be read ahead of the slowest partition
+//! stride = 1024                 # records of a partition that are read in one go: the step in which time goes on
 //! topic_prefix = ""
 //! aliases = { "transactions" = "transaction.created" }
 //!
 //! [commit]
 //! interval = "1s"               # at least: commits close at grid points
+//! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
 //!
 //! [valuation]
 //! interval = "1s"               # the event-time grid: a multiple of the tick
@@ -114,6 +116,8 @@ impl Default for TimeConfig {
 pub struct SourceConfig {
     /// MiB that all workers together may read ahead of the slowest partition. Default 64.
     pub budget_mib: u64,
+    /// Records of a partition that are read before the next one has its turn. Default 1024; above 4096 only memory grows.
+    pub stride: usize,
     /// What stands before every topic's name outside. Default nothing.
     pub topic_prefix: String,
     /// Topics that have another name outside (the prefix is put before it, too).
@@ -122,7 +126,7 @@ pub struct SourceConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self { budget_mib: 64, topic_prefix: String::new(), aliases: BTreeMap::new() }
+        Self { budget_mib: 64, stride: 1024, topic_prefix: String::new(), aliases: BTreeMap::new() }
     }
 }
 
@@ -141,11 +145,13 @@ pub struct CommitConfig {
     /// The time between commits, at least: they close at grid points. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
+    /// Whether every record that is accepted gets a row in `audit`. Default true.
+    pub audit: bool,
 }
 
 impl Default for CommitConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1) }
+        Self { interval: Duration::from_secs(1), audit: true }
     }
 }
 
@@ -263,6 +269,9 @@ impl Config {
         }
         if self.source.budget_mib == 0 {
             problems.push("source.budget_mib is 0: give at least 1".to_owned());
+        }
+        if !(1..=1 << 20).contains(&self.source.stride) {
+            problems.push(format!("source.stride is {}: give 1 to {}", self.source.stride, 1 << 20));
         }
         for name in self.source.aliases.keys().filter(|name| Topic::from_word(name).is_none()) {
             problems.push(format!("source.aliases: {name:?} is not a topic"));

@@ -2,6 +2,7 @@
 //!
 //! - [`flow`]: the dataflow, from topics to tables, to be read top to bottom.
 //! - [`run`]: running it. [`config`]: what can be configured. [`location`]: where topics are.
+//! - [`resume`], [`remembered`]: where a restart goes on, in the topics and in the operators.
 //! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other things that the binary can do.
@@ -19,6 +20,8 @@ pub mod http;
 pub mod location;
 pub mod metrics;
 pub mod progress;
+pub mod remembered;
+pub mod resume;
 pub mod run;
 pub mod simulator;
 pub mod wall_clock;

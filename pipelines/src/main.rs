@@ -55,9 +55,12 @@ struct SourceArguments {
 struct RunArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// The directory for the tables. It must be empty: one data directory is one run.
+    /// The directory for the tables. If it holds commits, the run goes on from the last one.
     #[arg(long)]
     data: PathBuf,
+    /// Goes on even where records are gone that the last commit counts on: expired, or their topic created anew.
+    #[arg(long)]
+    accept_gaps: bool,
     /// Handles all that is there now, commits, and exits. Otherwise runs until Ctrl-C or SIGTERM.
     #[arg(long)]
     until_end: bool,
@@ -113,6 +116,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 transport: arguments.source.source.open(&config)?,
                 data: arguments.data,
                 config,
+                accept_gaps: arguments.accept_gaps,
                 until_end: arguments.until_end,
                 workers: usize::from(arguments.workers),
                 stop: stop_signal()?,

@@ -3,19 +3,22 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use headwater_connectors::parquet::commit::CommitSettings;
+use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Steps};
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::source::{Mode, SourceCounters, SourceSettings};
-use headwater_connectors::transport::{PartitionState, Transport};
+use headwater_connectors::transport::Transport;
 use headwater_operators::fraud::Pack;
 use headwater_schemas::Topic;
 
 use crate::config::{Config, SourceConfig};
 use crate::flow::{self, FlowSettings};
 use crate::metrics::Metrics;
+use crate::remembered::Remembered;
+use crate::resume::{Partitions, Positions, positions};
 use crate::{http, location, progress, wall_clock};
 
 /// What to run.
@@ -26,6 +29,8 @@ pub struct Run {
     pub data: PathBuf,
     /// How.
     pub config: Config,
+    /// Whether to go on where records are gone that the last commit counts on.
+    pub accept_gaps: bool,
     /// Whether to end with what is there now.
     pub until_end: bool,
     /// Threads that work.
@@ -38,12 +43,25 @@ pub struct Run {
     pub show_progress: bool,
 }
 
+/// What crash tests set, as `<step>:<commit>`: the process kills itself there.
+const KILL_AT: &str = "HEADWATER_KILL_AT";
+
+/// Follows the steps of commits, for tests that have to die at one of them.
+fn steps() -> Steps {
+    let kill_at = std::env::var(KILL_AT).ok();
+    Arc::new(move |step, commit_id| {
+        if kill_at.as_ref().is_some_and(|at| *at == format!("{}:{commit_id}", step.name())) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    })
+}
+
 /// How long a worker sleeps at most when it has nothing to do.
 const PARK: Duration = Duration::from_millis(10);
 
 /// Runs until the source's end, a stop, or an error.
 pub fn run(run: Run) -> anyhow::Result<()> {
-    let directory = DataDirectory::open_empty(&run.data)?;
+    let (directory, chain) = DataDirectory::open(&run.data)?;
     let Some(partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
@@ -51,7 +69,9 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();
-    let settings = settings(&run, partitions, &counters, &metrics, &failure)?;
+    let resumed = resume(&run, &chain, &partitions)?;
+    drop(chain);
+    let settings = settings(&run, partitions, resumed, &counters, &metrics, &failure)?;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&run.config.http.address, Arc::clone(&metrics))?;
@@ -67,7 +87,33 @@ pub fn run(run: Run) -> anyhow::Result<()> {
 /// How soon brokers that are away are asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-type Partitions = std::collections::BTreeMap<Topic, Vec<PartitionState>>;
+/// Where a run begins.
+#[derive(Default)]
+struct Resumed {
+    before: Option<ChainEnd>,
+    positions: Positions,
+    remembered: Remembered,
+}
+
+/// Where the last commit ended, what was remembered there, and where each partition is read on.
+fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
+    let Some(last) = chain.commits().last() else { return Ok(Resumed::default()) };
+    let time = &run.config.time;
+    for (name, now, then) in [
+        ("time.tick_interval", nanos(time.tick_interval), last.tick_interval),
+        ("valuation.interval", nanos(run.config.valuation.interval), last.grid_interval),
+    ] {
+        if now != then {
+            let (now, then) = (Duration::from_nanos(now), Duration::from_nanos(then));
+            bail!("{name} is {now:?}, and {} was begun with {then:?}: set it to that, or replay into another directory", run.data.display());
+        }
+    }
+    let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;
+    let began = Instant::now();
+    let remembered = Remembered::read(chain)?;
+    tracing::info!(commit = last.commit_id, seconds = began.elapsed().as_secs_f64(), "going on");
+    Ok(Resumed { before: chain.end(), positions, remembered })
+}
 
 /// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
 fn partitions(run: &Run) -> anyhow::Result<Option<Partitions>> {
@@ -108,6 +154,7 @@ impl Failure {
 fn settings(
     run: &Run,
     partitions: Partitions,
+    resumed: Resumed,
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
     failure: &Failure,
@@ -126,26 +173,31 @@ fn settings(
             transport: Arc::clone(&run.transport),
             partitions: Arc::new(partitions),
             names: Arc::new(names(&config.source)),
-            start: Arc::default(),
-            start_tick: 0,
+            start: Arc::new(resumed.positions),
+            start_tick: resumed.before.as_ref().map_or(0, |end| end.end_tick),
             tick_interval,
+            grid_ticks: nanos(config.valuation.interval) / tick_interval,
+            audit: config.commit.audit,
+            stride: config.source.stride,
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
             mode,
+            abandoned: Arc::default(),
             counters: Arc::clone(counters),
             failure: Arc::new(move |error| source_failure.set(&error)),
         },
         commit: CommitSettings {
             data: run.data.clone(),
+            before: resumed.before,
             interval: config.commit.interval,
             tick_interval,
             grid_interval: nanos(config.valuation.interval),
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took| published.committed(record, took, &at)),
+            steps: steps(),
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },
         horizon: nanos(config.time.horizon),
         reversal_horizon: nanos(config.ledger.reversal_horizon),
-        valuation_interval: nanos(config.valuation.interval),
         base_currency: config.valuation.base_currency.clone(),
         risk: config.risk.clone(),
         limits: config.limits.clone(),
@@ -158,6 +210,7 @@ fn settings(
             None => Pack::banking()?,
         },
         duplicates: Arc::default(),
+        remembered: Arc::new(resumed.remembered),
     })
 }
 
@@ -176,7 +229,7 @@ fn work(workers: usize, settings: &FlowSettings, metrics: &Arc<Metrics>, failure
         metrics.observe_operators(worker);
         worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings));
         while worker.has_dataflows() {
-            if failure.failed.load(Ordering::Relaxed) {
+            if failure.failed.load(Ordering::Relaxed) || settings.source.abandoned.load(Ordering::Relaxed) {
                 for dataflow in worker.installed_dataflows() {
                     worker.drop_dataflow(dataflow);
                 }

@@ -28,4 +28,4 @@ pub mod value;
 
 pub use place::{Place, Placed};
 pub use topic::Topic;
-pub use value::{Amount, Date, Decimal, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text};
+pub use value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use headwater_connectors::parquet::chain::Chain;
 
-use crate::commits::Chain;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::current::CurrentCache;

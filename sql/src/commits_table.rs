@@ -5,9 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
+use headwater_connectors::parquet::chain::Commit;
 use headwater_schemas::EventTime;
-
-use crate::commits::Commit;
 
 /// What a row is.
 pub(crate) const ABOUT: &str = "a commit: a range of ticks of all tables at once";
@@ -43,8 +42,8 @@ pub(crate) fn batch(commits: &[Arc<Commit>]) -> Result<RecordBatch, ArrowError> 
             numbers(|commit| commit.end_tick.saturating_sub(commit.first_tick)),
             numbers(|commit| commit.first_tick),
             numbers(|commit| commit.end_tick),
-            numbers(|commit| commit.rows),
-            numbers(|commit| commit.file_count as u64),
+            numbers(Commit::rows),
+            numbers(|commit| commit.files.len() as u64),
             Arc::new(times.with_timezone("UTC")),
             texts(|commit| &commit.hash),
             texts(|commit| &commit.previous_hash),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
 use headwater_connectors::parquet::record::FileRole;
 use rustc_hash::FxHashSet;
 
-use crate::commits::{Chain, Commit, CommitFile};
 use crate::current::CurrentCache;
 use crate::tables::Table;
 
@@ -39,13 +39,13 @@ impl Committed {
 
     /// The files of a table in a role, oldest commit first.
     pub(crate) fn files(&self, table: &'static Table, role: FileRole) -> impl Iterator<Item = &Arc<CommitFile>> {
-        self.commits.iter().flat_map(|commit| &commit.files).filter(move |file| file.belongs(table, role))
+        self.commits.iter().flat_map(|commit| &commit.files).filter(move |file| belongs(file, table, role))
     }
 
     /// The same, newest commit first, as far back as behind a commit.
     pub(crate) fn newest_files(&self, table: &'static Table, role: FileRole, behind: u64) -> impl Iterator<Item = &Arc<CommitFile>> {
         let commits = self.commits.iter().rev().take_while(move |commit| commit.commit_id > behind);
-        commits.flat_map(|commit| &commit.files).filter(move |file| file.belongs(table, role))
+        commits.flat_map(|commit| &commit.files).filter(move |file| belongs(file, table, role))
     }
 
     /// The files with these paths below the data directory.
@@ -54,8 +54,109 @@ impl Committed {
     }
 }
 
-impl CommitFile {
-    fn belongs(&self, table: &Table, role: FileRole) -> bool {
-        self.role == role && self.table.spec.name == table.spec.name
+fn belongs(file: &CommitFile, table: &Table, role: FileRole) -> bool {
+    file.role == role && *file.table == *table.spec.name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use headwater_connectors::parquet::chain::{Chain, ChainError};
+
+    use crate::testing::TestData;
+
+    fn message(data: &TestData, at: Option<u64>) -> String {
+        let error = Chain::open(data.path(), at).map(|chain| chain.last_id()).expect_err("an error");
+        error.to_string().replace(&data.path().display().to_string(), "DATA")
+    }
+
+    fn change(data: &TestData, commit_id: u64, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = data.record_path(commit_id);
+        let mut record = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut record);
+        fs::write(path, record.to_string()).unwrap();
+    }
+
+    fn three_commits() -> TestData {
+        let mut data = TestData::new();
+        (0..3).for_each(|_| assert!(data.commit(vec![]) > 0));
+        data
+    }
+
+    #[test]
+    fn the_chain_is_read_as_far_as_asked() {
+        let data = three_commits();
+        for (at, last) in [(None, 3), (Some(3), 3), (Some(2), 2), (Some(0), 0)] {
+            assert_eq!(Chain::open(data.path(), at).unwrap().last_id(), last, "{at:?}");
+        }
+        assert_eq!(
+            message(&data, Some(4)),
+            "there is no commit 4 in DATA: the last one is 3; give --at at most 3, or leave it out for the newest"
+        );
+    }
+
+    #[test]
+    fn a_directory_without_commits_is_an_empty_chain_and_no_directory_is_an_error() {
+        let data = TestData::new();
+        assert_eq!(Chain::open(data.path(), None).unwrap().last_id(), 0);
+        let missing = Chain::open(&data.path().join("nowhere"), None).map(|chain| chain.last_id());
+        assert!(matches!(missing, Err(ChainError::NoDataDirectory { .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn a_missing_record_is_a_gap_but_what_came_before_can_be_asked() {
+        let data = three_commits();
+        fs::remove_file(data.record_path(2)).unwrap();
+        assert_eq!(
+            message(&data, None),
+            "DATA/commits/2.json is missing although commit 3 is there: restore the file from a copy, or query what came before with --at 1"
+        );
+        assert_eq!(Chain::open(data.path(), Some(1)).unwrap().last_id(), 1);
+    }
+
+    #[test]
+    fn every_damage_is_told_with_file_and_mend() {
+        type Damage = Box<dyn Fn(&TestData)>;
+        let cases: Vec<(&str, Damage, &str)> = vec![
+            ("no JSON", Box::new(|data| fs::write(data.record_path(2), "{").unwrap()), "is damaged: EOF while parsing an object"),
+            ("changed", Box::new(|data| change(data, 2, |record| record["end_tick"] = 7.into())), "but what it says has the hash"),
+            (
+                "renamed",
+                Box::new(|data| {
+                    fs::copy(data.record_path(3), data.record_path(2)).unwrap();
+                }),
+                "it says that it is commit 3",
+            ),
+            ("unknown field", Box::new(|data| change(data, 2, |record| record["more"] = 7.into())), "unknown field `more`"),
+            (
+                "from the future",
+                Box::new(|data| change(data, 2, |record| record["format_version"] = 3.into())),
+                "has format_version 3, and this program reads 2: use the version of headwater that wrote it, or a newer one",
+            ),
+            ("another layout", Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":9}").unwrap()), "has format_version 9"),
+        ];
+        for (case, damage, expected) in cases {
+            let data = three_commits();
+            damage(&data);
+            let message = message(&data, None);
+            assert!(message.starts_with("DATA/commits/2.json ") && message.contains(expected), "{case}: {message}");
+            assert_eq!(Chain::open(data.path(), Some(1)).unwrap().last_id(), 1, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_record_must_follow_the_one_before() {
+        let (data, mut other) = (three_commits(), TestData::new());
+        other.commit(vec![crate::testing::facts(&[crate::testing::leg(
+            "t",
+            1,
+            "a",
+            "EUR",
+            headwater_schemas::Money::ZERO,
+            crate::testing::at(1, 0),
+        )])]);
+        fs::copy(other.record_path(1), data.record_path(1)).unwrap();
+        assert!(message(&data, None).contains("commits/2.json is damaged: its previous_hash "));
     }
 }

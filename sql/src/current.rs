@@ -20,6 +20,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use futures::{StreamExt, TryStreamExt};
+use headwater_connectors::parquet::chain::CommitFile;
+use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -27,9 +29,8 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::commits::CommitFile;
 use crate::committed::Committed;
-use crate::error::{FileError, QueryError};
+use crate::error::QueryError;
 use crate::tables::{CHANGE, Table, tables};
 
 /// How many files are read ahead of the fold.

@@ -1,92 +1,21 @@
 //! What can go wrong: opening the catalog, and answering a query. Every message names the thing and the mend.
 
-use std::path::PathBuf;
-
 use arrow::error::ArrowError;
+use headwater_connectors::parquet::chain::ChainError;
+use headwater_connectors::parquet::file::FileError;
 
 /// Why the commits cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The folder is not there.
-    #[error("there is no data directory {path}; give with --data the folder that `headwater run` or `headwater demo` writes")]
-    NoDataDirectory {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A commit was asked for that is not there yet.
-    #[error("there is no commit {at} in {data}: the last one is {last}; give --at at most {last}, or leave it out for the newest")]
-    BeyondLast {
-        /// The data directory.
-        data: PathBuf,
-        /// The commit asked for.
-        at: u64,
-        /// The last commit.
-        last: u64,
-    },
-    /// A record is missing, although a later one is there.
-    #[error(
-        "{path} is missing although commit {later} is there: restore the file from a copy, or query what came before with --at {before}"
-    )]
-    Gap {
-        /// The missing record.
-        path: PathBuf,
-        /// A commit that is there.
-        later: u64,
-        /// The last commit of the whole chain.
-        before: u64,
-    },
-    /// A file or folder cannot be read.
-    #[error("{path} cannot be read: {cause}")]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// A record is not what its writer wrote.
-    #[error("{path} is damaged: {cause}; restore the file from a copy, or query what came before with --at {before}")]
-    Damaged {
-        /// The record.
-        path: PathBuf,
-        /// What is wrong.
-        cause: String,
-        /// The commit before it.
-        before: u64,
-    },
-    /// A record has a layout from the future.
-    #[error(
-        "{path} has format_version {found}, and this program reads {known}: use the version of headwater that wrote it, or a newer one"
-    )]
-    UnknownVersion {
-        /// The record.
-        path: PathBuf,
-        /// The version that it has.
-        found: u64,
-        /// The version that this program reads.
-        known: u32,
-    },
+    /// The chain of commits is not whole.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// The settings are impossible.
     #[error("the SQL settings are impossible: {}", .0.join("; "))]
     Config(Vec<String>),
     /// The query engine cannot start.
     #[error("the query engine cannot start: {0}")]
     Engine(String),
-}
-
-/// A committed file that is not what its commit says.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "table {table}: {path} of commit {commit_id} {problem}; restore the file from a copy, and see with `headwater verify` whether more is damaged"
-)]
-pub struct FileError {
-    /// The table.
-    pub table: &'static str,
-    /// The file.
-    pub path: PathBuf,
-    /// The commit that names it.
-    pub commit_id: u64,
-    /// What is wrong with it.
-    pub problem: String,
 }
 
 /// Why a query has no answer.

@@ -31,11 +31,11 @@
 //!
 //! | modules | one idea |
 //! |---|---|
-//! | `catalog`, `commits`, `committed` | a data directory; the chain of its commits, checked by hash; what exists at one of them |
+//! | `catalog`, `committed` | a data directory; what its chain of commits says that exists at one of them |
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
-//! | `scan`, `files` | append tables and histories: the files that commits name, and what is wrong with a damaged one |
+//! | `scan` | append tables and histories: the files that commits name |
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
@@ -47,7 +47,6 @@
 //! with a name, in `sql/views`.
 
 mod catalog;
-mod commits;
 mod commits_table;
 mod committed;
 mod config;
@@ -55,7 +54,6 @@ mod current;
 mod describe;
 mod engine;
 mod error;
-mod files;
 mod limits;
 mod names;
 mod prompt;
@@ -75,7 +73,7 @@ mod views;
 
 pub use catalog::{Catalog, QueryResult};
 pub use config::SqlConfig;
-pub use error::{CatalogError, FileError, QueryError};
+pub use error::{CatalogError, QueryError};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Summary};

@@ -25,7 +25,9 @@ use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
 use crate::engine::{Engine, broke_off};
-use crate::error::{FileError, QueryError};
+use headwater_connectors::parquet::file::FileError;
+
+use crate::error::QueryError;
 use crate::readable::{may_be_a_file, readable};
 use crate::statement::{Statement, parse, plan_only_reads};
 

@@ -4,7 +4,7 @@ use datafusion::common::DataFusionError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use crate::error::{FileError, QueryError};
+use crate::error::QueryError;
 use crate::names::Relation;
 use crate::session::{CATALOG, SCHEMA};
 
@@ -43,8 +43,8 @@ pub(crate) fn may_be_a_file(error: &DataFusionError) -> bool {
 fn our_own(error: &DataFusionError) -> Option<QueryError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(QueryError::File(FileError { table, path, commit_id, problem })) = error.downcast_ref() {
-            return Some(FileError { table, path: path.clone(), commit_id: *commit_id, problem: problem.clone() }.into());
+        if let Some(QueryError::File(error)) = error.downcast_ref() {
+            return Some(error.clone().into());
         }
         if let Some(QueryError::Execution(text)) = error.downcast_ref() {
             return Some(QueryError::Execution(text.clone()));

@@ -22,10 +22,10 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::EventTime;
 
-use crate::commits::CommitFile;
 use crate::committed::Committed;
 use crate::tables::{COMMIT_ID, Table};
 

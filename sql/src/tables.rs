@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::{
-    AccountTerms, Admitted, Alert, Balance, BookState, ClosingPrice, DeadLetter, Decision, DrawdownState, Execution, HeldTrade,
+    AccountTerms, Admitted, Alert, Audit, Balance, BookState, ClosingPrice, DeadLetter, Decision, DrawdownState, Execution, HeldTrade,
     HoldingState, InstrumentTerms, LastPrice, LastRate, LedgerEntry, LimitAlertState, OpenOrder, OrderEvent, Portfolio, Position,
     PostedTransaction, ReferenceRecord, Remap, Risk, ScoredEvent, TableKind, TableRow, TableSpec, TopOfBook,
 };
@@ -58,6 +58,7 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         table::<AccountTerms>("where an account belongs"),
         table::<ReferenceRecord>("a record of reference data that still counts"),
         table::<Admitted>("an event that was let through, to know it when it comes again"),
+        table::<Audit>("a record that was accepted, chained to the one before in its partition"),
         table::<DeadLetter>("a record that was not taken, with the reason"),
         table::<Remap>("where the wall clock decided something"),
     ]

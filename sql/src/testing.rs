@@ -97,6 +97,7 @@ impl TestData {
             first_tick: (commit_id - 1) * 100,
             end_tick: commit_id * 100,
             tick_interval_ns: 10_000_000,
+            grid_interval_ns: 1_000_000_000,
             workers: 1,
             files,
             partitions: vec![],

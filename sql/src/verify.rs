@@ -7,18 +7,17 @@
 //! 3. Every file of every commit has its size and its SHA-256; files are read in parallel.
 //! 4. The books, in SQL over those files ([`INVARIANTS`]).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use headwater_connectors::parquet::directory::head_path;
-use headwater_connectors::parquet::record::Head;
+use headwater_connectors::parquet::chain::{Chain, ChainError};
+use headwater_connectors::parquet::file::FileError;
 
 use crate::catalog::Catalog;
-use crate::commits::Chain;
 use crate::config::SqlConfig;
-use crate::error::{CatalogError, FileError, QueryError};
+use crate::error::{CatalogError, QueryError};
 use crate::render::Format;
 
 /// What must hold at every commit: a name, and a query that finds what breaks it.
@@ -56,27 +55,10 @@ pub struct Proof {
 pub enum Break {
     /// The chain of commits.
     #[error(transparent)]
-    Chain(#[from] CatalogError),
-    /// The end of the chain.
-    #[error(
-        "{path} says that commit {commit_id} was published, and the last record is that of commit {last}: restore the records from a copy"
-    )]
-    Tail {
-        /// The file that says so.
-        path: PathBuf,
-        /// The commit it names.
-        commit_id: u64,
-        /// The last commit there is.
-        last: u64,
-    },
-    /// What names the end of the chain.
-    #[error("{path} {problem}: restore it from a copy")]
-    Head {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Chain(#[from] ChainError),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
     /// A committed file.
     #[error(transparent)]
     File(#[from] FileError),
@@ -103,35 +85,11 @@ pub enum Break {
 /// Proves a data directory, reading files on so many threads.
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     let chain = Chain::open(data, None)?;
-    check_tail(&chain)?;
+    chain.check_tail()?;
     let proof = check_files(&chain, threads)?;
     let catalog = Catalog::over(chain, true, SqlConfig::default())?;
     INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
     Ok(proof)
-}
-
-/// `HEAD` is written behind the record, so it may be one commit behind, but never ahead.
-fn check_tail(chain: &Chain) -> Result<(), Break> {
-    let path = head_path(chain.data());
-    let last = chain.last_id();
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && last <= 1 => return Ok(()),
-        Err(error) => return Err(Break::Head { path, problem: format!("cannot be read ({error})") }),
-    };
-    let head: Head =
-        serde_json::from_slice(&text).map_err(|error| Break::Head { path: path.clone(), problem: format!("is damaged ({error})") })?;
-    if head.commit_id > last {
-        return Err(Break::Tail { path, commit_id: head.commit_id, last });
-    }
-    let named = chain.commits().iter().find(|commit| commit.commit_id == head.commit_id);
-    match named.filter(|commit| commit.hash != head.hash) {
-        Some(commit) => {
-            let problem = format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
-            Err(Break::Head { path, problem })
-        }
-        None => Ok(()),
-    }
 }
 
 fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
@@ -182,8 +140,10 @@ fn check_invariant(catalog: &Catalog, name: &'static str, query: &str) -> Result
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
-    use headwater_connectors::parquet::directory::record_path;
+    use headwater_connectors::parquet::directory::{head_path, record_path};
+    use headwater_connectors::parquet::record::Head;
     use headwater_schemas::Money;
 
     use super::*;

@@ -58,18 +58,6 @@ fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_data_directory_with_commits_is_refused_in_one_sentence() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
-    write_log(&log, "transactions", 0, "")?;
-    let source = format!("log:{}", log.display());
-    run(&source, &data, PLAIN)?;
-    let again = run(&source, &data, PLAIN).map_err(|error| error.to_string());
-    assert!(again.is_err_and(|error| error.contains("already holds commits") && error.contains("--data")));
-    Ok(())
-}
-
-#[test]
 fn published_lines_arrive_and_topics_are_listed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let source = format!("log:{}", folder.path().join("log").display());

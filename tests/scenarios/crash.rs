@@ -1,31 +1,84 @@
-//! A run that is killed leaves a directory whose last commit is whole and readable.
+//! Processes that are killed, at every step of a commit and at any time: the tables end as if nothing had happened.
+//!
+//! `HEADWATER_KILLS=200 cargo test -p headwater-tests crash` kills two hundred times instead of forty.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::Result;
-use headwater_tests::pipeline::{PLAIN, assert_invariants, rows, start};
-use headwater_tests::prices;
+use anyhow::{Context, Result};
+use headwater_connectors::parquet::commit::Step;
+use headwater_tests::market;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, succeed};
+use headwater_tests::prices::Dice;
 
-use crate::real_prices::write_market;
+/// Commits and strides so small that there are many of both.
+const MANY_COMMITS: &str = "[source]\nstride = 32\n";
+
+fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
+    let mut command = command_with(source, data, Way { workers, ..PLAIN }, MANY_COMMITS, "5ms")?;
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// The number of the last commit, as the directory shows it.
+fn last_commit(data: &Path) -> u64 {
+    let entries = std::fs::read_dir(data.join("commits")).into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok());
+    numbers.max().unwrap_or(0)
+}
+
+/// Lets a run die, at a step or after a while; whether it did, or was over before.
+fn kill(mut command: Command, data: &Path, step: Option<Step>, dice: &mut Dice) -> Result<bool> {
+    let Some(step) = step else {
+        let mut process = command.spawn()?;
+        std::thread::sleep(Duration::from_millis(100 + dice.below(300)));
+        process.kill()?;
+        let output = process.wait_with_output()?;
+        return if output.status.code().is_none() { Ok(true) } else { succeed(output).map(|()| false) };
+    };
+    let at = last_commit(data) + 1 + dice.below(2);
+    let output = command.env("HEADWATER_KILL_AT", format!("{}:{at}", step.name())).output()?;
+    if output.status.code().is_none() { Ok(true) } else { succeed(output).map(|()| false) }
+}
 
 #[test]
-fn what_a_killed_run_has_committed_is_whole() -> Result<()> {
+fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()> {
+    let kills: usize = std::env::var("HEADWATER_KILLS").ok().map_or(Ok(40), |count| count.parse()).context("HEADWATER_KILLS")?;
     let folder = tempfile::tempdir()?;
-    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
-    write_market(&log, 3000, &prices::fills(2900, 6, 6, 11))?;
-    let mut process = start(&format!("log:{}", log.display()), &data, PLAIN)?;
-    let begun = Instant::now();
-    while !data.join("commits/2.json").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
+    let log = folder.path().join("log");
+    market::write(&log, &market::workload(24_000, 2, 7))?;
+    let source = format!("log:{}", log.display());
+    let undisturbed = folder.path().join("undisturbed");
+    succeed(run_command(&source, &undisturbed, 2)?.output()?)?;
+    let expected = everything(&undisturbed)?;
+
+    let mut dice = Dice(11);
+    let mut killed = BTreeMap::<String, usize>::new();
+    let mut directory = 0;
+    while killed.values().sum::<usize>() < kills {
+        directory += 1;
+        let data = folder.path().join(format!("killed{directory}"));
+        // Until a run comes through, each of the others goes on where the one before it died.
+        loop {
+            let count: usize = killed.values().sum();
+            let step = Step::ALL.get(count / 2 % Step::ALL.len()).copied().filter(|_| count.is_multiple_of(2));
+            let workers = u16::try_from(1 + dice.below(3))?;
+            if count >= kills || !kill(run_command(&source, &data, workers)?, &data, step, &mut dice)? {
+                break;
+            }
+            *killed.entry(step.map_or("any time".to_owned(), Step::name)).or_default() += 1;
+        }
+        succeed(run_command(&source, &data, 1)?.output()?)?;
+        assert_same(&expected, &everything(&data)?, &format!("directory {directory}, after {killed:?}"));
+        assert_invariants(&data)?;
+        // Nothing is left of what was begun.
+        assert_eq!(std::fs::read_dir(data.join("staging"))?.count(), 0, "staging");
+        std::fs::remove_dir_all(&data)?;
     }
-    process.kill()?;
-    process.wait()?;
-    assert!(data.join("commits/2.json").exists(), "the run was over, or stuck, before it could be killed");
-    // Every file that a commit names is there, with the rows that it should have.
-    let commits = rows(&data, "SELECT commit_id FROM commits ORDER BY commit_id")?;
-    assert!(commits.len() >= 2 && commits.iter().enumerate().all(|(place, id)| *id == (place + 1).to_string()), "{commits:?}");
-    for table in ["positions", "positions_history", "portfolios_history", "risk"] {
-        rows(&data, &format!("SELECT * FROM {table}"))?;
-    }
-    assert_invariants(&data)
+    let every_kind = Step::ALL.len() + 1;
+    assert!(killed.len() == every_kind || kills < 2 * every_kind, "every kind of death: {killed:?}");
+    println!("killed: {killed:?} in {directory} directories");
+    Ok(())
 }

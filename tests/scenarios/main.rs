@@ -4,4 +4,5 @@ mod badness;
 mod crash;
 mod kafka;
 mod real_prices;
+mod restart;
 mod simulated_market;

@@ -169,7 +169,7 @@ fn the_golden_risk_figures_hold() -> Result<()> {
     write_market(&log, 253, &[])?;
     write_log(&log, "fills", 0, &fills)?;
     let source = format!("log:{}", log.display());
-    succeed(command_with(&source, &data, PLAIN, "[risk]\nmethods = [\"historical\", \"parametric\", \"ewma\"]\n")?.output()?)?;
+    succeed(command_with(&source, &data, PLAIN, "[risk]\nmethods = [\"historical\", \"parametric\", \"ewma\"]\n", "200ms")?.output()?)?;
     let var = |data: &Path, method: &str, confidence: f64, column: &str| {
         let query = format!(
             "SELECT CAST({column} AS DOUBLE) FROM risk WHERE scope = 'account:a0' AND method = '{method}' AND confidence = {confidence}"
@@ -189,7 +189,7 @@ fn the_golden_risk_figures_hold() -> Result<()> {
     assert_close(&var(&data, "ewma", 0.99, "var")?, &[74592.8992], 1e-3)?;
 
     let linear = folder.path().join("linear");
-    succeed(command_with(&source, &linear, PLAIN, "[risk]\nquantile = \"linear\"\n")?.output()?)?;
+    succeed(command_with(&source, &linear, PLAIN, "[risk]\nquantile = \"linear\"\n", "200ms")?.output()?)?;
     for (confidence, value) in [(0.95, 55398.4783), (0.975, 64790.6974), (0.99, 67430.1656)] {
         assert_close(&var(&linear, "historical", confidence, "var")?, &[value], 1e-3)?;
     }

@@ -1,30 +1,14 @@
 //! The simulator's market, bank, frauds and faults, in several ways.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use anyhow::Result;
-use headwater::simulator::{SimulatorSettings, Workload};
-use headwater_connectors::transport::partition_of;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables, write_log};
-
-/// Writes simulated records into a log with so many partitions a topic.
-fn write_workload(log: &Path, records: usize, partitions: u16) -> Result<()> {
-    let settings = SimulatorSettings { history_days: 30, retail_customers: 100, ..SimulatorSettings::default() };
-    let mut files = BTreeMap::<(String, u16), String>::new();
-    for record in Workload::new(settings, records) {
-        let partition = record.key.as_ref().map_or(0, |key| partition_of(key.as_bytes(), partitions));
-        let line = String::from_utf8_lossy(&record.value).replace('\n', " ");
-        *files.entry((record.topic.to_string(), partition)).or_default() += &format!("{line}\n");
-    }
-    files.iter().try_for_each(|((topic, partition), lines)| write_log(log, topic, *partition, lines))
-}
+use headwater_tests::market;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables};
 
 #[test]
 fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
-    write_workload(&log, 12_000, 2)?;
+    market::write(&log, &market::workload(12_000, 2, 1))?;
     let source = format!("log:{}", log.display());
     let mut expected = None;
     for (number, way) in [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }].into_iter().enumerate() {

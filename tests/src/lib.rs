@@ -10,6 +10,7 @@
 //!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`TABLES`](pipeline::TABLES) of two runs;
 //!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
+//! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
 //!   so and passes; with `CI=true` it fails.
@@ -24,11 +25,13 @@
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
-//! | `crash` | a run is killed after its second commit | commits have no gap, tables can be read, invariants hold |
+//! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
+//! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
 //! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
 //!
 //! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
 //! run**: one that goes on until it is told to stop.
 
+pub mod market;
 pub mod pipeline;
 pub mod prices;

@@ -60,14 +60,14 @@ pub const PLAIN: Way = Way { workers: 1, tick: "10ms" };
 
 /// The command of a bounded run.
 pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
-    command_with(source, data, way, "")
+    command_with(source, data, way, "", "200ms")
 }
 
-/// The same with more of a configuration.
-pub fn command_with(source: &str, data: &Path, way: Way, more: &str) -> Result<Command> {
+/// The same with more of a configuration, and another time between commits.
+pub fn command_with(source: &str, data: &Path, way: Way, more: &str, interval: &str) -> Result<Command> {
     let config = data.with_extension("toml");
     let tick = way.tick;
-    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"200ms\"\n{more}");
+    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\n{more}");
     std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);
@@ -127,8 +127,23 @@ pub fn tables(data: &Path) -> Result<BTreeMap<&'static str, Vec<String>>> {
     TABLES.into_iter().map(table).collect()
 }
 
+/// The same of two runs on the same topics with the same tick: also what depends on offsets, and every change.
+pub fn everything(data: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let relations = rows(data, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")?;
+    let stored = relations.into_iter().filter(|name| {
+        let table = name.strip_suffix("_history").unwrap_or(name);
+        headwater_sql::tables().iter().any(|known| known.spec.name == table)
+    });
+    let table = |name: String| {
+        let mut rows = rows(data, &format!("SELECT * EXCEPT (commit_id) FROM {name}"))?;
+        rows.sort_unstable();
+        Ok((name, rows))
+    };
+    stored.map(table).collect()
+}
+
 /// Compares all tables, and says the first difference.
-pub fn assert_same(expected: &BTreeMap<&'static str, Vec<String>>, actual: &BTreeMap<&'static str, Vec<String>>, what: &str) {
+pub fn assert_same<N: Ord + std::fmt::Display>(expected: &BTreeMap<N, Vec<String>>, actual: &BTreeMap<N, Vec<String>>, what: &str) {
     for (table, rows) in expected {
         let others = actual.get(table).map(Vec::as_slice).unwrap_or_default();
         for (left, right) in rows.iter().zip(others) {

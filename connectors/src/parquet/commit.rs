@@ -29,11 +29,48 @@ use crate::source::SourceProgress;
 /// Called with a commit's record and the time that it took.
 pub type Published = Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>;
 
+/// A point in the making of a commit, in order. A process may die before or after any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The closing tick is named.
+    Closed,
+    /// A worker's files are written, in staging.
+    Staged,
+    /// Their content has reached the disk.
+    Synced,
+    /// They have their names.
+    Renamed,
+    /// Their names have reached the disk.
+    Settled,
+    /// The record is there: from here on the commit exists.
+    Published,
+    /// `HEAD` names it.
+    Headed,
+    /// Its staging is gone.
+    Cleared,
+}
+
+impl Step {
+    /// All steps, in order.
+    pub const ALL: [Self; 8] =
+        [Self::Closed, Self::Staged, Self::Synced, Self::Renamed, Self::Settled, Self::Published, Self::Headed, Self::Cleared];
+
+    /// Its name, in lower case.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+/// Told of every step of every commit.
+pub type Steps = Arc<dyn Fn(Step, u64) + Send + Sync>;
+
 /// How commits are made.
 #[derive(Clone)]
 pub struct CommitSettings {
     /// The data directory.
     pub data: PathBuf,
+    /// The last commit that is there already.
+    pub before: Option<ChainEnd>,
     /// The time between commits, at least: they close at grid points.
     pub interval: Duration,
     /// Nanoseconds in a tick.
@@ -44,8 +81,21 @@ pub struct CommitSettings {
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Told of every commit once it is published, on worker 0.
     pub published: Published,
+    /// Told of every step, on the worker that takes it.
+    pub steps: Steps,
     /// Told of the error that ends the run.
     pub failure: Arc<dyn Fn(CommitError) + Send + Sync>,
+}
+
+/// The last commit of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// Its number.
+    pub commit_id: u64,
+    /// Its hash.
+    pub hash: String,
+    /// The tick behind the last one that it holds.
+    pub end_tick: u64,
 }
 
 /// Everything below a tick is complete: write it.
@@ -92,7 +142,13 @@ pub fn commit<'scope>(
     done: StreamVec<'scope, u64, ()>,
     ends: StreamVec<'scope, u64, u64>,
 ) {
-    let ledger = Rc::new(RefCell::new(Ledger::default()));
+    let before = settings.before.clone();
+    let ledger = Rc::new(RefCell::new(Ledger {
+        last_id: before.as_ref().map_or(0, |end| end.commit_id),
+        last_end_tick: before.as_ref().map_or(0, |end| end.end_tick),
+        last_hash: before.map(|end| end.hash),
+        ..Ledger::default()
+    }));
     let closes = close(scope, &settings, Rc::clone(&ledger), done, ends).broadcast();
     let reports = write(&settings, tables, progress, scope.index(), closes);
     publish(settings, ledger, scope.peers(), reports);
@@ -118,6 +174,7 @@ fn close<'scope>(
     let (interval, leads) = (settings.interval, scope.index() == 0);
     let tick_interval = settings.tick_interval;
     let grid_ticks = (settings.grid_interval / tick_interval).max(1);
+    let steps = Arc::clone(&settings.steps);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
@@ -141,6 +198,10 @@ fn close<'scope>(
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
                 None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(ledger.last_end_tick),
             };
+            if frontier.is_none() && end_tick == ledger.last_end_tick {
+                capability = None; // Nothing has come since the last commit.
+                return;
+            }
             let now = Instant::now();
             if frontier.is_some() {
                 if end_tick <= ledger.last_end_tick {
@@ -155,6 +216,7 @@ fn close<'scope>(
             rhythm.closed(now);
             let close = Close { commit_id: ledger.last_id + 1, end_tick };
             ledger.open = Some(Open { close, began: now, reports: Vec::new() });
+            steps(Step::Closed, close.commit_id);
             output.activate().session(held).give(close);
             if frontier.is_none() {
                 capability = None;
@@ -202,17 +264,17 @@ fn write<'scope>(
     worker: usize,
     closes: StreamVec<'scope, u64, Close>,
 ) -> StreamVec<'scope, u64, Report> {
-    let (data, failure) = (settings.data.clone(), Arc::clone(&settings.failure));
+    let settings = settings.clone();
     closes.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "write commits", move |_, _| {
         move |input, output| {
             input.for_each(|time, closes| {
                 for close in closes.drain(..) {
-                    match write_one(&data, &tables, worker, close) {
+                    match write_one(&settings, &tables, worker, close) {
                         Ok(files) => {
                             let report = Report { commit_id: close.commit_id, files, partitions: progress.at(close.end_tick) };
                             output.session(&time).give(report);
                         }
-                        Err(error) => failure(error),
+                        Err(error) => (settings.failure)(error),
                     }
                 }
             });
@@ -220,14 +282,19 @@ fn write<'scope>(
     })
 }
 
-/// Staged, synced, renamed, and the names synced.
-fn write_one(data: &Path, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
+/// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
+/// where the files went.
+fn write_one(settings: &CommitSettings, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
+    let data = settings.data.as_path();
+    let reached = |step| (settings.steps)(step, close.commit_id);
     let staging = staging_folder(data, close.commit_id, worker);
     std::fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
     let target = Target { staging: &staging, commit_id: close.commit_id, worker, end_tick: close.end_tick };
     let files = tables.write(target)?;
     let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
+    reached(Step::Staged);
     durable::sync(data, &staged)?;
+    reached(Step::Synced);
 
     let mut folders = std::collections::BTreeSet::new();
     for (file, staged) in files.iter().zip(&staged) {
@@ -238,13 +305,14 @@ fn write_one(data: &Path, tables: &Tables, worker: usize, close: Close) -> Resul
         }
         std::fs::rename(staged, &path).map_err(CommitError::file("renaming", path))?;
     }
+    reached(Step::Renamed);
     // A new date folder is a name in its table's folder, and that one a name in the data directory.
     folders.extend(folders.clone().iter().filter_map(|folder| folder.parent().map(Path::to_owned)));
     if !files.is_empty() {
         folders.insert(data.to_owned());
     }
     durable::sync(data, &folders.into_iter().collect::<Vec<_>>())?;
-    std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
+    reached(Step::Settled);
     Ok(files)
 }
 
@@ -275,8 +343,16 @@ fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usi
         let failed = |cause| CommitError::Record { commit_id: record.commit_id, cause };
         let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
         durable::publish(&record_path(&settings.data, record.commit_id), &text)?;
+        let reached = |step| (settings.steps)(step, record.commit_id);
+        reached(Step::Published);
         let head = Head { commit_id: record.commit_id, hash: record.hash.clone() };
         durable::replace(&head_path(&settings.data), &serde_json::to_vec(&head).map_err(failed)?)?;
+        reached(Step::Headed);
+        // Only now: until the record was there, its folders told where files had gone.
+        for staging in (0..peers).map(|worker| staging_folder(&settings.data, record.commit_id, worker)) {
+            std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
+        }
+        reached(Step::Cleared);
         Ok(record)
     });
     match published {
@@ -304,6 +380,7 @@ fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, peers: usi
         first_tick: ledger.last_end_tick,
         end_tick: open.close.end_tick,
         tick_interval_ns: settings.tick_interval,
+        grid_interval_ns: settings.grid_interval,
         workers: u32::try_from(peers).unwrap_or(u32::MAX),
         files,
         partitions: partitions.into_values().collect(),

@@ -11,11 +11,14 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use headwater_schemas::Date;
 
 use super::CommitError;
+use super::chain::Chain;
+use super::durable::DRAFT;
 use super::record::FileRole;
 
 const LOCK: &str = "LOCK";
@@ -33,21 +36,23 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Takes the directory for writing: makes it if it is missing, locks it, removes what no commit names. A directory
-    /// that has commits is refused.
-    pub fn open_empty(path: &Path) -> Result<Self, CommitError> {
+    /// Takes the directory for writing: makes it if it is missing, locks it, and removes what no commit names. The chain
+    /// tells what was committed before; it is empty in a new directory.
+    pub fn open(path: &Path) -> Result<(Self, Chain), CommitError> {
         fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
         let lock = lock(path)?;
         let directory = Self { path: path.to_owned(), _lock: lock };
-        if let Some(last) = last_commit(path)? {
-            return Err(CommitError::NotEmpty { path: path.to_owned(), last });
+        let chain = Chain::open(path, None)?;
+        chain.check_tail()?;
+        match chain.last_id() {
+            0 => directory.remove_everything()?,
+            last => directory.remove_leftovers(last)?,
         }
-        directory.remove_leftovers()?;
         for folder in [COMMITS, STAGING] {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
         }
-        Ok(directory)
+        Ok((directory, chain))
     }
 
     /// The path.
@@ -56,25 +61,67 @@ impl DataDirectory {
     }
 
     /// Removes what a process left that died before its first commit. A folder that is none of ours stays, and stops us.
-    fn remove_leftovers(&self) -> Result<(), CommitError> {
-        let entries = fs::read_dir(&self.path).map_err(CommitError::file("listing", &self.path))?;
+    fn remove_everything(&self) -> Result<(), CommitError> {
         let mut leftovers = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(CommitError::file("listing", &self.path))?;
-            let name = entry.file_name();
-            match name.to_str() {
+        for entry in self.entries(&self.path)? {
+            match entry.file_name().and_then(|name| name.to_str()) {
                 Some(LOCK | LOG) => {}
-                // Commits were there and are not any more: nothing of that is ours to remove.
-                Some(HEAD) => return Err(CommitError::Foreign { path: self.path.clone() }),
-                Some(COMMITS | STAGING) => leftovers.push(entry.path()),
-                Some(_) if is_table_folder(&entry.path()) => leftovers.push(entry.path()),
+                Some(COMMITS | STAGING) => leftovers.push(entry),
+                Some(_) if is_table_folder(&entry) => leftovers.push(entry),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),
             }
         }
-        for leftover in leftovers {
-            fs::remove_dir_all(&leftover).map_err(CommitError::file("removing", leftover))?;
+        leftovers.iter().try_for_each(|leftover| remove_folder(leftover))
+    }
+
+    /// Removes what a process left that died behind its last commit. The folders of a commit's staging tell where its files
+    /// went, so nothing else is searched.
+    fn remove_leftovers(&self, last: u64) -> Result<(), CommitError> {
+        for staged in self.entries(&self.path.join(STAGING))? {
+            let name = staged.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
+            // Staging of a commit that was published stays behind if the process dies before it is removed.
+            if commit_id.is_some_and(|commit_id| commit_id > last) {
+                self.remove_renamed(&staged, &format!("{name}.parquet"))?;
+            }
+            remove_folder(&staged)?;
+        }
+        for draft in self.entries(&self.path.join(COMMITS))?.into_iter().chain([self.path.join(HEAD)]) {
+            let draft = draft.with_extension(DRAFT);
+            remove_file(&draft)?;
         }
         Ok(())
+    }
+
+    fn remove_renamed(&self, staged: &Path, name: &str) -> Result<(), CommitError> {
+        for table in self.entries(staged)? {
+            for date in self.entries(&table)? {
+                let below = date.strip_prefix(staged).unwrap_or(&date);
+                remove_file(&self.path.join(below).join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a folder holds; nothing if it is not there.
+    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+            Err(error) => return Err(CommitError::file("listing", folder)(error)),
+        };
+        entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", folder))).collect()
+    }
+}
+
+fn remove_folder(path: &Path) -> Result<(), CommitError> {
+    fs::remove_dir_all(path).map_err(CommitError::file("removing", path))
+}
+
+fn remove_file(path: &Path) -> Result<(), CommitError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(CommitError::file("removing", path)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -92,23 +139,6 @@ fn lock(path: &Path) -> Result<File, CommitError> {
         Err(TryLockError::WouldBlock) => Err(CommitError::Locked { path }),
         Err(TryLockError::Error(cause)) => Err(CommitError::File { attempt: "locking", path, cause }),
     }
-}
-
-/// The number of the last commit record, if there is one.
-fn last_commit(path: &Path) -> Result<Option<u64>, CommitError> {
-    let folder = path.join(COMMITS);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CommitError::file("listing", folder)(error)),
-    };
-    let mut last = None;
-    for entry in entries {
-        let name = entry.map_err(CommitError::file("listing", &folder))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|number| number.parse().ok());
-        last = last.max(number);
-    }
-    Ok(last)
 }
 
 /// The path of a commit record.
@@ -143,12 +173,31 @@ mod tests {
         fs::create_dir_all(data.join("orders_state/date=2026-01-01"))?;
         fs::create_dir_all(data.join("staging/1-0"))?;
         fs::create_dir_all(data.join("log/orders"))?;
-        let first = DataDirectory::open_empty(&data)?;
+        let (_first, chain) = DataDirectory::open(&data)?;
+        assert_eq!(chain.last_id(), 0);
         assert!(!data.join("orders_state").exists() && !data.join("staging/1-0").exists() && data.join("log/orders").exists());
-        assert!(matches!(DataDirectory::open_empty(&data), Err(CommitError::Locked { .. })));
-        drop(first);
-        fs::write(record_path(&data, 7), "{}")?;
-        assert!(matches!(DataDirectory::open_empty(&data), Err(CommitError::NotEmpty { last: 7, .. })));
+        assert!(matches!(DataDirectory::open(&data), Err(CommitError::Locked { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn of_a_commit_that_was_not_published_nothing_stays_and_of_others_everything() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let day = data.join("balances/date=2026-01-01");
+        for path in [&day, &data.join("staging/4-1/balances/date=2026-01-01"), &data.join("staging/3-0/balances/date=2026-01-01")] {
+            fs::create_dir_all(path)?;
+        }
+        for name in ["3-0.parquet", "3-1.parquet", "4-0.parquet", "4-1.parquet"] {
+            fs::write(day.join(name), "rows")?;
+        }
+        let directory = DataDirectory { path: data.clone(), _lock: File::create(data.join(LOCK))? };
+        directory.remove_leftovers(3)?;
+        let mut left: Vec<_> = fs::read_dir(&day)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        left.sort();
+        // Worker 0 had not begun to stage the fourth commit, so a file of that name is none of its.
+        assert_eq!(left, ["3-0.parquet", "3-1.parquet", "4-0.parquet"]);
+        assert_eq!(fs::read_dir(data.join("staging"))?.count(), 0);
         Ok(())
     }
 
@@ -156,7 +205,7 @@ mod tests {
     fn a_folder_of_somebody_else_is_left_alone() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         fs::create_dir_all(folder.path().join("photos/2026"))?;
-        assert!(matches!(DataDirectory::open_empty(folder.path()), Err(CommitError::Foreign { .. })));
+        assert!(matches!(DataDirectory::open(folder.path()), Err(CommitError::Foreign { .. })));
         assert!(folder.path().join("photos/2026").exists());
         Ok(())
     }

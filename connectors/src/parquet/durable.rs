@@ -8,6 +8,9 @@ use super::CommitError;
 /// Above so many files, one call that flushes the whole file system is cheaper than one call each.
 const FLUSH_ALL_ABOVE: usize = 32;
 
+/// The extension of a file that is being written.
+pub(super) const DRAFT: &str = "draft";
+
 /// Makes files durable: their content if `what` is files, their names if it is folders.
 pub(super) fn sync(data: &Path, what: &[impl AsRef<Path>]) -> Result<(), CommitError> {
     if what.len() > FLUSH_ALL_ABOVE {
@@ -24,7 +27,7 @@ pub(super) fn sync(data: &Path, what: &[impl AsRef<Path>]) -> Result<(), CommitE
 /// Writes a file that appears whole or not at all, and never over an existing one.
 pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let folder = path.parent().unwrap_or(path);
-    let draft = path.with_extension("draft");
+    let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(CommitError::file("syncing", &draft))?;
     // A link, unlike a rename, refuses to replace what is there.
@@ -40,7 +43,7 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
 
 /// Writes a file that always is whole, as it was or as it is to be. After a power cut it may be as it was.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
-    let draft = path.with_extension("draft");
+    let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     fs::rename(&draft, path).map_err(CommitError::file("renaming", path))
 }

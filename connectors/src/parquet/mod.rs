@@ -14,13 +14,19 @@
 //! - A state table is written twice: `<table>_history` has every change, `<table>` one row per key and commit, the
 //!   newest of which is the current one. A checkpoint, which is what operators remember, has no history.
 //!
+//! - What was committed can be read back: [`chain`] is the chain of records, and [`reader`] the current rows of a table at
+//!   its end, which is where a restart goes on.
+//!
 //! Files: [`record`] is the record, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
 //! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
 
 pub mod buffer;
+pub mod chain;
 pub mod commit;
 pub mod directory;
 mod durable;
+pub mod file;
+pub mod reader;
 pub mod record;
 mod writer;
 
@@ -69,16 +75,9 @@ pub enum CommitError {
         /// The lock file.
         path: PathBuf,
     },
-    /// The directory has commits already.
-    #[error(
-        "{path} already holds commits (the last one is {last}): this version cannot go on from them; give an empty directory with --data, or move this one away"
-    )]
-    NotEmpty {
-        /// The data directory.
-        path: PathBuf,
-        /// The last commit.
-        last: u64,
-    },
+    /// What was committed before cannot be read.
+    #[error(transparent)]
+    Chain(#[from] chain::ChainError),
     /// The directory is not one of ours.
     #[error("{path} holds files but no commits of headwater: give an empty directory with --data")]
     Foreign {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What `previous_hash` is in the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -27,6 +27,8 @@ pub struct CommitRecord {
     pub end_tick: u64,
     /// Nanoseconds in a tick.
     pub tick_interval_ns: u64,
+    /// Nanoseconds between grid points of valuations, where commits close.
+    pub grid_interval_ns: u64,
     /// How many workers wrote it.
     pub workers: u32,
     /// The files it adds, ordered by path.
@@ -80,10 +82,15 @@ pub struct PartitionProgress {
     pub topic: String,
     /// The partition.
     pub partition: u16,
-    /// The first offset to read again; records of it whose tick is below `end_tick` are in the commit already.
+    /// The first offset whose record is not in the commit: its tick is `end_tick` or later, or it was not there yet.
     pub offset: u64,
-    /// The partition's clock before that offset, in nanoseconds since the epoch.
+    /// The clock that the records before that offset tell, in nanoseconds since the epoch. Behind this commit no clock is
+    /// below `end_tick`, whatever they tell.
     pub clock: u64,
+    /// How many records of the partition were accepted before that offset.
+    pub sequence: u64,
+    /// The hash of the last of them in `audit`; [`GENESIS`] before the first.
+    pub audit_hash: String,
 }
 
 /// The end of the chain, as it was published last: so that a tail that was cut off is seen.

@@ -25,9 +25,14 @@ pub struct Effective {
 }
 
 impl PartitionClock {
-    /// A clock that goes on from a time.
-    pub const fn starting_at(time: u64) -> Self {
-        Self { now: time, told: time }
+    /// A clock that goes on from what records have told, but not from before a time.
+    pub fn resuming(told: u64, not_before: u64) -> Self {
+        Self { now: told.max(not_before), told }
+    }
+
+    /// What the records alone have told.
+    pub const fn told(self) -> u64 {
+        self.told
     }
 
     /// The time now.
@@ -94,7 +99,7 @@ mod tests {
             }
             let effective = live.advance(ts, Some(step * 10 + 40));
             if effective.remapped {
-                replayed = PartitionClock::starting_at(effective.time);
+                replayed = PartitionClock::resuming(effective.time, 0);
             } else {
                 assert_eq!(replayed.advance(ts, None).time, effective.time, "step {step}");
             }

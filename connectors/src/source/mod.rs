@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  partition 0 ─► clock ─► decode ─┐            ┌─► events of each topic, placed
-//!  partition 1 ─► clock ─► decode ─┼─ operator ─┼─► dead letters
-//!      …                           │            ├─► remap
+//!  partition 1 ─► clock ─► decode ─┼─ operator ─┼─► dead letters, remap, audit
+//!      …                           │            │
 //!  frontier (fed back) ────────────┘            └─► ends of partitions
 //! ```
 //!
@@ -12,7 +12,10 @@
 //!   by timely itself. Events carry their effective time; a whole stride is sent in one session.
 //! - **Bounded** runs read each partition up to the end it had when the run began, then give up its capability and say
 //!   at which clock it ended: time ends at the greatest of these. **Live** runs follow the wall clock at partitions'
-//!   ends, until they are told to stop ([`clock`]).
+//!   ends, until they are told to stop ([`clock`]). One that is told to stop while records are left to read ends at its last
+//!   commit, as if it had been killed: time must not go on past them.
+//! - **Restarts** read on exactly behind a commit's last record ([`progress`]), and no clock is below the commit's end. A
+//!   record that gets a later time by that than the records before it tell has a row in `remap`.
 //! - **Memory** is bounded: a partition that is further ahead of the frontier than its share of the budget is paused,
 //!   but never the one that holds the frontier.
 //! - **Partitions** are assigned by a hash of topic and number, not by a consumer group.
@@ -27,8 +30,7 @@ mod progress;
 
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};
-pub use partition::StartPosition;
-pub use progress::SourceProgress;
+pub use progress::{Position, SourceProgress};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

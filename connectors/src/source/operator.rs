@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::{DeadLetter, Remap};
+use headwater_schemas::tables::{Audit, DeadLetter, Remap};
 use headwater_schemas::{Placed, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
@@ -18,14 +18,11 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
-use super::clock::PartitionClock;
-use super::partition::{Capabilities, Partition, StartPosition, Stride, Surroundings, read_record, remap_row};
-use super::progress::{Mark, SourceProgress};
+use super::partition::{Capabilities, Course, Partition, Stride, Surroundings};
+use super::progress::{Position, SourceProgress};
 use super::{Mode, PartitionPosition, SourceCounters};
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
 
-/// Records that are read of a partition before the next one has its turn.
-const STRIDE: usize = 1024;
 /// How soon a partition with nothing new is asked again.
 const IDLE_WAIT: Duration = Duration::from_millis(1);
 
@@ -42,15 +39,24 @@ pub struct SourceSettings {
     /// A topic's name outside, where it is not its own.
     pub names: Arc<BTreeMap<Topic, String>>,
     /// Where to begin, for partitions that don't begin at their first record.
-    pub start: Arc<BTreeMap<(Topic, u16), StartPosition>>,
+    pub start: Arc<BTreeMap<(Topic, u16), Position>>,
     /// The first tick that is not committed yet.
     pub start_tick: u64,
     /// Nanoseconds in a tick.
     pub tick_interval: u64,
+    /// Ticks between grid points, at which commits close.
+    pub grid_ticks: u64,
+    /// Whether accepted records get rows in `audit`.
+    pub audit: bool,
+    /// Records that are read of a partition before the next one has its turn.
+    pub stride: usize,
     /// Bytes that this worker may hold ahead of the frontier.
     pub budget_bytes: u64,
     /// How time goes on.
     pub mode: Mode,
+    /// Set by a live run that is told to stop while records are left to read: nothing more is to be committed then, because
+    /// time would go on past them.
+    pub abandoned: Arc<AtomicBool>,
     /// Where it is counted what happened.
     pub counters: Arc<SourceCounters>,
     /// Where errors go that end the run.
@@ -65,6 +71,8 @@ pub struct SourceOutput<'scope> {
     pub dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
     /// What the wall clock decided.
     pub remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    /// What was accepted.
+    pub audit: StreamVec<'scope, u64, (Audit, u64, isize)>,
     /// The clocks at which this worker's partitions ended.
     pub ends: StreamVec<'scope, u64, u64>,
 }
@@ -94,11 +102,13 @@ pub fn source<'scope>(
     }
     let (dead_port, dead_letters) = builder.new_output();
     let (remap_port, remap) = builder.new_output();
+    let (audit_port, audit) = builder.new_output();
     let (ends_port, ends) = builder.new_output();
     let mut ports = Ports {
         events: event_ports,
         dead_letters: OutputBuilder::from(dead_port),
         remap: OutputBuilder::from(remap_port),
+        audit: OutputBuilder::from(audit_port),
         ends: OutputBuilder::from(ends_port),
     };
     // The fed-back frontier is connected to no output, so that it makes no cycle in the tracking of progress.
@@ -125,7 +135,7 @@ pub fn source<'scope>(
             }
         }
     });
-    SourceOutput { events: streams, dead_letters, remap, ends }
+    SourceOutput { events: streams, dead_letters, remap, audit, ends }
 }
 
 /// Which worker reads a partition.
@@ -140,6 +150,7 @@ struct Ports {
     events: Vec<Port<Placed<Event>>>,
     dead_letters: Port<(DeadLetter, u64, isize)>,
     remap: Port<(Remap, u64, isize)>,
+    audit: Port<(Audit, u64, isize)>,
     ends: Port<u64>,
 }
 
@@ -193,20 +204,19 @@ impl Source {
     fn assign(&mut self, topic: Topic, state: PartitionState, capabilities: &[Capability<u64>]) -> Result<(), TransportError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
         let start = self.settings.start.get(&(topic, state.partition)).copied();
-        let start = start.unwrap_or(StartPosition { offset: state.low, clock: 0 });
+        let start = start.unwrap_or(Position { offset: state.low, ..Position::default() });
         let name = self.settings.names.get(&topic).map_or(topic.as_str(), String::as_str);
         let slot = reader.assign(name, state.partition, start.offset)?;
-        let tick = (start.clock / self.settings.tick_interval).max(self.settings.start_tick);
+        let around = self.surroundings(None);
+        let not_before = self.settings.start_tick.saturating_mul(around.tick_interval);
+        let course = Course::resuming(topic, state.partition, start, not_before, around);
+        let tick = course.clock.now() / around.tick_interval;
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
-        let mark = Mark { tick, offset: start.offset, clock: start.clock };
         let bounded = matches!(self.settings.mode, Mode::Bounded);
         self.partitions.push(Partition {
-            topic,
-            number: state.partition,
+            course,
             slot,
-            progress: self.progress.add(topic.as_str(), state.partition, mark),
-            clock: PartitionClock::starting_at(start.clock),
-            offset: start.offset,
+            progress: self.progress.add(topic.as_str(), state.partition, start),
             end: bounded.then_some(state.high),
             at_end: false,
             ahead: super::ahead::Ahead::default(),
@@ -215,20 +225,29 @@ impl Source {
         Ok(())
     }
 
+    fn surroundings(&self, wall: Option<u64>) -> Surroundings {
+        let SourceSettings { tick_interval, grid_ticks, audit, .. } = self.settings;
+        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, wall }
+    }
+
     /// Gives every partition its turn.
     fn step(&mut self, frontier: Option<u64>, ports: &mut Ports) -> Next {
         let (wall, stopped) = match &self.settings.mode {
             Mode::Bounded => (None, false),
             Mode::Live { wall, stop, .. } => (Some(wall()), stop.load(Ordering::Relaxed)),
         };
-        let around = Surroundings { tick_interval: self.settings.tick_interval, start_tick: self.settings.start_tick, wall };
+        if stopped && self.partitions.iter().any(|partition| !partition.at_end) {
+            self.settings.abandoned.store(true, Ordering::Relaxed);
+            return Next::WhenTheFrontierMoves;
+        }
+        let around = self.surroundings(wall);
         let share = self.settings.budget_bytes / (self.partitions.len().max(1) as u64);
         let mut next = Next::WhenTheFrontierMoves;
         let mut partitions = std::mem::take(&mut self.partitions);
         partitions.retain_mut(|partition| {
             if stopped {
-                end_partition(partition, ports);
-                self.settings.counters.end(partition.topic, partition.number);
+                end_partition(partition, partition.course.clock.now(), ports);
+                self.settings.counters.end(partition.course.topic, partition.course.number);
                 return false;
             }
             if let Some(frontier) = frontier {
@@ -241,8 +260,8 @@ impl Source {
             }
             match self.read_stride(partition, around, ports) {
                 Ok(Read::Ended) => {
-                    end_partition(partition, ports);
-                    self.settings.counters.end(partition.topic, partition.number);
+                    end_partition(partition, partition.course.clock.told(), ports);
+                    self.settings.counters.end(partition.course.topic, partition.course.number);
                     false
                 }
                 Ok(Read::More) => {
@@ -266,32 +285,30 @@ impl Source {
     /// Reads a stride of a partition and sends what it became.
     fn read_stride(&mut self, partition: &mut Partition, around: Surroundings, ports: &mut Ports) -> Result<Read, TransportError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(Read::Ended) };
-        if partition.end.is_some_and(|end| partition.offset >= end) {
+        if partition.end.is_some_and(|end| partition.course.offset >= end) {
             self.place(partition);
             return Ok(Read::Ended);
         }
         self.stride.clear();
-        let (topic, number, end) = (partition.topic, partition.number, partition.end);
-        let (clock, offset, stride) = (&mut partition.clock, &mut partition.offset, &mut self.stride);
-        let status = reader.read(partition.slot, STRIDE, &mut |record| {
+        let (end, course, stride) = (partition.end, &mut partition.course, &mut self.stride);
+        let status = reader.read(partition.slot, self.settings.stride.max(1), &mut |record| {
             // What came after the run began belongs to the next run.
             if end.is_none_or(|end| record.offset < end) {
-                read_record(topic, number, clock, record, around, stride);
-                *offset = record.next_offset;
+                course.read(record, around, stride);
             }
         })?;
         send(partition, &mut self.stride, around, ports);
         if status == ReadStatus::End {
             partition.at_end = true;
             if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, around.wall) {
-                partition.clock.lift(wall.saturating_sub(*idle_allowance));
+                partition.course.clock.lift(wall.saturating_sub(*idle_allowance));
             }
         } else {
             partition.at_end = false;
         }
         self.settle(partition, around);
         // An end that is met after the run began lies behind everything that was there then.
-        let at_bound = partition.end.is_some_and(|end| partition.offset >= end || status == ReadStatus::End);
+        let at_bound = partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
         Ok(match status {
             _ if at_bound => Read::Ended,
             ReadStatus::More => Read::More,
@@ -302,28 +319,28 @@ impl Source {
 
     /// Lets the partition's time go on, and notes where a restart would read on.
     fn settle(&mut self, partition: &mut Partition, around: Surroundings) {
-        let clock = partition.clock.now();
-        let tick = (clock / around.tick_interval).max(around.start_tick);
+        let topic = partition.course.topic;
+        let tick = partition.course.clock.now() / around.tick_interval;
         partition.capabilities.downgrade(tick);
         partition.ahead.add(tick, self.stride.bytes);
-        self.progress.begin(partition.progress, Mark { tick, offset: partition.offset, clock });
+        self.progress.read(partition.progress, self.stride.crossings.drain(..), partition.course.position());
         if self.stride.records > 0 {
             self.settings.counters.arrived(tick);
         }
-        self.settings.counters.count(partition.topic, self.stride.records, self.stride.bytes);
+        self.settings.counters.count(topic, self.stride.records, self.stride.bytes);
         self.place(partition);
     }
 
     fn place(&self, partition: &Partition) {
         let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or(0);
         let position = PartitionPosition {
-            offset: partition.offset,
-            high: high.max(partition.offset),
-            clock: partition.clock.now(),
+            offset: partition.course.offset,
+            high: high.max(partition.course.offset),
+            clock: partition.course.clock.now(),
             at_end: partition.at_end,
             ended: false,
         };
-        self.settings.counters.place(partition.topic, partition.number, position);
+        self.settings.counters.place(partition.course.topic, partition.course.number, position);
     }
 }
 
@@ -334,19 +351,20 @@ enum Read {
     Ended,
 }
 
-/// The right to send on a topic's outputs, from the operator's first capabilities: one per topic, then the three others.
+/// The right to send on a topic's outputs, from the operator's first capabilities: one per topic, then the others.
 fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<Capabilities> {
     let output = |index: usize| all.get(index).map(|capability| capability.delayed(&tick));
     Some(Capabilities {
         events: output(usize::from(topic.rank()))?,
         dead_letters: output(Topic::COUNT)?,
         remap: output(Topic::COUNT + 1)?,
-        ends: output(Topic::COUNT + 2)?,
+        audit: output(Topic::COUNT + 2)?,
+        ends: output(Topic::COUNT + 3)?,
     })
 }
 
 fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports: &mut Ports) {
-    if let Some(port) = ports.events.get_mut(usize::from(partition.topic.rank())) {
+    if let Some(port) = ports.events.get_mut(usize::from(partition.course.topic.rank())) {
         port.activate().session(&partition.capabilities.events).give_iterator(stride.events.drain(..));
     }
     if !stride.dead_letters.is_empty() {
@@ -355,6 +373,13 @@ fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports:
             (letter, tick, 1)
         });
         ports.dead_letters.activate().session(&partition.capabilities.dead_letters).give_iterator(letters);
+    }
+    if !stride.audit.is_empty() {
+        let rows = stride.audit.drain(..).map(|row| {
+            let tick = row.ts.effective() / around.tick_interval;
+            (row, tick, 1)
+        });
+        ports.audit.activate().session(&partition.capabilities.audit).give_iterator(rows);
     }
     if !stride.remap.is_empty() {
         let rows = stride.remap.drain(..).map(|row| {
@@ -366,10 +391,6 @@ fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports:
 }
 
 /// Says at which clock a partition ended.
-fn end_partition(partition: &Partition, ports: &mut Ports) {
-    ports.ends.activate().session(&partition.capabilities.ends).give(partition.clock.now());
-    let clock = partition.clock.now();
-    let tick = partition.capabilities.tick();
-    let row = remap_row(partition.topic, partition.number, partition.offset, tick, clock);
-    ports.remap.activate().session(&partition.capabilities.remap).give((row, tick, 1));
+fn end_partition(partition: &Partition, clock: u64, ports: &mut Ports) {
+    ports.ends.activate().session(&partition.capabilities.ends).give(clock);
 }

@@ -1,34 +1,27 @@
 //! One partition as the source reads it.
 
 use headwater_schemas::events::{BadRecord, ErrorCode, Event};
-use headwater_schemas::tables::{DeadLetter, Remap};
-use headwater_schemas::{EventTime, Place, Placed, Text, Topic};
+use headwater_schemas::tables::{Audit, DeadLetter, Remap};
+use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Capability;
 
 use super::ahead::Ahead;
 use super::clock::PartitionClock;
+use super::progress::{Crossing, Position};
 use crate::transport::RawRecord;
-
-/// Where reading of a partition begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StartPosition {
-    /// The first offset to read.
-    pub offset: u64,
-    /// The clock before it, in nanoseconds since the epoch.
-    pub clock: u64,
-}
 
 /// The right to send, for each output of a partition: all at the tick of its clock.
 pub(super) struct Capabilities {
     pub(super) events: Capability<u64>,
     pub(super) dead_letters: Capability<u64>,
     pub(super) remap: Capability<u64>,
+    pub(super) audit: Capability<u64>,
     pub(super) ends: Capability<u64>,
 }
 
 impl Capabilities {
     pub(super) fn downgrade(&mut self, tick: u64) {
-        for capability in [&mut self.events, &mut self.dead_letters, &mut self.remap, &mut self.ends] {
+        for capability in [&mut self.events, &mut self.dead_letters, &mut self.remap, &mut self.audit, &mut self.ends] {
             if *capability.time() < tick {
                 capability.downgrade(&tick);
             }
@@ -42,15 +35,11 @@ impl Capabilities {
 
 /// A partition that is being read.
 pub(super) struct Partition {
-    pub(super) topic: Topic,
-    pub(super) number: u16,
+    pub(super) course: Course,
     /// What the reader calls it.
     pub(super) slot: usize,
     /// What [`super::SourceProgress`] calls it.
     pub(super) progress: usize,
-    pub(super) clock: PartitionClock,
-    /// The offset that is read next.
-    pub(super) offset: u64,
     /// In a bounded run, the offset at which it ends.
     pub(super) end: Option<u64>,
     pub(super) at_end: bool,
@@ -64,6 +53,8 @@ pub(super) struct Stride {
     pub(super) events: Vec<Placed<Event>>,
     pub(super) dead_letters: Vec<DeadLetter>,
     pub(super) remap: Vec<Remap>,
+    pub(super) audit: Vec<Audit>,
+    pub(super) crossings: Vec<Crossing>,
     pub(super) records: u64,
     pub(super) bytes: u64,
 }
@@ -73,6 +64,8 @@ impl Stride {
         self.events.clear();
         self.dead_letters.clear();
         self.remap.clear();
+        self.audit.clear();
+        self.crossings.clear();
         (self.records, self.bytes) = (0, 0);
     }
 }
@@ -81,8 +74,10 @@ impl Stride {
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings {
     pub(super) tick_interval: u64,
-    /// Records below this tick are committed already.
-    pub(super) start_tick: u64,
+    /// Ticks between grid points.
+    pub(super) grid_ticks: u64,
+    /// Whether accepted records are audited.
+    pub(super) audit: bool,
     /// The wall clock in a live run.
     pub(super) wall: Option<u64>,
 }
@@ -90,38 +85,98 @@ pub(super) struct Surroundings {
 /// A record may claim to be at most this much later than its transport says it is.
 const FUTURE_ALLOWANCE: i64 = EventTime::DAY.cast_signed();
 
-/// Reads one record into the stride.
-pub(super) fn read_record(
-    topic: Topic,
-    number: u16,
-    clock: &mut PartitionClock,
-    record: RawRecord<'_>,
-    around: Surroundings,
-    stride: &mut Stride,
-) {
-    let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-    stride.records += 1;
-    stride.bytes += bytes as u64;
-    let decoded = Event::decode(topic, record.key, record.value).and_then(|event| not_from_the_future(event, record.timestamp_ms));
-    let ts = decoded.as_ref().ok().and_then(Event::ts).map(EventTime::effective);
-    let effective = clock.advance(ts, around.wall);
-    let tick = effective.time / around.tick_interval;
-    if tick < around.start_tick {
-        return;
+/// What of a partition goes on from record to record.
+pub(super) struct Course {
+    pub(super) topic: Topic,
+    pub(super) number: u16,
+    pub(super) clock: PartitionClock,
+    /// The offset that is read next.
+    pub(super) offset: u64,
+    /// How many records were accepted, and the audit's hash of the last of them.
+    pub(super) sequence: u64,
+    pub(super) hash: Digest<32>,
+    /// The grid interval of the last record.
+    pub(super) interval: u64,
+}
+
+impl Course {
+    /// Goes on from a position; what is effective lies at or behind the tick that begins at `not_before`.
+    pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings) -> Self {
+        let clock = PartitionClock::resuming(from.clock, not_before);
+        // No commit closes at the grid point at which this run begins, so nobody asks for a crossing of that one.
+        let interval = not_before / around.tick_interval / around.grid_ticks;
+        Self { topic, number, clock, offset: from.offset, sequence: from.sequence, hash: from.hash, interval }
     }
-    let place = Place::of_record(effective.time, topic, number, record.offset);
-    if effective.remapped {
-        stride.remap.push(remap_row(topic, number, record.offset, tick, effective.time));
+
+    /// Where reading stands.
+    pub(super) fn position(&self) -> Position {
+        Position { offset: self.offset, clock: self.clock.told(), sequence: self.sequence, hash: self.hash }
     }
-    match decoded {
-        Ok(event) => stride.events.push(Placed { place, event }),
-        Err(bad) => stride.dead_letters.push(dead_letter(place, topic, record, &bad)),
+
+    /// Reads one record into the stride.
+    pub(super) fn read(&mut self, record: RawRecord<'_>, around: Surroundings, stride: &mut Stride) {
+        let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        stride.records += 1;
+        stride.bytes += bytes as u64;
+        let decoded = Event::decode(self.topic, record.key, record.value).and_then(|event| not_from_the_future(event, record.timestamp_ms));
+        let ts = decoded.as_ref().ok().and_then(Event::ts);
+
+        // Its place.
+        let before = Position { offset: record.offset, ..self.position() };
+        let effective = self.clock.advance(ts.map(EventTime::effective), around.wall);
+        let tick = effective.time / around.tick_interval;
+        if tick / around.grid_ticks != self.interval {
+            self.interval = tick / around.grid_ticks;
+            stride.crossings.push(Crossing { tick, position: before });
+        }
+        let place = Place::of_record(effective.time, self.topic, self.number, record.offset);
+        if effective.remapped {
+            stride.remap.push(remap_row(place, self.topic, tick));
+        }
+
+        // What becomes of it.
+        match decoded {
+            Ok(event) => {
+                if around.audit {
+                    stride.audit.push(self.accept(place, &event, record));
+                }
+                stride.events.push(Placed { place, event });
+            }
+            Err(bad) => stride.dead_letters.push(dead_letter(place, self.topic, record, &bad)),
+        }
+        self.offset = record.next_offset;
+    }
+
+    /// The next row of the audit.
+    fn accept(&mut self, place: Place, event: &Event, record: RawRecord<'_>) -> Audit {
+        self.sequence += 1;
+        let mut row = Audit {
+            topic: Text::const_new(self.topic.as_str()),
+            partition: i32::from(self.number),
+            sequence: self.sequence,
+            offset: record.offset,
+            event_id: event.identity().map(|(_, id)| Text::new(id.as_str())),
+            event_ts: event.ts(),
+            ts: place.event_time(),
+            content: Audit::content_of(record.key, record.value),
+            hash: Digest::ZERO,
+        };
+        row.hash = row.chained(&self.hash);
+        self.hash = row.hash;
+        row
     }
 }
 
 /// The row that says which clock a record got.
-pub(super) fn remap_row(topic: Topic, number: u16, offset: u64, tick: u64, clock: u64) -> Remap {
-    Remap { topic: Text::new(topic.as_str()), partition: i32::from(number), offset, tick, clock, ts: EventTime::from_effective(clock) }
+fn remap_row(place: Place, topic: Topic, tick: u64) -> Remap {
+    Remap {
+        topic: Text::const_new(topic.as_str()),
+        partition: i32::from(place.partition),
+        offset: place.offset,
+        tick,
+        clock: place.time,
+        ts: place.event_time(),
+    }
 }
 
 fn not_from_the_future(event: Event, timestamp_ms: Option<i64>) -> Result<Event, BadRecord> {

@@ -1,74 +1,89 @@
-//! Where reading would go on from, for every tick that is not committed yet.
+//! Where reading goes on behind a commit.
 //!
-//! A commit of everything below tick F has to say for every partition where a restart reads on. Strides begin at known
-//! offsets and clocks; the last one that began below F is the place: everything before it is below F, and what follows
-//! of it below F is read again and dropped.
+//! A commit of everything below a grid point has to say for every partition what the first record is that it does not hold.
+//! So a partition notes where its records cross grid points: exactly there a restart goes on, and no record is read twice or
+//! left out, whatever its clock became meanwhile.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use headwater_schemas::Digest;
+
 use crate::parquet::record::PartitionProgress;
 
-/// A stride's beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) tick: u64,
-    pub(super) offset: u64,
-    pub(super) clock: u64,
+/// Where reading of a partition stands before a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The record's offset.
+    pub offset: u64,
+    /// The clock that the records before it have told, in nanoseconds since the epoch.
+    pub clock: u64,
+    /// How many records before it were accepted.
+    pub sequence: u64,
+    /// The audit's hash of the last of them; zeros before the first.
+    pub hash: Digest<32>,
 }
 
-/// The strides of one partition that a commit may still name.
+/// A record that is the first at or behind a grid point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Crossing {
+    /// The record's tick.
+    pub(super) tick: u64,
+    pub(super) position: Position,
+}
+
+/// What a commit may still ask of one partition.
 #[derive(Debug)]
-pub(super) struct PartitionMarks {
+struct PartitionCrossings {
     topic: &'static str,
     partition: u16,
-    marks: VecDeque<Mark>,
+    crossings: VecDeque<Crossing>,
+    /// Behind everything that was read.
+    now: Position,
 }
 
-impl PartitionMarks {
-    pub(super) fn begin(&mut self, mark: Mark) {
-        // Where nothing was read since the last mark, only the clock went on: the earlier mark says more.
-        if self.marks.len() > 1 && self.marks.back().is_some_and(|last| last.offset == mark.offset) {
-            return;
+impl PartitionCrossings {
+    fn at(&mut self, end_tick: u64) -> PartitionProgress {
+        while self.crossings.pop_front_if(|crossing| crossing.tick < end_tick).is_some() {}
+        let position = self.crossings.front().map_or(self.now, |crossing| crossing.position);
+        PartitionProgress {
+            topic: self.topic.to_owned(),
+            partition: self.partition,
+            offset: position.offset,
+            clock: position.clock,
+            sequence: position.sequence,
+            audit_hash: position.hash.to_string(),
         }
-        self.marks.push_back(mark);
-    }
-
-    fn at(&mut self, end_tick: u64) -> Option<PartitionProgress> {
-        while self.marks.get(1).is_some_and(|next| next.tick < end_tick) {
-            self.marks.pop_front();
-        }
-        let mark = self.marks.front()?;
-        Some(PartitionProgress { topic: self.topic.to_owned(), partition: self.partition, offset: mark.offset, clock: mark.clock })
     }
 }
 
 /// The progress of all partitions that a worker reads: written by the source, read by the commit.
 #[derive(Clone, Debug, Default)]
 pub struct SourceProgress {
-    partitions: Rc<RefCell<Vec<PartitionMarks>>>,
+    partitions: Rc<RefCell<Vec<PartitionCrossings>>>,
 }
 
 impl SourceProgress {
-    /// Adds a partition; the answer names it in [`SourceProgress::begin`].
-    pub(super) fn add(&self, topic: &'static str, partition: u16, mark: Mark) -> usize {
+    /// Adds a partition; the answer names it in [`SourceProgress::read`].
+    pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position) -> usize {
         let mut partitions = self.partitions.borrow_mut();
-        partitions.push(PartitionMarks { topic, partition, marks: VecDeque::from([mark]) });
+        partitions.push(PartitionCrossings { topic, partition, crossings: VecDeque::new(), now });
         partitions.len() - 1
     }
 
-    /// Notes the beginning of a stride.
-    pub(super) fn begin(&self, partition: usize, mark: Mark) {
-        if let Some(marks) = self.partitions.borrow_mut().get_mut(partition) {
-            marks.begin(mark);
+    /// Notes what was read, up to a position.
+    pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position) {
+        if let Some(partition) = self.partitions.borrow_mut().get_mut(partition) {
+            partition.crossings.extend(crossings);
+            partition.now = now;
         }
     }
 
-    /// Where every partition would go on from behind a commit of everything below `end_tick`. What lies before is
+    /// Where every partition goes on behind a commit of everything below `end_tick`, a grid point. What lies before is
     /// forgotten: a later question must not ask for less.
     pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
-        self.partitions.borrow_mut().iter_mut().filter_map(|marks| marks.at(end_tick)).collect()
+        self.partitions.borrow_mut().iter_mut().map(|partition| partition.at(end_tick)).collect()
     }
 }
 
@@ -77,17 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_goes_on_from_the_last_stride_that_began_below_the_commit() {
+    fn reading_goes_on_at_the_first_record_that_a_commit_does_not_hold() {
         let progress = SourceProgress::default();
-        let mark = |tick, offset| Mark { tick, offset, clock: tick * 10 };
-        let partition = progress.add("orders", 3, mark(0, 0));
-        for (tick, offset) in [(5, 100), (5, 200), (9, 300)] {
-            progress.begin(partition, mark(tick, offset));
-        }
+        let position = |offset| Position { offset, clock: offset * 10, ..Position::default() };
+        let crossing = |tick, offset| Crossing { tick, position: position(offset) };
+        let partition = progress.add("orders", 3, position(0));
         let offsets = |end| progress.at(end).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
-        assert_eq!(offsets(5), [(0, 0)]);
-        assert_eq!(offsets(6), [(200, 50)]);
-        assert_eq!(offsets(10), [(300, 90)]);
-        assert_eq!(offsets(u64::MAX), [(300, 90)]);
+        assert_eq!(offsets(100), [(0, 0)]);
+        // Grid points are 100 ticks apart.
+        progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12));
+        assert_eq!(offsets(100), [(7, 70)]);
+        assert_eq!(offsets(200), [(9, 90)]);
+        assert_eq!(offsets(300), [(9, 90)]);
+        assert_eq!(offsets(400), [(12, 120)]);
     }
 }

@@ -16,7 +16,6 @@ use super::record::Record;
 use super::saved;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Changes, Outbox, View};
-use crate::latest::route;
 
 /// The view: a ruleset over transactions.
 #[derive(Clone, Debug)]
@@ -96,10 +95,6 @@ impl View for Fraud {
 
     fn key(&self, event: &Box<Transaction>) -> Id {
         event.account_id.clone()
-    }
-
-    fn route(&self, event: &Box<Transaction>) -> u64 {
-        route(&event.account_id)
     }
 
     fn learn(&self, customers: &mut Customers, broadcast: Placed<Event>) {

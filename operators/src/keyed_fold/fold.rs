@@ -7,7 +7,7 @@ use headwater_schemas::{Place, Placed};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::timers::Timers;
-use super::view::{Changes, Outbox, Persistent, View};
+use super::view::{Changes, Outbox, View};
 
 /// The rank of a timer: behind every topic.
 const TIMER_RANK: u8 = u8::MAX;
@@ -70,14 +70,9 @@ impl<V: View> Fold<V> {
         self.slots.iter().flatten().map(|slot| (&slot.key, &slot.state))
     }
 
-    /// Puts a state in place, as after a restart, with its timer. Its rows are taken as said already.
-    pub fn restore(&mut self, key: V::Key, state: V::State)
-    where
-        V: Persistent,
-    {
-        if let Some(time) = self.view.timer_of(&state) {
-            self.timers.set(time, key.clone());
-        }
+    /// Puts a state in place, as after a restart, with the timer that it waits for. Its rows are taken as said already.
+    pub fn restore(&mut self, key: V::Key, state: V::State, timer: Option<u64>) {
+        timer.into_iter().for_each(|time| self.timers.set(time, key.clone()));
         let slot = self.slot(key);
         if let Some(Some(slot)) = self.slots.get_mut(slot) {
             slot.state = state;

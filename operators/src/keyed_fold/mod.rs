@@ -27,5 +27,5 @@ mod timers;
 mod view;
 
 pub use fold::Fold;
-pub use operator::{FoldInput, FoldOutput, Pace, keyed_fold};
-pub use view::{Changes, Outbox, Persistent, View};
+pub use operator::{Before, FoldInput, FoldOutput, Pace, Share, keyed_fold};
+pub use view::{Changes, Outbox, Persistent, View, route};

@@ -14,7 +14,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::fold::Fold;
 use super::stash::Stash;
-use super::view::View;
+use super::view::{Persistent, View};
 
 /// Events that are applied before the operator lets others run.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
@@ -36,6 +36,54 @@ pub struct FoldInput<'scope, V: View> {
     pub broadcasts: StreamVec<'scope, u64, Placed<V::Broadcast>>,
     /// The clocks at which partitions ended; every worker gets all of them.
     pub ends: StreamVec<'scope, u64, u64>,
+    /// Where the fold goes on after a restart.
+    pub before: Before<V>,
+}
+
+/// What a fold knew when its run was cut: where it goes on.
+pub struct Before<V: View> {
+    /// What was broadcast.
+    pub broadcasts: Vec<Placed<V::Broadcast>>,
+    /// The states of this worker's keys, with the timers that they wait for.
+    states: Vec<(V::Key, V::State, Option<u64>)>,
+}
+
+impl<V: View> Default for Before<V> {
+    fn default() -> Self {
+        Self { broadcasts: Vec::new(), states: Vec::new() }
+    }
+}
+
+impl<V: Persistent> Before<V> {
+    /// Of what was saved, the states that are this worker's of so many. A timer that was due before `not_before`, because
+    /// the configuration says otherwise now, fires then.
+    pub fn of(view: &V, saved: V::Saved, broadcasts: Vec<Placed<V::Broadcast>>, share: Share) -> Self {
+        let states = view.load(saved).into_iter().filter(|(key, _)| share.is_mine(view.route(key)));
+        let with_timer = |(key, state)| {
+            let timer = view.timer_of(&state).map(|time| time.max(share.not_before));
+            (key, state, timer)
+        };
+        Self { broadcasts, states: states.map(with_timer).collect() }
+    }
+}
+
+/// A worker's share of what was saved.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The worker.
+    pub worker: usize,
+    /// How many there are.
+    pub workers: usize,
+    /// The effective time from which the run goes on, in nanoseconds.
+    pub not_before: u64,
+}
+
+impl Share {
+    /// Whether the worker has what is routed so.
+    pub const fn is_mine(self, route: u64) -> bool {
+        let workers = if self.workers == 0 { 1 } else { self.workers as u64 };
+        route % workers == self.worker as u64
+    }
 }
 
 /// What a fold says.
@@ -63,7 +111,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     let activator = scope.activator_for(builder.operator_info().address);
 
     let router = view.clone();
-    let route = Exchange::new(move |event: &Placed<V::Event>| router.route(&event.event));
+    let route = Exchange::new(move |event: &Placed<V::Event>| router.route(&router.key(&event.event)));
     let mut events = builder.new_input(input.events, route);
     let mut broadcasts = builder.new_input(input.broadcasts, Pipeline);
     let mut ends = builder.new_input(input.ends, Pipeline);
@@ -77,6 +125,8 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     builder.build(move |capabilities| {
         let mut held: Option<[Capability<u64>; 3]> = capabilities.try_into().ok();
         let mut driver = Driver::new(view, tick_interval, pace);
+        input.before.broadcasts.into_iter().for_each(|broadcast| driver.fold.learn(broadcast));
+        input.before.states.into_iter().for_each(|(key, state, timer)| driver.fold.restore(key, state, timer));
         move |frontiers| {
             // Drain the inputs.
             events.for_each(|_, batch| driver.events.extend(batch.drain(..)));

@@ -1,9 +1,10 @@
 //! What a view has to say about itself.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::DeadLetter;
 use headwater_schemas::{Place, Placed};
+use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
 /// A keyed view: a pure function of a key's state, an event and what was broadcast, applied in the order of places.
@@ -26,8 +27,10 @@ pub trait View: 'static {
     /// The state that an event belongs to.
     fn key(&self, event: &Self::Event) -> Self::Key;
 
-    /// Which worker has the state: events with equal numbers meet. It must be a function of [`View::key`].
-    fn route(&self, event: &Self::Event) -> u64;
+    /// Which worker has a key's state: keys with equal numbers meet.
+    fn route(&self, key: &Self::Key) -> u64 {
+        route(key)
+    }
 
     /// Takes in a broadcast.
     fn learn(&self, context: &mut Self::Context, broadcast: Placed<Self::Broadcast>);
@@ -47,6 +50,14 @@ pub trait View: 'static {
     fn is_forgettable(&self, _state: &Self::State) -> bool {
         false
     }
+}
+
+/// The worker of a key is this number's remainder; the same for every view that is keyed by it.
+pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    // The high bits are the well-mixed ones.
+    hasher.finish() >> 20
 }
 
 /// A view whose state can be written as rows and read back.

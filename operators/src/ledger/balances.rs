@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Posting;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
+use crate::keyed_fold::route;
 
 /// The view. It is built twice: once per tick for the table, once on the grid for valuations.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +27,6 @@ pub struct BalanceState {
     held: Money,
     ts: EventTime,
     said: Option<Balance>,
-}
-
-/// Which worker has an account's balances: the one that has its positions.
-pub fn balance_route(account: &Id) -> u64 {
-    route(account)
 }
 
 /// Overdraft limits, in the account's own currency.
@@ -50,8 +45,9 @@ impl View for Balances {
         (posting.account_id.clone(), posting.currency.clone())
     }
 
-    fn route(&self, posting: &Posting) -> u64 {
-        balance_route(&posting.account_id)
+    fn route(&self, (account, _): &(Id, Id)) -> u64 {
+        // Where the account's positions are.
+        route(account)
     }
 
     fn learn(&self, overdrafts: &mut Overdrafts, broadcast: Placed<Event>) {

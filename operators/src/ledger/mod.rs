@@ -10,5 +10,5 @@ pub mod balances;
 pub mod legs;
 pub mod postings;
 
-pub use balances::{Balances, LedgerRow, balance_route};
+pub use balances::{Balances, LedgerRow};
 pub use postings::{Posting, PostingRow, Postings};

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use super::legs::{Leg, legs, phase};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
 
 /// What a transaction does to one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,10 +103,6 @@ impl View for Postings {
 
     fn key(&self, event: &Box<Transaction>) -> Id {
         event.account_id.clone()
-    }
-
-    fn route(&self, event: &Box<Transaction>) -> u64 {
-        route(&event.account_id)
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

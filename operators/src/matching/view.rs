@@ -1,13 +1,11 @@
 //! The view: events of a symbol become commands of its book, and what the book says becomes rows and executions.
 
 use std::fmt::Write;
-use std::hash::{Hash, Hasher};
 
 use headwater_schemas::Placed;
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
 use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Factor, Id, Price};
-use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -75,12 +73,6 @@ impl View for Matching {
 
     fn key(&self, event: &OrderMessage) -> Id {
         event.symbol().clone()
-    }
-
-    fn route(&self, event: &OrderMessage) -> u64 {
-        let mut hasher = FxHasher::default();
-        event.symbol().hash(&mut hasher);
-        hasher.finish()
     }
 
     fn learn(&self, context: &mut Reference, broadcast: Placed<Event>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
-use headwater_schemas::tables::{Execution, HeldTrade, HoldingState};
+use headwater_schemas::tables::{Execution, HeldTrade, HoldingState, Position};
 use headwater_schemas::{EventTime, Factor, Id, Money, Place, Placed, Quantity};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use super::recent::{Kept, Recent};
 use super::{AverageCost, Trade};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
 
 /// What changes positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +31,14 @@ pub struct Holding {
     pub symbol: Id,
     /// The sums.
     pub sums: AverageCost,
+}
+
+impl Holding {
+    /// What is behind a valued position.
+    pub fn of(row: &Position) -> Self {
+        let sums = AverageCost { quantity: row.quantity, cost: row.cost, realized: row.realized_pnl, cash_flow: row.cash_flow };
+        Self { account_id: row.account_id.clone(), symbol: row.symbol.clone(), sums }
+    }
 }
 
 /// The view.
@@ -128,10 +135,6 @@ impl View for Positions {
 
     fn key(&self, event: &PositionEvent) -> Id {
         account_of(event).clone()
-    }
-
-    fn route(&self, event: &PositionEvent) -> u64 {
-        route(account_of(event))
     }
 
     fn learn(&self, multipliers: &mut FxHashMap<Id, Factor>, broadcast: Placed<Event>) {

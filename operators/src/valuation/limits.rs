@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
+use crate::keyed_fold::route;
 
 /// Where an alert is cleared: this part of the limit.
 const CLEAR_BELOW: i128 = 750_000_000;
@@ -137,8 +137,8 @@ impl View for ExposureLimits {
         (measure.scope.clone(), measure.kind, symbol)
     }
 
-    fn route(&self, measure: &Measure) -> u64 {
-        route(&measure.scope)
+    fn route(&self, (scope, ..): &MeasureKey) -> u64 {
+        route(scope)
     }
 
     fn learn(&self, limits: &mut SetLimits, broadcast: Placed<Event>) {

@@ -10,7 +10,6 @@ use headwater_schemas::{EventTime, Id, Placed, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
 
 /// What prices a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +29,14 @@ pub struct Mark {
     pub symbol: Id,
     /// Its price.
     pub price: Price,
+}
+
+impl Mark {
+    /// The mark that last prices make.
+    pub fn of(prices: &LastPrice) -> Option<Self> {
+        let price = prices.mid.or(prices.trade).or(prices.close)?;
+        Some(Self { symbol: prices.symbol.clone(), price })
+    }
 }
 
 /// The view.
@@ -79,10 +86,6 @@ impl View for Marks {
 
     fn key(&self, event: &MarketEvent) -> Id {
         symbol(event).clone()
-    }
-
-    fn route(&self, event: &MarketEvent) -> u64 {
-        route(symbol(event))
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

@@ -17,7 +17,6 @@ use timely::dataflow::operators::vec::Map;
 
 use super::Contribution;
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
-use crate::latest::route;
 
 /// What a scope adds up to at a grid point.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,10 +180,6 @@ impl View for Drawdowns {
 
     fn key(&self, value: &ScopeValue) -> Id {
         value.scope.clone()
-    }
-
-    fn route(&self, value: &ScopeValue) -> u64 {
-        route(&value.scope)
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

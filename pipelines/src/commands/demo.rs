@@ -90,6 +90,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
         transport,
         data: arguments.data.clone(),
         config,
+        accept_gaps: false,
         until_end: false,
         workers: usize::from(arguments.workers),
         stop: Arc::clone(&pipeline_stop),

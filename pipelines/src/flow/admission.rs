@@ -40,7 +40,8 @@ pub(super) fn admit<'scope>(
         _ => (empty(scope), empty(scope)),
     };
     let view = Admission { horizon: settings.horizon, duplicates: std::sync::Arc::clone(&settings.duplicates) };
-    let input = FoldInput { events: identified, broadcasts: empty(scope), ends };
+    let before = settings.before(scope, &view, &settings.remembered.admitted);
+    let input = FoldInput { events: identified, broadcasts: empty(scope), ends, before };
     let FoldOutput { rows, derived, dead_letters } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
     sinks.table("commit admitted", rows);
     sinks.dead_letters(dead_letters);

@@ -24,8 +24,9 @@ pub(super) fn scores<'scope>(
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let input = FoldInput { events: transactions, broadcasts: reference, ends };
     let view = Fraud::with_horizon(Arc::clone(&settings.fraud), settings.horizon);
+    let before = settings.before_with_reference(transactions.scope(), &view, &settings.remembered.fraud);
+    let input = FoldInput { events: transactions, broadcasts: reference, ends, before };
     let scores = keyed_fold("fraud", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(scores.dead_letters);
     let (decisions, alerts, events) = (sinks.add(), sinks.alerts(), sinks.add());

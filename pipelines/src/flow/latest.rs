@@ -23,13 +23,16 @@ pub(super) fn latest_of<'scope, R: Record>(
 pub(super) fn on_grid_latest<'scope, R: Record>(
     name: &str,
     upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
+    remembered: &Vec<R>,
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
     sinks: &mut Sinks<'scope>,
 ) -> Grid<'scope, R> {
     let scope = upserts.scope();
-    let input = FoldInput { events: upserts, broadcasts: empty(scope), ends };
-    let latest = keyed_fold(name, Latest::<R>::new(), input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
+    let view = Latest::<R>::new();
+    let before = settings.before(scope, &view, remembered);
+    let input = FoldInput { events: upserts, broadcasts: empty(scope), ends, before };
+    let latest = keyed_fold(name, view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
     sinks.table(&format!("commit {}", R::SPEC.name), latest.rows.clone());
     latest.rows.inner
 }

@@ -25,8 +25,9 @@ pub(super) fn postings<'scope>(
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let input = FoldInput { events: transactions, broadcasts: empty(scope), ends };
     let view = Postings { reversal_horizon: settings.reversal_horizon };
+    let before = settings.before(scope, &view, &settings.remembered.posted);
+    let input = FoldInput { events: transactions, broadcasts: empty(scope), ends, before };
     let postings = keyed_fold("postings", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(postings.dead_letters);
     let (entries, posted) = (sinks.add(), sinks.add());
@@ -45,7 +46,8 @@ pub(super) fn balances<'scope>(
     settings: &FlowSettings,
     sinks: &mut Sinks<'scope>,
 ) -> VecCollection<'scope, u64, Balance, isize> {
-    let input = || FoldInput { events: postings.clone(), broadcasts: reference.clone(), ends: ends.clone() };
+    let before = || settings.before_with_reference(postings.scope(), &Balances, &settings.remembered.balances);
+    let input = || FoldInput { events: postings.clone(), broadcasts: reference.clone(), ends: ends.clone(), before: before() };
     let per_tick = keyed_fold("balances", Balances, input(), settings.tick_interval(), Pace::Tick);
     sinks.table("commit balances", per_tick.rows);
     keyed_fold("balances on the grid", Balances, input(), settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows

@@ -30,6 +30,7 @@ use std::sync::atomic::AtomicU64;
 use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::fraud::Pack;
+use headwater_operators::keyed_fold::{Before, Persistent, Share};
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::valuation::{GridChange, LimitDefaults, RiskSettings};
 use headwater_schemas::events::Event;
@@ -39,6 +40,7 @@ use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 
+use crate::remembered::Remembered;
 use sinks::Sinks;
 
 /// Events of a topic on their way.
@@ -58,8 +60,6 @@ pub struct FlowSettings {
     pub horizon: u64,
     /// How long a posted transaction can be reversed, in nanoseconds.
     pub reversal_horizon: u64,
-    /// Nanoseconds between grid points: a multiple of the tick interval.
-    pub valuation_interval: u64,
     /// The currency that books are valued in.
     pub base_currency: Id,
     /// How risk is estimated.
@@ -72,6 +72,8 @@ pub struct FlowSettings {
     pub fraud: Arc<Pack>,
     /// Counts events that came again.
     pub duplicates: Arc<AtomicU64>,
+    /// What was remembered at the last commit.
+    pub remembered: Arc<Remembered>,
 }
 
 impl FlowSettings {
@@ -81,7 +83,29 @@ impl FlowSettings {
 
     /// Ticks between grid points.
     const fn grid_ticks(&self) -> u64 {
-        self.valuation_interval / self.source.tick_interval
+        self.source.grid_ticks
+    }
+
+    /// A worker's share of what was remembered.
+    fn share(&self, scope: Scope<'_, u64>) -> Share {
+        let not_before = self.source.start_tick.saturating_mul(self.source.tick_interval);
+        Share { worker: scope.index(), workers: scope.peers(), not_before }
+    }
+
+    /// Where a view goes on that has no broadcasts.
+    fn before<V: Persistent<Broadcast = ()>>(&self, scope: Scope<'_, u64>, view: &V, saved: &V::Saved) -> Before<V>
+    where
+        V::Saved: Clone,
+    {
+        Before::of(view, saved.clone(), Vec::new(), self.share(scope))
+    }
+
+    /// Where a view goes on that reference data is broadcast to.
+    fn before_with_reference<V: Persistent<Broadcast = Event>>(&self, scope: Scope<'_, u64>, view: &V, saved: &V::Saved) -> Before<V>
+    where
+        V::Saved: Clone,
+    {
+        Before::of(view, saved.clone(), self.remembered.reference_events.clone(), self.share(scope))
     }
 }
 
@@ -103,9 +127,9 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
     let progress = SourceProgress::default();
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
-    let ends = source.ends.broadcast();
+    let ends = end_of_time(source.ends.broadcast(), settings);
     let mut topics = Topics { scope, streams: source.events };
-    let mut sinks = Sinks::new(source.dead_letters, source.remap, Arc::clone(&settings.source.counters));
+    let mut sinks = Sinks::new(source.dead_letters, source.remap, source.audit, Arc::clone(&settings.source.counters));
 
     let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
     let reference = reference::reference(&mut topics, admitted.accounts.clone(), ends.clone(), settings, &mut sinks);
@@ -120,4 +144,11 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let (tables, done) = sinks.finish(scope);
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
     commit(scope, settings.commit.clone(), tables, progress, done, ends);
+}
+
+/// Time ends at the grid point behind the greatest clock: what is due before it, still happens. So nothing below the end of
+/// the last commit is left to a later run.
+fn end_of_time<'scope>(ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> StreamVec<'scope, u64, u64> {
+    let interval = settings.grid_ticks().saturating_mul(settings.tick_interval());
+    ends.map(move |clock| (clock / interval + 1).saturating_mul(interval) - 1)
 }

@@ -22,7 +22,8 @@ pub(super) fn reference<'scope>(
 ) -> Events<'scope> {
     let tables = [Topic::Instruments, Topic::Customers, Topic::Limits].map(|topic| topics.take(topic));
     let records = topics.scope.concatenate(tables.into_iter().chain([accounts]));
-    on_grid_latest("reference records", latest_of(records.clone(), upsert), ends, settings, sinks);
+    let upserts = latest_of(records.clone(), upsert);
+    on_grid_latest("reference records", upserts, &settings.remembered.reference, ends, settings, sinks);
     records.broadcast()
 }
 

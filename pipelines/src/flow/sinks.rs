@@ -5,7 +5,7 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use headwater_connectors::parquet::buffer::{TableHandle, Tables};
 use headwater_connectors::source::SourceCounters;
-use headwater_schemas::tables::{Alert, DeadLetter, Remap, TableRow};
+use headwater_schemas::tables::{Alert, Audit, DeadLetter, Remap, TableRow};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concatenate;
@@ -26,12 +26,14 @@ impl<'scope> Sinks<'scope> {
     pub(super) fn new(
         dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
         remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+        audit: StreamVec<'scope, u64, (Audit, u64, isize)>,
         counters: Arc<SourceCounters>,
     ) -> Self {
         let tables = Tables::default();
         let mut sinks = Self { dead_letters: tables.add(), alerts: tables.add(), tables, done: Vec::new(), counters };
         sinks.dead_letters(dead_letters.as_collection());
         sinks.table("commit remap", remap.as_collection());
+        sinks.table("commit audit", audit.as_collection());
         sinks
     }
 

@@ -27,8 +27,10 @@ pub(super) fn matching<'scope>(
         Event::Order(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let input = FoldInput { events: messages, broadcasts: reference, ends };
-    let books = keyed_fold("order books", Matching::new(settings.matching.clone()), input, settings.tick_interval(), Pace::Tick);
+    let view = Matching::new(settings.matching.clone());
+    let before = settings.before_with_reference(messages.scope(), &view, &settings.remembered.books);
+    let input = FoldInput { events: messages, broadcasts: reference, ends, before };
+    let books = keyed_fold("order books", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(books.dead_letters);
 
     let (order_events, open_orders, top_of_book, book_states) = (sinks.add(), sinks.add(), sinks.add(), sinks.add());
@@ -58,8 +60,9 @@ pub(super) fn positions<'scope>(
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
-    let input = FoldInput { events: executions.concat(fills), broadcasts: reference, ends };
     let view = Positions { horizon: settings.horizon };
+    let before = settings.before_with_reference(fills.scope(), &view, &settings.remembered.positions);
+    let input = FoldInput { events: executions.concat(fills), broadcasts: reference, ends, before };
     let positions = keyed_fold("positions", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
     sinks.dead_letters(positions.dead_letters);
     let (bases, trades) = (sinks.add(), sinks.add());

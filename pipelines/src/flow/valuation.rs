@@ -3,12 +3,12 @@
 use std::hash::{Hash, Hasher};
 
 use differential_dataflow::{AsCollection, VecCollection};
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold, route};
 use headwater_operators::latest::Upsert;
 use headwater_operators::positions::Holding;
 use headwater_operators::valuation::grid::{grid_time, on_grid, placed};
 use headwater_operators::valuation::{
-    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue, ScopeVector,
+    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, Mark, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue, ScopeVector,
     Valued, Valuer, portfolios, risk,
 };
 use headwater_schemas::events::{AccountEvent, Event, LimitKind};
@@ -16,9 +16,9 @@ use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, InstrumentT
 use headwater_schemas::{Decimal, Factor, Id, Placed, Statistic, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::StreamVec;
+use timely::dataflow::{Scope, StreamVec};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::{Concat, Concatenate, ToStream};
 use timely::dataflow::operators::core::partition::Partition;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -53,6 +53,7 @@ pub(super) fn valuation<'scope>(
         market_data(topics, market.reference.clone(), ends.clone(), settings, sinks).broadcast(),
     ]);
     let mut valuer = Valuer::new(worker, settings.base_currency.clone(), settings.risk.window);
+    let (contributions_before, vectors_before) = go_on(&mut valuer, scope, settings);
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, said| {
         let mut valued = Vec::new();
         valuer.advance(grid_time(tick, tick_interval), changes, &mut valued);
@@ -62,9 +63,10 @@ pub(super) fn valuation<'scope>(
     sinks.table("commit positions", positions.clone().as_collection());
 
     // Sums and ratios of accounts and books.
-    let values = portfolios(contributions.as_collection());
-    let scope_values = now(values.inner, tick_interval, |value: &ScopeValue| &value.scope);
-    let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone() };
+    let values = portfolios(contributions.concat(contributions_before).as_collection());
+    let scope_values = now(values.inner, settings, |value: &ScopeValue| &value.scope);
+    let before = settings.before(scope, &Drawdowns, &settings.remembered.portfolios);
+    let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone(), before };
     let drawdowns = keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks()));
     let (rows, peaks) = (sinks.add(), sinks.add());
     sinks.rows("commit portfolios", drawdowns.rows, move |row, tick, diff| match row {
@@ -73,17 +75,21 @@ pub(super) fn valuation<'scope>(
     });
 
     // What could be lost.
-    let risk = risk(vectors, settings.risk.clone(), tick_interval, Vec::new());
+    let share = settings.share(scope);
+    let before = settings.remembered.risk.iter().filter(|row| share.is_mine(route(&row.scope))).cloned().collect();
+    let risk = risk(vectors.concat(vectors_before), settings.risk.clone(), tick_interval, before);
     sinks.table("commit risk", risk.clone().as_collection());
 
     // And what must not be exceeded.
     let measures = scope.concatenate([
         scope_values.flat_map(measures_of_scope),
-        now(positions, tick_interval, |position: &Position| &position.symbol).flat_map(measure_of_position),
-        now(risk, tick_interval, |risk: &Risk| &risk.scope).flat_map(measure_of_risk),
+        now(positions, settings, |position: &Position| &position.symbol).flat_map(measure_of_position),
+        now(risk, settings, |risk: &Risk| &risk.scope).flat_map(measure_of_risk),
     ]);
-    let input = FoldInput { events: measures, broadcasts: market.reference, ends };
-    let limits = keyed_fold("limits", ExposureLimits { defaults: settings.limits.clone() }, input, tick_interval, Pace::Tick);
+    let view = ExposureLimits { defaults: settings.limits.clone() };
+    let before = settings.before_with_reference(scope, &view, &settings.remembered.limits);
+    let input = FoldInput { events: measures, broadcasts: market.reference, ends, before };
+    let limits = keyed_fold("limits", view, input, tick_interval, Pace::Tick);
     let (alerts, standing) = (sinks.alerts(), sinks.add());
     sinks.rows("commit limit alerts", limits.rows, move |row, tick, diff| match row {
         LimitRow::Alert(row) => alerts.push(row, tick, diff),
@@ -91,12 +97,61 @@ pub(super) fn valuation<'scope>(
     });
 }
 
+/// Lets the valuer know what it knew at the last commit. What it said until then is needed again by those whose inputs are
+/// nothing else: the sums of scopes, which begin with it, and the vectors of risk.
+fn go_on<'scope>(
+    valuer: &mut Valuer,
+    scope: Scope<'scope, u64>,
+    settings: &FlowSettings,
+) -> (Grid<'scope, Contribution>, Grid<'scope, ScopeVector>) {
+    let (remembered, share) = (&settings.remembered, settings.share(scope));
+    let mine = |account: &Id| share.is_mine(route(account));
+    let instruments = remembered.instruments.iter().cloned().map(instrument_known);
+    let rates = remembered.rates.iter().cloned().map(rate_known);
+    let closes = remembered.closes.iter().cloned().map(close_known);
+    let marks = remembered.prices.iter().filter_map(Mark::of).map(Known::Mark);
+    let accounts = remembered.accounts.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known);
+    let cash = remembered.balances.iter().filter(|row| mine(&row.account_id)).cloned().filter_map(cash_known);
+    let rows: Vec<_> = remembered.valued.iter().filter(|row| mine(&row.account_id)).cloned().collect();
+    let holdings = rows.iter().map(|row| Known::Holding(Holding::of(row)));
+    let known = instruments.chain(rates).chain(closes).chain(marks).chain(accounts).chain(cash).chain(holdings).collect();
+
+    let (mut contributions, mut vectors) = (Vec::new(), Vec::new());
+    for said in valuer.restore(known, rows) {
+        match said {
+            Valued::Contribution(part, diff) => contributions.push((part, 0, diff)),
+            // At the beginning of this run: if risk is estimated otherwise now, that is news.
+            Valued::Vector(vector) => vectors.push((vector, settings.source.start_tick, 1)),
+            Valued::Position(..) => {}
+        }
+    }
+    (contributions.to_stream(scope), vectors.to_stream(scope))
+}
+
+fn instrument_known(InstrumentTerms { symbol, currency, multiplier, .. }: InstrumentTerms) -> Known {
+    Known::Instrument { symbol, currency, multiplier }
+}
+
+fn rate_known(LastRate { base, quote, rate, .. }: LastRate) -> Known {
+    Known::Rate { base, quote, rate }
+}
+
+fn close_known(ClosingPrice { symbol, date, close, .. }: ClosingPrice) -> Known {
+    Known::Close { symbol, date, close }
+}
+
+fn account_known(AccountTerms { account_id, currency, book, .. }: AccountTerms) -> Known {
+    Known::Account { account_id, currency, book }
+}
+
 /// What accounts of ours have posted.
+fn cash_known(row: Balance) -> Option<Known> {
+    let ours = !row.account_id.starts_with("external:");
+    ours.then_some(Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted })
+}
+
 fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
-    balances.inner.flat_map(|(row, tick, diff)| {
-        let ours = !row.account_id.starts_with("external:");
-        ours.then(|| (Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted }, tick, diff))
-    })
+    balances.inner.flat_map(|(row, tick, diff)| Some((cash_known(row)?, tick, diff)))
 }
 
 /// The currency and book of each account, at the worker that has its positions.
@@ -118,8 +173,8 @@ fn account_terms<'scope>(
         }
         _ => None,
     });
-    let rows = on_grid_latest("account terms", terms, ends, settings, sinks);
-    rows.map(|(AccountTerms { account_id, currency, book, .. }, tick, diff)| (Known::Account { account_id, currency, book }, tick, diff))
+    let rows = on_grid_latest("account terms", terms, &settings.remembered.accounts, ends, settings, sinks);
+    rows.map(|(row, tick, diff)| (account_known(row), tick, diff))
 }
 
 /// Terms, rates, closes and marks.
@@ -145,18 +200,15 @@ fn market_data<'scope>(
         }
         _ => None,
     });
-    let instruments = on_grid_latest("instrument terms", instruments, ends.clone(), settings, sinks).map(
-        |(InstrumentTerms { symbol, currency, multiplier, .. }, tick, diff)| {
-            (Known::Instrument { symbol, currency, multiplier }, tick, diff)
-        },
-    );
+    let instruments = on_grid_latest("instrument terms", instruments, &settings.remembered.instruments, ends.clone(), settings, sinks)
+        .map(|(row, tick, diff)| (instrument_known(row), tick, diff));
 
     let rates = latest_of(topics.take(Topic::FxRates), |place, event| match event {
         Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: place.event_time() })),
         _ => None,
     });
-    let rates = on_grid_latest("rates", rates, ends.clone(), settings, sinks)
-        .map(|(LastRate { base, quote, rate, .. }, tick, diff)| (Known::Rate { base, quote, rate }, tick, diff));
+    let rates = on_grid_latest("rates", rates, &settings.remembered.rates, ends.clone(), settings, sinks)
+        .map(|(row, tick, diff)| (rate_known(row), tick, diff));
 
     let closing = topics.take(Topic::Closes);
     let closes = latest_of(closing.clone(), |place, event| match event {
@@ -165,8 +217,8 @@ fn market_data<'scope>(
         }
         _ => None,
     });
-    let closes = on_grid_latest("closes", closes, ends.clone(), settings, sinks)
-        .map(|(ClosingPrice { symbol, date, close, .. }, tick, diff)| (Known::Close { symbol, date, close }, tick, diff));
+    let closes = on_grid_latest("closes", closes, &settings.remembered.closes, ends.clone(), settings, sinks)
+        .map(|(row, tick, diff)| (close_known(row), tick, diff));
 
     let prices = scope.concatenate([topics.take(Topic::Quotes), topics.take(Topic::Trades), closing]);
     let prices = prices.flat_map(|Placed { place, event }| {
@@ -178,7 +230,8 @@ fn market_data<'scope>(
         };
         Some(Placed { place, event })
     });
-    let input = FoldInput { events: prices, broadcasts: empty(scope), ends };
+    let before = settings.before(scope, &Marks, &settings.remembered.prices);
+    let input = FoldInput { events: prices, broadcasts: empty(scope), ends, before };
     let marks = keyed_fold("marks", Marks, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
     let last_prices = sinks.add();
     let prices = marks.rows.clone().flat_map(|row| match row {
@@ -224,16 +277,17 @@ fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
     (positions, contributions, vectors)
 }
 
-/// What is at a grid point, as events of that time.
+/// What is at a grid point, as events of that time. What was before this run began is no news.
 fn now<'scope, D: Clone + 'static>(
     changes: Grid<'scope, D>,
-    tick_interval: u64,
+    settings: &FlowSettings,
     key: impl Fn(&D) -> &Id + 'static,
 ) -> StreamVec<'scope, u64, Placed<D>> {
+    let (tick_interval, start_tick) = (settings.tick_interval(), settings.source.start_tick);
     changes.flat_map(move |(row, tick, diff)| {
         let mut hasher = FxHasher::default();
         key(&row).hash(&mut hasher);
-        (diff > 0).then(|| placed(row, tick, tick_interval, hasher.finish()))
+        (diff > 0 && tick >= start_tick).then(|| placed(row, tick, tick_interval, hasher.finish()))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::value::{Amount, Date, Decimal, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
+use crate::value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
     Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
@@ -129,6 +129,29 @@ primitive_cell!(
     EventTime::nanos,
     |nanos| Some(EventTime::from_nanos(nanos))
 );
+
+impl<const N: usize> Cell for Digest<N> {
+    type Builder = StringBuilder;
+    fn data_type() -> DataType {
+        DataType::Utf8
+    }
+    fn builder() -> StringBuilder {
+        StringBuilder::new()
+    }
+    fn append(&self, column: &mut StringBuilder) {
+        use std::fmt::Write;
+        // What is written to the builder is the value that `append_value` ends; writing there does not fail.
+        let _ = write!(column, "{self}");
+        column.append_value("");
+    }
+    fn append_null(column: &mut StringBuilder) {
+        column.append_null();
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<StringArray>()?;
+        (row < column.len() && column.is_valid(row)).then(|| column.value(row).parse().ok()).flatten()
+    }
+}
 
 impl Cell for bool {
     type Builder = BooleanBuilder;

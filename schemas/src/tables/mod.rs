@@ -27,6 +27,7 @@
 //! | `account_terms` | [`AccountTerms`] | checkpoint |
 //! | `reference_records` | [`ReferenceRecord`] | checkpoint |
 //! | `admitted` | [`Admitted`] | checkpoint |
+//! | `audit` | [`Audit`] | append |
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
@@ -54,6 +55,6 @@ pub use positions::{DrawdownState, HeldTrade, HoldingState, Portfolio, Position}
 pub use risk::{LimitAlertState, Risk};
 pub(crate) use row::table;
 pub use row::{TableKind, TableRow, TableSpec};
-pub use system::{Admitted, DeadLetter, Remap};
+pub use system::{Admitted, Audit, DeadLetter, Remap};
 pub use trading::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
 pub use words::*;

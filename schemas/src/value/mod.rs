@@ -2,6 +2,7 @@
 
 mod date;
 pub mod decimal_text;
+mod digest;
 pub mod fixed;
 mod id;
 mod numbers;
@@ -12,6 +13,7 @@ mod text_enum;
 mod time;
 
 pub use date::Date;
+pub use digest::{Digest, ParseDigestError};
 pub use id::{Id, ParseIdError, Text};
 pub use numbers::{Amount, Decimal, Factor, Money, Price, Quantity, Size};
 pub(crate) use read_text::read_text;

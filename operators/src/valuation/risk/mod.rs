@@ -16,7 +16,7 @@ use timely::dataflow::channels::pact::Exchange;
 
 use super::ScopeVector;
 use super::grid::{GridChange, grid_time, on_grid};
-use crate::latest::route;
+use crate::keyed_fold::route;
 
 /// How a quantile between two scenarios is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,22 +2,37 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use headwater_connectors::parquet::record::hex;
 use sha2::{Digest, Sha256};
 
-use crate::commits::CommitFile;
-use crate::error::FileError;
+use super::chain::CommitFile;
+use super::record::hex;
+
+/// A committed file that is not what its commit says.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "table {table}: {path} of commit {commit_id} {problem}; restore the file from a copy, and see with `headwater verify` whether more is damaged"
+)]
+pub struct FileError {
+    /// The table.
+    pub table: Box<str>,
+    /// The file.
+    pub path: PathBuf,
+    /// The commit that names it.
+    pub commit_id: u64,
+    /// What is wrong with it.
+    pub problem: String,
+}
 
 impl CommitFile {
     /// An error that names the file.
-    pub(crate) fn error(&self, data: &Path, problem: impl Into<String>) -> FileError {
-        FileError { table: self.table.spec.name, path: data.join(&*self.path), commit_id: self.commit_id, problem: problem.into() }
+    pub fn error(&self, data: &Path, problem: impl Into<String>) -> FileError {
+        FileError { table: self.table.clone(), path: data.join(&*self.path), commit_id: self.commit_id, problem: problem.into() }
     }
 
     /// Compares existence and size with what the commit says.
-    pub(crate) fn diagnose_quickly(&self, data: &Path) -> Option<FileError> {
+    pub fn diagnose_quickly(&self, data: &Path) -> Option<FileError> {
         match fs::metadata(data.join(&*self.path)) {
             Ok(found) if found.len() == self.bytes => None,
             Ok(found) => Some(self.error(data, format!("has {} bytes, and the commit says {}", found.len(), self.bytes))),
@@ -27,7 +42,7 @@ impl CommitFile {
     }
 
     /// Compares the content, too: reads the whole file.
-    pub(crate) fn diagnose(&self, data: &Path) -> Option<FileError> {
+    pub fn diagnose(&self, data: &Path) -> Option<FileError> {
         self.diagnose_quickly(data).or_else(|| match sha256(&data.join(&*self.path)) {
             Ok(found) if found == *self.sha256 => None,
             Ok(_) => Some(self.error(data, "is damaged: its SHA-256 is not the one in the commit")),

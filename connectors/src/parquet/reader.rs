@@ -1,0 +1,51 @@
+//! Reading rows back: of a table's keys the newest rows at the end of a chain.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use headwater_schemas::tables::TableRow;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sha2::{Digest, Sha256};
+
+use super::chain::{Chain, CommitFile};
+use super::file::FileError;
+use super::record::{FileRole, hex};
+use super::writer::CHANGE;
+
+/// The current rows of a state table or a checkpoint, in the order of their keys. Every file is proved by its hash first.
+pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
+    // Newest first, so that a stable sort by key puts the newest row of each key before the others.
+    let mut rows: Vec<(R, bool)> = Vec::new();
+    for commit in chain.commits().iter().rev() {
+        for file in commit.files.iter().filter(|file| file.role == FileRole::State && *file.table == *R::SPEC.name) {
+            read(chain.data(), file, &mut rows)?;
+        }
+    }
+    rows.sort_by(|(a, _), (b, _)| a.cmp_key(b));
+    rows.dedup_by(|(later, _), (first, _)| later.cmp_key(first).is_eq());
+    Ok(rows.into_iter().filter_map(|(row, is)| is.then_some(row)).collect())
+}
+
+/// Adds a file's rows, each with whether it is (or is gone).
+fn read<R: TableRow>(data: &Path, file: &CommitFile, rows: &mut Vec<(R, bool)>) -> Result<(), FileError> {
+    let path = data.join(&*file.path);
+    let content = fs::read(&path).map_err(|error| file.diagnose_quickly(data).unwrap_or_else(|| unreadable(data, file, &error)))?;
+    if hex(&Sha256::digest(&content)) != *file.sha256 {
+        return Err(file.diagnose(data).unwrap_or_else(|| file.error(data, "is damaged: its SHA-256 is not the one in the commit")));
+    }
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| unreadable(data, file, &error))?;
+    for batch in reader.build().map_err(|error| unreadable(data, file, &error))? {
+        let batch = batch.map_err(|error| unreadable(data, file, &error))?;
+        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<arrow::array::Int32Array>());
+        let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?;
+        for (row, change) in changes.values().iter().enumerate() {
+            rows.push((R::read(&batch, row).map_err(|error| unreadable(data, file, &error))?, *change > 0));
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(data: &Path, file: &CommitFile, error: &dyn std::error::Error) -> FileError {
+    file.error(data, format!("cannot be read: {error}"))
+}
