@@ -61,6 +61,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
             data: folder.path().join("data"),
             config,
             accept_gaps: false,
+            cluster: None,
             until_end: true,
             workers: arguments.workers,
             stop: Arc::default(),

@@ -1,7 +1,7 @@
 //! Headwater: the pipeline's configuration, wiring and commands. The binary is a thin shell around this.
 //!
 //! - [`flow`]: the dataflow, from topics to tables, to be read top to bottom.
-//! - [`run`]: running it. [`config`]: what can be configured. [`location`]: where topics are.
+//! - [`run`]: running it. [`cluster`]: in several processes. [`config`]: what can be configured. [`location`]: where topics are.
 //! - [`resume`], [`remembered`]: where a restart goes on, in the topics and in the operators.
 //! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
@@ -13,6 +13,7 @@
 //! the points of event time at which positions are valued. Words of time are explained in `headwater_connectors`, of trading
 //! in `headwater_schemas`, of operators in `headwater_operators`.
 
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! The binary: reads the command line, sets up logs and signals, and runs a command.
 
 use std::io::{BufReader, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use headwater::commands::{demo, publish, sql, topics, verify};
+use headwater::cluster::Cluster;
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Run, run};
@@ -64,9 +65,16 @@ struct RunArguments {
     /// Handles all that is there now, commits, and exits. Otherwise runs until Ctrl-C or SIGTERM.
     #[arg(long)]
     until_end: bool,
-    /// How many threads work on it. The rows are the same for any number.
+    /// How many threads work on it, in each process. The rows are the same for any number.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// Makes one run of several processes: a file with the address of each, HOST:PORT, one a line. Start all of them, each
+    /// with its own --process and otherwise alike; they share the data directory.
+    #[arg(long, requires = "process")]
+    hosts: Option<PathBuf>,
+    /// Which process of --hosts this is, from 0.
+    #[arg(long, requires = "hosts")]
+    process: Option<usize>,
 }
 
 #[derive(Args)]
@@ -119,6 +127,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 accept_gaps: arguments.accept_gaps,
                 until_end: arguments.until_end,
                 workers: usize::from(arguments.workers),
+                cluster: cluster(arguments.hosts.as_deref(), arguments.process)?,
                 stop: stop_signal()?,
                 counters: Arc::default(),
                 show_progress: true,
@@ -145,6 +154,10 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Sql(arguments) => sql::sql(arguments),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
     }
+}
+
+fn cluster(hosts: Option<&Path>, process: Option<usize>) -> anyhow::Result<Option<Cluster>> {
+    hosts.zip(process).map(|(hosts, process)| Cluster::read(hosts, process)).transpose()
 }
 
 /// Set by Ctrl-C or SIGTERM. A second one ends the process at once.

@@ -9,11 +9,15 @@ use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Steps};
 use headwater_connectors::parquet::directory::DataDirectory;
+use headwater_connectors::parquet::record::hex;
 use headwater_connectors::source::{Mode, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
 use headwater_operators::fraud::Pack;
 use headwater_schemas::Topic;
+use sha2::{Digest, Sha256};
+use timely::CommunicationConfig;
 
+use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
 use crate::flow::{self, FlowSettings};
 use crate::metrics::Metrics;
@@ -33,8 +37,10 @@ pub struct Run {
     pub accept_gaps: bool,
     /// Whether to end with what is there now.
     pub until_end: bool,
-    /// Threads that work.
+    /// Threads that work, in each process.
     pub workers: usize,
+    /// The other processes.
+    pub cluster: Option<Cluster>,
     /// Set from outside to end a live run.
     pub stop: Arc<AtomicBool>,
     /// Where it is counted what was read.
@@ -61,7 +67,7 @@ const PARK: Duration = Duration::from_millis(10);
 
 /// Runs until the source's end, a stop, or an error.
 pub fn run(run: Run) -> anyhow::Result<()> {
-    let (directory, chain) = DataDirectory::open(&run.data)?;
+    let mut begin = begin(&run)?;
     let Some(partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
@@ -69,19 +75,67 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();
-    let resumed = resume(&run, &chain, &partitions)?;
-    drop(chain);
+    let connected = connect(&run, &mut begin)?;
+    let resumed = resume(&run, &begin.chain, &partitions)?;
     let settings = settings(&run, partitions, resumed, &counters, &metrics, &failure)?;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
-    let server = http::serve(&run.config.http.address, Arc::clone(&metrics))?;
+    let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
     let progress = progress::show(run.show_progress, Arc::clone(&counters), Arc::clone(&metrics));
-    let worked = work(run.workers, &settings, &metrics, &failure);
+    let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
     progress.finish();
     drop(server);
-    drop(directory);
+    drop(begin);
     worked?;
     failure.result()
+}
+
+/// The data directory at a run's beginning.
+struct Begin {
+    /// Process 0 holds its lock.
+    _directory: Option<DataDirectory>,
+    chain: Chain,
+}
+
+/// Takes the directory; in a cluster process 0 does, and the others only read.
+fn begin(run: &Run) -> anyhow::Result<Begin> {
+    if run.cluster.as_ref().is_some_and(|cluster| cluster.process > 0) {
+        std::fs::create_dir_all(&run.data).with_context(|| format!("creating {}", run.data.display()))?;
+        return Ok(Begin { _directory: None, chain: Chain::open(&run.data, None)? });
+    }
+    let (directory, chain) = DataDirectory::open(&run.data)?;
+    Ok(Begin { _directory: Some(directory), chain })
+}
+
+/// Finds the other processes, and sees that all go on from the same commit.
+fn connect(run: &Run, begin: &mut Begin) -> anyhow::Result<Option<Connected>> {
+    let Some(cluster) = &run.cluster else { return Ok(None) };
+    let common = format!("{:?} {:?} {:?} {}", run.transport, run.data, run.config, run.until_end);
+    let hello = Hello {
+        process: cluster.process,
+        processes: cluster.addresses.len(),
+        workers: run.workers.max(1),
+        configuration: hex(&Sha256::digest(common)),
+        begin: begin.chain.end().filter(|_| cluster.process == 0),
+    };
+    let connected = cluster.connect(&hello, &run.stop)?;
+    // Process 0 may have seen a commit that came after this one had read the chain.
+    begin.chain.extend()?;
+    if begin.chain.end() != connected.begin {
+        bail!("{}: process 0 goes on from another commit than process {}: is it the same directory?", run.data.display(), cluster.process);
+    }
+    Ok(Some(connected))
+}
+
+/// Each process of a cluster has a port of its own: the configured one plus its number.
+fn http_address(run: &Run) -> anyhow::Result<String> {
+    let configured = &run.config.http.address;
+    let Some(cluster) = run.cluster.as_ref().filter(|_| !configured.is_empty()) else { return Ok(configured.clone()) };
+    let wrong = || format!("http.address is {configured:?}: write HOST:PORT");
+    let (host, port) = configured.rsplit_once(':').with_context(wrong)?;
+    let port = port.parse::<u16>().with_context(wrong)?;
+    let own = u16::try_from(cluster.process).ok().and_then(|number| port.checked_add(number)).with_context(wrong)?;
+    Ok(format!("{host}:{own}"))
 }
 
 /// How soon brokers that are away are asked again.
@@ -223,13 +277,29 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// Steps the workers until the dataflow is done, or something failed.
-fn work(workers: usize, settings: &FlowSettings, metrics: &Arc<Metrics>, failure: &Failure) -> anyhow::Result<()> {
+fn work(
+    workers: usize,
+    connected: Option<Connected>,
+    settings: &FlowSettings,
+    metrics: &Arc<Metrics>,
+    failure: &Failure,
+) -> anyhow::Result<()> {
     let (settings, metrics, failure) = (settings.clone(), Arc::clone(metrics), failure.clone());
-    let guards = timely::execute(timely::Config::process(workers.max(1)), move |worker| {
+    let is_cluster = connected.is_some();
+    let channels = match connected {
+        Some(connected) => connected.channels(workers).map_err(|error| error.to_string()),
+        None => CommunicationConfig::Process(workers).try_build(),
+    };
+    let (builders, guard) = channels.map_err(|error| anyhow::anyhow!("starting the workers: {error}"))?;
+    let guards = timely::execute::execute_from(builders, guard, timely::WorkerConfig::default(), move |worker| {
         metrics.observe_operators(worker);
         worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings));
         while worker.has_dataflows() {
-            if failure.failed.load(Ordering::Relaxed) || settings.source.abandoned.load(Ordering::Relaxed) {
+            let failed = failure.failed.load(Ordering::Relaxed);
+            if failed || settings.source.abandoned.load(Ordering::Relaxed) {
+                if is_cluster {
+                    leave_the_cluster(&failure);
+                }
                 for dataflow in worker.installed_dataflows() {
                     worker.drop_dataflow(dataflow);
                 }
@@ -243,4 +313,15 @@ fn work(workers: usize, settings: &FlowSettings, metrics: &Arc<Metrics>, failure
         result.map_err(|error| anyhow::anyhow!("a worker died: {error}"))?;
     }
     Ok(())
+}
+
+/// Ends the process at once: closing its channels in good order would let the others wait for ever.
+fn leave_the_cluster(failure: &Failure) -> ! {
+    match failure.result() {
+        Err(error) => {
+            eprintln!("headwater: {error:#}");
+            std::process::exit(1)
+        }
+        Ok(()) => std::process::exit(0),
+    }
 }

@@ -1,6 +1,7 @@
 //! Scenarios: records in, tables out, through the real binary; each also run in other ways, which must change nothing.
 
 mod badness;
+mod cluster;
 mod crash;
 mod kafka;
 mod real_prices;

@@ -88,7 +88,7 @@ pub struct CommitSettings {
 }
 
 /// The last commit of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainEnd {
     /// Its number.
     pub commit_id: u64,

@@ -1,0 +1,94 @@
+//! One run in several processes, over loopback.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use headwater_tests::market;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, succeed};
+
+/// Addresses that nobody listens on.
+fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
+    let listeners = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<Vec<_>>>()?;
+    let lines = listeners.iter().map(|listener| Ok(format!("{}\n", listener.local_addr()?))).collect::<Result<String>>()?;
+    let file = folder.join("hosts");
+    std::fs::write(&file, lines)?;
+    Ok(file)
+}
+
+fn process(source: &str, data: &Path, hosts: &Path, number: usize) -> Result<Command> {
+    let mut command = command_with(source, data, PLAIN, "[source]\nstride = 32\n", "5ms")?;
+    command.arg("--hosts").arg(hosts).args(["--process", &number.to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+fn finish(child: Child) -> Result<(Option<i32>, String)> {
+    let output = child.wait_with_output()?;
+    Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[test]
+fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    market::write(&log, &market::workload(12_000, 2, 5))?;
+    let source = format!("log:{}", log.display());
+    let alone = folder.path().join("alone");
+    succeed(command_with(&source, &alone, PLAIN, "[source]\nstride = 32\n", "5ms")?.output()?)?;
+    let expected = everything(&alone)?;
+
+    let (data, hosts) = (folder.path().join("data"), hosts(folder.path(), 2)?);
+    let start = |number: usize| -> Result<Child> { Ok(process(&source, &data, &hosts, number)?.spawn()?) };
+
+    // The second one dies in the middle, and takes the first one with it.
+    let second = process(&source, &data, &hosts, 1)?.env("HEADWATER_KILL_AT", "renamed:3").spawn()?;
+    let (code, said) = finish(start(0)?)?;
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "one message: {said}");
+    assert!(said.contains("another process of the cluster went away"), "{said}");
+    assert_eq!(finish(second)?.0, None, "it was killed");
+
+    // Both go on from the last commit.
+    let second = start(1)?;
+    let (code, said) = finish(start(0)?)?;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = finish(second)?;
+    assert_eq!(code, Some(0), "{said}");
+    assert_same(&expected, &everything(&data)?, "two processes");
+    assert_invariants(&data)?;
+
+    // One process with other workers goes on from what two have made.
+    succeed(command_with(&source, &data, Way { workers: 3, ..PLAIN }, "", "5ms")?.output()?)?;
+    assert_same(&expected, &everything(&data)?, "one process behind two");
+    Ok(())
+}
+
+#[test]
+fn processes_that_do_not_fit_together_say_why() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    headwater_tests::pipeline::write_log(&log, "transactions", 0, "")?;
+    let source = format!("log:{}", log.display());
+    let (data, hosts) = (folder.path().join("data"), hosts(folder.path(), 2)?);
+    let first = process(&source, &data, &hosts, 0)?.spawn()?;
+    let second = process(&source, &data, &hosts, 1)?.args(["--accept-gaps"]).env("RUST_LOG", "off").spawn()?;
+    let (first, second) = (finish(first)?, finish(second)?);
+    assert_eq!((first.0, second.0), (Some(0), Some(0)), "{} {}", first.1, second.1);
+
+    let first = process(&source, &data, &hosts, 0)?.spawn()?;
+    let other = command_with(&source, &data, Way { workers: 2, ..PLAIN }, "", "5ms")?
+        .arg("--hosts")
+        .arg(&hosts)
+        .args(["--process", "1"])
+        .stderr(Stdio::piped())
+        .spawn()?;
+    for (code, said) in [finish(first)?, finish(other)?] {
+        assert_eq!(code, Some(1));
+        assert!(said.contains("workers") && said.contains("start all with the same"), "{said}");
+    }
+    let out_of_range = process(&source, &data, &hosts, 2)?.output()?;
+    let said = String::from_utf8(out_of_range.stderr).context("a text")?;
+    assert!(said.contains("--process 2") && said.contains("numbered 0 to 1"), "{said}");
+    Ok(())
+}
