@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use headwater::commands::{demo, publish, sql, topics, verify};
+use headwater::commands::{demo, publish, replay, sql, topics, verify};
 use headwater::cluster::Cluster;
 use headwater::config::Config;
 use headwater::location::Location;
-use headwater::run::{Run, run};
+use headwater::run::{Replay, Run, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,6 +31,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Runs the pipeline: topics in, committed tables out.
     Run(RunArguments),
+    /// Makes every table again from the topics, and compares them with those of a run.
+    Replay(Box<replay::ReplayArguments>),
     /// Turns lines into events: each line of FILE, or of standard input, is published to TOPIC.
     Publish(PublishArguments),
     /// Creates the topics that are missing, and shows partitions and offsets.
@@ -125,6 +127,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 data: arguments.data,
                 config,
                 accept_gaps: arguments.accept_gaps,
+                replay: Replay::default(),
                 until_end: arguments.until_end,
                 workers: usize::from(arguments.workers),
                 cluster: cluster(arguments.hosts.as_deref(), arguments.process)?,
@@ -133,6 +136,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 show_progress: true,
             })
         }
+        Command::Replay(arguments) => replay::replay(*arguments, stop_signal()?, &mut std::io::stdout().lock()),
         Command::Publish(arguments) => {
             let config = Config::load(arguments.source.config.as_deref())?;
             let transport = arguments.source.source.open(&config)?;

@@ -27,23 +27,31 @@ impl Progress {
     }
 }
 
-/// Shows progress, if that is wanted and standard error is a terminal.
-pub fn show(wanted: bool, counters: Arc<SourceCounters>, metrics: Arc<Metrics>) -> Progress {
+/// Shows progress, if that is wanted and standard error is a terminal: in a bounded run with how much is left.
+pub fn show(wanted: bool, bounded: bool, counters: Arc<SourceCounters>, metrics: Arc<Metrics>) -> Progress {
     let over = Arc::new(AtomicBool::new(false));
     if !wanted || !std::io::stderr().is_terminal() {
         return Progress { over, thread: None };
     }
     let stop = Arc::clone(&over);
     let thread = std::thread::spawn(move || {
-        let line = ProgressBar::new_spinner();
-        line.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let line = ProgressBar::new(0);
+        let template = if bounded { "{bar:30} {percent} %, {eta} left, {msg}" } else { "{spinner} {msg}" };
+        line.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let (mut last, mut at) = (0, Instant::now());
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(200));
             let records = counters.records();
             let rate = (records.saturating_sub(last)) as f64 / at.elapsed().as_secs_f64().max(0.001);
             (last, at) = (records, Instant::now());
-            line.set_message(text(&counters, &metrics, records, rate));
+            let lag = lag(&counters);
+            if bounded {
+                // What is left counts in the units of lag, so what is done does too.
+                let done = counters.partitions().values().map(|position| position.offset.saturating_sub(position.begin)).sum();
+                line.set_length(done + lag);
+                line.set_position(done);
+            }
+            line.set_message(text(&metrics, records, rate, lag));
             line.tick();
         }
         line.finish_and_clear();
@@ -51,8 +59,11 @@ pub fn show(wanted: bool, counters: Arc<SourceCounters>, metrics: Arc<Metrics>) 
     Progress { over, thread: Some(thread) }
 }
 
+fn lag(counters: &SourceCounters) -> u64 {
+    counters.partitions().values().map(|position| position.high.saturating_sub(position.offset)).sum()
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people to read")]
-fn text(counters: &SourceCounters, metrics: &Metrics, records: u64, rate: f64) -> String {
-    let lag: u64 = counters.partitions().values().map(|position| position.high.saturating_sub(position.offset)).sum();
+fn text(metrics: &Metrics, records: u64, rate: f64, lag: u64) -> String {
     format!("{} records, {}/s, lag {}, commit {}", HumanCount(records), HumanCount(rate as u64), HumanCount(lag), metrics.last_commit())
 }

@@ -10,7 +10,7 @@ use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Steps};
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::hex;
-use headwater_connectors::source::{Mode, SourceCounters, SourceSettings};
+use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
 use headwater_operators::fraud::Pack;
 use headwater_schemas::Topic;
@@ -33,6 +33,8 @@ pub struct Run {
     pub data: PathBuf,
     /// How.
     pub config: Config,
+    /// What a replay follows.
+    pub replay: Replay,
     /// Whether to go on where records are gone that the last commit counts on.
     pub accept_gaps: bool,
     /// Whether to end with what is there now.
@@ -62,6 +64,17 @@ fn steps() -> Steps {
     })
 }
 
+/// What a replay follows; nothing, in any other run.
+#[derive(Clone, Debug, Default)]
+pub struct Replay {
+    /// Clocks, and the part of the topics that is read.
+    pub script: Arc<Script>,
+    /// Where partitions begin that don't begin at their first record.
+    pub positions: Positions,
+    /// Where commits close, if not by the time between them.
+    pub closing_ticks: Option<Arc<Vec<u64>>>,
+}
+
 /// How long a worker sleeps at most when it has nothing to do.
 const PARK: Duration = Duration::from_millis(10);
 
@@ -81,7 +94,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
-    let progress = progress::show(run.show_progress, Arc::clone(&counters), Arc::clone(&metrics));
+    let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&counters), Arc::clone(&metrics));
     let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
     progress.finish();
     drop(server);
@@ -151,7 +164,9 @@ struct Resumed {
 
 /// Where the last commit ended, what was remembered there, and where each partition is read on.
 fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
-    let Some(last) = chain.commits().last() else { return Ok(Resumed::default()) };
+    let Some(last) = chain.commits().last() else {
+        return Ok(Resumed { positions: run.replay.positions.clone(), ..Resumed::default() });
+    };
     let time = &run.config.time;
     for (name, now, then) in [
         ("time.tick_interval", nanos(time.tick_interval), last.tick_interval),
@@ -234,6 +249,7 @@ fn settings(
             audit: config.commit.audit,
             stride: config.source.stride,
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
+            script: Arc::clone(&run.replay.script),
             mode,
             abandoned: Arc::default(),
             counters: Arc::clone(counters),
@@ -242,6 +258,7 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
+            closing_ticks: run.replay.closing_ticks.clone(),
             interval: config.commit.interval,
             tick_interval,
             grid_interval: nanos(config.valuation.interval),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::record::FileRole;
 
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -14,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::{CatalogError, QueryError};
 use crate::query::{Answer, Snapshot};
 use crate::session::session;
+use crate::tables::Table;
 
 /// A data directory, open for queries.
 ///
@@ -93,6 +95,16 @@ impl Catalog {
     pub fn query(&self, sql: &str) -> Result<QueryResult, QueryError> {
         let answer = self.engine.wait(self.snapshot().query(sql))?;
         Ok(QueryResult { answer })
+    }
+
+    /// Whether another catalog has the same files of a table: then it has the same rows.
+    pub(crate) fn has_same_files(&self, other: &Self, table: &'static Table) -> bool {
+        let files = |catalog: &Self| {
+            let committed = catalog.snapshot().committed;
+            let of = |role| committed.files(table, role).map(|file| (file.path.clone(), file.sha256.clone())).collect::<Vec<_>>();
+            (of(FileRole::Rows), of(FileRole::State), of(FileRole::History))
+        };
+        files(self) == files(other)
     }
 
     fn newest(&self) -> MutexGuard<'_, Newest> {

@@ -39,6 +39,7 @@
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `compare` | what two data directories differ in, row by row |
 //! | `verify` | the proof that all of it is whole and the books balance |
 //! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
 //!
@@ -49,6 +50,7 @@
 mod catalog;
 mod commits_table;
 mod committed;
+mod compare;
 mod config;
 mod current;
 mod describe;
@@ -73,6 +75,7 @@ mod views;
 
 pub use catalog::{Catalog, QueryResult};
 pub use config::SqlConfig;
+pub use compare::{Difference, compare};
 pub use error::{CatalogError, QueryError};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};

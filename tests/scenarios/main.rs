@@ -5,5 +5,6 @@ mod cluster;
 mod crash;
 mod kafka;
 mod real_prices;
+mod replay;
 mod restart;
 mod simulated_market;

@@ -27,6 +27,7 @@
 //! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
+//! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
 //! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
 //! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
 //!

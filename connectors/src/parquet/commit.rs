@@ -77,6 +77,8 @@ pub struct CommitSettings {
     pub tick_interval: u64,
     /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
     pub grid_interval: u64,
+    /// The ticks at which commits close, one after the other, if they are to close as those of another run did.
+    pub closing_ticks: Option<Arc<Vec<u64>>>,
     /// What `committed_at` is made of: the wall clock as RFC 3339.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Told of every commit once it is published, on worker 0.
@@ -175,6 +177,7 @@ fn close<'scope>(
     let tick_interval = settings.tick_interval;
     let grid_ticks = (settings.grid_interval / tick_interval).max(1);
     let steps = Arc::clone(&settings.steps);
+    let closing_ticks = settings.closing_ticks.clone();
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
@@ -194,16 +197,22 @@ fn close<'scope>(
             }
             // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
             // clock, and the last grid point is the one behind it.
-            let end_tick = match frontier {
+            let reached = match frontier {
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
                 None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(ledger.last_end_tick),
             };
+            let told = closing_ticks.as_ref().and_then(|ticks| ticks.get(ticks.partition_point(|tick| *tick <= ledger.last_end_tick)));
+            let is_told = told.is_some_and(|told| *told <= reached);
+            if told.is_some() && !is_told && frontier.is_some() {
+                return; // Woken again when the frontier moves.
+            }
+            let end_tick = told.copied().filter(|_| is_told).unwrap_or(reached);
             if frontier.is_none() && end_tick == ledger.last_end_tick {
                 capability = None; // Nothing has come since the last commit.
                 return;
             }
             let now = Instant::now();
-            if frontier.is_some() {
+            if frontier.is_some() && !is_told {
                 if end_tick <= ledger.last_end_tick {
                     return; // Woken again when the frontier moves.
                 }
@@ -218,7 +227,7 @@ fn close<'scope>(
             ledger.open = Some(Open { close, began: now, reports: Vec::new() });
             steps(Step::Closed, close.commit_id);
             output.activate().session(held).give(close);
-            if frontier.is_none() {
+            if frontier.is_none() && end_tick == reached {
                 capability = None;
             }
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use headwater_schemas::tables::TableRow;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -27,16 +28,29 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
     Ok(rows.into_iter().filter_map(|(row, is)| is.then_some(row)).collect())
 }
 
+/// All rows of an append table, in the order of commits, and within one of files.
+pub fn all_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
+    let mut rows = Vec::new();
+    for file in chain.commits().iter().flat_map(|commit| &commit.files) {
+        if file.role == FileRole::Rows && *file.table == *R::SPEC.name {
+            rows.extend(file_rows(chain.data(), file)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows of one file, proved by its hash.
+pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<R>, FileError> {
+    let mut rows = Vec::new();
+    for batch in batches(data, file)? {
+        rows.extend(R::read_all(&batch).map_err(|error| unreadable(data, file, &error))?);
+    }
+    Ok(rows)
+}
+
 /// Adds a file's rows, each with whether it is (or is gone).
 fn read<R: TableRow>(data: &Path, file: &CommitFile, rows: &mut Vec<(R, bool)>) -> Result<(), FileError> {
-    let path = data.join(&*file.path);
-    let content = fs::read(&path).map_err(|error| file.diagnose_quickly(data).unwrap_or_else(|| unreadable(data, file, &error)))?;
-    if hex(&Sha256::digest(&content)) != *file.sha256 {
-        return Err(file.diagnose(data).unwrap_or_else(|| file.error(data, "is damaged: its SHA-256 is not the one in the commit")));
-    }
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| unreadable(data, file, &error))?;
-    for batch in reader.build().map_err(|error| unreadable(data, file, &error))? {
-        let batch = batch.map_err(|error| unreadable(data, file, &error))?;
+    for batch in batches(data, file)? {
         let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<arrow::array::Int32Array>());
         let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?;
         for (row, change) in changes.values().iter().enumerate() {
@@ -44,6 +58,17 @@ fn read<R: TableRow>(data: &Path, file: &CommitFile, rows: &mut Vec<(R, bool)>) 
         }
     }
     Ok(())
+}
+
+fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
+    let path = data.join(&*file.path);
+    let content = fs::read(&path).map_err(|error| file.diagnose_quickly(data).unwrap_or_else(|| unreadable(data, file, &error)))?;
+    if hex(&Sha256::digest(&content)) != *file.sha256 {
+        return Err(file.diagnose(data).unwrap_or_else(|| file.error(data, "is damaged: its SHA-256 is not the one in the commit")));
+    }
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| unreadable(data, file, &error))?;
+    let batches = reader.build().map_err(|error| unreadable(data, file, &error))?;
+    batches.collect::<Result<_, _>>().map_err(|error| unreadable(data, file, &error))
 }
 
 fn unreadable(data: &Path, file: &CommitFile, error: &dyn std::error::Error) -> FileError {

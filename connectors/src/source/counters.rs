@@ -21,6 +21,8 @@ pub struct TopicCounts {
 /// Where a partition's reading stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionPosition {
+    /// The offset at which reading began.
+    pub begin: u64,
     /// The offset that is read next.
     pub offset: u64,
     /// The offset behind the last record, as last heard.

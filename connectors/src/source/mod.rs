@@ -16,6 +16,7 @@
 //!   commit, as if it had been killed: time must not go on past them.
 //! - **Restarts** read on exactly behind a commit's last record ([`progress`]), and no clock is below the commit's end. A
 //!   record that gets a later time by that than the records before it tell has a row in `remap`.
+//! - **Replays** follow the rows of `remap`, and read a part of the topics if they are told to ([`Script`]).
 //! - **Memory** is bounded: a partition that is further ahead of the frontier than its share of the budget is paused,
 //!   but never the one that holds the frontier.
 //! - **Partitions** are assigned by a hash of topic and number, not by a consumer group.
@@ -27,10 +28,12 @@ mod counters;
 mod operator;
 mod partition;
 mod progress;
+mod script;
 
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};
 pub use progress::{Position, SourceProgress};
+pub use script::{Remapped, Script};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -20,6 +20,7 @@ use timely::progress::Antichain;
 
 use super::partition::{Capabilities, Course, Partition, Stride, Surroundings};
 use super::progress::{Position, SourceProgress};
+use super::script::Script;
 use super::{Mode, PartitionPosition, SourceCounters};
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
 
@@ -52,6 +53,8 @@ pub struct SourceSettings {
     pub stride: usize,
     /// Bytes that this worker may hold ahead of the frontier.
     pub budget_bytes: u64,
+    /// What a replay follows.
+    pub script: Arc<Script>,
     /// How time goes on.
     pub mode: Mode,
     /// Set by a live run that is told to stop while records are left to read: nothing more is to be committed then, because
@@ -209,7 +212,7 @@ impl Source {
         let slot = reader.assign(name, state.partition, start.offset)?;
         let around = self.surroundings(None);
         let not_before = self.settings.start_tick.saturating_mul(around.tick_interval);
-        let course = Course::resuming(topic, state.partition, start, not_before, around);
+        let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script);
         let tick = course.clock.now() / around.tick_interval;
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
         let bounded = matches!(self.settings.mode, Mode::Bounded);
@@ -217,7 +220,8 @@ impl Source {
             course,
             slot,
             progress: self.progress.add(topic.as_str(), state.partition, start),
-            end: bounded.then_some(state.high),
+            end: bounded.then(|| self.settings.script.ends.get(&(topic, state.partition)).map_or(state.high, |end| state.high.min(*end))),
+            begin: start.offset,
             at_end: false,
             ahead: super::ahead::Ahead::default(),
             capabilities,
@@ -260,7 +264,7 @@ impl Source {
             }
             match self.read_stride(partition, around, ports) {
                 Ok(Read::Ended) => {
-                    end_partition(partition, partition.course.clock.told(), ports);
+                    end_partition(partition, partition.course.clock.told().max(self.settings.script.end_of_time), ports);
                     self.settings.counters.end(partition.course.topic, partition.course.number);
                     false
                 }
@@ -308,7 +312,7 @@ impl Source {
         }
         self.settle(partition, around);
         // An end that is met after the run began lies behind everything that was there then.
-        let at_bound = partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
+        let at_bound = partition.course.is_past || partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
         Ok(match status {
             _ if at_bound => Read::Ended,
             ReadStatus::More => Read::More,
@@ -334,6 +338,7 @@ impl Source {
     fn place(&self, partition: &Partition) {
         let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or(0);
         let position = PartitionPosition {
+            begin: partition.begin,
             offset: partition.course.offset,
             high: high.max(partition.course.offset),
             clock: partition.course.clock.now(),

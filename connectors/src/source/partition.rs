@@ -1,5 +1,7 @@
 //! One partition as the source reads it.
 
+use std::collections::VecDeque;
+
 use headwater_schemas::events::{BadRecord, ErrorCode, Event};
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
 use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
@@ -8,6 +10,7 @@ use timely::dataflow::operators::Capability;
 use super::ahead::Ahead;
 use super::clock::PartitionClock;
 use super::progress::{Crossing, Position};
+use super::script::{Remapped, Script};
 use crate::transport::RawRecord;
 
 /// The right to send, for each output of a partition: all at the tick of its clock.
@@ -42,6 +45,8 @@ pub(super) struct Partition {
     pub(super) progress: usize,
     /// In a bounded run, the offset at which it ends.
     pub(super) end: Option<u64>,
+    /// The offset at which reading began.
+    pub(super) begin: u64,
     pub(super) at_end: bool,
     pub(super) ahead: Ahead,
     pub(super) capabilities: Capabilities,
@@ -97,15 +102,34 @@ pub(super) struct Course {
     pub(super) hash: Digest<32>,
     /// The grid interval of the last record.
     pub(super) interval: u64,
+    /// Of a replay, the records to come that got their clocks from the wall clock.
+    pub(super) remapped: VecDeque<Remapped>,
+    /// What is read of it: effective times from the first, before the second.
+    pub(super) range: (u64, u64),
+    /// Whether a record was met that lies behind the range.
+    pub(super) is_past: bool,
 }
 
 impl Course {
     /// Goes on from a position; what is effective lies at or behind the tick that begins at `not_before`.
-    pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings) -> Self {
+    pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings, script: &Script) -> Self {
+        let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
+        let range = (if Script::is_known(topic) { 0 } else { script.from }, script.to);
         let clock = PartitionClock::resuming(from.clock, not_before);
         // No commit closes at the grid point at which this run begins, so nobody asks for a crossing of that one.
         let interval = not_before / around.tick_interval / around.grid_ticks;
-        Self { topic, number, clock, offset: from.offset, sequence: from.sequence, hash: from.hash, interval }
+        Self {
+            topic,
+            number,
+            clock,
+            offset: from.offset,
+            sequence: from.sequence,
+            hash: from.hash,
+            interval,
+            remapped: remapped.unwrap_or_default(),
+            range,
+            is_past: false,
+        }
     }
 
     /// Where reading stands.
@@ -115,6 +139,9 @@ impl Course {
 
     /// Reads one record into the stride.
     pub(super) fn read(&mut self, record: RawRecord<'_>, around: Surroundings, stride: &mut Stride) {
+        if self.is_past {
+            return;
+        }
         let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         stride.records += 1;
         stride.bytes += bytes as u64;
@@ -122,8 +149,20 @@ impl Course {
         let ts = decoded.as_ref().ok().and_then(Event::ts);
 
         // Its place.
-        let before = Position { offset: record.offset, ..self.position() };
-        let effective = self.clock.advance(ts.map(EventTime::effective), around.wall);
+        let (before, clock) = (self.position(), self.clock);
+        while self.remapped.pop_front_if(|(offset, _)| *offset < record.offset).is_some() {}
+        let effective = match self.remapped.pop_front_if(|(offset, _)| *offset == record.offset) {
+            Some((_, clock)) => self.clock.follow(clock),
+            None => self.clock.advance(ts.map(EventTime::effective), around.wall),
+        };
+        if effective.time >= self.range.1 {
+            (self.is_past, self.clock) = (true, clock);
+            return;
+        }
+        self.offset = record.next_offset;
+        if effective.time < self.range.0 {
+            return;
+        }
         let tick = effective.time / around.tick_interval;
         if tick / around.grid_ticks != self.interval {
             self.interval = tick / around.grid_ticks;
@@ -144,7 +183,6 @@ impl Course {
             }
             Err(bad) => stride.dead_letters.push(dead_letter(place, self.topic, record, &bad)),
         }
-        self.offset = record.next_offset;
     }
 
     /// The next row of the audit.

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod publish;
+pub mod replay;
 pub mod sql;
 pub mod topics;
 pub mod verify;

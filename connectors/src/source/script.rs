@@ -1,0 +1,36 @@
+//! What a replay follows: the decisions of the run that it repeats, and which part of the topics it reads.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::Topic;
+
+/// A record that got its clock from the wall clock: its offset, and the clock.
+pub type Remapped = (u64, u64);
+
+/// What a replay follows. The default is nothing: everything is read, with the clocks that the records tell.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The records of each partition that got their clocks from the wall clock, by rising offsets.
+    pub remap: BTreeMap<(Topic, u16), Vec<Remapped>>,
+    /// The offsets at which partitions end, if they go on behind what is to be read.
+    pub ends: BTreeMap<(Topic, u16), u64>,
+    /// Time goes on at least to here, in nanoseconds since the epoch.
+    pub end_of_time: u64,
+    /// What is effective before is left out, but for [what is known](Script::is_known) from then on.
+    pub from: u64,
+    /// What is effective then or later is left out.
+    pub to: u64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { remap: BTreeMap::new(), ends: BTreeMap::new(), end_of_time: 0, from: 0, to: u64::MAX }
+    }
+}
+
+impl Script {
+    /// Whether records of a topic count for what comes later, however old they are: reference data, closes and rates.
+    pub const fn is_known(topic: Topic) -> bool {
+        topic.is_table() || matches!(topic, Topic::Accounts | Topic::Closes | Topic::FxRates)
+    }
+}
