@@ -40,13 +40,14 @@
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
 //! | `compare` | what two data directories differ in, row by row |
-//! | `verify` | the proof that all of it is whole and the books balance |
+//! | `verify`, `audit` | the proof that all of it is whole, that every record was accepted in its place, and that the books balance |
 //! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
 //!
 //! Words: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
 //! row per key; `t_history` has every change, with `change` 1 for a row that came and -1 for one that went. **View**: a query
 //! with a name, in `sql/views`.
 
+mod audit;
 mod catalog;
 mod commits_table;
 mod committed;
@@ -75,6 +76,7 @@ mod views;
 
 pub use catalog::{Catalog, QueryResult};
 pub use config::SqlConfig;
+pub use audit::AuditBreak;
 pub use compare::{Difference, compare};
 pub use error::{CatalogError, QueryError};
 pub use prompt::{Prompt, converse, run_script};

@@ -5,7 +5,8 @@
 //! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
 //! 2. The end of the chain: the last record is not older than the one that `HEAD` names.
 //! 3. Every file of every commit has its size and its SHA-256; files are read in parallel.
-//! 4. The books, in SQL over those files ([`INVARIANTS`]).
+//! 4. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
+//! 5. The books, in SQL over those files ([`INVARIANTS`]).
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -15,6 +16,7 @@ use std::thread;
 use headwater_connectors::parquet::chain::{Chain, ChainError};
 use headwater_connectors::parquet::file::FileError;
 
+use crate::audit::{AuditBreak, check_audit};
 use crate::catalog::Catalog;
 use crate::config::SqlConfig;
 use crate::error::{CatalogError, QueryError};
@@ -48,6 +50,8 @@ pub struct Proof {
     pub bytes: u64,
     /// Their rows, as the records say.
     pub rows: u64,
+    /// Records that were accepted, each with its hash.
+    pub audited: u64,
 }
 
 /// The first break that was found.
@@ -62,6 +66,9 @@ pub enum Break {
     /// A committed file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The audit.
+    #[error(transparent)]
+    Audit(#[from] AuditBreak),
     /// A query could not be answered.
     #[error("{name}: it cannot be told, because {cause}")]
     Query {
@@ -86,7 +93,8 @@ pub enum Break {
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     let chain = Chain::open(data, None)?;
     chain.check_tail()?;
-    let proof = check_files(&chain, threads)?;
+    let mut proof = check_files(&chain, threads)?;
+    proof.audited = check_audit(&chain, threads)?;
     let catalog = Catalog::over(chain, true, SqlConfig::default())?;
     INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
     Ok(proof)
@@ -122,6 +130,7 @@ fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
             files: files.len(),
             bytes: files.iter().map(|file| file.bytes).sum(),
             rows: files.iter().map(|file| file.rows).sum(),
+            audited: 0,
         }),
     }
 }

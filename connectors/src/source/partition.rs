@@ -161,6 +161,8 @@ impl Course {
         }
         self.offset = record.next_offset;
         if effective.time < self.range.0 {
+            // What is left out tells no time either: the first that is not has a later one of its own.
+            self.clock = clock;
             return;
         }
         let tick = effective.time / around.tick_interval;
