@@ -61,6 +61,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
             data: folder.path().join("data"),
             config,
             accept_gaps: false,
+            is_replay: false,
             replay: Default::default(),
             cluster: None,
             until_end: true,

@@ -72,6 +72,32 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Opens a publisher.
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError>;
+
+    /// Opens an outbox. One process at a time has one of an id; the progress of all ids is kept in `progress_topic`, where
+    /// the transport needs a topic for it.
+    fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError>;
+}
+
+/// A record on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The topic.
+    pub topic: String,
+    /// The key, which decides the partition.
+    pub key: String,
+    /// The value: one JSON object.
+    pub value: Vec<u8>,
+}
+
+/// Publishes batches, each exactly once: for those who read what is committed, a batch is there as a whole together with
+/// its progress, or not at all.
+pub trait Outbox: Send {
+    /// What was given with the last batch that is there.
+    fn progress(&mut self) -> Result<Option<String>, TransportError>;
+
+    /// Publishes a batch. After an error that may pass, another outbox of the same id is to be opened and asked for its
+    /// progress: the batch may be there. `sent` is called between the records and their becoming certain.
+    fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError>;
 }
 
 /// Reads partitions that were assigned to it. Partitions that are not asked for cost bounded memory only.

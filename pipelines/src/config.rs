@@ -16,6 +16,9 @@
 //! interval = "1s"               # at least: commits close at grid points
 //! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
 //!
+//! [outbox]                      # tables that are published as topics; [] for none
+//! topics = ["executions", "decisions", "positions", "alerts", "dead_letters"]
+//!
 //! [valuation]
 //! interval = "1s"               # the event-time grid: a multiple of the tick
 //! base_currency = "USD"         # what books are valued in
@@ -60,6 +63,8 @@ use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::outbox::PUBLISHED;
+
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -69,6 +74,8 @@ pub struct Config {
     pub source: SourceConfig,
     /// How commits are made.
     pub commit: CommitConfig,
+    /// What is published.
+    pub outbox: OutboxConfig,
     /// How positions are valued.
     pub valuation: ValuationConfig,
     /// How risk is estimated.
@@ -133,7 +140,12 @@ impl Default for SourceConfig {
 impl SourceConfig {
     /// A topic's name outside.
     pub fn name_of(&self, topic: Topic) -> String {
-        let name = self.aliases.get(topic.as_str()).map_or(topic.as_str(), String::as_str);
+        self.outside(topic.as_str())
+    }
+
+    /// The name outside of a topic that is read or published.
+    pub fn outside(&self, name: &str) -> String {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
         format!("{}{name}", self.topic_prefix)
     }
 }
@@ -152,6 +164,20 @@ pub struct CommitConfig {
 impl Default for CommitConfig {
     fn default() -> Self {
         Self { interval: Duration::from_secs(1), audit: true }
+    }
+}
+
+/// What is published.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutboxConfig {
+    /// The tables that are published, each as the topic of its name. Default: all of [`crate::outbox::PUBLISHED`].
+    pub topics: Vec<String>,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self { topics: PUBLISHED.iter().map(|published| published.name.to_owned()).collect() }
     }
 }
 
@@ -241,6 +267,7 @@ impl Config {
                 "time" => section(&name, value, &mut config.time, &mut problems),
                 "source" => section(&name, value, &mut config.source, &mut problems),
                 "commit" => section(&name, value, &mut config.commit, &mut problems),
+                "outbox" => section(&name, value, &mut config.outbox, &mut problems),
                 "valuation" => section(&name, value, &mut config.valuation, &mut problems),
                 "risk" => section(&name, value, &mut config.risk, &mut problems),
                 "limits" => section(&name, value, &mut config.limits, &mut problems),
@@ -273,8 +300,13 @@ impl Config {
         if !(1..=1 << 20).contains(&self.source.stride) {
             problems.push(format!("source.stride is {}: give 1 to {}", self.source.stride, 1 << 20));
         }
-        for name in self.source.aliases.keys().filter(|name| Topic::from_word(name).is_none()) {
+        let is_published = |name: &str| PUBLISHED.iter().any(|published| published.name == name);
+        for name in self.source.aliases.keys().filter(|name| Topic::from_word(name).is_none() && !is_published(name)) {
             problems.push(format!("source.aliases: {name:?} is not a topic"));
+        }
+        for name in self.outbox.topics.iter().filter(|name| !is_published(name)) {
+            let known = PUBLISHED.map(|published| published.name).join(", ");
+            problems.push(format!("outbox.topics: {name:?} is not published: give some of {known}"));
         }
         problems.extend(self.risk.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));

@@ -2,6 +2,7 @@
 //!
 //! - [`flow`]: the dataflow, from topics to tables, to be read top to bottom.
 //! - [`run`]: running it. [`cluster`]: in several processes. [`config`]: what can be configured. [`location`]: where topics are.
+//! - [`outbox`]: what is committed, published as topics.
 //! - [`resume`], [`remembered`]: where a restart goes on, in the topics and in the operators.
 //! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
@@ -20,6 +21,7 @@ pub mod flow;
 pub mod http;
 pub mod location;
 pub mod metrics;
+pub mod outbox;
 pub mod progress;
 pub mod remembered;
 pub mod resume;

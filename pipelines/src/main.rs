@@ -127,6 +127,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 data: arguments.data,
                 config,
                 accept_gaps: arguments.accept_gaps,
+                is_replay: false,
                 replay: Replay::default(),
                 until_end: arguments.until_end,
                 workers: usize::from(arguments.workers),

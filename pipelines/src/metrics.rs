@@ -31,6 +31,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     commit_rows: IntCounter,
     commit_bytes: IntCounter,
+    outbox_commit: IntGauge,
     last_commit: IntGauge,
     latency: Histogram,
     operator_seconds: CounterVec,
@@ -75,6 +76,7 @@ impl Metrics {
             commit_seconds: maker.histogram("connectors_commit_seconds", "From closing a commit to its publication")?,
             commit_rows: maker.int_counter("connectors_commit_rows_total", "Rows committed")?,
             commit_bytes: maker.int_counter("connectors_commit_bytes_total", "Bytes of Parquet committed")?,
+            outbox_commit: maker.int_gauge("pipelines_outbox_commit", "The last commit whose records are published")?,
             last_commit: maker.int_gauge("connectors_last_commit", "The number of the last commit")?,
             latency: maker
                 .histogram("pipelines_latency_seconds", "From reading a stride of records to the commit that holds what they did")?,
@@ -113,6 +115,11 @@ impl Metrics {
             seconds = took.as_secs_f64(),
             "committed"
         );
+    }
+
+    /// Takes note of the last commit that the outbox has published.
+    pub fn published(&self, commit_id: u64) {
+        self.outbox_commit.set(i64::try_from(commit_id).unwrap_or(i64::MAX));
     }
 
     /// The number of the last commit; 0 before the first.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
 use crate::flow::{self, FlowSettings};
 use crate::metrics::Metrics;
+use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running};
 use crate::remembered::Remembered;
 use crate::resume::{Partitions, Positions, positions};
 use crate::{http, location, progress, wall_clock};
@@ -33,6 +35,8 @@ pub struct Run {
     pub data: PathBuf,
     /// How.
     pub config: Config,
+    /// Whether this is a replay, which publishes nothing.
+    pub is_replay: bool,
     /// What a replay follows.
     pub replay: Replay,
     /// Whether to go on where records are gone that the last commit counts on.
@@ -90,17 +94,47 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let failure = Failure::default();
     let connected = connect(&run, &mut begin)?;
     let resumed = resume(&run, &begin.chain, &partitions)?;
-    let settings = settings(&run, partitions, resumed, &counters, &metrics, &failure)?;
+    let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &failure)?;
+    let commits = outbox.as_ref().map(Running::commits);
+    let settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&counters), Arc::clone(&metrics));
     let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
+    drop(settings);
+    let published = outbox.map_or(Ok(()), Running::finish);
     progress.finish();
     drop(server);
     drop(begin);
     worked?;
-    failure.result()
+    failure.result()?;
+    published
+}
+
+/// The outbox, in process 0. A replay publishes nothing.
+fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, failure: &Failure) -> anyhow::Result<Option<Running>> {
+    let leads = run.cluster.as_ref().is_none_or(|cluster| cluster.process == 0);
+    let topics: Vec<_> = PUBLISHED
+        .iter()
+        .filter(|published| run.config.outbox.topics.iter().any(|name| name == published.name))
+        .map(|published| (*published, run.config.source.outside(published.name)))
+        .collect();
+    if !leads || run.is_replay || topics.is_empty() {
+        return Ok(None);
+    }
+    let failure = failure.clone();
+    let settings = OutboxSettings {
+        transport: Arc::clone(&run.transport),
+        data: run.data.clone(),
+        topics,
+        progress_topic: run.config.source.outside(PROGRESS_TOPIC),
+        last,
+        steps: steps(),
+        metrics: Arc::clone(metrics),
+        failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
+    };
+    outbox::start(settings).map(Some)
 }
 
 /// The data directory at a run's beginning.
@@ -224,6 +258,7 @@ fn settings(
     run: &Run,
     partitions: Partitions,
     resumed: Resumed,
+    commits: Option<Sender<u64>>,
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
     failure: &Failure,
@@ -263,7 +298,13 @@ fn settings(
             tick_interval,
             grid_interval: nanos(config.valuation.interval),
             now_text: Arc::new(wall_clock::now_text),
-            published: Arc::new(move |record, took| published.committed(record, took, &at)),
+            published: Arc::new(move |record, took| {
+                published.committed(record, took, &at);
+                // An outbox that failed has said so.
+                if let Some(commits) = &commits {
+                    let _ = commits.send(record.commit_id);
+                }
+            }),
             steps: steps(),
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },

@@ -18,8 +18,8 @@ use headwater_schemas::{Digest, EventTime, Text};
 /// A partition of a topic.
 type Partition = (Text, i32);
 
-/// Per partition, by offset: the clocks that records got from the wall clock.
-type Clocks = BTreeMap<Partition, BTreeMap<u64, u64>>;
+/// By offset: the clocks that records got from the wall clock. A topic that was created anew has offsets a second time.
+type Clocks = BTreeMap<u64, Vec<u64>>;
 
 /// What comes first of a partition's rows in a file, and what last.
 struct Piece {
@@ -86,16 +86,16 @@ pub(crate) fn check_audit(chain: &Chain, threads: usize) -> Result<u64, AuditBre
     Ok(rows)
 }
 
-fn clocks(chain: &Chain) -> Result<Clocks, FileError> {
-    let mut clocks = Clocks::new();
+fn clocks(chain: &Chain) -> Result<BTreeMap<Partition, Clocks>, FileError> {
+    let mut clocks = BTreeMap::<Partition, Clocks>::new();
     for Remap { topic, partition, offset, clock, .. } in all_rows::<Remap>(chain)? {
-        clocks.entry((topic, partition)).or_default().insert(offset, clock);
+        clocks.entry((topic, partition)).or_default().entry(offset).or_default().push(clock);
     }
     Ok(clocks)
 }
 
 /// Checks every file by itself.
-fn pieces(chain: &Chain, clocks: &Clocks, threads: usize) -> Result<Vec<Piece>, AuditBreak> {
+fn pieces(chain: &Chain, clocks: &BTreeMap<Partition, Clocks>, threads: usize) -> Result<Vec<Piece>, AuditBreak> {
     let files = chain.commits().iter().flat_map(|commit| &commit.files);
     let files: Vec<_> = files.filter(|file| file.role == FileRole::Rows && *file.table == *Audit::SPEC.name).collect();
     let next = AtomicUsize::new(0);
@@ -124,7 +124,7 @@ fn pieces(chain: &Chain, clocks: &Clocks, threads: usize) -> Result<Vec<Piece>, 
     }
 }
 
-fn check_file(chain: &Chain, file: &CommitFile, clocks: &Clocks) -> Result<Vec<Piece>, AuditBreak> {
+fn check_file(chain: &Chain, file: &CommitFile, clocks: &BTreeMap<Partition, Clocks>) -> Result<Vec<Piece>, AuditBreak> {
     let rows = file_rows::<Audit>(chain.data(), file)?;
     let mut pieces = Vec::new();
     for rows in rows.chunk_by(|a, b| (&a.topic, a.partition) == (&b.topic, b.partition)) {
@@ -141,26 +141,23 @@ fn check_file(chain: &Chain, file: &CommitFile, clocks: &Clocks) -> Result<Vec<P
 }
 
 /// Whether a row may stand behind another; if not, why.
-fn follows(row: &Audit, before: Option<&Audit>, clocks: Option<&BTreeMap<u64, u64>>) -> Result<(), String> {
+fn follows(row: &Audit, before: Option<&Audit>, clocks: Option<&Clocks>) -> Result<(), String> {
     let (sequence, hash) = before.map_or((0, Digest::ZERO), |before| (before.sequence, before.hash));
     if row.sequence != sequence + 1 {
         return Err(format!("follows row {sequence}: rows are missing, or twice there"));
     }
-    if before.is_some_and(|before| before.offset >= row.offset) {
-        return Err(format!("has offset {}, which is not behind that of the row before", row.offset));
-    }
     if row.hash != row.chained(&hash) {
         return Err(format!("has the hash {}, and what it says behind the row before has {}", row.hash, row.chained(&hash)));
     }
-    // What was refused in between has no row, but may have moved the clock.
-    let since = before.map_or(0, |before| before.offset + 1);
+    // What was refused in between has no row, but may have moved the clock. Offsets that go back are those of a topic that
+    // was created anew.
+    let since = before.map(|before| before.offset + 1).filter(|since| *since <= row.offset).unwrap_or(0);
     let told = before.map_or(0, |before| before.ts.effective());
-    let refused = clocks.into_iter().flat_map(|clocks| clocks.range(since..row.offset)).map(|(_, clock)| *clock).max();
-    let told = told.max(refused.unwrap_or(0));
-    let expected = match clocks.and_then(|clocks| clocks.get(&row.offset)) {
-        Some(clock) => *clock,
-        None => told.max(row.event_ts.map_or(0, EventTime::effective)),
-    };
+    let refused = clocks.into_iter().flat_map(|clocks| clocks.range(since..row.offset)).flat_map(|(_, clocks)| clocks).max();
+    let told = told.max(refused.copied().unwrap_or(0));
+    // Clocks only rise, so an earlier one at this offset is another record's.
+    let decided = clocks.and_then(|clocks| clocks.get(&row.offset)?.iter().filter(|clock| **clock >= told).max());
+    let expected = decided.copied().unwrap_or_else(|| told.max(row.event_ts.map_or(0, EventTime::effective)));
     if row.ts.effective() != expected {
         return Err(format!("has the effective time {}, and events and remap tell {}", row.ts, EventTime::from_effective(expected)));
     }

@@ -81,7 +81,7 @@ pub use compare::{Difference, compare};
 pub use error::{CatalogError, QueryError};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
-pub use render::{Format, Renderer, Summary};
+pub use render::{Format, Renderer, Summary, json_objects};
 pub use tables::{Table, tables};
 pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};

@@ -1,4 +1,5 @@
-//! Processes that are killed, at every step of a commit and at any time: the tables end as if nothing had happened.
+//! Processes that are killed, at every step of a commit and at any time: tables and published topics end as if nothing had
+//! happened.
 //!
 //! `HEADWATER_KILLS=200 cargo test -p headwater-tests crash` kills two hundred times instead of forty.
 
@@ -10,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use headwater_connectors::parquet::commit::Step;
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, succeed};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, published, succeed};
 use headwater_tests::prices::Dice;
 
 /// Commits and strides so small that there are many of both.
-const MANY_COMMITS: &str = "[source]\nstride = 32\n";
+const MANY_COMMITS: &str = "[source]\nstride = 32\n[outbox]\n";
 
 fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
     let mut command = command_with(source, data, Way { workers, ..PLAIN }, MANY_COMMITS, "5ms")?;
@@ -47,19 +48,21 @@ fn kill(mut command: Command, data: &Path, step: Option<Step>, dice: &mut Dice) 
 fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()> {
     let kills: usize = std::env::var("HEADWATER_KILLS").ok().map_or(Ok(40), |count| count.parse()).context("HEADWATER_KILLS")?;
     let folder = tempfile::tempdir()?;
-    let log = folder.path().join("log");
-    market::write(&log, &market::workload(24_000, 2, 7))?;
-    let source = format!("log:{}", log.display());
-    let undisturbed = folder.path().join("undisturbed");
-    succeed(run_command(&source, &undisturbed, 2)?.output()?)?;
-    let expected = everything(&undisturbed)?;
+    let records = market::workload(24_000, 2, 7);
+    let (log, undisturbed) = (folder.path().join("log"), folder.path().join("undisturbed"));
+    market::write(&log, &records)?;
+    succeed(run_command(&format!("log:{}", log.display()), &undisturbed, 2)?.output()?)?;
+    let expected = (everything(&undisturbed)?, published(&log)?);
+    assert!(expected.1.values().all(|lines| !lines.is_empty()), "something is published of every kind");
 
     let mut dice = Dice(11);
     let mut killed = BTreeMap::<String, usize>::new();
     let mut directory = 0;
     while killed.values().sum::<usize>() < kills {
         directory += 1;
-        let data = folder.path().join(format!("killed{directory}"));
+        let (data, log) = (folder.path().join(format!("killed{directory}")), folder.path().join(format!("log{directory}")));
+        market::write(&log, &records)?;
+        let source = format!("log:{}", log.display());
         // Until a run comes through, each of the others goes on where the one before it died.
         loop {
             let count: usize = killed.values().sum();
@@ -71,7 +74,8 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
             *killed.entry(step.map_or("any time".to_owned(), Step::name)).or_default() += 1;
         }
         succeed(run_command(&source, &data, 1)?.output()?)?;
-        assert_same(&expected, &everything(&data)?, &format!("directory {directory}, after {killed:?}"));
+        assert_same(&expected.0, &everything(&data)?, &format!("directory {directory}, after {killed:?}"));
+        assert_same(&expected.1, &published(&log)?, &format!("topics of directory {directory}, after {killed:?}"));
         assert_invariants(&data)?;
         // Nothing is left of what was begun.
         assert_eq!(std::fs::read_dir(data.join("staging"))?.count(), 0, "staging");

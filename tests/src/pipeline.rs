@@ -67,7 +67,9 @@ pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
 pub fn command_with(source: &str, data: &Path, way: Way, more: &str, interval: &str) -> Result<Command> {
     let config = data.with_extension("toml");
     let tick = way.tick;
-    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\n{more}");
+    // Several runs of a scenario read the same log, so they do not publish to it unless they ask for it.
+    let outbox = if more.contains("[outbox]") { "" } else { "[outbox]\ntopics = []\n" };
+    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\n{outbox}{more}");
     std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);
@@ -83,6 +85,21 @@ pub fn run(source: &str, data: &Path, way: Way) -> Result<()> {
 /// Starts a bounded run and lets it go.
 pub fn start(source: &str, data: &Path, way: Way) -> Result<Child> {
     Ok(command(source, data, way)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+}
+
+/// What was published as topics, line by line. Files of a log are in the order in which lines came; the lines of different
+/// keys may come in another order, those of one key not.
+pub fn published(log: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut topics = BTreeMap::new();
+    for name in ["executions", "decisions", "positions", "alerts", "dead_letters"] {
+        let text = std::fs::read_to_string(log.join(name).join("0.jsonl")).with_context(|| format!("topic {name}"))?;
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        let distinct = lines.windows(2).all(|pair| matches!(pair, [a, b] if a != b));
+        assert!(distinct, "{name}: a record came twice");
+        topics.insert(name.to_owned(), lines);
+    }
+    Ok(topics)
 }
 
 /// Any other command of the binary.

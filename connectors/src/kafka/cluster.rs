@@ -77,11 +77,13 @@ impl Cluster {
         Ok(PartitionState { partition, low: offset(low), high: offset(high) })
     }
 
-    pub(super) fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError> {
+    /// Creates a topic if it is missing; of a compacted one the brokers keep the newest record of each key.
+    pub(super) fn create_topic(&self, topic: &str, partitions: u16, compacted: bool) -> Result<bool, TransportError> {
         let failed = |error: &KafkaError| self.failed("creating", topic, error);
         // Topics are created once in their lives: no client is kept for it.
         let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(|error| failed(&error))?;
         let new = NewTopic::new(topic, i32::from(partitions.max(1)), TopicReplication::Fixed(self.config.replication));
+        let new = if compacted { new.set("cleanup.policy", "compact") } else { new };
         let options = AdminOptions::new().request_timeout(Some(self.config.timeout())).operation_timeout(Some(self.config.timeout()));
         let results = block_on(admin.create_topics(&[new], &options)).map_err(|error| failed(&error))?;
         match results.into_iter().next() {

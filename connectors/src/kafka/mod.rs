@@ -3,7 +3,8 @@
 //! ```text
 //!                  ┌─ Cluster: partitions, offsets, new topics
 //!  KafkaTransport ─┼─ KafkaReader, one per worker: a consumer, and a queue for each partition
-//!                  └─ KafkaPublisher: an idempotent producer
+//!                  ├─ KafkaPublisher: an idempotent producer
+//!                  └─ KafkaOutbox: the same in transactions, each with its progress
 //! ```
 //!
 //! - **Options**: [`KafkaConfig`]. What delivery depends on is fixed; everything else of librdkafka can be set by its own
@@ -30,6 +31,7 @@ mod cluster;
 mod config;
 mod context;
 mod failure;
+mod outbox;
 mod publisher;
 mod reader;
 #[cfg(test)]
@@ -41,7 +43,7 @@ use std::sync::atomic::AtomicUsize;
 pub use config::KafkaConfig;
 
 use self::cluster::Cluster;
-use crate::transport::{PartitionState, Publisher, Reader, Transport, TransportError};
+use crate::transport::{Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
 
 /// Brokers, and how to speak with them.
 pub struct KafkaTransport {
@@ -68,7 +70,7 @@ impl Transport for KafkaTransport {
     }
 
     fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError> {
-        self.cluster.create_topic(topic, partitions)
+        self.cluster.create_topic(topic, partitions, false)
     }
 
     fn reader(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Box<dyn Reader>, TransportError> {
@@ -77,5 +79,10 @@ impl Transport for KafkaTransport {
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError> {
         Ok(Box::new(publisher::KafkaPublisher::open(Arc::clone(&self.cluster))?))
+    }
+
+    fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
+        let reader = reader::KafkaReader::open(self.cluster.config(), Arc::new(|| ()), Arc::clone(&self.silent_readers))?;
+        Ok(Box::new(outbox::KafkaOutbox::open(Arc::clone(&self.cluster), reader, id, progress_topic)?))
     }
 }

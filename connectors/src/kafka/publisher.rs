@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -34,7 +35,7 @@ struct Unkeyed {
 
 /// Remembers deliveries that failed, and what librdkafka said last.
 #[derive(Default)]
-struct Deliveries {
+pub(super) struct Deliveries {
     failed: Mutex<Option<FailedDeliveries>>,
     reason: Mutex<String>,
 }
@@ -71,10 +72,26 @@ impl ProducerContext for Deliveries {
 
 impl KafkaPublisher {
     pub(super) fn open(cluster: Arc<Cluster>) -> Result<Self, TransportError> {
-        let config = cluster.config();
-        let producer = BaseProducer::from_config_and_context(&config.producer(), Deliveries::default());
-        let producer = producer.map_err(|error| failure("configuring a producer for", &config.brokers, &error, ""))?;
+        let config = cluster.config().producer();
+        Self::configured(cluster, &config)
+    }
+
+    /// One whose records are in transactions, which the caller begins and ends.
+    pub(super) fn transactional(cluster: Arc<Cluster>, id: &str) -> Result<Self, TransportError> {
+        let mut config = cluster.config().producer();
+        // A transaction that its process left open holds readers up for so long, unless another process ends it before.
+        config.set("transactional.id", id).set("transaction.timeout.ms", "60000").set("message.timeout.ms", "60000");
+        Self::configured(cluster, &config)
+    }
+
+    fn configured(cluster: Arc<Cluster>, config: &ClientConfig) -> Result<Self, TransportError> {
+        let producer = BaseProducer::from_config_and_context(config, Deliveries::default());
+        let producer = producer.map_err(|error| failure("configuring a producer for", &cluster.config().brokers, &error, ""))?;
         Ok(Self { producer, cluster, topics: BTreeMap::new(), unheard: 0 })
+    }
+
+    pub(super) fn producer(&self) -> &impl Producer<Deliveries> {
+        &self.producer
     }
 
     /// Looks a topic up when it is first published to, so that a missing one is told at once.

@@ -7,6 +7,7 @@
 //! - **Keys** are not stored: a record's key is the key field of its event. So there are no tombstones in a log.
 //! - **Delivery**: a reader hands out every line once, in order; a publisher writes whole lines, in one piece each.
 
+mod outbox;
 mod publisher;
 mod reader;
 
@@ -14,7 +15,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::transport::{PartitionState, Publisher, Reader, Transport, TransportError};
+use crate::transport::{Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
 
 /// The greatest line that is read, in bytes. Events are far smaller; this only keeps memory bounded.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
@@ -86,6 +87,10 @@ impl Transport for LogTransport {
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError> {
         Ok(Box::new(publisher::LogPublisher::new(self.clone())))
+    }
+
+    fn outbox(&self, id: &str, _progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
+        Ok(Box::new(outbox::LogOutbox::open(self.clone(), id)?))
     }
 }
 

@@ -248,6 +248,16 @@ impl Chain {
     }
 }
 
+/// Reads one commit's record by itself: its own hash is checked, its place in the chain is not.
+pub fn read_commit(data: &Path, commit_id: u64) -> Result<Commit, ChainError> {
+    let path = record_path(data, commit_id);
+    let text = fs::read(&path).map_err(|cause| ChainError::Unreadable { path: path.clone(), cause })?;
+    let record = parse(&path, &text, commit_id)?;
+    let previous = record.previous_hash.clone();
+    let commit = check(&record, commit_id, &previous).and_then(|()| keep(record));
+    commit.map_err(|cause| ChainError::Damaged { path, cause, before: commit_id - 1 })
+}
+
 /// The greatest number among the records. Records are published in order, so all before it must be there too.
 fn last_listed(data: &Path) -> Result<u64, ChainError> {
     let any = record_path(data, 1);

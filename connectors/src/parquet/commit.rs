@@ -48,12 +48,26 @@ pub enum Step {
     Headed,
     /// Its staging is gone.
     Cleared,
+    /// What it publishes is sent, but not certain yet.
+    Sent,
+    /// It is certain, together with the outbox's progress.
+    Recorded,
 }
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 8] =
-        [Self::Closed, Self::Staged, Self::Synced, Self::Renamed, Self::Settled, Self::Published, Self::Headed, Self::Cleared];
+    pub const ALL: [Self; 10] = [
+        Self::Closed,
+        Self::Staged,
+        Self::Synced,
+        Self::Renamed,
+        Self::Settled,
+        Self::Published,
+        Self::Headed,
+        Self::Cleared,
+        Self::Sent,
+        Self::Recorded,
+    ];
 
     /// Its name, in lower case.
     pub fn name(self) -> String {

@@ -25,6 +25,8 @@ const LOCK: &str = "LOCK";
 const COMMITS: &str = "commits";
 const STAGING: &str = "staging";
 const HEAD: &str = "HEAD";
+/// The name of the outbox, which outlives a process that died before its first commit.
+const OUTBOX: &str = "OUTBOX";
 /// Where `demo` keeps its topics: beside the tables, and none of the commits' business.
 const LOG: &str = "log";
 
@@ -65,7 +67,7 @@ impl DataDirectory {
         let mut leftovers = Vec::new();
         for entry in self.entries(&self.path)? {
             match entry.file_name().and_then(|name| name.to_str()) {
-                Some(LOCK | LOG) => {}
+                Some(LOCK | LOG | OUTBOX) => {}
                 Some(COMMITS | STAGING) => leftovers.push(entry),
                 Some(_) if is_table_folder(&entry) => leftovers.push(entry),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),

@@ -60,7 +60,8 @@ fn read<R: TableRow>(data: &Path, file: &CommitFile, rows: &mut Vec<(R, bool)>) 
     Ok(())
 }
 
-fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
+/// The batches of one file, proved by its hash.
+pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
     let path = data.join(&*file.path);
     let content = fs::read(&path).map_err(|error| file.diagnose_quickly(data).unwrap_or_else(|| unreadable(data, file, &error)))?;
     if hex(&Sha256::digest(&content)) != *file.sha256 {

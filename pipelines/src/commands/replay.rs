@@ -92,6 +92,7 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         data: arguments.out.clone(),
         config,
         accept_gaps: false,
+        is_replay: true,
         replay,
         cluster: None,
         until_end: true,

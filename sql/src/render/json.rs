@@ -5,6 +5,7 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 
 use super::{Renderer, value};
 use crate::error::QueryError;
@@ -43,6 +44,21 @@ impl Renderer for Json {
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), QueryError> {
         Ok(out.write_all(if self.started { b"\n]\n" } else { b"[]\n" })?)
     }
+}
+
+/// One row.
+pub(super) fn object(batch: &RecordBatch, row: usize) -> Result<String, ArrowError> {
+    let mut text = String::from("{");
+    for (index, (field, column)) in batch.schema().fields().iter().zip(batch.columns()).enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        value::append_string(field.name(), &mut text);
+        text.push(':');
+        value::append_json(column, row, &mut text)?;
+    }
+    text.push('}');
+    Ok(text)
 }
 
 /// An object's names must differ: the second `symbol` of a join becomes `symbol_2`.

@@ -76,6 +76,11 @@ pub trait Renderer {
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), QueryError>;
 }
 
+/// Each row of a batch as one JSON object, as [`Format::Json`] writes it: decimals are strings, times RFC 3339.
+pub fn json_objects(batch: &RecordBatch) -> Result<Vec<String>, QueryError> {
+    (0..batch.num_rows()).map(|row| Ok(json::object(batch, row)?)).collect()
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {

@@ -1,0 +1,94 @@
+//! The outbox of Kafka: each batch is one transaction, and its progress is a record in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+use rdkafka::producer::Producer;
+
+use super::cluster::Cluster;
+use super::failure::failure;
+use super::publisher::KafkaPublisher;
+use super::reader::KafkaReader;
+use crate::transport::{Outbox, Outgoing, Publisher, ReadStatus, Reader, TransportError};
+
+/// Publishes in transactions. Whoever opens another one of the same id ends this one.
+pub(super) struct KafkaOutbox {
+    publisher: KafkaPublisher,
+    cluster: Arc<Cluster>,
+    /// Reads the topic of progress.
+    reader: KafkaReader,
+    id: String,
+    progress_topic: String,
+}
+
+impl KafkaOutbox {
+    /// Ends what an earlier process of this id left open.
+    pub(super) fn open(cluster: Arc<Cluster>, reader: KafkaReader, id: &str, progress_topic: &str) -> Result<Self, TransportError> {
+        cluster.create_topic(progress_topic, 1, true)?;
+        let publisher = KafkaPublisher::transactional(Arc::clone(&cluster), id)?;
+        let outbox = Self { publisher, cluster, reader, id: id.to_owned(), progress_topic: progress_topic.to_owned() };
+        outbox.publisher.producer().init_transactions(outbox.patience()).map_err(|error| outbox.failed("opening", &error))?;
+        Ok(outbox)
+    }
+
+    fn patience(&self) -> Duration {
+        self.cluster.config().timeout() * 4
+    }
+
+    /// What a transaction's error means: one that needs another producer is worth another try with a new outbox.
+    fn failed(&self, attempt: &'static str, error: &KafkaError) -> TransportError {
+        let fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
+        let mut told = failure(attempt, &format!("the outbox {}", self.id), error, "");
+        if fatal {
+            told.cause = format!("{}: another process publishes under this id, or the brokers forgot it", told.cause);
+        }
+        told.retry = !fatal;
+        told
+    }
+
+    fn in_transaction(&mut self, records: &[Outgoing], progress: &str) -> Result<(), TransportError> {
+        for record in records {
+            self.publisher.send(&record.topic, Some(record.key.as_bytes()), Some(&record.value))?;
+        }
+        let (topic, id) = (self.progress_topic.clone(), self.id.clone());
+        self.publisher.send(&topic, Some(id.as_bytes()), Some(progress.as_bytes()))?;
+        self.publisher.flush()
+    }
+}
+
+impl Outbox for KafkaOutbox {
+    fn progress(&mut self) -> Result<Option<String>, TransportError> {
+        let states = self.cluster.partitions(&self.progress_topic)?;
+        let low = states.first().map_or(0, |state| state.low);
+        let slot = self.reader.assign(&self.progress_topic, 0, low)?;
+        let (mut found, began) = (None, Instant::now());
+        loop {
+            let status = self.reader.read(slot, 4096, &mut |record| {
+                if record.key == Some(self.id.as_bytes()) {
+                    found = record.value.map(|value| String::from_utf8_lossy(value).into_owned());
+                }
+            })?;
+            match status {
+                ReadStatus::End => return Ok(found),
+                ReadStatus::Waiting if began.elapsed() > self.patience() => {
+                    let cause = format!("it does not answer for {} s", self.patience().as_secs());
+                    return Err(TransportError { attempt: "reading", object: self.progress_topic.clone(), cause, retry: true });
+                }
+                ReadStatus::Waiting => std::thread::sleep(Duration::from_millis(5)),
+                ReadStatus::More => {}
+            }
+        }
+    }
+
+    fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError> {
+        self.publisher.producer().begin_transaction().map_err(|error| self.failed("beginning a batch of", &error))?;
+        if let Err(error) = self.in_transaction(records, progress) {
+            // Whether this works does not matter: a transaction that stays open is ended by the next outbox of this id.
+            let _ = self.publisher.producer().abort_transaction(self.patience());
+            return Err(error);
+        }
+        sent();
+        self.publisher.producer().commit_transaction(self.patience()).map_err(|error| self.failed("committing a batch of", &error))
+    }
+}
