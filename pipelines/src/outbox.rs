@@ -1,10 +1,10 @@
 //! The outbox: what is committed, published as topics, each row exactly once.
 //!
 //! ```text
-//!  commits ─► files of commit n ─► records, each with its id ─► one transaction with the progress "n" ─► n + 1
+//!  commits ─► files of commit n … m ─► records, each with its id ─► one transaction with the progress "m" ─► m + 1
 //! ```
 //!
-//! - It follows the commits, one after the other, and reads their files: what was never committed is never published, and a
+//! - It follows the commits, one after the other (several at once where it is behind), and reads their files: what was never committed is never published, and a
 //!   restart publishes what is left. It runs beside the dataflow and holds nobody up; brokers that are away are waited for.
 //! - Of a state table each change is published that a row came with; of an append table each row.
 //! - A record's `id` is a digest of its table and of all that it says, so a consumer knows a record that it sees again.
@@ -53,6 +53,8 @@ pub const PUBLISHED: [Published; 5] = [
 pub const PROGRESS_TOPIC: &str = "headwater.outbox";
 /// The file that names a data directory's outbox.
 const ID_FILE: &str = "OUTBOX";
+/// Records that are enough for a batch, when several commits wait.
+const BATCH_RECORDS: usize = 10_000;
 /// How soon brokers that are away are tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long brokers that are away are waited for once a run is over.
@@ -154,7 +156,7 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<u64>) -> any
                 }
                 Ok((outbox, next))
             }
-            Some((mut outbox, next)) => publish_one(settings, outbox.as_mut(), next).map(|()| (outbox, next + 1)),
+            Some((mut outbox, next)) => publish_batch(settings, outbox.as_mut(), next, last).map(|next| (outbox, next)),
         };
         match result {
             Ok(standing) => open = Some(standing),
@@ -189,17 +191,23 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<(Box<
     Ok((outbox, commit_id + 1))
 }
 
-fn publish_one(settings: &OutboxSettings, outbox: &mut dyn Outbox, commit_id: u64) -> anyhow::Result<()> {
-    let commit = read_commit(&settings.data, commit_id)?;
-    let mut records = Vec::new();
-    for (published, topic) in &settings.topics {
-        add_records(settings, &commit, *published, topic, &mut records)?;
+/// Publishes the commits from `first` on that are there, as many as make a batch; the commit that comes next.
+fn publish_batch(settings: &OutboxSettings, outbox: &mut dyn Outbox, first: u64, last: u64) -> anyhow::Result<u64> {
+    let (mut records, mut next, mut hash) = (Vec::new(), first, String::new());
+    while next <= last && records.len() < BATCH_RECORDS {
+        let commit = read_commit(&settings.data, next)?;
+        for (published, topic) in &settings.topics {
+            add_records(settings, &commit, *published, topic, &mut records)?;
+        }
+        hash = commit.hash;
+        next += 1;
     }
-    let progress = serde_json::to_string(&Progress { commit_id, hash: commit.hash.clone() })?;
-    outbox.publish(&records, &progress, &mut || (settings.steps)(Step::Sent, commit_id))?;
-    (settings.steps)(Step::Recorded, commit_id);
-    settings.metrics.published(commit_id);
-    Ok(())
+    let reached = |step| (first..next).for_each(|commit_id| (settings.steps)(step, commit_id));
+    let progress = serde_json::to_string(&Progress { commit_id: next - 1, hash })?;
+    outbox.publish(&records, &progress, &mut || reached(Step::Sent))?;
+    reached(Step::Recorded);
+    settings.metrics.published(next - 1);
+    Ok(next)
 }
 
 /// The records of one table's rows in a commit.

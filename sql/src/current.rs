@@ -23,7 +23,6 @@ use futures::{StreamExt, TryStreamExt};
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::record::FileRole;
-use headwater_schemas::tables::TableKind;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
@@ -53,7 +52,7 @@ pub(crate) struct CurrentCache {
 
 impl CurrentCache {
     pub(crate) fn new() -> Self {
-        let state = tables().iter().filter(|table| table.spec.kind != TableKind::Append);
+        let state = tables().iter().filter(|table| table.is_state());
         Self { tables: state.map(|table| (table.spec.name, Mutex::default())).collect() }
     }
 }

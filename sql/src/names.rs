@@ -40,7 +40,7 @@ impl Relation {
         for table in tables() {
             let name = table.spec.name;
             match table.spec.kind {
-                TableKind::Append => all.push((name.to_owned(), Self::Facts(table))),
+                TableKind::Append | TableKind::Journal => all.push((name.to_owned(), Self::Facts(table))),
                 TableKind::Checkpoint => all.push((name.to_owned(), Self::Current(table))),
                 TableKind::State => {
                     all.push((name.to_owned(), Self::Current(table)));
@@ -64,7 +64,7 @@ impl Relation {
             return (table.spec.kind == TableKind::State).then_some(Self::History(table));
         }
         table_named(name).map(|table| match table.spec.kind {
-            TableKind::Append => Self::Facts(table),
+            TableKind::Append | TableKind::Journal => Self::Facts(table),
             TableKind::State | TableKind::Checkpoint => Self::Current(table),
         })
     }

@@ -25,6 +25,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::EventTime;
+use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
 use crate::tables::{COMMIT_ID, Table};
@@ -90,7 +91,9 @@ impl FileTable {
         bound(COMMIT_ID, commit_id.clone(), commit_id);
         let (first, last) = file.date.map_or((i64::MIN, i64::MAX), |date| {
             let last = date.end().nanos();
-            (last.saturating_sub_unsigned(EventTime::DAY - 1), last)
+            // A journal's file has the day of its newest row.
+            let is_journal = self.table.spec.kind == TableKind::Journal;
+            (if is_journal { i64::MIN } else { last.saturating_sub_unsigned(EventTime::DAY - 1) }, last)
         });
         let time = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()));
         bound("ts", time(first), time(last));

@@ -94,10 +94,15 @@ impl Table {
         self.file_schema(FileRole::Rows)
     }
 
+    /// Whether it has current rows.
+    pub(crate) const fn is_state(&self) -> bool {
+        matches!(self.spec.kind, TableKind::State | TableKind::Checkpoint)
+    }
+
     /// The word for its kind.
     pub(crate) fn kind(&self) -> &'static str {
         match self.spec.kind {
-            TableKind::Append => "append",
+            TableKind::Append | TableKind::Journal => "append",
             TableKind::State => "state",
             TableKind::Checkpoint => "checkpoint",
         }
@@ -111,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// The schemas' sources declare each table with `State Row = "name" by …`, or `Append` or `Checkpoint`.
+    /// The schemas' sources declare each table with `State Row = "name" by …`, or `Append`, `Journal` or `Checkpoint`.
     #[test]
     fn every_table_of_the_schemas_is_here() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/src/tables");
@@ -119,7 +124,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).expect("the schemas' tables") {
             let source = std::fs::read_to_string(entry.expect("an entry").path()).expect("a source");
             let lines =
-                source.lines().map(str::trim).filter(|line| ["State ", "Append ", "Checkpoint "].iter().any(|kind| line.starts_with(kind)));
+                source.lines().map(str::trim).filter(|line| ["State ", "Append ", "Journal ", "Checkpoint "].iter().any(|kind| line.starts_with(kind)));
             declared.extend(lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)));
         }
         let registered: BTreeSet<_> = tables().iter().map(|table| table.spec.name.to_owned()).collect();

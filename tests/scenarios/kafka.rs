@@ -1,11 +1,15 @@
 //! A real Apache Kafka: the same topics through a broker give the same rows as through a log.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::testing::Broker;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, headwater, run, succeed, tables, write_log};
+use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_tests::market;
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log};
 use headwater_tests::prices;
 
 use crate::real_prices::{assert_recomputed, write_market};
@@ -88,7 +92,73 @@ fn real_prices_through_a_real_broker() -> Result<()> {
     let status = process.wait()?;
     arrived?;
     assert!(status.success(), "SIGTERM ends a run cleanly: {status:?}");
+    assert_outbox_is_exact(&broker, folder.path())
+}
+
+/// What a consumer that reads what is committed sees of the published topics: of each, the records in their order.
+fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String>>> {
+    let transport = KafkaTransport::open(KafkaConfig { brokers: broker.bootstrap().to_owned(), ..KafkaConfig::default() })?;
+    let mut topics = BTreeMap::new();
+    for name in ["executions", "decisions", "positions", "alerts", "dead_letters"] {
+        let (topic, mut records) = (format!("{prefix}{name}"), Vec::new());
+        let mut reader = transport.reader(Box::new(|| ()))?;
+        let slot = reader.assign(&topic, 0, 0)?;
+        let begun = std::time::Instant::now();
+        while reader.read(slot, 1024, &mut |record| records.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()))?
+            != ReadStatus::End
+        {
+            anyhow::ensure!(begun.elapsed() < std::time::Duration::from_secs(60), "{topic} has no end");
+        }
+        records.sort_unstable();
+        let ids: BTreeSet<_> = records.iter().filter_map(|record| record.get(..40)).collect();
+        assert_eq!(ids.len(), records.len(), "{topic}: each id once");
+        topics.insert(name.to_owned(), records);
+    }
+    Ok(topics)
+}
+
+/// Runs that are killed before and after a transaction is committed, while the broker dies too, publish what one publishes
+/// that nobody disturbed.
+fn assert_outbox_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
+    let log = folder.join("market");
+    market::write(&log, &market::workload(4_000, 1, 9))?;
+    succeed(headwater(&["topics", "--source", &source(broker), "--config", &prefixed(folder, "m.")?])?)?;
+    for topic in std::fs::read_dir(&log)? {
+        let (path, name) = (topic?.path(), |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned());
+        let file = path.join("0.jsonl").display().to_string();
+        succeed(headwater(&["publish", "--source", &source(broker), "--config", &prefixed(folder, "m.")?, &name(&path), &file])?)?;
+    }
+    let run_as = |name: &str, kill_at: Option<&str>| -> Result<Option<i32>> {
+        let aliases = ["executions", "decisions", "positions", "alerts", "dead_letters"].map(|topic| format!("{topic} = \"{name}.{topic}\""));
+        let more = format!("[source]\nstride = 32\ntopic_prefix = \"m.\"\naliases = {{ {} }}\n[outbox]\n", aliases.join(", "));
+        let mut command = command_with(&source(broker), &folder.join(name), PLAIN, &more, "5ms")?;
+        if let Some(at) = kill_at {
+            command.env("HEADWATER_KILL_AT", at);
+        }
+        let output = command.output()?;
+        if output.status.code().is_some() {
+            succeed(output)?;
+            return Ok(Some(0));
+        }
+        Ok(None)
+    };
+    assert_eq!(run_as("undisturbed", None)?, Some(0));
+    for at in ["sent:1", "sent:1", "recorded:1"] {
+        assert_eq!(run_as("killed", Some(at))?, None, "killed at {at}");
+    }
+    broker.kill()?;
+    broker.restart()?;
+    assert_eq!(run_as("killed", None)?, Some(0));
+    let (expected, actual) = (consumed(broker, "m.undisturbed.")?, consumed(broker, "m.killed.")?);
+    assert!(expected.values().filter(|records| !records.is_empty()).count() >= 4, "something is published");
+    assert_same(&expected, &actual, "published topics");
     Ok(())
+}
+
+fn prefixed(folder: &Path, prefix: &str) -> Result<String> {
+    let file = folder.join("prefixed.toml");
+    std::fs::write(&file, format!("[source]\ntopic_prefix = \"{prefix}\"\n"))?;
+    Ok(file.display().to_string())
 }
 
 /// Waits until a query has rows.

@@ -1,6 +1,8 @@
 //! Scenarios: records in, tables out, through the real binary; each also run in other ways, which must change nothing.
 
+mod any_day;
 mod badness;
+mod chaos;
 mod cluster;
 mod crash;
 mod kafka;

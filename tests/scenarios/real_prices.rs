@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use headwater_schemas::Money;
+use headwater_tests::day::half_even;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, run, succeed, tables, write_log};
 use headwater_tests::prices::{self, Fill};
 
@@ -115,15 +116,6 @@ fn assert_risk(data: &Path, scope: &str, values: &BTreeMap<&str, f64>) -> Result
         assert_close(&rows(data, &query.replace("(var", "(expected_shortfall"))?, &[shortfall], 1e-3)?;
     }
     Ok(())
-}
-
-fn half_even(numerator: i128, divisor: i128) -> i128 {
-    let (quotient, remainder) = (numerator.div_euclid(divisor), numerator.rem_euclid(divisor));
-    match (remainder * 2).cmp(&divisor) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
-    }
 }
 
 fn last_closes(count: usize) -> Result<Vec<(&'static str, Vec<f64>)>> {

@@ -10,6 +10,7 @@
 //!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`TABLES`](pipeline::TABLES) of two runs;
 //!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
+//! - [`day`]: a seeded day of transactions and fills, and its recomputation in SQL over the raw records.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
@@ -23,8 +24,10 @@
 //! | | the same fills once | positions, values and risk equal a batch recomputation |
 //! | | five fixed positions over 252 returns | VaR and expected shortfall are the golden figures |
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
+//! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances and positions are what SQL makes of the raw records; a replay makes the same files |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
+//! | `chaos` | a day whose records come twice and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the order given |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
 //! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
@@ -34,6 +37,7 @@
 //! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
 //! run**: one that goes on until it is told to stop.
 
+pub mod day;
 pub mod market;
 pub mod pipeline;
 pub mod prices;

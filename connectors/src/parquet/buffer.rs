@@ -103,6 +103,10 @@ type Change<'a, R> = (&'a R, u64, isize);
 fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
     match R::SPEC.kind {
         TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), day_of),
+        TableKind::Journal => {
+            let day = changes.iter().map(|(row, _, _)| day_of(*row)).max();
+            write_by_day(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), |row| day.unwrap_or(day_of(row)))
+        }
         // Nobody asks for a day of what is remembered, so a commit's rows are one file, on the day of the newest.
         TableKind::Checkpoint => {
             let rows = newest(changes);

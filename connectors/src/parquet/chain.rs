@@ -57,7 +57,7 @@ pub struct CommitFile {
     pub role: FileRole,
     /// Below the data directory.
     pub path: Box<str>,
-    /// The day on which all its rows' `ts` are, or of a checkpoint the newest; unknown for a day that has no four-digit name.
+    /// The day on which all its rows' `ts` are, or of a journal or checkpoint the newest; unknown for a day that has no four-digit name.
     pub date: Option<Date>,
     /// How many rows.
     pub rows: u64,

@@ -76,7 +76,8 @@ fn properties(spec: &TableSpec, batch: &RecordBatch) -> WriterProperties {
         .set_sorting_columns(Some(sorting));
     // Hardly any two are equal: a dictionary would only cost its hashing.
     let distinct = spec.key.first().filter(|name| name.ends_with("_id") && spec.kind == TableKind::Append);
-    for name in distinct.copied().into_iter().chain(["ts"]) {
+    let journal: &[&str] = if spec.kind == TableKind::Journal { &["sequence", "offset", "event_id", "content", "hash"] } else { &[] };
+    for name in distinct.copied().into_iter().chain(["ts"]).chain(journal.iter().copied()) {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
     if batch.num_rows() >= BLOOM_FROM_ROWS {

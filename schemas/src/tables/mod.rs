@@ -27,7 +27,7 @@
 //! | `account_terms` | [`AccountTerms`] | checkpoint |
 //! | `reference_records` | [`ReferenceRecord`] | checkpoint |
 //! | `admitted` | [`Admitted`] | checkpoint |
-//! | `audit` | [`Audit`] | append |
+//! | `audit` | [`Audit`] | journal |
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!

@@ -13,6 +13,8 @@ use crate::value::EventTime;
 pub enum TableKind {
     /// Each row is written once and stays.
     Append,
+    /// Each row is written once and stays; a commit's rows are one file, because nobody asks for a day of them.
+    Journal,
     /// One row per key, replaced as it changes; `<name>_history` keeps every change.
     State,
     /// One row per key, replaced as it changes: what operators remember. Without a history, which the facts are.

@@ -48,7 +48,7 @@ table! {
 table! {
     /// A record that was accepted: it could be read, and has its place. In each partition the rows are a chain of hashes.
     /// What an operator refused later is in `dead_letters` too, under the same topic, partition and offset.
-    Append Audit = "audit" by (topic, partition, sequence) {
+    Journal Audit = "audit" by (topic, partition, sequence) {
         /// The topic.
         topic: Text,
         /// The partition.

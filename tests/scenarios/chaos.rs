@@ -1,0 +1,53 @@
+//! Disorder: records that come twice, and up to a hundred places late.
+//!
+//! What does not depend on the order within a partition ends as if all had come in order: balances, the ledger, quantities,
+//! cash flows, and the scores of windows, which are ordered by event time. What depends on it by definition is average cost
+//! (cost and realized P&L), and order books: these follow the order that was given.
+
+use std::path::Path;
+
+use anyhow::Result;
+use headwater_tests::day::{average_costs, disordered, orderly_day, write};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, rows, run};
+
+/// What does not depend on the order.
+const WHATEVER_THE_ORDER: [&str; 4] = [
+    "SELECT account_id, currency, posted, pending, available FROM balances",
+    "SELECT entry_id, transaction_id, account_id, currency, amount, phase FROM ledger_entries",
+    "SELECT account_id, symbol, quantity, cash_flow FROM positions",
+    "SELECT subject_id, account_id, ruleset, score, decision, reasons FROM decisions",
+];
+
+const AVERAGE_COST: &str = "SELECT account_id, symbol, cost, realized_pnl FROM positions ORDER BY account_id, symbol";
+
+fn answers(data: &Path) -> Result<Vec<Vec<String>>> {
+    let sorted = |query: &&str| {
+        let mut rows = rows(data, query)?;
+        rows.sort_unstable();
+        Ok(rows)
+    };
+    WHATEVER_THE_ORDER.iter().map(sorted).collect()
+}
+
+#[test]
+fn disorder_changes_only_what_depends_on_order_and_that_follows_the_order_given() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for seed in 0..3 {
+        let day = orderly_day(seed, 2_000);
+        let chaos = disordered(&day, seed + 50);
+        assert!(chaos.len() > day.len() + 50, "{} records are twice there", chaos.len() - day.len());
+        let path = |name: &str| folder.path().join(format!("{name}{seed}"));
+        write(&path("log"), &day)?;
+        write(&path("chaos-log"), &chaos)?;
+        run(&format!("log:{}", path("log").display()), &path("data"), PLAIN)?;
+        run(&format!("log:{}", path("chaos-log").display()), &path("chaos"), Way { workers: 2, ..PLAIN })?;
+        for (query, (expected, actual)) in WHATEVER_THE_ORDER.iter().zip(answers(&path("data"))?.iter().zip(&answers(&path("chaos"))?)) {
+            assert!(!expected.is_empty(), "{query}");
+            assert_eq!(expected, actual, "seed {seed}: {query}");
+        }
+        assert_eq!(rows(&path("data"), AVERAGE_COST)?, average_costs(&day), "seed {seed}, in order");
+        assert_eq!(rows(&path("chaos"), AVERAGE_COST)?, average_costs(&chaos), "seed {seed}, in the order given");
+        assert_invariants(&path("chaos"))?;
+    }
+    Ok(())
+}
