@@ -61,6 +61,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
             data: folder.path().join("data"),
             config,
             accept_gaps: false,
+            discards: false,
             is_replay: false,
             replay: Default::default(),
             cluster: None,
@@ -97,7 +98,7 @@ fn say(what: &str, records: u64, wall: Duration, cpu: Duration) {
     );
 }
 
-fn write_log(log: &Path, events: usize, partitions: u16) -> anyhow::Result<()> {
+pub(crate) fn write_log(log: &Path, events: usize, partitions: u16) -> anyhow::Result<()> {
     let transport = LogTransport::new(log);
     for topic in Topic::ALL {
         transport.create_topic(topic.as_str(), if topic.is_table() { 1 } else { partitions })?;

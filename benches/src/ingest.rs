@@ -93,6 +93,7 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         start: Arc::default(),
         start_tick: 0,
         grid_ticks: 100,
+        discovered: Arc::default(),
         script: Arc::default(),
         stride: 1024,
         audit: false,

@@ -93,6 +93,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
         data,
         config,
         accept_gaps: false,
+        discards: false,
         is_replay: false,
         replay: Default::default(),
         cluster: None,

@@ -6,12 +6,14 @@
 //! | `book` | a command to an order book; the whole view with its rows | a book of two maps that keeps nothing else |
 //! | `ingest` | Kafka to placed events | a bare librdkafka consumer with `serde_json` |
 //! | `flow` | a log to the last commit: events a second and core, memory as it goes on | reading and decoding the same log |
+//! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading all again |
 //! | `latency` | publishing to commit, in a live run | the commit interval that it waits for |
 //!
 //! What is compared alternates within one process ([`measure`]); what is told is the median of the rounds, and the ratio.
 //! `README.md` has the commands and figures.
 
 mod book;
+mod commits;
 mod decode;
 mod flow;
 mod ingest;
@@ -42,6 +44,8 @@ enum Bench {
     Ingest(ingest::IngestArguments),
     /// A log to the last commit.
     Flow(flow::FlowArguments),
+    /// With commits and without, with audit and outbox; and a restart beside reading all again.
+    Commits(commits::CommitsArguments),
     /// From publishing to commit.
     Latency(latency::LatencyArguments),
 }
@@ -55,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Book(arguments) => book::book(&arguments),
         Bench::Ingest(arguments) => ingest::ingest(&arguments),
         Bench::Flow(arguments) => flow::flow(&arguments),
+        Bench::Commits(arguments) => commits::commits(&arguments),
         Bench::Latency(arguments) => latency::latency(&arguments),
     }
 }

@@ -39,7 +39,8 @@ fn time(work: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duratio
     Ok(began.elapsed())
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+/// The one in the middle.
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use headwater_connectors::parquet::commit::ChainEnd;
 use serde::{Deserialize, Serialize};
-use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::AllocatorBuilder;
-use timely::communication::allocator::ProcessBuilder;
 use timely::communication::Hooks;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 
 /// How long processes wait for each other at the beginning.
 const PATIENCE: Duration = Duration::from_secs(120);

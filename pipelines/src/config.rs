@@ -9,6 +9,7 @@
 //! [source]
 //! budget_mib = 64               # what may be read ahead of the slowest partition
 //! stride = 1024                 # records of a partition that are read in one go: the step in which time goes on
+//! discover = "10s"              # how often a live run looks for new topics and partitions
 //! topic_prefix = ""
 //! aliases = { "transactions" = "transaction.created" }
 //!
@@ -125,6 +126,9 @@ pub struct SourceConfig {
     pub budget_mib: u64,
     /// Records of a partition that are read before the next one has its turn. Default 1024; above 4096 only memory grows.
     pub stride: usize,
+    /// How often a live run looks for new topics and partitions. Default 10 s.
+    #[serde(deserialize_with = "duration")]
+    pub discover: Duration,
     /// What stands before every topic's name outside. Default nothing.
     pub topic_prefix: String,
     /// Topics that have another name outside (the prefix is put before it, too).
@@ -133,7 +137,7 @@ pub struct SourceConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self { budget_mib: 64, stride: 1024, topic_prefix: String::new(), aliases: BTreeMap::new() }
+        Self { budget_mib: 64, stride: 1024, discover: Duration::from_secs(10), topic_prefix: String::new(), aliases: BTreeMap::new() }
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`flow`]: the dataflow, from topics to tables, to be read top to bottom.
 //! - [`run`]: running it. [`cluster`]: in several processes. [`config`]: what can be configured. [`location`]: where topics are.
 //! - [`outbox`]: what is committed, published as topics.
+//! - [`discovery`]: partitions that come while a run goes on.
 //! - [`resume`], [`remembered`]: where a restart goes on, in the topics and in the operators.
 //! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
@@ -17,6 +18,7 @@
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod discovery;
 pub mod flow;
 pub mod http;
 pub mod location;

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use headwater::commands::{demo, publish, replay, sql, topics, verify};
 use headwater::cluster::Cluster;
+use headwater::commands::{demo, publish, replay, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -127,6 +127,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 data: arguments.data,
                 config,
                 accept_gaps: arguments.accept_gaps,
+                discards: false,
                 is_replay: false,
                 replay: Replay::default(),
                 until_end: arguments.until_end,

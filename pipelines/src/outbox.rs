@@ -182,10 +182,14 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<(Box<
     let Progress { commit_id, hash } = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
     let data = settings.data.display();
     if commit_id > last {
-        bail!("commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{ID_FILE} to publish under another id");
+        bail!(
+            "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
+        );
     }
     if read_commit(&settings.data, commit_id)?.hash != hash {
-        bail!("what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{ID_FILE} to publish under another id");
+        bail!(
+            "what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
+        );
     }
     settings.metrics.published(commit_id);
     Ok((outbox, commit_id + 1))

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running};
 use crate::remembered::Remembered;
 use crate::resume::{Partitions, Positions, positions};
-use crate::{http, location, progress, wall_clock};
+use crate::{discovery, http, location, progress, wall_clock};
 
 /// What to run.
 pub struct Run {
@@ -35,6 +35,8 @@ pub struct Run {
     pub data: PathBuf,
     /// How.
     pub config: Config,
+    /// Whether nothing is written: what benches compare with.
+    pub discards: bool,
     /// Whether this is a replay, which publishes nothing.
     pub is_replay: bool,
     /// What a replay follows.
@@ -94,15 +96,23 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let failure = Failure::default();
     let connected = connect(&run, &mut begin)?;
     let resumed = resume(&run, &begin.chain, &partitions)?;
+    let discovered = Arc::default();
+    let look_out = if run.until_end {
+        None
+    } else {
+        Some(discovery::look_out(Arc::clone(&run.transport), run.config.source.clone(), &partitions, Arc::clone(&discovered))?)
+    };
     let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &failure)?;
     let commits = outbox.as_ref().map(Running::commits);
-    let settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
+    let mut settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
+    settings.source.discovered = discovered;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&counters), Arc::clone(&metrics));
     let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
     drop(settings);
+    drop(look_out);
     let published = outbox.map_or(Ok(()), Running::finish);
     progress.finish();
     drop(server);
@@ -208,7 +218,10 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<R
     ] {
         if now != then {
             let (now, then) = (Duration::from_nanos(now), Duration::from_nanos(then));
-            bail!("{name} is {now:?}, and {} was begun with {then:?}: set it to that, or replay into another directory", run.data.display());
+            bail!(
+                "{name} is {now:?}, and {} was begun with {then:?}: set it to that, or replay into another directory",
+                run.data.display()
+            );
         }
     }
     let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;
@@ -284,6 +297,7 @@ fn settings(
             audit: config.commit.audit,
             stride: config.source.stride,
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
+            discovered: Arc::default(),
             script: Arc::clone(&run.replay.script),
             mode,
             abandoned: Arc::default(),
@@ -293,6 +307,7 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
+            discards: run.discards,
             closing_ticks: run.replay.closing_ticks.clone(),
             interval: config.commit.interval,
             tick_interval,

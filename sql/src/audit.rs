@@ -50,7 +50,9 @@ pub enum AuditBreak {
         problem: String,
     },
     /// A commit says something else than the rows up to it.
-    #[error("commit {commit_id} says that {topic}, partition {partition}, has {says} audited records with the hash {hash}, and the rows say otherwise")]
+    #[error(
+        "commit {commit_id} says that {topic}, partition {partition}, has {says} audited records with the hash {hash}, and the rows say otherwise"
+    )]
     Commit {
         /// The commit.
         commit_id: u64,

@@ -181,7 +181,11 @@ mod tests {
             facts(&ids.iter().map(leg).collect::<Vec<_>>())
         };
         let (mut old, mut new) = (TestData::new(), TestData::new());
-        old.commit(vec![legs(&[("t1", 1), ("t2", 2)]), state(&[(balance("a", 1, at(1, 0)), 1)]), history(&[(balance("a", 1, at(1, 0)), 1)])]);
+        old.commit(vec![
+            legs(&[("t1", 1), ("t2", 2)]),
+            state(&[(balance("a", 1, at(1, 0)), 1)]),
+            history(&[(balance("a", 1, at(1, 0)), 1)]),
+        ]);
         old.commit(vec![legs(&[("t3", 3)]), state(&[(balance("b", 1, at(1, 0)), 1)])]);
         new.commit(vec![legs(&[("t1", 1), ("t3", 3), ("t2", 7), ("t4", 4)])]);
         new.commit(vec![state(&[(balance("b", 1, at(1, 0)), 1)]), history(&[(balance("a", 1, at(1, 0)), 1)])]);

@@ -74,10 +74,10 @@ mod testing;
 mod verify;
 mod views;
 
-pub use catalog::{Catalog, QueryResult};
-pub use config::SqlConfig;
 pub use audit::AuditBreak;
+pub use catalog::{Catalog, QueryResult};
 pub use compare::{Difference, compare};
+pub use config::SqlConfig;
 pub use error::{CatalogError, QueryError};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};

@@ -123,8 +123,10 @@ mod tests {
         let mut declared = BTreeSet::new();
         for entry in std::fs::read_dir(folder).expect("the schemas' tables") {
             let source = std::fs::read_to_string(entry.expect("an entry").path()).expect("a source");
-            let lines =
-                source.lines().map(str::trim).filter(|line| ["State ", "Append ", "Journal ", "Checkpoint "].iter().any(|kind| line.starts_with(kind)));
+            let lines = source
+                .lines()
+                .map(str::trim)
+                .filter(|line| ["State ", "Append ", "Journal ", "Checkpoint "].iter().any(|kind| line.starts_with(kind)));
             declared.extend(lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)));
         }
         let registered: BTreeSet<_> = tables().iter().map(|table| table.spec.name.to_owned()).collect();

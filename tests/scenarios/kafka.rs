@@ -9,7 +9,9 @@ use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{ReadStatus, Transport};
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log};
+use headwater_tests::pipeline::{
+    PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log,
+};
 use headwater_tests::prices;
 
 use crate::real_prices::{assert_recomputed, write_market};
@@ -129,7 +131,8 @@ fn assert_outbox_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
         succeed(headwater(&["publish", "--source", &source(broker), "--config", &prefixed(folder, "m.")?, &name(&path), &file])?)?;
     }
     let run_as = |name: &str, kill_at: Option<&str>| -> Result<Option<i32>> {
-        let aliases = ["executions", "decisions", "positions", "alerts", "dead_letters"].map(|topic| format!("{topic} = \"{name}.{topic}\""));
+        let aliases =
+            ["executions", "decisions", "positions", "alerts", "dead_letters"].map(|topic| format!("{topic} = \"{name}.{topic}\""));
         let more = format!("[source]\nstride = 32\ntopic_prefix = \"m.\"\naliases = {{ {} }}\n[outbox]\n", aliases.join(", "));
         let mut command = command_with(&source(broker), &folder.join(name), PLAIN, &more, "5ms")?;
         if let Some(at) = kill_at {

@@ -5,6 +5,7 @@ mod badness;
 mod chaos;
 mod cluster;
 mod crash;
+mod faults;
 mod kafka;
 mod real_prices;
 mod replay;

@@ -82,7 +82,12 @@ fn a_part_of_the_topics_can_be_replayed() -> Result<()> {
     };
     let records: Vec<_> = (0..50).map(record).collect();
     write_log(&log, "transactions", 0, &records.concat())?;
-    write_log(&log, "accounts", 0, "{\"type\":\"opened\",\"account_id\":\"a\",\"customer_id\":\"c\",\"account_type\":\"checking\",\"currency\":\"USD\",\"ts\":1}\n")?;
+    write_log(
+        &log,
+        "accounts",
+        0,
+        "{\"type\":\"opened\",\"account_id\":\"a\",\"customer_id\":\"c\",\"account_type\":\"checking\",\"currency\":\"USD\",\"ts\":1}\n",
+    )?;
     let source = format!("log:{}", log.display());
     let config = folder.path().join("config.toml");
     std::fs::write(&config, "[http]\naddress = \"\"\n")?;
@@ -112,11 +117,22 @@ fn what_the_wall_clock_decided_in_a_live_run_is_followed() -> Result<()> {
     let source = format!("log:{}", log.display());
     let config = folder.path().join("config.toml");
     std::fs::write(&config, "[http]\naddress = \"\"\n[commit]\ninterval = \"100ms\"\n[valuation]\ninterval = \"100ms\"\n")?;
-    let start = || Command::new(binary()?).args(["run", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config).spawn().context("a run");
+    let start = || {
+        Command::new(binary()?)
+            .args(["run", "--source", &source, "--data"])
+            .arg(&data)
+            .arg("--config")
+            .arg(&config)
+            .spawn()
+            .context("a run")
+    };
     let deposit = |number: usize, behind: i64| -> Result<()> {
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         let ts = now - behind * 1_000_000;
-        let record = format!("{{\"transaction_id\":\"t{number}\",\"account_id\":\"a{}\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":{ts}}}\n", number % 7);
+        let record = format!(
+            "{{\"transaction_id\":\"t{number}\",\"account_id\":\"a{}\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":{ts}}}\n",
+            number % 7
+        );
         write_log(&log, "transactions", 0, &record)
     };
     // Late by up to 300 ms, or from the future; the first run is killed in the middle, the second is told to stop.

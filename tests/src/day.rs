@@ -147,7 +147,10 @@ pub fn average_costs(day: &[Raw]) -> Vec<String> {
         *quantity += traded;
     }
     let money = headwater_schemas::Money::from_units;
-    positions.iter().map(|((account, symbol), (_, cost, realized))| format!("{account},{symbol},{},{}", money(*cost), money(*realized))).collect()
+    positions
+        .iter()
+        .map(|((account, symbol), (_, cost, realized))| format!("{account},{symbol},{},{}", money(*cost), money(*realized)))
+        .collect()
 }
 
 /// A quotient, rounded half to even.

@@ -32,6 +32,7 @@
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
 //! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
 //! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
+//! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that goes on; they are read |
 //! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
 //!
 //! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live

@@ -126,7 +126,9 @@ fn append(path: &Path, from: u64, bytes: &[u8]) -> Result<(), TransportError> {
         return Err(TransportError {
             attempt: "publishing to",
             object: path.display().to_string(),
-            cause: format!("somebody else has written behind byte {from}: a topic of an outbox has one writer; remove what is not ours, or name another topic in outbox.aliases"),
+            cause: format!(
+                "somebody else has written behind byte {from}: a topic of an outbox has one writer; remove what is not ours, or name another topic in outbox.aliases"
+            ),
             retry: false,
         });
     };

@@ -56,6 +56,8 @@ pub(super) struct Target<'a> {
 
 /// A table that can be committed, whatever its rows are.
 pub(super) trait CommitTable {
+    /// Forgets the rows below a tick.
+    fn discard(&mut self, end_tick: u64);
     /// Writes the rows below the end tick into staging, and forgets them.
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
@@ -77,6 +79,11 @@ impl Tables {
         TableHandle { buffer }
     }
 
+    /// Forgets every table's rows below a tick.
+    pub(super) fn discard(&self, end_tick: u64) {
+        self.tables.borrow().iter().for_each(|table| table.borrow_mut().discard(end_tick));
+    }
+
     /// Writes every table's rows below the end tick.
     pub(super) fn write(&self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let mut files = Vec::new();
@@ -88,6 +95,10 @@ impl Tables {
 }
 
 impl<R: TableRow> CommitTable for TableBuffer<R> {
+    fn discard(&mut self, end_tick: u64) {
+        self.waiting.retain(|(_, tick, _)| *tick >= end_tick);
+    }
+
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let mut later = self.waiting.extract_if(.., |(_, tick, _)| *tick >= target.end_tick).collect();
         let files = write_changes(target, &net(&self.waiting));

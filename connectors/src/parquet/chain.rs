@@ -224,7 +224,8 @@ impl Chain {
         let named = self.commits.iter().find(|commit| commit.commit_id == head.commit_id);
         match named.filter(|commit| commit.hash != head.hash) {
             Some(commit) => {
-                let problem = format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
+                let problem =
+                    format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
                 Err(ChainError::Head { path, problem })
             }
             None => Ok(()),
@@ -291,8 +292,7 @@ fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, Chain
     if let Some(found) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
         return Err(ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION });
     }
-    let damaged =
-        |cause: serde_json::Error| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before: commit_id - 1 };
+    let damaged = |cause: serde_json::Error| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before: commit_id - 1 };
     parsed.map_err(damaged)
 }
 

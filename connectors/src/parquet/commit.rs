@@ -91,6 +91,9 @@ pub struct CommitSettings {
     pub tick_interval: u64,
     /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
     pub grid_interval: u64,
+    /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
+    /// with.
+    pub discards: bool,
     /// The ticks at which commits close, one after the other, if they are to close as those of another run did.
     pub closing_ticks: Option<Arc<Vec<u64>>>,
     /// What `committed_at` is made of: the wall clock as RFC 3339.
@@ -308,6 +311,10 @@ fn write<'scope>(
 /// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
 /// where the files went.
 fn write_one(settings: &CommitSettings, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
+    if settings.discards {
+        tables.discard(close.end_tick);
+        return Ok(Vec::new());
+    }
     let data = settings.data.as_path();
     let reached = |step| (settings.steps)(step, close.commit_id);
     let staging = staging_folder(data, close.commit_id, worker);
@@ -363,6 +370,9 @@ fn publish(settings: CommitSettings, ledger: Rc<RefCell<Ledger>>, peers: usize, 
 
 fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usize) {
     let published = record_of(settings, ledger, &open, peers).and_then(|record| {
+        if settings.discards {
+            return Ok(record);
+        }
         let failed = |cause| CommitError::Record { commit_id: record.commit_id, cause };
         let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
         durable::publish(&record_path(&settings.data, record.commit_id), &text)?;

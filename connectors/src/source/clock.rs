@@ -95,6 +95,20 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_jumps_never_takes_time_back() {
+        let mut clock = PartitionClock::resuming(100, 0);
+        // An hour forward while the partition is idle, and back again: what comes counts from where time was.
+        clock.lift(3_700);
+        assert_eq!(clock.advance(Some(110), Some(120)), Effective { time: 3_700, remapped: true });
+        clock.lift(115);
+        assert_eq!(clock.now(), 3_700);
+        // From the future of a clock that was set back: not later than time was already.
+        assert_eq!(clock.advance(Some(5_000), Some(130)), Effective { time: 3_700, remapped: true });
+        // Once the wall clock has caught up, time goes on with it.
+        assert_eq!(clock.advance(Some(3_800), Some(3_900)), Effective { time: 3_800, remapped: false });
+    }
+
+    #[test]
     fn a_replay_that_is_told_the_remapped_clocks_comes_to_the_same_times() {
         // A live run with lifts and futures, and a reader that knows `ts` and the remapped times only.
         let mut live = PartitionClock::default();

@@ -19,7 +19,8 @@
 //! - **Replays** follow the rows of `remap`, and read a part of the topics if they are told to ([`Script`]).
 //! - **Memory** is bounded: a partition that is further ahead of the frontier than its share of the budget is paused,
 //!   but never the one that holds the frontier.
-//! - **Partitions** are assigned by a hash of topic and number, not by a consumer group.
+//! - **Partitions** are assigned by a hash of topic and number, not by a consumer group. Those that are found while a live
+//!   run goes on are read from their beginning, at the clock of that moment.
 //! - What a record says wrong makes it a dead letter at the partition's clock; reading goes on.
 
 mod ahead;

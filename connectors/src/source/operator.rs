@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use headwater_schemas::events::Event;
@@ -53,6 +53,8 @@ pub struct SourceSettings {
     pub stride: usize,
     /// Bytes that this worker may hold ahead of the frontier.
     pub budget_bytes: u64,
+    /// Partitions that were found while a live run goes on: only ever added to.
+    pub discovered: Arc<Mutex<Vec<(Topic, PartitionState)>>>,
     /// What a replay follows.
     pub script: Arc<Script>,
     /// How time goes on.
@@ -171,6 +173,14 @@ struct Source {
     partitions: Vec<Partition>,
     progress: SourceProgress,
     stride: Stride,
+    /// Which worker this is, of how many.
+    index: usize,
+    peers: usize,
+    /// In a live run, the right to send that a partition gets which is found later. Like a partition that is read to its
+    /// end, it follows the wall clock.
+    spare: Vec<Capability<u64>>,
+    /// How many of the partitions that were found are looked at.
+    looked_at: usize,
 }
 
 impl Source {
@@ -182,7 +192,17 @@ impl Source {
         progress: SourceProgress,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let mut source = Self { settings, reader: None, partitions: Vec::new(), progress, stride: Stride::default() };
+        let mut source = Self {
+            settings,
+            reader: None,
+            partitions: Vec::new(),
+            progress,
+            stride: Stride::default(),
+            index,
+            peers,
+            spare: Vec::new(),
+            looked_at: 0,
+        };
         match source.settings.transport.reader(wake) {
             Ok(reader) => source.reader = Some(reader),
             Err(error) => (source.settings.failure)(error),
@@ -195,23 +215,33 @@ impl Source {
             .filter(|(topic, state)| reads(*topic, state.partition, index, peers))
             .collect();
         for (topic, state) in all {
-            if let Err(error) = source.assign(topic, state, &capabilities) {
+            if let Err(error) = source.assign(topic, state, &capabilities, source.settings.start_tick) {
                 (source.settings.failure)(error);
                 source.partitions.clear();
                 break;
             }
         }
+        if matches!(source.settings.mode, Mode::Live { .. }) {
+            source.spare = capabilities;
+        }
         source
     }
 
-    fn assign(&mut self, topic: Topic, state: PartitionState, capabilities: &[Capability<u64>]) -> Result<(), TransportError> {
+    /// Begins to read a partition. No clock of it is below the tick.
+    fn assign(
+        &mut self,
+        topic: Topic,
+        state: PartitionState,
+        capabilities: &[Capability<u64>],
+        not_before: u64,
+    ) -> Result<(), TransportError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
         let start = self.settings.start.get(&(topic, state.partition)).copied();
         let start = start.unwrap_or(Position { offset: state.low, ..Position::default() });
         let name = self.settings.names.get(&topic).map_or(topic.as_str(), String::as_str);
         let slot = reader.assign(name, state.partition, start.offset)?;
         let around = self.surroundings(None);
-        let not_before = self.settings.start_tick.saturating_mul(around.tick_interval);
+        let not_before = not_before.saturating_mul(around.tick_interval);
         let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script);
         let tick = course.clock.now() / around.tick_interval;
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
@@ -244,9 +274,14 @@ impl Source {
             self.settings.abandoned.store(true, Ordering::Relaxed);
             return Next::WhenTheFrontierMoves;
         }
+        if stopped {
+            self.spare.clear();
+        } else if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, wall) {
+            self.look_around(wall.saturating_sub(*idle_allowance));
+        }
         let around = self.surroundings(wall);
         let share = self.settings.budget_bytes / (self.partitions.len().max(1) as u64);
-        let mut next = Next::WhenTheFrontierMoves;
+        let mut next = if self.spare.is_empty() { Next::WhenTheFrontierMoves } else { Next::Soon };
         let mut partitions = std::mem::take(&mut self.partitions);
         partitions.retain_mut(|partition| {
             if stopped {
@@ -286,6 +321,29 @@ impl Source {
         next
     }
 
+    /// Takes in partitions that were found, and lets what they begin with follow the clock.
+    fn look_around(&mut self, now: u64) {
+        let found: Vec<_> = match self.settings.discovered.lock() {
+            Ok(discovered) => discovered.get(self.looked_at..).unwrap_or_default().to_vec(),
+            Err(_) => Vec::new(),
+        };
+        self.looked_at += found.len();
+        let spare = std::mem::take(&mut self.spare);
+        for (topic, state) in found {
+            let begin = spare.first().map_or(self.settings.start_tick, |capability| *capability.time());
+            if reads(topic, state.partition, self.index, self.peers)
+                && let Err(error) = self.assign(topic, state, &spare, begin.max(self.settings.start_tick))
+            {
+                (self.settings.failure)(error);
+            }
+        }
+        self.spare = spare;
+        let tick = (now / self.settings.tick_interval).max(self.settings.start_tick);
+        for capability in self.spare.iter_mut().filter(|capability| *capability.time() < tick) {
+            capability.downgrade(&tick);
+        }
+    }
+
     /// Reads a stride of a partition and sends what it became.
     fn read_stride(&mut self, partition: &mut Partition, around: Surroundings, ports: &mut Ports) -> Result<Read, TransportError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(Read::Ended) };
@@ -312,7 +370,8 @@ impl Source {
         }
         self.settle(partition, around);
         // An end that is met after the run began lies behind everything that was there then.
-        let at_bound = partition.course.is_past || partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
+        let at_bound =
+            partition.course.is_past || partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
         Ok(match status {
             _ if at_bound => Read::Ended,
             ReadStatus::More => Read::More,

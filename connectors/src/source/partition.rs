@@ -116,8 +116,9 @@ impl Course {
         let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
         let range = (if Script::is_known(topic) { 0 } else { script.from }, script.to);
         let clock = PartitionClock::resuming(from.clock, not_before);
-        // No commit closes at the grid point at which this run begins, so nobody asks for a crossing of that one.
-        let interval = not_before / around.tick_interval / around.grid_ticks;
+        // The commit that closes at the beginning of this interval may be open still, where a partition is found in a live
+        // run: so the first record crosses in any case.
+        let interval = (not_before / around.tick_interval / around.grid_ticks).saturating_sub(1);
         Self {
             topic,
             number,

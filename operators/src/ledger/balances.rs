@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 use crate::keyed_fold::route;
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 
 /// The view. It is built twice: once per tick for the table, once on the grid for valuations.
 #[derive(Clone, Copy, Debug)]

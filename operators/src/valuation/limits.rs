@@ -16,8 +16,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 use crate::keyed_fold::route;
+use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 
 /// Where an alert is cleared: this part of the limit.
 const CLEAR_BELOW: i128 = 750_000_000;

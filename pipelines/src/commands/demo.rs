@@ -91,6 +91,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
         data: arguments.data.clone(),
         config,
         accept_gaps: false,
+        discards: false,
         is_replay: false,
         replay: Default::default(),
         cluster: None,

@@ -71,9 +71,9 @@ impl FromStr for From {
             let (topic, partition) = partition.rsplit_once('/')?;
             Some(Self::Offset(Topic::from_word(topic)?, partition.parse().ok()?, offset.parse().ok()?))
         };
-        offset().or_else(|| text.parse().ok().map(Self::Time)).ok_or_else(|| {
-            format!("{text:?} is neither a time like 2026-01-05T14:30:00Z nor an offset like orders/0@1234")
-        })
+        offset()
+            .or_else(|| text.parse().ok().map(Self::Time))
+            .ok_or_else(|| format!("{text:?} is neither a time like 2026-01-05T14:30:00Z nor an offset like orders/0@1234"))
     }
 }
 
@@ -92,6 +92,7 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         data: arguments.out.clone(),
         config,
         accept_gaps: false,
+        discards: false,
         is_replay: true,
         replay,
         cluster: None,

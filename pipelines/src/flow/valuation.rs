@@ -8,20 +8,20 @@ use headwater_operators::latest::Upsert;
 use headwater_operators::positions::Holding;
 use headwater_operators::valuation::grid::{grid_time, on_grid, placed};
 use headwater_operators::valuation::{
-    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, Mark, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue, ScopeVector,
-    Valued, Valuer, portfolios, risk,
+    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, Mark, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue,
+    ScopeVector, Valued, Valuer, portfolios, risk,
 };
 use headwater_schemas::events::{AccountEvent, Event, LimitKind};
 use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, InstrumentTerms, LastRate, Position, Risk};
 use headwater_schemas::{Decimal, Factor, Id, Placed, Statistic, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::{Scope, StreamVec};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Concat, Concatenate, ToStream};
 use timely::dataflow::operators::core::partition::Partition;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::{Concat, Concatenate, ToStream};
+use timely::dataflow::{Scope, StreamVec};
 
 use super::latest::{latest_of, on_grid_latest};
 use super::sinks::Sinks;

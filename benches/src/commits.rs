@@ -1,0 +1,115 @@
+//! What commits cost, and what they buy.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use headwater::config::Config;
+use headwater::run::{Run, run};
+use headwater_connectors::log::LogTransport;
+use headwater_connectors::source::SourceCounters;
+use headwater_connectors::transport::Transport;
+
+use crate::flow::write_log;
+use crate::measure::median;
+
+/// What `commits` takes.
+#[derive(Args)]
+pub(crate) struct CommitsArguments {
+    /// Simulated records.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: usize,
+    /// Partitions of each topic.
+    #[arg(long, default_value_t = 2)]
+    partitions: u16,
+    /// Threads of the pipeline.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// How often each way has its turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A configuration file.
+    #[arg(long)]
+    config: Option<std::path::PathBuf>,
+}
+
+/// A way to run.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    discards: bool,
+    audit: bool,
+    outbox: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { name: "nothing written", discards: true, audit: true, outbox: false },
+    Way { name: "a commit a second, without audit", discards: false, audit: false, outbox: false },
+    Way { name: "a commit a second", discards: false, audit: true, outbox: false },
+    Way { name: "the same, and the outbox", discards: false, audit: true, outbox: true },
+];
+
+/// The whole pipeline with commits, without, with audit and outbox, in turns; and then a restart of it, beside reading all
+/// again.
+pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    write_log(&log, arguments.events, arguments.partitions)?;
+    let mut times: Vec<Vec<Duration>> = WAYS.iter().map(|_| Vec::new()).collect();
+    let mut restarts = Vec::new();
+    for round in 0..arguments.rounds.max(1) {
+        for (way, times) in WAYS.iter().zip(&mut times) {
+            let data = folder.path().join("data");
+            let (_, took) = run_once(arguments, *way, &log, &data)?;
+            times.push(took);
+            if way.audit && !way.discards && !way.outbox {
+                let (read, took) = run_once(arguments, *way, &log, &data)?;
+                anyhow::ensure!(read == 0, "a restart read {read} records again");
+                restarts.push(took);
+            }
+            if data.exists() {
+                std::fs::remove_dir_all(&data)?;
+            }
+        }
+        println!("round {} of {}", round + 1, arguments.rounds);
+    }
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times).as_secs_f64()).collect();
+    let bare = medians.first().copied().unwrap_or(f64::NAN);
+    for (way, seconds) in WAYS.iter().zip(&medians) {
+        let rate = Duration::from_secs(arguments.events as u64).as_secs_f64() / seconds / 1e3;
+        println!("{}: {seconds:.2} s ({rate:.0} thousand/s), {:.2} times as long", way.name, seconds / bare);
+    }
+    let (restart, again) = (median(&mut restarts).as_secs_f64(), medians.get(2).copied().unwrap_or(f64::NAN));
+    println!("a restart from the last commit: {restart:.2} s, beside {again:.2} s to read all again ({:.0} times)", again / restart);
+    Ok(())
+}
+
+/// Records that were read, and how long it took.
+fn run_once(arguments: &CommitsArguments, way: Way, log: &Path, data: &Path) -> anyhow::Result<(u64, Duration)> {
+    let transport: Arc<dyn Transport> = Arc::new(LogTransport::new(log));
+    let mut config = Config::load(arguments.config.as_deref())?;
+    config.http.address = String::new();
+    config.commit.audit = way.audit;
+    if !way.outbox {
+        config.outbox.topics.clear();
+    }
+    let counters = Arc::<SourceCounters>::default();
+    let began = Instant::now();
+    run(Run {
+        transport,
+        data: data.to_owned(),
+        config,
+        accept_gaps: false,
+        discards: way.discards,
+        is_replay: false,
+        replay: Default::default(),
+        cluster: None,
+        until_end: true,
+        workers: arguments.workers,
+        stop: Arc::default(),
+        counters: Arc::clone(&counters),
+        show_progress: false,
+    })?;
+    Ok((counters.records(), began.elapsed()))
+}

@@ -1,0 +1,130 @@
+//! What happens when a disk is full, a folder cannot be written, or a partition is added: decided, and seen to be so.
+//!
+//! | fault | what happens |
+//! |---|---|
+//! | the disk is full, or a folder cannot be written | the run ends with one sentence that names the file; the last commit stands, and once there is room a restart goes on |
+//! | the data directory cannot be made | one sentence, before anything is read |
+//! | a partition or a topic is added | a live run reads it from its beginning, at the clock of that moment |
+//! | brokers go away | a live run waits (`kafka`) |
+//! | the wall clock jumps | time never goes back (`headwater_connectors::source::clock`) |
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use headwater_tests::market;
+use headwater_tests::pipeline::{PLAIN, assert_invariants, assert_same, binary, command_with, everything, rows, run, succeed, write_log};
+
+const MANY_COMMITS: &str = "[source]\nstride = 32\n";
+
+#[test]
+fn a_full_disk_ends_a_run_with_a_sentence_and_a_restart_goes_on() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    market::write(&log, &market::workload(12_000, 1, 13))?;
+    let source = format!("log:{}", log.display());
+    let undisturbed = folder.path().join("undisturbed");
+    succeed(command_with(&source, &undisturbed, PLAIN, MANY_COMMITS, "5ms")?.output()?)?;
+
+    // No file may become larger than so many blocks, which a write meets as it meets a full disk: with an error.
+    let data = folder.path().join("data");
+    let plain = command_with(&source, &data, PLAIN, MANY_COMMITS, "5ms")?;
+    let limited = |blocks: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+        shell.arg(plain.get_program()).args(plain.get_args());
+        shell
+    };
+    for blocks in ["16", "40"] {
+        let output = limited(blocks).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.lines().count() == 1 && said.contains("File too large") && said.contains("data/"), "{said}");
+    }
+    succeed(command_with(&source, &data, PLAIN, MANY_COMMITS, "5ms")?.output()?)?;
+    assert_same(&everything(&undisturbed)?, &everything(&data)?, "behind a full disk");
+    assert_invariants(&data)
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    write_log(&log, "transactions", 0, "")?;
+    let source = format!("log:{}", log.display());
+    let (file, config) = (folder.path().join("file"), folder.path().join("config.toml"));
+    std::fs::write(&file, "")?;
+    std::fs::write(&config, "[http]\naddress = \"\"\n[outbox]\ntopics = []\n")?;
+    for path in [file.join("data"), "/proc/headwater/data".into()] {
+        let mut command = Command::new(binary()?);
+        command.args(["run", "--until-end", "--source", &source, "--data"]).arg(&path).arg("--config").arg(&config);
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.lines().count() == 1 && said.contains(&path.display().to_string()), "{said}");
+    }
+
+    // Staging cannot be written any more: the run ends, and once it can, goes on.
+    let data = folder.path().join("data");
+    run(&source, &data, PLAIN)?;
+    write_log(
+        &log,
+        "transactions",
+        0,
+        "{\"transaction_id\":\"t\",\"account_id\":\"a\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"2026-01-05T10:00:00Z\"}\n",
+    )?;
+    std::fs::create_dir_all(data.join("balances"))?;
+    std::fs::write(data.join("balances/date=2026-01-05"), "in the way")?;
+    let output = command_with(&source, &data, PLAIN, "", "5ms")?.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("balances/date=2026-01-05"), "{said}");
+    std::fs::remove_file(data.join("balances/date=2026-01-05"))?;
+    run(&source, &data, PLAIN)?;
+    assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, ["1"]);
+    assert_invariants(&data)
+}
+
+#[test]
+fn partitions_and_topics_that_are_added_are_read() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    let deposit = |id: usize| {
+        format!(
+            "{{\"transaction_id\":\"t{id}\",\"account_id\":\"a{id}\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"2026-01-05T10:00:00Z\"}}\n"
+        )
+    };
+    write_log(&log, "transactions", 0, &deposit(0))?;
+    let source = format!("log:{}", log.display());
+    let config = folder.path().join("config.toml");
+    let text = "[http]\naddress = \"\"\n[commit]\ninterval = \"100ms\"\n[valuation]\ninterval = \"100ms\"\n[source]\ndiscover = \"100ms\"\n[time]\nhorizon = \"87600h\"\n[outbox]\ntopics = []\n";
+    std::fs::write(&config, text)?;
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--workers", "2", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config);
+    let mut process = command.stdout(Stdio::null()).spawn()?;
+    let wait_for = |query: &str, expected: &str| -> Result<()> {
+        let begun = Instant::now();
+        while rows(&data, query).ok().is_none_or(|rows| rows != [expected]) {
+            ensure!(begun.elapsed() < Duration::from_secs(60), "{query}: {:?}", rows(&data, query));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    };
+    let sum = "SELECT SUM(posted) FROM balances WHERE account_id LIKE 'a%'";
+    wait_for(sum, "1")?;
+    write_log(&log, "transactions", 1, &deposit(1))?;
+    write_log(&log, "transactions", 2, &deposit(2))?;
+    write_log(&log, "market.trades", 0, "{\"symbol\":\"S\",\"price\":\"7\",\"size\":\"1\",\"ts\":\"2026-01-05T10:00:00Z\"}\n")?;
+    wait_for(sum, "3")?;
+    wait_for("SELECT trade FROM last_prices", "7")?;
+    succeed(Command::new("kill").args(["-TERM", &process.id().to_string()]).output()?)?;
+    assert_eq!(process.wait()?.code(), Some(0));
+    assert_invariants(&data)?;
+
+    // A restart knows them, and reads none twice.
+    write_log(&log, "transactions", 2, &deposit(3))?;
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--until-end", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config);
+    succeed(command.output()?)?;
+    assert_eq!(rows(&data, sum)?, ["4"]);
+    assert_invariants(&data)
+}
