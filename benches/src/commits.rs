@@ -29,6 +29,9 @@ pub(crate) struct CommitsArguments {
     /// How often each way has its turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Only a run with commits, and its restart.
+    #[arg(long)]
+    only_restart: bool,
     /// A configuration file.
     #[arg(long)]
     config: Option<std::path::PathBuf>,
@@ -60,6 +63,9 @@ pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
     let mut restarts = Vec::new();
     for round in 0..arguments.rounds.max(1) {
         for (way, times) in WAYS.iter().zip(&mut times) {
+            if arguments.only_restart && (way.discards || way.outbox || !way.audit) {
+                continue;
+            }
             let data = folder.path().join("data");
             let (_, took) = run_once(arguments, *way, &log, &data)?;
             times.push(took);
@@ -76,13 +82,17 @@ pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
     }
     let medians: Vec<f64> = times.iter_mut().map(|times| median(times).as_secs_f64()).collect();
     let bare = medians.first().copied().unwrap_or(f64::NAN);
-    for (way, seconds) in WAYS.iter().zip(&medians) {
+    for (way, seconds) in WAYS.iter().zip(&medians).filter(|(_, seconds)| **seconds > 0.0) {
         let rate = Duration::from_secs(arguments.events as u64).as_secs_f64() / seconds / 1e3;
-        println!("{}: {seconds:.2} s ({rate:.0} thousand/s), {:.2} times as long", way.name, seconds / bare);
+        println!("{}: {seconds:.2} s ({rate:.0} thousand/s){}", way.name, times_as_long(*seconds, bare));
     }
     let (restart, again) = (median(&mut restarts).as_secs_f64(), medians.get(2).copied().unwrap_or(f64::NAN));
     println!("a restart from the last commit: {restart:.2} s, beside {again:.2} s to read all again ({:.0} times)", again / restart);
     Ok(())
+}
+
+fn times_as_long(seconds: f64, bare: f64) -> String {
+    if bare > 0.0 { format!(", {:.2} times as long", seconds / bare) } else { String::new() }
 }
 
 /// Records that were read, and how long it took.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, rows, run, tables};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, succeed, tables};
 
 #[test]
 fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
@@ -11,9 +11,12 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     market::write(&log, &market::workload(12_000, 2, 1))?;
     let source = format!("log:{}", log.display());
     let mut expected = None;
-    for (number, way) in [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }].into_iter().enumerate() {
+    let ways = [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }, Way { workers: 4, ..PLAIN }];
+    // Strides that let the slowest partition read a hundredth of what the fastest does, before it is paused or not.
+    let strides = ["", "[source]\nstride = 7\n", "", "[source]\nstride = 4096\nbudget_mib = 1\n"];
+    for (number, (way, more)) in ways.into_iter().zip(strides).enumerate() {
         let data = folder.path().join(format!("data{number}"));
-        run(&source, &data, way)?;
+        succeed(command_with(&source, &data, way, more, "200ms")?.output()?)?;
         assert_invariants(&data)?;
         let actual = tables(&data)?;
         match &expected {

@@ -155,16 +155,16 @@ impl KafkaReader {
         let cause = match self.consumer.fetch_watermarks(topic, *partition, self.timeout) {
             Ok((low, high)) if *next < low => format!(
                 "offset {next} is not there any more: the partition begins at offset {low} and ends at {high}. What lay between was removed \
-                 (retention) before it was read. Restore it, or read what is left from {low} on into an empty data directory, and let topics \
+                 (retention) before it was read. Restore it, or read what is left from {low} on with --accept-gaps, and let topics \
                  keep their records for longer"
             ),
             Ok((low, high)) if *next > high => format!(
                 "offset {next} is not there: the partition begins at offset {low} and ends at {high}. The topic was made anew, or lost its end. \
-                 Restore it, or read it from {low} on into an empty data directory"
+                 Restore it, or read it from {low} on with --accept-gaps"
             ),
             Ok((low, high)) => format!(
                 "what was read up to offset {next} is not what the partition holds now, from offset {low} to {high} ({reason}). Restore it, or \
-                 read it from {low} on into an empty data directory"
+                 read it from {low} on with --accept-gaps"
             ),
             Err(error) => format!("offset {next} is not there ({reason}); which offsets are could not be asked: {error}"),
         };

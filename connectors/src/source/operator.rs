@@ -279,6 +279,7 @@ impl Source {
         } else if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, wall) {
             self.look_around(wall.saturating_sub(*idle_allowance));
         }
+        self.announce();
         let around = self.surroundings(wall);
         let share = self.settings.budget_bytes / (self.partitions.len().max(1) as u64);
         let mut next = if self.spare.is_empty() { Next::WhenTheFrontierMoves } else { Next::Soon };
@@ -319,6 +320,17 @@ impl Source {
         });
         self.partitions = partitions;
         next
+    }
+
+    /// Tells tools how far each partition is committed.
+    fn announce(&mut self) {
+        let Some(reader) = self.reader.as_mut() else { return };
+        for (name, offset) in self.progress.take_committed() {
+            let partition = self.partitions.iter().find(|partition| partition.progress == name);
+            if let Some(Err(error)) = partition.map(|partition| reader.announce(partition.slot, offset)) {
+                tracing::debug!(%error, "an offset was not announced");
+            }
+        }
     }
 
     /// Takes in partitions that were found, and lets what they begin with follow the clock.

@@ -62,6 +62,16 @@ impl PartitionCrossings {
 #[derive(Clone, Debug, Default)]
 pub struct SourceProgress {
     partitions: Rc<RefCell<Vec<PartitionCrossings>>>,
+    offsets: Rc<RefCell<Offsets>>,
+}
+
+/// Offsets that tools may be told, by the partition's name here.
+#[derive(Debug, Default)]
+struct Offsets {
+    /// Of the commit that is being made.
+    coming: Vec<(usize, u64)>,
+    /// Of the one before, which is there.
+    committed: Vec<(usize, u64)>,
 }
 
 impl SourceProgress {
@@ -83,7 +93,17 @@ impl SourceProgress {
     /// Where every partition goes on behind a commit of everything below `end_tick`, a grid point. What lies before is
     /// forgotten: a later question must not ask for less.
     pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
-        self.partitions.borrow_mut().iter_mut().map(|partition| partition.at(end_tick)).collect()
+        let progress: Vec<_> = self.partitions.borrow_mut().iter_mut().map(|partition| partition.at(end_tick)).collect();
+        let mut offsets = self.offsets.borrow_mut();
+        // A commit is asked for only when the one before it is there.
+        let coming = progress.iter().enumerate().map(|(partition, progress)| (partition, progress.offset)).collect();
+        offsets.committed = std::mem::replace(&mut offsets.coming, coming);
+        progress
+    }
+
+    /// How far each partition is committed, if that has changed since it was asked last.
+    pub(super) fn take_committed(&self) -> Vec<(usize, u64)> {
+        std::mem::take(&mut self.offsets.borrow_mut().committed)
     }
 }
 
