@@ -15,6 +15,7 @@
 //!
 //! [commit]
 //! interval = "1s"               # at least: commits close at grid points
+//! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
 //! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
@@ -161,13 +162,16 @@ pub struct CommitConfig {
     /// The time between commits, at least: they close at grid points. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
+    /// Changes of a state table from which on it is written whole again, once they are as many as its rows: what a restart
+    /// has to read is at most twice that. Default 20000.
+    pub whole_from_changes: u64,
     /// Whether every record that is accepted gets a row in `audit`. Default true.
     pub audit: bool,
 }
 
 impl Default for CommitConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), audit: true }
+        Self { interval: Duration::from_secs(1), whole_from_changes: 20_000, audit: true }
     }
 }
 

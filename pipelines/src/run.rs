@@ -96,6 +96,10 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let failure = Failure::default();
     let connected = connect(&run, &mut begin)?;
     let resumed = resume(&run, &begin.chain, &partitions)?;
+    let state_files = begin.chain.state_files();
+    // Of what was committed before, only the lock is needed from here on.
+    let Begin { directory, chain } = begin;
+    drop(chain);
     let discovered = Arc::default();
     let look_out = if run.until_end {
         None
@@ -106,6 +110,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let commits = outbox.as_ref().map(Running::commits);
     let mut settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
     settings.source.discovered = discovered;
+    settings.commit.state_files = state_files;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
@@ -116,7 +121,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let published = outbox.map_or(Ok(()), Running::finish);
     progress.finish();
     drop(server);
-    drop(begin);
+    drop(directory);
     worked?;
     failure.result()?;
     published
@@ -150,7 +155,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, failure: &Failure) -> an
 /// The data directory at a run's beginning.
 struct Begin {
     /// Process 0 holds its lock.
-    _directory: Option<DataDirectory>,
+    directory: Option<DataDirectory>,
     chain: Chain,
 }
 
@@ -158,10 +163,10 @@ struct Begin {
 fn begin(run: &Run) -> anyhow::Result<Begin> {
     if run.cluster.as_ref().is_some_and(|cluster| cluster.process > 0) {
         std::fs::create_dir_all(&run.data).with_context(|| format!("creating {}", run.data.display()))?;
-        return Ok(Begin { _directory: None, chain: Chain::open(&run.data, None)? });
+        return Ok(Begin { directory: None, chain: Chain::open(&run.data, None)? });
     }
     let (directory, chain) = DataDirectory::open(&run.data)?;
-    Ok(Begin { _directory: Some(directory), chain })
+    Ok(Begin { directory: Some(directory), chain })
 }
 
 /// Finds the other processes, and sees that all go on from the same commit.
@@ -307,6 +312,8 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
+            whole_from_changes: config.commit.whole_from_changes,
+            state_files: Vec::new(),
             discards: run.discards,
             closing_ticks: run.replay.closing_ticks.clone(),
             interval: config.commit.interval,

@@ -75,7 +75,7 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
 async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let commit_id = committed.commit_id();
     let behind = base.as_ref().map_or(0, |base| base.commit_id);
-    let files: Vec<_> = committed.newest_files(table, FileRole::State, behind).cloned().collect();
+    let files = files_to_read(committed, table, behind);
     let base = base.map_or_else(Vec::new, |base| base.batches.clone());
     if files.is_empty() {
         return Ok(Arc::new(CurrentRows { commit_id, batches: base }));
@@ -92,6 +92,25 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
         fold.add_current(batch)?;
     }
     Ok(Arc::new(CurrentRows { commit_id, batches: fold.finish()? }))
+}
+
+/// The files behind a commit, newest first. From the beginning nothing is read that is older than a file of the whole
+/// table; behind rows that are known such files say nothing new.
+fn files_to_read(committed: &Committed, table: &'static Table, behind: u64) -> Vec<Arc<CommitFile>> {
+    let files = committed.newest_files(table, FileRole::State, behind).cloned();
+    if behind > 0 {
+        return files.filter(|file| file.whole.is_none()).collect();
+    }
+    let (mut changed, mut whole) = (Vec::new(), None::<Arc<CommitFile>>);
+    for file in files {
+        match &whole {
+            Some(whole) if file.commit_id < whole.commit_id => break,
+            _ if file.whole.is_some() => whole = Some(file),
+            _ => changed.push(file),
+        }
+    }
+    changed.extend(whole);
+    changed
 }
 
 async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Result<Vec<RecordBatch>, QueryError> {

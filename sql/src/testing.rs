@@ -121,7 +121,7 @@ impl TestData {
             fs::create_dir_all(self.path().join(&path).parent().unwrap()).unwrap();
             fs::write(self.path().join(&path), &content).unwrap();
             let sha256 = hex(&Sha256::digest(&content));
-            CommittedFile { path, table: table.to_owned(), role, rows, bytes: content.len() as u64, sha256 }
+            CommittedFile { path, table: table.to_owned(), role, whole: None, rows, bytes: content.len() as u64, sha256 }
         };
         by_date.into_iter().map(one).collect()
     }

@@ -69,7 +69,9 @@ pub fn command_with(source: &str, data: &Path, way: Way, more: &str, interval: &
     let tick = way.tick;
     // Several runs of a scenario read the same log, so they do not publish to it unless they ask for it.
     let outbox = if more.contains("[outbox]") { "" } else { "[outbox]\ntopics = []\n" };
-    let text = format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\n{outbox}{more}");
+    let text = format!(
+        "[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\nwhole_from_changes = 500\n{outbox}{more}"
+    );
     std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);

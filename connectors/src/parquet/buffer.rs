@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use headwater_schemas::Date;
 use headwater_schemas::tables::{TableKind, TableRow};
 
 use super::CommitError;
-use super::directory::table_file;
+use super::chain::CommitFile;
+use super::directory::{table_file, whole_file};
+use super::reader::newest_rows;
 use super::record::{CommittedFile, FileRole};
 use super::writer::{FileRows, write};
 
@@ -56,11 +59,18 @@ pub(super) struct Target<'a> {
 
 /// A table that can be committed, whatever its rows are.
 pub(super) trait CommitTable {
+    /// The table's name.
+    fn name(&self) -> &'static str;
     /// Forgets the rows below a tick.
     fn discard(&mut self, end_tick: u64);
+    /// Writes all current rows into one file, as they are in these files (oldest first) of earlier commits.
+    fn write_whole(&self, target: Target<'_>, data: &Path, files: &[Arc<CommitFile>]) -> Result<Vec<CommittedFile>, CommitError>;
     /// Writes the rows below the end tick into staging, and forgets them.
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
+
+/// The tables that are to be written whole, with the files that their rows are in, oldest first.
+pub(super) type WholeTables = BTreeMap<Box<str>, Vec<Arc<CommitFile>>>;
 
 /// A table, shared by the operators that feed it and the one that commits it.
 type SharedTable = Rc<RefCell<dyn CommitTable>>;
@@ -84,17 +94,37 @@ impl Tables {
         self.tables.borrow().iter().for_each(|table| table.borrow_mut().discard(end_tick));
     }
 
-    /// Writes every table's rows below the end tick.
-    pub(super) fn write(&self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
+    /// Writes every table's rows below the end tick, and some tables whole.
+    pub(super) fn write(&self, target: Target<'_>, data: &Path, whole: &WholeTables) -> Result<Vec<CommittedFile>, CommitError> {
         let mut files = Vec::new();
         for table in self.tables.borrow().iter() {
-            files.extend(table.borrow_mut().write(target)?);
+            let mut table = table.borrow_mut();
+            files.extend(table.write(target)?);
+            if let Some(earlier) = whole.get(table.name()) {
+                files.extend(table.write_whole(target, data, earlier)?);
+            }
         }
         Ok(files)
     }
 }
 
 impl<R: TableRow> CommitTable for TableBuffer<R> {
+    fn name(&self) -> &'static str {
+        R::SPEC.name
+    }
+
+    fn write_whole(&self, target: Target<'_>, data: &Path, files: &[Arc<CommitFile>]) -> Result<Vec<CommittedFile>, CommitError> {
+        let rows = newest_rows::<R>(data, files.iter().rev())?;
+        let Some(day) = rows.iter().map(|(row, _)| day_of(row)).max() else { return Ok(Vec::new()) };
+        let commits = rows.iter().map(|(_, commit_id)| *commit_id).collect();
+        let changes = Some(vec![1; rows.len()]);
+        let content = FileRows { rows: rows.iter().map(|(row, _)| row).collect(), changes, commits: Some(commits) };
+        let path = whole_file(R::SPEC.name, day, target.commit_id);
+        let mut file = write_file(target, FileRole::State, path, &content)?;
+        file.whole = Some(target.commit_id - 1);
+        Ok(vec![file])
+    }
+
     fn discard(&mut self, end_tick: u64) {
         self.waiting.retain(|(_, tick, _)| *tick >= end_tick);
     }
@@ -174,7 +204,11 @@ fn write_by_day<'a, R: TableRow>(
 ) -> Result<Vec<CommittedFile>, CommitError> {
     let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
     for (row, diff) in changes {
-        let file = dates.entry(day(row)).or_insert_with(|| FileRows { rows: Vec::new(), changes: (role != FileRole::Rows).then(Vec::new) });
+        let file = dates.entry(day(row)).or_insert_with(|| FileRows {
+            rows: Vec::new(),
+            changes: (role != FileRole::Rows).then(Vec::new),
+            commits: None,
+        });
         // A fact that two equal events made stands twice.
         for _ in 0..diff.unsigned_abs() {
             file.rows.push(row);
@@ -182,13 +216,21 @@ fn write_by_day<'a, R: TableRow>(
         }
     }
     let write_one = |(date, content): (Date, FileRows<'a, R>)| {
-        let path = table_file(R::SPEC.name, role, date, target.commit_id, target.worker);
-        let staged = target.staging.join(&path);
-        let folder = staged.parent().unwrap_or(target.staging);
-        fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-        let written = write(&staged, target.commit_id, &content)?;
-        let table = R::SPEC.name.to_owned();
-        Ok(CommittedFile { path, table, role, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
+        write_file(target, role, table_file(R::SPEC.name, role, date, target.commit_id, target.worker), &content)
     };
     dates.into_iter().map(write_one).collect()
+}
+
+fn write_file<R: TableRow>(
+    target: Target<'_>,
+    role: FileRole,
+    path: String,
+    content: &FileRows<'_, R>,
+) -> Result<CommittedFile, CommitError> {
+    let staged = target.staging.join(&path);
+    let folder = staged.parent().unwrap_or(target.staging);
+    fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
+    let written = write(&staged, target.commit_id, content)?;
+    let table = R::SPEC.name.to_owned();
+    Ok(CommittedFile { path, table, role, whole: None, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
 }

@@ -55,6 +55,8 @@ pub struct CommitFile {
     pub table: Box<str>,
     /// Which of the table's data sets.
     pub role: FileRole,
+    /// If it holds the whole table: as of which commit.
+    pub whole: Option<u64>,
     /// Below the data directory.
     pub path: Box<str>,
     /// The day on which all its rows' `ts` are, or of a journal or checkpoint the newest; unknown for a day that has no four-digit name.
@@ -200,6 +202,12 @@ impl Chain {
         &self.commits
     }
 
+    /// The files of state tables' and checkpoints' rows, oldest first.
+    pub fn state_files(&self) -> Vec<Arc<CommitFile>> {
+        let files = self.commits.iter().flat_map(|commit| &commit.files);
+        files.filter(|file| file.role == FileRole::State).cloned().collect()
+    }
+
     /// The last commit, if there is one.
     pub fn end(&self) -> Option<ChainEnd> {
         let last = self.commits.last()?;
@@ -329,7 +337,7 @@ fn keep(record: CommitRecord) -> Result<Commit, String> {
 }
 
 /// A file must lie in a date folder below the data directory.
-fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
+pub(super) fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
     let parts = Path::new(&file.path).components().map(|part| match part {
         Component::Normal(name) => name.to_str(),
         _ => None,
@@ -341,8 +349,8 @@ fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> 
     let Some(date) = date else {
         return Err(format!("the path {:?} is not of the form <table>/date=YYYY-MM-DD/<file>", file.path));
     };
-    let CommittedFile { path, table, role, rows, bytes, sha256 } = file;
-    Ok(CommitFile { commit_id, table: table.into(), role, path: path.into(), date, rows, bytes, sha256: sha256.into() })
+    let CommittedFile { path, table, role, whole, rows, bytes, sha256 } = file;
+    Ok(CommitFile { commit_id, table: table.into(), role, whole, path: path.into(), date, rows, bytes, sha256: sha256.into() })
 }
 
 #[cfg(test)]
@@ -356,6 +364,7 @@ mod tests {
                 path: path.to_owned(),
                 table: "balances".to_owned(),
                 role: FileRole::State,
+                whole: None,
                 rows: 1,
                 bytes: 1,
                 sha256: String::new(),

@@ -20,10 +20,12 @@ use timely::progress::Antichain;
 use timely::scheduling::Activator;
 
 use super::CommitError;
-use super::buffer::{Tables, Target};
+use super::buffer::{Tables, Target, WholeTables};
+use super::chain::{CommitFile, keep_file};
 use super::directory::{head_path, record_path, staging_folder};
 use super::durable;
-use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, Head, PartitionProgress};
+use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, Head, PartitionProgress};
+use super::state_files::StateFiles;
 use crate::source::SourceProgress;
 
 /// Called with a commit's record and the time that it took.
@@ -91,6 +93,10 @@ pub struct CommitSettings {
     pub tick_interval: u64,
     /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
     pub grid_interval: u64,
+    /// Changes of a state table from which on it is written whole again, if they are as many as its rows.
+    pub whole_from_changes: u64,
+    /// The files of state rows that are there already, oldest first.
+    pub state_files: Vec<Arc<CommitFile>>,
     /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
     /// with.
     pub discards: bool,
@@ -133,13 +139,14 @@ struct Report {
 }
 
 /// What worker 0 knows of the commits in progress, shared by the operator that closes and the one that publishes.
-#[derive(Default)]
 struct Ledger {
     /// The commit that workers are writing now.
     open: Option<Open>,
     last_id: u64,
     last_end_tick: u64,
     last_hash: Option<String>,
+    /// Where state rows are.
+    state_files: StateFiles,
     /// Wakes the closing operator once the open commit is published.
     closer: Option<Activator>,
     failed: bool,
@@ -166,10 +173,16 @@ pub fn commit<'scope>(
         last_id: before.as_ref().map_or(0, |end| end.commit_id),
         last_end_tick: before.as_ref().map_or(0, |end| end.end_tick),
         last_hash: before.map(|end| end.hash),
-        ..Ledger::default()
+        open: None,
+        state_files: StateFiles::new(settings.whole_from_changes),
+        closer: None,
+        failed: false,
     }));
+    for commit in settings.state_files.chunk_by(|a, b| a.commit_id == b.commit_id) {
+        ledger.borrow_mut().state_files.add(commit.iter().cloned());
+    }
     let closes = close(scope, &settings, Rc::clone(&ledger), done, ends).broadcast();
-    let reports = write(&settings, tables, progress, scope.index(), closes);
+    let reports = write(&settings, tables, progress, (scope.index(), Rc::clone(&ledger)), closes);
     publish(settings, ledger, scope.peers(), reports);
 }
 
@@ -287,7 +300,7 @@ fn write<'scope>(
     settings: &CommitSettings,
     tables: Tables,
     progress: SourceProgress,
-    worker: usize,
+    (worker, ledger): (usize, Rc<RefCell<Ledger>>),
     closes: StreamVec<'scope, u64, Close>,
 ) -> StreamVec<'scope, u64, Report> {
     let settings = settings.clone();
@@ -295,7 +308,9 @@ fn write<'scope>(
         move |input, output| {
             input.for_each(|time, closes| {
                 for close in closes.drain(..) {
-                    match write_one(&settings, &tables, worker, close) {
+                    // Worker 0 knows of all files.
+                    let whole = if worker == 0 { ledger.borrow().state_files.due() } else { WholeTables::new() };
+                    match write_one(&settings, &tables, worker, close, &whole) {
                         Ok(files) => {
                             let report = Report { commit_id: close.commit_id, files, partitions: progress.at(close.end_tick) };
                             output.session(&time).give(report);
@@ -310,7 +325,13 @@ fn write<'scope>(
 
 /// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
 /// where the files went.
-fn write_one(settings: &CommitSettings, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
+fn write_one(
+    settings: &CommitSettings,
+    tables: &Tables,
+    worker: usize,
+    close: Close,
+    whole: &WholeTables,
+) -> Result<Vec<CommittedFile>, CommitError> {
     if settings.discards {
         tables.discard(close.end_tick);
         return Ok(Vec::new());
@@ -320,7 +341,7 @@ fn write_one(settings: &CommitSettings, tables: &Tables, worker: usize, close: C
     let staging = staging_folder(data, close.commit_id, worker);
     std::fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
     let target = Target { staging: &staging, commit_id: close.commit_id, worker, end_tick: close.end_tick };
-    let files = tables.write(target)?;
+    let files = tables.write(target, data, whole)?;
     let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
     reached(Step::Staged);
     durable::sync(data, &staged)?;
@@ -392,6 +413,9 @@ fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usi
         Ok(record) => {
             ledger.last_id = record.commit_id;
             ledger.last_end_tick = open.close.end_tick;
+            let files = record.files.iter().filter(|file| file.role == FileRole::State && !settings.discards);
+            // Their paths are ours, so all of them can be kept.
+            ledger.state_files.add(files.filter_map(|file| keep_file(file.clone(), record.commit_id).ok().map(Arc::new)));
             (settings.published)(&record, open.began.elapsed());
             ledger.last_hash = Some(record.hash);
         }

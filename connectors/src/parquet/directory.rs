@@ -84,7 +84,9 @@ impl DataDirectory {
             let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
             // Staging of a commit that was published stays behind if the process dies before it is removed.
             if commit_id.is_some_and(|commit_id| commit_id > last) {
-                self.remove_renamed(&staged, &format!("{name}.parquet"))?;
+                for name in [name.to_owned(), whole_name(commit_id.unwrap_or(0))] {
+                    self.remove_renamed(&staged, &format!("{name}.parquet"))?;
+                }
             }
             remove_folder(&staged)?;
         }
@@ -156,6 +158,16 @@ pub fn head_path(data: &Path) -> PathBuf {
 /// The folder that a worker writes a commit's files into, before they have their names.
 pub(super) fn staging_folder(data: &Path, commit_id: u64, worker: usize) -> PathBuf {
     data.join(STAGING).join(format!("{commit_id}-{worker}"))
+}
+
+/// What the file of a whole table is called, without its extension.
+fn whole_name(commit_id: u64) -> String {
+    format!("{commit_id}-whole")
+}
+
+/// The name of the file of a whole state table, which the first worker writes.
+pub(super) fn whole_file(table: &str, date: Date, commit_id: u64) -> String {
+    format!("{table}/date={date}/{}.parquet", whole_name(commit_id))
 }
 
 /// The name of a file below the data directory.

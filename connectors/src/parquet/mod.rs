@@ -17,6 +17,9 @@
 //! - What was committed can be read back: [`chain`] is the chain of records, and [`reader`] the current rows of a table at
 //!   its end, which is where a restart goes on.
 //!
+//! - A restart takes as long as the state is large: once the changes of a state table or checkpoint are as many as its rows, or
+//!   their files too many, a commit holds the whole table again, and nothing older is read.
+//!
 //! Files: [`record`] is the record, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
 //! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
 
@@ -28,6 +31,7 @@ mod durable;
 pub mod file;
 pub mod reader;
 pub mod record;
+mod state_files;
 mod writer;
 
 use std::path::PathBuf;
@@ -75,6 +79,9 @@ pub enum CommitError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A file of what was committed before cannot be read.
+    #[error(transparent)]
+    Read(#[from] file::FileError),
     /// What was committed before cannot be read.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),

@@ -66,6 +66,10 @@ pub struct CommittedFile {
     pub table: String,
     /// Which of the table's data sets.
     pub role: FileRole,
+    /// Of a state table's file that holds the whole table: the commit whose rows it holds, of all keys. What earlier files
+    /// say is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u64>,
     /// How many rows.
     pub rows: u64,
     /// How many bytes.

@@ -37,6 +37,8 @@ pub(super) const COMMIT_ID: &str = "commit_id";
 pub(super) struct FileRows<'a, R> {
     pub(super) rows: Vec<&'a R>,
     pub(super) changes: Option<Vec<i32>>,
+    /// The commits that the rows are of, if it is not the file's own.
+    pub(super) commits: Option<Vec<i64>>,
 }
 
 /// Writes a file of rows, which must be in the order of their keys.
@@ -61,7 +63,8 @@ fn batch<R: TableRow>(commit_id: u64, content: &FileRows<'_, R>) -> Result<Recor
     }
     let commit_id = i64::try_from(commit_id).unwrap_or(i64::MAX);
     fields.push(Field::new(COMMIT_ID, DataType::Int64, false));
-    columns.push(Arc::new(Int64Array::from(vec![commit_id; content.rows.len()])));
+    let commits = content.commits.clone().unwrap_or_else(|| vec![commit_id; content.rows.len()]);
+    columns.push(Arc::new(Int64Array::from(commits)));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
