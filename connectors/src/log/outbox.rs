@@ -5,6 +5,7 @@
 //! appended, and nothing that a reader may have seen is taken back.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -90,10 +91,9 @@ impl Outbox for LogOutbox {
         let mut is_new = false;
         for (topic, partition) in lines.keys() {
             let path = self.log.partition_file(topic, *partition);
-            let length = || fs::metadata(&path).map(|metadata| metadata.len()).map_err(|error| failed("reading", &path, &error));
-            let name = format!("{topic}/{partition}");
-            if !self.standing.lengths.contains_key(&name) {
-                self.standing.lengths.insert(name, length()?);
+            if let Entry::Vacant(unknown) = self.standing.lengths.entry(format!("{topic}/{partition}")) {
+                let metadata = fs::metadata(&path).map_err(|error| failed("reading", &path, &error))?;
+                unknown.insert(metadata.len());
                 is_new = true;
             }
         }

@@ -7,11 +7,14 @@ use headwater_schemas::Topic;
 /// A record that got its clock from the wall clock: its offset, and the clock.
 pub type Remapped = (u64, u64);
 
+/// The records of each partition that got their clocks from the wall clock, by rising offsets.
+pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
+
 /// What a replay follows. The default is nothing: everything is read, with the clocks that the records tell.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// The records of each partition that got their clocks from the wall clock, by rising offsets.
-    pub remap: BTreeMap<(Topic, u16), Vec<Remapped>>,
+    pub remap: Remaps,
     /// The offsets at which partitions end, if they go on behind what is to be read.
     pub ends: BTreeMap<(Topic, u16), u64>,
     /// Time goes on at least to here, in nanoseconds since the epoch.

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::reader::all_rows;
-use headwater_connectors::source::{Position, Script};
+use headwater_connectors::source::{Position, Remaps, Script};
 use headwater_schemas::tables::Remap;
 use headwater_schemas::{EventTime, Topic};
 use headwater_sql::{Catalog, Difference, compare};
@@ -154,8 +154,8 @@ fn repeat(data: &Path, ignore_remap: bool) -> anyhow::Result<Replay> {
     Ok(Replay { script: Arc::new(script), positions: Positions::new(), closing_ticks: Some(Arc::new(closing_ticks)) })
 }
 
-fn remap(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<(u64, u64)>>> {
-    let mut remap = BTreeMap::<_, Vec<_>>::new();
+fn remap(chain: &Chain) -> anyhow::Result<Remaps> {
+    let mut remap = Remaps::new();
     for row in all_rows::<Remap>(chain)? {
         let topic = Topic::from_word(&row.topic).with_context(|| format!("table remap: {} is no topic", row.topic))?;
         let partition = u16::try_from(row.partition).with_context(|| format!("table remap: {} is no partition", row.partition))?;
