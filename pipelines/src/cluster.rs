@@ -197,7 +197,9 @@ fn end_with_the_others() {
     static ONCE: Once = Once::new();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !std::thread::current().name().is_some_and(|name| name.starts_with("timely:")) {
+        // Those that carry messages; a worker's panic is its own.
+        let carries = |name: &str| name.starts_with("timely:send-") || name.starts_with("timely:recv-");
+        if !std::thread::current().name().is_some_and(carries) {
             return before(panic);
         }
         ONCE.call_once(|| {

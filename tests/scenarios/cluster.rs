@@ -47,7 +47,8 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     assert_eq!(code, Some(1), "{said}");
     assert_eq!(said.lines().count(), 1, "one message: {said}");
     assert!(said.contains("another process of the cluster went away"), "{said}");
-    assert_eq!(finish(second)?.0, None, "it was killed");
+    let (killed, its) = finish(second)?;
+    assert_eq!(killed, None, "it was killed: {its}");
 
     // Both go on from the last commit.
     let second = start(1)?;

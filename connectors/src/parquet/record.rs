@@ -67,8 +67,7 @@ pub struct CommittedFile {
     /// Which of the table's data sets.
     pub role: FileRole,
     /// Of a state table's file that holds the whole table: the commit whose rows it holds, of all keys. What earlier files
-    /// say is in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// say is in it. Always written: workers of other processes are told in a form without names.
     pub whole: Option<u64>,
     /// How many rows.
     pub rows: u64,
