@@ -15,8 +15,13 @@
 //!
 //! [commit]
 //! interval = "1s"               # at least: commits close at grid points
-//! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
 //! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
+//!
+//! [upkeep]                      # what keeps the data directory small
+//! every = 64                    # commits between two plans of what is merged; 0: never
+//! grace = "10m"                 # how long a file stays that was merged into another: longer than any query takes
+//! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
+//! retention = { "audit" = "17520h", "positions_history" = "8760h" }   # how long rows are kept behind their day; else for ever
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
 //! topics = ["executions", "decisions", "positions", "alerts", "dead_letters"]
@@ -66,6 +71,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::outbox::PUBLISHED;
+use crate::upkeep::UpkeepConfig;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +82,8 @@ pub struct Config {
     pub source: SourceConfig,
     /// How commits are made.
     pub commit: CommitConfig,
+    /// What keeps the data directory small.
+    pub upkeep: UpkeepConfig,
     /// What is published.
     pub outbox: OutboxConfig,
     /// How positions are valued.
@@ -162,16 +170,13 @@ pub struct CommitConfig {
     /// The time between commits, at least: they close at grid points. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
-    /// Changes of a state table from which on it is written whole again, once they are as many as its rows: what a restart
-    /// has to read is at most twice that. Default 20000.
-    pub whole_from_changes: u64,
     /// Whether every record that is accepted gets a row in `audit`. Default true.
     pub audit: bool,
 }
 
 impl Default for CommitConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), whole_from_changes: 20_000, audit: true }
+        Self { interval: Duration::from_secs(1), audit: true }
     }
 }
 
@@ -275,6 +280,7 @@ impl Config {
                 "time" => section(&name, value, &mut config.time, &mut problems),
                 "source" => section(&name, value, &mut config.source, &mut problems),
                 "commit" => section(&name, value, &mut config.commit, &mut problems),
+                "upkeep" => section(&name, value, &mut config.upkeep, &mut problems),
                 "outbox" => section(&name, value, &mut config.outbox, &mut problems),
                 "valuation" => section(&name, value, &mut config.valuation, &mut problems),
                 "risk" => section(&name, value, &mut config.risk, &mut problems),
@@ -294,7 +300,7 @@ impl Config {
 
     /// What no single key shows to be wrong.
     fn contradictions(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.upkeep.contradictions();
         let tick = self.time.tick_interval.as_nanos();
         if !(1_000..=3_600_000_000_000).contains(&tick) {
             problems.push(format!("time.tick_interval is {:?}: give 1us to 1h", self.time.tick_interval));
@@ -344,7 +350,7 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     use serde::de::Error;
     let text = String::deserialize(input)?;
     let wrong = || D::Error::custom(format!("{text:?} is not a duration: write it like \"10ms\", \"1s\" or \"24h\""));

@@ -29,4 +29,5 @@ pub mod remembered;
 pub mod resume;
 pub mod run;
 pub mod simulator;
+pub mod upkeep;
 pub mod wall_clock;

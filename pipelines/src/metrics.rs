@@ -31,6 +31,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     commit_rows: IntCounter,
     commit_bytes: IntCounter,
+    files: IntGauge,
     outbox_commit: IntGauge,
     last_commit: IntGauge,
     latency: Histogram,
@@ -76,6 +77,7 @@ impl Metrics {
             commit_seconds: maker.histogram("connectors_commit_seconds", "From closing a commit to its publication")?,
             commit_rows: maker.int_counter("connectors_commit_rows_total", "Rows committed")?,
             commit_bytes: maker.int_counter("connectors_commit_bytes_total", "Bytes of Parquet committed")?,
+            files: maker.int_gauge("connectors_files", "Files that the last commit says exist")?,
             outbox_commit: maker.int_gauge("pipelines_outbox_commit", "The last commit whose records are published")?,
             last_commit: maker.int_gauge("connectors_last_commit", "The number of the last commit")?,
             latency: maker
@@ -95,9 +97,10 @@ impl Metrics {
         let _ = self.sources.set((counters, duplicates));
     }
 
-    /// Takes note of a commit.
-    pub fn committed(&self, record: &CommitRecord, took: Duration, counters: &SourceCounters) {
+    /// Takes note of a commit, behind which so many files exist.
+    pub fn committed(&self, record: &CommitRecord, took: Duration, files: usize, counters: &SourceCounters) {
         self.commits.inc();
+        self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_rows.inc_by(record.rows());
         self.commit_bytes.inc_by(record.files.iter().map(|file| file.bytes).sum());

@@ -14,16 +14,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use arrow::array::{Array, AsArray, Int32Array, RecordBatch};
-use headwater_connectors::parquet::chain::{Commit, read_commit};
+use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::compute::kernels::cmp::eq;
+use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
 use headwater_connectors::parquet::commit::{Step, Steps};
 use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::{FileRole, hex};
+use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -76,8 +80,17 @@ pub struct OutboxSettings {
     pub steps: Steps,
     /// Told how far it is.
     pub metrics: Arc<Metrics>,
+    /// The last commit that is published.
+    pub published: Arc<AtomicU64>,
     /// Told of the error that ends the run.
     pub failure: Arc<dyn Fn(&anyhow::Error) + Send + Sync>,
+}
+
+impl OutboxSettings {
+    fn told(&self, commit_id: u64) {
+        self.metrics.published(commit_id);
+        self.published.store(commit_id, Ordering::Relaxed);
+    }
 }
 
 /// How far an outbox is.
@@ -186,20 +199,25 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<(Box<
             "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
         );
     }
-    if read_commit(&settings.data, commit_id)?.hash != hash {
+    if commit(&mut Records::new(&settings.data), commit_id)?.hash != hash {
         bail!(
             "what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
         );
     }
-    settings.metrics.published(commit_id);
+    settings.told(commit_id);
     Ok((outbox, commit_id + 1))
+}
+
+fn commit(records: &mut Records, commit_id: u64) -> anyhow::Result<Commit> {
+    records.read(commit_id)?.with_context(|| format!("the record of commit {commit_id} is missing in {}", records.data().display()))
 }
 
 /// Publishes the commits from `first` on that are there, as many as make a batch; the commit that comes next.
 fn publish_batch(settings: &OutboxSettings, outbox: &mut dyn Outbox, first: u64, last: u64) -> anyhow::Result<u64> {
     let (mut records, mut next, mut hash) = (Vec::new(), first, String::new());
+    let mut reader = Records::new(&settings.data);
     while next <= last && records.len() < BATCH_RECORDS {
-        let commit = read_commit(&settings.data, next)?;
+        let commit = commit(&mut reader, next)?;
         for (published, topic) in &settings.topics {
             add_records(settings, &commit, *published, topic, &mut records)?;
         }
@@ -210,7 +228,7 @@ fn publish_batch(settings: &OutboxSettings, outbox: &mut dyn Outbox, first: u64,
     let progress = serde_json::to_string(&Progress { commit_id: next - 1, hash })?;
     outbox.publish(&records, &progress, &mut || reached(Step::Sent))?;
     reached(Step::Recorded);
-    settings.metrics.published(next - 1);
+    settings.told(next - 1);
     Ok(next)
 }
 
@@ -222,9 +240,21 @@ fn add_records(
     topic: &str,
     records: &mut Vec<Outgoing>,
 ) -> anyhow::Result<()> {
-    let files = commit.files.iter().filter(|file| *file.table == *published.name && file.role != FileRole::State);
-    for file in files {
+    let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.name && file.role != FileRole::State;
+    // Merged files have rows of earlier commits alone.
+    let own: Vec<_> = commit.files.iter().filter(is_of_table).filter(|file| file.merged.is_none()).cloned().collect();
+    // Of a directory whose past was never published, that past may be in merged files.
+    let is_gone = own.iter().any(|file| !settings.data.join(&*file.path).exists());
+    let files = if is_gone {
+        let live = Chain::open(&settings.data, None)?.live().files().to_vec();
+        let holds = |file: &Arc<CommitFile>| file.first_commit() <= commit.commit_id && commit.commit_id <= file.last_commit();
+        live.into_iter().filter(|file| is_of_table(&file) && holds(file)).collect()
+    } else {
+        own
+    };
+    for file in &files {
         for batch in batches(&settings.data, file)? {
+            let batch = of_commit(&batch, commit.commit_id)?;
             let is = is_now(&batch);
             let keys = batch.column_by_name(published.key).map(|column| column.as_string::<i32>().clone());
             let objects = headwater_sql::json_objects(&without_added(&batch)?)?;
@@ -237,6 +267,13 @@ fn add_records(
     Ok(())
 }
 
+/// The rows of one commit.
+fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch> {
+    let commits = batch.column_by_name("commit_id").context("there is no column commit_id")?;
+    let of_commit = eq(commits, &Int64Array::new_scalar(i64::try_from(commit_id)?))?;
+    Ok(filter_record_batch(batch, &of_commit)?)
+}
+
 /// Of a history, whether each row came (1) or went (-1).
 fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
     batch.column_by_name("change").and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
@@ -245,7 +282,7 @@ fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
 /// The table's own columns.
 fn without_added(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
     let schema = batch.schema();
-    let own = schema.fields().iter().enumerate().filter(|(_, field)| !matches!(field.name().as_str(), "change" | "commit_id"));
+    let own = schema.fields().iter().enumerate().filter(|(_, field)| !matches!(field.name().as_str(), "change" | "tick" | "commit_id"));
     Ok(batch.project(&own.map(|(index, _)| index).collect::<Vec<_>>())?)
 }
 

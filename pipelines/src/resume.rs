@@ -103,6 +103,8 @@ mod tests {
             previous_hash: String::new(),
             partitions: vec![progress(0), progress(1)],
             files: Vec::new(),
+            replaced: Vec::new(),
+            dropped: Vec::new(),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Running the pipeline: from a source and a data directory to the last commit.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::Chain;
-use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Steps};
+use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Existing, Steps};
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::hex;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
@@ -57,14 +57,16 @@ pub struct Run {
     pub show_progress: bool,
 }
 
-/// What crash tests set, as `<step>:<commit>`: the process kills itself there.
+/// What crash tests set, as `<step>:<commit>`: the process kills itself there, or at the same step of the next commit that has it.
 const KILL_AT: &str = "HEADWATER_KILL_AT";
 
 /// Follows the steps of commits, for tests that have to die at one of them.
 fn steps() -> Steps {
     let kill_at = std::env::var(KILL_AT).ok();
+    let kill_at =
+        kill_at.as_deref().and_then(|at| at.split_once(':')).and_then(|(step, at)| Some((step.to_owned(), at.parse::<u64>().ok()?)));
     Arc::new(move |step, commit_id| {
-        if kill_at.as_ref().is_some_and(|at| *at == format!("{}:{commit_id}", step.name())) {
+        if kill_at.as_ref().is_some_and(|(name, at)| *name == step.name() && *at <= commit_id) {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     })
@@ -96,7 +98,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let failure = Failure::default();
     let connected = connect(&run, &mut begin)?;
     let resumed = resume(&run, &begin.chain, &partitions)?;
-    let state_files = begin.chain.state_files();
+    let existing = Existing::of(&begin.chain);
     // Of what was committed before, only the lock is needed from here on.
     let Begin { directory, chain } = begin;
     drop(chain);
@@ -106,11 +108,13 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     } else {
         Some(discovery::look_out(Arc::clone(&run.transport), run.config.source.clone(), &partitions, Arc::clone(&discovered))?)
     };
-    let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &failure)?;
+    let progress = Arc::new(AtomicU64::new(u64::MAX));
+    let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &progress, &failure)?;
     let commits = outbox.as_ref().map(Running::commits);
     let mut settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
     settings.source.discovered = discovered;
-    settings.commit.state_files = state_files;
+    settings.commit.upkeep.outbox = progress;
+    settings.commit.existing = existing;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
@@ -128,7 +132,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
 }
 
 /// The outbox, in process 0. A replay publishes nothing.
-fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, failure: &Failure) -> anyhow::Result<Option<Running>> {
+fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64>, failure: &Failure) -> anyhow::Result<Option<Running>> {
     let leads = run.cluster.as_ref().is_none_or(|cluster| cluster.process == 0);
     let topics: Vec<_> = PUBLISHED
         .iter()
@@ -139,6 +143,8 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, failure: &Failure) -> an
         return Ok(None);
     }
     let failure = failure.clone();
+    // Until the outbox says how far it is, nothing is published.
+    progress.store(0, Ordering::Relaxed);
     let settings = OutboxSettings {
         transport: Arc::clone(&run.transport),
         data: run.data.clone(),
@@ -147,6 +153,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, failure: &Failure) -> an
         last,
         steps: steps(),
         metrics: Arc::clone(metrics),
+        published: Arc::clone(progress),
         failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
     };
     outbox::start(settings).map(Some)
@@ -312,16 +319,16 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
-            whole_from_changes: config.commit.whole_from_changes,
-            state_files: Vec::new(),
+            existing: Existing::default(),
+            upkeep: config.upkeep.settings(&config.time),
             discards: run.discards,
             closing_ticks: run.replay.closing_ticks.clone(),
             interval: config.commit.interval,
             tick_interval,
             grid_interval: nanos(config.valuation.interval),
             now_text: Arc::new(wall_clock::now_text),
-            published: Arc::new(move |record, took| {
-                published.committed(record, took, &at);
+            published: Arc::new(move |record, took, files| {
+                published.committed(record, took, files, &at);
                 // An outbox that failed has said so.
                 if let Some(commits) = &commits {
                     let _ = commits.send(record.commit_id);
@@ -365,13 +372,14 @@ fn work(
     failure: &Failure,
 ) -> anyhow::Result<()> {
     let (settings, metrics, failure) = (settings.clone(), Arc::clone(metrics), failure.clone());
-    let is_cluster = connected.is_some();
+    let (is_cluster, failed) = (connected.is_some(), failure.clone());
     let channels = match connected {
         Some(connected) => connected.channels(workers).map_err(|error| error.to_string()),
         None => CommunicationConfig::Process(workers).try_build(),
     };
     let (builders, guard) = channels.map_err(|error| anyhow::anyhow!("starting the workers: {error}"))?;
     let guards = timely::execute::execute_from(builders, guard, timely::WorkerConfig::default(), move |worker| {
+        let _fails_if_it_panics = FailsOnPanic(failure.clone());
         metrics.observe_operators(worker);
         worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings));
         while worker.has_dataflows() {
@@ -389,10 +397,20 @@ fn work(
         }
     });
     let guards = guards.map_err(|error| anyhow::anyhow!("starting the workers: {error}"))?;
-    for result in guards.join() {
-        result.map_err(|error| anyhow::anyhow!("a worker died: {error}"))?;
+    // A worker that did not come to its end has said why.
+    let ended: Result<Vec<()>, String> = guards.join().into_iter().collect();
+    ended.map(|_| ()).or_else(|error| if failed.failed.load(Ordering::Relaxed) { Ok(()) } else { bail!("a worker died: {error}") })
+}
+
+/// A worker that panics is missed by the others, which would wait for it for ever.
+struct FailsOnPanic(Failure);
+
+impl Drop for FailsOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set(&"a worker broke off, which is a bug: please report it with what is printed above; the last commit stands");
+        }
     }
-    Ok(())
 }
 
 /// Ends the process at once: closing its channels in good order would let the others wait for ever.

@@ -71,13 +71,19 @@ impl Catalog {
 
     /// Picks up commits which came since, unless one commit was asked for; tells whether any did. Queries that run go on
     /// with the commit on which they began.
+    ///
+    /// Of one commit the rows stay, but the files that they are in are merged: so this is called before queries now and then,
+    /// more often than files stay that were replaced (`upkeep.grace`).
     pub fn refresh(&self) -> Result<bool, CatalogError> {
         let mut newest = self.newest();
-        if self.pinned || !newest.chain.extend()? {
-            return Ok(false);
-        }
+        match newest.chain.extend() {
+            Ok(false) => return Ok(false),
+            // A break behind the commit that was asked for does not concern it.
+            Err(_) if self.pinned => return Ok(false),
+            result => result?,
+        };
         newest.snapshot = snapshot(&newest.chain, &self.current, &self.config, &self.engine)?;
-        Ok(true)
+        Ok(!self.pinned)
     }
 
     /// All tables at the newest commit that was picked up.

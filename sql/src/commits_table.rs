@@ -1,12 +1,16 @@
 //! The table `commits`: one row per commit record.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use headwater_connectors::parquet::chain::Commit;
+use headwater_connectors::parquet::records::Records;
 use headwater_schemas::EventTime;
+
+use crate::error::{CatalogError, QueryError};
 
 /// What a row is.
 pub(crate) const ABOUT: &str = "a commit: a range of ticks of all tables at once";
@@ -28,12 +32,42 @@ pub(crate) fn schema() -> SchemaRef {
     ]))
 }
 
-/// The rows of `commits`.
-pub(crate) fn batch(commits: &[Arc<Commit>]) -> Result<RecordBatch, ArrowError> {
-    let numbers = |of: fn(&Commit) -> u64| -> Arc<Int64Array> {
+/// The rows of `commits` up to a commit.
+pub(crate) fn batch(data: &Path, last: u64) -> Result<RecordBatch, QueryError> {
+    let mut records = Records::new(data);
+    let mut commits = Vec::new();
+    for commit_id in 1..=last {
+        // Of its files the row has only the number.
+        commits.extend(records.read(commit_id).map_err(CatalogError::from)?.map(Row::of));
+    }
+    Ok(columns(&commits)?)
+}
+
+/// What a row says.
+struct Row {
+    commit_id: u64,
+    first_tick: u64,
+    end_tick: u64,
+    rows: u64,
+    files: u64,
+    committed_at: Option<EventTime>,
+    hash: String,
+    previous_hash: String,
+}
+
+impl Row {
+    fn of(commit: Commit) -> Self {
+        let (rows, files) = (commit.rows(), commit.files.len() as u64);
+        let Commit { commit_id, first_tick, end_tick, committed_at, hash, previous_hash, .. } = commit;
+        Self { commit_id, first_tick, end_tick, rows, files, committed_at, hash, previous_hash }
+    }
+}
+
+fn columns(commits: &[Row]) -> Result<RecordBatch, ArrowError> {
+    let numbers = |of: fn(&Row) -> u64| -> Arc<Int64Array> {
         Arc::new(commits.iter().map(|commit| Some(i64::try_from(of(commit)).unwrap_or(i64::MAX))).collect())
     };
-    let texts = |of: fn(&Commit) -> &str| -> Arc<StringArray> { Arc::new(commits.iter().map(|commit| Some(of(commit))).collect()) };
+    let texts = |of: fn(&Row) -> &str| -> Arc<StringArray> { Arc::new(commits.iter().map(|commit| Some(of(commit))).collect()) };
     let times: TimestampNanosecondArray = commits.iter().map(|commit| commit.committed_at.map(EventTime::nanos)).collect();
     RecordBatch::try_new(
         schema(),
@@ -42,8 +76,8 @@ pub(crate) fn batch(commits: &[Arc<Commit>]) -> Result<RecordBatch, ArrowError> 
             numbers(|commit| commit.end_tick.saturating_sub(commit.first_tick)),
             numbers(|commit| commit.first_tick),
             numbers(|commit| commit.end_tick),
-            numbers(Commit::rows),
-            numbers(|commit| commit.files.len() as u64),
+            numbers(|commit| commit.rows),
+            numbers(|commit| commit.files),
             Arc::new(times.with_timezone("UTC")),
             texts(|commit| &commit.hash),
             texts(|commit| &commit.previous_hash),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
+use headwater_connectors::parquet::chain::{Chain, CommitFile, Live};
 use headwater_connectors::parquet::record::FileRole;
 use rustc_hash::FxHashSet;
 
@@ -11,17 +11,20 @@ use crate::current::CurrentCache;
 use crate::tables::Table;
 
 /// Everything up to one commit. It never changes: a newer commit makes a new one of these.
+///
+/// Files may hold rows of later commits, too, if they were merged since: [`Committed::straddles`] tells.
 #[derive(Debug)]
 pub(crate) struct Committed {
     data: PathBuf,
-    commits: Vec<Arc<Commit>>,
+    commit_id: u64,
+    live: Live,
     /// The current rows of state tables, shared by all commits.
     pub(crate) current: Arc<CurrentCache>,
 }
 
 impl Committed {
     pub(crate) fn new(chain: &Chain, current: Arc<CurrentCache>) -> Self {
-        Self { data: chain.data().to_owned(), commits: chain.commits().to_vec(), current }
+        Self { data: chain.data().to_owned(), commit_id: chain.last_id(), live: chain.live().clone(), current }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -29,33 +32,35 @@ impl Committed {
     }
 
     /// The last commit; 0 when there is none.
-    pub(crate) fn commit_id(&self) -> u64 {
-        self.commits.last().map_or(0, |commit| commit.commit_id)
+    pub(crate) const fn commit_id(&self) -> u64 {
+        self.commit_id
     }
 
-    pub(crate) fn commits(&self) -> &[Arc<Commit>] {
-        &self.commits
+    /// All files that exist.
+    pub(crate) fn live(&self) -> &[Arc<CommitFile>] {
+        self.live.files()
     }
 
-    /// The files of a table in a role, oldest commit first.
+    /// The files of a table in a role that have rows of these commits.
     pub(crate) fn files(&self, table: &'static Table, role: FileRole) -> impl Iterator<Item = &Arc<CommitFile>> {
-        self.commits.iter().flat_map(|commit| &commit.files).filter(move |file| belongs(file, table, role))
+        let files = self.live.files().iter().filter(move |file| file.role == role && *file.table == *table.spec.name);
+        files.filter(|file| file.first_commit() <= self.commit_id)
     }
 
-    /// The same, newest commit first, as far back as behind a commit.
-    pub(crate) fn newest_files(&self, table: &'static Table, role: FileRole, behind: u64) -> impl Iterator<Item = &Arc<CommitFile>> {
-        let commits = self.commits.iter().rev().take_while(move |commit| commit.commit_id > behind);
-        commits.flat_map(|commit| &commit.files).filter(move |file| belongs(file, table, role))
+    /// Whether a file also has rows of later commits.
+    pub(crate) fn straddles(&self, file: &CommitFile) -> bool {
+        file.last_commit() > self.commit_id
+    }
+
+    /// The last commit of which rows were let go; of a history, under its own name.
+    pub(crate) fn dropped(&self, dataset: &str) -> Option<u64> {
+        self.live.dropped().get(dataset).copied()
     }
 
     /// The files with these paths below the data directory.
     pub(crate) fn files_at<'a>(&'a self, paths: &'a FxHashSet<String>) -> impl Iterator<Item = &'a Arc<CommitFile>> {
-        self.commits.iter().flat_map(|commit| &commit.files).filter(|file| paths.contains(&*file.path))
+        self.live.files().iter().filter(|file| paths.contains(&*file.path))
     }
-}
-
-fn belongs(file: &CommitFile, table: &Table, role: FileRole) -> bool {
-    file.role == role && *file.table == *table.spec.name
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //!  current rows as of commit c, if known ──────┘
 //! ```
 //!
+//! Of a commit whose files were merged with later ones, the history tells the rows.
+//!
 //! The files hold at most one row per key and commit, so the order within a commit does not matter. What was folded for
 //! one commit is the start for the next, so that a catalog that follows a pipeline reads each file once.
 
@@ -14,15 +16,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int32Array, RecordBatch, new_null_array};
-use arrow::compute::{filter_record_batch, interleave_record_batch};
+use arrow::array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::compute::kernels::cmp::lt_eq;
+use arrow::compute::{
+    SortColumn, SortOptions, concat_batches, filter_record_batch, interleave_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use futures::{StreamExt, TryStreamExt};
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::file::FileError;
+use headwater_connectors::parquet::reader::{conform, state_files};
 use headwater_connectors::parquet::record::FileRole;
+use headwater_schemas::tables::TableKind;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
@@ -30,7 +37,7 @@ use tokio::task::spawn_blocking;
 
 use crate::committed::Committed;
 use crate::error::QueryError;
-use crate::tables::{CHANGE, Table, tables};
+use crate::tables::{CHANGE, COMMIT_ID, HISTORY_SUFFIX, TICK, Table, tables};
 
 /// How many files are read ahead of the fold.
 const READ_AHEAD: usize = 8;
@@ -74,12 +81,21 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
 
 async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let commit_id = committed.commit_id();
+    let files: Vec<_> = state_files(committed.live(), table.spec.name).filter(|file| file.first_commit() <= commit_id).cloned().collect();
+    if let Some(oldest) = files.iter().filter(|file| committed.straddles(file)).map(|file| file.last_commit()).max() {
+        let batches = at_a_merged_commit(committed, table, oldest).await?;
+        return Ok(Arc::new(CurrentRows { commit_id, batches }));
+    }
+    let whole = files.iter().filter(|file| file.is_whole()).map(|file| file.last_commit()).max().unwrap_or(0);
+    // Rows from before the whole table was written lack what changed until then: those files are gone.
+    let base = base.filter(|base| base.commit_id >= whole);
     let behind = base.as_ref().map_or(0, |base| base.commit_id);
-    let files = files_to_read(committed, table, behind);
     let base = base.map_or_else(Vec::new, |base| base.batches.clone());
+    let mut files: Vec<_> = files.into_iter().filter(|file| file.last_commit() > behind).collect();
     if files.is_empty() {
         return Ok(Arc::new(CurrentRows { commit_id, batches: base }));
     }
+    files.sort_by_key(|file| std::cmp::Reverse(file.last_commit()));
     let mut fold = Fold::new(table)?;
     let data = committed.data();
     let mut batches = futures::stream::iter(files).map(|file| read(file, data.to_owned(), table)).buffered(READ_AHEAD);
@@ -94,23 +110,34 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
     Ok(Arc::new(CurrentRows { commit_id, batches: fold.finish()? }))
 }
 
-/// The files behind a commit, newest first. From the beginning nothing is read that is older than a file of the whole
-/// table; behind rows that are known such files say nothing new.
-fn files_to_read(committed: &Committed, table: &'static Table, behind: u64) -> Vec<Arc<CommitFile>> {
-    let files = committed.newest_files(table, FileRole::State, behind).cloned();
-    if behind > 0 {
-        return files.filter(|file| file.whole.is_none()).collect();
+/// The rows at a commit whose state files were merged with later ones: of each key the last change in the history until then.
+async fn at_a_merged_commit(committed: &Committed, table: &'static Table, oldest: u64) -> Result<Vec<RecordBatch>, QueryError> {
+    let forgotten = |why| QueryError::Forgotten { table: table.spec.name, at: committed.commit_id(), why, oldest };
+    if table.spec.kind != TableKind::State {
+        return Err(forgotten("it has no history"));
     }
-    let (mut changed, mut whole) = (Vec::new(), None::<Arc<CommitFile>>);
-    for file in files {
-        match &whole {
-            Some(whole) if file.commit_id < whole.commit_id => break,
-            _ if file.whole.is_some() => whole = Some(file),
-            _ => changed.push(file),
+    if committed.dropped(&format!("{}{HISTORY_SUFFIX}", table.spec.name)).is_some() {
+        return Err(forgotten("its history is older than its retention"));
+    }
+    let schema = table.file_schema(FileRole::History);
+    let mut changes = Vec::new();
+    for file in committed.files(table, FileRole::History) {
+        for batch in read(Arc::clone(file), committed.data().to_owned(), table).await? {
+            let last = Int64Array::new_scalar(i64::try_from(committed.commit_id()).unwrap_or(i64::MAX));
+            let known = lt_eq(batch.column(schema.index_of(COMMIT_ID)?), &last)?;
+            changes.push(filter_record_batch(&batch, &known)?);
         }
     }
-    changed.extend(whole);
-    changed
+    let changes = concat_batches(&schema, &changes)?;
+    let newest_first = [COMMIT_ID, TICK, CHANGE].map(|name| {
+        let column = |index| SortColumn { values: Arc::clone(changes.column(index)), options: Some(SortOptions::default().desc()) };
+        schema.index_of(name).map(column)
+    });
+    let order = lexsort_to_indices(&newest_first.into_iter().collect::<Result<Vec<_>, _>>()?, None)?;
+    let mut fold = Fold::new(table)?;
+    let as_state = conform(&take_record_batch(&changes, &order)?, &table.file_schema(FileRole::State))?;
+    fold.add_changes(&as_state)?;
+    Ok(fold.finish()?)
 }
 
 async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Result<Vec<RecordBatch>, QueryError> {
@@ -125,19 +152,9 @@ fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Ve
         let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| text(&error))?;
         let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| text(&error))?;
         let schema = table.file_schema(file.role);
-        reader.map(|batch| conform(&batch.map_err(|error| text(&error))?, &schema)).collect()
+        reader.map(|batch| conform(&batch.map_err(|error| text(&error))?, &schema).map_err(|error| text(&error))).collect()
     };
     read().map_err(|problem| file.diagnose(data).unwrap_or_else(|| file.error(data, format!("cannot be read: {problem}"))))
-}
-
-/// A file's columns as the table has them now: a column that is younger than the file is NULL.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, String> {
-    let column = |field: &arrow::datatypes::FieldRef| match batch.column_by_name(field.name()) {
-        Some(column) => Arc::clone(column),
-        None => new_null_array(field.data_type(), batch.num_rows()),
-    };
-    let columns = schema.fields().iter().map(column).collect();
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| error.to_string())
 }
 
 /// Where a row stands: the batch, and the row in it.

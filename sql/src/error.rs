@@ -45,6 +45,18 @@ pub enum QueryError {
     /// The statement is not SQL, or names something that is not there.
     #[error("{0}")]
     Statement(String),
+    /// What a table was at a commit is not known any more.
+    #[error("what {table} was at commit {at} is not kept any more: {why}; ask for --at {oldest} or a later commit")]
+    Forgotten {
+        /// The table.
+        table: &'static str,
+        /// The commit asked for.
+        at: u64,
+        /// Why not.
+        why: &'static str,
+        /// The oldest commit of which it is kept.
+        oldest: u64,
+    },
     /// A committed file is missing or damaged.
     #[error(transparent)]
     File(#[from] FileError),

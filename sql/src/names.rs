@@ -10,9 +10,11 @@ use datafusion::logical_expr::TableType;
 use datafusion::prelude::SessionContext;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
+use tokio::task::spawn_blocking;
 
 use crate::commits_table;
 use crate::committed::Committed;
+use crate::error::QueryError;
 use crate::scan::FileTable;
 use crate::state::StateTable;
 use crate::tables::{COMMITS, HISTORY_SUFFIX, Table, table_named, tables};
@@ -95,6 +97,15 @@ impl Names {
     }
 }
 
+/// The table of commits: their records are read now.
+async fn commits(committed: &Committed) -> Result<MemTable> {
+    let (data, last) = (committed.data().to_owned(), committed.commit_id());
+    let reading = spawn_blocking(move || commits_table::batch(&data, last)).await;
+    let read = reading.map_err(|error| QueryError::Execution(error.to_string())).flatten();
+    let batch = read.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    MemTable::try_new(commits_table::schema(), vec![vec![batch]])
+}
+
 #[async_trait]
 impl SchemaProvider for Names {
     fn table_names(&self) -> Vec<String> {
@@ -108,9 +119,7 @@ impl SchemaProvider for Names {
             Relation::Facts(table) => Arc::new(FileTable::new(committed, table, FileRole::Rows)),
             Relation::History(table) => Arc::new(FileTable::new(committed, table, FileRole::History)),
             Relation::Current(table) => Arc::new(StateTable::new(committed, table)),
-            Relation::Commits => {
-                Arc::new(MemTable::try_new(commits_table::schema(), vec![vec![commits_table::batch(committed.commits())?]])?)
-            }
+            Relation::Commits => Arc::new(commits(&committed).await?),
             Relation::View(view) => Arc::new(self.view(view).await?),
         }))
     }

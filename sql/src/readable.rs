@@ -49,6 +49,9 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
         if let Some(QueryError::Execution(text)) = error.downcast_ref() {
             return Some(QueryError::Execution(text.clone()));
         }
+        if let Some(QueryError::Forgotten { table, at, why, oldest }) = error.downcast_ref() {
+            return Some(QueryError::Forgotten { table, at: *at, why, oldest: *oldest });
+        }
         cause = error.source();
     }
     None

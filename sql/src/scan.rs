@@ -18,10 +18,11 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::EventTime;
@@ -55,7 +56,10 @@ impl FileTable {
     fn size_of(&self, files: &[Arc<CommitFile>]) -> Statistics {
         let sum = |of: fn(&CommitFile) -> u64| usize::try_from(files.iter().map(|file| of(file)).sum::<u64>()).unwrap_or(usize::MAX);
         let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.num_rows = Precision::Exact(sum(|file| file.rows));
+        let rows = sum(|file| file.rows);
+        // Of a file that also has later rows it is not known how many count.
+        let is_exact = !files.iter().any(|file| self.committed.straddles(file));
+        statistics.num_rows = if is_exact { Precision::Exact(rows) } else { Precision::Inexact(rows) };
         statistics.total_byte_size = Precision::Inexact(sum(|file| file.bytes));
         statistics
     }
@@ -87,8 +91,8 @@ impl FileTable {
                 };
             }
         };
-        let commit_id = ScalarValue::Int64(i64::try_from(file.commit_id).ok());
-        bound(COMMIT_ID, commit_id.clone(), commit_id);
+        let commit_id = |commit_id: u64| ScalarValue::Int64(i64::try_from(commit_id).ok());
+        bound(COMMIT_ID, commit_id(file.first_commit()), commit_id(file.last_commit()));
         let (first, last) = file.date.map_or((i64::MIN, i64::MAX), |date| {
             let last = date.end().nanos();
             // A journal's file has the day of its newest row.
@@ -131,13 +135,41 @@ impl TableProvider for FileTable {
         if files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
         }
+        if files.iter().any(|file| self.committed.straddles(file)) {
+            return self.scan_until_commit(state, files, projection);
+        }
+        self.scan_files(state, &files, projection, limit)
+    }
+}
+
+impl FileTable {
+    /// A scan of files of which some have rows of later commits, too: those are left out.
+    fn scan_until_commit(
+        &self,
+        state: &dyn Session,
+        files: Vec<Arc<CommitFile>>,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let scan = self.scan_files(state, &files, None, None)?;
+        let last = lit(i64::try_from(self.committed.commit_id()).unwrap_or(i64::MAX));
+        let known = state.create_physical_expr(col(COMMIT_ID).lt_eq(last), &DFSchema::try_from(Arc::clone(&self.schema))?)?;
+        Ok(Arc::new(FilterExecBuilder::new(known, scan).apply_projection(projection.cloned())?.build()?))
+    }
+
+    fn scan_files(
+        &self,
+        state: &dyn Session,
+        files: &[Arc<CommitFile>],
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = ObjectStoreUrl::parse(STORE)?;
         let runtime = state.runtime_env();
         let readers = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, runtime.cache_manager.get_file_metadata_cache());
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
-        let size = self.size_of(&files);
+        let size = self.size_of(files);
         let scanned = files.iter().map(|file| PartitionedFile::new(file.path.as_ref(), file.bytes)).collect();
         let config = FileScanConfigBuilder::new(store, Arc::new(source))
             .with_file_groups(FileGroup::new(scanned).split_files(state.config().target_partitions()))

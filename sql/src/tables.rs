@@ -14,6 +14,8 @@ use headwater_schemas::tables::{
 
 /// The column of histories and state files: 1 for a row that came, -1 for one that went.
 pub(crate) const CHANGE: &str = "change";
+/// The column of histories behind that: the tick of the change.
+pub(crate) const TICK: &str = "tick";
 /// The last column of every table.
 pub(crate) const COMMIT_ID: &str = "commit_id";
 /// The table of the commits themselves.
@@ -85,6 +87,9 @@ impl Table {
         if role != FileRole::Rows {
             fields.push(Arc::new(Field::new(CHANGE, DataType::Int32, false)));
         }
+        if role == FileRole::History {
+            fields.push(Arc::new(Field::new(TICK, DataType::Int64, false)));
+        }
         fields.push(Arc::new(Field::new(COMMIT_ID, DataType::Int64, false)));
         Arc::new(Schema::new(fields))
     }
@@ -136,7 +141,7 @@ mod tests {
     #[test]
     fn keys_are_columns_and_no_column_has_the_name_of_an_added_one() {
         for table in tables() {
-            let schema = table.file_schema(FileRole::State);
+            let schema = table.file_schema(FileRole::History);
             assert!(table.spec.key.iter().all(|key| schema.index_of(key).is_ok()), "{}", table.spec.name);
             let names: BTreeSet<_> = schema.fields().iter().map(|field| field.name()).collect();
             assert_eq!(names.len(), schema.fields().len(), "{}", table.spec.name);

@@ -50,10 +50,14 @@ pub(crate) fn history<R: TableRow>(rows: &[(R, i32)]) -> Rows {
 
 fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i32)>) -> Rows {
     let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
-    for (row, change) in rows {
+    for (tick, (row, change)) in (0..).zip(rows) {
         let mut columns = R::columns(std::iter::once(row));
         if role != FileRole::Rows {
             columns.push(Arc::new(Int32Array::from(vec![change])));
+        }
+        if role == FileRole::History {
+            // Each change in a tick of its own.
+            columns.push(Arc::new(Int64Array::from(vec![tick])));
         }
         // The commit is not known yet.
         columns.push(Arc::new(Int64Array::from(vec![0])));
@@ -100,6 +104,8 @@ impl TestData {
             grid_interval_ns: 1_000_000_000,
             workers: 1,
             files,
+            replaced: vec![],
+            dropped: vec![],
             partitions: vec![],
             previous_hash: self.last.as_ref().map_or(GENESIS.to_owned(), |last| last.hash.clone()),
             hash: String::new(),
@@ -121,7 +127,7 @@ impl TestData {
             fs::create_dir_all(self.path().join(&path).parent().unwrap()).unwrap();
             fs::write(self.path().join(&path), &content).unwrap();
             let sha256 = hex(&Sha256::digest(&content));
-            CommittedFile { path, table: table.to_owned(), role, whole: None, rows, bytes: content.len() as u64, sha256 }
+            CommittedFile { path, table: table.to_owned(), role, merged: None, rows, bytes: content.len() as u64, sha256 }
         };
         by_date.into_iter().map(one).collect()
     }

@@ -3,8 +3,9 @@
 //! In this order, each naming the first break:
 //!
 //! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
-//! 2. The end of the chain: the last record is not older than the one that `HEAD` names.
-//! 3. Every file of every commit has its size and its SHA-256; files are read in parallel.
+//! 2. The end of the chain: the last record is not older than the one that `HEAD` names. What the inventory says is what the
+//!    records say.
+//! 3. Every file that exists at the last commit has its size and its SHA-256; files are read in parallel.
 //! 4. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
 //! 5. The books, in SQL over those files ([`INVARIANTS`]).
 
@@ -15,6 +16,7 @@ use std::thread;
 
 use headwater_connectors::parquet::chain::{Chain, ChainError};
 use headwater_connectors::parquet::file::FileError;
+use headwater_connectors::parquet::records::inventory_path;
 
 use crate::audit::{AuditBreak, check_audit};
 use crate::catalog::Catalog;
@@ -44,7 +46,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
 pub struct Proof {
     /// Commits in the chain.
     pub commits: u64,
-    /// Files, each with its hash.
+    /// Files that exist at its end, each with its hash.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -91,8 +93,9 @@ pub enum Break {
 
 /// Proves a data directory, reading files on so many threads.
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
-    let chain = Chain::open(data, None)?;
+    let chain = Chain::open_whole(data)?;
     chain.check_tail()?;
+    check_inventory(&chain)?;
     let mut proof = check_files(&chain, threads)?;
     proof.audited = check_audit(&chain, threads)?;
     let catalog = Catalog::over(chain, true, SqlConfig::default())?;
@@ -100,8 +103,21 @@ pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     Ok(proof)
 }
 
+/// What an inventory says must be what the records say.
+fn check_inventory(whole: &Chain) -> Result<(), Break> {
+    let from_inventory = Chain::open(whole.data(), Some(whole.last_id()))?;
+    let files = |chain: &Chain| {
+        chain.live().files().iter().map(|file| (file.commit_id, file.path.clone(), file.sha256.clone())).collect::<Vec<_>>()
+    };
+    if files(&from_inventory) == files(whole) && from_inventory.live().dropped() == whole.live().dropped() {
+        return Ok(());
+    }
+    let path = inventory_path(whole.data(), from_inventory.inventory());
+    Err(ChainError::Inventory { path, problem: "the records tell other files".to_owned() }.into())
+}
+
 fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
-    let files: Vec<_> = chain.commits().iter().flat_map(|commit| &commit.files).collect();
+    let files = chain.live().files();
     let next = AtomicUsize::new(0);
     // The first in the order of commits, whichever thread finds its own first.
     let first = Mutex::new(None::<(usize, FileError)>);
@@ -181,13 +197,13 @@ mod tests {
 
     /// The ledger's file of a commit.
     fn file(data: &Path, commit_id: u64) -> PathBuf {
-        let chain = Chain::open(data, None).unwrap();
+        let chain = Chain::open_whole(data).unwrap();
         let commit = chain.commits().iter().find(|commit| commit.commit_id == commit_id).unwrap();
         data.join(&*commit.files.iter().find(|file| file.path.starts_with("ledger_entries/")).unwrap().path)
     }
 
     fn write_head(data: &Path, commit_id: u64) {
-        let chain = Chain::open(data, None).unwrap();
+        let chain = Chain::open_whole(data).unwrap();
         let hash = chain.commits().iter().find(|commit| commit.commit_id == commit_id).unwrap().hash.clone();
         fs::write(head_path(data), serde_json::to_vec(&Head { commit_id, hash }).unwrap()).unwrap();
     }

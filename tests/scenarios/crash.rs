@@ -15,7 +15,7 @@ use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, comm
 use headwater_tests::prices::Dice;
 
 /// Commits and strides so small that there are many of both.
-const MANY_COMMITS: &str = "[source]\nstride = 32\n[outbox]\n";
+const MANY_COMMITS: &str = "[source]\nstride = 32\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
     let mut command = command_with(source, data, Way { workers, ..PLAIN }, MANY_COMMITS, "5ms")?;

@@ -11,3 +11,4 @@ mod real_prices;
 mod replay;
 mod restart;
 mod simulated_market;
+mod upkeep;

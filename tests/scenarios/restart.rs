@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use headwater_connectors::parquet::record::FORMAT_VERSION;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command, command_with, rows, run, succeed, write_log};
 
 fn deposits(ids: std::ops::Range<usize>) -> String {
@@ -91,7 +92,7 @@ fn what_is_damaged_is_named_with_the_mend() -> Result<()> {
 
     let record = data.join("commits/1.json");
     let text = std::fs::read_to_string(&record)?;
-    std::fs::write(&record, text.replacen("\"format_version\": 2", "\"format_version\": 99", 1))?;
+    std::fs::write(&record, text.replacen(&format!("\"format_version\": {FORMAT_VERSION}"), "\"format_version\": 99", 1))?;
     let message = refusal(&source, &data)?;
     assert!(message.contains("format_version 99") && message.contains("newer"), "{message}");
     std::fs::write(&record, text)?;

@@ -58,6 +58,9 @@ pub struct Way {
 /// The plain way.
 pub const PLAIN: Way = Way { workers: 1, tick: "10ms" };
 
+/// Files are merged early, and go at once: every scenario shows that nothing depends on it.
+const UPKEEP: &str = "[upkeep]\nevery = 4\ngrace = \"0s\"\nwhole_from_changes = 500\n";
+
 /// The command of a bounded run.
 pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
     command_with(source, data, way, "", "200ms")
@@ -69,9 +72,9 @@ pub fn command_with(source: &str, data: &Path, way: Way, more: &str, interval: &
     let tick = way.tick;
     // Several runs of a scenario read the same log, so they do not publish to it unless they ask for it.
     let outbox = if more.contains("[outbox]") { "" } else { "[outbox]\ntopics = []\n" };
-    let text = format!(
-        "[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\nwhole_from_changes = 500\n{outbox}{more}"
-    );
+    let upkeep = if more.contains("[upkeep]") { "" } else { UPKEEP };
+    let text =
+        format!("[time]\ntick_interval = \"{tick}\"\n[http]\naddress = \"\"\n[commit]\ninterval = \"{interval}\"\n{upkeep}{outbox}{more}");
     std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", source, "--workers", &way.workers.to_string()]);

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use headwater_schemas::Date;
-use headwater_schemas::tables::{TableKind, TableRow};
+use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 
 use super::CommitError;
-use super::chain::CommitFile;
-use super::directory::{table_file, whole_file};
-use super::reader::newest_rows;
+use super::directory::table_file;
 use super::record::{CommittedFile, FileRole};
 use super::writer::{FileRows, write};
 
@@ -59,18 +56,13 @@ pub(super) struct Target<'a> {
 
 /// A table that can be committed, whatever its rows are.
 pub(super) trait CommitTable {
-    /// The table's name.
-    fn name(&self) -> &'static str;
+    /// What the table is.
+    fn spec(&self) -> TableSpec;
     /// Forgets the rows below a tick.
     fn discard(&mut self, end_tick: u64);
-    /// Writes all current rows into one file, as they are in these files (oldest first) of earlier commits.
-    fn write_whole(&self, target: Target<'_>, data: &Path, files: &[Arc<CommitFile>]) -> Result<Vec<CommittedFile>, CommitError>;
     /// Writes the rows below the end tick into staging, and forgets them.
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
-
-/// The tables that are to be written whole, with the files that their rows are in, oldest first.
-pub(super) type WholeTables = BTreeMap<Box<str>, Vec<Arc<CommitFile>>>;
 
 /// A table, shared by the operators that feed it and the one that commits it.
 type SharedTable = Rc<RefCell<dyn CommitTable>>;
@@ -94,35 +86,24 @@ impl Tables {
         self.tables.borrow().iter().for_each(|table| table.borrow_mut().discard(end_tick));
     }
 
-    /// Writes every table's rows below the end tick, and some tables whole.
-    pub(super) fn write(&self, target: Target<'_>, data: &Path, whole: &WholeTables) -> Result<Vec<CommittedFile>, CommitError> {
+    /// Writes every table's rows below the end tick.
+    pub(super) fn write(&self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let mut files = Vec::new();
         for table in self.tables.borrow().iter() {
-            let mut table = table.borrow_mut();
-            files.extend(table.write(target)?);
-            if let Some(earlier) = whole.get(table.name()) {
-                files.extend(table.write_whole(target, data, earlier)?);
-            }
+            files.extend(table.borrow_mut().write(target)?);
         }
         Ok(files)
+    }
+
+    /// What the tables are.
+    pub(super) fn specs(&self) -> Vec<TableSpec> {
+        self.tables.borrow().iter().map(|table| table.borrow().spec()).collect()
     }
 }
 
 impl<R: TableRow> CommitTable for TableBuffer<R> {
-    fn name(&self) -> &'static str {
-        R::SPEC.name
-    }
-
-    fn write_whole(&self, target: Target<'_>, data: &Path, files: &[Arc<CommitFile>]) -> Result<Vec<CommittedFile>, CommitError> {
-        let rows = newest_rows::<R>(data, files.iter().rev())?;
-        let Some(day) = rows.iter().map(|(row, _)| day_of(row)).max() else { return Ok(Vec::new()) };
-        let commits = rows.iter().map(|(_, commit_id)| *commit_id).collect();
-        let changes = Some(vec![1; rows.len()]);
-        let content = FileRows { rows: rows.iter().map(|(row, _)| row).collect(), changes, commits: Some(commits) };
-        let path = whole_file(R::SPEC.name, day, target.commit_id);
-        let mut file = write_file(target, FileRole::State, path, &content)?;
-        file.whole = Some(target.commit_id - 1);
-        Ok(vec![file])
+    fn spec(&self) -> TableSpec {
+        R::SPEC
     }
 
     fn discard(&mut self, end_tick: u64) {
@@ -143,19 +124,19 @@ type Change<'a, R> = (&'a R, u64, isize);
 
 fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
     match R::SPEC.kind {
-        TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), day_of),
+        TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), day_of),
         TableKind::Journal => {
             let day = changes.iter().map(|(row, _, _)| day_of(*row)).max();
-            write_by_day(target, FileRole::Rows, changes.iter().map(|(row, _, _)| (*row, 1)), |row| day.unwrap_or(day_of(row)))
+            write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), |row| day.unwrap_or(day_of(row)))
         }
         // Nobody asks for a day of what is remembered, so a commit's rows are one file, on the day of the newest.
         TableKind::Checkpoint => {
             let rows = newest(changes);
-            let day = rows.iter().map(|(row, _)| day_of(*row)).max();
+            let day = rows.iter().map(|(row, ..)| day_of(*row)).max();
             write_by_day(target, FileRole::State, rows.into_iter(), |row| day.unwrap_or(day_of(row)))
         }
         TableKind::State => {
-            let mut files = write_by_day(target, FileRole::History, changes.iter().map(|(row, _, diff)| (*row, *diff)), day_of)?;
+            let mut files = write_by_day(target, FileRole::History, changes.iter().copied(), day_of)?;
             files.extend(write_by_day(target, FileRole::State, newest(changes).into_iter(), day_of)?);
             Ok(files)
         }
@@ -185,9 +166,9 @@ fn net<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<Change<'_, R>> {
 }
 
 /// Of changes in order, the last one per key: the row that is now, or the row that was if the key is gone.
-fn newest<'a, R: TableRow>(changes: &[Change<'a, R>]) -> Vec<(&'a R, isize)> {
+fn newest<'a, R: TableRow>(changes: &[Change<'a, R>]) -> Vec<Change<'a, R>> {
     let same_key = |a: &Change<'_, R>, b: &Change<'_, R>| a.0.cmp_key(b.0).is_eq();
-    changes.chunk_by(same_key).filter_map(|group| group.last()).map(|(row, _, diff)| (*row, *diff)).collect()
+    changes.chunk_by(same_key).filter_map(|group| group.last()).copied().collect()
 }
 
 /// The day that a row belongs to.
@@ -199,24 +180,25 @@ fn day_of<R: TableRow>(row: &R) -> Date {
 fn write_by_day<'a, R: TableRow>(
     target: Target<'_>,
     role: FileRole,
-    changes: impl Iterator<Item = (&'a R, isize)>,
+    changes: impl Iterator<Item = Change<'a, R>>,
     day: impl Fn(&R) -> Date,
 ) -> Result<Vec<CommittedFile>, CommitError> {
     let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
-    for (row, diff) in changes {
+    for (row, tick, diff) in changes {
         let file = dates.entry(day(row)).or_insert_with(|| FileRows {
             rows: Vec::new(),
             changes: (role != FileRole::Rows).then(Vec::new),
-            commits: None,
+            ticks: (role == FileRole::History).then(Vec::new),
         });
         // A fact that two equal events made stands twice.
         for _ in 0..diff.unsigned_abs() {
             file.rows.push(row);
             file.changes.iter_mut().for_each(|changes| changes.push(if diff < 0 { -1 } else { 1 }));
+            file.ticks.iter_mut().for_each(|ticks| ticks.push(i64::try_from(tick).unwrap_or(i64::MAX)));
         }
     }
     let write_one = |(date, content): (Date, FileRows<'a, R>)| {
-        write_file(target, role, table_file(R::SPEC.name, role, date, target.commit_id, target.worker), &content)
+        write_file(target, role, table_file(R::SPEC.name, role, date, target.commit_id, target.worker), content)
     };
     dates.into_iter().map(write_one).collect()
 }
@@ -225,12 +207,12 @@ fn write_file<R: TableRow>(
     target: Target<'_>,
     role: FileRole,
     path: String,
-    content: &FileRows<'_, R>,
+    content: FileRows<'_, R>,
 ) -> Result<CommittedFile, CommitError> {
     let staged = target.staging.join(&path);
     let folder = staged.parent().unwrap_or(target.staging);
     fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
     let written = write(&staged, target.commit_id, content)?;
     let table = R::SPEC.name.to_owned();
-    Ok(CommittedFile { path, table, role, whole: None, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
+    Ok(CommittedFile { path, table, role, merged: None, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
 }

@@ -1,18 +1,23 @@
 //! The chain of commits: what exists.
 //!
-//! Records are read from `<data>/commits/<n>.json`, n from 1 without gaps; each must have the hash that it says, and its
+//! Records are read from 1 without gaps ([`super::records`] knows where they are); each must have the hash that it says, and its
 //! predecessor's. Table folders are never listed: a file that no record names does not exist.
+//!
+//! What exists at a commit was written down now and then, in an inventory, so that a chain is opened from there; only a proof
+//! begins at the first commit.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use headwater_schemas::{Date, EventTime};
 
 use super::commit::ChainEnd;
 use super::directory::{head_path, record_path};
-use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, Head, PartitionProgress};
+use super::record::{FileRole, GENESIS, Head, Merged, PartitionProgress};
+use super::records::{Records, keep, keep_file};
 
 /// A commit, as its record says.
 #[derive(Debug)]
@@ -37,12 +42,16 @@ pub struct Commit {
     pub partitions: Vec<PartitionProgress>,
     /// The files that it adds.
     pub files: Vec<Arc<CommitFile>>,
+    /// The paths of earlier files whose rows are in those.
+    pub replaced: Vec<String>,
+    /// The paths of earlier files whose rows are let go.
+    pub dropped: Vec<String>,
 }
 
 impl Commit {
-    /// How many rows it adds, over all files.
+    /// How many rows it adds, over all files. Rows that were merged are not new.
     pub fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
+        self.files.iter().filter(|file| file.merged.is_none()).map(|file| file.rows).sum()
     }
 }
 
@@ -55,8 +64,8 @@ pub struct CommitFile {
     pub table: Box<str>,
     /// Which of the table's data sets.
     pub role: FileRole,
-    /// If it holds the whole table: as of which commit.
-    pub whole: Option<u64>,
+    /// If it was made of others: what it holds.
+    pub merged: Option<Merged>,
     /// Below the data directory.
     pub path: Box<str>,
     /// The day on which all its rows' `ts` are, or of a journal or checkpoint the newest; unknown for a day that has no four-digit name.
@@ -67,6 +76,68 @@ pub struct CommitFile {
     pub bytes: u64,
     /// SHA-256 of the content, in hexadecimal.
     pub sha256: Box<str>,
+}
+
+impl CommitFile {
+    /// The first commit whose rows it holds.
+    pub fn first_commit(&self) -> u64 {
+        self.merged.map_or(self.commit_id, |merged| merged.first)
+    }
+
+    /// The last commit whose rows it holds.
+    pub fn last_commit(&self) -> u64 {
+        self.merged.map_or(self.commit_id, |merged| merged.last)
+    }
+
+    /// Whether it holds a state table whole, as of its last commit.
+    pub fn is_whole(&self) -> bool {
+        self.merged.is_some_and(|merged| merged.whole)
+    }
+
+    /// The folder of the table, or of its history, which has retention of its own.
+    pub fn dataset(&self) -> &str {
+        self.path.split('/').next().unwrap_or_default()
+    }
+}
+
+/// The files that exist.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    files: Vec<Arc<CommitFile>>,
+    dropped: BTreeMap<String, u64>,
+}
+
+impl Live {
+    pub(super) const fn new(files: Vec<Arc<CommitFile>>, dropped: BTreeMap<String, u64>) -> Self {
+        Self { files, dropped }
+    }
+
+    /// The files, in the order of the commits that added them.
+    pub fn files(&self) -> &[Arc<CommitFile>] {
+        &self.files
+    }
+
+    /// By table (a history under its own name): the last commit of which something was dropped.
+    pub const fn dropped(&self) -> &BTreeMap<String, u64> {
+        &self.dropped
+    }
+
+    /// Goes on to the next commit; tells which files are gone since.
+    pub fn apply(&mut self, commit: &Commit) -> Vec<Arc<CommitFile>> {
+        let dropped: BTreeSet<&str> = commit.dropped.iter().map(String::as_str).collect();
+        let replaced: BTreeSet<&str> = commit.replaced.iter().map(String::as_str).collect();
+        let mut gone = Vec::new();
+        if !(dropped.is_empty() && replaced.is_empty()) {
+            let is_gone = |file: &mut Arc<CommitFile>| dropped.contains(&*file.path) || replaced.contains(&*file.path);
+            gone.extend(self.files.extract_if(.., is_gone));
+        }
+        for file in gone.iter().filter(|file| dropped.contains(&*file.path)) {
+            let last = self.dropped.entry(file.dataset().to_owned()).or_default();
+            *last = file.last_commit().max(*last);
+        }
+        self.files.extend(commit.files.iter().cloned());
+        gone
+    }
 }
 
 /// Why the commits cannot be read.
@@ -142,6 +213,14 @@ pub enum ChainError {
         /// The last commit there is.
         last: u64,
     },
+    /// The inventory is not as it was written.
+    #[error("{path} is damaged: {problem}; restore it from a copy, or remove it: all that it says is in the records, which are read then")]
+    Inventory {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What names the end of the chain is not as it was written.
     #[error("{path} {problem}: restore it from a copy")]
     Head {
@@ -152,60 +231,117 @@ pub enum ChainError {
     },
 }
 
-/// All commits of a data directory, as far as they were asked for.
+/// The commits of a data directory.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    data: PathBuf,
+    records: Records,
+    /// All that were read, or, of an open chain that only follows, the last two.
     commits: Vec<Arc<Commit>>,
+    keeps_all: bool,
+    /// The commit that was asked for; what came later tells only where its rows are now.
+    at: Option<u64>,
+    live: Live,
+    /// What inventory the chain was opened from; 0 for none.
+    inventory: u64,
+    /// The files that are gone since then, with the commit in which they went.
+    gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
 }
 
 impl Chain {
-    /// Reads the whole chain, or the part up to a commit.
+    /// Opens the chain where it ends, or to ask for what was at a commit.
     pub fn open(data: &Path, at: Option<u64>) -> Result<Self, ChainError> {
-        if !data.is_dir() {
-            return Err(ChainError::NoDataDirectory { path: data.to_owned() });
-        }
-        let last = last_listed(data)?;
+        let (mut chain, last) = Self::begin(data, false)?;
         if let Some(at) = at.filter(|at| *at > last) {
             return Err(ChainError::BeyondLast { data: data.to_owned(), at, last });
         }
-        let mut chain = Self { data: data.to_owned(), commits: Vec::new() };
-        let end = at.unwrap_or(last);
-        while chain.last_id() < end {
-            if !chain.read_next()? {
-                let path = record_path(data, chain.last_id() + 1);
-                return Err(ChainError::Gap { path, later: last, before: chain.last_id() });
-            }
+        chain.at = at;
+        chain.read_up_to(at.unwrap_or(last), last)?;
+        match chain.read_up_to(last, last) {
+            // A break behind the commit that is asked for does not concern it.
+            Err(error) if at.is_some() => tracing::warn!(%error, "behind the commit asked for"),
+            result => result?,
         }
         Ok(chain)
     }
 
-    /// Reads what came since; tells whether anything did.
-    pub fn extend(&mut self) -> Result<bool, ChainError> {
-        let before = self.last_id();
-        while self.read_next()? {}
-        Ok(self.last_id() > before)
+    /// Reads and keeps every commit from the first on.
+    pub fn open_whole(data: &Path) -> Result<Self, ChainError> {
+        let (mut chain, last) = Self::begin(data, true)?;
+        chain.read_up_to(last, last)?;
+        Ok(chain)
     }
 
-    /// The number of the last commit; 0 when there is none.
-    pub fn last_id(&self) -> u64 {
+    /// The chain before anything but the inventory was read, and the number of the last commit.
+    fn begin(data: &Path, keeps_all: bool) -> Result<(Self, u64), ChainError> {
+        if !data.is_dir() {
+            return Err(ChainError::NoDataDirectory { path: data.to_owned() });
+        }
+        let records = Records::new(data);
+        let last = records.last()?;
+        let (commits, live, gone) = (Vec::new(), Live::default(), Vec::new());
+        let mut chain = Self { records, commits, keeps_all, at: None, live, inventory: 0, gone };
+        if let Some(inventory) = if keeps_all { None } else { chain.records.inventory()? } {
+            chain.inventory = inventory.record.commit_id;
+            let path = record_path(data, chain.inventory);
+            let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: 0 };
+            let files = inventory.files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(Arc::new));
+            chain.live = Live::new(files.collect::<Result<_, _>>().map_err(damaged)?, inventory.dropped);
+            chain.commits.push(Arc::new(keep(inventory.record).map_err(damaged)?));
+        }
+        Ok((chain, last))
+    }
+
+    fn read_up_to(&mut self, end: u64, last: u64) -> Result<(), ChainError> {
+        while self.read_id() < end {
+            if !self.read_next()? {
+                let path = record_path(self.data(), self.read_id() + 1);
+                return Err(ChainError::Gap { path, later: last, before: self.read_id() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what came since; tells whether anything did.
+    pub fn extend(&mut self) -> Result<bool, ChainError> {
+        let before = self.read_id();
+        while self.read_next()? {}
+        Ok(self.read_id() > before)
+    }
+
+    /// The number of the last commit that was read.
+    fn read_id(&self) -> u64 {
         self.commits.last().map_or(0, |commit| commit.commit_id)
+    }
+
+    /// The number of the last commit, or of the one that was asked for; 0 when there is none.
+    pub fn last_id(&self) -> u64 {
+        self.at.unwrap_or_else(|| self.read_id())
     }
 
     /// The data directory.
     pub fn data(&self) -> &Path {
-        &self.data
+        self.records.data()
     }
 
-    /// The commits, oldest first.
+    /// The commits, oldest first: all, if the chain was opened whole, and otherwise the last.
     pub fn commits(&self) -> &[Arc<Commit>] {
         &self.commits
     }
 
-    /// The files of state tables' and checkpoints' rows, oldest first.
-    pub fn state_files(&self) -> Vec<Arc<CommitFile>> {
-        let files = self.commits.iter().flat_map(|commit| &commit.files);
-        files.filter(|file| file.role == FileRole::State).cloned().collect()
+    /// The files that exist, also of commits behind the one that was asked for.
+    pub const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The commit of the inventory that the chain was opened from; 0 for none.
+    pub const fn inventory(&self) -> u64 {
+        self.inventory
+    }
+
+    /// The files that were replaced or dropped since that inventory, with the commits in which they were. They may still be
+    /// there.
+    pub fn gone(&self) -> &[(u64, Vec<Arc<CommitFile>>)] {
+        &self.gone
     }
 
     /// The last commit, if there is one.
@@ -217,7 +353,7 @@ impl Chain {
     /// Compares the end with what `HEAD` says. It is written behind the record, so it may be one commit behind, but never
     /// ahead.
     pub fn check_tail(&self) -> Result<(), ChainError> {
-        let path = head_path(&self.data);
+        let path = head_path(self.data());
         let last = self.last_id();
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -229,8 +365,7 @@ impl Chain {
         if head.commit_id > last {
             return Err(ChainError::Tail { path, commit_id: head.commit_id, last });
         }
-        let named = self.commits.iter().find(|commit| commit.commit_id == head.commit_id);
-        match named.filter(|commit| commit.hash != head.hash) {
+        match self.records.clone().read(head.commit_id)?.filter(|commit| commit.hash != head.hash) {
             Some(commit) => {
                 let problem =
                     format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
@@ -241,135 +376,25 @@ impl Chain {
     }
 
     fn read_next(&mut self) -> Result<bool, ChainError> {
-        let commit_id = self.last_id() + 1;
-        let path = record_path(&self.data, commit_id);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(cause) => return Err(ChainError::Unreadable { path, cause }),
-        };
-        let record = parse(&path, &text, commit_id)?;
+        let commit_id = self.read_id() + 1;
+        let Some(commit) = self.records.read(commit_id)? else { return Ok(false) };
         let previous = self.commits.last().map_or(GENESIS, |commit| &commit.hash);
-        let commit = check(&record, commit_id, previous).and_then(|()| keep(record));
-        let commit = commit.map_err(|cause| ChainError::Damaged { path, cause, before: commit_id - 1 })?;
-        self.commits.push(Arc::new(commit));
-        Ok(true)
-    }
-}
-
-/// Reads one commit's record by itself: its own hash is checked, its place in the chain is not.
-pub fn read_commit(data: &Path, commit_id: u64) -> Result<Commit, ChainError> {
-    let path = record_path(data, commit_id);
-    let text = fs::read(&path).map_err(|cause| ChainError::Unreadable { path: path.clone(), cause })?;
-    let record = parse(&path, &text, commit_id)?;
-    let previous = record.previous_hash.clone();
-    let commit = check(&record, commit_id, &previous).and_then(|()| keep(record));
-    commit.map_err(|cause| ChainError::Damaged { path, cause, before: commit_id - 1 })
-}
-
-/// The greatest number among the records. Records are published in order, so all before it must be there too.
-fn last_listed(data: &Path) -> Result<u64, ChainError> {
-    let any = record_path(data, 1);
-    let folder = any.parent().unwrap_or(data);
-    let unreadable = |cause| ChainError::Unreadable { path: folder.to_owned(), cause };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        Err(cause) => return Err(unreadable(cause)),
-    };
-    let mut last = 0;
-    for entry in entries {
-        let name = entry.map_err(unreadable)?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|number| number.parse().ok());
-        last = last.max(number.unwrap_or(0));
-    }
-    Ok(last)
-}
-
-fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, ChainError> {
-    #[derive(serde::Deserialize)]
-    struct Version {
-        format_version: u64,
-    }
-    let parsed = serde_json::from_slice::<CommitRecord>(text);
-    // A layout from the future need not parse: its version explains more than the first field that is strange.
-    let version = match &parsed {
-        Ok(record) => Some(u64::from(record.format_version)),
-        Err(_) => serde_json::from_slice::<Version>(text).ok().map(|version| version.format_version),
-    };
-    if let Some(found) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
-        return Err(ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION });
-    }
-    let damaged = |cause: serde_json::Error| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before: commit_id - 1 };
-    parsed.map_err(damaged)
-}
-
-fn check(record: &CommitRecord, commit_id: u64, previous: &str) -> Result<(), String> {
-    if record.commit_id != commit_id {
-        return Err(format!("it says that it is commit {}", record.commit_id));
-    }
-    if record.previous_hash != previous {
-        return Err(format!("its previous_hash {} is not the hash of the commit before, {previous}", record.previous_hash));
-    }
-    let expected = record.expected_hash().map_err(|error| error.to_string())?;
-    if record.hash != expected {
-        return Err(format!("its hash is {}, but what it says has the hash {expected}", record.hash));
-    }
-    Ok(())
-}
-
-/// A record whose hashes are right, with its files where they can be.
-fn keep(record: CommitRecord) -> Result<Commit, String> {
-    let commit_id = record.commit_id;
-    let files = record.files.into_iter().map(|file| keep_file(file, commit_id).map(Arc::new)).collect::<Result<_, _>>()?;
-    Ok(Commit {
-        commit_id,
-        first_tick: record.first_tick,
-        end_tick: record.end_tick,
-        tick_interval: record.tick_interval_ns,
-        grid_interval: record.grid_interval_ns,
-        committed_at: record.committed_at.parse().ok(),
-        hash: record.hash,
-        previous_hash: record.previous_hash,
-        partitions: record.partitions,
-        files,
-    })
-}
-
-/// A file must lie in a date folder below the data directory.
-pub(super) fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
-    let parts = Path::new(&file.path).components().map(|part| match part {
-        Component::Normal(name) => name.to_str(),
-        _ => None,
-    });
-    let date = match parts.collect::<Option<Vec<_>>>().as_deref() {
-        Some([_, folder, _]) => folder.strip_prefix("date=").map(|date| date.parse().ok()),
-        _ => None,
-    };
-    let Some(date) = date else {
-        return Err(format!("the path {:?} is not of the form <table>/date=YYYY-MM-DD/<file>", file.path));
-    };
-    let CommittedFile { path, table, role, whole, rows, bytes, sha256 } = file;
-    Ok(CommitFile { commit_id, table: table.into(), role, whole, path: path.into(), date, rows, bytes, sha256: sha256.into() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_leads_elsewhere_is_refused() {
-        for path in ["../etc/passwd", "/balances/date=2026-01-01/x", "balances/2026-01-01/x", "balances/date=2026-01-01/../x", "x"] {
-            let file = CommittedFile {
-                path: path.to_owned(),
-                table: "balances".to_owned(),
-                role: FileRole::State,
-                whole: None,
-                rows: 1,
-                bytes: 1,
-                sha256: String::new(),
-            };
-            assert!(keep_file(file, 1).is_err(), "{path}");
+        if commit.previous_hash != previous {
+            let cause = format!("its previous_hash {} is not the hash of the commit before, {previous}", commit.previous_hash);
+            return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
         }
+        let gone = self.live.apply(&commit);
+        if gone.len() != commit.replaced.len() + commit.dropped.len() {
+            let cause = "it takes the place of files that were not there".to_owned();
+            return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
+        }
+        if !gone.is_empty() {
+            self.gone.push((commit_id, gone));
+        }
+        self.commits.push(Arc::new(commit));
+        if !self.keeps_all && self.commits.len() > 2 {
+            self.commits.remove(0);
+        }
+        Ok(true)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,16 +20,19 @@ use timely::progress::Antichain;
 use timely::scheduling::Activator;
 
 use super::CommitError;
-use super::buffer::{Tables, Target, WholeTables};
-use super::chain::{CommitFile, keep_file};
-use super::directory::{head_path, record_path, staging_folder};
+use super::buffer::{Tables, Target};
+use super::chain::{Chain, ChainError, CommitFile, Live};
+use super::directory::{head_path, merged_staging, record_path, staging_folder};
 use super::durable;
-use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, Head, PartitionProgress};
-use super::state_files::StateFiles;
+use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, GENESIS, Head, PartitionProgress};
+use super::records::{Records, keep};
+use super::upkeep::UpkeepSettings;
+use super::upkeep::merger::{Merger, Upkept};
+use super::upkeep::sweeper::{Left, Sweeper};
 use crate::source::SourceProgress;
 
-/// Called with a commit's record and the time that it took.
-pub type Published = Arc<dyn Fn(&CommitRecord, Duration) + Send + Sync>;
+/// Called with a commit's record, the time that it took, and how many files exist now.
+pub type Published = Arc<dyn Fn(&CommitRecord, Duration, usize) + Send + Sync>;
 
 /// A point in the making of a commit, in order. A process may die before or after any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +47,18 @@ pub enum Step {
     Renamed,
     /// Their names have reached the disk.
     Settled,
+    /// Merged files that the commit adds have their names.
+    Merged,
     /// The record is there: from here on the commit exists.
     Published,
     /// `HEAD` names it.
     Headed,
     /// Its staging is gone.
     Cleared,
+    /// The files are removed that it had replaced.
+    Swept,
+    /// Its record and those before it are in archives, and the inventory is there.
+    Archived,
     /// What it publishes is sent, but not certain yet.
     Sent,
     /// It is certain, together with the outbox's progress.
@@ -58,15 +67,18 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Closed,
         Self::Staged,
         Self::Synced,
         Self::Renamed,
         Self::Settled,
+        Self::Merged,
         Self::Published,
         Self::Headed,
         Self::Cleared,
+        Self::Swept,
+        Self::Archived,
         Self::Sent,
         Self::Recorded,
     ];
@@ -93,10 +105,10 @@ pub struct CommitSettings {
     pub tick_interval: u64,
     /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
     pub grid_interval: u64,
-    /// Changes of a state table from which on it is written whole again, if they are as many as its rows.
-    pub whole_from_changes: u64,
-    /// The files of state rows that are there already, oldest first.
-    pub state_files: Vec<Arc<CommitFile>>,
+    /// What was there before.
+    pub existing: Existing,
+    /// How the directory is kept small.
+    pub upkeep: UpkeepSettings,
     /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
     /// with.
     pub discards: bool,
@@ -110,6 +122,24 @@ pub struct CommitSettings {
     pub steps: Steps,
     /// Told of the error that ends the run.
     pub failure: Arc<dyn Fn(CommitError) + Send + Sync>,
+}
+
+/// What there is already when a run begins.
+#[derive(Clone, Debug, Default)]
+pub struct Existing {
+    /// The files that exist.
+    pub live: Live,
+    /// The commit of the inventory.
+    pub inventory: u64,
+    /// The files that are gone since then, and in which commits.
+    pub gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
+}
+
+impl Existing {
+    /// At the end of a chain.
+    pub fn of(chain: &Chain) -> Self {
+        Self { live: chain.live().clone(), inventory: chain.inventory(), gone: chain.gone().to_vec() }
+    }
 }
 
 /// The last commit of a chain.
@@ -145,11 +175,18 @@ struct Ledger {
     last_id: u64,
     last_end_tick: u64,
     last_hash: Option<String>,
-    /// Where state rows are.
-    state_files: StateFiles,
+    /// The files that exist.
+    live: Live,
+    /// What keeps them few; none where nothing is written.
+    upkeep: Option<Upkeep>,
     /// Wakes the closing operator once the open commit is published.
     closer: Option<Activator>,
     failed: bool,
+}
+
+struct Upkeep {
+    merger: Merger,
+    sweeper: Sweeper,
 }
 
 struct Open {
@@ -174,16 +211,35 @@ pub fn commit<'scope>(
         last_end_tick: before.as_ref().map_or(0, |end| end.end_tick),
         last_hash: before.map(|end| end.hash),
         open: None,
-        state_files: StateFiles::new(settings.whole_from_changes),
+        live: settings.existing.live.clone(),
+        upkeep: None,
         closer: None,
         failed: false,
     }));
-    for commit in settings.state_files.chunk_by(|a, b| a.commit_id == b.commit_id) {
-        ledger.borrow_mut().state_files.add(commit.iter().cloned());
+    if scope.index() == 0 && !settings.discards {
+        let begun = upkeep(&settings, &tables, &ledger.borrow());
+        match begun {
+            Ok(upkeep) => ledger.borrow_mut().upkeep = Some(upkeep),
+            Err(error) => (settings.failure)(error),
+        }
     }
     let closes = close(scope, &settings, Rc::clone(&ledger), done, ends).broadcast();
-    let reports = write(&settings, tables, progress, (scope.index(), Rc::clone(&ledger)), closes);
+    let reports = write(&settings, tables, progress, scope.index(), closes);
     publish(settings, ledger, scope.peers(), reports);
+}
+
+/// Starts the upkeep, on worker 0, with the plan that the run before did not come to add.
+fn upkeep(settings: &CommitSettings, tables: &Tables, ledger: &Ledger) -> Result<Upkeep, CommitError> {
+    let mut merger = Merger::new(&settings.data, settings.upkeep.clone(), tables.specs());
+    if let Some(planned) = merger.unfinished(ledger.last_id) {
+        let record = Records::new(&settings.data).record(planned)?;
+        merger.begin(planned, record.end_tick.saturating_mul(settings.tick_interval), ledger.live.files())?;
+    }
+    let failure = Arc::clone(&settings.failure);
+    let (reached, gone) = ((settings.existing.inventory, ledger.last_id), settings.existing.gone.clone());
+    let steps = Arc::clone(&settings.steps);
+    let sweeper = Sweeper::start(&settings.data, settings.upkeep.clone(), reached, gone, steps, move |error| failure(error))?;
+    Ok(Upkeep { merger, sweeper })
 }
 
 /// Names the closing tick, on worker 0: at every interval, if the frontier has moved, and once more when all is over.
@@ -300,7 +356,7 @@ fn write<'scope>(
     settings: &CommitSettings,
     tables: Tables,
     progress: SourceProgress,
-    (worker, ledger): (usize, Rc<RefCell<Ledger>>),
+    worker: usize,
     closes: StreamVec<'scope, u64, Close>,
 ) -> StreamVec<'scope, u64, Report> {
     let settings = settings.clone();
@@ -308,9 +364,7 @@ fn write<'scope>(
         move |input, output| {
             input.for_each(|time, closes| {
                 for close in closes.drain(..) {
-                    // Worker 0 knows of all files.
-                    let whole = if worker == 0 { ledger.borrow().state_files.due() } else { WholeTables::new() };
-                    match write_one(&settings, &tables, worker, close, &whole) {
+                    match write_one(&settings, &tables, worker, close) {
                         Ok(files) => {
                             let report = Report { commit_id: close.commit_id, files, partitions: progress.at(close.end_tick) };
                             output.session(&time).give(report);
@@ -325,13 +379,7 @@ fn write<'scope>(
 
 /// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
 /// where the files went.
-fn write_one(
-    settings: &CommitSettings,
-    tables: &Tables,
-    worker: usize,
-    close: Close,
-    whole: &WholeTables,
-) -> Result<Vec<CommittedFile>, CommitError> {
+fn write_one(settings: &CommitSettings, tables: &Tables, worker: usize, close: Close) -> Result<Vec<CommittedFile>, CommitError> {
     if settings.discards {
         tables.discard(close.end_tick);
         return Ok(Vec::new());
@@ -341,28 +389,12 @@ fn write_one(
     let staging = staging_folder(data, close.commit_id, worker);
     std::fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
     let target = Target { staging: &staging, commit_id: close.commit_id, worker, end_tick: close.end_tick };
-    let files = tables.write(target, data, whole)?;
+    let files = tables.write(target)?;
     let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
     reached(Step::Staged);
     durable::sync(data, &staged)?;
     reached(Step::Synced);
-
-    let mut folders = std::collections::BTreeSet::new();
-    for (file, staged) in files.iter().zip(&staged) {
-        let path = data.join(&file.path);
-        let folder = path.parent().unwrap_or(data).to_owned();
-        if folders.insert(folder.clone()) {
-            std::fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
-        }
-        std::fs::rename(staged, &path).map_err(CommitError::file("renaming", path))?;
-    }
-    reached(Step::Renamed);
-    // A new date folder is a name in its table's folder, and that one a name in the data directory.
-    folders.extend(folders.clone().iter().filter_map(|folder| folder.parent().map(Path::to_owned)));
-    if !files.is_empty() {
-        folders.insert(data.to_owned());
-    }
-    durable::sync(data, &folders.into_iter().collect::<Vec<_>>())?;
+    durable::rename_all(data, &staging, files.iter().map(|file| file.path.as_str()), || reached(Step::Renamed))?;
     reached(Step::Settled);
     Ok(files)
 }
@@ -390,35 +422,12 @@ fn publish(settings: CommitSettings, ledger: Rc<RefCell<Ledger>>, peers: usize, 
 }
 
 fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usize) {
-    let published = record_of(settings, ledger, &open, peers).and_then(|record| {
-        if settings.discards {
-            return Ok(record);
-        }
-        let failed = |cause| CommitError::Record { commit_id: record.commit_id, cause };
-        let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
-        durable::publish(&record_path(&settings.data, record.commit_id), &text)?;
-        let reached = |step| (settings.steps)(step, record.commit_id);
-        reached(Step::Published);
-        let head = Head { commit_id: record.commit_id, hash: record.hash.clone() };
-        durable::replace(&head_path(&settings.data), &serde_json::to_vec(&head).map_err(failed)?)?;
-        reached(Step::Headed);
-        // Only now: until the record was there, its folders told where files had gone.
-        for staging in (0..peers).map(|worker| staging_folder(&settings.data, record.commit_id, worker)) {
-            std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
-        }
-        reached(Step::Cleared);
-        Ok(record)
-    });
+    let published = upkept(settings, ledger, open.close.commit_id)
+        .and_then(|upkept| record_of(settings, ledger, &open, upkept, peers))
+        .and_then(|record| make_known(settings, record, peers))
+        .and_then(|record| go_on(settings, ledger, record));
     match published {
-        Ok(record) => {
-            ledger.last_id = record.commit_id;
-            ledger.last_end_tick = open.close.end_tick;
-            let files = record.files.iter().filter(|file| file.role == FileRole::State && !settings.discards);
-            // Their paths are ours, so all of them can be kept.
-            ledger.state_files.add(files.filter_map(|file| keep_file(file.clone(), record.commit_id).ok().map(Arc::new)));
-            (settings.published)(&record, open.began.elapsed());
-            ledger.last_hash = Some(record.hash);
-        }
+        Ok(record) => (settings.published)(&record, open.began.elapsed(), ledger.live.files().len()),
         Err(error) => {
             ledger.failed = true;
             (settings.failure)(error);
@@ -426,8 +435,61 @@ fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usi
     }
 }
 
-fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, peers: usize) -> Result<CommitRecord, CommitError> {
-    let mut files: Vec<_> = open.reports.iter().flat_map(|report| report.files.iter().cloned()).collect();
+/// What a commit adds that was merged, under its names.
+fn upkept(settings: &CommitSettings, ledger: &mut Ledger, commit_id: u64) -> Result<Upkept, CommitError> {
+    let Some(upkeep) = &mut ledger.upkeep else { return Ok(Upkept::default()) };
+    let upkept = upkeep.merger.take(commit_id)?;
+    if !upkept.files.is_empty() {
+        let staging = merged_staging(&settings.data, commit_id);
+        durable::rename_all(&settings.data, &staging, upkept.files.iter().map(|file| file.path.as_str()), || {})?;
+        (settings.steps)(Step::Merged, commit_id);
+    }
+    Ok(upkept)
+}
+
+/// Publishes the record: from then on the commit exists.
+fn make_known(settings: &CommitSettings, record: CommitRecord, peers: usize) -> Result<CommitRecord, CommitError> {
+    if settings.discards {
+        return Ok(record);
+    }
+    let (data, commit_id) = (settings.data.as_path(), record.commit_id);
+    let failed = |cause| CommitError::Record { commit_id, cause };
+    let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
+    durable::publish(&record_path(data, commit_id), &text)?;
+    let reached = |step| (settings.steps)(step, commit_id);
+    reached(Step::Published);
+    let head = Head { commit_id, hash: record.hash.clone() };
+    durable::replace(&head_path(data), &serde_json::to_vec(&head).map_err(failed)?)?;
+    reached(Step::Headed);
+    // Only now: until the record was there, its folders told where files had gone.
+    let merged = Some(merged_staging(data, commit_id)).filter(|staging| staging.exists());
+    for staging in (0..peers).map(|worker| staging_folder(data, commit_id, worker)).chain(merged) {
+        std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
+    }
+    reached(Step::Cleared);
+    Ok(record)
+}
+
+/// Takes note of a commit, and plans behind it if it is time.
+fn go_on(settings: &CommitSettings, ledger: &mut Ledger, record: CommitRecord) -> Result<CommitRecord, CommitError> {
+    ledger.last_id = record.commit_id;
+    ledger.last_end_tick = record.end_tick;
+    ledger.last_hash = Some(record.hash.clone());
+    let Some(upkeep) = &mut ledger.upkeep else { return Ok(record) };
+    let path = || record_path(&settings.data, record.commit_id);
+    let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };
+    let gone = ledger.live.apply(&keep(record.clone()).map_err(damaged)?);
+    upkeep.sweeper.tell(Left { commit_id: record.commit_id, gone });
+    if upkeep.merger.is_due(record.commit_id) {
+        let end = record.end_tick.saturating_mul(settings.tick_interval);
+        upkeep.merger.begin(record.commit_id, end, ledger.live.files())?;
+    }
+    Ok(record)
+}
+
+fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, upkept: Upkept, peers: usize) -> Result<CommitRecord, CommitError> {
+    let reported = open.reports.iter().flat_map(|report| report.files.iter().cloned());
+    let mut files: Vec<_> = reported.chain(upkept.files).collect();
     files.sort();
     let partitions = open.reports.iter().flat_map(|report| report.partitions.iter().cloned());
     let partitions: BTreeMap<_, _> = partitions.map(|partition| ((partition.topic.clone(), partition.partition), partition)).collect();
@@ -440,6 +502,8 @@ fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, peers: usi
         grid_interval_ns: settings.grid_interval,
         workers: u32::try_from(peers).unwrap_or(u32::MAX),
         files,
+        replaced: upkept.replaced,
+        dropped: upkept.dropped,
         partitions: partitions.into_values().collect(),
         previous_hash: ledger.last_hash.clone().unwrap_or_else(|| GENESIS.to_owned()),
         hash: String::new(),

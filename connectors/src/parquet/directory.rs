@@ -3,11 +3,11 @@
 //! ```text
 //!  <data>/
 //!    LOCK                                     held by the one process that writes
-//!    commits/<n>.json                         what exists
+//!    commits/                                 what exists: see `records`
 //!    HEAD                                     the last commit, so that a tail that was cut off is seen
 //!    staging/                                 what is being written
 //!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet
-//!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet
+//!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged.parquet
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -84,9 +84,7 @@ impl DataDirectory {
             let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
             // Staging of a commit that was published stays behind if the process dies before it is removed.
             if commit_id.is_some_and(|commit_id| commit_id > last) {
-                for name in [name.to_owned(), whole_name(commit_id.unwrap_or(0))] {
-                    self.remove_renamed(&staged, &format!("{name}.parquet"))?;
-                }
+                self.remove_renamed(&staged, &format!("{name}.parquet"))?;
             }
             remove_folder(&staged)?;
         }
@@ -160,14 +158,20 @@ pub(super) fn staging_folder(data: &Path, commit_id: u64, worker: usize) -> Path
     data.join(STAGING).join(format!("{commit_id}-{worker}"))
 }
 
-/// What the file of a whole table is called, without its extension.
-fn whole_name(commit_id: u64) -> String {
-    format!("{commit_id}-whole")
+/// What a commit's merged files are called, and the folder that they are staged in.
+fn merged_name(commit_id: u64) -> String {
+    format!("{commit_id}-merged")
 }
 
-/// The name of the file of a whole state table, which the first worker writes.
-pub(super) fn whole_file(table: &str, date: Date, commit_id: u64) -> String {
-    format!("{table}/date={date}/{}.parquet", whole_name(commit_id))
+/// The folder that a commit's merged files are written into, before they have their names.
+pub(super) fn merged_staging(data: &Path, commit_id: u64) -> PathBuf {
+    data.join(STAGING).join(merged_name(commit_id))
+}
+
+/// The name of a merged file in the folder of one of the files that it is made of.
+pub(super) fn merged_file(beside: &str, commit_id: u64) -> String {
+    let folder = beside.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/{}.parquet", merged_name(commit_id))
 }
 
 /// The name of a file below the data directory.

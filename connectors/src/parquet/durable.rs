@@ -1,6 +1,8 @@
 //! Making files reach the disk before anybody is told of them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::CommitError;
@@ -35,7 +37,7 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     fs::remove_file(&draft).map_err(CommitError::file("removing", &draft))?;
     match linked {
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(CommitError::Published { path: path.to_owned() }),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(CommitError::Published { path: path.to_owned() }),
         Err(error) => return Err(CommitError::file("publishing", path)(error)),
     }
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(CommitError::file("syncing", folder))
@@ -46,6 +48,44 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     fs::rename(&draft, path).map_err(CommitError::file("renaming", path))
+}
+
+/// Gives staged files their names, and makes those durable. `renamed` is called between the two.
+pub(super) fn rename_all<'a>(
+    data: &Path,
+    staging: &Path,
+    paths: impl Iterator<Item = &'a str>,
+    renamed: impl FnOnce(),
+) -> Result<(), CommitError> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        rename(&staging.join(path), &data.join(path))?;
+        folders.extend(data.join(path).parent().map(Path::to_owned));
+    }
+    renamed();
+    // A new date folder is a name in its table's folder, and that one a name in the data directory.
+    folders.extend(folders.clone().iter().filter_map(|folder| folder.parent().map(Path::to_owned)));
+    if !folders.is_empty() {
+        folders.insert(data.to_owned());
+    }
+    sync(data, &folders.into_iter().collect::<Vec<_>>())
+}
+
+/// How often a folder is made that is not there, or is removed at the same time because it was empty.
+const ATTEMPTS: usize = 8;
+
+fn rename(from: &Path, to: &Path) -> Result<(), CommitError> {
+    let folder = to.parent().unwrap_or(to);
+    let mut attempt = 1;
+    loop {
+        match fs::rename(from, to) {
+            Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => {
+                fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
+                attempt += 1;
+            }
+            result => return result.map_err(CommitError::file("renaming", to)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@
 //! - What was committed can be read back: [`chain`] is the chain of records, and [`reader`] the current rows of a table at
 //!   its end, which is where a restart goes on.
 //!
-//! - A restart takes as long as the state is large: once the changes of a state table or checkpoint are as many as its rows, or
-//!   their files too many, a commit holds the whole table again, and nothing older is read.
+//! - A directory stays small, and a restart takes as long as the state is large: [`upkeep`] merges files, writes state tables
+//!   whole, lets go what is older than its retention, and archives records.
 //!
-//! Files: [`record`] is the record, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
+//! Files: [`record`] is the record, [`records`] where it is kept, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
 //! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
 
 pub mod buffer;
@@ -31,7 +31,8 @@ mod durable;
 pub mod file;
 pub mod reader;
 pub mod record;
-mod state_files;
+pub mod records;
+pub mod upkeep;
 mod writer;
 
 use std::path::PathBuf;
@@ -85,6 +86,12 @@ pub enum CommitError {
     /// What was committed before cannot be read.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),
+    /// Merging ended in a panic.
+    #[error("merging files of {path} ended in a panic: please report it with the data directory")]
+    Merging {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The directory is not one of ours.
     #[error("{path} holds files but no commits of headwater: give an empty directory with --data")]
     Foreign {

@@ -3,12 +3,17 @@
 //! `commits/<n>.json` lists the files that commit `n` added, with their rows, bytes and SHA-256, and for every partition
 //! where reading goes on. Records are chained: each holds its predecessor's hash, so that no commit can be removed or
 //! changed unseen; [`Head`] names the last one. `committed_at` is outside the hash: it is the one thing that differs when a run is repeated.
+//!
+//! What exists at a commit is what it and those before it added, without what any of them `replaced` (its rows are in files that
+//! the same commit adds) or `dropped` (its rows are older than the table's retention).
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What `previous_hash` is in the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -33,6 +38,10 @@ pub struct CommitRecord {
     pub workers: u32,
     /// The files it adds, ordered by path.
     pub files: Vec<CommittedFile>,
+    /// The paths of files of earlier commits whose rows are in files that this one adds, ordered.
+    pub replaced: Vec<String>,
+    /// The paths of files of earlier commits whose rows are let go: older than their table's retention. Ordered.
+    pub dropped: Vec<String>,
     /// Where reading goes on, ordered by topic and partition.
     pub partitions: Vec<PartitionProgress>,
     /// The hash of the commit before, [`GENESIS`] for the first.
@@ -55,20 +64,32 @@ pub enum FileRole {
     History,
 }
 
+/// What a file holds that was made of others: the rows of a range of commits, none of them its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merged {
+    /// The first commit.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// Of rows of a state table: whether these are all its rows as of the last commit, so that nothing older counts.
+    pub whole: bool,
+}
+
 /// One Parquet file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommittedFile {
     /// The path below the data directory, with `/` between its parts:
-    /// `<table>/date=YYYY-MM-DD/<commit>-<worker>.parquet`.
+    /// `<table>/date=YYYY-MM-DD/<commit>-<worker>.parquet`, or `<commit>-merged.parquet`.
     pub path: String,
     /// The table, without `_history`.
     pub table: String,
     /// Which of the table's data sets.
     pub role: FileRole,
-    /// Of a state table's file that holds the whole table: the commit whose rows it holds, of all keys. What earlier files
-    /// say is in it. Always written: workers of other processes are told in a form without names.
-    pub whole: Option<u64>,
+    /// Of a file that was made of others: whose rows it holds. Always written: workers of other processes are told in a form
+    /// without names.
+    pub merged: Option<Merged>,
     /// How many rows.
     pub rows: u64,
     /// How many bytes.
@@ -96,6 +117,30 @@ pub struct PartitionProgress {
     pub audit_hash: String,
 }
 
+/// What exists at a commit, so that the records up to it need not be read: `commits/<n>.files.json`. It follows from them, and
+/// is written anew now and then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    /// The layout's version.
+    pub format_version: u32,
+    /// The commit's record.
+    pub record: CommitRecord,
+    /// All files that exist, in the order of the commits that added them, each with that commit.
+    pub files: Vec<(u64, CommittedFile)>,
+    /// By table (a history under its own name): the last commit of which something was dropped.
+    pub dropped: BTreeMap<String, u64>,
+    /// SHA-256 over the JSON of all that with `hash` empty.
+    pub hash: String,
+}
+
+impl Inventory {
+    /// The hash that it should have.
+    pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
+        Ok(hex(&Sha256::digest(serde_json::to_vec(&Self { hash: String::new(), ..self.clone() })?)))
+    }
+}
+
 /// The end of the chain, as it was published last: so that a tail that was cut off is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,9 +159,9 @@ impl CommitRecord {
         Ok(hex(&Sha256::digest(serde_json::to_vec(&content)?)))
     }
 
-    /// How many rows it adds, over all files.
+    /// How many rows it adds, over all files. Rows that were merged are not new.
     pub fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
+        self.files.iter().filter(|file| file.merged.is_none()).map(|file| file.rows).sum()
     }
 }
 

@@ -30,41 +30,53 @@ pub(super) struct Written {
 
 /// The column that a history or a state file has behind the table's own: +1 for what is, -1 for what was.
 pub(super) const CHANGE: &str = "change";
+/// The column that a history has behind that: the tick of the change. A key has at most one row that went and one that came in
+/// a tick.
+pub(super) const TICK: &str = "tick";
 /// The last column of every file.
 pub(super) const COMMIT_ID: &str = "commit_id";
 
-/// Rows that are on their way into a file, with their changes where the table has them.
+/// Rows that are on their way into a file.
 pub(super) struct FileRows<'a, R> {
     pub(super) rows: Vec<&'a R>,
+    /// Their changes, in histories and of state.
     pub(super) changes: Option<Vec<i32>>,
-    /// The commits that the rows are of, if it is not the file's own.
-    pub(super) commits: Option<Vec<i64>>,
+    /// The ticks of the changes, in histories.
+    pub(super) ticks: Option<Vec<i64>>,
 }
 
-/// Writes a file of rows, which must be in the order of their keys.
-pub(super) fn write<R: TableRow>(path: &Path, commit_id: u64, content: &FileRows<'_, R>) -> Result<Written, CommitError> {
+/// Writes a file of a commit's rows, which must be in the order of their keys.
+pub(super) fn write<R: TableRow>(path: &Path, commit_id: u64, content: FileRows<'_, R>) -> Result<Written, CommitError> {
     let batch = batch(commit_id, content).map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })?;
+    write_batch(path, &R::SPEC, &batch)
+}
+
+/// Writes a file of rows as they are.
+pub(super) fn write_batch(path: &Path, spec: &TableSpec, batch: &RecordBatch) -> Result<Written, CommitError> {
     let file = File::create(path).map_err(CommitError::file("creating", path))?;
     let parquet = |cause| CommitError::Parquet { path: path.to_owned(), cause };
-    let properties = properties(&R::SPEC, &batch);
+    let properties = properties(spec, batch);
     let mut writer = ArrowWriter::try_new(Hashing::new(file), batch.schema(), Some(properties)).map_err(parquet)?;
-    writer.write(&batch).map_err(parquet)?;
+    writer.write(batch).map_err(parquet)?;
     let hashing = writer.into_inner().map_err(parquet)?;
     let (bytes, sha256) = hashing.finish().map_err(CommitError::file("writing", path))?;
-    Ok(Written { rows: content.rows.len() as u64, bytes, sha256 })
+    Ok(Written { rows: batch.num_rows() as u64, bytes, sha256 })
 }
 
-fn batch<R: TableRow>(commit_id: u64, content: &FileRows<'_, R>) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn batch<R: TableRow>(commit_id: u64, content: FileRows<'_, R>) -> Result<RecordBatch, arrow::error::ArrowError> {
     let mut fields = R::fields();
     let mut columns = R::columns(content.rows.iter().copied());
-    if let Some(changes) = &content.changes {
+    if let Some(changes) = content.changes {
         fields.push(Field::new(CHANGE, DataType::Int32, false));
-        columns.push(Arc::new(Int32Array::from(changes.clone())) as ArrayRef);
+        columns.push(Arc::new(Int32Array::from(changes)) as ArrayRef);
+    }
+    if let Some(ticks) = content.ticks {
+        fields.push(Field::new(TICK, DataType::Int64, false));
+        columns.push(Arc::new(Int64Array::from(ticks)));
     }
     let commit_id = i64::try_from(commit_id).unwrap_or(i64::MAX);
     fields.push(Field::new(COMMIT_ID, DataType::Int64, false));
-    let commits = content.commits.clone().unwrap_or_else(|| vec![commit_id; content.rows.len()]);
-    columns.push(Arc::new(Int64Array::from(commits)));
+    columns.push(Arc::new(Int64Array::from(vec![commit_id; content.rows.len()])));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 

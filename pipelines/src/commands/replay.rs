@@ -140,7 +140,7 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
 
 /// What a replay of a whole run follows: it reads what the run had read, closes commits where it did, and ends where it did.
 fn repeat(data: &Path, ignore_remap: bool) -> anyhow::Result<Replay> {
-    let chain = Chain::open(data, None)?;
+    let chain = Chain::open_whole(data)?;
     let last = chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
     let mut ends = BTreeMap::new();
     for partition in &last.partitions {

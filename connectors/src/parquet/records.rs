@@ -1,0 +1,323 @@
+//! Records of commits, wherever they are: each in a file of its own, or many in an archive.
+//!
+//! ```text
+//!  commits/<n>.json                    the newest commits' records
+//!  commits/<first>-<last>.jsonl.zst    the records of older ones, a line each
+//!  commits/<n>.files.json              the inventory of what existed at commit n
+//! ```
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::chain::{ChainError, Commit, CommitFile};
+use super::directory::{head_path, record_path};
+use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Head, Inventory};
+
+const ARCHIVE: &str = ".jsonl.zst";
+const INVENTORY: &str = ".files.json";
+/// How often the folder is listed again when something that was in it has gone meanwhile.
+const LISTINGS: usize = 8;
+
+/// Reads records.
+#[derive(Clone, Debug)]
+pub struct Records {
+    data: PathBuf,
+    /// The archive that was read last.
+    opened: Option<Arc<Opened>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    archive: Archive,
+    lines: Vec<String>,
+}
+
+/// The records of a range of commits in one file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Archive {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) path: PathBuf,
+}
+
+/// What the folder of records holds.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Commits with a record of their own, in order.
+    pub(super) records: Vec<u64>,
+    /// Archives, in order.
+    pub(super) archives: Vec<Archive>,
+    /// Commits with an inventory, in order.
+    pub(super) inventories: Vec<u64>,
+}
+
+impl Listing {
+    pub(super) fn read(data: &Path) -> Result<Self, ChainError> {
+        let any = record_path(data, 1);
+        let folder = any.parent().unwrap_or(data);
+        let unreadable = |cause| ChainError::Unreadable { path: folder.to_owned(), cause };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(cause) => return Err(unreadable(cause)),
+        };
+        let mut listing = Self::default();
+        for entry in entries {
+            let path = entry.map_err(unreadable)?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if let Some(range) = name.strip_suffix(ARCHIVE) {
+                let Some((first, last)) = range.split_once('-') else { continue };
+                let (Ok(first), Ok(last)) = (first.parse(), last.parse()) else { continue };
+                listing.archives.push(Archive { first, last, path });
+            } else if let Some(commit_id) = name.strip_suffix(INVENTORY) {
+                listing.inventories.extend(commit_id.parse::<u64>());
+            } else if let Some(commit_id) = name.strip_suffix(".json") {
+                listing.records.extend(commit_id.parse::<u64>());
+            }
+        }
+        listing.records.sort_unstable();
+        listing.archives.sort();
+        listing.inventories.sort_unstable();
+        Ok(listing)
+    }
+
+    fn last(&self) -> u64 {
+        self.records.last().copied().max(self.archives.iter().map(|archive| archive.last).max()).unwrap_or(0)
+    }
+}
+
+/// The path of an archive.
+pub(super) fn archive_path(data: &Path, first: u64, last: u64) -> PathBuf {
+    record_path(data, 0).with_file_name(format!("{first}-{last}{ARCHIVE}"))
+}
+
+/// The path of an inventory.
+pub fn inventory_path(data: &Path, commit_id: u64) -> PathBuf {
+    record_path(data, 0).with_file_name(format!("{commit_id}{INVENTORY}"))
+}
+
+impl Records {
+    /// The records of a data directory.
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.to_owned(), opened: None }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The greatest number among the records. They are published in order, so all before it must be there too.
+    pub fn last(&self) -> Result<u64, ChainError> {
+        Listing::read(&self.data).map(|listing| listing.last())
+    }
+
+    /// Reads one commit: its record's own hash is checked, its place in the chain is not. None if there is no such record.
+    pub fn read(&mut self, commit_id: u64) -> Result<Option<Commit>, ChainError> {
+        let Some(record) = self.find(commit_id)? else { return Ok(None) };
+        let damaged = |cause| ChainError::Damaged { path: record_path(&self.data, commit_id), cause, before: commit_id.saturating_sub(1) };
+        keep(record).map(Some).map_err(damaged)
+    }
+
+    /// The record of a commit that there must be.
+    pub(super) fn record(&mut self, commit_id: u64) -> Result<CommitRecord, ChainError> {
+        let path = record_path(&self.data, commit_id);
+        self.find(commit_id)?.ok_or(ChainError::Unreadable { path, cause: ErrorKind::NotFound.into() })
+    }
+
+    fn find(&mut self, commit_id: u64) -> Result<Option<CommitRecord>, ChainError> {
+        if let Some(record) = self.in_opened(commit_id) {
+            return record.map(Some);
+        }
+        for _ in 0..LISTINGS {
+            let path = record_path(&self.data, commit_id);
+            match fs::read(&path) {
+                Ok(text) => return proved(&path, &text, commit_id).map(Some),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(cause) => return Err(ChainError::Unreadable { path, cause }),
+            }
+            if !self.may_be_archived(commit_id) {
+                return Ok(None);
+            }
+            let archives = Listing::read(&self.data)?.archives;
+            let Some(archive) = archives.into_iter().find(|archive| (archive.first..=archive.last).contains(&commit_id)) else {
+                return Ok(None);
+            };
+            // Archives are joined to greater ones; then there is another.
+            if self.open(archive)? {
+                return self.in_opened(commit_id).transpose();
+            }
+        }
+        Ok(None)
+    }
+
+    /// A record behind the one that `HEAD` names is in no archive. So to look whether there is a next commit lists no folder.
+    fn may_be_archived(&self, commit_id: u64) -> bool {
+        let head = fs::read(head_path(&self.data)).ok().and_then(|text| serde_json::from_slice::<Head>(&text).ok());
+        head.is_none_or(|head| commit_id <= head.commit_id)
+    }
+
+    fn in_opened(&self, commit_id: u64) -> Option<Result<CommitRecord, ChainError>> {
+        let opened = self.opened.as_ref()?;
+        let index = commit_id.checked_sub(opened.archive.first)?;
+        let line = opened.lines.get(usize::try_from(index).ok()?)?;
+        Some(proved(&opened.archive.path, line.as_bytes(), commit_id))
+    }
+
+    /// Reads an archive; whether it was there.
+    fn open(&mut self, archive: Archive) -> Result<bool, ChainError> {
+        let Some(lines) = archive.lines()? else { return Ok(false) };
+        self.opened = Some(Arc::new(Opened { archive, lines }));
+        Ok(true)
+    }
+
+    /// The newest inventory, if there is one.
+    pub(super) fn inventory(&self) -> Result<Option<Inventory>, ChainError> {
+        for _ in 0..LISTINGS {
+            let Some(commit_id) = Listing::read(&self.data)?.inventories.last().copied() else { return Ok(None) };
+            let path = inventory_path(&self.data, commit_id);
+            match fs::read(&path) {
+                Ok(text) => return inventory(&path, &text, commit_id).map(Some),
+                // A newer one has taken its place.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(cause) => return Err(ChainError::Unreadable { path, cause }),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Archive {
+    /// The records, a line each; none if the file is not there.
+    pub(super) fn lines(&self) -> Result<Option<Vec<String>>, ChainError> {
+        let damaged = |cause: String| ChainError::Damaged { path: self.path.clone(), cause, before: self.first - 1 };
+        let packed = match fs::read(&self.path) {
+            Ok(packed) => packed,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(ChainError::Unreadable { path: self.path.clone(), cause }),
+        };
+        let text = zstd::decode_all(packed.as_slice()).map_err(|error| damaged(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|error| damaged(error.to_string()))?;
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        if lines.len() as u64 != self.last + 1 - self.first {
+            return Err(damaged(format!("it has {} records, and its name says {}", lines.len(), self.last + 1 - self.first)));
+        }
+        Ok(Some(lines))
+    }
+}
+
+fn inventory(path: &Path, text: &[u8], commit_id: u64) -> Result<Inventory, ChainError> {
+    let damaged = |problem: String| ChainError::Inventory { path: path.to_owned(), problem };
+    let inventory: Inventory = serde_json::from_slice(text).map_err(|error| match newer_version(text) {
+        Some(found) => ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION },
+        None => damaged(error.to_string()),
+    })?;
+    check(&inventory.record, commit_id).map_err(damaged)?;
+    let expected = inventory.expected_hash().map_err(|error| damaged(error.to_string()))?;
+    if inventory.hash != expected {
+        return Err(damaged(format!("its hash is {}, but what it says has the hash {expected}", inventory.hash)));
+    }
+    Ok(inventory)
+}
+
+fn proved(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, ChainError> {
+    let record = parse(path, text, commit_id)?;
+    let checked = check(&record, commit_id);
+    checked.map(|()| record).map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause, before: commit_id.saturating_sub(1) })
+}
+
+/// The version that a text says it has, if it is not this program's.
+fn newer_version(text: &[u8]) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format_version: u64,
+    }
+    let version = serde_json::from_slice::<Version>(text).ok()?.format_version;
+    (version != u64::from(FORMAT_VERSION)).then_some(version)
+}
+
+fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, ChainError> {
+    let parsed = serde_json::from_slice::<CommitRecord>(text);
+    // A layout from the future need not parse: its version explains more than the first field that is strange.
+    let version = match &parsed {
+        Ok(record) => Some(u64::from(record.format_version)).filter(|version| *version != u64::from(FORMAT_VERSION)),
+        Err(_) => newer_version(text),
+    };
+    if let Some(found) = version {
+        return Err(ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION });
+    }
+    let before = commit_id.saturating_sub(1);
+    parsed.map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before })
+}
+
+fn check(record: &CommitRecord, commit_id: u64) -> Result<(), String> {
+    if record.commit_id != commit_id {
+        return Err(format!("it says that it is commit {}", record.commit_id));
+    }
+    let expected = record.expected_hash().map_err(|error| error.to_string())?;
+    if record.hash != expected {
+        return Err(format!("its hash is {}, but what it says has the hash {expected}", record.hash));
+    }
+    Ok(())
+}
+
+/// A record whose hashes are right, with its files where they can be.
+pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
+    let commit_id = record.commit_id;
+    let files = record.files.into_iter().map(|file| keep_file(file, commit_id).map(Arc::new)).collect::<Result<_, _>>()?;
+    Ok(Commit {
+        commit_id,
+        first_tick: record.first_tick,
+        end_tick: record.end_tick,
+        tick_interval: record.tick_interval_ns,
+        grid_interval: record.grid_interval_ns,
+        committed_at: record.committed_at.parse().ok(),
+        hash: record.hash,
+        previous_hash: record.previous_hash,
+        partitions: record.partitions,
+        files,
+        replaced: record.replaced,
+        dropped: record.dropped,
+    })
+}
+
+/// A file must lie in a date folder below the data directory.
+pub(super) fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
+    let parts = Path::new(&file.path).components().map(|part| match part {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    let date = match parts.collect::<Option<Vec<_>>>().as_deref() {
+        Some([_, folder, _]) => folder.strip_prefix("date=").map(|date| date.parse().ok()),
+        _ => None,
+    };
+    let Some(date) = date else {
+        return Err(format!("the path {:?} is not of the form <table>/date=YYYY-MM-DD/<file>", file.path));
+    };
+    let CommittedFile { path, table, role, merged, rows, bytes, sha256 } = file;
+    Ok(CommitFile { commit_id, table: table.into(), role, merged, path: path.into(), date, rows, bytes, sha256: sha256.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet::record::FileRole;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_refused() {
+        for path in ["../etc/passwd", "/balances/date=2026-01-01/x", "balances/2026-01-01/x", "balances/date=2026-01-01/../x", "x"] {
+            let file = CommittedFile {
+                path: path.to_owned(),
+                table: "balances".to_owned(),
+                role: FileRole::State,
+                merged: None,
+                rows: 1,
+                bytes: 1,
+                sha256: String::new(),
+            };
+            assert!(keep_file(file, 1).is_err(), "{path}");
+        }
+    }
+}

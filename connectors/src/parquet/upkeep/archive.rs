@@ -1,0 +1,215 @@
+//! The records of old commits in few files, and the inventory from which a chain is opened.
+//!
+//! In this order, so that a process may die anywhere: the archive, the inventory, then what both make superfluous goes.
+//! Archives that are no longer than the new one are joined with it: so there are few, and each record is rewritten seldom.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::parquet::CommitError;
+use crate::parquet::chain::{ChainError, Live};
+use crate::parquet::commit::{Step, Steps};
+use crate::parquet::directory::record_path;
+use crate::parquet::durable;
+use crate::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Inventory};
+use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory_path, keep, keep_file};
+
+const LEVEL: i32 = 3;
+
+/// Archives all records up to a commit that have none yet, and writes the inventory of that commit.
+pub(super) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), CommitError> {
+    let listing = Listing::read(data)?;
+    let before = listing.archives.iter().map(|archive| archive.last).filter(|last| *last <= end).max().unwrap_or(0);
+    if before < end {
+        let joined = to_join(&listing.archives, before, end);
+        let first = joined.first().map_or(before + 1, |archive| archive.first);
+        let mut lines = Vec::new();
+        for archive in &joined {
+            lines.extend(archive.lines()?.unwrap_or_default());
+        }
+        for commit_id in before + 1..=end {
+            lines.push(line(data, commit_id)?);
+        }
+        let mut text = lines.join("\n").into_bytes();
+        text.push(b'\n');
+        let path = archive_path(data, first, end);
+        let packed = zstd::encode_all(text.as_slice(), LEVEL).map_err(CommitError::file("packing", &path))?;
+        durable::publish(&path, &packed)?;
+    }
+    inventory(data, end)?;
+    steps(Step::Archived, end);
+    tidy(data)
+}
+
+/// The archives that a new one takes in: from the last one back, as long as they are no longer than what there is already.
+fn to_join(archives: &[Archive], before: u64, end: u64) -> Vec<Archive> {
+    let mut joined: Vec<Archive> = Vec::new();
+    let mut first = before + 1;
+    for archive in archives.iter().rev().filter(|archive| archive.last <= before) {
+        if archive.last + 1 != first || archive.last + 1 - archive.first > end + 1 - first {
+            break;
+        }
+        first = archive.first;
+        joined.push(archive.clone());
+    }
+    joined.reverse();
+    joined
+}
+
+/// A record as one line. It was proved when it was published, and is proved again when it is read.
+fn line(data: &Path, commit_id: u64) -> Result<String, CommitError> {
+    let path = record_path(data, commit_id);
+    let text = fs::read(&path).map_err(|cause| ChainError::Unreadable { path: path.clone(), cause })?;
+    let failed = |cause| CommitError::Record { commit_id, cause };
+    let record: CommitRecord = serde_json::from_slice(&text).map_err(failed)?;
+    serde_json::to_string(&record).map_err(failed)
+}
+
+/// Writes what existed at a commit: what the inventory before it says, and the records since.
+fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
+    let path = inventory_path(data, end);
+    if path.exists() {
+        return Ok(());
+    }
+    let mut records = Records::new(data);
+    let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: end - 1 };
+    let (mut live, first) = match records.inventory()? {
+        Some(inventory) => {
+            let files = inventory.files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(std::sync::Arc::new));
+            (Live::new(files.collect::<Result<_, _>>().map_err(damaged)?, inventory.dropped), inventory.record.commit_id + 1)
+        }
+        None => (Live::default(), 1),
+    };
+    let mut last = None;
+    for commit_id in first..=end {
+        let record = records.record(commit_id)?;
+        live.apply(&keep(record.clone()).map_err(damaged)?);
+        last = Some(record);
+    }
+    let Some(record) = last else { return Ok(()) };
+    let files = live.files().iter().map(|file| {
+        let described = CommittedFile {
+            path: file.path.to_string(),
+            table: file.table.to_string(),
+            role: file.role,
+            merged: file.merged,
+            rows: file.rows,
+            bytes: file.bytes,
+            sha256: file.sha256.to_string(),
+        };
+        (file.commit_id, described)
+    });
+    let failed = |cause| CommitError::Record { commit_id: end, cause };
+    let mut inventory =
+        Inventory { format_version: FORMAT_VERSION, record, files: files.collect(), dropped: live.dropped().clone(), hash: String::new() };
+    inventory.hash = inventory.expected_hash().map_err(failed)?;
+    durable::publish(&path, &serde_json::to_vec(&inventory).map_err(failed)?)
+}
+
+/// Removes the records that are in archives, the archives that are in greater ones, and inventories that have a newer one.
+fn tidy(data: &Path) -> Result<(), CommitError> {
+    let listing = Listing::read(data)?;
+    let is_in = |first: u64, last: u64, archive: &Archive| archive.first <= first && last <= archive.last;
+    let records = listing.records.iter().filter(|id| listing.archives.iter().any(|archive| is_in(**id, **id, archive)));
+    let records = records.map(|commit_id| record_path(data, *commit_id));
+    let archives = listing.archives.iter();
+    let archives =
+        archives.filter(|small| listing.archives.iter().any(|archive| archive != *small && is_in(small.first, small.last, archive)));
+    let inventories = listing.inventories.iter().rev().skip(1).map(|commit_id| inventory_path(data, *commit_id));
+    for path in records.chain(archives.map(|archive| archive.path.clone())).chain(inventories) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(CommitError::file("removing", path)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::parquet::chain::Chain;
+    use crate::parquet::directory::head_path;
+    use crate::parquet::record::{FileRole, GENESIS, Head};
+
+    /// Commits of a file each; every fifth one takes the place of the four before.
+    fn publish(data: &Path, commit_ids: std::ops::RangeInclusive<u64>) {
+        let mut previous = Records::new(data).record(commit_ids.start() - 1).map_or(GENESIS.to_owned(), |record| record.hash);
+        let path = |commit_id: u64| format!("t/date=2026-01-01/{commit_id}-0.parquet");
+        for commit_id in commit_ids {
+            let (table, sha256) = ("t".to_owned(), String::new());
+            let file = CommittedFile { path: path(commit_id), table, role: FileRole::Rows, merged: None, rows: 1, bytes: 1, sha256 };
+            let replaced = if commit_id % 5 == 0 { (commit_id - 4..commit_id).map(path).collect() } else { Vec::new() };
+            let mut record = CommitRecord {
+                format_version: FORMAT_VERSION,
+                commit_id,
+                first_tick: commit_id - 1,
+                end_tick: commit_id,
+                tick_interval_ns: 1,
+                grid_interval_ns: 1,
+                workers: 1,
+                files: vec![file],
+                replaced,
+                dropped: Vec::new(),
+                partitions: Vec::new(),
+                previous_hash: previous,
+                hash: String::new(),
+                committed_at: String::new(),
+            };
+            record.hash = record.expected_hash().expect("a hash");
+            previous = record.hash.clone();
+            fs::write(record_path(data, commit_id), serde_json::to_vec(&record).expect("JSON")).expect("a record");
+            let head = Head { commit_id, hash: record.hash };
+            fs::write(head_path(data), serde_json::to_vec(&head).expect("JSON")).expect("a head");
+        }
+    }
+
+    fn paths(chain: &Chain) -> Vec<String> {
+        chain.live().files().iter().map(|file| file.path.to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_archived_is_read_as_before_and_files_stay_few() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path();
+        fs::create_dir(data.join("commits"))?;
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let steps: Steps = Arc::new(move |step, commit_id| tell.lock().expect("a lock").push((step, commit_id)));
+        let mut follower = Chain::open(data, None)?;
+        for round in 1..=33 {
+            publish(data, round * 4 - 3..=round * 4);
+            archive(data, (round * 4).saturating_sub(4).max(1), &steps)?;
+            // It had read less than was archived since.
+            if round % 7 == 0 {
+                assert!(follower.extend()?);
+            }
+        }
+        follower.extend()?;
+        let (anew, whole) = (Chain::open(data, None)?, Chain::open_whole(data)?);
+        assert_eq!((whole.commits().len(), whole.last_id(), anew.last_id(), follower.last_id()), (132, 132, 132, 132));
+        assert_eq!(anew.inventory(), 128);
+        assert_eq!(paths(&anew), paths(&whole));
+        assert_eq!(paths(&follower), paths(&whole));
+        assert_eq!(paths(&whole).len(), 26 + 2, "of each five one, and the last two");
+        assert_eq!(told.lock().expect("a lock").last(), Some(&(Step::Archived, 128)));
+        anew.check_tail()?;
+        assert_eq!(Chain::open(data, Some(50))?.last_id(), 50);
+        // 128 records in archives that grow by powers of two, four by themselves, the inventory.
+        let files = fs::read_dir(data.join("commits"))?.count();
+        assert!(files <= 8 + 4 + 1, "{files} files");
+
+        // Without the inventory the records tell the same; a damaged one is named.
+        let inventory = inventory_path(data, 128);
+        let text = fs::read_to_string(&inventory)?;
+        fs::write(&inventory, text.replacen("\"rows\":1", "\"rows\":2", 1))?;
+        let said = Chain::open(data, None).map(|chain| chain.last_id()).expect_err("a damaged inventory").to_string();
+        assert!(said.contains("128.files.json is damaged") && said.contains("remove it"), "{said}");
+        fs::remove_file(&inventory)?;
+        assert_eq!(paths(&Chain::open(data, None)?), paths(&whole));
+        Ok(())
+    }
+}

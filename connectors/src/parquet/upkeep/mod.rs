@@ -1,0 +1,59 @@
+//! Upkeep: what keeps a data directory small, however long a run goes on.
+//!
+//! ```text
+//!  files at commit n ─► plan ─► merged files (a thread) ─► a later commit adds them, and names what they replace
+//!                         └───► what is older than its retention ─► the same commit drops it
+//!  files that no commit names any more ─► removed after a while (a thread); records ─► archives, inventory
+//! ```
+//!
+//! - Small files of a table are merged as soon as there are enough of about a size, so that there are never many; a day that
+//!   is over becomes one file. A state table's rows are written whole once as much has changed, so that a restart reads what
+//!   is, not all that was.
+//! - What is merged depends on the commits alone: the plan on the files at a commit with a certain number, and the commit that
+//!   adds the result comes a certain number of commits later. So a repeated run makes the same files.
+//! - Merged rows keep their `commit_id`, and changes their `tick`: every past commit can still be asked for.
+//! - A reader that began at an older commit has `grace` to finish, until files are removed that a commit replaced.
+//!
+//! Files: [`plan`] decides, [`rows`] merges, [`merger`] runs that beside the dataflow, [`sweeper`] removes, [`archive`] writes
+//! what is known of old commits in fewer files.
+
+mod archive;
+pub(super) mod merger;
+mod plan;
+mod rows;
+pub(super) mod sweeper;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// What is kept up, and how.
+#[derive(Clone, Debug)]
+pub struct UpkeepSettings {
+    /// How many commits lie between two plans; 0 for no upkeep.
+    pub every: u64,
+    /// Changes of a state table from which on it is written whole again, if they are as many as its rows.
+    pub whole_from_changes: u64,
+    /// Nanoseconds behind the end of a day from which on nothing more is expected of it.
+    pub day_closes_after: u64,
+    /// By table (a history under its own name): nanoseconds behind the end of a day from which on its rows are let go.
+    pub retention: BTreeMap<String, u64>,
+    /// How long a file stays that a commit replaced.
+    pub grace: Duration,
+    /// The last commit that was published as topics: what is not yet must stay.
+    pub outbox: Arc<AtomicU64>,
+}
+
+impl UpkeepSettings {
+    /// The commit that adds what was planned at a commit.
+    const fn added_in(&self, planned: u64) -> u64 {
+        planned + if self.every < 2 { 1 } else { self.every / 2 }
+    }
+
+    /// The last commit, up to this one, at which it was planned; none before the first.
+    fn last_plan(&self, commit_id: u64) -> Option<u64> {
+        let plan = commit_id.checked_div(self.every)? * self.every;
+        (plan > 0).then_some(plan)
+    }
+}

@@ -1,0 +1,172 @@
+//! What is to be merged, and what is let go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::UpkeepSettings;
+use crate::parquet::chain::CommitFile;
+use crate::parquet::record::FileRole;
+
+/// So many files of about a size become one.
+const ENOUGH: usize = 8;
+/// So many files of a day that is over become one.
+const ENOUGH_OF_A_DAY: usize = 4;
+/// Sizes: a file of less than the first is of size 0, and so on; what is as large as the last stays as it is.
+const SIZES: [u64; 3] = [16 << 10, 128 << 10, 1 << 20];
+
+/// What is to be done with the files of a commit.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) merges: Vec<Merge>,
+    pub(super) dropped: Vec<Arc<CommitFile>>,
+}
+
+/// Files that become one.
+#[derive(Debug)]
+pub(super) struct Merge {
+    pub(super) whole: bool,
+    /// In the order of their commits.
+    pub(super) files: Vec<Arc<CommitFile>>,
+}
+
+/// Plans for the files that exist at a commit that ends at `now`, in nanoseconds.
+pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, settings: &UpkeepSettings) -> Plan {
+    let mut plan = Plan::default();
+    let mut groups = BTreeMap::<(&str, &str), Vec<Arc<CommitFile>>>::new();
+    for file in files {
+        if is_over(file, now, settings.retention.get(file.dataset()).copied()) {
+            plan.dropped.push(Arc::clone(file));
+            continue;
+        }
+        // The day says nothing about rows of a state.
+        let folder = if file.role == FileRole::State { "" } else { file.path.split('/').nth(1).unwrap_or_default() };
+        groups.entry((file.dataset(), folder)).or_default().push(Arc::clone(file));
+    }
+    for mut group in groups.into_values() {
+        group.sort_by(|a, b| (a.first_commit(), &a.path).cmp(&(b.first_commit(), &b.path)));
+        let is_state = group.first().is_some_and(|file| file.role == FileRole::State);
+        plan.merges.extend(if is_state { plan_state(group, settings) } else { plan_day(group, now, settings) });
+    }
+    plan
+}
+
+/// Whether a file's day ended so long ago.
+fn is_over(file: &CommitFile, now: u64, after: Option<u64>) -> bool {
+    let end = file.date.map(|date| date.end().effective());
+    file.role != FileRole::State && after.zip(end).is_some_and(|(after, end)| end.saturating_add(after) <= now)
+}
+
+fn plan_state(group: Vec<Arc<CommitFile>>, settings: &UpkeepSettings) -> Option<Merge> {
+    let rows = |whole| group.iter().filter(|file| file.is_whole() == whole).map(|file| file.rows).sum::<u64>();
+    if rows(false) >= settings.whole_from_changes.max(rows(true)) {
+        return Some(Merge { whole: true, files: group });
+    }
+    run(group.into_iter().filter(|file| !file.is_whole()).collect())
+}
+
+fn plan_day(group: Vec<Arc<CommitFile>>, now: u64, settings: &UpkeepSettings) -> Option<Merge> {
+    let is_over = group.iter().all(|file| is_over(file, now, Some(settings.day_closes_after)));
+    if is_over {
+        let files: Vec<_> = group.into_iter().filter(|file| size(file) < SIZES.len()).collect();
+        return (files.len() >= ENOUGH_OF_A_DAY).then_some(Merge { whole: false, files });
+    }
+    run(group)
+}
+
+fn size(file: &CommitFile) -> usize {
+    SIZES.partition_point(|size| *size <= file.bytes)
+}
+
+/// The longest run of the newest files up to some size, of which enough are of that size.
+fn run(group: Vec<Arc<CommitFile>>) -> Option<Merge> {
+    let longest = (0..SIZES.len()).rev().find_map(|of| {
+        let begin = group.iter().rposition(|file| size(file) > of).map_or(0, |last| last + 1);
+        let run = group.get(begin..).unwrap_or_default();
+        (run.iter().filter(|file| size(file) == of).count() >= ENOUGH).then_some(begin)
+    });
+    let mut begin = longest?;
+    // The files of one commit stay together.
+    let overlaps = |begin: usize| Some(group.get(begin.checked_sub(1)?)?.last_commit() >= group.get(begin)?.first_commit());
+    while overlaps(begin).unwrap_or(false) {
+        begin += 1;
+    }
+    let files: Vec<_> = group.into_iter().skip(begin).collect();
+    (files.len() > 1).then_some(Merge { whole: false, files })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::parquet::record::Merged;
+
+    const DAY: u64 = 86_400_000_000_000;
+
+    fn settings() -> UpkeepSettings {
+        UpkeepSettings {
+            every: 8,
+            whole_from_changes: 100,
+            day_closes_after: DAY,
+            retention: BTreeMap::from([("t_history".to_owned(), 10 * DAY)]),
+            grace: Duration::ZERO,
+            outbox: Arc::default(),
+        }
+    }
+
+    /// A file of a commit with so many KiB (and as many rows), on 2026-01-01.
+    fn file(role: FileRole, commit_id: u64, worker: u64, kib: u64, whole: bool) -> Arc<CommitFile> {
+        let dataset = if role == FileRole::History { "t_history" } else { "t" };
+        let path = format!("{dataset}/date=2026-01-01/{commit_id}-{worker}.parquet").into();
+        let merged = whole.then_some(Merged { first: 1, last: commit_id, whole: true });
+        let date = "2026-01-01".parse().ok();
+        let (rows, bytes, sha256) = (kib, kib << 10, "".into());
+        Arc::new(CommitFile { commit_id, table: "t".into(), role, merged, path, date, rows, bytes, sha256 })
+    }
+
+    /// What is planned for files of so many KiB each, in commits from 1 on: how many are merged, if any, and into a whole.
+    fn planned(role: FileRole, kib: &[u64], days_later: u64, whole: u64) -> (Option<(usize, bool)>, usize) {
+        let mut files: Vec<_> = (whole > 0).then(|| file(role, 1, 0, whole, true)).into_iter().collect();
+        files.extend((2..).zip(kib).map(|(commit_id, kib)| file(role, commit_id, 0, *kib, false)));
+        let midnight: headwater_schemas::Date = "2026-01-01".parse().expect("a date");
+        let plan = plan(&files, midnight.end().effective() + days_later * DAY, &settings());
+        assert!(plan.merges.len() <= 1);
+        (plan.merges.first().map(|merge| (merge.files.len(), merge.whole)), plan.dropped.len())
+    }
+
+    #[test]
+    fn files_are_merged_when_there_are_enough_of_about_a_size() {
+        type Case = (&'static str, FileRole, Vec<u64>, u64, u64, Option<(usize, bool)>);
+        let (rows, state) = (FileRole::Rows, FileRole::State);
+        let cases: [Case; 9] = [
+            ("few", rows, vec![1; 7], 0, 0, None),
+            ("enough", rows, vec![1; 8], 0, 0, Some((8, false))),
+            ("behind a larger one", rows, [vec![20], vec![1; 9]].concat(), 0, 0, Some((9, false))),
+            ("many larger ones, with the smaller behind them", rows, [vec![20; 8], vec![1; 3]].concat(), 0, 0, Some((11, false))),
+            ("large ones stay", rows, vec![2000; 20], 0, 0, None),
+            ("a day that is over", rows, vec![100, 1, 1, 1, 2000], 1, 0, Some((4, false))),
+            ("much of a state has changed", state, vec![60, 60], 0, 110, Some((3, true))),
+            ("little of it, in many files", state, vec![1; 8], 0, 1000, Some((8, false))),
+            ("little of it", state, vec![1; 7], 0, 1000, None),
+        ];
+        for (name, role, kib, days_later, whole, expected) in cases {
+            assert_eq!(planned(role, &kib, days_later, whole), (expected, 0), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_its_retention_is_dropped() {
+        assert_eq!(planned(FileRole::History, &[1, 1], 9, 0), (None, 0));
+        assert_eq!(planned(FileRole::History, &[1, 1], 10, 0), (None, 2));
+        assert_eq!(planned(FileRole::Rows, &[1, 1], 100, 0), (None, 0), "no retention is no end");
+    }
+
+    #[test]
+    fn the_files_of_one_commit_stay_together() {
+        let mut files =
+            vec![file(FileRole::Rows, 5, 0, 1, false), file(FileRole::Rows, 5, 1, 20, false), file(FileRole::Rows, 5, 2, 1, false)];
+        files.extend((6..14).map(|commit_id| file(FileRole::Rows, commit_id, 0, 1, false)));
+        let merge = run(files).expect("a merge");
+        assert_eq!(merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>(), (6..14).collect::<Vec<_>>());
+    }
+}

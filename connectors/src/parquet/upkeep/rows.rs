@@ -1,0 +1,85 @@
+//! The rows of several files as those of one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
+use arrow::datatypes::Int32Type;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use headwater_schemas::tables::TableSpec;
+
+use super::plan::Merge;
+use crate::parquet::CommitError;
+use crate::parquet::chain::CommitFile;
+use crate::parquet::reader::{batches, conform};
+use crate::parquet::record::FileRole;
+use crate::parquet::writer::{CHANGE, COMMIT_ID, TICK};
+
+/// The rows in the order of their keys, and of one key of its commits and ticks; of a state the newest row of each key, and
+/// of a whole state no keys that are gone. None if there are none.
+pub(super) fn merged(data: &Path, spec: &TableSpec, merge: &Merge) -> Result<Option<RecordBatch>, CommitError> {
+    let columns = |cause| CommitError::Columns { table: spec.name, cause };
+    let rows = all(data, &merge.files)?;
+    let Some(role) = merge.files.first().map(|file| file.role) else { return Ok(None) };
+    let rows = match role {
+        FileRole::State => newest(&rows, spec.key, merge.whole),
+        FileRole::Rows => sorted(&rows, &[spec.key, &[COMMIT_ID]].concat()),
+        FileRole::History => sorted(&rows, &[spec.key, &[COMMIT_ID, TICK, CHANGE]].concat()),
+    };
+    // A whole state without keys is told, too: what was before does not count any more.
+    rows.map_err(columns).map(|rows| Some(rows).filter(|rows| rows.num_rows() > 0 || merge.whole))
+}
+
+/// The rows of all files, with the columns of the newest one.
+fn all(data: &Path, files: &[Arc<CommitFile>]) -> Result<RecordBatch, CommitError> {
+    let mut read = Vec::new();
+    for file in files {
+        read.extend(batches(data, file)?);
+    }
+    let columns = |cause| CommitError::Columns { table: "of merged files", cause };
+    let Some(schema) = read.last().map(RecordBatch::schema) else {
+        return Ok(RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())));
+    };
+    let conformed = read.iter().map(|batch| conform(batch, &schema)).collect::<Result<Vec<_>, _>>().map_err(columns)?;
+    concat_batches(&schema, &conformed).map_err(columns)
+}
+
+/// Columns as bytes that compare as their rows do; `commit_id` from the newest on if that is asked for.
+fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Result<Rows, ArrowError> {
+    let indexes = columns.iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let field = |index: &usize| {
+        let schema = rows.schema();
+        let field = schema.field(*index);
+        let descending = newest_first && field.name() == COMMIT_ID;
+        SortField::new_with_options(field.data_type().clone(), SortOptions { descending, nulls_first: true })
+    };
+    let converter = RowConverter::new(indexes.iter().map(field).collect())?;
+    converter.convert_columns(rows.project(&indexes)?.columns())
+}
+
+fn order(rows: &Rows) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
+    // Stable: of rows that are equal in all that, those of the earlier file come first.
+    order.sort_by(|a, b| rows.row(*a as usize).cmp(&rows.row(*b as usize)));
+    order
+}
+
+fn sorted(rows: &RecordBatch, by: &[&str]) -> Result<RecordBatch, ArrowError> {
+    take_record_batch(rows, &UInt32Array::from(order(&comparable(rows, by, false)?)))
+}
+
+fn newest(rows: &RecordBatch, key: &[&str], whole: bool) -> Result<RecordBatch, ArrowError> {
+    let by_age = comparable(rows, &[key, &[COMMIT_ID]].concat(), true)?;
+    let keys = comparable(rows, key, false)?;
+    let mut order = order(&by_age);
+    order.dedup_by(|later, first| keys.row(*later as usize) == keys.row(*first as usize));
+    let rows = take_record_batch(rows, &UInt32Array::from(order))?;
+    if !whole {
+        return Ok(rows);
+    }
+    let changes = rows.column_by_name(CHANGE).ok_or_else(|| ArrowError::SchemaError(format!("there is no column {CHANGE}")))?;
+    let present: BooleanArray = changes.as_primitive::<Int32Type>().iter().map(|change| Some(change > Some(0))).collect();
+    filter_record_batch(&rows, &present)
+}

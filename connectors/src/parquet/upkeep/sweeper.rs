@@ -1,0 +1,146 @@
+//! Removing what no commit names any more, and archiving the records of old commits: a thread of its own.
+//!
+//! Nothing depends on when this happens. A process that dies in the middle leaves files that the next one finds in the records
+//! since the last inventory: records are archived only once all is removed that they had replaced.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::UpkeepSettings;
+use super::archive::archive;
+use crate::parquet::CommitError;
+use crate::parquet::chain::CommitFile;
+use crate::parquet::commit::{Step, Steps};
+
+/// How often it is looked whether something can go that had to wait.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// An archive is begun with the records of so many plans.
+const ARCHIVE_PLANS: u64 = 4;
+
+/// What a commit left behind.
+pub(in crate::parquet) struct Left {
+    pub(in crate::parquet) commit_id: u64,
+    pub(in crate::parquet) gone: Vec<Arc<CommitFile>>,
+}
+
+/// The thread; it ends when this is dropped.
+pub(in crate::parquet) struct Sweeper {
+    left: Option<Sender<Left>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    /// Starts sweeping. `archived` is the commit of the last inventory, `last` the last commit, and `gone` what commits since the
+    /// inventory left behind.
+    pub(in crate::parquet) fn start(
+        data: &Path,
+        settings: UpkeepSettings,
+        (archived, last): (u64, u64),
+        gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
+        steps: Steps,
+        failure: impl Fn(CommitError) + Send + 'static,
+    ) -> Result<Self, CommitError> {
+        let (left, told) = channel();
+        let due = Instant::now() + settings.grace;
+        let waiting = gone.into_iter().map(|(commit_id, gone)| (due, Left { commit_id, gone })).collect();
+        let mut sweeping = Sweeping { data: data.to_owned(), settings, archived, last, waiting, steps };
+        let thread = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || {
+            if let Err(error) = sweeping.follow(&told) {
+                failure(error);
+            }
+        });
+        Ok(Self { left: Some(left), thread: Some(thread.map_err(CommitError::file("starting a thread for sweeping", data))?) })
+    }
+
+    /// Tells of a commit.
+    pub(in crate::parquet) fn tell(&self, left: Left) {
+        // A thread that failed has said so.
+        let _ = self.left.as_ref().map(|sender| sender.send(left));
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        drop(self.left.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Sweeping {
+    data: PathBuf,
+    settings: UpkeepSettings,
+    /// The commit of the last inventory.
+    archived: u64,
+    last: u64,
+    /// In the order of commits, each with the time from which on its files may go.
+    waiting: VecDeque<(Instant, Left)>,
+    steps: Steps,
+}
+
+impl Sweeping {
+    fn follow(&mut self, told: &Receiver<Left>) -> Result<(), CommitError> {
+        loop {
+            let until_due = self.waiting.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+            match told.recv_timeout(until_due.unwrap_or(LOOK_AGAIN).max(Duration::from_millis(1)).min(LOOK_AGAIN)) {
+                Ok(left) => {
+                    self.last = left.commit_id;
+                    if !left.gone.is_empty() {
+                        self.waiting.push_back((Instant::now() + self.settings.grace, left));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.sweep()?;
+                    return self.archive();
+                }
+            }
+            self.sweep()?;
+            self.archive()?;
+        }
+    }
+
+    /// Removes what is due. What was not published yet is read by the outbox.
+    fn sweep(&mut self) -> Result<(), CommitError> {
+        let published = self.settings.outbox.load(Ordering::Relaxed);
+        let is_due = |(due, left): &mut (Instant, Left)| *due <= Instant::now() && left.commit_id <= published;
+        while let Some((_, left)) = self.waiting.pop_front_if(is_due) {
+            for file in &left.gone {
+                remove(&self.data.join(&*file.path))?;
+            }
+            (self.steps)(Step::Swept, left.commit_id);
+        }
+        Ok(())
+    }
+
+    /// Archives the records of all commits that left nothing behind, as soon as that is worth it. The newest records stay.
+    fn archive(&mut self) -> Result<(), CommitError> {
+        let worth = self.settings.every.saturating_mul(ARCHIVE_PLANS).max(1);
+        let swept = self.waiting.front().map_or(u64::MAX, |(_, left)| left.commit_id - 1);
+        let published = self.settings.outbox.load(Ordering::Relaxed);
+        let end = self.last.saturating_sub(worth).min(swept).min(published);
+        if end < self.archived.saturating_add(worth) {
+            return Ok(());
+        }
+        archive(&self.data, end, &self.steps)?;
+        self.archived = end;
+        Ok(())
+    }
+}
+
+/// Removes a file, and its folder if it was the last one in it.
+fn remove(path: &Path) -> Result<(), CommitError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(CommitError::file("removing", path)(error)),
+        _ => {}
+    }
+    // It fails if there are others.
+    let _ = path.parent().map(fs::remove_dir);
+    Ok(())
+}

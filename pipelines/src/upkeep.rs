@@ -1,0 +1,116 @@
+//! What keeps the data directory small: how it is configured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_connectors::parquet::upkeep::UpkeepSettings;
+use headwater_schemas::tables::TableKind;
+use serde::Deserialize;
+
+use crate::config::{TimeConfig, duration};
+
+/// The table that balances are proved by: it is kept for ever.
+const BOOKS: &str = "ledger_entries";
+/// The table that is proved by the next one, and so must not be kept longer.
+const AUDIT: &str = "audit";
+const REMAP: &str = "remap";
+
+/// What keeps the data directory small.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpkeepConfig {
+    /// Commits between two plans of what is merged; 0 for none. Default 64. Half as many later the merged files are added.
+    pub every: u64,
+    /// How long a file stays that was merged into another, so that queries end that began before. Default 10 minutes.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// Changes of a state table from which on it is written whole again, if they are as many as its rows: what a restart
+    /// has to read is at most twice that, and what comes between two plans. Default 20000.
+    pub whole_from_changes: u64,
+    /// By table, or `<table>_history`: how long rows are kept behind the end of their day (event time). Without an entry they
+    /// are kept for ever.
+    pub retention: BTreeMap<String, Span>,
+}
+
+/// A duration, written like "24h".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Span(#[serde(deserialize_with = "duration")] pub Duration);
+
+impl Default for UpkeepConfig {
+    fn default() -> Self {
+        Self { every: 64, grace: Duration::from_secs(600), whole_from_changes: 20_000, retention: BTreeMap::new() }
+    }
+}
+
+impl UpkeepConfig {
+    /// As the commits take it.
+    pub fn settings(&self, time: &TimeConfig) -> UpkeepSettings {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        UpkeepSettings {
+            every: self.every,
+            whole_from_changes: self.whole_from_changes,
+            day_closes_after: nanos(time.horizon),
+            retention: self.retention.iter().map(|(name, Span(span))| (name.clone(), nanos(*span))).collect(),
+            grace: self.grace,
+            outbox: Arc::default(),
+        }
+    }
+
+    /// What no single key shows to be wrong.
+    pub(crate) fn contradictions(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.whole_from_changes == 0 {
+            problems.push("upkeep.whole_from_changes is 0: give at least 1".to_owned());
+        }
+        let known = droppable();
+        for name in self.retention.keys() {
+            if name == BOOKS {
+                problems.push(format!("upkeep.retention.{name}: balances are proved by it, so it is kept for ever"));
+            } else if !known.contains(name.as_str()) {
+                let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                problems.push(format!("upkeep.retention.{name} is no table whose rows can be let go: those are {known}"));
+            }
+        }
+        if self.retention.get(REMAP).is_some_and(|remap| self.retention.get(AUDIT).is_none_or(|audit| audit > remap)) {
+            problems.push(format!("upkeep.retention.{REMAP}: {AUDIT} is proved by it, so {AUDIT} must not be kept longer"));
+        }
+        problems
+    }
+}
+
+/// Tables of facts, and histories.
+fn droppable() -> BTreeSet<String> {
+    let names = headwater_sql::tables().iter().filter_map(|table| match table.spec.kind {
+        TableKind::Append | TableKind::Journal => Some(table.spec.name.to_owned()),
+        TableKind::State => Some(format!("{}_history", table.spec.name)),
+        TableKind::Checkpoint => None,
+    });
+    names.filter(|name| name != BOOKS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn what_proofs_need_is_not_let_go() {
+        for (retention, expected) in [
+            ("audit = \"24h\", \"balances_history\" = \"24h\"", None),
+            ("audit = \"24h\", remap = \"24h\"", None),
+            ("remap = \"24h\"", Some("audit must not be kept longer")),
+            ("audit = \"48h\", remap = \"24h\"", Some("audit must not be kept longer")),
+            ("ledger_entries = \"24h\"", Some("kept for ever")),
+            ("balances = \"24h\"", Some("is no table")),
+            ("admitted = \"24h\"", Some("is no table")),
+            ("audit = \"a day\"", Some("is not a duration")),
+        ] {
+            let said = Config::parse("c.toml", &format!("[upkeep]\nretention = {{ {retention} }}\n")).map_err(|error| error.to_string());
+            match expected {
+                None => assert!(said.is_ok(), "{retention}: {said:?}"),
+                Some(expected) => assert!(said.as_ref().is_err_and(|error| error.contains(expected)), "{retention}: {said:?}"),
+            }
+        }
+    }
+}
