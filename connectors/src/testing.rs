@@ -15,25 +15,41 @@ const NOTHING_TO_RUN_IT_WITH: i32 = 3;
 pub struct Broker {
     directory: TempDir,
     bootstrap: String,
+    secure: Option<String>,
 }
 
 impl Broker {
     /// Starts one. `None`, with a sentence on standard error, where there is no Java or Maven to run it with; in CI
     /// (`CI=true`) that is an error.
     pub fn start() -> io::Result<Option<Self>> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with one more address, for TLS and SASL: SCRAM-SHA-512, user and password `headwater`.
+    pub fn start_secure() -> io::Result<Option<Self>> {
+        Self::start_with(&["--secure"])
+    }
+
+    fn start_with(more: &[&str]) -> io::Result<Option<Self>> {
         let directory = TempDir::new()?;
-        let output = command("start", directory.path()).args(["--for", &std::process::id().to_string()]).output()?;
+        let output = command("start", directory.path()).args(["--for", &std::process::id().to_string()]).args(more).output()?;
         if output.status.code() == Some(NOTHING_TO_RUN_IT_WITH) && std::env::var_os("CI").is_none_or(|ci| ci != "true") {
             eprintln!("skipped, because no Kafka broker can be started: {}", String::from_utf8_lossy(&output.stderr).trim());
             return Ok(None);
         }
-        let bootstrap = bootstrap(&output)?;
-        Ok(Some(Self { directory, bootstrap }))
+        let bootstrap = address(&output, "bootstrap=")?;
+        let secure = address(&output, "secure=").ok();
+        Ok(Some(Self { directory, bootstrap, secure }))
     }
 
     /// Its address, `HOST:PORT`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// Its address for TLS and SASL, and the certificate to trust.
+    pub fn secure(&self) -> Option<(&str, PathBuf)> {
+        Some((self.secure.as_deref()?, self.directory.path().join("ca.pem")))
     }
 
     /// Kills it, as a crash would.
@@ -74,10 +90,10 @@ fn done(output: &Output) -> io::Result<()> {
     Err(io::Error::other(format!("scripts/kafka: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
 }
 
-/// The address in what `scripts/kafka start` printed.
-fn bootstrap(output: &Output) -> io::Result<String> {
+/// An address in what `scripts/kafka start` printed.
+fn address(output: &Output, name: &str) -> io::Result<String> {
     done(output)?;
     let printed = String::from_utf8_lossy(&output.stdout);
-    let address = printed.split_whitespace().find_map(|word| word.strip_prefix("bootstrap="));
+    let address = printed.split_whitespace().find_map(|word| word.strip_prefix(name));
     address.map(str::to_owned).ok_or_else(|| io::Error::other(format!("scripts/kafka printed no address: {printed}")))
 }

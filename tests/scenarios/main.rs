@@ -10,5 +10,7 @@ mod kafka;
 mod real_prices;
 mod replay;
 mod restart;
+#[cfg(feature = "tls")]
+mod secure;
 mod simulated_market;
 mod upkeep;

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
 use super::context::Context;
-use super::failure::{failure, is_missing};
+use super::failure::{failure, is_missing, is_passing};
 use crate::transport::{PartitionState, TransportError};
 
 /// How soon brokers are asked again whether a new topic is there.
@@ -79,6 +79,9 @@ impl Cluster {
 
     /// Creates a topic if it is missing; of a compacted one the brokers keep the newest record of each key.
     pub(super) fn create_topic(&self, topic: &str, partitions: u16, compacted: bool) -> Result<bool, TransportError> {
+        if !self.numbers(topic)?.is_empty() {
+            return Ok(false);
+        }
         let failed = |error: &KafkaError| self.failed("creating", topic, error);
         // Topics are created once in their lives: no client is kept for it.
         let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(|error| failed(&error))?;
@@ -119,6 +122,12 @@ impl Cluster {
     /// An error with what librdkafka said about it.
     fn failed(&self, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
         self.serve();
-        failure(attempt, object, error, &self.client.context().reason())
+        let context = self.client.context();
+        match context.refusal() {
+            Some((code, reason)) if error.rdkafka_error_code().is_none_or(is_passing) => {
+                failure(attempt, object, &KafkaError::AdminOp(code), &reason)
+            }
+            _ => failure(attempt, object, error, &context.reason()),
+        }
     }
 }

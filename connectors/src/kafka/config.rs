@@ -20,6 +20,14 @@ use serde::{Deserialize, Serialize};
 /// replication = -1
 /// properties = { "client.rack" = "a", "fetch.max.bytes" = "16777216" }
 /// ```
+///
+/// TLS and SASL, in a program that was built with the feature `tls`:
+///
+/// ```toml
+/// [kafka]
+/// properties = { "security.protocol" = "SASL_SSL", "sasl.mechanisms" = "SCRAM-SHA-512", "sasl.username" = "headwater", "ssl.ca.location" = "ca.pem" }
+/// secrets = { "sasl.password" = "KAFKA_PASSWORD" }   # the environment variable that has it
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaConfig {
@@ -44,6 +52,8 @@ pub struct KafkaConfig {
     pub replication: i32,
     /// Further properties of librdkafka, by its own names. Those that delivery depends on are refused.
     pub properties: BTreeMap<String, String>,
+    /// The same for what must not stand in a file: by property, the environment variable that has its value.
+    pub secrets: BTreeMap<String, String>,
 }
 
 impl Default for KafkaConfig {
@@ -58,9 +68,13 @@ impl Default for KafkaConfig {
             delivery_timeout_ms: 120_000,
             replication: -1,
             properties: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         }
     }
 }
+
+/// Whether TLS is built in, and with it SASL's SCRAM and OAUTHBEARER.
+pub(super) const HAS_TLS: bool = cfg!(feature = "tls");
 
 /// Properties that have a field of their own.
 const FIELDS: [(&str, &str); 8] = [
@@ -122,8 +136,26 @@ impl KafkaConfig {
         if self.replication != -1 && !(1..=32_767).contains(&self.replication) {
             problems.push(format!("replication is {}: give 1 or more, or -1 to leave it to the brokers", self.replication));
         }
-        problems.extend(self.properties.keys().filter_map(|name| refused(name)));
+        problems.extend(self.properties.keys().chain(self.secrets.keys()).filter_map(|name| refused(name)));
+        problems.extend(self.secrets.iter().filter_map(|(name, variable)| match std::env::var(variable) {
+            Ok(_) => None,
+            Err(error) => Some(format!("secrets: {name:?} is to come from the environment variable {variable:?}: {error}")),
+        }));
+        problems.extend(self.needs_tls().filter(|_| !HAS_TLS).map(|(name, value)| {
+            format!("properties: {name:?} is {value:?}, and this program was built without TLS: build it with `cargo build -p headwater --features tls` (it needs OpenSSL)")
+        }));
         problems
+    }
+
+    /// A property that only a program with TLS has.
+    fn needs_tls(&self) -> Option<(&str, &str)> {
+        let properties = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut needing = properties.filter(|(name, value)| match *name {
+            "security.protocol" => value.to_ascii_lowercase().ends_with("ssl"),
+            "sasl.mechanism" | "sasl.mechanisms" => !value.eq_ignore_ascii_case("PLAIN"),
+            _ => name.starts_with("ssl."),
+        });
+        needing.next()
     }
 
     pub(super) const fn timeout(&self) -> Duration {
@@ -185,6 +217,10 @@ impl KafkaConfig {
         for (name, value) in &self.properties {
             client.set(name, value);
         }
+        for (name, variable) in &self.secrets {
+            // That it is there was validated.
+            client.set(name, std::env::var(variable).unwrap_or_default());
+        }
         client
     }
 }
@@ -234,6 +270,28 @@ mod tests {
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
         }
         assert_eq!(problems.len(), 9, "{problems:?}");
+    }
+
+    #[test]
+    fn what_needs_tls_or_a_secret_that_is_not_there_is_told() {
+        let config = |key: &str, value: &str, secret: &str| KafkaConfig {
+            properties: [(key.to_owned(), value.to_owned())].into(),
+            secrets: [("sasl.password".to_owned(), secret.to_owned())].into(),
+            ..KafkaConfig::default()
+        };
+        for (key, value, needs) in [
+            ("security.protocol", "SASL_SSL", true),
+            ("security.protocol", "sasl_plaintext", false),
+            ("sasl.mechanisms", "SCRAM-SHA-256", true),
+            ("sasl.mechanisms", "PLAIN", false),
+            ("ssl.ca.location", "ca.pem", true),
+            ("client.rack", "a", false),
+        ] {
+            let problems = config(key, value, "PATH").validate();
+            assert_eq!(problems.iter().any(|problem| problem.contains("--features tls")), needs && !HAS_TLS, "{key}: {problems:?}");
+        }
+        let problems = config("client.rack", "a", "HEADWATER_NO_SUCH_VARIABLE").validate();
+        assert!(problems.len() == 1 && problems.iter().all(|problem| problem.contains("HEADWATER_NO_SUCH_VARIABLE")), "{problems:?}");
     }
 
     #[test]

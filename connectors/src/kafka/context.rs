@@ -11,10 +11,13 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use serde::Deserialize;
 
+use super::failure::is_refusal;
+
 /// Hears errors, statistics and the answers to announced offsets. All of it comes on the thread that polls.
 #[derive(Default)]
 pub(super) struct Context {
     reason: Mutex<String>,
+    refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
     highs: Mutex<BTreeMap<String, BTreeMap<String, Arc<AtomicI64>>>>,
     announcing_fails: AtomicBool,
 }
@@ -23,6 +26,11 @@ impl Context {
     /// What librdkafka said with its last error.
     pub(super) fn reason(&self) -> String {
         self.reason.lock().map_or_else(|_| String::new(), |reason| reason.clone())
+    }
+
+    /// Why brokers refused us, if one did since this was asked last: the call that waited for them only says that it waited.
+    pub(super) fn refusal(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.refusal.lock().ok()?.take()
     }
 
     /// Where the high watermark of a partition will be told; negative until then.
@@ -69,6 +77,9 @@ impl ClientContext for Context {
             return;
         }
         tracing::debug!(target: "librdkafka", %error, reason);
+        if let (Some(code), Ok(mut refusal)) = (error.rdkafka_error_code().filter(|code| is_refusal(*code)), self.refusal.lock()) {
+            *refusal = Some((code, reason.to_owned()));
+        }
         if let Ok(mut last) = self.reason.lock() {
             reason.clone_into(&mut last);
         }

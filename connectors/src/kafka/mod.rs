@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - **Options**: [`KafkaConfig`]. What delivery depends on is fixed; everything else of librdkafka can be set by its own
-//!   name. TLS and SASL are not built in yet.
+//!   name. TLS, and SASL's SCRAM and OAUTHBEARER, come with the feature `tls`, which brings OpenSSL with it.
 //! - **Delivery**: a reader hands out every committed record of a partition once, in order, from the offset it was given.
 //!   Records of aborted transactions, and the markers of transactions, are passed over; records of a transaction that is
 //!   still open are not there yet. Partitions are assigned by hand; offsets are announced to a group only so that tools
