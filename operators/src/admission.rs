@@ -2,12 +2,13 @@
 //!
 //! An event is known by its topic, its `type` or `status`, and its id. The first one with an identity goes on; the same
 //! again is one event and only counted; another body under the same identity is a dead letter (`conflicting_duplicate`).
-//! An identity is remembered for the horizon; an event that is later than that behind its effective time can not be told
+//! An identity is remembered for the horizon of its topic; an event that is later than that behind its effective time can not be told
 //! from a repeat any more and is a dead letter too (`too_late`). Accounts are the exception: they are told once and for
 //! ever, so they are remembered for ever and are never too late.
 //!
 //! - **Key**: the identity, as a 128-bit digest. **State**: the body's digest and when it was seen. **Derived**: the event.
 
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +23,10 @@ use crate::keyed_fold::{Changes, Outbox, Persistent, View};
 /// The view that lets each event through once.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// How long an identity is remembered, in nanoseconds.
+    /// How long an identity is remembered, in nanoseconds,
     pub horizon: u64,
+    /// and of these topics.
+    pub horizons: BTreeMap<Topic, u64>,
     /// Counts repeats that were left out.
     pub duplicates: Arc<AtomicU64>,
 }
@@ -31,17 +34,31 @@ pub struct Admission {
 /// What is remembered of an identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    body: Option<u128>,
-    since: u64,
-    forever: bool,
+    known: Option<Known>,
     /// Whether its row was said, and the row that is to be taken back.
     said: bool,
-    gone: Option<(u128, u64)>,
+    gone: Option<Known>,
 }
 
-fn row(identity: u128, body: u128, since: u64, forever: bool) -> Admitted {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    body: u128,
+    since: u64,
+    /// When it is forgotten; never, of accounts.
+    until: Option<u64>,
+}
+
+fn row(identity: u128, known: Known) -> Admitted {
     let hex = |digest: u128| Text::from(format!("{digest:032x}"));
-    Admitted { identity: hex(identity), body: hex(body), forever, ts: EventTime::from_effective(since) }
+    let Known { body, since, until } = known;
+    Admitted { identity: hex(identity), body: hex(body), until: until.map(EventTime::from_effective), ts: EventTime::from_effective(since) }
+}
+
+impl Admission {
+    /// How late an event of a topic may be; accounts, however late they are.
+    fn horizon_of(&self, topic: Topic) -> Option<u64> {
+        (topic != Topic::Accounts).then(|| self.horizons.get(&topic).copied().unwrap_or(self.horizon))
+    }
 }
 
 /// The dead letter of an event that was understood but not taken.
@@ -86,26 +103,25 @@ impl View for Admission {
 
     fn apply(&self, (): &(), _: &u128, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<Self>) {
         let Placed { place, event } = placed;
-        let forever = event.topic() == Topic::Accounts;
+        let horizon = self.horizon_of(event.topic());
         let behind = event.ts().map_or(0, |ts| i128::from(place.time) - i128::from(ts.nanos()));
-        if behind > i128::from(self.horizon) && !forever {
+        if let Some(horizon) = horizon.filter(|horizon| behind > i128::from(*horizon)) {
             let error = format!(
                 "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, or correct the books by hand",
                 behind / 1_000_000_000,
-                self.horizon / 1_000_000_000
+                horizon / 1_000_000_000
             );
             return out.refuse(dead_letter(place, &event, ErrorCode::TooLate, &error));
         }
         let body = event.body_digest();
-        match seen.body {
+        match seen.known {
             None => {
-                *seen = Seen { body: Some(body), since: place.time, forever, said: false, gone: seen.gone };
-                if !forever {
-                    out.set_timer(place.time.saturating_add(self.horizon));
-                }
+                let until = horizon.map(|horizon| place.time.saturating_add(horizon));
+                *seen = Seen { known: Some(Known { body, since: place.time, until }), said: false, gone: seen.gone };
+                until.into_iter().for_each(|until| out.set_timer(until));
                 out.derive(event);
             }
-            Some(known) if known == body => {
+            Some(known) if known.body == body => {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
             }
             Some(_) => {
@@ -119,22 +135,21 @@ impl View for Admission {
     }
 
     fn timer(&self, (): &(), _: &u128, seen: &mut Seen, place: Place, _: &mut Outbox<Self>) {
-        if !seen.forever && seen.since.saturating_add(self.horizon) <= place.time {
-            *seen = Seen { gone: seen.body.zip(Some(seen.since)).filter(|_| seen.said), ..Seen::default() };
+        if self.timer_of(seen).is_some_and(|until| until <= place.time) {
+            *seen = Seen { gone: seen.known.filter(|_| seen.said), ..Seen::default() };
         }
     }
 
     fn settle(&self, (): &(), identity: &u128, seen: &mut Seen, _: u64, rows: &mut Changes<Admitted>) {
-        // What ends is never for ever.
-        seen.gone.take().into_iter().for_each(|(body, since)| rows.retract(row(*identity, body, since, false)));
-        if let Some(body) = seen.body.filter(|_| !seen.said) {
-            rows.insert(row(*identity, body, seen.since, seen.forever));
+        seen.gone.take().into_iter().for_each(|known| rows.retract(row(*identity, known)));
+        if let Some(known) = seen.known.filter(|_| !seen.said) {
+            rows.insert(row(*identity, known));
             seen.said = true;
         }
     }
 
     fn is_forgettable(&self, seen: &Seen) -> bool {
-        seen.body.is_none()
+        seen.known.is_none()
     }
 }
 
@@ -142,21 +157,20 @@ impl Persistent for Admission {
     type Saved = Vec<Admitted>;
 
     fn save(&self, key: &u128, seen: &Seen, saved: &mut Vec<Admitted>) {
-        saved.extend(seen.body.map(|body| row(*key, body, seen.since, seen.forever)));
+        saved.extend(seen.known.map(|known| row(*key, known)));
     }
 
     fn load(&self, saved: Vec<Admitted>) -> Vec<(u128, Seen)> {
         let digest = |text: &str| u128::from_str_radix(text, 16).ok();
         let seen = |row: Admitted| {
-            let body = Some(digest(&row.body)?);
-            let seen = Seen { body, since: row.ts.effective(), forever: row.forever, said: true, gone: None };
-            Some((digest(&row.identity)?, seen))
+            let known = Known { body: digest(&row.body)?, since: row.ts.effective(), until: row.until.map(EventTime::effective) };
+            Some((digest(&row.identity)?, Seen { known: Some(known), said: true, gone: None }))
         };
         saved.into_iter().filter_map(seen).collect()
     }
 
     fn timer_of(&self, seen: &Seen) -> Option<u64> {
-        (!seen.forever).then(|| seen.since.saturating_add(self.horizon))
+        seen.known?.until
     }
 }
 
@@ -171,7 +185,7 @@ mod tests {
     const HORIZON: u64 = 1000;
 
     fn admission() -> Admission {
-        Admission { horizon: HORIZON, duplicates: Arc::default() }
+        Admission { horizon: HORIZON, horizons: BTreeMap::from([(Topic::Orders, 50)]), duplicates: Arc::default() }
     }
 
     fn fill(time: u64, ts: u64, id: &str, quantity: u32) -> Placed<Happening<(), Event>> {
@@ -180,6 +194,14 @@ mod tests {
         );
         let event = Event::decode(Topic::Fills, None, Some(text.as_bytes())).expect("a fill");
         Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(event) }
+    }
+
+    fn order(time: u64, ts: u64, id: &str) -> Placed<Happening<(), Event>> {
+        let text = format!(
+            r#"{{"type":"new","order_id":"{id}","account_id":"a","symbol":"S","side":"buy","order_type":"limit","time_in_force":"day","quantity":1,"price":1,"ts":{ts}}}"#
+        );
+        let event = Event::decode(Topic::Orders, None, Some(text.as_bytes())).expect("an order");
+        Placed { place: Place::of_record(time, Topic::Orders, 0, time), event: Happening::Event(event) }
     }
 
     fn summary(said: &Said<Admission>) -> (Vec<u64>, Vec<String>) {
@@ -204,6 +226,20 @@ mod tests {
         assert_eq!(admitted, [1, 2, 1501, 2000]);
         assert_eq!(refused, ["4 conflicting_duplicate", "1500 too_late"]);
         assert_eq!(view.duplicates.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_topic_may_have_a_horizon_of_its_own() {
+        let happenings = vec![
+            order(100, 50, "o1"),  // exactly at the horizon
+            order(110, 59, "o2"),  // 51 behind
+            order(120, 120, "o1"), // another body
+            order(151, 120, "o1"), // o1 was forgotten at 150
+            fill(160, 60, "f1", 1),
+        ];
+        let (admitted, refused) = summary(&run(admission(), happenings));
+        assert_eq!(admitted, [100, 151, 160]);
+        assert_eq!(refused, ["110 too_late", "120 conflicting_duplicate"]);
     }
 
     proptest! {

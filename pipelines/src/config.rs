@@ -6,6 +6,11 @@
 //! idle_allowance = "50ms"       # how far behind the wall clock a quiet partition stays in a live run
 //! horizon = "24h"               # how late an event may be, and how long its identity is remembered
 //!
+//! [horizons]                    # where it is another one than time.horizon
+//! transactions = "72h"          # and orders, fills, payments, transfers: how late, and how long known
+//! busts = "168h"                # how long a fill can be busted
+//! fraud = "24h"                 # how late a transaction may be and still be scored; later it is only posted
+//!
 //! [source]
 //! budget_mib = 64               # what may be read ahead of the slowest partition
 //! stride = 1024                 # records of a partition that are read in one go: the step in which time goes on
@@ -70,6 +75,7 @@ use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::horizons::HorizonConfig;
 use crate::outbox::PUBLISHED;
 use crate::upkeep::UpkeepConfig;
 
@@ -78,6 +84,8 @@ use crate::upkeep::UpkeepConfig;
 pub struct Config {
     /// How time goes on.
     pub time: TimeConfig,
+    /// How late events may be, where it is not the same for all.
+    pub horizons: HorizonConfig,
     /// How topics are read.
     pub source: SourceConfig,
     /// How commits are made.
@@ -116,7 +124,7 @@ pub struct TimeConfig {
     /// How far behind the wall clock a partition at its end stays. Default 50 ms.
     #[serde(deserialize_with = "duration")]
     pub idle_allowance: Duration,
-    /// How late an event may be. Default 24 hours.
+    /// How late an event may be, and how long its identity is remembered; [`HorizonConfig`] for one topic or view. Default 24 hours.
     #[serde(deserialize_with = "duration")]
     pub horizon: Duration,
 }
@@ -234,6 +242,11 @@ pub struct FraudConfig {
     pub pack: Option<PathBuf>,
 }
 
+/// A duration, written like "24h".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Span(#[serde(deserialize_with = "duration")] pub Duration);
+
 /// Where metrics and health are served.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -278,6 +291,7 @@ impl Config {
         for (name, value) in table {
             match name.as_str() {
                 "time" => section(&name, value, &mut config.time, &mut problems),
+                "horizons" => section(&name, value, &mut config.horizons, &mut problems),
                 "source" => section(&name, value, &mut config.source, &mut problems),
                 "commit" => section(&name, value, &mut config.commit, &mut problems),
                 "upkeep" => section(&name, value, &mut config.upkeep, &mut problems),
@@ -350,7 +364,7 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
     }
 }
 
-pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     use serde::de::Error;
     let text = String::deserialize(input)?;
     let wrong = || D::Error::custom(format!("{text:?} is not a duration: write it like \"10ms\", \"1s\" or \"24h\""));

@@ -20,6 +20,7 @@ pub mod commands;
 pub mod config;
 pub mod discovery;
 pub mod flow;
+pub mod horizons;
 pub mod http;
 pub mod location;
 pub mod metrics;

@@ -8,7 +8,7 @@ use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_schemas::tables::TableKind;
 use serde::Deserialize;
 
-use crate::config::{TimeConfig, duration};
+use crate::config::Span;
 
 /// The table that balances are proved by: it is kept for ever.
 const BOOKS: &str = "ledger_entries";
@@ -23,8 +23,7 @@ pub struct UpkeepConfig {
     /// Commits between two plans of what is merged; 0 for none. Default 64. Half as many later the merged files are added.
     pub every: u64,
     /// How long a file stays that was merged into another, so that queries end that began before. Default 10 minutes.
-    #[serde(deserialize_with = "duration")]
-    pub grace: Duration,
+    pub grace: Span,
     /// Changes of a state table from which on it is written whole again, if they are as many as its rows: what a restart
     /// has to read is at most twice that, and what comes between two plans. Default 20000.
     pub whole_from_changes: u64,
@@ -33,27 +32,22 @@ pub struct UpkeepConfig {
     pub retention: BTreeMap<String, Span>,
 }
 
-/// A duration, written like "24h".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(transparent)]
-pub struct Span(#[serde(deserialize_with = "duration")] pub Duration);
-
 impl Default for UpkeepConfig {
     fn default() -> Self {
-        Self { every: 64, grace: Duration::from_secs(600), whole_from_changes: 20_000, retention: BTreeMap::new() }
+        Self { every: 64, grace: Span(Duration::from_secs(600)), whole_from_changes: 20_000, retention: BTreeMap::new() }
     }
 }
 
 impl UpkeepConfig {
-    /// As the commits take it.
-    pub fn settings(&self, time: &TimeConfig) -> UpkeepSettings {
+    /// As the commits take it; `horizon` is how late an event may be at most, in nanoseconds.
+    pub fn settings(&self, horizon: u64) -> UpkeepSettings {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         UpkeepSettings {
             every: self.every,
             whole_from_changes: self.whole_from_changes,
-            day_closes_after: nanos(time.horizon),
+            day_closes_after: horizon,
             retention: self.retention.iter().map(|(name, Span(span))| (name.clone(), nanos(*span))).collect(),
-            grace: self.grace,
+            grace: self.grace.0,
             outbox: Arc::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! One record of every kind of badness between good ones: every good one arrives, every bad one is a dead letter.
 
 use anyhow::Result;
-use headwater_tests::pipeline::{PLAIN, assert_invariants, headwater, rows, run, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, assert_invariants, command_with, headwater, rows, run, succeed, write_log};
 
 #[test]
 fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
@@ -54,6 +54,36 @@ fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
     let refused = rows(&data, "SELECT code FROM dead_letters ORDER BY code")?;
     assert_eq!(refused, expected);
     assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, [(bad.len() + 1).to_string()]);
+    assert_invariants(&data)
+}
+
+#[test]
+fn each_view_has_its_own_horizon() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    let deposit = |id: &str, ts: &str| {
+        format!(
+            "{{\"transaction_id\":\"{id}\",\"account_id\":\"a\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"{ts}\"}}\n"
+        )
+    };
+    let fill = |id: &str, ts: &str| {
+        format!(
+            "{{\"type\":\"fill\",\"fill_id\":\"{id}\",\"account_id\":\"a\",\"symbol\":\"S\",\"side\":\"buy\",\"quantity\":1,\"price\":1,\"ts\":\"{ts}\"}}\n"
+        )
+    };
+    let bust = "{\"type\":\"bust\",\"fill_id\":\"f1\",\"account_id\":\"a\",\"ts\":\"2026-01-07T10:00:00Z\"}\n";
+    // Behind the newest by: nothing, 30 hours, 50 hours.
+    let (now, late, later) = ("2026-01-07T10:00:00Z", "2026-01-06T04:00:00Z", "2026-01-05T08:00:00Z");
+    write_log(&log, "transactions", 0, &[deposit("t1", now), deposit("t2", late), deposit("t3", later)].concat())?;
+    // A fill is too late after a day, as time.horizon says; a bust may come two days behind its fill.
+    write_log(&log, "fills", 0, &[fill("f1", "2026-01-05T11:00:00Z"), fill("f2", now), fill("f3", late), bust.to_owned()].concat())?;
+    let more = "[horizons]\ntransactions = \"48h\"\nbusts = \"48h\"\nfraud = \"20h\"\n";
+    succeed(command_with(&format!("log:{}", log.display()), &data, PLAIN, more, "200ms")?.output()?)?;
+    assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, ["2"], "two are posted");
+    assert_eq!(rows(&data, "SELECT subject_id FROM decisions ORDER BY subject_id")?, ["t1"], "one is scored");
+    assert_eq!(rows(&data, "SELECT quantity FROM positions")?, ["1"], "one fill stands, one was busted, one was too late");
+    let letters = rows(&data, "SELECT topic, \"offset\" > 0, code FROM dead_letters ORDER BY topic, \"offset\"")?;
+    assert_eq!(letters, ["fills,true,too_late", "transactions,true,too_late", "transactions,true,too_late"]);
     assert_invariants(&data)
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use headwater_tests::day::{average_costs, disordered, orderly_day, write};
+use headwater_tests::orders;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, rows, run};
 
 /// What does not depend on the order.
@@ -51,6 +52,34 @@ fn disorder_changes_only_what_depends_on_order_and_that_follows_the_order_given(
         assert_eq!(rows(&path("data"), AVERAGE_COST)?, average_costs(&day), "seed {seed}, in order");
         assert_eq!(rows(&path("chaos"), AVERAGE_COST)?, average_costs(&chaos), "seed {seed}, in the order given");
         assert_invariants(&path("chaos"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn books_follow_the_order_that_was_given() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for seed in 0..3 {
+        let clean = orders::orders(seed, 2_000);
+        let chaos = disordered(&clean, seed + 70);
+        let mut matched = Vec::new();
+        for (name, orders) in [("clean", &clean), ("chaos", &chaos)] {
+            let (log, data) = (folder.path().join(format!("{name}-log{seed}")), folder.path().join(format!("{name}{seed}")));
+            orders::write(&log, orders)?;
+            run(&format!("log:{}", log.display()), &data, Way { workers: 2, ..PLAIN })?;
+            let [executions, resting] = orders::matched(orders);
+            assert!(executions.len() > 500 && resting.len() > 20, "seed {seed}: {} executions", executions.len());
+            let sorted = |query: &str| -> Result<Vec<String>> {
+                let mut rows = rows(&data, query)?;
+                rows.sort_unstable();
+                Ok(rows)
+            };
+            assert_eq!(sorted("SELECT symbol, order_id, liquidity, price, quantity FROM executions")?, executions, "{name}, seed {seed}");
+            assert_eq!(sorted("SELECT symbol, order_id, leaves_quantity FROM open_orders")?, resting, "{name}, seed {seed}");
+            assert_invariants(&data)?;
+            matched.push(executions);
+        }
+        assert_ne!(matched.first(), matched.last(), "seed {seed}: the order matters");
     }
     Ok(())
 }

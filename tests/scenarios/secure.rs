@@ -25,9 +25,8 @@ fn the_pipeline_runs_through_tls_and_sasl_and_says_what_is_wrong() -> Result<()>
     let configured = |name: &str, ca: Option<&Path>| -> Result<std::path::PathBuf> {
         let file = folder.path().join(name);
         let ca = ca.map_or(String::new(), |ca| format!(", \"ssl.ca.location\" = \"{}\"", ca.display()));
-        let properties = format!(
-            "\"security.protocol\" = \"SASL_SSL\", \"sasl.mechanisms\" = \"SCRAM-SHA-512\", \"sasl.username\" = \"headwater\"{ca}"
-        );
+        let properties =
+            format!("\"security.protocol\" = \"SASL_SSL\", \"sasl.mechanisms\" = \"SCRAM-SHA-512\", \"sasl.username\" = \"headwater\"{ca}");
         let kafka = format!("[kafka]\nproperties = {{ {properties} }}\nsecrets = {{ \"sasl.password\" = \"{PASSWORD}\" }}\n");
         std::fs::write(&file, format!("[http]\naddress = \"\"\n{kafka}"))?;
         Ok(file)
@@ -52,7 +51,12 @@ fn the_pipeline_runs_through_tls_and_sasl_and_says_what_is_wrong() -> Result<()>
 
     for (name, config, password, expected) in [
         ("a wrong password", &trusted, "guessed", "check the user, the password and the certificates"),
-        ("a certificate that nobody vouches for", &configured("untrusted.toml", None)?, "headwater", "check the user, the password and the certificates"),
+        (
+            "a certificate that nobody vouches for",
+            &configured("untrusted.toml", None)?,
+            "headwater",
+            "check the user, the password and the certificates",
+        ),
     ] {
         let output = secured(config, &source, password, &["topics"])?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

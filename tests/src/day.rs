@@ -113,9 +113,9 @@ pub fn orderly_day(seed: u64, records: usize) -> Vec<Raw> {
 }
 
 /// The same records in disorder: of a hundred, five come up to a hundred places later, and five come twice.
-pub fn disordered(day: &[Raw], seed: u64) -> Vec<Raw> {
+pub fn disordered<R: Clone>(day: &[R], seed: u64) -> Vec<R> {
     let mut dice = Dice(seed);
-    let mut placed: Vec<(u64, usize, Raw)> = Vec::new();
+    let mut placed: Vec<(u64, usize, R)> = Vec::new();
     for (place, raw) in (0..).zip(day) {
         let later = |dice: &mut Dice| place + 1 + dice.below(100);
         match dice.below(100) {

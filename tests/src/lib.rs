@@ -40,5 +40,6 @@
 
 pub mod day;
 pub mod market;
+pub mod orders;
 pub mod pipeline;
 pub mod prices;

@@ -39,7 +39,11 @@ pub(super) fn admit<'scope>(
         (Some(identified), Some(others)) => (identified, others),
         _ => (empty(scope), empty(scope)),
     };
-    let view = Admission { horizon: settings.horizon, duplicates: std::sync::Arc::clone(&settings.duplicates) };
+    let view = Admission {
+        horizon: settings.horizons.horizon,
+        horizons: settings.horizons.topics.clone(),
+        duplicates: std::sync::Arc::clone(&settings.duplicates),
+    };
     let before = settings.before(scope, &view, &settings.remembered.admitted);
     let input = FoldInput { events: identified, broadcasts: empty(scope), ends, before };
     let FoldOutput { rows, derived, dead_letters } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);

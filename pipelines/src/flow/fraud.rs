@@ -24,7 +24,7 @@ pub(super) fn scores<'scope>(
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Fraud::with_horizon(Arc::clone(&settings.fraud), settings.horizon);
+    let view = Fraud::with_horizon(Arc::clone(&settings.fraud), settings.horizons.fraud);
     let before = settings.before_with_reference(transactions.scope(), &view, &settings.remembered.fraud);
     let input = FoldInput { events: transactions, broadcasts: reference, ends, before };
     let scores = keyed_fold("fraud", view, input, settings.tick_interval(), Pace::Tick);

@@ -40,6 +40,7 @@ use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 
+use crate::horizons::Horizons;
 use crate::remembered::Remembered;
 use sinks::Sinks;
 
@@ -56,8 +57,8 @@ pub struct FlowSettings {
     pub source: SourceSettings,
     /// How they are committed.
     pub commit: CommitSettings,
-    /// How late an event may be, and how long its identity is remembered, in nanoseconds.
-    pub horizon: u64,
+    /// How late events may be.
+    pub horizons: Horizons,
     /// How long a posted transaction can be reversed, in nanoseconds.
     pub reversal_horizon: u64,
     /// The currency that books are valued in.

@@ -60,7 +60,7 @@ pub(super) fn positions<'scope>(
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
-    let view = Positions { horizon: settings.horizon };
+    let view = Positions { horizon: settings.horizons.busts };
     let before = settings.before_with_reference(fills.scope(), &view, &settings.remembered.positions);
     let input = FoldInput { events: executions.concat(fills), broadcasts: reference, ends, before };
     let positions = keyed_fold("positions", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));

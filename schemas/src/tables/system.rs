@@ -123,8 +123,8 @@ table! {
         identity: Text,
         /// The digest of what it says.
         body: Text,
-        /// Whether it is remembered for ever.
-        forever: bool,
+        /// When it is forgotten; never, if there is none.
+        until: Option<EventTime>,
         /// Its effective time.
         ts: EventTime,
     }
