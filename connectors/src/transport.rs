@@ -76,6 +76,9 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Opens an outbox. One process at a time has one of an id; the progress of all ids is kept in `progress_topic`, where
     /// the transport needs a topic for it.
     fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError>;
+
+    /// Whether a batch of an outbox that was cut off was never seen. If not, exactly the same batch has to come again.
+    fn has_transactions(&self) -> bool;
 }
 
 /// A record on its way out.

@@ -30,6 +30,7 @@
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
 //! topics = ["executions", "decisions", "positions", "alerts", "dead_letters"]
+//! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; none if not given
 //!
 //! [valuation]
 //! interval = "1s"               # the event-time grid: a multiple of the tick
@@ -76,7 +77,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::horizons::HorizonConfig;
-use crate::outbox::PUBLISHED;
+use crate::outbox::{EAGER, PUBLISHED};
 use crate::upkeep::UpkeepConfig;
 
 /// Everything that can be configured.
@@ -194,11 +195,14 @@ impl Default for CommitConfig {
 pub struct OutboxConfig {
     /// The tables that are published, each as the topic of its name. Default: all of [`crate::outbox::PUBLISHED`].
     pub topics: Vec<String>,
+    /// Those of `executions` and `decisions` that a live run publishes as soon as they are known, before their commit. It
+    /// needs Kafka. Default: none.
+    pub eager: Vec<String>,
 }
 
 impl Default for OutboxConfig {
     fn default() -> Self {
-        Self { topics: PUBLISHED.iter().map(|published| published.name.to_owned()).collect() }
+        Self { topics: PUBLISHED.iter().map(|published| published.name.to_owned()).collect(), eager: Vec::new() }
     }
 }
 
@@ -335,6 +339,12 @@ impl Config {
         for name in self.outbox.topics.iter().filter(|name| !is_published(name)) {
             let known = PUBLISHED.map(|published| published.name).join(", ");
             problems.push(format!("outbox.topics: {name:?} is not published: give some of {known}"));
+        }
+        for name in self.outbox.eager.iter().filter(|name| !EAGER.contains(&name.as_str()) || !self.outbox.topics.contains(name)) {
+            problems.push(format!(
+                "outbox.eager: {name:?} cannot leave before its commit: give some of {}, which must be in outbox.topics, too",
+                EAGER.join(", ")
+            ));
         }
         problems.extend(self.risk.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));

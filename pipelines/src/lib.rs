@@ -22,6 +22,7 @@ pub mod discovery;
 pub mod flow;
 pub mod horizons;
 pub mod http;
+pub mod journal;
 pub mod location;
 pub mod metrics;
 pub mod outbox;

@@ -8,8 +8,11 @@
 //!   restart publishes what is left. It runs beside the dataflow and holds nobody up; brokers that are away are waited for.
 //! - Of a state table each change is published that a row came with; of an append table each row.
 //! - A record's `id` is a digest of its table and of all that it says, so a consumer knows a record that it sees again.
+//! - Where latency counts (executions, decisions), rows may leave before their commit ([`crate::flow::eager`]), under the same
+//!   ids: the progress then says below which tick everything of them is published, and their commit publishes the rest.
 //! - The progress of an outbox is kept under the id of its data directory, in the file `OUTBOX`.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::cmp::eq;
 use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
@@ -29,6 +32,8 @@ use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::{FileRole, hex};
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
+use headwater_schemas::EventTime;
+use headwater_schemas::tables::TableRow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -53,6 +58,9 @@ pub const PUBLISHED: [Published; 5] = [
     Published { name: "dead_letters", key: "topic" },
 ];
 
+/// What can be published before its commit: rows that are final as soon as their tick has passed.
+pub const EAGER: [&str; 2] = ["executions", "decisions"];
+
 /// The topic of outboxes' progress, behind the prefix of all topics.
 pub const PROGRESS_TOPIC: &str = "headwater.outbox";
 /// The file that names a data directory's outbox.
@@ -72,6 +80,10 @@ pub struct OutboxSettings {
     pub data: PathBuf,
     /// The tables that are published, each with its topic's name outside.
     pub topics: Vec<(Published, String)>,
+    /// Those of them that are published before their commits.
+    pub eager: Vec<String>,
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
     /// The name of the topic of progress outside.
     pub progress_topic: String,
     /// The last commit that is there already.
@@ -94,27 +106,72 @@ impl OutboxSettings {
 }
 
 /// How far an outbox is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Progress {
+    /// The last commit that is published; 0 before the first.
     commit_id: u64,
     hash: String,
+    /// Of what is published before its commit, everything below this tick is.
+    #[serde(default)]
+    eager_tick: u64,
+}
+
+/// What an outbox is told.
+#[derive(Debug)]
+pub enum Told {
+    /// A commit is there.
+    Commit(u64),
+    /// These are all rows of the tables that are published early, from a tick to below another.
+    Eager {
+        /// The first tick.
+        begin_tick: u64,
+        /// The tick behind the last.
+        end_tick: u64,
+        /// The rows, by rising ticks.
+        rows: Vec<EagerRow>,
+    },
+}
+
+/// A row that is published before its commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EagerRow {
+    /// Its tick.
+    pub tick: u64,
+    /// Its table.
+    pub table: String,
+    /// The record's key.
+    pub key: String,
+    /// The record.
+    pub value: Vec<u8>,
+}
+
+/// A row as the record that its commit would publish.
+pub fn record_of<R: TableRow>(row: &R, tick: u64) -> anyhow::Result<EagerRow> {
+    let table = R::SPEC.name;
+    let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
+    let batch = R::batch(std::slice::from_ref(row))?;
+    let key = batch.column_by_name(published.key).map(|column| column.as_string::<i32>());
+    let key = key.filter(|keys| keys.is_valid(0)).map_or("", |keys| keys.value(0)).to_owned();
+    let objects = headwater_sql::json_objects(&batch)?;
+    let object = objects.first().with_context(|| format!("{table}: a row has no form as JSON"))?;
+    Ok(EagerRow { tick, table: table.to_owned(), key, value: with_id(table, object) })
 }
 
 /// An outbox at work.
 pub struct Running {
-    commits: Sender<u64>,
+    told: Sender<Told>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    /// Where commits are told that are there.
-    pub fn commits(&self) -> Sender<u64> {
-        self.commits.clone()
+    /// Where it is told what there is.
+    pub fn told(&self) -> Sender<Told> {
+        self.told.clone()
     }
 
     /// Waits until everything that was committed is published.
     pub fn finish(self) -> anyhow::Result<()> {
-        drop(self.commits);
+        drop(self.told);
         self.thread.join().map_err(|_| anyhow::anyhow!("the outbox died: please report it"))?
     }
 }
@@ -122,12 +179,12 @@ impl Running {
 /// Starts an outbox on a thread of its own.
 pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
     let id = id(&settings.data)?;
-    let (commits, told) = channel();
+    let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
         let published = publish_all(&settings, &id, &told);
         published.inspect_err(|error| (settings.failure)(error))
     })?;
-    Ok(Running { commits, thread })
+    Ok(Running { told: tell, thread })
 }
 
 /// The id of a data directory's outbox, made when it is first asked for.
@@ -147,29 +204,53 @@ fn id(data: &Path) -> anyhow::Result<String> {
     Ok(id)
 }
 
-/// Publishes commit after commit until nobody tells of more and all are published.
-fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<u64>) -> anyhow::Result<()> {
+/// Rows that may wait for the commit before them; what is more goes out with its own commit.
+const MAX_WAITING_ROWS: usize = 100_000;
+
+/// What an outbox does next, and how far it is.
+struct Standing {
+    outbox: Box<dyn Outbox>,
+    progress: Progress,
+}
+
+/// Publishes commit after commit, and early rows between them, until nobody tells of more and all that is committed is
+/// published.
+fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> anyhow::Result<()> {
     let mut last = settings.last;
-    let mut open: Option<(Box<dyn Outbox>, u64)> = None;
+    let mut early = VecDeque::<(u64, u64, Vec<EagerRow>)>::new();
+    let mut open: Option<Standing> = None;
     let mut over_since: Option<Instant> = None;
     loop {
         if over_since.is_none() {
-            let idle = open.as_ref().is_some_and(|(_, next)| *next > last);
-            match told.recv_timeout(if idle { Duration::from_secs(3600) } else { Duration::ZERO }) {
-                Ok(commit_id) => last = last.max(commit_id),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => over_since = Some(Instant::now()),
+            let idle = open.as_ref().is_some_and(|standing| standing.progress.commit_id >= last && !is_next(&early, &standing.progress));
+            let mut next = told.recv_timeout(if idle { Duration::from_secs(3600) } else { Duration::ZERO });
+            loop {
+                match next {
+                    Ok(Told::Commit(commit_id)) => last = last.max(commit_id),
+                    Ok(Told::Eager { begin_tick, end_tick, rows }) => early.push_back((begin_tick, end_tick, rows)),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        over_since = Some(Instant::now());
+                        break;
+                    }
+                }
+                // All that there is goes out together: a transaction takes longer than a tick.
+                next = told.recv_timeout(Duration::ZERO);
+            }
+            while early.iter().map(|(_, _, rows)| rows.len()).sum::<usize>() > MAX_WAITING_ROWS {
+                early.pop_front();
             }
         }
         let result = match open.take() {
             None => begin(settings, id, last),
-            Some((outbox, next)) if next > last => {
+            Some(standing) if over_since.is_none() && is_next(&early, &standing.progress) => publish_early(settings, standing, &mut early),
+            Some(standing) if standing.progress.commit_id >= last => {
                 if over_since.is_some() {
                     return Ok(());
                 }
-                Ok((outbox, next))
+                Ok(standing)
             }
-            Some((mut outbox, next)) => publish_batch(settings, outbox.as_mut(), next, last).map(|next| (outbox, next)),
+            Some(standing) => publish_batch(settings, standing, last),
         };
         match result {
             Ok(standing) => open = Some(standing),
@@ -185,59 +266,94 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<u64>) -> any
     }
 }
 
-/// Opens the outbox, and finds the commit that comes next.
-fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<(Box<dyn Outbox>, u64)> {
+/// Whether early rows follow what is published. If not, commits come first that hold what is between.
+fn is_next(early: &VecDeque<(u64, u64, Vec<EagerRow>)>, progress: &Progress) -> bool {
+    early.front().is_some_and(|(begin_tick, _, _)| *begin_tick <= progress.eager_tick)
+}
+
+/// Publishes the early rows that come next, without what is published already.
+fn publish_early(
+    settings: &OutboxSettings,
+    Standing { mut outbox, mut progress }: Standing,
+    early: &mut VecDeque<(u64, u64, Vec<EagerRow>)>,
+) -> anyhow::Result<Standing> {
+    let outside = |table: &str| settings.topics.iter().find(|(published, _)| published.name == table).map(|(_, topic)| topic.clone());
+    let record = |row: &EagerRow| Some(Outgoing { topic: outside(&row.table)?, key: row.key.clone(), value: row.value.clone() });
+    let (mut records, mut then, mut batches) = (Vec::new(), progress.clone(), 0);
+    for (begin_tick, end_tick, rows) in early.iter() {
+        if *begin_tick > then.eager_tick {
+            break; // The commit comes first that holds what is between.
+        }
+        records.extend(rows.iter().filter(|row| row.tick >= then.eager_tick).filter_map(record));
+        then.eager_tick = then.eager_tick.max(*end_tick);
+        batches += 1;
+    }
+    let reached = |step| (settings.steps)(step, progress.commit_id + 1);
+    if !records.is_empty() {
+        let began = Instant::now();
+        outbox.publish(&records, &serde_json::to_string(&then)?, &mut || reached(Step::Sent))?;
+        reached(Step::Recorded);
+        tracing::debug!(records = records.len(), tick = then.eager_tick, seconds = began.elapsed().as_secs_f64(), "published early");
+    }
+    progress = then;
+    early.drain(..batches);
+    Ok(Standing { outbox, progress })
+}
+
+/// Opens the outbox, and finds how far it is.
+fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Standing> {
     for (_, topic) in &settings.topics {
         settings.transport.create_topic(topic, 1)?;
     }
     let mut outbox = settings.transport.outbox(id, &settings.progress_topic)?;
-    let Some(progress) = outbox.progress()? else { return Ok((outbox, 1)) };
-    let Progress { commit_id, hash } = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
-    let data = settings.data.display();
+    let Some(progress) = outbox.progress()? else { return Ok(Standing { outbox, progress: Progress::default() }) };
+    let progress: Progress = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
+    let (commit_id, data) = (progress.commit_id, settings.data.display());
     if commit_id > last {
         bail!(
             "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
         );
     }
-    if commit(&mut Records::new(&settings.data), commit_id)?.hash != hash {
+    if commit_id > 0 && commit(&mut Records::new(&settings.data), commit_id)?.hash != progress.hash {
         bail!(
             "what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
         );
     }
     settings.told(commit_id);
-    Ok((outbox, commit_id + 1))
+    Ok(Standing { outbox, progress })
 }
 
 fn commit(records: &mut Records, commit_id: u64) -> anyhow::Result<Commit> {
     records.read(commit_id)?.with_context(|| format!("the record of commit {commit_id} is missing in {}", records.data().display()))
 }
 
-/// Publishes the commits from `first` on that are there, as many as make a batch; the commit that comes next.
-fn publish_batch(settings: &OutboxSettings, outbox: &mut dyn Outbox, first: u64, last: u64) -> anyhow::Result<u64> {
-    let (mut records, mut next, mut hash) = (Vec::new(), first, String::new());
+/// Publishes the commits that come next and are there, as many as make a batch.
+fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress }: Standing, last: u64) -> anyhow::Result<Standing> {
+    let (mut records, first) = (Vec::new(), progress.commit_id + 1);
     let mut reader = Records::new(&settings.data);
-    while next <= last && records.len() < BATCH_RECORDS {
-        let commit = commit(&mut reader, next)?;
+    while progress.commit_id < last && records.len() < BATCH_RECORDS {
+        let commit = commit(&mut reader, progress.commit_id + 1)?;
         for (published, topic) in &settings.topics {
-            add_records(settings, &commit, *published, topic, &mut records)?;
+            let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { 0 };
+            add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
         }
-        hash = commit.hash;
-        next += 1;
+        progress = Progress { commit_id: commit.commit_id, hash: commit.hash, eager_tick: progress.eager_tick.max(commit.end_tick) };
     }
-    let reached = |step| (first..next).for_each(|commit_id| (settings.steps)(step, commit_id));
-    let progress = serde_json::to_string(&Progress { commit_id: next - 1, hash })?;
-    outbox.publish(&records, &progress, &mut || reached(Step::Sent))?;
+    let reached = |step| (first..=progress.commit_id).for_each(|commit_id| (settings.steps)(step, commit_id));
+    let began = Instant::now();
+    outbox.publish(&records, &serde_json::to_string(&progress)?, &mut || reached(Step::Sent))?;
     reached(Step::Recorded);
-    settings.told(next - 1);
-    Ok(next)
+    settings.told(progress.commit_id);
+    tracing::debug!(records = records.len(), commit = progress.commit_id, seconds = began.elapsed().as_secs_f64(), "published");
+    Ok(Standing { outbox, progress })
 }
 
 /// The records of one table's rows in a commit.
 fn add_records(
     settings: &OutboxSettings,
     commit: &Commit,
-    published: Published,
-    topic: &str,
+    (published, topic): (Published, &str),
+    from_tick: u64,
     records: &mut Vec<Outgoing>,
 ) -> anyhow::Result<()> {
     let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.name && file.role != FileRole::State;
@@ -255,10 +371,13 @@ fn add_records(
     for file in &files {
         for batch in batches(&settings.data, file)? {
             let batch = of_commit(&batch, commit.commit_id)?;
+            let ticks = ticks(&batch, settings.tick_interval);
             let is = is_now(&batch);
             let keys = batch.column_by_name(published.key).map(|column| column.as_string::<i32>().clone());
             let objects = headwater_sql::json_objects(&without_added(&batch)?)?;
-            for (row, object) in objects.iter().enumerate().filter(|(row, _)| is.as_ref().is_none_or(|is| is.value(*row) > 0)) {
+            let is_to_leave =
+                |row: usize| is.as_ref().is_none_or(|is| is.value(row) > 0) && ticks.get(row).is_none_or(|tick| *tick >= from_tick);
+            for (row, object) in objects.iter().enumerate().filter(|(row, _)| is_to_leave(*row)) {
                 let key = keys.as_ref().filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row));
                 records.push(Outgoing { topic: topic.to_owned(), key: key.to_owned(), value: with_id(published.name, object) });
             }
@@ -272,6 +391,16 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
     let commits = batch.column_by_name("commit_id").context("there is no column commit_id")?;
     let of_commit = eq(commits, &Int64Array::new_scalar(i64::try_from(commit_id)?))?;
     Ok(filter_record_batch(batch, &of_commit)?)
+}
+
+/// The ticks of rows: of a history its own column, of facts that have their effective time what follows from it.
+fn ticks(batch: &RecordBatch, tick_interval: u64) -> Vec<u64> {
+    let column = |name: &str| batch.column_by_name(name);
+    if let Some(ticks) = column("tick").and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
+        return ticks.values().iter().map(|tick| u64::try_from(*tick).unwrap_or(0)).collect();
+    }
+    let times = column("ts").and_then(|column| column.as_any().downcast_ref::<TimestampNanosecondArray>());
+    times.into_iter().flat_map(|times| times.values()).map(|ts| EventTime::from_nanos(*ts).effective() / tick_interval.max(1)).collect()
 }
 
 /// Of a history, whether each row came (1) or went (-1).

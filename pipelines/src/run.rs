@@ -20,9 +20,11 @@ use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
+use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
+use crate::journal::{Journal, followed};
 use crate::metrics::Metrics;
-use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running};
+use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
 use crate::remembered::Remembered;
 use crate::resume::{Partitions, Positions, positions};
 use crate::{discovery, http, location, progress, wall_clock};
@@ -110,8 +112,9 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     };
     let progress = Arc::new(AtomicU64::new(u64::MAX));
     let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &progress, &failure)?;
-    let commits = outbox.as_ref().map(Running::commits);
-    let mut settings = settings(&run, partitions, resumed, commits, &counters, &metrics, &failure)?;
+    let told = outbox.as_ref().map(Running::told);
+    let eager = eager(&run, &resumed, told.clone(), &failure)?;
+    let mut settings = settings(&run, partitions, resumed, (told, eager), &counters, &metrics, &failure)?;
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
@@ -149,6 +152,8 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         transport: Arc::clone(&run.transport),
         data: run.data.clone(),
         topics,
+        eager: run.config.outbox.eager.clone(),
+        tick_interval: nanos(run.config.time.tick_interval),
         progress_topic: run.config.source.outside(PROGRESS_TOPIC),
         last,
         steps: steps(),
@@ -157,6 +162,29 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
     };
     outbox::start(settings).map(Some)
+}
+
+/// What leaves before its commit: in a live run from Kafka, if it is asked for.
+fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Failure) -> anyhow::Result<Option<EagerSettings>> {
+    let tables = run.config.outbox.eager.clone();
+    if tables.is_empty() || run.until_end || run.is_replay {
+        return Ok(None);
+    }
+    if !run.transport.has_transactions() {
+        bail!("outbox.eager needs Kafka: a log has no transactions; leave it out");
+    }
+    // In the other processes of a cluster there is no outbox.
+    let journal = if told.is_some() { Some(Arc::new(Mutex::new(Journal::open(&run.data)?))) } else { None };
+    let failure = failure.clone();
+    Ok(Some(EagerSettings {
+        journal,
+        outbox: told,
+        tables,
+        start_tick: resumed.before.as_ref().map_or(0, |end| end.end_tick),
+        tick_interval: nanos(run.config.time.tick_interval),
+        steps: steps(),
+        failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
+    }))
 }
 
 /// The data directory at a run's beginning.
@@ -216,12 +244,15 @@ struct Resumed {
     before: Option<ChainEnd>,
     positions: Positions,
     remembered: Remembered,
+    /// What clocks follow.
+    script: Arc<Script>,
 }
 
 /// Where the last commit ended, what was remembered there, and where each partition is read on.
 fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
     let Some(last) = chain.commits().last() else {
-        return Ok(Resumed { positions: run.replay.positions.clone(), ..Resumed::default() });
+        let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
+        return Ok(Resumed { positions: run.replay.positions.clone(), script, ..Resumed::default() });
     };
     let time = &run.config.time;
     for (name, now, then) in [
@@ -240,7 +271,9 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<R
     let began = Instant::now();
     let remembered = Remembered::read(chain)?;
     tracing::info!(commit = last.commit_id, seconds = began.elapsed().as_secs_f64(), "going on");
-    Ok(Resumed { before: chain.end(), positions, remembered })
+    // Where records are gone, offsets are not what they were.
+    let script = if run.accept_gaps { Script::default() } else { followed(&run.data, &positions)? };
+    Ok(Resumed { before: chain.end(), positions, remembered, script: Arc::new(script) })
 }
 
 /// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
@@ -283,7 +316,7 @@ fn settings(
     run: &Run,
     partitions: Partitions,
     resumed: Resumed,
-    commits: Option<Sender<u64>>,
+    (told, eager): (Option<Sender<Told>>, Option<EagerSettings>),
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
     failure: &Failure,
@@ -295,7 +328,8 @@ fn settings(
     } else {
         Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: nanos(config.time.idle_allowance), stop: Arc::clone(&run.stop) }
     };
-    let (source_failure, commit_failure) = (failure.clone(), failure.clone());
+    let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
+    let journal = eager.as_ref().and_then(|eager| eager.journal.clone());
     let (published, at) = (Arc::clone(metrics), Arc::clone(counters));
     Ok(FlowSettings {
         source: SourceSettings {
@@ -310,7 +344,7 @@ fn settings(
             stride: config.source.stride,
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
             discovered: Arc::default(),
-            script: Arc::clone(&run.replay.script),
+            script: resumed.script,
             mode,
             abandoned: Arc::default(),
             counters: Arc::clone(counters),
@@ -330,13 +364,22 @@ fn settings(
             published: Arc::new(move |record, took, files| {
                 published.committed(record, took, files, &at);
                 // An outbox that failed has said so.
-                if let Some(commits) = &commits {
-                    let _ = commits.send(record.commit_id);
+                if let Some(told) = &told {
+                    let _ = told.send(Told::Commit(record.commit_id));
+                }
+                if let Some(journal) = &journal
+                    && let Err(error) = journal
+                        .lock()
+                        .map_err(|_| anyhow::anyhow!("the journal's lock is broken"))
+                        .and_then(|mut journal| journal.committed(record))
+                {
+                    journal_failure.set(&format!("{error:#}"));
                 }
             }),
             steps: steps(),
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },
+        eager,
         horizons: config.horizons.resolved(config.time.horizon),
         reversal_horizon: nanos(config.ledger.reversal_horizon),
         base_currency: config.valuation.base_currency.clone(),

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_sql::{Catalog, json_objects};
 use headwater_tests::market;
 use headwater_tests::pipeline::{
     PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log,
@@ -94,7 +97,8 @@ fn real_prices_through_a_real_broker() -> Result<()> {
     let status = process.wait()?;
     arrived?;
     assert!(status.success(), "SIGTERM ends a run cleanly: {status:?}");
-    assert_outbox_is_exact(&broker, folder.path())
+    assert_outbox_is_exact(&broker, folder.path())?;
+    assert_eager_is_exact(&broker, folder.path())
 }
 
 /// What a consumer that reads what is committed sees of the published topics: of each, the records in their order.
@@ -103,13 +107,17 @@ fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String
     let mut topics = BTreeMap::new();
     for name in ["executions", "decisions", "positions", "alerts", "dead_letters"] {
         let (topic, mut records) = (format!("{prefix}{name}"), Vec::new());
+        let partitions = transport.partitions(&topic)?;
+        if partitions.is_empty() {
+            continue;
+        }
         let mut reader = transport.reader(Box::new(|| ()))?;
-        let slot = reader.assign(&topic, 0, 0)?;
-        let begun = std::time::Instant::now();
-        while reader.read(slot, 1024, &mut |record| records.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()))?
-            != ReadStatus::End
-        {
-            anyhow::ensure!(begun.elapsed() < std::time::Duration::from_secs(60), "{topic} has no end");
+        for partition in partitions {
+            let (slot, begun) = (reader.assign(&topic, partition.partition, 0)?, Instant::now());
+            let mut keep = |value: Option<&[u8]>| records.push(String::from_utf8_lossy(value.unwrap_or_default()).into_owned());
+            while reader.read(slot, 1024, &mut |record| keep(record.value))? != ReadStatus::End {
+                anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "{topic} has no end");
+            }
         }
         records.sort_unstable();
         let ids: BTreeSet<_> = records.iter().filter_map(|record| record.get(..40)).collect();
@@ -174,4 +182,127 @@ fn wait_for(data: &Path, query: &str) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     anyhow::bail!("nothing came of {query}")
+}
+
+/// Orders that cross, and deposits: one of each every few milliseconds, up to 300 ms late, for a while.
+fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
+    let transport = KafkaTransport::open(KafkaConfig { brokers: bootstrap.to_owned(), ..KafkaConfig::default() })?;
+    let (mut publisher, mut dice) = (transport.publisher()?, prices::Dice(77));
+    let mut sent = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let late = |dice: &mut prices::Dice| -> Result<u128> {
+            Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() - u128::from(dice.below(300)) * 1_000_000)
+        };
+        let (side, owner) = if dice.below(2) == 0 { ("buy", "buyer") } else { ("sell", "seller") };
+        let symbol = format!("S{}", dice.below(3));
+        let order = format!(
+            r#"{{"type":"new","order_id":"o{sent}","account_id":"{owner}","symbol":"{symbol}","side":"{side}","order_type":"limit","time_in_force":"gtc","quantity":{},"price":"{}","ts":{}}}"#,
+            1 + dice.below(9),
+            95 + dice.below(10),
+            late(&mut dice)?
+        );
+        publisher.send("e.orders", Some(symbol.as_bytes()), Some(order.as_bytes()))?;
+        let account = format!("a{}", dice.below(5));
+        let deposit = format!(
+            r#"{{"transaction_id":"t{sent}","account_id":"{account}","type":"deposit","amount":"1","currency":"USD","ts":{}}}"#,
+            late(&mut dice)?
+        );
+        publisher.send("e.transactions", Some(account.as_bytes()), Some(deposit.as_bytes()))?;
+        publisher.flush()?;
+        sent += 1;
+        std::thread::sleep(Duration::from_millis(dice.below(8)));
+    }
+    Ok(sent)
+}
+
+/// What was published of a topic without ids, and the rows of a query as the same JSON.
+fn as_published(data: &Path, query: &str) -> Result<Vec<String>> {
+    let mut objects = Vec::new();
+    for batch in Catalog::open(data, None)?.query(query)? {
+        objects.extend(json_objects(&batch?)?);
+    }
+    objects.sort_unstable();
+    Ok(objects)
+}
+
+fn without_ids(records: &[String]) -> Vec<String> {
+    let mut rest: Vec<_> = records.iter().filter_map(|record| Some(format!("{{{}", record.split_once(',')?.1))).collect();
+    rest.sort_unstable();
+    rest
+}
+
+/// A live run that publishes executions and decisions before their commits, killed again and again while records come late:
+/// what it published are exactly the rows that are committed in the end, each once.
+fn assert_eager_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
+    let (data, config) = (folder.join("eager"), folder.join("eager.toml"));
+    let text = "[time]\nidle_allowance = \"10ms\"\n[http]\naddress = \"\"\n[source]\ntopic_prefix = \"e.\"\n[commit]\ninterval = \"1s\"\n\
+                [outbox]\ntopics = [\"executions\", \"decisions\"]\neager = [\"executions\", \"decisions\"]\n";
+    std::fs::write(&config, text)?;
+    let configured = config.display().to_string();
+    succeed(headwater(&["topics", "--source", &source(broker), "--config", &configured, "--partitions", "2"])?)?;
+    let instruments = folder.join("instruments.jsonl");
+    let instrument = |number| {
+        format!("{{\"symbol\":\"S{number}\",\"asset_class\":\"equity\",\"currency\":\"USD\",\"tick_size\":\"0.01\",\"lot_size\":\"1\"}}\n")
+    };
+    std::fs::write(&instruments, (0..3).map(instrument).collect::<String>())?;
+    let file = instruments.display().to_string();
+    succeed(headwater(&["publish", "--source", &source(broker), "--config", &configured, "instruments", &file])?)?;
+
+    let live = |workers: &str, kill_at: Option<&str>| -> Result<std::process::Child> {
+        let mut command = Command::new(binary()?);
+        command.args(["run", "--source", &source(broker), "--config", &configured, "--workers", workers]).arg("--data").arg(&data);
+        if let Some(at) = kill_at {
+            command.env("HEADWATER_KILL_AT", at);
+        }
+        Ok(command.spawn()?)
+    };
+    let (stop, mut ahead) = (AtomicBool::new(false), 0);
+    let sent = std::thread::scope(|scope| -> Result<usize> {
+        let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
+        let mut dice = prices::Dice(5);
+        for kill_at in [None, Some("journaled:0"), Some("sent:3"), None, Some("published:4"), None] {
+            let mut process = live(if dice.below(2) == 0 { "1" } else { "2" }, kill_at)?;
+            let begun = Instant::now();
+            let patience = Duration::from_millis(if kill_at.is_some() { 20_000 } else { 3_500 + dice.below(2_000) });
+            while process.try_wait()?.is_none() && begun.elapsed() < patience {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            process.kill()?;
+            assert_eq!(process.wait()?.code(), None, "killed at {kill_at:?}");
+            let published = consumed(broker, "e.")?.get("executions").map_or(0, Vec::len);
+            let committed = as_published(&data, "SELECT execution_id FROM executions").map_or(0, |rows| rows.len());
+            println!("killed at {kill_at:?}: {published} executions published, {committed} committed");
+            ahead += usize::from(published > committed);
+        }
+        stop.store(true, Ordering::Relaxed);
+        feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?
+    })?;
+    assert!(ahead > 0, "executions were published before their commit");
+
+    let mut process = live("1", None)?;
+    let arrived = wait_for(
+        &data,
+        &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
+    );
+    Command::new("kill").arg(process.id().to_string()).status()?;
+    let status = process.wait()?;
+    arrived?;
+    assert!(status.success(), "{status:?}");
+    let published = consumed(broker, "e.")?;
+    for (topic, query) in [
+        ("executions", "SELECT * EXCEPT (commit_id) FROM executions"),
+        ("decisions", "SELECT * EXCEPT (change, tick, commit_id) FROM decisions_history WHERE change = 1"),
+    ] {
+        let (expected, actual) = (as_published(&data, query)?, without_ids(published.get(topic).map_or(&[], Vec::as_slice)));
+        assert!(expected.len() > 200, "{topic}: {} rows", expected.len());
+        for (expected, actual) in expected.iter().zip(&actual) {
+            assert_eq!(expected, actual, "{topic}");
+        }
+        assert_eq!(expected.len(), actual.len(), "{topic}");
+    }
+    assert_invariants(&data)?;
+    // What the wall clock decided in all those runs is in the tables: a replay makes the same of it.
+    let mut replay = Command::new(binary()?);
+    replay.args(["replay", "--source", &source(broker), "--config", &configured]).arg("--out").arg(folder.join("eager-again"));
+    succeed(replay.arg("--against").arg(&data).output()?)
 }

@@ -81,6 +81,10 @@ impl Transport for KafkaTransport {
         Ok(Box::new(publisher::KafkaPublisher::open(Arc::clone(&self.cluster))?))
     }
 
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
     fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
         let reader = reader::KafkaReader::open(self.cluster.config(), Arc::new(|| ()), Arc::clone(&self.silent_readers))?;
         Ok(Box::new(outbox::KafkaOutbox::open(Arc::clone(&self.cluster), reader, id, progress_topic)?))

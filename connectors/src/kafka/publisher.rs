@@ -162,11 +162,12 @@ impl Publisher for KafkaPublisher {
     }
 
     fn flush(&mut self) -> Result<(), TransportError> {
-        // Every record is stored, or given up after `delivery_timeout_ms`: this ends.
+        // Every record is stored, or given up after `delivery_timeout_ms`: this ends. A flush with a longer timeout would wait
+        // for a tenth of a second even if all was stored after a hundredth.
         loop {
-            match self.producer.flush(Duration::from_secs(1)) {
+            match self.producer.flush(Duration::ZERO) {
                 Ok(()) => return self.hear(Duration::ZERO),
-                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => self.hear(Duration::ZERO)?,
+                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => self.hear(Duration::from_millis(1))?,
                 Err(error) => return Err(self.failed("Kafka", &error)),
             }
         }

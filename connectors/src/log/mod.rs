@@ -89,6 +89,10 @@ impl Transport for LogTransport {
         Ok(Box::new(publisher::LogPublisher::new(self.clone())))
     }
 
+    fn has_transactions(&self) -> bool {
+        false
+    }
+
     fn outbox(&self, id: &str, _progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
         Ok(Box::new(outbox::LogOutbox::open(self.clone(), id)?))
     }

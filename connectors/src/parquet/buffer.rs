@@ -120,7 +120,7 @@ impl<R: TableRow> CommitTable for TableBuffer<R> {
 }
 
 /// A change that is on its way into a file: rows are large, so what is sorted points to them.
-type Change<'a, R> = (&'a R, u64, isize);
+pub type Change<'a, R> = (&'a R, u64, isize);
 
 fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
     match R::SPEC.kind {
@@ -144,7 +144,7 @@ fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> 
 }
 
 /// Changes in the order of key, then tick, what was before what is; without what cancels out within a tick.
-fn net<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<Change<'_, R>> {
+pub fn net<R: TableRow>(changes: &[(R, u64, isize)]) -> Vec<Change<'_, R>> {
     let mut changes: Vec<Change<'_, R>> = changes.iter().map(|(row, tick, diff)| (row, *tick, *diff)).collect();
     let by_key_and_tick = |a: &Change<'_, R>, b: &Change<'_, R>| a.0.cmp_key(b.0).then(a.1.cmp(&b.1));
     changes.sort_unstable_by(by_key_and_tick);

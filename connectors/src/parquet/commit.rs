@@ -59,6 +59,8 @@ pub enum Step {
     Swept,
     /// Its record and those before it are in archives, and the inventory is there.
     Archived,
+    /// What decides the order of what is published before this commit has reached the disk.
+    Journaled,
     /// What it publishes is sent, but not certain yet.
     Sent,
     /// It is certain, together with the outbox's progress.

@@ -27,6 +27,8 @@ const STAGING: &str = "staging";
 const HEAD: &str = "HEAD";
 /// The name of the outbox, which outlives a process that died before its first commit.
 const OUTBOX: &str = "OUTBOX";
+/// What was decided by the wall clock for what was published before its commit.
+const EAGER: &str = "EAGER";
 /// Where `demo` keeps its topics: beside the tables, and none of the commits' business.
 const LOG: &str = "log";
 
@@ -67,7 +69,7 @@ impl DataDirectory {
         let mut leftovers = Vec::new();
         for entry in self.entries(&self.path)? {
             match entry.file_name().and_then(|name| name.to_str()) {
-                Some(LOCK | LOG | OUTBOX) => {}
+                Some(LOCK | LOG | OUTBOX | EAGER) => {}
                 Some(COMMITS | STAGING) => leftovers.push(entry),
                 Some(_) if is_table_folder(&entry) => leftovers.push(entry),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),
@@ -151,6 +153,11 @@ pub fn record_path(data: &Path, commit_id: u64) -> PathBuf {
 /// The path of the file that names the last commit.
 pub fn head_path(data: &Path) -> PathBuf {
     data.join(HEAD)
+}
+
+/// The path of the file of what was decided for what was published before its commit.
+pub fn eager_path(data: &Path) -> PathBuf {
+    data.join(EAGER)
 }
 
 /// The folder that a worker writes a commit's files into, before they have their names.

@@ -44,7 +44,7 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
 }
 
 /// Writes a file that always is whole, as it was or as it is to be. After a power cut it may be as it was.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     fs::rename(&draft, path).map_err(CommitError::file("renaming", path))

@@ -27,7 +27,7 @@ pub mod buffer;
 pub mod chain;
 pub mod commit;
 pub mod directory;
-mod durable;
+pub mod durable;
 pub mod file;
 pub mod reader;
 pub mod record;

@@ -398,7 +398,8 @@ impl Source {
         let tick = partition.course.clock.now() / around.tick_interval;
         partition.capabilities.downgrade(tick);
         partition.ahead.add(tick, self.stride.bytes);
-        self.progress.read(partition.progress, self.stride.crossings.drain(..), partition.course.position());
+        let (position, clock) = (partition.course.position(), partition.course.clock.now());
+        self.progress.read(partition.progress, self.stride.crossings.drain(..), position, clock);
         if self.stride.records > 0 {
             self.settings.counters.arrived(tick);
         }

@@ -104,6 +104,8 @@ pub(super) struct Course {
     pub(super) interval: u64,
     /// Of a replay, the records to come that got their clocks from the wall clock.
     pub(super) remapped: VecDeque<Remapped>,
+    /// From which offset on the clock is not below which time.
+    pub(super) floor: Option<Remapped>,
     /// What is read of it: effective times from the first, before the second.
     pub(super) range: (u64, u64),
     /// Whether a record was met that lies behind the range.
@@ -128,6 +130,7 @@ impl Course {
             hash: from.hash,
             interval,
             remapped: remapped.unwrap_or_default(),
+            floor: script.floors.get(&(topic, number)).copied(),
             range,
             is_past: false,
         }
@@ -151,6 +154,9 @@ impl Course {
 
         // Its place.
         let (before, clock) = (self.position(), self.clock);
+        if let Some((_, floor)) = self.floor.take_if(|(offset, _)| *offset <= record.offset) {
+            self.clock.lift(floor);
+        }
         while self.remapped.pop_front_if(|(offset, _)| *offset < record.offset).is_some() {}
         let effective = match self.remapped.pop_front_if(|(offset, _)| *offset == record.offset) {
             Some((_, clock)) => self.clock.follow(clock),

@@ -41,6 +41,8 @@ struct PartitionCrossings {
     crossings: VecDeque<Crossing>,
     /// Behind everything that was read.
     now: Position,
+    /// The clock there, whatever moved it.
+    clock: u64,
 }
 
 impl PartitionCrossings {
@@ -78,16 +80,23 @@ impl SourceProgress {
     /// Adds a partition; the answer names it in [`SourceProgress::read`].
     pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position) -> usize {
         let mut partitions = self.partitions.borrow_mut();
-        partitions.push(PartitionCrossings { topic, partition, crossings: VecDeque::new(), now });
+        partitions.push(PartitionCrossings { topic, partition, crossings: VecDeque::new(), now, clock: now.clock });
         partitions.len() - 1
     }
 
     /// Notes what was read, up to a position.
-    pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position) {
+    pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position, clock: u64) {
         if let Some(partition) = self.partitions.borrow_mut().get_mut(partition) {
             partition.crossings.extend(crossings);
-            partition.now = now;
+            (partition.now, partition.clock) = (now, clock);
         }
+    }
+
+    /// Where every partition stands: its topic and number, the offset that is read next, and the clock below which nothing of
+    /// it will be from there on.
+    pub fn standing(&self) -> Vec<(&'static str, u16, u64, u64)> {
+        let partitions = self.partitions.borrow();
+        partitions.iter().map(|partition| (partition.topic, partition.partition, partition.now.offset, partition.clock)).collect()
     }
 
     /// Where every partition goes on behind a commit of everything below `end_tick`, a grid point. What lies before is
@@ -120,7 +129,8 @@ mod tests {
         let offsets = |end| progress.at(end).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
         assert_eq!(offsets(100), [(0, 0)]);
         // Grid points are 100 ticks apart.
-        progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12));
+        progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12), 130);
+        assert_eq!(progress.standing(), [("orders", 3, 12, 130)]);
         assert_eq!(offsets(100), [(7, 70)]);
         assert_eq!(offsets(200), [(9, 90)]);
         assert_eq!(offsets(300), [(9, 90)]);

@@ -1,4 +1,5 @@
-//! What a replay follows: the decisions of the run that it repeats, and which part of the topics it reads.
+//! What a replay follows: the decisions of the run that it repeats, and which part of the topics it reads. A live run that goes on
+//! behind one that died follows what that one had published by.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
 pub struct Script {
     /// The records of each partition that got their clocks from the wall clock, by rising offsets.
     pub remap: Remaps,
+    /// From which offset on no clock of a partition is below which time: a live run that died had got there.
+    pub floors: BTreeMap<(Topic, u16), Remapped>,
     /// The offsets at which partitions end, if they go on behind what is to be read.
     pub ends: BTreeMap<(Topic, u16), u64>,
     /// Time goes on at least to here, in nanoseconds since the epoch.
@@ -27,7 +30,7 @@ pub struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { remap: BTreeMap::new(), ends: BTreeMap::new(), end_of_time: 0, from: 0, to: u64::MAX }
+        Self { remap: BTreeMap::new(), floors: BTreeMap::new(), ends: BTreeMap::new(), end_of_time: 0, from: 0, to: u64::MAX }
     }
 }
 

@@ -15,6 +15,7 @@
 //! One file per part, each a function from streams to streams. What a part commits goes into [`sinks::Sinks`].
 
 mod admission;
+pub mod eager;
 mod fraud;
 mod latest;
 mod ledger;
@@ -73,6 +74,8 @@ pub struct FlowSettings {
     pub fraud: Arc<Pack>,
     /// Counts events that came again.
     pub duplicates: Arc<AtomicU64>,
+    /// What is published before its commit, if anything is.
+    pub eager: Option<eager::EagerSettings>,
     /// What was remembered at the last commit.
     pub remembered: Arc<Remembered>,
 }
@@ -130,15 +133,19 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
     let ends = end_of_time(source.ends.broadcast(), settings);
     let mut topics = Topics { scope, streams: source.events };
+    let remap = source.remap.clone();
     let mut sinks = Sinks::new(source.dead_letters, source.remap, source.audit, Arc::clone(&settings.source.counters));
 
     let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
     let reference = reference::reference(&mut topics, admitted.accounts.clone(), ends.clone(), settings, &mut sinks);
     let executions = trading::matching(admitted.orders, reference.clone(), ends.clone(), settings, &mut sinks);
-    let holdings = trading::positions(executions, admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
+    let holdings = trading::positions(executions.clone(), admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
     let postings = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);
     let balances = ledger::balances(postings, reference.clone(), ends.clone(), settings, &mut sinks);
-    fraud::scores(admitted.transactions, reference.clone(), ends.clone(), settings, &mut sinks);
+    let decisions = fraud::scores(admitted.transactions, reference.clone(), ends.clone(), settings, &mut sinks);
+    if let Some(settings) = settings.eager.clone() {
+        eager::eager(executions, decisions, remap, progress.clone(), settings);
+    }
     let market = valuation::Market { holdings, balances, accounts: admitted.accounts, reference };
     valuation::valuation(&mut topics, market, ends.clone(), settings, &mut sinks);
 

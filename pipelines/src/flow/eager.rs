@@ -1,0 +1,175 @@
+//! What is published before its commit.
+//!
+//! ```text
+//!  executions, decisions ─► rows of whole ticks ─┐ (every worker)
+//!  remap ─► what the wall clock decided ─────────┴─► worker 0: the journal first, then the outbox
+//! ```
+//!
+//! A tick's rows are final once the frontier has passed it. They leave as soon as every worker has passed it, and what decided
+//! their order is on disk ([`crate::journal`]). The commit that holds them later publishes what is not published by then.
+
+use std::sync::{Arc, Mutex};
+
+use differential_dataflow::VecCollection;
+use headwater_connectors::parquet::buffer::net;
+use headwater_connectors::parquet::commit::Step;
+use headwater_connectors::source::SourceProgress;
+use headwater_schemas::Placed;
+use headwater_schemas::tables::{Decision, Execution, Remap, TableRow};
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+use timely::dataflow::operators::vec::Map;
+
+use crate::journal::{Decided, Entry, Journal};
+use crate::outbox::{EagerRow, Told, record_of};
+
+/// Where what leaves early goes.
+#[derive(Clone)]
+pub struct EagerSettings {
+    /// The journal, in process 0.
+    pub journal: Option<Arc<Mutex<Journal>>>,
+    /// The outbox, in process 0.
+    pub outbox: Option<std::sync::mpsc::Sender<Told>>,
+    /// Which tables.
+    pub tables: Vec<String>,
+    /// The tick at which the run begins.
+    pub start_tick: u64,
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
+    /// Told of the steps.
+    pub steps: headwater_connectors::parquet::commit::Steps,
+    /// Told of the error that ends the run.
+    pub failure: Arc<dyn Fn(&anyhow::Error) + Send + Sync>,
+}
+
+/// What a worker has of the ticks that it has passed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Passed {
+    worker: usize,
+    /// The first tick that may still come.
+    end_tick: u64,
+    rows: Vec<EagerRow>,
+    entry: Entry,
+}
+
+/// Publishes executions and decisions before their commit.
+pub(super) fn eager<'scope>(
+    executions: StreamVec<'scope, u64, Placed<Execution>>,
+    decisions: VecCollection<'scope, u64, Decision, isize>,
+    remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    progress: SourceProgress,
+    settings: EagerSettings,
+) {
+    let scope = executions.scope();
+    let (worker, peers, tick_interval) = (scope.index(), scope.peers(), settings.tick_interval);
+    let wants = |name: &str| settings.tables.iter().any(|table| table == name);
+    let (wants_executions, wants_decisions) = (wants(Execution::SPEC.name), wants(Decision::SPEC.name));
+    let executions = executions.map(move |execution| (execution.event, execution.place.time / tick_interval, 1));
+
+    let mut builder = OperatorBuilder::new("eager rows".to_owned(), scope);
+    let (output, passed) = builder.new_output();
+    let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Passed>>>::from(output);
+    let mut executions = builder.new_input(executions, Pipeline);
+    let mut decisions = builder.new_input(decisions.inner, Pipeline);
+    let mut remap = builder.new_input(remap, Pipeline);
+    let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
+    builder.build(move |mut capabilities| {
+        let mut capability: Option<Capability<u64>> = capabilities.pop();
+        let (mut executed, mut decided, mut remapped) = (Vec::new(), Vec::new(), Vec::new());
+        let mut begin = start_tick;
+        move |frontiers| {
+            executions.for_each(|_, rows| executed.extend(rows.drain(..).filter(|_| wants_executions)));
+            decisions.for_each(|_, rows| decided.extend(rows.drain(..).filter(|_| wants_decisions)));
+            remap.for_each(|_, rows| remapped.extend(rows.drain(..).map(|(row, _, _)| decided_by(&row))));
+            // Of what decided the order, what has come is enough: whoever passed a tick has read all that is in it.
+            let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
+            let (Some(held), Some(end_tick)) = (&mut capability, frontier) else {
+                // At a run's end the last commit publishes.
+                capability = None;
+                return;
+            };
+            if end_tick <= begin {
+                return;
+            }
+            let rows = rows_below(&mut executed, end_tick).and_then(|mut rows| {
+                rows.extend(rows_below(&mut decided, end_tick)?);
+                Ok(rows)
+            });
+            match rows {
+                Ok(rows) => {
+                    let entry = Entry { remap: std::mem::take(&mut remapped), standing: standing(&progress) };
+                    output.activate().session(held).give(Passed { worker, end_tick, rows, entry });
+                    begin = end_tick;
+                    held.downgrade(&end_tick);
+                }
+                Err(error) => failure(&error),
+            }
+        }
+    });
+    collect(passed, peers, settings);
+}
+
+fn decided_by(row: &Remap) -> Decided {
+    let partition = u16::try_from(row.partition).unwrap_or(u16::MAX);
+    Decided { topic: row.topic.to_string(), partition, offset: row.offset, clock: row.clock }
+}
+
+fn standing(progress: &SourceProgress) -> Vec<Decided> {
+    let at = |(topic, partition, offset, clock): (&str, u16, u64, u64)| Decided { topic: topic.to_owned(), partition, offset, clock };
+    progress.standing().into_iter().map(at).collect()
+}
+
+/// Takes the rows below a tick, as records that are published.
+fn rows_below<R: TableRow>(waiting: &mut Vec<(R, u64, isize)>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
+    let due: Vec<_> = waiting.extract_if(.., |(_, tick, _)| *tick < end_tick).collect();
+    let mut rows = Vec::new();
+    for (row, tick, diff) in net(&due) {
+        if diff > 0 {
+            rows.push(record_of(row, tick)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// Gathers what all workers have passed, on worker 0.
+fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSettings) {
+    let mut ends = vec![settings.start_tick; peers];
+    let mut begin = settings.start_tick;
+    let (mut waiting, mut entry) = (Vec::<EagerRow>::new(), Entry::default());
+    passed.sink(Exchange::new(|_: &Passed| 0), "publish eagerly", move |(input, _)| {
+        input.for_each(|_, passed| {
+            for passed in passed.drain(..) {
+                if let Some(end) = ends.get_mut(passed.worker) {
+                    *end = passed.end_tick;
+                }
+                waiting.extend(passed.rows);
+                entry.remap.extend(passed.entry.remap);
+                let of_the_same =
+                    |at: &Decided| passed.entry.standing.iter().any(|newer| (&newer.topic, newer.partition) == (&at.topic, at.partition));
+                entry.standing.retain(|at| !of_the_same(at));
+                entry.standing.extend(passed.entry.standing);
+            }
+        });
+        let end = ends.iter().copied().min().unwrap_or(begin);
+        if end <= begin || !waiting.iter().any(|row| row.tick < end) {
+            return;
+        }
+        let (Some(journal), Some(outbox)) = (&settings.journal, &settings.outbox) else { return };
+        let added = journal.lock().map_err(|_| anyhow::anyhow!("the journal's lock is broken")).and_then(|mut journal| journal.add(&entry));
+        if let Err(error) = added {
+            return (settings.failure)(&error);
+        }
+        (settings.steps)(Step::Journaled, end);
+        entry.remap.clear();
+        let mut rows: Vec<_> = waiting.extract_if(.., |row| row.tick < end).collect();
+        rows.sort_by_key(|row| row.tick);
+        // An outbox that failed has said so.
+        let _ = outbox.send(Told::Eager { begin_tick: begin, end_tick: end, rows });
+        begin = end;
+    });
+}

@@ -1,0 +1,202 @@
+//! The journal of a run that publishes before it commits: what the wall clock decided, on disk before anything leaves that
+//! depends on it.
+//!
+//! A run that dies is followed by one that reads the same records again from the last commit. For these to become the same
+//! rows under the same ids, each must get the clock that it had. Event times tell most of it; the journal tells the rest: which
+//! records got their clocks from the wall clock, and how far each partition's clock had come.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use headwater_connectors::parquet::directory::eager_path;
+use headwater_connectors::parquet::record::CommitRecord;
+use headwater_connectors::source::{Remapped, Remaps, Script};
+use headwater_schemas::Topic;
+use serde::{Deserialize, Serialize};
+
+use crate::resume::Positions;
+
+/// A partition of a topic by name.
+type Partition = (String, u16);
+
+/// A clock at an offset of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u16,
+    /// The offset.
+    pub offset: u64,
+    /// The clock, in nanoseconds since the epoch.
+    pub clock: u64,
+}
+
+/// What is added at once: a line of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Records that got their clocks from the wall clock.
+    pub remap: Vec<Decided>,
+    /// Where partitions stand: no clock behind the offset will be below.
+    pub standing: Vec<Decided>,
+}
+
+/// The journal of a data directory, open for adding.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// What of it is not committed yet.
+    remap: BTreeMap<Partition, BTreeMap<u64, u64>>,
+    standing: BTreeMap<Partition, Remapped>,
+}
+
+impl Journal {
+    /// Opens a directory's journal, with what is in it.
+    pub fn open(data: &Path) -> anyhow::Result<Self> {
+        let path = eager_path(data);
+        let mut all = Entry::default();
+        for entry in read(&path)? {
+            all.remap.extend(entry.remap);
+            all.standing.extend(entry.standing);
+        }
+        // Written anew, so that what is added does not follow a line that was cut off.
+        let file = rewrite(&path, &all)?;
+        let mut journal = Self { path, file, remap: BTreeMap::new(), standing: BTreeMap::new() };
+        journal.note(&all);
+        Ok(journal)
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        for Decided { topic, partition, offset, clock } in &entry.remap {
+            self.remap.entry((topic.clone(), *partition)).or_default().insert(*offset, *clock);
+        }
+        for Decided { topic, partition, offset, clock } in &entry.standing {
+            self.standing.insert((topic.clone(), *partition), (*offset, *clock));
+        }
+    }
+
+    /// Adds an entry; when this returns, it has reached the disk.
+    pub fn add(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        written.with_context(|| format!("writing {}", self.path.display()))?;
+        self.note(entry);
+        Ok(())
+    }
+
+    /// Lets go what a commit holds.
+    pub fn committed(&mut self, record: &CommitRecord) -> anyhow::Result<()> {
+        for progress in &record.partitions {
+            if let Some(remap) = self.remap.get_mut(&(progress.topic.clone(), progress.partition)) {
+                *remap = remap.split_off(&progress.offset);
+            }
+        }
+        let entry = Entry {
+            remap: flattened(
+                self.remap.iter().flat_map(|(partition, remap)| remap.iter().map(move |(offset, clock)| (partition, (*offset, *clock)))),
+            ),
+            standing: flattened(self.standing.iter().map(|(partition, at)| (partition, *at))),
+        };
+        self.file = rewrite(&self.path, &entry)?;
+        Ok(())
+    }
+}
+
+fn flattened<'a>(decided: impl Iterator<Item = (&'a Partition, Remapped)>) -> Vec<Decided> {
+    let flat = |((topic, partition), (offset, clock)): (&Partition, Remapped)| Decided {
+        topic: topic.clone(),
+        partition: *partition,
+        offset,
+        clock,
+    };
+    decided.map(flat).collect()
+}
+
+/// Replaces the file by one with a single entry, open for adding.
+fn rewrite(path: &Path, entry: &Entry) -> anyhow::Result<File> {
+    let draft = path.with_extension("draft");
+    let write = || -> std::io::Result<File> {
+        let mut text = serde_json::to_vec(entry)?;
+        text.push(b'\n');
+        fs::write(&draft, &text)?;
+        let file = OpenOptions::new().append(true).open(&draft)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        Ok(file)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+/// The entries of a journal; none if there is none. A line that was cut off told nobody anything.
+fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}, line {}: restore it from a copy", path.display(), number + 1))
+    };
+    whole.lines().enumerate().map(parse).collect()
+}
+
+/// What a run is to follow that goes on behind a commit: of each partition what lies behind its position there.
+pub fn followed(data: &Path, positions: &Positions) -> anyhow::Result<Script> {
+    let (mut remap, mut floors) = (Remaps::new(), BTreeMap::new());
+    for entry in read(&eager_path(data))? {
+        for (decided, is_standing) in entry.remap.iter().map(|decided| (decided, false)).chain(entry.standing.iter().map(|at| (at, true))) {
+            let Some(topic) = Topic::from_word(&decided.topic) else { continue };
+            let partition = (topic, decided.partition);
+            let from = positions.get(&partition).map_or(0, |position| position.offset);
+            match is_standing {
+                _ if decided.offset < from => {}
+                true => drop(floors.insert(partition, (decided.offset, decided.clock))),
+                false => remap.entry(partition).or_default().push((decided.offset, decided.clock)),
+            }
+        }
+    }
+    for records in remap.values_mut() {
+        records.sort_unstable();
+        records.dedup();
+    }
+    Ok(Script { remap, floors, ..Script::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_connectors::source::Position;
+
+    use super::*;
+
+    fn decided(offset: u64, clock: u64) -> Decided {
+        Decided { topic: "orders".to_owned(), partition: 1, offset, clock }
+    }
+
+    #[test]
+    fn what_lies_behind_a_commit_is_followed_also_after_a_line_that_was_cut_off() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let at = |offset| Positions::from([((Topic::Orders, 1), Position { offset, ..Position::default() })]);
+        assert_eq!(followed(folder.path(), &at(0))?.remap, Remaps::new());
+        let mut journal = Journal::open(folder.path())?;
+        journal.add(&Entry { remap: vec![decided(3, 30), decided(7, 70)], standing: vec![decided(9, 95)] })?;
+        journal.add(&Entry { remap: vec![decided(12, 120)], standing: vec![decided(14, 145)] })?;
+        fs::OpenOptions::new().append(true).open(eager_path(folder.path()))?.write_all(b"{\"remap\":[{\"topic\":\"or")?;
+        let script = followed(folder.path(), &at(7))?;
+        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![(7, 70), (12, 120)]));
+        assert_eq!(script.floors.get(&(Topic::Orders, 1)), Some(&(14, 145)));
+        // Opened again, it goes on behind whole lines, and is the same.
+        let mut journal = Journal::open(folder.path())?;
+        journal.add(&Entry { remap: vec![decided(20, 200)], standing: vec![] })?;
+        let script = followed(folder.path(), &at(12))?;
+        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![(12, 120), (20, 200)]));
+        Ok(())
+    }
+}
