@@ -1,10 +1,13 @@
-//! A real Apache Kafka: the same topics through a broker give the same rows as through a log.
+//! A real Apache Kafka: the same topics through a broker give the same rows as through a log, also while the broker goes away, and
+//! what is published is published once.
+//!
+//! `HEADWATER_BROKER_AWAY=60 cargo test --workspace --test scenarios kafka` lets the broker be away for a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
@@ -82,6 +85,8 @@ fn real_prices_through_a_real_broker() -> Result<()> {
         .spawn()?;
     wait_for(&live, "SELECT 1 FROM balances WHERE account_id = 'a1' AND posted = 5")?;
     broker.stop()?;
+    let away = std::env::var("HEADWATER_BROKER_AWAY").ok().map_or(Ok(0), |seconds| seconds.parse())?;
+    std::thread::sleep(Duration::from_secs(away));
     broker.restart()?;
     let late = folder.path().join("late.jsonl");
     std::fs::write(
@@ -190,22 +195,20 @@ fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
     let (mut publisher, mut dice) = (transport.publisher()?, prices::Dice(77));
     let mut sent = 0;
     while !stop.load(Ordering::Relaxed) {
-        let late = |dice: &mut prices::Dice| -> Result<u128> {
-            Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() - u128::from(dice.below(300)) * 1_000_000)
-        };
+        let late = |dice: &mut prices::Dice| headwater::wall_clock::now() - dice.below(300) * 1_000_000;
         let (side, owner) = if dice.below(2) == 0 { ("buy", "buyer") } else { ("sell", "seller") };
         let symbol = format!("S{}", dice.below(3));
         let order = format!(
             r#"{{"type":"new","order_id":"o{sent}","account_id":"{owner}","symbol":"{symbol}","side":"{side}","order_type":"limit","time_in_force":"gtc","quantity":{},"price":"{}","ts":{}}}"#,
             1 + dice.below(9),
             95 + dice.below(10),
-            late(&mut dice)?
+            late(&mut dice)
         );
         publisher.send("e.orders", Some(symbol.as_bytes()), Some(order.as_bytes()))?;
         let account = format!("a{}", dice.below(5));
         let deposit = format!(
             r#"{{"transaction_id":"t{sent}","account_id":"{account}","type":"deposit","amount":"1","currency":"USD","ts":{}}}"#,
-            late(&mut dice)?
+            late(&mut dice)
         );
         publisher.send("e.transactions", Some(account.as_bytes()), Some(deposit.as_bytes()))?;
         publisher.flush()?;
