@@ -1,6 +1,6 @@
 //! A log to the last commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -54,11 +54,12 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     config.http.address = String::new();
     let counters = Arc::<SourceCounters>::default();
     let over = Arc::new(AtomicBool::new(false));
-    let watch = watch(Arc::clone(&counters), Arc::clone(&over));
+    let data = folder.path().join("data");
+    let watch = watch(Arc::clone(&counters), data.clone(), Arc::clone(&over));
     let (read, pipeline, ()) = timed(|| {
         run(Run {
             transport,
-            data: folder.path().join("data"),
+            data: data.clone(),
             config,
             accept_gaps: false,
             discards: false,
@@ -76,6 +77,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     over.store(true, Ordering::Relaxed);
     watch.join().map_err(|_| anyhow::anyhow!("the watch died"))?;
     say("the whole pipeline", read, pipeline.0, pipeline.1);
+    println!("files at the end: {}", files_below(&data));
     println!("ratio in processor time {:.1}; at most {} MiB resident", pipeline.1.as_secs_f64() / alone.1.as_secs_f64(), resident_mib().1);
     Ok(())
 }
@@ -129,8 +131,14 @@ fn read_and_decode(transport: &dyn Transport) -> anyhow::Result<(u64, ())> {
     Ok((records, ()))
 }
 
-/// Tells the memory at every tenth million of records, until it is over.
-fn watch(counters: Arc<SourceCounters>, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+/// Files below a folder. What goes meanwhile is not counted.
+fn files_below(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.file_type().is_ok_and(|kind| kind.is_dir()) { files_below(&entry.path()) } else { 1 }).sum()
+}
+
+/// Tells the memory, and the files of the data directory, at every million of records, until it is over.
+fn watch(counters: Arc<SourceCounters>, data: PathBuf, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     const EVERY: u64 = 1_000_000;
     thread::spawn(move || {
         let began = Instant::now();
@@ -140,10 +148,11 @@ fn watch(counters: Arc<SourceCounters>, over: Arc<AtomicBool>) -> thread::JoinHa
             if records >= next {
                 next = (records / EVERY + 1) * EVERY;
                 println!(
-                    "  {:.1} s: {:.1} million records, {} MiB resident",
+                    "  {:.1} s: {:.1} million records, {} MiB resident, {} files",
                     began.elapsed().as_secs_f64(),
                     Duration::from_micros(records).as_secs_f64(),
-                    resident_mib().0
+                    resident_mib().0,
+                    files_below(&data)
                 );
             }
             thread::sleep(Duration::from_millis(20));
