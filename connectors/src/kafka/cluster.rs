@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
 use super::context::Context;
-use super::failure::{failure, is_missing, is_passing};
+use super::failure::{failure, is_electing, is_missing, is_passing};
 use crate::transport::{PartitionState, TransportError};
 
 /// How soon brokers are asked again whether a new topic is there.
@@ -71,7 +71,16 @@ impl Cluster {
     }
 
     fn state(&self, topic: &str, partition: u16) -> Result<PartitionState, TransportError> {
-        let offsets = self.client.fetch_watermarks(topic, partition.into(), self.config.timeout());
+        let begin = Instant::now();
+        let offsets = loop {
+            let offsets = self.client.fetch_watermarks(topic, partition.into(), self.config.timeout());
+            let code = offsets.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+            // Brokers that have just come back are agreeing on who leads.
+            if !code.is_some_and(is_electing) || begin.elapsed() > self.config.timeout() {
+                break offsets;
+            }
+            std::thread::sleep(ASK_AGAIN);
+        };
         let (low, high) = offsets.map_err(|error| self.failed("asking for the offsets of", &format!("{topic}/{partition}"), &error))?;
         let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
         Ok(PartitionState { partition, low: offset(low), high: offset(high) })

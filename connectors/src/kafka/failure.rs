@@ -33,6 +33,11 @@ pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
     )
 }
 
+/// Whether a partition has no leader yet, or another one than was known.
+pub(super) const fn is_electing(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+}
+
 /// Whether an error of the connection itself needs somebody to mend it.
 pub(super) const fn is_refusal(code: RDKafkaErrorCode) -> bool {
     matches!(
