@@ -6,7 +6,7 @@ use std::hint::black_box;
 use clap::Args;
 use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
-use headwater_operators::matching::{Book, Cancellation, Command, Matching, MatchingConfig, NewOrder, Reports};
+use headwater_operators::matching::{Book, Cancellation, Command, Matching, NewOrder, Reports};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::{EventTime, Id, Place, Placed, Price, Quantity, Topic};
 use rustc_hash::FxHashMap;
@@ -67,7 +67,7 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     say("book", result.ours, result.other, result.ratio());
 
     let through_view = || {
-        let mut fold = Fold::new(Matching::new(MatchingConfig::default()));
+        let mut fold = Fold::new(Matching::default());
         for (number, message) in messages.iter().enumerate() {
             let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, number as u64);
             fold.apply(Placed { place, event: message.clone() });

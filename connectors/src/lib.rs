@@ -41,6 +41,7 @@
 //!   Commits are numbered from 1 without gaps and chained by hashes.
 //! - **Staging**: the folder where a commit's files are written before they get their names.
 
+pub mod durable;
 pub mod kafka;
 pub mod log;
 pub mod parquet;

@@ -20,9 +20,9 @@
 //! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of accounts for ever |
 //! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
 //! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | [`positions::Holding`], `position_bases`, `position_trades`, on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
-//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`, `posted_transactions`; derives postings | holds until they are resolved, then, like posted ones, for the reversal horizon |
+//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`, `posted_transactions`; derives postings, and what was taken back | holds until they are resolved, then, like posted ones, for the reversal horizon |
 //! | `balances`, and again `balances on the grid`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; on the grid for the valuer | two sums, for ever |
-//! | `fraud`: [`fraud::Fraud`] | transactions; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
+//! | `fraud`: [`fraud::Fraud`] | transactions, what was taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, of accounts each, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
@@ -46,6 +46,8 @@
 //! - **Grid point**: a multiple of the valuation interval in event time. It sees what lies strictly before it, and what is
 //!   valued at it belongs to the last tick before it.
 //! - **Horizon**: how late an event may be, and how long it can be taken back.
+//! - **Correction**: an event that changes what was said before it: a bust, a reversal, a void, what came late. The reason of a
+//!   change in a history.
 //! - **Fill**: a trade of an account on another venue. **Execution**: one side of a match on our own book. **Bust**: a fill
 //!   that is taken back.
 //! - **Notional**: price × quantity × multiplier. **Mark**: the price that a position is valued at.

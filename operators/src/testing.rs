@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::Placed;
 use headwater_schemas::tables::DeadLetter;
+use headwater_schemas::{Corrections, Placed};
 
 use crate::keyed_fold::{Fold, Persistent, View};
 
@@ -12,6 +12,8 @@ use crate::keyed_fold::{Fold, Persistent, View};
 pub struct Said<V: View> {
     /// The changes of rows, with the effective time of the tick they belong to.
     pub rows: Vec<(V::Row, u64, isize)>,
+    /// Of what changed because something was corrected, what it was.
+    pub corrected: Vec<(V::Row, u64, Corrections)>,
     /// What went to other views.
     pub derived: Vec<Placed<V::Derived>>,
     /// What was refused.
@@ -20,7 +22,7 @@ pub struct Said<V: View> {
 
 impl<V: View> Said<V> {
     fn new() -> Self {
-        Self { rows: Vec::new(), derived: Vec::new(), dead_letters: Vec::new() }
+        Self { rows: Vec::new(), corrected: Vec::new(), derived: Vec::new(), dead_letters: Vec::new() }
     }
 
     /// The rows that are left when all changes are added up.
@@ -111,6 +113,7 @@ fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, said: &mut 
 
 fn collect<V: View>(fold: &mut Fold<V>, time: u64, said: &mut Said<V>) {
     said.rows.extend(fold.settle(None).map(|(row, diff)| (row, time, diff)));
+    said.corrected.extend(fold.take_corrected().map(|(row, corrections)| (row, time, corrections)));
     said.derived.extend(fold.take_derived());
     said.dead_letters.extend(fold.take_dead_letters().map(|(_, letter)| letter));
 }

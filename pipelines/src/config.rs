@@ -122,7 +122,8 @@ pub struct TimeConfig {
     /// The length of a tick. Default 10 ms.
     #[serde(deserialize_with = "duration")]
     pub tick_interval: Duration,
-    /// How far behind the wall clock a partition at its end stays. Default 50 ms.
+    /// How far behind the wall clock a partition at its end stays: what a producer may need. An event that counts later than that
+    /// behind its own time is called late in histories. Default 50 ms.
     #[serde(deserialize_with = "duration")]
     pub idle_allowance: Duration,
     /// How late an event may be, and how long its identity is remembered; [`HorizonConfig`] for one topic or view. Default 24 hours.
@@ -244,6 +245,11 @@ impl Default for LedgerConfig {
 pub struct FraudConfig {
     /// A file of rules; the built-in pack `banking` if there is none.
     pub pack: Option<PathBuf>,
+}
+
+/// A duration in nanoseconds.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A duration, written like "24h".

@@ -6,7 +6,7 @@ use std::time::Duration;
 use headwater_schemas::Topic;
 use serde::Deserialize;
 
-use crate::config::Span;
+use crate::config::{Span, nanos};
 
 /// Horizons that are not `time.horizon`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Horizons {
 impl HorizonConfig {
     /// With the horizon of all others.
     pub fn resolved(&self, horizon: Duration) -> Horizons {
-        let nanos = |Span(span): Span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = |Span(span): Span| nanos(span);
         let own = [
             (Topic::Orders, self.orders),
             (Topic::Fills, self.fills),

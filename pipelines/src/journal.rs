@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use headwater_connectors::durable;
 use headwater_connectors::parquet::directory::eager_path;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::{Remapped, Remaps, Script};
@@ -120,18 +121,10 @@ fn flattened<'a>(decided: impl Iterator<Item = (&'a Partition, Remapped)>) -> Ve
 
 /// Replaces the file by one with a single entry, open for adding.
 fn rewrite(path: &Path, entry: &Entry) -> anyhow::Result<File> {
-    let draft = path.with_extension("draft");
-    let write = || -> std::io::Result<File> {
-        let mut text = serde_json::to_vec(entry)?;
-        text.push(b'\n');
-        fs::write(&draft, &text)?;
-        let file = OpenOptions::new().append(true).open(&draft)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
-        Ok(file)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
+    let mut text = serde_json::to_vec(entry)?;
+    text.push(b'\n');
+    let replaced = durable::replace(path, &text).and_then(|()| OpenOptions::new().append(true).open(path));
+    replaced.with_context(|| format!("writing {}", path.display()))
 }
 
 /// The entries of a journal; none if there is none. A line that was cut off told nobody anything.
@@ -152,15 +145,14 @@ fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
 pub fn followed(data: &Path, positions: &Positions) -> anyhow::Result<Script> {
     let (mut remap, mut floors) = (Remaps::new(), BTreeMap::new());
     for entry in read(&eager_path(data))? {
-        for (decided, is_standing) in entry.remap.iter().map(|decided| (decided, false)).chain(entry.standing.iter().map(|at| (at, true))) {
-            let Some(topic) = Topic::from_word(&decided.topic) else { continue };
-            let partition = (topic, decided.partition);
+        let behind = |decided: &Decided| {
+            let partition = (Topic::from_word(&decided.topic)?, decided.partition);
             let from = positions.get(&partition).map_or(0, |position| position.offset);
-            match is_standing {
-                _ if decided.offset < from => {}
-                true => drop(floors.insert(partition, (decided.offset, decided.clock))),
-                false => remap.entry(partition).or_default().push((decided.offset, decided.clock)),
-            }
+            (decided.offset >= from).then_some((partition, (decided.offset, decided.clock)))
+        };
+        floors.extend(entry.standing.iter().filter_map(behind));
+        for (partition, remapped) in entry.remap.iter().filter_map(behind) {
+            remap.entry(partition).or_default().push(remapped);
         }
     }
     for records in remap.values_mut() {

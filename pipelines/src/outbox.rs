@@ -23,10 +23,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray};
+use arrow::array::{Array, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::cmp::eq;
+use arrow::datatypes::Schema;
 use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
+use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK, is_added};
 use headwater_connectors::parquet::commit::{Step, Steps};
 use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::{FileRole, hex};
@@ -121,15 +123,19 @@ struct Progress {
 pub enum Told {
     /// A commit is there.
     Commit(u64),
-    /// These are all rows of the tables that are published early, from a tick to below another.
-    Eager {
-        /// The first tick.
-        begin_tick: u64,
-        /// The tick behind the last.
-        end_tick: u64,
-        /// The rows, by rising ticks.
-        rows: Vec<EagerRow>,
-    },
+    /// Rows may leave before their commit.
+    Eager(Early),
+}
+
+/// All rows of the tables that are published early, from a tick to below another.
+#[derive(Debug)]
+pub struct Early {
+    /// The first tick.
+    pub begin_tick: u64,
+    /// The tick behind the last.
+    pub end_tick: u64,
+    /// The rows, in the order of their ticks.
+    pub rows: Vec<EagerRow>,
 }
 
 /// A row that is published before its commit.
@@ -145,16 +151,14 @@ pub struct EagerRow {
     pub value: Vec<u8>,
 }
 
-/// A row as the record that its commit would publish.
-pub fn record_of<R: TableRow>(row: &R, tick: u64) -> anyhow::Result<EagerRow> {
+/// Rows with their ticks as the records that their commit would publish.
+pub fn records_of<R: TableRow>(rows: &[(&R, u64)]) -> anyhow::Result<Vec<EagerRow>> {
     let table = R::SPEC.name;
     let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
-    let batch = R::batch(std::slice::from_ref(row))?;
-    let key = batch.column_by_name(published.key).map(|column| column.as_string::<i32>());
-    let key = key.filter(|keys| keys.is_valid(0)).map_or("", |keys| keys.value(0)).to_owned();
-    let objects = headwater_sql::json_objects(&batch)?;
-    let object = objects.first().with_context(|| format!("{table}: a row has no form as JSON"))?;
-    Ok(EagerRow { tick, table: table.to_owned(), key, value: with_id(table, object) })
+    let fields = Arc::new(Schema::new(R::fields()));
+    let batch = RecordBatch::try_new(fields, R::columns(rows.iter().map(|(row, _)| *row)))?;
+    let records = keyed(*published, &batch)?.into_iter().zip(rows);
+    Ok(records.map(|((key, value), (_, tick))| EagerRow { tick: *tick, table: table.to_owned(), key, value }).collect())
 }
 
 /// An outbox at work.
@@ -217,7 +221,7 @@ struct Standing {
 /// published.
 fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> anyhow::Result<()> {
     let mut last = settings.last;
-    let mut early = VecDeque::<(u64, u64, Vec<EagerRow>)>::new();
+    let mut early = VecDeque::<Early>::new();
     let mut open: Option<Standing> = None;
     let mut over_since: Option<Instant> = None;
     loop {
@@ -227,7 +231,7 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
             loop {
                 match next {
                     Ok(Told::Commit(commit_id)) => last = last.max(commit_id),
-                    Ok(Told::Eager { begin_tick, end_tick, rows }) => early.push_back((begin_tick, end_tick, rows)),
+                    Ok(Told::Eager(rows)) => early.push_back(rows),
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => {
                         over_since = Some(Instant::now());
@@ -237,8 +241,9 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
                 // All that there is goes out together: a transaction takes longer than a tick.
                 next = told.recv_timeout(Duration::ZERO);
             }
-            while early.iter().map(|(_, _, rows)| rows.len()).sum::<usize>() > MAX_WAITING_ROWS {
-                early.pop_front();
+            let mut waiting = early.iter().map(|early| early.rows.len()).sum::<usize>();
+            while waiting > MAX_WAITING_ROWS {
+                waiting -= early.pop_front().map_or(waiting, |early| early.rows.len());
             }
         }
         let result = match open.take() {
@@ -267,20 +272,20 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
 }
 
 /// Whether early rows follow what is published. If not, commits come first that hold what is between.
-fn is_next(early: &VecDeque<(u64, u64, Vec<EagerRow>)>, progress: &Progress) -> bool {
-    early.front().is_some_and(|(begin_tick, _, _)| *begin_tick <= progress.eager_tick)
+fn is_next(early: &VecDeque<Early>, progress: &Progress) -> bool {
+    early.front().is_some_and(|early| early.begin_tick <= progress.eager_tick)
 }
 
 /// Publishes the early rows that come next, without what is published already.
 fn publish_early(
     settings: &OutboxSettings,
     Standing { mut outbox, mut progress }: Standing,
-    early: &mut VecDeque<(u64, u64, Vec<EagerRow>)>,
+    early: &mut VecDeque<Early>,
 ) -> anyhow::Result<Standing> {
     let outside = |table: &str| settings.topics.iter().find(|(published, _)| published.name == table).map(|(_, topic)| topic.clone());
     let record = |row: &EagerRow| Some(Outgoing { topic: outside(&row.table)?, key: row.key.clone(), value: row.value.clone() });
     let (mut records, mut then, mut batches) = (Vec::new(), progress.clone(), 0);
-    for (begin_tick, end_tick, rows) in early.iter() {
+    for Early { begin_tick, end_tick, rows } in early.iter() {
         if *begin_tick > then.eager_tick {
             break; // The commit comes first that holds what is between.
         }
@@ -370,25 +375,30 @@ fn add_records(
     };
     for file in &files {
         for batch in batches(&settings.data, file)? {
-            let batch = of_commit(&batch, commit.commit_id)?;
-            let ticks = ticks(&batch, settings.tick_interval);
-            let is = is_now(&batch);
-            let keys = batch.column_by_name(published.key).map(|column| column.as_string::<i32>().clone());
-            let objects = headwater_sql::json_objects(&without_added(&batch)?)?;
+            let batch = if file.merged.is_some() { of_commit(&batch, commit.commit_id)? } else { batch };
+            let (ticks, is) = (ticks(&batch, settings.tick_interval), is_now(&batch));
             let is_to_leave =
                 |row: usize| is.as_ref().is_none_or(|is| is.value(row) > 0) && ticks.get(row).is_none_or(|tick| *tick >= from_tick);
-            for (row, object) in objects.iter().enumerate().filter(|(row, _)| is_to_leave(*row)) {
-                let key = keys.as_ref().filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row));
-                records.push(Outgoing { topic: topic.to_owned(), key: key.to_owned(), value: with_id(published.name, object) });
-            }
+            let leave: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_to_leave(row))).collect();
+            let batch = without_added(&filter_record_batch(&batch, &leave)?, file.role)?;
+            let outgoing = keyed(published, &batch)?.into_iter().map(|(key, value)| Outgoing { topic: topic.to_owned(), key, value });
+            records.extend(outgoing);
         }
     }
     Ok(())
 }
 
+/// Rows as records: key and JSON each.
+fn keyed(published: Published, rows: &RecordBatch) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let keys = rows.column_by_name(published.key).map(|column| column.as_string::<i32>());
+    let key = |row: usize| keys.filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row)).to_owned();
+    let objects = headwater_sql::json_objects(rows)?;
+    Ok(objects.iter().enumerate().map(|(row, object)| (key(row), with_id(published.name, object))).collect())
+}
+
 /// The rows of one commit.
 fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch> {
-    let commits = batch.column_by_name("commit_id").context("there is no column commit_id")?;
+    let commits = batch.column_by_name(COMMIT_ID).with_context(|| format!("there is no column {COMMIT_ID}"))?;
     let of_commit = eq(commits, &Int64Array::new_scalar(i64::try_from(commit_id)?))?;
     Ok(filter_record_batch(batch, &of_commit)?)
 }
@@ -396,7 +406,7 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
 /// The ticks of rows: of a history its own column, of facts that have their effective time what follows from it.
 fn ticks(batch: &RecordBatch, tick_interval: u64) -> Vec<u64> {
     let column = |name: &str| batch.column_by_name(name);
-    if let Some(ticks) = column("tick").and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
+    if let Some(ticks) = column(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
         return ticks.values().iter().map(|tick| u64::try_from(*tick).unwrap_or(0)).collect();
     }
     let times = column("ts").and_then(|column| column.as_any().downcast_ref::<TimestampNanosecondArray>());
@@ -405,13 +415,13 @@ fn ticks(batch: &RecordBatch, tick_interval: u64) -> Vec<u64> {
 
 /// Of a history, whether each row came (1) or went (-1).
 fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
-    batch.column_by_name("change").and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
+    batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
 }
 
 /// The table's own columns.
-fn without_added(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
+fn without_added(batch: &RecordBatch, role: FileRole) -> anyhow::Result<RecordBatch> {
     let schema = batch.schema();
-    let own = schema.fields().iter().enumerate().filter(|(_, field)| !matches!(field.name().as_str(), "change" | "tick" | "commit_id"));
+    let own = schema.fields().iter().enumerate().filter(|(_, field)| !is_added(field.name(), role));
     Ok(batch.project(&own.map(|(index, _)| index).collect::<Vec<_>>())?)
 }
 

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, SourceConfig, nanos};
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
@@ -323,6 +323,7 @@ fn settings(
 ) -> anyhow::Result<FlowSettings> {
     let config = &run.config;
     let tick_interval = nanos(config.time.tick_interval);
+    let horizons = config.horizons.resolved(config.time.horizon);
     let mode = if run.until_end {
         Mode::Bounded
     } else {
@@ -354,7 +355,7 @@ fn settings(
             data: run.data.clone(),
             before: resumed.before,
             existing: Existing::default(),
-            upkeep: config.upkeep.settings(config.horizons.resolved(config.time.horizon).longest()),
+            upkeep: config.upkeep.settings(horizons.longest()),
             discards: run.discards,
             closing_ticks: run.replay.closing_ticks.clone(),
             interval: config.commit.interval,
@@ -380,7 +381,8 @@ fn settings(
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },
         eager,
-        horizons: config.horizons.resolved(config.time.horizon),
+        horizons,
+        late_after: nanos(config.time.idle_allowance),
         reversal_horizon: nanos(config.ledger.reversal_horizon),
         base_currency: config.valuation.base_currency.clone(),
         risk: config.risk.clone(),
@@ -400,10 +402,6 @@ fn settings(
 
 fn names(config: &SourceConfig) -> std::collections::BTreeMap<Topic, String> {
     Topic::ALL.iter().map(|topic| (*topic, config.name_of(*topic))).collect()
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Steps the workers until the dataflow is done, or something failed.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_schemas::tables::TableKind;
 use serde::Deserialize;
 
-use crate::config::Span;
+use crate::config::{Span, nanos};
 
 /// The table that balances are proved by: it is kept for ever.
 const BOOKS: &str = "ledger_entries";
@@ -41,7 +42,6 @@ impl Default for UpkeepConfig {
 impl UpkeepConfig {
     /// As the commits take it; `horizon` is how late an event may be at most, in nanoseconds.
     pub fn settings(&self, horizon: u64) -> UpkeepSettings {
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         UpkeepSettings {
             every: self.every,
             whole_from_changes: self.whole_from_changes,
@@ -78,7 +78,7 @@ impl UpkeepConfig {
 fn droppable() -> BTreeSet<String> {
     let names = headwater_sql::tables().iter().filter_map(|table| match table.spec.kind {
         TableKind::Append | TableKind::Journal => Some(table.spec.name.to_owned()),
-        TableKind::State => Some(format!("{}_history", table.spec.name)),
+        TableKind::State => Some(format!("{}{HISTORY_SUFFIX}", table.spec.name)),
         TableKind::Checkpoint => None,
     });
     names.filter(|name| name != BOOKS).collect()

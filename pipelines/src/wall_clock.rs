@@ -5,11 +5,13 @@ use std::time::SystemTime;
 
 use headwater_connectors::source::WallClock;
 
+use crate::config::nanos;
+
 /// Nanoseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    nanos(since)
 }
 
 /// The clock for a live source.

@@ -6,6 +6,7 @@
 //! - [`events`]: what a record says, one noun per file; decoding, encoding, error codes and JSON Schemas.
 //! - [`value`]: prices, quantities, money, identifiers and times; exact, with one way in and one way out.
 //! - [`Place`], [`Placed`]: where an event stands in the one order that decides every result.
+//! - [`Correction`]: an event that changes what was said before it.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
 //!
 //! Words that records and rows share:
@@ -20,12 +21,14 @@
 //! - **Append, state**: a table of facts that stay, and one with a row per key that changes.
 //! - **Dead letter**: a record that was not taken, with one of the stable codes in [`events::ErrorCode`].
 
+mod correction;
 pub mod events;
 mod place;
 pub mod tables;
 mod topic;
 pub mod value;
 
+pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
 pub use topic::Topic;
 pub use value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text};

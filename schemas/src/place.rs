@@ -33,6 +33,12 @@ impl Place {
         Self { sequence, ..self }
     }
 
+    /// How much later than its own time something at this place counts, in nanoseconds; none if it is within what a producer may
+    /// need, `allowance`.
+    pub fn lateness(self, ts: EventTime, allowance: u64) -> Option<u64> {
+        self.time.checked_sub(ts.effective()).filter(|nanos| *nanos > allowance)
+    }
+
     /// The effective time as an event time, which is what tables show.
     pub fn event_time(self) -> EventTime {
         EventTime::from_effective(self.time)
@@ -52,5 +58,18 @@ impl<E> Placed<E> {
     /// The same place, another event.
     pub fn map<F>(self, logic: impl FnOnce(E) -> F) -> Placed<F> {
         Placed { place: self.place, event: logic(self.event) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_producer_may_need_is_not_late() {
+        let place = Place::of_record(1_000, Topic::Fills, 0, 0);
+        for (ts, allowance, expected) in [(1_000, 0, None), (2_000, 0, None), (950, 50, None), (949, 50, Some(51)), (-5, 50, Some(1_000))] {
+            assert_eq!(place.lateness(EventTime::from_nanos(ts), allowance), expected, "{ts} {allowance}");
+        }
     }
 }

@@ -136,8 +136,8 @@ mod tests {
             ("unknown field", Box::new(|data| change(data, 2, |record| record["more"] = 7.into())), "unknown field `more`"),
             (
                 "from the future",
-                Box::new(|data| change(data, 2, |record| record["format_version"] = 4.into())),
-                "has format_version 4, and this program reads 3: use the version of headwater that wrote it, or a newer one",
+                Box::new(|data| change(data, 2, |record| record["format_version"] = 99.into())),
+                "has format_version 99, and this program reads 4: use the version of headwater that wrote it, or a newer one",
             ),
             ("another layout", Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":9}").unwrap()), "has format_version 9"),
         ];

@@ -13,7 +13,9 @@ use headwater_schemas::tables::TableKind;
 use crate::catalog::{Catalog, QueryResult};
 use crate::error::QueryError;
 use crate::render::Format;
-use crate::tables::{COMMIT_ID, HISTORY_SUFFIX, Table, tables};
+use crate::tables::{Table, tables};
+use headwater_connectors::parquet::columns::COMMIT_ID;
+use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 
 /// What differs in a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -26,6 +26,8 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use futures::{StreamExt, TryStreamExt};
 use headwater_connectors::parquet::chain::CommitFile;
+use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
+use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::reader::{conform, state_files};
 use headwater_connectors::parquet::record::FileRole;
@@ -37,7 +39,7 @@ use tokio::task::spawn_blocking;
 
 use crate::committed::Committed;
 use crate::error::QueryError;
-use crate::tables::{CHANGE, COMMIT_ID, HISTORY_SUFFIX, TICK, Table, tables};
+use crate::tables::{Table, tables};
 
 /// How many files are read ahead of the fold.
 const READ_AHEAD: usize = 8;

@@ -17,8 +17,9 @@ use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::scan::FileTable;
 use crate::state::StateTable;
-use crate::tables::{COMMITS, HISTORY_SUFFIX, Table, table_named, tables};
+use crate::tables::{COMMITS, Table, table_named, tables};
 use crate::views::{VIEWS, View};
+use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 
 /// What may stand behind FROM.
 #[derive(Clone, Copy, Debug)]

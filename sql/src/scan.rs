@@ -24,12 +24,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use headwater_connectors::parquet::chain::CommitFile;
+use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::EventTime;
 use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
-use crate::tables::{COMMIT_ID, Table};
+use crate::tables::Table;
 
 /// The address under which DataFusion finds the data directory.
 pub(crate) const STORE: &str = "headwater://data";

@@ -175,7 +175,7 @@ mod tests {
                 "commit_id,BIGINT,false",
             ]
         );
-        assert_eq!(rows(&catalog, "DESCRIBE balances_history").len(), 9);
+        assert_eq!(rows(&catalog, "DESCRIBE balances_history").len(), 10);
         assert_eq!(rows(&catalog, "DESC trial_balance")[0], "currency,VARCHAR,false");
         let columns = "SELECT data_type FROM information_schema.columns WHERE table_name = 'positions' AND column_name = 'change'";
         assert_eq!(rows(&catalog, columns).len(), 0);

@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::{
     AccountTerms, Admitted, Alert, Audit, Balance, BookState, ClosingPrice, DeadLetter, Decision, DrawdownState, Execution, HeldTrade,
@@ -12,16 +13,8 @@ use headwater_schemas::tables::{
     PostedTransaction, ReferenceRecord, Remap, Risk, ScoredEvent, TableKind, TableRow, TableSpec, TopOfBook,
 };
 
-/// The column of histories and state files: 1 for a row that came, -1 for one that went.
-pub(crate) const CHANGE: &str = "change";
-/// The column of histories behind that: the tick of the change.
-pub(crate) const TICK: &str = "tick";
-/// The last column of every table.
-pub(crate) const COMMIT_ID: &str = "commit_id";
 /// The table of the commits themselves.
 pub(crate) const COMMITS: &str = "commits";
-/// What is appended to a state table's name for its history.
-pub(crate) const HISTORY_SUFFIX: &str = "_history";
 
 /// A table that the pipeline commits.
 #[derive(Debug)]
@@ -89,6 +82,7 @@ impl Table {
         }
         if role == FileRole::History {
             fields.push(Arc::new(Field::new(TICK, DataType::Int64, false)));
+            fields.push(Arc::new(Field::new(REASON, DataType::Utf8, true)));
         }
         fields.push(Arc::new(Field::new(COMMIT_ID, DataType::Int64, false)));
         Arc::new(Schema::new(fields))

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
@@ -58,6 +58,7 @@ fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i
         if role == FileRole::History {
             // Each change in a tick of its own.
             columns.push(Arc::new(Int64Array::from(vec![tick])));
+            columns.push(Arc::new(StringArray::new_null(1)));
         }
         // The commit is not known yet.
         columns.push(Arc::new(Int64Array::from(vec![0])));

@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod kafka;
 mod real_prices;
+mod reasons;
 mod replay;
 mod restart;
 #[cfg(feature = "tls")]

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{LogTransport, failed};
+use crate::durable;
 use crate::transport::{Outbox, Outgoing, Transport, TransportError, partition_of};
 
 /// The folder of the outboxes' progress, beside the topics.
@@ -49,14 +50,7 @@ impl LogOutbox {
 
     fn record(&self) -> Result<(), TransportError> {
         let text = serde_json::to_vec(&self.standing).map_err(|error| damaged(&self.path, &error))?;
-        let draft = self.path.with_extension("draft");
-        let write = || {
-            fs::write(&draft, &text)?;
-            File::open(&draft)?.sync_all()?;
-            fs::rename(&draft, &self.path)?;
-            self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-        };
-        write().map_err(|error| failed("writing", &self.path, &error))
+        durable::replace(&self.path, &text).map_err(|error| failed("writing", &self.path, &error))
     }
 
     /// The lines of a batch, by file.

@@ -2,22 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use headwater_schemas::Date;
 use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
+use headwater_schemas::{Corrections, Date};
 
 use super::CommitError;
 use super::directory::table_file;
 use super::record::{CommittedFile, FileRole};
-use super::writer::{FileRows, write};
+use super::writer::{FileRows, Past, batch_of, stage};
 
 /// The changes of one table that a worker has and no commit holds yet.
 #[derive(Debug)]
 pub struct TableBuffer<R> {
     waiting: Vec<(R, u64, isize)>,
+    /// Of changes among them, why: a row of the key, and the tick.
+    corrected: Vec<(R, u64, Corrections)>,
 }
 
 /// A handle to a table's buffer, for the operators of one worker.
@@ -36,6 +37,11 @@ impl<R> TableHandle<R> {
     /// Adds changes.
     pub fn extend(&self, changes: impl IntoIterator<Item = (R, u64, isize)>) {
         self.buffer.borrow_mut().waiting.extend(changes);
+    }
+
+    /// Says why a row's key changes in a tick: the reason in the table's history.
+    pub fn because(&self, row: R, tick: u64, corrections: Corrections) {
+        self.buffer.borrow_mut().corrected.push((row, tick, corrections));
     }
 
     /// Adds one change.
@@ -76,7 +82,7 @@ pub struct Tables {
 impl Tables {
     /// Adds a table.
     pub fn add<R: TableRow>(&self) -> TableHandle<R> {
-        let buffer = Rc::new(RefCell::new(TableBuffer { waiting: Vec::new() }));
+        let buffer = Rc::new(RefCell::new(TableBuffer { waiting: Vec::new(), corrected: Vec::new() }));
         self.tables.borrow_mut().push(Rc::clone(&buffer) as SharedTable);
         TableHandle { buffer }
     }
@@ -108,36 +114,67 @@ impl<R: TableRow> CommitTable for TableBuffer<R> {
 
     fn discard(&mut self, end_tick: u64) {
         self.waiting.retain(|(_, tick, _)| *tick >= end_tick);
+        self.corrected.retain(|(_, tick, _)| *tick >= end_tick);
     }
 
     fn write(&mut self, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let mut later = self.waiting.extract_if(.., |(_, tick, _)| *tick >= target.end_tick).collect();
-        let files = write_changes(target, &net(&self.waiting));
+        let corrected = self.corrected.extract_if(.., |(_, tick, _)| *tick < target.end_tick).collect();
+        let files = write_changes(target, &net(&self.waiting), &Reasons::of(corrected));
         self.waiting.clear();
         self.waiting.append(&mut later);
         files
     }
 }
 
+/// Why keys changed in ticks, in the order of changes.
+struct Reasons<R>(Vec<(R, u64, Corrections)>);
+
+impl<R: TableRow> Reasons<R> {
+    fn of(mut corrected: Vec<(R, u64, Corrections)>) -> Self {
+        corrected.sort_by(|a, b| a.0.cmp_key(&b.0).then(a.1.cmp(&b.1)));
+        corrected.dedup_by(|later, first| {
+            let same = later.0.cmp_key(&first.0).is_eq() && later.1 == first.1;
+            if same {
+                first.2.extend(std::mem::take(&mut later.2));
+            }
+            same
+        });
+        Self(corrected)
+    }
+
+    fn of_change(&self, row: &R, tick: u64) -> Option<String> {
+        let found = self.0.binary_search_by(|(corrected, at, _)| corrected.cmp_key(row).then(at.cmp(&tick))).ok()?;
+        self.0.get(found).map(|(_, _, corrections)| corrections.to_string())
+    }
+}
+
 /// A change that is on its way into a file: rows are large, so what is sorted points to them.
 pub type Change<'a, R> = (&'a R, u64, isize);
 
-fn write_changes<R: TableRow>(target: Target<'_>, changes: &[Change<'_, R>]) -> Result<Vec<CommittedFile>, CommitError> {
+fn write_changes<R: TableRow>(
+    target: Target<'_>,
+    changes: &[Change<'_, R>],
+    reasons: &Reasons<R>,
+) -> Result<Vec<CommittedFile>, CommitError> {
+    let none = &Reasons(Vec::new());
     match R::SPEC.kind {
-        TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), day_of),
+        TableKind::Append => write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), none, day_of),
         TableKind::Journal => {
             let day = changes.iter().map(|(row, _, _)| day_of(*row)).max();
-            write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), |row| day.unwrap_or(day_of(row)))
+            write_by_day(target, FileRole::Rows, changes.iter().map(|(row, tick, _)| (*row, *tick, 1)), none, |row| {
+                day.unwrap_or(day_of(row))
+            })
         }
         // Nobody asks for a day of what is remembered, so a commit's rows are one file, on the day of the newest.
         TableKind::Checkpoint => {
             let rows = newest(changes);
             let day = rows.iter().map(|(row, ..)| day_of(*row)).max();
-            write_by_day(target, FileRole::State, rows.into_iter(), |row| day.unwrap_or(day_of(row)))
+            write_by_day(target, FileRole::State, rows.into_iter(), none, |row| day.unwrap_or(day_of(row)))
         }
         TableKind::State => {
-            let mut files = write_by_day(target, FileRole::History, changes.iter().copied(), day_of)?;
-            files.extend(write_by_day(target, FileRole::State, newest(changes).into_iter(), day_of)?);
+            let mut files = write_by_day(target, FileRole::History, changes.iter().copied(), reasons, day_of)?;
+            files.extend(write_by_day(target, FileRole::State, newest(changes).into_iter(), none, day_of)?);
             Ok(files)
         }
     }
@@ -181,6 +218,7 @@ fn write_by_day<'a, R: TableRow>(
     target: Target<'_>,
     role: FileRole,
     changes: impl Iterator<Item = Change<'a, R>>,
+    reasons: &Reasons<R>,
     day: impl Fn(&R) -> Date,
 ) -> Result<Vec<CommittedFile>, CommitError> {
     let mut dates = BTreeMap::<Date, FileRows<'a, R>>::new();
@@ -188,31 +226,21 @@ fn write_by_day<'a, R: TableRow>(
         let file = dates.entry(day(row)).or_insert_with(|| FileRows {
             rows: Vec::new(),
             changes: (role != FileRole::Rows).then(Vec::new),
-            ticks: (role == FileRole::History).then(Vec::new),
+            past: (role == FileRole::History).then(Past::default),
         });
         // A fact that two equal events made stands twice.
         for _ in 0..diff.unsigned_abs() {
             file.rows.push(row);
             file.changes.iter_mut().for_each(|changes| changes.push(if diff < 0 { -1 } else { 1 }));
-            file.ticks.iter_mut().for_each(|ticks| ticks.push(i64::try_from(tick).unwrap_or(i64::MAX)));
+            if let Some(past) = &mut file.past {
+                past.ticks.push(i64::try_from(tick).unwrap_or(i64::MAX));
+                past.reasons.push(reasons.of_change(row, tick));
+            }
         }
     }
     let write_one = |(date, content): (Date, FileRows<'a, R>)| {
-        write_file(target, role, table_file(R::SPEC.name, role, date, target.commit_id, target.worker), content)
+        let path = table_file(R::SPEC.name, role, date, target.commit_id, target.worker);
+        stage(target.staging, path, &R::SPEC, role, None, &batch_of(target.commit_id, content)?)
     };
     dates.into_iter().map(write_one).collect()
-}
-
-fn write_file<R: TableRow>(
-    target: Target<'_>,
-    role: FileRole,
-    path: String,
-    content: FileRows<'_, R>,
-) -> Result<CommittedFile, CommitError> {
-    let staged = target.staging.join(&path);
-    let folder = staged.parent().unwrap_or(target.staging);
-    fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-    let written = write(&staged, target.commit_id, content)?;
-    let table = R::SPEC.name.to_owned();
-    Ok(CommittedFile { path, table, role, merged: None, rows: written.rows, bytes: written.bytes, sha256: written.sha256 })
 }

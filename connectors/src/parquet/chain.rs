@@ -16,7 +16,7 @@ use headwater_schemas::{Date, EventTime};
 
 use super::commit::ChainEnd;
 use super::directory::{head_path, record_path};
-use super::record::{FileRole, GENESIS, Head, Merged, PartitionProgress};
+use super::record::{CommittedFile, FileRole, GENESIS, Head, Merged, PartitionProgress};
 use super::records::{Records, keep, keep_file};
 
 /// A commit, as its record says.
@@ -79,6 +79,19 @@ pub struct CommitFile {
 }
 
 impl CommitFile {
+    /// As a record describes it.
+    pub(super) fn committed(&self) -> CommittedFile {
+        CommittedFile {
+            path: self.path.to_string(),
+            table: self.table.to_string(),
+            role: self.role,
+            merged: self.merged,
+            rows: self.rows,
+            bytes: self.bytes,
+            sha256: self.sha256.to_string(),
+        }
+    }
+
     /// The first commit whose rows it holds.
     pub fn first_commit(&self) -> u64 {
         self.merged.map_or(self.commit_id, |merged| merged.first)
@@ -108,8 +121,10 @@ pub struct Live {
 }
 
 impl Live {
-    pub(super) const fn new(files: Vec<Arc<CommitFile>>, dropped: BTreeMap<String, u64>) -> Self {
-        Self { files, dropped }
+    /// What an inventory says: files with the commits that added them; what is wrong with it otherwise.
+    pub(super) fn of(files: Vec<(u64, CommittedFile)>, dropped: BTreeMap<String, u64>) -> Result<Self, String> {
+        let files = files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(Arc::new));
+        Ok(Self { files: files.collect::<Result<_, _>>()?, dropped })
     }
 
     /// The files, in the order of the commits that added them.
@@ -284,8 +299,7 @@ impl Chain {
             chain.inventory = inventory.record.commit_id;
             let path = record_path(data, chain.inventory);
             let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: 0 };
-            let files = inventory.files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(Arc::new));
-            chain.live = Live::new(files.collect::<Result<_, _>>().map_err(damaged)?, inventory.dropped);
+            chain.live = Live::of(inventory.files, inventory.dropped).map_err(damaged)?;
             chain.commits.push(Arc::new(keep(inventory.record).map_err(damaged)?));
         }
         Ok((chain, last))
@@ -365,10 +379,14 @@ impl Chain {
         if head.commit_id > last {
             return Err(ChainError::Tail { path, commit_id: head.commit_id, last });
         }
-        match self.records.clone().read(head.commit_id)?.filter(|commit| commit.hash != head.hash) {
-            Some(commit) => {
-                let problem =
-                    format!("says that commit {} has the hash {}, and its record says {}", head.commit_id, head.hash, commit.hash);
+        let known = self.commits.iter().find(|commit| commit.commit_id == head.commit_id).map(|commit| commit.hash.clone());
+        let hash = match known {
+            Some(hash) => Some(hash),
+            None => self.records.clone().read(head.commit_id)?.map(|commit| commit.hash),
+        };
+        match hash.filter(|hash| *hash != head.hash) {
+            Some(hash) => {
+                let problem = format!("says that commit {} has the hash {}, and its record says {hash}", head.commit_id, head.hash);
                 Err(ChainError::Head { path, problem })
             }
             None => Ok(()),

@@ -426,8 +426,8 @@ fn publish(settings: CommitSettings, ledger: Rc<RefCell<Ledger>>, peers: usize, 
 fn finish(settings: &CommitSettings, ledger: &mut Ledger, open: Open, peers: usize) {
     let published = upkept(settings, ledger, open.close.commit_id)
         .and_then(|upkept| record_of(settings, ledger, &open, upkept, peers))
-        .and_then(|record| make_known(settings, record, peers))
-        .and_then(|record| go_on(settings, ledger, record));
+        .and_then(|record| make_known(settings, &record, peers).map(|()| record))
+        .and_then(|record| go_on(settings, ledger, &record).map(|()| record));
     match published {
         Ok(record) => (settings.published)(&record, open.began.elapsed(), ledger.live.files().len()),
         Err(error) => {
@@ -450,13 +450,13 @@ fn upkept(settings: &CommitSettings, ledger: &mut Ledger, commit_id: u64) -> Res
 }
 
 /// Publishes the record: from then on the commit exists.
-fn make_known(settings: &CommitSettings, record: CommitRecord, peers: usize) -> Result<CommitRecord, CommitError> {
+fn make_known(settings: &CommitSettings, record: &CommitRecord, peers: usize) -> Result<(), CommitError> {
     if settings.discards {
-        return Ok(record);
+        return Ok(());
     }
     let (data, commit_id) = (settings.data.as_path(), record.commit_id);
     let failed = |cause| CommitError::Record { commit_id, cause };
-    let text = serde_json::to_vec_pretty(&record).map_err(failed)?;
+    let text = serde_json::to_vec_pretty(record).map_err(failed)?;
     durable::publish(&record_path(data, commit_id), &text)?;
     let reached = |step| (settings.steps)(step, commit_id);
     reached(Step::Published);
@@ -469,15 +469,15 @@ fn make_known(settings: &CommitSettings, record: CommitRecord, peers: usize) -> 
         std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
     }
     reached(Step::Cleared);
-    Ok(record)
+    Ok(())
 }
 
 /// Takes note of a commit, and plans behind it if it is time.
-fn go_on(settings: &CommitSettings, ledger: &mut Ledger, record: CommitRecord) -> Result<CommitRecord, CommitError> {
+fn go_on(settings: &CommitSettings, ledger: &mut Ledger, record: &CommitRecord) -> Result<(), CommitError> {
     ledger.last_id = record.commit_id;
     ledger.last_end_tick = record.end_tick;
     ledger.last_hash = Some(record.hash.clone());
-    let Some(upkeep) = &mut ledger.upkeep else { return Ok(record) };
+    let Some(upkeep) = &mut ledger.upkeep else { return Ok(()) };
     let path = || record_path(&settings.data, record.commit_id);
     let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };
     let gone = ledger.live.apply(&keep(record.clone()).map_err(damaged)?);
@@ -486,7 +486,7 @@ fn go_on(settings: &CommitSettings, ledger: &mut Ledger, record: CommitRecord) -
         let end = record.end_tick.saturating_mul(settings.tick_interval);
         upkeep.merger.begin(record.commit_id, end, ledger.live.files())?;
     }
-    Ok(record)
+    Ok(())
 }
 
 fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, upkept: Upkept, peers: usize) -> Result<CommitRecord, CommitError> {

@@ -18,8 +18,11 @@ use headwater_schemas::Date;
 
 use super::CommitError;
 use super::chain::Chain;
-use super::durable::DRAFT;
 use super::record::FileRole;
+use crate::durable::DRAFT;
+
+/// What is appended to a state table's name for its history.
+pub const HISTORY_SUFFIX: &str = "_history";
 
 const LOCK: &str = "LOCK";
 const COMMITS: &str = "commits";
@@ -122,7 +125,7 @@ fn remove_folder(path: &Path) -> Result<(), CommitError> {
     fs::remove_dir_all(path).map_err(CommitError::file("removing", path))
 }
 
-fn remove_file(path: &Path) -> Result<(), CommitError> {
+pub(super) fn remove_file(path: &Path) -> Result<(), CommitError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(CommitError::file("removing", path)(error)),
         _ => Ok(()),
@@ -183,7 +186,7 @@ pub(super) fn merged_file(beside: &str, commit_id: u64) -> String {
 
 /// The name of a file below the data directory.
 pub(super) fn table_file(table: &str, role: FileRole, date: Date, commit_id: u64, worker: usize) -> String {
-    let history = if role == FileRole::History { "_history" } else { "" };
+    let history = if role == FileRole::History { HISTORY_SUFFIX } else { "" };
     format!("{table}{history}/date={date}/{commit_id}-{worker}.parquet")
 }
 

@@ -6,12 +6,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::CommitError;
+use crate::durable::DRAFT;
 
 /// Above so many files, one call that flushes the whole file system is cheaper than one call each.
 const FLUSH_ALL_ABOVE: usize = 32;
-
-/// The extension of a file that is being written.
-pub(super) const DRAFT: &str = "draft";
 
 /// Makes files durable: their content if `what` is files, their names if it is folders.
 pub(super) fn sync(data: &Path, what: &[impl AsRef<Path>]) -> Result<(), CommitError> {
@@ -44,7 +42,7 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
 }
 
 /// Writes a file that always is whole, as it was or as it is to be. After a power cut it may be as it was.
-pub fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     fs::rename(&draft, path).map_err(CommitError::file("renaming", path))

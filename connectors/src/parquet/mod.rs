@@ -25,9 +25,10 @@
 
 pub mod buffer;
 pub mod chain;
+pub mod columns;
 pub mod commit;
 pub mod directory;
-pub mod durable;
+mod durable;
 pub mod file;
 pub mod reader;
 pub mod record;

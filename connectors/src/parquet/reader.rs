@@ -13,9 +13,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
 
 use super::chain::{Chain, CommitFile};
+use super::columns::{CHANGE, COMMIT_ID};
 use super::file::FileError;
 use super::record::{FileRole, hex};
-use super::writer::{CHANGE, COMMIT_ID};
 
 /// The current rows of a state table or a checkpoint, in the order of their keys. Every file is proved by its hash first.
 pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
@@ -98,6 +98,6 @@ pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileE
     batches.collect::<Result<_, _>>().map_err(|error| unreadable(data, file, &error))
 }
 
-pub(super) fn unreadable(data: &Path, file: &CommitFile, error: &dyn std::error::Error) -> FileError {
+fn unreadable(data: &Path, file: &CommitFile, error: &dyn std::error::Error) -> FileError {
     file.error(data, format!("cannot be read: {error}"))
 }

@@ -1,11 +1,11 @@
 //! One Parquet file: written, hashed on the way, and described.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
@@ -16,43 +16,57 @@ use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
 use super::CommitError;
-use super::record::hex;
+use super::columns::{CHANGE, COMMIT_ID, REASON, TICK};
+use super::record::{CommittedFile, FileRole, Merged, hex};
 
 /// A bloom filter is worth its bytes from about here on: smaller files are read whole in no time.
 const BLOOM_FROM_ROWS: usize = 4096;
 
 /// What was written.
-pub(super) struct Written {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+struct Written {
+    rows: u64,
+    bytes: u64,
+    sha256: String,
 }
-
-/// The column that a history or a state file has behind the table's own: +1 for what is, -1 for what was.
-pub(super) const CHANGE: &str = "change";
-/// The column that a history has behind that: the tick of the change. A key has at most one row that went and one that came in
-/// a tick.
-pub(super) const TICK: &str = "tick";
-/// The last column of every file.
-pub(super) const COMMIT_ID: &str = "commit_id";
 
 /// Rows that are on their way into a file.
 pub(super) struct FileRows<'a, R> {
     pub(super) rows: Vec<&'a R>,
     /// Their changes, in histories and of state.
     pub(super) changes: Option<Vec<i32>>,
-    /// The ticks of the changes, in histories.
-    pub(super) ticks: Option<Vec<i64>>,
+    /// The ticks of the changes and their reasons, in histories.
+    pub(super) past: Option<Past>,
 }
 
-/// Writes a file of a commit's rows, which must be in the order of their keys.
-pub(super) fn write<R: TableRow>(path: &Path, commit_id: u64, content: FileRows<'_, R>) -> Result<Written, CommitError> {
-    let batch = batch(commit_id, content).map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })?;
-    write_batch(path, &R::SPEC, &batch)
+/// What a history says of its changes besides.
+#[derive(Default)]
+pub(super) struct Past {
+    pub(super) ticks: Vec<i64>,
+    pub(super) reasons: Vec<Option<String>>,
 }
 
-/// Writes a file of rows as they are.
-pub(super) fn write_batch(path: &Path, spec: &TableSpec, batch: &RecordBatch) -> Result<Written, CommitError> {
+/// A commit's rows, which must be in the order of their keys, with the columns that are added.
+pub(super) fn batch_of<R: TableRow>(commit_id: u64, content: FileRows<'_, R>) -> Result<RecordBatch, CommitError> {
+    batch(commit_id, content).map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })
+}
+
+/// Writes rows into a staged file, to be at `path` below the data directory, and describes it.
+pub(super) fn stage(
+    staging: &Path,
+    path: String,
+    spec: &TableSpec,
+    role: FileRole,
+    merged: Option<Merged>,
+    rows: &RecordBatch,
+) -> Result<CommittedFile, CommitError> {
+    let staged = staging.join(&path);
+    let folder = staged.parent().unwrap_or(staging);
+    fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
+    let Written { rows, bytes, sha256 } = write(&staged, spec, rows)?;
+    Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, rows, bytes, sha256 })
+}
+
+fn write(path: &Path, spec: &TableSpec, batch: &RecordBatch) -> Result<Written, CommitError> {
     let file = File::create(path).map_err(CommitError::file("creating", path))?;
     let parquet = |cause| CommitError::Parquet { path: path.to_owned(), cause };
     let properties = properties(spec, batch);
@@ -70,9 +84,11 @@ fn batch<R: TableRow>(commit_id: u64, content: FileRows<'_, R>) -> Result<Record
         fields.push(Field::new(CHANGE, DataType::Int32, false));
         columns.push(Arc::new(Int32Array::from(changes)) as ArrayRef);
     }
-    if let Some(ticks) = content.ticks {
+    if let Some(past) = content.past {
         fields.push(Field::new(TICK, DataType::Int64, false));
-        columns.push(Arc::new(Int64Array::from(ticks)));
+        columns.push(Arc::new(Int64Array::from(past.ticks)));
+        fields.push(Field::new(REASON, DataType::Utf8, true));
+        columns.push(Arc::new(StringArray::from(past.reasons)));
     }
     let commit_id = i64::try_from(commit_id).unwrap_or(i64::MAX);
     fields.push(Field::new(COMMIT_ID, DataType::Int64, false));

@@ -4,9 +4,10 @@
 //! where it belongs; the aggregates are built anew at that point, and every decision behind it that it can reach is made
 //! again: within the longest window, because nothing looks farther back. What comes out differently is amended.
 
-use headwater_schemas::EventTime;
+use headwater_schemas::tables::Amendment;
+use headwater_schemas::{EventTime, Id};
 
-use super::outcome::Outcome;
+use super::outcome::{Cause, Outcome};
 use super::pack::Pack;
 use super::record::{Order, Record};
 use super::ring::Ring;
@@ -37,9 +38,10 @@ impl AccountHistory {
         state
     }
 
-    /// Takes an event in and scores it, and again what it changes. `now` is the event's effective time.
-    pub(super) fn take(&mut self, pack: &Pack, record: Record, now: EventTime) {
-        let (order, late) = (record.order, record.id.clone());
+    /// Takes an event in and scores it, and again what it changes: whether it did change a decision. `now` is the event's
+    /// effective time.
+    pub(super) fn take(&mut self, pack: &Pack, record: Record, now: EventTime) -> bool {
+        let (order, cause) = (record.order, Cause { amendment: Amendment::LateEvent, id: record.id.clone() });
         let index = self.ring.place_of(&order);
         let is_last = index == self.ring.end();
         self.ring.insert(index, record);
@@ -48,20 +50,40 @@ impl AccountHistory {
         }
         let made = self.step(pack, index).map(|outcome| outcome.made(pack, now));
         self.change(index, made, true);
-        if is_last {
-            return;
-        }
+        !is_last && self.decide_again_behind(pack, index, &cause, now)
+    }
+
+    /// Takes an event back, so that nothing counts it any more, and decides again what that changes: whether it was there.
+    pub(super) fn take_back(&mut self, pack: &Pack, id: &Id, cause: &Cause, now: EventTime) -> bool {
+        // What is taken back is mostly young.
+        let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && !record.outcome.is_withdrawn());
+        let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
+        let withdrawn = self.ring.get(index).map(|record| record.outcome.withdrawn(pack, cause, now));
+        self.change(index, withdrawn, false);
+        self.rewind(pack, index);
+        self.step(pack, index);
+        self.decide_again_behind(pack, index, cause, now);
+        true
+    }
+
+    /// Decides again what stands behind an event and within reach of it: whether anything came out differently. The aggregates
+    /// must stand behind the event, and stand at the end afterwards.
+    fn decide_again_behind(&mut self, pack: &Pack, index: usize, cause: &Cause, now: EventTime) -> bool {
+        let Some(order) = self.ring.get(index).map(|record| record.order) else { return false };
+        let mut has_amended = false;
         let reach = order.ts.saturating_add(pack.longest_window());
         let behind = self.ring.first_since(reach.saturating_add(1));
         for index in index + 1..behind {
             let again = self.step(pack, index);
             let old = self.ring.get(index).map(|record| &record.outcome);
-            let amended = again.zip(old).and_then(|(again, old)| again.amended(old, pack, &late, now));
+            let amended = again.zip(old).and_then(|(again, old)| again.amended(old, pack, cause, now));
+            has_amended |= amended.is_some();
             self.change(index, amended, false);
         }
         if behind < self.ring.end() {
             self.rewind(pack, self.ring.end());
         }
+        has_amended
     }
 
     /// Builds the aggregates as they are before the event of an index.

@@ -1,6 +1,6 @@
 //! Fraud scoring: what the rules of a pack make of each transaction.
 //!
-//! - **Reads** transactions, each once (repeats were settled before); accounts and customers for home and time zone.
+//! - **Reads** transactions, each once (repeats were settled before); what the ledger says was taken back; accounts and customers for home and time zone.
 //! - **Key**: the account. **Rows**: a decision for every transaction that is not `void` (approvals too), and an alert for
 //!   every one that the rules would block ([`FraudRow`]).
 //! - **Rules are data**: a [`Pack`] has features, rules and thresholds, and is typed when it is loaded. The score is the
@@ -11,6 +11,9 @@
 //! - **A late event** is scored where it belongs, and what it changes behind it is decided again: the row becomes `amended`,
 //!   its alert `raised`, `amended` or `withdrawn`, and the reason `late_event` names the event. Later than the horizon
 //!   behind its effective time it is a dead letter (`too_late`). The horizon is given with the view.
+//! - **What is taken back** (a hold that is voided, a transaction that is reversed to the last unit: the ledger says so) does not
+//!   count any more: its decision is `withdrawn`, its alert too, and what it changes behind it is decided again, with the reason
+//!   `taken_back`. The reversal itself is a transaction like any other. What the windows have let go stays as it was.
 //! - **Unknown** is not false: a rule that lacks a location or a time zone does not fire, and is named in the reasons with 0
 //!   points and `field=unknown`, but only if it depends on that ([`expression`]).
 //! - **What is known of the customer** is looked up once, when the event comes, and stays with it: who moves house does not
@@ -40,7 +43,7 @@ mod view;
 pub use customers::Customers;
 pub use history::AccountHistory;
 pub use pack::{Pack, PackError, Problem};
-pub use view::{Fraud, FraudRow};
+pub use view::{Fraud, FraudEvent, FraudRow};
 
 #[cfg(test)]
 mod tests;

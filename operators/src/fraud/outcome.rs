@@ -1,6 +1,6 @@
 //! What was decided about a transaction, and the rows that say so.
 
-use headwater_schemas::tables::{Alert, AlertKind, AlertState, Decision, DecisionState, Reason, Severity, SubjectType, Verdict};
+use headwater_schemas::tables::{Alert, AlertKind, AlertState, Amendment, Decision, DecisionState, Reason, Severity, SubjectType, Verdict};
 use headwater_schemas::{EventTime, Id, Statistic, Text};
 
 use super::field::FieldSet;
@@ -40,8 +40,8 @@ pub(super) struct Found {
     pub(super) reasons: Vec<Reason>,
     /// The ids in the reasons' evidence.
     pub(super) evidence: Vec<Id>,
-    /// The late event that changed the decision last.
-    pub(super) amended_by: Option<Id>,
+    /// What changed the decision last.
+    pub(super) amended_by: Option<Cause>,
     pub(super) alert: Option<Raised>,
 }
 
@@ -53,8 +53,13 @@ pub(super) struct Raised {
     pub(super) ts: EventTime,
 }
 
-/// The reason that names the late event behind an amended decision. No rule can be called so.
-pub(super) const LATE_EVENT: Text = Text::const_new("late_event");
+/// What changed a decision. A reason of the decision names it; no rule can be called so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) amendment: Amendment,
+    /// The event.
+    pub(super) id: Id,
+}
 
 impl Default for Outcome {
     fn default() -> Self {
@@ -70,7 +75,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn amended_by(&self) -> Option<&Id> {
+    pub(super) fn amended_by(&self) -> Option<&Cause> {
         self.found().and_then(|found| found.amended_by.as_ref())
     }
 
@@ -111,9 +116,22 @@ impl Outcome {
         self
     }
 
-    /// The outcome after a late event, if it became another one.
-    pub(super) fn amended(self, old: &Self, pack: &Pack, late: &Id, now: EventTime) -> Option<Self> {
-        if self.agrees_with(old, pack) {
+    /// Whether the event was taken back: nothing counts it any more.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.state == DecisionState::Withdrawn
+    }
+
+    /// The outcome of an event that was taken back.
+    pub(super) fn withdrawn(&self, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
+        let alert = self.alert().map(|raised| Raised { state: AlertState::Withdrawn, ts: now, ..raised });
+        let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
+        let found = Found { reasons, evidence, amended_by: Some(cause.clone()), alert };
+        Self { state: DecisionState::Withdrawn, grounds: Grounds::Found(Box::new(found)), ..*self }
+    }
+
+    /// The outcome after a late event, or without one that was taken back, if it became another one.
+    pub(super) fn amended(self, old: &Self, pack: &Pack, cause: &Cause, now: EventTime) -> Option<Self> {
+        if old.is_withdrawn() || self.agrees_with(old, pack) {
             return None;
         }
         let severity = pack.thresholds.severity(self.score);
@@ -124,7 +142,7 @@ impl Outcome {
             (None, _) => None,
         };
         let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
-        let found = Found { reasons, evidence, amended_by: Some(late.clone()), alert };
+        let found = Found { reasons, evidence, amended_by: Some(cause.clone()), alert };
         Some(Self { state: DecisionState::Amended, grounds: Grounds::Found(Box::new(found)), ..self })
     }
 }
@@ -148,10 +166,13 @@ fn score_of(outcome: &Outcome) -> Statistic {
 
 /// The decision's row.
 pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Decision {
-    let late = outcome.amended_by();
-    let late = late.map(|id| Reason { rule: LATE_EVENT, points: Statistic::default(), evidence: vec![Text::new(id.as_str())] });
+    let cause = outcome.amended_by().map(|Cause { amendment, id }| Reason {
+        rule: Text::new(amendment.as_str()),
+        points: Statistic::default(),
+        evidence: vec![Text::new(id.as_str())],
+    });
     let mut reasons = outcome.reasons(pack);
-    reasons.extend(late);
+    reasons.extend(cause);
     Decision {
         decision_id: decision_id(pack, record),
         state: outcome.state,
@@ -170,7 +191,7 @@ pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Out
 pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Option<Alert> {
     let Raised { state, severity, ts } = outcome.alert()?;
     let mut evidence = vec![record.id.clone()];
-    let others = outcome.evidence().iter().chain(outcome.amended_by());
+    let others = outcome.evidence().iter().chain(outcome.amended_by().map(|cause| &cause.id));
     for id in others {
         if !evidence.contains(id) {
             evidence.push(id.clone());
@@ -193,6 +214,10 @@ fn message(account: &Id, record: &Record, outcome: &Outcome) -> String {
     let fired = outcome.found().into_iter().flat_map(|found| &found.reasons).filter(|reason| reason.points != Statistic::default());
     let rules: Vec<String> = fired.map(|reason| format!("{} {}", reason.rule, reason.points)).collect();
     let rules = if rules.is_empty() { "no rule fires".to_owned() } else { rules.join(", ") };
-    let late = outcome.amended_by().map_or_else(String::new, |late| format!(", since {late} came late"));
-    format!("transaction {} on account {account}: {}, score {} ({rules}){late}", record.id, outcome.verdict, outcome.score)
+    let cause = outcome.amended_by().map_or_else(String::new, |Cause { amendment, id }| match amendment {
+        Amendment::LateEvent => format!(", since {id} came late"),
+        Amendment::TakenBack if outcome.is_withdrawn() => format!(", taken back by {id}"),
+        Amendment::TakenBack => format!(", since {id} took back an earlier one"),
+    });
+    format!("transaction {} on account {account}: {}, score {} ({rules}){cause}", record.id, outcome.verdict, outcome.score)
 }

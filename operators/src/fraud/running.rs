@@ -210,8 +210,11 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// What an event adds, if it belongs to the aggregate.
+    /// What an event adds, if it belongs to the aggregate. One that was taken back adds nothing.
     pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
+        if record.outcome.is_withdrawn() {
+            return None;
+        }
         if let Some(filter) = &self.aggregate.filter {
             let scope = Alone { record, kept: self.kept };
             if !filter.evaluate(&scope).is_true() {

@@ -8,7 +8,7 @@ use headwater_schemas::{EventTime, Id, Text};
 use super::field::Field;
 use super::geo::Location;
 use super::history::AccountHistory;
-use super::outcome::{Found, Grounds, Outcome, Raised};
+use super::outcome::{Cause, Found, Grounds, Outcome, Raised};
 use super::pack::Pack;
 use super::record::{Order, Record, Whereabouts};
 use super::view::Fraud;
@@ -77,7 +77,8 @@ pub(super) fn row(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome)
         decision: outcome.verdict,
         reasons: outcome.reasons(pack),
         evidence: outcome.evidence().to_vec(),
-        amended_by: outcome.amended_by().cloned(),
+        amendment: outcome.amended_by().map(|cause| cause.amendment),
+        amended_by: outcome.amended_by().map(|cause| cause.id.clone()),
         alert_state: alert.map(|alert| alert.state),
         alert_severity: alert.map(|alert| alert.severity),
         alert_ts: alert.map(|alert| alert.ts),
@@ -131,7 +132,7 @@ fn grounds(row: &ScoredEvent) -> Grounds {
     Grounds::Found(Box::new(Found {
         reasons: row.reasons.clone(),
         evidence: row.evidence.clone(),
-        amended_by: row.amended_by.clone(),
+        amended_by: row.amendment.zip(row.amended_by.clone()).map(|(amendment, id)| Cause { amendment, id }),
         alert,
     }))
 }

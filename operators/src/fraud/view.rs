@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{Alert, Decision, ScoredEvent};
+use headwater_schemas::tables::{Alert, Amendment, Decision, ScoredEvent};
 use headwater_schemas::value::EventTime;
-use headwater_schemas::{Id, Place, Placed};
+use headwater_schemas::{Correction, Id, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::customers::Customers;
 use super::history::AccountHistory;
-use super::outcome;
+use super::outcome::{self, Cause};
 use super::pack::Pack;
 use super::record::Record;
 use super::saved;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Changes, Outbox, View};
+use crate::ledger::TakenBack;
 
 /// The view: a ruleset over transactions.
 #[derive(Clone, Debug)]
@@ -24,6 +25,15 @@ pub struct Fraud {
     horizon: i64,
     /// How much older than the effective time an event may be before nothing reaches it any more.
     retention: i64,
+}
+
+/// What happens to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FraudEvent {
+    /// A transaction, to be scored.
+    Transaction(Box<Transaction>),
+    /// One of which nothing is left.
+    TakenBack(TakenBack),
 }
 
 /// A row of fraud scoring.
@@ -68,6 +78,13 @@ impl Fraud {
         out.refuse(dead_letter(place, &Event::Transaction(event), ErrorCode::TooLate, &error));
     }
 
+    fn take_back(&self, state: &mut AccountHistory, place: Place, taken: TakenBack, out: &mut Outbox<Self>) {
+        let cause = Cause { amendment: Amendment::TakenBack, id: taken.correction.event_id().clone() };
+        if state.take_back(&self.pack, &taken.transaction_id, &cause, place.event_time()) {
+            out.correct(taken.correction);
+        }
+    }
+
     /// The time from which on an event of `ts` can be forgotten.
     fn expiry(&self, ts: i64) -> u64 {
         EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
@@ -86,30 +103,30 @@ impl Fraud {
 
 impl View for Fraud {
     type Key = Id;
-    type Event = Box<Transaction>;
+    type Event = FraudEvent;
     type Broadcast = Event;
     type Context = Customers;
     type State = AccountHistory;
     type Row = FraudRow;
     type Derived = ();
 
-    fn key(&self, event: &Box<Transaction>) -> Id {
-        event.account_id.clone()
+    fn key(&self, event: &FraudEvent) -> Id {
+        match event {
+            FraudEvent::Transaction(event) => event.account_id.clone(),
+            FraudEvent::TakenBack(taken) => taken.account_id.clone(),
+        }
     }
 
     fn learn(&self, customers: &mut Customers, broadcast: Placed<Event>) {
         customers.learn(&broadcast.event);
     }
 
-    fn apply(
-        &self,
-        customers: &Customers,
-        account: &Id,
-        state: &mut AccountHistory,
-        event: Placed<Box<Transaction>>,
-        out: &mut Outbox<Self>,
-    ) {
+    fn apply(&self, customers: &Customers, account: &Id, state: &mut AccountHistory, event: Placed<FraudEvent>, out: &mut Outbox<Self>) {
         let Placed { place, event } = event;
+        let event = match event {
+            FraudEvent::Transaction(event) => event,
+            FraudEvent::TakenBack(taken) => return self.take_back(state, place, taken, out),
+        };
         if event.phase == Some(TransactionPhase::Void) {
             return;
         }
@@ -118,7 +135,10 @@ impl View for Fraud {
         }
         let whereabouts = customers.whereabouts(account, event.ts);
         let record = Record::new(place, &event, whereabouts, &self.pack.kept);
-        state.take(&self.pack, record, place.event_time());
+        if state.take(&self.pack, record, place.event_time()) {
+            let nanos = place.time.saturating_sub(event.ts.effective());
+            out.correct(Correction::Late { topic: Topic::Transactions, id: event.transaction_id.clone(), nanos });
+        }
         if let Some(expiry) = self.first_expiry(state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
             state.timer = Some(expiry);
             out.set_timer(expiry);

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Place, Placed};
+use headwater_schemas::{Corrections, Place, Placed};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::timers::Timers;
@@ -29,6 +29,8 @@ pub struct Fold<V: View> {
     timers: Timers<V::Key>,
     outbox: Outbox<V>,
     changes: Changes<V::Row>,
+    /// What was corrected since the last settling, by slot.
+    corrections: FxHashMap<usize, Corrections>,
     last_time: u64,
 }
 
@@ -46,6 +48,7 @@ impl<V: View> Fold<V> {
             timers: Timers::new(),
             outbox: Outbox::new(nowhere),
             changes: Changes::new(),
+            corrections: FxHashMap::default(),
             last_time: 0,
         }
     }
@@ -123,6 +126,7 @@ impl<V: View> Fold<V> {
             let Some(entry) = self.slots.get_mut(position) else { continue };
             let Some(slot) = entry else { continue };
             slot.touched = false;
+            self.changes.because(self.corrections.remove(&position).unwrap_or_default());
             self.view.settle(&self.context, &slot.key, &mut slot.state, as_of, &mut self.changes);
             if self.view.is_forgettable(&slot.state) {
                 self.index.remove(&slot.key);
@@ -131,6 +135,12 @@ impl<V: View> Fold<V> {
             }
         }
         self.changes.rows.drain(..)
+    }
+
+    /// The rows that were settled differently because something was corrected, since they were taken last: what was, and
+    /// what is.
+    pub fn take_corrected(&mut self) -> std::vec::Drain<'_, (V::Row, Corrections)> {
+        self.changes.corrected.drain(..)
     }
 
     /// What was said to other views since it was taken last.
@@ -149,6 +159,9 @@ impl<V: View> Fold<V> {
         logic(&self.view, &self.context, &slot.key, &mut slot.state, &mut self.outbox);
         for time in self.outbox.timers.drain(..) {
             self.timers.set(time, slot.key.clone());
+        }
+        if !self.outbox.corrections.is_empty() {
+            self.corrections.entry(position).or_default().extend(std::mem::take(&mut self.outbox.corrections));
         }
         if !slot.touched {
             slot.touched = true;

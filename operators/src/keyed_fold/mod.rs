@@ -16,6 +16,8 @@
 //! - **Rows** are settled once per key and tick, so `_history` has one change per key and tick. A view that only
 //!   valuations read settles once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick
 //!   before it. When the input is over, the last grid point is the one behind the end of time.
+//! - **Reasons**: a view names what an event corrects (a bust, a reversal, what came late: [`Outbox::correct`]). The rows of the
+//!   key that are settled differently then go out a second time, with that reason, for histories.
 //! - **Timers** fire behind all events of their time. When the input is over, time ends at the greatest clock of any
 //!   partition: later timers stay.
 //! - **Work** per activation is bounded, so that a frontier that jumps does not block the worker.
@@ -27,5 +29,5 @@ mod timers;
 mod view;
 
 pub use fold::Fold;
-pub use operator::{Before, FoldInput, FoldOutput, Pace, Share, keyed_fold};
+pub use operator::{Before, Corrected, FoldInput, FoldOutput, Pace, Share, keyed_fold};
 pub use view::{Changes, Outbox, Persistent, View, route};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use differential_dataflow::{AsCollection, VecCollection};
-use headwater_schemas::Placed;
 use headwater_schemas::tables::DeadLetter;
+use headwater_schemas::{Corrections, Placed};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -90,11 +90,16 @@ impl Share {
 pub struct FoldOutput<'scope, V: View> {
     /// The rows, as changes.
     pub rows: VecCollection<'scope, u64, V::Row, isize>,
+    /// Why: of the rows that were or are different because something was corrected, what it was.
+    pub corrected: Corrected<'scope, V::Row>,
     /// What the view says to other views.
     pub derived: StreamVec<'scope, u64, Placed<V::Derived>>,
     /// What it refused.
     pub dead_letters: VecCollection<'scope, u64, DeadLetter, isize>,
 }
+
+/// Rows that changed in a tick because something was corrected.
+pub type Corrected<'scope, R> = StreamVec<'scope, u64, (R, u64, Corrections)>;
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
@@ -116,14 +121,16 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     let mut broadcasts = builder.new_input(input.broadcasts, Pipeline);
     let mut ends = builder.new_input(input.ends, Pipeline);
     let (rows_output, rows) = builder.new_output::<Vec<(V::Row, u64, isize)>>();
+    let (corrected_output, corrected) = builder.new_output::<Vec<(V::Row, u64, Corrections)>>();
     let (derived_output, derived) = builder.new_output::<Vec<Placed<V::Derived>>>();
     let (dead_output, dead_letters) = builder.new_output::<Vec<(DeadLetter, u64, isize)>>();
     let mut rows_output = OutputBuilder::<_, Builder<_>>::from(rows_output);
+    let mut corrected_output = OutputBuilder::<_, Builder<_>>::from(corrected_output);
     let mut derived_output = OutputBuilder::<_, Builder<_>>::from(derived_output);
     let mut dead_output = OutputBuilder::<_, Builder<_>>::from(dead_output);
 
     builder.build(move |capabilities| {
-        let mut held: Option<[Capability<u64>; 3]> = capabilities.try_into().ok();
+        let mut held: Option<[Capability<u64>; 4]> = capabilities.try_into().ok();
         let mut driver = Driver::new(view, tick_interval, pace);
         input.before.broadcasts.into_iter().for_each(|broadcast| driver.fold.learn(broadcast));
         input.before.states.into_iter().for_each(|(key, state, timer)| driver.fold.restore(key, state, timer));
@@ -138,12 +145,15 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             driver.release(frontier);
             let finished = {
-                let [rows_capability, derived_capability, dead_capability] = &*capabilities;
-                let (mut rows, mut derived, mut dead) = (rows_output.activate(), derived_output.activate(), dead_output.activate());
+                let [rows_capability, corrected_capability, derived_capability, dead_capability] = &*capabilities;
+                let (mut rows, mut corrected) = (rows_output.activate(), corrected_output.activate());
+                let (mut derived, mut dead) = (derived_output.activate(), dead_output.activate());
                 let mut rows = rows.session(rows_capability);
+                let mut corrected = corrected.session(corrected_capability);
                 let mut derived = derived.session(derived_capability);
                 let mut dead_letters = dead.session(dead_capability);
-                driver.work(WORK_PER_ACTIVATION, &mut Output { rows: &mut rows, derived: &mut derived, dead_letters: &mut dead_letters })
+                let mut out = Output { rows: &mut rows, corrected: &mut corrected, derived: &mut derived, dead_letters: &mut dead_letters };
+                driver.work(WORK_PER_ACTIVATION, &mut out)
             };
 
             // Let time go on, as far as what is left to say allows.
@@ -154,14 +164,15 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             }
         }
     });
-    FoldOutput { rows: rows.as_collection(), derived, dead_letters: dead_letters.as_collection() }
+    FoldOutput { rows: rows.as_collection(), corrected, derived, dead_letters: dead_letters.as_collection() }
 }
 
 type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
 
-/// The three outputs while the operator runs.
+/// The outputs while the operator runs.
 struct Output<'x, 'a, 'b, V: View> {
     rows: &'x mut TimedSession<'a, 'b, (V::Row, u64, isize)>,
+    corrected: &'x mut TimedSession<'a, 'b, (V::Row, u64, Corrections)>,
     derived: &'x mut TimedSession<'a, 'b, Placed<V::Derived>>,
     dead_letters: &'x mut TimedSession<'a, 'b, (DeadLetter, u64, isize)>,
 }
@@ -275,6 +286,9 @@ impl<V: View> Driver<V> {
         let tick = period_ends - 1;
         for (row, diff) in self.fold.settle(as_of) {
             out.rows.give((row, tick, diff));
+        }
+        for (row, corrections) in self.fold.take_corrected() {
+            out.corrected.give((row, tick, corrections));
         }
     }
 

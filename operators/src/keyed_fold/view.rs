@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Place, Placed};
+use headwater_schemas::{Correction, Corrections, Place, Placed};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
@@ -78,22 +78,38 @@ pub trait Persistent: View {
 #[derive(Debug)]
 pub struct Changes<R> {
     pub(super) rows: Vec<(R, isize)>,
+    /// The rows among them that change because of corrections.
+    pub(super) corrected: Vec<(R, Corrections)>,
+    because: Corrections,
 }
 
-impl<R: PartialEq> Changes<R> {
+impl<R: PartialEq + Clone> Changes<R> {
     /// An empty list.
     pub const fn new() -> Self {
-        Self { rows: Vec::new() }
+        Self { rows: Vec::new(), corrected: Vec::new(), because: Corrections::new() }
     }
 
     /// A row that is now.
     pub fn insert(&mut self, row: R) {
-        self.rows.push((row, 1));
+        self.push(row, 1);
     }
 
     /// A row that was.
     pub fn retract(&mut self, row: R) {
-        self.rows.push((row, -1));
+        self.push(row, -1);
+    }
+
+    /// The reason of what changes from here on. A view whose key has several rows says it row by row; else it is all that the
+    /// key's events have corrected.
+    pub fn because(&mut self, corrections: Corrections) {
+        self.because = corrections;
+    }
+
+    fn push(&mut self, row: R, diff: isize) {
+        if !self.because.is_empty() {
+            self.corrected.push((row.clone(), self.because.clone()));
+        }
+        self.rows.push((row, diff));
     }
 
     /// A row that became another one, or came, or went; nothing if it stayed as it was.
@@ -110,7 +126,7 @@ impl<R: PartialEq> Changes<R> {
     }
 }
 
-impl<R: PartialEq> Default for Changes<R> {
+impl<R: PartialEq + Clone> Default for Changes<R> {
     fn default() -> Self {
         Self::new()
     }
@@ -124,12 +140,13 @@ pub struct Outbox<V: View + ?Sized> {
     pub(super) derived: Vec<Placed<V::Derived>>,
     pub(super) dead_letters: Vec<(u64, DeadLetter)>,
     pub(super) timers: Vec<u64>,
+    pub(super) corrections: Corrections,
 }
 
 impl<V: View + ?Sized> Outbox<V> {
     /// An empty outbox for the consequences of what stands at `cause`.
     pub const fn new(cause: Place) -> Self {
-        Self { cause, sequence: 0, derived: Vec::new(), dead_letters: Vec::new(), timers: Vec::new() }
+        Self { cause, sequence: 0, derived: Vec::new(), dead_letters: Vec::new(), timers: Vec::new(), corrections: Corrections::new() }
     }
 
     pub(super) fn begin(&mut self, cause: Place) {
@@ -146,6 +163,11 @@ impl<V: View + ?Sized> Outbox<V> {
     /// Refuses the event.
     pub fn refuse(&mut self, letter: DeadLetter) {
         self.dead_letters.push((self.cause.time, letter));
+    }
+
+    /// Names what the event corrects: the reason of what changes in the key's rows when they are settled next.
+    pub fn correct(&mut self, correction: Correction) {
+        self.corrections.add(correction);
     }
 
     /// Asks for [`View::timer`] once all events up to that time (nanoseconds) were applied.

@@ -66,8 +66,9 @@ impl View for Balances {
         }
     }
 
-    fn apply(&self, _: &Overdrafts, _: &(Id, Id), state: &mut BalanceState, placed: Placed<Posting>, _: &mut Outbox<Self>) {
+    fn apply(&self, _: &Overdrafts, _: &(Id, Id), state: &mut BalanceState, placed: Placed<Posting>, out: &mut Outbox<Self>) {
         let posting = placed.event;
+        posting.correction.into_iter().for_each(|correction| out.correct(*correction));
         // A sum beyond what a column holds stays at what it can show; amounts have 18 digits, so this takes ten full ones.
         state.posted = state.posted.checked_add(posting.posted).unwrap_or(state.posted);
         state.held = state.held.checked_add(posting.held).unwrap_or(state.held);
@@ -124,12 +125,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::{PostingRow, Postings};
+    use crate::ledger::{LedgerEvent, PostingRow, Postings};
     use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
 
     /// So short that some of what a property test makes is forgotten.
-    const FORGETFUL: Postings = Postings { reversal_horizon: 12 };
-    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX };
+    const FORGETFUL: Postings = Postings { reversal_horizon: 12, late_after: 0 };
+    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, late_after: 0 };
 
     fn transactions(fields: &[&str]) -> Happenings<Postings> {
         let happening = |(fields, time): (&&str, u64)| {
@@ -144,8 +145,8 @@ mod tests {
 
     /// The balances that come of transactions, as `account posted held available`, and the codes of what was refused.
     fn outcome(said: &Said<Postings>) -> (Vec<String>, Vec<String>) {
-        let postings = said.derived.iter().map(|posting| Placed { place: posting.place, event: Happening::Event(posting.event.clone()) });
-        let balances = run(Balances, postings.collect()).final_rows();
+        let postings = to_balances(&said.derived);
+        let balances = run(Balances, postings).final_rows();
         let text = |row: &Balance| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available);
         (balances.iter().map(text).collect(), said.dead_letters.iter().map(|letter| letter.code.to_string()).collect())
     }
@@ -214,6 +215,14 @@ mod tests {
         }
     }
 
+    fn to_balances(said: &[Placed<LedgerEvent>]) -> Happenings<Balances> {
+        let posting = |said: &Placed<LedgerEvent>| match &said.event {
+            LedgerEvent::Posting(posting) => Some(Placed { place: said.place, event: Happening::Event(posting.clone()) }),
+            LedgerEvent::TakenBack(_) => None,
+        };
+        said.iter().filter_map(posting).collect()
+    }
+
     fn arbitrary() -> impl Strategy<Value = Vec<String>> {
         let one = (0..6_u8, 0..12_u8, 1..100_u32, 0..3_u8);
         proptest::collection::vec(one, 1..40).prop_map(|steps| {
@@ -238,14 +247,17 @@ mod tests {
         fn legs_always_sum_to_zero_and_holds_are_never_negative(texts in arbitrary()) {
             let texts: Vec<_> = texts.iter().map(String::as_str).collect();
             let said = run(POSTINGS, transactions(&texts));
-            let total: i128 = said.derived.iter().map(|posting| posting.event.posted.units()).sum();
+            let total: i128 = said.derived.iter().filter_map(|said| match &said.event {
+                LedgerEvent::Posting(posting) => Some(posting.posted.units()),
+                LedgerEvent::TakenBack(_) => None,
+            }).sum();
             prop_assert_eq!(total, 0);
             let moved: i128 = said.rows.iter().filter_map(|(row, _, _)| match row {
                 PostingRow::Entry(entry) => Some(entry.amount.units()),
                 PostingRow::Posted(_) => None,
             }).sum();
             prop_assert_eq!(moved, 0);
-            let postings: Vec<_> = said.derived.iter().map(|posting| Placed { place: posting.place, event: Happening::Event(posting.event.clone()) }).collect();
+            let postings = to_balances(&said.derived);
             prop_assert!(run(Balances, postings).final_rows().iter().all(|row| row.pending.units() >= 0));
         }
 
@@ -263,7 +275,7 @@ mod tests {
             };
             prop_assert_eq!(sorted(&whole.rows), sorted(&cut_postings.rows));
             prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
-            let happenings: Happenings<Balances> = whole.derived.iter().map(|posting| Placed { place: posting.place, event: Happening::Event(posting.event.clone()) }).collect();
+            let happenings: Happenings<Balances> = to_balances(&whole.derived);
             let through = |rows: Vec<Balance>| Balance::read_all(&Balance::batch(&rows).expect("a batch")).expect("rows");
             prop_assert_eq!(run(Balances, happenings.clone()).rows, run_with_restart(Balances, happenings, cut, through).rows);
         }

@@ -11,4 +11,4 @@ pub mod legs;
 pub mod postings;
 
 pub use balances::{Balances, LedgerRow};
-pub use postings::{Posting, PostingRow, Postings};
+pub use postings::{LedgerEvent, Posting, PostingRow, Postings, TakenBack};

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
 use headwater_schemas::tables::{LedgerEntry, PostedTransaction};
-use headwater_schemas::{EventTime, Id, Money, Place, Placed};
+use headwater_schemas::{Correction, EventTime, Id, Money, Place, Placed, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,28 @@ pub struct Posting {
     pub held: Money,
     /// When.
     pub ts: EventTime,
+    /// What it corrects, if it is not in the ordinary course of things.
+    pub correction: Option<Box<Correction>>,
+}
+
+/// A transaction of which nothing is left: its hold was released, or all of it was reversed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// The account that it names.
+    pub account_id: Id,
+    /// The transaction.
+    pub transaction_id: Id,
+    /// What took it back.
+    pub correction: Correction,
+}
+
+/// What postings say to others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LedgerEvent {
+    /// To the balances.
+    Posting(Posting),
+    /// To those who go by what transactions there were.
+    TakenBack(TakenBack),
 }
 
 /// The view.
@@ -43,6 +65,8 @@ pub struct Posting {
 pub struct Postings {
     /// How long a posted transaction can be reversed, in nanoseconds of effective time.
     pub reversal_horizon: u64,
+    /// How much later than it happened a transaction may count without being called late, in nanoseconds.
+    pub late_after: u64,
 }
 
 /// What is remembered of an account's transactions.
@@ -99,7 +123,7 @@ impl View for Postings {
     type Context = ();
     type State = PostingState;
     type Row = PostingRow;
-    type Derived = Posting;
+    type Derived = LedgerEvent;
 
     fn key(&self, event: &Box<Transaction>) -> Id {
         event.account_id.clone()
@@ -112,10 +136,14 @@ impl View for Postings {
         let had_timer = !state.by_time.is_empty();
         match state.post(&transaction, place.time) {
             Ok(effects) => {
+                let correction = self.correction(&transaction, place).map(Box::new);
                 for (number, effect) in effects.into_iter().enumerate() {
                     state.entries.extend(effect.entry(&transaction, number));
-                    out.derive(effect.posting(&transaction));
+                    out.derive(LedgerEvent::Posting(effect.posting(&transaction, correction.clone())));
                 }
+                correction.and_then(|correction| state.taken_back(&transaction, *correction)).into_iter().for_each(|taken| {
+                    out.derive(LedgerEvent::TakenBack(taken));
+                });
             }
             Err((code, error)) => out.refuse(dead_letter(place, &Event::Transaction(transaction), code, &error)),
         }
@@ -143,6 +171,19 @@ impl View for Postings {
 }
 
 impl Postings {
+    /// What a transaction corrects.
+    fn correction(&self, transaction: &Transaction, place: Place) -> Option<Correction> {
+        let transaction_id = || transaction.transaction_id.clone();
+        match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
+            (TransactionPhase::Void, Some(hold), _) => Some(Correction::Void { transaction_id: transaction_id(), hold: hold.clone() }),
+            (_, _, Some(original)) => Some(Correction::Reversal { transaction_id: transaction_id(), original: original.clone() }),
+            _ => {
+                let nanos = place.lateness(transaction.ts, self.late_after)?;
+                Some(Correction::Late { topic: Topic::Transactions, id: transaction_id(), nanos })
+            }
+        }
+    }
+
     /// There is always a timer for the first that is to be forgotten.
     fn set_timer(&self, state: &PostingState, out: &mut Outbox<Self>) {
         self.timer_of(state).into_iter().for_each(|time| out.set_timer(time));
@@ -157,13 +198,14 @@ struct Effect {
 }
 
 impl Effect {
-    fn posting(&self, transaction: &Transaction) -> Posting {
+    fn posting(&self, transaction: &Transaction, correction: Option<Box<Correction>>) -> Posting {
         Posting {
             account_id: self.leg.account_id.clone(),
             currency: transaction.currency.clone(),
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
             ts: transaction.ts,
+            correction,
         }
     }
 
@@ -236,6 +278,17 @@ impl PostingState {
         let legs = legs(transaction);
         self.remember(transaction, true, &legs, time);
         legs.into_iter().map(|leg| Effect { held: held_on(&leg), leg, moves: false }).collect()
+    }
+
+    /// What a correction leaves nothing of.
+    fn taken_back(&self, transaction: &Transaction, correction: Correction) -> Option<TakenBack> {
+        let gone = match &correction {
+            Correction::Void { hold, .. } => hold.clone(),
+            Correction::Reversal { original, .. } => original.clone(),
+            Correction::Late { .. } | Correction::Bust { .. } => return None,
+        };
+        let is_gone = self.transactions.get(&gone).is_some_and(|known| known.left.is_zero());
+        is_gone.then(|| TakenBack { account_id: transaction.account_id.clone(), transaction_id: gone, correction })
     }
 
     /// Takes a hold away, once.

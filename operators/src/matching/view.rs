@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use headwater_schemas::Placed;
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
 use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Factor, Id, Price};
+use headwater_schemas::{Correction, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -22,6 +22,7 @@ use crate::reference::Reference;
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     config: MatchingConfig,
+    late_after: u64,
 }
 
 /// A row of one of the tables that the matching feeds.
@@ -38,9 +39,21 @@ pub enum BookRow {
 }
 
 impl Matching {
-    /// The matching under a configuration.
-    pub const fn new(config: MatchingConfig) -> Self {
-        Self { config }
+    /// The matching under a configuration. An order may count `late_after` nanoseconds later than it happened without being
+    /// called late.
+    pub const fn new(config: MatchingConfig, late_after: u64) -> Self {
+        Self { config, late_after }
+    }
+
+    fn late(&self, place: Place, message: &OrderMessage) -> Option<Correction> {
+        let nanos = place.lateness(message.ts(), self.late_after)?;
+        let id = match message {
+            OrderMessage::New(new) => &new.order_id,
+            OrderMessage::Amend(amend) => &amend.order_id,
+            OrderMessage::Cancel(cancel) => &cancel.order_id,
+            OrderMessage::Phase(change) => &change.symbol,
+        };
+        Some(Correction::Late { topic: Topic::Orders, id: id.clone(), nanos })
     }
 
     /// What becomes of a message, once the firm's checks are passed.
@@ -81,6 +94,7 @@ impl View for Matching {
 
     fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<Self>) {
         let ts = event.place.event_time();
+        self.late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
         state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
         let SymbolBook { reports, order_events, .. } = state;
         order_events.extend(reports.changes.drain(..).map(|change| order_event(key, ts, change)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
 use headwater_schemas::tables::{Execution, HeldTrade, HoldingState, Position};
-use headwater_schemas::{EventTime, Factor, Id, Money, Place, Placed, Quantity};
+use headwater_schemas::{Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ impl Holding {
 pub struct Positions {
     /// How long a fill can be busted, in nanoseconds.
     pub horizon: u64,
+    /// How much later than it happened a fill may count without being called late, in nanoseconds.
+    pub late_after: u64,
 }
 
 /// The positions of one account.
@@ -61,6 +63,8 @@ struct SymbolState {
     recent: Recent,
     said: Option<AverageCost>,
     said_base: Option<HoldingState>,
+    /// What was corrected since it was said.
+    corrections: Corrections,
 }
 
 /// What positions say: holdings for valuations, and the rows of what they remember.
@@ -93,6 +97,7 @@ impl SymbolState {
 
     /// Says what has changed.
     fn settle(&mut self, account: &Id, symbol: &Id, as_of: u64, rows: &mut Changes<PositionRow>) {
+        rows.because(std::mem::take(&mut self.corrections));
         let holding = |sums| PositionRow::Holding(Holding { account_id: account.clone(), symbol: symbol.clone(), sums });
         rows.replace(self.said.map(holding), Some(holding(self.sums)));
         self.said = Some(self.sums);
@@ -174,7 +179,11 @@ impl View for Positions {
                     multiplier: multiplier(&fill.symbol),
                 };
                 let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, said: false };
-                if state.trade(&fill.symbol, kept, self.horizon).is_none() {
+                let late = place.lateness(fill.ts, self.late_after);
+                let late = late.map(|nanos| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), nanos });
+                if state.trade(&fill.symbol, kept, self.horizon).is_some() {
+                    state.corrected(&fill.symbol, late);
+                } else {
                     let error = "the position would not fit 19 integer digits: split the account, or correct the fill";
                     let event = Event::Fill(FillEvent::Fill(fill));
                     out.refuse(dead_letter(place, &event, ErrorCode::Overflow, error));
@@ -234,9 +243,14 @@ impl PositionState {
         };
         let overflow = (ErrorCode::Overflow, "without the fill the position would not fit 19 integer digits");
         held.sums = held.recent.bust(fill_id).ok_or(overflow)?;
+        held.corrections.add(Correction::Bust { fill_id: fill_id.clone() });
         let symbol = symbol.clone();
         touch(&mut self.touched, &symbol);
         Ok(())
+    }
+
+    fn corrected(&mut self, symbol: &Id, correction: Option<Correction>) {
+        self.symbols.get_mut(symbol).into_iter().for_each(|held| held.corrections.extend(correction.clone()));
     }
 }
 
@@ -299,7 +313,7 @@ mod tests {
     use super::*;
     use crate::testing::{Happening, Happenings, run, run_with_restart};
 
-    const VIEW: Positions = Positions { horizon: 1000 };
+    const VIEW: Positions = Positions { horizon: 1000, late_after: 0 };
 
     fn happening(time: u64, text: &str) -> Placed<Happening<Event, PositionEvent>> {
         let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };

@@ -11,7 +11,7 @@
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Severity};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Decimal, EventTime, Id, Placed, Text};
+use headwater_schemas::{Corrections, Decimal, EventTime, Id, Placed, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,15 @@ pub struct Measure {
     pub symbol: Option<Id>,
     /// The figure: money, or a fraction.
     pub value: Decimal,
+}
+
+/// What happens to a figure at a grid point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MeasureEvent {
+    /// It is this now.
+    Measured(Measure),
+    /// Something below it was corrected.
+    Corrected(MeasureKey, Corrections),
 }
 
 /// Limits for what has none of its own.
@@ -68,6 +77,15 @@ impl Default for LimitDefaults {
             concentration: Decimal::from_units(250_000_000),
             var: whole(50_000),
         }
+    }
+}
+
+impl Measure {
+    /// What it is of.
+    pub fn key(&self) -> MeasureKey {
+        // Which symbol is the heaviest may change; the concentration is the scope's.
+        let symbol = self.symbol.clone().filter(|_| self.kind == LimitKind::PositionValue);
+        (self.scope.clone(), self.kind, symbol)
     }
 }
 
@@ -124,17 +142,18 @@ fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<Li
 
 impl View for ExposureLimits {
     type Key = MeasureKey;
-    type Event = Measure;
+    type Event = MeasureEvent;
     type Broadcast = Event;
     type Context = SetLimits;
     type State = LimitState;
     type Row = LimitRow;
     type Derived = ();
 
-    fn key(&self, measure: &Measure) -> MeasureKey {
-        // Which symbol is the heaviest may change; the concentration is the scope's.
-        let symbol = measure.symbol.clone().filter(|_| measure.kind == LimitKind::PositionValue);
-        (measure.scope.clone(), measure.kind, symbol)
+    fn key(&self, event: &MeasureEvent) -> MeasureKey {
+        match event {
+            MeasureEvent::Measured(measure) => measure.key(),
+            MeasureEvent::Corrected(key, _) => key.clone(),
+        }
     }
 
     fn route(&self, (scope, ..): &MeasureKey) -> u64 {
@@ -153,8 +172,11 @@ impl View for ExposureLimits {
         }
     }
 
-    fn apply(&self, limits: &SetLimits, _: &MeasureKey, state: &mut LimitState, placed: Placed<Measure>, _: &mut Outbox<Self>) {
-        let measure = placed.event;
+    fn apply(&self, limits: &SetLimits, _: &MeasureKey, state: &mut LimitState, placed: Placed<MeasureEvent>, out: &mut Outbox<Self>) {
+        let measure = match placed.event {
+            MeasureEvent::Measured(measure) => measure,
+            MeasureEvent::Corrected(_, corrections) => return corrections.into_iter().for_each(|correction| out.correct(correction)),
+        };
         let Some((limit, warn_at)) = self.limit_of(limits, &measure) else { return };
         let level = level(measure.value, limit, warn_at);
         let ts = point_of(placed.place);
@@ -306,12 +328,12 @@ mod tests {
             let event =
                 Measure { scope: Id::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
             let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0 };
-            Placed { place, event: Happening::Event(event) }
+            Placed { place, event: Happening::Event(MeasureEvent::Measured(event)) }
         };
         (1..).zip(values).map(happening).collect()
     }
 
-    fn limit(value: i64) -> Placed<Happening<Event, Measure>> {
+    fn limit(value: i64) -> Placed<Happening<Event, MeasureEvent>> {
         let text = format!(r#"{{"scope":"account:a","kind":"gross_exposure","value":{value}}}"#);
         let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
         Placed { place: Place::of_record(0, Topic::Limits, 0, 0), event: Happening::Broadcast(event) }

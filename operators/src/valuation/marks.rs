@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::{Close, Quote, Trade};
 use headwater_schemas::tables::LastPrice;
-use headwater_schemas::{EventTime, Id, Placed, Price};
+use headwater_schemas::{Correction, EventTime, Id, Place, Placed, Price, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
@@ -41,7 +41,10 @@ impl Mark {
 
 /// The view.
 #[derive(Clone, Copy, Debug)]
-pub struct Marks;
+pub struct Marks {
+    /// How much later than it happened a quote or a trade may count without being called late, in nanoseconds.
+    pub late_after: u64,
+}
 
 /// The last prices of each kind.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +93,8 @@ impl View for Marks {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<Self>) {
+    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, out: &mut Outbox<Self>) {
+        self.late(placed.place, &placed.event).into_iter().for_each(|late| out.correct(late));
         state.since = placed.place.time;
         match placed.event {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
@@ -107,6 +111,19 @@ impl View for Marks {
         state.said = price;
         let prices = state.prices(symbol);
         rows.replace(state.said_prices.replace(prices.clone()).map(MarkRow::Prices), Some(MarkRow::Prices(prices)));
+    }
+}
+
+impl Marks {
+    /// A close is told days after, by its nature.
+    fn late(self, place: Place, event: &MarketEvent) -> Option<Correction> {
+        let (topic, symbol, ts) = match event {
+            MarketEvent::Quote(quote) => (Topic::Quotes, &quote.symbol, quote.ts),
+            MarketEvent::Trade(trade) => (Topic::Trades, &trade.symbol, trade.ts),
+            MarketEvent::Close(_) => return None,
+        };
+        let nanos = place.lateness(ts, self.late_after)?;
+        Some(Correction::Late { topic, id: symbol.clone(), nanos })
     }
 }
 
@@ -153,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_quote_counts_before_a_trade_before_a_close() {
-        let said = run(Marks, happenings());
+        let said = run(Marks { late_after: 0 }, happenings());
         let marks = said.rows.iter().filter_map(|(row, time, diff)| match row {
             MarkRow::Mark(mark) => Some(format!("{time} {} {diff}", mark.price)),
             MarkRow::Prices(_) => None,
@@ -166,7 +183,11 @@ mod tests {
     fn a_restart_anywhere_changes_nothing() {
         let through = |rows: Vec<LastPrice>| LastPrice::read_all(&LastPrice::batch(&rows).expect("a batch")).expect("rows");
         for cut in 0..=5 {
-            assert_eq!(run(Marks, happenings()).rows, run_with_restart(Marks, happenings(), cut, through).rows, "cut at {cut}");
+            assert_eq!(
+                run(Marks { late_after: 0 }, happenings()).rows,
+                run_with_restart(Marks { late_after: 0 }, happenings(), cut, through).rows,
+                "cut at {cut}"
+            );
         }
     }
 

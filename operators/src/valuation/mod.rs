@@ -11,6 +11,9 @@
 //! arrive as changes at grid times ([`crate::keyed_fold::Pace::Grid`]); [`grid`] holds them until the frontier has
 //! passed g and then hands them over in a fixed order, so the result is a function of what was known at g.
 //!
+//! What was corrected (a bust, a reversal, what came late) goes along beside the figures, account by account and scope by
+//! scope, and gives the changes in histories their reason.
+//!
 //! Money is added as integers, so sums are the same in any order, incremental or not. Converted sums and scenario terms
 //! are rounded once per position, half to even; ratios are derived last.
 
@@ -24,8 +27,8 @@ pub mod scenarios;
 pub mod valuer;
 
 pub use grid::{GridChange, on_grid};
-pub use limits::{ExposureLimits, LimitDefaults, LimitRow, Measure};
+pub use limits::{ExposureLimits, LimitDefaults, LimitRow, Measure, MeasureEvent};
 pub use marks::{Mark, MarkRow, MarketEvent, Marks};
-pub use portfolios::{Drawdowns, PortfolioRow, ScopeValue, portfolios};
-pub use risk::{RiskSettings, risk};
-pub use valuer::{Contribution, Known, ScopeVector, Valued, Valuer};
+pub use portfolios::{Drawdowns, PortfolioRow, ScopeEvent, ScopeValue, portfolios};
+pub use risk::{RiskOutput, RiskSettings, risk};
+pub use valuer::{Contribution, CorrectedPart, Known, ScopeVector, Valued, Valuer};

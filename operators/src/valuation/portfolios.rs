@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use differential_dataflow::operators::CountTotal;
 use differential_dataflow::{AsCollection, VecCollection};
 use headwater_schemas::tables::{DrawdownState, Portfolio};
-use headwater_schemas::{EventTime, Id, Money, Placed, Statistic};
+use headwater_schemas::{Corrections, EventTime, Id, Money, Placed, Statistic};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::vec::Map;
 
@@ -140,6 +140,15 @@ fn scope_value<'a>(scope: &Id, parts: impl Iterator<Item = &'a Part> + Clone) ->
 #[derive(Clone, Copy, Debug)]
 pub struct Drawdowns;
 
+/// What happens to a scope at a grid point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScopeEvent {
+    /// It adds up to this now.
+    Value(ScopeValue),
+    /// Something below it was corrected.
+    Corrected(Id, Corrections),
+}
+
 /// The path of a scope's equity.
 #[derive(Clone, Debug, Default)]
 pub struct EquityPath {
@@ -160,6 +169,21 @@ pub enum PortfolioRow {
 }
 
 impl EquityPath {
+    fn follow(&mut self, value: ScopeValue) {
+        let equity = value.sums.equity();
+        let peak = self.peak.map_or(equity, |peak| peak.max(equity));
+        self.peak = Some(peak);
+        self.max_drawdown = self.max_drawdown.max(peak.checked_sub(equity).unwrap_or_default());
+        self.value = Some(value);
+    }
+
+    /// The scope's row; as it was said, unless it is another one.
+    fn row(&self, as_of: u64) -> Option<Portfolio> {
+        let row = portfolio(self.value.as_ref()?, self.max_drawdown, as_of);
+        let said = self.said.clone().filter(|said| *said == Portfolio { ts: said.ts, ..row.clone() });
+        Some(said.unwrap_or(row))
+    }
+
     /// What the drawdown depends on besides the portfolio; as it was said, unless it is another one.
     fn peak_row(&self, scope: &Id, as_of: u64) -> Option<DrawdownState> {
         let heaviest = self.value.as_ref()?.heaviest.as_ref().map(|(_, symbol)| symbol.clone());
@@ -171,29 +195,31 @@ impl EquityPath {
 
 impl View for Drawdowns {
     type Key = Id;
-    type Event = ScopeValue;
+    type Event = ScopeEvent;
     type Broadcast = ();
     type Context = ();
     type State = EquityPath;
     type Row = PortfolioRow;
     type Derived = ();
 
-    fn key(&self, value: &ScopeValue) -> Id {
-        value.scope.clone()
+    fn key(&self, event: &ScopeEvent) -> Id {
+        match event {
+            ScopeEvent::Value(value) => value.scope.clone(),
+            ScopeEvent::Corrected(scope, _) => scope.clone(),
+        }
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, path: &mut EquityPath, placed: Placed<ScopeValue>, _: &mut Outbox<Self>) {
-        let equity = placed.event.sums.equity();
-        let peak = path.peak.map_or(equity, |peak| peak.max(equity));
-        path.peak = Some(peak);
-        path.max_drawdown = path.max_drawdown.max(peak.checked_sub(equity).unwrap_or_default());
-        path.value = Some(placed.event);
+    fn apply(&self, (): &(), _: &Id, path: &mut EquityPath, placed: Placed<ScopeEvent>, out: &mut Outbox<Self>) {
+        match placed.event {
+            ScopeEvent::Value(value) => path.follow(value),
+            ScopeEvent::Corrected(_, corrections) => corrections.into_iter().for_each(|correction| out.correct(correction)),
+        }
     }
 
     fn settle(&self, (): &(), scope: &Id, path: &mut EquityPath, as_of: u64, rows: &mut Changes<PortfolioRow>) {
-        let row = path.value.as_ref().map(|value| portfolio(value, path.max_drawdown, as_of));
+        let row = path.row(as_of);
         rows.replace(path.said.take().map(PortfolioRow::Portfolio), row.clone().map(PortfolioRow::Portfolio));
         path.said = row;
         let peak = path.peak_row(scope, as_of);
@@ -287,7 +313,7 @@ mod tests {
             let sums = ScopeSums { cash: Money::whole(*cash), ..ScopeSums::default() };
             let event = ScopeValue { scope: Id::derived("s"), currency: Id::derived("USD"), sums, hhi: None, heaviest: None };
             let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0 };
-            Placed { place, event: Happening::Event(event) }
+            Placed { place, event: Happening::Event(ScopeEvent::Value(event)) }
         };
         (1..).zip(equities).map(happening).collect()
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_schemas::tables::Position;
-use headwater_schemas::{Date, EventTime, Factor, Id, Money, Price, Text};
+use headwater_schemas::{Corrections, Date, EventTime, Factor, Id, Money, Price, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,19 @@ pub enum Known {
     },
     /// What an account holds of a symbol.
     Holding(Holding),
+    /// Why something else that is said at the same grid point is not what it was.
+    Corrected(CorrectedPart, Corrections),
+}
+
+/// What was corrected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CorrectedPart {
+    /// A symbol's mark.
+    Mark(Id),
+    /// What an account has in the bank.
+    Cash(Id),
+    /// What an account holds of a symbol.
+    Holding(Id, Id),
 }
 
 /// What a position, or an account's cash, adds to a scope.
@@ -104,6 +117,8 @@ pub struct ScopeVector {
     pub pnl: Vec<i64>,
     /// Positions that the scenarios leave out.
     pub left_out: u64,
+    /// What was corrected below the scope at this grid point.
+    pub corrections: Corrections,
 }
 
 /// What the valuer says.
@@ -115,6 +130,10 @@ pub enum Valued {
     Contribution(Contribution, isize),
     /// A scope's new scenario P&L.
     Vector(ScopeVector),
+    /// What was corrected below a position's row that changed.
+    CorrectedPosition(Position, Corrections),
+    /// What was corrected below a scope.
+    CorrectedScope(Id, Corrections),
 }
 
 /// A position with what was said of it.
@@ -172,6 +191,7 @@ struct Dirty {
     cash: BTreeSet<Id>,
     rates: bool,
     scenarios: bool,
+    corrected: Vec<(CorrectedPart, Corrections)>,
 }
 
 impl Valuer {
@@ -228,12 +248,38 @@ impl Valuer {
         for account in &dirty.cash {
             self.value_cash(account, said);
         }
+        let corrected = self.pass_on(dirty.corrected, as_of, said);
         for scope in scopes {
             if let Some(vector) = self.vectors.get(&scope) {
                 let (pnl, left_out) = (vector.pnl.clone(), vector.left_out);
-                said.push(Valued::Vector(ScopeVector { scope, worker: self.worker, pnl, left_out }));
+                let corrections = corrected.get(&scope).cloned().unwrap_or_default();
+                said.push(Valued::Vector(ScopeVector { scope, worker: self.worker, pnl, left_out, corrections }));
             }
         }
+        said.extend(corrected.into_iter().map(|(scope, corrections)| Valued::CorrectedScope(scope, corrections)));
+    }
+
+    /// Says of the positions that became what they are now why, and answers what was corrected below each scope.
+    fn pass_on(&self, corrected: Vec<(CorrectedPart, Corrections)>, as_of: u64, said: &mut Vec<Valued>) -> BTreeMap<Id, Corrections> {
+        let now = EventTime::from_effective(as_of);
+        let mut scopes = BTreeMap::<Id, Corrections>::new();
+        for (what, corrections) in corrected {
+            let (accounts, symbol): (Vec<&Id>, _) = match &what {
+                CorrectedPart::Mark(symbol) => (self.holders.get(symbol).into_iter().flatten().collect(), Some(symbol)),
+                CorrectedPart::Cash(account) => (vec![account], None),
+                CorrectedPart::Holding(account, symbol) => (vec![account], Some(symbol)),
+            };
+            for account_id in accounts {
+                let Some(account) = self.accounts.get(account_id) else { continue };
+                let row = symbol.and_then(|symbol| account.holdings.get(symbol)?.row.clone());
+                said.extend(row.filter(|row| row.ts == now).map(|row| Valued::CorrectedPosition(row, corrections.clone())));
+                let Some((currency, book)) = &account.terms else { continue };
+                for (scope, _) in scopes_of(account_id, currency, book.as_deref(), &self.base_currency) {
+                    scopes.entry(scope).or_default().extend(corrections.clone());
+                }
+            }
+        }
+        scopes
     }
 
     fn learn(&mut self, known: Known, dirty: &mut Dirty) {
@@ -264,6 +310,7 @@ impl Valuer {
                 self.accounts.entry(account_id.clone()).or_default().cash.insert(currency, posted);
                 dirty.cash.insert(account_id);
             }
+            Known::Corrected(what, corrections) => dirty.corrected.push((what, corrections)),
             Known::Holding(Holding { account_id, symbol, sums }) => {
                 let account = self.accounts.entry(account_id.clone()).or_default();
                 account.holdings.entry(symbol.clone()).or_default().sums = sums;
@@ -544,6 +591,7 @@ mod tests {
             Known::Mark(mark) => (3, mark.symbol.clone(), String::new()),
             Known::Account { account_id, .. } => (4, account_id.clone(), String::new()),
             Known::Cash { account_id, currency, .. } => (5, account_id.clone(), currency.to_string()),
+            Known::Corrected(part, _) => (7, id(&format!("{part:?}")), String::new()),
             Known::Holding(holding) => (6, holding.account_id.clone(), holding.symbol.to_string()),
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn admit<'scope>(
     };
     let before = settings.before(scope, &view, &settings.remembered.admitted);
     let input = FoldInput { events: identified, broadcasts: empty(scope), ends, before };
-    let FoldOutput { rows, derived, dead_letters } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
+    let FoldOutput { rows, derived, dead_letters, .. } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
     sinks.table("commit admitted", rows);
     sinks.dead_letters(dead_letters);
 

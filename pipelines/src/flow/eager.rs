@@ -14,6 +14,7 @@ use differential_dataflow::VecCollection;
 use headwater_connectors::parquet::buffer::net;
 use headwater_connectors::parquet::commit::Step;
 use headwater_connectors::source::SourceProgress;
+use headwater_operators::fraud::FraudRow;
 use headwater_schemas::Placed;
 use headwater_schemas::tables::{Decision, Execution, Remap, TableRow};
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 use timely::dataflow::operators::vec::Map;
 
 use crate::journal::{Decided, Entry, Journal};
-use crate::outbox::{EagerRow, Told, record_of};
+use crate::outbox::{EagerRow, Early, Told, records_of};
 
 /// Where what leaves early goes.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ struct Passed {
 /// Publishes executions and decisions before their commit.
 pub(super) fn eager<'scope>(
     executions: StreamVec<'scope, u64, Placed<Execution>>,
-    decisions: VecCollection<'scope, u64, Decision, isize>,
+    scores: VecCollection<'scope, u64, FraudRow, isize>,
     remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
     progress: SourceProgress,
     settings: EagerSettings,
@@ -69,13 +70,17 @@ pub(super) fn eager<'scope>(
     let (worker, peers, tick_interval) = (scope.index(), scope.peers(), settings.tick_interval);
     let wants = |name: &str| settings.tables.iter().any(|table| table == name);
     let (wants_executions, wants_decisions) = (wants(Execution::SPEC.name), wants(Decision::SPEC.name));
+    let decisions = scores.inner.flat_map(|(row, tick, diff)| match row {
+        FraudRow::Decision(row) => Some((row, tick, diff)),
+        FraudRow::Alert(_) | FraudRow::Event(_) => None,
+    });
     let executions = executions.map(move |execution| (execution.event, execution.place.time / tick_interval, 1));
 
     let mut builder = OperatorBuilder::new("eager rows".to_owned(), scope);
     let (output, passed) = builder.new_output();
     let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Passed>>>::from(output);
     let mut executions = builder.new_input(executions, Pipeline);
-    let mut decisions = builder.new_input(decisions.inner, Pipeline);
+    let mut decisions = builder.new_input(decisions, Pipeline);
     let mut remap = builder.new_input(remap, Pipeline);
     let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
     builder.build(move |mut capabilities| {
@@ -127,13 +132,8 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
 /// Takes the rows below a tick, as records that are published.
 fn rows_below<R: TableRow>(waiting: &mut Vec<(R, u64, isize)>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
     let due: Vec<_> = waiting.extract_if(.., |(_, tick, _)| *tick < end_tick).collect();
-    let mut rows = Vec::new();
-    for (row, tick, diff) in net(&due) {
-        if diff > 0 {
-            rows.push(record_of(row, tick)?);
-        }
-    }
-    Ok(rows)
+    let rows: Vec<_> = net(&due).into_iter().filter(|(_, _, diff)| *diff > 0).map(|(row, tick, _)| (row, tick)).collect();
+    if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows) }
 }
 
 /// Gathers what all workers have passed, on worker 0.
@@ -169,7 +169,7 @@ fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSett
         let mut rows: Vec<_> = waiting.extract_if(.., |row| row.tick < end).collect();
         rows.sort_by_key(|row| row.tick);
         // An outbox that failed has said so.
-        let _ = outbox.send(Told::Eager { begin_tick: begin, end_tick: end, rows });
+        let _ = outbox.send(Told::Eager(Early { begin_tick: begin, end_tick: end, rows }));
         begin = end;
     });
 }

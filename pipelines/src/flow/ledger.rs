@@ -1,8 +1,8 @@
 //! Transactions to legs, legs to balances.
 
 use differential_dataflow::VecCollection;
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
-use headwater_operators::ledger::{Balances, Posting, PostingRow, Postings};
+use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold};
+use headwater_operators::ledger::{Balances, LedgerEvent, Posting, PostingRow, Postings, TakenBack};
 use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Balance;
@@ -13,19 +13,25 @@ use timely::dataflow::operators::vec::Map;
 use super::sinks::Sinks;
 use super::{Events, FlowSettings};
 
+/// What the ledger says to others.
+pub(super) struct Posted<'scope> {
+    pub(super) postings: StreamVec<'scope, u64, Placed<Posting>>,
+    pub(super) taken_back: StreamVec<'scope, u64, Placed<TakenBack>>,
+}
+
 /// What each transaction does to balances; its legs are `ledger_entries`.
 pub(super) fn postings<'scope>(
     transactions: Events<'scope>,
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
     sinks: &mut Sinks<'scope>,
-) -> StreamVec<'scope, u64, Placed<Posting>> {
+) -> Posted<'scope> {
     let scope = transactions.scope();
     let transactions = transactions.flat_map(|Placed { place, event }| match event {
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Postings { reversal_horizon: settings.reversal_horizon };
+    let view = Postings { reversal_horizon: settings.reversal_horizon, late_after: settings.late_after };
     let before = settings.before(scope, &view, &settings.remembered.posted);
     let input = FoldInput { events: transactions, broadcasts: empty(scope), ends, before };
     let postings = keyed_fold("postings", view, input, settings.tick_interval(), Pace::Tick);
@@ -35,7 +41,15 @@ pub(super) fn postings<'scope>(
         PostingRow::Entry(row) => entries.push(row, tick, diff),
         PostingRow::Posted(row) => posted.push(row, tick, diff),
     });
-    postings.derived
+    let taken_back = postings.derived.clone().flat_map(|Placed { place, event }| match event {
+        LedgerEvent::TakenBack(event) => Some(Placed { place, event }),
+        LedgerEvent::Posting(_) => None,
+    });
+    let postings = postings.derived.flat_map(|Placed { place, event }| match event {
+        LedgerEvent::Posting(event) => Some(Placed { place, event }),
+        LedgerEvent::TakenBack(_) => None,
+    });
+    Posted { postings, taken_back }
 }
 
 /// The balances: once per tick for the table, once per grid point for valuations, which is what comes back.
@@ -45,10 +59,11 @@ pub(super) fn balances<'scope>(
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
     sinks: &mut Sinks<'scope>,
-) -> VecCollection<'scope, u64, Balance, isize> {
+) -> (VecCollection<'scope, u64, Balance, isize>, Corrected<'scope, Balance>) {
     let before = || settings.before_with_reference(postings.scope(), &Balances, &settings.remembered.balances);
     let input = || FoldInput { events: postings.clone(), broadcasts: reference.clone(), ends: ends.clone(), before: before() };
     let per_tick = keyed_fold("balances", Balances, input(), settings.tick_interval(), Pace::Tick);
-    sinks.table("commit balances", per_tick.rows);
-    keyed_fold("balances on the grid", Balances, input(), settings.tick_interval(), Pace::Grid(settings.grid_ticks())).rows
+    sinks.table_with_reasons("commit balances", per_tick.rows, per_tick.corrected);
+    let on_grid = keyed_fold("balances on the grid", Balances, input(), settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
+    (on_grid.rows, on_grid.corrected)
 }

@@ -4,13 +4,17 @@
 //!  source ─► admission ─┬─► trading: order book ─► executions ─┐
 //!     │      (each once)├─► fills ────────────────────────────┴─► positions ─┐
 //!     │                 ├─► ledger: legs ─► balances ────────────────────────┼─► valuation ─► portfolios, risk, alerts
-//!     │                 └─► fraud: scores, decisions, alerts                 │
+//!     │                 │      └─ what was taken back ─┐                     │
+//!     │                 └─► fraud: scores ─────────────┴─► decisions, alerts │
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
 //!
 //!  every row ─► tables ─► commit (one tick closes all tables)
 //! ```
+//!
+//! What was corrected (a bust, a reversal, what came late) goes along beside the rows that it changes, and is their reason in
+//! histories.
 //!
 //! One file per part, each a function from streams to streams. What a part commits goes into [`sinks::Sinks`].
 
@@ -19,6 +23,7 @@ pub mod eager;
 mod fraud;
 mod latest;
 mod ledger;
+mod measures;
 mod reference;
 mod sinks;
 mod trading;
@@ -60,6 +65,8 @@ pub struct FlowSettings {
     pub commit: CommitSettings,
     /// How late events may be.
     pub horizons: Horizons,
+    /// How much later than it happened an event may count without being called late, in nanoseconds.
+    pub late_after: u64,
     /// How long a posted transaction can be reversed, in nanoseconds.
     pub reversal_horizon: u64,
     /// The currency that books are valued in.
@@ -140,11 +147,11 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
     let reference = reference::reference(&mut topics, admitted.accounts.clone(), ends.clone(), settings, &mut sinks);
     let executions = trading::matching(admitted.orders, reference.clone(), ends.clone(), settings, &mut sinks);
     let holdings = trading::positions(executions.clone(), admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
-    let postings = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);
-    let balances = ledger::balances(postings, reference.clone(), ends.clone(), settings, &mut sinks);
-    let decisions = fraud::scores(admitted.transactions, reference.clone(), ends.clone(), settings, &mut sinks);
+    let posted = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);
+    let balances = ledger::balances(posted.postings, reference.clone(), ends.clone(), settings, &mut sinks);
+    let scores = fraud::scores(admitted.transactions, posted.taken_back, reference.clone(), ends.clone(), settings, &mut sinks);
     if let Some(settings) = settings.eager.clone() {
-        eager::eager(executions, decisions, remap, progress.clone(), settings);
+        eager::eager(executions, scores, remap, progress.clone(), settings);
     }
     let market = valuation::Market { holdings, balances, accounts: admitted.accounts, reference };
     valuation::valuation(&mut topics, market, ends.clone(), settings, &mut sinks);

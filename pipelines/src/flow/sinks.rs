@@ -5,6 +5,8 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use headwater_connectors::parquet::buffer::{TableHandle, Tables};
 use headwater_connectors::source::SourceCounters;
+use headwater_operators::keyed_fold::Corrected;
+use headwater_schemas::Corrections;
 use headwater_schemas::tables::{Alert, Audit, DeadLetter, Remap, TableRow};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -53,6 +55,19 @@ impl<'scope> Sinks<'scope> {
         self.rows(name, collection, move |row, tick, diff| table.push(row, tick, diff));
     }
 
+    /// Commits a collection as a table, with the reasons of its changes.
+    pub(super) fn table_with_reasons<R: TableRow>(
+        &mut self,
+        name: &str,
+        collection: VecCollection<'scope, u64, R, isize>,
+        corrected: Corrected<'scope, R>,
+    ) {
+        let table = self.tables.add();
+        let reasons = table.clone();
+        self.rows(name, collection, move |row, tick, diff| table.push(row, tick, diff));
+        self.corrected(name, corrected, move |row, tick, corrections| reasons.because(row, tick, corrections));
+    }
+
     /// Commits dead letters.
     pub(super) fn dead_letters(&mut self, letters: VecCollection<'scope, u64, DeadLetter, isize>) {
         let (table, counters) = (self.dead_letters.clone(), Arc::clone(&self.counters));
@@ -72,6 +87,21 @@ impl<'scope> Sinks<'scope> {
         let done = collection.inner.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, name, move |_, _| {
             move |input, _| {
                 input.for_each(|_, rows| rows.drain(..).for_each(|(row, tick, diff)| give(row, tick, diff)));
+            }
+        });
+        self.done.push(done);
+    }
+
+    /// Hands the reasons of changes to the tables they belong to.
+    pub(super) fn corrected<R: Clone + 'static>(
+        &mut self,
+        name: &str,
+        corrected: Corrected<'scope, R>,
+        mut give: impl FnMut(R, u64, Corrections) + 'static,
+    ) {
+        let done = corrected.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, name, move |_, _| {
+            move |input, _| {
+                input.for_each(|_, rows| rows.drain(..).for_each(|(row, tick, corrections)| give(row, tick, corrections)));
             }
         });
         self.done.push(done);

@@ -1,6 +1,6 @@
 //! Orders to executions, executions and fills to positions.
 
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold};
 use headwater_operators::matching::{BookRow, Matching};
 use headwater_operators::positions::{Holding, PositionEvent, PositionRow, Positions};
 use headwater_schemas::Placed;
@@ -27,13 +27,19 @@ pub(super) fn matching<'scope>(
         Event::Order(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Matching::new(settings.matching.clone());
+    let view = Matching::new(settings.matching.clone(), settings.late_after);
     let before = settings.before_with_reference(messages.scope(), &view, &settings.remembered.books);
     let input = FoldInput { events: messages, broadcasts: reference, ends, before };
     let books = keyed_fold("order books", view, input, settings.tick_interval(), Pace::Tick);
     sinks.dead_letters(books.dead_letters);
 
     let (order_events, open_orders, top_of_book, book_states) = (sinks.add(), sinks.add(), sinks.add(), sinks.add());
+    let (open_orders_because, top_of_book_because) = (open_orders.clone(), top_of_book.clone());
+    sinks.corrected("commit order books", books.corrected, move |row, tick, corrections| match row {
+        BookRow::OpenOrder(row) => open_orders_because.because(row, tick, corrections),
+        BookRow::TopOfBook(row) => top_of_book_because.because(row, tick, corrections),
+        BookRow::OrderEvent(_) | BookRow::BookState(_) => {}
+    });
     sinks.rows("commit order books", books.rows, move |row, tick, diff| match row {
         BookRow::OrderEvent(row) => order_events.push(row, tick, diff),
         BookRow::OpenOrder(row) => open_orders.push(row, tick, diff),
@@ -54,13 +60,13 @@ pub(super) fn positions<'scope>(
     ends: StreamVec<'scope, u64, u64>,
     settings: &FlowSettings,
     sinks: &mut Sinks<'scope>,
-) -> VecCollection<'scope, u64, Holding, isize> {
+) -> (VecCollection<'scope, u64, Holding, isize>, Corrected<'scope, Holding>) {
     let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
     let fills = fills.flat_map(|Placed { place, event }| match event {
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
-    let view = Positions { horizon: settings.horizons.busts };
+    let view = Positions { horizon: settings.horizons.busts, late_after: settings.late_after };
     let before = settings.before_with_reference(fills.scope(), &view, &settings.remembered.positions);
     let input = FoldInput { events: executions.concat(fills), broadcasts: reference, ends, before };
     let positions = keyed_fold("positions", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
@@ -71,8 +77,10 @@ pub(super) fn positions<'scope>(
         PositionRow::Trade(row) => trades.push(row, tick, diff),
         PositionRow::Holding(_) => {}
     });
-    positions.rows.flat_map(|row| match row {
+    let holding = |row| match row {
         PositionRow::Holding(holding) => Some(holding),
         PositionRow::Base(_) | PositionRow::Trade(_) => None,
-    })
+    };
+    let corrected = positions.corrected.flat_map(move |(row, tick, corrections)| Some((holding(row)?, tick, corrections)));
+    (positions.rows.flat_map(holding), corrected)
 }

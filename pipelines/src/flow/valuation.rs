@@ -3,17 +3,17 @@
 use std::hash::{Hash, Hasher};
 
 use differential_dataflow::{AsCollection, VecCollection};
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold, route};
+use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold, route};
 use headwater_operators::latest::Upsert;
 use headwater_operators::positions::Holding;
 use headwater_operators::valuation::grid::{grid_time, on_grid, placed};
 use headwater_operators::valuation::{
-    Contribution, Drawdowns, ExposureLimits, Known, LimitRow, Mark, MarkRow, MarketEvent, Marks, Measure, PortfolioRow, ScopeValue,
-    ScopeVector, Valued, Valuer, portfolios, risk,
+    Contribution, CorrectedPart, Drawdowns, ExposureLimits, Known, LimitRow, Mark, MarkRow, MarketEvent, Marks, MeasureEvent, PortfolioRow,
+    RiskOutput, ScopeEvent, ScopeValue, ScopeVector, Valued, Valuer, portfolios, risk,
 };
-use headwater_schemas::events::{AccountEvent, Event, LimitKind};
+use headwater_schemas::events::{AccountEvent, Event};
 use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, InstrumentTerms, LastRate, Position, Risk};
-use headwater_schemas::{Decimal, Factor, Id, Placed, Statistic, Topic};
+use headwater_schemas::{Factor, Id, Placed, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -24,13 +24,14 @@ use timely::dataflow::operators::{Concat, Concatenate, ToStream};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::latest::{latest_of, on_grid_latest};
+use super::measures::{is_limited, measure_of_position, measure_of_risk, measures_of_scope, of_position, of_risk, of_scope};
 use super::sinks::Sinks;
 use super::{Events, FlowSettings, Grid, Topics};
 
 /// What is valued.
 pub(super) struct Market<'scope> {
-    pub(super) holdings: VecCollection<'scope, u64, Holding, isize>,
-    pub(super) balances: VecCollection<'scope, u64, Balance, isize>,
+    pub(super) holdings: (VecCollection<'scope, u64, Holding, isize>, Corrected<'scope, Holding>),
+    pub(super) balances: (VecCollection<'scope, u64, Balance, isize>, Corrected<'scope, Balance>),
     pub(super) accounts: Events<'scope>,
     pub(super) reference: Events<'scope>,
 }
@@ -45,10 +46,13 @@ pub(super) fn valuation<'scope>(
     let scope = topics.scope;
     let (tick_interval, worker) = (settings.tick_interval(), scope.index());
 
+    let ((holdings, corrected_holdings), (balances, corrected_balances)) = (market.holdings, market.balances);
     // What each worker knows: of its own accounts, and of the market all there is.
     let known = scope.concatenate([
-        market.holdings.inner.map(|(holding, tick, diff)| (Known::Holding(holding), tick, diff)),
-        cash(market.balances),
+        holdings.inner.map(|(holding, tick, diff)| (Known::Holding(holding), tick, diff)),
+        known_corrected(corrected_holdings, |row| Some(CorrectedPart::Holding(row.account_id, row.symbol))),
+        cash(balances),
+        known_corrected(corrected_balances, |row| Some(CorrectedPart::Cash(row.account_id))),
         account_terms(market.accounts, ends.clone(), settings, sinks),
         market_data(topics, market.reference.clone(), ends.clone(), settings, sinks).broadcast(),
     ]);
@@ -59,16 +63,26 @@ pub(super) fn valuation<'scope>(
         valuer.advance(grid_time(tick, tick_interval), changes, &mut valued);
         said.extend(valued.into_iter().map(|valued| (valued, tick)));
     });
-    let (positions, contributions, vectors) = split(valued);
-    sinks.table("commit positions", positions.clone().as_collection());
+    let Split { positions, contributions, vectors, corrected_positions, corrected_scopes } = split(valued);
+    sinks.table_with_reasons("commit positions", positions.clone().as_collection(), corrected_positions.clone());
 
     // Sums and ratios of accounts and books.
     let values = portfolios(contributions.concat(contributions_before).as_collection());
     let scope_values = now(values.inner, settings, |value: &ScopeValue| &value.scope);
     let before = settings.before(scope, &Drawdowns, &settings.remembered.portfolios);
-    let input = FoldInput { events: scope_values.clone(), broadcasts: empty(scope), ends: ends.clone(), before };
+    let corrected = corrected_scopes.clone().map(move |(scope, tick, corrections)| {
+        let number = hash(&scope);
+        placed(ScopeEvent::Corrected(scope, corrections), tick, tick_interval, number)
+    });
+    let events = scope_values.clone().map(|value| value.map(ScopeEvent::Value)).concat(corrected);
+    let input = FoldInput { events, broadcasts: empty(scope), ends: ends.clone(), before };
     let drawdowns = keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks()));
     let (rows, peaks) = (sinks.add(), sinks.add());
+    let because = rows.clone();
+    sinks.corrected("commit portfolios", drawdowns.corrected, move |row, tick, corrections| match row {
+        PortfolioRow::Portfolio(row) => because.because(row, tick, corrections),
+        PortfolioRow::Peak(_) => {}
+    });
     sinks.rows("commit portfolios", drawdowns.rows, move |row, tick, diff| match row {
         PortfolioRow::Portfolio(row) => rows.push(row, tick, diff),
         PortfolioRow::Peak(row) => peaks.push(row, tick, diff),
@@ -77,20 +91,42 @@ pub(super) fn valuation<'scope>(
     // What could be lost.
     let share = settings.share(scope);
     let before = settings.remembered.risk.iter().filter(|row| share.is_mine(route(&row.scope))).cloned().collect();
-    let risk = risk(vectors.concat(vectors_before), settings.risk.clone(), tick_interval, before);
-    sinks.table("commit risk", risk.clone().as_collection());
+    let RiskOutput { rows: risk, corrected: corrected_risk } =
+        risk(vectors.concat(vectors_before), settings.risk.clone(), tick_interval, before);
+    sinks.table_with_reasons("commit risk", risk.clone().as_collection(), corrected_risk.clone());
 
     // And what must not be exceeded.
+    let method = settings.risk.methods.first().copied();
     let measures = scope.concatenate([
         scope_values.flat_map(measures_of_scope),
         now(positions, settings, |position: &Position| &position.symbol).flat_map(measure_of_position),
-        now(risk, settings, |risk: &Risk| &risk.scope).flat_map(measure_of_risk),
+        now(risk, settings, |risk: &Risk| &risk.scope)
+            .flat_map(move |risk| is_limited(&risk.event, method).then(|| measure_of_risk(&risk))),
     ]);
+    let corrected = scope.concatenate([
+        corrected_scopes.flat_map(|(scope, tick, corrections)| of_scope(scope).map(|key| (key, tick, corrections.clone()))),
+        corrected_positions.flat_map(|(row, tick, corrections)| Some((of_position(&row), tick, corrections))),
+        corrected_risk.flat_map(move |(row, tick, corrections)| is_limited(&row, method).then(|| (of_risk(&row), tick, corrections))),
+    ]);
+    let corrected = corrected.map(move |(key, tick, corrections)| {
+        let number = hash(&key);
+        placed(MeasureEvent::Corrected(key, corrections), tick, tick_interval, number)
+    });
     let view = ExposureLimits { defaults: settings.limits.clone() };
     let before = settings.before_with_reference(scope, &view, &settings.remembered.limits);
-    let input = FoldInput { events: measures, broadcasts: market.reference, ends, before };
+    let input = FoldInput {
+        events: measures.map(|measure| measure.map(MeasureEvent::Measured)).concat(corrected),
+        broadcasts: market.reference,
+        ends,
+        before,
+    };
     let limits = keyed_fold("limits", view, input, tick_interval, Pace::Tick);
     let (alerts, standing) = (sinks.alerts(), sinks.add());
+    let because = alerts.clone();
+    sinks.corrected("commit limit alerts", limits.corrected, move |row, tick, corrections| match row {
+        LimitRow::Alert(row) => because.because(row, tick, corrections),
+        LimitRow::Standing(_) => {}
+    });
     sinks.rows("commit limit alerts", limits.rows, move |row, tick, diff| match row {
         LimitRow::Alert(row) => alerts.push(row, tick, diff),
         LimitRow::Standing(row) => standing.push(row, tick, diff),
@@ -122,7 +158,7 @@ fn go_on<'scope>(
             Valued::Contribution(part, diff) => contributions.push((part, 0, diff)),
             // At the beginning of this run: if risk is estimated otherwise now, that is news.
             Valued::Vector(vector) => vectors.push((vector, settings.source.start_tick, 1)),
-            Valued::Position(..) => {}
+            Valued::Position(..) | Valued::CorrectedPosition(..) | Valued::CorrectedScope(..) => {}
         }
     }
     (contributions.to_stream(scope), vectors.to_stream(scope))
@@ -230,33 +266,55 @@ fn market_data<'scope>(
         };
         Some(Placed { place, event })
     });
-    let before = settings.before(scope, &Marks, &settings.remembered.prices);
+    let view = Marks { late_after: settings.late_after };
+    let before = settings.before(scope, &view, &settings.remembered.prices);
     let input = FoldInput { events: prices, broadcasts: empty(scope), ends, before };
-    let marks = keyed_fold("marks", Marks, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
+    let marks = keyed_fold("marks", view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
     let last_prices = sinks.add();
     let prices = marks.rows.clone().flat_map(|row| match row {
         MarkRow::Prices(row) => Some(row),
         MarkRow::Mark(_) => None,
     });
     sinks.rows("commit last prices", prices, move |row, tick, diff| last_prices.push(row, tick, diff));
+    let corrected_marks = marks.corrected;
     let marks = marks.rows.inner.flat_map(|(row, tick, diff)| match row {
         MarkRow::Mark(mark) => Some((Known::Mark(mark), tick, diff)),
         MarkRow::Prices(_) => None,
     });
-    scope.concatenate([instruments, rates, closes, marks])
+    let corrected = known_corrected(corrected_marks, |row| match row {
+        MarkRow::Mark(mark) => Some(CorrectedPart::Mark(mark.symbol)),
+        MarkRow::Prices(_) => None,
+    });
+    scope.concatenate([instruments, rates, closes, marks, corrected])
 }
 
-type Split<'scope> = (Grid<'scope, Position>, Grid<'scope, Contribution>, Grid<'scope, ScopeVector>);
+/// What was corrected, as the valuer is to know it.
+fn known_corrected<'scope, R: Clone + 'static>(
+    corrected: Corrected<'scope, R>,
+    part: impl Fn(R) -> Option<CorrectedPart> + 'static,
+) -> Grid<'scope, Known> {
+    corrected.flat_map(move |(row, tick, corrections)| Some((Known::Corrected(part(row)?, corrections), tick, 1)))
+}
 
 /// What the valuer says, apart.
+struct Split<'scope> {
+    positions: Grid<'scope, Position>,
+    contributions: Grid<'scope, Contribution>,
+    vectors: Grid<'scope, ScopeVector>,
+    corrected_positions: Corrected<'scope, Position>,
+    corrected_scopes: Corrected<'scope, Id>,
+}
+
 fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
     let scope = valued.scope();
     let mut parts = valued
-        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(3, |said: (Valued, u64)| {
+        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(5, |said: (Valued, u64)| {
             let part = match &said.0 {
                 Valued::Position(..) => 0,
                 Valued::Contribution(..) => 1,
                 Valued::Vector(_) => 2,
+                Valued::CorrectedPosition(..) => 3,
+                Valued::CorrectedScope(..) => 4,
             };
             (part, said)
         })
@@ -274,7 +332,21 @@ fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
         Valued::Vector(vector) => Some((vector, tick, 1)),
         _ => None,
     });
-    (positions, contributions, vectors)
+    let corrected_positions = next().flat_map(|(valued, tick)| match valued {
+        Valued::CorrectedPosition(row, corrections) => Some((row, tick, corrections)),
+        _ => None,
+    });
+    let corrected_scopes = next().flat_map(|(valued, tick)| match valued {
+        Valued::CorrectedScope(scope, corrections) => Some((scope, tick, corrections)),
+        _ => None,
+    });
+    Split { positions, contributions, vectors, corrected_positions, corrected_scopes }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What is at a grid point, as events of that time. What was before this run began is no news.
@@ -285,45 +357,9 @@ fn now<'scope, D: Clone + 'static>(
 ) -> StreamVec<'scope, u64, Placed<D>> {
     let (tick_interval, start_tick) = (settings.tick_interval(), settings.source.start_tick);
     changes.flat_map(move |(row, tick, diff)| {
-        let mut hasher = FxHasher::default();
-        key(&row).hash(&mut hasher);
-        (diff > 0 && tick >= start_tick).then(|| placed(row, tick, tick_interval, hasher.finish()))
+        (diff > 0 && tick >= start_tick).then(|| {
+            let number = hash(key(&row));
+            placed(row, tick, tick_interval, number)
+        })
     })
-}
-
-fn measure(place: &Placed<impl Sized>, scope: &Id, kind: LimitKind, symbol: Option<Id>, value: Decimal) -> Placed<Measure> {
-    Placed { place: place.place, event: Measure { scope: scope.clone(), kind, symbol, value } }
-}
-
-fn measures_of_scope(value: Placed<ScopeValue>) -> Vec<Placed<Measure>> {
-    let scope = &value.event;
-    let fraction = |statistic: Statistic| fraction(statistic.value());
-    let gross = Decimal::from_units(scope.sums.gross.units());
-    let mut measures = vec![measure(&value, &scope.scope, LimitKind::GrossExposure, None, gross)];
-    // Without equity leverage has no value: nothing to hold against a limit, and nothing that would clear an alert.
-    measures.extend(scope.sums.leverage().map(|leverage| measure(&value, &scope.scope, LimitKind::Leverage, None, fraction(leverage))));
-    let (weight, symbol) = scope.heaviest.clone().map_or((Decimal::ZERO, None), |(weight, symbol)| (fraction(weight), Some(symbol)));
-    measures.push(measure(&value, &scope.scope, LimitKind::Concentration, symbol, weight));
-    measures
-}
-
-fn measure_of_position(position: Placed<Position>) -> Option<Placed<Measure>> {
-    let row = &position.event;
-    let scope = Id::derived(format!("account:{}", row.account_id));
-    let value = Decimal::from_units(row.market_value?.units());
-    Some(measure(&position, &scope, LimitKind::PositionValue, Some(row.symbol.clone()), value))
-}
-
-/// The VaR that limits are about: historical, at 95 %.
-fn measure_of_risk(risk: Placed<Risk>) -> Option<Placed<Measure>> {
-    let row = &risk.event;
-    let is_limited = (row.confidence.value() - 0.95).abs() < 1e-9;
-    let loss = Decimal::from_units(row.var.units().max(0));
-    is_limited.then(|| measure(&risk, &row.scope, LimitKind::Var, None, loss))
-}
-
-/// A ratio as a decimal with nine digits, to be compared with a limit. Beyond 18 digits it is as good as infinite.
-#[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
-fn fraction(ratio: f64) -> Decimal {
-    Decimal::from_units((ratio.clamp(-1e18, 1e18) * 1e9).round_ties_even() as i128)
 }

@@ -1,6 +1,6 @@
 //! What fraud scoring remembers of the events that it has scored.
 
-use super::{AlertState, DecisionState, Reason, Severity, Verdict, table};
+use super::{AlertState, Amendment, DecisionState, Reason, Severity, Verdict, table};
 use crate::events::{Channel, TransactionPhase, TransactionType};
 use crate::value::{Amount, Decimal, EventTime, Id, Text};
 
@@ -68,7 +68,9 @@ table! {
         reasons: Vec<Reason>,
         /// The ids behind the reasons.
         evidence: Vec<Id>,
-        /// The late event that changed the decision last.
+        /// Why the decision was changed last.
+        amendment: Option<Amendment>,
+        /// The event that changed it.
         amended_by: Option<Id>,
         /// The state of the alert, if one was raised.
         alert_state: Option<AlertState>,

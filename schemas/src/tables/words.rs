@@ -73,6 +73,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// Why a decision was changed or withdrawn, by another event.
+    Amendment {
+        /// `late_event`: the event came late and stands before it.
+        LateEvent = "late_event",
+        /// `taken_back`: the event reversed or voided this one, or one before it.
+        TakenBack = "taken_back",
+    }
+}
+
+text_enum! {
     /// What a ruleset decides.
     Verdict {
         /// `approve`

@@ -3,17 +3,15 @@
 //! In this order, so that a process may die anywhere: the archive, the inventory, then what both make superfluous goes.
 //! Archives that are no longer than the new one are joined with it: so there are few, and each record is rewritten seldom.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::parquet::CommitError;
 use crate::parquet::chain::{ChainError, Live};
 use crate::parquet::commit::{Step, Steps};
-use crate::parquet::directory::record_path;
+use crate::parquet::directory::{record_path, remove_file};
 use crate::parquet::durable;
-use crate::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Inventory};
-use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory_path, keep, keep_file};
+use crate::parquet::record::{FORMAT_VERSION, Inventory};
+use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory_path, keep};
 
 const LEVEL: i32 = 3;
 
@@ -28,8 +26,10 @@ pub(super) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), Commit
         for archive in &joined {
             lines.extend(archive.lines()?.unwrap_or_default());
         }
+        let mut records = Records::new(data);
         for commit_id in before + 1..=end {
-            lines.push(line(data, commit_id)?);
+            let record = records.record(commit_id)?;
+            lines.push(serde_json::to_string(&record).map_err(|cause| CommitError::Record { commit_id, cause })?);
         }
         let mut text = lines.join("\n").into_bytes();
         text.push(b'\n');
@@ -57,15 +57,6 @@ fn to_join(archives: &[Archive], before: u64, end: u64) -> Vec<Archive> {
     joined
 }
 
-/// A record as one line. It was proved when it was published, and is proved again when it is read.
-fn line(data: &Path, commit_id: u64) -> Result<String, CommitError> {
-    let path = record_path(data, commit_id);
-    let text = fs::read(&path).map_err(|cause| ChainError::Unreadable { path: path.clone(), cause })?;
-    let failed = |cause| CommitError::Record { commit_id, cause };
-    let record: CommitRecord = serde_json::from_slice(&text).map_err(failed)?;
-    serde_json::to_string(&record).map_err(failed)
-}
-
 /// Writes what existed at a commit: what the inventory before it says, and the records since.
 fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
     let path = inventory_path(data, end);
@@ -74,32 +65,18 @@ fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
     }
     let mut records = Records::new(data);
     let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: end - 1 };
-    let (mut live, first) = match records.inventory()? {
-        Some(inventory) => {
-            let files = inventory.files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(std::sync::Arc::new));
-            (Live::new(files.collect::<Result<_, _>>().map_err(damaged)?, inventory.dropped), inventory.record.commit_id + 1)
-        }
-        None => (Live::default(), 1),
+    let (mut live, before) = match records.inventory()? {
+        Some(inventory) => (Live::of(inventory.files, inventory.dropped).map_err(damaged)?, inventory.record.commit_id),
+        None => (Live::default(), 0),
     };
-    let mut last = None;
-    for commit_id in first..=end {
-        let record = records.record(commit_id)?;
-        live.apply(&keep(record.clone()).map_err(damaged)?);
-        last = Some(record);
+    for commit_id in before + 1..end {
+        live.apply(&keep(records.record(commit_id)?).map_err(damaged)?);
     }
-    let Some(record) = last else { return Ok(()) };
-    let files = live.files().iter().map(|file| {
-        let described = CommittedFile {
-            path: file.path.to_string(),
-            table: file.table.to_string(),
-            role: file.role,
-            merged: file.merged,
-            rows: file.rows,
-            bytes: file.bytes,
-            sha256: file.sha256.to_string(),
-        };
-        (file.commit_id, described)
-    });
+    let record = records.record(end)?;
+    if before < end {
+        live.apply(&keep(record.clone()).map_err(damaged)?);
+    }
+    let files = live.files().iter().map(|file| (file.commit_id, file.committed()));
     let failed = |cause| CommitError::Record { commit_id: end, cause };
     let mut inventory =
         Inventory { format_version: FORMAT_VERSION, record, files: files.collect(), dropped: live.dropped().clone(), hash: String::new() };
@@ -118,22 +95,20 @@ fn tidy(data: &Path) -> Result<(), CommitError> {
         archives.filter(|small| listing.archives.iter().any(|archive| archive != *small && is_in(small.first, small.last, archive)));
     let inventories = listing.inventories.iter().rev().skip(1).map(|commit_id| inventory_path(data, *commit_id));
     for path in records.chain(archives.map(|archive| archive.path.clone())).chain(inventories) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(CommitError::file("removing", path)(error)),
-            _ => {}
-        }
+        remove_file(&path)?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::parquet::chain::Chain;
     use crate::parquet::directory::head_path;
-    use crate::parquet::record::{FileRole, GENESIS, Head};
+    use crate::parquet::record::{CommitRecord, CommittedFile, FileRole, GENESIS, Head};
 
     /// Commits of a file each; every fifth one takes the place of the four before.
     fn publish(data: &Path, commit_ids: std::ops::RangeInclusive<u64>) {

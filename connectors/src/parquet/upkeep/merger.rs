@@ -16,7 +16,7 @@ use crate::parquet::chain::CommitFile;
 use crate::parquet::directory::{merged_file, merged_staging};
 use crate::parquet::durable;
 use crate::parquet::record::{CommittedFile, Merged};
-use crate::parquet::writer::write_batch;
+use crate::parquet::writer::stage;
 
 /// What a commit adds, and what it replaces and drops.
 #[derive(Debug, Default)]
@@ -114,19 +114,6 @@ impl Work {
         // The newest of their days.
         let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.path.split('/').nth(1))) else { return Ok(None) };
         let path = merged_file(&newest.path, self.commit_id);
-        let staged = merged_staging(&self.data, self.commit_id).join(&path);
-        let folder = staged.parent().unwrap_or(&self.data);
-        fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-        let written = write_batch(&staged, spec, &rows)?;
-        let (table, role) = (spec.name.to_owned(), newest.role);
-        Ok(Some(CommittedFile {
-            path,
-            table,
-            role,
-            merged: Some(merged),
-            rows: written.rows,
-            bytes: written.bytes,
-            sha256: written.sha256,
-        }))
+        stage(&merged_staging(&self.data, self.commit_id), path, spec, newest.role, Some(merged), &rows).map(Some)
     }
 }

@@ -13,9 +13,9 @@ use headwater_schemas::tables::TableSpec;
 use super::plan::Merge;
 use crate::parquet::CommitError;
 use crate::parquet::chain::CommitFile;
+use crate::parquet::columns::{CHANGE, COMMIT_ID, TICK};
 use crate::parquet::reader::{batches, conform};
 use crate::parquet::record::FileRole;
-use crate::parquet::writer::{CHANGE, COMMIT_ID, TICK};
 
 /// The rows in the order of their keys, and of one key of its commits and ticks; of a state the newest row of each key, and
 /// of a whole state no keys that are gone. None if there are none.

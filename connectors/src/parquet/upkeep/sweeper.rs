@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +17,7 @@ use super::archive::archive;
 use crate::parquet::CommitError;
 use crate::parquet::chain::CommitFile;
 use crate::parquet::commit::{Step, Steps};
+use crate::parquet::directory::remove_file;
 
 /// How often it is looked whether something can go that had to wait.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -136,10 +136,7 @@ impl Sweeping {
 
 /// Removes a file, and its folder if it was the last one in it.
 fn remove(path: &Path) -> Result<(), CommitError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(CommitError::file("removing", path)(error)),
-        _ => {}
-    }
+    remove_file(path)?;
     // It fails if there are others.
     let _ = path.parent().map(fs::remove_dir);
     Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_schemas::Text;
+use headwater_schemas::tables::Amendment;
 use toml::de::DeTable;
 
 use super::aggregate::{Aggregate, AggregateKind};
@@ -11,7 +12,6 @@ use super::section::{Entry, Section};
 use super::{Kept, Pack, Rule, Thresholds};
 use crate::fraud::expression::{self, Named, Names, Node, Resolved, Type};
 use crate::fraud::field::Field;
-use crate::fraud::outcome::LATE_EVENT;
 use crate::fraud::span;
 
 /// A name is part of ids and of messages.
@@ -272,8 +272,8 @@ impl<'p, 't> Reader<'p, 't> {
         let name = section.text("name", self.problems);
         let valid = name.as_ref().and_then(|name| self.name(name));
         if let Some(name) = name {
-            if name.value == LATE_EVENT.as_str() {
-                self.problems.add(name.span.start, format!("`{LATE_EVENT}` is what amended decisions name: choose another name"));
+            if Amendment::from_word(name.value).is_some() {
+                self.problems.add(name.span.start, format!("`{}` is what amended decisions name: choose another name", name.value));
             }
             if names.contains(&name.value) {
                 self.problems.add(name.span.start, format!("there is a rule `{}` already: choose another name", name.value));

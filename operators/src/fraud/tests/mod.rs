@@ -6,17 +6,19 @@ mod banking;
 mod late;
 mod recomputed;
 mod saved;
+mod taken_back;
 
 use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};
 use headwater_schemas::tables::{Alert, Decision};
-use headwater_schemas::{Amount, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{Amount, Correction, EventTime, Id, Place, Placed, Topic};
 
 use super::*;
+use crate::ledger::TakenBack;
 use crate::testing::{Happening, Happenings, Said, run};
 
-type Step = Placed<Happening<Event, Box<Transaction>>>;
+type Step = Placed<Happening<Event, FraudEvent>>;
 
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -74,12 +76,22 @@ fn customer(fields: &str) -> Vec<Step> {
 /// Lives at 0° N 0° E, in London time.
 const AT_HOME: &str = r#","home_lat":"0","home_lon":"0","timezone":"Europe/London""#;
 
+/// The ledger says that a transaction was reversed by another one, which stands before a step.
+fn taken_back(behind: &Step, account: &str, id: &str, by: &str) -> Step {
+    let correction = Correction::Reversal { transaction_id: Id::derived(by), original: Id::derived(id) };
+    let taken = TakenBack { account_id: Id::derived(account), transaction_id: Id::derived(id), correction };
+    Placed { place: behind.place.derived(1), event: Happening::Event(FraudEvent::TakenBack(taken)) }
+}
+
 /// The transactions as read from one partition: each at the greatest `ts` so far.
 fn arriving(transactions: impl IntoIterator<Item = Transaction>) -> Vec<Step> {
     let mut clock = 0;
     let placed = transactions.into_iter().zip(0..).map(|(transaction, offset)| {
         clock = clock.max(transaction.ts.effective());
-        Placed { place: Place::of_record(clock, Topic::Transactions, 0, offset), event: Happening::Event(Box::new(transaction)) }
+        Placed {
+            place: Place::of_record(clock, Topic::Transactions, 0, offset),
+            event: Happening::Event(FraudEvent::Transaction(Box::new(transaction))),
+        }
     });
     placed.collect()
 }

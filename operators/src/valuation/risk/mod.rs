@@ -6,17 +6,18 @@
 pub mod historical;
 pub mod parametric;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Risk, RiskMethod};
-use headwater_schemas::{Decimal, EventTime, Id, Money, Statistic};
+use headwater_schemas::{Corrections, Decimal, EventTime, Id, Money, Statistic};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::Map;
 
 use super::ScopeVector;
 use super::grid::{GridChange, grid_time, on_grid};
-use crate::keyed_fold::route;
+use crate::keyed_fold::{Corrected, route};
 
 /// How a quantile between two scenarios is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,8 @@ pub struct RiskSettings {
     pub confidences: Vec<Decimal>,
     /// How a quantile of the historical method is taken. Default `order_statistic`.
     pub quantile: Quantile,
-    /// How risk is estimated, one row each. Default `historical`; there are also `parametric` and `ewma`.
+    /// How risk is estimated, one row each; limits are about the first. Default `historical`; there are also `parametric` and
+    /// `ewma`.
     pub methods: Vec<RiskMethod>,
 }
 
@@ -115,40 +117,52 @@ impl Risks {
     }
 
     /// Takes in vectors at a grid point (nanoseconds), and says the rows that change.
-    fn advance(&mut self, as_of: u64, vectors: impl Iterator<Item = ScopeVector>, said: &mut Vec<(Risk, isize)>) {
-        let mut changed = BTreeSet::new();
+    fn advance(&mut self, as_of: u64, vectors: impl Iterator<Item = ScopeVector>, said: &mut Vec<(Risk, isize, Corrections)>) {
+        let mut changed = BTreeMap::<Id, Corrections>::new();
         for vector in vectors {
-            changed.insert(vector.scope.clone());
+            changed.entry(vector.scope.clone()).or_default().extend(vector.corrections);
             self.scopes.entry(vector.scope).or_default().parts.insert(vector.worker, (vector.pnl, vector.left_out));
         }
-        for name in changed {
+        for (name, corrections) in changed {
             let Some(scope) = self.scopes.get_mut(&name) else { continue };
             let rows = rows(&name, scope.total(), &self.settings, as_of);
             let same =
                 rows.len() == scope.said.len() && rows.iter().zip(&scope.said).all(|(new, old)| Risk { ts: old.ts, ..new.clone() } == *old);
             if !same {
-                said.extend(scope.said.drain(..).map(|row| (row, -1)));
-                said.extend(rows.iter().cloned().map(|row| (row, 1)));
+                said.extend(scope.said.drain(..).map(|row| (row, -1, corrections.clone())));
+                said.extend(rows.iter().cloned().map(|row| (row, 1, corrections.clone())));
                 scope.said = rows;
             }
         }
     }
 }
 
-/// Risk rows as changes, on the grid. `before` are the rows of a restart, of any worker.
+/// What is said of risk.
+pub struct RiskOutput<'scope> {
+    /// The rows as changes, on the grid.
+    pub rows: StreamVec<'scope, u64, GridChange<Risk>>,
+    /// Of the rows that were or are different because something was corrected, what it was.
+    pub corrected: Corrected<'scope, Risk>,
+}
+
+/// Risk from the workers' vectors. `before` are the rows of a restart, of any worker.
 pub fn risk<'scope>(
     vectors: StreamVec<'scope, u64, GridChange<ScopeVector>>,
     settings: RiskSettings,
     tick_interval: u64,
     before: Vec<Risk>,
-) -> StreamVec<'scope, u64, GridChange<Risk>> {
+) -> RiskOutput<'scope> {
     let exchange = Exchange::new(|(vector, _, _): &GridChange<ScopeVector>| route(&vector.scope));
     let mut risks = Risks::restored(settings, before);
     let mut said = Vec::new();
-    on_grid(vectors, exchange, "risk", move |tick, changes, results| {
+    let said_of_risk = on_grid(vectors, exchange, "risk", move |tick, changes, results| {
         risks.advance(grid_time(tick, tick_interval), changes.into_iter().map(|(vector, _)| vector), &mut said);
-        results.extend(said.drain(..).map(|(row, diff)| (row, tick, diff)));
-    })
+        results.extend(said.drain(..).map(|(row, diff, corrections)| ((row, tick, diff), corrections)));
+    });
+    let corrected = said_of_risk.clone().flat_map(|((row, tick, _), corrections): (GridChange<Risk>, Corrections)| {
+        (!corrections.is_empty()).then_some((row, tick, corrections))
+    });
+    RiskOutput { rows: said_of_risk.map(|(change, _)| change), corrected }
 }
 
 fn rows(scope: &Id, (pnl, left_out): (Vec<i64>, u64), settings: &RiskSettings, as_of: u64) -> Vec<Risk> {
@@ -189,6 +203,8 @@ fn money(millionths: i128) -> Money {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use headwater_schemas::tables::TableRow;
     use proptest::prelude::*;
 
@@ -196,7 +212,7 @@ mod tests {
 
     fn vector((worker, scope, factor): (usize, u8, i64)) -> ScopeVector {
         let pnl = (0..40).map(|scenario| (scenario * 7919 % 41 - 20) * factor).collect();
-        ScopeVector { scope: Id::derived(format!("account:{scope}")), worker, pnl, left_out: 0 }
+        ScopeVector { scope: Id::derived(format!("account:{scope}")), worker, pnl, left_out: 0, corrections: Corrections::new() }
     }
 
     proptest! {
@@ -223,7 +239,7 @@ mod tests {
                 last.insert((step.0, step.1), vector(step));
                 let (mut said, mut also) = (Vec::new(), Vec::new());
                 whole.advance(as_of, std::iter::once(vector(step)), &mut said);
-                for (row, diff) in &said {
+                for (row, diff, _) in &said {
                     if *diff > 0 { rows.insert(row.clone()) } else { rows.remove(row) };
                 }
                 if let Some(resumed) = &mut resumed {

@@ -1,0 +1,122 @@
+//! What the ledger takes back does not count any more, and what it changed is decided again.
+
+use headwater_schemas::tables::{AlertState, DecisionState};
+use proptest::prelude::*;
+
+use super::recomputed::{Spec, banking_by_hand, specs, transactions, undecided_by_rules, wide_by_hand, wide_pack};
+use super::*;
+
+const NOON: i64 = 1_768_478_400 * SECOND;
+
+fn here(id: &str, ts: i64, amount: &str) -> Transaction {
+    located(transaction(id, ts, amount), "0", "0")
+}
+
+/// What is told of a decision: state, score, reasons.
+fn told(said: &Said<Fraud>, id: &str) -> (DecisionState, f64, Vec<String>) {
+    let decision = decision_on(said, id);
+    (decision.state, decision.score.value(), reasons(&decision))
+}
+
+fn run_with(transactions: Vec<Transaction>, taken: &[(&str, &str)]) -> Said<Fraud> {
+    let mut steps = arriving(transactions);
+    for (id, by) in taken {
+        let by_it =
+            |step: &&Step| matches!(&step.event, Happening::Event(FraudEvent::Transaction(event)) if event.transaction_id.as_str() == *by);
+        let step = taken_back(steps.iter().find(by_it).expect("the reversal"), "a", id, by);
+        steps.push(step);
+    }
+    run(banking(), customer(AT_HOME).into_iter().chain(steps).collect())
+}
+
+#[test]
+fn what_is_taken_back_is_withdrawn_and_does_not_count_any_more() {
+    let mut transactions: Vec<_> = (1..=6).map(|n| here(&format!("t{n}"), NOON + n * MINUTE, "1")).collect();
+    transactions.push(here("back", NOON + HOUR, "1"));
+    let said = run_with(transactions.clone(), &[("t2", "back")]);
+    assert_eq!(told(&said, "t2"), (DecisionState::Withdrawn, 0.0, vec!["taken_back 0: back".to_owned()]));
+    assert_eq!(told(&said, "t6"), (DecisionState::Amended, 0.0, vec!["taken_back 0: back".to_owned()]), "five are left in ten minutes");
+    assert_eq!(told(&said, "t5"), (DecisionState::Made, 0.0, vec![]));
+    // Whoever asks why finds it at each row that changed.
+    let reasons: Vec<_> = said
+        .corrected
+        .iter()
+        .filter_map(|(row, _, corrections)| match row {
+            FraudRow::Decision(decision) => Some((decision.subject_id.to_string(), corrections.to_string())),
+            _ => None,
+        })
+        .collect();
+    for id in ["t2", "t6"] {
+        assert!(reasons.contains(&(id.to_owned(), "transaction back reverses t2".to_owned())), "{reasons:?}");
+    }
+
+    // What comes late between them does not bring it back.
+    transactions.push(here("late", NOON + 5 * MINUTE + SECOND, "1"));
+    let said = run_with(transactions, &[("t2", "back")]);
+    assert_eq!(told(&said, "t2").0, DecisionState::Withdrawn);
+    assert_eq!(
+        told(&said, "t6"),
+        (DecisionState::Amended, 40.0, vec!["velocity 40: count_10m=6 t1 t3 t4 t5 late t6".to_owned(), "late_event 0: late".to_owned()])
+    );
+}
+
+#[test]
+fn an_alert_is_withdrawn_with_what_raised_it() {
+    let far = located(transaction("far", NOON + HOUR, "20000"), "0", "9");
+    let said = run_with(vec![here("t1", NOON, "1"), far, here("back", NOON + 3 * HOUR, "1")], &[("far", "back")]);
+    let found: Vec<_> = alerts(&said).iter().map(|alert| (alert.state, alert.message.to_string(), alert.ts.nanos())).collect();
+    let message = "transaction far on account a: block, score 80 (large_amount 30, impossible_travel 50), taken back by back";
+    assert_eq!(found, [(AlertState::Withdrawn, message.to_owned(), NOON + 3 * HOUR)]);
+}
+
+#[test]
+fn what_is_not_known_or_was_taken_back_before_changes_nothing() {
+    let transactions = || vec![here("t1", NOON, "1"), here("b1", NOON + MINUTE, "1"), here("b2", NOON + HOUR, "1")];
+    let once = run_with(transactions(), &[("t1", "b1")]);
+    let again = run_with(transactions(), &[("t1", "b1"), ("t1", "b2"), ("t0", "b2")]);
+    assert_eq!(once.final_rows(), again.final_rows());
+}
+
+type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);
+
+/// Whenever something is taken back: what is left is decided as a batch decides it that never saw the others.
+fn matches_batch(view: Fraud, specs: &[Spec], taken: &[(usize, usize)], by_hand: ByHand) -> Result<(), TestCaseError> {
+    let all = transactions(specs);
+    let mut steps = arriving(all.clone());
+    let mut gone = std::collections::BTreeSet::new();
+    for (when, what) in taken {
+        let when = when % all.len();
+        let what = &all[what % (when + 1)];
+        let step = taken_back(&steps[when], &what.account_id, &what.transaction_id, "back");
+        steps.push(step);
+        gone.insert(what.transaction_id.clone());
+    }
+    let said = run(view, customer(AT_HOME).into_iter().chain(steps).collect());
+    let mut left = all;
+    left.retain(|transaction| !gone.contains(&transaction.transaction_id));
+    left.sort_by_key(|transaction| transaction.ts);
+    let expected: Vec<_> = (0..left.len())
+        .map(|index| {
+            let (score, undecided) = by_hand(&left, index);
+            (left[index].transaction_id.to_string(), f64::from(score), undecided.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        })
+        .collect();
+    let (withdrawn, mut decided): (Vec<_>, Vec<_>) =
+        decisions(&said).into_iter().partition(|decision| decision.state == DecisionState::Withdrawn);
+    decided.sort_by_key(|decision| (decision.ts, decision.subject_id.clone()));
+    let decided: Vec<_> =
+        decided.iter().map(|decision| (decision.subject_id.to_string(), decision.score.value(), undecided_by_rules(decision))).collect();
+    prop_assert_eq!(decided, expected);
+    prop_assert_eq!(withdrawn.into_iter().map(|decision| decision.subject_id).collect::<std::collections::BTreeSet<_>>(), gone);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_is_left_is_what_a_batch_makes_of_it(specs in specs(40), taken in proptest::collection::vec((0..40_usize, 0..40_usize), 0..8)) {
+        matches_batch(Fraud::with_horizon(Pack::banking().expect("the pack"), u64::MAX), &specs, &taken, banking_by_hand)?;
+        matches_batch(Fraud::with_horizon(wide_pack(), u64::MAX), &specs, &taken, wide_by_hand)?;
+    }
+}

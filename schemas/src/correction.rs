@@ -1,0 +1,152 @@
+//! Why something that was said before is said differently now.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Id, Topic};
+
+/// How many corrections a sentence names.
+const NAMED: usize = 8;
+
+/// An event that corrects what was said before it: the reason of a change in a history.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Correction {
+    /// A fill was taken back.
+    Bust {
+        /// The fill.
+        fill_id: Id,
+    },
+    /// A posted transaction was turned back, or a part of it.
+    Reversal {
+        /// The transaction that does so.
+        transaction_id: Id,
+        /// The one that is turned back.
+        original: Id,
+    },
+    /// A hold was released.
+    Void {
+        /// The transaction that does so.
+        transaction_id: Id,
+        /// The pending one.
+        hold: Id,
+    },
+    /// An event counts later than it happened.
+    Late {
+        /// Its topic.
+        topic: Topic,
+        /// Its id; of what has none, its key.
+        id: Id,
+        /// Its effective time less its own, in nanoseconds.
+        nanos: u64,
+    },
+}
+
+impl Correction {
+    /// The id of the event that corrects.
+    pub const fn event_id(&self) -> &Id {
+        match self {
+            Self::Bust { fill_id: id }
+            | Self::Reversal { transaction_id: id, .. }
+            | Self::Void { transaction_id: id, .. }
+            | Self::Late { id, .. } => id,
+        }
+    }
+}
+
+impl fmt::Display for Correction {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bust { fill_id } => write!(out, "fill {fill_id} was busted"),
+            Self::Reversal { transaction_id, original } => write!(out, "transaction {transaction_id} reverses {original}"),
+            Self::Void { transaction_id, hold } => write!(out, "transaction {transaction_id} voids {hold}"),
+            Self::Late { topic, id, nanos } => {
+                write!(out, "{id} of {topic} came {}.{:03} s late", nanos / 1_000_000_000, nanos / 1_000_000 % 1000)
+            }
+        }
+    }
+}
+
+/// The corrections behind a change: each once, in an order that does not depend on when they were added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Corrections(Vec<Correction>);
+
+impl Corrections {
+    /// None.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether there are none: the change is in the ordinary course of things.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, correction: Correction) {
+        if let Err(place) = self.0.binary_search(&correction) {
+            self.0.insert(place, correction);
+        }
+    }
+}
+
+impl Extend<Correction> for Corrections {
+    fn extend<I: IntoIterator<Item = Correction>>(&mut self, corrections: I) {
+        corrections.into_iter().for_each(|correction| self.add(correction));
+    }
+}
+
+impl FromIterator<Correction> for Corrections {
+    fn from_iter<I: IntoIterator<Item = Correction>>(corrections: I) -> Self {
+        let mut all = Self::default();
+        all.extend(corrections);
+        all
+    }
+}
+
+impl IntoIterator for Corrections {
+    type Item = Correction;
+    type IntoIter = std::vec::IntoIter<Correction>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Corrections {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, correction) in self.0.iter().take(NAMED).enumerate() {
+            write!(out, "{}{correction}", if number == 0 { "" } else { "; " })?;
+        }
+        match self.0.len().checked_sub(NAMED) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(out, "; and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn late(id: &str) -> Correction {
+        Correction::Late { topic: Topic::Transactions, id: Id::derived(id), nanos: 2_345_678_901 }
+    }
+
+    #[test]
+    fn corrections_are_told_once_and_in_one_order() {
+        let bust = Correction::Bust { fill_id: Id::derived("F1") };
+        let one: Corrections = [late("T1"), bust.clone(), late("T1")].into_iter().collect();
+        let other: Corrections = [bust, late("T1")].into_iter().collect();
+        assert_eq!(one, other);
+        assert_eq!(one.to_string(), "fill F1 was busted; T1 of transactions came 2.345 s late");
+    }
+
+    #[test]
+    fn of_many_corrections_the_first_are_named_and_the_others_counted() {
+        let many: Corrections = (10..22).map(|number| late(&format!("T{number}"))).collect();
+        let text = many.to_string();
+        assert!(text.starts_with("T10 of") && text.ends_with("T17 of transactions came 2.345 s late; and 4 more"), "{text}");
+        let eight: Corrections = (0..8).map(|number| late(&format!("T{number}"))).collect();
+        assert!(!eight.to_string().contains("more"));
+    }
+}
