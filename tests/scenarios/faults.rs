@@ -8,6 +8,7 @@
 //! | brokers go away | a live run waits (`kafka`) |
 //! | the wall clock jumps | time never goes back (`headwater_connectors::source::clock`) |
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -123,8 +124,18 @@ fn partitions_and_topics_that_are_added_are_read() -> Result<()> {
     // A restart knows them, and reads none twice.
     write_log(&log, "transactions", 2, &deposit(3))?;
     let mut command = Command::new(binary()?);
-    command.args(["run", "--until-end", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config);
+    command.args(["run", "--workers", "2", "--until-end", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config);
     succeed(command.output()?)?;
     assert_eq!(rows(&data, sum)?, ["4"]);
-    assert_invariants(&data)
+    assert_invariants(&data)?;
+
+    // A replay knows when they came, and reads no others: the same files to the byte.
+    write_log(&log, "transactions", 3, &deposit(5))?;
+    let mut command = Command::new(binary()?);
+    command.args(["replay", "--workers", "2", "--source", &source, "--config"]).arg(&config);
+    let again = folder.path().join("again");
+    succeed(command.arg("--out").arg(&again).arg("--against").arg(&data).output()?)?;
+    let head = |data: &Path| std::fs::read_to_string(data.join("HEAD"));
+    assert_eq!(head(&again)?, head(&data)?, "equal to the byte");
+    Ok(())
 }

@@ -34,7 +34,7 @@ mod script;
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};
 pub use progress::{Position, SourceProgress};
-pub use script::{Remapped, Remaps, Script};
+pub use script::{Remapped, Remaps, Repeated, Script};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

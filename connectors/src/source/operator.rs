@@ -20,7 +20,7 @@ use timely::progress::Antichain;
 
 use super::partition::{Capabilities, Course, Partition, Stride, Surroundings};
 use super::progress::{Position, SourceProgress};
-use super::script::Script;
+use super::script::{Repeated, Script};
 use super::{Mode, PartitionPosition, SourceCounters};
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
 
@@ -235,6 +235,13 @@ impl Source {
         capabilities: &[Capability<u64>],
         not_before: u64,
     ) -> Result<(), TransportError> {
+        let repeated = match &self.settings.script.partitions {
+            Some(partitions) => match partitions.get(&(topic, state.partition)) {
+                Some(repeated) => *repeated,
+                None => return Ok(()), // The run that is repeated did not know it.
+            },
+            None => Repeated { end: u64::MAX, since: 0 },
+        };
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
         let start = self.settings.start.get(&(topic, state.partition)).copied();
         let start = start.unwrap_or(Position { offset: state.low, ..Position::default() });
@@ -249,8 +256,8 @@ impl Source {
         self.partitions.push(Partition {
             course,
             slot,
-            progress: self.progress.add(topic.as_str(), state.partition, start),
-            end: bounded.then(|| self.settings.script.ends.get(&(topic, state.partition)).map_or(state.high, |end| state.high.min(*end))),
+            progress: self.progress.add(topic.as_str(), state.partition, start, repeated.since),
+            end: bounded.then(|| state.high.min(repeated.end)),
             begin: start.offset,
             at_end: false,
             ahead: super::ahead::Ahead::default(),

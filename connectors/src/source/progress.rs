@@ -38,6 +38,8 @@ pub(super) struct Crossing {
 struct PartitionCrossings {
     topic: &'static str,
     partition: u16,
+    /// Commits that end before this tick do not know it.
+    since: u64,
     crossings: VecDeque<Crossing>,
     /// Behind everything that was read.
     now: Position,
@@ -77,10 +79,10 @@ struct Offsets {
 }
 
 impl SourceProgress {
-    /// Adds a partition; the answer names it in [`SourceProgress::read`].
-    pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position) -> usize {
+    /// Adds a partition that commits know from an end tick on; the answer names it in [`SourceProgress::read`].
+    pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position, since: u64) -> usize {
         let mut partitions = self.partitions.borrow_mut();
-        partitions.push(PartitionCrossings { topic, partition, crossings: VecDeque::new(), now, clock: now.clock });
+        partitions.push(PartitionCrossings { topic, partition, since, crossings: VecDeque::new(), now, clock: now.clock });
         partitions.len() - 1
     }
 
@@ -102,12 +104,14 @@ impl SourceProgress {
     /// Where every partition goes on behind a commit of everything below `end_tick`, a grid point. What lies before is
     /// forgotten: a later question must not ask for less.
     pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
-        let progress: Vec<_> = self.partitions.borrow_mut().iter_mut().map(|partition| partition.at(end_tick)).collect();
+        let mut partitions = self.partitions.borrow_mut();
+        let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick)).collect();
         let mut offsets = self.offsets.borrow_mut();
         // A commit is asked for only when the one before it is there.
         let coming = progress.iter().enumerate().map(|(partition, progress)| (partition, progress.offset)).collect();
         offsets.committed = std::mem::replace(&mut offsets.coming, coming);
-        progress
+        let known = partitions.iter().map(|partition| partition.since <= end_tick);
+        progress.into_iter().zip(known).filter_map(|(progress, is_known)| is_known.then_some(progress)).collect()
     }
 
     /// How far each partition is committed, if that has changed since it was asked last.
@@ -125,15 +129,19 @@ mod tests {
         let progress = SourceProgress::default();
         let position = |offset| Position { offset, clock: offset * 10, ..Position::default() };
         let crossing = |tick, offset| Crossing { tick, position: position(offset) };
-        let partition = progress.add("orders", 3, position(0));
+        let partition = progress.add("orders", 3, position(0), 0);
+        let added = progress.add("orders", 4, position(0), 500);
         let offsets = |end| progress.at(end).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
         assert_eq!(offsets(100), [(0, 0)]);
         // Grid points are 100 ticks apart.
         progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12), 130);
-        assert_eq!(progress.standing(), [("orders", 3, 12, 130)]);
+        assert_eq!(progress.standing(), [("orders", 3, 12, 130), ("orders", 4, 0, 0)]);
         assert_eq!(offsets(100), [(7, 70)]);
         assert_eq!(offsets(200), [(9, 90)]);
         assert_eq!(offsets(300), [(9, 90)]);
         assert_eq!(offsets(400), [(12, 120)]);
+        // The other one was not there yet in the run that is repeated.
+        progress.read(added, std::iter::empty(), position(1), 10);
+        assert_eq!(offsets(500), [(12, 120), (1, 10)]);
     }
 }

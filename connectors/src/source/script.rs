@@ -11,6 +11,15 @@ pub type Remapped = (u64, u64);
 /// The records of each partition that got their clocks from the wall clock, by rising offsets.
 pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
 
+/// A partition of a run that is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// The offset up to which it was read, whatever there is behind it.
+    pub end: u64,
+    /// The end tick of the first commit that knew it.
+    pub since: u64,
+}
+
 /// What a replay follows. The default is nothing: everything is read, with the clocks that the records tell.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -18,8 +27,8 @@ pub struct Script {
     pub remap: Remaps,
     /// From which offset on no clock of a partition is below which time: a live run that died had got there.
     pub floors: BTreeMap<(Topic, u16), Remapped>,
-    /// The offsets at which partitions end, if they go on behind what is to be read.
-    pub ends: BTreeMap<(Topic, u16), u64>,
+    /// The partitions that there were, if others are not to be read.
+    pub partitions: Option<BTreeMap<(Topic, u16), Repeated>>,
     /// Time goes on at least to here, in nanoseconds since the epoch.
     pub end_of_time: u64,
     /// What is effective before is left out, but for [what is known](Script::is_known) from then on.
@@ -30,7 +39,7 @@ pub struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { remap: BTreeMap::new(), floors: BTreeMap::new(), ends: BTreeMap::new(), end_of_time: 0, from: 0, to: u64::MAX }
+        Self { remap: BTreeMap::new(), floors: BTreeMap::new(), partitions: None, end_of_time: 0, from: 0, to: u64::MAX }
     }
 }
 

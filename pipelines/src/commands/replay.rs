@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::reader::all_rows;
-use headwater_connectors::source::{Position, Remaps, Script};
+use headwater_connectors::source::{Position, Remaps, Repeated, Script};
 use headwater_schemas::tables::Remap;
 use headwater_schemas::{EventTime, Topic};
 use headwater_sql::{Catalog, Difference, compare};
@@ -142,14 +142,17 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
 fn repeat(data: &Path, ignore_remap: bool) -> anyhow::Result<Replay> {
     let chain = Chain::open_whole(data)?;
     let last = chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
-    let mut ends = BTreeMap::new();
-    for partition in &last.partitions {
-        let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
-        ends.insert((topic, partition.partition), partition.offset);
+    let mut partitions = BTreeMap::<_, Repeated>::new();
+    for commit in chain.commits() {
+        for partition in &commit.partitions {
+            let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
+            let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since: commit.end_tick });
+            known.end = partition.offset;
+        }
     }
     let remap = if ignore_remap { BTreeMap::new() } else { remap(&chain)? };
     let end_of_time = last.end_tick.saturating_mul(last.tick_interval).saturating_sub(1);
-    let script = Script { remap, ends, end_of_time, ..Script::default() };
+    let script = Script { remap, partitions: Some(partitions), end_of_time, ..Script::default() };
     let closing_ticks = chain.commits().iter().map(|commit| commit.end_tick).collect();
     Ok(Replay { script: Arc::new(script), positions: Positions::new(), closing_ticks: Some(Arc::new(closing_ticks)) })
 }
