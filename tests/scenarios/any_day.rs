@@ -9,24 +9,28 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headwater_sql::{Catalog, Format};
-use headwater_tests::day::{day, recomputed, write};
+use headwater_tests::day::{day, write, write_terms};
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, binary, command_with, rows, succeed};
 use headwater_tests::prices::Dice;
+use headwater_tests::recomputed::Recomputation;
 
-const CONFIGURED: &str = "[source]\nstride = 16\n";
+const CONFIGURED: &str = "[source]\nstride = 16\n[valuation]\nbase_currency = \"EUR\"\n";
 
-fn at(data: &Path, commit_id: u64, query: &str) -> Result<Vec<String>> {
-    let (catalog, mut text) = (Catalog::open(data, Some(commit_id))?, Vec::new());
+fn answer(catalog: &Catalog, query: &str) -> Result<Vec<String>> {
+    let mut text = Vec::new();
     catalog.query(query)?.write(Format::Csv, &mut text)?;
     Ok(String::from_utf8(text)?.lines().skip(1).map(str::to_owned).collect())
 }
 
 /// Compares the tables at a commit with the recomputation of everything before its end.
-fn assert_recomputed(data: &Path, commit_id: u64, expected: &[Vec<String>; 2], what: &str) -> Result<()> {
-    let balances = at(data, commit_id, "SELECT account_id, posted FROM balances ORDER BY account_id")?;
-    let positions = at(data, commit_id, "SELECT account_id, symbol, quantity, cash_flow FROM positions ORDER BY account_id, symbol")?;
-    assert_eq!(balances, expected[0], "{what}, commit {commit_id}: balances");
-    assert_eq!(positions, expected[1], "{what}, commit {commit_id}: positions");
+fn assert_recomputed(data: &Path, commit_id: u64, expected: &[(&str, &str, Vec<String>)], what: &str) -> Result<()> {
+    let catalog = Catalog::open(data, Some(commit_id))?;
+    for (name, query, expected) in expected {
+        let rows = answer(&catalog, query)?;
+        let different = expected.iter().zip(&rows).find(|(expected, row)| expected != row);
+        assert_eq!(different, None, "{what}, commit {commit_id}: {name}, recomputed and committed");
+        assert_eq!(expected.len(), rows.len(), "{what}, commit {commit_id}: {name}");
+    }
     Ok(())
 }
 
@@ -38,6 +42,8 @@ fn at_every_commit_the_tables_are_what_sql_makes_of_the_raw_records() -> Result<
         let (log, data) = (folder.path().join("log"), folder.path().join("data"));
         let records = day(seed, 1_500);
         write(&log, &records)?;
+        write_terms(&log, seed)?;
+        let recomputation = Recomputation::of(&records, seed)?;
         let source = format!("log:{}", log.display());
 
         // Cut somewhere, twice, and gone on with other workers.
@@ -57,7 +63,7 @@ fn at_every_commit_the_tables_are_what_sql_makes_of_the_raw_records() -> Result<
         for commit in &commits {
             let (commit_id, end_tick) = commit.split_once(',').context("a commit")?;
             let (commit_id, end) = (commit_id.parse::<u64>()?, end_tick.parse::<u64>()? * 10_000_000);
-            let expected = recomputed(&records, end)?;
+            let expected = recomputation.at(end)?;
             assert_recomputed(&data, commit_id, &expected, &format!("seed {seed}"))?;
             ends.push((end, expected));
         }

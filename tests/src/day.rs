@@ -1,15 +1,11 @@
-//! A seeded day of transactions and fills, with what goes wrong in one: records that come late, twice, or with another
-//! content under an id that is known; and its recomputation in SQL over the raw records.
+//! A seeded day of transactions, fills and quotes, with what goes wrong in one: holds that are voided, payments that are
+//! reversed, records that come late, twice, or with another content under an id that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray};
-use datafusion::prelude::SessionContext;
 use headwater_connectors::transport::partition_of;
-use headwater_sql::Format;
 
 use crate::pipeline::write_log;
 use crate::prices::Dice;
@@ -19,25 +15,38 @@ const PARTITIONS: u16 = 2;
 /// 2026-01-05T09:00:00Z
 const BEGIN: i64 = 1_767_603_600_000_000_000;
 const SECOND: i64 = 1_000_000_000;
-const ACCOUNTS: u64 = 7;
+/// When all accounts were opened.
+pub(crate) const OPENED: i64 = BEGIN - SECOND;
+/// Accounts that trade.
+const TRADERS: u64 = 7;
+/// Accounts that pay, those among them.
+pub(crate) const PAYERS: u64 = 150;
+const SYMBOLS: u64 = 4;
+/// Daily returns before the day.
+const RETURNS: usize = 20;
 
-/// A transaction, a fill or a bust, as it was written.
-#[derive(Clone, Debug)]
+/// A transaction, a fill, a bust or a quote, as it was written.
+#[derive(Clone, Debug, Default)]
 pub struct Raw {
     /// The topic.
     pub topic: &'static str,
-    kind: String,
-    id: String,
-    account: String,
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    /// The account; of a quote the symbol.
+    pub(crate) account: String,
     /// The counterparty of a transaction, the symbol of a fill.
-    other: Option<String>,
+    pub(crate) other: Option<String>,
+    /// Of a transaction: `posted`, `pending` or `void`.
+    pub(crate) phase: &'static str,
+    /// The hold that a transaction voids, or the one that it reverses.
+    pub(crate) refers: Option<String>,
     /// Hundredths: the amount of a transaction, the signed quantity of a fill.
-    amount: i64,
+    pub(crate) amount: i64,
+    /// Hundredths: a fill's price, the middle of a quote.
+    pub(crate) price: i64,
     /// Hundredths.
-    price: i64,
-    /// Hundredths.
-    fee: i64,
-    ts: i64,
+    pub(crate) fee: i64,
+    pub(crate) ts: i64,
 }
 
 impl Raw {
@@ -51,11 +60,18 @@ impl Raw {
         let (account, id, ts) = (&self.account, &self.id, self.ts);
         match (self.topic, self.kind.as_str()) {
             ("transactions", kind) => {
-                let other = self.other.as_ref().map_or(String::new(), |other| format!(r#","counterparty_account":"{other}""#));
-                let amount = hundredths(self.amount);
+                let optional =
+                    |name: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |value| format!(r#","{name}":"{value}""#));
+                let other = optional("counterparty_account", &self.other);
+                let refers = optional(if self.phase == "void" { "pending_id" } else { "reverses" }, &self.refers);
+                let (amount, phase) = (hundredths(self.amount), self.phase);
                 format!(
-                    r#"{{"transaction_id":"{id}","account_id":"{account}","type":"{kind}","amount":"{amount}","currency":"EUR"{other},"ts":{ts}}}"#
+                    r#"{{"transaction_id":"{id}","account_id":"{account}","type":"{kind}","phase":"{phase}","amount":"{amount}","currency":"EUR"{other}{refers},"ts":{ts}}}"#
                 )
+            }
+            ("market.quotes", _) => {
+                let (bid, ask) = (hundredths(self.price - 1), hundredths(self.price + 1));
+                format!(r#"{{"symbol":"{account}","bid":"{bid}","ask":"{ask}","bid_size":1,"ask_size":1,"ts":{ts}}}"#)
             }
             (_, "bust") => format!(r#"{{"type":"bust","fill_id":"{id}","account_id":"{account}","ts":{ts}}}"#),
             _ => {
@@ -72,8 +88,9 @@ impl Raw {
 /// Seeded records in the order in which they are written.
 pub fn day(seed: u64, records: usize) -> Vec<Raw> {
     let mut dice = Dice(seed);
-    let mut day: Vec<Raw> = Vec::new();
+    let mut day: Vec<Raw> = (0..SYMBOLS).map(|symbol| Raw { account: format!("S{symbol}"), ..quote(&mut dice, BEGIN) }).collect();
     let mut now = BEGIN;
+    let mut taken_back = BTreeSet::new();
     for number in 0..records {
         now += i64::try_from(dice.below(900)).unwrap_or(0) * 1_000_000;
         // Most come in time, some a little late, few more than a day.
@@ -83,15 +100,27 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
             _ => 25 * 3600 * SECOND,
         };
         let raw = match dice.below(100) {
-            0..60 => transaction(&mut dice, number, now - late),
-            60..88 => fill(&mut dice, number, now - late),
+            0..46 => transaction(&mut dice, number, now - late),
+            46..52 => Raw { phase: "pending", kind: "payment".to_owned(), other: None, ..transaction(&mut dice, number, now - late) },
+            // Each at most once: what is left after several is for case tables.
+            52..60 => match pick(&mut dice, &day, |raw| raw.refers.is_none() && !raw.phase.is_empty() && !taken_back.contains(&raw.id)) {
+                Some(known) => {
+                    taken_back.insert(known.id.clone());
+                    let phase = if known.phase == "pending" { "void" } else { "posted" };
+                    let amount = if phase == "posted" && dice.below(2) == 0 { known.amount / 2 + 1 } else { known.amount };
+                    Raw { id: format!("t{number}"), phase, refers: Some(known.id.clone()), other: None, amount, ts: now, ..known }
+                }
+                None => transaction(&mut dice, number, now),
+            },
+            60..80 => fill(&mut dice, number, now - late),
+            80..88 => quote(&mut dice, now - late),
             // A bust, a repeat or a contradiction of something that came before.
             88..92 => match pick(&mut dice, &day, |raw| raw.kind == "fill") {
                 Some(fill) => Raw { kind: "bust".to_owned(), ts: now, ..fill },
                 None => transaction(&mut dice, number, now),
             },
-            92..97 => pick(&mut dice, &day, |_| true).unwrap_or_else(|| transaction(&mut dice, number, now)),
-            _ => match pick(&mut dice, &day, |raw| raw.kind != "bust") {
+            92..97 => pick(&mut dice, &day, |raw| raw.kind != "quote").unwrap_or_else(|| transaction(&mut dice, number, now)),
+            _ => match pick(&mut dice, &day, |raw| raw.kind != "bust" && raw.kind != "quote") {
                 Some(known) => Raw { amount: known.amount * 2, ..known },
                 None => transaction(&mut dice, number, now),
             },
@@ -171,19 +200,26 @@ fn pick(dice: &mut Dice, day: &[Raw], fits: impl Fn(&Raw) -> bool) -> Option<Raw
 fn transaction(dice: &mut Dice, number: usize, ts: i64) -> Raw {
     let kinds = ["deposit", "withdrawal", "transfer", "payment", "interest", "fee"];
     let kind = kinds.get(usize::try_from(dice.below(6)).unwrap_or(0)).copied().unwrap_or("deposit");
-    let account = dice.below(ACCOUNTS);
-    let other = (kind == "transfer").then(|| format!("a{}", (account + 1 + dice.below(ACCOUNTS - 1)) % ACCOUNTS));
+    let account = dice.below(PAYERS);
+    let other = (kind == "transfer").then(|| format!("a{}", (account + 1 + dice.below(PAYERS - 1)) % PAYERS));
+    // A few are large.
+    let greatest = if dice.below(20) == 0 { 3_000_000 } else { 100_000 };
     Raw {
         topic: "transactions",
         kind: kind.to_owned(),
         id: format!("t{number}"),
         account: format!("a{account}"),
         other,
-        amount: i64::try_from(dice.below(100_000)).unwrap_or(0) + 1,
-        price: 0,
-        fee: 0,
+        phase: "posted",
+        amount: i64::try_from(dice.below(greatest)).unwrap_or(0) + 1,
         ts,
+        ..Raw::default()
     }
+}
+
+fn quote(dice: &mut Dice, ts: i64) -> Raw {
+    let (symbol, price) = (dice.below(SYMBOLS), i64::try_from(dice.below(20_000)).unwrap_or(0) + 2);
+    Raw { topic: "market.quotes", kind: "quote".to_owned(), account: format!("S{symbol}"), price, ts, ..Raw::default() }
 }
 
 fn fill(dice: &mut Dice, number: usize, ts: i64) -> Raw {
@@ -192,12 +228,13 @@ fn fill(dice: &mut Dice, number: usize, ts: i64) -> Raw {
         topic: "fills",
         kind: "fill".to_owned(),
         id: format!("f{number}"),
-        account: format!("a{}", dice.below(ACCOUNTS)),
-        other: Some(format!("S{}", dice.below(4))),
+        account: format!("a{}", dice.below(TRADERS)),
+        other: Some(format!("S{}", dice.below(SYMBOLS))),
         amount: if dice.below(2) == 0 { quantity } else { -quantity },
         price: i64::try_from(dice.below(20_000)).unwrap_or(0) + 1,
         fee: i64::try_from(dice.below(300)).unwrap_or(0),
         ts,
+        ..Raw::default()
     }
 }
 
@@ -210,73 +247,37 @@ pub fn write(log: &Path, day: &[Raw]) -> Result<()> {
     files.iter().try_for_each(|((topic, partition), lines)| write_log(log, topic, *partition, lines))
 }
 
-/// The records as SQL sees them: one table, with each record's place in its partition.
-fn table(day: &[Raw]) -> Result<RecordBatch> {
-    let mut counts = BTreeMap::<(&str, u16), i64>::new();
-    let mut places = Vec::new();
-    for raw in day {
-        let count = counts.entry((raw.topic, raw.partition())).or_default();
-        *count += 1;
-        places.push(*count);
-    }
-    let text = |of: &dyn Fn(&Raw) -> Option<String>| Arc::new(day.iter().map(of).collect::<StringArray>()) as ArrayRef;
-    let number = |of: &dyn Fn(&Raw) -> i64| Arc::new(Int64Array::from_iter_values(day.iter().map(of))) as ArrayRef;
-    let money = |of: &dyn Fn(&Raw) -> i64| -> Result<ArrayRef> {
-        let hundredths = Decimal128Array::from_iter_values(day.iter().map(|raw| i128::from(of(raw))));
-        Ok(Arc::new(hundredths.with_precision_and_scale(18, 2)?))
+/// Writes what a day is valued by: instruments and accounts, each in a book `firm/desk0` or `firm/desk1`, and the closes of the
+/// days before, whose returns are +0.5, -0.5 and +1.
+pub fn write_terms(log: &Path, seed: u64) -> Result<()> {
+    let instrument = |symbol| {
+        format!(
+            "{{\"symbol\":\"S{symbol}\",\"asset_class\":\"equity\",\"currency\":\"EUR\",\"tick_size\":\"0.01\",\"lot_size\":\"0.01\"}}\n"
+        )
     };
-    Ok(RecordBatch::try_from_iter([
-        ("topic", text(&|raw| Some(raw.topic.to_owned()))),
-        ("part", number(&|raw| raw.partition().into())),
-        ("place", Arc::new(Int64Array::from(places)) as ArrayRef),
-        ("kind", text(&|raw| Some(raw.kind.clone()))),
-        ("id", text(&|raw| Some(raw.id.clone()))),
-        ("account", text(&|raw| Some(raw.account.clone()))),
-        ("other", text(&|raw| raw.other.clone())),
-        ("amount", money(&|raw| raw.amount)?),
-        ("price", money(&|raw| raw.price)?),
-        ("fee", money(&|raw| raw.fee)?),
-        ("ts", number(&|raw| raw.ts)),
-    ])?)
+    write_log(log, "instruments", 0, &(0..SYMBOLS).map(instrument).collect::<String>())?;
+    let account = |number| {
+        let (ts, desk) = (OPENED, number % 2);
+        format!(
+            "{{\"type\":\"opened\",\"account_id\":\"a{number}\",\"customer_id\":\"c{number}\",\"account_type\":\"checking\",\"currency\":\"EUR\",\"book\":\"firm/desk{desk}\",\"ts\":{ts}}}\n"
+        )
+    };
+    write_log(log, "accounts", 0, &(0..PAYERS).map(account).collect::<String>())?;
+    let mut lines = String::new();
+    for (symbol, returns) in returns(seed).iter().enumerate() {
+        // So many halves at most: every close is a whole number.
+        let mut close = 1_i64 << RETURNS;
+        for (day, return_in_halves) in std::iter::once(&0).chain(returns).enumerate() {
+            close += close * return_in_halves / 2;
+            lines += &format!("{{\"symbol\":\"S{symbol}\",\"date\":\"2025-12-{:02}\",\"close\":\"{close}\"}}\n", day + 1);
+        }
+    }
+    write_log(log, "market.closes", 0, &lines)
 }
 
-/// What is accepted of the records that are effective before a time: each with its clock, not more than a day behind it,
-/// and the first of its identity.
-const ACCEPTED: &str = "
-WITH placed AS (SELECT *, MAX(ts) OVER (PARTITION BY topic, part ORDER BY place) AS effective FROM raw),
-     in_time AS (SELECT * FROM placed WHERE effective < {end} AND effective - ts <= 86400000000000),
-     numbered AS (SELECT *, ROW_NUMBER() OVER (PARTITION BY topic, kind, id ORDER BY effective, part, place) AS n FROM in_time),
-     accepted AS (SELECT * FROM numbered WHERE n = 1)";
-
-/// The posted balances: every transaction moves its amount between two accounts.
-const BALANCES: &str = ",
-     signed AS (SELECT account, other, CASE WHEN kind IN ('deposit', 'interest') THEN amount ELSE -amount END AS amount
-                FROM accepted WHERE topic = 'transactions'),
-     legs AS (SELECT account, amount FROM signed UNION ALL SELECT COALESCE(other, 'external:EUR'), -amount FROM signed)
-SELECT account, SUM(amount) FROM legs GROUP BY account ORDER BY account";
-
-/// Quantity and cash flow of every position: all fills that were not busted.
-const POSITIONS: &str = ",
-     busted AS (SELECT id FROM accepted WHERE kind = 'bust'),
-     fills AS (SELECT account, other, CASE WHEN busted.id IS NULL THEN 1 ELSE 0 END AS counts, amount, price, fee
-               FROM accepted LEFT JOIN busted ON busted.id = accepted.id WHERE kind = 'fill')
-SELECT account, other, CAST(SUM(counts * amount) AS DECIMAL(38, 9)), CAST(SUM(counts * (-amount * price - fee)) AS DECIMAL(38, 9))
-FROM fills GROUP BY account, other ORDER BY account, other";
-
-/// Balances (account, posted) and positions (account, symbol, quantity, cash flow) of everything that is effective before a
-/// time, by SQL over the raw records.
-pub fn recomputed(day: &[Raw], end: u64) -> Result<[Vec<String>; 2]> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let context = SessionContext::new();
-    context.register_batch("raw", table(day)?)?;
-    let answer = |query: &str| -> Result<Vec<String>> {
-        let query = format!("{}{query}", ACCEPTED.replace("{end}", &end.to_string()));
-        let batches = runtime.block_on(async { context.sql(&query).await?.collect().await })?;
-        let Some(first) = batches.first() else { return Ok(Vec::new()) };
-        let (mut renderer, mut text) = (Format::Csv.renderer(&first.schema()), Vec::new());
-        batches.iter().try_for_each(|batch| renderer.batch(batch, &mut text))?;
-        renderer.finish(&mut text)?;
-        Ok(String::from_utf8(text)?.lines().skip(1).map(str::to_owned).collect())
-    };
-    Ok([answer(BALANCES)?, answer(POSITIONS)?])
+/// The returns of each symbol before the day, in halves.
+pub(crate) fn returns(seed: u64) -> Vec<Vec<i64>> {
+    let mut dice = Dice(seed + 7);
+    let mut one = || [1, -1, 2].get(usize::try_from(dice.below(3)).unwrap_or(0)).copied().unwrap_or(1);
+    (0..SYMBOLS).map(|_| (0..RETURNS).map(|_| one()).collect()).collect()
 }

@@ -10,7 +10,7 @@
 //!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`TABLES`](pipeline::TABLES) of two runs;
 //!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
-//! - [`day`]: a seeded day of transactions and fills, and its recomputation in SQL over the raw records.
+//! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
@@ -24,13 +24,14 @@
 //! | | the same fills once | positions, values and risk equal a batch recomputation |
 //! | | five fixed positions over 252 returns | VaR and expected shortfall are the golden figures |
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
-//! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances and positions are what SQL makes of the raw records; a replay makes the same files |
+//! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions are what SQL makes of the raw records; a replay makes the same files |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
 //! | `chaos` | a day whose records come twice and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the order given |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
 //! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
+//! | `reasons` | a bust, a void, reversals, and what comes late | every history that they reach says so |
 //! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that goes on; they are read |
 //! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
@@ -43,3 +44,4 @@ pub mod market;
 pub mod orders;
 pub mod pipeline;
 pub mod prices;
+pub mod recomputed;
