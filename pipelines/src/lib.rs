@@ -18,6 +18,7 @@
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod decisive;
 pub mod discovery;
 pub mod flow;
 pub mod horizons;

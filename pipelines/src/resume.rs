@@ -98,6 +98,7 @@ mod tests {
             end_tick: 100,
             tick_interval: 10,
             grid_interval: 100,
+            configuration: String::new(),
             committed_at: None,
             hash: String::new(),
             previous_hash: String::new(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Existing, Steps};
+use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::hex;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
@@ -20,6 +21,7 @@ use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig, nanos};
+use crate::decisive::{changed, decisive, fraud_pack};
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
@@ -85,6 +87,9 @@ pub struct Replay {
     pub closing_ticks: Option<Arc<Vec<u64>>>,
 }
 
+/// What what was remembered cannot be read with otherwise.
+const UNCHANGEABLE: [&str; 3] = ["time.tick_interval", "valuation.interval", "valuation.base_currency"];
+
 /// How long a worker sleeps at most when it has nothing to do.
 const PARK: Duration = Duration::from_millis(10);
 
@@ -99,7 +104,9 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();
     let connected = connect(&run, &mut begin)?;
-    let resumed = resume(&run, &begin.chain, &partitions)?;
+    let decisive = decisive(&run.config)?;
+    let resumed = resume(&run, &begin.chain, &partitions, &decisive)?;
+    let configuration = if run.discards || begin.directory.is_none() { String::new() } else { configuration::keep(&run.data, &decisive)? };
     let existing = Existing::of(&begin.chain);
     // Of what was committed before, only the lock is needed from here on.
     let Begin { directory, chain } = begin;
@@ -118,6 +125,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
+    settings.commit.configuration = configuration;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
@@ -207,7 +215,7 @@ fn begin(run: &Run) -> anyhow::Result<Begin> {
 /// Finds the other processes, and sees that all go on from the same commit.
 fn connect(run: &Run, begin: &mut Begin) -> anyhow::Result<Option<Connected>> {
     let Some(cluster) = &run.cluster else { return Ok(None) };
-    let common = format!("{:?} {:?} {:?} {}", run.transport, run.data, run.config, run.until_end);
+    let common = format!("{:?} {:?} {:?} {} {}", run.transport, run.data, run.config, run.until_end, decisive(&run.config)?);
     let hello = Hello {
         process: cluster.process,
         processes: cluster.addresses.len(),
@@ -249,23 +257,16 @@ struct Resumed {
 }
 
 /// Where the last commit ended, what was remembered there, and where each partition is read on.
-fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
+fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &str) -> anyhow::Result<Resumed> {
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
         return Ok(Resumed { positions: run.replay.positions.clone(), script, ..Resumed::default() });
     };
-    let time = &run.config.time;
-    for (name, now, then) in [
-        ("time.tick_interval", nanos(time.tick_interval), last.tick_interval),
-        ("valuation.interval", nanos(run.config.valuation.interval), last.grid_interval),
-    ] {
-        if now != then {
-            let (now, then) = (Duration::from_nanos(now), Duration::from_nanos(then));
-            bail!(
-                "{name} is {now:?}, and {} was begun with {then:?}: set it to that, or replay into another directory",
-                run.data.display()
-            );
+    for change in changed(&configuration::read(&run.data, &last.configuration, last.commit_id)?, decisive)? {
+        if UNCHANGEABLE.contains(&change.key.as_str()) {
+            bail!("{change}: set it to what {} was begun with, or replay into another directory", run.data.display());
         }
+        tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
     }
     let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;
     let began = Instant::now();
@@ -354,6 +355,7 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
+            configuration: String::new(),
             existing: Existing::default(),
             upkeep: config.upkeep.settings(horizons.longest()),
             discards: run.discards,
@@ -388,13 +390,7 @@ fn settings(
         risk: config.risk.clone(),
         limits: config.limits.clone(),
         matching: config.matching.clone(),
-        fraud: match &config.fraud.pack {
-            Some(file) => {
-                let text = std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?;
-                Pack::parse(&file.display().to_string(), &text)?
-            }
-            None => Pack::banking()?,
-        },
+        fraud: fraud_pack(config).and_then(|(name, text)| Ok(Pack::parse(&name, &text)?))?,
         duplicates: Arc::default(),
         remembered: Arc::new(resumed.remembered),
     })

@@ -26,6 +26,7 @@ pub(crate) fn schema() -> SchemaRef {
         bigint("end_tick"),
         bigint("rows"),
         bigint("files"),
+        Field::new("configuration", DataType::Utf8, false),
         Field::new("committed_at", time, true),
         Field::new("hash", DataType::Utf8, false),
         Field::new("previous_hash", DataType::Utf8, false),
@@ -50,6 +51,7 @@ struct Row {
     end_tick: u64,
     rows: u64,
     files: u64,
+    configuration: String,
     committed_at: Option<EventTime>,
     hash: String,
     previous_hash: String,
@@ -58,8 +60,8 @@ struct Row {
 impl Row {
     fn of(commit: Commit) -> Self {
         let (rows, files) = (commit.rows(), commit.files.len() as u64);
-        let Commit { commit_id, first_tick, end_tick, committed_at, hash, previous_hash, .. } = commit;
-        Self { commit_id, first_tick, end_tick, rows, files, committed_at, hash, previous_hash }
+        let Commit { commit_id, first_tick, end_tick, configuration, committed_at, hash, previous_hash, .. } = commit;
+        Self { commit_id, first_tick, end_tick, rows, files, configuration, committed_at, hash, previous_hash }
     }
 }
 
@@ -78,6 +80,7 @@ fn columns(commits: &[Row]) -> Result<RecordBatch, ArrowError> {
             numbers(|commit| commit.end_tick),
             numbers(|commit| commit.rows),
             numbers(|commit| commit.files),
+            texts(|commit| &commit.configuration),
             Arc::new(times.with_timezone("UTC")),
             texts(|commit| &commit.hash),
             texts(|commit| &commit.previous_hash),

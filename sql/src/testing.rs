@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
@@ -96,6 +97,8 @@ impl TestData {
         let commit_id = self.last.as_ref().map_or(1, |last| last.commit_id + 1);
         let mut files: Vec<_> = rows.into_iter().flat_map(|rows| self.write(rows, commit_id)).collect();
         files.sort();
+        fs::create_dir_all(self.path().join("commits")).unwrap();
+        let configuration = configuration::keep(self.path(), "{}").unwrap();
         let mut record = CommitRecord {
             format_version: FORMAT_VERSION,
             commit_id,
@@ -104,6 +107,7 @@ impl TestData {
             tick_interval_ns: 10_000_000,
             grid_interval_ns: 1_000_000_000,
             workers: 1,
+            configuration,
             files,
             replaced: vec![],
             dropped: vec![],
@@ -113,7 +117,6 @@ impl TestData {
             committed_at: format!("2026-01-31T09:30:{:02}.5Z", commit_id % 60),
         };
         record.hash = record.expected_hash().unwrap();
-        fs::create_dir_all(self.path().join("commits")).unwrap();
         fs::write(self.record_path(commit_id), serde_json::to_vec(&record).unwrap()).unwrap();
         self.last = Some(record);
         commit_id

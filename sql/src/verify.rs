@@ -5,16 +5,19 @@
 //! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
 //! 2. The end of the chain: the last record is not older than the one that `HEAD` names. What the inventory says is what the
 //!    records say.
-//! 3. Every file that exists at the last commit has its size and its SHA-256; files are read in parallel.
-//! 4. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
-//! 5. The books, in SQL over those files ([`INVARIANTS`]).
+//! 3. The configurations that commits name are there, and are what they were.
+//! 4. Every file that exists at the last commit has its size and its SHA-256; files are read in parallel.
+//! 5. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
+//! 6. The books, in SQL over those files ([`INVARIANTS`]).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use headwater_connectors::parquet::chain::{Chain, ChainError};
+use headwater_connectors::parquet::configuration::{self, ConfigurationError};
 use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::records::inventory_path;
 
@@ -65,6 +68,9 @@ pub enum Break {
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A configuration.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
     /// A committed file.
     #[error(transparent)]
     File(#[from] FileError),
@@ -96,6 +102,7 @@ pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     let chain = Chain::open_whole(data)?;
     chain.check_tail()?;
     check_inventory(&chain)?;
+    check_configurations(&chain)?;
     let mut proof = check_files(&chain, threads)?;
     proof.audited = check_audit(&chain, threads)?;
     let catalog = Catalog::over(chain, true, SqlConfig::default())?;
@@ -114,6 +121,16 @@ fn check_inventory(whole: &Chain) -> Result<(), Break> {
     }
     let path = inventory_path(whole.data(), from_inventory.inventory());
     Err(ChainError::Inventory { path, problem: "the records tell other files".to_owned() }.into())
+}
+
+fn check_configurations(chain: &Chain) -> Result<(), ConfigurationError> {
+    let mut known = BTreeSet::new();
+    for commit in chain.commits() {
+        if known.insert(commit.configuration.as_str()) {
+            configuration::read(chain.data(), &commit.configuration, commit.commit_id)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {

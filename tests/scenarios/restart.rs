@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use headwater_connectors::parquet::record::FORMAT_VERSION;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command, command_with, rows, run, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command, command_with, headwater, rows, run, succeed, write_log};
 
 fn deposits(ids: std::ops::Range<usize>) -> String {
     let record = |id: usize| {
@@ -106,5 +106,35 @@ fn a_clock_that_was_begun_otherwise_is_refused() -> Result<()> {
     let output = command_with(&source, &data, Way { tick: "1ms", ..PLAIN }, "", "200ms")?.output()?;
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && message.contains("time.tick_interval") && message.contains("10ms"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn what_rows_are_made_with_is_kept_with_them() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, source) = first_run(folder.path())?;
+    let run = |id: usize, more: &str| -> Result<(Option<i32>, String)> {
+        write_log(&log, "transactions", 0, &deposits(id..id + 1))?;
+        let output = command_with(&source, &data, PLAIN, more, "200ms")?.output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    };
+    // What was valued in one currency cannot be gone on with in another.
+    let (code, said) = run(40, "[valuation]\nbase_currency = \"EUR\"\n")?;
+    assert!(code == Some(1) && said.contains("valuation.base_currency: \"USD\" before, \"EUR\" now"), "{said}");
+    // Other things may change. It is told, and each commit says which configuration it was made with.
+    let (code, said) = run(50, "[risk]\nwindow = 500\n")?;
+    assert!(code == Some(0) && said.contains("risk.window: 252 before, 500 now"), "{said}");
+    let (code, said) = run(60, "[risk]\nwindow = 500\n[sql]\n")?;
+    assert!(code == Some(0) && !said.contains("another configuration"), "{said}");
+    let configurations = rows(&data, "SELECT configuration FROM commits GROUP BY configuration ORDER BY MIN(commit_id)")?;
+    assert_eq!(configurations.len(), 2);
+    assert_invariants(&data)?;
+    // A proof misses one that is not what it was.
+    let path = data.join(format!("commits/{}.configuration.json", configurations[0]));
+    assert!(std::fs::read_to_string(&path)?.contains("\"window\": 252"));
+    std::fs::write(&path, "{}")?;
+    let output = headwater(&["verify", "--data", &data.display().to_string()])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("the configuration of commit 1, is not what it was"), "{said}");
     Ok(())
 }

@@ -32,6 +32,8 @@ pub struct Commit {
     pub tick_interval: u64,
     /// Nanoseconds between grid points.
     pub grid_interval: u64,
+    /// The hash of the configuration that it was made with.
+    pub configuration: String,
     /// When it was published; the wall clock.
     pub committed_at: Option<EventTime>,
     /// Its hash.

@@ -101,6 +101,8 @@ pub struct CommitSettings {
     pub data: PathBuf,
     /// The last commit that is there already.
     pub before: Option<ChainEnd>,
+    /// The hash of the configuration, which is kept.
+    pub configuration: String,
     /// The time between commits, at least: they close at grid points.
     pub interval: Duration,
     /// Nanoseconds in a tick.
@@ -503,6 +505,7 @@ fn record_of(settings: &CommitSettings, ledger: &Ledger, open: &Open, upkept: Up
         tick_interval_ns: settings.tick_interval,
         grid_interval_ns: settings.grid_interval,
         workers: u32::try_from(peers).unwrap_or(u32::MAX),
+        configuration: settings.configuration.clone(),
         files,
         replaced: upkept.replaced,
         dropped: upkept.dropped,

@@ -27,6 +27,7 @@ pub mod buffer;
 pub mod chain;
 pub mod columns;
 pub mod commit;
+pub mod configuration;
 pub mod directory;
 mod durable;
 pub mod file;

@@ -36,6 +36,8 @@ pub struct CommitRecord {
     pub grid_interval_ns: u64,
     /// How many workers wrote it.
     pub workers: u32,
+    /// The configuration that its rows were made with: the hash of a file ([`super::configuration`]).
+    pub configuration: String,
     /// The files it adds, ordered by path.
     pub files: Vec<CommittedFile>,
     /// The paths of files of earlier commits whose rows are in files that this one adds, ordered.

@@ -4,6 +4,7 @@
 //!  commits/<n>.json                    the newest commits' records
 //!  commits/<first>-<last>.jsonl.zst    the records of older ones, a line each
 //!  commits/<n>.files.json              the inventory of what existed at commit n
+//!  commits/<sha256>.configuration.json what commits were made with (`configuration`)
 //! ```
 
 use std::fs;
@@ -273,6 +274,7 @@ pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
         end_tick: record.end_tick,
         tick_interval: record.tick_interval_ns,
         grid_interval: record.grid_interval_ns,
+        configuration: record.configuration,
         committed_at: record.committed_at.parse().ok(),
         hash: record.hash,
         previous_hash: record.previous_hash,

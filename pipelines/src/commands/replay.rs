@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::reader::all_rows;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script};
 use headwater_schemas::tables::Remap;
@@ -17,6 +18,7 @@ use headwater_schemas::{EventTime, Topic};
 use headwater_sql::{Catalog, Difference, compare};
 
 use crate::config::Config;
+use crate::decisive::changed;
 use crate::location::Location;
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
@@ -105,9 +107,23 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
     let Some(data) = &arguments.against else { return Ok(()) };
     let (old, new) = (Catalog::open(data, None)?, Catalog::open(&arguments.out, None)?);
     let differences = compare(&old, &new, arguments.show)?;
+    say_configuration(data, &arguments.out, out)?;
     say(data, &arguments.out, &differences, out)?;
     if !differences.is_empty() {
         bail!("{} tables differ from those of {}", differences.len(), data.display());
+    }
+    Ok(())
+}
+
+/// What was configured otherwise at the end of the run that was repeated.
+fn say_configuration(data: &Path, again: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+    let of = |data: &Path| -> anyhow::Result<String> {
+        let chain = Chain::open(data, None)?;
+        let Some(last) = chain.commits().last() else { return Ok("{}".to_owned()) };
+        Ok(configuration::read(data, &last.configuration, last.commit_id)?)
+    };
+    for change in changed(&of(data)?, &of(again)?)? {
+        writeln!(out, "configured otherwise: {change}")?;
     }
     Ok(())
 }

@@ -126,6 +126,7 @@ mod tests {
                 tick_interval_ns: 1,
                 grid_interval_ns: 1,
                 workers: 1,
+                configuration: String::new(),
                 files: vec![file],
                 replaced,
                 dropped: Vec::new(),

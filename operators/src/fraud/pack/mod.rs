@@ -53,7 +53,7 @@ use super::expression::Node;
 use super::field::Field;
 
 /// The pack for transactions on bank accounts that comes with the program.
-const BANKING: &str = include_str!("../../../packs/banking.toml");
+pub const BANKING: &str = include_str!("../../../packs/banking.toml");
 
 /// A rule pack, ready to score.
 #[derive(Clone, Debug)]

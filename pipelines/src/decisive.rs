@@ -1,0 +1,118 @@
+//! What of the configuration decides rows: it is kept with the commits, so that it is known under which one each was made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use headwater_operators::fraud::pack::BANKING;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+
+/// A key that has another value than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The key, with its section.
+    pub key: String,
+    /// What it was; none if there was none.
+    pub before: Option<Value>,
+    /// What it is.
+    pub now: Option<Value>,
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), shortened);
+        write!(out, "{}: {} before, {} now", self.key, text(&self.before), text(&self.now))
+    }
+}
+
+/// A value as one reads it in a sentence: of rules only how many lines they have.
+fn shortened(value: &Value) -> String {
+    match value.as_str().map(|text| (text, text.lines().count())) {
+        Some((_, lines @ 2..)) => format!("{lines} lines"),
+        Some((text, _)) => format!("{text:?}"),
+        None => value.to_string(),
+    }
+}
+
+/// The text of a pack of rules and where it is from.
+pub fn fraud_pack(config: &Config) -> anyhow::Result<(String, String)> {
+    let Some(file) = &config.fraud.pack else { return Ok(("banking.toml (built in)".to_owned(), BANKING.to_owned())) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?;
+    Ok((file.display().to_string(), text))
+}
+
+/// What decides rows, as JSON with sorted keys.
+pub fn decisive(config: &Config) -> anyhow::Result<String> {
+    let text = |duration: Duration| format!("{duration:?}");
+    let horizons = config.horizons.resolved(config.time.horizon);
+    let span = |nanos: u64| text(Duration::from_nanos(nanos));
+    let topics: BTreeMap<_, _> = horizons.topics.iter().map(|(topic, nanos)| (topic.as_str(), span(*nanos))).collect();
+    let all = json!({
+        "time": {
+            "tick_interval": text(config.time.tick_interval),
+            "idle_allowance": text(config.time.idle_allowance),
+            "horizon": span(horizons.horizon),
+        },
+        "horizons": { "topics": topics, "busts": span(horizons.busts), "fraud": span(horizons.fraud) },
+        "commit": { "audit": config.commit.audit },
+        "valuation": { "interval": text(config.valuation.interval), "base_currency": config.valuation.base_currency.as_str() },
+        "risk": serde_json::to_value(&config.risk)?,
+        "limits": serde_json::to_value(&config.limits)?,
+        "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon) },
+        "matching": serde_json::to_value(&config.matching)?,
+        "fraud": { "pack": fraud_pack(config)?.1 },
+    });
+    Ok(serde_json::to_string_pretty(&all)?)
+}
+
+/// What differs between two of them.
+pub fn changed(before: &str, now: &str) -> anyhow::Result<Vec<Changed>> {
+    let keys = |text: &str| -> anyhow::Result<BTreeMap<String, Value>> {
+        let mut keys = BTreeMap::new();
+        flatten(String::new(), serde_json::from_str(text)?, &mut keys);
+        Ok(keys)
+    };
+    let (mut before, mut now) = (keys(before)?, keys(now)?);
+    before.retain(|key, value| match now.get(key) {
+        Some(same) if same == value => now.remove(key).is_none(),
+        _ => true,
+    });
+    let names: std::collections::BTreeSet<String> = before.keys().chain(now.keys()).cloned().collect();
+    Ok(names.into_iter().map(|key| Changed { before: before.remove(&key), now: now.remove(&key), key }).collect())
+}
+
+fn flatten(key: String, value: Value, keys: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                flatten(if key.is_empty() { name } else { format!("{key}.{name}") }, value, keys);
+            }
+        }
+        value => drop(keys.insert(key, value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_told_key_by_key() -> anyhow::Result<()> {
+        let before = Config::default();
+        let now =
+            Config::parse("c", "[risk]\nwindow = 500\n[horizons]\nfills = \"72h\"\n[limits]\nleverage = \"4\"\n[http]\naddress = \"\"\n")?;
+        let changed = changed(&decisive(&before)?, &decisive(&now)?)?;
+        let told: Vec<_> = changed.iter().map(ToString::to_string).collect();
+        let expected = [
+            "horizons.topics.fills: nothing before, \"259200s\" now",
+            "limits.leverage: \"3\" before, \"4\" now",
+            "risk.window: 252 before, 500 now",
+        ];
+        assert_eq!(told, expected);
+        let rules = Changed { key: "fraud.pack".to_owned(), before: Some(json!("a\nb")), now: Some(json!("a\nb\nc")) };
+        assert_eq!(rules.to_string(), "fraud.pack: 2 lines before, 3 lines now");
+        Ok(())
+    }
+}
