@@ -11,6 +11,7 @@ pub struct View {
 
 /// Every view.
 pub const VIEWS: &[View] = &[
+    View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },

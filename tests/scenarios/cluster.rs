@@ -9,7 +9,7 @@ use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, succeed};
 
 /// Addresses that nobody listens on.
-fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
+pub(crate) fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
     let listeners = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<Vec<_>>>()?;
     let lines = listeners.iter().map(|listener| Ok(format!("{}\n", listener.local_addr()?))).collect::<Result<String>>()?;
     let file = folder.join("hosts");

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -251,20 +251,28 @@ fn assert_eager_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
     let file = instruments.display().to_string();
     succeed(headwater(&["publish", "--source", &source(broker), "--config", &configured, "instruments", &file])?)?;
 
-    let live = |workers: &str, kill_at: Option<&str>| -> Result<std::process::Child> {
+    let live = |workers: &str| -> Result<Command> {
         let mut command = Command::new(binary()?);
         command.args(["run", "--source", &source(broker), "--config", &configured, "--workers", workers]).arg("--data").arg(&data);
-        if let Some(at) = kill_at {
-            command.env("HEADWATER_KILL_AT", at);
-        }
-        Ok(command.spawn()?)
+        Ok(command)
+    };
+    // The second of two processes reads, too: what the wall clock decides there goes to the first one's journal.
+    let hosts = crate::cluster::hosts(folder, 2)?;
+    let of_two = |number: &str| -> Result<Command> {
+        let mut command = live("1")?;
+        command.arg("--hosts").arg(&hosts).args(["--process", number]);
+        Ok(command)
     };
     let (stop, mut ahead) = (AtomicBool::new(false), 0);
     let sent = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
         let mut dice = prices::Dice(5);
-        for kill_at in [None, Some("journaled:0"), Some("sent:3"), None, Some("published:4"), None] {
-            let mut process = live(if dice.below(2) == 0 { "1" } else { "2" }, kill_at)?;
+        for (processes, kill_at) in
+            [(1, None), (2, Some("journaled:0")), (1, Some("sent:3")), (2, None), (1, Some("published:4")), (2, None), (1, None)]
+        {
+            let mut second = if processes == 2 { Some(of_two("1")?.stderr(Stdio::null()).spawn()?) } else { None };
+            let mut first = if processes == 2 { of_two("0")? } else { live(if dice.below(2) == 0 { "1" } else { "2" })? };
+            let mut process = first.envs(kill_at.map(|at| ("HEADWATER_KILL_AT", at))).spawn()?;
             let begun = Instant::now();
             let patience = Duration::from_millis(if kill_at.is_some() { 20_000 } else { 3_500 + dice.below(2_000) });
             while process.try_wait()?.is_none() && begun.elapsed() < patience {
@@ -272,9 +280,11 @@ fn assert_eager_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
             }
             process.kill()?;
             assert_eq!(process.wait()?.code(), None, "killed at {kill_at:?}");
+            let ended = second.as_mut().map(std::process::Child::wait).transpose()?;
+            assert!(ended.is_none_or(|status| status.code() == Some(1)), "the other process of two ends, too: {ended:?}");
             let published = consumed(broker, "e.")?.get("executions").map_or(0, Vec::len);
             let committed = as_published(&data, "SELECT execution_id FROM executions").map_or(0, |rows| rows.len());
-            println!("killed at {kill_at:?}: {published} executions published, {committed} committed");
+            println!("{processes} killed at {kill_at:?}: {published} executions published, {committed} committed");
             ahead += usize::from(published > committed);
         }
         stop.store(true, Ordering::Relaxed);
@@ -282,7 +292,7 @@ fn assert_eager_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
     })?;
     assert!(ahead > 0, "executions were published before their commit");
 
-    let mut process = live("1", None)?;
+    let mut process = live("1")?.spawn()?;
     let arrived = wait_for(
         &data,
         &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),

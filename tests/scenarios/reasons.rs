@@ -128,6 +128,19 @@ fn every_view_says_what_was_corrected() -> Result<()> {
     ];
     check(&data, "subject_id, state", "decisions", "subject_id IN ('t2', 't4', 'u5')", &decisions)?;
 
+    // All together, under their keys.
+    let relations = rows(&data, "SELECT DISTINCT relation FROM corrections ORDER BY relation")?;
+    assert_eq!(relations, ["alerts", "balances", "decisions", "portfolios", "positions", "risk"]);
+    let query = "SELECT relation || ' ' || key FROM corrections WHERE change > 0 AND reason = 'fill f2 was busted' AND relation <> 'risk' ORDER BY 1";
+    let busted = [
+        "alerts limit:position_value:account:a|S:1768212011000000000",
+        "portfolios account:a",
+        "portfolios book:firm",
+        "portfolios book:firm/desk",
+        "positions a S",
+    ];
+    assert_eq!(rows(&data, query)?, busted);
+
     // The same with more workers.
     let expected = everything(&data)?;
     for workers in [2, 4] {

@@ -31,6 +31,9 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
         ("breached limits", "SELECT 1 FROM alerts WHERE kind = 'limit'"),
         ("refused records", "SELECT 1 FROM dead_letters"),
         ("risk", "SELECT 1 FROM risk"),
+        ("reversals", "SELECT 1 FROM corrections WHERE relation = 'balances' AND reason LIKE '%reverses%'"),
+        ("voids", "SELECT 1 FROM corrections WHERE relation = 'decisions' AND reason LIKE '%voids%'"),
+        ("late fills", "SELECT 1 FROM corrections WHERE relation = 'positions' AND reason LIKE '%of fills came%'"),
     ] {
         assert!(!rows(&data, query)?.is_empty(), "there are no {what}");
     }

@@ -21,9 +21,11 @@
 mod admission;
 pub mod eager;
 mod fraud;
+mod grid;
 mod latest;
 mod ledger;
-mod measures;
+mod limits;
+mod market;
 mod reference;
 mod sinks;
 mod trading;

@@ -1,0 +1,16 @@
+-- What was said differently, and why? Every row that went (`change` -1) or came (+1) because of a bust, a reversal, a void, or what came late.
+SELECT 'alerts' AS relation, alert_id AS key, change, tick, commit_id, reason FROM alerts_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'balances' AS relation, account_id || ' ' || currency AS key, change, tick, commit_id, reason FROM balances_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'decisions' AS relation, decision_id AS key, change, tick, commit_id, reason FROM decisions_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'open_orders' AS relation, order_id AS key, change, tick, commit_id, reason FROM open_orders_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'portfolios' AS relation, scope AS key, change, tick, commit_id, reason FROM portfolios_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'positions' AS relation, account_id || ' ' || symbol AS key, change, tick, commit_id, reason FROM positions_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'risk' AS relation, scope || ' ' || method || ' ' || CAST(confidence AS VARCHAR) AS key, change, tick, commit_id, reason FROM risk_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'top_of_book' AS relation, symbol AS key, change, tick, commit_id, reason FROM top_of_book_history WHERE reason IS NOT NULL
