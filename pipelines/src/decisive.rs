@@ -1,9 +1,11 @@
 //! What of the configuration decides rows: it is kept with the commits, so that it is known under which one each was made.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use headwater_operators::fraud::Pack;
 use headwater_operators::fraud::pack::BANKING;
 use serde_json::{Value, json};
 
@@ -36,15 +38,28 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-/// The text of a pack of rules and where it is from.
-pub fn fraud_pack(config: &Config) -> anyhow::Result<(String, String)> {
-    let Some(file) = &config.fraud.pack else { return Ok(("banking.toml (built in)".to_owned(), BANKING.to_owned())) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?;
-    Ok((file.display().to_string(), text))
+/// What decides rows; files that the configuration names are read once.
+#[derive(Clone, Debug)]
+pub struct Decisive {
+    /// All of it, as JSON with sorted keys.
+    pub text: String,
+    /// The rules of fraud scoring.
+    pub fraud: Arc<Pack>,
 }
 
-/// What decides rows, as JSON with sorted keys.
-pub fn decisive(config: &Config) -> anyhow::Result<String> {
+impl Decisive {
+    /// Of a configuration.
+    pub fn of(config: &Config) -> anyhow::Result<Self> {
+        let rules = match &config.fraud.pack {
+            Some(file) => std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?,
+            None => BANKING.to_owned(),
+        };
+        let name = config.fraud.pack.as_ref().map_or("banking.toml (built in)".to_owned(), |file| file.display().to_string());
+        Ok(Self { fraud: Pack::parse(&name, &rules)?, text: text(config, &rules)? })
+    }
+}
+
+fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
     let text = |duration: Duration| format!("{duration:?}");
     let horizons = config.horizons.resolved(config.time.horizon);
     let span = |nanos: u64| text(Duration::from_nanos(nanos));
@@ -62,7 +77,7 @@ pub fn decisive(config: &Config) -> anyhow::Result<String> {
         "limits": serde_json::to_value(&config.limits)?,
         "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon) },
         "matching": serde_json::to_value(&config.matching)?,
-        "fraud": { "pack": fraud_pack(config)?.1 },
+        "fraud": { "pack": rules },
     });
     Ok(serde_json::to_string_pretty(&all)?)
 }
@@ -103,7 +118,7 @@ mod tests {
         let before = Config::default();
         let now =
             Config::parse("c", "[risk]\nwindow = 500\n[horizons]\nfills = \"72h\"\n[limits]\nleverage = \"4\"\n[http]\naddress = \"\"\n")?;
-        let changed = changed(&decisive(&before)?, &decisive(&now)?)?;
+        let changed = changed(&Decisive::of(&before)?.text, &Decisive::of(&now)?.text)?;
         let told: Vec<_> = changed.iter().map(ToString::to_string).collect();
         let expected = [
             "horizons.topics.fills: nothing before, \"259200s\" now",

@@ -14,14 +14,13 @@ use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::hex;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
-use headwater_operators::fraud::Pack;
 use headwater_schemas::Topic;
 use sha2::{Digest, Sha256};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig, nanos};
-use crate::decisive::{changed, decisive, fraud_pack};
+use crate::decisive::{Decisive, changed};
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
@@ -103,10 +102,11 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();
-    let connected = connect(&run, &mut begin)?;
-    let decisive = decisive(&run.config)?;
+    let decisive = Decisive::of(&run.config)?;
+    let connected = connect(&run, &mut begin, &decisive)?;
     let resumed = resume(&run, &begin.chain, &partitions, &decisive)?;
-    let configuration = if run.discards || begin.directory.is_none() { String::new() } else { configuration::keep(&run.data, &decisive)? };
+    let is_kept = !run.discards && begin.directory.is_some();
+    let configuration = if is_kept { configuration::keep(&run.data, &decisive.text)? } else { String::new() };
     let existing = Existing::of(&begin.chain);
     // Of what was committed before, only the lock is needed from here on.
     let Begin { directory, chain } = begin;
@@ -121,7 +121,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &progress, &failure)?;
     let told = outbox.as_ref().map(Running::told);
     let eager = eager(&run, &resumed, told.clone(), &failure)?;
-    let mut settings = settings(&run, partitions, resumed, (told, eager), &counters, &metrics, &failure)?;
+    let mut settings = settings(&run, Beginning { decisive, partitions, resumed }, (told, eager), &counters, &metrics, &failure)?;
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
@@ -213,9 +213,9 @@ fn begin(run: &Run) -> anyhow::Result<Begin> {
 }
 
 /// Finds the other processes, and sees that all go on from the same commit.
-fn connect(run: &Run, begin: &mut Begin) -> anyhow::Result<Option<Connected>> {
+fn connect(run: &Run, begin: &mut Begin, decisive: &Decisive) -> anyhow::Result<Option<Connected>> {
     let Some(cluster) = &run.cluster else { return Ok(None) };
-    let common = format!("{:?} {:?} {:?} {} {}", run.transport, run.data, run.config, run.until_end, decisive(&run.config)?);
+    let common = format!("{:?} {:?} {:?} {} {}", run.transport, run.data, run.config, run.until_end, decisive.text);
     let hello = Hello {
         process: cluster.process,
         processes: cluster.addresses.len(),
@@ -256,13 +256,20 @@ struct Resumed {
     script: Arc<Script>,
 }
 
+/// What a run begins with.
+struct Beginning {
+    decisive: Decisive,
+    partitions: Partitions,
+    resumed: Resumed,
+}
+
 /// Where the last commit ended, what was remembered there, and where each partition is read on.
-fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &str) -> anyhow::Result<Resumed> {
+fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive) -> anyhow::Result<Resumed> {
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
         return Ok(Resumed { positions: run.replay.positions.clone(), script, ..Resumed::default() });
     };
-    for change in changed(&configuration::read(&run.data, &last.configuration, last.commit_id)?, decisive)? {
+    for change in changed(&configuration::read(&run.data, &last.configuration, last.commit_id)?, &decisive.text)? {
         if UNCHANGEABLE.contains(&change.key.as_str()) {
             bail!("{change}: set it to what {} was begun with, or replay into another directory", run.data.display());
         }
@@ -315,8 +322,7 @@ impl Failure {
 
 fn settings(
     run: &Run,
-    partitions: Partitions,
-    resumed: Resumed,
+    Beginning { decisive, partitions, resumed }: Beginning,
     (told, eager): (Option<Sender<Told>>, Option<EagerSettings>),
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
@@ -390,7 +396,7 @@ fn settings(
         risk: config.risk.clone(),
         limits: config.limits.clone(),
         matching: config.matching.clone(),
-        fraud: fraud_pack(config).and_then(|(name, text)| Ok(Pack::parse(&name, &text)?))?,
+        fraud: decisive.fraud,
         duplicates: Arc::default(),
         remembered: Arc::new(resumed.remembered),
     })

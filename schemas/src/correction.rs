@@ -8,6 +8,8 @@ use crate::{Id, Topic};
 
 /// How many corrections a sentence names.
 const NAMED: usize = 8;
+/// How many are told apart; of more it is only known that there are more.
+const MOST: usize = 32;
 
 /// An event that corrects what was said before it: the reason of a change in a history.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,7 +69,8 @@ impl fmt::Display for Correction {
     }
 }
 
-/// The corrections behind a change: each once, in an order that does not depend on when they were added.
+/// The corrections behind a change: each once, in an order that does not depend on when they were added. Of very many the first
+/// in that order are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Corrections(Vec<Correction>);
 
@@ -86,6 +89,7 @@ impl Corrections {
     pub fn add(&mut self, correction: Correction) {
         if let Err(place) = self.0.binary_search(&correction) {
             self.0.insert(place, correction);
+            self.0.truncate(MOST + 1);
         }
     }
 }
@@ -117,9 +121,10 @@ impl fmt::Display for Corrections {
         for (number, correction) in self.0.iter().take(NAMED).enumerate() {
             write!(out, "{}{correction}", if number == 0 { "" } else { "; " })?;
         }
-        match self.0.len().checked_sub(NAMED) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(out, "; and {more} more"),
+        match self.0.len() {
+            0..=NAMED => Ok(()),
+            few @ ..=MOST => write!(out, "; and {} more", few - NAMED),
+            _ => write!(out, "; and many more"),
         }
     }
 }
@@ -146,6 +151,12 @@ mod tests {
         let many: Corrections = (10..22).map(|number| late(&format!("T{number}"))).collect();
         let text = many.to_string();
         assert!(text.starts_with("T10 of") && text.ends_with("T17 of transactions came 2.345 s late; and 4 more"), "{text}");
+        // However they come together, the same ones are kept.
+        let numbered = |numbers: std::ops::Range<u32>| numbers.map(|number| late(&format!("T{number}"))).collect::<Corrections>();
+        let mut crowd = numbered(500..900);
+        crowd.extend(numbered(100..500));
+        assert_eq!(crowd, numbered(100..900));
+        assert!(crowd.to_string().ends_with("; and many more"));
         let eight: Corrections = (0..8).map(|number| late(&format!("T{number}"))).collect();
         assert!(!eight.to_string().contains("more"));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, binary, command_with, rows, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, rows, succeed, tables, write_log};
 
 const CONFIGURED: &str = "[source]\nstride = 32\n";
 
@@ -54,6 +54,28 @@ fn a_replay_makes_the_same_files_to_the_byte() -> Result<()> {
     let refused = replay(&source, &otherwise, &config, &["--against", &against])?;
     assert!(refused.status.code() == Some(1) && String::from_utf8_lossy(&refused.stderr).contains("empty directory"));
     Ok(())
+}
+
+#[test]
+fn a_replay_with_another_tick_can_be_gone_on_with() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (source, data) = disturbed_run(folder.path())?;
+    let (config, again) = (folder.path().join("longer.toml"), folder.path().join("again"));
+    let text = std::fs::read_to_string(data.with_extension("toml"))?;
+    std::fs::write(&config, text.replace("tick_interval = \"10ms\"", "tick_interval = \"20ms\""))?;
+    // Histories have a change per key and tick, so they differ; nothing else does.
+    let output = replay(&source, &again, &config, &["--against", &data.display().to_string()])?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("configured otherwise: time.tick_interval: \"10ms\" before, \"20ms\" now"), "{said}");
+    assert_same(&tables(&data)?, &tables(&again)?, "another tick");
+    let commits = |data: &Path| rows(data, "SELECT COUNT(*) FROM commits");
+    assert_eq!(commits(&again)?, commits(&data)?, "commits close where they did");
+    // It knows where each partition goes on.
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--until-end", "--source", &source, "--data"]).arg(&again).arg("--config").arg(&config);
+    succeed(command.output()?)?;
+    assert_eq!(commits(&again)?, commits(&data)?, "nothing came, so nothing was committed");
+    assert_invariants(&again)
 }
 
 #[test]

@@ -69,15 +69,17 @@ impl DataDirectory {
 
     /// Removes what a process left that died before its first commit. A folder that is none of ours stays, and stops us.
     fn remove_everything(&self) -> Result<(), CommitError> {
-        let mut leftovers = Vec::new();
+        let (mut leftovers, mut drafts) = (Vec::new(), Vec::new());
         for entry in self.entries(&self.path)? {
             match entry.file_name().and_then(|name| name.to_str()) {
                 Some(LOCK | LOG | OUTBOX | EAGER) => {}
                 Some(COMMITS | STAGING) => leftovers.push(entry),
+                Some(name) if drafts_of_others().contains(&name.to_owned()) => drafts.push(entry),
                 Some(_) if is_table_folder(&entry) => leftovers.push(entry),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),
             }
         }
+        drafts.iter().try_for_each(|draft| remove_file(draft))?;
         leftovers.iter().try_for_each(|leftover| remove_folder(leftover))
     }
 
@@ -93,7 +95,8 @@ impl DataDirectory {
             }
             remove_folder(&staged)?;
         }
-        for draft in self.entries(&self.path.join(COMMITS))?.into_iter().chain([self.path.join(HEAD)]) {
+        let others = drafts_of_others().map(|name| self.path.join(name));
+        for draft in self.entries(&self.path.join(COMMITS))?.into_iter().chain(others) {
             let draft = draft.with_extension(DRAFT);
             remove_file(&draft)?;
         }
@@ -119,6 +122,11 @@ impl DataDirectory {
         };
         entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", folder))).collect()
     }
+}
+
+/// What files beside the commits are called while they are written.
+fn drafts_of_others() -> [String; 3] {
+    [HEAD, OUTBOX, EAGER].map(|name| format!("{name}.{DRAFT}"))
 }
 
 fn remove_folder(path: &Path) -> Result<(), CommitError> {
@@ -201,9 +209,11 @@ mod tests {
         fs::create_dir_all(data.join("orders_state/date=2026-01-01"))?;
         fs::create_dir_all(data.join("staging/1-0"))?;
         fs::create_dir_all(data.join("log/orders"))?;
+        fs::write(data.join("EAGER.draft"), "{")?;
         let (_first, chain) = DataDirectory::open(&data)?;
         assert_eq!(chain.last_id(), 0);
         assert!(!data.join("orders_state").exists() && !data.join("staging/1-0").exists() && data.join("log/orders").exists());
+        assert!(!data.join("EAGER.draft").exists());
         assert!(matches!(DataDirectory::open(&data), Err(CommitError::Locked { .. })));
         Ok(())
     }

@@ -256,7 +256,7 @@ impl Source {
         self.partitions.push(Partition {
             course,
             slot,
-            progress: self.progress.add(topic.as_str(), state.partition, start, repeated.since),
+            progress: self.progress.add(topic.as_str(), state.partition, start, repeated.since / around.tick_interval),
             end: bounded.then(|| state.high.min(repeated.end)),
             begin: start.offset,
             at_end: false,

@@ -16,7 +16,7 @@ pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
 pub struct Repeated {
     /// The offset up to which it was read, whatever there is behind it.
     pub end: u64,
-    /// The end tick of the first commit that knew it.
+    /// When the first commit ended that knew it, in nanoseconds since the epoch; 0 if there was none before.
     pub since: u64,
 }
 

@@ -50,11 +50,12 @@ impl AccountHistory {
         }
         let made = self.step(pack, index).map(|outcome| outcome.made(pack, now));
         self.change(index, made, true);
-        !is_last && self.decide_again_behind(pack, index, &cause, now)
+        !is_last && self.decide_again_behind(pack, index, i64::MIN, &cause, now)
     }
 
-    /// Takes an event back, so that nothing counts it any more, and decides again what that changes: whether it was there.
-    pub(super) fn take_back(&mut self, pack: &Pack, id: &Id, cause: &Cause, now: EventTime) -> bool {
+    /// Takes an event back, so that nothing counts it any more, and decides again what that changes: whether it was there. What
+    /// is older than `oldest` stays as it was: a part of its windows may be forgotten.
+    pub(super) fn take_back(&mut self, pack: &Pack, id: &Id, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         // What is taken back is mostly young.
         let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && !record.outcome.is_withdrawn());
         let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
@@ -62,20 +63,20 @@ impl AccountHistory {
         self.change(index, withdrawn, false);
         self.rewind(pack, index);
         self.step(pack, index);
-        self.decide_again_behind(pack, index, cause, now);
+        self.decide_again_behind(pack, index, oldest, cause, now);
         true
     }
 
-    /// Decides again what stands behind an event and within reach of it: whether anything came out differently. The aggregates
-    /// must stand behind the event, and stand at the end afterwards.
-    fn decide_again_behind(&mut self, pack: &Pack, index: usize, cause: &Cause, now: EventTime) -> bool {
+    /// Decides again what stands behind an event and within reach of it, and is not older than `oldest`: whether anything came out
+    /// differently. The aggregates must stand behind the event, and stand at the end afterwards.
+    fn decide_again_behind(&mut self, pack: &Pack, index: usize, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         let Some(order) = self.ring.get(index).map(|record| record.order) else { return false };
         let mut has_amended = false;
         let reach = order.ts.saturating_add(pack.longest_window());
         let behind = self.ring.first_since(reach.saturating_add(1));
         for index in index + 1..behind {
             let again = self.step(pack, index);
-            let old = self.ring.get(index).map(|record| &record.outcome);
+            let old = self.ring.get(index).filter(|record| record.order.ts >= oldest).map(|record| &record.outcome);
             let amended = again.zip(old).and_then(|(again, old)| again.amended(old, pack, cause, now));
             has_amended |= amended.is_some();
             self.change(index, amended, false);

@@ -13,7 +13,8 @@
 //!   behind its effective time it is a dead letter (`too_late`). The horizon is given with the view.
 //! - **What is taken back** (a hold that is voided, a transaction that is reversed to the last unit: the ledger says so) does not
 //!   count any more: its decision is `withdrawn`, its alert too, and what it changes behind it is decided again, with the reason
-//!   `taken_back`. The reversal itself is a transaction like any other. What the windows have let go stays as it was.
+//!   `taken_back`. The reversal itself is a transaction like any other. What is older than the horizon is not decided again: its
+//!   windows are not whole any more.
 //! - **Unknown** is not false: a rule that lacks a location or a time zone does not fire, and is named in the reasons with 0
 //!   points and `field=unknown`, but only if it depends on that ([`expression`]).
 //! - **What is known of the customer** is looked up once, when the event comes, and stays with it: who moves house does not

@@ -80,7 +80,9 @@ impl Fraud {
 
     fn take_back(&self, state: &mut AccountHistory, place: Place, taken: TakenBack, out: &mut Outbox<Self>) {
         let cause = Cause { amendment: Amendment::TakenBack, id: taken.correction.event_id().clone() };
-        if state.take_back(&self.pack, &taken.transaction_id, &cause, place.event_time()) {
+        let now = place.event_time();
+        let oldest = now.nanos().saturating_sub(self.horizon);
+        if state.take_back(&self.pack, &taken.transaction_id, oldest, &cause, now) {
             out.correct(taken.correction);
         }
     }
@@ -158,17 +160,19 @@ impl View for Fraud {
 
     fn settle(&self, _: &Customers, account: &Id, state: &mut AccountHistory, _: u64, rows: &mut Changes<FraudRow>) {
         let event = |record: &Record, outcome: &_| FraudRow::Event(Box::new(saved::row(&self.pack, account, record, outcome)));
-        for (order, old) in state.pending.drain(..) {
+        for (order, old) in std::mem::take(&mut state.pending) {
             let index = state.ring.place_of(&order);
-            let Some(record) = state.ring.get_mut(index).filter(|record| record.order == order) else { continue };
+            let here = state.ring.get_mut(index).filter(|record| record.order == order);
+            // What was taken back may have been let go since.
+            let Some(record) = here.or_else(|| state.gone.iter_mut().find(|record| record.order == order)) else { continue };
             record.is_pending = false;
             let decision = |outcome: &_| FraudRow::Decision(outcome::decision(&self.pack, account, record, outcome));
             let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome).map(FraudRow::Alert);
             rows.replace(old.as_ref().map(decision), Some(decision(&record.outcome)));
             rows.replace(old.as_ref().and_then(alert), alert(&record.outcome));
+            // If it was let go, this is taken away again below.
             rows.replace(old.as_ref().map(|old| event(record, old)), Some(event(record, &record.outcome)));
         }
-        // What is let go was said: nothing is let go that came within the horizon.
         for record in state.gone.drain(..) {
             rows.retract(event(&record, &record.outcome));
         }

@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::{Close, Quote, Trade};
 use headwater_schemas::tables::LastPrice;
-use headwater_schemas::{Correction, EventTime, Id, Place, Placed, Price, Topic};
+use headwater_schemas::{Correction, Corrections, EventTime, Id, Place, Placed, Price, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Changes, Outbox, Persistent, View};
@@ -52,6 +52,9 @@ pub struct MarkState {
     mid: Option<Price>,
     trade: Option<Price>,
     close: Option<Price>,
+    /// How the quote and the trade of those prices came late, if they did.
+    late_quote: Option<Correction>,
+    late_trade: Option<Correction>,
     /// The effective time of the last of them.
     since: u64,
     said: Option<Price>,
@@ -73,7 +76,7 @@ impl MarkState {
     }
 
     fn prices(&self, symbol: &Id) -> LastPrice {
-        let Self { mid, trade, close, since, .. } = *self;
+        let &Self { mid, trade, close, since, .. } = self;
         LastPrice { symbol: symbol.clone(), mid, trade, close, ts: EventTime::from_effective(since) }
     }
 }
@@ -93,13 +96,19 @@ impl View for Marks {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, out: &mut Outbox<Self>) {
-        self.late(placed.place, &placed.event).into_iter().for_each(|late| out.correct(late));
+    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<Self>) {
         state.since = placed.place.time;
         match placed.event {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
-            MarketEvent::Quote(quote) => state.mid = Some(mid(quote.bid, quote.ask)),
-            MarketEvent::Trade(trade) => state.trade = Some(trade.price),
+            MarketEvent::Quote(quote) => {
+                state.mid = Some(mid(quote.bid, quote.ask));
+                state.late_quote = self.late(placed.place, Topic::Quotes, &quote.symbol, quote.ts);
+            }
+            MarketEvent::Trade(trade) => {
+                state.trade = Some(trade.price);
+                state.late_trade = self.late(placed.place, Topic::Trades, &trade.symbol, trade.ts);
+            }
+            // A close is told days after, by its nature.
             MarketEvent::Close(close) => state.close = Some(close.close),
         }
     }
@@ -107,7 +116,11 @@ impl View for Marks {
     fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<MarkRow>) {
         let row = |price| MarkRow::Mark(Mark { symbol: symbol.clone(), price });
         let price = state.price();
+        // Only what the mark is made of can be its reason.
+        let late = if state.mid.is_some() { &state.late_quote } else { &state.late_trade };
+        rows.because(late.iter().cloned().collect());
         rows.replace(state.said.map(row), price.map(row));
+        rows.because(Corrections::new());
         state.said = price;
         let prices = state.prices(symbol);
         rows.replace(state.said_prices.replace(prices.clone()).map(MarkRow::Prices), Some(MarkRow::Prices(prices)));
@@ -115,13 +128,7 @@ impl View for Marks {
 }
 
 impl Marks {
-    /// A close is told days after, by its nature.
-    fn late(self, place: Place, event: &MarketEvent) -> Option<Correction> {
-        let (topic, symbol, ts) = match event {
-            MarketEvent::Quote(quote) => (Topic::Quotes, &quote.symbol, quote.ts),
-            MarketEvent::Trade(trade) => (Topic::Trades, &trade.symbol, trade.ts),
-            MarketEvent::Close(_) => return None,
-        };
+    fn late(self, place: Place, topic: Topic, symbol: &Id, ts: EventTime) -> Option<Correction> {
         let nanos = place.lateness(ts, self.late_after)?;
         Some(Correction::Late { topic, id: symbol.clone(), nanos })
     }
@@ -137,7 +144,8 @@ impl Persistent for Marks {
     fn load(&self, saved: Vec<LastPrice>) -> Vec<(Id, MarkState)> {
         let state = |row: LastPrice| {
             let (mid, trade, close, ts) = (row.mid, row.trade, row.close, row.ts);
-            let state = MarkState { mid, trade, close, since: ts.effective(), said: None, said_prices: Some(row.clone()) };
+            let said_prices = Some(row.clone());
+            let state = MarkState { mid, trade, close, since: ts.effective(), said_prices, ..MarkState::default() };
             (row.symbol, MarkState { said: state.price(), ..state })
         };
         saved.into_iter().map(state).collect()

@@ -30,5 +30,5 @@ pub use grid::{GridChange, on_grid};
 pub use limits::{ExposureLimits, LimitDefaults, LimitRow, Measure, MeasureEvent};
 pub use marks::{Mark, MarkRow, MarketEvent, Marks};
 pub use portfolios::{Drawdowns, PortfolioRow, ScopeEvent, ScopeValue, portfolios};
-pub use risk::{RiskOutput, RiskSettings, risk};
+pub use risk::{RiskEvent, RiskOutput, RiskSettings, risk};
 pub use valuer::{Contribution, CorrectedPart, Known, ScopeVector, Valued, Valuer};

@@ -117,8 +117,6 @@ pub struct ScopeVector {
     pub pnl: Vec<i64>,
     /// Positions that the scenarios leave out.
     pub left_out: u64,
-    /// What was corrected below the scope at this grid point.
-    pub corrections: Corrections,
 }
 
 /// What the valuer says.
@@ -134,6 +132,9 @@ pub enum Valued {
     CorrectedPosition(Position, Corrections),
     /// What was corrected below a scope.
     CorrectedScope(Id, Corrections),
+    /// What of that can have changed its scenario P&L: not its cash. Said whether or not this worker's part changed, so that a
+    /// scope's reasons do not depend on who has which account.
+    CorrectedExposure(Id, Corrections),
 }
 
 /// A position with what was said of it.
@@ -191,7 +192,7 @@ struct Dirty {
     cash: BTreeSet<Id>,
     rates: bool,
     scenarios: bool,
-    corrected: Vec<(CorrectedPart, Corrections)>,
+    corrected: BTreeMap<CorrectedPart, Corrections>,
 }
 
 impl Valuer {
@@ -248,21 +249,19 @@ impl Valuer {
         for account in &dirty.cash {
             self.value_cash(account, said);
         }
-        let corrected = self.pass_on(dirty.corrected, as_of, said);
+        self.pass_on(dirty.corrected, as_of, said);
         for scope in scopes {
             if let Some(vector) = self.vectors.get(&scope) {
                 let (pnl, left_out) = (vector.pnl.clone(), vector.left_out);
-                let corrections = corrected.get(&scope).cloned().unwrap_or_default();
-                said.push(Valued::Vector(ScopeVector { scope, worker: self.worker, pnl, left_out, corrections }));
+                said.push(Valued::Vector(ScopeVector { scope, worker: self.worker, pnl, left_out }));
             }
         }
-        said.extend(corrected.into_iter().map(|(scope, corrections)| Valued::CorrectedScope(scope, corrections)));
     }
 
-    /// Says of the positions that became what they are now why, and answers what was corrected below each scope.
-    fn pass_on(&self, corrected: Vec<(CorrectedPart, Corrections)>, as_of: u64, said: &mut Vec<Valued>) -> BTreeMap<Id, Corrections> {
+    /// Says why: of the positions that became what they are now, and of what was corrected below each scope.
+    fn pass_on(&self, corrected: BTreeMap<CorrectedPart, Corrections>, as_of: u64, said: &mut Vec<Valued>) {
         let now = EventTime::from_effective(as_of);
-        let mut scopes = BTreeMap::<Id, Corrections>::new();
+        let (mut scopes, mut exposures) = (BTreeMap::<Id, Corrections>::new(), BTreeMap::<Id, Corrections>::new());
         for (what, corrections) in corrected {
             let (accounts, symbol): (Vec<&Id>, _) = match &what {
                 CorrectedPart::Mark(symbol) => (self.holders.get(symbol).into_iter().flatten().collect(), Some(symbol)),
@@ -275,11 +274,15 @@ impl Valuer {
                 said.extend(row.filter(|row| row.ts == now).map(|row| Valued::CorrectedPosition(row, corrections.clone())));
                 let Some((currency, book)) = &account.terms else { continue };
                 for (scope, _) in scopes_of(account_id, currency, book.as_deref(), &self.base_currency) {
+                    if symbol.is_some() {
+                        exposures.entry(scope.clone()).or_default().extend(corrections.clone());
+                    }
                     scopes.entry(scope).or_default().extend(corrections.clone());
                 }
             }
         }
-        scopes
+        said.extend(scopes.into_iter().map(|(scope, corrections)| Valued::CorrectedScope(scope, corrections)));
+        said.extend(exposures.into_iter().map(|(scope, corrections)| Valued::CorrectedExposure(scope, corrections)));
     }
 
     fn learn(&mut self, known: Known, dirty: &mut Dirty) {
@@ -310,7 +313,7 @@ impl Valuer {
                 self.accounts.entry(account_id.clone()).or_default().cash.insert(currency, posted);
                 dirty.cash.insert(account_id);
             }
-            Known::Corrected(what, corrections) => dirty.corrected.push((what, corrections)),
+            Known::Corrected(what, corrections) => dirty.corrected.entry(what).or_default().extend(corrections),
             Known::Holding(Holding { account_id, symbol, sums }) => {
                 let account = self.accounts.entry(account_id.clone()).or_default();
                 account.holdings.entry(symbol.clone()).or_default().sums = sums;

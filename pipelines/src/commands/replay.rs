@@ -17,8 +17,8 @@ use headwater_schemas::tables::Remap;
 use headwater_schemas::{EventTime, Topic};
 use headwater_sql::{Catalog, Difference, compare};
 
-use crate::config::Config;
-use crate::decisive::changed;
+use crate::config::{Config, nanos};
+use crate::decisive::{Decisive, changed};
 use crate::location::Location;
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
@@ -85,8 +85,11 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         bail!("--out {} holds commits already: a replay begins in an empty directory", arguments.out.display());
     }
     let config = Config::load(arguments.config.as_deref())?;
+    if let Some(data) = &arguments.against {
+        say_configuration(data, &config, out)?;
+    }
     let replay = match &arguments.against {
-        Some(data) => repeat(data, arguments.ignore_remap)?,
+        Some(data) => repeat(data, &config, arguments.ignore_remap)?,
         None => part(&arguments.from, arguments.to),
     };
     run(Run {
@@ -107,7 +110,6 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
     let Some(data) = &arguments.against else { return Ok(()) };
     let (old, new) = (Catalog::open(data, None)?, Catalog::open(&arguments.out, None)?);
     let differences = compare(&old, &new, arguments.show)?;
-    say_configuration(data, &arguments.out, out)?;
     say(data, &arguments.out, &differences, out)?;
     if !differences.is_empty() {
         bail!("{} tables differ from those of {}", differences.len(), data.display());
@@ -115,14 +117,11 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
     Ok(())
 }
 
-/// What was configured otherwise at the end of the run that was repeated.
-fn say_configuration(data: &Path, again: &Path, out: &mut impl Write) -> anyhow::Result<()> {
-    let of = |data: &Path| -> anyhow::Result<String> {
-        let chain = Chain::open(data, None)?;
-        let Some(last) = chain.commits().last() else { return Ok("{}".to_owned()) };
-        Ok(configuration::read(data, &last.configuration, last.commit_id)?)
-    };
-    for change in changed(&of(data)?, &of(again)?)? {
+/// What was configured otherwise at the end of the run that is repeated.
+fn say_configuration(data: &Path, config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let chain = Chain::open(data, None)?;
+    let Some(last) = chain.commits().last() else { return Ok(()) };
+    for change in changed(&configuration::read(data, &last.configuration, last.commit_id)?, &Decisive::of(config)?.text)? {
         writeln!(out, "configured otherwise: {change}")?;
     }
     Ok(())
@@ -155,21 +154,25 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
 }
 
 /// What a replay of a whole run follows: it reads what the run had read, closes commits where it did, and ends where it did.
-fn repeat(data: &Path, ignore_remap: bool) -> anyhow::Result<Replay> {
+/// With another clock, where both can.
+fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Replay> {
     let chain = Chain::open_whole(data)?;
     let last = chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
     let mut partitions = BTreeMap::<_, Repeated>::new();
     for commit in chain.commits() {
         for partition in &commit.partitions {
             let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
-            let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since: commit.end_tick });
+            let since = if commit.commit_id == 1 { 0 } else { commit.end_tick.saturating_mul(commit.tick_interval) };
+            let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
             known.end = partition.offset;
         }
     }
     let remap = if ignore_remap { BTreeMap::new() } else { remap(&chain)? };
     let end_of_time = last.end_tick.saturating_mul(last.tick_interval).saturating_sub(1);
     let script = Script { remap, partitions: Some(partitions), end_of_time, ..Script::default() };
-    let closing_ticks = chain.commits().iter().map(|commit| commit.end_tick).collect();
+    let (tick, grid) = (nanos(config.time.tick_interval).max(1), nanos(config.valuation.interval).max(1));
+    let ends = chain.commits().iter().map(|commit| commit.end_tick.saturating_mul(commit.tick_interval));
+    let closing_ticks = ends.filter(|end| end.is_multiple_of(grid)).map(|end| end / tick).collect();
     Ok(Replay { script: Arc::new(script), positions: Positions::new(), closing_ticks: Some(Arc::new(closing_ticks)) })
 }
 

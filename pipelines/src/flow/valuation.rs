@@ -5,8 +5,8 @@ use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold, ro
 use headwater_operators::positions::Holding;
 use headwater_operators::valuation::grid::{grid_time, on_grid};
 use headwater_operators::valuation::{
-    Contribution, CorrectedPart, Drawdowns, Known, Mark, PortfolioRow, RiskOutput, ScopeEvent, ScopeValue, ScopeVector, Valued, Valuer,
-    portfolios, risk,
+    Contribution, CorrectedPart, Drawdowns, Known, Mark, PortfolioRow, RiskEvent, RiskOutput, ScopeEvent, ScopeValue, ScopeVector, Valued,
+    Valuer, portfolios, risk,
 };
 use headwater_schemas::tables::{Balance, Position, Risk};
 use headwater_schemas::{Id, Placed};
@@ -60,7 +60,7 @@ pub(super) fn valuation<'scope>(
         valuer.advance(grid_time(tick, tick_interval), changes, &mut valued);
         said.extend(valued.into_iter().map(|valued| (valued, tick)));
     });
-    let Split { positions, contributions, vectors, corrected_positions, corrected_scopes } = split(valued);
+    let Split { positions, contributions, vectors, corrected_positions, corrected_scopes, corrected_exposures } = split(valued);
     sinks.table_with_reasons("commit positions", positions.clone().as_collection(), corrected_positions.clone());
 
     // Sums and ratios of accounts and books.
@@ -71,8 +71,10 @@ pub(super) fn valuation<'scope>(
     // What could be lost.
     let share = settings.share(scope);
     let before = settings.remembered.risk.iter().filter(|row| share.is_mine(route(&row.scope))).cloned().collect();
+    let vectors = vectors.concat(vectors_before).map(|(vector, tick, diff)| (RiskEvent::Vector(vector), tick, diff));
+    let corrected = corrected_exposures.map(|(scope, tick, corrections)| (RiskEvent::Corrected(scope, corrections), tick, 1));
     let RiskOutput { rows: risk, corrected: corrected_risk } =
-        risk(vectors.concat(vectors_before), settings.risk.clone(), tick_interval, before);
+        risk(vectors.concat(corrected), settings.risk.clone(), tick_interval, before);
     sinks.table_with_reasons("commit risk", risk.clone().as_collection(), corrected_risk.clone());
 
     // And what must not be exceeded.
@@ -133,9 +135,10 @@ fn go_on<'scope>(
     for said in valuer.restore(known, rows) {
         match said {
             Valued::Contribution(part, diff) => contributions.push((part, 0, diff)),
-            // At the beginning of this run: if risk is estimated otherwise now, that is news.
-            Valued::Vector(vector) => vectors.push((vector, settings.source.start_tick, 1)),
-            Valued::Position(..) | Valued::CorrectedPosition(..) | Valued::CorrectedScope(..) => {}
+            // At the beginning of this run: if risk is estimated otherwise now, that is news. No change of its own, so that it comes
+            // before those of that tick.
+            Valued::Vector(vector) => vectors.push((vector, settings.source.start_tick, 0)),
+            Valued::Position(..) | Valued::CorrectedPosition(..) | Valued::CorrectedScope(..) | Valued::CorrectedExposure(..) => {}
         }
     }
     (contributions.to_stream(scope), vectors.to_stream(scope))
@@ -166,18 +169,20 @@ struct Split<'scope> {
     vectors: Grid<'scope, ScopeVector>,
     corrected_positions: Corrected<'scope, Position>,
     corrected_scopes: Corrected<'scope, Id>,
+    corrected_exposures: Corrected<'scope, Id>,
 }
 
 fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
     let scope = valued.scope();
     let mut parts = valued
-        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(5, |said: (Valued, u64)| {
+        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(6, |said: (Valued, u64)| {
             let part = match &said.0 {
                 Valued::Position(..) => 0,
                 Valued::Contribution(..) => 1,
                 Valued::Vector(_) => 2,
                 Valued::CorrectedPosition(..) => 3,
                 Valued::CorrectedScope(..) => 4,
+                Valued::CorrectedExposure(..) => 5,
             };
             (part, said)
         })
@@ -203,5 +208,9 @@ fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
         Valued::CorrectedScope(scope, corrections) => Some((scope, tick, corrections)),
         _ => None,
     });
-    Split { positions, contributions, vectors, corrected_positions, corrected_scopes }
+    let corrected_exposures = next().flat_map(|(valued, tick)| match valued {
+        Valued::CorrectedExposure(scope, corrections) => Some((scope, tick, corrections)),
+        _ => None,
+    });
+    Split { positions, contributions, vectors, corrected_positions, corrected_scopes, corrected_exposures }
 }

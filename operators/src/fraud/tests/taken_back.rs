@@ -77,6 +77,53 @@ fn what_is_not_known_or_was_taken_back_before_changes_nothing() {
     assert_eq!(once.final_rows(), again.final_rows());
 }
 
+#[test]
+fn what_is_older_than_the_horizon_is_not_decided_again() {
+    // A day of horizon, a day of window: two days later the first one is forgotten, and with it a part of what the third one saw.
+    let pack =
+        pack("[[feature]]\nname = \"f\"\naggregate = \"count\"\nwindow = \"1d\"\n[[rule]]\nname = \"r\"\nwhen = \"f > 2\"\npoints = 10\n");
+    let transactions = [("t1", 0), ("t2", HOUR), ("t3", 2 * HOUR), ("back", 2 * DAY + HOUR / 2)];
+    let mut steps = arriving(transactions.map(|(id, behind)| here(id, NOON + behind, "1")));
+    let step = taken_back(&steps[3], "a", "t2", "back");
+    steps.push(step);
+    let said = run(Fraud::new(pack), customer(AT_HOME).into_iter().chain(steps).collect());
+    assert_eq!(told(&said, "t2").0, DecisionState::Withdrawn);
+    assert_eq!(told(&said, "t3"), (DecisionState::Made, 10.0, vec!["r 10: f=3 t1 t2 t3".to_owned()]));
+}
+
+#[test]
+fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
+    use crate::keyed_fold::Fold;
+
+    let mut fold = Fold::new(banking());
+    let mut rows = Vec::new();
+    // Two days and a nanosecond later a transaction is let go.
+    let transactions = [here("t1", NOON, "1"), here("back", NOON + 2 * DAY + 1, "1")];
+    let steps = arriving(transactions);
+    let take_back = taken_back(&steps[1], "a", "t1", "back");
+    for (step, settles) in steps.into_iter().zip([true, false]).chain([(take_back, false)]) {
+        let Happening::Event(event) = step.event else { continue };
+        fold.apply(Placed { place: step.place, event });
+        rows.extend(settles.then(|| fold.settle(None).collect::<Vec<_>>()).into_iter().flatten());
+    }
+    assert_eq!(fold.next_timer(), Some((NOON + 2 * DAY + 1).unsigned_abs()));
+    fold.fire();
+    rows.extend(fold.settle(None));
+    let mut counts = std::collections::BTreeMap::<FraudRow, isize>::new();
+    rows.into_iter().for_each(|(row, diff)| *counts.entry(row).or_default() += diff);
+    assert!(counts.values().all(|count| (0..=1).contains(count)), "{counts:?}");
+    let left: Vec<_> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .filter_map(|(row, _)| match row {
+            FraudRow::Decision(row) => Some(format!("decision {} {}", row.subject_id, row.state)),
+            FraudRow::Event(row) => Some(format!("event {}", row.transaction_id)),
+            FraudRow::Alert(_) => None,
+        })
+        .collect();
+    assert_eq!(left, ["decision back made", "decision t1 withdrawn", "event back"]);
+}
+
 type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);
 
 /// Whenever something is taken back: what is left is decided as a batch decides it that never saw the others.

@@ -6,7 +6,7 @@
 pub mod historical;
 pub mod parametric;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_schemas::tables::{Risk, RiskMethod};
 use headwater_schemas::{Corrections, Decimal, EventTime, Id, Money, Statistic};
@@ -116,14 +116,20 @@ impl Risks {
         Self { settings, scopes }
     }
 
-    /// Takes in vectors at a grid point (nanoseconds), and says the rows that change.
-    fn advance(&mut self, as_of: u64, vectors: impl Iterator<Item = ScopeVector>, said: &mut Vec<(Risk, isize, Corrections)>) {
-        let mut changed = BTreeMap::<Id, Corrections>::new();
-        for vector in vectors {
-            changed.entry(vector.scope.clone()).or_default().extend(vector.corrections);
-            self.scopes.entry(vector.scope).or_default().parts.insert(vector.worker, (vector.pnl, vector.left_out));
+    /// Takes in what is said at a grid point (nanoseconds), and says the rows that change.
+    fn advance(&mut self, as_of: u64, events: impl Iterator<Item = RiskEvent>, said: &mut Vec<(Risk, isize, Corrections)>) {
+        let (mut changed, mut corrected) = (BTreeSet::new(), BTreeMap::<Id, Corrections>::new());
+        for event in events {
+            match event {
+                RiskEvent::Vector(vector) => {
+                    changed.insert(vector.scope.clone());
+                    self.scopes.entry(vector.scope).or_default().parts.insert(vector.worker, (vector.pnl, vector.left_out));
+                }
+                RiskEvent::Corrected(scope, corrections) => corrected.entry(scope).or_default().extend(corrections),
+            }
         }
-        for (name, corrections) in changed {
+        for name in changed {
+            let corrections = corrected.remove(&name).unwrap_or_default();
             let Some(scope) = self.scopes.get_mut(&name) else { continue };
             let rows = rows(&name, scope.total(), &self.settings, as_of);
             let same =
@@ -133,6 +139,24 @@ impl Risks {
                 said.extend(rows.iter().cloned().map(|row| (row, 1, corrections.clone())));
                 scope.said = rows;
             }
+        }
+    }
+}
+
+/// What happens to a scope's risk at a grid point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RiskEvent {
+    /// A worker's part of its P&L.
+    Vector(ScopeVector),
+    /// What was corrected below it.
+    Corrected(Id, Corrections),
+}
+
+impl RiskEvent {
+    const fn scope(&self) -> &Id {
+        match self {
+            Self::Vector(vector) => &vector.scope,
+            Self::Corrected(scope, _) => scope,
         }
     }
 }
@@ -147,16 +171,16 @@ pub struct RiskOutput<'scope> {
 
 /// Risk from the workers' vectors. `before` are the rows of a restart, of any worker.
 pub fn risk<'scope>(
-    vectors: StreamVec<'scope, u64, GridChange<ScopeVector>>,
+    events: StreamVec<'scope, u64, GridChange<RiskEvent>>,
     settings: RiskSettings,
     tick_interval: u64,
     before: Vec<Risk>,
 ) -> RiskOutput<'scope> {
-    let exchange = Exchange::new(|(vector, _, _): &GridChange<ScopeVector>| route(&vector.scope));
+    let exchange = Exchange::new(|(event, _, _): &GridChange<RiskEvent>| route(event.scope()));
     let mut risks = Risks::restored(settings, before);
     let mut said = Vec::new();
-    let said_of_risk = on_grid(vectors, exchange, "risk", move |tick, changes, results| {
-        risks.advance(grid_time(tick, tick_interval), changes.into_iter().map(|(vector, _)| vector), &mut said);
+    let said_of_risk = on_grid(events, exchange, "risk", move |tick, changes, results| {
+        risks.advance(grid_time(tick, tick_interval), changes.into_iter().map(|(event, _)| event), &mut said);
         results.extend(said.drain(..).map(|(row, diff, corrections)| ((row, tick, diff), corrections)));
     });
     let corrected = said_of_risk.clone().flat_map(|((row, tick, _), corrections): (GridChange<Risk>, Corrections)| {
@@ -203,8 +227,6 @@ fn money(millionths: i128) -> Money {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use headwater_schemas::tables::TableRow;
     use proptest::prelude::*;
 
@@ -212,7 +234,7 @@ mod tests {
 
     fn vector((worker, scope, factor): (usize, u8, i64)) -> ScopeVector {
         let pnl = (0..40).map(|scenario| (scenario * 7919 % 41 - 20) * factor).collect();
-        ScopeVector { scope: Id::derived(format!("account:{scope}")), worker, pnl, left_out: 0, corrections: Corrections::new() }
+        ScopeVector { scope: Id::derived(format!("account:{scope}")), worker, pnl, left_out: 0 }
     }
 
     proptest! {
@@ -232,18 +254,18 @@ mod tests {
                     let rows = Risk::read_all(&Risk::batch(&rows).expect("a batch")).expect("rows");
                     let mut risks = Risks::restored(settings.clone(), rows);
                     let mut again = Vec::new();
-                    risks.advance(0, last.values().cloned(), &mut again);
+                    risks.advance(0, last.values().cloned().map(RiskEvent::Vector), &mut again);
                     prop_assert!(again.is_empty(), "{again:?}");
                     resumed = Some(risks);
                 }
                 last.insert((step.0, step.1), vector(step));
                 let (mut said, mut also) = (Vec::new(), Vec::new());
-                whole.advance(as_of, std::iter::once(vector(step)), &mut said);
+                whole.advance(as_of, std::iter::once(RiskEvent::Vector(vector(step))), &mut said);
                 for (row, diff, _) in &said {
                     if *diff > 0 { rows.insert(row.clone()) } else { rows.remove(row) };
                 }
                 if let Some(resumed) = &mut resumed {
-                    resumed.advance(as_of, std::iter::once(vector(step)), &mut also);
+                    resumed.advance(as_of, std::iter::once(RiskEvent::Vector(vector(step))), &mut also);
                     prop_assert_eq!(said, also);
                 }
             }
