@@ -86,7 +86,7 @@ pub struct Replay {
     pub closing_ticks: Option<Arc<Vec<u64>>>,
 }
 
-/// What what was remembered cannot be read with otherwise.
+/// What must stay as it was when a directory was begun: what is remembered there would mean something else.
 const UNCHANGEABLE: [&str; 3] = ["time.tick_interval", "valuation.interval", "valuation.base_currency"];
 
 /// How long a worker sleeps at most when it has nothing to do.

@@ -31,7 +31,7 @@
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
-//! A commit adds `commit_id` to every row and `change` to the rows of histories. `commits` itself is not written as
+//! A commit adds `commit_id` to every row, and `change`, `tick` and `reason` to the rows of histories. `commits` itself is not written as
 //! Parquet: the catalog reads it from the commit records.
 
 pub(crate) mod cell;
