@@ -121,11 +121,11 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &progress, &failure)?;
     let told = outbox.as_ref().map(Running::told);
     let eager = eager(&run, &resumed, told.clone(), &failure)?;
-    let mut settings = settings(&run, Beginning { decisive, partitions, resumed }, (told, eager), &counters, &metrics, &failure)?;
+    let mut settings =
+        settings(&run, Beginning { decisive, configuration, partitions, resumed }, (told, eager), &counters, &metrics, &failure)?;
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
-    settings.commit.configuration = configuration;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
@@ -259,6 +259,8 @@ struct Resumed {
 /// What a run begins with.
 struct Beginning {
     decisive: Decisive,
+    /// The name under which that is kept.
+    configuration: String,
     partitions: Partitions,
     resumed: Resumed,
 }
@@ -322,7 +324,7 @@ impl Failure {
 
 fn settings(
     run: &Run,
-    Beginning { decisive, partitions, resumed }: Beginning,
+    Beginning { decisive, configuration, partitions, resumed }: Beginning,
     (told, eager): (Option<Sender<Told>>, Option<EagerSettings>),
     counters: &Arc<SourceCounters>,
     metrics: &Arc<Metrics>,
@@ -361,7 +363,7 @@ fn settings(
         commit: CommitSettings {
             data: run.data.clone(),
             before: resumed.before,
-            configuration: String::new(),
+            configuration,
             existing: Existing::default(),
             upkeep: config.upkeep.settings(horizons.longest()),
             discards: run.discards,

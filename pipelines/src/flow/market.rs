@@ -1,6 +1,6 @@
 //! What the valuer knows of accounts and of the market: terms, rates, closes and marks.
 
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold};
 use headwater_operators::latest::Upsert;
 use headwater_operators::valuation::{CorrectedPart, Known, MarkRow, MarketEvent, Marks};
 use headwater_schemas::events::{AccountEvent, Event};
@@ -13,7 +13,6 @@ use timely::dataflow::operators::vec::Map;
 
 use super::latest::{latest_of, on_grid_latest};
 use super::sinks::Sinks;
-use super::valuation::known_corrected;
 use super::{Events, FlowSettings, Grid, Topics};
 
 /// The currency and book of each account, at the worker that has its positions.
@@ -112,6 +111,14 @@ pub(super) fn market_data<'scope>(
         MarkRow::Prices(_) => None,
     });
     scope.concatenate([instruments, rates, closes, marks, corrected])
+}
+
+/// What was corrected, as the valuer is to know it.
+pub(super) fn known_corrected<'scope, R: Clone + 'static>(
+    corrected: Corrected<'scope, R>,
+    part: impl Fn(R) -> Option<CorrectedPart> + 'static,
+) -> Grid<'scope, Known> {
+    corrected.flat_map(move |(row, tick, corrections)| Some((Known::Corrected(part(row)?, corrections), tick, 1)))
 }
 
 pub(super) fn instrument_known(InstrumentTerms { symbol, currency, multiplier, .. }: InstrumentTerms) -> Known {

@@ -20,7 +20,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use super::grid::{corrected_at, now};
 use super::limits::{Figures, limits};
-use super::market::{account_known, account_terms, close_known, instrument_known, market_data, rate_known};
+use super::market::{account_known, account_terms, close_known, instrument_known, known_corrected, market_data, rate_known};
 use super::sinks::Sinks;
 use super::{Events, FlowSettings, Grid, Topics};
 
@@ -152,14 +152,6 @@ fn cash_known(row: Balance) -> Option<Known> {
 
 fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
     balances.inner.flat_map(|(row, tick, diff)| Some((cash_known(row)?, tick, diff)))
-}
-
-/// What was corrected, as the valuer is to know it.
-pub(super) fn known_corrected<'scope, R: Clone + 'static>(
-    corrected: Corrected<'scope, R>,
-    part: impl Fn(R) -> Option<CorrectedPart> + 'static,
-) -> Grid<'scope, Known> {
-    corrected.flat_map(move |(row, tick, corrections)| Some((Known::Corrected(part(row)?, corrections), tick, 1)))
 }
 
 /// What the valuer says, apart.
