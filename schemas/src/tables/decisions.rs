@@ -22,7 +22,7 @@ pub struct Reason {
 
 table! {
     /// What a ruleset decided about an event.
-    State Decision = "decisions" by (decision_id) {
+    State Decision = "decisions" by (decision_id) published by subject_id {
         /// `<ruleset>:<subject type>:<subject>`.
         decision_id: Id,
         /// Whether it still stands as it was made.
@@ -48,7 +48,7 @@ table! {
 
 table! {
     /// Something that somebody should look at.
-    State Alert = "alerts" by (alert_id) {
+    State Alert = "alerts" by (alert_id) published by subject {
         /// Follows from the rule, the subject and the event that raised it.
         alert_id: Id,
         /// The family.

@@ -34,7 +34,9 @@
 //! A commit adds `commit_id` to every row, and `change`, `tick` and `reason` to the rows of histories. `commits` itself is not written as
 //! Parquet: the catalog reads it from the commit records.
 
+mod catalog;
 pub(crate) mod cell;
+mod change;
 mod decisions;
 mod fraud;
 mod ledger;
@@ -42,19 +44,16 @@ mod market;
 mod positions;
 mod risk;
 mod row;
+mod set;
 mod system;
 mod trading;
 mod words;
 
+pub use catalog::*;
 pub use cell::{Cell, CellError};
-pub use decisions::{Alert, Decision, Reason};
-pub use fraud::ScoredEvent;
-pub use ledger::{Balance, LedgerEntry, PostedTransaction};
-pub use market::{AccountTerms, ClosingPrice, InstrumentTerms, LastPrice, LastRate, ReferenceRecord};
-pub use positions::{DrawdownState, HeldTrade, HoldingState, Portfolio, Position};
-pub use risk::{LimitAlertState, Risk};
+pub use change::{Change, Moment, TableWriter};
+pub use decisions::Reason;
 pub(crate) use row::table;
-pub use row::{TableKind, TableRow, TableSpec};
-pub use system::{Admitted, Audit, DeadLetter, Remap};
-pub use trading::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
+pub use row::{Declaration, TableKind, TableRow, TableSpec};
+pub use set::{TableReader, TableRegistry, TableSet};
 pub use words::*;

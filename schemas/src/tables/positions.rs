@@ -5,7 +5,7 @@ use crate::value::{EventTime, Factor, Id, Money, Price, Quantity, Statistic};
 
 table! {
     /// What an account holds of a symbol, valued on the event-time grid.
-    State Position = "positions" by (account_id, symbol) {
+    State Position = "positions" by (account_id, symbol) published by account_id {
         /// Whose.
         account_id: Id,
         /// Of what.

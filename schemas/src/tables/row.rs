@@ -21,15 +21,35 @@ pub enum TableKind {
     Checkpoint,
 }
 
-/// What is fixed about a table: its name, its kind and its key.
+/// The declaration of a table: all that is fixed about it, besides its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableSpec {
     /// The name in SQL and on disk.
     pub name: &'static str,
+    /// What a row is: the doc comment of its type.
+    pub about: &'static str,
     /// Facts or state.
     pub kind: TableKind,
-    /// The columns that name a row; also the order in which rows are written.
+    /// The columns that name a row.
     pub key: &'static [&'static str],
+    /// Of a table that is published as the topic of its name, the column that is the records' key.
+    pub published_by: Option<&'static str>,
+}
+
+/// A table of the catalog: its declaration and its columns.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// The declaration.
+    pub spec: TableSpec,
+    /// The columns, without those that a commit adds.
+    pub fields: Vec<Field>,
+}
+
+impl Declaration {
+    /// The declaration of a row type.
+    pub fn of<R: TableRow>() -> Self {
+        Self { spec: R::SPEC, fields: R::fields() }
+    }
 }
 
 /// A row of a table.
@@ -61,18 +81,20 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
 /// Declares a table: the row type, and from it schema, writer and reader. Key columns come first in the declaration,
 /// so that the derived order of rows is the order of their keys.
 macro_rules! table {
-    ($(#[$doc:meta])* $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) {
+    ($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published by $published:ident)? {
         $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
     }) => {
-        $(#[$doc])*
+        $(#[doc = $doc])+
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub struct $row { $($(#[$field_doc])* pub $field: $type),+ }
 
         impl $crate::tables::TableRow for $row {
             const SPEC: $crate::tables::TableSpec = $crate::tables::TableSpec {
                 name: $table,
+                about: concat!($($doc),+),
                 kind: $crate::tables::TableKind::$kind,
                 key: &[$(stringify!($key)),+],
+                published_by: $crate::tables::row::first(&[$(stringify!($published))?]),
             };
 
             fn fields() -> Vec<arrow::datatypes::Field> {
@@ -115,3 +137,11 @@ macro_rules! table {
     };
 }
 pub(crate) use table;
+
+/// The first of at most one.
+pub(crate) const fn first(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        [] => None,
+        [first, ..] => Some(first),
+    }
+}

@@ -7,7 +7,7 @@ use crate::value::{Digest, EventTime, Text};
 
 table! {
     /// A record that was not taken, whole, with the reason.
-    Append DeadLetter = "dead_letters" by (topic, partition, offset, code) {
+    Append DeadLetter = "dead_letters" by (topic, partition, offset, code) published by topic {
         /// The topic's name, as the pipeline knows it (without prefix).
         topic: Text,
         /// The partition.

@@ -6,7 +6,7 @@ use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
 
 table! {
     /// One side of one match.
-    Append Execution = "executions" by (execution_id) {
+    Append Execution = "executions" by (execution_id) published by symbol {
         /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events.
         execution_id: Id,
         /// Both sides of a match share it: `<symbol>-<match's sequence>`.

@@ -1,0 +1,109 @@
+//! Changes of tables, on their way from the view that emits them to the commit that writes them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::TableRow;
+use crate::{Corrections, EventTime};
+
+/// When rows change, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The tick of the change.
+    pub tick: u64,
+    /// The time that rows show as their own, in nanoseconds since the epoch: of the last event, or the grid point.
+    pub time: u64,
+    /// What was corrected; nearly always nothing.
+    pub why: Corrections,
+}
+
+impl Moment {
+    /// A moment in the ordinary course of things.
+    pub const fn new(tick: u64, time: u64) -> Self {
+        Self { tick, time, why: Corrections::new() }
+    }
+
+    /// The time that rows show as their own.
+    pub fn event_time(&self) -> EventTime {
+        EventTime::from_effective(self.time)
+    }
+}
+
+/// A change of a table: what a key's row is from a tick on, or that it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change<R> {
+    /// The row; of a key that is gone, the row that it had.
+    pub row: R,
+    /// The tick from which on it counts.
+    pub tick: u64,
+    /// Whether the key has no row any more.
+    pub gone: bool,
+    /// What was corrected; nearly always nothing.
+    pub why: Corrections,
+}
+
+/// Collects the changes of one table on one worker. Clones share what is collected.
+///
+/// Of a state table or a checkpoint, a key changes at most once per tick: a view emits the key's row when the tick is over.
+///
+/// ```
+/// use headwater_schemas::tables::{Moment, Remap, TableWriter};
+///
+/// let remap = TableWriter::<Remap>::default();
+/// let row = Remap { tick: 7, topic: "orders".into(), partition: 0, offset: 40, clock: 70, ts: headwater_schemas::EventTime::from_nanos(70) };
+/// remap.insert(&Moment::new(7, 70), row);
+/// assert_eq!(remap.take_below(7), []);
+/// assert_eq!(remap.take_below(8).len(), 1);
+/// ```
+#[derive(Debug)]
+pub struct TableWriter<R> {
+    changes: Rc<RefCell<Vec<Change<R>>>>,
+}
+
+impl<R> Clone for TableWriter<R> {
+    fn clone(&self) -> Self {
+        Self { changes: Rc::clone(&self.changes) }
+    }
+}
+
+impl<R> Default for TableWriter<R> {
+    fn default() -> Self {
+        Self { changes: Rc::default() }
+    }
+}
+
+impl<R: TableRow> TableWriter<R> {
+    /// The key's row is this from now on; of an append table, a row more.
+    pub fn insert(&self, at: &Moment, row: R) {
+        self.push(Change { row, tick: at.tick, gone: false, why: at.why.clone() });
+    }
+
+    /// The key has no row any more. `row` is the one that it had.
+    pub fn retract(&self, at: &Moment, row: R) {
+        self.push(Change { row, tick: at.tick, gone: true, why: at.why.clone() });
+    }
+
+    /// The key's row was `old` and is `new`; nothing if it stays as it was.
+    pub fn replace(&self, at: &Moment, old: Option<R>, new: Option<R>) {
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => {}
+            (_, Some(new)) => self.insert(at, new),
+            (Some(old), None) => self.retract(at, old),
+            (None, None) => {}
+        }
+    }
+
+    /// Adds a change.
+    pub fn push(&self, change: Change<R>) {
+        self.changes.borrow_mut().push(change);
+    }
+
+    /// Takes out the changes of ticks below `end_tick`, in the order in which they came.
+    pub fn take_below(&self, end_tick: u64) -> Vec<Change<R>> {
+        let mut changes = self.changes.borrow_mut();
+        if changes.iter().all(|change| change.tick < end_tick) {
+            return std::mem::take(&mut *changes);
+        }
+        changes.extract_if(.., |change| change.tick < end_tick).collect()
+    }
+}
