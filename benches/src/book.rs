@@ -6,7 +6,7 @@ use std::hint::black_box;
 use clap::Args;
 use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
-use headwater_operators::matching::{Book, Cancellation, Command, Matching, NewOrder, Reports};
+use headwater_operators::matching::{Book, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::{EventTime, Id, Place, Placed, Price, Quantity, Topic};
 use rustc_hash::FxHashMap;
@@ -67,13 +67,15 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     say("book", result.ours, result.other, result.ratio());
 
     let through_view = || {
-        let mut fold = Fold::new(Matching::default());
+        let tables = BookTables::default();
+        let mut fold = Fold::new(Matching::default(), tables.clone(), 1);
         for (number, message) in messages.iter().enumerate() {
             let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, number as u64);
             fold.apply(Placed { place, event: message.clone() });
             if number % PER_TICK == PER_TICK - 1 {
-                black_box(fold.settle(None).count());
+                fold.emit(number as u64, 0);
                 black_box(fold.take_derived().count());
+                black_box(rows_of(&tables));
             }
         }
         Ok(())
@@ -81,6 +83,13 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     let result = compare(arguments.rounds, messages.len(), through_view, through_bare)?;
     say("view with rows", result.ours, result.other, result.ratio());
     Ok(())
+}
+
+/// Takes what a commit would write.
+fn rows_of(tables: &BookTables) -> usize {
+    let facts = tables.order_events.take_below(u64::MAX).len() + tables.executions.take_below(u64::MAX).len();
+    let states = tables.open_orders.take_below(u64::MAX).len() + tables.top_of_book.take_below(u64::MAX).len();
+    facts + states + tables.book_states.take_below(u64::MAX).len()
 }
 
 fn say(what: &str, ours: f64, other: f64, ratio: f64) {

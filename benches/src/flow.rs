@@ -1,5 +1,6 @@
 //! A log to the last commit.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +122,7 @@ fn read_and_decode(transport: &dyn Transport) -> anyhow::Result<(u64, ())> {
                 let mut count = |record: headwater_connectors::transport::RawRecord<'_>| {
                     let _ = std::hint::black_box(Event::decode(*topic, record.key, record.value));
                     records += 1;
+                    ControlFlow::Continue(())
                 };
                 if reader.read(slot, 4096, &mut count)? != ReadStatus::More {
                     break;

@@ -100,6 +100,7 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         abandoned: Arc::default(),
         tick_interval: 10_000_000,
         budget_bytes: 64 << 20,
+        grid_lead: 8,
         mode: Mode::Bounded,
         counters: Arc::clone(&counters),
         failure: Arc::new(move |error| {

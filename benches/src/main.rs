@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `decode` | a record's JSON to an event | `serde_json` into the same struct, nothing checked |
 //! | `book` | a command to an order book; the whole view with its rows | a book of two maps that keeps nothing else |
+//! | `var` | a grid point at which all prices changed, or one: portfolios, VaR and ES with their rows | each term rounded by itself, and a sort |
 //! | `ingest` | Kafka to placed events | a bare librdkafka consumer with `serde_json` |
 //! | `flow` | a log to the last commit: events a second and core, memory as it goes on | reading and decoding the same log |
 //! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading all again |
@@ -20,6 +21,7 @@ mod ingest;
 mod latency;
 mod measure;
 mod process;
+mod var;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +42,8 @@ enum Bench {
     Decode(decode::DecodeArguments),
     /// Commands to an order book.
     Book(book::BookArguments),
+    /// Prices that change, to the VaR of each account and of the firm.
+    Var(var::VarArguments),
     /// Kafka to events; starts a broker.
     Ingest(ingest::IngestArguments),
     /// A log to the last commit.
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
     match CommandLine::parse().bench {
         Bench::Decode(arguments) => decode::decode(&arguments),
         Bench::Book(arguments) => book::book(&arguments),
+        Bench::Var(arguments) => var::var(&arguments),
         Bench::Ingest(arguments) => ingest::ingest(&arguments),
         Bench::Flow(arguments) => flow::flow(&arguments),
         Bench::Commits(arguments) => commits::commits(&arguments),

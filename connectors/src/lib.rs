@@ -34,7 +34,9 @@
 //! - **Clock**: the time of a partition. **Effective time**: the clock once a record was read; its place in the order.
 //! - **Tick**: effective time over the tick interval: the granularity of the frontier. Results do not depend on it.
 //! - **Frontier**: the first tick that may still come. What is below it is complete.
-//! - **Stride**: records of a partition (1024 unless configured otherwise), read and sent at once; the step of clocks and capabilities.
+//! - **Stride**: records of a partition (at most 1024 unless configured otherwise), read and sent at once; the step of clocks and
+//!   capabilities. It ends earlier with the record after which the partition has to pause.
+//! - **Pause**: a partition is not read while too much of it, or of all partitions, is ahead of the frontier of all results.
 //! - **Remap**: the record of what the wall clock decided: which clock a record got that its topic alone does not tell.
 //! - **Dead letter**: a record that was not taken, whole, with a stable code and how to mend it.
 //! - **Commit**: everything below a tick, of all tables, at once. It closes at a grid point of valuations, so that none is open.

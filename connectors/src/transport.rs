@@ -5,6 +5,7 @@
 //! transport. Delivery: a reader hands out every record from the offset it was given, in order, each once.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// A record as a transport carries it. Borrowed: what is kept is copied by the caller.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ pub struct PartitionState {
 /// How a read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadStatus {
-    /// The limit was reached; there may be more.
+    /// The limit was reached, or the sink broke; there may be more.
     More,
     /// Nothing further has arrived yet, but the partition's end was not confirmed either (a broker is away or slow).
     Waiting,
@@ -108,8 +109,14 @@ pub trait Reader {
     /// Begins to read a partition at an offset; the answer names the partition in the other calls.
     fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError>;
 
-    /// Hands out up to `max_records` records, without waiting.
-    fn read(&mut self, slot: usize, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError>;
+    /// Hands out up to `max_records` records, without waiting. A sink that breaks gets no further record of this call: the next
+    /// call hands out the record after the one that it broke at.
+    fn read(
+        &mut self,
+        slot: usize,
+        max_records: usize,
+        sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadStatus, TransportError>;
 
     /// The offset behind the partition's last record, as last heard; `None` before anything was heard.
     fn high_watermark(&self, slot: usize) -> Option<u64>;

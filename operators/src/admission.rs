@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_schemas::events::{ErrorCode, Event};
-use headwater_schemas::tables::{Admitted, DeadLetter};
-use headwater_schemas::{EventTime, Place, Placed, Text, Topic};
+use headwater_schemas::tables::{Admitted, DeadLetter, Moment, TableWriter};
+use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, View};
 
 /// The view that lets each event through once.
 #[derive(Clone, Debug)]
@@ -35,8 +35,9 @@ pub struct Admission {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     known: Option<Known>,
-    /// Whether its row was said, and the row that is to be taken back.
-    said: bool,
+    /// Whether its row was emitted.
+    emitted: bool,
+    /// The row that is to be retracted.
     gone: Option<Known>,
 }
 
@@ -49,9 +50,10 @@ struct Known {
 }
 
 fn row(identity: u128, known: Known) -> Admitted {
-    let hex = |digest: u128| Text::from(format!("{digest:032x}"));
+    let digest = |digest: u128| Digest(digest.to_be_bytes());
     let Known { body, since, until } = known;
-    Admitted { identity: hex(identity), body: hex(body), until: until.map(EventTime::from_effective), ts: EventTime::from_effective(since) }
+    let (until, ts) = (until.map(EventTime::from_effective), EventTime::from_effective(since));
+    Admitted { identity: digest(identity), body: digest(body), until, ts }
 }
 
 impl Admission {
@@ -88,8 +90,10 @@ impl View for Admission {
     type Broadcast = ();
     type Context = ();
     type State = Seen;
-    type Row = Admitted;
+    type Timer = ();
+    type Tables = TableWriter<Admitted>;
     type Derived = Event;
+    type Update = ();
 
     fn key(&self, event: &Event) -> u128 {
         identity_digest(event)
@@ -101,7 +105,7 @@ impl View for Admission {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &u128, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<Self>) {
+    fn apply(&self, (): &(), _: &u128, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let horizon = self.horizon_of(event.topic());
         let behind = event.ts().map_or(0, |ts| i128::from(place.time) - i128::from(ts.nanos()));
@@ -117,8 +121,8 @@ impl View for Admission {
         match seen.known {
             None => {
                 let until = horizon.map(|horizon| place.time.saturating_add(horizon));
-                *seen = Seen { known: Some(Known { body, since: place.time, until }), said: false, gone: seen.gone };
-                until.into_iter().for_each(|until| out.set_timer(until));
+                *seen = Seen { known: Some(Known { body, since: place.time, until }), emitted: false, gone: seen.gone };
+                until.into_iter().for_each(|until| out.set_timer(until, ()));
                 out.derive(event);
             }
             Some(known) if known.body == body => {
@@ -134,53 +138,46 @@ impl View for Admission {
         }
     }
 
-    fn timer(&self, (): &(), _: &u128, seen: &mut Seen, place: Place, _: &mut Outbox<Self>) {
-        if self.timer_of(seen).is_some_and(|until| until <= place.time) {
-            *seen = Seen { gone: seen.known.filter(|_| seen.said), ..Seen::default() };
+    fn timer(&self, (): &(), _: &u128, seen: &mut Seen, (): (), place: Place, _: &mut Outbox<'_, Self>) {
+        if seen.known.and_then(|known| known.until).is_some_and(|until| until <= place.time) {
+            *seen = Seen { gone: seen.known.filter(|_| seen.emitted).or(seen.gone), ..Seen::default() };
         }
     }
 
-    fn settle(&self, (): &(), identity: &u128, seen: &mut Seen, _: u64, rows: &mut Changes<Admitted>) {
-        seen.gone.take().into_iter().for_each(|known| rows.retract(row(*identity, known)));
-        if let Some(known) = seen.known.filter(|_| !seen.said) {
-            rows.insert(row(*identity, known));
-            seen.said = true;
+    fn emit(&self, (): &(), identity: &u128, seen: &mut Seen, at: &Moment, table: &TableWriter<Admitted>) {
+        let gone = seen.gone.take();
+        match seen.known.filter(|_| !seen.emitted) {
+            Some(known) => table.insert(at, row(*identity, known)),
+            None => gone.into_iter().for_each(|known| table.retract(at, row(*identity, known))),
         }
+        seen.emitted = seen.known.is_some();
     }
 
     fn is_forgettable(&self, seen: &Seen) -> bool {
         seen.known.is_none()
     }
-}
 
-impl Persistent for Admission {
-    type Saved = Vec<Admitted>;
-
-    fn save(&self, key: &u128, seen: &Seen, saved: &mut Vec<Admitted>) {
-        saved.extend(seen.known.map(|known| row(*key, known)));
-    }
-
-    fn load(&self, saved: Vec<Admitted>) -> Vec<(u128, Seen)> {
-        let digest = |text: &str| u128::from_str_radix(text, 16).ok();
-        let seen = |row: Admitted| {
-            let known = Known { body: digest(&row.body)?, since: row.ts.effective(), until: row.until.map(EventTime::effective) };
-            Some((digest(&row.identity)?, Seen { known: Some(known), said: true, gone: None }))
+    fn restore(&self, saved: &Arc<Vec<Admitted>>, is_mine: &dyn Fn(&u128) -> bool) -> Vec<(u128, Seen)> {
+        let digest = |digest: Digest<16>| u128::from_be_bytes(digest.0);
+        let seen = |row: &Admitted| {
+            let identity = digest(row.identity);
+            let known = Known { body: digest(row.body), since: row.ts.effective(), until: row.until.map(EventTime::effective) };
+            is_mine(&identity).then_some((identity, Seen { known: Some(known), emitted: true, gone: None }))
         };
-        saved.into_iter().filter_map(seen).collect()
+        saved.iter().filter_map(seen).collect()
     }
 
-    fn timer_of(&self, seen: &Seen) -> Option<u64> {
-        seen.known?.until
+    fn timers(&self, _: &u128, seen: &Seen) -> Vec<(u64, ())> {
+        seen.known.and_then(|known| known.until).map(|until| (until, ())).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::tables::TableRow;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
+    use crate::testing::{Emitted, Happening, Happenings, history_of, run, run_with_restart};
 
     const HORIZON: u64 = 1000;
 
@@ -204,9 +201,9 @@ mod tests {
         Placed { place: Place::of_record(time, Topic::Orders, 0, time), event: Happening::Event(event) }
     }
 
-    fn summary(said: &Said<Admission>) -> (Vec<u64>, Vec<String>) {
-        let admitted = said.derived.iter().map(|event| event.place.time).collect();
-        (admitted, said.dead_letters.iter().map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
+    fn summary(emitted: &Emitted<Admission>) -> (Vec<u64>, Vec<String>) {
+        let admitted = emitted.derived.iter().map(|event| event.place.time).collect();
+        (admitted, emitted.dead_letters.iter().map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
     }
 
     #[test]
@@ -221,8 +218,7 @@ mod tests {
             fill(2000, 2000, "f1", 12), // f1 was forgotten at 1001
         ];
         let view = admission();
-        let said = run(view.clone(), happenings);
-        let (admitted, refused) = summary(&said);
+        let (admitted, refused) = summary(&run(view.clone(), happenings));
         assert_eq!(admitted, [1, 2, 1501, 2000]);
         assert_eq!(refused, ["4 conflicting_duplicate", "1500 too_late"]);
         assert_eq!(view.duplicates.load(Ordering::Relaxed), 1);
@@ -250,10 +246,10 @@ mod tests {
                 time += step * 10 + 1;
                 fill(time, time, &format!("f{id}"), *quantity)
             }).collect();
-            let through = |rows: Vec<Admitted>| Admitted::read_all(&Admitted::batch(&rows).expect("a batch")).expect("rows");
             let whole = run(admission(), happenings.clone());
-            let cut = run_with_restart(admission(), happenings, cut, through);
+            let cut = run_with_restart(admission(), happenings, cut);
             prop_assert_eq!(summary(&whole), summary(&cut));
+            prop_assert_eq!(history_of(&whole.tables), history_of(&cut.tables));
         }
     }
 }

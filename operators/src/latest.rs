@@ -5,12 +5,13 @@
 
 use std::hash::Hash;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, ReferenceRecord, TableRow};
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
 use headwater_schemas::{Date, EventTime, Id, Placed, Text, Topic};
 use timely::ExchangeData;
 
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, Updates, View};
 
 /// A table's row that can be the latest of its key.
 pub trait Record: TableRow + ExchangeData {
@@ -121,16 +122,18 @@ impl<R> Clone for Latest<R> {
     }
 }
 
-/// The record as it was said, and as it is.
+/// The record as it was emitted, and as it is.
 #[derive(Debug)]
 pub struct Versions<R> {
-    said: Option<R>,
+    emitted: Option<R>,
     is: Option<R>,
+    /// The record that other operators know.
+    told: Option<R>,
 }
 
 impl<R> Default for Versions<R> {
     fn default() -> Self {
-        Self { said: None, is: None }
+        Self { emitted: None, is: None, told: None }
     }
 }
 
@@ -140,8 +143,12 @@ impl<R: Record> View for Latest<R> {
     type Broadcast = ();
     type Context = ();
     type State = Versions<R>;
-    type Row = R;
+    type Timer = ();
+    type Tables = TableWriter<R>;
     type Derived = ();
+    type Update = R;
+
+    const UPDATES: bool = true;
 
     fn key(&self, event: &Upsert<R>) -> R::Key {
         event.key()
@@ -149,7 +156,7 @@ impl<R: Record> View for Latest<R> {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<Self>) {
+    fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<'_, Self>) {
         match event.event {
             Upsert::Put(record) => state.is = Some(record),
             Upsert::Amend(_, amendment) => state.is.iter_mut().for_each(|record| record.amend(amendment.clone())),
@@ -157,25 +164,28 @@ impl<R: Record> View for Latest<R> {
         }
     }
 
-    fn settle(&self, (): &(), _: &R::Key, state: &mut Versions<R>, _: u64, rows: &mut Changes<R>) {
-        rows.replace(state.said.take(), state.is.clone());
-        state.said.clone_from(&state.is);
+    fn emit(&self, (): &(), _: &R::Key, state: &mut Versions<R>, at: &Moment, table: &TableWriter<R>) {
+        table.replace(at, state.emitted.take(), state.is.clone());
+        state.emitted.clone_from(&state.is);
+    }
+
+    fn update(&self, (): &(), _: &R::Key, state: &mut Versions<R>, at: &Moment, updates: &mut Updates<R>) {
+        if state.told != state.is {
+            state.is.iter().for_each(|record| updates.push(at, record.clone()));
+            state.told.clone_from(&state.is);
+        }
     }
 
     fn is_forgettable(&self, state: &Versions<R>) -> bool {
         state.is.is_none()
     }
-}
 
-impl<R: Record> Persistent for Latest<R> {
-    type Saved = Vec<R>;
-
-    fn save(&self, _: &R::Key, state: &Versions<R>, saved: &mut Vec<R>) {
-        saved.extend(state.is.clone());
-    }
-
-    fn load(&self, saved: Vec<R>) -> Vec<(R::Key, Versions<R>)> {
-        saved.into_iter().map(|record| (record.key(), Versions { said: Some(record.clone()), is: Some(record) })).collect()
+    fn restore(&self, saved: &Arc<Vec<R>>, is_mine: &dyn Fn(&R::Key) -> bool) -> Vec<(R::Key, Versions<R>)> {
+        let restored = |record: &R| {
+            let versions = Versions { emitted: Some(record.clone()), is: Some(record.clone()), told: Some(record.clone()) };
+            Some((record.key(), versions)).filter(|(key, _)| is_mine(key))
+        };
+        saved.iter().filter_map(restored).collect()
     }
 }
 
@@ -185,7 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{Happening, Happenings, run, run_with_restart};
+    use crate::testing::{Happening, Happenings, rows_of, run, run_with_restart};
 
     fn rates(steps: &[(u8, i64)]) -> Happenings<Latest<LastRate>> {
         let happening = |(time, (pair, rate)): (u64, &(u8, i64))| {
@@ -201,17 +211,18 @@ mod tests {
 
     #[test]
     fn the_latest_record_stands_until_it_is_deleted() {
-        let said = run(Latest::<LastRate>::new(), rates(&[(1, 2), (1, 3), (2, 4), (2, 0)]));
-        let rows: Vec<_> = said.final_rows().iter().map(|row| format!("{} {}", row.base, row.rate)).collect();
+        let emitted = run(Latest::<LastRate>::new(), rates(&[(1, 2), (1, 3), (2, 4), (2, 0)]));
+        let rows: Vec<_> = rows_of(&emitted.tables).iter().map(|row| format!("{} {}", row.base, row.rate)).collect();
         assert_eq!(rows, ["C1 3"]);
     }
 
     proptest! {
         #[test]
         fn a_restart_in_the_middle_changes_nothing(steps in proptest::collection::vec((0..4_u8, 0..5_i64), 1..40), cut in 0..40_usize) {
-            let through = |rows: Vec<LastRate>| LastRate::read_all(&LastRate::batch(&rows).expect("a batch")).expect("rows");
             let whole = run(Latest::new(), rates(&steps));
-            prop_assert_eq!(whole.rows, run_with_restart(Latest::new(), rates(&steps), cut, through).rows);
+            let cut = run_with_restart(Latest::new(), rates(&steps), cut);
+            prop_assert_eq!(&*whole.tables.changes(), &*cut.tables.changes());
+            prop_assert_eq!(whole.updates, cut.updates);
         }
     }
 }

@@ -1,38 +1,35 @@
 //! Operators: what becomes of placed events, from admission to alerts. No files, no brokers and no wall clock.
 //!
-//! An operator is one of three things, and each answers the same question: what do the rows become?
+//! An operator is one of two things, and each answers the same question: what do the rows become?
 //!
 //! - A **keyed fold** ([`keyed_fold`]), where the order of events decides: a book, an average cost, an alert that stands.
 //!   Events meet their key's state in the order of their places, once the frontier has passed them.
-//! - **Differential** ([`valuation::portfolios()`]), where sums decide and order does not. Changes of rows go in, changes
-//!   of sums come out; retractions repair everything below them.
-//! - **Dense** ([`valuation::on_grid`]), where a change touches much at once: all positions of a symbol, all scenarios of a
-//!   scope. It takes the changes of a grid point in one sorted batch and walks its own arrays.
+//! - **Dense** ([`valuation::dense`]), where a change touches much at once: all positions of a symbol, all sums and scenarios of
+//!   a scope. It takes the changes of a grid point in one batch and walks its own arrays.
 //!
-//! In all three, rows are a function of what the topics hold: not of arrival, number of workers or tick size. Rows are told
-//! as changes, `(row, tick, ±1)`. A fold's state can be written as rows and read back ([`keyed_fold::Persistent`]); what
-//! its output does not say anyway it tells as rows of a checkpoint table.
+//! In both, rows are a function of what the topics hold: not of arrival, number of workers or tick size. Rows go from the
+//! operator to the writers of its tables ([`headwater_schemas::tables::TableSet`]). A fold's state is restored from the rows that
+//! it has emitted; what its other tables do not hold anyway it emits as rows of a checkpoint table. `operators/README.md` tells
+//! how a view is added.
 //!
 //! All of them, by the name that metrics show, as the pipeline wires them:
 //!
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
 //! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of accounts for ever |
-//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
-//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | [`positions::Holding`], `position_bases`, `position_trades`, on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
+//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `executions`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
+//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon |
 //! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`, `posted_transactions`; derives postings, and what was taken back | holds until they are resolved, then, like posted ones, for the reversal horizon |
-//! | `balances`, and again `balances on the grid`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; on the grid for the valuer | two sums, for ever |
+//! | `balances`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; updates [`ledger::Cash`] | two sums, for ever |
 //! | `fraud`: [`fraud::Fraud`] | transactions, what was taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, of accounts each, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
 //! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
-//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | [`valuation::Mark`], `last_prices`, on the grid | last mid, trade and close, for ever |
-//! | `valuer`: [`valuation::Valuer`], dense | on the grid: holdings, balances, terms, rates, closes, marks | none: a worker's accounts, all of the market | `positions`; contributions and scenario P&L per scope | what is known now; closes within the risk window |
-//! | `CountTotal`, `portfolios`: [`valuation::portfolios()`], differential | contributions | scope; scope and symbol | [`valuation::ScopeValue`] | arrangements: sums and weights as they are now |
-//! | `portfolios`: [`valuation::Drawdowns`] | scope values | scope | `portfolios`, `portfolio_peaks` | peak and greatest drawdown, for ever |
-//! | `risk`: [`valuation::risk()`], dense | scenario P&L | scope | `risk` | each worker's part of the scope's P&L, the rows as said |
+//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | `marks`; updates [`valuation::Mark`], on the grid | last mid, trade and close, for ever |
+//! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, all of the market | `holdings`; parts of scopes, values of positions for limits | what is known now; closes within the risk window |
+//! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | sums, weights and scenario P&L as they are now; peak and greatest drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the alert that stands, until it is cleared |
 //!
 //! [`reference`](mod@reference) is what views look up: instruments, accounts, customers, limits. [`testing`] runs a view on
@@ -55,7 +52,6 @@
 //!   magnitude, net with their signs.
 //! - **Scenario**: the returns of one day, put through the positions of now. **VaR**: the loss that is not exceeded with a
 //!   confidence.
-//! - **Arrangement**: differential's index of a collection by key, shared and kept compact as the frontier goes on.
 
 pub mod admission;
 pub mod fraud;

@@ -1,38 +1,95 @@
 //! Runs a view on a list of events, without a dataflow: for case tables and property tests.
 
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
 
-use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Corrections, Placed};
+use headwater_schemas::Placed;
+use headwater_schemas::tables::{Change, DeadLetter, TableReader, TableRegistry, TableRow, TableSet, TableWriter};
 
-use crate::keyed_fold::{Fold, Persistent, View};
+use crate::keyed_fold::{Fold, Updated, View};
 
-/// What a view said.
-#[derive(Debug)]
-pub struct Said<V: View> {
-    /// The changes of rows, with the effective time of the tick they belong to.
-    pub rows: Vec<(V::Row, u64, isize)>,
-    /// Of what changed because something was corrected, what it was.
-    pub corrected: Vec<(V::Row, u64, Corrections)>,
-    /// What went to other views.
+/// What a view has emitted.
+pub struct Emitted<V: View> {
+    /// Its tables, with all their changes.
+    pub tables: V::Tables,
+    /// What went to other views at grid points; here every time is one.
+    pub updates: Vec<Updated<V::Update>>,
+    /// What was derived.
     pub derived: Vec<Placed<V::Derived>>,
-    /// What was refused.
+    /// What was rejected.
     pub dead_letters: Vec<DeadLetter>,
 }
 
-impl<V: View> Said<V> {
-    fn new() -> Self {
-        Self { rows: Vec::new(), corrected: Vec::new(), derived: Vec::new(), dead_letters: Vec::new() }
+impl<V: View> Emitted<V> {
+    fn new(tables: V::Tables) -> Self {
+        Self { tables, updates: Vec::new(), derived: Vec::new(), dead_letters: Vec::new() }
     }
+}
 
-    /// The rows that are left when all changes are added up.
-    pub fn final_rows(&self) -> Vec<V::Row> {
-        let mut counts = BTreeMap::<&V::Row, isize>::new();
-        for (row, _, diff) in &self.rows {
-            *counts.entry(row).or_default() += diff;
+/// The rows that a table has after all its changes, in the order of their keys; of an append table, all of them.
+pub fn rows_of<R: TableRow>(table: &TableWriter<R>) -> Vec<R> {
+    current(&table.changes())
+}
+
+fn current<R: TableRow>(changes: &[Change<R>]) -> Vec<R> {
+    let mut newest: Vec<&Change<R>> = changes.iter().rev().collect();
+    newest.sort_by(|a, b| a.row.cmp_key(&b.row));
+    newest.dedup_by(|older, newer| older.row.cmp_key(&newer.row).is_eq());
+    newest.into_iter().filter(|change| !change.gone).map(|change| change.row.clone()).collect()
+}
+
+/// What a table's history is: for each tick in which a key became something else, the row, or none if it is gone then; in the order
+/// of ticks, then keys. Of several changes of a key in one tick the last one counts.
+pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(u64, R, bool)> {
+    let changes = table.changes();
+    let mut ordered: Vec<&Change<R>> = changes.iter().collect();
+    let same_key = |a: &Change<R>, b: &Change<R>| a.row.cmp_key(&b.row).is_eq();
+    ordered.sort_by(|a, b| a.row.cmp_key(&b.row).then(a.tick.cmp(&b.tick)));
+    let mut history = Vec::new();
+    for of_key in ordered.chunk_by(|a, b| same_key(a, b)) {
+        let mut is = None;
+        for of_tick in of_key.chunk_by(|a, b| a.tick == b.tick) {
+            let Some(last) = of_tick.last() else { continue };
+            let becomes = (!last.gone).then_some(&last.row);
+            if becomes != is {
+                history.push((last.tick, last.row.clone(), last.gone));
+                is = becomes;
+            }
         }
-        assert!(counts.values().all(|count| *count >= 0), "a row was retracted that was not there");
-        counts.into_iter().filter(|(_, count)| *count > 0).map(|(row, _)| row.clone()).collect()
+    }
+    history.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp_key(&b.1)));
+    history
+}
+
+/// A fold without states, whose tick is a nanosecond.
+pub fn fold<V: View>(view: V) -> Fold<V> {
+    Fold::new(view, V::Tables::register(&mut TestTables::default()), 1)
+}
+
+/// The tables of a test: given out to views, and read back as a restart does.
+#[derive(Default)]
+pub struct TestTables {
+    writers: BTreeMap<TypeId, Box<dyn Any>>,
+}
+
+impl TableRegistry for TestTables {
+    fn writer<R: TableRow>(&mut self) -> TableWriter<R> {
+        let writer = self.writers.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(TableWriter::<R>::default()));
+        writer.downcast_ref::<TableWriter<R>>().cloned().unwrap_or_default()
+    }
+}
+
+impl TableReader for TestTables {
+    type Error = Infallible;
+
+    /// The current rows, written as columns and read back.
+    #[expect(clippy::expect_used, reason = "a test fails by it")]
+    fn rows<R: TableRow>(&mut self) -> Result<Arc<Vec<R>>, Infallible> {
+        let rows = rows_of(&self.writer::<R>());
+        let batch = R::batch(&rows).expect("rows fit their columns");
+        Ok(Arc::new(R::read_all(&batch).expect("what was written can be read")))
     }
 }
 
@@ -48,23 +105,18 @@ pub enum Happening<B, E> {
 /// Everything that happens to a view, in one list.
 pub type Happenings<V> = Vec<Placed<Happening<<V as View>::Broadcast, <V as View>::Event>>>;
 
-/// Applies what happens in the order of its places, settling after each distinct effective time; timers fire up to the
-/// last time.
-pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Said<V> {
-    let mut fold = Fold::new(view);
-    let mut said = Said::new();
-    go_on(&mut fold, happenings, &mut said);
-    said
+/// Applies what happens in the order of its places. A tick is a nanosecond, and every time a grid point: rows and updates are
+/// emitted after each distinct effective time; timers fire up to the last time.
+pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Emitted<V> {
+    let mut fold = fold(view);
+    let mut emitted = Emitted::new(fold.tables().clone());
+    go_on(&mut fold, happenings, &mut emitted);
+    emitted
 }
 
-/// As [`run`], but after `cut` happenings the states are written as rows and read back, and a new fold goes on from
-/// them. Broadcasts are given to the new fold again, as a restart does.
-pub fn run_with_restart<V: Persistent + Clone>(
-    view: V,
-    mut happenings: Happenings<V>,
-    cut: usize,
-    through: impl Fn(V::Saved) -> V::Saved,
-) -> Said<V> {
+/// As [`run`], but after `cut` happenings a new fold goes on from the rows that were emitted until then. Broadcasts are given to
+/// the new fold again, as a restart does.
+pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>, cut: usize) -> Emitted<V> {
     happenings.sort_by_key(|happening| happening.place);
     let rest = happenings.split_off(cut.min(happenings.len()));
     let broadcasts = happenings.iter().filter_map(|happening| match &happening.event {
@@ -72,35 +124,30 @@ pub fn run_with_restart<V: Persistent + Clone>(
         Happening::Event(_) => None,
     });
     let broadcasts: Vec<_> = broadcasts.collect();
-    let mut said = Said::new();
-    let mut fold = Fold::new(view.clone());
-    go_on(&mut fold, happenings, &mut said);
+    let mut registry = TestTables::default();
+    let tables = V::Tables::register(&mut registry);
+    let mut emitted = Emitted::new(tables.clone());
+    go_on(&mut Fold::new(view.clone(), tables.clone(), 1), happenings, &mut emitted);
 
-    let mut saved = V::Saved::default();
-    for (key, state) in fold.states() {
-        view.save(key, state, &mut saved);
-    }
-    let mut resumed = Fold::new(view.clone());
-    for (key, state) in view.load(through(saved)) {
-        let timer = view.timer_of(&state);
-        resumed.restore(key, state, timer);
-    }
+    let Ok(saved) = V::Tables::read(&mut registry);
+    let mut resumed = Fold::new(view, tables, 1);
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
-    go_on(&mut resumed, rest, &mut said);
-    said
+    resumed.restore(&saved, &|_| true, 0);
+    go_on(&mut resumed, rest, &mut emitted);
+    emitted
 }
 
-fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, said: &mut Said<V>) {
+fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, emitted: &mut Emitted<V>) {
     happenings.sort_by_key(|happening| happening.place);
     let mut now = None;
     for happening in happenings {
         let time = happening.place.time;
         if now.is_some_and(|now| now != time) {
-            collect(fold, now.unwrap_or(0), said);
+            emit(fold, now.unwrap_or(0), emitted);
         }
         while let Some(timer) = fold.next_timer().filter(|timer| *timer < time) {
             fold.fire();
-            collect(fold, timer, said);
+            emit(fold, timer, emitted);
         }
         now = Some(time);
         match happening.event {
@@ -108,12 +155,12 @@ fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, said: &mut 
             Happening::Event(event) => fold.apply(Placed { place: happening.place, event }),
         }
     }
-    collect(fold, now.unwrap_or(0), said);
+    emit(fold, now.unwrap_or(0), emitted);
 }
 
-fn collect<V: View>(fold: &mut Fold<V>, time: u64, said: &mut Said<V>) {
-    said.rows.extend(fold.settle(None).map(|(row, diff)| (row, time, diff)));
-    said.corrected.extend(fold.take_corrected().map(|(row, corrections)| (row, time, corrections)));
-    said.derived.extend(fold.take_derived());
-    said.dead_letters.extend(fold.take_dead_letters().map(|(_, letter)| letter));
+fn emit<V: View>(fold: &mut Fold<V>, time: u64, emitted: &mut Emitted<V>) {
+    fold.emit(time, time);
+    emitted.updates.extend(fold.update(time, time));
+    emitted.derived.extend(fold.take_derived());
+    emitted.dead_letters.extend(fold.take_dead_letters());
 }

@@ -12,7 +12,8 @@
 //! fraud = "24h"                 # how late a transaction may be and still be scored; later it is only posted
 //!
 //! [source]
-//! budget_mib = 64               # what may be read ahead of the slowest partition
+//! budget_mib = 64               # memory for events that are read and not done yet
+//! grid_lead = 64                # grid points with records that a partition may be ahead of what is done
 //! stride = 1024                 # records of a partition that are read in one go: the step in which time goes on
 //! discover = "10s"              # how often a live run looks for new topics and partitions
 //! topic_prefix = ""
@@ -29,7 +30,7 @@
 //! retention = { "audit" = "17520h", "positions_history" = "8760h" }   # how long rows are kept behind their day; else for ever
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
-//! topics = ["executions", "decisions", "positions", "alerts", "dead_letters"]
+//! topics = ["executions", "positions", "decisions", "alerts", "dead_letters"]
 //! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; none if not given
 //!
 //! [valuation]
@@ -141,8 +142,13 @@ impl Default for TimeConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceConfig {
-    /// MiB that all workers together may read ahead of the slowest partition. Default 64.
+    /// MiB that events may take in memory, of all workers of a process together, from when they are read until all that they
+    /// change is computed. A partition that others wait for is read nevertheless, and events that count at one tick are held whole,
+    /// however many they are: a table topic without `ts` is such a tick. Default 64.
     pub budget_mib: u64,
+    /// Grid points (`valuation.interval`) with records that a partition may be ahead of what is computed, at least 1. It bounds
+    /// the memory of what records change, which may be much more than their own. Default 8.
+    pub grid_lead: usize,
     /// Records of a partition that are read before the next one has its turn. Default 1024; above 4096 only memory grows.
     pub stride: usize,
     /// How often a live run looks for new topics and partitions. Default 10 s.
@@ -156,7 +162,14 @@ pub struct SourceConfig {
 
 impl Default for SourceConfig {
     fn default() -> Self {
-        Self { budget_mib: 64, stride: 1024, discover: Duration::from_secs(10), topic_prefix: String::new(), aliases: BTreeMap::new() }
+        Self {
+            budget_mib: 64,
+            grid_lead: 64,
+            stride: 1024,
+            discover: Duration::from_secs(10),
+            topic_prefix: String::new(),
+            aliases: BTreeMap::new(),
+        }
     }
 }
 
@@ -335,6 +348,9 @@ impl Config {
         if self.source.budget_mib == 0 {
             problems.push("source.budget_mib is 0: give at least 1".to_owned());
         }
+        if self.source.grid_lead == 0 {
+            problems.push("source.grid_lead is 0: give at least 1".to_owned());
+        }
         if !(1..=1 << 20).contains(&self.source.stride) {
             problems.push(format!("source.stride is {}: give 1 to {}", self.source.stride, 1 << 20));
         }
@@ -343,7 +359,7 @@ impl Config {
             problems.push(format!("source.aliases: {name:?} is not a topic"));
         }
         for name in self.outbox.topics.iter().filter(|name| !is_published(name)) {
-            let known = PUBLISHED.map(|published| published.name).join(", ");
+            let known = PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>().join(", ");
             problems.push(format!("outbox.topics: {name:?} is not published: give some of {known}"));
         }
         for name in self.outbox.eager.iter().filter(|name| !EAGER.contains(&name.as_str()) || !self.outbox.topics.contains(name)) {

@@ -4,7 +4,7 @@
 //! - [`run`]: running it. [`cluster`]: in several processes. [`config`]: what can be configured. [`location`]: where topics are.
 //! - [`outbox`]: what is committed, published as topics.
 //! - [`discovery`]: partitions that come while a run goes on.
-//! - [`resume`], [`remembered`]: where a restart goes on, in the topics and in the operators.
+//! - [`resume`], [`saved`]: where a restart goes on, in the topics and in the operators.
 //! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other things that the binary can do.
@@ -28,9 +28,9 @@ pub mod location;
 pub mod metrics;
 pub mod outbox;
 pub mod progress;
-pub mod remembered;
 pub mod resume;
 pub mod run;
+pub mod saved;
 pub mod simulator;
 pub mod upkeep;
 pub mod wall_clock;

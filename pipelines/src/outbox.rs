@@ -16,9 +16,9 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,30 +35,29 @@ use headwater_connectors::parquet::record::{FileRole, hex};
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
 use headwater_schemas::EventTime;
-use headwater_schemas::tables::TableRow;
+use headwater_schemas::tables::{TableRow, TableSpec, declarations};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::metrics::Metrics;
 use crate::wall_clock;
 
-/// A table that is published as the topic of its name, and the column that is a record's key.
+/// A table that is published, and the column that is a record's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The table and the topic.
+    /// The topic.
     pub name: &'static str,
+    /// The table.
+    pub table: &'static str,
     /// The column whose value is the key.
     pub key: &'static str,
 }
 
-/// Everything that can be published.
-pub const PUBLISHED: [Published; 5] = [
-    Published { name: "executions", key: "symbol" },
-    Published { name: "decisions", key: "subject_id" },
-    Published { name: "positions", key: "account_id" },
-    Published { name: "alerts", key: "subject" },
-    Published { name: "dead_letters", key: "topic" },
-];
+/// Everything that can be published: the tables whose declaration says so.
+pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
+    let published = |spec: TableSpec| Some(Published { name: spec.topic()?, table: spec.name, key: spec.published_by? });
+    declarations().into_iter().filter_map(|declaration| published(declaration.spec)).collect()
+});
 
 /// What can be published before its commit: rows that are final as soon as their tick has passed.
 pub const EAGER: [&str; 2] = ["executions", "decisions"];
@@ -361,7 +360,7 @@ fn add_records(
     from_tick: u64,
     records: &mut Vec<Outgoing>,
 ) -> anyhow::Result<()> {
-    let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.name && file.role != FileRole::State;
+    let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.table && file.role != FileRole::State;
     // Merged files have rows of earlier commits alone.
     let own: Vec<_> = commit.files.iter().filter(is_of_table).filter(|file| file.merged.is_none()).cloned().collect();
     // Of a directory whose past was never published, that past may be in merged files.
@@ -413,7 +412,7 @@ fn ticks(batch: &RecordBatch, tick_interval: u64) -> Vec<u64> {
     times.into_iter().flat_map(|times| times.values()).map(|ts| EventTime::from_nanos(*ts).effective() / tick_interval.max(1)).collect()
 }
 
-/// Of a history, whether each row came (1) or went (-1).
+/// Of a history, whether each row came (1), or is the last one of a key that is gone (-1).
 fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
     batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
 }

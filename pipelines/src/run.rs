@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::Chain;
@@ -26,8 +26,8 @@ use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
 use crate::metrics::Metrics;
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
-use crate::remembered::Remembered;
 use crate::resume::{Partitions, Positions, positions};
+use crate::saved::SavedTables;
 use crate::{discovery, http, location, progress, wall_clock};
 
 /// What to run.
@@ -189,7 +189,6 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
         outbox: told,
         tables,
         start_tick: resumed.before.as_ref().map_or(0, |end| end.end_tick),
-        tick_interval: nanos(run.config.time.tick_interval),
         steps: steps(),
         failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
     }))
@@ -251,7 +250,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 struct Resumed {
     before: Option<ChainEnd>,
     positions: Positions,
-    remembered: Remembered,
+    saved: SavedTables,
     /// What clocks follow.
     script: Arc<Script>,
 }
@@ -265,7 +264,7 @@ struct Beginning {
     resumed: Resumed,
 }
 
-/// Where the last commit ended, what was remembered there, and where each partition is read on.
+/// Where the last commit ended, the state there, and where each partition is read on.
 fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive) -> anyhow::Result<Resumed> {
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
@@ -278,12 +277,9 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive
         tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
     }
     let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;
-    let began = Instant::now();
-    let remembered = Remembered::read(chain)?;
-    tracing::info!(commit = last.commit_id, seconds = began.elapsed().as_secs_f64(), "going on");
     // Where records are gone, offsets are not what they were.
     let script = if run.accept_gaps { Script::default() } else { followed(&run.data, &positions)? };
-    Ok(Resumed { before: chain.end(), positions, remembered, script: Arc::new(script) })
+    Ok(Resumed { before: chain.end(), positions, saved: SavedTables::of(chain.clone()), script: Arc::new(script) })
 }
 
 /// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
@@ -353,6 +349,7 @@ fn settings(
             audit: config.commit.audit,
             stride: config.source.stride,
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
+            grid_lead: config.source.grid_lead,
             discovered: Arc::default(),
             script: resumed.script,
             mode,
@@ -400,7 +397,7 @@ fn settings(
         matching: config.matching.clone(),
         fraud: decisive.fraud,
         duplicates: Arc::default(),
-        remembered: Arc::new(resumed.remembered),
+        saved: Arc::new(resumed.saved),
     })
 }
 
@@ -426,7 +423,9 @@ fn work(
     let guards = timely::execute::execute_from(builders, guard, timely::WorkerConfig::default(), move |worker| {
         let _fails_if_it_panics = FailsOnPanic(failure.clone());
         metrics.observe_operators(worker);
-        worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings));
+        if let Err(error) = worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings)) {
+            failure.set(&format!("{error:#}"));
+        }
         while worker.has_dataflows() {
             let failed = failure.failed.load(Ordering::Relaxed);
             if failed || settings.source.abandoned.load(Ordering::Relaxed) {

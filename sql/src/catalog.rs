@@ -154,7 +154,7 @@ impl Iterator for QueryResult {
 #[cfg(test)]
 mod tests {
     use crate::names::Relation;
-    use crate::testing::{TestData, at, balance, facts, history, leg, rows, state, text, try_rows};
+    use crate::testing::{TestData, at, balance, changes, facts, leg, rows, text, try_rows};
     use crate::{Format, SqlConfig};
     use headwater_schemas::Money;
 
@@ -173,14 +173,14 @@ mod tests {
     fn commits_come_in_with_a_refresh_and_running_queries_keep_theirs() {
         let mut data = TestData::new();
         let catalog = data.catalog();
-        data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
         assert_eq!(rows(&catalog, "SELECT COUNT(*) FROM balances"), ["0"]);
         assert!(catalog.refresh().unwrap());
         assert!(!catalog.refresh().unwrap());
         let query = "SELECT account_id, posted, commit_id FROM balances";
         assert_eq!(rows(&catalog, query), ["a,1,1"]);
         let old = catalog.query(query).unwrap();
-        data.commit(vec![state(&[(balance("a", 2, at(1, 1)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 2, at(1, 1)), 1)])]);
         assert!(catalog.refresh().unwrap());
         assert_eq!(rows(&catalog, query), ["a,2,2"]);
         let mut out = Vec::new();
@@ -193,14 +193,13 @@ mod tests {
         let mut data = TestData::new();
         for posted in 1..=3 {
             data.commit(vec![
-                state(&[(balance("a", posted, at(1, posted)), 1)]),
-                history(&[(balance("a", posted, at(1, posted)), 1)]),
+                changes(&[(balance("a", posted, at(1, posted)), 1)]),
                 facts(&[leg(&format!("t{posted}"), 1, "a", "EUR", Money::whole(1), at(1, posted))]),
             ]);
         }
         let sum = "SELECT (SELECT posted FROM balances) AS a, (SELECT COUNT(*) FROM ledger_entries) AS b, \
                    (SELECT COUNT(*) FROM balances_history) AS c, (SELECT MAX(commit_id) FROM commits) AS d";
-        for (commit_id, expected) in [(1, "1,1,1,1"), (2, "2,2,2,2"), (3, "3,3,3,3")] {
+        for (commit_id, expected) in [(1, "1,1,1,1"), (2, "2,2,3,2"), (3, "3,3,5,3")] {
             let catalog = data.catalog_at(commit_id);
             assert!(catalog.is_pinned());
             assert_eq!(rows(&catalog, sum), [expected]);
@@ -229,7 +228,7 @@ mod tests {
     #[test]
     fn a_snapshot_answers_async_code() {
         let mut data = TestData::new();
-        data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
         let catalog = data.catalog();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let counted = runtime.block_on(async {

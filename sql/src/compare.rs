@@ -174,7 +174,7 @@ mod tests {
     use headwater_schemas::Money;
 
     use super::*;
-    use crate::testing::{TestData, at, balance, facts, history, leg, state};
+    use crate::testing::{TestData, at, balance, changes, facts, leg};
 
     #[test]
     fn what_was_gained_lost_and_changed_is_told_and_commits_do_not_matter() {
@@ -183,17 +183,13 @@ mod tests {
             facts(&ids.iter().map(leg).collect::<Vec<_>>())
         };
         let (mut old, mut new) = (TestData::new(), TestData::new());
-        old.commit(vec![
-            legs(&[("t1", 1), ("t2", 2)]),
-            state(&[(balance("a", 1, at(1, 0)), 1)]),
-            history(&[(balance("a", 1, at(1, 0)), 1)]),
-        ]);
-        old.commit(vec![legs(&[("t3", 3)]), state(&[(balance("b", 1, at(1, 0)), 1)])]);
+        old.commit(vec![legs(&[("t1", 1), ("t2", 2)]), changes(&[(balance("a", 1, at(1, 0)), 1)])]);
+        old.commit(vec![legs(&[("t3", 3)]), changes(&[(balance("b", 1, at(1, 0)), 1)])]);
         new.commit(vec![legs(&[("t1", 1), ("t3", 3), ("t2", 7), ("t4", 4)])]);
-        new.commit(vec![state(&[(balance("b", 1, at(1, 0)), 1)]), history(&[(balance("a", 1, at(1, 0)), 1)])]);
+        new.commit(vec![changes(&[(balance("b", 1, at(1, 0)), 1)])]);
         let differences = compare(&old.catalog(), &new.catalog(), 10).expect("a comparison");
         let said: Vec<_> = differences.iter().map(|d| (d.table.as_str(), d.gained, d.lost, d.changed)).collect();
-        assert_eq!(said, [("balances", 0, 1, 0), ("ledger_entries", 1, 0, 1)]);
+        assert_eq!(said, [("balances", 0, 1, 0), ("balances_history", 0, 1, 0), ("ledger_entries", 1, 0, 1)]);
         let lines = differences.last().map(|difference| difference.lines.join("\n")).unwrap_or_default();
         assert!(lines.contains("< t2-posted-1") && lines.contains("> t2-posted-1") && lines.contains("+ t4-posted-1"), "{lines}");
         assert_eq!(compare(&old.catalog(), &old.catalog(), 10).expect("a comparison"), []);

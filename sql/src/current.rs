@@ -1,35 +1,32 @@
 //! The current rows of a state table: of each key the newest row, unless it says that the key is gone.
 //!
 //! ```text
-//!  state files behind commit c, newest first ──┐
-//!                                              ├─► per key the first row seen ─► those with change = 1, by key
-//!  current rows as of commit c, if known ──────┘
+//!  current rows as of commit c, if known, or whole rows as of c ──┐
+//!                                                                 ├─► per key the newest by (commit, tick) ─► those that are, by key
+//!  changes of the commits behind c, in any order ─────────────────┘
 //! ```
 //!
-//! Of a commit whose files were merged with later ones, the history tells the rows.
+//! Changes of a state table are its history, those of a checkpoint its state files. If whole rows are younger than the commit
+//! that is asked for, a history tells the rows from its beginning; a checkpoint has none.
 //!
-//! The files hold at most one row per key and commit, so the order within a commit does not matter. What was folded for
-//! one commit is the start for the next, so that a catalog that follows a pipeline reads each file once.
+//! What was folded for one commit is the start for the next, so that a catalog that follows a pipeline reads each file once.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch};
-use arrow::compute::kernels::cmp::lt_eq;
-use arrow::compute::{
-    SortColumn, SortOptions, concat_batches, filter_record_batch, interleave_record_batch, lexsort_to_indices, take_record_batch,
-};
+use arrow::array::{BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::compute::{filter_record_batch, interleave_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, SortField};
+use arrow::row::{RowConverter, Rows, SortField};
 use futures::{StreamExt, TryStreamExt};
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::file::FileError;
-use headwater_connectors::parquet::reader::{conform, state_files};
+use headwater_connectors::parquet::reader::{CurrentFiles, conform};
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -83,37 +80,69 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
 
 async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let commit_id = committed.commit_id();
-    let files: Vec<_> = state_files(committed.live(), table.spec.name).filter(|file| file.first_commit() <= commit_id).cloned().collect();
-    if let Some(oldest) = files.iter().filter(|file| committed.straddles(file)).map(|file| file.last_commit()).max() {
-        let batches = at_a_merged_commit(committed, table, oldest).await?;
-        return Ok(Arc::new(CurrentRows { commit_id, batches }));
-    }
-    let whole = files.iter().filter(|file| file.is_whole()).map(|file| file.last_commit()).max().unwrap_or(0);
-    // Rows from before the whole table was written lack what changed until then: those files are gone.
-    let base = base.filter(|base| base.commit_id >= whole);
-    let behind = base.as_ref().map_or(0, |base| base.commit_id);
-    let base = base.map_or_else(Vec::new, |base| base.batches.clone());
-    let mut files: Vec<_> = files.into_iter().filter(|file| file.last_commit() > behind).collect();
-    if files.is_empty() {
-        return Ok(Arc::new(CurrentRows { commit_id, batches: base }));
-    }
-    files.sort_by_key(|file| std::cmp::Reverse(file.last_commit()));
+    let files = CurrentFiles::of(committed.live(), table.spec.name);
+    let (start, changes) = if committed.commit_id() < files.whole_commit() || files.changes.iter().any(|file| is_unknown(committed, file)) {
+        (None, whole_history(committed, table, &files)?)
+    } else {
+        (start(base, &files), files.changes)
+    };
+    let behind = start.as_ref().map_or(0, Start::commit_id);
+    let changes: Vec<_> = changes.into_iter().filter(|file| file.last_commit() > behind && file.first_commit() <= commit_id).collect();
     let mut fold = Fold::new(table)?;
+    match start {
+        Some(Start::Known(known)) if changes.is_empty() => {
+            return Ok(Arc::new(CurrentRows { commit_id, batches: known.batches.clone() }));
+        }
+        Some(Start::Known(known)) => known.batches.iter().try_for_each(|batch| fold.add_current(batch))?,
+        Some(Start::Whole(file)) => {
+            for batch in read(file, committed.data().to_owned(), table).await? {
+                fold.add_current(&batch)?;
+            }
+        }
+        None => {}
+    }
     let data = committed.data();
-    let mut batches = futures::stream::iter(files).map(|file| read(file, data.to_owned(), table)).buffered(READ_AHEAD);
+    let mut batches = futures::stream::iter(changes).map(|file| read(file, data.to_owned(), table)).buffered(READ_AHEAD);
     while let Some(batches) = batches.try_next().await? {
         for batch in batches {
-            fold.add_changes(&batch)?;
+            fold.add_changes(&between(&batch, behind, commit_id)?)?;
         }
-    }
-    for batch in base {
-        fold.add_current(batch)?;
     }
     Ok(Arc::new(CurrentRows { commit_id, batches: fold.finish()? }))
 }
 
-/// The rows at a commit whose state files were merged with later ones: of each key the last change in the history until then.
-async fn at_a_merged_commit(committed: &Committed, table: &'static Table, oldest: u64) -> Result<Vec<RecordBatch>, QueryError> {
+/// The rows that changes are added to.
+enum Start {
+    /// Rows that were folded before.
+    Known(Arc<CurrentRows>),
+    /// The file that a table was written whole in.
+    Whole(Arc<CommitFile>),
+}
+
+impl Start {
+    fn commit_id(&self) -> u64 {
+        match self {
+            Self::Known(known) => known.commit_id,
+            Self::Whole(file) => file.last_commit(),
+        }
+    }
+}
+
+/// Rows from before the whole table was written lack what changed until then: those files may be gone.
+fn start(base: Option<Arc<CurrentRows>>, files: &CurrentFiles) -> Option<Start> {
+    let known = base.filter(|base| base.commit_id >= files.whole_commit()).map(Start::Known);
+    known.or_else(|| files.whole.clone().map(Start::Whole))
+}
+
+/// Whether a file of a checkpoint has rows of later commits, too: then those that came before them are not known.
+fn is_unknown(committed: &Committed, file: &CommitFile) -> bool {
+    file.role == FileRole::State && file.first_commit() <= committed.commit_id() && committed.straddles(file)
+}
+
+/// Every change from the first on, to tell the rows at a commit from before the table was written whole.
+fn whole_history(committed: &Committed, table: &'static Table, files: &CurrentFiles) -> Result<Vec<Arc<CommitFile>>, QueryError> {
+    let merged = files.changes.iter().filter(|file| is_unknown(committed, file)).map(|file| file.last_commit());
+    let oldest = merged.max().unwrap_or(0).max(files.whole_commit());
     let forgotten = |why| QueryError::Forgotten { table: table.spec.name, at: committed.commit_id(), why, oldest };
     if table.spec.kind != TableKind::State {
         return Err(forgotten("it has no history"));
@@ -121,25 +150,15 @@ async fn at_a_merged_commit(committed: &Committed, table: &'static Table, oldest
     if committed.dropped(&format!("{}{HISTORY_SUFFIX}", table.spec.name)).is_some() {
         return Err(forgotten("its history is older than its retention"));
     }
-    let schema = table.file_schema(FileRole::History);
-    let mut changes = Vec::new();
-    for file in committed.files(table, FileRole::History) {
-        for batch in read(Arc::clone(file), committed.data().to_owned(), table).await? {
-            let last = Int64Array::new_scalar(i64::try_from(committed.commit_id()).unwrap_or(i64::MAX));
-            let known = lt_eq(batch.column(schema.index_of(COMMIT_ID)?), &last)?;
-            changes.push(filter_record_batch(&batch, &known)?);
-        }
-    }
-    let changes = concat_batches(&schema, &changes)?;
-    let newest_first = [COMMIT_ID, TICK, CHANGE].map(|name| {
-        let column = |index| SortColumn { values: Arc::clone(changes.column(index)), options: Some(SortOptions::default().desc()) };
-        schema.index_of(name).map(column)
-    });
-    let order = lexsort_to_indices(&newest_first.into_iter().collect::<Result<Vec<_>, _>>()?, None)?;
-    let mut fold = Fold::new(table)?;
-    let as_state = conform(&take_record_batch(&changes, &order)?, &table.file_schema(FileRole::State))?;
-    fold.add_changes(&as_state)?;
-    Ok(fold.finish()?)
+    Ok(committed.files(table, FileRole::History).cloned().collect())
+}
+
+/// The rows of the commits behind one, up to another.
+fn between(batch: &RecordBatch, behind: u64, last: u64) -> Result<RecordBatch, ArrowError> {
+    let commits = batch.column_by_name(COMMIT_ID).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+    let range = i64::try_from(behind).unwrap_or(i64::MAX).saturating_add(1)..=i64::try_from(last).unwrap_or(i64::MAX);
+    let inside: BooleanArray = commits.into_iter().flatten().map(|commit| commit.map(|commit| range.contains(&commit))).collect();
+    if inside.true_count() == batch.num_rows() { Ok(batch.clone()) } else { filter_record_batch(batch, &inside) }
 }
 
 async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Result<Vec<RecordBatch>, QueryError> {
@@ -162,65 +181,85 @@ fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Ve
 /// Where a row stands: the batch, and the row in it.
 type RowPlace = (usize, usize);
 
-/// Rows coming newest first.
+/// The newest row of a key that was seen.
+#[derive(Clone, Copy)]
+struct Newest {
+    /// Its commit and tick.
+    since: (i64, i64),
+    /// Where it is kept; none when the key is gone.
+    place: Option<RowPlace>,
+}
+
+/// Rows of keys, of which the newest are kept.
 struct Fold {
     keys: RowConverter,
     key_columns: Vec<usize>,
-    current_columns: Vec<usize>,
     schema: SchemaRef,
-    /// Per key seen, the row that is kept; none when the key is gone.
-    places: FxHashMap<Box<[u8]>, Option<RowPlace>>,
+    newest: FxHashMap<Box<[u8]>, Newest>,
     batches: Vec<RecordBatch>,
 }
 
 impl Fold {
     fn new(table: &Table) -> Result<Self, ArrowError> {
         let schema = table.current_schema();
-        let files = table.file_schema(FileRole::State);
         let key_columns = table.spec.key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
         let key_fields = key_columns.iter().map(|index| SortField::new(schema.field(*index).data_type().clone())).collect();
-        let current_columns = schema.fields().iter().map(|field| files.index_of(field.name())).collect::<Result<_, _>>()?;
         let keys = RowConverter::new(key_fields)?;
-        Ok(Self { keys, key_columns, current_columns, schema, places: FxHashMap::default(), batches: Vec::new() })
+        Ok(Self { keys, key_columns, schema, newest: FxHashMap::default(), batches: Vec::new() })
     }
 
-    /// A batch of a state file.
+    /// A batch of changes, whose commits are behind those of all current or whole rows.
     fn add_changes(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+        let (commits, ticks) = (column(COMMIT_ID), column(TICK));
+        let at = |column: Option<&Int64Array>, row: usize| column.and_then(|column| column.values().get(row)).copied().unwrap_or(0);
         let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
-        let present: BooleanArray = changes.into_iter().flatten().map(|change| Some(change == Some(1))).collect();
-        self.add(&batch.project(&self.current_columns)?, |row| row < present.len() && present.value(row))
+        let is = |row: usize| changes.and_then(|changes| changes.values().get(row)).is_some_and(|change| *change == 1);
+        // Of a checkpoint a commit has one row of a key, so no tick is needed.
+        self.add(batch, |row| (at(commits, row), at(ticks, row)), is)
     }
 
-    /// A batch of rows that were current before all files that were added.
-    fn add_current(&mut self, batch: RecordBatch) -> Result<(), ArrowError> {
-        self.add(&batch, |_| true)
+    /// A batch of rows that were current before all changes, or of a file of all rows.
+    fn add_current(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        self.add(batch, |_| (0, 0), |_| true)
     }
 
-    fn add(&mut self, batch: &RecordBatch, present: impl Fn(usize) -> bool) -> Result<(), ArrowError> {
+    fn add(&mut self, batch: &RecordBatch, since: impl Fn(usize) -> (i64, i64), is: impl Fn(usize) -> bool) -> Result<(), ArrowError> {
+        let batch = conform(batch, &self.schema)?;
         let keys = self.keys.convert_columns(batch.project(&self.key_columns)?.columns())?;
+        let place = |row: usize| is(row).then_some((self.batches.len(), row));
+        for (row, key) in keys.iter().enumerate() {
+            let newer = Newest { since: since(row), place: place(row) };
+            match self.newest.get_mut(key.as_ref()) {
+                Some(newest) if newest.since > newer.since => {}
+                Some(newest) => *newest = newer,
+                None => drop(self.newest.insert(key.as_ref().into(), newer)),
+            }
+        }
+        self.keep(batch, &keys)
+    }
+
+    /// Keeps what of a batch is the newest: only that stays in memory, not the history.
+    fn keep(&mut self, batch: RecordBatch, keys: &Rows) -> Result<(), ArrowError> {
+        let index = self.batches.len();
         let mut kept = 0;
-        let mask: BooleanArray = (keys.iter().enumerate())
-            .map(|(row, key)| {
-                if self.places.contains_key(key.as_ref()) {
-                    return Some(false);
-                }
-                let keep = present(row);
-                self.places.insert(key.as_ref().into(), keep.then_some((self.batches.len(), kept)));
-                kept += usize::from(keep);
-                Some(keep)
-            })
-            .collect();
-        // Only what is kept stays in memory, not the history.
+        let mut keep = |row: usize, key: &[u8]| {
+            let newest = self.newest.get_mut(key).filter(|newest| newest.place == Some((index, row)))?;
+            newest.place = Some((index, kept));
+            kept += 1;
+            Some(())
+        };
+        let mask: BooleanArray = keys.iter().enumerate().map(|(row, key)| Some(keep(row, key.as_ref()).is_some())).collect();
         match kept {
-            0 => {}
-            all if all == batch.num_rows() => self.batches.push(batch.clone()),
-            _ => self.batches.push(filter_record_batch(batch, &mask)?),
+            // The index stays that of a batch, so that places never name the next one.
+            all if all == batch.num_rows() => self.batches.push(batch),
+            _ => self.batches.push(filter_record_batch(&batch, &mask)?),
         }
         Ok(())
     }
 
     fn finish(self) -> Result<Vec<RecordBatch>, ArrowError> {
-        let mut rows: Vec<_> = self.places.into_iter().filter_map(|(key, place)| place.map(|place| (key, place))).collect();
+        let mut rows: Vec<_> = self.newest.into_iter().filter_map(|(key, newest)| newest.place.map(|place| (key, place))).collect();
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let places: Vec<RowPlace> = rows.into_iter().map(|(_, place)| place).collect();
         let batches: Vec<_> = self.batches.iter().collect();
@@ -236,7 +275,7 @@ mod tests {
     use headwater_schemas::tables::{Decision, DecisionState, Reason, Risk, RiskMethod, SubjectType, Verdict};
     use headwater_schemas::{Money, Statistic};
 
-    use crate::testing::{TestData, at, balance, damage, id, message, rows, state, truncate};
+    use crate::testing::{TestData, at, balance, changes, damage, id, message, rows, truncate};
 
     const BALANCES: &str = "SELECT account_id, posted, commit_id FROM balances";
 
@@ -254,8 +293,8 @@ mod tests {
             (vec![(a(3, 3), 1), (b(5, 2), -1)], vec!["a,3,5"]),
             (vec![(a(3, 3), -1)], vec![]),
         ];
-        for (commit_id, (changes, expected)) in (1..).zip(&steps) {
-            data.commit(vec![state(changes)]);
+        for (commit_id, (step, expected)) in (1..).zip(&steps) {
+            data.commit(vec![changes(step)]);
             following.refresh().unwrap();
             assert_eq!(rows(&following, BALANCES), *expected, "following, commit {commit_id}");
             assert_eq!(rows(&data.catalog(), BALANCES), *expected, "anew, commit {commit_id}");
@@ -271,7 +310,7 @@ mod tests {
         let days = [5, 3, 1];
         for day in days {
             let accounts = ["m", "z", "c"].map(|name| (balance(&format!("{name}{day}"), 1, at(day, 0)), 1));
-            data.commit(vec![state(&accounts)]);
+            data.commit(vec![changes(&accounts)]);
         }
         let accounts: Vec<_> = rows(&data.catalog(), "SELECT account_id FROM balances");
         assert_eq!(accounts, ["c1", "c3", "c5", "m1", "m3", "m5", "z1", "z3", "z5"]);
@@ -281,8 +320,8 @@ mod tests {
     fn more_rows_than_a_batch_are_all_there() {
         let mut data = TestData::new();
         let many: Vec<_> = (0..20_000).map(|number| (balance(&format!("a{number}"), number, at(1, 0)), 1)).collect();
-        data.commit(vec![state(&many)]);
-        data.commit(vec![state(&[(balance("a7", -1, at(1, 1)), 1), (balance("a8", 8, at(1, 0)), -1)])]);
+        data.commit(vec![changes(&many)]);
+        data.commit(vec![changes(&[(balance("a7", -1, at(1, 1)), 1), (balance("a8", 8, at(1, 0)), -1)])]);
         let catalog = data.catalog();
         assert_eq!(rows(&catalog, "SELECT COUNT(*), COUNT(DISTINCT account_id), MIN(posted) FROM balances"), ["19999,19999,-1"]);
         assert_eq!(rows(&catalog, "SELECT posted FROM balances WHERE account_id IN ('a7', 'a8')"), ["-1"]);
@@ -317,8 +356,8 @@ mod tests {
             reasons: vec![reason],
             ts: at(1, 0),
         };
-        data.commit(vec![state(&[(risk(0.95, 1), 1), (risk(0.99, 2), 1)]), state(&[(decision, 1)])]);
-        data.commit(vec![state(&[(risk(0.99, 3), 1)])]);
+        data.commit(vec![changes(&[(risk(0.95, 1), 1), (risk(0.99, 2), 1)]), changes(&[(decision, 1)])]);
+        data.commit(vec![changes(&[(risk(0.99, 3), 1)])]);
         let catalog = data.catalog();
         assert_eq!(rows(&catalog, "SELECT confidence, var FROM risk"), ["0.95,1", "0.99,3"]);
         assert_eq!(rows(&catalog, "SELECT var FROM risk WHERE confidence = 0.99"), ["3"]);
@@ -335,9 +374,9 @@ mod tests {
             (&damage, "is damaged: its SHA-256 is not the one in the commit"),
         ] {
             let mut data = TestData::new();
-            data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
-            data.commit(vec![state(&[(balance("b", 1, at(1, 0)), 1)])]);
-            let path = data.path().join("balances/date=2026-01-01/1-0.parquet");
+            data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
+            data.commit(vec![changes(&[(balance("b", 1, at(1, 0)), 1)])]);
+            let path = data.path().join("balances_history/date=2026-01-01/1-0.parquet");
             harm(&path);
             let message = message(&data.catalog(), BALANCES);
             assert!(message.starts_with(&format!("table balances: {} of commit 1 ", path.display())), "{message}");

@@ -54,7 +54,7 @@ impl Relation {
 
     fn about(self) -> String {
         match self {
-            Self::Facts(table) | Self::Current(table) => table.about.to_owned(),
+            Self::Facts(table) | Self::Current(table) => table.about().to_owned(),
             Self::History(table) => format!("every change of {}: +1 came, -1 went", table.spec.name),
             Self::Commits => commits_table::ABOUT.to_owned(),
             Self::View(view) => view.question().to_owned(),

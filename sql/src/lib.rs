@@ -57,6 +57,10 @@ mod current;
 mod describe;
 mod engine;
 mod error;
+mod functions;
+#[cfg(test)]
+mod histories;
+mod history;
 mod limits;
 mod names;
 mod prompt;
@@ -65,6 +69,7 @@ mod readable;
 mod render;
 mod scan;
 mod session;
+mod shown;
 mod split;
 mod state;
 mod statement;

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use crate::commits_table;
 use crate::committed::Committed;
 use crate::error::QueryError;
+use crate::history::HistoryTable;
 use crate::scan::FileTable;
 use crate::state::StateTable;
 use crate::tables::{COMMITS, Table, table_named, tables};
@@ -118,7 +119,7 @@ impl SchemaProvider for Names {
         let Some(relation) = Relation::named(name) else { return Ok(None) };
         Ok(Some(match relation {
             Relation::Facts(table) => Arc::new(FileTable::new(committed, table, FileRole::Rows)),
-            Relation::History(table) => Arc::new(FileTable::new(committed, table, FileRole::History)),
+            Relation::History(table) => Arc::new(HistoryTable::new(committed, table)),
             Relation::Current(table) => Arc::new(StateTable::new(committed, table)),
             Relation::Commits => Arc::new(commits(&committed).await?),
             Relation::View(view) => Arc::new(self.view(view).await?),

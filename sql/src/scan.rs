@@ -1,4 +1,4 @@
-//! Append tables and histories: a scan of exactly the files that the commits name.
+//! Append tables, and the files of histories: a scan of exactly the files that the commits name.
 //!
 //! DataFusion's own `ListingTable` lists folders and keeps what it found; here the commits are the list. Columns, row
 //! groups and pages that a query does not need are skipped by DataFusion's Parquet source; files whose date or commit
@@ -30,6 +30,7 @@ use headwater_schemas::EventTime;
 use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
+use crate::shown::{show, shown};
 use crate::tables::Table;
 
 /// The address under which DataFusion finds the data directory.
@@ -41,12 +42,16 @@ pub(crate) struct FileTable {
     committed: Arc<Committed>,
     table: &'static Table,
     role: FileRole,
+    /// The columns as files hold them.
+    stored: SchemaRef,
+    /// The columns as SQL shows them.
     schema: SchemaRef,
 }
 
 impl FileTable {
     pub(crate) fn new(committed: Arc<Committed>, table: &'static Table, role: FileRole) -> Self {
-        Self { committed, table, role, schema: table.file_schema(role) }
+        let stored = table.file_schema(role);
+        Self { committed, table, role, schema: shown(&stored), stored }
     }
 
     fn files(&self) -> Vec<Arc<CommitFile>> {
@@ -58,8 +63,8 @@ impl FileTable {
         let sum = |of: fn(&CommitFile) -> u64| usize::try_from(files.iter().map(|file| of(file)).sum::<u64>()).unwrap_or(usize::MAX);
         let mut statistics = Statistics::new_unknown(&self.schema);
         let rows = sum(|file| file.rows);
-        // Of a file that also has later rows it is not known how many count.
-        let is_exact = !files.iter().any(|file| self.committed.straddles(file));
+        // Of a file that also has later rows it is not known how many count, and of a history not how many rows went.
+        let is_exact = self.role != FileRole::History && !files.iter().any(|file| self.committed.straddles(file));
         statistics.num_rows = if is_exact { Precision::Exact(rows) } else { Precision::Inexact(rows) };
         statistics.total_byte_size = Precision::Inexact(sum(|file| file.bytes));
         statistics
@@ -68,32 +73,46 @@ impl FileTable {
     /// The files that may have rows for which all filters hold.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<CommitFile>>> {
         let files = self.files();
-        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(files) };
+        let bounds = files.iter().map(|file| Arc::new(self.bounds(file))).collect();
+        let keep = self.may_hold(state, filters, bounds)?;
+        Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+    }
+
+    /// For each of some bounds of rows: whether all filters may hold for one of them.
+    fn may_hold(&self, state: &dyn Session, filters: &[Expr], bounds: Vec<Arc<Statistics>>) -> Result<Vec<bool>> {
+        let all = vec![true; bounds.len()];
+        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let filter = state.create_physical_expr(filter, &schema)?;
         let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).build(filter) else {
-            return Ok(files);
+            return Ok(all);
         };
-        let bounds = files.iter().map(|file| Arc::new(self.bounds(file))).collect();
-        let keep = predicate.prune(&PrunableStatistics::new(bounds, Arc::clone(&self.schema)))?;
-        Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+        predicate.prune(&PrunableStatistics::new(bounds, Arc::clone(&self.schema)))
+    }
+
+    /// Whether filters hold for no row whose column has a value.
+    pub(crate) fn rules_out(&self, state: &dyn Session, filters: &[Expr], column: &str, value: i32) -> Result<bool> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        self.bound(&mut statistics, column, ScalarValue::Int32(Some(value)), ScalarValue::Int32(Some(value)));
+        Ok(!self.may_hold(state, filters, vec![Arc::new(statistics)])?.contains(&true))
+    }
+
+    fn bound(&self, statistics: &mut Statistics, name: &str, least: ScalarValue, greatest: ScalarValue) {
+        let column = self.schema.index_of(name).ok().and_then(|index| statistics.column_statistics.get_mut(index));
+        if let Some(column) = column {
+            *column = ColumnStatistics {
+                min_value: Precision::Exact(least),
+                max_value: Precision::Exact(greatest),
+                ..ColumnStatistics::new_unknown()
+            };
+        }
     }
 
     /// What a file's name and commit say about its rows. Bounds, not least and greatest values: for pruning alone.
     fn bounds(&self, file: &CommitFile) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.schema);
-        let mut bound = |name, least: ScalarValue, greatest: ScalarValue| {
-            let column = self.schema.index_of(name).ok().and_then(|index| statistics.column_statistics.get_mut(index));
-            if let Some(column) = column {
-                *column = ColumnStatistics {
-                    min_value: Precision::Exact(least),
-                    max_value: Precision::Exact(greatest),
-                    ..ColumnStatistics::new_unknown()
-                };
-            }
-        };
         let commit_id = |commit_id: u64| ScalarValue::Int64(i64::try_from(commit_id).ok());
-        bound(COMMIT_ID, commit_id(file.first_commit()), commit_id(file.last_commit()));
+        self.bound(&mut statistics, COMMIT_ID, commit_id(file.first_commit()), commit_id(file.last_commit()));
         let (first, last) = file.date.map_or((i64::MIN, i64::MAX), |date| {
             let last = date.end().nanos();
             // A journal's file has the day of its newest row.
@@ -101,7 +120,7 @@ impl FileTable {
             (if is_journal { i64::MIN } else { last.saturating_sub_unsigned(EventTime::DAY - 1) }, last)
         });
         let time = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()));
-        bound("ts", time(first), time(last));
+        self.bound(&mut statistics, "ts", time(first), time(last));
         statistics
     }
 }
@@ -137,23 +156,37 @@ impl TableProvider for FileTable {
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
         }
         if files.iter().any(|file| self.committed.straddles(file)) {
-            return self.scan_until_commit(state, files, projection);
+            return show(state, self.scan_until_commit(state, &files, &[], projection)?);
         }
-        self.scan_files(state, &files, projection, limit)
+        show(state, self.scan_files(state, &files, projection, limit)?)
     }
 }
 
 impl FileTable {
-    /// A scan of files of which some have rows of later commits, too: those are left out.
+    /// The rows for which filters hold, in columns as files hold them.
+    pub(crate) fn scan_filtered(&self, state: &dyn Session, filters: &[Expr], columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        let (files, columns) = (self.prune(state, filters)?, columns.to_vec());
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.stored, Some(&columns))?)));
+        }
+        if filters.is_empty() && !files.iter().any(|file| self.committed.straddles(file)) {
+            return self.scan_files(state, &files, Some(&columns), None);
+        }
+        self.scan_until_commit(state, &files, filters, Some(&columns))
+    }
+
+    /// The rows of files for which filters hold, without those of later commits.
     fn scan_until_commit(
         &self,
         state: &dyn Session,
-        files: Vec<Arc<CommitFile>>,
+        files: &[Arc<CommitFile>],
+        filters: &[Expr],
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let scan = self.scan_files(state, &files, None, None)?;
+        let scan = self.scan_files(state, files, None, None)?;
         let last = lit(i64::try_from(self.committed.commit_id()).unwrap_or(i64::MAX));
-        let known = state.create_physical_expr(col(COMMIT_ID).lt_eq(last), &DFSchema::try_from(Arc::clone(&self.schema))?)?;
+        let known = filters.iter().cloned().fold(col(COMMIT_ID).lt_eq(last), Expr::and);
+        let known = state.create_physical_expr(known, &DFSchema::try_from(Arc::clone(&self.stored))?)?;
         Ok(Arc::new(FilterExecBuilder::new(known, scan).apply_projection(projection.cloned())?.build()?))
     }
 
@@ -167,7 +200,7 @@ impl FileTable {
         let store = ObjectStoreUrl::parse(STORE)?;
         let runtime = state.runtime_env();
         let readers = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, runtime.cache_manager.get_file_metadata_cache());
-        let source = ParquetSource::new(Arc::clone(&self.schema))
+        let source = ParquetSource::new(Arc::clone(&self.stored))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
         let size = self.size_of(files);
@@ -188,7 +221,7 @@ mod tests {
 
     use headwater_schemas::Money;
 
-    use crate::testing::{TestData, at, balance, damage, facts, history, leg, message, rows, text, truncate};
+    use crate::testing::{TestData, at, balance, changes, damage, facts, leg, message, rows, text, truncate};
     use crate::{Catalog, Format};
 
     /// A leg of 1, 2, 3 … EUR on each of the first days of January, a commit per day.
@@ -274,8 +307,8 @@ mod tests {
     #[test]
     fn a_history_has_every_change() {
         let mut data = TestData::new();
-        data.commit(vec![history(&[(balance("a", 1, at(1, 0)), 1)])]);
-        data.commit(vec![history(&[(balance("a", 1, at(1, 0)), -1), (balance("a", 2, at(1, 1)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 2, at(1, 1)), 1)])]);
         let changes = "SELECT posted, change, commit_id FROM balances_history ORDER BY commit_id, change";
         assert_eq!(rows(&data.catalog(), changes), ["1,1,1", "1,-1,2", "2,1,2"]);
     }

@@ -10,6 +10,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::committed::Committed;
 use crate::config::SqlConfig;
+use crate::functions::functions;
 use crate::names::Names;
 
 /// The name of the catalog in `information_schema`.
@@ -27,6 +28,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
         .build();
     state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
     let session = Arc::new(SessionContext::new_with_state(state));
+    functions().into_iter().for_each(|function| session.register_udf(function));
     catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), Arc::downgrade(&session))))?;
     Ok(session)
 }

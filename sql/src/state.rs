@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::committed::Committed;
 use crate::current::current_rows;
+use crate::shown::{show, shown};
 use crate::tables::Table;
 
 /// The current rows of a state table as of a commit.
@@ -24,7 +25,7 @@ pub(crate) struct StateTable {
 
 impl StateTable {
     pub(crate) fn new(committed: Arc<Committed>, table: &'static Table) -> Self {
-        Self { committed, table, schema: table.current_schema() }
+        Self { committed, table, schema: shown(&table.current_schema()) }
     }
 }
 
@@ -38,8 +39,15 @@ impl TableProvider for StateTable {
         TableType::Base
     }
 
-    async fn scan(&self, _: &dyn Session, projection: Option<&Vec<usize>>, _: &[Expr], _: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = current_rows(&self.committed, self.table).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
-        Ok(MemorySourceConfig::try_new_exec(std::slice::from_ref(&rows.batches), self.schema(), projection.cloned())?)
+        let stored = self.table.current_schema();
+        show(state, MemorySourceConfig::try_new_exec(std::slice::from_ref(&rows.batches), stored, projection.cloned())?)
     }
 }

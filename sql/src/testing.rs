@@ -36,28 +36,26 @@ pub(crate) struct Rows {
 
 /// Rows of an append table.
 pub(crate) fn facts<R: TableRow>(rows: &[R]) -> Rows {
-    rows_of(FileRole::Rows, rows.iter().map(|row| (row, 1)))
+    rows_of(FileRole::Rows, rows.iter().map(|row| (row, 0, 1)))
 }
 
-/// The newest rows of a state table's keys, with 1 for a row and -1 for a key that is gone.
-pub(crate) fn state<R: TableRow>(rows: &[(R, i32)]) -> Rows {
-    rows_of(FileRole::State, rows.iter().map(|(row, change)| (row, *change)))
+/// Changes of a state table, each in a tick of its own: with 1 what a key's row is from then on, with -1 the last row of a key that
+/// is gone.
+pub(crate) fn changes<R: TableRow>(rows: &[(R, i32)]) -> Rows {
+    changes_at(&(0..).zip(rows).map(|(tick, (row, change))| (row.clone(), tick, *change)).collect::<Vec<_>>())
 }
 
-/// Changes of a state table.
-pub(crate) fn history<R: TableRow>(rows: &[(R, i32)]) -> Rows {
-    rows_of(FileRole::History, rows.iter().map(|(row, change)| (row, *change)))
+/// Changes of a state table with their ticks.
+pub(crate) fn changes_at<R: TableRow>(rows: &[(R, i64, i32)]) -> Rows {
+    rows_of(FileRole::History, rows.iter().map(|(row, tick, change)| (row, *tick, *change)))
 }
 
-fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i32)>) -> Rows {
+fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i64, i32)>) -> Rows {
     let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
-    for (tick, (row, change)) in (0..).zip(rows) {
+    for (row, tick, change) in rows {
         let mut columns = R::columns(std::iter::once(row));
-        if role != FileRole::Rows {
-            columns.push(Arc::new(Int32Array::from(vec![change])));
-        }
         if role == FileRole::History {
-            // Each change in a tick of its own.
+            columns.push(Arc::new(Int32Array::from(vec![change])));
             columns.push(Arc::new(Int64Array::from(vec![tick])));
             columns.push(Arc::new(StringArray::new_null(1)));
         }

@@ -189,7 +189,7 @@ mod tests {
     use headwater_schemas::Money;
 
     use super::*;
-    use crate::testing::{TestData, at, balance, facts, leg, state};
+    use crate::testing::{TestData, at, balance, changes, facts, leg};
 
     /// Three transactions of five, each in a commit with the balances after it; `wrong` is added to the last one.
     fn three_commits(wrong: i64) -> TestData {
@@ -200,7 +200,7 @@ mod tests {
             });
             let sum = 5 * number + if number == 3 { wrong } else { 0 };
             let balances = [(balance("a", sum, at(1, number)), 1), (balance("external:EUR", -5 * number, at(1, number)), 1)];
-            data.commit(vec![facts(&legs), state(&balances)]);
+            data.commit(vec![facts(&legs), changes(&balances)]);
         }
         data
     }

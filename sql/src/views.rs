@@ -13,6 +13,8 @@ pub struct View {
 pub const VIEWS: &[View] = &[
     View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
+    View { name: "positions", sql: include_str!("../views/positions.sql") },
+    View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
 ];
@@ -27,10 +29,11 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Money;
+    use headwater_schemas::tables::{Holding, InstrumentTerms, MarkPrice};
+    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity};
 
     use super::*;
-    use crate::testing::{TestData, at, book, facts, leg, rows, state};
+    use crate::testing::{TestData, at, book, changes, facts, id, leg, rows};
 
     #[test]
     fn every_view_opens_with_the_question_asked() {
@@ -58,13 +61,70 @@ mod tests {
     #[test]
     fn a_crossed_book_is_seen() {
         let mut data = TestData::new();
-        data.commit(vec![state(&[
+        data.commit(vec![changes(&[
             (book("A", 99, Some(100), at(1, 0)), 1),
             (book("B", 99, None, at(1, 0)), 1),
             (book("C", 100, Some(100), at(1, 0)), 1),
         ])]);
         assert_eq!(rows(&data.catalog(), "SELECT symbol FROM crossed_books"), ["C"]);
-        data.commit(vec![state(&[(book("C", 98, Some(100), at(1, 1)), 1)])]);
+        data.commit(vec![changes(&[(book("C", 98, Some(100), at(1, 1)), 1)])]);
         assert_eq!(rows(&data.catalog(), "SELECT symbol FROM crossed_books").len(), 0);
+    }
+
+    fn holding(symbol: &str, quantity: i64, mark: Option<i64>, ts: EventTime) -> Holding {
+        let market_value = mark.map(|mark| Money::whole(mark * quantity));
+        Holding {
+            account_id: id("a"),
+            symbol: id(symbol),
+            currency: Some(id("EUR")),
+            quantity: Quantity::whole(quantity),
+            average_price: Price::whole(if quantity == 0 { 0 } else { 9 }),
+            cost: Money::whole(quantity * 9),
+            realized_pnl: Money::ZERO,
+            cash_flow: Money::whole(-quantity * 9),
+            mark_price: mark.map(Price::whole),
+            market_value,
+            unrealized_pnl: market_value.and_then(|value| value.checked_sub(Money::whole(quantity * 9))),
+            ts,
+        }
+    }
+
+    fn mark(symbol: &str, mark: i64, trade: Option<i64>, ts: EventTime) -> MarkPrice {
+        MarkPrice {
+            symbol: id(symbol),
+            mark: Price::whole(mark),
+            mid: Some(Price::whole(mark)),
+            trade: trade.map(Price::whole),
+            close: None,
+            ts,
+        }
+    }
+
+    #[test]
+    fn positions_are_holdings_at_the_marks_of_the_commit() {
+        let mut data = TestData::new();
+        let terms = InstrumentTerms { symbol: id("F"), currency: id("EUR"), multiplier: Factor::whole(50), ts: at(1, 0) };
+        data.commit(vec![
+            changes(&[(holding("S", 10, None, at(1, 1)), 1), (holding("F", 2, Some(10), at(1, 1)), 1)]),
+            changes(&[(terms, 1)]),
+        ]);
+        let query = "SELECT symbol, currency, quantity, average_price, mark_price, market_value, unrealized_pnl, ts, commit_id FROM positions ORDER BY symbol";
+        let unmarked = ["F,EUR,2,0.18,,,,2026-01-01T00:00:01Z,1", "S,,10,9,,,,2026-01-01T00:00:01Z,1"];
+        assert_eq!(rows(&data.catalog(), query), unmarked);
+        data.commit(vec![changes(&[(mark("S", 11, None, at(1, 2)), 1), (mark("F", 10, None, at(1, 2)), 1)])]);
+        let marked = ["F,EUR,2,0.18,10,1000,982,2026-01-01T00:00:02Z,2", "S,,10,9,11,110,20,2026-01-01T00:00:02Z,2"];
+        assert_eq!(rows(&data.catalog(), query), marked);
+        assert_eq!(rows(&data.catalog_at(1), query), unmarked);
+    }
+
+    #[test]
+    fn the_history_of_positions_has_every_move_of_a_mark() {
+        let mut data = TestData::new();
+        // The first tick has the mark, the second one moves it, in the third only a trade is printed.
+        let marks =
+            changes(&[(mark("S", 10, None, at(1, 0)), 1), (mark("S", 12, None, at(1, 1)), 1), (mark("S", 12, Some(7), at(1, 1)), 1)]);
+        data.commit(vec![changes(&[(holding("S", 5, Some(10), at(1, 0)), 1)]), marks]);
+        let query = "SELECT tick, quantity, mark_price, market_value, unrealized_pnl, change, commit_id FROM positions_history ORDER BY tick, change";
+        assert_eq!(rows(&data.catalog(), query), ["0,5,10,50,5,1,1", "1,5,10,50,5,-1,1", "1,5,12,60,15,1,1"]);
     }
 }

@@ -74,12 +74,12 @@ fn a_folder_that_cannot_be_written_is_named() -> Result<()> {
         0,
         "{\"transaction_id\":\"t\",\"account_id\":\"a\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"2026-01-05T10:00:00Z\"}\n",
     )?;
-    std::fs::create_dir_all(data.join("balances"))?;
-    std::fs::write(data.join("balances/date=2026-01-05"), "in the way")?;
+    std::fs::create_dir_all(data.join("balances_history"))?;
+    std::fs::write(data.join("balances_history/date=2026-01-05"), "in the way")?;
     let output = command_with(&source, &data, PLAIN, "", "5ms")?.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("balances/date=2026-01-05"), "{said}");
-    std::fs::remove_file(data.join("balances/date=2026-01-05"))?;
+    assert!(output.status.code() == Some(1) && said.contains("balances_history/date=2026-01-05"), "{said}");
+    std::fs::remove_file(data.join("balances_history/date=2026-01-05"))?;
     run(&source, &data, PLAIN)?;
     assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, ["1"]);
     assert_invariants(&data)
@@ -116,7 +116,7 @@ fn partitions_and_topics_that_are_added_are_read() -> Result<()> {
     write_log(&log, "transactions", 2, &deposit(2))?;
     write_log(&log, "market.trades", 0, "{\"symbol\":\"S\",\"price\":\"7\",\"size\":\"1\",\"ts\":\"2026-01-05T10:00:00Z\"}\n")?;
     wait_for(sum, "3")?;
-    wait_for("SELECT trade FROM last_prices", "7")?;
+    wait_for("SELECT trade FROM marks", "7")?;
     succeed(Command::new("kill").args(["-TERM", &process.id().to_string()]).output()?)?;
     assert_eq!(process.wait()?.code(), Some(0));
     assert_invariants(&data)?;

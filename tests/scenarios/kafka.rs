@@ -4,6 +4,7 @@
 //! `HEADWATER_BROKER_AWAY=60 cargo test --workspace --test scenarios kafka` lets the broker be away for a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::testing::Broker;
-use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_connectors::transport::{RawRecord, ReadStatus, Transport};
 use headwater_sql::{Catalog, json_objects};
 use headwater_tests::market;
 use headwater_tests::pipeline::{
@@ -119,8 +120,11 @@ fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String
         let mut reader = transport.reader(Box::new(|| ()))?;
         for partition in partitions {
             let (slot, begun) = (reader.assign(&topic, partition.partition, 0)?, Instant::now());
-            let mut keep = |value: Option<&[u8]>| records.push(String::from_utf8_lossy(value.unwrap_or_default()).into_owned());
-            while reader.read(slot, 1024, &mut |record| keep(record.value))? != ReadStatus::End {
+            let mut keep = |record: RawRecord<'_>| {
+                records.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned());
+                ControlFlow::Continue(())
+            };
+            while reader.read(slot, 1024, &mut keep)? != ReadStatus::End {
                 anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "{topic} has no end");
             }
         }

@@ -73,7 +73,7 @@ fn what_is_damaged_is_named_with_the_mend() -> Result<()> {
     let (_, data, source) = first_run(folder.path())?;
     let file = rows(&data, "SELECT 1")
         .ok()
-        .and_then(|_| std::fs::read_dir(data.join("balances/date=2026-01-05")).ok()?.flatten().next())
+        .and_then(|_| std::fs::read_dir(data.join("balances_history/date=2026-01-05")).ok()?.flatten().next())
         .context("a file of balances")?
         .path();
     let good = std::fs::read(&file)?;
@@ -95,6 +95,9 @@ fn what_is_damaged_is_named_with_the_mend() -> Result<()> {
     std::fs::write(&record, text.replacen(&format!("\"format_version\": {FORMAT_VERSION}"), "\"format_version\": 99", 1))?;
     let message = refusal(&source, &data)?;
     assert!(message.contains("format_version 99") && message.contains("newer"), "{message}");
+    std::fs::write(&record, text.replacen(&format!("\"format_version\": {FORMAT_VERSION}"), "\"format_version\": 4", 1))?;
+    let message = refusal(&source, &data)?;
+    assert!(message.contains("format_version 4") && message.contains("headwater replay"), "{message}");
     std::fs::write(&record, text)?;
     run(&source, &data, PLAIN)
 }

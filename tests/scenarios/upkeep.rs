@@ -12,8 +12,8 @@ use headwater_sql::{Catalog, Format, tables};
 use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, assert_invariants, binary, command_with, rows, succeed, write_log};
 
-const NEVER: &str = "[source]\nstride = 32\n[upkeep]\nevery = 0\n";
-const ALWAYS: &str = "[source]\nstride = 32\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 200\n";
+const NEVER: &str = "[source]\nstride = 4\ngrid_lead = 1\n[upkeep]\nevery = 0\n";
+const ALWAYS: &str = "[source]\nstride = 4\ngrid_lead = 1\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 200\n";
 
 fn answer(catalog: &Catalog, query: &str) -> Result<String> {
     let mut text = Vec::new();
@@ -63,7 +63,7 @@ fn files_on_disk(data: &Path) -> Result<usize> {
 fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, kept, small) = (folder.path().join("log"), folder.path().join("kept"), folder.path().join("small"));
-    market::write(&log, &market::workload(16_000, 2, 21))?;
+    market::write(&log, &market::workload(24_000, 2, 21))?;
     let source = format!("log:{}", log.display());
     succeed(command_with(&source, &kept, PLAIN, NEVER, "2ms")?.output()?)?;
     command_with(&source, &small, PLAIN, ALWAYS, "2ms")?;
@@ -99,7 +99,7 @@ fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> 
 fn a_reader_of_an_older_commit_finishes_while_files_are_merged() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, data) = (folder.path().join("log"), folder.path().join("data"));
-    let partitions = market::workload(12_000, 1, 22);
+    let partitions = market::workload(30_000, 1, 22);
     let halves = |first: bool| -> market::Partitions {
         let half = |lines: &Vec<String>| if first { lines[..lines.len() / 2].to_vec() } else { lines[lines.len() / 2..].to_vec() };
         partitions.iter().map(|(partition, lines)| (partition.clone(), half(lines))).collect()

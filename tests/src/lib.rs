@@ -7,7 +7,7 @@
 //! Helpers:
 //!
 //! - [`pipeline`]: the binary, a bounded run in a [`Way`](pipeline::Way) (workers and tick), topics written as a log, answers
-//!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`TABLES`](pipeline::TABLES) of two runs;
+//!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`tables`](pipeline::tables) of two runs;
 //!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
 //! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.

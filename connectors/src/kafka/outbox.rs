@@ -1,5 +1,6 @@
 //! The outbox of Kafka: each batch is one transaction, and its progress is a record in it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,7 @@ impl Outbox for KafkaOutbox {
                 if record.key == Some(self.id.as_bytes()) {
                     found = record.value.map(|value| String::from_utf8_lossy(value).into_owned());
                 }
+                ControlFlow::Continue(())
             })?;
             match status {
                 ReadStatus::End => return Ok(found),

@@ -1,5 +1,6 @@
 //! Reading partitions.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,7 @@ enum Standing {
 
 /// Why a slot stopped to hand out.
 enum Stop {
+    /// The limit was reached, or the sink broke.
     Limit,
     Empty,
     DoubtfulEnd,
@@ -216,7 +218,12 @@ impl Reader for KafkaReader {
         Ok(self.slots.len() - 1)
     }
 
-    fn read(&mut self, slot: usize, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError> {
+    fn read(
+        &mut self,
+        slot: usize,
+        max_records: usize,
+        sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadStatus, TransportError> {
         self.serve()?;
         let Some(reading) = self.slots.get_mut(slot) else { return Ok(ReadStatus::Waiting) };
         let stop = reading.hand_out(max_records, sink);
@@ -249,22 +256,24 @@ impl Reader for KafkaReader {
 
 impl Slot {
     /// Hands out what its queue holds, without waiting.
-    fn hand_out(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Stop {
+    fn hand_out(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Stop {
         let mut given = 0;
         while given < max_records {
             match self.queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     let offset = message.offset();
-                    // A fetch begins at a batch, so records of before may come along.
-                    if offset >= self.next {
-                        self.next = offset + 1;
-                        sink(raw_record(&message, offset));
-                        given += 1;
-                    }
                     if self.standing == Standing::AtEnd {
                         self.standing = Standing::Reading;
                     }
                     self.silent_since = None;
+                    // A fetch begins at a batch, so records of before may come along.
+                    if offset >= self.next {
+                        self.next = offset + 1;
+                        given += 1;
+                        if sink(raw_record(&message, offset)).is_break() {
+                            return Stop::Limit;
+                        }
+                    }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) if self.standing == Standing::Doubtful => return Stop::DoubtfulEnd,
                 Some(Err(KafkaError::PartitionEOF(_))) => {

@@ -1,6 +1,7 @@
 //! Against a real broker: one for all steps, because starting one takes seconds.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -76,6 +77,7 @@ impl Reading {
             statuses.push(self.reader.read(*slot, max_records, &mut |record| {
                 assert_eq!(record.next_offset, record.offset + 1);
                 records.push((record.offset, String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()));
+                ControlFlow::Continue(())
             })?);
         }
         Ok(statuses)
@@ -205,6 +207,7 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
                 (Some(key), None) => assert_eq!(key, b"gone"),
                 (None, _) => unkeyed.push(state.partition),
             }
+            ControlFlow::Continue(())
         })? != ReadStatus::End
         {
             assert!(begin.elapsed() < DEADLINE, "no end after {offset} of {} records", state.high);
@@ -217,7 +220,7 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
     assert!(woken.load(Ordering::Relaxed) > 0, "a reader that waited is woken");
     let begin = Instant::now();
     while reader.high_watermark(0) != Some(states[0].high) {
-        reader.read(0, 1, &mut |_| ())?;
+        reader.read(0, 1, &mut |_| ControlFlow::Continue(()))?;
         assert!(begin.elapsed() < DEADLINE, "no high watermark");
         std::thread::sleep(Duration::from_millis(10));
     }

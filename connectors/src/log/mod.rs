@@ -124,6 +124,7 @@ fn failed(attempt: &'static str, path: &Path, error: &std::io::Error) -> Transpo
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::ops::ControlFlow;
 
     use super::*;
     use crate::transport::ReadStatus;
@@ -135,6 +136,7 @@ mod tests {
         let status = reader.read(slot, 1000, &mut |record| {
             let text = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
             lines.push((record.offset, text));
+            ControlFlow::Continue(())
         })?;
         Ok((lines, status))
     }
@@ -153,6 +155,24 @@ mod tests {
         assert_eq!(read_all(reader.as_mut(), slot)?, (vec![(0, "{\"a\":1}".into())], ReadStatus::End));
         file.write_all(b":2}\r\n")?;
         assert_eq!(read_all(reader.as_mut(), slot)?.0, [(9, "{\"b\":2}".into())]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_sink_that_breaks_gets_the_next_record_in_the_next_call() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("orders", 1)?;
+        fs::write(folder.path().join("orders/0.jsonl"), "{\"a\":1}\n{\"a\":2}\n\n{\"a\":3}\n")?;
+        let mut reader = log.reader(Box::new(|| ()))?;
+        let slot = reader.assign("orders", 0, 0)?;
+        let mut offsets = Vec::new();
+        let status = reader.read(slot, 1000, &mut |record| {
+            offsets.push(record.offset);
+            if offsets.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        assert_eq!((offsets, status), (vec![0, 8], ReadStatus::More));
+        assert_eq!(read_all(reader.as_mut(), slot)?, (vec![(17, "{\"a\":3}".into())], ReadStatus::End));
         Ok(())
     }
 

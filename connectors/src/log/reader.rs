@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::{LogTransport, MAX_LINE_BYTES, failed};
@@ -29,7 +30,12 @@ impl Reader for LogReader {
         Ok(self.slots.len() - 1)
     }
 
-    fn read(&mut self, slot: usize, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError> {
+    fn read(
+        &mut self,
+        slot: usize,
+        max_records: usize,
+        sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadStatus, TransportError> {
         match self.slots.get_mut(slot) {
             Some(tail) => tail.read(max_records, sink),
             None => Ok(ReadStatus::Waiting),
@@ -68,7 +74,7 @@ impl Tail {
         Ok(Self { path, file, position: from, buffer: Vec::new(), consumed: 0, searched: 0 })
     }
 
-    fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>)) -> Result<ReadStatus, TransportError> {
+    fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Result<ReadStatus, TransportError> {
         let mut given = 0;
         loop {
             while given < max_records {
@@ -81,14 +87,18 @@ impl Tail {
                 let line = rest.get(..length).unwrap_or_default();
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
                 let next = self.position + length as u64 + 1;
+                let mut flow = ControlFlow::Continue(());
                 // An empty line says nothing, so there is nothing to refuse either.
                 if !line.iter().all(u8::is_ascii_whitespace) {
-                    sink(RawRecord { offset: self.position, next_offset: next, key: None, value: Some(line), timestamp_ms: None });
+                    flow = sink(RawRecord { offset: self.position, next_offset: next, key: None, value: Some(line), timestamp_ms: None });
                     given += 1;
                 }
                 self.position = next;
                 self.consumed += length + 1;
                 self.searched = 0;
+                if flow.is_break() {
+                    return Ok(ReadStatus::More);
+                }
             }
             if given == max_records {
                 return Ok(ReadStatus::More);

@@ -206,11 +206,23 @@ pub enum ChainError {
         /// The commit before it.
         before: u64,
     },
-    /// A record has a layout from the future, or of a program before the first release.
+    /// A record has a layout from the future.
     #[error(
         "{path} has format_version {found}, and this program reads {known}: use the version of headwater that wrote it, or a newer one"
     )]
     UnknownVersion {
+        /// The record.
+        path: PathBuf,
+        /// The version that it has.
+        found: u64,
+        /// The version that this program reads.
+        known: u32,
+    },
+    /// A record has a layout of an earlier version of this program.
+    #[error(
+        "{path} has format_version {found}, which this program does not read (it reads {known}): replay the topics into a new directory with `headwater replay --source … --out <new directory>`, or use the version of headwater that wrote it"
+    )]
+    OlderVersion {
         /// The record.
         path: PathBuf,
         /// The version that it has.

@@ -1,10 +1,12 @@
 //! The columns that files have behind their tables' own.
 
+use arrow::datatypes::{DataType, Field};
+
 use super::record::FileRole;
 
-/// Of a history or a state file: +1 for what is, -1 for what was.
+/// Of a history or a state file: 1 for what is, -1 for the last row of a key that is gone.
 pub const CHANGE: &str = "change";
-/// Of a history, behind that: the tick of the change. A key has at most one row that went and one that came in a tick.
+/// Of a history, behind that: the tick of the change. A key changes at most once in a tick.
 pub const TICK: &str = "tick";
 /// Of a history, behind that: what was corrected, where the change is not in the ordinary course of things.
 pub const REASON: &str = "reason";
@@ -19,4 +21,18 @@ pub fn is_added(name: &str, role: FileRole) -> bool {
         TICK | REASON => role == FileRole::History,
         _ => false,
     }
+}
+
+/// The columns behind a table's own in its files of a role.
+pub fn added_fields(role: FileRole) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if role != FileRole::Rows {
+        fields.push(Field::new(CHANGE, DataType::Int32, false));
+    }
+    if role == FileRole::History {
+        fields.push(Field::new(TICK, DataType::Int64, false));
+        fields.push(Field::new(REASON, DataType::Utf8, true));
+    }
+    fields.push(Field::new(COMMIT_ID, DataType::Int64, false));
+    fields
 }

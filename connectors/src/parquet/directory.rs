@@ -6,7 +6,7 @@
 //!    commits/                                 what exists: see `records`
 //!    HEAD                                     the last commit, so that a tail that was cut off is seen
 //!    staging/                                 what is being written
-//!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet
+//!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged.parquet; of a state table only the latter
 //!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged.parquet
 //! ```
 
@@ -186,16 +186,20 @@ pub(super) fn merged_staging(data: &Path, commit_id: u64) -> PathBuf {
     data.join(STAGING).join(merged_name(commit_id))
 }
 
-/// The name of a merged file in the folder of one of the files that it is made of.
-pub(super) fn merged_file(beside: &str, commit_id: u64) -> String {
-    let folder = beside.rsplit_once('/').map_or("", |(folder, _)| folder);
-    format!("{folder}/{}.parquet", merged_name(commit_id))
+/// The name of a merged file, in a date folder.
+pub(super) fn merged_file(table: &str, role: FileRole, folder: &str, commit_id: u64) -> String {
+    format!("{}/{folder}/{}.parquet", dataset(table, role), merged_name(commit_id))
 }
 
 /// The name of a file below the data directory.
 pub(super) fn table_file(table: &str, role: FileRole, date: Date, commit_id: u64, worker: usize) -> String {
+    format!("{}/date={date}/{commit_id}-{worker}.parquet", dataset(table, role))
+}
+
+/// The folder of a table's files of a role.
+fn dataset(table: &str, role: FileRole) -> String {
     let history = if role == FileRole::History { HISTORY_SUFFIX } else { "" };
-    format!("{table}{history}/date={date}/{commit_id}-{worker}.parquet")
+    format!("{table}{history}")
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Commits: every table's rows below one tick, in Parquet, all at once or not at all.
 //!
 //! ```text
-//!  rows (row, tick, ±1) ─► buffers ─┐                                      every worker
-//!  frontier of all rows ─► closing tick F ─► write rows below F:           (staging, fsync, rename)
-//!                          (worker 0)        └─► report ─► publish commits/<n>.json (worker 0, atomically)
+//!  changes ─► tables ───────────────┐                                      every worker
+//!  frontier of all rows ─► closing tick F ─► write changes below F:        (threads: staging, fsync, rename)
+//!                          (worker 0)        └─► report ─► publish commits/<n>.json (worker 0: a thread, atomically)
 //! ```
 //!
 //! - One tick F closes a commit for **all** tables, so balances, alerts and reports never disagree.
@@ -11,8 +11,9 @@
 //!   (table, date, commit, worker). What no commit record names does not exist: a process that dies in the middle leaves
 //!   files that nobody reads and that the next start removes.
 //! - The record is published last, atomically and never over an existing one ([`record`]).
-//! - A state table is written twice: `<table>_history` has every change, `<table>` one row per key and commit, the
-//!   newest of which is the current one. A checkpoint, which is what operators remember, has no history.
+//! - A change of a state table is one row, in `<table>_history`: what the key's row is from then on, or that the key is gone.
+//!   Current rows are the newest of each key; upkeep writes them whole into `<table>` now and then, so that no reader begins at
+//!   the first commit. A checkpoint, which is what operators remember, has no history: its rows are in `<table>`.
 //!
 //! - What was committed can be read back: [`chain`] is the chain of records, and [`reader`] the current rows of a table at
 //!   its end, which is where a restart goes on.
@@ -20,8 +21,8 @@
 //! - A directory stays small, and a restart takes as long as the state is large: [`upkeep`] merges files, writes state tables
 //!   whole, lets go what is older than its retention, and archives records.
 //!
-//! Files: [`record`] is the record, [`records`] where it is kept, [`directory`] the data directory with its lock, [`buffer`] the rows that wait,
-//! [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
+//! Files: [`record`] is the record, [`records`] where it is kept, [`directory`] the data directory with its lock, [`buffer`] the changes that wait,
+//! [`encode`] the rows of a commit's files, [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
 
 pub mod buffer;
 pub mod chain;
@@ -30,6 +31,7 @@ pub mod commit;
 pub mod configuration;
 pub mod directory;
 mod durable;
+mod encode;
 pub mod file;
 pub mod reader;
 pub mod record;
@@ -88,6 +90,12 @@ pub enum CommitError {
     /// What was committed before cannot be read.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),
+    /// Writing or publishing a commit ended in a panic.
+    #[error("writing commits of {path} ended in a panic: please report it with the data directory")]
+    Writing {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// Merging ended in a panic.
     #[error("merging files of {path} ended in a panic: please report it with the data directory")]
     Merging {

@@ -1,10 +1,16 @@
 //! Reading rows back: of a table's keys the newest rows at the end of a chain.
+//!
+//! ```text
+//!  whole rows as of commit w, if they were written ──┐
+//!                                                   ├─► per key the newest row by (commit, tick) ─► those that are, by key
+//!  changes of the commits since ────────────────────┘
+//! ```
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, new_null_array};
+use arrow::array::{Int32Array, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -13,27 +19,54 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
 
 use super::chain::{Chain, CommitFile};
-use super::columns::{CHANGE, COMMIT_ID};
+use super::columns::{CHANGE, COMMIT_ID, TICK};
 use super::file::FileError;
 use super::record::{FileRole, hex};
 
-/// The current rows of a state table or a checkpoint, in the order of their keys. Every file is proved by its hash first.
-pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
-    let mut rows: Vec<(R, i64, bool)> = Vec::new();
-    for file in state_files(chain.live().files(), R::SPEC.name) {
-        read(chain.data(), file, &mut rows)?;
-    }
-    rows.sort_by(|(a, then, _), (b, later, _)| a.cmp_key(b).then(later.cmp(then)));
-    rows.dedup_by(|(later, ..), (first, ..)| later.cmp_key(first).is_eq());
-    Ok(rows.into_iter().filter_map(|(row, _, is)| is.then_some(row)).collect())
+/// What the key of a row is from a commit and a tick on.
+struct Version<R> {
+    row: R,
+    since: (i64, i64),
+    is: bool,
 }
 
-/// The files that a state table's current rows are in: of the whole table, if it was written whole, and of what changed
-/// since.
-pub fn state_files<'a>(files: &'a [Arc<CommitFile>], table: &str) -> impl Iterator<Item = &'a Arc<CommitFile>> {
-    let files: Vec<_> = files.iter().filter(|file| file.role == FileRole::State && *file.table == *table).collect();
-    let whole = files.iter().filter(|file| file.is_whole()).map(|file| file.last_commit()).max();
-    files.into_iter().filter(move |file| file.is_whole() || whole.is_none_or(|whole| file.first_commit() > whole))
+/// The current rows of a state table or a checkpoint, in the order of their keys. Every file is proved by its hash first.
+pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
+    let mut versions: Vec<Version<R>> = Vec::new();
+    let files = CurrentFiles::of(chain.live().files(), R::SPEC.name);
+    if let Some(file) = &files.whole {
+        read(chain.data(), file, 0, &mut versions)?;
+    }
+    for file in &files.changes {
+        read(chain.data(), file, files.whole_commit(), &mut versions)?;
+    }
+    versions.sort_by(|a, b| a.row.cmp_key(&b.row).then(b.since.cmp(&a.since)));
+    versions.dedup_by(|earlier, last| earlier.row.cmp_key(&last.row).is_eq());
+    Ok(versions.into_iter().filter_map(|version| version.is.then_some(version.row)).collect())
+}
+
+/// The files that the current rows of a state table or a checkpoint are in.
+#[derive(Debug, Default)]
+pub struct CurrentFiles {
+    /// All rows as of a commit, once they were written whole.
+    pub whole: Option<Arc<CommitFile>>,
+    /// What changed since, in no order: of each key the newest row counts. Rows of merged files may be older than the whole.
+    pub changes: Vec<Arc<CommitFile>>,
+}
+
+impl CurrentFiles {
+    /// Those of a table among the files that exist.
+    pub fn of(files: &[Arc<CommitFile>], table: &str) -> Self {
+        let of_table = || files.iter().filter(|file| *file.table == *table && file.role != FileRole::Rows);
+        let whole = of_table().filter(|file| file.is_whole()).max_by_key(|file| file.last_commit()).cloned();
+        let since = whole.as_ref().map_or(0, |whole| whole.last_commit());
+        Self { whole, changes: of_table().filter(|file| !file.is_whole() && file.last_commit() > since).cloned().collect() }
+    }
+
+    /// The commit of the whole rows; 0 if they were never written whole.
+    pub fn whole_commit(&self) -> u64 {
+        self.whole.as_ref().map_or(0, |whole| whole.last_commit())
+    }
 }
 
 /// All rows of an append table, file by file.
@@ -58,14 +91,20 @@ pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, 
     Ok(rows)
 }
 
-/// Adds a file's rows, each with its commit and whether it is (or is gone).
-fn read<R: TableRow>(data: &Path, file: &CommitFile, rows: &mut Vec<(R, i64, bool)>) -> Result<(), FileError> {
+/// Adds a file's rows behind a commit, with their commits and ticks. Of a checkpoint a commit has one row of a key, so no tick is needed.
+fn read<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, versions: &mut Vec<Version<R>>) -> Result<(), FileError> {
+    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
     for batch in batches(data, file)? {
-        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<arrow::array::Int32Array>());
+        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
         let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?;
+        let ticks = batch.column_by_name(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
         let commits = commits(data, file, &batch)?;
-        for (row, (change, commit_id)) in changes.values().iter().zip(commits.values()).enumerate() {
-            rows.push((R::read(&batch, row).map_err(|error| unreadable(data, file, &error))?, *commit_id, *change > 0));
+        versions.reserve(batch.num_rows());
+        let rows = changes.values().iter().zip(commits.values()).enumerate();
+        for (index, (change, commit_id)) in rows.filter(|(_, (_, commit_id))| **commit_id > behind) {
+            let row = R::read(&batch, index).map_err(|error| unreadable(data, file, &error))?;
+            let tick = ticks.and_then(|ticks| ticks.values().get(index)).copied().unwrap_or(0);
+            versions.push(Version { row, since: (*commit_id, tick), is: *change > 0 });
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// What `previous_hash` is in the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -60,9 +60,11 @@ pub struct CommitRecord {
 pub enum FileRole {
     /// Rows of an append table.
     Rows,
-    /// Of a state table, the rows of the keys that changed: `change` is 1 for the key's row now, -1 for a key that is gone.
+    /// Of a checkpoint, the rows of the keys that changed: `change` is 1 for the key's row now, -1 for a key that is gone. Of a
+    /// checkpoint or a state table, all current rows, if the file is whole.
     State,
-    /// Of a state table, every change, under `<table>_history`.
+    /// Of a state table, a row for each change, under `<table>_history`: `change` is 1 with what the key's row is from then on, -1
+    /// with the last row of a key that is gone. What a row was before a change is the row before it of the same key.
     History,
 }
 

@@ -211,8 +211,8 @@ impl Archive {
 
 fn inventory(path: &Path, text: &[u8], commit_id: u64) -> Result<Inventory, ChainError> {
     let damaged = |problem: String| ChainError::Inventory { path: path.to_owned(), problem };
-    let inventory: Inventory = serde_json::from_slice(text).map_err(|error| match newer_version(text) {
-        Some(found) => ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION },
+    let inventory: Inventory = serde_json::from_slice(text).map_err(|error| match other_version(text) {
+        Some(found) => unknown_version(path, found),
         None => damaged(error.to_string()),
     })?;
     check(&inventory.record, commit_id).map_err(damaged)?;
@@ -229,8 +229,17 @@ fn proved(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, Chai
     checked.map(|()| record).map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause, before: commit_id.saturating_sub(1) })
 }
 
+fn unknown_version(path: &Path, found: u64) -> ChainError {
+    let (path, known) = (path.to_owned(), FORMAT_VERSION);
+    if found < u64::from(known) {
+        ChainError::OlderVersion { path, found, known }
+    } else {
+        ChainError::UnknownVersion { path, found, known }
+    }
+}
+
 /// The version that a text says it has, if it is not this program's.
-fn newer_version(text: &[u8]) -> Option<u64> {
+fn other_version(text: &[u8]) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct Version {
         format_version: u64,
@@ -244,10 +253,10 @@ fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, Chain
     // A layout from the future need not parse: its version explains more than the first field that is strange.
     let version = match &parsed {
         Ok(record) => Some(u64::from(record.format_version)).filter(|version| *version != u64::from(FORMAT_VERSION)),
-        Err(_) => newer_version(text),
+        Err(_) => other_version(text),
     };
     if let Some(found) = version {
-        return Err(ChainError::UnknownVersion { path: path.to_owned(), found, known: FORMAT_VERSION });
+        return Err(unknown_version(path, found));
     }
     let before = commit_id.saturating_sub(1);
     parsed.map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before })

@@ -1,26 +1,36 @@
 //! One Parquet file: written, hashed on the way, and described.
+//!
+//! A commit's files are small and many, and are merged soon: they are written as cheaply as possible. Merged files stay, and are
+//! read by queries: they are sorted by key, packed better, and can be pruned by page.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema, SchemaRef};
+use headwater_schemas::tables::{Change, TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
+use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
 
 use super::CommitError;
-use super::columns::{CHANGE, COMMIT_ID, REASON, TICK};
+use super::columns::added_fields;
+use super::encode::role_of;
 use super::record::{CommittedFile, FileRole, Merged, hex};
 
-/// A bloom filter is worth its bytes from about here on: smaller files are read whole in no time.
+/// Rows from which on a merged file has bloom filters: smaller files are read whole in no time.
 const BLOOM_FROM_ROWS: usize = 4096;
+/// Rows from which on a dictionary is worth its page.
+const DICTIONARY_FROM_ROWS: usize = 32;
+/// Values of a column that decide whether it gets a dictionary.
+const SAMPLED: usize = 512;
 
 /// What was written.
 struct Written {
@@ -29,25 +39,91 @@ struct Written {
     sha256: String,
 }
 
-/// Rows that are on their way into a file.
-pub(super) struct FileRows<'a, R> {
-    pub(super) rows: Vec<&'a R>,
-    /// Their changes, in histories and of state.
-    pub(super) changes: Option<Vec<i32>>,
-    /// The ticks of the changes and their reasons, in histories.
-    pub(super) past: Option<Past>,
+/// The columns and the layout of a table's files in commits.
+#[derive(Debug)]
+pub(super) struct CommitFormat {
+    role: FileRole,
+    schema: SchemaRef,
+    properties: WriterPropertiesBuilder,
 }
 
-/// What a history says of its changes besides.
-#[derive(Default)]
-pub(super) struct Past {
-    pub(super) ticks: Vec<i64>,
-    pub(super) reasons: Vec<Option<String>>,
+impl CommitFormat {
+    /// The format of a row type.
+    pub(super) fn of<R: TableRow>() -> Self {
+        let role = role_of(R::SPEC.kind);
+        let schema = Arc::new(Schema::new([R::fields(), added_fields(role)].concat()));
+        Self { role, properties: commit_properties(&schema), schema }
+    }
+
+    /// Changes as rows, with the columns that are added.
+    pub(super) fn batch<R: TableRow>(&self, commit_id: u64, changes: &[&Change<R>]) -> Result<RecordBatch, CommitError> {
+        let mut columns = R::columns(changes.iter().map(|change| &change.row));
+        if self.role != FileRole::Rows {
+            let change: Int32Array = changes.iter().map(|change| if change.gone { -1 } else { 1 }).collect();
+            columns.push(Arc::new(change) as ArrayRef);
+        }
+        if self.role == FileRole::History {
+            let ticks: Int64Array = changes.iter().map(|change| i64::try_from(change.tick).unwrap_or(i64::MAX)).collect();
+            columns.push(Arc::new(ticks));
+            let reason = |change: &&Change<R>| (!change.why.is_empty()).then(|| change.why.to_string());
+            columns.push(Arc::new(changes.iter().map(reason).collect::<StringArray>()));
+        }
+        columns.push(Arc::new(Int64Array::from(vec![i64::try_from(commit_id).unwrap_or(i64::MAX); changes.len()])));
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
+        batch.map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })
+    }
+
+    /// The layout of a file with these rows. Whether a column repeats is seen in its rows, so that a file follows from them alone.
+    pub(super) fn properties(&self, rows: &RecordBatch) -> ArrowWriterOptions {
+        let mut properties = self.properties.clone();
+        for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
+            if repeats(column) == Some(false) {
+                properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+            }
+        }
+        // Parquet's own types tell all that the Arrow schema would.
+        ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
+    }
 }
 
-/// A commit's rows, which must be in the order of their keys, with the columns that are added.
-pub(super) fn batch_of<R: TableRow>(commit_id: u64, content: FileRows<'_, R>) -> Result<RecordBatch, CommitError> {
-    batch(commit_id, content).map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })
+/// What the types of columns decide.
+fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_created_by("headwater".to_owned());
+    for field in schema.fields() {
+        let column = ColumnPath::from(field.name().as_str());
+        properties = match field.data_type() {
+            // Times, ticks and numbers that count differ little from row to row.
+            DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(..) => {
+                properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, Encoding::DELTA_BINARY_PACKED)
+            }
+            // Digests cannot be packed, and nobody compares them.
+            DataType::FixedSizeBinary(_) => properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_compression(column.clone(), Compression::UNCOMPRESSED)
+                .set_column_statistics_enabled(column, EnabledStatistics::None),
+            _ => properties,
+        };
+    }
+    properties
+}
+
+/// Whether at least every second value of a column was there before; none where that does not matter.
+fn repeats(column: &ArrayRef) -> Option<bool> {
+    let rows = column.len().min(SAMPLED);
+    let distinct = match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
+        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
+        DataType::Float64 => {
+            let bits = column.as_primitive::<Float64Type>().iter().take(rows).flatten().map(f64::to_bits);
+            bits.collect::<FxHashSet<_>>().len()
+        }
+        _ => return None,
+    };
+    Some(column.len() >= DICTIONARY_FROM_ROWS && distinct * 2 <= rows)
 }
 
 /// Writes rows into a staged file, to be at `path` below the data directory, and describes it.
@@ -58,45 +134,27 @@ pub(super) fn stage(
     role: FileRole,
     merged: Option<Merged>,
     rows: &RecordBatch,
+    options: ArrowWriterOptions,
 ) -> Result<CommittedFile, CommitError> {
     let staged = staging.join(&path);
     let folder = staged.parent().unwrap_or(staging);
     fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-    let Written { rows, bytes, sha256 } = write(&staged, spec, rows)?;
+    let Written { rows, bytes, sha256 } = write(&staged, rows, options)?;
     Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, rows, bytes, sha256 })
 }
 
-fn write(path: &Path, spec: &TableSpec, batch: &RecordBatch) -> Result<Written, CommitError> {
+fn write(path: &Path, batch: &RecordBatch, options: ArrowWriterOptions) -> Result<Written, CommitError> {
     let file = File::create(path).map_err(CommitError::file("creating", path))?;
     let parquet = |cause| CommitError::Parquet { path: path.to_owned(), cause };
-    let properties = properties(spec, batch);
-    let mut writer = ArrowWriter::try_new(Hashing::new(file), batch.schema(), Some(properties)).map_err(parquet)?;
+    let mut writer = ArrowWriter::try_new_with_options(Hashing::new(file), batch.schema(), options).map_err(parquet)?;
     writer.write(batch).map_err(parquet)?;
     let hashing = writer.into_inner().map_err(parquet)?;
     let (bytes, sha256) = hashing.finish().map_err(CommitError::file("writing", path))?;
     Ok(Written { rows: batch.num_rows() as u64, bytes, sha256 })
 }
 
-fn batch<R: TableRow>(commit_id: u64, content: FileRows<'_, R>) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let mut fields = R::fields();
-    let mut columns = R::columns(content.rows.iter().copied());
-    if let Some(changes) = content.changes {
-        fields.push(Field::new(CHANGE, DataType::Int32, false));
-        columns.push(Arc::new(Int32Array::from(changes)) as ArrayRef);
-    }
-    if let Some(past) = content.past {
-        fields.push(Field::new(TICK, DataType::Int64, false));
-        columns.push(Arc::new(Int64Array::from(past.ticks)));
-        fields.push(Field::new(REASON, DataType::Utf8, true));
-        columns.push(Arc::new(StringArray::from(past.reasons)));
-    }
-    let commit_id = i64::try_from(commit_id).unwrap_or(i64::MAX);
-    fields.push(Field::new(COMMIT_ID, DataType::Int64, false));
-    columns.push(Arc::new(Int64Array::from(vec![commit_id; content.rows.len()])));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-}
-
-fn properties(spec: &TableSpec, batch: &RecordBatch) -> WriterProperties {
+/// The layout of a merged file, whose rows are in the order of their keys.
+pub(super) fn merged_options(spec: &TableSpec, batch: &RecordBatch) -> ArrowWriterOptions {
     let key_column = |name: &&str| batch.schema().index_of(name).ok().and_then(|index| i32::try_from(index).ok());
     let sorting = spec.key.iter().filter_map(key_column);
     let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false }).collect();
@@ -116,7 +174,7 @@ fn properties(spec: &TableSpec, batch: &RecordBatch) -> WriterProperties {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*name), true);
         }
     }
-    properties.build()
+    ArrowWriterOptions::new().with_properties(properties.build())
 }
 
 /// Passes bytes on to a file and hashes them.

@@ -1,34 +1,150 @@
-//! How far a partition has run ahead of the frontier, in bytes.
+//! How far reading is ahead of the frontier of all results, and how much of a partition may be read next.
+//!
+//! Two bounds, both on what the dataflow holds because of what was read and is not done:
+//!
+//! - **Bytes**, as decoded, over all partitions of a worker ([`ReadAhead`]). Half of the budget is for whichever partition
+//!   asks first. The other half is divided among the partitions: a partition may read its share while its clock is the
+//!   frontier, however much the others have read.
+//! - **Grid points**, for each partition ([`GridLead`]): one record can change much that is valued at its grid point, so what
+//!   a grid point costs is not known from its bytes. Only grid points with records count: a partition with a record a day is
+//!   not slower to read than one with a record a second.
+//!
+//! A partition whose clock is the frontier is never paused, because every other partition waits for it. So neither bound can
+//! hold what counts at one tick: a table topic without `ts` is read whole.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-/// What was read of a partition and is not behind the frontier yet.
-#[derive(Debug, Default)]
-pub(super) struct Ahead {
-    /// (tick up to which the bytes belong, bytes), ticks rising.
-    strides: VecDeque<(u64, u64)>,
+/// What a worker has read and the frontier has not passed, and the bounds for it.
+#[derive(Debug)]
+pub(super) struct ReadAhead {
+    budget_bytes: u64,
+    /// Grid points that a partition may be ahead, at least 1.
+    grid_lead: usize,
+    /// Decoded bytes by the tick that the frontier has to pass.
+    by_tick: BTreeMap<u64, u64>,
+    /// The sum of `by_tick`.
     bytes: u64,
 }
 
-impl Ahead {
-    /// Adds a stride that ended at a tick.
+/// What may be read of a partition in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowance {
+    /// Decoded bytes, at least 1. Reading stops with the record that reaches them.
+    pub(super) bytes: u64,
+    /// Grid points that reading may enter, at least 1. Reading stops with the record that enters the last of them.
+    pub(super) grid_points: usize,
+}
+
+impl ReadAhead {
+    pub(super) fn new(budget_bytes: u64, grid_lead: usize) -> Self {
+        Self { budget_bytes, grid_lead: grid_lead.max(1), by_tick: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// Adds decoded bytes that are done once the frontier has passed a tick.
     pub(super) fn add(&mut self, tick: u64, bytes: u64) {
+        *self.by_tick.entry(tick).or_default() += bytes;
         self.bytes += bytes;
-        match self.strides.back_mut() {
-            Some((last, sum)) if *last == tick => *sum += bytes,
-            _ => self.strides.push_back((tick, bytes)),
+    }
+
+    /// Forgets what the frontier has passed. Without a frontier, everything is done.
+    pub(super) fn passed(&mut self, frontier: Option<u64>) {
+        while let Some(first) = self.by_tick.first_entry().filter(|first| frontier.is_none_or(|frontier| *first.key() < frontier)) {
+            self.bytes -= first.remove();
         }
     }
 
-    /// Forgets what the frontier has passed.
-    pub(super) fn passed(&mut self, frontier: u64) {
-        while let Some((_, bytes)) = self.strides.pop_front_if(|(tick, _)| *tick < frontier) {
-            self.bytes -= bytes;
+    /// What may be read of one of so many partitions; `None` if it is to pause until the frontier moves.
+    pub(super) fn allowance(&self, lead: &GridLead, holds_frontier: bool, partitions: usize) -> Option<Allowance> {
+        let half = self.budget_bytes / 2;
+        let left = half.saturating_sub(self.bytes);
+        let left_points = self.grid_lead.saturating_add(1).saturating_sub(lead.len());
+        if holds_frontier {
+            let share = half / (partitions.max(1) as u64);
+            return Some(Allowance { bytes: left.max(share).max(1), grid_points: left_points.max(1) });
+        }
+        (left > 0 && left_points > 0).then_some(Allowance { bytes: left, grid_points: left_points })
+    }
+}
+
+/// The grid points of a partition that have records and are not done.
+#[derive(Debug, Default)]
+pub(super) struct GridLead {
+    /// Grid intervals, rising: the tick of a record over the ticks between grid points.
+    intervals: VecDeque<u64>,
+}
+
+impl GridLead {
+    /// Adds the interval of a record.
+    pub(super) fn enter(&mut self, interval: u64) {
+        if self.intervals.back().is_none_or(|last| *last < interval) {
+            self.intervals.push_back(interval);
         }
     }
 
-    /// Bytes ahead of the frontier.
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
+    /// Forgets the grid points that the frontier has reached. Without a frontier, everything is done.
+    pub(super) fn passed(&mut self, frontier: Option<u64>, grid_ticks: u64) {
+        let is_done = |interval: u64| frontier.is_none_or(|frontier| interval < frontier / grid_ticks.max(1));
+        while self.intervals.pop_front_if(|interval| is_done(*interval)).is_some() {}
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.intervals.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lead(intervals: &[u64]) -> GridLead {
+        let mut lead = GridLead::default();
+        intervals.iter().for_each(|interval| lead.enter(*interval));
+        lead
+    }
+
+    fn allowance(bytes: u64, grid_points: usize) -> Option<Allowance> {
+        Some(Allowance { bytes, grid_points })
+    }
+
+    #[test]
+    fn half_of_the_budget_is_for_whoever_asks_first() {
+        let mut ahead = ReadAhead::new(1_000, 2);
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(500, 3));
+        ahead.add(7, 499);
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(1, 3));
+        ahead.add(9, 1);
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), None);
+        ahead.passed(Some(7));
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), None, "the frontier is at the tick, not after it");
+        ahead.passed(Some(8));
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(499, 3));
+        ahead.passed(None);
+        assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(500, 3));
+    }
+
+    #[test]
+    fn a_partition_that_holds_the_frontier_is_never_paused() {
+        let mut ahead = ReadAhead::new(1_000, 1);
+        ahead.add(7, 1_000_000);
+        assert_eq!(ahead.allowance(&lead(&[0]), false, 5), None);
+        assert_eq!(ahead.allowance(&lead(&[0]), true, 5), allowance(100, 1));
+        assert_eq!(ahead.allowance(&lead(&[0, 1, 2]), true, 5), allowance(100, 1));
+        assert_eq!(ReadAhead::new(0, 0).allowance(&lead(&[0, 1, 2]), true, 5), allowance(1, 1));
+    }
+
+    #[test]
+    fn only_grid_points_with_records_count_and_only_until_the_frontier_reaches_them() {
+        let ahead = ReadAhead::new(1_000, 2);
+        let mut lead = lead(&[3, 3, 90]);
+        assert_eq!(ahead.allowance(&lead, false, 1), allowance(500, 1));
+        lead.enter(86_400);
+        assert_eq!(ahead.allowance(&lead, false, 1), None);
+        lead.passed(Some(399), 100);
+        assert_eq!(ahead.allowance(&lead, false, 1), None);
+        lead.passed(Some(400), 100);
+        assert_eq!(ahead.allowance(&lead, false, 1), allowance(500, 1));
+        lead.passed(None, 100);
+        assert_eq!(lead.len(), 0);
     }
 }

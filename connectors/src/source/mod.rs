@@ -17,8 +17,10 @@
 //! - **Restarts** read on exactly behind a commit's last record ([`progress`]), and no clock is below the commit's end. A
 //!   record that gets a later time by that than the records before it tell has a row in `remap`.
 //! - **Replays** follow the rows of `remap`, and read a part of the topics if they are told to ([`Script`]).
-//! - **Memory** is bounded: a partition that is further ahead of the frontier than its share of the budget is paused,
-//!   but never the one that holds the frontier.
+//! - **Memory** is bounded ([`SourceSettings::budget_bytes`], [`SourceSettings::grid_lead`]): a partition pauses while what was
+//!   decoded and is not done takes the budget, or while it is too many grid points ahead of what is done. The partition whose
+//!   clock is the frontier never pauses: all others wait for it. What counts at one tick is read whole, however much it is. A
+//!   pause changes when a record is read, not where it stands: places, `remap`, `audit` and the offsets of commits stay equal.
 //! - **Partitions** are assigned by a hash of topic and number, not by a consumer group. Those that are found while a live
 //!   run goes on are read from their beginning, at the clock of that moment.
 //! - What a record says wrong makes it a dead letter at the partition's clock; reading goes on.
@@ -30,6 +32,9 @@ mod operator;
 mod partition;
 mod progress;
 mod script;
+mod size;
+#[cfg(test)]
+mod tests;
 
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};

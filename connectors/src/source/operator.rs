@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +19,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
-use super::partition::{Capabilities, Course, Partition, Stride, Surroundings};
+use super::ahead::{Allowance, GridLead, ReadAhead};
+use super::partition::{Addition, Capabilities, Course, Partition, Stride, Surroundings};
 use super::progress::{Position, SourceProgress};
 use super::script::{Repeated, Script};
 use super::{Mode, PartitionPosition, SourceCounters};
@@ -51,8 +53,11 @@ pub struct SourceSettings {
     pub audit: bool,
     /// Records that are read of a partition before the next one has its turn.
     pub stride: usize,
-    /// Bytes that this worker may hold ahead of the frontier.
+    /// Bytes that events may take in memory, of all partitions of this worker, from when they are read until the frontier of
+    /// all results has passed them. What counts at one tick is held whole, however much it is.
     pub budget_bytes: u64,
+    /// Grid points with records that a partition may be ahead of the frontier of all results, at least 1.
+    pub grid_lead: usize,
     /// Partitions that were found while a live run goes on: only ever added to.
     pub discovered: Arc<Mutex<Vec<(Topic, PartitionState)>>>,
     /// What a replay follows.
@@ -153,9 +158,9 @@ fn reads(topic: Topic, partition: u16, index: usize, peers: usize) -> bool {
 
 struct Ports {
     events: Vec<Port<Placed<Event>>>,
-    dead_letters: Port<(DeadLetter, u64, isize)>,
-    remap: Port<(Remap, u64, isize)>,
-    audit: Port<(Audit, u64, isize)>,
+    dead_letters: Port<Addition<DeadLetter>>,
+    remap: Port<Addition<Remap>>,
+    audit: Port<Addition<Audit>>,
     ends: Port<u64>,
 }
 
@@ -173,6 +178,7 @@ struct Source {
     partitions: Vec<Partition>,
     progress: SourceProgress,
     stride: Stride,
+    ahead: ReadAhead,
     /// Which worker this is, of how many.
     index: usize,
     peers: usize,
@@ -193,6 +199,7 @@ impl Source {
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
         let mut source = Self {
+            ahead: ReadAhead::new(settings.budget_bytes, settings.grid_lead),
             settings,
             reader: None,
             partitions: Vec::new(),
@@ -260,7 +267,7 @@ impl Source {
             end: bounded.then(|| state.high.min(repeated.end)),
             begin: start.offset,
             at_end: false,
-            ahead: super::ahead::Ahead::default(),
+            lead: GridLead::default(),
             capabilities,
         });
         Ok(())
@@ -288,24 +295,21 @@ impl Source {
         }
         self.announce();
         let around = self.surroundings(wall);
-        let share = self.settings.budget_bytes / (self.partitions.len().max(1) as u64);
+        self.ahead.passed(frontier);
         let mut next = if self.spare.is_empty() { Next::WhenTheFrontierMoves } else { Next::Soon };
         let mut partitions = std::mem::take(&mut self.partitions);
+        let count = partitions.len();
         partitions.retain_mut(|partition| {
             if stopped {
                 end_partition(partition, partition.course.clock.now(), ports);
                 self.settings.counters.end(partition.course.topic, partition.course.number);
                 return false;
             }
-            if let Some(frontier) = frontier {
-                partition.ahead.passed(frontier);
-            }
+            partition.lead.passed(frontier, around.grid_ticks);
             // Whoever holds the frontier is never paused: everybody waits for it.
             let holds_frontier = frontier.is_none_or(|frontier| partition.capabilities.tick() <= frontier);
-            if partition.ahead.bytes() > share && !holds_frontier {
-                return true;
-            }
-            match self.read_stride(partition, around, ports) {
+            let Some(allowance) = self.ahead.allowance(&partition.lead, holds_frontier, count) else { return true };
+            match self.read_stride(partition, allowance, around, ports) {
                 Ok(Read::Ended) => {
                     end_partition(partition, partition.course.clock.told().max(self.settings.script.end_of_time), ports);
                     self.settings.counters.end(partition.course.topic, partition.course.number);
@@ -364,7 +368,13 @@ impl Source {
     }
 
     /// Reads a stride of a partition and sends what it became.
-    fn read_stride(&mut self, partition: &mut Partition, around: Surroundings, ports: &mut Ports) -> Result<Read, TransportError> {
+    fn read_stride(
+        &mut self,
+        partition: &mut Partition,
+        allowance: Allowance,
+        around: Surroundings,
+        ports: &mut Ports,
+    ) -> Result<Read, TransportError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(Read::Ended) };
         if partition.end.is_some_and(|end| partition.course.offset >= end) {
             self.place(partition);
@@ -373,12 +383,15 @@ impl Source {
         self.stride.clear();
         let (end, course, stride) = (partition.end, &mut partition.course, &mut self.stride);
         let status = reader.read(partition.slot, self.settings.stride.max(1), &mut |record| {
-            // What came after the run began belongs to the next run.
             if end.is_none_or(|end| record.offset < end) {
                 course.read(record, around, stride);
+            } else {
+                // What came after the run began belongs to the next run.
+                course.is_past = true;
             }
+            if course.is_past || stride.has_used_up(allowance) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        send(partition, &mut self.stride, around, ports);
+        send(partition, &mut self.stride, ports);
         if status == ReadStatus::End {
             partition.at_end = true;
             if let (Mode::Live { idle_allowance, .. }, Some(wall)) = (&self.settings.mode, around.wall) {
@@ -404,7 +417,8 @@ impl Source {
         let topic = partition.course.topic;
         let tick = partition.course.clock.now() / around.tick_interval;
         partition.capabilities.downgrade(tick);
-        partition.ahead.add(tick, self.stride.bytes);
+        self.stride.decoded.iter().for_each(|(tick, bytes)| self.ahead.add(*tick, *bytes));
+        self.stride.crossings.iter().for_each(|crossing| partition.lead.enter(crossing.tick / around.grid_ticks));
         let (position, clock) = (partition.course.position(), partition.course.clock.now());
         self.progress.read(partition.progress, self.stride.crossings.drain(..), position, clock);
         if self.stride.records > 0 {
@@ -447,30 +461,20 @@ fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<C
     })
 }
 
-fn send(partition: &Partition, stride: &mut Stride, around: Surroundings, ports: &mut Ports) {
+/// Sends what a stride became. Each kind of thing is one message: nothing is moved one by one.
+fn send(partition: &Partition, stride: &mut Stride, ports: &mut Ports) {
+    let capabilities = &partition.capabilities;
     if let Some(port) = ports.events.get_mut(usize::from(partition.course.topic.rank())) {
-        port.activate().session(&partition.capabilities.events).give_iterator(stride.events.drain(..));
+        send_whole(port, &capabilities.events, &mut stride.events);
     }
-    if !stride.dead_letters.is_empty() {
-        let letters = stride.dead_letters.drain(..).map(|letter| {
-            let tick = letter.ts.effective() / around.tick_interval;
-            (letter, tick, 1)
-        });
-        ports.dead_letters.activate().session(&partition.capabilities.dead_letters).give_iterator(letters);
-    }
-    if !stride.audit.is_empty() {
-        let rows = stride.audit.drain(..).map(|row| {
-            let tick = row.ts.effective() / around.tick_interval;
-            (row, tick, 1)
-        });
-        ports.audit.activate().session(&partition.capabilities.audit).give_iterator(rows);
-    }
-    if !stride.remap.is_empty() {
-        let rows = stride.remap.drain(..).map(|row| {
-            let tick = row.tick;
-            (row, tick, 1)
-        });
-        ports.remap.activate().session(&partition.capabilities.remap).give_iterator(rows);
+    send_whole(&mut ports.dead_letters, &capabilities.dead_letters, &mut stride.dead_letters);
+    send_whole(&mut ports.audit, &capabilities.audit, &mut stride.audit);
+    send_whole(&mut ports.remap, &capabilities.remap, &mut stride.remap);
+}
+
+fn send_whole<D: Clone + 'static>(port: &mut Port<D>, capability: &Capability<u64>, data: &mut Vec<D>) {
+    if !data.is_empty() {
+        port.activate().session(capability).give_container(data);
     }
 }
 

@@ -7,10 +7,11 @@ use headwater_schemas::tables::{Audit, DeadLetter, Remap};
 use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Capability;
 
-use super::ahead::Ahead;
+use super::ahead::{Allowance, GridLead};
 use super::clock::PartitionClock;
 use super::progress::{Crossing, Position};
 use super::script::{Remapped, Script};
+use super::size;
 use crate::transport::RawRecord;
 
 /// The right to send, for each output of a partition: all at the tick of its clock.
@@ -48,20 +49,28 @@ pub(super) struct Partition {
     /// The offset at which reading began.
     pub(super) begin: u64,
     pub(super) at_end: bool,
-    pub(super) ahead: Ahead,
+    pub(super) lead: GridLead,
     pub(super) capabilities: Capabilities,
 }
+
+/// A row that is added to a table at a tick.
+pub(super) type Addition<R> = (R, u64, isize);
 
 /// What a stride of records became.
 #[derive(Default)]
 pub(super) struct Stride {
     pub(super) events: Vec<Placed<Event>>,
-    pub(super) dead_letters: Vec<DeadLetter>,
-    pub(super) remap: Vec<Remap>,
-    pub(super) audit: Vec<Audit>,
+    pub(super) dead_letters: Vec<Addition<DeadLetter>>,
+    pub(super) remap: Vec<Addition<Remap>>,
+    pub(super) audit: Vec<Addition<Audit>>,
     pub(super) crossings: Vec<Crossing>,
     pub(super) records: u64,
+    /// Bytes of keys and values.
     pub(super) bytes: u64,
+    /// Bytes that what was decoded takes in memory.
+    pub(super) decoded_bytes: u64,
+    /// The same by the last tick of each grid interval, rising.
+    pub(super) decoded: Vec<(u64, u64)>,
 }
 
 impl Stride {
@@ -71,7 +80,22 @@ impl Stride {
         self.remap.clear();
         self.audit.clear();
         self.crossings.clear();
-        (self.records, self.bytes) = (0, 0);
+        self.decoded.clear();
+        (self.records, self.bytes, self.decoded_bytes) = (0, 0, 0);
+    }
+
+    /// Whether nothing more may be read.
+    pub(super) fn has_used_up(&self, allowance: Allowance) -> bool {
+        self.decoded_bytes >= allowance.bytes || self.crossings.len() >= allowance.grid_points
+    }
+
+    /// Counts what a record became, in the interval that the last crossing has begun.
+    fn count(&mut self, tick: u64, is_new_interval: bool, bytes: u64) {
+        self.decoded_bytes += bytes;
+        match self.decoded.last_mut().filter(|_| !is_new_interval) {
+            Some((last, sum)) => (*last, *sum) = (tick, *sum + bytes),
+            None => self.decoded.push((tick, bytes)),
+        }
     }
 }
 
@@ -173,24 +197,29 @@ impl Course {
             return;
         }
         let tick = effective.time / around.tick_interval;
-        if tick / around.grid_ticks != self.interval {
+        let is_new_interval = tick / around.grid_ticks != self.interval;
+        if is_new_interval {
             self.interval = tick / around.grid_ticks;
             stride.crossings.push(Crossing { tick, position: before });
         }
         let place = Place::of_record(effective.time, self.topic, self.number, record.offset);
         if effective.remapped {
-            stride.remap.push(remap_row(place, self.topic, tick));
+            stride.remap.push((remap_row(place, self.topic, tick), tick, 1));
         }
 
         // What becomes of it.
         match decoded {
             Ok(event) => {
+                stride.count(tick, is_new_interval, size::of_event(&event, bytes) + if around.audit { size::OF_AUDIT } else { 0 });
                 if around.audit {
-                    stride.audit.push(self.accept(place, &event, record));
+                    stride.audit.push((self.accept(place, &event, record), tick, 1));
                 }
                 stride.events.push(Placed { place, event });
             }
-            Err(bad) => stride.dead_letters.push(dead_letter(place, self.topic, record, &bad)),
+            Err(bad) => {
+                stride.count(tick, is_new_interval, size::of_dead_letter(&bad, bytes));
+                stride.dead_letters.push((dead_letter(place, self.topic, record, bad), tick, 1));
+            }
         }
     }
 
@@ -238,16 +267,16 @@ fn not_from_the_future(event: Event, timestamp_ms: Option<i64>) -> Result<Event,
     Err(BadRecord { code: ErrorCode::FutureTimestamp, message })
 }
 
-fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, bad: &BadRecord) -> DeadLetter {
+fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, bad: BadRecord) -> DeadLetter {
     let text = |bytes: &[u8]| Text::new(String::from_utf8_lossy(bytes));
     DeadLetter {
-        topic: Text::new(topic.as_str()),
+        topic: Text::const_new(topic.as_str()),
         partition: i32::from(place.partition),
         offset: place.offset,
         ts: place.event_time(),
         key: record.key.map(text),
         value: record.value.map(text),
-        code: Text::new(bad.code.as_str()),
-        error: Text::new(&bad.message),
+        code: Text::const_new(bad.code.as_str()),
+        error: Text::from(bad.message),
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use headwater_schemas::Digest;
 
+use crate::parquet::commit::MOST_IN_FLIGHT;
 use crate::parquet::record::PartitionProgress;
 
 /// Where reading of a partition stands before a record.
@@ -72,9 +73,9 @@ pub struct SourceProgress {
 /// Offsets that tools may be told, by the partition's name here.
 #[derive(Debug, Default)]
 struct Offsets {
-    /// Of the commit that is being made.
-    coming: Vec<(usize, u64)>,
-    /// Of the one before, which is there.
+    /// Of the commits that are being made, in order.
+    coming: VecDeque<Vec<(usize, u64)>>,
+    /// Of the last one that is known to be published.
     committed: Vec<(usize, u64)>,
 }
 
@@ -107,9 +108,12 @@ impl SourceProgress {
         let mut partitions = self.partitions.borrow_mut();
         let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick)).collect();
         let mut offsets = self.offsets.borrow_mut();
-        // A commit is asked for only when the one before it is there.
         let coming = progress.iter().enumerate().map(|(partition, progress)| (partition, progress.offset)).collect();
-        offsets.committed = std::mem::replace(&mut offsets.coming, coming);
+        // With this one so many are on their way at most, so all before them are published.
+        offsets.coming.push_back(coming);
+        if offsets.coming.len() > MOST_IN_FLIGHT {
+            offsets.committed = offsets.coming.pop_front().unwrap_or_default();
+        }
         let known = partitions.iter().map(|partition| partition.since <= end_tick);
         progress.into_iter().zip(known).filter_map(|(progress, is_known)| is_known.then_some(progress)).collect()
     }

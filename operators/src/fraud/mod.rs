@@ -2,7 +2,7 @@
 //!
 //! - **Reads** transactions, each once (repeats were settled before); what the ledger says was taken back; accounts and customers for home and time zone.
 //! - **Key**: the account. **Rows**: a decision for every transaction that is not `void` (approvals too), and an alert for
-//!   every one that the rules would block ([`FraudRow`]).
+//!   every one that the rules would block ([`FraudTables`]).
 //! - **Rules are data**: a [`Pack`] has features, rules and thresholds, and is typed when it is loaded. The score is the
 //!   sum of the points of the rules that fire.
 //! - **Order**: an account's events stand by (`ts`, rank, partition, offset): by when they happened, not by when they came.
@@ -44,7 +44,7 @@ mod view;
 pub use customers::Customers;
 pub use history::AccountHistory;
 pub use pack::{Pack, PackError, Problem};
-pub use view::{Fraud, FraudEvent, FraudRow};
+pub use view::{Fraud, FraudEvent, FraudTables, SavedFraud};
 
 #[cfg(test)]
 mod tests;

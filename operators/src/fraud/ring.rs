@@ -34,6 +34,7 @@ impl Ring {
         self.records.get_mut(index.checked_sub(self.dropped)?)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()
     }

@@ -1,46 +1,13 @@
-//! The state as rows, and back.
-
-use std::collections::BTreeMap;
+//! An event as a row, and back.
 
 use headwater_schemas::tables::ScoredEvent;
 use headwater_schemas::{EventTime, Id, Text};
 
 use super::field::Field;
 use super::geo::Location;
-use super::history::AccountHistory;
 use super::outcome::{Cause, Found, Grounds, Outcome, Raised};
 use super::pack::Pack;
 use super::record::{Order, Record, Whereabouts};
-use super::view::Fraud;
-use crate::keyed_fold::Persistent;
-
-impl Persistent for Fraud {
-    type Saved = Vec<ScoredEvent>;
-
-    fn save(&self, account: &Id, state: &AccountHistory, saved: &mut Vec<ScoredEvent>) {
-        saved.extend(state.ring.iter().map(|record| row(&self.pack, account, record, &record.outcome)));
-    }
-
-    /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
-    fn load(&self, mut saved: Vec<ScoredEvent>) -> Vec<(Id, AccountHistory)> {
-        saved.retain(|row| row.ruleset == self.pack.name);
-        let mut accounts = BTreeMap::<Id, Vec<Record>>::new();
-        for row in saved {
-            let Some(record) = record(&self.pack, &row) else { continue };
-            accounts.entry(row.account_id).or_default().push(record);
-        }
-        let state = |(account, records)| {
-            let mut state = AccountHistory::restored(records);
-            state.timer = self.first_expiry(&state);
-            (account, state)
-        };
-        accounts.into_iter().map(state).collect()
-    }
-
-    fn timer_of(&self, state: &AccountHistory) -> Option<u64> {
-        state.timer
-    }
-}
 
 /// An event with what was decided about it.
 pub(super) fn row(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> ScoredEvent {
@@ -85,7 +52,8 @@ pub(super) fn row(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome)
     }
 }
 
-fn record(pack: &Pack, row: &ScoredEvent) -> Option<Record> {
+/// The event of a row, with what was decided about it.
+pub(super) fn record(pack: &Pack, row: &ScoredEvent) -> Option<Record> {
     let order = Order {
         ts: row.ts.nanos(),
         rank: row.rank.try_into().ok()?,

@@ -1,9 +1,10 @@
 //! Fraud scoring as a keyed view.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{Alert, Amendment, Decision, ScoredEvent};
+use headwater_schemas::tables::{Alert, Amendment, Decision, Moment, ScoredEvent};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, Id, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use super::pack::Pack;
 use super::record::Record;
 use super::saved;
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Changes, Outbox, View};
+use crate::keyed_fold::{Outbox, View};
 use crate::ledger::TakenBack;
 
 /// The view: a ruleset over transactions.
@@ -36,15 +37,12 @@ pub enum FraudEvent {
     TakenBack(TakenBack),
 }
 
-/// A row of fraud scoring.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum FraudRow {
-    /// What was decided about a transaction.
-    Decision(Decision),
-    /// A transaction that the rules would block.
-    Alert(Alert),
-    /// `fraud_events`
-    Event(Box<ScoredEvent>),
+headwater_schemas::table_set! {
+    /// The tables of fraud scoring.
+    pub struct FraudTables restored from SavedFraud {
+        restored { fraud_events: ScoredEvent }
+        written { decisions: Decision, alerts: Alert }
+    }
 }
 
 impl Fraud {
@@ -66,7 +64,7 @@ impl Fraud {
         i128::from(place.time) - i128::from(event.ts.nanos()) > i128::from(self.horizon)
     }
 
-    fn refuse(&self, place: Place, event: Box<Transaction>, out: &mut Outbox<Self>) {
+    fn refuse(&self, place: Place, event: Box<Transaction>, out: &mut Outbox<'_, Self>) {
         let seconds = |nanos: i128| nanos / 1_000_000_000;
         let behind = i128::from(place.time) - i128::from(event.ts.nanos());
         let error = format!(
@@ -78,7 +76,7 @@ impl Fraud {
         out.refuse(dead_letter(place, &Event::Transaction(event), ErrorCode::TooLate, &error));
     }
 
-    fn take_back(&self, state: &mut AccountHistory, place: Place, taken: TakenBack, out: &mut Outbox<Self>) {
+    fn take_back(&self, state: &mut AccountHistory, place: Place, taken: TakenBack, out: &mut Outbox<'_, Self>) {
         let cause = Cause { amendment: Amendment::TakenBack, id: taken.correction.event_id().clone() };
         let now = place.event_time();
         let oldest = now.nanos().saturating_sub(self.horizon);
@@ -93,7 +91,7 @@ impl Fraud {
     }
 
     /// The time from which on the first event can be forgotten.
-    pub(super) fn first_expiry(&self, state: &AccountHistory) -> Option<u64> {
+    fn first_expiry(&self, state: &AccountHistory) -> Option<u64> {
         state.ring.get(state.ring.start()).map(|first| self.expiry(first.order.ts))
     }
 
@@ -109,8 +107,10 @@ impl View for Fraud {
     type Broadcast = Event;
     type Context = Customers;
     type State = AccountHistory;
-    type Row = FraudRow;
+    type Timer = ();
+    type Tables = FraudTables;
     type Derived = ();
+    type Update = ();
 
     fn key(&self, event: &FraudEvent) -> Id {
         match event {
@@ -123,7 +123,14 @@ impl View for Fraud {
         customers.learn(&broadcast.event);
     }
 
-    fn apply(&self, customers: &Customers, account: &Id, state: &mut AccountHistory, event: Placed<FraudEvent>, out: &mut Outbox<Self>) {
+    fn apply(
+        &self,
+        customers: &Customers,
+        account: &Id,
+        state: &mut AccountHistory,
+        event: Placed<FraudEvent>,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let Placed { place, event } = event;
         let event = match event {
             FraudEvent::Transaction(event) => event,
@@ -143,39 +150,65 @@ impl View for Fraud {
         }
         if let Some(expiry) = self.first_expiry(state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
             state.timer = Some(expiry);
-            out.set_timer(expiry);
+            out.set_timer(expiry, ());
         }
     }
 
     /// There is always a timer for the first event: when one is let go depends on nothing else.
-    fn timer(&self, _: &Customers, _: &Id, state: &mut AccountHistory, place: Place, out: &mut Outbox<Self>) {
+    fn timer(&self, _: &Customers, _: &Id, state: &mut AccountHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         self.forget(state, place.time);
         if state.timer.is_some_and(|timer| timer > place.time) {
             // Of an event that is gone already: another one goes on.
             return;
         }
         state.timer = self.first_expiry(state);
-        state.timer.into_iter().for_each(|expiry| out.set_timer(expiry));
+        state.timer.into_iter().for_each(|expiry| out.set_timer(expiry, ()));
     }
 
-    fn settle(&self, _: &Customers, account: &Id, state: &mut AccountHistory, _: u64, rows: &mut Changes<FraudRow>) {
-        let event = |record: &Record, outcome: &_| FraudRow::Event(Box::new(saved::row(&self.pack, account, record, outcome)));
+    fn emit(&self, _: &Customers, account: &Id, state: &mut AccountHistory, at: &Moment, tables: &FraudTables) {
+        let event = |record: &Record, outcome: &_| saved::row(&self.pack, account, record, outcome);
+        let mut never_emitted = Vec::new();
         for (order, old) in std::mem::take(&mut state.pending) {
             let index = state.ring.place_of(&order);
             let here = state.ring.get_mut(index).filter(|record| record.order == order);
-            // What was taken back may have been let go since.
+            let is_here = here.is_some();
+            // What was taken back may have been forgotten since.
             let Some(record) = here.or_else(|| state.gone.iter_mut().find(|record| record.order == order)) else { continue };
             record.is_pending = false;
-            let decision = |outcome: &_| FraudRow::Decision(outcome::decision(&self.pack, account, record, outcome));
-            let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome).map(FraudRow::Alert);
-            rows.replace(old.as_ref().map(decision), Some(decision(&record.outcome)));
-            rows.replace(old.as_ref().and_then(alert), alert(&record.outcome));
-            // If it was let go, this is taken away again below.
-            rows.replace(old.as_ref().map(|old| event(record, old)), Some(event(record, &record.outcome)));
+            let decision = |outcome: &_| outcome::decision(&self.pack, account, record, outcome);
+            let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome);
+            tables.decisions.replace(at, old.as_ref().map(decision), Some(decision(&record.outcome)));
+            tables.alerts.replace(at, old.as_ref().and_then(alert), alert(&record.outcome));
+            match &old {
+                _ if is_here => {
+                    tables.fraud_events.replace(at, old.as_ref().map(|old| event(record, old)), Some(event(record, &record.outcome)));
+                }
+                Some(_) => {}
+                None => never_emitted.push(order),
+            }
         }
-        for record in state.gone.drain(..) {
-            rows.retract(event(&record, &record.outcome));
+        for record in state.gone.drain(..).filter(|record| !never_emitted.contains(&record.order)) {
+            tables.fraud_events.retract(at, event(&record, &record.outcome));
         }
+    }
+
+    /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
+    fn restore(&self, saved: &SavedFraud, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, AccountHistory)> {
+        let mut accounts = BTreeMap::<Id, Vec<Record>>::new();
+        for row in saved.fraud_events.iter().filter(|row| row.ruleset == self.pack.name && is_mine(&row.account_id)) {
+            let Some(record) = saved::record(&self.pack, row) else { continue };
+            accounts.entry(row.account_id.clone()).or_default().push(record);
+        }
+        let state = |(account, records)| {
+            let mut state = AccountHistory::restored(records);
+            state.timer = self.first_expiry(&state);
+            (account, state)
+        };
+        accounts.into_iter().map(state).collect()
+    }
+
+    fn timers(&self, _: &Id, state: &AccountHistory) -> Vec<(u64, ())> {
+        state.timer.map(|time| (time, ())).into_iter().collect()
     }
 
     fn is_forgettable(&self, state: &AccountHistory) -> bool {

@@ -5,29 +5,106 @@
 //! function of what the topics hold, and of nothing else: not of arrival, number of workers, tick size or batches.
 //!
 //! ```text
-//!  events ────exchange by key──┐
-//!  broadcasts (every worker) ──┤─► stash ─► release below the frontier ─► apply in order ─► rows      (row, tick, ±1)
-//!  ends of partitions ─────────┘                 timers ─────────────────────▲       ├────► derived   events with a place
-//!                                                                                    └────► dead letters
+//!  events ────exchange by key──┐                                           ┌────► tables    rows, dead letters
+//!  broadcasts (every worker) ──┤─► stash ─► release below the frontier ─► apply ► derived   events with a place
+//!  ends of partitions ─────────┘                 timers ────────────────────┴────► updates   what keys are, on the grid
 //! ```
 //!
-//! - **Writing a view** is writing a [`View`]: a key, a state and a pure function. [`testing`](crate::testing) runs it on
-//!   a list of events without a dataflow.
-//! - **Rows** are settled once per key and tick, so `_history` has one change per key and tick. A view that only
-//!   valuations read settles once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick
-//!   before it. When the input is over, the last grid point is the one behind the end of time.
-//! - **Reasons**: a view names what an event corrects (a bust, a reversal, what came late: [`Outbox::correct`]). The rows of the
-//!   key that are settled differently then go out a second time, with that reason, for histories.
-//! - **Timers** fire behind all events of their time. When the input is over, time ends at the greatest clock of any
-//!   partition: later timers stay.
+//! - **Writing a view** is writing a [`View`]: a key, a state, its tables and pure functions. [`testing`](crate::testing) runs it
+//!   on a list of events without a dataflow.
+//! - **Rows** are emitted once per key and tick, so `_history` has one change per key and tick. A view that only
+//!   valuations read emits once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick
+//!   before it. When the input is over, the last grid point is the one after the end of time. Facts (rows of append tables) are
+//!   written when they come about.
+//! - **Tables** are written directly: the `done` output carries their frontier.
+//! - **Updates** tell other operators what a key is, once per grid point.
+//! - **Reasons**: a view names what an event corrects (a bust, a reversal, what came late: [`Outbox::correct`]). It is the reason
+//!   of the changes that follow, and goes along with updates.
+//! - **Timers** fire after all events of their time. A key may have several, and take one back. When the input is over, time
+//!   ends at the greatest clock of any partition: later timers stay.
 //! - **Work** per activation is bounded, so that a frontier that jumps does not block the worker.
+//!
+//! A whole view, as an example: what each account has posted in all. `operators/README.md` says where its parts go.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use headwater_operators::keyed_fold::{Outbox, View};
+//! use headwater_operators::ledger::Posting;
+//! use headwater_operators::testing::{Happening, rows_of, run, run_with_restart};
+//! use headwater_schemas::tables::{Balance, Moment, TableWriter};
+//! use headwater_schemas::{EventTime, Id, Money, Place, Placed, Topic};
+//!
+//! #[derive(Clone)]
+//! struct Posted;
+//!
+//! #[derive(Default)]
+//! struct Sum {
+//!     posted: Money,
+//!     /// The row as it was emitted last: a row that stays as it was is no change.
+//!     emitted: Option<Balance>,
+//! }
+//!
+//! impl View for Posted {
+//!     type Key = Id;
+//!     type Event = Posting;
+//!     type Broadcast = ();
+//!     type Context = ();
+//!     type State = Sum;
+//!     type Timer = ();
+//!     type Tables = TableWriter<Balance>; // one table; `table_set!` declares several
+//!     type Derived = ();
+//!     type Update = ();
+//!
+//!     fn key(&self, posting: &Posting) -> Id {
+//!         posting.account_id.clone()
+//!     }
+//!
+//!     fn learn(&self, (): &mut (), _: Placed<()>) {}
+//!
+//!     fn apply(&self, (): &(), _: &Id, sum: &mut Sum, posting: Placed<Posting>, _: &mut Outbox<'_, Self>) {
+//!         sum.posted = sum.posted.checked_add(posting.event.posted).unwrap_or(sum.posted);
+//!     }
+//!
+//!     fn emit(&self, (): &(), account: &Id, sum: &mut Sum, at: &Moment, table: &TableWriter<Balance>) {
+//!         let row = Balance {
+//!             account_id: account.clone(),
+//!             currency: Id::derived("USD"),
+//!             posted: sum.posted,
+//!             pending: Money::ZERO,
+//!             available: sum.posted,
+//!             ts: at.event_time(),
+//!         };
+//!         table.replace(at, sum.emitted.replace(row.clone()), Some(row));
+//!     }
+//!
+//!     fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, Sum)> {
+//!         let sum = |row: &Balance| (row.account_id.clone(), Sum { posted: row.posted, emitted: Some(row.clone()) });
+//!         saved.iter().filter(|row| is_mine(&row.account_id)).map(sum).collect()
+//!     }
+//! }
+//!
+//! let posting = |time: u64, amount: i64| {
+//!     let (account_id, currency) = (Id::derived("a"), Id::derived("USD"));
+//!     let ts = EventTime::from_effective(time);
+//!     let posting = Posting { account_id, currency, posted: Money::whole(amount), held: Money::ZERO, ts, correction: None };
+//!     Placed { place: Place::of_record(time, Topic::Transactions, 0, time), event: Happening::Event(posting) }
+//! };
+//! let postings = vec![posting(1, 100), posting(2, -30), posting(3, 5)];
+//! let whole = run(Posted, postings.clone());
+//! assert_eq!(rows_of(&whole.tables)[0].posted, Money::whole(75));
+//! // It goes on from the rows that it has emitted as if nothing had happened.
+//! assert_eq!(rows_of(&run_with_restart(Posted, postings, 2).tables), rows_of(&whole.tables));
+//! ```
 
 mod fold;
 mod operator;
 mod stash;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod view;
 
 pub use fold::Fold;
-pub use operator::{Before, Corrected, FoldInput, FoldOutput, Pace, Share, keyed_fold};
-pub use view::{Changes, Outbox, Persistent, View, route};
+pub use operator::{Before, Clock, FoldInput, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
+pub use view::{Outbox, Updated, Updates, View, route};

@@ -1,10 +1,10 @@
 //! The fold as a timely operator.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use differential_dataflow::{AsCollection, VecCollection};
-use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Corrections, Placed};
+use headwater_schemas::Placed;
+use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -14,18 +14,27 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::fold::Fold;
 use super::stash::Stash;
-use super::view::{Persistent, View};
+use super::view::{Updated, View};
 
 /// Events that are applied before the operator lets others run.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
 
-/// How often rows are settled.
+/// How often rows are emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// At every tick, with the tick's own time.
+    /// At every tick, with the time at which the tick begins.
     Tick,
-    /// Once per grid interval of so many ticks, in its last tick, with the time of the grid point that ends it.
-    Grid(u64),
+    /// Once per grid interval, in its last tick, with the time of the grid point that ends it.
+    Grid,
+}
+
+/// The steps of time, in which everything happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
+    /// Ticks between grid points.
+    pub grid_ticks: u64,
 }
 
 /// What a fold reads.
@@ -36,35 +45,16 @@ pub struct FoldInput<'scope, V: View> {
     pub broadcasts: StreamVec<'scope, u64, Placed<V::Broadcast>>,
     /// The clocks at which partitions ended; every worker gets all of them.
     pub ends: StreamVec<'scope, u64, u64>,
-    /// Where the fold goes on after a restart.
-    pub before: Before<V>,
 }
 
-/// What a fold knew when its run was cut: where it goes on.
+/// Where a fold goes on after a restart.
 pub struct Before<V: View> {
-    /// What was broadcast.
+    /// What was broadcast until then.
     pub broadcasts: Vec<Placed<V::Broadcast>>,
-    /// The states of this worker's keys, with the timers that they wait for.
-    states: Vec<(V::Key, V::State, Option<u64>)>,
-}
-
-impl<V: View> Default for Before<V> {
-    fn default() -> Self {
-        Self { broadcasts: Vec::new(), states: Vec::new() }
-    }
-}
-
-impl<V: Persistent> Before<V> {
-    /// Of what was saved, the states that are this worker's of so many. A timer that was due before `not_before`, because
-    /// the configuration says otherwise now, fires then.
-    pub fn of(view: &V, saved: V::Saved, broadcasts: Vec<Placed<V::Broadcast>>, share: Share) -> Self {
-        let states = view.load(saved).into_iter().filter(|(key, _)| share.is_mine(view.route(key)));
-        let with_timer = |(key, state)| {
-            let timer = view.timer_of(&state).map(|time| time.max(share.not_before));
-            (key, state, timer)
-        };
-        Self { broadcasts, states: states.map(with_timer).collect() }
-    }
+    /// The rows that the states are restored from, of all workers.
+    pub saved: <V::Tables as TableSet>::Saved,
+    /// The worker's share.
+    pub share: Share,
 }
 
 /// A worker's share of what was saved.
@@ -86,29 +76,37 @@ impl Share {
     }
 }
 
-/// What a fold says.
-pub struct FoldOutput<'scope, V: View> {
-    /// The rows, as changes.
-    pub rows: VecCollection<'scope, u64, V::Row, isize>,
-    /// Why: of the rows that were or are different because something was corrected, what it was.
-    pub corrected: Corrected<'scope, V::Row>,
-    /// What the view says to other views.
-    pub derived: StreamVec<'scope, u64, Placed<V::Derived>>,
-    /// What it refused.
-    pub dead_letters: VecCollection<'scope, u64, DeadLetter, isize>,
+/// Where a fold writes.
+pub struct FoldTables<V: View> {
+    /// The tables of the view.
+    pub tables: V::Tables,
+    /// Takes what it rejects.
+    pub reject: Reject,
 }
 
-/// Rows that changed in a tick because something was corrected.
-pub type Corrected<'scope, R> = StreamVec<'scope, u64, (R, u64, Corrections)>;
+/// Takes what an operator rejects.
+pub type Reject = Rc<dyn Fn(&Moment, DeadLetter)>;
+
+/// What a fold sends to others.
+pub struct FoldOutput<'scope, V: View> {
+    /// Events derived from what happened.
+    pub derived: StreamVec<'scope, u64, Placed<V::Derived>>,
+    /// What keys are at grid points.
+    pub updates: StreamVec<'scope, u64, Updated<V::Update>>,
+    /// Carries the frontier of the rows: once it has passed a tick, the tables hold all rows of that tick.
+    pub done: StreamVec<'scope, u64, ()>,
+}
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
-/// Builds the operator. `tick_interval` is in nanoseconds.
+/// Builds the operator.
 pub fn keyed_fold<'scope, V: View + Clone>(
     name: &str,
     view: V,
     input: FoldInput<'scope, V>,
-    tick_interval: u64,
+    tables: FoldTables<V>,
+    before: Before<V>,
+    clock: Clock,
     pace: Pace,
 ) -> FoldOutput<'scope, V> {
     let scope = input.events.scope();
@@ -120,20 +118,16 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     let mut events = builder.new_input(input.events, route);
     let mut broadcasts = builder.new_input(input.broadcasts, Pipeline);
     let mut ends = builder.new_input(input.ends, Pipeline);
-    let (rows_output, rows) = builder.new_output::<Vec<(V::Row, u64, isize)>>();
-    let (corrected_output, corrected) = builder.new_output::<Vec<(V::Row, u64, Corrections)>>();
     let (derived_output, derived) = builder.new_output::<Vec<Placed<V::Derived>>>();
-    let (dead_output, dead_letters) = builder.new_output::<Vec<(DeadLetter, u64, isize)>>();
-    let mut rows_output = OutputBuilder::<_, Builder<_>>::from(rows_output);
-    let mut corrected_output = OutputBuilder::<_, Builder<_>>::from(corrected_output);
+    let (updates_output, updates) = builder.new_output::<Vec<Updated<V::Update>>>();
+    let (done_output, done) = builder.new_output::<Vec<()>>();
     let mut derived_output = OutputBuilder::<_, Builder<_>>::from(derived_output);
-    let mut dead_output = OutputBuilder::<_, Builder<_>>::from(dead_output);
+    let mut updates_output = OutputBuilder::<_, Builder<_>>::from(updates_output);
+    drop(OutputBuilder::<_, Builder<()>>::from(done_output));
 
     builder.build(move |capabilities| {
-        let mut held: Option<[Capability<u64>; 4]> = capabilities.try_into().ok();
-        let mut driver = Driver::new(view, tick_interval, pace);
-        input.before.broadcasts.into_iter().for_each(|broadcast| driver.fold.learn(broadcast));
-        input.before.states.into_iter().for_each(|(key, state, timer)| driver.fold.restore(key, state, timer));
+        let mut held: Option<[Capability<u64>; 3]> = capabilities.try_into().ok();
+        let mut driver = Driver::new(view, tables, before, clock, pace);
         move |frontiers| {
             // Drain the inputs.
             events.for_each(|_, batch| driver.events.extend(batch.drain(..)));
@@ -145,18 +139,14 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             driver.release(frontier);
             let finished = {
-                let [rows_capability, corrected_capability, derived_capability, dead_capability] = &*capabilities;
-                let (mut rows, mut corrected) = (rows_output.activate(), corrected_output.activate());
-                let (mut derived, mut dead) = (derived_output.activate(), dead_output.activate());
-                let mut rows = rows.session(rows_capability);
-                let mut corrected = corrected.session(corrected_capability);
+                let [derived_capability, updates_capability, _] = &*capabilities;
+                let (mut derived, mut updates) = (derived_output.activate(), updates_output.activate());
                 let mut derived = derived.session(derived_capability);
-                let mut dead_letters = dead.session(dead_capability);
-                let mut out = Output { rows: &mut rows, corrected: &mut corrected, derived: &mut derived, dead_letters: &mut dead_letters };
-                driver.work(WORK_PER_ACTIVATION, &mut out)
+                let mut updates = updates.session(updates_capability);
+                driver.work(WORK_PER_ACTIVATION, &mut Output { derived: &mut derived, updates: &mut updates })
             };
 
-            // Let time go on, as far as what is left to say allows.
+            // Advance time as far as what is left to emit allows.
             match frontier {
                 _ if !finished => activator.activate(),
                 None => held = None,
@@ -164,32 +154,46 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             }
         }
     });
-    FoldOutput { rows: rows.as_collection(), corrected, derived, dead_letters: dead_letters.as_collection() }
+    FoldOutput { derived, updates, done }
 }
 
 type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
 
 /// The outputs while the operator runs.
 struct Output<'x, 'a, 'b, V: View> {
-    rows: &'x mut TimedSession<'a, 'b, (V::Row, u64, isize)>,
-    corrected: &'x mut TimedSession<'a, 'b, (V::Row, u64, Corrections)>,
     derived: &'x mut TimedSession<'a, 'b, Placed<V::Derived>>,
-    dead_letters: &'x mut TimedSession<'a, 'b, (DeadLetter, u64, isize)>,
+    updates: &'x mut TimedSession<'a, 'b, Updated<V::Update>>,
+}
+
+/// Keys that were touched in a period of ticks, and are not emitted yet.
+struct Period {
+    /// How many ticks it has.
+    ticks: u64,
+    /// The number of the period that is open.
+    open: Option<u64>,
+}
+
+impl Period {
+    /// The last tick of the open period, if all that happens before `time` lies after it. It is closed then.
+    fn close_before(&mut self, time: u64, tick_interval: u64, is_over: bool) -> Option<u64> {
+        let ends = (self.open? + 1).saturating_mul(self.ticks);
+        let has_passed = time / tick_interval >= ends || (time == u64::MAX && is_over);
+        has_passed.then(|| self.open = None).map(|()| ends - 1)
+    }
 }
 
 /// The fold with what waits for it.
 struct Driver<V: View> {
     fold: Fold<V>,
+    reject: Reject,
     tick_interval: u64,
-    /// Ticks per settling, and whether the settling has the time of the interval's end.
-    period: u64,
-    on_grid: bool,
+    pace: Pace,
+    rows: Period,
+    updates: Period,
     events: Stash<V::Event>,
     broadcasts: Stash<V::Broadcast>,
     ready_events: VecDeque<Placed<V::Event>>,
     ready_broadcasts: VecDeque<Placed<V::Broadcast>>,
-    /// The period whose touched keys are not settled yet.
-    open_period: Option<u64>,
     /// Effective times below this are complete.
     limit: u64,
     input_is_over: bool,
@@ -197,22 +201,24 @@ struct Driver<V: View> {
     end: u64,
 }
 
-impl<V: View> Driver<V> {
-    fn new(view: V, tick_interval: u64, pace: Pace) -> Self {
-        let (period, on_grid) = match pace {
-            Pace::Tick => (1, false),
-            Pace::Grid(ticks) => (ticks.max(1), true),
-        };
+impl<V: View + Clone> Driver<V> {
+    fn new(view: V, tables: FoldTables<V>, before: Before<V>, clock: Clock, pace: Pace) -> Self {
+        let Clock { tick_interval, grid_ticks } = clock;
+        let grid_ticks = grid_ticks.max(1);
+        let mut fold = Fold::new(view.clone(), tables.tables, tick_interval);
+        before.broadcasts.into_iter().for_each(|broadcast| fold.learn(broadcast));
+        fold.restore(&before.saved, &|key| before.share.is_mine(view.route(key)), before.share.not_before);
         Self {
-            fold: Fold::new(view),
+            fold,
+            reject: tables.reject,
             tick_interval,
-            period,
-            on_grid,
+            pace,
+            rows: Period { ticks: if pace == Pace::Tick { 1 } else { grid_ticks }, open: None },
+            updates: Period { ticks: grid_ticks, open: None },
             events: Stash::new(),
             broadcasts: Stash::new(),
             ready_events: VecDeque::new(),
             ready_broadcasts: VecDeque::new(),
-            open_period: None,
             limit: 0,
             input_is_over: false,
             end: 0,
@@ -240,16 +246,18 @@ impl<V: View> Driver<V> {
                 return false;
             }
             budget -= 1;
-            self.settle_before(next.0, out);
-            self.open_period = Some(next.0 / self.tick_interval / self.period);
+            self.emit_before(next.0, out);
+            let tick = next.0 / self.tick_interval;
+            self.rows.open = Some(tick / self.rows.ticks);
+            self.updates.open = Some(tick / self.updates.ticks);
             match next.1 {
                 Step::Broadcast => self.ready_broadcasts.pop_front().into_iter().for_each(|broadcast| self.fold.learn(broadcast)),
                 Step::Event => self.ready_events.pop_front().into_iter().for_each(|event| self.fold.apply(event)),
                 Step::Timer => self.fold.fire(),
             }
-            self.say(next.0, out);
+            self.pass_on(tick, next.0, out);
         }
-        self.settle_before(self.limit, out);
+        self.emit_before(self.limit, out);
         true
     }
 
@@ -272,34 +280,33 @@ impl<V: View> Driver<V> {
         }
     }
 
-    /// Settles the open period if `time` lies behind it.
-    fn settle_before(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
-        let Some(open) = self.open_period else { return };
-        let period_ends = (open + 1).saturating_mul(self.period);
-        let passed = time / self.tick_interval >= period_ends || (time == u64::MAX && self.input_is_over);
-        if !passed {
-            return;
+    /// Emits rows and updates of the open periods if `time` lies after them.
+    fn emit_before(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
+        if let Some(tick) = self.rows.close_before(time, self.tick_interval, self.input_is_over) {
+            // What is emitted at a grid point belongs to the last tick before it.
+            let time = if self.pace == Pace::Grid { self.end_of(tick) } else { tick.saturating_mul(self.tick_interval) };
+            self.fold.emit(tick, time);
         }
-        self.open_period = None;
-        // What stands at a grid point belongs to the last tick before it.
-        let as_of = self.on_grid.then(|| period_ends.saturating_mul(self.tick_interval));
-        let tick = period_ends - 1;
-        for (row, diff) in self.fold.settle(as_of) {
-            out.rows.give((row, tick, diff));
-        }
-        for (row, corrections) in self.fold.take_corrected() {
-            out.corrected.give((row, tick, corrections));
+        if let Some(tick) = self.updates.close_before(time, self.tick_interval, self.input_is_over) {
+            let as_of = self.end_of(tick);
+            for update in self.fold.update(tick, as_of) {
+                out.updates.give(update);
+            }
         }
     }
 
-    /// Sends on what an event had for consequences.
-    fn say(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
+    const fn end_of(&self, tick: u64) -> u64 {
+        tick.saturating_add(1).saturating_mul(self.tick_interval)
+    }
+
+    /// Passes on what an event led to.
+    fn pass_on(&mut self, tick: u64, time: u64, out: &mut Output<'_, '_, '_, V>) {
         for event in self.fold.take_derived() {
             out.derived.give(event);
         }
-        let tick = time / self.tick_interval;
-        for (_, letter) in self.fold.take_dead_letters() {
-            out.dead_letters.give((letter, tick, 1));
+        let at = Moment::new(tick, time);
+        for letter in self.fold.take_dead_letters() {
+            (self.reject)(&at, letter);
         }
     }
 }

@@ -1,40 +1,67 @@
-//! Timers in order of time, then key.
+//! Timers in order of time, then key, then what they are for.
 
 use std::collections::{BTreeSet, VecDeque};
 
+/// A timer of a key.
+type Timer<K, T> = (u64, K, T);
+
 /// The timers of a fold. Most views set them at a fixed distance, so that they come in order already: those wait in a
 /// queue, which costs nothing, and only the others in a tree.
-pub(super) struct Timers<K> {
-    queue: VecDeque<(u64, K)>,
-    others: BTreeSet<(u64, K)>,
+pub(super) struct Timers<K, T> {
+    queue: VecDeque<Timer<K, T>>,
+    others: BTreeSet<Timer<K, T>>,
+    /// Timers of the queue that are not to fire.
+    cancelled: BTreeSet<Timer<K, T>>,
 }
 
-impl<K: Ord> Timers<K> {
+impl<K: Ord, T: Ord> Timers<K, T> {
     pub(super) const fn new() -> Self {
-        Self { queue: VecDeque::new(), others: BTreeSet::new() }
+        Self { queue: VecDeque::new(), others: BTreeSet::new(), cancelled: BTreeSet::new() }
     }
 
-    pub(super) fn set(&mut self, time: u64, key: K) {
-        let timer = (time, key);
+    /// Sets a timer. One that is set already is one timer.
+    pub(super) fn set(&mut self, time: u64, key: K, timer: T) {
+        let timer = (time, key, timer);
+        if self.cancelled.remove(&timer) {
+            return;
+        }
         if self.queue.back().is_none_or(|last| *last < timer) {
             self.queue.push_back(timer);
-        } else if self.queue.back() != Some(&timer) {
+        } else if self.queue.binary_search(&timer).is_err() {
             self.others.insert(timer);
+        }
+    }
+
+    /// Takes a timer back, if it is set.
+    pub(super) fn cancel(&mut self, time: u64, key: K, timer: T) {
+        let timer = (time, key, timer);
+        if !self.others.remove(&timer) && self.queue.binary_search(&timer).is_ok() {
+            self.cancelled.insert(timer);
+            self.drop_cancelled();
         }
     }
 
     /// The time of the earliest.
     pub(super) fn next(&self) -> Option<u64> {
         let times = self.queue.front().into_iter().chain(self.others.first());
-        times.map(|(time, _)| *time).min()
+        times.map(|(time, ..)| *time).min()
     }
 
     /// Takes the earliest out.
-    pub(super) fn take(&mut self) -> Option<(u64, K)> {
-        match (self.queue.front(), self.others.first()) {
+    pub(super) fn take(&mut self) -> Option<Timer<K, T>> {
+        let taken = match (self.queue.front(), self.others.first()) {
             (Some(queued), Some(other)) if other < queued => self.others.pop_first(),
             (Some(_), _) => self.queue.pop_front(),
             (None, _) => self.others.pop_first(),
+        };
+        self.drop_cancelled();
+        taken
+    }
+
+    /// Keeps the front of the queue a timer that is to fire.
+    fn drop_cancelled(&mut self) {
+        while self.queue.front().is_some_and(|front| self.cancelled.remove(front)) {
+            self.queue.pop_front();
         }
     }
 }
@@ -43,15 +70,32 @@ impl<K: Ord> Timers<K> {
 mod tests {
     use super::*;
 
+    fn fired(timers: &mut Timers<char, u8>) -> Vec<String> {
+        std::iter::from_fn(|| timers.take()).map(|(time, key, timer)| format!("{time}{key}{timer}")).collect()
+    }
+
     #[test]
-    fn timers_fire_in_order_whatever_the_order_of_setting() {
+    fn timers_fire_once_in_order_whatever_the_order_of_setting() {
         let mut timers = Timers::new();
-        for (time, key) in [(5, 'a'), (7, 'a'), (6, 'b'), (7, 'b'), (1, 'z'), (7, 'a')] {
-            timers.set(time, key);
+        for (time, key, timer) in [(5, 'a', 0), (7, 'a', 0), (6, 'b', 0), (7, 'b', 0), (1, 'z', 0), (7, 'a', 0), (7, 'a', 1)] {
+            timers.set(time, key, timer);
         }
         assert_eq!(timers.next(), Some(1));
-        let fired: Vec<_> = std::iter::from_fn(|| timers.take()).map(|(time, key)| format!("{time}{key}")).collect();
-        // The repeated (7, a) is in the tree as well as in the queue: firing twice does no harm, losing one would.
-        assert_eq!(fired, ["1z", "5a", "6b", "7a", "7a", "7b"]);
+        assert_eq!(fired(&mut timers), ["1z0", "5a0", "6b0", "7a0", "7a1", "7b0"]);
+    }
+
+    #[test]
+    fn a_cancelled_timer_does_not_fire_unless_it_is_set_again() {
+        let mut timers = Timers::new();
+        for time in [5, 6, 7, 3] {
+            timers.set(time, 'a', 0);
+        }
+        timers.cancel(5, 'a', 0); // the front of the queue
+        timers.cancel(7, 'a', 0);
+        timers.cancel(3, 'a', 0); // of the tree
+        timers.cancel(9, 'a', 0); // never set
+        assert_eq!(timers.next(), Some(6));
+        timers.set(7, 'a', 0);
+        assert_eq!(fired(&mut timers), ["6a0", "7a0"]);
     }
 }

@@ -1,13 +1,13 @@
-//! What a view has to say about itself.
+//! What a view declares: its key, its tables, and the pure functions between them.
 
 use std::hash::{Hash, Hasher};
 
-use headwater_schemas::tables::DeadLetter;
+use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
 use headwater_schemas::{Correction, Corrections, Place, Placed};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
-/// A keyed view: a pure function of a key's state, an event and what was broadcast, applied in the order of places.
+/// A keyed view: pure functions of a key's state, an event and what was broadcast, applied in the order of places.
 pub trait View: 'static {
     /// What a state belongs to.
     type Key: Clone + Ord + Hash + 'static;
@@ -19,15 +19,19 @@ pub trait View: 'static {
     type Context: Default + 'static;
     /// What is remembered of a key. The default is a key that nothing has happened to.
     type State: Default + 'static;
-    /// The rows that the view keeps up to date, or a choice of them if it feeds several tables.
-    type Row: ExchangeData + Clone + Ord;
-    /// What the view says to other views, once each: executions, legs.
+    /// What a timer is for: its identity within the key.
+    type Timer: Clone + Ord + 'static;
+    /// The tables that the view writes.
+    type Tables: TableSet;
+    /// Events that the view derives, once each, at the place of their cause: executions, legs.
     type Derived: ExchangeData + Clone;
+    /// What other operators need to know of a key whenever it has changed: a holding, a mark.
+    type Update: ExchangeData + Clone;
 
-    /// The state that an event belongs to.
+    /// The key that an event belongs to.
     fn key(&self, event: &Self::Event) -> Self::Key;
 
-    /// Which worker has a key's state: keys with equal numbers meet.
+    /// The number that decides which worker has a key's state: keys with equal numbers meet.
     fn route(&self, key: &Self::Key) -> u64 {
         route(key)
     }
@@ -36,23 +40,59 @@ pub trait View: 'static {
     fn learn(&self, context: &mut Self::Context, broadcast: Placed<Self::Broadcast>);
 
     /// Applies an event.
-    fn apply(&self, context: &Self::Context, key: &Self::Key, state: &mut Self::State, event: Placed<Self::Event>, out: &mut Outbox<Self>);
+    fn apply(
+        &self,
+        context: &Self::Context,
+        key: &Self::Key,
+        state: &mut Self::State,
+        event: Placed<Self::Event>,
+        out: &mut Outbox<'_, Self>,
+    );
 
-    /// Answers a timer that the key has set. It fires behind all events of its time.
-    fn timer(&self, _context: &Self::Context, _key: &Self::Key, _state: &mut Self::State, _place: Place, _out: &mut Outbox<Self>) {}
+    /// Answers a timer that the key has set. It fires after all events of its time.
+    fn timer(
+        &self,
+        _context: &Self::Context,
+        _key: &Self::Key,
+        _state: &mut Self::State,
+        _timer: Self::Timer,
+        _place: Place,
+        _out: &mut Outbox<'_, Self>,
+    ) {
+    }
 
-    /// Says what has changed in the key's rows since it was asked last: `(row, -1)` for what was, `(row, +1)` for what
-    /// is. Asked once per tick (or grid point) in which the key was touched. `as_of` is the grid point, or the time of
-    /// the last event that was applied.
-    fn settle(&self, context: &Self::Context, key: &Self::Key, state: &mut Self::State, as_of: u64, rows: &mut Changes<Self::Row>);
+    /// Emits the key's rows, as they are at `at`. Called once per period ([`super::Pace`]) in which the key was touched.
+    fn emit(&self, context: &Self::Context, key: &Self::Key, state: &mut Self::State, at: &Moment, tables: &Self::Tables);
 
-    /// Whether a state says no more than the default does and can be let go.
+    /// Tells other operators what the key is at a grid point. Called once per grid point before which the key was touched.
+    fn update(
+        &self,
+        _context: &Self::Context,
+        _key: &Self::Key,
+        _state: &mut Self::State,
+        _at: &Moment,
+        _updates: &mut Updates<Self::Update>,
+    ) {
+    }
+
+    /// Whether [`View::update`] tells anything.
+    const UPDATES: bool = false;
+
+    /// Whether a state holds no more than the default does and can be forgotten.
     fn is_forgettable(&self, _state: &Self::State) -> bool {
         false
     }
+
+    /// Restores states from the rows that they had emitted. Only those keys are wanted that `is_mine` accepts.
+    fn restore(&self, saved: &<Self::Tables as TableSet>::Saved, is_mine: &dyn Fn(&Self::Key) -> bool) -> Vec<(Self::Key, Self::State)>;
+
+    /// The timers that a restored state waits for.
+    fn timers(&self, _key: &Self::Key, _state: &Self::State) -> Vec<(u64, Self::Timer)> {
+        Vec::new()
+    }
 }
 
-/// The worker of a key is this number's remainder; the same for every view that is keyed by it.
+/// The number whose remainder is the worker of a key; the same for every view that is keyed by it.
 pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
     let mut hasher = FxHasher::default();
     key.hash(&mut hasher);
@@ -60,128 +100,91 @@ pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
     hasher.finish() >> 20
 }
 
-/// A view whose state can be written as rows and read back.
-pub trait Persistent: View {
-    /// The rows of all states: one list per table.
-    type Saved: Default;
-    /// Adds a state's rows.
-    fn save(&self, key: &Self::Key, state: &Self::State, saved: &mut Self::Saved);
-    /// Makes the states of the rows again.
-    fn load(&self, saved: Self::Saved) -> Vec<(Self::Key, Self::State)>;
-    /// The timer that a state waits for, as far as the fold has to be told after a restart.
-    fn timer_of(&self, _state: &Self::State) -> Option<u64> {
-        None
-    }
-}
+/// What other operators are told at a grid point: the update, the tick that ends there, and what was corrected.
+pub type Updated<U> = (U, u64, Corrections);
 
-/// Where the rows of a tick are collected.
+/// Collects what other operators are told.
 #[derive(Debug)]
-pub struct Changes<R> {
-    pub(super) rows: Vec<(R, isize)>,
-    /// The rows among them that change because of corrections.
-    pub(super) corrected: Vec<(R, Corrections)>,
-    because: Corrections,
+pub struct Updates<U> {
+    pub(super) told: Vec<Updated<U>>,
 }
 
-impl<R: PartialEq + Clone> Changes<R> {
-    /// An empty list.
-    pub const fn new() -> Self {
-        Self { rows: Vec::new(), corrected: Vec::new(), because: Corrections::new() }
+impl<U> Updates<U> {
+    pub(super) const fn new() -> Self {
+        Self { told: Vec::new() }
     }
 
-    /// A row that is now.
-    pub fn insert(&mut self, row: R) {
-        self.push(row, 1);
-    }
-
-    /// A row that was.
-    pub fn retract(&mut self, row: R) {
-        self.push(row, -1);
-    }
-
-    /// The reason of what changes from here on. A view whose key has several rows says it row by row; else it is all that the
-    /// key's events have corrected.
-    pub fn because(&mut self, corrections: Corrections) {
-        self.because = corrections;
-    }
-
-    fn push(&mut self, row: R, diff: isize) {
-        if !self.because.is_empty() {
-            self.corrected.push((row.clone(), self.because.clone()));
-        }
-        self.rows.push((row, diff));
-    }
-
-    /// A row that became another one, or came, or went; nothing if it stayed as it was.
-    pub fn replace(&mut self, old: Option<R>, new: Option<R>) {
-        if old != new {
-            old.into_iter().for_each(|row| self.retract(row));
-            new.into_iter().for_each(|row| self.insert(row));
-        }
-    }
-
-    /// What was collected.
-    pub fn into_rows(self) -> Vec<(R, isize)> {
-        self.rows
+    /// Tells an update of the key.
+    pub fn push(&mut self, at: &Moment, update: U) {
+        self.told.push((update, at.tick, at.why.clone()));
     }
 }
 
-impl<R: PartialEq + Clone> Default for Changes<R> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Where an event's consequences are collected, besides the rows.
+/// A timer that is to be set, or not any more.
 #[derive(Debug)]
-pub struct Outbox<V: View + ?Sized> {
+pub(super) struct TimerChange<T> {
+    pub(super) time: u64,
+    pub(super) timer: T,
+    pub(super) is_set: bool,
+}
+
+/// Collects the consequences of one event.
+pub struct Outbox<'a, V: View + ?Sized> {
     cause: Place,
     sequence: u32,
-    pub(super) derived: Vec<Placed<V::Derived>>,
-    pub(super) dead_letters: Vec<(u64, DeadLetter)>,
-    pub(super) timers: Vec<u64>,
+    tables: &'a V::Tables,
+    at: Moment,
+    pub(super) derived: &'a mut Vec<Placed<V::Derived>>,
+    pub(super) dead_letters: &'a mut Vec<DeadLetter>,
+    pub(super) timers: Vec<TimerChange<V::Timer>>,
     pub(super) corrections: Corrections,
 }
 
-impl<V: View + ?Sized> Outbox<V> {
-    /// An empty outbox for the consequences of what stands at `cause`.
-    pub const fn new(cause: Place) -> Self {
-        Self { cause, sequence: 0, derived: Vec::new(), dead_letters: Vec::new(), timers: Vec::new(), corrections: Corrections::new() }
+impl<'a, V: View + ?Sized> Outbox<'a, V> {
+    pub(super) const fn new(
+        cause: Place,
+        tick: u64,
+        tables: &'a V::Tables,
+        derived: &'a mut Vec<Placed<V::Derived>>,
+        dead_letters: &'a mut Vec<DeadLetter>,
+    ) -> Self {
+        let at = Moment::new(tick, cause.time);
+        Self { cause, sequence: 0, tables, at, derived, dead_letters, timers: Vec::new(), corrections: Corrections::new() }
     }
 
-    pub(super) fn begin(&mut self, cause: Place) {
-        self.cause = cause;
-        self.sequence = 0;
+    /// The tables, for facts: rows of append tables, which are written when they come about.
+    pub const fn tables(&self) -> &'a V::Tables {
+        self.tables
     }
 
-    /// Says something to other views, at the cause's place and behind what was said before.
+    /// The moment of the event.
+    pub const fn at(&self) -> &Moment {
+        &self.at
+    }
+
+    /// Derives an event, at the cause's place and after what was derived before.
     pub fn derive(&mut self, event: V::Derived) {
         self.sequence += 1;
         self.derived.push(Placed { place: self.cause.derived(self.sequence), event });
     }
 
-    /// Refuses the event.
+    /// Rejects the event.
     pub fn refuse(&mut self, letter: DeadLetter) {
-        self.dead_letters.push((self.cause.time, letter));
+        self.dead_letters.push(letter);
     }
 
-    /// Names what the event corrects: the reason of what changes in the key's rows when they are settled next.
+    /// Names what the event corrects: the reason for what changes in the key's rows when they are emitted next.
     pub fn correct(&mut self, correction: Correction) {
         self.corrections.add(correction);
     }
 
     /// Asks for [`View::timer`] once all events up to that time (nanoseconds) were applied.
-    pub fn set_timer(&mut self, time: u64) {
-        self.timers.push(time);
+    pub fn set_timer(&mut self, time: u64, timer: V::Timer) {
+        self.timers.push(TimerChange { time, timer, is_set: true });
     }
 
-    /// What was said to other views, in order.
-    pub fn derived(&self) -> &[Placed<V::Derived>] {
-        &self.derived
-    }
-
-    /// What was refused.
-    pub fn refused(&self) -> impl Iterator<Item = &DeadLetter> {
-        self.dead_letters.iter().map(|(_, letter)| letter)
+    /// Takes a timer back that was set for that time.
+    pub fn cancel_timer(&mut self, time: u64, timer: V::Timer) {
+        self.timers.push(TimerChange { time, timer, is_set: false });
     }
 }

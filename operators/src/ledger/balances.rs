@@ -1,24 +1,33 @@
 //! Balances: the fold of postings.
 //!
-//! - **Key**: account and currency. **Rows**: [`Balance`], once per tick. **State**: the two sums.
+//! - **Key**: account and currency. **Rows**: [`Balance`], once per tick. **Updates**: [`Cash`]. **State**: the two sums.
 //! - Available = posted − held + the account's overdraft limit, in the account's own currency.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{AccountEvent, Event};
-use headwater_schemas::tables::Balance;
+use headwater_schemas::tables::{Balance, Moment, TableWriter};
 use headwater_schemas::{EventTime, Id, Money, Placed};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
-use crate::keyed_fold::route;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, Updates, View, route};
 
-/// The view. It is built twice: once per tick for the table, once on the grid for valuations.
+/// The view. Rows are emitted per tick; valuations are told the posted balance on the grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Balances;
 
-/// A row of the balances.
-pub type LedgerRow = Balance;
+/// What an account has posted of a currency.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cash {
+    /// The account.
+    pub account_id: Id,
+    /// The currency.
+    pub currency: Id,
+    /// The posted balance.
+    pub posted: Money,
+}
 
 /// The sums of an account in a currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +35,9 @@ pub struct BalanceState {
     posted: Money,
     held: Money,
     ts: EventTime,
-    said: Option<Balance>,
+    emitted: Option<Balance>,
+    /// The posted balance that valuations know.
+    told: Option<Money>,
 }
 
 /// Overdraft limits, in the account's own currency.
@@ -38,8 +49,12 @@ impl View for Balances {
     type Broadcast = Event;
     type Context = Overdrafts;
     type State = BalanceState;
-    type Row = Balance;
+    type Timer = ();
+    type Tables = TableWriter<Balance>;
     type Derived = ();
+    type Update = Cash;
+
+    const UPDATES: bool = true;
 
     fn key(&self, posting: &Posting) -> (Id, Id) {
         (posting.account_id.clone(), posting.currency.clone())
@@ -66,7 +81,7 @@ impl View for Balances {
         }
     }
 
-    fn apply(&self, _: &Overdrafts, _: &(Id, Id), state: &mut BalanceState, placed: Placed<Posting>, out: &mut Outbox<Self>) {
+    fn apply(&self, _: &Overdrafts, _: &(Id, Id), state: &mut BalanceState, placed: Placed<Posting>, out: &mut Outbox<'_, Self>) {
         let posting = placed.event;
         posting.correction.into_iter().for_each(|correction| out.correct(*correction));
         // A sum beyond what a column holds stays at what it can show; amounts have 18 digits, so this takes ten full ones.
@@ -75,17 +90,33 @@ impl View for Balances {
         state.ts = state.ts.max(posting.ts);
     }
 
-    fn settle(
+    fn emit(
         &self,
         overdrafts: &Overdrafts,
         (account, currency): &(Id, Id),
         state: &mut BalanceState,
-        _: u64,
-        rows: &mut Changes<Balance>,
+        at: &Moment,
+        table: &TableWriter<Balance>,
     ) {
         let row = state.row(overdrafts, account, currency);
-        rows.replace(state.said.take(), Some(row.clone()));
-        state.said = Some(row);
+        table.replace(at, state.emitted.take(), Some(row.clone()));
+        state.emitted = Some(row);
+    }
+
+    fn update(&self, _: &Overdrafts, (account, currency): &(Id, Id), state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
+        if state.told != Some(state.posted) {
+            updates.push(at, Cash { account_id: account.clone(), currency: currency.clone(), posted: state.posted });
+            state.told = Some(state.posted);
+        }
+    }
+
+    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&(Id, Id)) -> bool) -> Vec<((Id, Id), BalanceState)> {
+        let state = |row: &Balance| {
+            let key = (row.account_id.clone(), row.currency.clone());
+            let Balance { posted, pending: held, ts, .. } = *row;
+            is_mine(&key).then(|| (key, BalanceState { posted, held, ts, emitted: Some(row.clone()), told: Some(posted) }))
+        };
+        saved.iter().filter_map(state).collect()
     }
 }
 
@@ -104,29 +135,14 @@ impl BalanceState {
     }
 }
 
-impl Persistent for Balances {
-    type Saved = Vec<Balance>;
-
-    fn save(&self, (account, currency): &(Id, Id), state: &BalanceState, saved: &mut Vec<Balance>) {
-        // The row that was said holds all there is; one that was never settled is made of the sums.
-        saved.push(state.said.clone().unwrap_or_else(|| state.row(&Overdrafts::default(), account, currency)));
-    }
-
-    fn load(&self, saved: Vec<Balance>) -> Vec<((Id, Id), BalanceState)> {
-        let state = |row: Balance| BalanceState { posted: row.posted, held: row.pending, ts: row.ts, said: Some(row) };
-        saved.into_iter().map(|row| ((row.account_id.clone(), row.currency.clone()), state(row))).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::tables::{PostedTransaction, TableRow};
     use headwater_schemas::{Place, Topic};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::{LedgerEvent, PostingRow, Postings};
-    use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
+    use crate::ledger::{LedgerEvent, Postings};
+    use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
     /// So short that some of what a property test makes is forgotten.
     const FORGETFUL: Postings = Postings { reversal_horizon: 12, late_after: 0 };
@@ -144,9 +160,9 @@ mod tests {
     }
 
     /// The balances that come of transactions, as `account posted held available`, and the codes of what was refused.
-    fn outcome(said: &Said<Postings>) -> (Vec<String>, Vec<String>) {
+    fn outcome(said: &Emitted<Postings>) -> (Vec<String>, Vec<String>) {
         let postings = to_balances(&said.derived);
-        let balances = run(Balances, postings).final_rows();
+        let balances = rows_of(&run(Balances, postings).tables);
         let text = |row: &Balance| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available);
         (balances.iter().map(text).collect(), said.dead_letters.iter().map(|letter| letter.code.to_string()).collect())
     }
@@ -252,32 +268,24 @@ mod tests {
                 LedgerEvent::TakenBack(_) => None,
             }).sum();
             prop_assert_eq!(total, 0);
-            let moved: i128 = said.rows.iter().filter_map(|(row, _, _)| match row {
-                PostingRow::Entry(entry) => Some(entry.amount.units()),
-                PostingRow::Posted(_) => None,
-            }).sum();
+            let moved: i128 = rows_of(&said.tables.ledger_entries).iter().map(|entry| entry.amount.units()).sum();
             prop_assert_eq!(moved, 0);
             let postings = to_balances(&said.derived);
-            prop_assert!(run(Balances, postings).final_rows().iter().all(|row| row.pending.units() >= 0));
+            prop_assert!(rows_of(&run(Balances, postings).tables).iter().all(|row| row.pending.units() >= 0));
         }
 
         #[test]
         fn a_restart_in_the_middle_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
             let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-            let through = |rows: Vec<PostedTransaction>| PostedTransaction::read_all(&PostedTransaction::batch(&rows).expect("a batch")).expect("rows");
             let whole = run(FORGETFUL, transactions(&texts));
-            let cut_postings = run_with_restart(FORGETFUL, transactions(&texts), cut, through);
-            // What goes at one time goes in any order.
-            let sorted = |rows: &[(PostingRow, u64, isize)]| {
-                let mut rows = rows.to_vec();
-                rows.sort_by_key(|(row, time, diff)| (*time, row.clone(), *diff));
-                rows
-            };
-            prop_assert_eq!(sorted(&whole.rows), sorted(&cut_postings.rows));
+            let cut_postings = run_with_restart(FORGETFUL, transactions(&texts), cut);
+            prop_assert_eq!(history_of(&whole.tables.ledger_entries), history_of(&cut_postings.tables.ledger_entries));
+            prop_assert_eq!(history_of(&whole.tables.posted_transactions), history_of(&cut_postings.tables.posted_transactions));
             prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
             let happenings: Happenings<Balances> = to_balances(&whole.derived);
-            let through = |rows: Vec<Balance>| Balance::read_all(&Balance::batch(&rows).expect("a batch")).expect("rows");
-            prop_assert_eq!(run(Balances, happenings.clone()).rows, run_with_restart(Balances, happenings, cut, through).rows);
+            let (whole, cut) = (run(Balances, happenings.clone()), run_with_restart(Balances, happenings, cut));
+            prop_assert_eq!(history_of(&whole.tables), history_of(&cut.tables));
+            prop_assert_eq!(whole.updates.last(), cut.updates.last());
         }
     }
 }

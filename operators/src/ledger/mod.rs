@@ -10,5 +10,5 @@ pub mod balances;
 pub mod legs;
 pub mod postings;
 
-pub use balances::{Balances, LedgerRow};
-pub use postings::{LedgerEvent, Posting, PostingRow, Postings, TakenBack};
+pub use balances::{Balances, Cash};
+pub use postings::{LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};

@@ -14,14 +14,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{LedgerEntry, PostedTransaction};
+use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction};
 use headwater_schemas::{Correction, EventTime, Id, Money, Place, Placed, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::legs::{Leg, legs, phase};
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, View};
 
 /// What a transaction does to one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,18 +75,16 @@ pub struct PostingState {
     transactions: FxHashMap<Id, Remembered>,
     /// In the order of their effective times: what is to be forgotten.
     by_time: VecDeque<(u64, Id)>,
-    entries: Vec<LedgerEntry>,
-    /// What changed since it was said last, as it was then.
+    /// What changed since it was emitted last, as it was then.
     touched: Vec<(Id, Option<Remembered>)>,
 }
 
-/// A row of one of the tables that postings feed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum PostingRow {
-    /// `ledger_entries`: facts, each said once.
-    Entry(LedgerEntry),
-    /// `posted_transactions`
-    Posted(PostedTransaction),
+headwater_schemas::table_set! {
+    /// The tables of postings.
+    pub struct PostingTables restored from SavedPostings {
+        restored { posted_transactions: PostedTransaction }
+        written { ledger_entries: LedgerEntry }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +120,10 @@ impl View for Postings {
     type Broadcast = ();
     type Context = ();
     type State = PostingState;
-    type Row = PostingRow;
+    type Timer = ();
+    type Tables = PostingTables;
     type Derived = LedgerEvent;
+    type Update = ();
 
     fn key(&self, event: &Box<Transaction>) -> Id {
         event.account_id.clone()
@@ -131,14 +131,14 @@ impl View for Postings {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Box<Transaction>>, out: &mut Outbox<Self>) {
+    fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Box<Transaction>>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event: transaction } = placed;
         let had_timer = !state.by_time.is_empty();
         match state.post(&transaction, place.time) {
             Ok(effects) => {
                 let correction = self.correction(&transaction, place).map(Box::new);
                 for (number, effect) in effects.into_iter().enumerate() {
-                    state.entries.extend(effect.entry(&transaction, number));
+                    out.tables().ledger_entries.insert(out.at(), effect.entry(&transaction, number));
                     out.derive(LedgerEvent::Posting(effect.posting(&transaction, correction.clone())));
                 }
                 correction.and_then(|correction| state.taken_back(&transaction, *correction)).into_iter().for_each(|taken| {
@@ -152,21 +152,44 @@ impl View for Postings {
         }
     }
 
-    fn timer(&self, (): &(), _: &Id, state: &mut PostingState, place: Place, out: &mut Outbox<Self>) {
+    fn timer(&self, (): &(), _: &Id, state: &mut PostingState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         state.forget(place.time.saturating_sub(self.reversal_horizon));
         self.set_timer(state, out);
     }
 
-    fn settle(&self, (): &(), account: &Id, state: &mut PostingState, _: u64, rows: &mut Changes<PostingRow>) {
-        state.entries.drain(..).for_each(|entry| rows.insert(PostingRow::Entry(entry)));
+    fn emit(&self, (): &(), account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
         for (id, old) in state.touched.drain(..) {
-            let row = |known: &Remembered| PostingRow::Posted(known.row(account, &id));
-            rows.replace(old.as_ref().map(row), state.transactions.get(&id).map(row));
+            let row = |known: &Remembered| known.row(account, &id);
+            tables.posted_transactions.replace(at, old.as_ref().map(row), state.transactions.get(&id).map(row));
         }
     }
 
     fn is_forgettable(&self, state: &PostingState) -> bool {
         state.transactions.is_empty()
+    }
+
+    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PostingState)> {
+        let mut rows: Vec<_> = saved.posted_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
+        rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
+        let mut accounts = BTreeMap::<Id, PostingState>::new();
+        for row in rows {
+            let legs = [
+                Leg { account_id: row.account_id.clone(), amount: row.amount },
+                Leg { account_id: row.counterparty.clone(), amount: row.amount.negated() },
+            ];
+            let time = row.ts.effective();
+            let known = Remembered { pending: row.pending, legs, currency: row.currency.clone(), left: row.left, time };
+            let state = accounts.entry(row.account_id.clone()).or_default();
+            if !known.pending || known.left.is_zero() {
+                state.by_time.push_back((time, row.transaction_id.clone()));
+            }
+            state.transactions.insert(row.transaction_id.clone(), known);
+        }
+        accounts.into_iter().collect()
+    }
+
+    fn timers(&self, _: &Id, state: &PostingState) -> Vec<(u64, ())> {
+        self.next_forgetting(state).map(|time| (time, ())).into_iter().collect()
     }
 }
 
@@ -185,8 +208,13 @@ impl Postings {
     }
 
     /// There is always a timer for the first that is to be forgotten.
-    fn set_timer(&self, state: &PostingState, out: &mut Outbox<Self>) {
-        self.timer_of(state).into_iter().for_each(|time| out.set_timer(time));
+    fn set_timer(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
+        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, ()));
+    }
+
+    /// When the first transaction is to be forgotten.
+    fn next_forgetting(&self, state: &PostingState) -> Option<u64> {
+        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
     }
 }
 
@@ -209,9 +237,9 @@ impl Effect {
         }
     }
 
-    fn entry(&self, transaction: &Transaction, number: usize) -> Option<LedgerEntry> {
+    fn entry(&self, transaction: &Transaction, number: usize) -> LedgerEntry {
         let phase = phase(transaction);
-        Some(LedgerEntry {
+        LedgerEntry {
             entry_id: Id::derived(format!("{}-{}-{}", transaction.transaction_id, transaction.r#type, number + 1)),
             transaction_id: transaction.transaction_id.clone(),
             account_id: self.leg.account_id.clone(),
@@ -219,7 +247,7 @@ impl Effect {
             amount: self.leg.amount,
             phase,
             ts: transaction.ts,
-        })
+        }
     }
 }
 
@@ -348,35 +376,4 @@ impl PostingState {
 /// What a leg holds while its transaction is pending: what would go out.
 fn held_on(leg: &Leg) -> Money {
     if leg.amount.units() < 0 && !leg.account_id.starts_with("external:") { leg.amount.negated() } else { Money::ZERO }
-}
-
-impl Persistent for Postings {
-    type Saved = Vec<PostedTransaction>;
-
-    fn save(&self, account: &Id, state: &PostingState, saved: &mut Vec<PostedTransaction>) {
-        saved.extend(state.transactions.iter().map(|(id, known)| known.row(account, id)));
-    }
-
-    fn load(&self, mut saved: Vec<PostedTransaction>) -> Vec<(Id, PostingState)> {
-        let mut accounts = BTreeMap::<Id, PostingState>::new();
-        saved.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
-        for row in saved {
-            let legs = [
-                Leg { account_id: row.account_id.clone(), amount: row.amount },
-                Leg { account_id: row.counterparty, amount: row.amount.negated() },
-            ];
-            let time = row.ts.effective();
-            let known = Remembered { pending: row.pending, legs, currency: row.currency, left: row.left, time };
-            let state = accounts.entry(row.account_id).or_default();
-            if !known.pending || known.left.is_zero() {
-                state.by_time.push_back((time, row.transaction_id.clone()));
-            }
-            state.transactions.insert(row.transaction_id, known);
-        }
-        accounts.into_iter().collect()
-    }
-
-    fn timer_of(&self, state: &PostingState) -> Option<u64> {
-        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
-    }
 }

@@ -68,8 +68,8 @@ pub use config::MatchingConfig;
 pub use order::{Order, Standing, Terms};
 pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};
-pub use state::{SavedBooks, SymbolBook};
-pub use view::{BookRow, Matching};
+pub use state::{BookTables, SavedBooks, SymbolBook};
+pub use view::Matching;
 
 #[cfg(test)]
 mod tests;

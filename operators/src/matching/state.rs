@@ -2,40 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::tables::{BookState, OpenOrder, OrderEvent, TopOfBook};
+use headwater_schemas::tables::{BookState, Execution, Moment, OpenOrder, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Id};
 
 use super::book::{Book, Head, Sequences, Top};
 use super::order::{Standing, Terms};
 use super::report::Reports;
-use super::view::BookRow;
-use crate::keyed_fold::Changes;
 
-/// A symbol's book, what it has to say when it settles, and what it said before.
+/// A symbol's book, and the rows that were emitted last.
 #[derive(Debug, Default)]
 pub struct SymbolBook {
     pub(super) book: Book,
     /// Room for what the book says about one event.
     pub(super) reports: Reports,
-    /// Changes of orders that have not been said.
-    pub(super) order_events: Vec<OrderEvent>,
     /// When the best prices last changed.
     top_changed: EventTime,
     /// When the book's head last changed.
     head_changed: EventTime,
-    said_top: Option<TopOfBook>,
-    said_head: Option<BookState>,
+    emitted_top: Option<TopOfBook>,
+    emitted_head: Option<BookState>,
 }
 
-/// The rows of many books: with them, everything goes on as if nothing had happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SavedBooks {
-    /// The symbols.
-    pub books: Vec<BookState>,
-    /// Their orders.
-    pub orders: Vec<OpenOrder>,
-    /// Their best prices, which follow from the orders but for the time.
-    pub tops: Vec<TopOfBook>,
+headwater_schemas::table_set! {
+    /// The tables of order books.
+    pub struct BookTables restored from SavedBooks {
+        restored { book_states: BookState, open_orders: OpenOrder, top_of_book: TopOfBook }
+        written { order_events: OrderEvent, executions: Execution }
+    }
 }
 
 impl SymbolBook {
@@ -53,24 +46,23 @@ impl SymbolBook {
         result
     }
 
-    /// Says what has changed since it was asked last.
-    pub(super) fn settle(&mut self, symbol: &Id, rows: &mut Changes<BookRow>) {
-        self.order_events.drain(..).for_each(|event| rows.insert(BookRow::OrderEvent(event)));
+    /// Emits what has changed since it was emitted last.
+    pub(super) fn emit(&mut self, symbol: &Id, at: &Moment, tables: &BookTables) {
         self.book.drain_changes(|terms, old, new| {
-            let row = |standing| BookRow::OpenOrder(open_order(symbol, terms, &standing));
             if old != new {
-                rows.replace(old.map(row), new.map(row));
+                let row = |standing| open_order(symbol, terms, &standing);
+                tables.open_orders.replace(at, old.map(row), new.map(row));
             }
         });
         let top = self.top_of_book(symbol);
-        if top != self.said_top {
-            rows.replace(self.said_top.take().map(BookRow::TopOfBook), top.clone().map(BookRow::TopOfBook));
-            self.said_top = top;
+        if top != self.emitted_top {
+            tables.top_of_book.replace(at, self.emitted_top.take(), top.clone());
+            self.emitted_top = top;
         }
         let head = self.book_state(symbol);
-        if head != self.said_head {
-            rows.replace(self.said_head.take().map(BookRow::BookState), head.clone().map(BookRow::BookState));
-            self.said_head = head;
+        if head != self.emitted_head {
+            tables.book_states.replace(at, self.emitted_head.take(), head.clone());
+            self.emitted_head = head;
         }
     }
 
@@ -86,17 +78,10 @@ impl SymbolBook {
             book: Book::restore(head, orders),
             top_changed: top.as_ref().map_or(EventTime::BEGINNING, |top| top.ts),
             head_changed: row.ts,
-            said_top: top,
-            said_head: Some(row),
+            emitted_top: top,
+            emitted_head: Some(row),
             ..Self::default()
         }
-    }
-
-    /// Adds the book's rows.
-    pub(super) fn save(&self, symbol: &Id, saved: &mut SavedBooks) {
-        saved.books.extend(self.book_state(symbol));
-        saved.tops.extend(self.top_of_book(symbol));
-        saved.orders.extend(self.book.orders().map(|order| open_order(symbol, &order.terms, &order.standing)));
     }
 
     fn top_of_book(&self, symbol: &Id) -> Option<TopOfBook> {
@@ -127,18 +112,18 @@ impl SymbolBook {
 }
 
 impl SavedBooks {
-    /// The books that the rows tell of. The rows may come in any order.
-    pub(super) fn load(self) -> Vec<(Id, SymbolBook)> {
-        let mut orders = BTreeMap::<Id, Vec<(Terms, Standing)>>::new();
-        for row in self.orders {
-            orders.entry(row.symbol.clone()).or_default().push(order(row));
+    /// Restores the books of the symbols that `is_mine` accepts. The rows may come in any order.
+    pub(super) fn restore(&self, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, SymbolBook)> {
+        let mut orders = BTreeMap::<&Id, Vec<(Terms, Standing)>>::new();
+        for row in self.open_orders.iter().filter(|row| is_mine(&row.symbol)) {
+            orders.entry(&row.symbol).or_default().push(order(row.clone()));
         }
-        let mut tops: BTreeMap<Id, TopOfBook> = self.tops.into_iter().map(|top| (top.symbol.clone(), top)).collect();
-        let restored = |row: BookState| {
-            let (orders, top) = (orders.remove(&row.symbol).unwrap_or_default(), tops.remove(&row.symbol));
-            (row.symbol.clone(), SymbolBook::restored(row, orders, top))
+        let mut tops: BTreeMap<&Id, &TopOfBook> = self.top_of_book.iter().map(|top| (&top.symbol, top)).collect();
+        let restored = |row: &BookState| {
+            let (orders, top) = (orders.remove(&row.symbol).unwrap_or_default(), tops.remove(&row.symbol).cloned());
+            (row.symbol.clone(), SymbolBook::restored(row.clone(), orders, top))
         };
-        self.books.into_iter().map(restored).collect()
+        self.book_states.iter().filter(|row| is_mine(&row.symbol)).map(restored).collect()
     }
 }
 

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
-use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TopOfBook};
+use headwater_schemas::tables::{Execution, Moment, OrderEvent};
 use headwater_schemas::value::{EventTime, Factor, Id, Price};
 use headwater_schemas::{Correction, Place, Placed, Topic};
-use serde::{Deserialize, Serialize};
 
 use super::book::Book;
 use super::checks::Desk;
@@ -14,8 +13,8 @@ use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 use super::config::MatchingConfig;
 use super::reason::Reason;
 use super::report::{Change, Match, Party, Reports};
-use super::state::{SavedBooks, SymbolBook};
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use super::state::{BookTables, SavedBooks, SymbolBook};
+use crate::keyed_fold::{Outbox, View};
 use crate::reference::Reference;
 
 /// The matching of orders, by symbol.
@@ -23,19 +22,6 @@ use crate::reference::Reference;
 pub struct Matching {
     config: MatchingConfig,
     late_after: u64,
-}
-
-/// A row of one of the tables that the matching feeds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum BookRow {
-    /// `order_events`: facts, each said once.
-    OrderEvent(OrderEvent),
-    /// `open_orders`
-    OpenOrder(OpenOrder),
-    /// `top_of_book`
-    TopOfBook(TopOfBook),
-    /// `book_states`
-    BookState(BookState),
 }
 
 impl Matching {
@@ -81,8 +67,10 @@ impl View for Matching {
     type Broadcast = Event;
     type Context = Reference;
     type State = SymbolBook;
-    type Row = BookRow;
+    type Timer = ();
+    type Tables = BookTables;
     type Derived = Execution;
+    type Update = ();
 
     fn key(&self, event: &OrderMessage) -> Id {
         event.symbol().clone()
@@ -92,40 +80,37 @@ impl View for Matching {
         context.learn(&broadcast.event);
     }
 
-    fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<Self>) {
+    fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<'_, Self>) {
         let ts = event.place.event_time();
         self.late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
         state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
-        let SymbolBook { reports, order_events, .. } = state;
-        order_events.extend(reports.changes.drain(..).map(|change| order_event(key, ts, change)));
+        let (reports, tables) = (&mut state.reports, out.tables());
+        for change in reports.changes.drain(..) {
+            tables.order_events.insert(out.at(), order_event(key, ts, change));
+        }
         if reports.matches.is_empty() {
             return;
         }
         let multiplier = context.instrument(key).and_then(|instrument| instrument.multiplier).unwrap_or(Factor::whole(1));
         let mut ids = Ids::default();
         for found in reports.matches.drain(..) {
-            self.executions(key, ts, multiplier, found, &mut ids).into_iter().for_each(|execution| out.derive(execution));
+            for execution in self.executions(key, ts, multiplier, found, &mut ids) {
+                tables.executions.insert(out.at(), execution.clone());
+                out.derive(execution);
+            }
         }
     }
 
-    fn settle(&self, _: &Reference, key: &Id, state: &mut SymbolBook, _: u64, rows: &mut Changes<BookRow>) {
-        state.settle(key, rows);
+    fn emit(&self, _: &Reference, key: &Id, state: &mut SymbolBook, at: &Moment, tables: &BookTables) {
+        state.emit(key, at, tables);
     }
 
     fn is_forgettable(&self, state: &SymbolBook) -> bool {
         state.is_forgettable()
     }
-}
 
-impl Persistent for Matching {
-    type Saved = SavedBooks;
-
-    fn save(&self, key: &Id, state: &SymbolBook, saved: &mut SavedBooks) {
-        state.save(key, saved);
-    }
-
-    fn load(&self, saved: SavedBooks) -> Vec<(Id, SymbolBook)> {
-        saved.load()
+    fn restore(&self, saved: &SavedBooks, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, SymbolBook)> {
+        saved.restore(is_mine)
     }
 }
 

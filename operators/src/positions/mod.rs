@@ -1,7 +1,7 @@
 //! Positions: what each account holds of each symbol, at average cost.
 //!
 //! - **Reads** executions of our own book and outside fills, in the order of their places; instruments for multipliers.
-//! - **Key**: the account. **Rows**: a [`Holding`] per symbol, once per grid point, for valuations.
+//! - **Key**: the account. **Rows**: a [`HoldingSums`] per symbol, once per grid point, for valuations.
 //! - **State**: the sums, exactly ([`average_cost`]), and the trades that a bust may still take back ([`recent`]).
 //! - **A bust** folds the trades again without the fill that it names. One that names no fill of the account within the
 //!   horizon is a dead letter (`unknown_reference`).
@@ -12,4 +12,4 @@ mod recent;
 mod view;
 
 pub use average_cost::{AverageCost, Trade};
-pub use view::{Holding, PositionEvent, PositionRow, PositionState, Positions};
+pub use view::{HoldingSums, PositionEvent, PositionState, PositionTables, Positions, SavedPositions};

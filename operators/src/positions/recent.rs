@@ -16,8 +16,8 @@ pub(super) struct Kept {
     /// The fill's id; `None` for an execution of our own book.
     pub(super) fill_id: Option<Id>,
     pub(super) trade: Trade,
-    /// Whether its row was said.
-    pub(super) said: bool,
+    /// Whether its row was emitted.
+    pub(super) emitted: bool,
 }
 
 /// The base and what came after it.
@@ -47,7 +47,7 @@ impl Recent {
             let Some(kept) = self.kept.pop_front() else { return };
             // It was added before, so it fits.
             self.base = self.base.after(kept.trade).unwrap_or(self.base);
-            self.gone.extend(Some(kept).filter(|kept| kept.said));
+            self.gone.extend(Some(kept).filter(|kept| kept.emitted));
         }
     }
 
@@ -61,7 +61,7 @@ impl Recent {
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
         let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));
         self.kept = others;
-        self.gone.extend(busted.into_iter().filter(|kept| kept.said));
+        self.gone.extend(busted.into_iter().filter(|kept| kept.emitted));
         Some(sums)
     }
 }

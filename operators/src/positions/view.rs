@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
-use headwater_schemas::tables::{Execution, HeldTrade, HoldingState, Position};
+use headwater_schemas::tables::{Execution, HeldTrade, Holding, HoldingState, Moment};
 use headwater_schemas::{Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::recent::{Kept, Recent};
 use super::{AverageCost, Trade};
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, Updates, View};
 
 /// What changes positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum PositionEvent {
 
 /// What an account holds of a symbol, before it is valued.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Holding {
+pub struct HoldingSums {
     /// Whose.
     pub account_id: Id,
     /// Of what.
@@ -33,9 +33,9 @@ pub struct Holding {
     pub sums: AverageCost,
 }
 
-impl Holding {
-    /// What is behind a valued position.
-    pub fn of(row: &Position) -> Self {
+impl HoldingSums {
+    /// The sums of a row.
+    pub fn of(row: &Holding) -> Self {
         let sums = AverageCost { quantity: row.quantity, cost: row.cost, realized: row.realized_pnl, cash_flow: row.cash_flow };
         Self { account_id: row.account_id.clone(), symbol: row.symbol.clone(), sums }
     }
@@ -54,32 +54,32 @@ pub struct Positions {
 #[derive(Clone, Debug, Default)]
 pub struct PositionState {
     symbols: BTreeMap<Id, SymbolState>,
+    /// The symbols whose rows are to be emitted.
     touched: Vec<Id>,
+    /// The symbols that valuations are to be told of.
+    changed: Vec<Id>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct SymbolState {
     sums: AverageCost,
     recent: Recent,
-    said: Option<AverageCost>,
-    said_base: Option<HoldingState>,
-    /// What was corrected since it was said.
+    /// The sums that valuations know.
+    told: Option<AverageCost>,
+    emitted_base: Option<HoldingState>,
+    /// What was corrected since they were told.
     corrections: Corrections,
 }
 
-/// What positions say: holdings for valuations, and the rows of what they remember.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum PositionRow {
-    /// What an account holds.
-    Holding(Holding),
-    /// `position_bases`
-    Base(HoldingState),
-    /// `position_trades`
-    Trade(HeldTrade),
+headwater_schemas::table_set! {
+    /// The tables of what positions remember.
+    pub struct PositionTables restored from SavedPositions {
+        restored { position_bases: HoldingState, position_trades: HeldTrade }
+    }
 }
 
 impl SymbolState {
-    /// The base's row; as it was said, unless it is another one.
+    /// The base's row; as it was emitted, unless it is another one.
     fn base_row(&self, account: &Id, symbol: &Id, as_of: u64) -> HoldingState {
         let base = self.recent.base;
         let row = HoldingState {
@@ -91,23 +91,27 @@ impl SymbolState {
             base_cash_flow: base.cash_flow,
             ts: EventTime::from_effective(as_of),
         };
-        let said = self.said_base.clone().filter(|said| *said == HoldingState { ts: said.ts, ..row.clone() });
-        said.unwrap_or(row)
+        let emitted = self.emitted_base.clone().filter(|emitted| *emitted == HoldingState { ts: emitted.ts, ..row.clone() });
+        emitted.unwrap_or(row)
     }
 
-    /// Says what has changed.
-    fn settle(&mut self, account: &Id, symbol: &Id, as_of: u64, rows: &mut Changes<PositionRow>) {
-        rows.because(std::mem::take(&mut self.corrections));
-        let holding = |sums| PositionRow::Holding(Holding { account_id: account.clone(), symbol: symbol.clone(), sums });
-        rows.replace(self.said.map(holding), Some(holding(self.sums)));
-        self.said = Some(self.sums);
-        let base = self.base_row(account, symbol, as_of);
-        rows.replace(self.said_base.replace(base.clone()).map(PositionRow::Base), Some(PositionRow::Base(base)));
-        let trade = |kept: &Kept| PositionRow::Trade(trade_row(account, symbol, kept));
-        self.recent.gone.drain(..).for_each(|gone| rows.retract(trade(&gone)));
-        for kept in self.recent.kept.iter_mut().rev().take_while(|kept| !kept.said) {
-            rows.insert(trade(kept));
-            kept.said = true;
+    /// Emits the rows that have changed.
+    fn emit(&mut self, account: &Id, symbol: &Id, at: &Moment, tables: &PositionTables) {
+        let at = Moment::new(at.tick, at.time);
+        let base = self.base_row(account, symbol, at.time);
+        tables.position_bases.replace(&at, self.emitted_base.replace(base.clone()), Some(base));
+        self.recent.gone.drain(..).for_each(|gone| tables.position_trades.retract(&at, trade_row(account, symbol, &gone)));
+        for kept in self.recent.kept.iter_mut().rev().take_while(|kept| !kept.emitted) {
+            tables.position_trades.insert(&at, trade_row(account, symbol, kept));
+            kept.emitted = true;
+        }
+    }
+
+    /// Tells valuations what is held, if that has changed.
+    fn update(&mut self, account: &Id, symbol: &Id, at: &Moment, updates: &mut Updates<HoldingSums>) {
+        let at = Moment { why: std::mem::take(&mut self.corrections), ..*at };
+        if self.told.replace(self.sums) != Some(self.sums) {
+            updates.push(&at, HoldingSums { account_id: account.clone(), symbol: symbol.clone(), sums: self.sums });
         }
     }
 }
@@ -135,8 +139,12 @@ impl View for Positions {
     type Broadcast = Event;
     type Context = FxHashMap<Id, Factor>;
     type State = PositionState;
-    type Row = PositionRow;
+    type Timer = ();
+    type Tables = PositionTables;
     type Derived = ();
+    type Update = HoldingSums;
+
+    const UPDATES: bool = true;
 
     fn key(&self, event: &PositionEvent) -> Id {
         account_of(event).clone()
@@ -154,7 +162,7 @@ impl View for Positions {
         _: &Id,
         state: &mut PositionState,
         placed: Placed<PositionEvent>,
-        out: &mut Outbox<Self>,
+        out: &mut Outbox<'_, Self>,
     ) {
         let Placed { place, event } = placed;
         let multiplier = |symbol: &Id| multipliers.get(symbol).copied().unwrap_or(Factor::whole(1));
@@ -169,7 +177,7 @@ impl View for Positions {
                 };
                 // Our own executions come from checked orders; one that overflows a position can't be refused any more,
                 // so the position stays at what it can hold.
-                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade, said: false }, self.horizon);
+                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade, emitted: false }, self.horizon);
             }
             PositionEvent::Fill(FillEvent::Fill(fill)) => {
                 let trade = Trade {
@@ -178,7 +186,7 @@ impl View for Positions {
                     fee: fill.fee.unwrap_or(Money::ZERO),
                     multiplier: multiplier(&fill.symbol),
                 };
-                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, said: false };
+                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
                 let late = place.lateness(fill.ts, self.late_after);
                 let late = late.map(|nanos| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), nanos });
                 if state.trade(&fill.symbol, kept, self.horizon).is_some() {
@@ -197,10 +205,44 @@ impl View for Positions {
         }
     }
 
-    fn settle(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, as_of: u64, rows: &mut Changes<PositionRow>) {
+    fn emit(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
         for symbol in std::mem::take(&mut state.touched) {
-            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.settle(account, &symbol, as_of, rows));
+            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.emit(account, &symbol, at, tables));
         }
+    }
+
+    fn update(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, at: &Moment, updates: &mut Updates<HoldingSums>) {
+        for symbol in std::mem::take(&mut state.changed) {
+            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.update(account, &symbol, at, updates));
+        }
+    }
+
+    fn restore(&self, saved: &SavedPositions, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PositionState)> {
+        let mut accounts = BTreeMap::<Id, PositionState>::new();
+        for row in saved.position_bases.iter().filter(|row| is_mine(&row.account_id)) {
+            let base = AverageCost {
+                quantity: row.base_quantity,
+                cost: row.base_cost,
+                realized: row.base_realized,
+                cash_flow: row.base_cash_flow,
+            };
+            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
+            held.recent.base = base;
+            held.sums = base;
+            held.emitted_base = Some(row.clone());
+        }
+        let mut trades: Vec<_> = saved.position_trades.iter().filter(|row| is_mine(&row.account_id)).collect();
+        trades.sort();
+        for row in trades {
+            let Some(kept) = kept(row) else { continue };
+            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
+            held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
+            held.recent.kept.push_back(kept);
+        }
+        for held in accounts.values_mut().flat_map(|state| state.symbols.values_mut()) {
+            held.told = Some(held.sums);
+        }
+        accounts.into_iter().collect()
     }
 }
 
@@ -211,9 +253,9 @@ fn account_of(event: &PositionEvent) -> &Id {
     }
 }
 
-fn touch(touched: &mut Vec<Id>, symbol: &Id) {
-    if !touched.contains(symbol) {
-        touched.push(symbol.clone());
+fn add_once(symbols: &mut Vec<Id>, symbol: &Id) {
+    if !symbols.contains(symbol) {
+        symbols.push(symbol.clone());
     }
 }
 
@@ -225,15 +267,20 @@ impl PositionState {
         let held = self.symbols.get_mut(symbol)?;
         held.recent.forget(kept.place.time.saturating_sub(horizon));
         held.sums = held.recent.add(held.sums, kept)?;
-        touch(&mut self.touched, symbol);
+        self.touch(symbol);
         Some(())
+    }
+
+    fn touch(&mut self, symbol: &Id) {
+        add_once(&mut self.touched, symbol);
+        add_once(&mut self.changed, symbol);
     }
 
     fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Result<(), (ErrorCode, &'static str)> {
         for (symbol, held) in &mut self.symbols {
             held.recent.forget(place.time.saturating_sub(horizon));
             if !held.recent.gone.is_empty() {
-                touch(&mut self.touched, symbol);
+                add_once(&mut self.touched, symbol);
             }
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
@@ -245,50 +292,12 @@ impl PositionState {
         held.sums = held.recent.bust(fill_id).ok_or(overflow)?;
         held.corrections.add(Correction::Bust { fill_id: fill_id.clone() });
         let symbol = symbol.clone();
-        touch(&mut self.touched, &symbol);
+        self.touch(&symbol);
         Ok(())
     }
 
     fn corrected(&mut self, symbol: &Id, correction: Option<Correction>) {
         self.symbols.get_mut(symbol).into_iter().for_each(|held| held.corrections.extend(correction.clone()));
-    }
-}
-
-impl Persistent for Positions {
-    type Saved = (Vec<HoldingState>, Vec<HeldTrade>);
-
-    fn save(&self, account: &Id, state: &PositionState, (holdings, trades): &mut Self::Saved) {
-        for (symbol, held) in &state.symbols {
-            holdings.extend(held.said_base.clone());
-            trades.extend(held.recent.kept.iter().map(|kept| trade_row(account, symbol, kept)));
-        }
-    }
-
-    fn load(&self, (holdings, mut trades): Self::Saved) -> Vec<(Id, PositionState)> {
-        let mut accounts = BTreeMap::<Id, PositionState>::new();
-        for row in holdings {
-            let base = AverageCost {
-                quantity: row.base_quantity,
-                cost: row.base_cost,
-                realized: row.base_realized,
-                cash_flow: row.base_cash_flow,
-            };
-            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
-            held.recent.base = base;
-            held.sums = base;
-            held.said_base = Some(row);
-        }
-        trades.sort();
-        for row in trades {
-            let Some(kept) = kept(&row) else { continue };
-            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
-            held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
-            held.recent.kept.push_back(kept);
-        }
-        for held in accounts.values_mut().flat_map(|state| state.symbols.values_mut()) {
-            held.said = Some(held.sums);
-        }
-        accounts.into_iter().collect()
     }
 }
 
@@ -301,17 +310,17 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
         sequence: row.sequence.try_into().ok()?,
     };
     let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee, multiplier: row.multiplier };
-    Some(Kept { place, fill_id: row.fill_id.clone(), trade, said: true })
+    Some(Kept { place, fill_id: row.fill_id.clone(), trade, emitted: true })
 }
 
 #[cfg(test)]
 mod tests {
     use headwater_schemas::Topic;
-    use headwater_schemas::tables::TableRow;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{Happening, Happenings, run, run_with_restart};
+    use crate::keyed_fold::Updated;
+    use crate::testing::{Emitted, Happening, Happenings, history_of, run, run_with_restart};
 
     const VIEW: Positions = Positions { horizon: 1000, late_after: 0 };
 
@@ -334,13 +343,15 @@ mod tests {
     }
 
     fn final_sums(happenings: Happenings<Positions>) -> Vec<String> {
-        let text = |row| match row {
-            PositionRow::Holding(Holding { symbol, sums, .. }) => {
-                Some(format!("{symbol} {} {} {}", sums.quantity, sums.cost, sums.realized))
-            }
-            PositionRow::Base(_) | PositionRow::Trade(_) => None,
-        };
-        run(VIEW, happenings).final_rows().into_iter().filter_map(text).collect()
+        let text = |HoldingSums { symbol, sums, .. }| format!("{symbol} {} {} {}", sums.quantity, sums.cost, sums.realized);
+        holdings(&run(VIEW, happenings)).into_iter().map(text).collect()
+    }
+
+    /// What valuations know in the end.
+    fn holdings(emitted: &Emitted<Positions>) -> Vec<HoldingSums> {
+        let of_symbol = |(holding, ..): &Updated<HoldingSums>| (holding.symbol.clone(), holding.clone());
+        let last: BTreeMap<_, _> = emitted.updates.iter().map(of_symbol).collect();
+        last.into_values().collect()
     }
 
     #[test]
@@ -356,8 +367,7 @@ mod tests {
         let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1)]);
         let codes: Vec<_> = said.dead_letters.iter().map(|letter| letter.code.to_string()).collect();
         assert_eq!(codes, ["unknown_reference", "unknown_reference"]);
-        let holdings = said.final_rows().iter().filter(|row| matches!(row, PositionRow::Holding(_))).count();
-        assert_eq!(holdings, 1);
+        assert_eq!(holdings(&said).len(), 1);
     }
 
     proptest! {
@@ -371,13 +381,11 @@ mod tests {
                     _ => fill(time, id, ["S", "T"][*symbol], if *buy { "buy" } else { "sell" }, *quantity, quantity * 3 + 1),
                 }
             }).collect();
-            let through = |(holdings, trades): (Vec<HoldingState>, Vec<HeldTrade>)| (
-                HoldingState::read_all(&HoldingState::batch(&holdings).expect("a batch")).expect("rows"),
-                HeldTrade::read_all(&HeldTrade::batch(&trades).expect("a batch")).expect("rows"),
-            );
             let whole = run(VIEW, happenings.clone());
-            let cut = run_with_restart(VIEW, happenings, cut, through);
-            prop_assert_eq!(whole.rows, cut.rows);
+            let cut = run_with_restart(VIEW, happenings, cut);
+            prop_assert_eq!(whole.updates, cut.updates);
+            prop_assert_eq!(history_of(&whole.tables.position_bases), history_of(&cut.tables.position_bases));
+            prop_assert_eq!(history_of(&whole.tables.position_trades), history_of(&cut.tables.position_trades));
             prop_assert_eq!(whole.dead_letters, cut.dead_letters);
         }
     }

@@ -28,8 +28,11 @@ pub fn point_of(place: Place) -> EventTime {
     EventTime::from_effective(place.time.saturating_add(1))
 }
 
-/// Runs `logic` once per grid point at which something changed, in order, with the changes sorted: first what was, then
-/// what is. What names the grid point is the last tick before it. Changes wait until it is complete.
+/// Runs `logic` once per grid point at which something changed, in order, with the changes in no particular order. What names
+/// the grid point is the last tick before it. Changes wait until it is complete.
+///
+/// One grid point per activation: what it emits is consumed before the next one, so a backlog of many takes no more memory than
+/// its inputs.
 pub fn on_grid<'scope, D, R, P>(
     input: StreamVec<'scope, u64, GridChange<D>>,
     route: P,
@@ -37,11 +40,13 @@ pub fn on_grid<'scope, D, R, P>(
     mut logic: impl FnMut(u64, Vec<(D, isize)>, &mut Vec<R>) + 'static,
 ) -> StreamVec<'scope, u64, R>
 where
-    D: ExchangeData + Ord + Clone,
+    D: ExchangeData,
     R: Clone + 'static,
     P: ParallelizationContract<u64, Vec<GridChange<D>>>,
 {
-    input.unary_frontier::<CapacityContainerBuilder<Vec<R>>, _, _, _>(route, name, move |capability, _| {
+    let scope = input.scope();
+    input.unary_frontier::<CapacityContainerBuilder<Vec<R>>, _, _, _>(route, name, move |capability, info| {
+        let activator = scope.activator_for(info.address);
         let mut held = Some(capability);
         let mut waiting = BTreeMap::<u64, Vec<(D, isize)>>::new();
         let mut results = Vec::new();
@@ -53,20 +58,20 @@ where
             });
             let Some(capability) = held.as_mut() else { return };
             let frontier = frontier.frontier().first().copied();
-            while let Some(entry) = waiting.first_entry() {
-                let tick = *entry.key();
-                if frontier.is_some_and(|frontier| frontier <= tick) {
-                    break;
-                }
-                let mut changes = entry.remove();
-                changes.sort_unstable_by(|(a, a_diff), (b, b_diff)| a_diff.cmp(b_diff).then_with(|| a.cmp(b)));
+            let is_complete = |tick: u64| frontier.is_none_or(|frontier| tick < frontier);
+            if let Some(point) = waiting.first_entry().filter(|point| is_complete(*point.key())) {
+                let (tick, changes) = point.remove_entry();
+                capability.downgrade(&tick.max(*capability.time()));
                 logic(tick, changes, &mut results);
-                capability.downgrade(&tick);
                 output.session(&*capability).give_iterator(results.drain(..));
             }
-            match frontier {
-                Some(frontier) => capability.downgrade(&frontier.max(*capability.time())),
-                None => held = None,
+            match (waiting.keys().next().copied().filter(|tick| is_complete(*tick)), frontier) {
+                (Some(next), _) => {
+                    capability.downgrade(&next.max(*capability.time()));
+                    activator.activate();
+                }
+                (None, Some(frontier)) => capability.downgrade(&frontier.max(*capability.time())),
+                (None, None) => held = None,
             }
         }
     })

@@ -9,20 +9,19 @@
 //! - A breach of a position's value proposes a reduction by half in its evidence; it does not trade.
 
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
-use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Severity};
+use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Moment, Severity};
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Corrections, Decimal, EventTime, Id, Placed, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
-use crate::keyed_fold::route;
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, View, route};
 
 /// Where an alert is cleared: this part of the limit.
-const CLEAR_BELOW: i128 = 750_000_000;
+pub(super) const CLEAR_BELOW: i128 = 750_000_000;
 /// Where a warning is raised if the limit does not say.
-const WARN_AT: i128 = 800_000_000;
+pub(super) const WARN_AT: i128 = 800_000_000;
 
 /// A figure that may have a limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,7 +89,7 @@ impl Measure {
 }
 
 impl LimitDefaults {
-    fn of(&self, kind: LimitKind) -> Option<Decimal> {
+    pub(super) fn of(&self, kind: LimitKind) -> Option<Decimal> {
         match kind {
             LimitKind::PositionValue => Some(self.position_value),
             LimitKind::GrossExposure => self.gross_exposure,
@@ -115,22 +114,20 @@ pub struct ExposureLimits {
 /// What a measure is of.
 pub type MeasureKey = (Id, LimitKind, Option<Id>);
 
-/// The alert that stands, and the one that was said.
+/// The alert that is raised for a measure.
 #[derive(Clone, Debug, Default)]
 pub struct LimitState {
     standing: Option<Alert>,
-    said: Vec<Alert>,
+    /// Alerts that are to be emitted, each as it is now.
     now: Vec<Alert>,
-    said_standing: Option<LimitAlertState>,
+    emitted_standing: Option<LimitAlertState>,
 }
 
-/// A row of one of the tables that limits feed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LimitRow {
-    /// `alerts`
-    Alert(Alert),
-    /// `limit_alerts`
-    Standing(LimitAlertState),
+headwater_schemas::table_set! {
+    /// The tables of limits.
+    pub struct LimitTables restored from SavedLimits {
+        restored { limit_alerts: LimitAlertState, alerts: Alert }
+    }
 }
 
 /// Which measure the alert that stands belongs to.
@@ -146,8 +143,10 @@ impl View for ExposureLimits {
     type Broadcast = Event;
     type Context = SetLimits;
     type State = LimitState;
-    type Row = LimitRow;
+    type Timer = ();
+    type Tables = LimitTables;
     type Derived = ();
+    type Update = ();
 
     fn key(&self, event: &MeasureEvent) -> MeasureKey {
         match event {
@@ -172,7 +171,7 @@ impl View for ExposureLimits {
         }
     }
 
-    fn apply(&self, limits: &SetLimits, _: &MeasureKey, state: &mut LimitState, placed: Placed<MeasureEvent>, out: &mut Outbox<Self>) {
+    fn apply(&self, limits: &SetLimits, _: &MeasureKey, state: &mut LimitState, placed: Placed<MeasureEvent>, out: &mut Outbox<'_, Self>) {
         let measure = match placed.event {
             MeasureEvent::Measured(measure) => measure,
             MeasureEvent::Corrected(_, corrections) => return corrections.into_iter().for_each(|correction| out.correct(correction)),
@@ -194,22 +193,26 @@ impl View for ExposureLimits {
         state.now.push(next);
     }
 
-    fn settle(&self, _: &SetLimits, key: &MeasureKey, state: &mut LimitState, _: u64, rows: &mut Changes<LimitRow>) {
+    fn emit(&self, _: &SetLimits, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
         let now = standing(key, state);
-        rows.replace(state.said_standing.take().map(LimitRow::Standing), now.clone().map(LimitRow::Standing));
-        state.said_standing = now;
-        for alert in state.now.drain(..) {
-            let old = state.said.iter().position(|said| said.alert_id == alert.alert_id).map(|place| state.said.swap_remove(place));
-            rows.replace(old.map(LimitRow::Alert), Some(LimitRow::Alert(alert.clone())));
-            // A cleared alert is never changed again.
-            if alert.state != AlertState::Cleared {
-                state.said.push(alert);
-            }
-        }
+        tables.limit_alerts.replace(at, state.emitted_standing.take(), now.clone());
+        state.emitted_standing = now;
+        state.now.drain(..).for_each(|alert| tables.alerts.insert(at, alert));
     }
 
     fn is_forgettable(&self, state: &LimitState) -> bool {
         state.standing.is_none()
+    }
+
+    fn restore(&self, saved: &SavedLimits, is_mine: &dyn Fn(&MeasureKey) -> bool) -> Vec<(MeasureKey, LimitState)> {
+        let state = |row: &LimitAlertState| {
+            let key = (row.scope.clone(), row.kind, row.symbol.clone());
+            // Both tables were written in one commit.
+            let found = saved.alerts.binary_search_by(|alert| alert.alert_id.cmp(&row.alert_id)).ok();
+            let alert = found.and_then(|index| saved.alerts.get(index)).filter(|_| is_mine(&key))?;
+            Some((key, LimitState { standing: Some(alert.clone()), now: Vec::new(), emitted_standing: Some(row.clone()) }))
+        };
+        saved.limit_alerts.iter().filter_map(state).collect()
     }
 }
 
@@ -298,30 +301,14 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
     }
 }
 
-impl Persistent for ExposureLimits {
-    type Saved = Vec<(LimitAlertState, Alert)>;
-
-    fn save(&self, key: &MeasureKey, state: &LimitState, saved: &mut Self::Saved) {
-        saved.extend(standing(key, state).zip(state.standing.clone()));
-    }
-
-    fn load(&self, saved: Self::Saved) -> Vec<(MeasureKey, LimitState)> {
-        let state = |(key, alert): (LimitAlertState, Alert)| {
-            let measure = (key.scope.clone(), key.kind, key.symbol.clone());
-            (measure, LimitState { standing: Some(alert.clone()), said: vec![alert], now: Vec::new(), said_standing: Some(key) })
-        };
-        saved.into_iter().map(state).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::tables::TableRow;
+    use headwater_schemas::tables::Change;
     use headwater_schemas::{Place, Topic};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{Happening, Happenings, run, run_with_restart};
+    use crate::testing::{Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
     fn measures(values: &[i64]) -> Happenings<ExposureLimits> {
         let happening = |(time, value): (u64, &i64)| {
@@ -348,14 +335,11 @@ mod tests {
         let mut happenings = measures(&[79, 80, 100, 101, 90, 76, 75, 74, 74, 101, -101]);
         happenings.push(limit(100));
         let said = run(view(), happenings);
-        let changes: Vec<_> = said
-            .rows
-            .iter()
-            .filter_map(|(row, time, diff)| match row {
-                LimitRow::Alert(alert) if *diff > 0 => Some(format!("{time} {} {} {}", alert.alert_id, alert.state, alert.severity)),
-                _ => None,
-            })
-            .collect();
+        let text = |change: &Change<Alert>| {
+            let Change { row, tick, .. } = change;
+            format!("{tick} {} {} {}", row.alert_id, row.state, row.severity)
+        };
+        let changes: Vec<_> = said.tables.alerts.changes().iter().map(text).collect();
         // What is measured at the last moment before a grid point is told with the grid point's time.
         let id = |time: u64| format!("limit:gross_exposure:account:a:{}", time + 1);
         let expected = [
@@ -367,12 +351,13 @@ mod tests {
         ];
         assert_eq!(changes, expected);
         // Two alerts, and the measure of the one that stands.
-        assert_eq!(said.final_rows().len(), 3);
+        assert_eq!((rows_of(&said.tables.alerts).len(), rows_of(&said.tables.limit_alerts).len()), (2, 1));
     }
 
     #[test]
     fn without_a_limit_there_is_no_alert() {
-        assert!(run(view(), measures(&[1_000_000_000])).rows.is_empty());
+        let tables = run(view(), measures(&[1_000_000_000])).tables;
+        assert!(tables.alerts.changes().is_empty() && tables.limit_alerts.changes().is_empty());
     }
 
     proptest! {
@@ -380,13 +365,9 @@ mod tests {
         fn a_restart_in_the_middle_changes_nothing(values in proptest::collection::vec(50..120_i64, 1..40), cut in 1..40_usize) {
             let mut happenings = measures(&values);
             happenings.push(limit(100));
-            let through = |saved: Vec<(LimitAlertState, Alert)>| {
-                let (keys, alerts): (Vec<_>, Vec<_>) = saved.into_iter().unzip();
-                let keys = LimitAlertState::read_all(&LimitAlertState::batch(&keys).expect("a batch")).expect("rows");
-                keys.into_iter().zip(Alert::read_all(&Alert::batch(&alerts).expect("a batch")).expect("rows")).collect()
-            };
-            let whole = run(view(), happenings.clone());
-            prop_assert_eq!(whole.rows, run_with_restart(view(), happenings, cut, through).rows);
+            let (whole, resumed) = (run(view(), happenings.clone()), run_with_restart(view(), happenings, cut));
+            prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&resumed.tables.alerts));
+            prop_assert_eq!(history_of(&whole.tables.limit_alerts), history_of(&resumed.tables.limit_alerts));
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Marks: the price that a symbol is valued at.
 //!
-//! - **Key**: symbol. **Rows**: the mark, once per grid point. **State**: the last quote's mid, trade and close.
+//! - **Key**: symbol. **Rows**: the mark with what it is made of, once per grid point. **State**: the last quote's mid, trade and close.
 //! - The mid of the last quote, else the last trade, else the last close. A quote with a side missing (size 0) has no mid
 //!   and leaves the last one standing.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{Close, Quote, Trade};
-use headwater_schemas::tables::LastPrice;
+use headwater_schemas::tables::{MarkPrice, Moment, TableWriter};
 use headwater_schemas::{Correction, Corrections, EventTime, Id, Place, Placed, Price, Topic};
 use serde::{Deserialize, Serialize};
 
-use crate::keyed_fold::{Changes, Outbox, Persistent, View};
+use crate::keyed_fold::{Outbox, Updates, View};
 
 /// What prices a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,10 +34,9 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The mark that last prices make.
-    pub fn of(prices: &LastPrice) -> Option<Self> {
-        let price = prices.mid.or(prices.trade).or(prices.close)?;
-        Some(Self { symbol: prices.symbol.clone(), price })
+    /// The mark of a row.
+    pub fn of(row: &MarkPrice) -> Self {
+        Self { symbol: row.symbol.clone(), price: row.mark }
     }
 }
 
@@ -55,19 +56,9 @@ pub struct MarkState {
     /// How the quote and the trade of those prices came late, if they did.
     late_quote: Option<Correction>,
     late_trade: Option<Correction>,
-    /// The effective time of the last of them.
-    since: u64,
-    said: Option<Price>,
-    said_prices: Option<LastPrice>,
-}
-
-/// A row of one of the tables that marks feed, or a mark on its way to valuations.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum MarkRow {
-    /// The mark.
-    Mark(Mark),
-    /// `last_prices`
-    Prices(LastPrice),
+    /// The mark that valuations know.
+    told: Option<Price>,
+    emitted: Option<MarkPrice>,
 }
 
 impl MarkState {
@@ -75,9 +66,10 @@ impl MarkState {
         self.mid.or(self.trade).or(self.close)
     }
 
-    fn prices(&self, symbol: &Id) -> LastPrice {
-        let &Self { mid, trade, close, since, .. } = self;
-        LastPrice { symbol: symbol.clone(), mid, trade, close, ts: EventTime::from_effective(since) }
+    /// Only what the mark is made of can be its reason.
+    fn reason(&self) -> Corrections {
+        let late = if self.mid.is_some() { &self.late_quote } else { &self.late_trade };
+        late.iter().cloned().collect()
     }
 }
 
@@ -87,8 +79,12 @@ impl View for Marks {
     type Broadcast = ();
     type Context = ();
     type State = MarkState;
-    type Row = MarkRow;
+    type Timer = ();
+    type Tables = TableWriter<MarkPrice>;
     type Derived = ();
+    type Update = Mark;
+
+    const UPDATES: bool = true;
 
     fn key(&self, event: &MarketEvent) -> Id {
         symbol(event).clone()
@@ -96,8 +92,7 @@ impl View for Marks {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<Self>) {
-        state.since = placed.place.time;
+    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<'_, Self>) {
         match placed.event {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
             MarketEvent::Quote(quote) => {
@@ -113,17 +108,28 @@ impl View for Marks {
         }
     }
 
-    fn settle(&self, (): &(), symbol: &Id, state: &mut MarkState, _: u64, rows: &mut Changes<MarkRow>) {
-        let row = |price| MarkRow::Mark(Mark { symbol: symbol.clone(), price });
-        let price = state.price();
-        // Only what the mark is made of can be its reason.
-        let late = if state.mid.is_some() { &state.late_quote } else { &state.late_trade };
-        rows.because(late.iter().cloned().collect());
-        rows.replace(state.said.map(row), price.map(row));
-        rows.because(Corrections::new());
-        state.said = price;
-        let prices = state.prices(symbol);
-        rows.replace(state.said_prices.replace(prices.clone()).map(MarkRow::Prices), Some(MarkRow::Prices(prices)));
+    fn emit(&self, (): &(), symbol: &Id, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
+        let Some(mark) = state.price() else { return };
+        let same = state.emitted.as_ref().filter(|emitted| emitted.mark == mark);
+        let why = if same.is_some() { Corrections::new() } else { state.reason() };
+        let ts = same.map_or(at.event_time(), |emitted| emitted.ts);
+        let row = MarkPrice { symbol: symbol.clone(), mark, mid: state.mid, trade: state.trade, close: state.close, ts };
+        table.replace(&Moment { why, ..*at }, state.emitted.replace(row.clone()), Some(row));
+    }
+
+    fn update(&self, (): &(), symbol: &Id, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
+        let Some(price) = state.price().filter(|price| state.told != Some(*price)) else { return };
+        updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: symbol.clone(), price });
+        state.told = Some(price);
+    }
+
+    fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, MarkState)> {
+        let state = |row: &MarkPrice| {
+            let MarkPrice { mark, mid, trade, close, .. } = *row;
+            let state = MarkState { mid, trade, close, told: Some(mark), emitted: Some(row.clone()), ..MarkState::default() };
+            (row.symbol.clone(), state)
+        };
+        saved.iter().filter(|row| is_mine(&row.symbol)).map(state).collect()
     }
 }
 
@@ -131,24 +137,6 @@ impl Marks {
     fn late(self, place: Place, topic: Topic, symbol: &Id, ts: EventTime) -> Option<Correction> {
         let nanos = place.lateness(ts, self.late_after)?;
         Some(Correction::Late { topic, id: symbol.clone(), nanos })
-    }
-}
-
-impl Persistent for Marks {
-    type Saved = Vec<LastPrice>;
-
-    fn save(&self, symbol: &Id, state: &MarkState, saved: &mut Vec<LastPrice>) {
-        saved.push(state.prices(symbol));
-    }
-
-    fn load(&self, saved: Vec<LastPrice>) -> Vec<(Id, MarkState)> {
-        let state = |row: LastPrice| {
-            let (mid, trade, close, ts) = (row.mid, row.trade, row.close, row.ts);
-            let said_prices = Some(row.clone());
-            let state = MarkState { mid, trade, close, since: ts.effective(), said_prices, ..MarkState::default() };
-            (row.symbol, MarkState { said: state.price(), ..state })
-        };
-        saved.into_iter().map(state).collect()
     }
 }
 
@@ -170,32 +158,25 @@ fn mid(bid: Price, ask: Price) -> Price {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::events::Event;
-    use headwater_schemas::tables::TableRow;
     use headwater_schemas::{Place, Topic};
 
     use super::*;
-    use crate::testing::{Happening, Happenings, run, run_with_restart};
+    use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
 
     #[test]
     fn a_quote_counts_before_a_trade_before_a_close() {
         let said = run(Marks { late_after: 0 }, happenings());
-        let marks = said.rows.iter().filter_map(|(row, time, diff)| match row {
-            MarkRow::Mark(mark) => Some(format!("{time} {} {diff}", mark.price)),
-            MarkRow::Prices(_) => None,
-        });
-        let prices: Vec<_> = marks.collect();
-        assert_eq!(prices, ["1 9 1", "2 9 -1", "2 10 1", "3 10 -1", "3 10.5 1"]);
+        let prices: Vec<_> = said.updates.iter().map(|(mark, time, _)| format!("{time} {}", mark.price)).collect();
+        assert_eq!(prices, ["1 9", "2 10", "3 10.5"]);
     }
 
     #[test]
     fn a_restart_anywhere_changes_nothing() {
-        let through = |rows: Vec<LastPrice>| LastPrice::read_all(&LastPrice::batch(&rows).expect("a batch")).expect("rows");
         for cut in 0..=5 {
-            assert_eq!(
-                run(Marks { late_after: 0 }, happenings()).rows,
-                run_with_restart(Marks { late_after: 0 }, happenings(), cut, through).rows,
-                "cut at {cut}"
-            );
+            let whole = run(Marks { late_after: 0 }, happenings());
+            let resumed = run_with_restart(Marks { late_after: 0 }, happenings(), cut);
+            assert_eq!(whole.updates, resumed.updates, "cut at {cut}");
+            assert_eq!(history_of(&whole.tables), history_of(&resumed.tables), "cut at {cut}");
         }
     }
 

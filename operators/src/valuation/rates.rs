@@ -39,6 +39,9 @@ impl Conversion {
 pub struct Path(Conversion, Conversion);
 
 impl Path {
+    /// From a currency to itself.
+    pub const SAME: Self = Self(Conversion::Same, Conversion::Same);
+
     /// Converts a sum; each step rounds once.
     pub fn convert(self, sum: Money) -> Option<Money> {
         self.1.convert(self.0.convert(sum)?)

@@ -11,6 +11,7 @@ use clap::Args;
 use headwater_connectors::log::LogTransport;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
+use headwater_schemas::tables::{TableKind, declarations};
 use headwater_schemas::{EventTime, Topic};
 
 use crate::config::Config;
@@ -111,6 +112,12 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     Ok(())
 }
 
+/// The tables that somebody looks at.
+fn tables() -> Vec<&'static str> {
+    let shown = |kind| matches!(kind, TableKind::Append | TableKind::State);
+    declarations().into_iter().filter(|declaration| shown(declaration.spec.kind)).map(|declaration| declaration.spec.name).collect()
+}
+
 fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
     let data = arguments.data.display();
     println!(
@@ -118,8 +125,8 @@ fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
         arguments.rate,
         log.display()
     );
-    println!("  executions, order_events, open_orders, top_of_book, positions, portfolios, risk, balances, ledger_entries,");
-    println!("  decisions, alerts, dead_letters, remap, commits (and <state table>_history)");
+    println!("  {}, commits", tables().join(", "));
+    println!("  (every change of a state table is in <table>_history)");
     println!("SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"");
     if !config.http.address.is_empty() {
         println!("Metrics:  http://{}/metrics", config.http.address);

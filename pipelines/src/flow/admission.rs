@@ -1,17 +1,16 @@
 //! Each event once: what has an identity goes through the admission, the rest passes by.
 
 use headwater_operators::admission::Admission;
-use headwater_operators::keyed_fold::{FoldInput, FoldOutput, Pace, keyed_fold};
+use headwater_operators::keyed_fold::Pace;
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Topic};
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::StreamVec;
 use timely::dataflow::operators::core::partition::Partition;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::{Concat, Concatenate};
 
-use super::sinks::Sinks;
-use super::{Events, FlowSettings, Topics};
+use super::Events;
+use super::wiring::Flow;
 
 /// The events that other parts read.
 pub(super) struct Admitted<'scope> {
@@ -24,14 +23,9 @@ pub(super) struct Admitted<'scope> {
 /// The topics whose events have identities.
 const WITH_IDENTITY: [Topic; 6] = [Topic::Accounts, Topic::Orders, Topic::Fills, Topic::Transactions, Topic::Payments, Topic::Transfers];
 
-pub(super) fn admit<'scope>(
-    topics: &mut Topics<'scope>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-    sinks: &mut Sinks<'scope>,
-) -> Admitted<'scope> {
-    let scope = topics.scope;
-    let all: Vec<_> = WITH_IDENTITY.iter().map(|topic| topics.take(*topic)).collect();
+pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admitted<'scope>> {
+    let scope = flow.scope;
+    let all: Vec<_> = WITH_IDENTITY.iter().map(|topic| flow.take(*topic)).collect();
     let mut halves = scope.concatenate(all).partition::<CapacityContainerBuilder<Vec<_>>, _, _>(2, |event: Placed<Event>| {
         (u64::from(event.event.identity().is_some()), event)
     });
@@ -40,18 +34,15 @@ pub(super) fn admit<'scope>(
         _ => (empty(scope), empty(scope)),
     };
     let view = Admission {
-        horizon: settings.horizons.horizon,
-        horizons: settings.horizons.topics.clone(),
-        duplicates: std::sync::Arc::clone(&settings.duplicates),
+        horizon: flow.settings.horizons.horizon,
+        horizons: flow.settings.horizons.topics.clone(),
+        duplicates: std::sync::Arc::clone(&flow.settings.duplicates),
     };
-    let before = settings.before(scope, &view, &settings.remembered.admitted);
-    let input = FoldInput { events: identified, broadcasts: empty(scope), ends, before };
-    let FoldOutput { rows, derived, dead_letters, .. } = keyed_fold("admission", view, input, settings.tick_interval(), Pace::Tick);
-    sinks.table("commit admitted", rows);
-    sinks.dead_letters(dead_letters);
+    let broadcasts = flow.no_broadcasts();
+    let admitted = flow.fold("admission", view, Pace::Tick, identified, broadcasts)?.derived;
 
     // An admitted event keeps its record's place: it is the record, not something derived from it.
-    let mut by_topic = derived
+    let mut by_topic = admitted
         .concat(others)
         .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(WITH_IDENTITY.len() as u64, |event: Placed<Event>| {
             let topic = event.event.topic();
@@ -61,5 +52,5 @@ pub(super) fn admit<'scope>(
         })
         .into_iter();
     let mut next = || by_topic.next().unwrap_or_else(|| empty(scope));
-    Admitted { accounts: next(), orders: next(), fills: next(), transactions: next() }
+    Ok(Admitted { accounts: next(), orders: next(), fills: next(), transactions: next() })
 }

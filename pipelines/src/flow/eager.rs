@@ -10,13 +10,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use differential_dataflow::VecCollection;
-use headwater_connectors::parquet::buffer::net;
 use headwater_connectors::parquet::commit::Step;
 use headwater_connectors::source::SourceProgress;
-use headwater_operators::fraud::FraudRow;
-use headwater_schemas::Placed;
-use headwater_schemas::tables::{Decision, Execution, Remap, TableRow};
+use headwater_schemas::tables::{Decision, Execution, Remap, TableRow, TableWriter};
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -24,10 +20,11 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
-use timely::dataflow::operators::vec::Map;
 
 use crate::journal::{Decided, Entry, Journal};
 use crate::outbox::{EagerRow, Early, Told, records_of};
+
+use super::wiring::Flow;
 
 /// Where what leaves early goes.
 #[derive(Clone)]
@@ -40,8 +37,6 @@ pub struct EagerSettings {
     pub tables: Vec<String>,
     /// The tick at which the run begins.
     pub start_tick: u64,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
     /// Told of the steps.
     pub steps: headwater_connectors::parquet::commit::Steps,
     /// Told of the error that ends the run.
@@ -58,38 +53,33 @@ struct Passed {
     entry: Entry,
 }
 
-/// Publishes executions and decisions before their commit.
+/// Publishes executions and decisions before their commit. `done` carries the frontiers of their tables.
 pub(super) fn eager<'scope>(
-    executions: StreamVec<'scope, u64, Placed<Execution>>,
-    scores: VecCollection<'scope, u64, FraudRow, isize>,
+    flow: &mut Flow<'scope, '_>,
+    done: [StreamVec<'scope, u64, ()>; 2],
     remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
     progress: SourceProgress,
     settings: EagerSettings,
 ) {
-    let scope = executions.scope();
-    let (worker, peers, tick_interval) = (scope.index(), scope.peers(), settings.tick_interval);
+    let scope = flow.scope;
+    let (worker, peers) = (scope.index(), scope.peers());
     let wants = |name: &str| settings.tables.iter().any(|table| table == name);
-    let (wants_executions, wants_decisions) = (wants(Execution::SPEC.name), wants(Decision::SPEC.name));
-    let decisions = scores.inner.flat_map(|(row, tick, diff)| match row {
-        FraudRow::Decision(row) => Some((row, tick, diff)),
-        FraudRow::Alert(_) | FraudRow::Event(_) => None,
-    });
-    let executions = executions.map(move |execution| (execution.event, execution.place.time / tick_interval, 1));
+    // The commit takes what it writes out of the tables: this reads copies.
+    let executions = wants(Execution::SPEC.name).then(|| flow.register::<TableWriter<Execution>>().copy());
+    let decisions = wants(Decision::SPEC.name).then(|| flow.register::<TableWriter<Decision>>().copy());
 
     let mut builder = OperatorBuilder::new("eager rows".to_owned(), scope);
     let (output, passed) = builder.new_output();
     let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Passed>>>::from(output);
-    let mut executions = builder.new_input(executions, Pipeline);
-    let mut decisions = builder.new_input(decisions, Pipeline);
+    let mut done = done.map(|done| builder.new_input(done, Pipeline));
     let mut remap = builder.new_input(remap, Pipeline);
     let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop();
-        let (mut executed, mut decided, mut remapped) = (Vec::new(), Vec::new(), Vec::new());
+        let mut remapped = Vec::new();
         let mut begin = start_tick;
         move |frontiers| {
-            executions.for_each(|_, rows| executed.extend(rows.drain(..).filter(|_| wants_executions)));
-            decisions.for_each(|_, rows| decided.extend(rows.drain(..).filter(|_| wants_decisions)));
+            done.iter_mut().for_each(|done| done.for_each(|_, _| {}));
             remap.for_each(|_, rows| remapped.extend(rows.drain(..).map(|(row, _, _)| decided_by(&row))));
             // Of what decided the order, what has come is enough: whoever passed a tick has read all that is in it.
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
@@ -101,8 +91,8 @@ pub(super) fn eager<'scope>(
             if end_tick <= begin {
                 return;
             }
-            let rows = rows_below(&mut executed, end_tick).and_then(|mut rows| {
-                rows.extend(rows_below(&mut decided, end_tick)?);
+            let rows = rows_below(executions.as_ref(), end_tick).and_then(|mut rows| {
+                rows.extend(rows_below(decisions.as_ref(), end_tick)?);
                 Ok(rows)
             });
             match rows {
@@ -129,10 +119,12 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
     progress.standing().into_iter().map(at).collect()
 }
 
-/// Takes the rows below a tick, as records that are published.
-fn rows_below<R: TableRow>(waiting: &mut Vec<(R, u64, isize)>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
-    let due: Vec<_> = waiting.extract_if(.., |(_, tick, _)| *tick < end_tick).collect();
-    let rows: Vec<_> = net(&due).into_iter().filter(|(_, _, diff)| *diff > 0).map(|(row, tick, _)| (row, tick)).collect();
+/// Takes the rows below a tick, as records that are published: of a key in a tick the last one.
+fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
+    let mut due = table.map(|table| table.take_below(end_tick)).unwrap_or_default();
+    due.retain(|change| !change.gone);
+    due.sort_by(|a, b| a.tick.cmp(&b.tick).then_with(|| a.row.cmp_key(&b.row)));
+    let rows: Vec<_> = due.iter().map(|change| (&change.row, change.tick)).collect();
     if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows) }
 }
 

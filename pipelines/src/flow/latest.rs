@@ -1,17 +1,16 @@
 //! The latest record of each key, for the parts that need terms, rates, closes and reference data.
 
-use headwater_operators::keyed_fold::{FoldInput, Pace, keyed_fold};
+use headwater_operators::keyed_fold::{Pace, Updated};
 use headwater_operators::latest::{Latest, Record, Upsert};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Place, Placed};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Map;
 
-use super::sinks::Sinks;
-use super::{Events, FlowSettings, Grid};
+use super::Events;
+use super::wiring::Flow;
 
-/// What events say of their keys.
+/// What events make of their keys.
 pub(super) fn latest_of<'scope, R: Record>(
     events: Events<'scope>,
     upsert: impl Fn(Place, Event) -> Option<Upsert<R>> + 'static,
@@ -19,20 +18,12 @@ pub(super) fn latest_of<'scope, R: Record>(
     events.flat_map(move |Placed { place, event }| Some(Placed { place, event: upsert(place, event)? }))
 }
 
-/// The latest record of each key, on the grid; committed, too, because it is what the fold remembers.
+/// The latest record of each key, on the grid.
 pub(super) fn on_grid_latest<'scope, R: Record>(
+    flow: &mut Flow<'scope, '_>,
     name: &str,
     upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
-    remembered: &Vec<R>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-    sinks: &mut Sinks<'scope>,
-) -> Grid<'scope, R> {
-    let scope = upserts.scope();
-    let view = Latest::<R>::new();
-    let before = settings.before(scope, &view, remembered);
-    let input = FoldInput { events: upserts, broadcasts: empty(scope), ends, before };
-    let latest = keyed_fold(name, view, input, settings.tick_interval(), Pace::Grid(settings.grid_ticks()));
-    sinks.table(&format!("commit {}", R::SPEC.name), latest.rows.clone());
-    latest.rows.inner
+) -> anyhow::Result<StreamVec<'scope, u64, Updated<R>>> {
+    let broadcasts = flow.no_broadcasts();
+    Ok(flow.fold(name, Latest::<R>::new(), Pace::Grid, upserts, broadcasts)?.updates)
 }

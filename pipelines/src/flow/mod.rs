@@ -16,41 +16,39 @@
 //! What was corrected (a bust, a reversal, what came late) goes along beside the rows that it changes, and is their reason in
 //! histories.
 //!
-//! One file per part, each a function from streams to streams. What a part commits goes into [`sinks::Sinks`].
+//! One file per part, each a function from streams to streams. A view becomes an operator, with its tables, its restored state
+//! and its dead letters, in [`wiring::Flow::fold`].
 
 mod admission;
 pub mod eager;
 mod fraud;
-mod grid;
 mod latest;
 mod ledger;
-mod limits;
 mod market;
 mod reference;
-mod sinks;
 mod trading;
 mod valuation;
+mod wiring;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::fraud::Pack;
-use headwater_operators::keyed_fold::{Before, Persistent, Share};
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::valuation::{GridChange, LimitDefaults, RiskSettings};
 use headwater_schemas::events::Event;
-use headwater_schemas::{Id, Placed, Topic};
+use headwater_schemas::tables::Remap;
+use headwater_schemas::{Id, Placed};
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 
 use crate::horizons::Horizons;
-use crate::remembered::Remembered;
-use sinks::Sinks;
+use crate::saved::SavedTables;
+use wiring::Flow;
 
 /// Events of a topic on their way.
 type Events<'scope> = StreamVec<'scope, u64, Placed<Event>>;
@@ -85,87 +83,55 @@ pub struct FlowSettings {
     pub duplicates: Arc<AtomicU64>,
     /// What is published before its commit, if anything is.
     pub eager: Option<eager::EagerSettings>,
-    /// What was remembered at the last commit.
-    pub remembered: Arc<Remembered>,
+    /// The state at the last commit.
+    pub saved: Arc<SavedTables>,
 }
 
-impl FlowSettings {
-    const fn tick_interval(&self) -> u64 {
-        self.source.tick_interval
-    }
-
-    /// Ticks between grid points.
-    const fn grid_ticks(&self) -> u64 {
-        self.source.grid_ticks
-    }
-
-    /// A worker's share of what was remembered.
-    fn share(&self, scope: Scope<'_, u64>) -> Share {
-        let not_before = self.source.start_tick.saturating_mul(self.source.tick_interval);
-        Share { worker: scope.index(), workers: scope.peers(), not_before }
-    }
-
-    /// Where a view goes on that has no broadcasts.
-    fn before<V: Persistent<Broadcast = ()>>(&self, scope: Scope<'_, u64>, view: &V, saved: &V::Saved) -> Before<V>
-    where
-        V::Saved: Clone,
-    {
-        Before::of(view, saved.clone(), Vec::new(), self.share(scope))
-    }
-
-    /// Where a view goes on that reference data is broadcast to.
-    fn before_with_reference<V: Persistent<Broadcast = Event>>(&self, scope: Scope<'_, u64>, view: &V, saved: &V::Saved) -> Before<V>
-    where
-        V::Saved: Clone,
-    {
-        Before::of(view, saved.clone(), self.remembered.reference_events.clone(), self.share(scope))
-    }
-}
-
-/// The streams of all topics.
-struct Topics<'scope> {
-    scope: Scope<'scope, u64>,
-    streams: BTreeMap<Topic, Events<'scope>>,
-}
-
-impl<'scope> Topics<'scope> {
-    /// The events of a topic. A topic is taken once; what several parts read is shared by them.
-    fn take(&mut self, topic: Topic) -> Events<'scope> {
-        self.streams.remove(&topic).unwrap_or_else(|| timely::dataflow::operators::generic::operator::empty(self.scope))
-    }
-}
-
-/// Builds the flow of one worker.
-pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) {
+/// Builds the flow of one worker. It fails if the state at the last commit cannot be restored.
+pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<()> {
     let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
     let progress = SourceProgress::default();
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
     let ends = end_of_time(source.ends.broadcast(), settings);
-    let mut topics = Topics { scope, streams: source.events };
+    let mut flow = Flow::new(scope, settings, source.events, ends);
     let remap = source.remap.clone();
-    let mut sinks = Sinks::new(source.dead_letters, source.remap, source.audit, Arc::clone(&settings.source.counters));
+    flow.write(source.remap);
+    flow.write(source.audit);
+    let reject = flow.reject();
+    flow.write_with("write dead letters", source.dead_letters, move |at, letter| reject(at, letter));
+    let views = views(&mut flow, remap, &progress);
 
-    let admitted = admission::admit(&mut topics, ends.clone(), settings, &mut sinks);
-    let reference = reference::reference(&mut topics, admitted.accounts.clone(), ends.clone(), settings, &mut sinks);
-    let executions = trading::matching(admitted.orders, reference.clone(), ends.clone(), settings, &mut sinks);
-    let holdings = trading::positions(executions.clone(), admitted.fills, reference.clone(), ends.clone(), settings, &mut sinks);
-    let posted = ledger::postings(admitted.transactions.clone(), ends.clone(), settings, &mut sinks);
-    let balances = ledger::balances(posted.postings, reference.clone(), ends.clone(), settings, &mut sinks);
-    let scores = fraud::scores(admitted.transactions, posted.taken_back, reference.clone(), ends.clone(), settings, &mut sinks);
-    if let Some(settings) = settings.eager.clone() {
-        eager::eager(executions, scores, remap, progress.clone(), settings);
-    }
-    let market = valuation::Market { holdings, balances, accounts: admitted.accounts, reference };
-    valuation::valuation(&mut topics, market, ends.clone(), settings, &mut sinks);
-
-    let (tables, done) = sinks.finish(scope);
+    // Also of a flow that is not whole: timely drops only what has all its operators.
+    let ends = flow.ends.clone();
+    let (tables, done) = flow.finish();
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
     commit(scope, settings.commit.clone(), tables, progress, done, ends);
+    settings.saved.forget();
+    views
+}
+
+/// Every view, each reading what those before it emit.
+fn views<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    progress: &SourceProgress,
+) -> anyhow::Result<()> {
+    let admitted = admission::admit(flow)?;
+    let reference = reference::reference(flow, admitted.accounts.clone())?;
+    let books = trading::matching(flow, admitted.orders, reference.clone())?;
+    let holdings = trading::positions(flow, books.derived, admitted.fills, reference.clone())?;
+    let posted = ledger::postings(flow, admitted.transactions.clone())?;
+    let cash = ledger::balances(flow, posted.postings, reference.clone())?;
+    let scores = fraud::scores(flow, admitted.transactions, posted.taken_back, reference.clone())?;
+    if let Some(settings) = flow.settings.eager.clone() {
+        eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);
+    }
+    valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, reference })
 }
 
 /// Time ends at the grid point behind the greatest clock: what is due before it, still happens. So nothing below the end of
 /// the last commit is left to a later run.
 fn end_of_time<'scope>(ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> StreamVec<'scope, u64, u64> {
-    let interval = settings.grid_ticks().saturating_mul(settings.tick_interval());
+    let interval = settings.source.grid_ticks.saturating_mul(settings.source.tick_interval);
     ends.map(move |clock| (clock / interval + 1).saturating_mul(interval) - 1)
 }

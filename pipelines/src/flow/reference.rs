@@ -1,30 +1,26 @@
 //! Reference data: what every worker has to know.
 
+use std::sync::Arc;
+
+use anyhow::Context;
 use headwater_operators::latest::Upsert;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::ReferenceRecord;
-use headwater_schemas::{Place, Text, Topic};
-use timely::dataflow::StreamVec;
+use headwater_schemas::{Place, Placed, Text, Topic};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Broadcast;
 
+use super::Events;
 use super::latest::{latest_of, on_grid_latest};
-use super::sinks::Sinks;
-use super::{Events, FlowSettings, Topics};
+use super::wiring::{Flow, Reference};
 
 /// Instruments, customers, limits and accounts, on every worker. The records that still count are committed.
-pub(super) fn reference<'scope>(
-    topics: &mut Topics<'scope>,
-    accounts: Events<'scope>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-    sinks: &mut Sinks<'scope>,
-) -> Events<'scope> {
-    let tables = [Topic::Instruments, Topic::Customers, Topic::Limits].map(|topic| topics.take(topic));
-    let records = topics.scope.concatenate(tables.into_iter().chain([accounts]));
-    let upserts = latest_of(records.clone(), upsert);
-    on_grid_latest("reference records", upserts, &settings.remembered.reference, ends, settings, sinks);
-    records.broadcast()
+pub(super) fn reference<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>) -> anyhow::Result<Reference<'scope>> {
+    let before = events(&flow.settings.saved.rows::<ReferenceRecord>()?)?;
+    let tables = [Topic::Instruments, Topic::Customers, Topic::Limits].map(|topic| flow.take(topic));
+    let records = flow.scope.concatenate(tables.into_iter().chain([accounts]));
+    on_grid_latest(flow, "reference records", latest_of(records.clone(), upsert))?;
+    Ok(Reference { stream: records.broadcast(), before: Arc::new(before) })
 }
 
 fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
@@ -40,4 +36,18 @@ fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
             value: Text::new(String::from_utf8_lossy(&event.encode()?)),
         }),
     })
+}
+
+/// The records as the events that they were, in the order in which they came.
+fn events(records: &[ReferenceRecord]) -> anyhow::Result<Vec<Placed<Event>>> {
+    let event = |record: &ReferenceRecord| {
+        let topic = Topic::from_word(&record.topic).with_context(|| format!("reference_records: {:?} is no topic", record.topic))?;
+        let event = Event::decode(topic, Some(record.key.as_bytes()), Some(record.value.as_bytes()))
+            .map_err(|bad| anyhow::anyhow!("reference_records: {} {}: {}", record.topic, record.key, bad.message))?;
+        let partition = u16::try_from(record.partition).unwrap_or(u16::MAX);
+        Ok(Placed { place: Place::of_record(record.ts.effective(), topic, partition, record.offset), event })
+    };
+    let mut events = records.iter().map(event).collect::<anyhow::Result<Vec<_>>>()?;
+    events.sort_by_key(|event| event.place);
+    Ok(events)
 }

@@ -1,208 +1,91 @@
 //! Positions and balances to portfolios, risk and limit alerts, on the event-time grid.
 
-use differential_dataflow::{AsCollection, VecCollection};
-use headwater_operators::keyed_fold::{Corrected, FoldInput, Pace, keyed_fold, route};
-use headwater_operators::positions::Holding;
-use headwater_operators::valuation::grid::{grid_time, on_grid};
-use headwater_operators::valuation::{
-    Contribution, CorrectedPart, Drawdowns, Known, Mark, PortfolioRow, RiskEvent, RiskOutput, ScopeEvent, ScopeValue, ScopeVector, Valued,
-    Valuer, portfolios, risk,
+use headwater_operators::keyed_fold::{Pace, Updated, route};
+use headwater_operators::ledger::Cash;
+use headwater_operators::positions::HoldingSums;
+use headwater_operators::valuation::dense::{
+    HoldingTables, ScopeTables, ValuationBefore, ValuationInput, ValuationSettings, valuation as value,
 };
-use headwater_schemas::tables::{Balance, Position, Risk};
-use headwater_schemas::{Id, Placed};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::core::partition::Partition;
-use timely::dataflow::operators::generic::operator::empty;
-use timely::dataflow::operators::vec::{Broadcast, Map};
-use timely::dataflow::operators::{Concat, Concatenate, ToStream};
-use timely::dataflow::{Scope, StreamVec};
+use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, TableSet};
+use headwater_schemas::{Id, Topic};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::vec::{Broadcast, Filter};
 
-use super::grid::{corrected_at, now};
-use super::limits::{Figures, limits};
-use super::market::{account_known, account_terms, close_known, instrument_known, known_corrected, market_data, rate_known};
-use super::sinks::Sinks;
-use super::{Events, FlowSettings, Grid, Topics};
+use super::Events;
+use super::market::{account_known, account_terms, close_known, instrument_known, known, known_corrected, market_data, rate_known};
+use super::wiring::{Flow, Reference};
 
 /// What is valued.
 pub(super) struct Market<'scope> {
-    pub(super) holdings: (VecCollection<'scope, u64, Holding, isize>, Corrected<'scope, Holding>),
-    pub(super) balances: (VecCollection<'scope, u64, Balance, isize>, Corrected<'scope, Balance>),
+    pub(super) holdings: StreamVec<'scope, u64, Updated<HoldingSums>>,
+    pub(super) cash: StreamVec<'scope, u64, Updated<Cash>>,
     pub(super) accounts: Events<'scope>,
-    pub(super) reference: Events<'scope>,
+    pub(super) reference: Reference<'scope>,
 }
 
 /// Values positions, adds up scopes, estimates risk, and holds all that against limits.
-pub(super) fn valuation<'scope>(
-    topics: &mut Topics<'scope>,
-    market: Market<'scope>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-    sinks: &mut Sinks<'scope>,
-) {
-    let scope = topics.scope;
-    let (tick_interval, worker) = (settings.tick_interval(), scope.index());
-
-    let ((holdings, corrected_holdings), (balances, corrected_balances)) = (market.holdings, market.balances);
+pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
+    let scope = flow.scope;
+    let cash = market.cash.filter(|(cash, ..)| !is_external(&cash.account_id));
     // What each worker knows: of its own accounts, and of the market all there is.
     let known = scope.concatenate([
-        holdings.inner.map(|(holding, tick, diff)| (Known::Holding(holding), tick, diff)),
-        known_corrected(corrected_holdings, |row| Some(CorrectedPart::Holding(row.account_id, row.symbol))),
-        cash(balances),
-        known_corrected(corrected_balances, |row| Some(CorrectedPart::Cash(row.account_id))),
-        account_terms(market.accounts, ends.clone(), settings, sinks),
-        market_data(topics, market.reference.clone(), ends.clone(), settings, sinks).broadcast(),
+        known(market.holdings.clone(), Known::Holding),
+        known_corrected(market.holdings, |holding| CorrectedPart::Holding(holding.account_id, holding.symbol)),
+        known(cash.clone(), cash_known),
+        known_corrected(cash, |cash| CorrectedPart::Cash(cash.account_id)),
+        account_terms(flow, market.accounts)?,
+        market_data(flow, market.reference.stream.clone())?.broadcast(),
     ]);
-    let mut valuer = Valuer::new(worker, settings.base_currency.clone(), settings.risk.window);
-    let (contributions_before, vectors_before) = go_on(&mut valuer, scope, settings);
-    let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, said| {
-        let mut valued = Vec::new();
-        valuer.advance(grid_time(tick, tick_interval), changes, &mut valued);
-        said.extend(valued.into_iter().map(|valued| (valued, tick)));
-    });
-    let Split { positions, contributions, vectors, corrected_positions, corrected_scopes, corrected_exposures } = split(valued);
-    sinks.table_with_reasons("commit positions", positions.clone().as_collection(), corrected_positions.clone());
-
-    // Sums and ratios of accounts and books.
-    let values = portfolios(contributions.concat(contributions_before).as_collection());
-    let scope_values = now(values.inner, settings, |value: &ScopeValue| &value.scope);
-    drawdowns(scope_values.clone(), corrected_scopes.clone(), ends.clone(), settings, sinks);
-
-    // What could be lost.
-    let share = settings.share(scope);
-    let before = settings.remembered.risk.iter().filter(|row| share.is_mine(route(&row.scope))).cloned().collect();
-    let vectors = vectors.concat(vectors_before).map(|(vector, tick, diff)| (RiskEvent::Vector(vector), tick, diff));
-    let corrected = corrected_exposures.map(|(scope, tick, corrections)| (RiskEvent::Corrected(scope, corrections), tick, 1));
-    let RiskOutput { rows: risk, corrected: corrected_risk } =
-        risk(vectors.concat(corrected), settings.risk.clone(), tick_interval, before);
-    sinks.table_with_reasons("commit risk", risk.clone().as_collection(), corrected_risk.clone());
-
-    // And what must not be exceeded.
-    let figures = Figures {
-        scopes: (scope_values, corrected_scopes),
-        positions: (now(positions, settings, |position: &Position| &position.symbol), corrected_positions),
-        risk: (now(risk, settings, |risk: &Risk| &risk.scope), corrected_risk),
+    let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
+    let settings = ValuationSettings {
+        base_currency: flow.settings.base_currency.clone(),
+        risk: flow.settings.risk.clone(),
+        limits: flow.settings.limits.clone(),
+        tick_interval: flow.clock().tick_interval,
+        start_tick: flow.settings.source.start_tick,
     };
-    limits(figures, market.reference, ends, settings, sinks);
+    let input = ValuationInput { known, limits, before: before(flow, &market.reference)? };
+    let tables = (flow.register::<HoldingTables>(), flow.register::<ScopeTables>());
+    let valued = value(scope, input, &settings, &tables);
+    flow.done(valued.done);
+    flow.fold("limits", ExposureLimits { defaults: settings.limits }, Pace::Tick, valued.measures, market.reference)?;
+    Ok(())
 }
 
-/// The rows of scopes, with the drawdown of their equity.
-fn drawdowns<'scope>(
-    values: StreamVec<'scope, u64, Placed<ScopeValue>>,
-    corrected: Corrected<'scope, Id>,
-    ends: StreamVec<'scope, u64, u64>,
-    settings: &FlowSettings,
-    sinks: &mut Sinks<'scope>,
-) {
-    let (scope, tick_interval) = (values.scope(), settings.tick_interval());
-    let before = settings.before(scope, &Drawdowns, &settings.remembered.portfolios);
-    let corrected = corrected_at(corrected, tick_interval, ScopeEvent::Corrected);
-    let events = values.map(|value| value.map(ScopeEvent::Value)).concat(corrected);
-    let input = FoldInput { events, broadcasts: empty(scope), ends, before };
-    let drawdowns = keyed_fold("portfolios", Drawdowns, input, tick_interval, Pace::Grid(settings.grid_ticks()));
-    let (rows, peaks) = (sinks.add(), sinks.add());
-    let because = rows.clone();
-    sinks.corrected("commit portfolios", drawdowns.corrected, move |row, tick, corrections| match row {
-        PortfolioRow::Portfolio(row) => because.because(row, tick, corrections),
-        PortfolioRow::Peak(_) => {}
-    });
-    sinks.rows("commit portfolios", drawdowns.rows, move |row, tick, diff| match row {
-        PortfolioRow::Portfolio(row) => rows.push(row, tick, diff),
-        PortfolioRow::Peak(row) => peaks.push(row, tick, diff),
-    });
+/// What was known at the last commit.
+fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
+    let (saved, share) = (&flow.settings.saved, flow.share());
+    let mine = |account: &Id| share.is_mine(route(account)) && !is_external(account);
+    let mut known = Vec::new();
+    known.extend(saved.rows::<InstrumentTerms>()?.iter().cloned().map(instrument_known));
+    known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));
+    known.extend(saved.rows::<ClosingPrice>()?.iter().cloned().map(close_known));
+    known.extend(saved.rows::<MarkPrice>()?.iter().map(Mark::of).map(Known::Mark));
+    known.extend(saved.rows::<AccountTerms>()?.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known));
+    let cash = |row: &Balance| Known::Cash { account_id: row.account_id.clone(), currency: row.currency.clone(), posted: row.posted };
+    known.extend(saved.rows::<Balance>()?.iter().filter(|row| mine(&row.account_id)).map(cash));
+    let holdings = saved.rows::<Holding>()?;
+    known.extend(holdings.iter().filter(|row| mine(&row.account_id)).map(|row| Known::Holding(HoldingSums::of(row))));
+    let limits = reference.before.iter().filter(|event| is_limit(&event.event)).cloned().collect();
+    Ok(ValuationBefore { known, limits, scopes: ScopeTables::read(&mut &**saved)? })
 }
 
-/// Lets the valuer know what it knew at the last commit. What it said until then is needed again by those whose inputs are
-/// nothing else: the sums of scopes, which begin with it, and the vectors of risk.
-fn go_on<'scope>(
-    valuer: &mut Valuer,
-    scope: Scope<'scope, u64>,
-    settings: &FlowSettings,
-) -> (Grid<'scope, Contribution>, Grid<'scope, ScopeVector>) {
-    let (remembered, share) = (&settings.remembered, settings.share(scope));
-    let mine = |account: &Id| share.is_mine(route(account));
-    let instruments = remembered.instruments.iter().cloned().map(instrument_known);
-    let rates = remembered.rates.iter().cloned().map(rate_known);
-    let closes = remembered.closes.iter().cloned().map(close_known);
-    let marks = remembered.prices.iter().filter_map(Mark::of).map(Known::Mark);
-    let accounts = remembered.accounts.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known);
-    let cash = remembered.balances.iter().filter(|row| mine(&row.account_id)).cloned().filter_map(cash_known);
-    let rows: Vec<_> = remembered.valued.iter().filter(|row| mine(&row.account_id)).cloned().collect();
-    let holdings = rows.iter().map(|row| Known::Holding(Holding::of(row)));
-    let known = instruments.chain(rates).chain(closes).chain(marks).chain(accounts).chain(cash).chain(holdings).collect();
+fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {
+    Known::Cash { account_id, currency, posted }
+}
 
-    let (mut contributions, mut vectors) = (Vec::new(), Vec::new());
-    for said in valuer.restore(known, rows) {
-        match said {
-            Valued::Contribution(part, diff) => contributions.push((part, 0, diff)),
-            // At the beginning of this run: if risk is estimated otherwise now, that is news. No change of its own, so that it comes
-            // before those of that tick.
-            Valued::Vector(vector) => vectors.push((vector, settings.source.start_tick, 0)),
-            Valued::Position(..) | Valued::CorrectedPosition(..) | Valued::CorrectedScope(..) | Valued::CorrectedExposure(..) => {}
-        }
+/// Whether money there is not ours.
+fn is_external(account: &Id) -> bool {
+    account.starts_with("external:")
+}
+
+fn is_limit(event: &Event) -> bool {
+    match event {
+        Event::Limit(_) => true,
+        Event::Deleted(deleted) => deleted.rank == Topic::Limits.rank(),
+        _ => false,
     }
-    (contributions.to_stream(scope), vectors.to_stream(scope))
-}
-
-/// What accounts of ours have posted.
-fn cash_known(row: Balance) -> Option<Known> {
-    let ours = !row.account_id.starts_with("external:");
-    ours.then_some(Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted })
-}
-
-fn cash(balances: VecCollection<'_, u64, Balance, isize>) -> Grid<'_, Known> {
-    balances.inner.flat_map(|(row, tick, diff)| Some((cash_known(row)?, tick, diff)))
-}
-
-/// What the valuer says, apart.
-struct Split<'scope> {
-    positions: Grid<'scope, Position>,
-    contributions: Grid<'scope, Contribution>,
-    vectors: Grid<'scope, ScopeVector>,
-    corrected_positions: Corrected<'scope, Position>,
-    corrected_scopes: Corrected<'scope, Id>,
-    corrected_exposures: Corrected<'scope, Id>,
-}
-
-fn split(valued: StreamVec<'_, u64, (Valued, u64)>) -> Split<'_> {
-    let scope = valued.scope();
-    let mut parts = valued
-        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(6, |said: (Valued, u64)| {
-            let part = match &said.0 {
-                Valued::Position(..) => 0,
-                Valued::Contribution(..) => 1,
-                Valued::Vector(_) => 2,
-                Valued::CorrectedPosition(..) => 3,
-                Valued::CorrectedScope(..) => 4,
-                Valued::CorrectedExposure(..) => 5,
-            };
-            (part, said)
-        })
-        .into_iter();
-    let mut next = || parts.next().unwrap_or_else(|| empty(scope));
-    let positions = next().flat_map(|(valued, tick)| match valued {
-        Valued::Position(row, diff) => Some((row, tick, diff)),
-        _ => None,
-    });
-    let contributions = next().flat_map(|(valued, tick)| match valued {
-        Valued::Contribution(part, diff) => Some((part, tick, diff)),
-        _ => None,
-    });
-    let vectors = next().flat_map(|(valued, tick)| match valued {
-        Valued::Vector(vector) => Some((vector, tick, 1)),
-        _ => None,
-    });
-    let corrected_positions = next().flat_map(|(valued, tick)| match valued {
-        Valued::CorrectedPosition(row, corrections) => Some((row, tick, corrections)),
-        _ => None,
-    });
-    let corrected_scopes = next().flat_map(|(valued, tick)| match valued {
-        Valued::CorrectedScope(scope, corrections) => Some((scope, tick, corrections)),
-        _ => None,
-    });
-    let corrected_exposures = next().flat_map(|(valued, tick)| match valued {
-        Valued::CorrectedExposure(scope, corrections) => Some((scope, tick, corrections)),
-        _ => None,
-    });
-    Split { positions, contributions, vectors, corrected_positions, corrected_scopes, corrected_exposures }
 }

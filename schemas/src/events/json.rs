@@ -49,8 +49,18 @@ macro_rules! typed_events {
             }
 
             pub(super) fn decode(text: &str) -> Result<Self, $crate::events::BadRecord> {
+                // Nearly always `type` comes first, and one pass is enough. Whatever is wrong is told by the two passes below.
+                if let Some(word) = $crate::events::json::leading_type(text)
+                    && let Ok(event) = Self::read(word, text)
+                {
+                    return Ok(event);
+                }
                 let word = $crate::events::json::type_of(text)?;
-                match word.as_ref() {
+                Self::read(&word, text)
+            }
+
+            fn read(word: &str, text: &str) -> Result<Self, $crate::events::BadRecord> {
+                match word {
                     $($word => $crate::events::json::read(text).map(Self::$variant),)+
                     other => Err($crate::events::json::unknown_type(other, &[$($word),+])),
                 }
@@ -153,13 +163,16 @@ impl<T: Serialize> Field for T {
     }
 }
 
+/// What may stand between JSON's tokens.
+const JSON_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// The text of a record that is a JSON object. The reader would take an array for a struct, field by field.
 pub(super) fn object(value: &[u8]) -> Result<&str, BadRecord> {
     let text = str::from_utf8(value).map_err(|error| {
         let message = format!("the value is not UTF-8 from byte {} on; encode it as UTF-8", error.valid_up_to());
         BadRecord::new(ErrorCode::NotUtf8, message)
     })?;
-    if text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+    if text.trim_start_matches(JSON_SPACE).starts_with('{') {
         return Ok(text);
     }
     match serde_json::from_str::<IgnoredAny>(text) {
@@ -172,6 +185,16 @@ pub(super) fn object(value: &[u8]) -> Result<&str, BadRecord> {
 struct TypeOnly<'a> {
     #[serde(borrow)]
     r#type: Cow<'a, str>,
+}
+
+/// What `type` says in an object that begins with it and has no other. `None` if that takes more than a look: an escape may
+/// hide another `type`.
+pub(super) fn leading_type(text: &str) -> Option<&str> {
+    let after = |text, token| str::trim_start_matches(text, JSON_SPACE).strip_prefix(token);
+    let first = after(after(text, "{")?, "\"type\"")?;
+    let (word, rest) = after(after(first, ":")?, "\"")?.split_once('"')?;
+    let is_plain = !text.contains('\\') && !rest.contains("\"type\"");
+    is_plain.then_some(word)
 }
 
 /// What `type` says.

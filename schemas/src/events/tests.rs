@@ -187,6 +187,25 @@ fn every_badness_has_its_code_and_names_the_field() {
 }
 
 #[test]
+fn type_may_stand_anywhere_in_a_record_but_only_once() {
+    let bust = Event::Fill(FillEvent::Bust(Bust { fill_id: Id::derived("f"), account_id: Id::derived("a"), ts: EventTime::from_nanos(9) }));
+    for (text, expected) in [
+        (r#"{"type":"bust","fill_id":"f","account_id":"a","ts":9}"#, Ok(&bust)),
+        (" {\t\"type\" :\n\"bust\" , \"fill_id\":\"f\",\"account_id\":\"a\",\"ts\":9}", Ok(&bust)),
+        (r#"{"fill_id":"f","account_id":"a","type":"bust","ts":9}"#, Ok(&bust)),
+        (r#"{"\u0074ype":"bust","fill_id":"f","account_id":"a","ts":9}"#, Ok(&bust)),
+        (r#"{"type":"b\u0075st","fill_id":"f","account_id":"a","ts":9}"#, Ok(&bust)),
+        (r#"{"type":"bust","more":{"type":"fill"},"fill_id":"f","account_id":"a","ts":9}"#, Ok(&bust)),
+        (r#"{"type":"bust","fill_id":"f","account_id":"a","ts":9,"type":"bust"}"#, Err(ErrorCode::DuplicateField)),
+        (r#"{"type":"bust","fill_id":"f","account_id":"a","ts":9,"\u0074ype":"bust"}"#, Err(ErrorCode::DuplicateField)),
+        (r#"{"type":"bust","fill_id":"","account_id":"a","ts":9,"#, Err(ErrorCode::NotJson)),
+        (r#"{"type":"boost","fill_id":"f","account_id":"a","ts":9}"#, Err(ErrorCode::UnknownType)),
+    ] {
+        assert_eq!(decode(Topic::Fills, text).as_ref().map_err(|bad| bad.code), expected, "{text}");
+    }
+}
+
+#[test]
 fn keys_must_agree_and_tombstones_only_delete_in_tables() {
     let close = br#"{"symbol":"S","date":"2026-02-28","close":"1"}"#;
     let code = |topic, key: Option<&[u8]>, value: Option<&[u8]>| Event::decode(topic, key, value).map_err(|bad| bad.code);

@@ -15,11 +15,11 @@ macro_rules! catalog {
 
 catalog! {
     trading { Execution, OrderEvent, OpenOrder, TopOfBook, BookState }
-    positions { Position, HoldingState, HeldTrade, Portfolio, DrawdownState }
+    positions { Holding, HoldingState, HeldTrade, Portfolio, DrawdownState }
     risk { Risk, LimitAlertState }
     ledger { Balance, LedgerEntry, PostedTransaction }
     decisions { Decision, Alert }
     fraud { ScoredEvent }
-    market { LastPrice, LastRate, ClosingPrice, InstrumentTerms, AccountTerms, ReferenceRecord }
+    market { MarkPrice, LastRate, ClosingPrice, InstrumentTerms, AccountTerms, ReferenceRecord }
     system { Admitted, Audit, DeadLetter, Remap }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
 use arrow::array::{
-    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
-    Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder,
+    FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray,
+    StringArray, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
 
@@ -35,8 +36,8 @@ pub trait Cell: Sized {
     const NULLABLE: bool = false;
     /// The Arrow type.
     fn data_type() -> DataType;
-    /// An empty column.
-    fn builder() -> Self::Builder;
+    /// An empty column with room for so many values.
+    fn builder(capacity: usize) -> Self::Builder;
     /// Adds the value.
     fn append(&self, column: &mut Self::Builder);
     /// Adds a missing value.
@@ -56,8 +57,8 @@ impl<C: Cell> Cell for Option<C> {
     fn data_type() -> DataType {
         C::data_type()
     }
-    fn builder() -> C::Builder {
-        C::builder()
+    fn builder(capacity: usize) -> C::Builder {
+        C::builder(capacity)
     }
     fn append(&self, column: &mut C::Builder) {
         match self {
@@ -82,7 +83,7 @@ macro_rules! decimal_cell {
         impl Cell for $name {
             type Builder = Decimal128Builder;
             fn data_type() -> DataType { DataType::Decimal128(28, DECIMAL_SCALE) }
-            fn builder() -> Decimal128Builder { Decimal128Builder::new().with_data_type(Self::data_type()) }
+            fn builder(capacity: usize) -> Decimal128Builder { Decimal128Builder::with_capacity(capacity).with_data_type(Self::data_type()) }
             fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
             fn append_null(column: &mut Decimal128Builder) { column.append_null() }
             fn read(column: &dyn Array, row: usize) -> Option<Self> { primitive::<Decimal128Type>(column, row).map(Self::from_units) }
@@ -98,8 +99,8 @@ macro_rules! primitive_cell {
             fn data_type() -> DataType {
                 $data_type
             }
-            fn builder() -> $builder {
-                <$builder>::new().with_data_type($data_type)
+            fn builder(capacity: usize) -> $builder {
+                <$builder>::with_capacity(capacity).with_data_type($data_type)
             }
             fn append(&self, column: &mut $builder) {
                 column.append_value($into(*self))
@@ -131,25 +132,23 @@ primitive_cell!(
 );
 
 impl<const N: usize> Cell for Digest<N> {
-    type Builder = StringBuilder;
+    type Builder = FixedSizeBinaryBuilder;
     fn data_type() -> DataType {
-        DataType::Utf8
+        DataType::FixedSizeBinary(Self::WIDTH)
     }
-    fn builder() -> StringBuilder {
-        StringBuilder::new()
+    fn builder(capacity: usize) -> FixedSizeBinaryBuilder {
+        FixedSizeBinaryBuilder::with_capacity(capacity, Self::WIDTH)
     }
-    fn append(&self, column: &mut StringBuilder) {
-        use std::fmt::Write;
-        // What is written to the builder is the value that `append_value` ends; writing there does not fail.
-        let _ = write!(column, "{self}");
-        column.append_value("");
+    fn append(&self, column: &mut FixedSizeBinaryBuilder) {
+        // The builder was made for this width, so the value fits.
+        let _ = column.append_value(self.0);
     }
-    fn append_null(column: &mut StringBuilder) {
+    fn append_null(column: &mut FixedSizeBinaryBuilder) {
         column.append_null();
     }
     fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<StringArray>()?;
-        (row < column.len() && column.is_valid(row)).then(|| column.value(row).parse().ok()).flatten()
+        let column = column.as_any().downcast_ref::<FixedSizeBinaryArray>()?;
+        (row < column.len() && column.is_valid(row)).then(|| column.value(row).try_into().ok().map(Self)).flatten()
     }
 }
 
@@ -158,8 +157,8 @@ impl Cell for bool {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn builder() -> BooleanBuilder {
-        BooleanBuilder::new()
+    fn builder(capacity: usize) -> BooleanBuilder {
+        BooleanBuilder::with_capacity(capacity)
     }
     fn append(&self, column: &mut BooleanBuilder) {
         column.append_value(*self);
@@ -179,6 +178,14 @@ pub(crate) fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
+/// Bytes of a text, at a guess.
+const TEXT_BYTES: usize = 16;
+
+/// An empty column of texts with room for so many.
+pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
+    StringBuilder::with_capacity(capacity, capacity.saturating_mul(TEXT_BYTES))
+}
+
 macro_rules! text_cell {
     ($name:ty, $as_str:expr, $from:expr) => {
         impl $crate::tables::Cell for $name {
@@ -186,8 +193,8 @@ macro_rules! text_cell {
             fn data_type() -> arrow::datatypes::DataType {
                 arrow::datatypes::DataType::Utf8
             }
-            fn builder() -> arrow::array::StringBuilder {
-                arrow::array::StringBuilder::new()
+            fn builder(capacity: usize) -> arrow::array::StringBuilder {
+                $crate::tables::cell::text_builder(capacity)
             }
             fn append(&self, column: &mut arrow::array::StringBuilder) {
                 column.append_value($as_str(self))
@@ -210,8 +217,8 @@ impl Cell for Vec<Id> {
     fn data_type() -> DataType {
         DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
     }
-    fn builder() -> Self::Builder {
-        ListBuilder::new(StringBuilder::new())
+    fn builder(capacity: usize) -> Self::Builder {
+        ListBuilder::with_capacity(text_builder(capacity), capacity)
     }
     fn append(&self, column: &mut Self::Builder) {
         for id in self {

@@ -11,7 +11,7 @@ use crate::{Corrections, EventTime};
 pub struct Moment {
     /// The tick of the change.
     pub tick: u64,
-    /// The time that rows show as their own, in nanoseconds since the epoch: of the last event, or the grid point.
+    /// The time that rows may show as their own, in nanoseconds since the epoch: the beginning of the tick, or the grid point.
     pub time: u64,
     /// What was corrected; nearly always nothing.
     pub why: Corrections,
@@ -57,18 +57,24 @@ pub struct Change<R> {
 /// ```
 #[derive(Debug)]
 pub struct TableWriter<R> {
-    changes: Rc<RefCell<Vec<Change<R>>>>,
+    shared: Rc<Shared<R>>,
+}
+
+#[derive(Debug)]
+struct Shared<R> {
+    changes: RefCell<Vec<Change<R>>>,
+    copy: RefCell<Option<TableWriter<R>>>,
 }
 
 impl<R> Clone for TableWriter<R> {
     fn clone(&self) -> Self {
-        Self { changes: Rc::clone(&self.changes) }
+        Self { shared: Rc::clone(&self.shared) }
     }
 }
 
 impl<R> Default for TableWriter<R> {
     fn default() -> Self {
-        Self { changes: Rc::default() }
+        Self { shared: Rc::new(Shared { changes: RefCell::default(), copy: RefCell::default() }) }
     }
 }
 
@@ -95,15 +101,28 @@ impl<R: TableRow> TableWriter<R> {
 
     /// Adds a change.
     pub fn push(&self, change: Change<R>) {
-        self.changes.borrow_mut().push(change);
+        if let Some(copy) = &*self.shared.copy.borrow() {
+            copy.push(change.clone());
+        }
+        self.shared.changes.borrow_mut().push(change);
+    }
+
+    /// A second collection of the same changes, from now on, for who reads them before the commit does.
+    pub fn copy(&self) -> Self {
+        self.shared.copy.borrow_mut().get_or_insert_default().clone()
     }
 
     /// Takes out the changes of ticks below `end_tick`, in the order in which they came.
     pub fn take_below(&self, end_tick: u64) -> Vec<Change<R>> {
-        let mut changes = self.changes.borrow_mut();
+        let mut changes = self.shared.changes.borrow_mut();
         if changes.iter().all(|change| change.tick < end_tick) {
             return std::mem::take(&mut *changes);
         }
         changes.extract_if(.., |change| change.tick < end_tick).collect()
+    }
+
+    /// The changes that are collected, in the order in which they came.
+    pub fn changes(&self) -> std::cell::Ref<'_, Vec<Change<R>>> {
+        self.shared.changes.borrow()
     }
 }

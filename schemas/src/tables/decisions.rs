@@ -85,10 +85,10 @@ impl Cell for Vec<Reason> {
         DataType::List(Arc::new(Field::new_list_field(DataType::Struct(reason_fields()), true)))
     }
 
-    fn builder() -> Self::Builder {
+    fn builder(capacity: usize) -> Self::Builder {
         let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> =
             vec![Box::new(StringBuilder::new()), Box::new(Float64Builder::new()), Box::new(ListBuilder::new(StringBuilder::new()))];
-        ListBuilder::new(StructBuilder::new(reason_fields(), columns))
+        ListBuilder::with_capacity(StructBuilder::new(reason_fields(), columns), capacity)
     }
 
     fn append(&self, column: &mut Self::Builder) {

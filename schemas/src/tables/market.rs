@@ -4,17 +4,19 @@ use super::table;
 use crate::value::{Date, EventTime, Factor, Id, Price, Text};
 
 table! {
-    /// The last prices of a symbol, of which its mark is made.
-    Checkpoint LastPrice = "last_prices" by (symbol) {
+    /// The price that a symbol's positions are valued at, with the last prices that it is made of.
+    State MarkPrice = "marks" by (symbol) {
         /// The symbol.
         symbol: Id,
+        /// The mark: the mid, else the trade, else the close.
+        mark: Price,
         /// The middle of the last quote that had both sides.
         mid: Option<Price>,
         /// The last trade.
         trade: Option<Price>,
         /// The last close.
         close: Option<Price>,
-        /// The effective time of the last of them.
+        /// The grid point at which the mark became what it is.
         ts: EventTime,
     }
 }
@@ -49,7 +51,7 @@ table! {
 
 table! {
     /// What an instrument's positions are valued by.
-    Checkpoint InstrumentTerms = "instrument_terms" by (symbol) {
+    State InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
         symbol: Id,
         /// The currency of its prices.

@@ -7,7 +7,7 @@
 //! | `open_orders` | [`OpenOrder`] | state |
 //! | `top_of_book` | [`TopOfBook`] | state |
 //! | `book_states` | [`BookState`] | checkpoint |
-//! | `positions` | [`Position`] | state |
+//! | `holdings` | [`Holding`] | state |
 //! | `position_bases` | [`HoldingState`] | checkpoint |
 //! | `position_trades` | [`HeldTrade`] | checkpoint |
 //! | `portfolios` | [`Portfolio`] | state |
@@ -20,10 +20,10 @@
 //! | `decisions` | [`Decision`] | state |
 //! | `fraud_events` | [`ScoredEvent`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
-//! | `last_prices` | [`LastPrice`] | checkpoint |
+//! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |
 //! | `closing_prices` | [`ClosingPrice`] | checkpoint |
-//! | `instrument_terms` | [`InstrumentTerms`] | checkpoint |
+//! | `instrument_terms` | [`InstrumentTerms`] | state |
 //! | `account_terms` | [`AccountTerms`] | checkpoint |
 //! | `reference_records` | [`ReferenceRecord`] | checkpoint |
 //! | `admitted` | [`Admitted`] | checkpoint |

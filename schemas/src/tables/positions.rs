@@ -4,8 +4,9 @@ use super::table;
 use crate::value::{EventTime, Factor, Id, Money, Price, Quantity, Statistic};
 
 table! {
-    /// What an account holds of a symbol, valued on the event-time grid.
-    State Position = "positions" by (account_id, symbol) published by account_id {
+    /// What an account holds of a symbol, with the mark of the grid point at which the holding changed. What it is worth at any other
+    /// moment is the SQL view `positions`, over holdings and marks.
+    State Holding = "holdings" by (account_id, symbol) published as "positions" by account_id {
         /// Whose.
         account_id: Id,
         /// Of what.
@@ -22,13 +23,13 @@ table! {
         realized_pnl: Money,
         /// What the trades brought in (negative: cost), fees included: minus what was bought, plus what was sold.
         cash_flow: Money,
-        /// The price it is valued at; NULL before the symbol has one.
+        /// The mark of that moment; NULL before the symbol has one.
         mark_price: Option<Price>,
         /// `quantity × mark × multiplier`.
         market_value: Option<Money>,
         /// `market_value − cost`.
         unrealized_pnl: Option<Money>,
-        /// The grid point at which the row became what it is.
+        /// The grid point at which the holding became what it is.
         ts: EventTime,
     }
 }
@@ -70,7 +71,7 @@ table! {
 }
 
 table! {
-    /// The part of a position that no bust can change any more. State of the positions, with [`HeldTrade`].
+    /// The part of a position that no bust can change any more. State of the positions, with `position_trades`.
     Checkpoint HoldingState = "position_bases" by (account_id, symbol) {
         /// Whose.
         account_id: Id,
@@ -126,8 +127,6 @@ table! {
         scope: Id,
         /// The running peak of equity.
         peak: Money,
-        /// The symbol with the greatest weight.
-        heaviest: Option<Id>,
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
+use siphasher::sip::SipHasher13;
 
 use super::CellError;
 use crate::value::EventTime;
@@ -32,8 +33,17 @@ pub struct TableSpec {
     pub kind: TableKind,
     /// The columns that name a row.
     pub key: &'static [&'static str],
-    /// Of a table that is published as the topic of its name, the column that is the records' key.
+    /// Of a table that is published, the column that is the records' key.
     pub published_by: Option<&'static str>,
+    /// Of a table that is published, the topic's name if it is not the table's.
+    pub published_as: Option<&'static str>,
+}
+
+impl TableSpec {
+    /// The topic that the table is published as.
+    pub fn topic(&self) -> Option<&'static str> {
+        self.published_by.map(|_| self.published_as.unwrap_or(self.name))
+    }
 }
 
 /// A table of the catalog: its declaration and its columns.
@@ -53,7 +63,7 @@ impl Declaration {
 }
 
 /// A row of a table.
-pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
+pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     /// The table that the row belongs to.
     const SPEC: TableSpec;
     /// The columns, in order, without those that a commit adds.
@@ -66,6 +76,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
     fn event_time(&self) -> EventTime;
     /// The order of the rows' keys.
     fn cmp_key(&self, other: &Self) -> std::cmp::Ordering;
+    /// A hash of the row's key: the same in every run.
+    fn key_hash(&self) -> u64;
 
     /// The rows as one batch.
     fn batch(rows: &[Self]) -> Result<RecordBatch, arrow::error::ArrowError> {
@@ -81,7 +93,7 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + 'static {
 /// Declares a table: the row type, and from it schema, writer and reader. Key columns come first in the declaration,
 /// so that the derived order of rows is the order of their keys.
 macro_rules! table {
-    ($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published by $published:ident)? {
+    ($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published $(as $topic:literal)? by $published:ident)? {
         $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
     }) => {
         $(#[doc = $doc])+
@@ -95,6 +107,7 @@ macro_rules! table {
                 kind: $crate::tables::TableKind::$kind,
                 key: &[$(stringify!($key)),+],
                 published_by: $crate::tables::row::first(&[$(stringify!($published))?]),
+                published_as: $crate::tables::row::first(&[$($($topic)?)?]),
             };
 
             fn fields() -> Vec<arrow::datatypes::Field> {
@@ -106,7 +119,8 @@ macro_rules! table {
             }
 
             fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<arrow::array::ArrayRef> {
-                $(let mut $field = <$type as $crate::tables::Cell>::builder();)+
+                let (capacity, _) = rows.size_hint();
+                $(let mut $field = <$type as $crate::tables::Cell>::builder(capacity);)+
                 for row in rows {
                     $($crate::tables::Cell::append(&row.$field, &mut $field);)+
                 }
@@ -133,10 +147,22 @@ macro_rules! table {
             fn cmp_key(&self, other: &Self) -> std::cmp::Ordering {
                 std::cmp::Ordering::Equal$(.then_with(|| self.$key.cmp(&other.$key)))+
             }
+
+            fn key_hash(&self) -> u64 {
+                use std::hash::{Hash, Hasher};
+                let mut hasher = $crate::tables::row::key_hasher();
+                $(self.$key.hash(&mut hasher);)+
+                hasher.finish()
+            }
         }
     };
 }
 pub(crate) use table;
+
+/// Hashes keys. SipHash is specified; the hashers of hash maps may change with a version.
+pub(crate) fn key_hasher() -> SipHasher13 {
+    SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x726b_6579_7461_626c)
+}
 
 /// The first of at most one.
 pub(crate) const fn first(names: &[&'static str]) -> Option<&'static str> {

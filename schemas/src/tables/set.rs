@@ -1,5 +1,7 @@
 //! The tables of a view, declared once: how it writes them, and how its state is read back from them.
 
+use std::sync::Arc;
+
 use super::{TableRow, TableWriter};
 
 /// Gives out the writers of tables.
@@ -13,7 +15,7 @@ pub trait TableReader {
     /// Why rows cannot be read.
     type Error;
     /// The current rows of a state table or a checkpoint, in the order of their keys.
-    fn rows<R: TableRow>(&mut self) -> Result<Vec<R>, Self::Error>;
+    fn rows<R: TableRow>(&mut self) -> Result<Arc<Vec<R>>, Self::Error>;
 }
 
 /// The tables of a view. Declared by [`table_set!`](crate::table_set).
@@ -26,6 +28,30 @@ pub trait TableSet: Clone + Default + 'static {
 
     /// Reads back what the state is restored from.
     fn read<T: TableReader>(reader: &mut T) -> Result<Self::Saved, T::Error>;
+}
+
+/// A view without tables.
+impl TableSet for () {
+    type Saved = ();
+
+    fn register(_: &mut impl TableRegistry) {}
+
+    fn read<T: TableReader>(_: &mut T) -> Result<(), T::Error> {
+        Ok(())
+    }
+}
+
+/// A view with one table, from which its state is restored.
+impl<R: TableRow> TableSet for TableWriter<R> {
+    type Saved = Arc<Vec<R>>;
+
+    fn register(registry: &mut impl TableRegistry) -> Self {
+        registry.writer()
+    }
+
+    fn read<T: TableReader>(reader: &mut T) -> Result<Arc<Vec<R>>, T::Error> {
+        reader.rows()
+    }
 }
 
 /// Declares the tables of a view: a struct with a writer for each, and a struct with the rows of those that the view's state is
@@ -62,7 +88,7 @@ macro_rules! table_set {
         #[derive(Clone, Debug, Default)]
         $vis struct $saved {
             $(#[doc = concat!("Rows of `", stringify!($restored), "`.")]
-            pub $restored: Vec<$restored_row>,)*
+            pub $restored: std::sync::Arc<Vec<$restored_row>>,)*
         }
 
         impl $crate::tables::TableSet for $tables {

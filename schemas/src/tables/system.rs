@@ -120,9 +120,9 @@ table! {
     /// An event that was let through, so that it is known when it comes again. State of the admission.
     Checkpoint Admitted = "admitted" by (identity) {
         /// The digest of topic, `type` or `status`, and id.
-        identity: Text,
+        identity: Digest<16>,
         /// The digest of what it says.
-        body: Text,
+        body: Digest<16>,
         /// When it is forgotten; never, if there is none.
         until: Option<EventTime>,
         /// Its effective time.

@@ -13,6 +13,10 @@ impl<const N: usize> Digest<N> {
     /// All zeros: what stands before the first.
     pub const ZERO: Self = Self([0; N]);
 
+    /// Its bytes, as the width of a column.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "digests have a few dozen bytes")]
+    pub(crate) const WIDTH: i32 = N as i32;
+
     /// The first bytes of a longer digest.
     pub fn shortened(bytes: &[u8]) -> Self {
         let mut short = [0; N];

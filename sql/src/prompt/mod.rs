@@ -178,7 +178,7 @@ pub fn run_script(catalog: &Catalog, text: &str, format: Format, out: &mut dyn W
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestData, at, balance, state};
+    use crate::testing::{TestData, at, balance, changes};
 
     /// What the prompt says to each input, with times taken out.
     fn say(prompt: &mut Prompt, input: &str) -> String {
@@ -201,9 +201,9 @@ mod tests {
         let mut prompt = Prompt::new(data.catalog(), Format::Csv);
         let balances = "SELECT account_id, posted FROM balances;";
         assert_eq!(say(&mut prompt, balances), "account_id,posted\n(0 rows in N ms, no commits yet)\n\n");
-        data.commit(vec![state(&[(balance("a", 1, at(1, 0)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
         assert_eq!(say(&mut prompt, balances), "account_id,posted\na,1\n(1 row in N ms, from commit 1)\n\n");
-        data.commit(vec![state(&[(balance("a", 2, at(1, 1)), 1)])]);
+        data.commit(vec![changes(&[(balance("a", 2, at(1, 1)), 1)])]);
         assert_eq!(say(&mut prompt, "\\at"), "At the newest commit, 1\n");
         assert_eq!(say(&mut prompt, balances), "account_id,posted\na,2\n(1 row in N ms, from commit 2)\n\n");
         assert_eq!(say(&mut prompt, "\\at 1"), "At commit 1\n");

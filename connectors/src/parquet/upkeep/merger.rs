@@ -16,7 +16,7 @@ use crate::parquet::chain::CommitFile;
 use crate::parquet::directory::{merged_file, merged_staging};
 use crate::parquet::durable;
 use crate::parquet::record::{CommittedFile, Merged};
-use crate::parquet::writer::stage;
+use crate::parquet::writer::{merged_options, stage};
 
 /// What a commit adds, and what it replaces and drops.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Work {
             // A table that this program does not know stays as it is.
             let Some(spec) = merge.files.first().and_then(|file| self.specs.get(&*file.table)) else { continue };
             upkept.files.extend(self.one(spec, merge)?);
-            upkept.replaced.extend(merge.files.iter().map(|file| file.path.to_string()));
+            upkept.replaced.extend(merge.replaced().map(|file| file.path.to_string()));
         }
         upkept.replaced.sort();
         upkept.dropped.sort();
@@ -113,7 +113,9 @@ impl Work {
         let merged = Merged { first: if merge.whole { 1 } else { first }, last, whole: merge.whole };
         // The newest of their days.
         let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.path.split('/').nth(1))) else { return Ok(None) };
-        let path = merged_file(&newest.path, self.commit_id);
-        stage(&merged_staging(&self.data, self.commit_id), path, spec, newest.role, Some(merged), &rows).map(Some)
+        let folder = newest.path.split('/').nth(1).unwrap_or_default();
+        let path = merged_file(spec.name, merge.role, folder, self.commit_id);
+        let options = merged_options(spec, &rows);
+        stage(&merged_staging(&self.data, self.commit_id), path, spec, merge.role, Some(merged), &rows, options).map(Some)
     }
 }

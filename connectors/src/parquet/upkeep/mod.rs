@@ -7,8 +7,9 @@
 //! ```
 //!
 //! - Small files of a table are merged as soon as there are enough of about a size, so that there are never many; a day that
-//!   is over becomes one file. A state table's rows are written whole once as much has changed, so that a restart reads what
-//!   is, not all that was.
+//!   is over becomes one file. The current rows of a state table or a checkpoint are written whole once as much has changed, so
+//!   that a restart reads what is, not all that was.
+//! - What is older than its retention goes. Before changes go that current rows are made of, those are written whole.
 //! - What is merged depends on the commits alone: the plan on the files at a commit with a certain number, and the commit that
 //!   adds the result comes a certain number of commits later. So a repeated run makes the same files.
 //! - Merged rows keep their `commit_id`, and changes their `tick`: every past commit can still be asked for.
@@ -33,7 +34,7 @@ use std::time::Duration;
 pub struct UpkeepSettings {
     /// How many commits lie between two plans; 0 for no upkeep.
     pub every: u64,
-    /// Changes of a state table from which on it is written whole again, if they are as many as its rows.
+    /// Changes of a state table or a checkpoint from which on it is written whole again, if they are as many as its rows.
     pub whole_from_changes: u64,
     /// Nanoseconds behind the end of a day from which on nothing more is expected of it.
     pub day_closes_after: u64,

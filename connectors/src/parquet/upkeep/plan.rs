@@ -21,18 +21,32 @@ pub(super) struct Plan {
     pub(super) dropped: Vec<Arc<CommitFile>>,
 }
 
-/// Files that become one.
+/// Files whose rows become one.
 #[derive(Debug)]
 pub(super) struct Merge {
+    /// Which of the table's data sets the file belongs to.
+    pub(super) role: FileRole,
+    /// Whether it holds all current rows of a state table or a checkpoint.
     pub(super) whole: bool,
     /// In the order of their commits.
     pub(super) files: Vec<Arc<CommitFile>>,
 }
 
+impl Merge {
+    /// The files whose place it takes: a state table that is written whole leaves its history as it is.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = &Arc<CommitFile>> {
+        self.files.iter().filter(|file| file.role == self.role)
+    }
+}
+
+/// Files that may be merged with each other.
+type Group<'a> = (&'a str, &'a str, bool);
+
 /// Plans for the files that exist at a commit that ends at `now`, in nanoseconds.
 pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, settings: &UpkeepSettings) -> Plan {
     let mut plan = Plan::default();
-    let mut groups = BTreeMap::<(&str, &str), Vec<Arc<CommitFile>>>::new();
+    let wholes: BTreeMap<&str, u64> = files.iter().filter(|file| file.is_whole()).map(|file| (&*file.table, file.last_commit())).collect();
+    let mut groups = BTreeMap::<Group<'_>, Vec<Arc<CommitFile>>>::new();
     for file in files {
         if is_over(file, now, settings.retention.get(file.dataset()).copied()) {
             plan.dropped.push(Arc::clone(file));
@@ -40,14 +54,49 @@ pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, settings: &UpkeepSetting
         }
         // The day says nothing about rows of a state.
         let folder = if file.role == FileRole::State { "" } else { file.path.split('/').nth(1).unwrap_or_default() };
-        groups.entry((file.dataset(), folder)).or_default().push(Arc::clone(file));
+        // Changes that a whole state holds are not merged with later ones: who needs those alone need not read both.
+        groups.entry((file.dataset(), folder, is_held(file, &wholes))).or_default().push(Arc::clone(file));
     }
     for mut group in groups.into_values() {
-        group.sort_by(|a, b| (a.first_commit(), &a.path).cmp(&(b.first_commit(), &b.path)));
+        sort(&mut group);
         let is_state = group.first().is_some_and(|file| file.role == FileRole::State);
         plan.merges.extend(if is_state { plan_state(group, settings) } else { plan_day(group, now, settings) });
     }
+    plan.merges.extend(plan_wholes(files, &wholes, &plan.dropped, settings));
     plan
+}
+
+fn sort(files: &mut [Arc<CommitFile>]) {
+    files.sort_by(|a, b| (a.first_commit(), &a.path).cmp(&(b.first_commit(), &b.path)));
+}
+
+/// Whether a whole state holds what a history's file says.
+fn is_held(file: &CommitFile, wholes: &BTreeMap<&str, u64>) -> bool {
+    file.role == FileRole::History && wholes.get(&*file.table).is_some_and(|whole| file.last_commit() <= *whole)
+}
+
+/// State tables that are written whole: those of which as much has changed since the last time, and those of which changes are
+/// let go that nothing else holds.
+fn plan_wholes(
+    files: &[Arc<CommitFile>],
+    wholes: &BTreeMap<&str, u64>,
+    dropped: &[Arc<CommitFile>],
+    settings: &UpkeepSettings,
+) -> Vec<Merge> {
+    let mut changes = BTreeMap::<&str, Vec<Arc<CommitFile>>>::new();
+    for file in files.iter().filter(|file| file.role == FileRole::History && !is_held(file, wholes)) {
+        changes.entry(&file.table).or_default().push(Arc::clone(file));
+    }
+    let whole = |(table, mut files_since): (&str, Vec<Arc<CommitFile>>)| {
+        let before = files.iter().filter(|file| file.is_whole() && *file.table == *table).cloned().collect::<Vec<_>>();
+        let rows = |files: &[Arc<CommitFile>]| files.iter().map(|file| file.rows).sum::<u64>();
+        let is_lost = files_since.iter().any(|file| dropped.iter().any(|dropped| dropped.path == file.path));
+        let is_due = is_lost || rows(&files_since) >= settings.whole_from_changes.max(rows(&before));
+        files_since.extend(before);
+        sort(&mut files_since);
+        is_due.then_some(Merge { role: FileRole::State, whole: true, files: files_since })
+    };
+    changes.into_iter().filter_map(whole).collect()
 }
 
 /// Whether a file's day ended so long ago.
@@ -59,7 +108,7 @@ fn is_over(file: &CommitFile, now: u64, after: Option<u64>) -> bool {
 fn plan_state(group: Vec<Arc<CommitFile>>, settings: &UpkeepSettings) -> Option<Merge> {
     let rows = |whole| group.iter().filter(|file| file.is_whole() == whole).map(|file| file.rows).sum::<u64>();
     if rows(false) >= settings.whole_from_changes.max(rows(true)) {
-        return Some(Merge { whole: true, files: group });
+        return Some(Merge { role: FileRole::State, whole: true, files: group });
     }
     run(group.into_iter().filter(|file| !file.is_whole()).collect())
 }
@@ -68,7 +117,7 @@ fn plan_day(group: Vec<Arc<CommitFile>>, now: u64, settings: &UpkeepSettings) ->
     let is_over = group.iter().all(|file| is_over(file, now, Some(settings.day_closes_after)));
     if is_over {
         let files: Vec<_> = group.into_iter().filter(|file| size(file) < SIZES.len()).collect();
-        return (files.len() >= ENOUGH_OF_A_DAY).then_some(Merge { whole: false, files });
+        return if files.len() >= ENOUGH_OF_A_DAY { part(files) } else { None };
     }
     run(group)
 }
@@ -91,7 +140,13 @@ fn run(group: Vec<Arc<CommitFile>>) -> Option<Merge> {
         begin += 1;
     }
     let files: Vec<_> = group.into_iter().skip(begin).collect();
-    (files.len() > 1).then_some(Merge { whole: false, files })
+    if files.len() > 1 { part(files) } else { None }
+}
+
+/// Files of one data set that become one of it.
+fn part(files: Vec<Arc<CommitFile>>) -> Option<Merge> {
+    let role = files.first()?.role;
+    Some(Merge { role, whole: false, files })
 }
 
 #[cfg(test)]
@@ -126,7 +181,7 @@ mod tests {
 
     /// What is planned for files of so many KiB each, in commits from 1 on: how many are merged, if any, and into a whole.
     fn planned(role: FileRole, kib: &[u64], days_later: u64, whole: u64) -> (Option<(usize, bool)>, usize) {
-        let mut files: Vec<_> = (whole > 0).then(|| file(role, 1, 0, whole, true)).into_iter().collect();
+        let mut files: Vec<_> = (whole > 0).then(|| file(FileRole::State, 1, 0, whole, true)).into_iter().collect();
         files.extend((2..).zip(kib).map(|(commit_id, kib)| file(role, commit_id, 0, *kib, false)));
         let midnight: headwater_schemas::Date = "2026-01-01".parse().expect("a date");
         let plan = plan(&files, midnight.end().effective() + days_later * DAY, &settings());
@@ -138,7 +193,8 @@ mod tests {
     fn files_are_merged_when_there_are_enough_of_about_a_size() {
         type Case = (&'static str, FileRole, Vec<u64>, u64, u64, Option<(usize, bool)>);
         let (rows, state) = (FileRole::Rows, FileRole::State);
-        let cases: [Case; 9] = [
+        let history = FileRole::History;
+        let cases: [Case; 12] = [
             ("few", rows, vec![1; 7], 0, 0, None),
             ("enough", rows, vec![1; 8], 0, 0, Some((8, false))),
             ("behind a larger one", rows, [vec![20], vec![1; 9]].concat(), 0, 0, Some((9, false))),
@@ -148,6 +204,9 @@ mod tests {
             ("much of a state has changed", state, vec![60, 60], 0, 110, Some((3, true))),
             ("little of it, in many files", state, vec![1; 8], 0, 1000, Some((8, false))),
             ("little of it", state, vec![1; 7], 0, 1000, None),
+            ("few changes of a state table", history, vec![1; 7], 0, 0, None),
+            ("as many as it may have, and none since", history, vec![60, 60], 0, 110, Some((3, true))),
+            ("fewer than it has rows", history, vec![60, 60], 0, 130, None),
         ];
         for (name, role, kib, days_later, whole, expected) in cases {
             assert_eq!(planned(role, &kib, days_later, whole), (expected, 0), "{name}");
@@ -157,8 +216,33 @@ mod tests {
     #[test]
     fn what_is_older_than_its_retention_is_dropped() {
         assert_eq!(planned(FileRole::History, &[1, 1], 9, 0), (None, 0));
-        assert_eq!(planned(FileRole::History, &[1, 1], 10, 0), (None, 2));
+        assert_eq!(planned(FileRole::History, &[1, 1], 10, 0), (Some((2, true)), 2), "current rows must not go with them");
+        assert_eq!(planned(FileRole::History, &[], 10, 5), (None, 0), "a whole state is none of it");
         assert_eq!(planned(FileRole::Rows, &[1, 1], 100, 0), (None, 0), "no retention is no end");
+    }
+
+    #[test]
+    fn a_state_table_that_is_written_whole_keeps_its_history() {
+        let mut files = vec![file(FileRole::State, 4, 9, 50, true)];
+        files.extend((3..7).map(|commit_id| file(FileRole::History, commit_id, 0, 60, false)));
+        let plan = plan(&files, 0, &settings());
+        let [merge] = &plan.merges[..] else { panic!("{plan:?}") };
+        let commits = |files: Vec<&Arc<CommitFile>>| files.iter().map(|file| file.commit_id).collect::<Vec<_>>();
+        assert_eq!((merge.role, merge.whole), (FileRole::State, true));
+        assert_eq!(commits(merge.files.iter().collect()), [4, 5, 6], "the whole state, and what changed since");
+        assert_eq!(commits(merge.replaced().collect()), [4]);
+    }
+
+    #[test]
+    fn changes_before_and_after_a_whole_state_are_merged_apart() {
+        let mut files = vec![file(FileRole::State, 9, 9, 5000, true)];
+        files.extend((2..18).map(|commit_id| file(FileRole::History, commit_id, 0, 1, false)));
+        let merged: Vec<_> = plan(&files, 0, &settings())
+            .merges
+            .iter()
+            .map(|merge| merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(merged, [(10..18).collect::<Vec<_>>(), (2..10).collect::<Vec<_>>()]);
     }
 
     #[test]

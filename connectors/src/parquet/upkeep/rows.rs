@@ -13,7 +13,7 @@ use headwater_schemas::tables::TableSpec;
 use super::plan::Merge;
 use crate::parquet::CommitError;
 use crate::parquet::chain::CommitFile;
-use crate::parquet::columns::{CHANGE, COMMIT_ID, TICK};
+use crate::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 use crate::parquet::reader::{batches, conform};
 use crate::parquet::record::FileRole;
 
@@ -21,15 +21,47 @@ use crate::parquet::record::FileRole;
 /// of a whole state no keys that are gone. None if there are none.
 pub(super) fn merged(data: &Path, spec: &TableSpec, merge: &Merge) -> Result<Option<RecordBatch>, CommitError> {
     let columns = |cause| CommitError::Columns { table: spec.name, cause };
-    let rows = all(data, &merge.files)?;
-    let Some(role) = merge.files.first().map(|file| file.role) else { return Ok(None) };
-    let rows = match role {
-        FileRole::State => newest(&rows, spec.key, merge.whole),
-        FileRole::Rows => sorted(&rows, &[spec.key, &[COMMIT_ID]].concat()),
-        FileRole::History => sorted(&rows, &[spec.key, &[COMMIT_ID, TICK, CHANGE]].concat()),
+    let rows = match merge.role {
+        FileRole::State => {
+            let (changes, states): (Vec<_>, Vec<_>) = merge.files.iter().cloned().partition(|file| file.role == FileRole::History);
+            let (changes, states) = (all(data, &changes)?, all(data, &states)?);
+            state(&changes, &states, spec, merge.whole)
+        }
+        FileRole::Rows => sorted(&all(data, &merge.files)?, &[spec.key, &[COMMIT_ID]].concat()),
+        FileRole::History => sorted(&all(data, &merge.files)?, &[spec.key, &[COMMIT_ID, TICK, CHANGE]].concat()),
     };
     // A whole state without keys is told, too: what was before does not count any more.
     rows.map_err(columns).map(|rows| Some(rows).filter(|rows| rows.num_rows() > 0 || merge.whole))
+}
+
+/// The newest rows of a history's changes and of a state before or beside them.
+fn state(changes: &RecordBatch, states: &RecordBatch, spec: &TableSpec, whole: bool) -> Result<RecordBatch, ArrowError> {
+    if changes.num_columns() == 0 {
+        return newest(states, spec.key, whole);
+    }
+    let changes = without_past(&last_of_each_key(changes, spec.key)?)?;
+    if states.num_columns() == 0 {
+        return newest(&changes, spec.key, whole);
+    }
+    let schema = changes.schema();
+    let both = [&conform(states, &schema)?, &changes].map(Clone::clone);
+    newest(&concat_batches(&schema, &both)?, spec.key, whole)
+}
+
+/// Of a history, the last change of each key.
+fn last_of_each_key(changes: &RecordBatch, key: &[&str]) -> Result<RecordBatch, ArrowError> {
+    let by_age = comparable(changes, &[key, &[COMMIT_ID, TICK]].concat(), true)?;
+    let keys = comparable(changes, key, false)?;
+    let mut order = order(&by_age);
+    order.dedup_by(|earlier, last| keys.row(*earlier as usize) == keys.row(*last as usize));
+    take_record_batch(changes, &UInt32Array::from(order))
+}
+
+/// The columns that a state has, too.
+fn without_past(changes: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = changes.schema();
+    let kept = schema.fields().iter().enumerate().filter(|(_, field)| ![TICK, REASON].contains(&field.name().as_str()));
+    changes.project(&kept.map(|(index, _)| index).collect::<Vec<_>>())
 }
 
 /// The rows of all files, with the columns of the newest one.
@@ -46,13 +78,13 @@ fn all(data: &Path, files: &[Arc<CommitFile>]) -> Result<RecordBatch, CommitErro
     concat_batches(&schema, &conformed).map_err(columns)
 }
 
-/// Columns as bytes that compare as their rows do; `commit_id` from the newest on if that is asked for.
+/// Columns as bytes that compare as their rows do; commits and ticks from the newest on if that is asked for.
 fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Result<Rows, ArrowError> {
     let indexes = columns.iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
     let field = |index: &usize| {
         let schema = rows.schema();
         let field = schema.field(*index);
-        let descending = newest_first && field.name() == COMMIT_ID;
+        let descending = newest_first && [COMMIT_ID, TICK].contains(&field.name().as_str());
         SortField::new_with_options(field.data_type().clone(), SortOptions { descending, nulls_first: true })
     };
     let converter = RowConverter::new(indexes.iter().map(field).collect())?;

@@ -3,6 +3,7 @@
 use headwater_schemas::tables::{AlertState, DecisionState, Verdict};
 
 use super::*;
+use crate::testing::history_of;
 
 const NOON: i64 = 1_768_478_400 * SECOND;
 
@@ -25,16 +26,11 @@ fn a_late_event_amends_the_decisions_behind_it_that_change() {
         let decision = decision_on(&said, id);
         assert_eq!((decision.state, reasons(&decision)), (state, expected.iter().map(|text| text.to_string()).collect()), "{id}");
     }
-    // The old row was taken back and the new one put in its place: nothing is edited silently.
-    let changes: Vec<_> = said
-        .rows
-        .iter()
-        .filter_map(|(row, _, change)| match row {
-            FraudRow::Decision(decision) if decision.subject_id.as_str() == "t5" => Some((decision.score.value(), *change)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(changes, [(0.0, 1), (0.0, -1), (40.0, 1)]);
+    // The old row stays in the history and the new one comes after it: nothing is edited silently.
+    let history = history_of(&said.tables.decisions);
+    let of_t5 = history.iter().filter(|(_, decision, _)| decision.subject_id.as_str() == "t5");
+    let scores: Vec<_> = of_t5.map(|(_, decision, gone)| (decision.score.value(), *gone)).collect();
+    assert_eq!(scores, [(0.0, false), (40.0, false)]);
 }
 
 #[test]
@@ -121,10 +117,8 @@ fn an_event_at_the_edge_of_the_horizon_still_finds_its_window() {
 
 #[test]
 fn state_is_bounded() {
-    use crate::keyed_fold::Fold;
-
     let view = banking();
-    let mut fold = Fold::new(view);
+    let mut fold = crate::testing::fold(view);
     let mut largest = 0;
     let transactions =
         (0..2_000).map(|n| Transaction { account_id: Id::derived(format!("a{}", n % 3)), ..here(&format!("t{n}"), NOON + n * HOUR, "1") });
@@ -134,7 +128,7 @@ fn state_is_bounded() {
         }
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        fold.settle(None);
+        fold.emit(0, 0);
         largest = largest.max(fold.states().map(|(_, state)| state.ring.iter().count()).max().unwrap_or(0));
     }
     // A day of horizon and a day of window, one event each three hours: 17 and the one at the edge.
@@ -142,7 +136,7 @@ fn state_is_bounded() {
     // Quiet accounts are forgotten whole, once their timers have fired.
     while fold.next_timer().is_some() {
         fold.fire();
-        fold.settle(None);
+        fold.emit(0, 0);
     }
     assert!(fold.is_empty());
 }

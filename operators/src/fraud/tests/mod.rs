@@ -16,7 +16,7 @@ use headwater_schemas::{Amount, Correction, EventTime, Id, Place, Placed, Topic}
 
 use super::*;
 use crate::ledger::TakenBack;
-use crate::testing::{Happening, Happenings, Said, run};
+use crate::testing::{Emitted, Happening, Happenings, rows_of, run};
 
 type Step = Placed<Happening<Event, FraudEvent>>;
 
@@ -106,28 +106,20 @@ fn pack(text: &str) -> Arc<Pack> {
 }
 
 /// Runs what happens to a customer.
-fn run_as(view: Fraud, customer_fields: &str, transactions: impl IntoIterator<Item = Transaction>) -> Said<Fraud> {
+fn run_as(view: Fraud, customer_fields: &str, transactions: impl IntoIterator<Item = Transaction>) -> Emitted<Fraud> {
     let happenings: Happenings<Fraud> = customer(customer_fields).into_iter().chain(arriving(transactions)).collect();
     run(view, happenings)
 }
 
-fn decisions(said: &Said<Fraud>) -> Vec<Decision> {
-    let decision = |row| match row {
-        FraudRow::Decision(decision) => Some(decision),
-        FraudRow::Alert(_) | FraudRow::Event(_) => None,
-    };
-    said.final_rows().into_iter().filter_map(decision).collect()
+fn decisions(said: &Emitted<Fraud>) -> Vec<Decision> {
+    rows_of(&said.tables.decisions)
 }
 
-fn alerts(said: &Said<Fraud>) -> Vec<Alert> {
-    let alert = |row| match row {
-        FraudRow::Alert(alert) => Some(alert),
-        FraudRow::Decision(_) | FraudRow::Event(_) => None,
-    };
-    said.final_rows().into_iter().filter_map(alert).collect()
+fn alerts(said: &Emitted<Fraud>) -> Vec<Alert> {
+    rows_of(&said.tables.alerts)
 }
 
-fn decision_on(said: &Said<Fraud>, id: &str) -> Decision {
+fn decision_on(said: &Emitted<Fraud>, id: &str) -> Decision {
     let found = decisions(said).into_iter().find(|decision| decision.subject_id.as_str() == id);
     found.unwrap_or_else(|| panic!("no decision on {id}"))
 }

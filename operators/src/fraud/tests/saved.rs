@@ -1,31 +1,19 @@
 //! State as rows: a fold that goes on from them says the same.
 
-use std::collections::BTreeMap;
-
-use headwater_schemas::tables::{ScoredEvent, TableRow};
+use headwater_schemas::tables::{TableReader, TableSet};
 use proptest::prelude::*;
 
 use super::recomputed::{Spec, happenings, specs, wide_pack};
 use super::*;
-use crate::testing::run_with_restart;
-
-fn through_arrow(rows: Vec<ScoredEvent>) -> Vec<ScoredEvent> {
-    ScoredEvent::read_all(&ScoredEvent::batch(&rows).expect("a batch")).expect("rows")
-}
-
-/// What is left of the changes at each time, in one order: a cut within a tick settles twice.
-fn consolidated(said: &Said<Fraud>) -> Vec<(u64, FraudRow, isize)> {
-    let mut changes = BTreeMap::<(u64, FraudRow), isize>::new();
-    for (row, time, change) in &said.rows {
-        *changes.entry((*time, row.clone())).or_default() += change;
-    }
-    changes.into_iter().filter(|(_, change)| *change != 0).map(|((time, row), change)| (time, row, change)).collect()
-}
+use crate::keyed_fold::{Fold, View};
+use crate::testing::{TestTables, history_of, run_with_restart};
 
 fn same_after_a_cut(view: &Fraud, specs: &[Spec], cut: usize) -> Result<(), TestCaseError> {
     let whole = run(view.clone(), happenings(specs));
-    let resumed = run_with_restart(view.clone(), happenings(specs), cut, through_arrow);
-    prop_assert_eq!(consolidated(&whole), consolidated(&resumed));
+    let resumed = run_with_restart(view.clone(), happenings(specs), cut);
+    prop_assert_eq!(history_of(&whole.tables.decisions), history_of(&resumed.tables.decisions));
+    prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&resumed.tables.alerts));
+    prop_assert_eq!(history_of(&whole.tables.fraud_events), history_of(&resumed.tables.fraud_events));
     prop_assert_eq!(whole.dead_letters, resumed.dead_letters);
     Ok(())
 }
@@ -44,18 +32,15 @@ proptest! {
 
 #[test]
 fn another_ruleset_s_rows_are_left_alone() {
-    use crate::keyed_fold::{Fold, Persistent};
-
-    let view = banking();
-    let mut fold = Fold::new(view.clone());
+    let mut tables = TestTables::default();
+    let mut fold = Fold::new(banking(), FraudTables::register(&mut tables), 1);
     for step in arriving([transaction("t", DAY, "1")]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
     }
-    fold.settle(None);
-    let mut saved = Vec::new();
-    fold.states().for_each(|(key, state)| view.save(key, state, &mut saved));
-    assert_eq!(saved.len(), 1);
-    assert_eq!(view.load(saved.clone()).len(), 1);
-    assert!(Fraud::new(wide_pack()).load(saved).is_empty());
+    fold.emit(0, 0);
+    let saved = SavedFraud { fraud_events: tables.rows().expect("rows") };
+    assert_eq!(saved.fraud_events.len(), 1);
+    assert_eq!(banking().restore(&saved, &|_| true).len(), 1);
+    assert!(Fraud::new(wide_pack()).restore(&saved, &|_| true).is_empty());
 }

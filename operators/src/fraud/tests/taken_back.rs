@@ -13,12 +13,12 @@ fn here(id: &str, ts: i64, amount: &str) -> Transaction {
 }
 
 /// What is told of a decision: state, score, reasons.
-fn told(said: &Said<Fraud>, id: &str) -> (DecisionState, f64, Vec<String>) {
+fn told(said: &Emitted<Fraud>, id: &str) -> (DecisionState, f64, Vec<String>) {
     let decision = decision_on(said, id);
     (decision.state, decision.score.value(), reasons(&decision))
 }
 
-fn run_with(transactions: Vec<Transaction>, taken: &[(&str, &str)]) -> Said<Fraud> {
+fn run_with(transactions: Vec<Transaction>, taken: &[(&str, &str)]) -> Emitted<Fraud> {
     let mut steps = arriving(transactions);
     for (id, by) in taken {
         let by_it =
@@ -38,14 +38,8 @@ fn what_is_taken_back_is_withdrawn_and_does_not_count_any_more() {
     assert_eq!(told(&said, "t6"), (DecisionState::Amended, 0.0, vec!["taken_back 0: back".to_owned()]), "five are left in ten minutes");
     assert_eq!(told(&said, "t5"), (DecisionState::Made, 0.0, vec![]));
     // Whoever asks why finds it at each row that changed.
-    let reasons: Vec<_> = said
-        .corrected
-        .iter()
-        .filter_map(|(row, _, corrections)| match row {
-            FraudRow::Decision(decision) => Some((decision.subject_id.to_string(), corrections.to_string())),
-            _ => None,
-        })
-        .collect();
+    let changes = said.tables.decisions.changes().clone();
+    let reasons: Vec<_> = changes.iter().map(|change| (change.row.subject_id.to_string(), change.why.to_string())).collect();
     for id in ["t2", "t6"] {
         assert!(reasons.contains(&(id.to_owned(), "transaction back reverses t2".to_owned())), "{reasons:?}");
     }
@@ -74,7 +68,9 @@ fn what_is_not_known_or_was_taken_back_before_changes_nothing() {
     let transactions = || vec![here("t1", NOON, "1"), here("b1", NOON + MINUTE, "1"), here("b2", NOON + HOUR, "1")];
     let once = run_with(transactions(), &[("t1", "b1")]);
     let again = run_with(transactions(), &[("t1", "b1"), ("t1", "b2"), ("t0", "b2")]);
-    assert_eq!(once.final_rows(), again.final_rows());
+    assert_eq!(decisions(&once), decisions(&again));
+    assert_eq!(alerts(&once), alerts(&again));
+    assert_eq!(rows_of(&once.tables.fraud_events), rows_of(&again.tables.fraud_events));
 }
 
 #[test]
@@ -93,35 +89,28 @@ fn what_is_older_than_the_horizon_is_not_decided_again() {
 
 #[test]
 fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
-    use crate::keyed_fold::Fold;
-
-    let mut fold = Fold::new(banking());
-    let mut rows = Vec::new();
-    // Two days and a nanosecond later a transaction is let go.
+    let mut fold = crate::testing::fold(banking());
+    // Two days and a nanosecond later a transaction is forgotten.
     let transactions = [here("t1", NOON, "1"), here("back", NOON + 2 * DAY + 1, "1")];
     let steps = arriving(transactions);
     let take_back = taken_back(&steps[1], "a", "t1", "back");
-    for (step, settles) in steps.into_iter().zip([true, false]).chain([(take_back, false)]) {
+    for (step, tick) in steps.into_iter().zip([Some(1), None]).chain([(take_back, None)]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        rows.extend(settles.then(|| fold.settle(None).collect::<Vec<_>>()).into_iter().flatten());
+        tick.into_iter().for_each(|tick| fold.emit(tick, 0));
     }
     assert_eq!(fold.next_timer(), Some((NOON + 2 * DAY + 1).unsigned_abs()));
     fold.fire();
-    rows.extend(fold.settle(None));
-    let mut counts = std::collections::BTreeMap::<FraudRow, isize>::new();
-    rows.into_iter().for_each(|(row, diff)| *counts.entry(row).or_default() += diff);
-    assert!(counts.values().all(|count| (0..=1).contains(count)), "{counts:?}");
-    let left: Vec<_> = counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .filter_map(|(row, _)| match row {
-            FraudRow::Decision(row) => Some(format!("decision {} {}", row.subject_id, row.state)),
-            FraudRow::Event(row) => Some(format!("event {}", row.transaction_id)),
-            FraudRow::Alert(_) => None,
-        })
-        .collect();
+    fold.emit(2, 0);
+    let decisions = rows_of(&fold.tables().decisions).into_iter().map(|row| format!("decision {} {}", row.subject_id, row.state));
+    let events = rows_of(&fold.tables().fraud_events).into_iter().map(|row| format!("event {}", row.transaction_id));
+    let left: Vec<_> = decisions.chain(events).collect();
     assert_eq!(left, ["decision back made", "decision t1 withdrawn", "event back"]);
+    // What was forgotten had a row, which is retracted once.
+    let events = fold.tables().fraud_events.changes();
+    let of_t1: Vec<_> =
+        events.iter().filter(|change| change.row.transaction_id.as_str() == "t1").map(|change| (change.tick, change.gone)).collect();
+    assert_eq!(of_t1, [(1, false), (2, true)]);
 }
 
 type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);

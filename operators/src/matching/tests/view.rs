@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
-use headwater_schemas::tables::{BookState, Execution, OpenOrder, OrderEvent, TableRow, TopOfBook};
+use headwater_schemas::tables::{self, Execution, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Id};
 use headwater_schemas::{Place, Placed, Topic};
 
 use super::generated::{Market, Stream, stream};
 use super::naive::NaiveBook;
-use crate::keyed_fold::{Fold, View};
+use crate::keyed_fold::View;
 use crate::matching::*;
-use crate::testing::{Happening, Happenings, Said, run, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, fold, rows_of, run, run_with_restart};
 
 /// What is told, record by record, at the times that the records have.
 fn told(records: &[(Topic, &str)]) -> Happenings<Matching> {
@@ -27,27 +27,10 @@ fn told(records: &[(Topic, &str)]) -> Happenings<Matching> {
     records.iter().enumerate().map(happen).collect()
 }
 
-fn order_events(said: &Said<Matching>) -> Vec<OrderEvent> {
-    let facts = said.rows.iter().filter_map(|(row, _, diff)| match row {
-        BookRow::OrderEvent(event) => Some((event.clone(), *diff)),
-        _ => None,
-    });
-    let facts: Vec<_> = facts.inspect(|(event, diff)| assert_eq!(*diff, 1, "{event:?}")).collect();
-    facts.into_iter().map(|(event, _)| event).collect()
-}
-
-/// The final rows by table, as a restart would find them.
-fn tables(rows: Vec<BookRow>) -> SavedBooks {
-    let mut saved = SavedBooks::default();
-    for row in rows {
-        match row {
-            BookRow::OrderEvent(_) => {}
-            BookRow::OpenOrder(order) => saved.orders.push(order),
-            BookRow::TopOfBook(top) => saved.tops.push(top),
-            BookRow::BookState(book) => saved.books.push(book),
-        }
-    }
-    saved
+fn order_events(emitted: &Emitted<Matching>) -> Vec<OrderEvent> {
+    let changes = emitted.tables.order_events.changes();
+    assert!(changes.iter().all(|change| !change.gone));
+    changes.iter().map(|change| change.row.clone()).collect()
 }
 
 const STOCK: (Topic, &str) = (
@@ -253,14 +236,13 @@ fn an_order_that_comes_and_goes_within_a_tick_leaves_no_open_order() {
     let (rests, goes) = (order("order_id=b1 price=99"), order("order_id=b2 price=100"));
     let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"b2","account_id":"ann","symbol":"S","ts":9}"#);
     let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &rests), (Topic::Orders, &goes), cancel]));
-    let count = |wanted: fn(&BookRow) -> bool| said.rows.iter().filter(|(row, _, _)| wanted(row)).count();
-    assert_eq!(count(|row| matches!(row, BookRow::OpenOrder(_))), 1);
-    assert_eq!(count(|row| matches!(row, BookRow::TopOfBook(_))), 1);
-    assert_eq!(count(|row| matches!(row, BookRow::BookState(_))), 1);
+    let BookTables { open_orders, top_of_book, book_states, .. } = &said.tables;
+    assert_eq!(open_orders.changes().len(), 1);
+    assert_eq!(top_of_book.changes().len(), 1);
+    assert_eq!(book_states.changes().len(), 1);
     assert_eq!(order_events(&said).len(), 3);
-    let tables = tables(said.final_rows());
-    assert_eq!(tables.orders.iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>(), ["b1"]);
-    let top = &tables.tops[0];
+    assert_eq!(rows_of(open_orders).iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>(), ["b1"]);
+    let top = &rows_of(top_of_book)[0];
     assert_eq!(
         (top.bid.map(|price| price.to_string()), top.bid_size.map(|size| size.to_string()), top.ask),
         (Some("99".into()), Some("10".into()), None)
@@ -272,11 +254,9 @@ fn the_top_shows_what_is_shown_and_ends_with_the_book() {
     let iceberg = order("order_id=s1 account_id=eve side=sell quantity=50 display_quantity=10");
     let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"s1","account_id":"eve","symbol":"S","ts":10}"#);
     let said = run(Matching::default(), told(&[STOCK, (Topic::Orders, &iceberg), cancel]));
-    let tops = said.rows.iter().filter_map(|(row, time, diff)| match row {
-        BookRow::TopOfBook(top) => Some((top.ask_size.map(|size| size.to_string()), *time, *diff)),
-        _ => None,
-    });
-    assert_eq!(tops.collect::<Vec<_>>(), [(Some("10".to_owned()), 9, 1), (Some("10".to_owned()), 10, -1)]);
+    let text = |change: &tables::Change<TopOfBook>| (change.row.ask_size.map(|size| size.to_string()), change.tick, change.gone);
+    let tops: Vec<_> = said.tables.top_of_book.changes().iter().map(text).collect();
+    assert_eq!(tops, [(Some("10".to_owned()), 9, false), (Some("10".to_owned()), 10, true)]);
 }
 
 /// Generated commands as messages, with accounts that have the commands' owners.
@@ -367,19 +347,15 @@ fn the_view_says_what_the_naive_book_says() {
             reports.matches.iter().flat_map(sides).collect::<Vec<_>>(),
             "seed {seed}"
         );
-        assert_eq!(tables(said.final_rows()).orders.len(), naive.orders.len(), "seed {seed}");
+        assert_eq!(rows_of(&said.tables.open_orders).len(), naive.orders.len(), "seed {seed}");
     }
 }
 
-/// Rows as Arrow keeps them, and back.
-fn through_arrow(saved: SavedBooks) -> SavedBooks {
-    fn written<R: TableRow>(mut rows: Vec<R>) -> Vec<R> {
-        rows.sort();
-        let batch = R::batch(&rows).unwrap();
-        R::read_all(&batch).unwrap()
-    }
-    let SavedBooks { books, orders, tops } = saved;
-    SavedBooks { books: written::<BookState>(books), orders: written::<OpenOrder>(orders), tops: written::<TopOfBook>(tops) }
+/// The rows that a restart would find are the same.
+fn assert_same_rows(tables: &BookTables, others: &BookTables, case: &str) {
+    assert_eq!(rows_of(&tables.book_states), rows_of(&others.book_states), "{case}");
+    assert_eq!(rows_of(&tables.open_orders), rows_of(&others.open_orders), "{case}");
+    assert_eq!(rows_of(&tables.top_of_book), rows_of(&others.top_of_book), "{case}");
 }
 
 #[test]
@@ -388,35 +364,32 @@ fn a_restart_anywhere_changes_nothing() {
         let happenings = happenings(&stream(seed, 600, market));
         let whole = run(Matching::default(), happenings.clone());
         for cut in [0, 7, 50, 123, 200, 321, 400, 555, happenings.len()] {
-            let halves = run_with_restart(Matching::default(), happenings.clone(), cut, through_arrow);
+            let halves = run_with_restart(Matching::default(), happenings.clone(), cut);
             assert_eq!(halves.derived, whole.derived, "seed {seed}, cut at {cut}");
-            assert_eq!(halves.final_rows(), whole.final_rows(), "seed {seed}, cut at {cut}");
+            assert_same_rows(&halves.tables, &whole.tables, &format!("seed {seed}, cut at {cut}"));
+            assert_eq!(order_events(&halves), order_events(&whole), "seed {seed}, cut at {cut}");
         }
     }
 }
 
 #[test]
-fn the_rows_said_are_the_rows_saved() {
+fn rows_do_not_depend_on_how_often_they_are_emitted() {
     for seed in 10..14 {
         let mut happenings = happenings(&stream(seed, 500, Market::Wild));
         happenings.sort_by_key(|happening| happening.place);
         let said = run(Matching::default(), happenings.clone());
-        let mut fold = Fold::new(Matching::default());
+        let mut fold = fold(Matching::default());
         for Placed { place, event } in happenings {
             match event {
                 Happening::Broadcast(event) => fold.learn(Placed { place, event }),
                 Happening::Event(event) => fold.apply(Placed { place, event }),
             }
         }
-        // Settled once or after every event: what is left is the same, times included.
-        let once: Vec<_> = fold.settle(None).collect();
-        assert!(once.iter().all(|(_, diff)| *diff == 1));
-        let mut once: Vec<BookRow> = once.into_iter().map(|(row, _)| row).collect();
-        once.sort();
-        assert_eq!(once, said.final_rows(), "seed {seed}");
-        let mut saved = SavedBooks::default();
-        fold.states().for_each(|(symbol, state)| crate::keyed_fold::Persistent::save(&Matching::default(), symbol, state, &mut saved));
-        assert_eq!(through_arrow(saved), through_arrow(tables(once)), "seed {seed}");
+        // Emitted once or after every event: what is left is the same, times included.
+        fold.emit(0, 0);
+        let once = fold.tables();
+        assert!(once.open_orders.changes().iter().all(|change| !change.gone));
+        assert_same_rows(once, &said.tables, &format!("seed {seed}"));
     }
 }
 
@@ -425,6 +398,9 @@ fn a_symbol_that_was_only_halted_for_a_while_is_forgotten() {
     let phase = |phase: &str, ts: u32| format!(r#"{{"type":"phase","symbol":"S","phase":"{phase}","ts":{ts}}}"#);
     let (halted, continuous) = (phase("halted", 1), phase("continuous", 2));
     let said = run(Matching::default(), told(&[(Topic::Orders, &halted), (Topic::Orders, &continuous)]));
-    assert_eq!(said.rows.iter().map(|(_, time, diff)| (*time, *diff)).collect::<Vec<_>>(), [(1, 1), (2, -1)]);
+    assert_eq!(
+        said.tables.book_states.changes().iter().map(|change| (change.tick, change.gone)).collect::<Vec<_>>(),
+        [(1, false), (2, true)]
+    );
     assert!(Matching::default().is_forgettable(&SymbolBook::default()));
 }

@@ -7,13 +7,13 @@ use super::money;
 
 /// VaR and expected shortfall of a normal distribution with the scenarios' mean and deviation (n − 1): −(mean + z·sd) with
 /// z = Φ⁻¹(1−c), and −mean + sd·φ(z)/(1−c). `None` with fewer than two scenarios.
-pub fn parametric(pnl: &[i64], confidence: f64) -> Option<(Money, Money)> {
+pub fn parametric<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Money, Money)> {
     let (mean, deviation) = deviation(pnl)?;
     normal(mean, deviation, confidence)
 }
 
 /// The same with a mean of zero and the exponentially weighted deviation, in which the newest scenario weighs most.
-pub fn ewma(pnl: &[i64], confidence: f64) -> Option<(Money, Money)> {
+pub fn ewma<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Money, Money)> {
     normal(0.0, ewma_deviation(pnl)?, confidence)
 }
 
@@ -29,22 +29,27 @@ fn rounded(millionths: f64) -> Option<Money> {
     (millionths.abs() < 1e24).then(|| money(millionths.round_ties_even() as i128))
 }
 
+fn float(pnl: impl Into<i128>) -> f64 {
+    let pnl: i128 = pnl.into();
+    pnl as f64
+}
+
 /// The mean, and the standard deviation with n − 1.
-fn deviation(pnl: &[i64]) -> Option<(f64, f64)> {
+fn deviation<T: Copy + Into<i128>>(pnl: &[T]) -> Option<(f64, f64)> {
     let count = pnl.len() as f64;
     if pnl.len() < 2 {
         return None;
     }
-    let mean = pnl.iter().map(|value| *value as f64).sum::<f64>() / count;
-    let squares = pnl.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>();
+    let mean = pnl.iter().map(|value| float(*value)).sum::<f64>() / count;
+    let squares = pnl.iter().map(|value| (float(*value) - mean).powi(2)).sum::<f64>();
     Some((mean, (squares / (count - 1.0)).sqrt()))
 }
 
 /// The exponentially weighted deviation (λ 0.94, zero mean), seeded with the first squared P&L.
-fn ewma_deviation(pnl: &[i64]) -> Option<f64> {
+fn ewma_deviation<T: Copy + Into<i128>>(pnl: &[T]) -> Option<f64> {
     const LAMBDA: f64 = 0.94;
     let (first, rest) = pnl.split_first()?;
-    let square = |value: &i64| (*value as f64).powi(2);
+    let square = |value: &T| (float(*value)).powi(2);
     let variance = rest.iter().fold(square(first), |variance, value| LAMBDA * variance + (1.0 - LAMBDA) * square(value));
     Some(variance.sqrt())
 }

@@ -1,4 +1,4 @@
-//! What tests need besides: a real Kafka broker. Behind the feature `test-broker`.
+//! A real Kafka broker.
 
 use std::io;
 use std::path::{Path, PathBuf};

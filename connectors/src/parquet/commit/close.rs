@@ -1,0 +1,233 @@
+//! Naming the closing tick.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, StreamVec};
+use timely::progress::Antichain;
+use timely::scheduling::Activator;
+
+use super::publish::Complete;
+use super::{ChainEnd, Close, CommitSettings, MOST_IN_FLIGHT, Report, Step};
+
+/// The commits between their closing and their publication, as worker 0 knows them. Shared by the operator that closes and the
+/// one that publishes.
+#[derive(Default)]
+pub(super) struct InFlight {
+    /// The commits that workers are writing, in order.
+    open: VecDeque<Open>,
+    /// The number of commits whose files are all there and that are not published yet.
+    publishing: usize,
+    /// The last commit that was closed.
+    closed_id: u64,
+    closed_end_tick: u64,
+    /// Wakes the closing operator.
+    closer: Option<Activator>,
+    failed: bool,
+}
+
+struct Open {
+    close: Close,
+    began: Instant,
+    reports: Vec<Report>,
+}
+
+impl InFlight {
+    /// None, behind a last commit.
+    pub(super) fn after(before: Option<&ChainEnd>) -> Rc<RefCell<Self>> {
+        let (closed_id, closed_end_tick) = before.map_or((0, 0), |end| (end.commit_id, end.end_tick));
+        Rc::new(RefCell::new(Self { closed_id, closed_end_tick, ..Self::default() }))
+    }
+
+    fn begin(&mut self, close: Close, began: Instant) {
+        (self.closed_id, self.closed_end_tick) = (close.commit_id, close.end_tick);
+        self.open.push_back(Open { close, began, reports: Vec::new() });
+    }
+
+    /// Adds what a worker has written.
+    pub(super) fn add(&mut self, report: Report) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.close.commit_id == report.commit_id) {
+            open.reports.push(report);
+        }
+    }
+
+    /// The next commit to be published, once all workers have reported.
+    pub(super) fn take_complete(&mut self, peers: usize) -> Option<Complete> {
+        let Open { close, began, reports } = self.open.pop_front_if(|open| open.reports.len() >= peers)?;
+        self.publishing += 1;
+        Some(Complete { close, began, reports })
+    }
+
+    /// Takes note that a commit was published.
+    pub(super) fn published(&mut self) {
+        self.publishing = self.publishing.saturating_sub(1);
+        self.wake();
+    }
+
+    /// Gives up: nothing is closed or published any more.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.open.clear();
+        self.publishing = 0;
+        self.wake();
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.publishing == 0
+    }
+
+    fn wake(&self) {
+        self.closer.iter().for_each(Activator::activate);
+    }
+}
+
+/// Names the closing tick, on worker 0: at every interval, if the frontier has moved, and once more when all is over.
+pub(super) fn close<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: &CommitSettings,
+    in_flight: &Rc<RefCell<InFlight>>,
+    done: StreamVec<'scope, u64, ()>,
+    ends: StreamVec<'scope, u64, u64>,
+) -> StreamVec<'scope, u64, Close> {
+    let mut builder = OperatorBuilder::new("close commits".to_owned(), scope);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    in_flight.borrow_mut().closer = Some(scope.activator_for(address));
+    let in_flight = Rc::clone(in_flight);
+    let (output, closes) = builder.new_output();
+    let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Close>>>::from(output);
+    let unconnected = std::iter::empty::<(usize, Antichain<u64>)>;
+    let mut done = builder.new_input_connection(done, Pipeline, unconnected());
+    let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
+    let (interval, leads) = (settings.interval, scope.index() == 0);
+    let tick_interval = settings.tick_interval;
+    let grid_ticks = (settings.grid_interval / tick_interval).max(1);
+    let steps = Arc::clone(&settings.steps);
+    let closing_ticks = settings.closing_ticks.clone();
+    builder.build(move |mut capabilities| {
+        let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
+        let mut rhythm = Rhythm::new(interval, Instant::now());
+        let mut end = 0;
+        move |frontiers| {
+            done.for_each(|_, _| {});
+            ends.for_each(|_, clocks| end = clocks.drain(..).fold(end, u64::max));
+            let Some(held) = &capability else { return };
+            let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
+            let mut in_flight = in_flight.borrow_mut();
+            if in_flight.failed {
+                capability = None;
+                return;
+            }
+            if in_flight.open.len() + in_flight.publishing >= MOST_IN_FLIGHT {
+                return; // Woken again by the publishing operator.
+            }
+            // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
+            // clock, and the last grid point is the one behind it.
+            let reached = match frontier {
+                Some(frontier) => frontier / grid_ticks * grid_ticks,
+                None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(in_flight.closed_end_tick),
+            };
+            let told = closing_ticks.as_ref().and_then(|ticks| ticks.get(ticks.partition_point(|tick| *tick <= in_flight.closed_end_tick)));
+            let is_told = told.is_some_and(|told| *told <= reached);
+            if told.is_some() && !is_told && frontier.is_some() {
+                return; // Woken again when the frontier moves.
+            }
+            let end_tick = told.copied().filter(|_| is_told).unwrap_or(reached);
+            if frontier.is_none() && end_tick == in_flight.closed_end_tick {
+                capability = None; // Nothing has come since the last commit.
+                return;
+            }
+            let now = Instant::now();
+            if frontier.is_some() && !is_told {
+                if end_tick <= in_flight.closed_end_tick {
+                    return; // Woken again when the frontier moves.
+                }
+                let wait = rhythm.wait(now, end_tick);
+                if !wait.is_zero() {
+                    activator.activate_after(wait);
+                    return;
+                }
+            }
+            rhythm.closed(now);
+            let close = Close { commit_id: in_flight.closed_id + 1, end_tick };
+            in_flight.begin(close, now);
+            steps(Step::Closed, close.commit_id);
+            output.activate().session(held).give(close);
+            if frontier.is_none() && end_tick == reached {
+                capability = None;
+            } else {
+                // The next tick may be complete already.
+                activator.activate();
+            }
+        }
+    });
+    closes
+}
+
+/// When to close. Commits are an interval apart, but where grid points come about as slowly, each is closed when it comes:
+/// otherwise every commit would be late by as much as the first one happened to be.
+struct Rhythm {
+    interval: Duration,
+    closed: Instant,
+    /// The last grid point, and when it came.
+    point: (u64, Instant),
+    is_steady: bool,
+}
+
+impl Rhythm {
+    const fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, closed: now, point: (0, now), is_steady: false }
+    }
+
+    /// How long to wait before closing at a grid point.
+    fn wait(&mut self, now: Instant, point: u64) -> Duration {
+        if point > self.point.0 {
+            self.is_steady = now.duration_since(self.point.1) >= self.interval * 3 / 4;
+            self.point = (point, now);
+        }
+        if self.is_steady { Duration::ZERO } else { self.interval.saturating_sub(now.duration_since(self.closed)) }
+    }
+
+    const fn closed(&mut self, now: Instant) {
+        self.closed = now;
+        self.is_steady = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_point_that_comes_once_an_interval_is_closed_at_once_and_others_wait() {
+        let interval = Duration::from_millis(1000);
+        // (when grid points come in ms, which of them is closed when)
+        let cases: [(&[u64], &[u64]); 3] = [
+            (&[600, 1600, 2600, 3600], &[1600, 2600, 3600]), // live: in step with the grid
+            (&[10, 20, 500, 1020, 1100], &[1020]),           // catching up: an interval apart
+            (&[300, 600, 900, 1200, 1500, 1800, 2100, 2400], &[1200, 2400]),
+        ];
+        for (points, closes) in cases {
+            let begin = Instant::now();
+            let mut rhythm = Rhythm::new(interval, begin);
+            let mut closed = Vec::new();
+            for (point, at) in (1..).zip(points) {
+                let now = begin + Duration::from_millis(*at);
+                if rhythm.wait(now, point).is_zero() {
+                    rhythm.closed(now);
+                    closed.push(*at);
+                }
+            }
+            assert_eq!(closed, closes, "{points:?}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Publishing a commit's record, on worker 0.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use headwater_schemas::tables::TableSpec;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::{Scope, StreamVec};
+use timely::scheduling::SyncActivator;
+
+use super::close::InFlight;
+use super::{ChainEnd, Close, CommitError, CommitSettings, Report, Step};
+use crate::parquet::chain::{ChainError, Live};
+use crate::parquet::directory::{head_path, merged_staging, record_path, staging_folder};
+use crate::parquet::durable;
+use crate::parquet::record::{CommitRecord, FORMAT_VERSION, GENESIS, Head};
+use crate::parquet::records::{Records, keep};
+use crate::parquet::upkeep::merger::{Merger, Upkept};
+use crate::parquet::upkeep::sweeper::{Left, Sweeper};
+
+/// A commit whose files are all there.
+pub(super) struct Complete {
+    pub(super) close: Close,
+    pub(super) began: Instant,
+    pub(super) reports: Vec<Report>,
+}
+
+/// Publishes each commit's record once every worker has reported, in order. The dataflow lasts until all are published.
+pub(super) fn publish<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: CommitSettings,
+    specs: Vec<TableSpec>,
+    in_flight: &Rc<RefCell<InFlight>>,
+    reports: StreamVec<'scope, u64, Report>,
+) {
+    let (peers, leads, in_flight) = (scope.peers(), scope.index() == 0, Rc::clone(in_flight));
+    let to_leader = Exchange::new(|_: &Report| 0);
+    let published = reports.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(to_leader, "publish commits", move |_, info| {
+        let wake = scope.worker().sync_activator_for(info.address.to_vec());
+        let mut publisher = leads.then(|| PublisherThread::start(settings.clone(), specs, peers, wake));
+        let mut held: Option<Capability<u64>> = None;
+        move |input, _| {
+            let mut in_flight = in_flight.borrow_mut();
+            input.for_each(|time, reports| {
+                reports.drain(..).for_each(|report| in_flight.add(report));
+                held.get_or_insert_with(|| time.retain(0));
+            });
+            let Some(publisher) = &mut publisher else { return };
+            while let Some(complete) = in_flight.take_complete(peers) {
+                publisher.give(complete);
+            }
+            loop {
+                match publisher.published.try_recv() {
+                    Ok(()) => in_flight.published(),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
+                        if publisher.panicked() {
+                            (settings.failure)(CommitError::Writing { path: settings.data.clone() });
+                        }
+                        in_flight.fail();
+                        break;
+                    }
+                }
+            }
+            if in_flight.is_empty() {
+                held = None;
+            }
+        }
+    });
+    // Nobody reads it: its capability keeps the dataflow.
+    drop(published);
+}
+
+/// The thread that publishes. It ends, with what it was given, when this is dropped.
+struct PublisherThread {
+    complete: Option<Sender<Complete>>,
+    /// A message for each commit that is published; the end if one could not be.
+    published: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PublisherThread {
+    fn start(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize, wake: SyncActivator) -> Self {
+        let (complete, given) = channel::<Complete>();
+        let (tell, published) = channel();
+        let (failure, data) = (Arc::clone(&settings.failure), settings.data.clone());
+        let thread = thread::Builder::new().name("publish".to_owned()).spawn(move || {
+            // Dropped after what tells: the operator wakes to an answer, or to the end.
+            let wake = Waking(wake);
+            let tell = tell;
+            let failure = Arc::clone(&settings.failure);
+            if let Err(error) = follow(settings, specs, peers, &given, &tell, &wake) {
+                failure(error);
+            }
+        });
+        let thread = thread.map_err(|error| failure(CommitError::file("starting a thread for publishing", data)(error))).ok();
+        Self { complete: Some(complete), published, thread }
+    }
+
+    fn give(&self, complete: Complete) {
+        // A thread that failed has said so.
+        let _ = self.complete.as_ref().map(|sender| sender.send(complete));
+    }
+
+    /// Whether the thread, which has ended, panicked.
+    fn panicked(&mut self) -> bool {
+        self.thread.take().is_some_and(|thread| thread.join().is_err())
+    }
+}
+
+impl Drop for PublisherThread {
+    fn drop(&mut self) {
+        drop(self.complete.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Wakes an operator, and once more when it is dropped.
+struct Waking(SyncActivator);
+
+impl Waking {
+    fn wake(&self) {
+        // A worker that is gone needs no waking.
+        let _ = self.0.activate();
+    }
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+fn follow(
+    settings: CommitSettings,
+    specs: Vec<TableSpec>,
+    peers: usize,
+    given: &Receiver<Complete>,
+    tell: &Sender<()>,
+    wake: &Waking,
+) -> Result<(), CommitError> {
+    let mut publisher = Publisher::begin(settings, specs, peers)?;
+    while let Ok(complete) = given.recv() {
+        publisher.publish(&complete)?;
+        // The dataflow may have been dropped.
+        let _ = tell.send(());
+        wake.wake();
+    }
+    Ok(())
+}
+
+/// What is known of the published commits, to go on from.
+struct Publisher {
+    settings: CommitSettings,
+    peers: usize,
+    /// The last commit.
+    last: ChainEnd,
+    /// The files that exist.
+    live: Live,
+    /// What keeps them few; none where nothing is written.
+    upkeep: Option<Upkeep>,
+}
+
+struct Upkeep {
+    merger: Merger,
+    sweeper: Sweeper,
+}
+
+impl Publisher {
+    fn begin(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize) -> Result<Self, CommitError> {
+        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: 0 };
+        let (last, live) = (settings.before.clone().unwrap_or_else(genesis), settings.existing.live.clone());
+        let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id, &live)?) };
+        Ok(Self { settings, peers, last, live, upkeep })
+    }
+
+    fn publish(&mut self, complete: &Complete) -> Result<(), CommitError> {
+        let upkept = self.upkept(complete.close.commit_id)?;
+        let record = self.record_of(complete, upkept)?;
+        self.make_known(&record)?;
+        self.go_on(&record)?;
+        (self.settings.published)(&record, complete.began.elapsed(), self.live.files().len());
+        Ok(())
+    }
+
+    /// What a commit adds that was merged, under its names.
+    fn upkept(&mut self, commit_id: u64) -> Result<Upkept, CommitError> {
+        let Some(upkeep) = &mut self.upkeep else { return Ok(Upkept::default()) };
+        let upkept = upkeep.merger.take(commit_id)?;
+        if !upkept.files.is_empty() {
+            let data = &self.settings.data;
+            let staging = merged_staging(data, commit_id);
+            durable::rename_all(data, &staging, upkept.files.iter().map(|file| file.path.as_str()), || {})?;
+            (self.settings.steps)(Step::Merged, commit_id);
+        }
+        Ok(upkept)
+    }
+
+    fn record_of(&self, complete: &Complete, upkept: Upkept) -> Result<CommitRecord, CommitError> {
+        let reports = &complete.reports;
+        let mut files: Vec<_> = reports.iter().flat_map(|report| report.files.iter().cloned()).chain(upkept.files).collect();
+        files.sort();
+        let partitions = reports.iter().flat_map(|report| report.partitions.iter().cloned());
+        let partitions: BTreeMap<_, _> = partitions.map(|partition| ((partition.topic.clone(), partition.partition), partition)).collect();
+        let settings = &self.settings;
+        let mut record = CommitRecord {
+            format_version: FORMAT_VERSION,
+            commit_id: complete.close.commit_id,
+            first_tick: self.last.end_tick,
+            end_tick: complete.close.end_tick,
+            tick_interval_ns: settings.tick_interval,
+            grid_interval_ns: settings.grid_interval,
+            workers: u32::try_from(self.peers).unwrap_or(u32::MAX),
+            configuration: settings.configuration.clone(),
+            files,
+            replaced: upkept.replaced,
+            dropped: upkept.dropped,
+            partitions: partitions.into_values().collect(),
+            previous_hash: self.last.hash.clone(),
+            hash: String::new(),
+            committed_at: (settings.now_text)(),
+        };
+        record.hash = record.expected_hash().map_err(|cause| CommitError::Record { commit_id: record.commit_id, cause })?;
+        Ok(record)
+    }
+
+    /// Publishes the record: from then on the commit exists.
+    fn make_known(&self, record: &CommitRecord) -> Result<(), CommitError> {
+        if self.settings.discards {
+            return Ok(());
+        }
+        let (data, commit_id) = (self.settings.data.as_path(), record.commit_id);
+        let failed = |cause| CommitError::Record { commit_id, cause };
+        let text = serde_json::to_vec_pretty(record).map_err(failed)?;
+        durable::publish(&record_path(data, commit_id), &text)?;
+        let reached = |step| (self.settings.steps)(step, commit_id);
+        reached(Step::Published);
+        let head = Head { commit_id, hash: record.hash.clone() };
+        durable::replace(&head_path(data), &serde_json::to_vec(&head).map_err(failed)?)?;
+        reached(Step::Headed);
+        // Only now: until the record was there, its folders told where files had gone.
+        let merged = Some(merged_staging(data, commit_id)).filter(|staging| staging.exists());
+        for staging in (0..self.peers).map(|worker| staging_folder(data, commit_id, worker)).chain(merged) {
+            std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
+        }
+        reached(Step::Cleared);
+        Ok(())
+    }
+
+    /// Takes note of a commit, and plans behind it if it is time.
+    fn go_on(&mut self, record: &CommitRecord) -> Result<(), CommitError> {
+        self.last = ChainEnd { commit_id: record.commit_id, hash: record.hash.clone(), end_tick: record.end_tick };
+        let Some(upkeep) = &mut self.upkeep else { return Ok(()) };
+        let path = || record_path(&self.settings.data, record.commit_id);
+        let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };
+        let gone = self.live.apply(&keep(record.clone()).map_err(damaged)?);
+        upkeep.sweeper.tell(Left { commit_id: record.commit_id, gone });
+        if upkeep.merger.is_due(record.commit_id) {
+            let end = record.end_tick.saturating_mul(self.settings.tick_interval);
+            upkeep.merger.begin(record.commit_id, end, self.live.files())?;
+        }
+        Ok(())
+    }
+}
+
+impl Upkeep {
+    /// Starts the upkeep, with the plan that the run before did not come to add.
+    fn begin(settings: &CommitSettings, specs: Vec<TableSpec>, last_id: u64, live: &Live) -> Result<Self, CommitError> {
+        let mut merger = Merger::new(&settings.data, settings.upkeep.clone(), specs);
+        if let Some(planned) = merger.unfinished(last_id) {
+            let record = Records::new(&settings.data).record(planned)?;
+            merger.begin(planned, record.end_tick.saturating_mul(settings.tick_interval), live.files())?;
+        }
+        let failure = Arc::clone(&settings.failure);
+        let (reached, gone) = ((settings.existing.inventory, last_id), settings.existing.gone.clone());
+        let steps = Arc::clone(&settings.steps);
+        let sweeper = Sweeper::start(&settings.data, settings.upkeep.clone(), reached, gone, steps, move |error| failure(error))?;
+        Ok(Self { merger, sweeper })
+    }
+}

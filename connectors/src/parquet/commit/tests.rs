@@ -1,0 +1,144 @@
+//! Commits on their way: how many at once, in which order they are published, and what fails.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use headwater_schemas::EventTime;
+use headwater_schemas::tables::{Moment, Remap, TableRegistry, TableWriter};
+use timely::dataflow::operators::vec::Input;
+
+use super::*;
+use crate::parquet::directory::DataDirectory;
+
+/// What happened, in order, and whoever waits for more.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Log {
+    fn add(&self, line: String) {
+        self.0.0.lock().expect("a lock").push(line);
+        self.0.1.notify_all();
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.0.lock().expect("a lock").clone()
+    }
+
+    /// Waits until something has happened, and fails the test if it doesn't.
+    fn wait_for(&self, line: &str) {
+        let lines = self.0.0.lock().expect("a lock");
+        let missing = |lines: &mut Vec<String>| !lines.iter().any(|known| known == line);
+        let waited = self.0.1.wait_timeout_while(lines, Duration::from_secs(10), missing).expect("a lock").1;
+        assert!(!waited.timed_out(), "{line} did not happen");
+    }
+
+    fn place(&self, line: &str) -> usize {
+        self.lines().iter().position(|known| known == line).unwrap_or_else(|| panic!("{line} did not happen: {:?}", self.lines()))
+    }
+}
+
+/// Makes commits of a row each, and logs every step, publication and failure.
+fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
+    let (_directory, chain) = DataDirectory::open(data).expect("a directory");
+    let (steps, published, failure) = (log.clone(), log.clone(), log.clone());
+    let settings = CommitSettings {
+        data: data.to_owned(),
+        before: chain.end(),
+        configuration: String::new(),
+        interval: Duration::ZERO,
+        tick_interval: 1,
+        grid_interval: 1,
+        existing: Existing::of(&chain),
+        upkeep: UpkeepSettings {
+            every: 0,
+            whole_from_changes: 1,
+            day_closes_after: 0,
+            retention: Default::default(),
+            grace: Duration::ZERO,
+            outbox: Arc::default(),
+        },
+        discards: false,
+        closing_ticks: Some(Arc::new((1..=commits).collect())),
+        now_text: Arc::new(String::new),
+        published: Arc::new(move |record, _, _| published.add(format!("{} is there", record.commit_id))),
+        steps: Arc::new(move |step, commit_id| {
+            steps.add(format!("{} {commit_id}", step.name()));
+            at_step(step, commit_id);
+        }),
+        failure: Arc::new(move |error| failure.add(format!("failed: {error}"))),
+    };
+    let failed = log.clone();
+    let workers = timely::execute(timely::Config::thread(), move |worker| {
+        let mut tables = Tables::default();
+        let remap: TableWriter<Remap> = tables.writer();
+        let (done, mut ends) = worker.dataflow::<u64, _, _>(|scope| {
+            let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<u64>());
+            commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
+            (done, ends)
+        });
+        for tick in 0..commits {
+            let (topic, ts) = ("orders".into(), EventTime::from_effective(tick));
+            remap.insert(&Moment::new(tick, tick), Remap { topic, partition: 0, offset: tick, tick, clock: tick, ts });
+        }
+        ends.send(commits - 1);
+        drop((done, ends));
+        while worker.has_dataflows() {
+            if failed.lines().iter().any(|line| line.starts_with("failed")) {
+                worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
+                break;
+            }
+            worker.step_or_park(Some(Duration::from_millis(20)));
+        }
+    });
+    workers.expect("a worker").join().into_iter().for_each(|ended| ended.expect("an end"));
+}
+
+#[test]
+fn two_commits_are_on_their_way_at_most_and_are_published_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = Log::default();
+    let known = log.clone();
+    run(&folder.path().join("data"), 5, &log, move |step, commit_id| {
+        if (step, commit_id) == (Step::Staged, 1) {
+            // The dataflow goes on while the first commit is written.
+            known.wait_for("closed 2");
+        }
+    });
+    let there: Vec<_> = log.lines().into_iter().filter(|line| line.ends_with("is there")).collect();
+    assert_eq!(there, ["1 is there", "2 is there", "3 is there", "4 is there", "5 is there"], "a run ends when all is published");
+    for commit_id in 3..=5 {
+        let (closed, before) = (log.place(&format!("closed {commit_id}")), log.place(&format!("{} is there", commit_id - 2)));
+        assert!(before < closed, "commit {commit_id} waits for the second one before it: {:?}", log.lines());
+    }
+    let chain = Chain::open_whole(&folder.path().join("data")).expect("a chain");
+    assert_eq!(chain.commits().iter().map(|commit| commit.rows()).collect::<Vec<_>>(), [1; 5]);
+}
+
+#[test]
+fn what_fails_beside_the_dataflow_ends_the_run_and_nothing_later_is_published() {
+    type Harm = fn(&Path, Step, u64);
+    let cases: [(&str, Harm, &str); 3] = [
+        ("writing panics", |_, step, id| assert_ne!((step, id), (Step::Staged, 2)), "failed: writing commits of"),
+        ("publishing panics", |_, step, id| assert_ne!((step, id), (Step::Published, 2)), "failed: writing commits of"),
+        (
+            "a folder cannot be written",
+            |data, step, id| {
+                if (step, id) == (Step::Cleared, 1) {
+                    fs::remove_dir_all(data.join("remap")).and_then(|()| fs::write(data.join("remap"), "")).expect("harm");
+                }
+            },
+            "failed: ",
+        ),
+    ];
+    for (name, harm, expected) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let (log, harmed) = (Log::default(), data.clone());
+        run(&data, 6, &log, move |step, commit_id| harm(&harmed, step, commit_id));
+        let lines = log.lines();
+        assert!(lines.iter().any(|line| line.starts_with(expected)), "{name}: {lines:?}");
+        assert!(!lines.contains(&"6 is there".to_owned()), "{name}: {lines:?}");
+    }
+}

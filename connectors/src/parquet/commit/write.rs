@@ -1,0 +1,133 @@
+//! Writing a commit's files, on every worker.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::{Scope, StreamVec};
+use timely::scheduling::SyncActivator;
+
+use super::pool::Pool;
+use super::{Close, CommitError, CommitSettings, Report, Step};
+use crate::parquet::buffer::{ClosedTable, Tables};
+use crate::parquet::directory::staging_folder;
+use crate::parquet::durable;
+use crate::parquet::encode::Target;
+use crate::parquet::record::{CommittedFile, PartitionProgress};
+use crate::source::SourceProgress;
+
+/// What the pool answers.
+type Written = Result<Vec<CommittedFile>, CommitError>;
+
+/// A commit whose files are being written.
+struct Writing {
+    /// Holds the time of the close until the report is sent.
+    capability: Capability<u64>,
+    commit_id: u64,
+    partitions: Vec<PartitionProgress>,
+    written: Receiver<Written>,
+}
+
+/// Writes the files that a close asks for: the worker takes the changes out of its tables, the pool does the rest.
+pub(super) fn write<'scope>(
+    scope: Scope<'scope, u64>,
+    settings: &CommitSettings,
+    tables: Tables,
+    progress: SourceProgress,
+    closes: StreamVec<'scope, u64, Close>,
+) -> StreamVec<'scope, u64, Report> {
+    let (settings, worker) = (settings.clone(), scope.index());
+    let pool = Pool::start("write", &settings.data);
+    let pool = pool.map_err(|error| (settings.failure)(error)).ok();
+    closes.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "write commits", move |_, info| {
+        let wake = scope.worker().sync_activator_for(info.address.to_vec());
+        let mut writing = VecDeque::<Writing>::new();
+        move |input, output| {
+            input.for_each(|time, closes| {
+                for close in closes.drain(..) {
+                    let (sender, written) = channel();
+                    let job = Job { settings: settings.clone(), worker, close, tables: tables.close(close.end_tick) };
+                    let waker = Waker(wake.clone());
+                    if let Some(pool) = &pool {
+                        pool.run(move || {
+                            // Dropped last: the operator wakes when the answer is there, or will never be because of a panic.
+                            let _waker = waker;
+                            let sender = sender;
+                            let _ = sender.send(job.write());
+                        });
+                    }
+                    let partitions = progress.at(close.end_tick);
+                    writing.push_back(Writing { capability: time.retain(0), commit_id: close.commit_id, partitions, written });
+                }
+            });
+            // In order: a later commit is published after this one in any case.
+            while let Some(result) = writing.front().and_then(Writing::result) {
+                let Some(Writing { capability, commit_id, partitions, .. }) = writing.pop_front() else { return };
+                match result {
+                    Ok(files) => output.session(&capability).give(Report { commit_id, files, partitions }),
+                    Err(error) => (settings.failure)(error.unwrap_or_else(|| CommitError::Writing { path: settings.data.clone() })),
+                }
+            }
+        }
+    })
+}
+
+impl Writing {
+    /// What became of it, once that is known; an error without a reason if the pool panicked.
+    fn result(&self) -> Option<Result<Vec<CommittedFile>, Option<CommitError>>> {
+        match self.written.try_recv() {
+            Ok(written) => Some(written.map_err(Some)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(None)),
+        }
+    }
+}
+
+/// Wakes an operator when it is dropped.
+struct Waker(SyncActivator);
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        // A worker that is gone needs no waking.
+        let _ = self.0.activate();
+    }
+}
+
+/// The changes of one commit, on their way to files.
+struct Job {
+    settings: CommitSettings,
+    worker: usize,
+    close: Close,
+    tables: Vec<Box<dyn ClosedTable>>,
+}
+
+impl Job {
+    /// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
+    /// where the files went.
+    fn write(self) -> Written {
+        let Self { settings, worker, close, tables } = self;
+        if settings.discards {
+            return Ok(Vec::new());
+        }
+        let data = settings.data.as_path();
+        let reached = |step| (settings.steps)(step, close.commit_id);
+        let staging = staging_folder(data, close.commit_id, worker);
+        fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
+        let target = Target { staging: &staging, commit_id: close.commit_id, worker };
+        let mut files = Vec::new();
+        for table in tables {
+            files.extend(table.stage(target)?);
+        }
+        let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
+        reached(Step::Staged);
+        durable::sync(data, &staged)?;
+        reached(Step::Synced);
+        durable::rename_all(data, &staging, files.iter().map(|file| file.path.as_str()), || reached(Step::Renamed))?;
+        reached(Step::Settled);
+        Ok(files)
+    }
+}

@@ -1,0 +1,195 @@
+//! The changes of a commit as the rows of its files.
+//!
+//! What a file holds, and in which order, follows from the changes alone: not from the order in which they were emitted.
+//!
+//! | table | rows | order |
+//! |---|---|---|
+//! | append | each insertion | tick, hash of the key, row |
+//! | journal | each insertion | key |
+//! | state | each change: `change` is 1 with the row of the key, -1 with the last row of a key that is gone | tick, hash of the key, key |
+//! | checkpoint | the last change of each key, likewise | tick, hash of the key, key |
+//!
+//! Ticks and hashes are integers, so strings are compared only where two keys have the same hash. Upkeep sorts by key later.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use headwater_schemas::Date;
+use headwater_schemas::tables::{Change, TableKind, TableRow};
+
+use super::CommitError;
+use super::buffer::ClosedTable;
+use super::directory::table_file;
+use super::record::{CommittedFile, FileRole};
+use super::writer::{CommitFormat, stage};
+
+/// Where a worker writes a commit's files, and under which name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) staging: &'a Path,
+    pub(super) commit_id: u64,
+    pub(super) worker: usize,
+}
+
+/// The changes of one table in one commit.
+pub(super) struct Closed<R> {
+    pub(super) changes: Vec<Change<R>>,
+    pub(super) format: Arc<CommitFormat>,
+}
+
+impl<R: TableRow> ClosedTable for Closed<R> {
+    fn stage(self: Box<Self>, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
+        let changes = in_order(&self.changes);
+        let days = by_day(&changes, R::SPEC.kind);
+        let stage_day = |(date, changes): (Date, Vec<&Change<R>>)| {
+            let rows = self.format.batch(target.commit_id, &changes)?;
+            let path = table_file(R::SPEC.name, role_of(R::SPEC.kind), date, target.commit_id, target.worker);
+            stage(target.staging, path, &R::SPEC, role_of(R::SPEC.kind), None, &rows, self.format.properties(&rows))
+        };
+        days.into_iter().map(stage_day).collect()
+    }
+}
+
+/// The role of the files that commits write of a table. Files of a state table's current rows are written by upkeep.
+pub(super) const fn role_of(kind: TableKind) -> FileRole {
+    match kind {
+        TableKind::Append | TableKind::Journal => FileRole::Rows,
+        TableKind::State => FileRole::History,
+        TableKind::Checkpoint => FileRole::State,
+    }
+}
+
+/// A change with what decides its place.
+struct Placed<'a, R> {
+    tick: u64,
+    hash: u64,
+    /// How many changes were emitted before it.
+    arrived: usize,
+    change: &'a Change<R>,
+}
+
+impl<R: TableRow> Placed<'_, R> {
+    fn cmp_key(&self, other: &Self) -> Ordering {
+        self.hash.cmp(&other.hash).then_with(|| self.change.row.cmp_key(&other.change.row))
+    }
+
+    fn is_same_key(&self, other: &Self) -> bool {
+        self.cmp_key(other).is_eq()
+    }
+}
+
+/// The changes that become rows, in the order of the file.
+fn in_order<R: TableRow>(changes: &[Change<R>]) -> Vec<&Change<R>> {
+    let is_of_states = matches!(R::SPEC.kind, TableKind::State | TableKind::Checkpoint);
+    let written = changes.iter().enumerate().filter(|(_, change)| is_of_states || !change.gone);
+    if R::SPEC.kind == TableKind::Journal {
+        let mut rows: Vec<_> = written.map(|(_, change)| change).collect();
+        // Each partition's rows come in their order, and few partitions alternate: a stable sort merges the runs.
+        rows.sort_by(|a, b| a.row.cmp_key(&b.row));
+        return rows;
+    }
+    let place = |(arrived, change): (usize, _)| {
+        let change: &Change<R> = change;
+        Placed { tick: change.tick, hash: change.row.key_hash(), arrived, change }
+    };
+    let mut placed: Vec<_> = written.map(place).collect();
+    if R::SPEC.kind == TableKind::Checkpoint {
+        placed.sort_unstable_by(|a, b| a.cmp_key(b).then_with(|| (b.tick, b.arrived).cmp(&(a.tick, a.arrived))));
+        placed.dedup_by(|earlier, last| earlier.is_same_key(last));
+    }
+    placed.sort_unstable_by(|a, b| {
+        let order = a.tick.cmp(&b.tick).then_with(|| a.cmp_key(b));
+        // Facts may have equal keys; of a state the last change of a tick comes first, and stays.
+        order.then_with(|| if is_of_states { b.arrived.cmp(&a.arrived) } else { a.change.row.cmp(&b.change.row) })
+    });
+    if R::SPEC.kind == TableKind::State {
+        placed.dedup_by(|earlier, last| earlier.tick == last.tick && earlier.is_same_key(last));
+    }
+    placed.into_iter().map(|placed| placed.change).collect()
+}
+
+/// The changes by the day of their row. Nobody asks for a day of a journal or a checkpoint, so those are one file, on the day of
+/// the newest row.
+fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeMap<Date, Vec<&'a Change<R>>> {
+    let day_of = |change: &Change<R>| change.row.event_time().date();
+    let (Some(first), Some(last)) = (changes.iter().map(|c| day_of(c)).min(), changes.iter().map(|c| day_of(c)).max()) else {
+        return BTreeMap::new();
+    };
+    if first == last || matches!(kind, TableKind::Journal | TableKind::Checkpoint) {
+        return BTreeMap::from([(last, changes.to_vec())]);
+    }
+    let mut days = BTreeMap::<Date, Vec<&Change<R>>>::new();
+    for change in changes {
+        days.entry(day_of(change)).or_default().push(change);
+    }
+    days
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::tables::{AccountTerms, Balance, Moment, Remap, TableWriter};
+    use headwater_schemas::{EventTime, Id, Money};
+
+    use super::*;
+
+    fn balance(account: &str, posted: i64) -> Balance {
+        let posted = Money::whole(posted);
+        let ts = EventTime::from_effective(7);
+        Balance { account_id: Id::derived(account), currency: Id::derived("EUR"), posted, pending: Money::ZERO, available: posted, ts }
+    }
+
+    fn said(changes: &[Change<Balance>]) -> Vec<(u64, String, bool)> {
+        in_order(changes).iter().map(|change| (change.tick, change.row.posted.to_string(), change.gone)).collect()
+    }
+
+    #[test]
+    fn a_state_has_one_row_for_each_key_and_tick_whatever_the_order_of_emission() {
+        let writer = TableWriter::<Balance>::default();
+        let at = |tick| Moment::new(tick, tick);
+        writer.replace(&at(2), Some(balance("a", 1)), Some(balance("a", 2)));
+        writer.replace(&at(1), None, Some(balance("a", 1)));
+        writer.replace(&at(3), Some(balance("a", 2)), Some(balance("a", 2)));
+        writer.replace(&at(4), Some(balance("a", 2)), None);
+        let mut changes = writer.take_below(9);
+        let expected = [(1, "1".to_owned(), false), (2, "2".to_owned(), false), (4, "2".to_owned(), true)];
+        assert_eq!(said(&changes), expected);
+        changes.reverse();
+        assert_eq!(said(&changes), expected);
+        // A view that emits a key twice in a tick means the last.
+        writer.insert(&at(5), balance("a", 5));
+        writer.insert(&at(5), balance("a", 6));
+        assert_eq!(said(&writer.take_below(9)), [(5, "6".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_checkpoint_has_one_row_for_each_key() {
+        let terms = |book: &str| AccountTerms {
+            account_id: Id::derived("a"),
+            currency: Id::derived("EUR"),
+            book: Some(book.into()),
+            ts: EventTime::from_effective(7),
+        };
+        let writer = TableWriter::<AccountTerms>::default();
+        for (tick, book) in [(3, "z"), (1, "x"), (2, "y")] {
+            writer.insert(&Moment::new(tick, tick), terms(book));
+        }
+        let changes = writer.take_below(9);
+        let kept: Vec<_> = in_order(&changes).iter().map(|change| change.tick).collect();
+        assert_eq!(kept, [3]);
+    }
+
+    #[test]
+    fn equal_facts_stand_as_often_as_they_were_emitted() {
+        let row = |offset| Remap { topic: "orders".into(), partition: 0, offset, tick: 1, clock: 1, ts: EventTime::from_effective(1) };
+        let writer = TableWriter::<Remap>::default();
+        for offset in [5, 3, 5] {
+            writer.insert(&Moment::new(1, 1), row(offset));
+        }
+        let changes = writer.take_below(2);
+        let mut offsets: Vec<_> = in_order(&changes).iter().map(|change| change.row.offset).collect();
+        offsets.sort_unstable();
+        assert_eq!(offsets, [3, 5, 5]);
+    }
+}

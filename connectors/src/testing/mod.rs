@@ -1,0 +1,7 @@
+//! What tests need besides: a real Kafka broker, and topics in memory. Behind the feature `test-broker`.
+
+mod broker;
+mod memory;
+
+pub use broker::Broker;
+pub use memory::MemoryLog;

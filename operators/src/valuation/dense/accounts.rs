@@ -1,0 +1,166 @@
+//! Accounts: where they belong, and what they add to their scopes.
+
+use headwater_schemas::{Corrections, Id, Money};
+
+use super::books::Books;
+use super::currencies::Currencies;
+use super::handles::{AccountHandle, BookHandle, CurrencyHandle, HoldingHandle, Named, SymbolHandle};
+use super::part::{Pending, ScopePart};
+
+/// An account's currency and its place in the firm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) currency: CurrencyHandle,
+    pub(super) book: Option<BookHandle>,
+}
+
+/// An account.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    pub(super) terms: Option<Terms>,
+    pub(super) holdings: Vec<(SymbolHandle, HoldingHandle)>,
+    cash: Vec<(CurrencyHandle, Money)>,
+    /// What its cash adds in its own currency, and in that of its books.
+    own_cash: CashWorth,
+    base_cash: CashWorth,
+    /// Whether it belongs to its scopes: it has a position or a book.
+    is_member: bool,
+    pending: Option<Box<AccountPart>>,
+}
+
+/// What an account adds to its own scope, and, unless that is the same, to its books.
+#[derive(Debug, Default)]
+pub(super) struct AccountPart {
+    pub(super) own: Pending,
+    pub(super) base: Pending,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct CashWorth {
+    cash: i128,
+    unvalued: i64,
+}
+
+impl Terms {
+    /// Whether its books have another currency.
+    pub(super) fn is_converted(self, base: CurrencyHandle) -> bool {
+        self.book.is_some() && self.currency != base
+    }
+}
+
+impl Account {
+    /// `account:ID`.
+    pub(super) fn scope(account_id: &Id) -> Id {
+        Id::derived(format!("account:{account_id}"))
+    }
+
+    /// Whether it belongs to scopes.
+    pub(super) const fn is_member(&self) -> bool {
+        self.is_member
+    }
+
+    /// Whether it is to belong to scopes.
+    pub(super) fn qualifies(&self) -> bool {
+        self.terms.is_some_and(|terms| terms.book.is_some() || !self.holdings.is_empty())
+    }
+
+    /// Sets the posted balance of a currency.
+    pub(super) fn set_cash(&mut self, currency: CurrencyHandle, posted: Money) {
+        match self.cash.iter_mut().find(|(of, _)| *of == currency) {
+            Some((_, cash)) => *cash = posted,
+            None => self.cash.push((currency, posted)),
+        }
+    }
+
+    /// Whether it has an amount of the currency.
+    pub(super) fn has_cash_of(&self, currency: CurrencyHandle) -> bool {
+        self.cash.iter().any(|(of, _)| *of == currency)
+    }
+
+    /// The part that is being added up. `touched` learns of a new one.
+    pub(super) fn part(&mut self, account: AccountHandle, touched: &mut Vec<AccountHandle>) -> &mut AccountPart {
+        self.pending.get_or_insert_with(|| {
+            touched.push(account);
+            Box::default()
+        })
+    }
+
+    /// Adds it to its scopes, or takes it out of them, with its cash.
+    pub(super) fn set_member(&mut self, is_member: bool, account: AccountHandle, touched: &mut Vec<AccountHandle>) {
+        if self.is_member == is_member {
+            return;
+        }
+        self.is_member = is_member;
+        let change = if is_member { 1 } else { -1 };
+        let part = self.part(account, touched);
+        part.own.sums.members += change;
+        part.base.sums.members += change;
+    }
+
+    /// Values the cash again.
+    pub(super) fn value_cash(
+        &mut self,
+        account: AccountHandle,
+        base: CurrencyHandle,
+        currencies: &mut Currencies,
+        touched: &mut Vec<AccountHandle>,
+    ) {
+        let mut worth_in = |into: CurrencyHandle| {
+            let mut worth = CashWorth::default();
+            for (from, posted) in &self.cash {
+                match currencies.path(*from, into).and_then(|path| path.convert(*posted)) {
+                    Some(sum) => worth.cash += sum.units(),
+                    None => worth.unvalued += 1,
+                }
+            }
+            worth
+        };
+        let terms = self.terms.filter(|_| self.is_member);
+        let own = terms.map(|terms| worth_in(terms.currency)).unwrap_or_default();
+        let converted = terms.filter(|terms| terms.is_converted(base));
+        let in_base = converted.map(|_| worth_in(base)).unwrap_or_default();
+        let (old, old_in_base) = (std::mem::replace(&mut self.own_cash, own), std::mem::replace(&mut self.base_cash, in_base));
+        if (old, old_in_base) != (own, in_base) {
+            let part = self.part(account, touched);
+            own.add_difference(old, &mut part.own);
+            in_base.add_difference(old_in_base, &mut part.base);
+        }
+    }
+
+    /// Names what was corrected.
+    pub(super) fn correct(
+        &mut self,
+        corrections: &Corrections,
+        affects_exposure: bool,
+        account: AccountHandle,
+        touched: &mut Vec<AccountHandle>,
+    ) {
+        let part = self.part(account, touched);
+        part.own.correct(corrections, affects_exposure);
+        part.base.correct(corrections, affects_exposure);
+    }
+
+    /// The account's own part; what it adds to its books is given to them.
+    pub(super) fn flush<S>(
+        &mut self,
+        account_id: &Id,
+        base: CurrencyHandle,
+        currencies: &Currencies,
+        books: &mut Books,
+        symbols: &Named<SymbolHandle, S>,
+    ) -> Option<ScopePart> {
+        let terms = self.terms?;
+        let AccountPart { own, base: in_base } = *self.pending.take()?;
+        if let Some(book) = terms.book {
+            books.add(book, if terms.is_converted(base) { &in_base } else { &own });
+        }
+        own.into_part(&Self::scope(account_id), currencies.name(terms.currency)?, symbols)
+    }
+}
+
+impl CashWorth {
+    const fn add_difference(self, old: Self, part: &mut Pending) {
+        part.sums.cash += self.cash - old.cash;
+        part.sums.unvalued += self.unvalued - old.unvalued;
+    }
+}

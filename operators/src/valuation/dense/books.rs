@@ -1,0 +1,64 @@
+//! The tree of books: what the accounts below a node add up to rolls up to the node above it.
+
+use headwater_schemas::Id;
+
+use super::handles::{BookHandle, Named};
+use super::part::Pending;
+
+/// The nodes of all book paths.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// By scope: `book:PATH`.
+    nodes: Named<BookHandle, Node>,
+    /// Nodes with a pending part, by depth.
+    touched: Vec<Vec<BookHandle>>,
+}
+
+#[derive(Debug)]
+struct Node {
+    parent: Option<BookHandle>,
+    depth: usize,
+    pending: Option<Box<Pending>>,
+}
+
+impl Books {
+    /// The node of a whole path, with all nodes above it. `None` for an empty path.
+    pub(super) fn of_path(&mut self, path: &str) -> Option<BookHandle> {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain((!path.is_empty()).then_some(path.len()));
+        let mut parent = None;
+        for (depth, path) in ends.filter_map(|end| path.get(..end)).enumerate() {
+            let scope = Id::derived(format!("book:{path}"));
+            parent = Some(self.nodes.intern(&scope, || Node { parent, depth, pending: None }));
+        }
+        parent
+    }
+
+    /// Adds a part to a node.
+    pub(super) fn add(&mut self, book: BookHandle, part: &Pending) {
+        let Some(node) = self.nodes.get_mut(book) else { return };
+        if node.pending.is_none() {
+            if self.touched.len() <= node.depth {
+                self.touched.resize_with(node.depth + 1, Vec::new);
+            }
+            self.touched.get_mut(node.depth).into_iter().for_each(|touched| touched.push(book));
+        }
+        node.pending.get_or_insert_default().add(part);
+    }
+
+    /// Rolls all parts up, from the leaves to the roots, and hands each node's to `emit`.
+    pub(super) fn roll_up(&mut self, mut emit: impl FnMut(&Id, Pending)) {
+        while let Some(deepest) = self.touched.pop() {
+            for book in deepest {
+                let Some(node) = self.nodes.get_mut(book) else { continue };
+                let Some(mut pending) = node.pending.take() else { continue };
+                pending.net_weights();
+                if let Some(parent) = node.parent {
+                    self.add(parent, &pending);
+                }
+                if let Some(name) = self.nodes.name(book) {
+                    emit(name, *pending);
+                }
+            }
+        }
+    }
+}

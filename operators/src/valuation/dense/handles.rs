@@ -1,0 +1,139 @@
+//! Names as small integers, and arrays by them.
+//!
+//! A handle is what a worker calls an account, a symbol, a currency or a book while it runs. It depends on the order of
+//! arrival, so nothing visible is ordered by it, and it never leaves the worker: messages carry the name.
+
+use std::marker::PhantomData;
+
+use headwater_schemas::Id;
+use rustc_hash::FxHashMap;
+
+/// A place in an array.
+pub(super) trait Handle: Copy + Eq {
+    /// The handle of a place. Four billion names would need more memory than a machine has.
+    fn at(place: usize) -> Self;
+    /// The place.
+    fn place(self) -> usize;
+}
+
+macro_rules! handle {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(super) struct $name(u32);
+
+        impl Handle for $name {
+            fn at(place: usize) -> Self {
+                Self(u32::try_from(place).unwrap_or(u32::MAX))
+            }
+
+            fn place(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )+};
+}
+
+handle! {
+    /// An account.
+    AccountHandle,
+    /// A symbol.
+    SymbolHandle,
+    /// A currency.
+    CurrencyHandle,
+    /// A node of a book path.
+    BookHandle,
+    /// A scope, where it is added up.
+    ScopeHandle,
+    /// A holding among those of its symbol.
+    HoldingHandle,
+}
+
+/// An array by handle. A row is never removed.
+#[derive(Debug)]
+pub(super) struct Rows<H, T> {
+    rows: Vec<T>,
+    handle: PhantomData<H>,
+}
+
+impl<H, T> Default for Rows<H, T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), handle: PhantomData }
+    }
+}
+
+impl<H: Handle, T> Rows<H, T> {
+    pub(super) fn push(&mut self, row: T) -> H {
+        self.rows.push(row);
+        H::at(self.rows.len() - 1)
+    }
+
+    pub(super) fn get(&self, handle: H) -> Option<&T> {
+        self.rows.get(handle.place())
+    }
+
+    pub(super) fn get_mut(&mut self, handle: H) -> Option<&mut T> {
+        self.rows.get_mut(handle.place())
+    }
+
+    pub(super) fn handles(&self) -> impl Iterator<Item = H> + use<H, T> {
+        (0..self.rows.len()).map(H::at)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (H, &T)> {
+        self.rows.iter().enumerate().map(|(place, row)| (H::at(place), row))
+    }
+}
+
+/// Rows that have names.
+#[derive(Debug)]
+pub(super) struct Named<H, T> {
+    handles: FxHashMap<Id, H>,
+    rows: Rows<H, (Id, T)>,
+}
+
+impl<H, T> Default for Named<H, T> {
+    fn default() -> Self {
+        Self { handles: FxHashMap::default(), rows: Rows::default() }
+    }
+}
+
+impl<H: Handle, T> Named<H, T> {
+    /// The handle of a name; `new` is its row if the name is new.
+    pub(super) fn intern(&mut self, name: &Id, new: impl FnOnce() -> T) -> H {
+        if let Some(handle) = self.handles.get(name) {
+            return *handle;
+        }
+        let handle = self.rows.push((name.clone(), new()));
+        self.handles.insert(name.clone(), handle);
+        handle
+    }
+
+    pub(super) fn find(&self, name: &Id) -> Option<H> {
+        self.handles.get(name).copied()
+    }
+
+    pub(super) fn name(&self, handle: H) -> Option<&Id> {
+        self.rows.get(handle).map(|(name, _)| name)
+    }
+
+    pub(super) fn get(&self, handle: H) -> Option<&T> {
+        self.rows.get(handle).map(|(_, row)| row)
+    }
+
+    pub(super) fn get_mut(&mut self, handle: H) -> Option<&mut T> {
+        self.rows.get_mut(handle).map(|(_, row)| row)
+    }
+
+    pub(super) fn named_mut(&mut self, handle: H) -> Option<(&Id, &mut T)> {
+        self.rows.get_mut(handle).map(|(name, row)| (&*name, row))
+    }
+
+    pub(super) fn handles(&self) -> impl Iterator<Item = H> + use<H, T> {
+        self.rows.handles()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (H, &T)> {
+        self.rows.iter().map(|(handle, (_, row))| (handle, row))
+    }
+}

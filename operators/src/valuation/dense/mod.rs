@@ -1,0 +1,190 @@
+//! Dense valuation: positions, sums of scopes and scenario P&L in arrays.
+//!
+//! ```text
+//!  known ─► valuer (a worker's accounts) ── one part per scope ─► exchange by scope ─► scopes ─► portfolios, risk
+//!             │ rows of holdings                                                         │
+//!             └────────────────────── figures that limits have to see ───────────────────┘
+//! ```
+//!
+//! - **Valuer** ([`valuer`]): at a grid point, a mark that moved costs one multiplication and a few integer additions for
+//!   each holder. Accounts roll up into their books here, so that a worker sends one part per scope.
+//! - **Scopes** ([`scopes`]): parts are added where the scope lives. Only integers are added: incremental, recomputed,
+//!   restarted and on any number of workers the sums are the same to the bit. Ratios are derived last ([`weights`]).
+//! - **Limits** see a figure only where it can change an alert ([`watch`]).
+//! - **Restart**: the valuer knows again what the tables hold, and sends all that its accounts add to their scopes; the
+//!   scopes go on from their own rows.
+//!
+//! Names are interned ([`handles`]); the numbers depend on arrival, so nothing visible is ordered by them.
+
+mod accounts;
+mod books;
+mod currencies;
+mod handles;
+mod part;
+mod scenarios;
+mod scopes;
+mod standalone;
+#[cfg(test)]
+mod tests;
+mod valuer;
+mod watch;
+mod weights;
+mod worth;
+
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::Moment;
+use headwater_schemas::{Id, Placed};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::core::OkErr;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concat, ToStream};
+use timely::dataflow::{Scope, StreamVec};
+
+use self::scopes::Scopes;
+use self::valuer::{Valued, Valuer};
+use super::grid::{GridChange, grid_time, on_grid, placed};
+use super::{Known, LimitDefaults, MeasureEvent, RiskSettings};
+use crate::keyed_fold::route;
+
+pub use part::{ScenarioChange, ScopePart, SumChange};
+pub use standalone::Standalone;
+
+headwater_schemas::table_set! {
+    /// The table of what accounts hold.
+    pub struct HoldingTables restored from SavedHoldings {
+        restored { holdings: headwater_schemas::tables::Holding }
+    }
+}
+
+headwater_schemas::table_set! {
+    /// The tables of scopes.
+    pub struct ScopeTables restored from SavedScopes {
+        restored {
+            portfolios: headwater_schemas::tables::Portfolio,
+            portfolio_peaks: headwater_schemas::tables::DrawdownState,
+            risk: headwater_schemas::tables::Risk,
+        }
+    }
+}
+
+/// How positions are valued.
+#[derive(Clone, Debug)]
+pub struct ValuationSettings {
+    /// The currency of books, which others may be converted over.
+    pub base_currency: Id,
+    /// How risk is estimated.
+    pub risk: RiskSettings,
+    /// Limits for what has none of its own.
+    pub limits: LimitDefaults,
+    /// Nanoseconds in a tick.
+    pub tick_interval: u64,
+    /// The first tick that is not committed yet.
+    pub start_tick: u64,
+}
+
+/// Where a worker's valuation goes on.
+#[derive(Clone, Debug, Default)]
+pub struct ValuationBefore {
+    /// What was known at the last commit of the worker's accounts, and of the market all there is.
+    pub known: Vec<Known>,
+    /// The limits that were set, in the order of their places.
+    pub limits: Vec<Placed<Event>>,
+    /// The rows of scopes, of all workers.
+    pub scopes: SavedScopes,
+}
+
+/// What the valuation reads.
+pub struct ValuationInput<'scope> {
+    /// Changes on the grid: of the worker's accounts, and of the market on every worker.
+    pub known: StreamVec<'scope, u64, GridChange<Known>>,
+    /// Limits that are set or deleted, on every worker.
+    pub limits: StreamVec<'scope, u64, Placed<Event>>,
+    /// Where it goes on.
+    pub before: ValuationBefore,
+}
+
+/// What the valuation emits besides rows.
+pub struct ValuationOutput<'scope> {
+    /// Figures that limits have to see.
+    pub measures: StreamVec<'scope, u64, Placed<MeasureEvent>>,
+    /// Its frontier passes a tick once all rows of the tick are in the tables.
+    pub done: StreamVec<'scope, u64, ()>,
+}
+
+/// What happens to scopes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum ScopeEvent {
+    Part(Box<ScopePart>),
+    Limit(Box<Placed<Event>>),
+}
+
+/// Values positions, adds up scopes and estimates their risk.
+pub fn valuation<'scope>(
+    scope: Scope<'scope, u64>,
+    input: ValuationInput<'scope>,
+    settings: &ValuationSettings,
+    tables: &(HoldingTables, ScopeTables),
+) -> ValuationOutput<'scope> {
+    let (tick_interval, start_tick) = (settings.tick_interval, settings.start_tick);
+    let ValuationInput { known, limits, before } = input;
+    let tick = move |event: &Placed<Event>| event.place.time / tick_interval;
+    let set = before.limits.into_iter().map(Box::new);
+
+    let mut valuer = Valuer::new(settings.base_currency.clone(), settings.risk.window, settings.limits.clone(), tables.0.holdings.clone());
+    let known_before = before.known.into_iter().chain(set.clone().map(Known::Limit));
+    // At the beginning of this run: if scopes are valued otherwise now, that is news. No change of its own (0), so that it comes
+    // before those of that tick.
+    let restored = valuer.restore(known_before, start_tick).into_iter().map(|part| (ScopeEvent::Part(Box::new(part)), start_tick, 0));
+    let restored: Vec<_> = restored.collect();
+    let known = known.concat(limits.clone().map(move |event| {
+        let tick = tick(&event);
+        (Known::Limit(Box::new(event)), tick, 1)
+    }));
+    let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, emitted| {
+        let mut valued = Valued::default();
+        let moment = Moment::new(tick, grid_time(tick, tick_interval));
+        // What is replaces what was, so the retractions are not needed.
+        valuer.advance(&moment, changes.into_iter().filter(|(_, diff)| *diff > 0).map(|(known, _)| known), &mut valued);
+        emitted.extend(valued.parts.into_iter().map(|part| Ok((ScopeEvent::Part(Box::new(part)), tick, 1))));
+        emitted.extend(valued.measures.into_iter().map(|measure| Err(Box::new(at_grid_point(measure, tick, tick_interval)))));
+    });
+    let (parts, positions): (StreamVec<'_, _, GridChange<ScopeEvent>>, StreamVec<'_, _, Box<Placed<MeasureEvent>>>) =
+        valued.ok_err(|valued| valued);
+
+    let (worker, workers) = (scope.index() as u64, scope.peers() as u64);
+    let is_mine = |name: &Id| route(name) % workers == worker;
+    let mut scopes = Scopes::restored(settings.risk.clone(), settings.limits.clone(), tables.1.clone(), &before.scopes, is_mine);
+    set.for_each(|event| scopes.watch.learn(*event));
+    let limits = limits.map(move |event| {
+        let tick = tick(&event);
+        (ScopeEvent::Limit(Box::new(event)), tick, 1)
+    });
+    let exchange = Exchange::new(move |(event, _, _): &GridChange<ScopeEvent>| match event {
+        ScopeEvent::Part(part) => route(&part.scope),
+        // Every worker has them already.
+        ScopeEvent::Limit(_) => worker,
+    });
+    let events = parts.concat(restored.to_stream(scope)).concat(limits);
+    let figures = on_grid(events, exchange, "scopes", move |tick, mut events, measures| {
+        events.sort_by_key(|(_, diff)| *diff);
+        for (event, _) in events {
+            match event {
+                ScopeEvent::Part(part) => scopes.add(&part),
+                ScopeEvent::Limit(event) => scopes.watch.learn(*event),
+            }
+        }
+        let mut figures = Vec::new();
+        scopes.settle(&Moment::new(tick, grid_time(tick, tick_interval)), &mut figures);
+        measures.extend(figures.into_iter().map(|measure| at_grid_point(measure, tick, tick_interval)));
+    });
+    let measures = positions.map(|measure| *measure).concat(figures);
+    let done = measures.clone().flat_map(|_| None);
+    ValuationOutput { measures, done }
+}
+
+/// A figure as an event of the last moment before its grid point.
+fn at_grid_point(measure: MeasureEvent, tick: u64, tick_interval: u64) -> Placed<MeasureEvent> {
+    let number = u64::from(matches!(measure, MeasureEvent::Measured(_)));
+    placed(measure, tick, tick_interval, number)
+}

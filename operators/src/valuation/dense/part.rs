@@ -1,0 +1,157 @@
+//! Parts of scopes: what a worker's accounts change in the sums of a scope at a grid point.
+
+use std::ops::AddAssign;
+
+use headwater_schemas::{Corrections, Id};
+use serde::{Deserialize, Serialize};
+
+use super::handles::{Named, SymbolHandle};
+use crate::valuation::pnl::ScenarioSums;
+
+/// Differences of a scope's sums, in billionths of its currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SumChange {
+    /// Market value.
+    pub net: i128,
+    /// Magnitudes of market values.
+    pub gross: i128,
+    /// Posted balances and the fills' cash flow.
+    pub cash: i128,
+    /// Realized P&L.
+    pub realized: i128,
+    /// Unrealized P&L.
+    pub unrealized: i128,
+    /// Positions and balances that cannot be valued.
+    pub unvalued: i64,
+    /// Accounts that belong to the scope.
+    pub members: i64,
+}
+
+impl AddAssign for SumChange {
+    fn add_assign(&mut self, other: Self) {
+        self.net += other.net;
+        self.gross += other.gross;
+        self.cash += other.cash;
+        self.realized += other.realized;
+        self.unrealized += other.unrealized;
+        self.unvalued += other.unvalued;
+        self.members += other.members;
+    }
+}
+
+/// A difference of a scope's P&L in the scenarios.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScenarioChange {
+    /// The first tick with the scenarios as they are; 0 before there are any. Whatever was added up in other scenarios counts no
+    /// more.
+    pub since: u64,
+    /// The difference in each scenario.
+    pub sums: ScenarioSums,
+    /// Positions that the scenarios count, flat ones included.
+    pub counted: i64,
+    /// Positions that the scenarios leave out.
+    pub left_out: i64,
+}
+
+impl ScenarioChange {
+    /// Nothing yet.
+    pub fn nothing(since: u64, scenarios: usize) -> Self {
+        Self { since, sums: ScenarioSums::zeros(scenarios), counted: 0, left_out: 0 }
+    }
+
+    /// Adds another difference. The newer scenarios prevail.
+    pub fn add(&mut self, other: &Self) {
+        if self.since < other.since {
+            *self = Self::nothing(other.since, other.sums.len());
+        }
+        if self.since == other.since {
+            self.sums.add(&other.sums);
+            self.counted += other.counted;
+            self.left_out += other.left_out;
+        }
+    }
+}
+
+/// What a worker's accounts change in a scope at a grid point.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScopePart {
+    /// `account:ID` or `book:PATH`.
+    pub scope: Id,
+    /// The currency of the sums.
+    pub currency: Id,
+    /// The differences of the sums.
+    pub sums: SumChange,
+    /// Differences of gross exposure by symbol, in billionths.
+    pub weights: Vec<(Id, i128)>,
+    /// The difference of the P&L in the scenarios.
+    pub scenarios: Option<ScenarioChange>,
+    /// What was corrected below the scope.
+    pub corrections: Corrections,
+    /// The corrections among them that affect exposure: not those of cash.
+    pub exposure_corrections: Corrections,
+}
+
+/// A part that is being added up.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) sums: SumChange,
+    pub(super) weights: Vec<(SymbolHandle, i128)>,
+    pub(super) scenarios: Option<ScenarioChange>,
+    pub(super) corrections: Corrections,
+    pub(super) exposure_corrections: Corrections,
+}
+
+impl Pending {
+    /// Adds a part of a scope below.
+    pub(super) fn add(&mut self, below: &Self) {
+        self.sums += below.sums;
+        self.weights.extend_from_slice(&below.weights);
+        if let Some(scenarios) = &below.scenarios {
+            self.scenarios.get_or_insert_with(|| ScenarioChange::nothing(scenarios.since, scenarios.sums.len())).add(scenarios);
+        }
+        self.correct(&below.corrections, false);
+        self.exposure_corrections.extend(below.exposure_corrections.clone());
+    }
+
+    /// Names what was corrected below.
+    pub(super) fn correct(&mut self, corrections: &Corrections, affects_exposure: bool) {
+        if corrections.is_empty() {
+            return;
+        }
+        self.corrections.extend(corrections.clone());
+        if affects_exposure {
+            self.exposure_corrections.extend(corrections.clone());
+        }
+    }
+
+    /// One difference per symbol, and none that is nothing.
+    pub(super) fn net_weights(&mut self) {
+        self.weights.sort_unstable_by_key(|(symbol, _)| *symbol);
+        self.weights.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        self.weights.retain(|(_, gross)| *gross != 0);
+    }
+
+    /// The message; `None` if nothing changed. [`Pending::net_weights`] has been called.
+    pub(super) fn into_part<S>(self, scope: &Id, currency: &Id, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
+        let unchanged = self.sums == SumChange::default() && self.weights.is_empty();
+        if unchanged && self.scenarios.is_none() && self.corrections.is_empty() {
+            return None;
+        }
+        let named = |(symbol, gross): (SymbolHandle, i128)| Some((symbols.name(symbol)?.clone(), gross));
+        Some(ScopePart {
+            scope: scope.clone(),
+            currency: currency.clone(),
+            sums: self.sums,
+            weights: self.weights.into_iter().filter_map(named).collect(),
+            scenarios: self.scenarios,
+            corrections: self.corrections,
+            exposure_corrections: self.exposure_corrections,
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! Scopes: the sums of accounts and books, where the parts of all workers are added up.
+//!
+//! A scope's rows are a function of exact sums: whole numbers that are the same in whatever order, and on however many
+//! workers, they were added. What depends on the path of its equity, the peak and the greatest drawdown, goes on from the
+//! rows of the last commit.
+
+use headwater_schemas::events::LimitKind;
+use headwater_schemas::tables::{DrawdownState, Moment, Portfolio, Risk, RiskMethod};
+use headwater_schemas::{Corrections, Decimal, Id, Money, Statistic};
+
+use super::handles::{Named, ScopeHandle, SymbolHandle};
+use super::part::{ScenarioChange, ScopePart, SumChange};
+use super::watch::{LimitWatch, Quiet};
+use super::weights::Weights;
+use super::{SavedScopes, ScopeTables};
+use crate::valuation::limits::{LimitDefaults, Measure, MeasureEvent};
+use crate::valuation::pnl::Totals;
+use crate::valuation::risk::{RiskSettings, rows};
+
+/// What a worker knows of the scopes that it adds up.
+#[derive(Debug)]
+pub(super) struct Scopes {
+    scopes: Named<ScopeHandle, Scope>,
+    symbols: Named<SymbolHandle, ()>,
+    risk: RiskSettings,
+    pub(super) watch: LimitWatch,
+    tables: ScopeTables,
+    touched: Vec<ScopeHandle>,
+}
+
+/// A scope.
+#[derive(Debug, Default)]
+struct Scope {
+    currency: Id,
+    sums: SumChange,
+    weights: Weights,
+    scenarios: ScenarioChange,
+    peak: Option<Money>,
+    max_drawdown: Money,
+    portfolio: Option<Portfolio>,
+    peak_row: Option<DrawdownState>,
+    risk: Vec<Risk>,
+    heaviest: Option<SymbolHandle>,
+    quiet: QuietFigures,
+    touched: Option<Touched>,
+}
+
+#[derive(Debug, Default)]
+struct QuietFigures {
+    gross: Quiet,
+    leverage: Quiet,
+    concentration: Quiet,
+    var: Quiet,
+}
+
+/// What parts have brought at a grid point.
+#[derive(Debug, Default)]
+struct Touched {
+    scenarios: bool,
+    corrections: Corrections,
+    exposure_corrections: Corrections,
+}
+
+impl Scopes {
+    /// Goes on from the rows of the last commit, of those scopes that `is_mine` accepts. The parts come from the valuers.
+    pub(super) fn restored(
+        risk: RiskSettings,
+        limits: LimitDefaults,
+        tables: ScopeTables,
+        saved: &SavedScopes,
+        is_mine: impl Fn(&Id) -> bool,
+    ) -> Self {
+        let mut scopes = Named::<ScopeHandle, Scope>::default();
+        let mut restore = |name: &Id, restore: &mut dyn FnMut(&mut Scope)| {
+            if is_mine(name) {
+                let handle = scopes.intern(name, Scope::default);
+                scopes.get_mut(handle).into_iter().for_each(restore);
+            }
+        };
+        for row in saved.portfolios.iter() {
+            restore(&row.scope, &mut |scope| (scope.max_drawdown, scope.portfolio) = (row.max_drawdown, Some(row.clone())));
+        }
+        for row in saved.portfolio_peaks.iter() {
+            restore(&row.scope, &mut |scope| (scope.peak, scope.peak_row) = (Some(row.peak), Some(row.clone())));
+        }
+        for row in saved.risk.iter() {
+            restore(&row.scope, &mut |scope| scope.risk.push(row.clone()));
+        }
+        Self { scopes, symbols: Named::default(), risk, watch: LimitWatch::new(limits), tables, touched: Vec::new() }
+    }
+
+    /// Adds a part.
+    pub(super) fn add(&mut self, part: &ScopePart) {
+        let handle = self.scopes.intern(&part.scope, Scope::default);
+        let Some(scope) = self.scopes.get_mut(handle) else { return };
+        let touched = scope.touched.get_or_insert_with(|| {
+            self.touched.push(handle);
+            Touched::default()
+        });
+        touched.corrections.extend(part.corrections.clone());
+        touched.exposure_corrections.extend(part.exposure_corrections.clone());
+        if let Some(scenarios) = &part.scenarios {
+            touched.scenarios = true;
+            scope.scenarios.add(scenarios);
+        }
+        // An account that changes its currency leaves its scope in the old one, and enters it in the new one.
+        if part.sums.members >= 0 {
+            scope.currency = part.currency.clone();
+        }
+        scope.sums += part.sums;
+        for (symbol, change) in &part.weights {
+            let symbol = self.symbols.intern(symbol, || ());
+            scope.weights.add(symbol, *change, &self.symbols);
+        }
+    }
+
+    /// Writes the rows of the scopes that were touched, and emits the figures that limits have to see.
+    pub(super) fn settle(&mut self, moment: &Moment, measures: &mut Vec<MeasureEvent>) {
+        self.watch.refresh();
+        let mut touched = std::mem::take(&mut self.touched);
+        for handle in touched.drain(..) {
+            let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
+            let Some(touched) = scope.touched.take() else { continue };
+            if scope.sums.members == 0 {
+                scope.leave(&self.tables, &Moment { why: touched.corrections, ..moment.clone() });
+                continue;
+            }
+            let sums = Moment { why: touched.corrections, ..moment.clone() };
+            let exposure = Moment { why: touched.exposure_corrections, ..moment.clone() };
+            let mut figures = Figures { scope: name, watch: &self.watch, measures: &mut *measures };
+            scope.settle_sums(name, &self.symbols, &self.tables, &sums, &mut figures);
+            if touched.scenarios {
+                scope.settle_risk(name, &self.risk, &self.tables, &exposure, &mut figures);
+            }
+        }
+        self.touched = touched;
+    }
+}
+
+impl Scope {
+    fn settle_sums(
+        &mut self,
+        name: &Id,
+        symbols: &Named<SymbolHandle, ()>,
+        tables: &ScopeTables,
+        moment: &Moment,
+        figures: &mut Figures<'_>,
+    ) {
+        let gross = Money::from_units(self.sums.gross);
+        let heaviest = self.weights.heaviest(gross, symbols);
+        let symbol = heaviest.map(|(_, symbol)| symbol);
+        let row = self.follow(name, heaviest.map(|(weight, _)| weight), moment);
+        let is_same = self.portfolio.as_ref().is_some_and(|old| *old == Portfolio { ts: old.ts, ..row.clone() });
+        // Right after a restart it is not known which symbol was the heaviest: that is no news.
+        let is_known = self.heaviest.is_some() || self.portfolio.is_none();
+        let is_another = std::mem::replace(&mut self.heaviest, symbol) != symbol;
+        if is_same && !(is_known && is_another) {
+            return;
+        }
+        figures.of_portfolio(&row, symbol.and_then(|symbol| symbols.name(symbol)), &mut self.quiet, &moment.why);
+        if !is_same {
+            tables.portfolios.insert(moment, row.clone());
+            self.portfolio = Some(row);
+        }
+        if let Some(peak) = self.peak.filter(|peak| self.peak_row.as_ref().is_none_or(|row| row.peak != *peak)) {
+            let row = DrawdownState { scope: name.clone(), peak, ts: moment.event_time() };
+            // A checkpoint has no history that would ask for a reason.
+            tables.portfolio_peaks.insert(&Moment::new(moment.tick, moment.time), row.clone());
+            self.peak_row = Some(row);
+        }
+    }
+
+    /// Follows the equity, and makes the row.
+    fn follow(&mut self, name: &Id, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
+        let money = Money::from_units;
+        let (net, gross, cash) = (money(self.sums.net), money(self.sums.gross), money(self.sums.cash));
+        let equity = cash.checked_add(net).unwrap_or(cash);
+        let peak = self.peak.map_or(equity, |peak| peak.max(equity));
+        self.peak = Some(peak);
+        self.max_drawdown = self.max_drawdown.max(peak.checked_sub(equity).unwrap_or_default());
+        Portfolio {
+            scope: name.clone(),
+            currency: self.currency.clone(),
+            net_value: net,
+            gross_exposure: gross,
+            net_exposure: net,
+            cash,
+            equity,
+            leverage: Statistic::ratio(gross.to_statistic(), equity.to_statistic()),
+            hhi: max_weight.and_then(|_| self.weights.hhi(gross)),
+            max_weight,
+            realized_pnl: money(self.sums.realized),
+            unrealized_pnl: money(self.sums.unrealized),
+            max_drawdown: self.max_drawdown,
+            unvalued: u64::try_from(self.sums.unvalued).unwrap_or(0),
+            ts: moment.event_time(),
+        }
+    }
+
+    fn settle_risk(&mut self, name: &Id, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
+        let left_out = u64::try_from(self.scenarios.left_out).unwrap_or(0);
+        // Without a position that the scenarios count there is nothing to estimate.
+        let rows = match self.scenarios.sums.totals() {
+            _ if self.scenarios.counted == 0 => Vec::new(),
+            Totals::Narrow(pnl) => rows(name, pnl, left_out, settings, moment.event_time()),
+            Totals::Wide(pnl) => rows(name, &pnl, left_out, settings, moment.event_time()),
+        };
+        let mut old_rows = std::mem::take(&mut self.risk);
+        let mut is_news = false;
+        for row in rows {
+            let old = old_rows.iter().position(|old| (old.method, old.confidence) == (row.method, row.confidence));
+            let same = old.map(|place| old_rows.swap_remove(place)).filter(|old| *old == Risk { ts: old.ts, ..row.clone() });
+            if same.is_none() {
+                tables.risk.insert(moment, row.clone());
+                is_news = true;
+            }
+            self.risk.push(same.unwrap_or(row));
+        }
+        old_rows.into_iter().for_each(|row| tables.risk.retract(moment, row));
+        if is_news {
+            figures.of_risk(&self.risk, settings.methods.first().copied(), &mut self.quiet, &moment.why);
+        }
+    }
+
+    /// Nobody belongs to it any more.
+    fn leave(&mut self, tables: &ScopeTables, moment: &Moment) {
+        let old = std::mem::take(self);
+        old.portfolio.into_iter().for_each(|row| tables.portfolios.retract(moment, row));
+        old.peak_row.into_iter().for_each(|row| tables.portfolio_peaks.retract(moment, row));
+        old.risk.into_iter().for_each(|row| tables.risk.retract(moment, row));
+    }
+}
+
+/// The figures of a scope on their way to limits.
+struct Figures<'a> {
+    scope: &'a Id,
+    watch: &'a LimitWatch,
+    measures: &'a mut Vec<MeasureEvent>,
+}
+
+impl Figures<'_> {
+    fn of_portfolio(&mut self, row: &Portfolio, heaviest: Option<&Id>, quiet: &mut QuietFigures, why: &Corrections) {
+        self.figure(LimitKind::GrossExposure, None, Decimal::from_units(row.gross_exposure.units()), &mut quiet.gross, why);
+        // Without equity leverage has no value: nothing to hold against a limit, and nothing that would clear an alert.
+        if let Some(leverage) = row.leverage {
+            self.figure(LimitKind::Leverage, None, fraction(leverage.value()), &mut quiet.leverage, why);
+        }
+        let weight = row.max_weight.map_or(Decimal::ZERO, |weight| fraction(weight.value()));
+        let heaviest = heaviest.filter(|_| row.max_weight.is_some()).cloned();
+        self.figure(LimitKind::Concentration, heaviest, weight, &mut quiet.concentration, why);
+    }
+
+    /// Limits are about the VaR at 95 %, by the first of the configured methods.
+    fn of_risk(&mut self, rows: &[Risk], method: Option<RiskMethod>, quiet: &mut QuietFigures, why: &Corrections) {
+        let limited = |row: &&Risk| Some(row.method) == method && (row.confidence.value() - 0.95).abs() < 1e-9;
+        if let Some(row) = rows.iter().find(limited) {
+            self.figure(LimitKind::Var, None, Decimal::from_units(row.var.units().max(0)), &mut quiet.var, why);
+        }
+    }
+
+    fn figure(&mut self, kind: LimitKind, symbol: Option<Id>, value: Decimal, quiet: &mut Quiet, why: &Corrections) {
+        if !self.watch.must_see(kind, value, quiet) {
+            return;
+        }
+        let measure = Measure { scope: self.scope.clone(), kind, symbol, value };
+        if !why.is_empty() {
+            self.measures.push(MeasureEvent::Corrected(measure.key(), why.clone()));
+        }
+        self.measures.push(MeasureEvent::Measured(measure));
+    }
+}
+
+/// A ratio as a decimal with nine digits, to be compared with a limit. Beyond 18 digits it is as good as infinite.
+#[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
+fn fraction(ratio: f64) -> Decimal {
+    Decimal::from_units((ratio.clamp(-1e18, 1e18) * 1e9).round_ties_even() as i128)
+}

@@ -1,0 +1,101 @@
+//! The dataflow on 1, 2 and 3 workers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use headwater_schemas::tables::{Change, TableRow, TableWriter};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use timely::dataflow::operators::{Input, Inspect, Probe};
+use timely::dataflow::{InputHandleVec, ProbeHandle};
+
+use super::steps::{Step, account_of, steps};
+use super::*;
+
+type Lines = BTreeMap<String, u32>;
+
+/// All changes and figures, as texts with the number of times.
+fn outcome(steps: &[Step], workers: usize) -> Lines {
+    let (steps, lines) = (steps.to_vec(), Arc::new(Mutex::new(Lines::new())));
+    let all = Arc::clone(&lines);
+    let config = timely::Config::process(workers);
+    let guards = timely::execute(config, move |worker| {
+        let (mut known, mut limits) = (InputHandleVec::new(), InputHandleVec::new());
+        let tables = (HoldingTables::default(), ScopeTables::default());
+        let settings = ValuationSettings {
+            base_currency: Id::derived("USD"),
+            risk: settings(),
+            limits: super::limits(),
+            tick_interval: TICK_INTERVAL,
+            start_tick: 0,
+        };
+        let seen = Arc::clone(&all);
+        let (peers, index) = (worker.peers(), worker.index());
+        let probe = ProbeHandle::new();
+        worker.dataflow::<u64, _, _>(|scope| {
+            let input = ValuationInput {
+                known: scope.input_from(&mut known),
+                limits: scope.input_from(&mut limits),
+                before: ValuationBefore::default(),
+            };
+            let output = valuation(scope, input, &settings, &tables);
+            output.measures.inspect(move |measure| add(&seen, format!("{measure:?}")));
+            output.done.probe_with(&probe);
+        });
+        for step in &steps {
+            for change in &step.changes {
+                match change {
+                    Known::Limit(event) => limits.send((**event).clone()),
+                    change if account_of(change).is_none_or(|account| route_of(account, peers) == index) => {
+                        known.send((change.clone(), step.tick, 1));
+                    }
+                    _ => {}
+                }
+            }
+            known.advance_to(step.tick + 1);
+            limits.advance_to(step.tick + 1);
+            // Several grid points are complete at once, as after an outage.
+            if step.tick % 3 == 0 {
+                worker.step_while(|| probe.less_than(&(step.tick + 1)));
+                take(&all, &tables.0.holdings, step.tick + 1);
+                take(&all, &tables.1.portfolios, step.tick + 1);
+            }
+        }
+        known.close();
+        limits.close();
+        worker.step_while(|| !probe.done());
+        take(&all, &tables.0.holdings, u64::MAX);
+        take(&all, &tables.1.portfolios, u64::MAX);
+        take(&all, &tables.1.portfolio_peaks, u64::MAX);
+        take(&all, &tables.1.risk, u64::MAX);
+    });
+    drop(guards.expect("workers"));
+    let lines = lines.lock().expect("lines");
+    lines.clone()
+}
+
+fn add(lines: &Mutex<Lines>, line: String) {
+    *lines.lock().expect("lines").entry(line).or_default() += 1;
+}
+
+/// What is done is in the tables: nothing of those ticks comes later.
+fn take<R: TableRow>(lines: &Mutex<Lines>, table: &TableWriter<R>, end_tick: u64) {
+    for Change { row, tick, gone, why } in table.take_below(end_tick) {
+        add(lines, format!("{} at {tick}, gone {gone}, why {why}: {row:?}", R::SPEC.name));
+    }
+}
+
+#[test]
+fn rows_and_figures_are_the_same_on_any_number_of_workers() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..12 {
+        let steps = steps().new_tree(&mut runner).expect("steps").current();
+        let one = outcome(&steps, 1);
+        assert!(!one.is_empty() || steps.len() < 8);
+        for workers in [2, 3] {
+            let many = outcome(&steps, workers);
+            let differences: Vec<_> = one.iter().filter(|(line, count)| many.get(*line) != Some(count)).collect();
+            assert!(differences.is_empty() && one.len() == many.len(), "{workers} workers: {differences:#?}");
+        }
+    }
+}

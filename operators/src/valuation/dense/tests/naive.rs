@@ -1,0 +1,196 @@
+//! A valuation that computes everything from scratch at each grid point.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::tables::{Portfolio, Risk};
+use headwater_schemas::{Date, Decimal, EventTime, Factor, Id, Money, Price, Statistic};
+
+use super::{Known, RiskSettings};
+use crate::positions::AverageCost;
+use crate::valuation::rates::Rates;
+
+#[derive(Default)]
+pub(super) struct Naive {
+    instruments: BTreeMap<Id, (Id, Factor)>,
+    marks: BTreeMap<Id, Price>,
+    rates: BTreeMap<(Id, Id), Factor>,
+    closes: BTreeMap<Date, BTreeMap<Id, Price>>,
+    accounts: BTreeMap<Id, (Id, Option<String>)>,
+    cash: BTreeMap<(Id, Id), Money>,
+    holdings: BTreeMap<(Id, Id), AverageCost>,
+    /// Peak and greatest drawdown.
+    paths: BTreeMap<Id, (Money, Money)>,
+}
+
+#[derive(Default)]
+struct Sums {
+    currency: Id,
+    net: i128,
+    gross: BTreeMap<Id, i128>,
+    cash: i128,
+    realized: i128,
+    unrealized: i128,
+    unvalued: u64,
+    pnl: Vec<i64>,
+    counted: u64,
+    left_out: u64,
+}
+
+impl Naive {
+    pub(super) fn learn(&mut self, known: &Known) {
+        match known.clone() {
+            Known::Instrument { symbol, currency, multiplier } => drop(self.instruments.insert(symbol, (currency, multiplier))),
+            Known::Rate { base, quote, rate } => drop(self.rates.insert((base, quote), rate)),
+            Known::Close { symbol, date, close } => {
+                let full = self.closes.len() > 3;
+                if !full || self.closes.first_key_value().is_some_and(|(first, _)| date >= *first) {
+                    self.closes.entry(date).or_default().insert(symbol, close);
+                }
+                while self.closes.len() > 4 {
+                    self.closes.pop_first();
+                }
+            }
+            Known::Mark(mark) => drop(self.marks.insert(mark.symbol, mark.price)),
+            Known::Account { account_id, currency, book } => {
+                drop(self.accounts.insert(account_id, (currency, book.map(|book| book.to_string()))));
+            }
+            Known::Cash { account_id, currency, posted } => drop(self.cash.insert((account_id, currency), posted)),
+            Known::Holding(holding) => drop(self.holdings.insert((holding.account_id, holding.symbol), holding.sums)),
+            Known::Limit(_) | Known::Corrected(..) => {}
+        }
+    }
+
+    fn returns(&self, symbol: &Id) -> Option<Vec<f64>> {
+        let prices: Option<Vec<f64>> = self.closes.values().map(|day| day.get(symbol).map(|price| price.to_statistic())).collect();
+        let prices = prices.filter(|prices| !prices.is_empty())?;
+        Some(prices.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect())
+    }
+
+    fn scopes_of(&self, account: &Id) -> Vec<(Id, Id)> {
+        let Some((currency, book)) = self.accounts.get(account) else { return Vec::new() };
+        let has_position = self.holdings.keys().any(|(holder, _)| holder == account);
+        if !has_position && book.is_none() {
+            return Vec::new();
+        }
+        let mut scopes = vec![(Id::derived(format!("account:{account}")), currency.clone())];
+        let mut path = String::new();
+        for node in book.iter().flat_map(|book| book.split('/')) {
+            path = if path.is_empty() { node.to_owned() } else { format!("{path}/{node}") };
+            scopes.push((Id::derived(format!("book:{path}")), Id::derived("USD")));
+        }
+        scopes
+    }
+
+    /// Portfolios and risk, without times.
+    pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
+        let mut rates = Rates::new(Id::derived("USD"));
+        self.rates.iter().for_each(|((base, quote), rate)| rates.set(base.clone(), quote.clone(), *rate));
+        let mut scopes = BTreeMap::<Id, Sums>::new();
+        for account in self.accounts.keys() {
+            for (scope, currency) in self.scopes_of(account) {
+                let sums = scopes.entry(scope).or_default();
+                sums.currency = currency.clone();
+                for ((_, from), posted) in self.cash.iter().filter(|((holder, _), _)| holder == account) {
+                    match rates.path(from, &currency).and_then(|path| path.convert(*posted)) {
+                        Some(cash) => sums.cash += cash.units(),
+                        None => sums.unvalued += 1,
+                    }
+                }
+                for ((_, symbol), held) in self.holdings.iter().filter(|((holder, _), _)| holder == account) {
+                    self.add(symbol, *held, &rates, sums);
+                }
+            }
+        }
+        self.paths.retain(|scope, _| scopes.contains_key(scope));
+        let (mut portfolios, mut risk) = (Vec::new(), Vec::new());
+        for (scope, sums) in scopes {
+            portfolios.push(self.portfolio(&scope, &sums));
+            if sums.counted > 0 {
+                risk.extend(rows(&scope, &sums, settings));
+            }
+        }
+        (portfolios, risk)
+    }
+
+    fn add(&self, symbol: &Id, held: AverageCost, rates: &Rates, sums: &mut Sums) {
+        let terms = self.instruments.get(symbol);
+        let value = (|| {
+            let multiplier = terms?.1;
+            let value =
+                if held.quantity.is_zero() { Money::ZERO } else { Money::notional(*self.marks.get(symbol)?, held.quantity, multiplier)? };
+            let path = rates.path(&terms?.0, &sums.currency)?;
+            let unrealized = path.convert(value.checked_sub(held.cost)?)?;
+            Some((path.convert(value)?, path.convert(held.cash_flow)?, path.convert(held.realized)?, unrealized))
+        })();
+        let Some((net, cash, realized, unrealized)) = value else {
+            sums.unvalued += 1;
+            sums.left_out += 1;
+            return;
+        };
+        sums.net += net.units();
+        *sums.gross.entry(symbol.clone()).or_default() += net.units().abs();
+        sums.cash += cash.units();
+        sums.realized += realized.units();
+        sums.unrealized += unrealized.units();
+        sums.pnl.resize(self.closes.len().saturating_sub(1), 0);
+        match self.returns(symbol) {
+            _ if net.is_zero() => sums.counted += 1,
+            Some(returns) => {
+                sums.counted += 1;
+                let millionths = net.to_statistic() * 1e6;
+                #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
+                sums.pnl.iter_mut().zip(returns).for_each(|(sum, daily)| *sum += (millionths * daily).round_ties_even() as i64);
+            }
+            None => sums.left_out += 1,
+        }
+    }
+
+    fn portfolio(&mut self, scope: &Id, sums: &Sums) -> Portfolio {
+        let total: i128 = sums.gross.values().sum();
+        let (net, cash, gross) = (Money::from_units(sums.net), Money::from_units(sums.cash), Money::from_units(total));
+        let equity = Money::from_units(sums.net + sums.cash);
+        let path = self.paths.entry(scope.clone()).or_insert((equity, Money::ZERO));
+        path.0 = path.0.max(equity);
+        path.1 = path.1.max(Money::from_units(path.0.units() - equity.units()));
+        let greatest = sums.gross.values().max().copied().unwrap_or_default();
+        let weight = |gross: i128| gross as f64 / total as f64;
+        Portfolio {
+            scope: scope.clone(),
+            currency: sums.currency.clone(),
+            net_value: net,
+            gross_exposure: gross,
+            net_exposure: net,
+            cash,
+            equity,
+            leverage: Statistic::ratio(gross.to_statistic(), equity.to_statistic()),
+            hhi: Statistic::new(sums.gross.values().map(|gross| weight(*gross).powi(2)).sum()).filter(|_| total != 0),
+            max_weight: Statistic::ratio(Money::from_units(greatest).to_statistic(), gross.to_statistic()),
+            realized_pnl: Money::from_units(sums.realized),
+            unrealized_pnl: Money::from_units(sums.unrealized),
+            max_drawdown: path.1,
+            unvalued: sums.unvalued,
+            ts: EventTime::from_nanos(0),
+        }
+    }
+}
+
+fn rows(scope: &Id, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
+    let mut pnl = sums.pnl.clone();
+    pnl.sort_unstable();
+    let row = |confidence: &Decimal| {
+        // With three scenarios the tail of 95 % and more is the worst one.
+        let var = Money::from_units(-i128::from(*pnl.first()?) * 1000);
+        Some(Risk {
+            scope: scope.clone(),
+            method: settings.methods[0],
+            confidence: Statistic::new(confidence.to_statistic())?,
+            window: settings.window as u64,
+            observations: pnl.len() as u64,
+            var,
+            expected_shortfall: var,
+            left_out: sums.left_out,
+            ts: EventTime::from_nanos(0),
+        })
+    };
+    settings.confidences.iter().filter_map(row).collect()
+}

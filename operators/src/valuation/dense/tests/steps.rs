@@ -1,0 +1,114 @@
+//! Random changes at grid points.
+
+use headwater_schemas::events::Event;
+use headwater_schemas::{Date, Factor, Id, Money, Place, Placed, Price, Quantity, Topic};
+use proptest::prelude::*;
+
+use super::{Known, TICK_INTERVAL, route};
+use crate::positions::{AverageCost, HoldingSums};
+use crate::valuation::Mark;
+
+/// What changes at a grid point.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) tick: u64,
+    pub(super) changes: Vec<Known>,
+}
+
+/// What a fold upstream would have saved it by.
+pub(super) type Key = (u8, Id, String);
+
+pub(super) fn key(known: &Known) -> Key {
+    match known {
+        Known::Instrument { symbol, .. } => (0, symbol.clone(), String::new()),
+        Known::Rate { base, quote, .. } => (1, base.clone(), quote.to_string()),
+        Known::Close { symbol, date, .. } => (2, symbol.clone(), date.to_string()),
+        Known::Mark(mark) => (3, mark.symbol.clone(), String::new()),
+        Known::Account { account_id, .. } => (4, account_id.clone(), String::new()),
+        Known::Cash { account_id, currency, .. } => (5, account_id.clone(), currency.to_string()),
+        Known::Holding(holding) => (6, holding.account_id.clone(), holding.symbol.to_string()),
+        Known::Limit(limit) => (7, Id::derived("limit"), format!("{:020}", limit.place.time)),
+        Known::Corrected(..) => (8, Id::derived("corrected"), String::new()),
+    }
+}
+
+/// Whose it is, if it is an account's.
+pub(super) fn account_of(known: &Known) -> Option<&Id> {
+    match known {
+        Known::Account { account_id, .. } | Known::Cash { account_id, .. } => Some(account_id),
+        Known::Holding(holding) => Some(&holding.account_id),
+        _ => None,
+    }
+}
+
+pub(super) fn route_of(key: &Id, workers: usize) -> usize {
+    usize::try_from(route(key) % workers as u64).expect("a worker")
+}
+
+fn id(prefix: &str, number: u8) -> Id {
+    Id::derived(format!("{prefix}{number}"))
+}
+
+fn currency(number: u8) -> Id {
+    Id::derived(["USD", "EUR", "GBP"][usize::from(number % 3)])
+}
+
+pub(super) fn holding(account: &str, symbol: &str, quantity: i64) -> Known {
+    let sums = AverageCost {
+        quantity: Quantity::whole(quantity),
+        cost: Money::whole(quantity * 3),
+        realized: Money::whole(-quantity),
+        cash_flow: Money::whole(-quantity * 4),
+    };
+    Known::Holding(HoldingSums { account_id: Id::derived(account), symbol: Id::derived(symbol), sums })
+}
+
+pub(super) fn opened(account: &str, currency: &str, book: Option<&str>) -> Known {
+    Known::Account { account_id: Id::derived(account), currency: Id::derived(currency), book: book.map(Into::into) }
+}
+
+fn limit(tick: u64, value: i64) -> Known {
+    let kind = ["position_value", "gross_exposure", "leverage", "var"][usize::try_from(tick % 4).expect("a kind")];
+    let scope = ["account:a0", "book:firm", "default", "symbol:S1"][usize::try_from(value % 4).expect("a scope")];
+    let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#);
+    let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
+    Known::Limit(Box::new(Placed { place: Place::of_record(tick * TICK_INTERVAL, Topic::Limits, 0, tick), event }))
+}
+
+fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
+    let odd = u8::try_from(amount.rem_euclid(3)).expect("a number");
+    match kind {
+        0 => Known::Instrument { symbol: id("S", number), currency: currency(odd), multiplier: Factor::whole(1 + amount.rem_euclid(2)) },
+        1 => {
+            Known::Rate { base: currency(number), quote: Id::derived("USD"), rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1) }
+        }
+        2 | 3 => Known::Close {
+            symbol: id("S", number % 2),
+            date: Date::from_days(1 + i32::try_from(amount % 6).expect("a date")),
+            close: Price::whole(amount),
+        },
+        4..=6 => Known::Mark(Mark { symbol: id("S", number), price: Price::from_units(i128::from(amount) * 1_100_000_007) }),
+        7 => Known::Account {
+            account_id: id("a", number),
+            currency: currency(odd),
+            book: [None, Some("firm/desk1"), Some("firm/desk2/sub")][usize::from((number + odd) % 3)].map(Into::into),
+        },
+        8 => Known::Cash { account_id: id("a", number), currency: currency(odd), posted: Money::whole(amount - 10) },
+        9 => limit(tick, amount),
+        _ => holding(&id("a", number), &id("S", odd), amount - 20),
+    }
+}
+
+/// Grid points with a few changes each, one per key.
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let changes = proptest::collection::vec((0..14_u8, 0..4_u8, 1..45_i64), 1..6);
+    proptest::collection::vec(changes, 1..40).prop_map(|steps| {
+        let step = |(tick, changes): (u64, Vec<(u8, u8, i64)>)| {
+            let mut changes: Vec<_> = changes.into_iter().map(|(kind, number, amount)| change(tick, kind, number, amount)).collect();
+            changes.sort_by_key(key);
+            changes.dedup_by_key(|known| key(known));
+            Step { tick, changes }
+        };
+        (1..).zip(steps).map(step).collect()
+    })
+}

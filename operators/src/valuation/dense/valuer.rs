@@ -1,0 +1,441 @@
+//! The valuer: each account's positions and what they add to scopes, kept up to date from grid point to grid point.
+//!
+//! A worker has the accounts that are routed to it, and all marks, terms, rates and closes. At a grid point it values
+//! again what changed: a position that traded, all positions of a symbol whose mark moved, what was converted by a rate
+//! that changed, every position when the scenarios did. It emits one part per scope that its accounts changed, and a row of
+//! `holdings` per holding that changed.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::LimitKind;
+use headwater_schemas::tables::{Holding, Moment, TableWriter};
+use headwater_schemas::{Corrections, Decimal, Factor, Id, Money, Price};
+use rustc_hash::FxHashMap;
+
+use super::accounts::{Account, Terms};
+use super::books::Books;
+use super::currencies::Currencies;
+use super::handles::{AccountHandle, CurrencyHandle, HoldingHandle, Named, Rows, SymbolHandle};
+use super::part::ScopePart;
+use super::scenarios::Scenarios;
+use super::watch::{LimitWatch, Quiet};
+use super::worth::{CurrentScenarios, Valuation, Worth};
+use crate::positions::{AverageCost, HoldingSums};
+use crate::valuation::known::{CorrectedPart, Known};
+use crate::valuation::limits::{Measure, MeasureEvent};
+use crate::valuation::{LimitDefaults, Mark};
+
+/// What an account holds of a symbol.
+#[derive(Debug)]
+struct Held {
+    account: AccountHandle,
+    sums: AverageCost,
+    /// What it adds in the account's currency, and in that of its books unless that is the same.
+    own: Worth,
+    base: Worth,
+    quiet: Quiet,
+    stale: Stale,
+}
+
+/// Why a position has to be valued again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stale {
+    #[default]
+    No,
+    /// What follows from it: conversions, scenarios.
+    Derived,
+    /// Its quantity, mark or terms.
+    Itself,
+}
+
+#[derive(Debug, Default)]
+struct Symbol {
+    terms: Option<(CurrencyHandle, Factor)>,
+    mark: Option<Price>,
+    holdings: Rows<HoldingHandle, Held>,
+}
+
+/// What has to be done at a grid point.
+#[derive(Debug, Default)]
+struct Work {
+    /// Holdings to be valued again.
+    stale: Vec<(SymbolHandle, HoldingHandle)>,
+    /// Holdings whose rows are to be written.
+    traded: Vec<(SymbolHandle, HoldingHandle)>,
+    /// Accounts with new terms.
+    terms: Vec<(AccountHandle, Terms)>,
+    /// Accounts whose cash is to be valued again.
+    cash: Vec<AccountHandle>,
+    /// Accounts with a pending part.
+    touched: Vec<AccountHandle>,
+    rates: bool,
+    scenarios: bool,
+    corrected: BTreeMap<CorrectedPart, Corrections>,
+}
+
+/// What a grid point comes to, besides rows.
+#[derive(Debug, Default)]
+pub(super) struct Valued {
+    pub(super) parts: Vec<ScopePart>,
+    /// Values of positions that limits have to see.
+    pub(super) measures: Vec<MeasureEvent>,
+}
+
+/// The state.
+#[derive(Debug)]
+pub(super) struct Valuer {
+    base: CurrencyHandle,
+    currencies: Currencies,
+    accounts: Named<AccountHandle, Account>,
+    symbols: Named<SymbolHandle, Symbol>,
+    places: FxHashMap<(AccountHandle, SymbolHandle), HoldingHandle>,
+    books: Books,
+    scenarios: Scenarios,
+    /// The first tick with the scenarios as they are; 0 before there are any.
+    since: u64,
+    pub(super) watch: LimitWatch,
+    work: Work,
+    holdings: TableWriter<Holding>,
+}
+
+impl Valuer {
+    /// Knows nothing. Books are valued in `base_currency`; scenarios reach back `window` returns.
+    pub(super) fn new(base_currency: Id, window: usize, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
+        let mut currencies = Currencies::new(base_currency.clone());
+        Self {
+            base: currencies.currency(&base_currency),
+            currencies,
+            accounts: Named::default(),
+            symbols: Named::default(),
+            places: FxHashMap::default(),
+            books: Books::default(),
+            scenarios: Scenarios::new(window),
+            since: 0,
+            watch: LimitWatch::new(limits),
+            work: Work::default(),
+            holdings,
+        }
+    }
+
+    /// Knows what was known at the last commit. The parts are all that the worker's accounts add to their scopes.
+    pub(super) fn restore(&mut self, known: impl Iterator<Item = Known>, start_tick: u64) -> Vec<ScopePart> {
+        known.for_each(|known| self.learn(known));
+        self.work.traded.clear();
+        let mut valued = Valued::default();
+        // These scenarios were there before this run: any that come in its first tick prevail over them.
+        self.value(start_tick.saturating_sub(1), &mut valued);
+        self.watch.forget();
+        self.flush(&mut valued);
+        valued.parts
+    }
+
+    /// Takes in what changed before the grid point at the end of `moment`'s tick.
+    pub(super) fn advance(&mut self, moment: &Moment, changes: impl Iterator<Item = Known>, valued: &mut Valued) {
+        changes.for_each(|known| self.learn(known));
+        self.value(moment.tick, valued);
+        self.write_holdings(moment);
+        self.pass_corrections_on();
+        self.flush(valued);
+    }
+
+    fn learn(&mut self, known: Known) {
+        match known {
+            Known::Instrument { symbol, currency, multiplier } => {
+                let currency = self.currencies.currency(&currency);
+                self.change_symbol(&symbol, |symbol| symbol.terms = Some((currency, multiplier)));
+            }
+            Known::Mark(Mark { symbol, price }) => self.change_symbol(&symbol, |symbol| symbol.mark = Some(price)),
+            Known::Rate { base, quote, rate } => {
+                self.currencies.set(base, quote, rate);
+                self.work.rates = true;
+            }
+            Known::Close { symbol, date, close } => {
+                let symbol = self.symbols.intern(&symbol, Symbol::default);
+                self.scenarios.set(symbol, date, close);
+                self.work.scenarios = true;
+            }
+            Known::Account { account_id, currency, book } => {
+                let terms =
+                    Terms { currency: self.currencies.currency(&currency), book: self.books.of_path(book.as_deref().unwrap_or_default()) };
+                let account = self.accounts.intern(&account_id, Account::default);
+                self.work.terms.push((account, terms));
+            }
+            Known::Cash { account_id, currency, posted } => {
+                let currency = self.currencies.currency(&currency);
+                let handle = self.accounts.intern(&account_id, Account::default);
+                let Some(account) = self.accounts.get_mut(handle) else { return };
+                account.set_cash(currency, posted);
+                if account.is_member() {
+                    self.work.cash.push(handle);
+                }
+            }
+            Known::Holding(holding) => self.change_holding(holding),
+            Known::Limit(event) => self.watch.learn(*event),
+            Known::Corrected(part, corrections) => self.work.corrected.entry(part).or_default().extend(corrections),
+        }
+    }
+
+    fn change_symbol(&mut self, symbol: &Id, change: impl FnOnce(&mut Symbol)) {
+        let handle = self.symbols.intern(symbol, Symbol::default);
+        let Some(symbol) = self.symbols.get_mut(handle) else { return };
+        change(symbol);
+        for place in symbol.holdings.handles() {
+            symbol
+                .holdings
+                .get_mut(place)
+                .into_iter()
+                .for_each(|held| held.make_stale(Stale::Itself, (handle, place), &mut self.work.stale));
+        }
+    }
+
+    fn change_holding(&mut self, HoldingSums { account_id, symbol, sums }: HoldingSums) {
+        let (account, symbol) = (self.accounts.intern(&account_id, Account::default), self.symbols.intern(&symbol, Symbol::default));
+        let Some(state) = self.symbols.get_mut(symbol) else { return };
+        let place = *self.places.entry((account, symbol)).or_insert_with(|| {
+            let place = state.holdings.push(Held::new(account));
+            self.accounts.get_mut(account).into_iter().for_each(|account| account.holdings.push((symbol, place)));
+            place
+        });
+        let Some(held) = state.holdings.get_mut(place) else { return };
+        held.sums = sums;
+        held.make_stale(Stale::Itself, (symbol, place), &mut self.work.stale);
+        self.work.traded.push((symbol, place));
+    }
+
+    /// Values again what has to be.
+    fn value(&mut self, tick: u64, valued: &mut Valued) {
+        self.watch.refresh();
+        if std::mem::take(&mut self.work.scenarios) {
+            self.scenarios.refresh();
+            self.since = tick + 1;
+            for (handle, place) in self.every_holding() {
+                let held = self.symbols.get_mut(handle).and_then(|symbol| symbol.holdings.get_mut(place));
+                held.into_iter().for_each(|held| held.forget_scenarios((handle, place), &mut self.work.stale));
+            }
+        }
+        if std::mem::take(&mut self.work.rates) {
+            for (from, into) in self.currencies.refresh() {
+                self.convert_again(from, into);
+            }
+        }
+        for (account, terms) in std::mem::take(&mut self.work.terms) {
+            self.change_terms(account, terms, valued);
+        }
+        let mut stale = std::mem::take(&mut self.work.stale);
+        stale.drain(..).for_each(|(symbol, place)| self.value_position(symbol, place, valued));
+        self.work.stale = stale;
+        let mut cash = std::mem::take(&mut self.work.cash);
+        for handle in cash.drain(..) {
+            let account = self.accounts.get_mut(handle).into_iter();
+            account.for_each(|account| account.value_cash(handle, self.base, &mut self.currencies, &mut self.work.touched));
+        }
+        self.work.cash = cash;
+    }
+
+    fn every_holding(&self) -> Vec<(SymbolHandle, HoldingHandle)> {
+        self.symbols.iter().flat_map(|(handle, symbol)| symbol.holdings.handles().map(move |place| (handle, place))).collect()
+    }
+
+    /// The path between two currencies is another one.
+    fn convert_again(&mut self, from: CurrencyHandle, into: CurrencyHandle) {
+        let base = self.base;
+        let uses = |account: &Account| account.terms.is_some_and(|terms| terms.currency == into || (into == base && terms.book.is_some()));
+        for symbol in self.symbols.handles() {
+            let Some(state) = self.symbols.get_mut(symbol).filter(|state| state.terms.is_some_and(|(currency, _)| currency == from)) else {
+                continue;
+            };
+            for place in state.holdings.handles() {
+                let Some(held) = state.holdings.get_mut(place) else { continue };
+                if self.accounts.get(held.account).is_some_and(uses) {
+                    held.make_stale(Stale::Derived, (symbol, place), &mut self.work.stale);
+                }
+            }
+        }
+        let with_cash = self.accounts.iter().filter(|(_, account)| account.is_member() && uses(account) && account.has_cash_of(from));
+        self.work.cash.extend(with_cash.map(|(handle, _)| handle));
+    }
+
+    /// An account that belongs elsewhere from now on leaves its scopes with everything that it adds there.
+    fn change_terms(&mut self, handle: AccountHandle, terms: Terms, valued: &mut Valued) {
+        let Some(account) = self.accounts.get_mut(handle).filter(|account| account.terms != Some(terms)) else { return };
+        let holdings = account.holdings.clone();
+        if account.is_member() {
+            account.set_member(false, handle, &mut self.work.touched);
+            account.value_cash(handle, self.base, &mut self.currencies, &mut self.work.touched);
+            for (symbol, place) in &holdings {
+                self.withdraw(*symbol, *place);
+            }
+            self.flush_account(handle, valued);
+        }
+        let Some(account) = self.accounts.get_mut(handle) else { return };
+        account.terms = Some(terms);
+        if account.qualifies() {
+            account.set_member(true, handle, &mut self.work.touched);
+            self.work.cash.push(handle);
+        }
+        for (symbol, place) in holdings {
+            let held = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place));
+            held.into_iter().for_each(|held| held.make_stale(Stale::Derived, (symbol, place), &mut self.work.stale));
+        }
+    }
+
+    fn withdraw(&mut self, symbol: SymbolHandle, place: HoldingHandle) {
+        let Some(held) = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place)) else { return };
+        let Some(account) = self.accounts.get_mut(held.account) else { return };
+        let current = CurrentScenarios { scenarios: &self.scenarios, since: self.since };
+        let part = account.part(held.account, &mut self.work.touched);
+        held.own.update(symbol, Valuation::Absent, &current, &mut part.own);
+        held.base.update(symbol, Valuation::Absent, &current, &mut part.base);
+    }
+
+    fn value_position(&mut self, symbol: SymbolHandle, place: HoldingHandle, valued: &mut Valued) {
+        let Some((name, state)) = self.symbols.named_mut(symbol) else { return };
+        let (terms, mark) = (state.terms, state.mark);
+        let Some(held) = state.holdings.get_mut(place) else { return };
+        let market_value = market_value(held.sums, terms, mark);
+        if let (Stale::Itself, Some(value)) = (std::mem::take(&mut held.stale), market_value) {
+            let value = Decimal::from_units(value.units());
+            if self.watch.must_see(LimitKind::PositionValue, value, &mut held.quiet) {
+                let account_id = self.accounts.name(held.account).cloned().unwrap_or_default();
+                measure(&account_id, name, value, &self.work.corrected, &mut valued.measures);
+            }
+        }
+        let Some(account) = self.accounts.get_mut(held.account) else { return };
+        let Some(account_terms) = account.terms else { return };
+        if !account.is_member() {
+            account.set_member(true, held.account, &mut self.work.touched);
+            self.work.cash.push(held.account);
+        }
+        let current = CurrentScenarios { scenarios: &self.scenarios, since: self.since };
+        let mut sums_in = |into: CurrencyHandle| {
+            let path = terms.and_then(|(currency, _)| self.currencies.path(currency, into));
+            Valuation::of(held.sums, market_value, path)
+        };
+        let own = sums_in(account_terms.currency);
+        let base = if account_terms.is_converted(self.base) { sums_in(self.base) } else { Valuation::Absent };
+        let part = account.part(held.account, &mut self.work.touched);
+        held.own.update(symbol, own, &current, &mut part.own);
+        held.base.update(symbol, base, &current, &mut part.base);
+    }
+
+    fn write_holdings(&mut self, moment: &Moment) {
+        let mut traded = std::mem::take(&mut self.work.traded);
+        for (symbol, place) in traded.drain(..) {
+            let Some((name, state)) = self.symbols.name(symbol).zip(self.symbols.get(symbol)) else { continue };
+            let Some(held) = state.holdings.get(place) else { continue };
+            let Some(account_id) = self.accounts.name(held.account) else { continue };
+            let currency = state.terms.and_then(|(currency, _)| self.currencies.name(currency).cloned());
+            let row = row(HoldingSums { account_id: account_id.clone(), symbol: name.clone(), sums: held.sums }, currency, state, moment);
+            let why = if self.work.corrected.is_empty() {
+                Corrections::new()
+            } else {
+                let part = CorrectedPart::Holding(account_id.clone(), name.clone());
+                self.work.corrected.get(&part).cloned().unwrap_or_default()
+            };
+            self.holdings.insert(&Moment { why, ..moment.clone() }, row);
+        }
+        self.work.traded = traded;
+    }
+
+    /// Names what was corrected below each scope, whether or not the worker's part changed: a scope's reasons do not depend on who
+    /// has which account.
+    fn pass_corrections_on(&mut self) {
+        for (part, corrections) in std::mem::take(&mut self.work.corrected) {
+            let (accounts, affects_exposure): (Vec<AccountHandle>, _) = match &part {
+                CorrectedPart::Mark(symbol) => {
+                    let symbol = self.symbols.find(symbol).and_then(|symbol| self.symbols.get(symbol));
+                    (symbol.into_iter().flat_map(|symbol| symbol.holdings.iter().map(|(_, held)| held.account)).collect(), true)
+                }
+                CorrectedPart::Cash(account) => (self.accounts.find(account).into_iter().collect(), false),
+                CorrectedPart::Holding(account, _) => (self.accounts.find(account).into_iter().collect(), true),
+            };
+            for handle in accounts {
+                let account = self.accounts.get_mut(handle).filter(|account| account.is_member());
+                account.into_iter().for_each(|account| account.correct(&corrections, affects_exposure, handle, &mut self.work.touched));
+            }
+        }
+    }
+
+    /// Emits the parts: of accounts, then of books.
+    fn flush(&mut self, valued: &mut Valued) {
+        let mut touched = std::mem::take(&mut self.work.touched);
+        touched.drain(..).for_each(|account| self.flush_account(account, valued));
+        self.work.touched = touched;
+        let Self { books, symbols, currencies, base, .. } = self;
+        let Some(currency) = currencies.name(*base) else { return };
+        books.roll_up(|scope, part| valued.parts.extend(part.into_part(scope, currency, symbols)));
+    }
+
+    fn flush_account(&mut self, handle: AccountHandle, valued: &mut Valued) {
+        let Self { accounts, books, symbols, currencies, base, .. } = self;
+        let Some(account_id) = accounts.name(handle).cloned() else { return };
+        let Some(account) = accounts.get_mut(handle) else { return };
+        valued.parts.extend(account.flush(&account_id, *base, currencies, books, symbols));
+    }
+}
+
+impl Held {
+    fn new(account: AccountHandle) -> Self {
+        Self {
+            account,
+            sums: AverageCost::default(),
+            own: Worth::default(),
+            base: Worth::default(),
+            quiet: Quiet::default(),
+            stale: Stale::No,
+        }
+    }
+
+    fn make_stale(&mut self, stale: Stale, place: (SymbolHandle, HoldingHandle), all: &mut Vec<(SymbolHandle, HoldingHandle)>) {
+        if self.stale == Stale::No {
+            all.push(place);
+        }
+        self.stale = self.stale.max(stale);
+    }
+
+    fn forget_scenarios(&mut self, place: (SymbolHandle, HoldingHandle), all: &mut Vec<(SymbolHandle, HoldingHandle)>) {
+        self.own.forget_scenarios();
+        self.base.forget_scenarios();
+        self.make_stale(Stale::Derived, place, all);
+    }
+}
+
+/// The value of a position, with what was corrected below it.
+fn measure(
+    account_id: &Id,
+    symbol: &Id,
+    value: Decimal,
+    corrected: &BTreeMap<CorrectedPart, Corrections>,
+    measures: &mut Vec<MeasureEvent>,
+) {
+    let measure = Measure { scope: Account::scope(account_id), kind: LimitKind::PositionValue, symbol: Some(symbol.clone()), value };
+    if !corrected.is_empty() {
+        let parts = [CorrectedPart::Mark(symbol.clone()), CorrectedPart::Holding(account_id.clone(), symbol.clone())];
+        let corrections = parts.iter().filter_map(|part| corrected.get(part));
+        measures.extend(corrections.map(|corrections| MeasureEvent::Corrected(measure.key(), corrections.clone())));
+    }
+    measures.push(MeasureEvent::Measured(measure));
+}
+
+fn market_value(sums: AverageCost, terms: Option<(CurrencyHandle, Factor)>, mark: Option<Price>) -> Option<Money> {
+    Money::notional(mark?, sums.quantity, terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier))
+}
+
+fn row(holding: HoldingSums, currency: Option<Id>, symbol: &Symbol, moment: &Moment) -> Holding {
+    let HoldingSums { account_id, symbol: name, sums } = holding;
+    let market_value = market_value(sums, symbol.terms, symbol.mark);
+    Holding {
+        account_id,
+        symbol: name,
+        currency,
+        quantity: sums.quantity,
+        average_price: sums.average_price(symbol.terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier)),
+        cost: sums.cost,
+        realized_pnl: sums.realized,
+        cash_flow: sums.cash_flow,
+        mark_price: symbol.mark,
+        market_value,
+        unrealized_pnl: market_value.and_then(|value| value.checked_sub(sums.cost)),
+        ts: moment.event_time(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Which figures limits have to see.
+//!
+//! A figure below every limit of its kind, and below where any alert is cleared, changes no alert unless one stands. The
+//! first such figure after a higher one clears the alert; those that follow need not be sent. So of a million figures that
+//! are far from their limits none leaves the worker.
+
+use headwater_schemas::events::{Event, LimitKind};
+use headwater_schemas::value::fixed;
+use headwater_schemas::{Decimal, Placed};
+
+use crate::keyed_fold::View;
+use crate::valuation::limits::{CLEAR_BELOW, ExposureLimits, LimitDefaults, SetLimits, WARN_AT};
+
+/// The kinds of limits that figures of the valuation have.
+const KINDS: [LimitKind; 5] =
+    [LimitKind::PositionValue, LimitKind::GrossExposure, LimitKind::Leverage, LimitKind::Concentration, LimitKind::Var];
+
+/// The limits as far as they decide whether a figure is sent.
+#[derive(Debug)]
+pub(super) struct LimitWatch {
+    limits: ExposureLimits,
+    set: SetLimits,
+    floors: Vec<(LimitKind, i128)>,
+    /// Counts how often limits changed.
+    generation: u32,
+    has_changed: bool,
+}
+
+/// Whether no alert can stand for a figure: its last value was sent and was below the floor, and no limit has changed since.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quiet(u32);
+
+impl LimitWatch {
+    /// With no limits but the defaults.
+    pub(super) fn new(defaults: LimitDefaults) -> Self {
+        let limits = ExposureLimits { defaults };
+        let mut watch = Self { limits, set: SetLimits::default(), floors: Vec::new(), generation: 0, has_changed: true };
+        watch.refresh();
+        watch
+    }
+
+    /// Takes in a limit that was set or deleted. It counts from [`LimitWatch::refresh`] on.
+    pub(super) fn learn(&mut self, event: Placed<Event>) {
+        self.limits.learn(&mut self.set, event);
+        self.has_changed = true;
+    }
+
+    /// After a change, every figure is sent once.
+    pub(super) fn refresh(&mut self) {
+        if std::mem::take(&mut self.has_changed) {
+            self.forget();
+            self.floors = KINDS.into_iter().filter_map(|kind| Some((kind, self.floor(kind)?))).collect();
+        }
+    }
+
+    /// Every figure is sent once more: what was sent before is not known, or did not leave.
+    pub(super) const fn forget(&mut self) {
+        self.generation += 1;
+    }
+
+    /// Below it there is neither a warning nor an alert that stays, whatever the scope.
+    fn floor(&self, kind: LimitKind) -> Option<i128> {
+        let suffix = format!("|{kind}");
+        let set = self.set.iter().filter(|(key, _)| key.ends_with(&suffix)).map(|(_, limit)| *limit);
+        let all = set.chain(self.limits.defaults.of(kind).map(|limit| (limit, None)));
+        let lowest = |(limit, warn_at): (Decimal, Option<Decimal>)| {
+            let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
+            part(CLEAR_BELOW).min(part(warn_at.map_or(WARN_AT, Decimal::units))).min(limit.units())
+        };
+        all.map(lowest).min()
+    }
+
+    /// Whether the limits have to see a figure.
+    pub(super) fn must_see(&self, kind: LimitKind, value: Decimal, quiet: &mut Quiet) -> bool {
+        let Some((_, floor)) = self.floors.iter().find(|(floor_of, _)| *floor_of == kind) else { return false };
+        if value.units().abs() >= *floor {
+            *quiet = Quiet::default();
+            return true;
+        }
+        let was_quiet = quiet.0 == self.generation;
+        *quiet = Quiet(self.generation);
+        !was_quiet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::{Place, Topic};
+
+    use super::*;
+
+    fn limit(text: &str) -> Placed<Event> {
+        let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
+        Placed { place: Place::of_record(0, Topic::Limits, 0, 0), event }
+    }
+
+    #[test]
+    fn a_figure_is_sent_while_it_can_change_an_alert() {
+        let mut watch = LimitWatch::new(LimitDefaults::default());
+        let mut quiet = Quiet::default();
+        let mut sent = |watch: &LimitWatch, value: i64| watch.must_see(LimitKind::PositionValue, Decimal::whole(value), &mut quiet);
+        // A million is the default: alerts are cleared below 750,000.
+        for (value, expected) in [(10, true), (20, false), (750_000, true), (-800_000, true), (749_999, true), (749_998, false)] {
+            assert_eq!(sent(&watch, value), expected, "{value}");
+        }
+        watch.learn(limit(r#"{"scope":"account:a","kind":"position_value","value":100,"warn_at":0.5}"#));
+        watch.refresh();
+        for (value, expected) in [(10, true), (10, false), (50, true), (49, true), (49, false)] {
+            assert_eq!(sent(&watch, value), expected, "{value} with a limit of 100");
+        }
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_sent() {
+        let mut watch = LimitWatch::new(LimitDefaults::default());
+        let mut quiet = Quiet::default();
+        assert!(!watch.must_see(LimitKind::GrossExposure, Decimal::whole(1_000_000_000), &mut quiet));
+        watch.learn(limit(r#"{"scope":"book:firm","kind":"gross_exposure","value":100}"#));
+        watch.refresh();
+        assert!(watch.must_see(LimitKind::GrossExposure, Decimal::whole(1), &mut quiet));
+    }
+}

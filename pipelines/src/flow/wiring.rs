@@ -1,0 +1,145 @@
+//! What the parts of the flow share: topics, tables, and how a view becomes an operator.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::Context;
+use headwater_connectors::parquet::buffer::Tables;
+use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOutput, FoldTables, Pace, Reject, Share, View, keyed_fold};
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, TableSet, TableWriter};
+use headwater_schemas::{Placed, Topic};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::generic::operator::{Operator, empty};
+use timely::dataflow::{Scope, StreamVec};
+
+use super::{Events, FlowSettings};
+
+/// The flow of one worker while it is built.
+pub(super) struct Flow<'scope, 's> {
+    pub(super) scope: Scope<'scope, u64>,
+    pub(super) settings: &'s FlowSettings,
+    /// The clocks at which partitions ended, on every worker.
+    pub(super) ends: StreamVec<'scope, u64, u64>,
+    topics: BTreeMap<Topic, Events<'scope>>,
+    tables: Tables,
+    done: Vec<StreamVec<'scope, u64, ()>>,
+}
+
+/// What is broadcast to a view, and what was broadcast before this run.
+pub(super) struct Broadcasts<'scope, B> {
+    pub(super) stream: StreamVec<'scope, u64, Placed<B>>,
+    pub(super) before: Arc<Vec<Placed<B>>>,
+}
+
+impl<B> Clone for Broadcasts<'_, B>
+where
+    B: Clone + 'static,
+{
+    fn clone(&self) -> Self {
+        Self { stream: self.stream.clone(), before: Arc::clone(&self.before) }
+    }
+}
+
+/// Reference data, on every worker.
+pub(super) type Reference<'scope> = Broadcasts<'scope, Event>;
+
+impl<'scope, 's> Flow<'scope, 's> {
+    pub(super) fn new(
+        scope: Scope<'scope, u64>,
+        settings: &'s FlowSettings,
+        topics: BTreeMap<Topic, Events<'scope>>,
+        ends: StreamVec<'scope, u64, u64>,
+    ) -> Self {
+        Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new() }
+    }
+
+    /// The events of a topic. A topic is taken once; what several parts read is shared by them.
+    pub(super) fn take(&mut self, topic: Topic) -> Events<'scope> {
+        self.topics.remove(&topic).unwrap_or_else(|| empty(self.scope))
+    }
+
+    /// Makes an operator of a view: registers its tables, restores its states, and commits its rows with their reasons and what
+    /// it rejects.
+    pub(super) fn fold<V: View + Clone>(
+        &mut self,
+        name: &str,
+        view: V,
+        pace: Pace,
+        events: StreamVec<'scope, u64, Placed<V::Event>>,
+        broadcasts: Broadcasts<'scope, V::Broadcast>,
+    ) -> anyhow::Result<FoldOutput<'scope, V>> {
+        let saved = V::Tables::read(&mut &*self.settings.saved).with_context(|| format!("restoring {name}"))?;
+        let before = Before { broadcasts: broadcasts.before.to_vec(), saved, share: self.share() };
+        let input = FoldInput { events, broadcasts: broadcasts.stream, ends: self.ends.clone() };
+        let tables = FoldTables { tables: self.register(), reject: self.reject() };
+        let output = keyed_fold(name, view, input, tables, before, self.clock(), pace);
+        self.done.push(output.done.clone());
+        Ok(output)
+    }
+
+    /// For a view that nothing is broadcast to.
+    pub(super) fn no_broadcasts(&self) -> Broadcasts<'scope, ()> {
+        Broadcasts { stream: empty(self.scope), before: Arc::default() }
+    }
+
+    /// The writers of a set of tables. Whoever writes hands in its frontier with [`Flow::done`].
+    pub(super) fn register<T: TableSet>(&mut self) -> T {
+        T::register(&mut self.tables)
+    }
+
+    /// The frontier of an operator that writes tables: what it has passed is written.
+    pub(super) fn done(&mut self, done: StreamVec<'scope, u64, ()>) {
+        self.done.push(done);
+    }
+
+    /// Where an operator rejects what it cannot take: `dead_letters`, counted by topic.
+    pub(super) fn reject(&mut self) -> Reject {
+        let table: TableWriter<DeadLetter> = self.tables.writer();
+        let counters = Arc::clone(&self.settings.source.counters);
+        Rc::new(move |at: &Moment, letter: DeadLetter| {
+            counters.dead_letter(&letter.topic);
+            table.insert(at, letter);
+        })
+    }
+
+    /// Commits a stream of facts.
+    pub(super) fn write<R: TableRow>(&mut self, rows: StreamVec<'scope, u64, (R, u64, isize)>) {
+        let table: TableWriter<R> = self.tables.writer();
+        self.write_with(&format!("write {}", R::SPEC.name), rows, move |at, row| table.insert(at, row));
+    }
+
+    /// Hands the rows of a stream on, each with the moment of its tick.
+    pub(super) fn write_with<R: 'static>(
+        &mut self,
+        name: &str,
+        rows: StreamVec<'scope, u64, (R, u64, isize)>,
+        mut write: impl FnMut(&Moment, R) + 'static,
+    ) {
+        let done = rows.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, name, move |_, _| {
+            move |input, _| {
+                input.for_each(|_, rows| rows.drain(..).for_each(|(row, tick, _)| write(&Moment::new(tick, 0), row)));
+            }
+        });
+        self.done.push(done);
+    }
+
+    /// This worker's share of what was saved.
+    pub(super) fn share(&self) -> Share {
+        let source = &self.settings.source;
+        let not_before = source.start_tick.saturating_mul(source.tick_interval);
+        Share { worker: self.scope.index(), workers: self.scope.peers(), not_before }
+    }
+
+    pub(super) const fn clock(&self) -> Clock {
+        Clock { tick_interval: self.settings.source.tick_interval, grid_ticks: self.settings.source.grid_ticks }
+    }
+
+    /// The tables, and the frontier of everything that writes them.
+    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, u64, ()>) {
+        (self.tables, self.scope.concatenate(self.done))
+    }
+}

@@ -1,0 +1,60 @@
+-- How did positions become what they are? Every row that went (`change` -1) or came (+1), because the holding changed, the mark of its symbol moved, or its terms did.
+WITH held AS (
+    SELECT * FROM holdings_history WHERE change > 0
+), begun AS (
+    SELECT account_id, symbol, MIN(tick) AS tick FROM held GROUP BY account_id, symbol
+), moved AS (
+    SELECT symbol, mark, ts, tick, commit_id, reason
+    FROM   (SELECT *, LAG(mark) OVER (PARTITION BY symbol ORDER BY tick) AS previous FROM marks_history WHERE change > 0)
+    WHERE  mark IS DISTINCT FROM previous
+), termed AS (
+    SELECT symbol, currency, multiplier, ts, tick, commit_id
+    FROM   (SELECT *, LAG(currency) OVER (PARTITION BY symbol ORDER BY tick) AS previous_currency,
+                   LAG(multiplier) OVER (PARTITION BY symbol ORDER BY tick) AS previous_multiplier
+            FROM   instrument_terms_history WHERE change > 0)
+    WHERE  (currency IS DISTINCT FROM previous_currency) OR (multiplier IS DISTINCT FROM previous_multiplier)
+), causes AS (
+    SELECT account_id, symbol, tick, commit_id, reason, NULL AS market_reason, currency, NULL AS multiplier,
+           quantity, cost, realized_pnl, cash_flow, mark_price, ts
+    FROM   held
+    UNION ALL
+    SELECT begun.account_id, begun.symbol, moved.tick, moved.commit_id, NULL AS reason, moved.reason AS market_reason, NULL, NULL,
+           NULL, NULL, NULL, NULL, moved.mark, moved.ts
+    FROM   begun JOIN moved ON moved.symbol = begun.symbol AND moved.tick >= begun.tick
+    UNION ALL
+    SELECT begun.account_id, begun.symbol, termed.tick, termed.commit_id, NULL AS reason, NULL AS market_reason, termed.currency, termed.multiplier,
+           NULL, NULL, NULL, NULL, NULL, termed.ts
+    FROM   begun JOIN termed ON termed.symbol = begun.symbol
+), changes AS (
+    SELECT account_id, symbol, tick, MAX(commit_id) AS commit_id, CONCAT_WS('; ', MAX(reason), MAX(market_reason)) AS reason,
+           MAX(currency) AS currency, MAX(multiplier) AS multiplier, MAX(quantity) AS quantity, MAX(cost) AS cost,
+           MAX(realized_pnl) AS realized_pnl, MAX(cash_flow) AS cash_flow, MAX(mark_price) AS mark_price, MAX(ts) AS ts
+    FROM   causes
+    GROUP BY account_id, symbol, tick
+), filled AS (
+    SELECT account_id, symbol, tick, commit_id, NULLIF(reason, '') AS reason, ts,
+           LAST_VALUE(currency) IGNORE NULLS OVER so_far AS currency,
+           COALESCE(LAST_VALUE(multiplier) IGNORE NULLS OVER so_far, CAST(1 AS DECIMAL(28, 9))) AS multiplier,
+           LAST_VALUE(quantity) IGNORE NULLS OVER so_far AS quantity,
+           LAST_VALUE(cost) IGNORE NULLS OVER so_far AS cost,
+           LAST_VALUE(realized_pnl) IGNORE NULLS OVER so_far AS realized_pnl,
+           LAST_VALUE(cash_flow) IGNORE NULLS OVER so_far AS cash_flow,
+           LAST_VALUE(mark_price) IGNORE NULLS OVER so_far AS mark_price
+    FROM   changes
+    WINDOW so_far AS (PARTITION BY account_id, symbol ORDER BY tick ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+), valued AS (
+    SELECT account_id, symbol, currency, quantity, average_price(cost, quantity, multiplier) AS average_price,
+           cost, realized_pnl, cash_flow, mark_price, notional(mark_price, quantity, multiplier) AS market_value, ts, tick, reason, commit_id,
+           LEAD(tick) OVER later AS next_tick, LEAD(reason) OVER later AS next_reason, LEAD(commit_id) OVER later AS next_commit
+    FROM   filled
+    WHERE  quantity IS NOT NULL
+    WINDOW later AS (PARTITION BY account_id, symbol ORDER BY tick)
+)
+SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, mark_price, market_value,
+       TRY_CAST(market_value - cost AS DECIMAL(28, 9)) AS unrealized_pnl, ts, CAST(1 AS INT) AS change, tick, reason, commit_id
+FROM   valued
+UNION ALL
+SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, mark_price, market_value,
+       TRY_CAST(market_value - cost AS DECIMAL(28, 9)), ts, CAST(-1 AS INT), next_tick, next_reason, next_commit
+FROM   valued
+WHERE  next_tick IS NOT NULL
