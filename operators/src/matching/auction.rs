@@ -21,10 +21,10 @@ use headwater_schemas::tables::{Liquidity, OrderChange};
 use headwater_schemas::value::{Id, Price, Quantity};
 
 use super::book::Book;
-use super::crossing::party;
 use super::ladder::Ladder;
-use super::order::{accepts, minus};
+use super::order::{Standing, accepts, minus};
 use super::orders::Slot;
+use super::queue::QueueId;
 use super::reason::Reason;
 use super::report::{Match, Reports};
 use super::self_trade::kept_apart;
@@ -35,7 +35,7 @@ impl Book {
         if self.is_crossed() {
             self.keep_owners_apart(reports);
             let reference = self.head.last_price.or(reference);
-            if let Some(price) = clearing_price(&self.bids, &self.asks, tick_size, reference) {
+            if let Some(price) = clearing_price(self, tick_size, reference) {
                 self.trade_at(price, reports);
             }
         }
@@ -44,7 +44,7 @@ impl Book {
 
     fn is_crossed(&self) -> bool {
         let (bids, asks) = (&self.bids, &self.asks);
-        match (bids.unpriced().is_empty(), asks.unpriced().is_empty(), bids.best(), asks.best()) {
+        match (self.unpriced(Side::Buy).is_empty(), self.unpriced(Side::Sell).is_empty(), bids.best(), asks.best()) {
             (false, false, _, _) | (false, _, _, Some(_)) | (_, false, Some(_), _) => true,
             (_, _, Some((bid, _)), Some((ask, _))) => bid >= ask,
             _ => false,
@@ -69,13 +69,13 @@ impl Book {
 
     /// The orders that trade at the price, in the order in which they do, with all that they have.
     fn willing(&self, side: Side, price: Price) -> Vec<(Slot, Quantity)> {
-        let orders = self.side(side).slots(&self.orders).map(|slot| (slot, &self.orders.at(slot).standing));
+        let orders = self.side(side).slots(&self.orders).map(|slot| (slot, self.orders.standing(slot)));
         let willing = orders.take_while(|(_, standing)| accepts(side, standing.price, price));
         willing.map(|(slot, standing)| (slot, standing.leaves)).collect()
     }
 
     fn pair(&mut self, buyer: Slot, seller: Slot, price: Price, quantity: Quantity, reports: &mut Reports) {
-        let party = |slot| party(self.orders.at(slot), Liquidity::Auction);
+        let party = |slot| self.orders.at(slot).subject().party(Liquidity::Auction);
         let (buying, selling) = (party(buyer), party(seller));
         let sequence = self.head.sequences.next_match();
         reports.matches.push(Match { sequence, price, quantity, buyer: buying, seller: selling });
@@ -85,9 +85,9 @@ impl Book {
     }
 
     fn cancel_unpriced(&mut self, reports: &mut Reports) {
-        let unpriced = |ladder: &Ladder| ladder.unpriced().slots(&self.orders);
+        let unpriced = |ladder: &Ladder| self.orders.slots_of(ladder.unpriced());
         let mut slots: Vec<Slot> = unpriced(&self.bids).chain(unpriced(&self.asks)).collect();
-        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).standing.priority);
+        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).priority);
         for slot in slots {
             self.end(slot, OrderChange::Cancelled, Some(Reason::NoLiquidity), reports);
         }
@@ -99,18 +99,17 @@ impl Book {
         let mut resting = self.orders.by_priority();
         resting.retain(|slot| !self.orders.at(*slot).waits());
         for slot in resting {
-            let own = owners.entry(self.orders.at(slot).terms.owner_id.clone()).or_default();
+            let own = owners.entry(self.orders.at(slot).owner_id().clone()).or_default();
             self.keep_from_own(slot, own, reports);
         }
     }
 
     /// Lets an order join its owner's earlier ones: as much of it as those leave.
     fn keep_from_own(&mut self, newest: Slot, own: &mut OwnOrders, reports: &mut Reports) {
-        let order = self.orders.at(newest);
-        let (side, price, mode, priority) = (order.terms.side, order.standing.price, order.terms.self_trade, order.standing.priority);
-        let mut left = order.standing.leaves;
+        let (order, Standing { price, leaves: mut left, priority, .. }) = (self.orders.at(newest), self.orders.standing(newest));
+        let (side, mode) = (order.side, order.self_trade());
         while let Some(oldest) = own.first_to_meet(side, price).filter(|_| mode != SelfTrade::Allow) {
-            let (keeps, oldest_keeps) = kept_apart(mode, left, self.orders.at(oldest).standing.leaves);
+            let (keeps, oldest_keeps) = kept_apart(mode, left, self.orders.at(oldest).leaves);
             self.leave(oldest, oldest_keeps, reports);
             if oldest_keeps.is_zero() {
                 own.forget_first(side);
@@ -160,20 +159,21 @@ impl OwnOrders {
 }
 
 /// The one price of an uncrossing: see the head of this file.
-pub(super) fn clearing_price(bids: &Ladder, asks: &Ladder, tick_size: Option<Price>, reference: Option<Price>) -> Option<Price> {
-    let units = |quantity: Quantity| quantity.units();
+fn clearing_price(book: &Book, tick_size: Option<Price>, reference: Option<Price>) -> Option<Price> {
+    let Book { bids, asks, orders, .. } = book;
+    let leaves = |queue: QueueId| orders.queue(queue).leaves().units();
     // Going up the prices, supply grows by what asks there, and demand falls by what bid below.
-    let mut demand = bids.rungs().fold(units(bids.unpriced().leaves()), |sum, (_, queue)| sum.saturating_add(units(queue.leaves())));
-    let mut supply = units(asks.unpriced().leaves());
+    let mut demand = bids.rungs().fold(leaves(bids.unpriced()), |sum, (_, queue)| sum.saturating_add(leaves(queue)));
+    let mut supply = leaves(asks.unpriced());
     let limits = bids.rungs().chain(asks.rungs()).map(|(price, _)| price);
     let prices = candidates(limits, tick_size, reference);
     let (mut bids, mut asks) = (bids.rungs().rev().peekable(), asks.rungs().peekable());
     let rated = prices.into_iter().filter_map(|price| {
         while let Some((_, queue)) = bids.next_if(|(bid, _)| *bid < price) {
-            demand = demand.saturating_sub(units(queue.leaves()));
+            demand = demand.saturating_sub(leaves(queue));
         }
         while let Some((_, queue)) = asks.next_if(|(ask, _)| *ask <= price) {
-            supply = supply.saturating_add(units(queue.leaves()));
+            supply = supply.saturating_add(leaves(queue));
         }
         let distance = reference.map(|reference| price.units().abs_diff(reference.units()));
         let volume = demand.min(supply);

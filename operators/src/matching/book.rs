@@ -8,10 +8,11 @@ use headwater_schemas::value::{EventTime, Id, Price, Quantity};
 
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 use super::ladder::Ladder;
-use super::order::{Order, Standing, Terms, accepts, has_limit, is_stop, minus};
-use super::orders::{Orders, Slot};
+use super::order::{Order, Standing, Terms, accepts, has_limit, is_stop, minus, plus};
+use super::orders::{Orders, Slot, fits};
+use super::queue::{Queue, QueueId};
 use super::reason::Reason;
-use super::report::{Change, Reports};
+use super::report::{Change, Reports, Subject};
 
 /// How far a book has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,17 +36,17 @@ impl Sequences {
         self.priority
     }
 
-    /// Says what happened to an order, which stands as it does behind the change.
-    pub(super) fn report(&mut self, order: &Order, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
+    /// Says what happened to an order, with how it stands behind the change.
+    pub(super) fn report(&mut self, order: Subject<'_>, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
         self.changes += 1;
         reports.changes.push(Change {
             sequence: self.changes,
-            order_id: order.terms.order_id.clone(),
-            account_id: order.terms.account_id.clone(),
+            order_id: order.order_id.clone(),
+            account_id: order.account_id.clone(),
             change,
             reason,
-            leaves: order.standing.leaves,
-            filled: order.standing.filled,
+            leaves: order.leaves,
+            filled: order.filled,
         });
     }
 }
@@ -91,7 +92,7 @@ pub struct Book {
     /// Stops that sell, the highest trigger first.
     pub(super) sell_stops: Ladder,
     /// When `gtd` orders end.
-    pub(super) expiries: BTreeSet<(EventTime, Id)>,
+    pub(super) expiries: BTreeSet<(EventTime, Slot)>,
     /// Stops whose trigger was met by the command at hand, and that have not entered yet.
     pub(super) triggered: VecDeque<Order>,
     /// The time of the command at hand.
@@ -107,21 +108,21 @@ impl Default for Book {
 impl Book {
     /// A book as it was: its head and its orders, in any order.
     pub fn restore(head: Head, mut orders: Vec<(Terms, Standing)>) -> Self {
+        let mut kept = Orders::new();
         let mut book = Self {
             head,
-            orders: Orders::new(),
-            bids: Ladder::new(true),
-            asks: Ladder::new(false),
-            buy_stops: Ladder::new(false),
-            sell_stops: Ladder::new(true),
+            bids: Ladder::new(true, &mut kept),
+            asks: Ladder::new(false, &mut kept),
+            buy_stops: Ladder::new(false, &mut kept),
+            sell_stops: Ladder::new(true, &mut kept),
+            orders: kept,
             expiries: BTreeSet::new(),
             triggered: VecDeque::new(),
             now: EventTime::BEGINNING,
         };
         orders.sort_by_key(|(_, standing)| standing.priority);
         for (terms, standing) in orders {
-            let slot = book.orders.restore(Order::restored(terms, standing));
-            book.shelve(slot);
+            book.shelve(Order::restored(terms, standing), Orders::restore);
         }
         book
     }
@@ -140,14 +141,16 @@ impl Book {
 
     /// Refuses an order that comes.
     pub fn reject_new(&mut self, new: NewOrder, reason: Reason, reports: &mut Reports) {
-        let stranger = Order::new(NewOrder { quantity: Quantity::ZERO, ..new }, self.now);
-        self.head.sequences.report(&stranger, OrderChange::Rejected, Some(reason), reports);
+        self.reject_with(new.order_id, new.account_id, reason, Standing::default(), reports);
     }
 
     /// Refuses what was asked about an order.
     pub fn reject(&mut self, order_id: Id, account_id: Id, reason: Reason, reports: &mut Reports) {
-        let standing = self.order(&order_id).filter(|order| order.terms.account_id == account_id).map(|order| order.standing);
-        let standing = standing.unwrap_or_default();
+        let asked = self.find(&order_id, &account_id).map(|slot| self.orders.standing(slot));
+        self.reject_with(order_id, account_id, reason, asked.unwrap_or_default(), reports);
+    }
+
+    fn reject_with(&mut self, order_id: Id, account_id: Id, reason: Reason, standing: Standing, reports: &mut Reports) {
         self.head.sequences.changes += 1;
         reports.changes.push(Change {
             sequence: self.head.sequences.changes,
@@ -171,28 +174,28 @@ impl Book {
     }
 
     /// How many orders rest or wait.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.orders.len()
     }
 
     /// Whether no order rests or waits.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// An order that rests or waits.
-    pub fn order(&self, order_id: &Id) -> Option<&Order> {
-        self.orders.find(order_id).map(|slot| self.orders.at(slot))
+    /// A copy of an order that rests or waits.
+    pub fn order(&self, order_id: &Id) -> Option<Order> {
+        self.orders.find(order_id).map(|slot| self.orders.order(slot))
     }
 
-    /// The orders that rest or wait, the one with the least priority number first.
-    pub fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.orders.by_priority().into_iter().map(|slot| self.orders.at(slot))
+    /// Copies of the orders that rest or wait, the one with the least priority number first.
+    pub fn orders(&self) -> impl Iterator<Item = Order> {
+        self.orders.by_priority().into_iter().map(|slot| self.orders.order(slot))
     }
 
     /// The best prices.
     pub fn top(&self) -> Top {
-        let best = |ladder: &Ladder| ladder.best().map(|(price, queue)| (price, queue.shown()));
+        let best = |ladder: &Ladder| ladder.best().map(|(price, queue)| (price, self.orders.queue(queue).shown()));
         Top { bid: best(&self.bids), ask: best(&self.asks), last: self.head.last_price }
     }
 
@@ -207,7 +210,7 @@ impl Book {
             return self.reject_new(new, reason, reports);
         }
         let order = Order::new(new, self.now);
-        self.head.sequences.report(&order, OrderChange::Accepted, None, reports);
+        self.head.sequences.report(order.subject(), OrderChange::Accepted, None, reports);
         if !order.waits() {
             self.enter(order, reports);
         } else if self.is_triggered(&order) {
@@ -231,7 +234,7 @@ impl Book {
         if new.post_only && (price.is_none() || (!waits && self.would_trade(new.side, price))) {
             return Err(Reason::PostOnly);
         }
-        if !self.side(new.side).has_room(price, new.quantity) {
+        if !self.has_room(new.side, price, new.quantity) {
             return Err(Reason::Overflow);
         }
         Ok(())
@@ -256,20 +259,21 @@ impl Book {
 
     /// The limit and the remainder that an amendment asks for, if the book allows them.
     fn amended(&self, slot: Slot, amendment: &Amendment) -> Result<(Option<Price>, Quantity), Reason> {
-        let order = self.orders.at(slot);
+        let (order, standing) = (self.orders.at(slot), self.orders.standing(slot));
         if !self.takes_orders() {
             return Err(Reason::WrongPhase);
         }
-        if amendment.price.is_some() && !has_limit(order.terms.order_type) {
+        if amendment.price.is_some() && !has_limit(order.order_type()) {
             return Err(Reason::UnexpectedPrice);
         }
-        let (side, price) = (order.terms.side, amendment.price.or(order.standing.price));
-        let leaves = minus(amendment.quantity.unwrap_or(order.quantity()), order.standing.filled);
-        let stays = leaves <= Quantity::ZERO || (price == order.standing.price && leaves <= order.standing.leaves);
-        if !stays && !order.waits() && order.terms.post_only && self.would_trade(side, price) {
+        let price = amendment.price.or(standing.price);
+        let quantity = amendment.quantity.unwrap_or(plus(standing.filled, standing.leaves));
+        let leaves = minus(quantity, standing.filled);
+        let stays = leaves <= Quantity::ZERO || (price == standing.price && leaves <= standing.leaves);
+        if !stays && !order.waits() && order.post_only() && self.would_trade(order.side, price) {
             return Err(Reason::PostOnly);
         }
-        if !stays && !self.side(side).has_room(price, leaves) {
+        if !stays && !self.has_room(order.side, price, leaves) {
             return Err(Reason::Overflow);
         }
         Ok((price, leaves))
@@ -277,7 +281,7 @@ impl Book {
 
     /// Less of an order keeps its place; a new limit or more of it comes as if it were new.
     fn become_amended(&mut self, slot: Slot, (price, leaves): (Option<Price>, Quantity), reports: &mut Reports) {
-        let standing = self.orders.at(slot).standing;
+        let standing = self.orders.standing(slot);
         if leaves <= Quantity::ZERO {
             return self.end(slot, OrderChange::Cancelled, Some(Reason::AmendedAway), reports);
         }
@@ -286,7 +290,7 @@ impl Book {
         }
         let mut order = self.take_out(slot);
         order.standing = Standing { price, leaves, ts: self.now, ..order.standing };
-        self.head.sequences.report(&order, OrderChange::Amended, None, reports);
+        self.head.sequences.report(order.subject(), OrderChange::Amended, None, reports);
         if order.waits() { self.rest(order, reports) } else { self.enter(order, reports) }
     }
 
@@ -332,78 +336,86 @@ impl Book {
 
     /// Puts an order behind those of its price.
     fn rest(&mut self, mut order: Order, reports: &mut Reports) {
-        if !self.side(order.terms.side).has_room(order.standing.price, order.standing.leaves) {
+        if !self.has_room(order.terms.side, order.standing.price, order.standing.leaves) {
             return self.drop(order, Reason::Overflow, reports);
         }
         order.standing.shown = order.peak();
         order.standing.priority = self.head.sequences.next_priority();
-        let slot = self.orders.insert(order);
-        self.shelve(slot);
+        self.shelve(order, Orders::insert);
     }
 
-    fn shelve(&mut self, slot: Slot) {
-        let order = self.orders.at(slot);
-        if let Some(end) = order.terms.expires_at {
-            self.expiries.insert((end, order.terms.order_id.clone()));
-        }
-        let (ladder, orders) = self.shelf(slot);
-        ladder.push(orders, slot);
-    }
-
-    fn unshelve(&mut self, slot: Slot) {
-        let (ladder, orders) = self.shelf(slot);
-        ladder.unlink(orders, slot);
-        let terms = &self.orders.at(slot).terms;
-        if let Some(end) = terms.expires_at {
-            self.expiries.remove(&(end, terms.order_id.clone()));
+    /// Puts an order into its queue.
+    fn shelve(&mut self, order: Order, keep: impl FnOnce(&mut Orders, Order, QueueId) -> Slot) {
+        let (rung, end) = (order.rung(), order.terms.expires_at);
+        let (ladder, orders) = self.shelf(order.waits(), order.terms.side);
+        let queue = ladder.queue(rung, orders);
+        let slot = keep(orders, order, queue);
+        if let Some(end) = end {
+            self.expiries.insert((end, slot));
         }
     }
 
     /// Takes an order out of the book, to let it enter again.
     pub(super) fn take_out(&mut self, slot: Slot) -> Order {
-        self.unshelve(slot);
-        self.orders.remove(slot)
+        let (waits, side) = self.unlist(slot);
+        let (order, queue) = self.orders.take_out(slot);
+        self.tidy(waits, side, queue);
+        order
+    }
+
+    /// Ends an order that rests or waits, and that this is said of.
+    fn discard(&mut self, slot: Slot) {
+        let (waits, side) = self.unlist(slot);
+        let queue = self.orders.discard(slot);
+        self.tidy(waits, side, queue);
+    }
+
+    /// Lets the end of an order's time pass it by. Answers whether it waits, and its side: which ladder it is on.
+    fn unlist(&mut self, slot: Slot) -> (bool, Side) {
+        let order = self.orders.at(slot);
+        if let Some(end) = order.expires_at() {
+            self.expiries.remove(&(end, slot));
+        }
+        (order.waits(), order.side)
+    }
+
+    fn tidy(&mut self, waits: bool, side: Side, queue: QueueId) {
+        let (ladder, orders) = self.shelf(waits, side);
+        ladder.tidy(queue, orders);
     }
 
     /// Lets a resting order have less left.
     pub(super) fn reduce(&mut self, slot: Slot, leaves: Quantity, reason: Option<Reason>, reports: &mut Reports) {
         let now = self.now;
-        let (ladder, orders) = self.shelf(slot);
-        ladder.reduce(orders, slot, leaves, now);
-        self.head.sequences.report(self.orders.at(slot), OrderChange::Amended, reason, reports);
-    }
-
-    /// Ends an order that rests or waits, once `logic` has left it with nothing.
-    pub(super) fn end_with(
-        &mut self,
-        slot: Slot,
-        change: OrderChange,
-        reason: Option<Reason>,
-        reports: &mut Reports,
-        logic: impl FnOnce(&mut Order),
-    ) {
-        self.unshelve(slot);
-        let order = self.orders.change(slot);
-        logic(order);
-        self.head.sequences.report(order, change, reason, reports);
-        self.orders.discard(slot);
+        self.orders.change(slot, |order| order.reduce(leaves, now));
+        self.head.sequences.report(self.orders.at(slot).subject(), OrderChange::Amended, reason, reports);
     }
 
     /// Ends an order that rests or waits.
     pub(super) fn end(&mut self, slot: Slot, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
-        self.end_with(slot, change, reason, reports, |order| order.standing.leaves = Quantity::ZERO);
+        let ended = Subject { leaves: Quantity::ZERO, ..self.orders.at(slot).subject() };
+        self.head.sequences.report(ended, change, reason, reports);
+        self.discard(slot);
+    }
+
+    /// Ends an order that rests, because all of it has been matched.
+    pub(super) fn end_filled(&mut self, slot: Slot, reports: &mut Reports) {
+        let order = self.orders.at(slot).subject();
+        let ended = Subject { leaves: Quantity::ZERO, filled: plus(order.filled, order.leaves), ..order };
+        self.head.sequences.report(ended, OrderChange::Filled, None, reports);
+        self.discard(slot);
     }
 
     /// Cancels an order that is not in the book.
     pub(super) fn drop(&mut self, mut order: Order, reason: Reason, reports: &mut Reports) {
         order.standing.leaves = Quantity::ZERO;
-        self.head.sequences.report(&order, OrderChange::Cancelled, Some(reason), reports);
+        self.head.sequences.report(order.subject(), OrderChange::Cancelled, Some(reason), reports);
         self.orders.end(order);
     }
 
     fn find(&self, order_id: &Id, account_id: &Id) -> Result<Slot, Reason> {
         let slot = self.orders.find(order_id).ok_or(Reason::UnknownOrder)?;
-        if self.orders.at(slot).terms.account_id == *account_id { Ok(slot) } else { Err(Reason::WrongAccount) }
+        if self.orders.at(slot).account_id == *account_id { Ok(slot) } else { Err(Reason::WrongAccount) }
     }
 
     /// Whether orders may come and change.
@@ -419,7 +431,16 @@ impl Book {
     /// Whether an order with this limit would find somebody. While orders gather, it asks what would be if they did not.
     fn would_trade(&self, side: Side, price: Option<Price>) -> bool {
         let others = self.side(opposite(side));
-        !others.unpriced().is_empty() || others.best().is_some_and(|(best, _)| accepts(side, price, best))
+        !self.unpriced(opposite(side)).is_empty() || others.best().is_some_and(|(best, _)| accepts(side, price, best))
+    }
+
+    /// Whether a column could hold what rests at the price once so much is added, and the book another order.
+    fn has_room(&self, side: Side, price: Option<Price>, quantity: Quantity) -> bool {
+        // What could be added to all orders of the book together can be added to those of any price.
+        self.orders.have_room(quantity) || {
+            let there = self.side(side).find(price).map_or(Quantity::ZERO, |queue| self.orders.queue(queue).leaves());
+            !self.orders.are_full() && fits(there.units(), quantity)
+        }
     }
 
     /// The bids of a buyer, the asks of a seller.
@@ -430,10 +451,14 @@ impl Book {
         }
     }
 
-    /// Where an order belongs, and the orders.
-    pub(super) fn shelf(&mut self, slot: Slot) -> (&mut Ladder, &mut Orders) {
-        let order = self.orders.at(slot);
-        let ladder = match (order.waits(), order.terms.side) {
+    /// The orders of a side that have no limit.
+    pub(super) fn unpriced(&self, side: Side) -> &Queue {
+        self.orders.queue(self.side(side).unpriced())
+    }
+
+    /// The ladder of a side's orders that rest or of its stops that wait, and the orders.
+    fn shelf(&mut self, waits: bool, side: Side) -> (&mut Ladder, &mut Orders) {
+        let ladder = match (waits, side) {
             (false, Side::Buy) => &mut self.bids,
             (false, Side::Sell) => &mut self.asks,
             (true, Side::Buy) => &mut self.buy_stops,

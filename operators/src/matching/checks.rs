@@ -40,7 +40,7 @@ impl Desk<'_> {
     }
 
     /// Whether an order may become what is asked.
-    pub(super) fn check_amend(&self, order: &Order, amendment: &Amendment) -> Result<(), Reason> {
+    pub(super) fn check_amend(&self, order: Order, amendment: &Amendment) -> Result<(), Reason> {
         let instrument = self.admission(&order.terms.account_id)?;
         on_lot(instrument, [amendment.quantity, None])?;
         on_tick(instrument, [amendment.price, None])?;

@@ -9,7 +9,7 @@ use super::book::{Book, opposite};
 use super::order::{Order, accepts, minus, plus};
 use super::orders::Slot;
 use super::reason::Reason;
-use super::report::{Match, Party, Reports};
+use super::report::{Match, Reports};
 use super::self_trade::kept_apart;
 
 impl Book {
@@ -18,7 +18,7 @@ impl Book {
         while order.standing.leaves > Quantity::ZERO {
             let best = self.side(opposite(order.terms.side)).best();
             let offer = best.filter(|(price, _)| accepts(order.terms.side, order.standing.price, *price));
-            let Some((price, slot)) = offer.map(|(price, queue)| (price, queue.head())) else { return true };
+            let Some((price, slot)) = offer.map(|(price, queue)| (price, self.orders.queue(queue).head)) else { return true };
             if self.must_not_meet(order, slot) {
                 self.keep_apart(order, slot, reports);
             } else {
@@ -29,11 +29,11 @@ impl Book {
     }
 
     fn must_not_meet(&self, order: &Order, slot: Slot) -> bool {
-        order.terms.self_trade != SelfTrade::Allow && self.orders.at(slot).terms.owner_id == order.terms.owner_id
+        order.terms.self_trade != SelfTrade::Allow && *self.orders.at(slot).owner_id() == order.terms.owner_id
     }
 
     fn keep_apart(&mut self, order: &mut Order, slot: Slot, reports: &mut Reports) {
-        let (before, resting) = (order.standing.leaves, self.orders.at(slot).standing.leaves);
+        let (before, resting) = (order.standing.leaves, self.orders.at(slot).leaves);
         let (newest, oldest) = kept_apart(order.terms.self_trade, before, resting);
         self.leave(slot, oldest, reports);
         if newest == before {
@@ -41,22 +41,22 @@ impl Book {
         }
         order.standing.leaves = newest;
         let change = if newest > Quantity::ZERO { OrderChange::Amended } else { OrderChange::Cancelled };
-        self.head.sequences.report(order, change, Some(Reason::SelfTrade), reports);
+        self.head.sequences.report(order.subject(), change, Some(Reason::SelfTrade), reports);
     }
 
     /// Leaves a resting order what self-trade prevention leaves it.
     pub(super) fn leave(&mut self, slot: Slot, leaves: Quantity, reports: &mut Reports) {
         if leaves <= Quantity::ZERO {
             self.end(slot, OrderChange::Cancelled, Some(Reason::SelfTrade), reports);
-        } else if leaves < self.orders.at(slot).standing.leaves {
+        } else if leaves < self.orders.at(slot).leaves {
             self.reduce(slot, leaves, Some(Reason::SelfTrade), reports);
         }
     }
 
     fn trade(&mut self, order: &mut Order, slot: Slot, price: Price, reports: &mut Reports) {
         let resting = self.orders.at(slot);
-        let quantity = order.standing.leaves.min(resting.standing.shown);
-        let (came, rested) = (party(order, Liquidity::Taker), party(resting, Liquidity::Maker));
+        let quantity = order.standing.leaves.min(resting.shown());
+        let (came, rested) = (order.subject().party(Liquidity::Taker), resting.subject().party(Liquidity::Maker));
         let (buyer, seller) = match order.terms.side {
             Side::Buy => (came, rested),
             Side::Sell => (rested, came),
@@ -66,31 +66,29 @@ impl Book {
         self.fill(slot, quantity, reports);
         self.refill(slot);
         order.fill(quantity, self.now);
-        self.head.sequences.report(order, fill_change(order), None, reports);
+        self.head.sequences.report(order.subject(), fill_change(order), None, reports);
         self.head.last_price = Some(price);
         self.collect_triggered(price);
     }
 
     /// Takes a match into account that a resting order had. Behind the last one, [`Book::refill`] it.
     pub(super) fn fill(&mut self, slot: Slot, quantity: Quantity, reports: &mut Reports) {
-        let (now, leaves) = (self.now, self.orders.at(slot).standing.leaves);
+        let (now, leaves) = (self.now, self.orders.at(slot).leaves);
         if quantity >= leaves {
-            return self.end_with(slot, OrderChange::Filled, None, reports, |order| order.fill(leaves, now));
+            return self.end_filled(slot, reports);
         }
-        let (ladder, orders) = self.shelf(slot);
-        ladder.fill(orders, slot, quantity, now);
-        self.head.sequences.report(self.orders.at(slot), OrderChange::PartiallyFilled, None, reports);
+        self.orders.change(slot, |order| order.fill(quantity, now));
+        self.head.sequences.report(self.orders.at(slot).subject(), OrderChange::PartiallyFilled, None, reports);
     }
 
     /// Lets an order that shows nothing any more show a fresh part, if it has one.
     pub(super) fn refill(&mut self, slot: Slot) {
-        let standing = &self.orders.at(slot).standing;
-        if standing.shown > Quantity::ZERO || standing.leaves <= Quantity::ZERO {
+        let order = self.orders.at(slot);
+        if order.shown() > Quantity::ZERO || order.leaves <= Quantity::ZERO {
             return;
         }
         let priority = self.head.sequences.next_priority();
-        let (ladder, orders) = self.shelf(slot);
-        ladder.refill(orders, slot, priority);
+        self.orders.refill(slot, priority);
     }
 
     /// Whether the order would be filled whole: hidden quantity counts, and its owner's orders do as much as self-trade
@@ -101,12 +99,12 @@ impl Book {
         let others = self.side(opposite(order.terms.side));
         for (_, queue) in others.rungs().take_while(|(price, _)| accepts(order.terms.side, order.standing.price, *price)) {
             let mut hidden = Quantity::ZERO;
-            for slot in queue.slots(&self.orders) {
-                let resting = &self.orders.at(slot).standing;
+            for slot in self.orders.slots_of(queue) {
+                let resting = self.orders.at(slot);
                 match (self.must_not_meet(order, slot), order.terms.self_trade) {
                     (false, _) => {
-                        missing = minus(missing, resting.shown);
-                        hidden = plus(hidden, minus(resting.leaves, resting.shown));
+                        missing = minus(missing, resting.shown());
+                        hidden = plus(hidden, minus(resting.leaves, resting.shown()));
                     }
                     (true, SelfTrade::CancelOldest) => {}
                     (true, _) => return false,
@@ -122,11 +120,6 @@ impl Book {
         }
         false
     }
-}
-
-/// One side of a match.
-pub(super) fn party(order: &Order, liquidity: Liquidity) -> Party {
-    Party { order_id: order.terms.order_id.clone(), account_id: order.terms.account_id.clone(), liquidity }
 }
 
 /// What a match has made of an order.

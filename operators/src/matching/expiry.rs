@@ -18,19 +18,19 @@ impl Book {
             return;
         }
         let due = self.expiries.iter().take_while(|(end, _)| *end <= now);
-        let due = due.filter_map(|(_, order_id)| self.orders.find(order_id)).collect();
+        let due = due.map(|(_, slot)| *slot).collect();
         self.end_all(due, Reason::ExpiresAt, reports);
     }
 
     /// Ends the `day` orders.
     pub(super) fn end_day(&mut self, reports: &mut Reports) {
         let mut slots = self.orders.by_priority();
-        slots.retain(|slot| self.orders.at(*slot).terms.time_in_force == TimeInForce::Day);
+        slots.retain(|slot| self.orders.at(*slot).time_in_force == TimeInForce::Day);
         self.end_all(slots, Reason::EndOfDay, reports);
     }
 
     fn end_all(&mut self, mut slots: Vec<Slot>, reason: Reason, reports: &mut Reports) {
-        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).standing.priority);
+        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).priority);
         for slot in slots {
             self.end(slot, OrderChange::Expired, Some(reason), reports);
         }

@@ -14,7 +14,9 @@
 //! | `triggers` | stops |
 //! | `auction` | the uncrossing at one price |
 //! | `expiry` | orders that end by themselves |
-//! | `order`, `orders`, `ladder` | an order; orders in slots, found by id; queues of them by price |
+//! | `order`, `resting` | an order by itself; an order as the book keeps it, in 128 bytes |
+//! | `orders`, `slab`, `index` | orders in slots, which never move, found by their ids |
+//! | `queue`, `ladder` | the orders at one price; the queues of a side by price |
 //! | `command`, `report`, `reason` | what a book is told, what it says, and why |
 //! | `checks` | what the firm asks of an order before the book sees it |
 //! | `config` | fees, restricted symbols |
@@ -52,12 +54,16 @@ mod command;
 mod config;
 mod crossing;
 mod expiry;
+mod index;
 mod ladder;
 mod order;
 mod orders;
+mod queue;
 mod reason;
 mod report;
+mod resting;
 mod self_trade;
+mod slab;
 mod state;
 mod triggers;
 mod view;

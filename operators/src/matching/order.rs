@@ -4,7 +4,8 @@ use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::value::{EventTime, Id, Price, Quantity};
 
 use super::command::NewOrder;
-use super::orders::Links;
+use super::orders::UNTOUCHED;
+use super::report::Subject;
 
 /// What was agreed when the order came. Nothing of it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,14 +53,15 @@ pub struct Standing {
     pub ts: EventTime,
 }
 
-/// An order.
+/// An order by itself: one that comes, or a copy of one that rests.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// What was agreed.
     pub terms: Terms,
     /// How it stands.
     pub standing: Standing,
-    pub(super) links: Links,
+    /// Its number in the book's list of what changed, if it was taken out of the book.
+    pub(super) touched: u32,
 }
 
 /// `a − b`, where `b` is a part of `a`: both are within what a column holds, so nothing can overflow.
@@ -92,34 +94,13 @@ impl Order {
                 self_trade: new.self_trade,
             },
             standing: Standing { price, leaves: new.quantity, shown: new.quantity, ts, ..Standing::default() },
-            links: Links::default(),
-        }
-    }
-
-    /// What stands where there is no order.
-    pub(super) fn nobody() -> Self {
-        Self {
-            terms: Terms {
-                order_id: Id::default(),
-                account_id: Id::default(),
-                owner_id: Id::default(),
-                side: Side::Buy,
-                order_type: OrderType::Limit,
-                time_in_force: TimeInForce::Gtc,
-                stop_price: None,
-                display_quantity: None,
-                expires_at: None,
-                post_only: false,
-                self_trade: SelfTrade::CancelNewest,
-            },
-            standing: Standing::default(),
-            links: Links::default(),
+            touched: UNTOUCHED,
         }
     }
 
     /// An order as it was saved.
     pub(super) fn restored(terms: Terms, standing: Standing) -> Self {
-        Self { terms, standing, links: Links::default() }
+        Self { terms, standing, touched: UNTOUCHED }
     }
 
     /// Whether it is a stop that waits for its trigger.
@@ -143,6 +124,12 @@ impl Order {
             Some(display) => display.min(self.standing.leaves),
             None => self.standing.leaves,
         }
+    }
+
+    /// What a report says of it.
+    pub(super) const fn subject(&self) -> Subject<'_> {
+        let Self { terms, standing, .. } = self;
+        Subject { order_id: &terms.order_id, account_id: &terms.account_id, leaves: standing.leaves, filled: standing.filled }
     }
 
     /// Takes a match of so much into account.

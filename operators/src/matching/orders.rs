@@ -1,168 +1,323 @@
-//! The orders of a book: in slots, found by id, linked to their neighbours in a queue.
+//! The orders of a book: in slots, found by id, in queues.
 //!
-//! [`NOWHERE`] reads as [`Order::nobody`]: links need no case for the ends of a queue, and nothing can stop the worker.
+//! [`NOWHERE`] reads as [`Resting::nobody`], and [`QueueId::NONE`] as an empty queue: links need no case for the ends, and
+//! nothing can stop the worker.
 //!
-//! The orders also remember how each was last said to stand, so that [`Orders::drain_changes`] can tell what became of
-//! it since. An order that comes and goes in between leaves no trace.
+//! The orders also remember how each stood when it was last drained, once it changes, so that [`Orders::drain_changes`]
+//! can tell what became of it since. An order that comes and goes in between leaves no trace.
 
-use headwater_schemas::Id;
-use rustc_hash::FxHashMap;
+use headwater_schemas::value::{Id, Price, Quantity, fixed};
 
+use super::index::{IdHash, Index};
 use super::order::{Order, Standing, Terms};
+use super::queue::{Queue, QueueId};
+use super::resting::Resting;
+use super::slab::Slab;
 
 /// Where an order is kept.
-pub(super) type Slot = usize;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u32);
 
 /// A slot that holds nothing, ever.
-pub(super) const NOWHERE: Slot = Slot::MAX;
+pub(super) const NOWHERE: Slot = Slot(u32::MAX);
 
-/// What an order has besides its meaning: its neighbours, and what was said of it.
-#[derive(Clone, Debug)]
-pub(super) struct Links {
-    pub(super) previous: Slot,
-    pub(super) next: Slot,
-    /// How it was last said to stand; `None` for an order that nobody was told of.
-    said: Option<Standing>,
-    /// Whether it changed since.
-    touched: bool,
+/// The number in the list of what changed of an order that is not there.
+pub(super) const UNTOUCHED: u32 = u32::MAX;
+
+#[cfg(test)]
+impl Slot {
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
 }
 
-impl Default for Links {
-    fn default() -> Self {
-        Self { previous: NOWHERE, next: NOWHERE, said: None, touched: false }
-    }
+/// An order that changed since the last drain.
+#[derive(Clone, Debug)]
+struct Touched {
+    /// Where it is, or [`NOWHERE`] if it left without anybody knowing of it.
+    slot: Slot,
+    /// How it stood at the last drain; `None` for an order that was not there.
+    said: Option<Standing>,
+    /// Whether it has ended. It stays in its slot until that is said.
+    ended: bool,
 }
 
 /// The orders of a book.
 #[derive(Clone, Debug)]
 pub(super) struct Orders {
-    slots: Vec<Order>,
+    slots: Slab<Resting>,
     free: Vec<Slot>,
-    index: FxHashMap<Id, Slot>,
-    nobody: Order,
-    touched: Vec<Slot>,
-    /// Orders that ended, whose end has not been said.
-    ended: Vec<Order>,
+    index: Index,
+    queues: Vec<Queue>,
+    free_queues: Vec<QueueId>,
+    /// What all orders have left, in billionths.
+    leaves: i128,
+    touched: Vec<Touched>,
+    nobody: Resting,
+    nothing: Queue,
 }
 
 impl Orders {
     pub(super) fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Slab::new(),
             free: Vec::new(),
-            index: FxHashMap::default(),
-            nobody: Order::nobody(),
+            index: Index::default(),
+            queues: Vec::new(),
+            free_queues: Vec::new(),
+            leaves: 0,
             touched: Vec::new(),
-            ended: Vec::new(),
+            nobody: Resting::nobody(),
+            nothing: Queue::new(None),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.index.len()
     }
 
     pub(super) fn find(&self, order_id: &Id) -> Option<Slot> {
-        self.index.get(order_id).copied()
+        self.index.find(IdHash::of(order_id), |slot| self.at(slot).order_id == *order_id)
     }
 
-    pub(super) fn at(&self, slot: Slot) -> &Order {
-        self.slots.get(slot).unwrap_or(&self.nobody)
+    pub(super) fn at(&self, slot: Slot) -> &Resting {
+        self.slots.get(slot.0).unwrap_or(&self.nobody)
     }
 
-    /// The order, which is about to change.
-    pub(super) fn change(&mut self, slot: Slot) -> &mut Order {
-        match self.slots.get_mut(slot) {
-            Some(order) => {
-                if !order.links.touched {
-                    order.links.touched = true;
-                    self.touched.push(slot);
-                }
-                order
-            }
-            None => &mut self.nobody,
-        }
+    /// How an order stands.
+    pub(super) fn standing(&self, slot: Slot) -> Standing {
+        let order = self.at(slot);
+        order.standing(self.queue(order.queue).price)
     }
 
-    /// The order's neighbours.
-    pub(super) fn links(&mut self, slot: Slot) -> &mut Links {
-        match self.slots.get_mut(slot) {
-            Some(order) => &mut order.links,
-            None => &mut self.nobody.links,
-        }
-    }
-
-    /// Keeps an order.
-    pub(super) fn insert(&mut self, mut order: Order) -> Slot {
-        order.links.touched = true;
-        let order_id = order.terms.order_id.clone();
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => self.slots.len(),
-        };
-        match self.slots.get_mut(slot) {
-            Some(free) => *free = order,
-            None => self.slots.push(order),
-        }
-        self.index.insert(order_id, slot);
-        self.touched.push(slot);
-        slot
-    }
-
-    /// Keeps an order that everybody was told of.
-    pub(super) fn restore(&mut self, mut order: Order) -> Slot {
-        order.links.said = Some(order.standing);
-        let slot = self.insert(order);
-        self.links(slot).touched = false;
-        slot
-    }
-
-    /// Takes an order out, to [`Orders::insert`] it again or to [`Orders::end`] it.
-    pub(super) fn remove(&mut self, slot: Slot) -> Order {
-        let Some(kept) = self.slots.get_mut(slot) else { return Order::nobody() };
-        let order = std::mem::replace(kept, Order::nobody());
-        self.index.remove(&order.terms.order_id);
-        self.free.push(slot);
-        order
-    }
-
-    /// Lets go of an order where it is.
-    pub(super) fn discard(&mut self, slot: Slot) {
-        let Some(order) = self.slots.get_mut(slot) else { return };
-        self.index.remove(&order.terms.order_id);
-        self.free.push(slot);
-        order.links.touched = false;
-        // What nobody was told of may lie there until the slot is used again.
-        if order.links.said.is_some() {
-            self.ended.push(std::mem::replace(order, Order::nobody()));
-        }
-    }
-
-    /// Lets go of an order that has been taken out, or that never was in.
-    pub(super) fn end(&mut self, order: Order) {
-        if order.links.said.is_some() {
-            self.ended.push(order);
-        }
+    /// An order by itself.
+    pub(super) fn order(&self, slot: Slot) -> Order {
+        Order::restored(self.at(slot).terms(), self.standing(slot))
     }
 
     /// Every order, the one with the least priority number first.
     pub(super) fn by_priority(&self) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = self.index.values().copied().collect();
-        slots.sort_unstable_by_key(|slot| self.at(*slot).standing.priority);
+        let mut slots: Vec<Slot> = self.index.slots().collect();
+        slots.sort_unstable_by_key(|slot| self.at(*slot).priority);
         slots
+    }
+
+    pub(super) fn queue(&self, queue: QueueId) -> &Queue {
+        self.queues.get(queue.number()).unwrap_or(&self.nothing)
+    }
+
+    /// The orders of a queue, the first one first.
+    pub(super) fn slots_of(&self, queue: QueueId) -> impl Iterator<Item = Slot> + use<'_> {
+        let known = |slot: Slot| (slot != NOWHERE).then_some(slot);
+        std::iter::successors(known(self.queue(queue).head), move |slot| known(self.at(*slot).next))
+    }
+
+    /// A queue for a price at which nobody is.
+    pub(super) fn new_queue(&mut self, price: Option<Price>) -> QueueId {
+        let fresh = Queue::new(price);
+        match self.free_queues.pop() {
+            Some(queue) => {
+                self.queues.get_mut(queue.number()).into_iter().for_each(|free| *free = fresh);
+                queue
+            }
+            None => {
+                let queue = QueueId::new(self.queues.len()).unwrap_or(QueueId::NONE);
+                self.queues.push(fresh);
+                queue
+            }
+        }
+    }
+
+    /// Lets go of a queue in which nobody is left.
+    pub(super) fn forget_queue(&mut self, queue: QueueId) {
+        self.free_queues.push(queue);
+    }
+
+    /// Whether there is no slot for another order.
+    pub(super) const fn are_full(&self) -> bool {
+        self.free.is_empty() && self.slots.is_full()
+    }
+
+    /// Whether a column could hold so much more at any price, and there is a slot for another order.
+    pub(super) fn have_room(&self, quantity: Quantity) -> bool {
+        !self.are_full() && fits(self.leaves, quantity)
+    }
+
+    /// Keeps an order, behind all others of its queue.
+    pub(super) fn insert(&mut self, order: Order, queue: QueueId) -> Slot {
+        let touched = order.touched;
+        let slot = self.keep(order, queue);
+        match self.touched.get_mut(touched as usize) {
+            Some(entry) => entry.slot = slot,
+            None => self.touch(slot, None),
+        }
+        slot
+    }
+
+    /// Keeps an order that everybody knows of.
+    pub(super) fn restore(&mut self, order: Order, queue: QueueId) -> Slot {
+        self.keep(order, queue)
+    }
+
+    fn keep(&mut self, order: Order, queue: QueueId) -> Slot {
+        let hash = IdHash::of(&order.terms.order_id);
+        let slot = self.put(order, queue);
+        self.index.insert(hash, slot);
+        self.link(slot);
+        slot
+    }
+
+    fn put(&mut self, order: Order, queue: QueueId) -> Slot {
+        let order = Resting::new(order, queue);
+        match self.free.pop() {
+            Some(slot) => {
+                if let Some(free) = self.slots.get_mut(slot.0) {
+                    *free = order;
+                }
+                slot
+            }
+            None => self.slots.push(order).map_or(NOWHERE, Slot),
+        }
+    }
+
+    /// Changes an order in place: `logic` must leave its links alone.
+    pub(super) fn change(&mut self, slot: Slot, logic: impl FnOnce(&mut Resting)) {
+        self.mark(slot);
+        let Some(order) = self.slots.get_mut(slot.0) else { return };
+        let queue = self.queues.get_mut(order.queue.number()).unwrap_or(&mut self.nothing);
+        queue.discount(order);
+        self.leaves = self.leaves.saturating_sub(order.leaves.units());
+        logic(order);
+        queue.count(order);
+        self.leaves = self.leaves.saturating_add(order.leaves.units());
+    }
+
+    /// Lets an order show a fresh part, from the back of its queue.
+    pub(super) fn refill(&mut self, slot: Slot, priority: u64) {
+        self.mark(slot);
+        self.unlink(slot);
+        self.slots.get_mut(slot.0).into_iter().for_each(|order| order.refill(priority));
+        self.link(slot);
+    }
+
+    /// Takes an order out, to [`Orders::insert`] it again or to [`Orders::end`] it. Answers the queue that it leaves.
+    pub(super) fn take_out(&mut self, slot: Slot) -> (Order, QueueId) {
+        self.mark(slot);
+        let standing = self.standing(slot);
+        let queue = self.leave(slot);
+        let Some(order) = self.slots.get_mut(slot.0) else { return (Order::restored(self.nobody.terms(), standing), queue) };
+        let (terms, touched) = (order.take_terms(), order.touched);
+        self.vacate(slot);
+        self.touched.get_mut(touched as usize).into_iter().for_each(|entry| entry.slot = NOWHERE);
+        (Order { terms, standing, touched }, queue)
+    }
+
+    /// Ends an order. Answers the queue that it leaves.
+    pub(super) fn discard(&mut self, slot: Slot) -> QueueId {
+        self.mark(slot);
+        let queue = self.leave(slot);
+        let Some(order) = self.slots.get_mut(slot.0) else { return queue };
+        order.leaves = Quantity::ZERO;
+        let touched = order.touched;
+        self.end_touched(touched, slot);
+        queue
+    }
+
+    /// Ends an order that has been taken out, or that never was in.
+    pub(super) fn end(&mut self, order: Order) {
+        let touched = order.touched;
+        if self.touched.get(touched as usize).is_some_and(|entry| entry.said.is_some()) {
+            let slot = self.put(order, QueueId::NONE);
+            self.end_touched(touched, slot);
+        }
+    }
+
+    /// What nobody knows of is gone at once; any other order stays until its end is said.
+    fn end_touched(&mut self, touched: u32, slot: Slot) {
+        match self.touched.get_mut(touched as usize) {
+            Some(entry) if entry.said.is_some() => (entry.slot, entry.ended) = (slot, true),
+            Some(entry) => {
+                entry.slot = NOWHERE;
+                self.vacate(slot);
+            }
+            None => self.vacate(slot),
+        }
+    }
+
+    /// Makes room. What lies there may lie there until the slot is used again.
+    fn vacate(&mut self, slot: Slot) {
+        self.free.push(slot);
     }
 
     /// Tells of every order that changed since this was asked last: how it stood and how it stands.
     pub(super) fn drain_changes(&mut self, mut say: impl FnMut(&Terms, Option<Standing>, Option<Standing>)) {
-        for order in self.ended.drain(..) {
-            say(&order.terms, order.links.said, None);
+        let mut touched = std::mem::take(&mut self.touched);
+        for entry in touched.iter().filter(|entry| entry.ended) {
+            let Some(order) = self.slots.get_mut(entry.slot.0) else { continue };
+            say(&order.take_terms(), entry.said, None);
+            self.vacate(entry.slot);
         }
-        for slot in self.touched.drain(..) {
-            let Some(order) = self.slots.get_mut(slot) else { continue };
-            // A slot may be listed twice, and its order may be gone again.
-            if std::mem::take(&mut order.links.touched) {
-                say(&order.terms, order.links.said, Some(order.standing));
-                order.links.said = Some(order.standing);
-            }
+        for entry in touched.drain(..).filter(|entry| !entry.ended) {
+            let Some(order) = self.slots.get_mut(entry.slot.0) else { continue };
+            order.touched = UNTOUCHED;
+            say(&self.at(entry.slot).terms(), entry.said, Some(self.standing(entry.slot)));
+        }
+        self.touched = touched;
+    }
+
+    /// Notes how an order stands, before it changes for the first time since the last drain.
+    fn mark(&mut self, slot: Slot) {
+        if self.at(slot).touched == UNTOUCHED && slot != NOWHERE {
+            self.touch(slot, Some(self.standing(slot)));
         }
     }
+
+    fn touch(&mut self, slot: Slot, said: Option<Standing>) {
+        let number = u32::try_from(self.touched.len()).unwrap_or(UNTOUCHED);
+        self.slots.get_mut(slot.0).into_iter().for_each(|order| order.touched = number);
+        self.touched.push(Touched { slot, said, ended: false });
+    }
+
+    /// Takes an order out of the index and of its queue, which is answered.
+    fn leave(&mut self, slot: Slot) -> QueueId {
+        let order = self.at(slot);
+        let (hash, queue) = (IdHash::of(&order.order_id), order.queue);
+        self.index.remove(hash, slot);
+        self.unlink(slot);
+        queue
+    }
+
+    fn link(&mut self, slot: Slot) {
+        let Some(order) = self.slots.get_mut(slot.0) else { return };
+        let queue = self.queues.get_mut(order.queue.number()).unwrap_or(&mut self.nothing);
+        queue.count(order);
+        self.leaves = self.leaves.saturating_add(order.leaves.units());
+        (order.previous, order.next) = (queue.tail, NOWHERE);
+        let before = std::mem::replace(&mut queue.tail, slot);
+        match self.slots.get_mut(before.0) {
+            Some(before) => before.next = slot,
+            None => queue.head = slot,
+        }
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let Some(order) = self.slots.get_mut(slot.0) else { return };
+        let queue = self.queues.get_mut(order.queue.number()).unwrap_or(&mut self.nothing);
+        queue.discount(order);
+        self.leaves = self.leaves.saturating_sub(order.leaves.units());
+        let (previous, next) = (order.previous, order.next);
+        match self.slots.get_mut(previous.0) {
+            Some(previous) => previous.next = next,
+            None => queue.head = next,
+        }
+        match self.slots.get_mut(next.0) {
+            Some(next) => next.previous = previous,
+            None => queue.tail = previous,
+        }
+    }
+}
+
+/// Whether a column could hold so much more than what is there.
+pub(super) fn fits(there: i128, quantity: Quantity) -> bool {
+    there.checked_add(quantity.units()).and_then(fixed::in_range).is_some()
 }

@@ -41,6 +41,22 @@ pub struct Change {
     pub filled: Quantity,
 }
 
+/// What a change says about an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) order_id: &'a Id,
+    pub(super) account_id: &'a Id,
+    pub(super) leaves: Quantity,
+    pub(super) filled: Quantity,
+}
+
+impl Subject<'_> {
+    /// The party to a match.
+    pub(super) fn party(&self, liquidity: Liquidity) -> Party {
+        Party { order_id: self.order_id.clone(), account_id: self.account_id.clone(), liquidity }
+    }
+}
+
 /// Two orders that traded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {

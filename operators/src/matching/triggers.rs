@@ -32,7 +32,7 @@ impl Book {
         }
         let mut slots: Vec<Slot> = met(&self.buy_stops, &self.orders, Side::Buy, last).collect();
         slots.extend(met(&self.sell_stops, &self.orders, Side::Sell, last));
-        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).standing.priority);
+        slots.sort_unstable_by_key(|slot| self.orders.at(*slot).priority);
         for slot in slots {
             let order = self.take_out(slot);
             self.triggered.push_back(order);
@@ -44,7 +44,7 @@ impl Book {
         while let Some(mut order) = self.triggered.pop_front() {
             order.standing.triggered = true;
             order.standing.ts = self.now;
-            self.head.sequences.report(&order, OrderChange::Triggered, None, reports);
+            self.head.sequences.report(order.subject(), OrderChange::Triggered, None, reports);
             self.enter(order, reports);
         }
     }
@@ -56,7 +56,7 @@ fn triggers(side: Side, last: Price, stop: Option<Price>) -> bool {
     stop.is_some_and(|stop| accepts(side, Some(last), stop))
 }
 
-fn met<'a>(stops: &'a Ladder, orders: &'a Orders, side: Side, last: Price) -> impl Iterator<Item = Slot> + use<'a> {
+fn met<'a>(stops: &'a Ladder, orders: &'a Orders, side: Side, last: Price) -> impl Iterator<Item = Slot> + 'a {
     let met = stops.rungs().take_while(move |(stop, _)| triggers(side, last, Some(*stop)));
-    met.flat_map(|(_, queue)| queue.slots(orders))
+    met.flat_map(|(_, queue)| orders.slots_of(queue))
 }

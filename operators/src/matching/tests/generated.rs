@@ -177,7 +177,7 @@ struct Standing {
 }
 
 fn standing(book: &Book) -> Vec<Standing> {
-    let stands = |order: &Order| Standing {
+    let stands = |order: Order| Standing {
         order_id: order.terms.order_id.clone(),
         price: order.standing.price,
         leaves: order.standing.leaves.units(),
@@ -257,17 +257,17 @@ impl Auditor {
 fn check(book: &Book) -> Result<(), String> {
     for ladder in [&book.bids, &book.asks, &book.buy_stops, &book.sell_stops] {
         let queues = ladder.rungs().map(|(price, queue)| (Some(price), queue)).chain([(None, ladder.unpriced())]);
-        for (price, queue) in queues {
-            let slots: Vec<_> = queue.slots(&book.orders).collect();
+        for (price, id) in queues {
+            let (queue, slots) = (book.orders.queue(id), book.orders.slots_of(id).collect::<Vec<_>>());
             let of = |what: fn(&crate::matching::Standing) -> Quantity| {
-                slots.iter().map(|slot| what(&book.orders.at(*slot).standing).units()).sum::<i128>()
+                slots.iter().map(|slot| what(&book.orders.standing(*slot)).units()).sum::<i128>()
             };
             let sums = (of(|standing| standing.shown), of(|standing| standing.leaves));
             if sums != (queue.shown().units(), queue.leaves().units()) {
                 return Err(format!("at {price:?} {sums:?} are there, {queue:?} is counted"));
             }
-            let priorities: Vec<_> = slots.iter().map(|slot| book.orders.at(*slot).standing.priority).collect();
-            let in_order = priorities.is_sorted_by(|a, b| a < b) && slots.iter().all(|slot| book.orders.at(*slot).rung() == price);
+            let priorities: Vec<_> = slots.iter().map(|slot| book.orders.at(*slot).priority).collect();
+            let in_order = priorities.is_sorted_by(|a, b| a < b) && slots.iter().all(|slot| book.orders.order(*slot).rung() == price);
             if !in_order || (price.is_some() && slots.is_empty()) {
                 return Err(format!("at {price:?} the queue is {slots:?} with {priorities:?}"));
             }
@@ -277,7 +277,7 @@ fn check(book: &Book) -> Result<(), String> {
         return Err("an order shows nothing, or more than it has".to_owned());
     }
     let crossed = book.bids.best().zip(book.asks.best()).is_some_and(|((bid, _), (ask, _))| bid >= ask);
-    let unpriced = !book.bids.unpriced().is_empty() || !book.asks.unpriced().is_empty();
+    let unpriced = !book.unpriced(Side::Buy).is_empty() || !book.unpriced(Side::Sell).is_empty();
     if book.head().phase == TradingPhase::Continuous && (crossed || unpriced) { Err("crossed".to_owned()) } else { Ok(()) }
 }
 

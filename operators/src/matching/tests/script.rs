@@ -46,7 +46,7 @@ impl Listener for Book {
         self.apply(now, command, reports);
     }
     fn listing(&self) -> Vec<Listed> {
-        let listed = |order: &Order| Listed {
+        let listed = |order: Order| Listed {
             order_id: order.terms.order_id.clone(),
             side: order.terms.side,
             price: order.standing.price,

@@ -1,0 +1,228 @@
+//! An order as a book keeps it: 128 bytes, so that a processor fetches it as two neighbouring lines.
+//!
+//! What few orders have lies beside it, and its price with its queue.
+
+use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
+use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+
+use super::order::{Order, Standing, Terms, is_stop, minus, plus};
+use super::orders::{NOWHERE, Slot, UNTOUCHED};
+use super::queue::QueueId;
+use super::report::Subject;
+
+/// An order that rests, or a stop that waits. What a cancel looks at first comes first.
+#[derive(Clone, Debug)]
+#[repr(C, align(128))]
+pub(super) struct Resting {
+    pub(super) order_id: Id,
+    pub(super) account_id: Id,
+    /// The queue that it stands in, and its neighbours there.
+    pub(super) queue: QueueId,
+    pub(super) previous: Slot,
+    pub(super) next: Slot,
+    /// Its number in the list of what changed, or [`UNTOUCHED`].
+    pub(super) touched: u32,
+    pub(super) leaves: Quantity,
+    pub(super) filled: Quantity,
+    pub(super) priority: u64,
+    pub(super) ts: EventTime,
+    rare: Option<Box<Rare>>,
+    pub(super) side: Side,
+    order_type: OrderType,
+    pub(super) time_in_force: TimeInForce,
+    self_trade: SelfTrade,
+    post_only: bool,
+    triggered: bool,
+}
+
+const _: () = assert!(size_of::<Resting>() == 128, "an order has grown beyond two lines");
+
+/// What few orders have.
+#[derive(Clone, Debug)]
+struct Rare {
+    /// Who stood behind the account when the order came, if not the account itself.
+    owner_id: Option<Id>,
+    /// A stop's limit while it waits: it stands in the queue of its trigger.
+    limit: Option<Price>,
+    stop_price: Option<Price>,
+    display_quantity: Option<Quantity>,
+    /// What is shown of an order with a display quantity.
+    shown: Quantity,
+    expires_at: Option<EventTime>,
+}
+
+impl Resting {
+    /// What is where no order is.
+    pub(super) fn nobody() -> Self {
+        Self {
+            order_id: Id::default(),
+            account_id: Id::default(),
+            queue: QueueId::NONE,
+            previous: NOWHERE,
+            next: NOWHERE,
+            touched: UNTOUCHED,
+            leaves: Quantity::ZERO,
+            filled: Quantity::ZERO,
+            priority: 0,
+            ts: EventTime::BEGINNING,
+            rare: None,
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+            self_trade: SelfTrade::CancelNewest,
+            post_only: false,
+            triggered: false,
+        }
+    }
+
+    /// An order that comes to rest or to wait in a queue, where it has no neighbours yet.
+    pub(super) fn new(order: Order, queue: QueueId) -> Self {
+        let rare = Rare::of(&order).map(Box::new);
+        let Order { terms, standing, touched } = order;
+        Self {
+            order_id: terms.order_id,
+            account_id: terms.account_id,
+            queue,
+            previous: NOWHERE,
+            next: NOWHERE,
+            touched,
+            leaves: standing.leaves,
+            filled: standing.filled,
+            priority: standing.priority,
+            ts: standing.ts,
+            rare,
+            side: terms.side,
+            order_type: terms.order_type,
+            time_in_force: terms.time_in_force,
+            self_trade: terms.self_trade,
+            post_only: terms.post_only,
+            triggered: standing.triggered,
+        }
+    }
+
+    /// Whether it is a stop that waits for its trigger.
+    pub(super) const fn waits(&self) -> bool {
+        is_stop(self.order_type) && !self.triggered
+    }
+
+    /// Who stood behind the account when the order came.
+    pub(super) fn owner_id(&self) -> &Id {
+        self.rare.as_ref().and_then(|rare| rare.owner_id.as_ref()).unwrap_or(&self.account_id)
+    }
+
+    pub(super) const fn self_trade(&self) -> SelfTrade {
+        self.self_trade
+    }
+
+    pub(super) const fn order_type(&self) -> OrderType {
+        self.order_type
+    }
+
+    pub(super) const fn post_only(&self) -> bool {
+        self.post_only
+    }
+
+    pub(super) fn expires_at(&self) -> Option<EventTime> {
+        self.rare.as_ref().and_then(|rare| rare.expires_at)
+    }
+
+    /// What others see of it.
+    pub(super) fn shown(&self) -> Quantity {
+        match &self.rare {
+            Some(rare) if rare.display_quantity.is_some() => rare.shown,
+            _ => self.leaves,
+        }
+    }
+
+    /// How it stands, in a queue of this price.
+    pub(super) fn standing(&self, queue_price: Option<Price>) -> Standing {
+        let limit = || self.rare.as_ref().and_then(|rare| rare.limit);
+        Standing {
+            price: if self.waits() { limit() } else { queue_price },
+            leaves: self.leaves,
+            filled: self.filled,
+            shown: self.shown(),
+            triggered: self.triggered,
+            priority: self.priority,
+            ts: self.ts,
+        }
+    }
+
+    /// What was agreed when it came.
+    pub(super) fn terms(&self) -> Terms {
+        self.terms_of(self.order_id.clone(), self.account_id.clone())
+    }
+
+    /// What was agreed when it came, taken out of it.
+    pub(super) fn take_terms(&mut self) -> Terms {
+        let (order_id, account_id) = (std::mem::take(&mut self.order_id), std::mem::take(&mut self.account_id));
+        self.terms_of(order_id, account_id)
+    }
+
+    fn terms_of(&self, order_id: Id, account_id: Id) -> Terms {
+        let rare = self.rare.as_deref();
+        Terms {
+            owner_id: rare.and_then(|rare| rare.owner_id.clone()).unwrap_or_else(|| account_id.clone()),
+            order_id,
+            account_id,
+            side: self.side,
+            order_type: self.order_type,
+            time_in_force: self.time_in_force,
+            stop_price: rare.and_then(|rare| rare.stop_price),
+            display_quantity: rare.and_then(|rare| rare.display_quantity),
+            expires_at: rare.and_then(|rare| rare.expires_at),
+            post_only: self.post_only,
+            self_trade: self.self_trade,
+        }
+    }
+
+    /// What a report says of it.
+    pub(super) const fn subject(&self) -> Subject<'_> {
+        Subject { order_id: &self.order_id, account_id: &self.account_id, leaves: self.leaves, filled: self.filled }
+    }
+
+    /// Takes a match of less than it has left into account: from what it shows as far as that goes.
+    pub(super) fn fill(&mut self, quantity: Quantity, ts: EventTime) {
+        self.leaves = minus(self.leaves, quantity);
+        self.filled = plus(self.filled, quantity);
+        self.ts = ts;
+        if let Some(rare) = &mut self.rare {
+            rare.shown = minus(rare.shown, quantity).max(Quantity::ZERO);
+        }
+    }
+
+    /// Has less left. The hidden part goes first.
+    pub(super) fn reduce(&mut self, leaves: Quantity, ts: EventTime) {
+        self.leaves = leaves;
+        self.ts = ts;
+        if let Some(rare) = &mut self.rare {
+            rare.shown = rare.shown.min(leaves);
+        }
+    }
+
+    /// Shows a fresh part, at a new place in the order of arrival.
+    pub(super) fn refill(&mut self, priority: u64) {
+        self.priority = priority;
+        if let Some(rare) = &mut self.rare {
+            rare.shown = rare.display_quantity.map_or(self.leaves, |display| display.min(self.leaves));
+        }
+    }
+}
+
+impl Rare {
+    fn of(order: &Order) -> Option<Self> {
+        let Order { terms, standing, .. } = order;
+        let is_plain = terms.owner_id == terms.account_id
+            && terms.stop_price.is_none()
+            && terms.display_quantity.is_none()
+            && terms.expires_at.is_none();
+        (!is_plain).then(|| Self {
+            owner_id: (terms.owner_id != terms.account_id).then(|| terms.owner_id.clone()),
+            limit: standing.price.filter(|_| order.waits()),
+            stop_price: terms.stop_price,
+            display_quantity: terms.display_quantity,
+            shown: standing.shown,
+            expires_at: terms.expires_at,
+        })
+    }
+}
