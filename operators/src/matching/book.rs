@@ -36,7 +36,7 @@ impl Sequences {
         self.priority
     }
 
-    /// Says what happened to an order, with how it stands behind the change.
+    /// Reports a change of an order, with its quantities after the change.
     pub(super) fn report(&mut self, order: Subject<'_>, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
         self.changes += 1;
         reports.changes.push(Change {
@@ -363,14 +363,14 @@ impl Book {
         order
     }
 
-    /// Ends an order that rests or waits, and that this is said of.
+    /// Removes an order whose end has been reported.
     fn discard(&mut self, slot: Slot) {
         let (waits, side) = self.unlist(slot);
         let queue = self.orders.discard(slot);
         self.tidy(waits, side, queue);
     }
 
-    /// Lets the end of an order's time pass it by. Answers whether it waits, and its side: which ladder it is on.
+    /// Removes an order from the expiries. Returns whether it waits, and its side: they name its ladder.
     fn unlist(&mut self, slot: Slot) -> (bool, Side) {
         let order = self.orders.at(slot);
         if let Some(end) = order.expires_at() {
@@ -379,6 +379,7 @@ impl Book {
         (order.waits(), order.side)
     }
 
+    /// Removes a queue from its ladder if it is empty.
     fn tidy(&mut self, waits: bool, side: Side, queue: QueueId) {
         let (ladder, orders) = self.shelf(waits, side);
         ladder.tidy(queue, orders);
@@ -436,7 +437,7 @@ impl Book {
 
     /// Whether a column could hold what rests at the price once so much is added, and the book another order.
     fn has_room(&self, side: Side, price: Option<Price>, quantity: Quantity) -> bool {
-        // What could be added to all orders of the book together can be added to those of any price.
+        // The sum over the whole book bounds the sum at each price, and spares the look-up.
         self.orders.have_room(quantity) || {
             let there = self.side(side).find(price).map_or(Quantity::ZERO, |queue| self.orders.queue(queue).leaves());
             !self.orders.are_full() && fits(there.units(), quantity)

@@ -1,4 +1,4 @@
-//! Where the order of an id is kept.
+//! Slots of orders by their id.
 //!
 //! Open addressing with linear probing: an entry is 32 bits of the id's hash and the slot, so a look-up usually reads one
 //! line of this table, and the order itself only if the hashes are equal. Ids stay with their orders.
@@ -51,7 +51,7 @@ impl Index {
         self.entries.iter().map(|entry| entry.slot).filter(|slot| *slot != NOWHERE)
     }
 
-    /// The slot with this hash that `is_it` takes for the right one.
+    /// The slot with this hash that `is_it` accepts.
     pub(super) fn find(&self, hash: IdHash, is_it: impl Fn(Slot) -> bool) -> Option<Slot> {
         self.probe(hash, is_it).map(|(_, slot)| slot)
     }
@@ -70,7 +70,7 @@ impl Index {
         let Some((mut free, _)) = self.probe(hash, |each| each == slot) else { return };
         let mut position = self.after(free);
         while let Some(entry) = self.taken(position) {
-            // What would not be found beyond a free entry moves there.
+            // An entry that a free one would cut off from its home moves into the free one.
             if self.distance(self.home(entry.hash), position) >= self.distance(free, position) {
                 self.set(free, entry);
                 free = position;

@@ -62,7 +62,7 @@ impl Ladder {
         }
     }
 
-    /// The queue of a price, a new one if nobody waits there.
+    /// The queue of a price; created if there is none.
     pub(super) fn queue(&mut self, price: Option<Price>, orders: &mut Orders) -> QueueId {
         match price {
             Some(price) => *self.rungs.entry(self.key(price)).or_insert_with(|| orders.new_queue(Some(price))),
@@ -70,7 +70,7 @@ impl Ladder {
         }
     }
 
-    /// Lets go of a queue, if nobody is left there.
+    /// Removes a queue if it is empty.
     pub(super) fn tidy(&mut self, queue: QueueId, orders: &mut Orders) {
         let left = orders.queue(queue);
         if let (true, Some(price)) = (left.is_empty(), left.price) {

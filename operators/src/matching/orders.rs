@@ -3,8 +3,8 @@
 //! [`NOWHERE`] reads as [`Resting::nobody`], and [`QueueId::NONE`] as an empty queue: links need no case for the ends, and
 //! nothing can stop the worker.
 //!
-//! The orders also remember how each stood when it was last drained, once it changes, so that [`Orders::drain_changes`]
-//! can tell what became of it since. An order that comes and goes in between leaves no trace.
+//! At an order's first change after a drain, its standing before the change is kept, so that [`Orders::drain_changes`] can
+//! report old and new. An order that comes and goes between two drains leaves no trace.
 
 use headwater_schemas::value::{Id, Price, Quantity, fixed};
 
@@ -21,7 +21,7 @@ pub(super) struct Slot(u32);
 /// A slot that holds nothing, ever.
 pub(super) const NOWHERE: Slot = Slot(u32::MAX);
 
-/// The number in the list of what changed of an order that is not there.
+/// The number of an order that is not in the list of changed orders.
 pub(super) const UNTOUCHED: u32 = u32::MAX;
 
 #[cfg(test)]
@@ -34,11 +34,11 @@ impl Slot {
 /// An order that changed since the last drain.
 #[derive(Clone, Debug)]
 struct Touched {
-    /// Where it is, or [`NOWHERE`] if it left without anybody knowing of it.
+    /// Its slot; [`NOWHERE`] if it left before a drain reported it.
     slot: Slot,
-    /// How it stood at the last drain; `None` for an order that was not there.
+    /// Its standing at the last drain; `None` if it was not in the book.
     said: Option<Standing>,
-    /// Whether it has ended. It stays in its slot until that is said.
+    /// Whether it has ended. It keeps its slot until the next drain.
     ended: bool,
 }
 
@@ -128,7 +128,7 @@ impl Orders {
         }
     }
 
-    /// Lets go of a queue in which nobody is left.
+    /// Releases an empty queue.
     pub(super) fn forget_queue(&mut self, queue: QueueId) {
         self.free_queues.push(queue);
     }
@@ -154,7 +154,7 @@ impl Orders {
         slot
     }
 
-    /// Keeps an order that everybody knows of.
+    /// Keeps an order that an earlier drain reported.
     pub(super) fn restore(&mut self, order: Order, queue: QueueId) -> Slot {
         self.keep(order, queue)
     }
@@ -192,7 +192,7 @@ impl Orders {
         self.leaves = self.leaves.saturating_add(order.leaves.units());
     }
 
-    /// Lets an order show a fresh part, from the back of its queue.
+    /// Shows a fresh part of an order, at the back of its queue.
     pub(super) fn refill(&mut self, slot: Slot, priority: u64) {
         self.mark(slot);
         self.unlink(slot);
@@ -200,7 +200,7 @@ impl Orders {
         self.link(slot);
     }
 
-    /// Takes an order out, to [`Orders::insert`] it again or to [`Orders::end`] it. Answers the queue that it leaves.
+    /// Takes an order out, to [`Orders::insert`] it again or to [`Orders::end`] it. Returns the queue that it leaves.
     pub(super) fn take_out(&mut self, slot: Slot) -> (Order, QueueId) {
         self.mark(slot);
         let standing = self.standing(slot);
@@ -212,7 +212,7 @@ impl Orders {
         (Order { terms, standing, touched }, queue)
     }
 
-    /// Ends an order. Answers the queue that it leaves.
+    /// Ends an order. Returns the queue that it leaves.
     pub(super) fn discard(&mut self, slot: Slot) -> QueueId {
         self.mark(slot);
         let queue = self.leave(slot);
@@ -232,7 +232,7 @@ impl Orders {
         }
     }
 
-    /// What nobody knows of is gone at once; any other order stays until its end is said.
+    /// Frees the slot at once if no drain has reported the order, else at the next drain.
     fn end_touched(&mut self, touched: u32, slot: Slot) {
         match self.touched.get_mut(touched as usize) {
             Some(entry) if entry.said.is_some() => (entry.slot, entry.ended) = (slot, true),
@@ -244,12 +244,12 @@ impl Orders {
         }
     }
 
-    /// Makes room. What lies there may lie there until the slot is used again.
+    /// Frees a slot. Its content stays until the slot is used again.
     fn vacate(&mut self, slot: Slot) {
         self.free.push(slot);
     }
 
-    /// Tells of every order that changed since this was asked last: how it stood and how it stands.
+    /// Reports every order that changed since the last drain: its standing then and now.
     pub(super) fn drain_changes(&mut self, mut say: impl FnMut(&Terms, Option<Standing>, Option<Standing>)) {
         let mut touched = std::mem::take(&mut self.touched);
         for entry in touched.iter().filter(|entry| entry.ended) {
@@ -265,7 +265,7 @@ impl Orders {
         self.touched = touched;
     }
 
-    /// Notes how an order stands, before it changes for the first time since the last drain.
+    /// Keeps an order's standing before its first change since the last drain.
     fn mark(&mut self, slot: Slot) {
         if self.at(slot).touched == UNTOUCHED && slot != NOWHERE {
             self.touch(slot, Some(self.standing(slot)));
@@ -278,7 +278,7 @@ impl Orders {
         self.touched.push(Touched { slot, said, ended: false });
     }
 
-    /// Takes an order out of the index and of its queue, which is answered.
+    /// Removes an order from the index and from its queue. Returns the queue.
     fn leave(&mut self, slot: Slot) -> QueueId {
         let order = self.at(slot);
         let (hash, queue) = (IdHash::of(&order.order_id), order.queue);

@@ -1,6 +1,6 @@
 //! An order as a book keeps it: 128 bytes, so that a processor fetches it as two neighbouring lines.
 //!
-//! What few orders have lies beside it, and its price with its queue.
+//! Fields that few orders use are boxed. Its price is the price of its queue.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::value::{EventTime, Id, Price, Quantity};
@@ -37,7 +37,7 @@ pub(super) struct Resting {
 
 const _: () = assert!(size_of::<Resting>() == 128, "an order has grown beyond two lines");
 
-/// What few orders have.
+/// Fields that few orders use.
 #[derive(Clone, Debug)]
 struct Rare {
     /// Who stood behind the account when the order came, if not the account itself.
@@ -52,7 +52,7 @@ struct Rare {
 }
 
 impl Resting {
-    /// What is where no order is.
+    /// The content of an empty slot.
     pub(super) fn nobody() -> Self {
         Self {
             order_id: Id::default(),
@@ -134,7 +134,7 @@ impl Resting {
         }
     }
 
-    /// How it stands, in a queue of this price.
+    /// Its standing, in a queue of this price.
     pub(super) fn standing(&self, queue_price: Option<Price>) -> Standing {
         let limit = || self.rare.as_ref().and_then(|rare| rare.limit);
         Standing {
@@ -176,7 +176,7 @@ impl Resting {
         }
     }
 
-    /// What a report says of it.
+    /// Its part of a report.
     pub(super) const fn subject(&self) -> Subject<'_> {
         Subject { order_id: &self.order_id, account_id: &self.account_id, leaves: self.leaves, filled: self.filled }
     }
@@ -191,7 +191,7 @@ impl Resting {
         }
     }
 
-    /// Has less left. The hidden part goes first.
+    /// Reduces what it has left. The hidden part goes first.
     pub(super) fn reduce(&mut self, leaves: Quantity, ts: EventTime) {
         self.leaves = leaves;
         self.ts = ts;

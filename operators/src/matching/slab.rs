@@ -13,14 +13,14 @@ pub(super) struct Slab<T> {
 const FIRST: u32 = 16;
 
 impl<T> Slab<T> {
-    /// How many values fit: numbers beyond are left for those that mean nothing.
+    /// The greatest number of values. Numbers beyond it never name a value.
     const CAPACITY: u32 = u32::MAX - FIRST;
 
     pub(super) const fn new() -> Self {
         Self { chunks: Vec::new(), next: 0 }
     }
 
-    /// Whether there is no number left for another value.
+    /// Whether no number is left.
     pub(super) const fn is_full(&self) -> bool {
         self.next >= Self::CAPACITY
     }
@@ -35,7 +35,7 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
-    /// Adds a value. Answers its number, or `None` if there is none left.
+    /// Adds a value. Returns its number, or `None` if the slab is full.
     pub(super) fn push(&mut self, value: T) -> Option<u32> {
         if self.is_full() {
             return None;
