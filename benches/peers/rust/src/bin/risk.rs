@@ -1,0 +1,216 @@
+//! The risk kernel by hand: scenario P&L of each account and of the firm, and value at risk and expected shortfall from them.
+//!
+//! `risk one|all DIR [OUT]`. DIR has the inputs `base`, `one` and `all` that `run` generates.
+//!
+//! **Timed**, per step: the changed prices, the scenario P&L that follows, and both measures at three confidences for each scope
+//! that changed. `one` moves one price a step: only its holders are added to. `all` moves all prices: everything is summed anew.
+//! Each term is rounded to a whole millionth, half to even, so that sums do not depend on their order. Not timed: reading.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use headwater_peers::{Fill, Quote, Stopwatch, answer, decimal, lines, partitions, scaled};
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Confidences in thousandths.
+const CONFIDENCES: [u64; 3] = [950, 975, 990];
+
+/// Added to a number below 2⁵¹ it leaves a whole number in the low bits, rounded half to even: a rounding that vectorises.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+
+/// A closing price.
+#[derive(Deserialize)]
+struct Close<'a> {
+    symbol: &'a str,
+    date: &'a str,
+    close: &'a str,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = "usage: risk one|all DIR [OUT]";
+    let [what, data, out @ ..] = &arguments[..] else { bail!("{usage}") };
+    let mut book = Portfolio::read(&Path::new(data).join("base"))?;
+    let steps = steps(&Path::new(data).join(what), &book)?;
+    let mut measures = book.revalue()?;
+    let watch = Stopwatch::start();
+    for step in &steps {
+        match step[..] {
+            [(symbol, middle)] => book.move_one(symbol, middle, &mut measures)?,
+            _ => {
+                step.iter().for_each(|(symbol, middle)| book.middles[*symbol] = *middle);
+                measures = book.revalue()?;
+            }
+        }
+    }
+    watch.report_per(steps.len());
+    match out.first() {
+        Some(out) => write_answer(Path::new(out.as_str()), &measures),
+        None => Ok(()),
+    }
+}
+
+/// Value at risk and expected shortfall at each confidence; in millionths, and in billionths.
+type Measures = [(i64, i128); CONFIDENCES.len()];
+
+/// Holdings of accounts, prices, and scenario P&L. The firm's is last.
+struct Portfolio {
+    symbols: FxHashMap<String, usize>,
+    /// By account: symbol and quantity.
+    held: Vec<Vec<(usize, i64)>>,
+    /// By symbol: account and quantity.
+    holders: Vec<Vec<(usize, i64)>>,
+    /// By symbol: twice the middle, in cents.
+    middles: Vec<i64>,
+    /// By symbol: the daily returns.
+    returns: Vec<Vec<f64>>,
+    /// By account, then the firm: P&L in each scenario, in millionths.
+    pnl: Vec<Vec<i64>>,
+}
+
+impl Portfolio {
+    fn read(data: &Path) -> Result<Self> {
+        let mut symbols = FxHashMap::default();
+        let mut middles = Vec::new();
+        for bytes in partitions(data, "market.quotes")? {
+            for line in lines(&bytes) {
+                let quote: Quote = serde_json::from_slice(line)?;
+                symbols.insert(quote.symbol.to_owned(), middles.len());
+                middles.push(quote.doubled_middle()?);
+            }
+        }
+        let (mut held, mut holders) = (Vec::new(), vec![Vec::new(); middles.len()]);
+        for bytes in partitions(data, "fills")? {
+            for line in lines(&bytes) {
+                let fill: Fill = serde_json::from_slice(line)?;
+                let account: usize = fill.account_id.get(1..).unwrap_or("").parse()?;
+                let (symbol, quantity) = (index(&symbols, fill.symbol)?, fill.signed_quantity()?);
+                held.resize_with(held.len().max(account + 1), Vec::new);
+                held[account].push((symbol, quantity));
+                holders[symbol].push((account, quantity));
+            }
+        }
+        let returns = read_returns(data, &symbols)?;
+        Ok(Self { symbols, held, holders, middles, returns, pnl: Vec::new() })
+    }
+
+    /// Everything anew.
+    fn revalue(&mut self) -> Result<Vec<Measures>> {
+        let scenarios = self.returns.first().map_or(0, Vec::len);
+        let mut firm = vec![0; scenarios];
+        self.pnl.clear();
+        for held in &self.held {
+            let mut sums = vec![0; scenarios];
+            for (symbol, quantity) in held {
+                add(&mut sums, 0.0, value(*quantity, self.middles[*symbol]), &self.returns[*symbol]);
+            }
+            firm.iter_mut().zip(&sums).for_each(|(firm, sum)| *firm += sum);
+            self.pnl.push(sums);
+        }
+        self.pnl.push(firm);
+        let mut sorted = Vec::new();
+        self.pnl.iter().map(|pnl| measure(pnl, &mut sorted)).collect()
+    }
+
+    /// A price moves: its holders' P&L, the firm's, and their measures.
+    fn move_one(&mut self, symbol: usize, middle: i64, measures: &mut [Measures]) -> Result<()> {
+        let before = std::mem::replace(&mut self.middles[symbol], middle);
+        let Some((firm, accounts)) = self.pnl.split_last_mut() else { return Ok(()) };
+        let mut sorted = Vec::new();
+        for (account, quantity) in &self.holders[symbol] {
+            let (old, new) = (value(*quantity, before), value(*quantity, middle));
+            let pnl = &mut accounts[*account];
+            firm.iter_mut().zip(&*pnl).for_each(|(firm, pnl)| *firm -= pnl);
+            add(pnl, old, new, &self.returns[symbol]);
+            firm.iter_mut().zip(&*pnl).for_each(|(firm, pnl)| *firm += pnl);
+            measures[*account] = measure(pnl, &mut sorted)?;
+        }
+        if let Some(last) = measures.last_mut() {
+            *last = measure(firm, &mut sorted)?;
+        }
+        Ok(())
+    }
+}
+
+/// The value of a position in millionths, as Headwater has it: the exact value, once rounded to binary.
+fn value(quantity: i64, doubled_middle: i64) -> f64 {
+    (quantity * doubled_middle * 5_000_000) as f64 / 1e9 * 1e6
+}
+
+/// Adds the P&L of a position's new value less that of its old one.
+fn add(sums: &mut [i64], old: f64, new: f64, returns: &[f64]) {
+    for (sum, daily) in sums.iter_mut().zip(returns) {
+        *sum += ((new * daily + ROUND).to_bits() as i64) - ((old * daily + ROUND).to_bits() as i64);
+    }
+}
+
+/// VaR is the ⌈(1 − c)·n⌉-th smallest P&L with its sign turned; ES is the mean loss beyond it (Rockafellar and Uryasev).
+fn measure(pnl: &[i64], sorted: &mut Vec<i64>) -> Result<Measures> {
+    sorted.clear();
+    sorted.extend_from_slice(pnl);
+    sorted.sort_unstable();
+    let mut measures = Measures::default();
+    for (measure, confidence) in measures.iter_mut().zip(CONFIDENCES) {
+        let tail = (1_000 - confidence) * sorted.len() as u64;
+        let rank = tail.div_ceil(1_000).max(1) as usize;
+        let threshold = *sorted.get(rank - 1).context("there is no scenario")?;
+        let beyond: i64 = sorted.iter().take(rank).map(|pnl| threshold - pnl).sum();
+        let mean = headwater_peers::quotient(i128::from(beyond) * 1_000_000, i128::from(tail));
+        *measure = (-threshold, i128::from(-threshold) * 1_000 + mean);
+    }
+    Ok(measures)
+}
+
+fn index(symbols: &FxHashMap<String, usize>, symbol: &str) -> Result<usize> {
+    symbols.get(symbol).copied().with_context(|| format!("{symbol} has no quote"))
+}
+
+fn read_returns(data: &Path, symbols: &FxHashMap<String, usize>) -> Result<Vec<Vec<f64>>> {
+    let mut closes = vec![Vec::new(); symbols.len()];
+    for bytes in partitions(data, "market.closes")? {
+        for line in lines(&bytes) {
+            let close: Close = serde_json::from_slice(line)?;
+            closes[index(symbols, close.symbol)?].push((close.date.to_owned(), close.close.parse::<f64>()?));
+        }
+    }
+    let returns = closes.into_iter().map(|mut closes: Vec<(String, f64)>| {
+        closes.sort_by(|a, b| a.0.cmp(&b.0));
+        closes.windows(2).map(|pair| pair[1].1 / pair[0].1 - 1.0).collect()
+    });
+    Ok(returns.collect())
+}
+
+/// The quotes after the first of each symbol, by second.
+fn steps(data: &Path, book: &Portfolio) -> Result<Vec<Vec<(usize, i64)>>> {
+    let mut steps: Vec<Vec<(usize, i64)>> = Vec::new();
+    let mut last = None;
+    for bytes in partitions(data, "market.quotes")? {
+        for line in lines(&bytes).skip(book.symbols.len()) {
+            let quote: Quote = serde_json::from_slice(line)?;
+            let second = quote.ts / 1_000_000_000;
+            if last.replace(second) != Some(second) {
+                steps.push(Vec::new());
+            }
+            let moved = (index(&book.symbols, quote.symbol)?, scaled(quote.bid, 2)? + scaled(quote.ask, 2)?);
+            steps.last_mut().context("a step")?.push(moved);
+        }
+    }
+    Ok(steps)
+}
+
+fn write_answer(out: &Path, measures: &[Measures]) -> Result<()> {
+    let mut file = answer(out, "risk", "scope,confidence,var,expected_shortfall")?;
+    let accounts = measures.len().saturating_sub(1);
+    for (scope, measures) in measures.iter().enumerate() {
+        let name = if scope == accounts { "book:firm".to_owned() } else { format!("account:A{scope:04}") };
+        for ((var, shortfall), confidence) in measures.iter().zip(CONFIDENCES) {
+            writeln!(file, "{name},{},{},{}", decimal(confidence.into(), 3), decimal((*var).into(), 6), decimal(*shortfall, 9))?;
+        }
+    }
+    Ok(file.flush()?)
+}
