@@ -1,0 +1,1 @@
+"""Headwater beside its peers: inputs, runs in turns, checks of equal results, tables."""

@@ -1,0 +1,36 @@
+"""Headwater as a contender."""
+
+import pathlib
+
+from . import cache
+from .measure import Cost
+from .workload import Setup
+
+# Configurations name the rules by a path relative to this folder.
+FOLDER = cache.BENCH / "headwater"
+
+
+def run(setup: Setup, source: pathlib.Path, data: pathlib.Path, configuration: str) -> Cost:
+    """Runs over everything that is there, to the last commit."""
+    command = [setup.headwater, "run", "--source", f"log:{source}", "--data", data]
+    options = ["--config", f"{configuration}.toml", "--until-end", "--workers", str(setup.workers)]
+    cost, _ = setup.runner.run([*command, *options], FOLDER)
+    return cost
+
+
+def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pathlib.Path:
+    """Writes the rows of a query as CSV."""
+    _, printed = setup.runner.run(
+        [setup.headwater, "sql", "--data", data, "--format", "csv", query]
+    )
+    into.write_text(printed, encoding="utf-8")
+    return into
+
+
+def session(setup: Setup, data: pathlib.Path, query: str, times: int) -> Cost:
+    """Answers a statement `times` times in one session, on as many threads as there are workers."""
+    configuration = setup.runner.work / "sql.toml"
+    configuration.write_text(f"[sql]\nthreads = {setup.workers}\n", encoding="utf-8")
+    command = [setup.headwater, "sql", "--data", data, "--config", configuration]
+    cost, _ = setup.runner.run(command, given=f"{query};\n" * times)
+    return cost
