@@ -76,12 +76,10 @@ def circumstances(setup: Setup, command: list) -> str:
 def said(*command) -> str:
     """The first line that a command prints."""
     try:
-        done = subprocess.run(
-            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
-    except OSError:
-        return "none"
-    return next(iter(done.stdout.splitlines()), "")
+        done = subprocess.run(command, text=True, capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return next(iter((done.stdout or done.stderr).splitlines()), "")
 
 
 def revision() -> str:
