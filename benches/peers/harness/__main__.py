@@ -97,11 +97,17 @@ def bench(chosen: argparse.Namespace, command: list, work: pathlib.Path) -> None
         pathlib.Path(chosen.json).write_text(text + "\n", encoding="utf-8")
 
 
+def end(*_) -> None:
+    """Ends the run once: a second signal must not interrupt the removal of its folder."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main() -> int:
     """Returns the exit code."""
     command = sys.argv[1:]
     chosen = options.parse(command)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, end)
     cache.peers().mkdir(parents=True, exist_ok=True)
     work = pathlib.Path(tempfile.mkdtemp(prefix="work-", dir=cache.peers()))
     try:
