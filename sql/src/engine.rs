@@ -78,9 +78,15 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // Waiting for the threads is forbidden in async code, where a server may drop us.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        // Waiting for the threads is forbidden in async code, where a server may drop us, so another thread waits. They are
+        // joined, not detached: a process died in glibc 2.36 of reading a thread of ours that had just ended. Stacks as deep as
+        // these are unmapped with their thread.
+        let Some(runtime) = self.runtime.take() else { return };
+        let (give, given) = std::sync::mpsc::channel::<Runtime>();
+        match std::thread::Builder::new().name("headwater-sql-end".to_owned()).spawn(move || drop(given.recv())) {
+            // The thread is there and waits for it.
+            Ok(_) => drop(give.send(runtime)),
+            Err(_) => runtime.shutdown_background(),
         }
     }
 }
