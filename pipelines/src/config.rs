@@ -27,7 +27,7 @@
 //! every = 64                    # commits between two plans of what is merged; 0: never
 //! grace = "10m"                 # how long a file stays that was merged into another: longer than any query takes
 //! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
-//! retention = { "audit" = "17520h", "positions_history" = "8760h" }   # how long rows are kept behind their day; else for ever
+//! retention = { "audit" = "17520h", "holdings_history" = "8760h" }   # how long rows are kept behind their day; else for ever
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
 //! topics = ["executions", "positions", "decisions", "alerts", "dead_letters"]
