@@ -12,8 +12,8 @@ use headwater_sql::{Catalog, Format, tables};
 use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, assert_invariants, binary, command_with, rows, succeed, write_log};
 
-const NEVER: &str = "[source]\nstride = 4\ngrid_lead = 1\n[upkeep]\nevery = 0\n";
-const ALWAYS: &str = "[source]\nstride = 4\ngrid_lead = 1\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 200\n";
+const NEVER: &str = "[source]\nstride = 32\n[upkeep]\nevery = 0\n";
+const ALWAYS: &str = "[source]\nstride = 32\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 200\n";
 
 fn answer(catalog: &Catalog, query: &str) -> Result<String> {
     let mut text = Vec::new();
@@ -48,6 +48,15 @@ fn everything_at(data: &Path, commit_id: u64) -> Result<BTreeMap<String, Option<
     Ok(all)
 }
 
+/// The records of a market in so many parts, one after the other.
+fn parts(partitions: &market::Partitions, count: usize) -> Vec<market::Partitions> {
+    let part = |number: usize| -> market::Partitions {
+        let slice = |lines: &Vec<String>| lines[lines.len() * number / count..lines.len() * (number + 1) / count].to_vec();
+        partitions.iter().map(|(partition, lines)| (partition.clone(), slice(lines))).filter(|(_, lines)| !lines.is_empty()).collect()
+    };
+    (0..count).map(part).collect()
+}
+
 /// Parquet files below a folder.
 fn files_on_disk(data: &Path) -> Result<usize> {
     let mut count = 0;
@@ -63,9 +72,12 @@ fn files_on_disk(data: &Path) -> Result<usize> {
 fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, kept, small) = (folder.path().join("log"), folder.path().join("kept"), folder.path().join("small"));
-    market::write(&log, &market::workload(24_000, 2, 21))?;
     let source = format!("log:{}", log.display());
-    succeed(command_with(&source, &kept, PLAIN, NEVER, "2ms")?.output()?)?;
+    // A run has at least one commit, however fast it is.
+    for part in parts(&market::workload(16_000, 2, 21), 24) {
+        market::write(&log, &part)?;
+        succeed(command_with(&source, &kept, PLAIN, NEVER, "2ms")?.output()?)?;
+    }
     command_with(&source, &small, PLAIN, ALWAYS, "2ms")?;
     let mut replay = Command::new(binary()?);
     replay.args(["replay", "--source", &source]).arg("--out").arg(&small).arg("--against").arg(&kept);
@@ -99,12 +111,9 @@ fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> 
 fn a_reader_of_an_older_commit_finishes_while_files_are_merged() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, data) = (folder.path().join("log"), folder.path().join("data"));
-    let partitions = market::workload(30_000, 1, 22);
-    let halves = |first: bool| -> market::Partitions {
-        let half = |lines: &Vec<String>| if first { lines[..lines.len() / 2].to_vec() } else { lines[lines.len() / 2..].to_vec() };
-        partitions.iter().map(|(partition, lines)| (partition.clone(), half(lines))).collect()
-    };
-    market::write(&log, &halves(true))?;
+    let parts = parts(&market::workload(12_000, 1, 22), 12);
+    let (first_half, second_half) = parts.split_at(6);
+    first_half.iter().try_for_each(|part| market::write(&log, part))?;
     let source = format!("log:{}", log.display());
     let run = || succeed(command_with(&source, &data, PLAIN, &ALWAYS.replace("\"0s\"", "\"10m\""), "2ms")?.output()?);
     run()?;
@@ -114,8 +123,10 @@ fn a_reader_of_an_older_commit_finishes_while_files_are_merged() -> Result<()> {
     let begun = following.query(query)?;
     let expected = answer(&Catalog::open(&data, None)?, query)?;
 
-    market::write(&log, &halves(false))?;
-    run()?;
+    for part in second_half {
+        market::write(&log, part)?;
+        run()?;
+    }
     assert!(Chain::open(&data, None)?.last_id() > last + 4, "there were commits that merged");
     let mut text = Vec::new();
     begun.write(Format::Csv, &mut text)?;
