@@ -3,7 +3,7 @@
 //! ```text
 //!  current rows as of commit c, if known, or whole rows as of c ──┐
 //!                                                                 ├─► per key the newest by (commit, tick) ─► those that are, by key
-//!  changes of the commits behind c, in any order ─────────────────┘
+//!  changes of the commits after c,  in any order ─────────────────┘
 //! ```
 //!
 //! Changes of a state table are its history, those of a checkpoint its state files. If whole rows are younger than the commit
@@ -153,7 +153,7 @@ fn whole_history(committed: &Committed, table: &'static Table, files: &CurrentFi
     Ok(committed.files(table, FileRole::History).cloned().collect())
 }
 
-/// The rows of the commits behind one, up to another.
+/// The rows of the commits after one, up to another.
 fn between(batch: &RecordBatch, behind: u64, last: u64) -> Result<RecordBatch, ArrowError> {
     let commits = batch.column_by_name(COMMIT_ID).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
     let range = i64::try_from(behind).unwrap_or(i64::MAX).saturating_add(1)..=i64::try_from(last).unwrap_or(i64::MAX);
@@ -208,7 +208,7 @@ impl Fold {
         Ok(Self { keys, key_columns, schema, newest: FxHashMap::default(), batches: Vec::new() })
     }
 
-    /// A batch of changes, whose commits are behind those of all current or whole rows.
+    /// A batch of changes, whose commits come after those of all current or whole rows.
     fn add_changes(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
         let (commits, ticks) = (column(COMMIT_ID), column(TICK));

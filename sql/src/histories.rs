@@ -1,4 +1,4 @@
-//! Histories, end to end: changes that views emit, through commits and upkeep, to what SQL says; against a plain list of changes.
+//! Histories, end to end: changes that views emit, through commits and upkeep, to what SQL shows; against a plain list of changes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -148,7 +148,7 @@ fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) 
     assert_eq!(*failures.lock().unwrap(), Vec::<String>::new());
 }
 
-/// What a history says today: the row that went, the row that came.
+/// What a history shows: the row that went, the row that came.
 fn expected(run: &Run, changes: &[Change], commit: u64) -> (Vec<Said>, Vec<(String, i64)>) {
     let (mut history, mut state) = (Vec::new(), BTreeMap::new());
     for (tick, key, old, new) in emitted(changes) {

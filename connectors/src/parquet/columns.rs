@@ -6,9 +6,9 @@ use super::record::FileRole;
 
 /// Of a history or a state file: 1 for what is, -1 for the last row of a key that is gone.
 pub const CHANGE: &str = "change";
-/// Of a history, behind that: the tick of the change. A key changes at most once in a tick.
+/// Of a history, after that: the tick of the change. A key changes at most once in a tick.
 pub const TICK: &str = "tick";
-/// Of a history, behind that: what was corrected, where the change is not in the ordinary course of things.
+/// Of a history, after that: what was corrected, where the change is not in the ordinary course of things.
 pub const REASON: &str = "reason";
 /// The last column of every file: the commit that wrote the row.
 pub const COMMIT_ID: &str = "commit_id";
@@ -23,7 +23,7 @@ pub fn is_added(name: &str, role: FileRole) -> bool {
     }
 }
 
-/// The columns behind a table's own in its files of a role.
+/// The columns after a table's own in its files of a role.
 pub fn added_fields(role: FileRole) -> Vec<Field> {
     let mut fields = Vec::new();
     if role != FileRole::Rows {

@@ -91,7 +91,7 @@ pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, 
     Ok(rows)
 }
 
-/// Adds a file's rows behind a commit, with their commits and ticks. Of a checkpoint a commit has one row of a key, so no tick is needed.
+/// Adds a file's rows after a commit, with their commits and ticks. Of a checkpoint a commit has one row of a key, so no tick is needed.
 fn read<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, versions: &mut Vec<Version<R>>) -> Result<(), FileError> {
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
     for batch in batches(data, file)? {

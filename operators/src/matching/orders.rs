@@ -143,7 +143,7 @@ impl Orders {
         !self.are_full() && fits(self.leaves, quantity)
     }
 
-    /// Keeps an order, behind all others of its queue.
+    /// Keeps an order, after all others of its queue.
     pub(super) fn insert(&mut self, order: Order, queue: QueueId) -> Slot {
         let touched = order.touched;
         let slot = self.keep(order, queue);

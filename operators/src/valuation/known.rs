@@ -61,7 +61,7 @@ pub enum Known {
     Holding(HoldingSums),
     /// A limit that was set or deleted.
     Limit(Box<Placed<Event>>),
-    /// Why something else that is said at the same grid point is not what it was.
+    /// Why something else at the same grid point is not what it was.
     Corrected(CorrectedPart, Corrections),
 }
 

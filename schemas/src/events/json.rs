@@ -49,7 +49,7 @@ macro_rules! typed_events {
             }
 
             pub(super) fn decode(text: &str) -> Result<Self, $crate::events::BadRecord> {
-                // Nearly always `type` comes first, and one pass is enough. Whatever is wrong is told by the two passes below.
+                // Nearly always `type` comes first, and one pass is enough. Whatever is wrong is reported by the two passes below.
                 if let Some(word) = $crate::events::json::leading_type(text)
                     && let Ok(event) = Self::read(word, text)
                 {
@@ -187,7 +187,7 @@ struct TypeOnly<'a> {
     r#type: Cow<'a, str>,
 }
 
-/// What `type` says in an object that begins with it and has no other. `None` if that takes more than a look: an escape may
+/// The `type` of an object that begins with it and has no other. `None` if that takes more than a look: an escape may
 /// hide another `type`.
 pub(super) fn leading_type(text: &str) -> Option<&str> {
     let after = |text, token| str::trim_start_matches(text, JSON_SPACE).strip_prefix(token);

@@ -41,7 +41,7 @@ struct Open {
 }
 
 impl InFlight {
-    /// None, behind a last commit.
+    /// None, after a last commit.
     pub(super) fn after(before: Option<&ChainEnd>) -> Rc<RefCell<Self>> {
         let (closed_id, closed_end_tick) = before.map_or((0, 0), |end| (end.commit_id, end.end_tick));
         Rc::new(RefCell::new(Self { closed_id, closed_end_tick, ..Self::default() }))
@@ -131,7 +131,7 @@ pub(super) fn close<'scope>(
                 return; // Woken again by the publishing operator.
             }
             // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
-            // clock, and the last grid point is the one behind it.
+            // clock, and the last grid point is the one after it.
             let reached = match frontier {
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
                 None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(in_flight.closed_end_tick),

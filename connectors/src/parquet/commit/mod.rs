@@ -158,7 +158,7 @@ pub struct ChainEnd {
     pub commit_id: u64,
     /// Its hash.
     pub hash: String,
-    /// The tick behind the last one that it holds.
+    /// The tick after the last one that it holds.
     pub end_tick: u64,
 }
 

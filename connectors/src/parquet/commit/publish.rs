@@ -106,7 +106,7 @@ impl PublisherThread {
     }
 
     fn give(&self, complete: Complete) {
-        // A thread that failed has said so.
+        // A thread that failed has reported it.
         let _ = self.complete.as_ref().map(|sender| sender.send(complete));
     }
 
@@ -255,7 +255,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes note of a commit, and plans behind it if it is time.
+    /// Takes note of a commit, and plans after it if it is time.
     fn go_on(&mut self, record: &CommitRecord) -> Result<(), CommitError> {
         self.last = ChainEnd { commit_id: record.commit_id, hash: record.hash.clone(), end_tick: record.end_tick };
         let Some(upkeep) = &mut self.upkeep else { return Ok(()) };

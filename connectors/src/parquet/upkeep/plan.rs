@@ -70,7 +70,7 @@ fn sort(files: &mut [Arc<CommitFile>]) {
     files.sort_by(|a, b| (a.first_commit(), &a.path).cmp(&(b.first_commit(), &b.path)));
 }
 
-/// Whether a whole state holds what a history's file says.
+/// Whether a whole state holds what a history's file holds.
 fn is_held(file: &CommitFile, wholes: &BTreeMap<&str, u64>) -> bool {
     file.role == FileRole::History && wholes.get(&*file.table).is_some_and(|whole| file.last_commit() <= *whole)
 }

@@ -99,7 +99,7 @@ fn way() -> impl Strategy<Value = Way> {
     (1..4_usize, 1..9_usize, budget, lead).prop_map(way)
 }
 
-/// Everything that a run says.
+/// Everything that a run emits.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     /// The events of each partition, in the order they came.
@@ -113,7 +113,7 @@ struct Outcome {
     commits: BTreeMap<u64, BTreeMap<(String, u16), PartitionProgress>>,
 }
 
-/// One thing that a run says.
+/// One thing that a run emits.
 enum Said {
     Events(Vec<Placed<Event>>),
     DeadLetter(DeadLetter),
