@@ -10,7 +10,8 @@
 //!   not slower to read than one with a record a second.
 //!
 //! A partition whose clock is the frontier is never paused, because every other partition waits for it. So neither bound can
-//! hold what counts at one tick: a table topic without `ts` is read whole.
+//! hold what counts at one tick: a table topic without `ts` is read whole. In a live run, a partition that pauses at the wall
+//! clock waits for as long as those that are read to their ends stay behind it: the idle allowance.
 
 use std::collections::{BTreeMap, VecDeque};
 

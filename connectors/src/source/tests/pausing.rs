@@ -186,6 +186,23 @@ fn a_live_partition_with_nothing_new_follows_the_wall_clock_and_holds_nobody() -
 }
 
 #[test]
+fn a_live_partition_that_is_read_up_to_the_wall_clock_pauses_until_the_others_follow() -> TestResult {
+    for workers in 1..=3 {
+        let live = Live::at(10_000);
+        let log = quotes(&[&[9_990, 10_500], &[]]);
+        let settings = SourceSettings { budget_bytes: 0, mode: live.mode(), ..unbounded(&log)? };
+        let harness = Harness::new(workers, settings);
+        assert_eq!(harness.done(Some(0)), ["market.quotes/0 @0: 0", "frontier 995"]);
+        assert_eq!(harness.done(Some(995)), ["frontier 995"]);
+        live.wall_ms.store(10_040, Ordering::Relaxed);
+        assert_eq!(harness.done(Some(995)), ["frontier 999"]);
+        let from_the_future = ["market.quotes/0 @999: 1", "remap market.quotes/0 1: 10040 ms", "frontier 999"];
+        assert_eq!(harness.done(Some(999)), from_the_future);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_live_run_that_is_stopped_while_a_partition_pauses_is_abandoned() -> TestResult {
     let live = Live::at(10_000);
     let log = quotes(&[&[1_000, 2_000, 3_000]]);

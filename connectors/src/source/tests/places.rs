@@ -153,7 +153,9 @@ fn commits() -> impl Iterator<Item = u64> {
 fn run(log: &MemoryLog, way: Way, live: bool) -> Result<Outcome, Box<dyn std::error::Error>> {
     let Way { workers, stride, budget_bytes, grid_lead } = way;
     let stop = Arc::new(AtomicBool::new(false));
-    let following_the_wall = Mode::Live { wall: Arc::new(|| WALL_MS * MS), idle_allowance: 50 * MS, stop: Arc::clone(&stop) };
+    // Without an allowance: a partition that was read up to the wall clock pauses until the others have got there, too, and
+    // this wall clock does not move on.
+    let following_the_wall = Mode::Live { wall: Arc::new(|| WALL_MS * MS), idle_allowance: 0, stop: Arc::clone(&stop) };
     let mode = if live { following_the_wall } else { Mode::Bounded };
     let settings = SourceSettings { stride, budget_bytes, grid_lead, audit: true, mode, ..unbounded(log)? };
     let partitions: usize = settings.partitions.values().map(Vec::len).sum();
