@@ -14,8 +14,9 @@ use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, published, succeed};
 use headwater_tests::prices::Dice;
 
-/// Commits and strides so small that there are many of both.
-const MANY_COMMITS: &str = "[source]\nstride = 32\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
+/// Commits and strides so small, and reading so little ahead, that a run lasts and has many commits: one that is over before it
+/// dies shows nothing.
+const MANY_COMMITS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
     let mut command = command_with(source, data, Way { workers, ..PLAIN }, MANY_COMMITS, "5ms")?;
