@@ -51,7 +51,10 @@ fn everything_at(data: &Path, commit_id: u64) -> Result<BTreeMap<String, Option<
 /// The records of a market in so many parts, one after the other.
 fn parts(partitions: &market::Partitions, count: usize) -> Vec<market::Partitions> {
     let part = |number: usize| -> market::Partitions {
-        let slice = |lines: &Vec<String>| lines[lines.len() * number / count..lines.len() * (number + 1) / count].to_vec();
+        let slice = |lines: &Vec<String>| -> Vec<String> {
+            let (from, until) = (lines.len() * number / count, lines.len() * (number + 1) / count);
+            lines.iter().take(until).skip(from).cloned().collect()
+        };
         partitions.iter().map(|(partition, lines)| (partition.clone(), slice(lines))).filter(|(_, lines)| !lines.is_empty()).collect()
     };
     (0..count).map(part).collect()
