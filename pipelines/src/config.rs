@@ -24,7 +24,7 @@
 //! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
 //!
 //! [upkeep]                      # what keeps the data directory small
-//! every = 64                    # commits between two plans of what is merged; 0: never
+//! every = 64                    # commits between two plans of what is merged; 0: never, and small commits stay in segments
 //! grace = "10m"                 # how long a file stays that was merged into another: longer than any query takes
 //! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
 //! retention = { "audit" = "17520h", "holdings_history" = "8760h" }   # how long rows are kept behind their day; else for ever

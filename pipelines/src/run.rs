@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::Chain;
-use headwater_connectors::parquet::commit::{ChainEnd, CommitSettings, Existing, Steps};
+use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Existing, Steps};
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::hex;
@@ -83,7 +83,7 @@ pub struct Replay {
     /// Where partitions begin that don't begin at their first record.
     pub positions: Positions,
     /// Where commits close, if not by the time between them.
-    pub closing_ticks: Option<Arc<Vec<u64>>>,
+    pub closings: Option<Arc<Vec<Closing>>>,
 }
 
 /// What must stay as it was when a directory was begun: what is remembered there would mean something else.
@@ -364,7 +364,7 @@ fn settings(
             existing: Existing::default(),
             upkeep: config.upkeep.settings(horizons.longest()),
             discards: run.discards,
-            closing_ticks: run.replay.closing_ticks.clone(),
+            closings: run.replay.closings.clone(),
             interval: config.commit.interval,
             tick_interval,
             grid_interval: nanos(config.valuation.interval),

@@ -21,7 +21,8 @@ const REMAP: &str = "remap";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpkeepConfig {
-    /// Commits between two plans of what is merged; 0 for none. Default 64. Half as many later the merged files are added.
+    /// Commits between two plans of what is merged. Default 64: with a commit each second, the rows of a segment are in Parquet
+    /// within a minute. 0 for none: segments stay, and are read like everything else.
     pub every: u64,
     /// How long a file stays that was merged into another, so that queries end that began before. Default 10 minutes.
     pub grace: Span,

@@ -36,6 +36,7 @@ use tokio::task::spawn_blocking;
 
 use crate::committed::Committed;
 use crate::error::QueryError;
+use crate::parts::read_part;
 use crate::tables::{Table, tables};
 
 /// How many files are read ahead of the fold.
@@ -167,12 +168,15 @@ async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Re
 }
 
 fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Vec<RecordBatch>, FileError> {
+    let schema = table.file_schema(file.role);
+    if file.part.is_some() {
+        return read_part(file, data, &schema);
+    }
     let read = || -> Result<Vec<RecordBatch>, String> {
         let text = |error: &dyn std::error::Error| error.to_string();
         let opened = File::open(data.join(&*file.path)).map_err(|error| text(&error))?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| text(&error))?;
         let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| text(&error))?;
-        let schema = table.file_schema(file.role);
         reader.map(|batch| conform(&batch.map_err(|error| text(&error))?, &schema).map_err(|error| text(&error))).collect()
     };
     read().map_err(|problem| file.diagnose(data).unwrap_or_else(|| file.error(data, format!("cannot be read: {problem}"))))

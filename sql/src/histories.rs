@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use headwater_connectors::parquet::buffer::Tables;
 use headwater_connectors::parquet::chain::Chain;
-use headwater_connectors::parquet::commit::{CommitSettings, Existing, commit};
+use headwater_connectors::parquet::commit::{Closing, CommitSettings, Existing, commit};
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::reader::current_rows;
@@ -27,21 +27,23 @@ const TICK: u64 = 21_600_000_000_000;
 const DAY: u64 = 4 * TICK;
 
 /// From a tick on a key has a value, or is gone.
-type Change = (u64, u8, Option<i64>);
+pub(crate) type Change = (u64, u8, Option<i64>);
 
 /// A row of a history: tick, commit, key, value, `change`.
 type Said = (u64, u64, String, i64, i64);
 
 /// How a directory is written.
 #[derive(Clone, Debug)]
-struct Run {
-    workers: usize,
+pub(crate) struct Run {
+    pub(crate) workers: usize,
     /// Ticks at which commits close.
-    closes: Vec<u64>,
+    pub(crate) closes: Vec<u64>,
+    /// Of so many commits the last ends a run, and leaves no segment; 0 for none.
+    pub(crate) run_length: u64,
     /// Commits between plans.
-    every: u64,
-    whole_from_changes: u64,
-    retention_days: Option<u64>,
+    pub(crate) every: u64,
+    pub(crate) whole_from_changes: u64,
+    pub(crate) retention_days: Option<u64>,
 }
 
 fn first_tick() -> u64 {
@@ -88,7 +90,8 @@ fn emitted(changes: &[Change]) -> Vec<(u64, u8, Option<Balance>, Option<Balance>
     emitted
 }
 
-fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) {
+/// Makes the commits from one number up to another, counted from 0.
+pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) {
     let (_directory, chain) = DataDirectory::open(data).unwrap();
     let retention = run.retention_days.map(|days| ("balances_history".to_owned(), days * DAY));
     let upkeep = UpkeepSettings {
@@ -101,7 +104,9 @@ fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) 
     };
     let failures = Arc::new(Mutex::new(Vec::new()));
     let fail = Arc::clone(&failures);
-    let closes: Vec<u64> = run.closes.iter().map(|tick| first_tick() + tick).collect();
+    let closing =
+        |(number, tick): (u64, &u64)| Closing { end_tick: first_tick() + tick, ends_run: number.checked_rem(run.run_length) == Some(0) };
+    let closings: Vec<_> = (1..).zip(&run.closes).map(closing).collect();
     let settings = CommitSettings {
         data: data.to_owned(),
         before: chain.end(),
@@ -112,7 +117,7 @@ fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) 
         existing: Existing::of(&chain),
         upkeep,
         discards: false,
-        closing_ticks: Some(Arc::new(closes[..until].to_vec())),
+        closings: Some(Arc::new(closings[..until].to_vec())),
         now_text: Arc::new(|| "2026-02-01T00:00:00Z".to_owned()),
         published: Arc::new(|_, _, _| {}),
         steps: Arc::new(|_, _| {}),
@@ -264,9 +269,11 @@ fn histories_show_what_went_and_what_came() {
         ),
     ];
     for (name, changes) in cases {
-        for (workers, every, retention_days) in [(1, 0, None), (2, 1, None), (1, 1, Some(1))] {
+        for (workers, run_length, every, retention_days) in
+            [(1, 0, 0, None), (1, 1, 0, None), (2, 2, 0, None), (2, 0, 1, None), (1, 0, 4, None), (1, 2, 4, Some(1)), (1, 0, 1, Some(1))]
+        {
             let closes = vec![4, 8, 12, 16, 20];
-            let run = Run { workers, closes, every, whole_from_changes: 2, retention_days };
+            let run = Run { workers, closes, run_length, every, whole_from_changes: 2, retention_days };
             println!("{name}: {run:?}");
             check(&run, changes, 3);
         }
@@ -280,11 +287,11 @@ proptest! {
     fn histories_and_current_rows_are_those_of_a_plain_list_of_changes(
         changes in prop::collection::vec((0_u64..32, 0_u8..4, prop::option::weighted(0.8, 0_i64..3)), 0..60),
         more_closes in prop::collection::btree_set(1_u64..32, 0..8),
-        workers in 1_usize..4,
-        (every, whole_from_changes, retention_days) in (0_u64..4, 1_u64..12, prop::option::of(1_u64..4)),
+        (workers, run_length) in (1_usize..4, 0_u64..5),
+        (every, whole_from_changes, retention_days) in (0_u64..9, 1_u64..12, prop::option::of(1_u64..4)),
         restart in 0_usize..9,
     ) {
         let closes: Vec<u64> = more_closes.into_iter().chain([32]).collect();
-        check(&Run { workers, closes, every, whole_from_changes, retention_days }, &changes, restart);
+        check(&Run { workers, closes, run_length, every, whole_from_changes, retention_days }, &changes, restart);
     }
 }

@@ -35,7 +35,7 @@
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
-//! | `scan` | append tables and histories: the files that commits name |
+//! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
@@ -63,11 +63,14 @@ mod histories;
 mod history;
 mod limits;
 mod names;
+mod parts;
 mod prompt;
 mod query;
 mod readable;
 mod render;
 mod scan;
+#[cfg(test)]
+mod segments;
 mod session;
 mod shown;
 mod split;

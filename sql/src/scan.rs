@@ -2,7 +2,7 @@
 //!
 //! DataFusion's own `ListingTable` lists folders and keeps what it found; here the commits are the list. Columns, row
 //! groups and pages that a query does not need are skipped by DataFusion's Parquet source; files whose date or commit
-//! the query rules out are not opened at all. How many rows there are is known without opening any.
+//! the query rules out are not opened at all. How many rows Parquet files have is known without opening any.
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::union::UnionExec;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::record::FileRole;
@@ -30,6 +31,7 @@ use headwater_schemas::EventTime;
 use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
+use crate::parts::scan_parts;
 use crate::shown::{show, shown};
 use crate::tables::Table;
 
@@ -191,6 +193,25 @@ impl FileTable {
     }
 
     fn scan_files(
+        &self,
+        state: &dyn Session,
+        files: &[Arc<CommitFile>],
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (parts, files): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| file.part.is_some());
+        let mut scans = Vec::new();
+        if !files.is_empty() {
+            scans.push(self.scan_parquet(state, &files, projection, limit)?);
+        }
+        if !parts.is_empty() {
+            let partitions = state.config().target_partitions();
+            scans.push(scan_parts(self.committed.data(), &parts, &self.stored, projection, limit, partitions)?);
+        }
+        UnionExec::try_new(scans)
+    }
+
+    fn scan_parquet(
         &self,
         state: &dyn Session,
         files: &[Arc<CommitFile>],

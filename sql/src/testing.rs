@@ -106,6 +106,7 @@ impl TestData {
             grid_interval_ns: 1_000_000_000,
             workers: 1,
             configuration,
+            ends_run: false,
             files,
             replaced: vec![],
             dropped: vec![],
@@ -129,7 +130,7 @@ impl TestData {
             fs::create_dir_all(self.path().join(&path).parent().unwrap()).unwrap();
             fs::write(self.path().join(&path), &content).unwrap();
             let sha256 = hex(&Sha256::digest(&content));
-            CommittedFile { path, table: table.to_owned(), role, merged: None, rows, bytes: content.len() as u64, sha256 }
+            CommittedFile { path, table: table.to_owned(), role, merged: None, part: None, rows, bytes: content.len() as u64, sha256 }
         };
         by_date.into_iter().map(one).collect()
     }

@@ -6,7 +6,7 @@
 //! 2. The end of the chain: the last record is not older than the one that `HEAD` names. What the inventory says is what the
 //!    records say.
 //! 3. The configurations that commits name are there, and are what they were.
-//! 4. Every file that exists at the last commit has its size and its SHA-256; files are read in parallel.
+//! 4. Every file, and every part of a segment, that exists at the last commit has its size and its SHA-256; files are read in parallel.
 //! 5. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
 //! 6. The books, in SQL over those files ([`INVARIANTS`]).
 
@@ -49,7 +49,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
 pub struct Proof {
     /// Commits in the chain.
     pub commits: u64,
-    /// Files that exist at its end, each with its hash.
+    /// Files that exist at its end, and parts of segments, each with its hash.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -114,7 +114,7 @@ pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
 fn check_inventory(whole: &Chain) -> Result<(), Break> {
     let from_inventory = Chain::open(whole.data(), Some(whole.last_id()))?;
     let files = |chain: &Chain| {
-        chain.live().files().iter().map(|file| (file.commit_id, file.path.clone(), file.sha256.clone())).collect::<Vec<_>>()
+        chain.live().files().iter().map(|file| (file.commit_id, file.name().into_owned(), file.sha256.clone())).collect::<Vec<_>>()
     };
     if files(&from_inventory) == files(whole) && from_inventory.live().dropped() == whole.live().dropped() {
         return Ok(());

@@ -18,15 +18,15 @@ from . import toolchain
 
 @dataclasses.dataclass
 class Written:
-    """What was written of a table."""
+    """What was written of a table. Tables share the files that are segments."""
 
-    files: int = 0
+    paths: set[str] = dataclasses.field(default_factory=set)
     rows: int = 0
     bytes: int = 0
 
     def add(self, file: dict) -> None:
-        """Counts a file of a commit's record."""
-        self.files += 1
+        """Counts a file of a commit's record, or a part of one: its bytes are the part's alone."""
+        self.paths.add(file["path"])
         self.rows += file["rows"]
         self.bytes += file["bytes"]
 
@@ -144,7 +144,7 @@ def print_table(
     for (table, role), part in sorted(written.items(), key=lambda entry: -entry[1].bytes):
         print(line(table, role, part, events))
         everything = Written(
-            everything.files + part.files,
+            everything.paths | part.paths,
             everything.rows + part.rows,
             everything.bytes + part.bytes,
         )
@@ -154,7 +154,7 @@ def print_table(
 def line(table: str, role: str, part: Written, events: int) -> str:
     """A row of the table."""
     each = f"{part.rows / events:.2f} | {part.bytes:,} | {part.bytes / events:.1f}"
-    return f"| {table} | {role} | {part.files:,} | {part.rows:,} | {each} |"
+    return f"| {table} | {role} | {len(part.paths):,} | {part.rows:,} | {each} |"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ trait Waiting: Any {
 /// The changes of one table in one commit, on their way to a file on another thread.
 pub(super) trait ClosedTable: Send {
     /// Writes the changes into staging.
-    fn stage(self: Box<Self>, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
+    fn stage(self: Box<Self>, target: &mut Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
 
 struct Registered<R> {

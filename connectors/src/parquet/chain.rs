@@ -6,6 +6,7 @@
 //! What exists at a commit was written down now and then, in an inventory, so that a chain is opened from there; only a proof
 //! begins at the first commit.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use headwater_schemas::{Date, EventTime};
 
 use super::commit::ChainEnd;
-use super::directory::{head_path, record_path};
-use super::record::{CommittedFile, FileRole, GENESIS, Head, Merged, PartitionProgress};
+use super::directory::{dataset, head_path, record_path};
+use super::record::{CommittedFile, FileRole, GENESIS, Head, Merged, Part, PartitionProgress, file_name};
 use super::records::{Records, keep, keep_file};
 
 /// A commit, as its record says.
@@ -42,11 +43,13 @@ pub struct Commit {
     pub previous_hash: String,
     /// Where reading goes on behind it.
     pub partitions: Vec<PartitionProgress>,
+    /// Whether it was the last commit of its run.
+    pub ends_run: bool,
     /// The files that it adds.
     pub files: Vec<Arc<CommitFile>>,
-    /// The paths of earlier files whose rows are in those.
+    /// The names of earlier files whose rows are in those.
     pub replaced: Vec<String>,
-    /// The paths of earlier files whose rows are let go.
+    /// The names of earlier files whose rows are let go.
     pub dropped: Vec<String>,
 }
 
@@ -57,7 +60,7 @@ impl Commit {
     }
 }
 
-/// A file that a commit added.
+/// A file that a commit added, or a part of one.
 #[derive(Debug)]
 pub struct CommitFile {
     /// The commit.
@@ -72,11 +75,13 @@ pub struct CommitFile {
     pub path: Box<str>,
     /// The day on which all its rows' `ts` are, or of a journal or checkpoint the newest; unknown for a day that has no four-digit name.
     pub date: Option<Date>,
+    /// Of a part of a segment: where it lies.
+    pub part: Option<Part>,
     /// How many rows.
     pub rows: u64,
-    /// How many bytes.
+    /// How many bytes: of the file, or of the part.
     pub bytes: u64,
-    /// SHA-256 of the content, in hexadecimal.
+    /// SHA-256 of those bytes, in hexadecimal.
     pub sha256: Box<str>,
 }
 
@@ -88,6 +93,7 @@ impl CommitFile {
             table: self.table.to_string(),
             role: self.role,
             merged: self.merged,
+            part: self.part.clone(),
             rows: self.rows,
             bytes: self.bytes,
             sha256: self.sha256.to_string(),
@@ -109,10 +115,30 @@ impl CommitFile {
         self.merged.is_some_and(|merged| merged.whole)
     }
 
-    /// The folder of the table, or of its history, which has retention of its own.
-    pub fn dataset(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default()
+    /// What it is called where commits replace or drop it.
+    pub fn name(&self) -> Cow<'_, str> {
+        file_name(&self.path, self.part.as_ref())
     }
+
+    /// The name of the table, or of its history, which has retention of its own.
+    pub fn dataset(&self) -> String {
+        dataset(&self.table, self.role)
+    }
+
+    /// The day, as the folder of a Parquet file has it in its name.
+    pub fn day(&self) -> &str {
+        let of_folder = || self.path.split('/').nth(1).and_then(|folder| folder.strip_prefix("date=")).unwrap_or_default();
+        self.part.as_ref().map_or_else(of_folder, |part| &part.day)
+    }
+}
+
+/// What a commit took away.
+#[derive(Clone, Debug, Default)]
+pub struct Gone {
+    /// How many files, and parts of segments.
+    pub count: usize,
+    /// The paths that hold nothing any more. A segment is one once its last part has gone.
+    pub paths: Vec<Box<str>>,
 }
 
 /// The files that exist.
@@ -140,20 +166,35 @@ impl Live {
     }
 
     /// Goes on to the next commit; tells which files are gone since.
-    pub fn apply(&mut self, commit: &Commit) -> Vec<Arc<CommitFile>> {
+    pub fn apply(&mut self, commit: &Commit) -> Gone {
         let dropped: BTreeSet<&str> = commit.dropped.iter().map(String::as_str).collect();
         let replaced: BTreeSet<&str> = commit.replaced.iter().map(String::as_str).collect();
         let mut gone = Vec::new();
         if !(dropped.is_empty() && replaced.is_empty()) {
-            let is_gone = |file: &mut Arc<CommitFile>| dropped.contains(&*file.path) || replaced.contains(&*file.path);
+            let is_gone = |file: &mut Arc<CommitFile>| {
+                let name = file.name();
+                dropped.contains(&*name) || replaced.contains(&*name)
+            };
             gone.extend(self.files.extract_if(.., is_gone));
         }
-        for file in gone.iter().filter(|file| dropped.contains(&*file.path)) {
-            let last = self.dropped.entry(file.dataset().to_owned()).or_default();
+        for file in gone.iter().filter(|file| dropped.contains(&*file.name())) {
+            let last = self.dropped.entry(file.dataset()).or_default();
             *last = file.last_commit().max(*last);
         }
+        let gone = Gone { count: gone.len(), paths: self.without_live(&gone) };
         self.files.extend(commit.files.iter().cloned());
         gone
+    }
+
+    /// The paths of files that are gone, without those of segments of which a part is live.
+    fn without_live(&self, gone: &[Arc<CommitFile>]) -> Vec<Box<str>> {
+        let mut paths: BTreeSet<&str> = gone.iter().map(|file| &*file.path).collect();
+        if gone.iter().any(|file| file.part.is_some()) {
+            for file in &self.files {
+                paths.remove(&*file.path);
+            }
+        }
+        paths.into_iter().map(Box::from).collect()
     }
 }
 
@@ -273,7 +314,7 @@ pub struct Chain {
     /// What inventory the chain was opened from; 0 for none.
     inventory: u64,
     /// The files that are gone since then, with the commit in which they went.
-    gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
+    gone: Vec<(u64, Vec<Box<str>>)>,
 }
 
 impl Chain {
@@ -366,9 +407,9 @@ impl Chain {
         self.inventory
     }
 
-    /// The files that were replaced or dropped since that inventory, with the commits in which they were. They may still be
-    /// there.
-    pub fn gone(&self) -> &[(u64, Vec<Arc<CommitFile>>)] {
+    /// The paths that hold nothing any more since that inventory, with the commits whose upkeep replaced or dropped the last of
+    /// it. The files may still be there.
+    pub fn gone(&self) -> &[(u64, Vec<Box<str>>)] {
         &self.gone
     }
 
@@ -416,17 +457,72 @@ impl Chain {
             return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
         }
         let gone = self.live.apply(&commit);
-        if gone.len() != commit.replaced.len() + commit.dropped.len() {
+        if gone.count != commit.replaced.len() + commit.dropped.len() {
             let cause = "it takes the place of files that were not there".to_owned();
             return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
         }
-        if !gone.is_empty() {
-            self.gone.push((commit_id, gone));
+        if !gone.paths.is_empty() {
+            self.gone.push((commit_id, gone.paths));
         }
         self.commits.push(Arc::new(commit));
         if !self.keeps_all && self.commits.len() > 2 {
             self.commits.remove(0);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet::record::{CommitRecord, FORMAT_VERSION};
+    use crate::parquet::records::keep;
+
+    fn part(commit_id: u64, begin: u64) -> CommittedFile {
+        CommittedFile {
+            path: format!("segments/{commit_id}-0.segment"),
+            table: "t".to_owned(),
+            role: FileRole::Rows,
+            merged: None,
+            part: Some(Part { begin, day: "2026-01-01".to_owned() }),
+            rows: 1,
+            bytes: 10,
+            sha256: String::new(),
+        }
+    }
+
+    fn commit(commit_id: u64, files: Vec<CommittedFile>, replaced: &[&str], dropped: &[&str]) -> Commit {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        keep(CommitRecord {
+            format_version: FORMAT_VERSION,
+            commit_id,
+            first_tick: commit_id - 1,
+            end_tick: commit_id,
+            tick_interval_ns: 1,
+            grid_interval_ns: 1,
+            workers: 1,
+            configuration: String::new(),
+            ends_run: false,
+            files,
+            replaced: names(replaced),
+            dropped: names(dropped),
+            partitions: Vec::new(),
+            previous_hash: String::new(),
+            hash: String::new(),
+            committed_at: String::new(),
+        })
+        .expect("a commit")
+    }
+
+    #[test]
+    fn a_segment_goes_with_its_last_part() {
+        let mut live = Live::default();
+        live.apply(&commit(1, vec![part(1, 0), part(1, 10), part(1, 20)], &[], &[]));
+        let gone = live.apply(&commit(2, vec![part(2, 0)], &["segments/1-0.segment@10"], &[]));
+        assert_eq!((gone.count, gone.paths), (1, vec![]));
+        let gone = live.apply(&commit(3, vec![], &["segments/1-0.segment@0"], &["segments/1-0.segment@20"]));
+        assert_eq!((gone.count, gone.paths), (2, vec![Box::from("segments/1-0.segment")]));
+        assert_eq!(live.files().iter().map(|file| file.name().into_owned()).collect::<Vec<_>>(), ["segments/2-0.segment@0"]);
+        assert_eq!(live.dropped(), &BTreeMap::from([("t".to_owned(), 1)]));
     }
 }

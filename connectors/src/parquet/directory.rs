@@ -6,8 +6,9 @@
 //!    commits/                                 what exists: see `records`
 //!    HEAD                                     the last commit, so that a tail that was cut off is seen
 //!    staging/                                 what is being written
-//!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged.parquet; of a state table only the latter
-//!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged.parquet
+//!    segments/<commit>-<worker>.segment       small parts of all tables, until upkeep turns them into Parquet
+//!    <table>/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged-<number>.parquet; of a state table only the latter
+//!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged-<number>.parquet
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -27,6 +28,8 @@ pub const HISTORY_SUFFIX: &str = "_history";
 const LOCK: &str = "LOCK";
 const COMMITS: &str = "commits";
 const STAGING: &str = "staging";
+pub(super) const SEGMENTS: &str = "segments";
+const SEGMENT: &str = "segment";
 const HEAD: &str = "HEAD";
 /// The name of the outbox, which outlives a process that died before its first commit.
 const OUTBOX: &str = "OUTBOX";
@@ -74,6 +77,7 @@ impl DataDirectory {
             match entry.file_name().and_then(|name| name.to_str()) {
                 Some(LOCK | LOG | OUTBOX | EAGER) => {}
                 Some(COMMITS | STAGING) => leftovers.push(entry),
+                Some(SEGMENTS) if is_segment_folder(&entry) => leftovers.push(entry),
                 Some(name) if drafts_of_others().contains(&name.to_owned()) => drafts.push(entry),
                 Some(_) if is_table_folder(&entry) => leftovers.push(entry),
                 _ => return Err(CommitError::Foreign { path: self.path.clone() }),
@@ -91,7 +95,7 @@ impl DataDirectory {
             let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
             // Staging of a commit that was published stays behind if the process dies before it is removed.
             if commit_id.is_some_and(|commit_id| commit_id > last) {
-                self.remove_renamed(&staged, &format!("{name}.parquet"))?;
+                self.remove_renamed(&staged, name)?;
             }
             remove_folder(&staged)?;
         }
@@ -103,11 +107,14 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// Removes the files that were staged in a folder of that name and have been renamed.
     fn remove_renamed(&self, staged: &Path, name: &str) -> Result<(), CommitError> {
+        remove_file(&self.path.join(SEGMENTS).join(name).with_extension(SEGMENT))?;
         for table in self.entries(staged)? {
             for date in self.entries(&table)? {
                 let below = date.strip_prefix(staged).unwrap_or(&date);
-                remove_file(&self.path.join(below).join(name))?;
+                let files = self.entries(&self.path.join(below))?;
+                files.iter().filter(|file| is_named(file, name)).try_for_each(|file| remove_file(file))?;
             }
         }
         Ok(())
@@ -138,6 +145,19 @@ pub(super) fn remove_file(path: &Path) -> Result<(), CommitError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(CommitError::file("removing", path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Whether a Parquet file is called that, or that and a number.
+fn is_named(path: &Path, name: &str) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let rest = stem.and_then(|stem| stem.strip_prefix(name));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Whether a folder holds nothing but segments.
+fn is_segment_folder(path: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(path) else { return false };
+    entries.all(|entry| entry.is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == SEGMENT)))
 }
 
 /// Whether a folder holds nothing but our date folders.
@@ -186,18 +206,23 @@ pub(super) fn merged_staging(data: &Path, commit_id: u64) -> PathBuf {
     data.join(STAGING).join(merged_name(commit_id))
 }
 
-/// The name of a merged file, in a date folder.
-pub(super) fn merged_file(table: &str, role: FileRole, folder: &str, commit_id: u64) -> String {
-    format!("{}/{folder}/{}.parquet", dataset(table, role), merged_name(commit_id))
+/// The path of one of a commit's merged files, which are numbered: a day may have several.
+pub(super) fn merged_file(dataset: &str, day: &str, commit_id: u64, number: usize) -> String {
+    format!("{dataset}/date={day}/{}-{number}.parquet", merged_name(commit_id))
 }
 
-/// The name of a file below the data directory.
+/// The path of the segment of a worker and a commit.
+pub(super) fn segment_file(commit_id: u64, worker: usize) -> String {
+    format!("{SEGMENTS}/{commit_id}-{worker}.{SEGMENT}")
+}
+
+/// The path of a worker's Parquet file.
 pub(super) fn table_file(table: &str, role: FileRole, date: Date, commit_id: u64, worker: usize) -> String {
     format!("{}/date={date}/{commit_id}-{worker}.parquet", dataset(table, role))
 }
 
-/// The folder of a table's files of a role.
-fn dataset(table: &str, role: FileRole) -> String {
+/// The folder of a table's Parquet files of a role.
+pub(super) fn dataset(table: &str, role: FileRole) -> String {
     let history = if role == FileRole::History { HISTORY_SUFFIX } else { "" };
     format!("{table}{history}")
 }
@@ -212,12 +237,14 @@ mod tests {
         let data = folder.path().join("data");
         fs::create_dir_all(data.join("orders_state/date=2026-01-01"))?;
         fs::create_dir_all(data.join("staging/1-0"))?;
+        fs::create_dir_all(data.join("segments"))?;
+        fs::write(data.join("segments/1-0.segment"), "")?;
         fs::create_dir_all(data.join("log/orders"))?;
         fs::write(data.join("EAGER.draft"), "{")?;
         let (_first, chain) = DataDirectory::open(&data)?;
         assert_eq!(chain.last_id(), 0);
         assert!(!data.join("orders_state").exists() && !data.join("staging/1-0").exists() && data.join("log/orders").exists());
-        assert!(!data.join("EAGER.draft").exists());
+        assert!(!data.join("EAGER.draft").exists() && !data.join("segments").exists());
         assert!(matches!(DataDirectory::open(&data), Err(CommitError::Locked { .. })));
         Ok(())
     }
@@ -227,18 +254,28 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         let day = data.join("balances/date=2026-01-01");
-        for path in [&day, &data.join("staging/4-1/balances/date=2026-01-01"), &data.join("staging/3-0/balances/date=2026-01-01")] {
+        for staged in ["4-1", "4-merged", "3-0"] {
+            fs::create_dir_all(data.join("staging").join(staged).join("balances/date=2026-01-01"))?;
+        }
+        for path in [&day, &data.join("segments")] {
             fs::create_dir_all(path)?;
         }
-        for name in ["3-0.parquet", "3-1.parquet", "4-0.parquet", "4-1.parquet"] {
-            fs::write(day.join(name), "rows")?;
+        for name in ["3-0", "3-1", "3-merged-1", "4-0", "4-1", "4-10", "4-merged-1", "4-merged-2"] {
+            fs::write(day.join(name).with_extension("parquet"), "rows")?;
+        }
+        for name in ["3-1", "4-0", "4-1", "4-10"] {
+            fs::write(data.join("segments").join(name).with_extension("segment"), "rows")?;
         }
         let directory = DataDirectory { path: data.clone(), _lock: File::create(data.join(LOCK))? };
         directory.remove_leftovers(3)?;
-        let mut left: Vec<_> = fs::read_dir(&day)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        left.sort();
-        // Worker 0 had not begun to stage the fourth commit, so a file of that name is none of its.
-        assert_eq!(left, ["3-0.parquet", "3-1.parquet", "4-0.parquet"]);
+        let left = |folder: &Path| -> std::io::Result<Vec<String>> {
+            let mut left: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+            left.sort();
+            Ok(left)
+        };
+        // Workers 0 and 10 had not begun to stage the fourth commit, so files of those names are none of its.
+        assert_eq!(left(&day)?, ["3-0.parquet", "3-1.parquet", "3-merged-1.parquet", "4-0.parquet", "4-10.parquet"]);
+        assert_eq!(left(&data.join("segments"))?, ["3-1.segment", "4-0.segment", "4-10.segment"]);
         assert_eq!(fs::read_dir(data.join("staging"))?.count(), 0);
         Ok(())
     }

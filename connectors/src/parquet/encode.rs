@@ -23,14 +23,17 @@ use super::CommitError;
 use super::buffer::ClosedTable;
 use super::directory::table_file;
 use super::record::{CommittedFile, FileRole};
+use super::segment::{SEGMENT_ROWS, SegmentWriter};
 use super::writer::{CommitFormat, stage};
 
 /// Where a worker writes a commit's files, and under which name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Target<'a> {
     pub(super) staging: &'a Path,
     pub(super) commit_id: u64,
     pub(super) worker: usize,
+    /// Takes the rows of tables and days that have few; none if those are to be Parquet, too.
+    pub(super) segment: Option<SegmentWriter>,
 }
 
 /// The changes of one table in one commit.
@@ -40,13 +43,16 @@ pub(super) struct Closed<R> {
 }
 
 impl<R: TableRow> ClosedTable for Closed<R> {
-    fn stage(self: Box<Self>, target: Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
+    fn stage(self: Box<Self>, target: &mut Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let changes = in_order(&self.changes);
-        let days = by_day(&changes, R::SPEC.kind);
+        let (days, role) = (by_day(&changes, R::SPEC.kind), role_of(R::SPEC.kind));
         let stage_day = |(date, changes): (Date, Vec<&Change<R>>)| {
             let rows = self.format.batch(target.commit_id, &changes)?;
-            let path = table_file(R::SPEC.name, role_of(R::SPEC.kind), date, target.commit_id, target.worker);
-            stage(target.staging, path, &R::SPEC, role_of(R::SPEC.kind), None, &rows, self.format.properties(&rows))
+            if let Some(segment) = target.segment.as_mut().filter(|_| rows.num_rows() < SEGMENT_ROWS) {
+                return segment.add(&R::SPEC, role, date.to_string(), &rows);
+            }
+            let path = table_file(R::SPEC.name, role, date, target.commit_id, target.worker);
+            stage(target.staging, path, &R::SPEC, role, None, &rows, self.format.properties(&rows))
         };
         days.into_iter().map(stage_day).collect()
     }

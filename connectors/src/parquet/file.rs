@@ -1,7 +1,8 @@
 //! Committed files, and what is wrong with one that cannot be read.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -12,54 +13,92 @@ use super::record::hex;
 /// A committed file that is not what its commit says.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "table {table}: {path} of commit {commit_id} {problem}; restore the file from a copy, and see with `headwater verify` whether more is damaged"
+    "table {table}: {path}{range} of commit {commit_id} {problem}; restore the file from a copy, and see with `headwater verify` whether more is damaged",
+    range = displayed(.part.as_ref())
 )]
 pub struct FileError {
     /// The table.
     pub table: Box<str>,
     /// The file.
     pub path: PathBuf,
+    /// Of a part of a segment: its bytes in the file.
+    pub part: Option<Range<u64>>,
     /// The commit that names it.
     pub commit_id: u64,
     /// What is wrong with it.
     pub problem: String,
 }
 
+fn displayed(part: Option<&Range<u64>>) -> String {
+    part.map_or_else(String::new, |part| format!(", bytes {} to {},", part.start, part.end))
+}
+
 impl CommitFile {
     /// An error that names the file.
     pub fn error(&self, data: &Path, problem: impl Into<String>) -> FileError {
-        FileError { table: self.table.clone(), path: data.join(&*self.path), commit_id: self.commit_id, problem: problem.into() }
+        let (table, path, part) = (self.table.clone(), data.join(&*self.path), self.part.is_some().then(|| self.range()));
+        FileError { table, path, part, commit_id: self.commit_id, problem: problem.into() }
+    }
+
+    /// Its bytes in the file.
+    fn range(&self) -> Range<u64> {
+        let begin = self.part.as_ref().map_or(0, |part| part.begin);
+        begin..begin.saturating_add(self.bytes)
     }
 
     /// Compares existence and size with what the commit says.
     pub fn diagnose_quickly(&self, data: &Path) -> Option<FileError> {
+        let (end, is_part) = (self.range().end, self.part.is_some());
         match fs::metadata(data.join(&*self.path)) {
-            Ok(found) if found.len() == self.bytes => None,
+            Ok(found) if found.len() == end || is_part && found.len() > end => None,
+            Ok(found) if is_part => Some(self.error(data, format!("is cut off: the file has {} bytes", found.len()))),
             Ok(found) => Some(self.error(data, format!("has {} bytes, and the commit says {}", found.len(), self.bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Some(self.error(data, "is missing")),
             Err(error) => Some(self.error(data, format!("cannot be read: {error}"))),
         }
     }
 
-    /// Compares the content, too: reads the whole file.
+    /// Compares the content, too: reads all of it.
     pub fn diagnose(&self, data: &Path) -> Option<FileError> {
-        self.diagnose_quickly(data).or_else(|| match sha256(&data.join(&*self.path)) {
+        self.diagnose_quickly(data).or_else(|| match self.sha256_on_disk(data) {
             Ok(found) if found == *self.sha256 => None,
             Ok(_) => Some(self.error(data, "is damaged: its SHA-256 is not the one in the commit")),
             Err(error) => Some(self.error(data, format!("cannot be read: {error}"))),
         })
     }
-}
 
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = io::Read::read(&mut file, &mut buffer)?;
-        if read == 0 {
-            return Ok(hex(&digest.finalize()));
+    /// Its bytes, proved by their hash.
+    pub(super) fn content(&self, data: &Path) -> Result<Vec<u8>, FileError> {
+        let mut content = Vec::new();
+        let read = self.open(data).and_then(|mut bytes| bytes.read_to_end(&mut content));
+        let unreadable = |error| self.diagnose_quickly(data).unwrap_or_else(|| self.error(data, format!("cannot be read: {error}")));
+        read.map_err(unreadable)?;
+        if hex(&Sha256::digest(&content)) == *self.sha256 {
+            return Ok(content);
         }
-        digest.update(buffer.get(..read).unwrap_or_default());
+        Err(self.diagnose(data).unwrap_or_else(|| self.error(data, "is damaged: its SHA-256 is not the one in the commit")))
+    }
+
+    /// Its bytes; of a file all that there are, whatever its commit says.
+    fn open(&self, data: &Path) -> io::Result<io::Take<File>> {
+        let mut file = File::open(data.join(&*self.path))?;
+        if self.part.is_none() {
+            return Ok(file.take(u64::MAX));
+        }
+        file.seek(SeekFrom::Start(self.range().start))?;
+        Ok(file.take(self.bytes))
+    }
+
+    fn sha256_on_disk(&self, data: &Path) -> io::Result<String> {
+        let mut bytes = self.open(data)?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = bytes.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(hex(&digest.finalize()));
+            }
+            digest.update(buffer.get(..read).unwrap_or_default());
+        }
     }
 }

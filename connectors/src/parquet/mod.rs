@@ -1,4 +1,4 @@
-//! Commits: every table's rows below one tick, in Parquet, all at once or not at all.
+//! Commits: every table's rows below one tick, in segments and Parquet, all at once or not at all.
 //!
 //! ```text
 //!  changes ─► tables ───────────────┐                                      every worker
@@ -7,6 +7,8 @@
 //! ```
 //!
 //! - One tick F closes a commit for **all** tables, so balances, alerts and reports never disagree.
+//! - A worker writes many rows of a table and day as a Parquet file, and all else into one segment ([`segment`]), of which upkeep
+//!   makes Parquet: within a minute in a live run, and with the last commit of every run.
 //! - Files are written in a staging folder outside the tables, made durable, and renamed to names that follow from
 //!   (table, date, commit, worker). What no commit record names does not exist: a process that dies in the middle leaves
 //!   files that nobody reads and that the next start removes.
@@ -22,7 +24,7 @@
 //!   whole, lets go what is older than its retention, and archives records.
 //!
 //! Files: [`record`] is the record, [`records`] where it is kept, [`directory`] the data directory with its lock, [`buffer`] the changes that wait,
-//! [`encode`] the rows of a commit's files, [`writer`] a Parquet file, [`durable`] what reaches the disk, [`commit`] the dataflow.
+//! [`encode`] the rows of a commit's files, [`writer`] a Parquet file, [`segment`] a segment, [`durable`] what reaches the disk, [`commit`] the dataflow.
 
 pub mod buffer;
 pub mod chain;
@@ -36,6 +38,7 @@ pub mod file;
 pub mod reader;
 pub mod record;
 pub mod records;
+mod segment;
 pub mod upkeep;
 mod writer;
 

@@ -6,7 +6,6 @@
 //!  changes of the commits since ────────────────────┘
 //! ```
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,12 +15,12 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use headwater_schemas::tables::TableRow;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use sha2::{Digest, Sha256};
 
 use super::chain::{Chain, CommitFile};
 use super::columns::{CHANGE, COMMIT_ID, TICK};
 use super::file::FileError;
-use super::record::{FileRole, hex};
+use super::record::FileRole;
+use super::segment::decode;
 
 /// What the key of a row is from a commit and a tick on.
 struct Version<R> {
@@ -125,12 +124,11 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
-/// The batches of one file, proved by its hash.
+/// The batches of one file, or of a part of a segment, proved by its hash.
 pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
-    let path = data.join(&*file.path);
-    let content = fs::read(&path).map_err(|error| file.diagnose_quickly(data).unwrap_or_else(|| unreadable(data, file, &error)))?;
-    if hex(&Sha256::digest(&content)) != *file.sha256 {
-        return Err(file.diagnose(data).unwrap_or_else(|| file.error(data, "is damaged: its SHA-256 is not the one in the commit")));
+    let content = file.content(data)?;
+    if file.part.is_some() {
+        return decode(content).map_err(|error| unreadable(data, file, &error));
     }
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| unreadable(data, file, &error))?;
     let batches = reader.build().map_err(|error| unreadable(data, file, &error))?;

@@ -7,13 +7,14 @@
 //! What exists at a commit is what it and those before it added, without what any of them `replaced` (its rows are in files that
 //! the same commit adds) or `dropped` (its rows are older than the table's retention).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 
 /// What `previous_hash` is in the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -38,11 +39,13 @@ pub struct CommitRecord {
     pub workers: u32,
     /// The configuration that its rows were made with: the hash of a file ([`super::configuration`]).
     pub configuration: String,
+    /// Whether it was the last commit of its run. It leaves no segment behind.
+    pub ends_run: bool,
     /// The files it adds, ordered by path.
     pub files: Vec<CommittedFile>,
-    /// The paths of files of earlier commits whose rows are in files that this one adds, ordered.
+    /// The names ([`CommittedFile::name`]) of files of earlier commits whose rows are in files that this one adds, ordered.
     pub replaced: Vec<String>,
-    /// The paths of files of earlier commits whose rows are let go: older than their table's retention. Ordered.
+    /// The names of files of earlier commits whose rows are let go: older than their table's retention. Ordered.
     pub dropped: Vec<String>,
     /// Where reading goes on, ordered by topic and partition.
     pub partitions: Vec<PartitionProgress>,
@@ -80,12 +83,23 @@ pub struct Merged {
     pub whole: bool,
 }
 
-/// One Parquet file.
+/// Where the rows of a table lie in a segment, which holds those of several tables.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The offset of the first byte.
+    pub begin: u64,
+    /// The day, as the folder of a Parquet file has it in its name.
+    pub day: String,
+}
+
+/// The rows of one table and day: a Parquet file, or a part of a segment, which is read and replaced as a file is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommittedFile {
-    /// The path below the data directory, with `/` between its parts:
-    /// `<table>/date=YYYY-MM-DD/<commit>-<worker>.parquet`, or `<commit>-merged.parquet`.
+    /// The path below the data directory, with `/` between its components:
+    /// `<table>/date=YYYY-MM-DD/<commit>-<worker>.parquet`, or `<commit>-merged-<number>.parquet`; of a part
+    /// `segments/<commit>-<worker>.segment`.
     pub path: String,
     /// The table, without `_history`.
     pub table: String,
@@ -94,12 +108,26 @@ pub struct CommittedFile {
     /// Of a file that was made of others: whose rows it holds. Always written: workers of other processes are told in a form
     /// without names.
     pub merged: Option<Merged>,
+    /// Of a part of a segment: where it lies.
+    pub part: Option<Part>,
     /// How many rows.
     pub rows: u64,
-    /// How many bytes.
+    /// How many bytes: of the file, or of the part.
     pub bytes: u64,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of those bytes, in hexadecimal.
     pub sha256: String,
+}
+
+/// What a file is called where commits replace or drop it: its path, and of a part the offset of its first byte after `@`.
+pub(super) fn file_name<'a>(path: &'a str, part: Option<&Part>) -> Cow<'a, str> {
+    part.map_or(Cow::Borrowed(path), |part| Cow::Owned(format!("{path}@{}", part.begin)))
+}
+
+impl CommittedFile {
+    /// What it is called where commits replace or drop it.
+    pub fn name(&self) -> Cow<'_, str> {
+        file_name(&self.path, self.part.as_ref())
+    }
 }
 
 /// Where reading of a partition goes on.

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::chain::{ChainError, Commit, CommitFile};
-use super::directory::{head_path, record_path};
+use super::directory::{SEGMENTS, head_path, record_path};
 use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Head, Inventory};
 
 const ARCHIVE: &str = ".jsonl.zst";
@@ -288,47 +288,52 @@ pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
         hash: record.hash,
         previous_hash: record.previous_hash,
         partitions: record.partitions,
+        ends_run: record.ends_run,
         files,
         replaced: record.replaced,
         dropped: record.dropped,
     })
 }
 
-/// A file must lie in a date folder below the data directory.
+/// A file must lie in a date folder below the data directory, and a segment in the folder of segments.
 pub(super) fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
-    let parts = Path::new(&file.path).components().map(|part| match part {
+    let components = Path::new(&file.path).components().map(|component| match component {
         Component::Normal(name) => name.to_str(),
         _ => None,
     });
-    let date = match parts.collect::<Option<Vec<_>>>().as_deref() {
-        Some([_, folder, _]) => folder.strip_prefix("date=").map(|date| date.parse().ok()),
+    let date = match (components.collect::<Option<Vec<_>>>().as_deref(), &file.part) {
+        (Some([_, folder, _]), None) => folder.strip_prefix("date=").map(|date| date.parse().ok()),
+        (Some([SEGMENTS, _]), Some(part)) => Some(part.day.parse().ok()),
         _ => None,
     };
     let Some(date) = date else {
-        return Err(format!("the path {:?} is not of the form <table>/date=YYYY-MM-DD/<file>", file.path));
+        let form = if file.part.is_some() { "segments/<file>" } else { "<table>/date=YYYY-MM-DD/<file>" };
+        return Err(format!("the path {:?} is not of the form {form}", file.path));
     };
-    let CommittedFile { path, table, role, merged, rows, bytes, sha256 } = file;
-    Ok(CommitFile { commit_id, table: table.into(), role, merged, path: path.into(), date, rows, bytes, sha256: sha256.into() })
+    let CommittedFile { path, table, role, merged, part, rows, bytes, sha256 } = file;
+    Ok(CommitFile { commit_id, table: table.into(), role, merged, path: path.into(), date, part, rows, bytes, sha256: sha256.into() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parquet::record::FileRole;
+    use crate::parquet::record::{FileRole, Part};
+
+    fn is_kept(path: &str, part: Option<Part>) -> bool {
+        let (path, table, sha256) = (path.to_owned(), "balances".to_owned(), String::new());
+        keep_file(CommittedFile { path, table, role: FileRole::State, merged: None, part, rows: 1, bytes: 1, sha256 }, 1).is_ok()
+    }
 
     #[test]
     fn a_path_that_leads_elsewhere_is_refused() {
         for path in ["../etc/passwd", "/balances/date=2026-01-01/x", "balances/2026-01-01/x", "balances/date=2026-01-01/../x", "x"] {
-            let file = CommittedFile {
-                path: path.to_owned(),
-                table: "balances".to_owned(),
-                role: FileRole::State,
-                merged: None,
-                rows: 1,
-                bytes: 1,
-                sha256: String::new(),
-            };
-            assert!(keep_file(file, 1).is_err(), "{path}");
+            assert!(!is_kept(path, None), "{path}");
         }
+        let part = || Some(Part { begin: 0, day: "2026-01-01".to_owned() });
+        for path in ["segments/../x", "../segments/x", "/segments/x", "segments/a/x", "balances/date=2026-01-01/x", "segments"] {
+            assert!(!is_kept(path, part()), "{path}");
+        }
+        assert!(is_kept("balances/date=2026-01-01/x", None) && is_kept("segments/x", part()));
+        assert!(!is_kept("segments/x", None), "only parts are in segments");
     }
 }

@@ -1,7 +1,7 @@
 //! One Parquet file: written, hashed on the way, and described.
 //!
-//! A commit's files are small and many, and are merged soon: they are written as cheaply as possible. Merged files stay, and are
-//! read by queries: they are sorted by key, packed better, and can be pruned by page.
+//! A commit's files are merged soon: they are written as cheaply as possible. Merged files stay, and are read by queries: they are
+//! sorted by key, packed better, and can be pruned by page.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -140,7 +140,7 @@ pub(super) fn stage(
     let folder = staged.parent().unwrap_or(staging);
     fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
     let Written { rows, bytes, sha256 } = write(&staged, rows, options)?;
-    Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, rows, bytes, sha256 })
+    Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, part: None, rows, bytes, sha256 })
 }
 
 fn write(path: &Path, batch: &RecordBatch, options: ArrowWriterOptions) -> Result<Written, CommitError> {

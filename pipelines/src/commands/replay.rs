@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::chain::{Chain, Commit};
+use headwater_connectors::parquet::commit::Closing;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::reader::all_rows;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script};
@@ -150,7 +151,7 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
             }
         }
     }
-    Replay { script: Arc::new(script), positions, closing_ticks: None }
+    Replay { script: Arc::new(script), positions, closings: None }
 }
 
 /// What a replay of a whole run follows: it reads what the run had read, closes commits where it did, and ends where it did.
@@ -171,9 +172,12 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Re
     let end_of_time = last.end_tick.saturating_mul(last.tick_interval).saturating_sub(1);
     let script = Script { remap, partitions: Some(partitions), end_of_time, ..Script::default() };
     let (tick, grid) = (nanos(config.time.tick_interval).max(1), nanos(config.valuation.interval).max(1));
-    let ends = chain.commits().iter().map(|commit| commit.end_tick.saturating_mul(commit.tick_interval));
-    let closing_ticks = ends.filter(|end| end.is_multiple_of(grid)).map(|end| end / tick).collect();
-    Ok(Replay { script: Arc::new(script), positions: Positions::new(), closing_ticks: Some(Arc::new(closing_ticks)) })
+    let closing = |commit: &Arc<Commit>| {
+        let end = commit.end_tick.saturating_mul(commit.tick_interval);
+        end.is_multiple_of(grid).then_some(Closing { end_tick: end / tick, ends_run: commit.ends_run })
+    };
+    let closings = chain.commits().iter().filter_map(closing).collect();
+    Ok(Replay { script: Arc::new(script), positions: Positions::new(), closings: Some(Arc::new(closings)) })
 }
 
 fn remap(chain: &Chain) -> anyhow::Result<Remaps> {

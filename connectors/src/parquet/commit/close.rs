@@ -16,7 +16,7 @@ use timely::progress::Antichain;
 use timely::scheduling::Activator;
 
 use super::publish::Complete;
-use super::{ChainEnd, Close, CommitSettings, MOST_IN_FLIGHT, Report, Step};
+use super::{ChainEnd, Close, Closing, CommitSettings, MOST_IN_FLIGHT, Report, Step};
 
 /// The commits between their closing and their publication, as worker 0 knows them. Shared by the operator that closes and the
 /// one that publishes.
@@ -112,7 +112,7 @@ pub(super) fn close<'scope>(
     let tick_interval = settings.tick_interval;
     let grid_ticks = (settings.grid_interval / tick_interval).max(1);
     let steps = Arc::clone(&settings.steps);
-    let closing_ticks = settings.closing_ticks.clone();
+    let closings = settings.closings.clone();
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
@@ -136,12 +136,13 @@ pub(super) fn close<'scope>(
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
                 None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(in_flight.closed_end_tick),
             };
-            let told = closing_ticks.as_ref().and_then(|ticks| ticks.get(ticks.partition_point(|tick| *tick <= in_flight.closed_end_tick)));
-            let is_told = told.is_some_and(|told| *told <= reached);
+            let told = closings.as_ref().and_then(|closings| next_closing(closings, in_flight.closed_end_tick));
+            let is_told = told.is_some_and(|told| told.end_tick <= reached);
             if told.is_some() && !is_told && frontier.is_some() {
                 return; // Woken again when the frontier moves.
             }
-            let end_tick = told.copied().filter(|_| is_told).unwrap_or(reached);
+            let told = told.filter(|_| is_told);
+            let end_tick = told.map_or(reached, |told| told.end_tick);
             if frontier.is_none() && end_tick == in_flight.closed_end_tick {
                 capability = None; // Nothing has come since the last commit.
                 return;
@@ -158,11 +159,13 @@ pub(super) fn close<'scope>(
                 }
             }
             rhythm.closed(now);
-            let close = Close { commit_id: in_flight.closed_id + 1, end_tick };
+            let is_last = frontier.is_none() && end_tick == reached;
+            let ends_run = told.map_or(is_last, |told| told.ends_run);
+            let close = Close { commit_id: in_flight.closed_id + 1, end_tick, ends_run };
             in_flight.begin(close, now);
             steps(Step::Closed, close.commit_id);
             output.activate().session(held).give(close);
-            if frontier.is_none() && end_tick == reached {
+            if is_last {
                 capability = None;
             } else {
                 // The next tick may be complete already.
@@ -171,6 +174,11 @@ pub(super) fn close<'scope>(
         }
     });
     closes
+}
+
+/// The first closing after a tick.
+fn next_closing(closings: &[Closing], end_tick: u64) -> Option<Closing> {
+    closings.get(closings.partition_point(|closing| closing.end_tick <= end_tick)).copied()
 }
 
 /// When to close. Commits are an interval apart, but where grid points come about as slowly, each is closed when it comes:

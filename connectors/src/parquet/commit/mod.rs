@@ -28,7 +28,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use super::CommitError;
 use super::buffer::Tables;
-use super::chain::{Chain, CommitFile, Live};
+use super::chain::{Chain, Live};
 use super::record::{CommitRecord, CommittedFile, PartitionProgress};
 use super::upkeep::UpkeepSettings;
 use crate::source::SourceProgress;
@@ -121,8 +121,8 @@ pub struct CommitSettings {
     /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
     /// with.
     pub discards: bool,
-    /// The ticks at which commits close, one after the other, if they are to close as those of another run did.
-    pub closing_ticks: Option<Arc<Vec<u64>>>,
+    /// Where commits close, one after the other, if they are to close as those of another directory did.
+    pub closings: Option<Arc<Vec<Closing>>>,
     /// What `committed_at` is made of: the wall clock as RFC 3339.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Called with every commit once it is published, on a thread of worker 0's process.
@@ -140,8 +140,8 @@ pub struct Existing {
     pub live: Live,
     /// The commit of the inventory.
     pub inventory: u64,
-    /// The files that are gone since then, and in which commits.
-    pub gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
+    /// The paths that hold nothing any more since then, and in which commits that came about.
+    pub gone: Vec<(u64, Vec<Box<str>>)>,
 }
 
 impl Existing {
@@ -162,11 +162,22 @@ pub struct ChainEnd {
     pub end_tick: u64,
 }
 
+/// Where a commit closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The tick after the last one that it holds.
+    pub end_tick: u64,
+    /// Whether it was the last of its run.
+    pub ends_run: bool,
+}
+
 /// Everything below a tick is complete: write it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Close {
     commit_id: u64,
     end_tick: u64,
+    /// Whether the run, or the one that is repeated, ends with it: then no segment is left.
+    ends_run: bool,
 }
 
 /// What a worker has written of a commit.

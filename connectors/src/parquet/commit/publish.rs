@@ -22,7 +22,7 @@ use crate::parquet::chain::{ChainError, Live};
 use crate::parquet::directory::{head_path, merged_staging, record_path, staging_folder};
 use crate::parquet::durable;
 use crate::parquet::record::{CommitRecord, FORMAT_VERSION, GENESIS, Head};
-use crate::parquet::records::{Records, keep};
+use crate::parquet::records::keep;
 use crate::parquet::upkeep::merger::{Merger, Upkept};
 use crate::parquet::upkeep::sweeper::{Left, Sweeper};
 
@@ -178,12 +178,12 @@ impl Publisher {
     fn begin(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize) -> Result<Self, CommitError> {
         let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: 0 };
         let (last, live) = (settings.before.clone().unwrap_or_else(genesis), settings.existing.live.clone());
-        let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id, &live)?) };
+        let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id)?) };
         Ok(Self { settings, peers, last, live, upkeep })
     }
 
     fn publish(&mut self, complete: &Complete) -> Result<(), CommitError> {
-        let upkept = self.upkept(complete.close.commit_id)?;
+        let upkept = self.upkept(complete.close)?;
         let record = self.record_of(complete, upkept)?;
         self.make_known(&record)?;
         self.go_on(&record)?;
@@ -192,9 +192,10 @@ impl Publisher {
     }
 
     /// What a commit adds that was merged, under its names.
-    fn upkept(&mut self, commit_id: u64) -> Result<Upkept, CommitError> {
+    fn upkept(&mut self, Close { commit_id, ends_run, .. }: Close) -> Result<Upkept, CommitError> {
         let Some(upkeep) = &mut self.upkeep else { return Ok(Upkept::default()) };
-        let upkept = upkeep.merger.take(commit_id)?;
+        let (merger, files) = (&mut upkeep.merger, self.live.files());
+        let upkept = if ends_run { merger.finish(commit_id, files)? } else { merger.merge(commit_id, files)? };
         if !upkept.files.is_empty() {
             let data = &self.settings.data;
             let staging = merged_staging(data, commit_id);
@@ -220,6 +221,7 @@ impl Publisher {
             grid_interval_ns: settings.grid_interval,
             workers: u32::try_from(self.peers).unwrap_or(u32::MAX),
             configuration: settings.configuration.clone(),
+            ends_run: complete.close.ends_run,
             files,
             replaced: upkept.replaced,
             dropped: upkept.dropped,
@@ -255,30 +257,22 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes note of a commit, and plans after it if it is time.
+    /// Takes note of a commit.
     fn go_on(&mut self, record: &CommitRecord) -> Result<(), CommitError> {
         self.last = ChainEnd { commit_id: record.commit_id, hash: record.hash.clone(), end_tick: record.end_tick };
         let Some(upkeep) = &mut self.upkeep else { return Ok(()) };
         let path = || record_path(&self.settings.data, record.commit_id);
         let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };
         let gone = self.live.apply(&keep(record.clone()).map_err(damaged)?);
-        upkeep.sweeper.tell(Left { commit_id: record.commit_id, gone });
-        if upkeep.merger.is_due(record.commit_id) {
-            let end = record.end_tick.saturating_mul(self.settings.tick_interval);
-            upkeep.merger.begin(record.commit_id, end, self.live.files())?;
-        }
+        upkeep.sweeper.tell(Left { commit_id: record.commit_id, paths: gone.paths });
         Ok(())
     }
 }
 
 impl Upkeep {
-    /// Starts the upkeep, with the plan that the run before did not come to add.
-    fn begin(settings: &CommitSettings, specs: Vec<TableSpec>, last_id: u64, live: &Live) -> Result<Self, CommitError> {
-        let mut merger = Merger::new(&settings.data, settings.upkeep.clone(), specs);
-        if let Some(planned) = merger.unfinished(last_id) {
-            let record = Records::new(&settings.data).record(planned)?;
-            merger.begin(planned, record.end_tick.saturating_mul(settings.tick_interval), live.files())?;
-        }
+    /// Starts the upkeep.
+    fn begin(settings: &CommitSettings, specs: Vec<TableSpec>, last_id: u64) -> Result<Self, CommitError> {
+        let merger = Merger::new(&settings.data, settings.upkeep.clone(), specs);
         let failure = Arc::clone(&settings.failure);
         let (reached, gone) = ((settings.existing.inventory, last_id), settings.existing.gone.clone());
         let steps = Arc::clone(&settings.steps);

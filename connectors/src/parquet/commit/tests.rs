@@ -60,7 +60,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
             outbox: Arc::default(),
         },
         discards: false,
-        closing_ticks: Some(Arc::new((1..=commits).collect())),
+        closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick, ends_run: false }).collect())),
         now_text: Arc::new(String::new),
         published: Arc::new(move |record, _, _| published.add(format!("{} is there", record.commit_id))),
         steps: Arc::new(move |step, commit_id| {
@@ -126,7 +126,7 @@ fn what_fails_beside_the_dataflow_ends_the_run_and_nothing_later_is_published() 
             "a folder cannot be written",
             |data, step, id| {
                 if (step, id) == (Step::Cleared, 1) {
-                    fs::remove_dir_all(data.join("remap")).and_then(|()| fs::write(data.join("remap"), "")).expect("harm");
+                    fs::remove_dir_all(data.join("segments")).and_then(|()| fs::write(data.join("segments"), "")).expect("harm");
                 }
             },
             "failed: ",

@@ -1,6 +1,6 @@
 //! Writing a commit's files, on every worker.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
@@ -18,6 +18,7 @@ use crate::parquet::directory::staging_folder;
 use crate::parquet::durable;
 use crate::parquet::encode::Target;
 use crate::parquet::record::{CommittedFile, PartitionProgress};
+use crate::parquet::segment::SegmentWriter;
 use crate::source::SourceProgress;
 
 /// What the pool answers.
@@ -106,7 +107,7 @@ struct Job {
 }
 
 impl Job {
-    /// Staged, synced, renamed, and the names synced. The staging folder stays until the commit is published: its folders tell
+    /// Staged, synced, renamed, and the names synced; the last commit of a run without a segment. The staging folder stays until the commit is published: its folders tell
     /// where the files went.
     fn write(self) -> Written {
         let Self { settings, worker, close, tables } = self;
@@ -117,16 +118,19 @@ impl Job {
         let reached = |step| (settings.steps)(step, close.commit_id);
         let staging = staging_folder(data, close.commit_id, worker);
         fs::create_dir_all(&staging).map_err(CommitError::file("creating", &staging))?;
-        let target = Target { staging: &staging, commit_id: close.commit_id, worker };
+        let segment = (!close.ends_run).then(|| SegmentWriter::new(close.commit_id, worker));
+        let mut target = Target { staging: &staging, commit_id: close.commit_id, worker, segment };
         let mut files = Vec::new();
         for table in tables {
-            files.extend(table.stage(target)?);
+            files.extend(table.stage(&mut target)?);
         }
-        let staged: Vec<_> = files.iter().map(|file| staging.join(&file.path)).collect();
+        target.segment.map_or(Ok(()), |segment| segment.stage(&staging))?;
+        // Parts share the path of their segment.
+        let paths: BTreeSet<_> = files.iter().map(|file| file.path.as_str()).collect();
         reached(Step::Staged);
-        durable::sync(data, &staged)?;
+        durable::sync(data, &paths.iter().map(|path| staging.join(path)).collect::<Vec<_>>())?;
         reached(Step::Synced);
-        durable::rename_all(data, &staging, files.iter().map(|file| file.path.as_str()), || reached(Step::Renamed))?;
+        durable::rename_all(data, &staging, paths.into_iter(), || reached(Step::Renamed))?;
         reached(Step::Settled);
         Ok(files)
     }

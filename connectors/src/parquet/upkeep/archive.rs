@@ -116,7 +116,8 @@ mod tests {
         let path = |commit_id: u64| format!("t/date=2026-01-01/{commit_id}-0.parquet");
         for commit_id in commit_ids {
             let (table, sha256) = ("t".to_owned(), String::new());
-            let file = CommittedFile { path: path(commit_id), table, role: FileRole::Rows, merged: None, rows: 1, bytes: 1, sha256 };
+            let file =
+                CommittedFile { path: path(commit_id), table, role: FileRole::Rows, merged: None, part: None, rows: 1, bytes: 1, sha256 };
             let replaced = if commit_id % 5 == 0 { (commit_id - 4..commit_id).map(path).collect() } else { Vec::new() };
             let mut record = CommitRecord {
                 format_version: FORMAT_VERSION,
@@ -127,6 +128,7 @@ mod tests {
                 grid_interval_ns: 1,
                 workers: 1,
                 configuration: String::new(),
+                ends_run: false,
                 files: vec![file],
                 replaced,
                 dropped: Vec::new(),

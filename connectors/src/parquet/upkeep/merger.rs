@@ -1,6 +1,6 @@
-//! Merging beside the dataflow: begun behind one commit, added by a later one.
+//! Merging beside the dataflow: planned at one commit, added by a later one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use std::thread::JoinHandle;
 
 use headwater_schemas::tables::TableSpec;
 
-use super::UpkeepSettings;
-use super::plan::{Merge, plan};
+use super::plan::{Merge, Plan, plan};
 use super::rows::merged;
+use super::{Scope, UpkeepSettings};
 use crate::parquet::CommitError;
 use crate::parquet::chain::CommitFile;
-use crate::parquet::directory::{merged_file, merged_staging};
+use crate::parquet::directory::{dataset, merged_file, merged_staging};
 use crate::parquet::durable;
 use crate::parquet::record::{CommittedFile, Merged};
+use crate::parquet::records::Records;
 use crate::parquet::writer::{merged_options, stage};
 
 /// What a commit adds, and what it replaces and drops.
@@ -42,44 +43,78 @@ impl Merger {
         Self { data: data.to_owned(), settings, specs, running: None }
     }
 
-    /// Goes on with a plan that a run before had made behind a commit, if there is one that no commit has added yet: the commit.
-    pub(in crate::parquet) fn unfinished(&self, last: u64) -> Option<u64> {
-        self.settings.last_plan(last).filter(|planned| self.settings.added_in(*planned) > last)
+    /// What a commit is to add; `files` are those that exist before it. Begins what was planned at an earlier commit, and waits until
+    /// it is ready if it is due.
+    pub(in crate::parquet) fn merge(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<Upkept, CommitError> {
+        self.resume(commit_id, files)?;
+        self.take(commit_id)
     }
 
-    /// Whether there is to be a plan behind a commit.
-    pub(in crate::parquet) fn is_due(&self, commit_id: u64) -> bool {
-        self.settings.last_plan(commit_id) == Some(commit_id)
+    /// What the last commit of a run is to add: what is due, and the Parquet of all parts that are left. What is not due is given up,
+    /// since it counts on those parts.
+    pub(in crate::parquet) fn finish(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<Upkept, CommitError> {
+        let is_due = self.planned_before(commit_id).is_some_and(|planned| self.settings.added_in(planned) == commit_id);
+        if !is_due {
+            self.give_up();
+        }
+        let mut upkept = if is_due { self.merge(commit_id, files)? } else { Upkept::default() };
+        if self.settings.every > 0 {
+            let taken: BTreeSet<_> = upkept.replaced.iter().chain(&upkept.dropped).map(String::as_str).collect();
+            let left: Vec<_> = files.iter().filter(|file| !taken.contains(&*file.name())).cloned().collect();
+            drop(taken);
+            self.work(commit_id).add(&plan(&left, 0, Scope::Parts, &self.settings), &mut upkept)?;
+        }
+        Ok(upkept)
     }
 
-    /// Plans behind a commit for the files that there are, and begins; `end` is the commit's end in nanoseconds.
-    pub(in crate::parquet) fn begin(&mut self, commit_id: u64, end: u64, files: &[Arc<CommitFile>]) -> Result<(), CommitError> {
-        let files: Vec<_> = files.iter().filter(|file| file.commit_id <= commit_id).cloned().collect();
-        let work = Work { data: self.data.clone(), commit_id: self.settings.added_in(commit_id), specs: self.specs.clone() };
-        let settings = self.settings.clone();
+    /// The commit at which it was planned what no commit before this one has added.
+    fn planned_before(&self, commit_id: u64) -> Option<u64> {
+        let planned = self.settings.last_plan(commit_id.checked_sub(1)?)?;
+        (self.settings.added_in(planned) >= commit_id).then_some(planned)
+    }
+
+    /// Begins what has not been added yet, unless it is running.
+    fn resume(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<(), CommitError> {
+        let planned = self.planned_before(commit_id).filter(|_| self.running.is_none());
+        let Some(planned) = planned else { return Ok(()) };
+        let record = Records::new(&self.data).record(planned)?;
+        let end = record.end_tick.saturating_mul(record.tick_interval_ns);
+        let files: Vec<_> = files.iter().filter(|file| file.commit_id <= planned).cloned().collect();
+        let (work, settings) = (self.work(self.settings.added_in(planned)), self.settings.clone());
         let added_in = work.commit_id;
         let thread = std::thread::Builder::new().name("merge".to_owned());
-        let thread = thread.spawn(move || work.all(&plan(&files, end, &settings)));
+        let thread = thread.spawn(move || {
+            let mut upkept = Upkept::default();
+            work.add(&plan(&files, end, settings.scope(planned), &settings), &mut upkept).map(|()| upkept)
+        });
         self.running = Some((added_in, thread.map_err(CommitError::file("starting a thread for merging", &self.data))?));
         Ok(())
     }
 
-    /// What a commit is to add. Waits until it is ready.
-    pub(in crate::parquet) fn take(&mut self, commit_id: u64) -> Result<Upkept, CommitError> {
+    fn work(&self, commit_id: u64) -> Work {
+        Work { data: self.data.clone(), commit_id, specs: self.specs.clone() }
+    }
+
+    /// What is due. Waits until it is ready.
+    fn take(&mut self, commit_id: u64) -> Result<Upkept, CommitError> {
         match self.running.take_if(|(added_in, _)| *added_in <= commit_id) {
             Some((_, thread)) => thread.join().unwrap_or_else(|_| Err(CommitError::Merging { path: self.data.clone() })),
             None => Ok(Upkept::default()),
+        }
+    }
+
+    /// What no commit adds is begun again before the next one.
+    fn give_up(&mut self) {
+        if let Some((commit_id, thread)) = self.running.take() {
+            let _ = thread.join();
+            let _ = fs::remove_dir_all(merged_staging(&self.data, commit_id));
         }
     }
 }
 
 impl Drop for Merger {
     fn drop(&mut self) {
-        // What no commit will add any more is begun again by the next run.
-        if let Some((commit_id, thread)) = self.running.take() {
-            let _ = thread.join();
-            let _ = fs::remove_dir_all(merged_staging(&self.data, commit_id));
-        }
+        self.give_up();
     }
 }
 
@@ -90,31 +125,32 @@ struct Work {
 }
 
 impl Work {
-    fn all(&self, plan: &super::plan::Plan) -> Result<Upkept, CommitError> {
-        let mut upkept = Upkept { dropped: plan.dropped.iter().map(|file| file.path.to_string()).collect(), ..Upkept::default() };
+    /// Does what is planned, and adds it to what the commit adds already.
+    fn add(&self, plan: &Plan, upkept: &mut Upkept) -> Result<(), CommitError> {
+        upkept.dropped.extend(plan.dropped.iter().map(|file| file.name().into_owned()));
+        let known = upkept.files.len();
         for merge in &plan.merges {
             // A table that this program does not know stays as it is.
             let Some(spec) = merge.files.first().and_then(|file| self.specs.get(&*file.table)) else { continue };
-            upkept.files.extend(self.one(spec, merge)?);
-            upkept.replaced.extend(merge.replaced().map(|file| file.path.to_string()));
+            upkept.files.extend(self.one(spec, merge, upkept.files.len() + 1)?);
+            upkept.replaced.extend(merge.replaced().map(|file| file.name().into_owned()));
         }
         upkept.replaced.sort();
         upkept.dropped.sort();
         let staging = merged_staging(&self.data, self.commit_id);
-        durable::sync(&self.data, &upkept.files.iter().map(|file| staging.join(&file.path)).collect::<Vec<_>>())?;
-        Ok(upkept)
+        let added: Vec<_> = upkept.files.iter().skip(known).map(|file| staging.join(&file.path)).collect();
+        durable::sync(&self.data, &added)
     }
 
-    fn one(&self, spec: &TableSpec, merge: &Merge) -> Result<Option<CommittedFile>, CommitError> {
+    fn one(&self, spec: &TableSpec, merge: &Merge, number: usize) -> Result<Option<CommittedFile>, CommitError> {
         let Some(rows) = merged(&self.data, spec, merge)? else { return Ok(None) };
         let commits = merge.files.iter().map(|file| (file.first_commit(), file.last_commit()));
         let (first, last) = commits.fold((u64::MAX, 0), |(first, last), (begin, end)| (begin.min(first), end.max(last)));
         // A whole state has its keys since ever.
         let merged = Merged { first: if merge.whole { 1 } else { first }, last, whole: merge.whole };
         // The newest of their days.
-        let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.path.split('/').nth(1))) else { return Ok(None) };
-        let folder = newest.path.split('/').nth(1).unwrap_or_default();
-        let path = merged_file(spec.name, merge.role, folder, self.commit_id);
+        let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.day())) else { return Ok(None) };
+        let path = merged_file(&dataset(spec.name, merge.role), newest.day(), self.commit_id, number);
         let options = merged_options(spec, &rows);
         stage(&merged_staging(&self.data, self.commit_id), path, spec, merge.role, Some(merged), &rows, options).map(Some)
     }

@@ -6,6 +6,8 @@
 //!  files that no commit names any more ─► removed after a while (a thread); records ─► archives, inventory
 //! ```
 //!
+//! - The parts of segments become Parquet with every plan, and there are twice as many plans for them as for all files. With a
+//!   run's last commit all become Parquet that are left.
 //! - Small files of a table are merged as soon as there are enough of about a size, so that there are never many; a day that
 //!   is over becomes one file. The current rows of a state table or a checkpoint are written whole once as much has changed, so
 //!   that a restart reads what is, not all that was.
@@ -32,7 +34,8 @@ use std::time::Duration;
 /// What is kept up, and how.
 #[derive(Clone, Debug)]
 pub struct UpkeepSettings {
-    /// How many commits lie between two plans; 0 for no upkeep.
+    /// How many commits lie between two plans for all files; 0 for no upkeep. Between two of them there is one for the parts of
+    /// segments alone.
     pub every: u64,
     /// Changes of a state table or a checkpoint from which on it is written whole again, if they are as many as its rows.
     pub whole_from_changes: u64,
@@ -46,15 +49,34 @@ pub struct UpkeepSettings {
     pub outbox: Arc<AtomicU64>,
 }
 
+/// What a plan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Everything that exists.
+    AllFiles,
+    /// The parts of segments alone.
+    Parts,
+}
+
 impl UpkeepSettings {
-    /// The commit that adds what was planned at a commit.
+    /// The commit that adds what was planned at a commit, no later than the next plan. So the rows of a segment are in Parquet at
+    /// most 7/8 of `every` commits after their own: within a minute, with 64 and a commit each second.
     const fn added_in(&self, planned: u64) -> u64 {
-        planned + if self.every < 2 { 1 } else { self.every / 2 }
+        let merging = self.every / 2 * 3 / 4;
+        planned + if merging == 0 { 1 } else { merging }
     }
 
-    /// The last commit, up to this one, at which it was planned; none before the first.
+    /// The last commit, up to this one, at which it was planned; none before the first. Plans for all files are `every` commits
+    /// apart, and in the middle between two of them is one for parts.
     fn last_plan(&self, commit_id: u64) -> Option<u64> {
-        let plan = commit_id.checked_div(self.every)? * self.every;
+        let for_all = commit_id.checked_div(self.every)? * self.every;
+        let for_parts = for_all + self.every / 2;
+        let plan = if for_parts <= commit_id { for_parts } else { for_all };
         (plan > 0).then_some(plan)
+    }
+
+    /// What a plan at a commit looks at.
+    const fn scope(&self, planned: u64) -> Scope {
+        if planned.is_multiple_of(self.every) { Scope::AllFiles } else { Scope::Parts }
     }
 }

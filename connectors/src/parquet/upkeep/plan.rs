@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::UpkeepSettings;
+use super::{Scope, UpkeepSettings};
 use crate::parquet::chain::CommitFile;
 use crate::parquet::record::FileRole;
 
@@ -39,50 +39,68 @@ impl Merge {
     }
 }
 
-/// Files that may be merged with each other.
-type Group<'a> = (&'a str, &'a str, bool);
+/// Files that may be merged with each other: of a data set and a day, held by a whole state or not.
+type Group<'a> = (String, &'a str, bool);
+
+/// The last commit of each table's whole state.
+type Wholes<'a> = BTreeMap<&'a str, u64>;
 
 /// Plans for the files that exist at a commit that ends at `now`, in nanoseconds.
-pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, settings: &UpkeepSettings) -> Plan {
-    let mut plan = Plan::default();
-    let wholes: BTreeMap<&str, u64> = files.iter().filter(|file| file.is_whole()).map(|file| (&*file.table, file.last_commit())).collect();
-    let mut groups = BTreeMap::<Group<'_>, Vec<Arc<CommitFile>>>::new();
-    for file in files {
-        if is_over(file, now, settings.retention.get(file.dataset()).copied()) {
-            plan.dropped.push(Arc::clone(file));
-            continue;
+pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, scope: Scope, settings: &UpkeepSettings) -> Plan {
+    let wholes: Wholes<'_> = files.iter().filter(|file| file.is_whole()).map(|file| (&*file.table, file.last_commit())).collect();
+    match scope {
+        Scope::Parts => {
+            let parts = files.iter().filter(|file| file.part.is_some());
+            let merges = groups(parts, &wholes).into_values().filter_map(part).collect();
+            Plan { merges, dropped: Vec::new() }
         }
-        // The day says nothing about rows of a state.
-        let folder = if file.role == FileRole::State { "" } else { file.path.split('/').nth(1).unwrap_or_default() };
-        // Changes that a whole state holds are not merged with later ones: who needs those alone need not read both.
-        groups.entry((file.dataset(), folder, is_held(file, &wholes))).or_default().push(Arc::clone(file));
+        Scope::AllFiles => plan_all(files, now, &wholes, settings),
     }
-    for mut group in groups.into_values() {
-        sort(&mut group);
+}
+
+fn plan_all(files: &[Arc<CommitFile>], now: u64, wholes: &Wholes<'_>, settings: &UpkeepSettings) -> Plan {
+    let is_dropped = |file: &&Arc<CommitFile>| is_over(file, now, settings.retention.get(&file.dataset()).copied());
+    let (dropped, kept): (Vec<_>, Vec<_>) = files.iter().partition(is_dropped);
+    let mut plan = Plan { merges: Vec::new(), dropped: dropped.into_iter().cloned().collect() };
+    for group in groups(kept.into_iter(), wholes).into_values() {
+        let parts: Vec<_> = group.iter().filter(|file| file.part.is_some()).cloned().collect();
         let is_state = group.first().is_some_and(|file| file.role == FileRole::State);
-        plan.merges.extend(if is_state { plan_state(group, settings) } else { plan_day(group, now, settings) });
+        let merge = if is_state { plan_state(group, settings) } else { plan_day(group, now, settings) };
+        // Parts become Parquet in any case, if not together with other files.
+        let is_left = |part: &Arc<CommitFile>| !merge.iter().flat_map(|merge| &merge.files).any(|file| Arc::ptr_eq(file, part));
+        let left = parts.into_iter().filter(is_left).collect();
+        plan.merges.extend(part(left));
+        plan.merges.extend(merge);
     }
-    plan.merges.extend(plan_wholes(files, &wholes, &plan.dropped, settings));
+    plan.merges.extend(plan_wholes(files, wholes, &plan.dropped, settings));
     plan
 }
 
+fn groups<'a>(files: impl Iterator<Item = &'a Arc<CommitFile>>, wholes: &Wholes<'_>) -> BTreeMap<Group<'a>, Vec<Arc<CommitFile>>> {
+    let mut groups = BTreeMap::<Group<'_>, Vec<Arc<CommitFile>>>::new();
+    for file in files {
+        // The day says nothing about rows of a state.
+        let day = if file.role == FileRole::State { "" } else { file.day() };
+        // Changes that a whole state holds are not merged with later ones: who needs those alone need not read both.
+        groups.entry((file.dataset(), day, is_held(file, wholes))).or_default().push(Arc::clone(file));
+    }
+    groups.values_mut().for_each(|group| sort(group));
+    groups
+}
+
 fn sort(files: &mut [Arc<CommitFile>]) {
-    files.sort_by(|a, b| (a.first_commit(), &a.path).cmp(&(b.first_commit(), &b.path)));
+    let begin = |file: &CommitFile| file.part.as_ref().map_or(0, |part| part.begin);
+    files.sort_by(|a, b| (a.first_commit(), &a.path, begin(a)).cmp(&(b.first_commit(), &b.path, begin(b))));
 }
 
 /// Whether a whole state holds what a history's file holds.
-fn is_held(file: &CommitFile, wholes: &BTreeMap<&str, u64>) -> bool {
+fn is_held(file: &CommitFile, wholes: &Wholes<'_>) -> bool {
     file.role == FileRole::History && wholes.get(&*file.table).is_some_and(|whole| file.last_commit() <= *whole)
 }
 
 /// State tables that are written whole: those of which as much has changed since the last time, and those of which changes are
 /// let go that nothing else holds.
-fn plan_wholes(
-    files: &[Arc<CommitFile>],
-    wholes: &BTreeMap<&str, u64>,
-    dropped: &[Arc<CommitFile>],
-    settings: &UpkeepSettings,
-) -> Vec<Merge> {
+fn plan_wholes(files: &[Arc<CommitFile>], wholes: &Wholes<'_>, dropped: &[Arc<CommitFile>], settings: &UpkeepSettings) -> Vec<Merge> {
     let mut changes = BTreeMap::<&str, Vec<Arc<CommitFile>>>::new();
     for file in files.iter().filter(|file| file.role == FileRole::History && !is_held(file, wholes)) {
         changes.entry(&file.table).or_default().push(Arc::clone(file));
@@ -90,7 +108,7 @@ fn plan_wholes(
     let whole = |(table, mut files_since): (&str, Vec<Arc<CommitFile>>)| {
         let before = files.iter().filter(|file| file.is_whole() && *file.table == *table).cloned().collect::<Vec<_>>();
         let rows = |files: &[Arc<CommitFile>]| files.iter().map(|file| file.rows).sum::<u64>();
-        let is_lost = files_since.iter().any(|file| dropped.iter().any(|dropped| dropped.path == file.path));
+        let is_lost = files_since.iter().any(|file| dropped.iter().any(|dropped| dropped.name() == file.name()));
         let is_due = is_lost || rows(&files_since) >= settings.whole_from_changes.max(rows(&before));
         files_since.extend(before);
         sort(&mut files_since);
@@ -176,7 +194,7 @@ mod tests {
         let merged = whole.then_some(Merged { first: 1, last: commit_id, whole: true });
         let date = "2026-01-01".parse().ok();
         let (rows, bytes, sha256) = (kib, kib << 10, "".into());
-        Arc::new(CommitFile { commit_id, table: "t".into(), role, merged, path, date, rows, bytes, sha256 })
+        Arc::new(CommitFile { commit_id, table: "t".into(), role, merged, path, date, part: None, rows, bytes, sha256 })
     }
 
     /// What is planned for files of so many KiB each, in commits from 1 on: how many are merged, if any, and into a whole.
@@ -184,7 +202,7 @@ mod tests {
         let mut files: Vec<_> = (whole > 0).then(|| file(FileRole::State, 1, 0, whole, true)).into_iter().collect();
         files.extend((2..).zip(kib).map(|(commit_id, kib)| file(role, commit_id, 0, *kib, false)));
         let midnight: headwater_schemas::Date = "2026-01-01".parse().expect("a date");
-        let plan = plan(&files, midnight.end().effective() + days_later * DAY, &settings());
+        let plan = plan(&files, midnight.end().effective() + days_later * DAY, Scope::AllFiles, &settings());
         assert!(plan.merges.len() <= 1);
         (plan.merges.first().map(|merge| (merge.files.len(), merge.whole)), plan.dropped.len())
     }
@@ -225,7 +243,7 @@ mod tests {
     fn a_state_table_that_is_written_whole_keeps_its_history() {
         let mut files = vec![file(FileRole::State, 4, 9, 50, true)];
         files.extend((3..7).map(|commit_id| file(FileRole::History, commit_id, 0, 60, false)));
-        let plan = plan(&files, 0, &settings());
+        let plan = plan(&files, 0, Scope::AllFiles, &settings());
         let [merge] = &plan.merges[..] else { panic!("{plan:?}") };
         let commits = |files: Vec<&Arc<CommitFile>>| files.iter().map(|file| file.commit_id).collect::<Vec<_>>();
         assert_eq!((merge.role, merge.whole), (FileRole::State, true));
@@ -237,12 +255,71 @@ mod tests {
     fn changes_before_and_after_a_whole_state_are_merged_apart() {
         let mut files = vec![file(FileRole::State, 9, 9, 5000, true)];
         files.extend((2..18).map(|commit_id| file(FileRole::History, commit_id, 0, 1, false)));
-        let merged: Vec<_> = plan(&files, 0, &settings())
+        let merged: Vec<_> = plan(&files, 0, Scope::AllFiles, &settings())
             .merges
             .iter()
             .map(|merge| merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>())
             .collect();
         assert_eq!(merged, [(10..18).collect::<Vec<_>>(), (2..10).collect::<Vec<_>>()]);
+    }
+
+    /// A part of a commit's segment with so many KiB, on a day in January 2026.
+    fn part_of(role: FileRole, commit_id: u64, day: u64, kib: u64) -> Arc<CommitFile> {
+        let day = format!("2026-01-{day:02}");
+        let (path, date) = (format!("segments/{commit_id}-0.segment").into(), day.parse().ok());
+        let part = Some(crate::parquet::record::Part { begin: 0, day });
+        let (rows, bytes, sha256) = (kib, kib << 10, "".into());
+        Arc::new(CommitFile { commit_id, table: "t".into(), role, merged: None, path, date, part, rows, bytes, sha256 })
+    }
+
+    #[test]
+    fn parts_become_parquet_with_every_plan_however_few_they_are() {
+        use FileRole::{History, Rows};
+        let few = vec![file(Rows, 1, 0, 1, false), part_of(Rows, 2, 1, 1), part_of(Rows, 3, 1, 1)];
+        let many: Vec<_> = (2..9).map(|commit_id| file(Rows, commit_id, 0, 1, false)).chain([part_of(Rows, 9, 1, 1)]).collect();
+        let days = vec![part_of(Rows, 2, 1, 1), part_of(Rows, 2, 2, 1), part_of(History, 2, 1, 1)];
+        let whole = vec![file(FileRole::State, 4, 9, 5000, true), part_of(History, 4, 1, 1), part_of(History, 5, 1, 1)];
+        let behind = [vec![part_of(Rows, 1, 1, 1), file(Rows, 2, 0, 2000, false)], vec![part_of(Rows, 3, 1, 1); 1]].concat();
+        type Case = (&'static str, Vec<Arc<CommitFile>>, Scope, Vec<Vec<u64>>);
+        let cases: [Case; 8] = [
+            ("few", few.clone(), Scope::Parts, vec![vec![2, 3]]),
+            ("few of all files", few, Scope::AllFiles, vec![vec![2, 3]]),
+            ("many, of parts alone", many.clone(), Scope::Parts, vec![vec![9]]),
+            ("many: together with files", many, Scope::AllFiles, vec![(2..10).collect()]),
+            ("by table and day", days.clone(), Scope::Parts, vec![vec![2], vec![2], vec![2]]),
+            ("by table and day, of all files", days, Scope::AllFiles, vec![vec![2], vec![2], vec![2]]),
+            ("changes that a whole state holds apart", whole, Scope::Parts, vec![vec![5], vec![4]]),
+            ("before and after a large file", behind, Scope::AllFiles, vec![vec![1, 3]]),
+        ];
+        for (name, files, scope, expected) in cases {
+            let plan = plan(&files, 0, scope, &settings());
+            let merged = plan.merges.iter().map(|merge| merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>());
+            assert_eq!(merged.collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn parts_older_than_their_retention_are_dropped() {
+        let plan = plan(&[part_of(FileRole::History, 2, 1, 1)], u64::MAX, Scope::AllFiles, &settings());
+        assert_eq!(plan.dropped.iter().map(|file| file.name().into_owned()).collect::<Vec<_>>(), ["segments/2-0.segment@0"]);
+        let [merge] = &plan.merges[..] else { panic!("{plan:?}") };
+        assert!(merge.whole, "what they changed is kept");
+    }
+
+    #[test]
+    fn rows_leave_segments_within_a_minute_of_commits_each_second() {
+        let settings = UpkeepSettings { every: 64, ..settings() };
+        for commit_id in 1..=256 {
+            let planned = (commit_id..).find(|planned| settings.last_plan(*planned) == Some(*planned)).expect("a plan");
+            assert!(settings.added_in(planned) - commit_id < 60, "{commit_id}");
+        }
+        for every in 1..=65 {
+            let settings = UpkeepSettings { every, ..settings.clone() };
+            let plans: Vec<_> = (1..=4 * every).filter(|id| settings.last_plan(*id) == Some(*id)).collect();
+            let whole = plans.iter().filter(|planned| settings.scope(**planned) == Scope::AllFiles).count();
+            assert!(plans.windows(2).all(|pair| settings.added_in(pair[0]) <= pair[1]), "one at a time, every {every}");
+            assert_eq!(whole, 4, "every {every}");
+        }
     }
 
     #[test]

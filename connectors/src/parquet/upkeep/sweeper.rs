@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -15,7 +14,6 @@ use std::time::{Duration, Instant};
 use super::UpkeepSettings;
 use super::archive::archive;
 use crate::parquet::CommitError;
-use crate::parquet::chain::CommitFile;
 use crate::parquet::commit::{Step, Steps};
 use crate::parquet::directory::remove_file;
 
@@ -27,7 +25,8 @@ const ARCHIVE_PLANS: u64 = 4;
 /// What a commit left behind.
 pub(in crate::parquet) struct Left {
     pub(in crate::parquet) commit_id: u64,
-    pub(in crate::parquet) gone: Vec<Arc<CommitFile>>,
+    /// The files that hold nothing any more.
+    pub(in crate::parquet) paths: Vec<Box<str>>,
 }
 
 /// The thread; it ends when this is dropped.
@@ -43,13 +42,13 @@ impl Sweeper {
         data: &Path,
         settings: UpkeepSettings,
         (archived, last): (u64, u64),
-        gone: Vec<(u64, Vec<Arc<CommitFile>>)>,
+        gone: Vec<(u64, Vec<Box<str>>)>,
         steps: Steps,
         failure: impl Fn(CommitError) + Send + 'static,
     ) -> Result<Self, CommitError> {
         let (left, told) = channel();
         let due = Instant::now() + settings.grace;
-        let waiting = gone.into_iter().map(|(commit_id, gone)| (due, Left { commit_id, gone })).collect();
+        let waiting = gone.into_iter().map(|(commit_id, paths)| (due, Left { commit_id, paths })).collect();
         let mut sweeping = Sweeping { data: data.to_owned(), settings, archived, last, waiting, steps };
         let thread = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || {
             if let Err(error) = sweeping.follow(&told) {
@@ -91,7 +90,7 @@ impl Sweeping {
             match told.recv_timeout(until_due.unwrap_or(LOOK_AGAIN).max(Duration::from_millis(1)).min(LOOK_AGAIN)) {
                 Ok(left) => {
                     self.last = left.commit_id;
-                    if !left.gone.is_empty() {
+                    if !left.paths.is_empty() {
                         self.waiting.push_back((Instant::now() + self.settings.grace, left));
                     }
                 }
@@ -111,8 +110,8 @@ impl Sweeping {
         let published = self.settings.outbox.load(Ordering::Relaxed);
         let is_due = |(due, left): &mut (Instant, Left)| *due <= Instant::now() && left.commit_id <= published;
         while let Some((_, left)) = self.waiting.pop_front_if(is_due) {
-            for file in &left.gone {
-                remove(&self.data.join(&*file.path))?;
+            for path in &left.paths {
+                remove(&self.data.join(&**path))?;
             }
             (self.steps)(Step::Swept, left.commit_id);
         }
