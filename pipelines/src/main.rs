@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{demo, publish, replay, sql, topics, verify};
+use headwater::commands::{demo, files, publish, replay, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -39,6 +39,8 @@ enum Command {
     Topics(TopicsArguments),
     /// Answers SQL over the committed tables; without a query, prompts for them.
     Sql(sql::SqlArguments),
+    /// Lists the Parquet files that exist, for other programs to read; a glob also finds files that have been merged into others.
+    Files(files::FilesArguments),
     /// Proves from the files alone that nothing committed is missing or changed, and that the books balance.
     Verify(verify::VerifyArguments),
 }
@@ -158,6 +160,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             topics::topics(transport.as_ref(), &config.source, arguments.partitions, &mut std::io::stdout().lock())
         }
         Command::Sql(arguments) => sql::sql(arguments),
+        Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
     }
 }

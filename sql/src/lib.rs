@@ -39,6 +39,7 @@
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `files` | the Parquet files that exist, for programs that read them by themselves: [`live_files`] |
 //! | `compare` | what two data directories differ in, row by row |
 //! | `verify`, `audit` | the proof that all of it is whole, that every record was accepted in its place, and that the books balance |
 //! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
@@ -57,6 +58,7 @@ mod current;
 mod describe;
 mod engine;
 mod error;
+mod files;
 mod functions;
 #[cfg(test)]
 mod histories;
@@ -87,6 +89,7 @@ pub use catalog::{Catalog, QueryResult};
 pub use compare::{Difference, compare};
 pub use config::SqlConfig;
 pub use error::{CatalogError, QueryError};
+pub use files::{LiveFiles, live_files};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Summary, json_objects};

@@ -57,7 +57,8 @@ impl Relation {
         all
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// What a name stands for.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         if name == COMMITS {
             return Some(Self::Commits);
         }

@@ -72,7 +72,12 @@ fn unqualified(text: &str) -> String {
 /// For an unknown table: the name that was meant, as far as one can guess.
 fn with_hint(text: &str) -> String {
     let between = |start, end| text.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
-    let Some(name) = between("table '", "' not found").or_else(|| between("No table named '", "'")) else { return text.to_owned() };
+    let name = between("table '", "' not found").or_else(|| between("No table named '", "'"));
+    name.map_or_else(|| text.to_owned(), unknown_table)
+}
+
+/// That there is no such table, with the name that was meant, as far as one can guess.
+pub(crate) fn unknown_table(name: &str) -> String {
     let names = Relation::all().into_iter().map(|(known, _)| (levenshtein(name, &known), known));
     match names.min().filter(|(distance, _)| *distance <= 2 + name.len() / 4) {
         Some((_, known)) => format!("there is no table {name}: did you mean {known}? SHOW TABLES lists all"),

@@ -8,7 +8,7 @@ use headwater_connectors::parquet::chain::{Chain, CommitFile};
 
 use crate::histories::{Change, Run, write};
 use crate::testing::{message, rows};
-use crate::{Catalog, verify};
+use crate::{Catalog, LiveFiles, live_files, verify};
 
 const BALANCES: &str = "SELECT account_id, posted, commit_id FROM balances ORDER BY account_id";
 const HISTORY: &str =
@@ -133,4 +133,29 @@ fn a_damaged_part_is_named_with_its_bytes() {
             assert!(said.starts_with(&place), "{query}: {said}");
         }
     }
+}
+
+#[test]
+fn live_files_are_parquet_and_the_rest_is_counted() {
+    let (_folder, data) = written(&run(0, 4));
+    let all = live(&data);
+    let paths: Vec<_> = all.iter().filter(|file| file.part.is_none()).map(|file| data.join(&*file.path)).collect();
+    let segment_rows = all.iter().filter(|file| file.part.is_some()).map(|file| file.rows).sum();
+    assert!(!paths.is_empty() && segment_rows > 0);
+    let expected = LiveFiles { paths, segment_rows };
+    assert_eq!(live_files(&data, Some("balances_history")).unwrap(), expected);
+    assert_eq!(live_files(&data, None).unwrap(), expected);
+    assert_eq!(live_files(&data, Some("ledger_entries")).unwrap(), LiveFiles::default());
+}
+
+#[test]
+fn a_name_without_files_is_refused_as_sql_refuses_it_or_with_the_way_to_its_rows() {
+    let (_folder, data) = written(&run(1, 0));
+    let catalog = Catalog::open(&data, None).unwrap();
+    let said = |name| live_files(&data, Some(name)).expect_err("no files").to_string();
+    for name in ["balanses", "nothing_like_it_at_all"] {
+        assert_eq!(said(name), message(&catalog, &format!("SELECT * FROM {name}")));
+    }
+    assert!(said("balances").contains("ask for the files of balances_history"));
+    assert!(said("commits").contains("headwater sql") && said("positions").contains("is a view"));
 }
