@@ -1,13 +1,25 @@
-//! What the peers share: records as they are in the topics, exact decimals, a clock for the timed part, answers as CSV.
+//! What the peers share: the command line, records as they are in the topics, exact decimals, a clock for the timed part, answers
+//! as CSV.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
+
+/// The arguments of the command line that `usage` requires, and the folder of the answer if one follows them.
+pub fn arguments<const REQUIRED: usize>(usage: &str) -> Result<([String; REQUIRED], Option<PathBuf>)> {
+    let mut given = std::env::args().skip(1);
+    let required = given.by_ref().take(REQUIRED).collect::<Vec<_>>().try_into();
+    let out = given.next().map(PathBuf::from);
+    match (required, given.next()) {
+        (Ok(required), None) => Ok((required, out)),
+        _ => bail!("usage: {usage}"),
+    }
+}
 
 /// A fill.
 #[derive(Deserialize)]

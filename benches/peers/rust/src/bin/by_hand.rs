@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use headwater_peers::{Fill, Quote, Transaction, WINDOW_NS, answer, decimal, lines, partitions, quotient, scaled, score};
+use headwater_peers::{Fill, Quote, Transaction, WINDOW_NS, answer, arguments, decimal, lines, partitions, quotient, scaled, score};
 use rustc_hash::FxHashMap;
 
 #[global_allocator]
@@ -16,12 +16,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Billionths in a cent.
 const CENT: i128 = 10_000_000;
 
+const USAGE: &str = "by_hand positions|scores DATA OUT";
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["positions", data, out] => positions(data.as_ref(), out.as_ref()),
-        ["scores", data, out] => scores(data.as_ref(), out.as_ref()),
-        _ => bail!("usage: by_hand positions|scores DATA OUT"),
+    let ([what, data], out) = arguments(USAGE)?;
+    let (data, out) = (Path::new(&data), out.context(USAGE)?);
+    match what.as_str() {
+        "positions" => positions(data, &out),
+        "scores" => scores(data, &out),
+        _ => bail!("usage: {USAGE}"),
     }
 }
 

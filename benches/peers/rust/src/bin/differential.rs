@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use differential_dataflow::AsCollection;
 use differential_dataflow::input::Input;
 use differential_dataflow::operators::CountTotal;
-use headwater_peers::{Fill, Quote, Transaction, WINDOW_NS, answer, decimal, lines, partitions, scaled, score};
+use headwater_peers::{Fill, Quote, Transaction, WINDOW_NS, answer, arguments, decimal, lines, partitions, scaled, score};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use timely::dataflow::operators::probe::Handle;
@@ -26,16 +26,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SECOND: u64 = 1_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
 
+const USAGE: &str = "differential positions|scores DATA WORKERS [OUT]";
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: differential positions|scores DATA WORKERS [OUT]";
-    let [what, data, workers, out @ ..] = &arguments[..] else { bail!("{usage}") };
-    let (data, workers) = (PathBuf::from(data), workers.parse().context(usage)?);
-    let out = out.first().map(|out| Path::new(out.as_str()));
+    let ([what, data, workers], out) = arguments(USAGE)?;
+    let (data, workers, out) = (data.into(), workers.parse().context(USAGE)?, out.as_deref());
     match what.as_str() {
         "positions" => positions(data, workers, out),
         "scores" => scores(data, workers, out),
-        _ => bail!("{usage}"),
+        _ => bail!("usage: {USAGE}"),
     }
 }
 

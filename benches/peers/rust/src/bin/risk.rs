@@ -9,8 +9,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use headwater_peers::{Fill, Quote, Stopwatch, answer, decimal, lines, partitions, scaled};
+use anyhow::{Context, Result};
+use headwater_peers::{Fill, Quote, Stopwatch, answer, arguments, decimal, lines, partitions, scaled};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
@@ -31,12 +31,13 @@ struct Close<'a> {
     close: &'a str,
 }
 
+const USAGE: &str = "risk one|all DIR [OUT]";
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: risk one|all DIR [OUT]";
-    let [what, data, out @ ..] = &arguments[..] else { bail!("{usage}") };
-    let mut book = Portfolio::read(&Path::new(data).join("base"))?;
-    let steps = steps(&Path::new(data).join(what), &book)?;
+    let ([what, data], out) = arguments(USAGE)?;
+    let data = Path::new(&data);
+    let mut book = Portfolio::read(&data.join("base"))?;
+    let steps = steps(&data.join(what), &book)?;
     let mut measures = book.revalue()?;
     let watch = Stopwatch::start();
     for step in &steps {
@@ -49,8 +50,8 @@ fn main() -> Result<()> {
         }
     }
     watch.report_per(steps.len());
-    match out.first() {
-        Some(out) => write_answer(Path::new(out.as_str()), &measures),
+    match out {
+        Some(out) => write_answer(&out, &measures),
         None => Ok(()),
     }
 }

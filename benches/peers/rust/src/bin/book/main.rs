@@ -22,22 +22,21 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use headwater_peers::{Stopwatch, answer};
+use headwater_peers::{Stopwatch, answer, arguments};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const USAGE: &str = "book headwater|matchcore|lobster COMMANDS [OUT]";
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: book headwater|matchcore|lobster COMMANDS [OUT]";
-    let [engine, count, out @ ..] = &arguments[..] else { bail!("{usage}") };
-    let commands = stream(count.parse().context(usage)?);
-    let out = out.first().map(|out| Path::new(out.as_str()));
+    let ([engine, count], out) = arguments(USAGE)?;
+    let (commands, out) = (stream(count.parse().context(USAGE)?), out.as_deref());
     match engine.as_str() {
         "headwater" => run::<headwater::Engine>(&commands, out),
         "matchcore" => run::<matchcore::Engine>(&commands, out),
         "lobster" => run::<lobster::Engine>(&commands, out),
-        _ => bail!("{usage}"),
+        _ => bail!("usage: {USAGE}"),
     }
 }
 
