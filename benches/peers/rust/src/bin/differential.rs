@@ -243,22 +243,24 @@ fn scores(data: PathBuf, workers: usize, out: Option<&Path>) -> Result<()> {
 }
 
 /// Times are milliseconds. A transaction is in its account's window from its own time on until the window has passed, and meets the
-/// count at its own time alone.
+/// count at its own time alone. Where the count changes at that time, the join meets it before and after the change, and takes the
+/// first back: only the sum of the changes at a transaction's own time is its score.
 fn score_transactions(worker: &mut Worker, data: &Path, kept: Kept<ScoreRow>) -> Result<()> {
     let bytes = share(worker, data, "transactions")?;
     let mut probe = Handle::new();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
-        let (input, transactions) = scope.new_collection::<(u32, (u32, i64)), isize>();
+        let (input, transactions) = scope.new_collection::<(u32, (u32, i64, u64)), isize>();
         let accounts = transactions.clone().map(|(account, _)| account);
         let window = WINDOW_NS / MILLISECOND + 1;
         let passed = accounts.clone().inner.map(move |(account, time, change)| (account, time + window, -change)).as_collection();
         let counts = accounts.concat(passed).count_total();
         let gone = transactions.clone().inner.map(|(row, time, change)| (row, time + 1, -change)).as_collection();
-        let met = transactions.concat(gone).join_map(counts, |_, (transaction, cents), count| (*transaction, *cents, *count));
-        met.inspect(move |((transaction, cents, count), time, change)| {
-            if *change > 0 {
+        let met = transactions.concat(gone).join_map(counts, |_, row, count| (*row, *count));
+        met.inspect(move |(((transaction, cents, own), count), time, change)| {
+            if own == time {
                 let score = score(*cents, *time * MILLISECOND, usize::try_from(*count).unwrap_or(0));
-                kept.add(|| (*transaction, std::hint::black_box(score)), 1);
+                kept.add(|| (*transaction, score), *change);
+                std::hint::black_box(score);
             }
         })
         .probe_with(&mut probe);
@@ -270,8 +272,9 @@ fn score_transactions(worker: &mut Worker, data: &Path, kept: Kept<ScoreRow>) ->
         let end = ts / SECOND * SECOND + SECOND;
         for feed in &mut feeds {
             while let Some(transaction) = feed.before(end)? {
-                let row = (number(transaction.transaction_id)?, scaled(transaction.amount, 2)?);
-                input.update_at((number(transaction.account_id)?, row), transaction.ts / MILLISECOND, 1);
+                let time = transaction.ts / MILLISECOND;
+                let row = (number(transaction.transaction_id)?, scaled(transaction.amount, 2)?, time);
+                input.update_at((number(transaction.account_id)?, row), time, 1);
             }
         }
         input.advance_to(end / MILLISECOND);
