@@ -7,6 +7,9 @@ use lobster::{FillMetadata, OrderBook, OrderEvent, OrderType, Side};
 
 use crate::{Level, Sums, Trade};
 
+/// More prices than the stream has; `depth` reserves room for so many.
+const LEVELS: usize = 1_000;
+
 pub(crate) struct Engine(OrderBook);
 
 impl crate::Engine for Engine {
@@ -44,7 +47,7 @@ impl crate::Engine for Engine {
     }
 
     fn levels(&self) -> Result<Vec<Level>> {
-        let depth = self.0.depth(usize::MAX);
+        let depth = self.0.depth(LEVELS);
         let side = |buys, levels: Vec<lobster::BookLevel>| {
             levels.into_iter().map(move |level| Level { buys, price: level.price, quantity: level.qty })
         };
