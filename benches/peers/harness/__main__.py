@@ -49,7 +49,7 @@ def set_up(chosen: argparse.Namespace, work: pathlib.Path) -> Setup:
 
 
 def workloads(setup: Setup, only: list) -> list:
-    """What is run, each made when its turn comes."""
+    """The workloads of each table, made when its turn comes."""
     makers = {
         "A1": lambda: [positions.workload(setup, "A1")],
         "A2": lambda: [positions.workload(setup, "A2")],
@@ -72,26 +72,25 @@ def narrowed(workload: Workload, wanted: list | None) -> Workload:
 
 
 def bench(chosen: argparse.Namespace, command: list, work: pathlib.Path) -> None:
-    """Measures everything that was chosen, and prints the tables."""
+    """Measures everything that was chosen, and prints each table once it is complete."""
     setup = set_up(chosen, work)
     if chosen.prepare:
         toolchain.say("everything is fetched, built and generated")
         return
     told = report.circumstances(setup, command)
-    print(f"{told}\n", flush=True)
+    print(f"{told}\n\n{report.LEGEND}\n", flush=True)
     deadline = time.monotonic() + chosen.budget * 60
-    results, measured = {}, {}
+    results = {}
     for make in workloads(setup, chosen.only):
         if results and time.monotonic() > deadline:
             toolchain.say("the budget is used up: the remaining workloads are left out")
             break
+        measured = []
         for workload in map(lambda made: narrowed(made, chosen.peers), make()):
             costs = rounds.measure(workload, chosen.rounds, work, deadline)
             results[workload.name] = costs
-            measured.setdefault(workload.title, []).append((workload, costs))
-    for together in measured.values():
-        print(report.table(together))
-    print("\nTimes are minimum / median; x is the median as a multiple of Headwater's.")
+            measured.append((workload, costs))
+        print(f"{report.table(measured)}\n", flush=True)
     if chosen.json:
         text = json.dumps(report.as_json(results, told), indent=1)
         pathlib.Path(chosen.json).write_text(text + "\n", encoding="utf-8")

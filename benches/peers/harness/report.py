@@ -12,12 +12,11 @@ from . import cache
 from .measure import Cost
 from .workload import Setup, Workload
 
+LEGEND = "Times are minimum / median; x is the median as a multiple of Headwater's."
+
 
 def table(measured: list[tuple[Workload, dict[str, list[Cost]]]]) -> str:
-    """A table of workloads that share a title, in Markdown.
-
-    Times are minimum / median; `x` is the median as a multiple of Headwater's.
-    """
+    """A table of workloads that share a title, in Markdown; `LEGEND` explains it."""
     first, _ = measured[0]
     unit, _ = first.unit
     inside = " (measured inside the programs)" if first.inside else ""
