@@ -210,7 +210,10 @@ fn write_answer(out: &Path, measures: &[Measures]) -> Result<()> {
     for (scope, measures) in measures.iter().enumerate() {
         let name = if scope == accounts { "book:firm".to_owned() } else { format!("account:A{scope:04}") };
         for ((var, shortfall), confidence) in measures.iter().zip(CONFIDENCES) {
-            writeln!(file, "{name},{},{},{}", decimal(confidence.into(), 3), decimal((*var).into(), 6), decimal(*shortfall, 9))?;
+            // A part of the key, which is compared as a text.
+            let confidence = decimal(confidence.into(), 3);
+            let (confidence, var) = (confidence.trim_end_matches('0'), decimal((*var).into(), 6));
+            writeln!(file, "{name},{confidence},{var},{}", decimal(*shortfall, 9))?;
         }
     }
     Ok(file.flush()?)
