@@ -13,6 +13,7 @@ use super::orders::{Orders, Slot, fits};
 use super::queue::{Queue, QueueId};
 use super::reason::Reason;
 use super::report::{Change, Reports, Subject};
+use super::resting::TermsOf;
 
 /// How far a book has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,7 +202,7 @@ impl Book {
 
     /// Tells of every order that changed since this was asked last: how it stood then, and how it stands. An order that
     /// came and went in between is not told of. Whoever never asks keeps the book from forgetting what ended.
-    pub fn drain_changes(&mut self, say: impl FnMut(&Terms, Option<Standing>, Option<Standing>)) {
+    pub fn drain_changes(&mut self, say: impl FnMut(TermsOf<'_>, Option<Standing>, Option<Standing>)) {
         self.orders.drain_changes(say);
     }
 

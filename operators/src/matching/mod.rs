@@ -75,6 +75,7 @@ pub use order::{Order, Standing, Terms};
 pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};
 pub use state::{BookTables, SavedBooks, SymbolBook};
+pub use resting::TermsOf;
 pub use view::Matching;
 
 #[cfg(test)]

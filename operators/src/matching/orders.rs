@@ -9,9 +9,9 @@
 use headwater_schemas::value::{Id, Price, Quantity, fixed};
 
 use super::index::{IdHash, Index};
-use super::order::{Order, Standing, Terms};
+use super::order::{Order, Standing};
 use super::queue::{Queue, QueueId};
-use super::resting::Resting;
+use super::resting::{Resting, TermsOf};
 use super::slab::Slab;
 
 /// Where an order is kept.
@@ -250,17 +250,16 @@ impl Orders {
     }
 
     /// Reports every order that changed since the last drain: its standing then and now.
-    pub(super) fn drain_changes(&mut self, mut say: impl FnMut(&Terms, Option<Standing>, Option<Standing>)) {
+    pub(super) fn drain_changes(&mut self, mut say: impl FnMut(TermsOf<'_>, Option<Standing>, Option<Standing>)) {
         let mut touched = std::mem::take(&mut self.touched);
-        for entry in touched.iter().filter(|entry| entry.ended) {
-            let Some(order) = self.slots.get_mut(entry.slot.0) else { continue };
-            say(&order.take_terms(), entry.said, None);
+        for entry in touched.iter().filter(|entry| entry.ended && entry.slot != NOWHERE) {
+            say(TermsOf(self.at(entry.slot)), entry.said, None);
             self.vacate(entry.slot);
         }
         for entry in touched.drain(..).filter(|entry| !entry.ended) {
             let Some(order) = self.slots.get_mut(entry.slot.0) else { continue };
             order.touched = UNTOUCHED;
-            say(&self.at(entry.slot).terms(), entry.said, Some(self.standing(entry.slot)));
+            say(TermsOf(self.at(entry.slot)), entry.said, Some(self.standing(entry.slot)));
         }
         self.touched = touched;
     }

@@ -37,6 +37,27 @@ pub(super) struct Resting {
 
 const _: () = assert!(size_of::<Resting>() == 128, "an order has grown beyond two lines");
 
+/// What was agreed when an order came, where the book keeps it: a look at it copies nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct TermsOf<'a>(pub(super) &'a Resting);
+
+impl TermsOf<'_> {
+    /// The order.
+    pub const fn order_id(&self) -> &Id {
+        &self.0.order_id
+    }
+
+    /// Whose it is.
+    pub const fn account_id(&self) -> &Id {
+        &self.0.account_id
+    }
+
+    /// A copy.
+    pub fn copied(&self) -> Terms {
+        self.0.terms()
+    }
+}
+
 /// Fields that few orders use.
 #[derive(Clone, Debug)]
 struct Rare {

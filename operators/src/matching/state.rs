@@ -50,7 +50,8 @@ impl SymbolBook {
     pub(super) fn emit(&mut self, symbol: &Id, at: &Moment, tables: &BookTables) {
         self.book.drain_changes(|terms, old, new| {
             if old != new {
-                let row = |standing| open_order(symbol, terms, &standing);
+                let terms = terms.copied();
+                let row = |standing| open_order(symbol, &terms, &standing);
                 tables.open_orders.replace(at, old.map(row), new.map(row));
             }
         });

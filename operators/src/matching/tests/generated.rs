@@ -356,10 +356,10 @@ fn differs(commands: &Stream, seen: &mut BTreeMap<(OrderChange, Option<Reason>),
 fn follow(book: &mut Book, said: &mut BTreeMap<Id, crate::matching::Standing>) {
     let mut lawful = true;
     book.drain_changes(|terms, old, new| {
-        let before = said.remove(&terms.order_id);
+        let before = said.remove(terms.order_id());
         // An id that was used anew comes as the end of one order and the beginning of another.
         lawful &= before == old || (old.is_none() && new.is_some());
-        said.extend(new.map(|new| (terms.order_id.clone(), new)));
+        said.extend(new.map(|new| (terms.order_id().clone(), new)));
     });
     let is: BTreeMap<_, _> = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
     assert!(lawful && *said == is, "what was said does not add up: {said:?} but it is {is:?}");

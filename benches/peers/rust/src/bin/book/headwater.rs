@@ -40,7 +40,7 @@ impl crate::Engine for Engine {
         black_box(&self.reports);
         self.reports.clear();
         self.book.drain_changes(|terms, old, new| {
-            black_box((terms, old, new));
+            black_box((terms.order_id(), terms.account_id(), old, new));
         });
     }
 
