@@ -28,11 +28,15 @@ pub fn point_of(place: Place) -> EventTime {
     EventTime::from_effective(place.time.saturating_add(1))
 }
 
+/// Results after which an operator lets those consume them that come after it.
+const RESULTS_PER_ACTIVATION: usize = 1 << 10;
+
 /// Runs `logic` once per grid point at which something changed, in order, with the changes in no particular order. What names
 /// the grid point is the last tick before it. Changes wait until it is complete.
 ///
-/// One grid point per activation: what it emits is consumed before the next one, so a backlog of many takes no more memory than
-/// its inputs.
+/// Many grid points with few results are one activation, because each activation costs a round of timely's progress. After a
+/// grid point with many results the operator yields: they are consumed before the next one, so a backlog takes no more memory
+/// than its inputs.
 pub fn on_grid<'scope, D, R, P>(
     input: StreamVec<'scope, u64, GridChange<D>>,
     route: P,
@@ -59,12 +63,17 @@ where
             let Some(capability) = held.as_mut() else { return };
             let frontier = frontier.frontier().first().copied();
             let is_complete = |tick: u64| frontier.is_none_or(|frontier| tick < frontier);
-            if let Some(point) = waiting.first_entry().filter(|point| is_complete(*point.key())) {
+            // All are sent with the time of the first: each result carries its own tick.
+            while results.len() < RESULTS_PER_ACTIVATION
+                && let Some(point) = waiting.first_entry().filter(|point| is_complete(*point.key()))
+            {
                 let (tick, changes) = point.remove_entry();
-                capability.downgrade(&tick.max(*capability.time()));
+                if results.is_empty() {
+                    capability.downgrade(&tick.max(*capability.time()));
+                }
                 logic(tick, changes, &mut results);
-                output.session(&*capability).give_iterator(results.drain(..));
             }
+            output.session(&*capability).give_iterator(results.drain(..));
             match (waiting.keys().next().copied().filter(|tick| is_complete(*tick)), frontier) {
                 (Some(next), _) => {
                     capability.downgrade(&next.max(*capability.time()));
@@ -81,5 +90,5 @@ where
 /// events of one key at one grid point.
 pub fn placed<E>(event: E, tick: u64, tick_interval: u64, number: u64) -> Placed<E> {
     let time = grid_time(tick, tick_interval).saturating_sub(1);
-    Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0 }, event }
+    Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0, is_late: false }, event }
 }
