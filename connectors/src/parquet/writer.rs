@@ -105,6 +105,8 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
                 .set_column_dictionary_enabled(column.clone(), false)
                 .set_column_compression(column.clone(), Compression::UNCOMPRESSED)
                 .set_column_statistics_enabled(column, EnabledStatistics::None),
+            // Finding the least and the greatest text costs more than it saves on files this small.
+            DataType::Utf8 => properties.set_column_statistics_enabled(column, EnabledStatistics::None),
             _ => properties,
         };
     }

@@ -91,11 +91,23 @@ fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Resul
     converter.convert_columns(rows.project(&indexes)?.columns())
 }
 
+/// The numbers of rows in the order of the rows. Of rows that are equal in all that, those of the earlier file come first.
 fn order(rows: &Rows) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
-    // Stable: of rows that are equal in all that, those of the earlier file come first.
-    order.sort_by(|a, b| rows.row(*a as usize).cmp(&rows.row(*b as usize)));
-    order
+    let mut order: Vec<_> =
+        (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).zip(rows.iter().map(|row| prefix(row.data()))).collect();
+    // The first bytes decide most comparisons, and lie beside each other.
+    order.sort_unstable_by(|(a, prefix_of_a), (b, prefix_of_b)| {
+        let whole = || rows.row(*a as usize).cmp(&rows.row(*b as usize)).then(a.cmp(b));
+        prefix_of_a.cmp(prefix_of_b).then_with(whole)
+    });
+    order.into_iter().map(|(number, _)| number).collect()
+}
+
+/// The first bytes of a row, as a number that compares as they do; zeros after the end of a short row.
+fn prefix(row: &[u8]) -> u128 {
+    let mut first = [0; size_of::<u128>()];
+    first.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+    u128::from_be_bytes(first)
 }
 
 fn sorted(rows: &RecordBatch, by: &[&str]) -> Result<RecordBatch, ArrowError> {
