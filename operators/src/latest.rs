@@ -137,6 +137,8 @@ impl<R> Default for Versions<R> {
     }
 }
 
+crate::fold_operator!(Latest<LastRate>, Latest<ClosingPrice>, Latest<InstrumentTerms>, Latest<AccountTerms>, Latest<ReferenceRecord>);
+
 impl<R: Record> View for Latest<R> {
     type Key = R::Key;
     type Event = Upsert<R>;
@@ -221,7 +223,7 @@ mod tests {
         fn a_restart_in_the_middle_changes_nothing(steps in proptest::collection::vec((0..4_u8, 0..5_i64), 1..40), cut in 0..40_usize) {
             let whole = run(Latest::new(), rates(&steps));
             let cut = run_with_restart(Latest::new(), rates(&steps), cut);
-            prop_assert_eq!(&*whole.tables.changes(), &*cut.tables.changes());
+            prop_assert_eq!(whole.tables.changes(), cut.tables.changes());
             prop_assert_eq!(whole.updates, cut.updates);
         }
     }

@@ -103,6 +103,7 @@ mod tests {
             hash: String::new(),
             previous_hash: String::new(),
             partitions: vec![progress(0), progress(1)],
+            ends_run: false,
             files: Vec::new(),
             replaced: Vec::new(),
             dropped: Vec::new(),

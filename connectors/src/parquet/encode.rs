@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use headwater_schemas::Date;
-use headwater_schemas::tables::{Change, TableKind, TableRow};
+use headwater_schemas::tables::{Change, Changes, TableKind, TableRow};
 
 use super::CommitError;
 use super::buffer::ClosedTable;
@@ -38,13 +40,13 @@ pub(super) struct Target<'a> {
 
 /// The changes of one table in one commit.
 pub(super) struct Closed<R> {
-    pub(super) changes: Vec<Change<R>>,
+    pub(super) changes: Changes<R>,
     pub(super) format: Arc<CommitFormat>,
 }
 
 impl<R: TableRow> ClosedTable for Closed<R> {
     fn stage(self: Box<Self>, target: &mut Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
-        let changes = in_order(&self.changes);
+        let changes = in_order(self.changes.iter());
         let (days, role) = (by_day(&changes, R::SPEC.kind), role_of(R::SPEC.kind));
         let stage_day = |(date, changes): (Date, Vec<&Change<R>>)| {
             let rows = self.format.batch(target.commit_id, &changes)?;
@@ -69,7 +71,6 @@ pub(super) const fn role_of(kind: TableKind) -> FileRole {
 
 /// A change with what decides its place.
 struct Placed<'a, R> {
-    tick: u64,
     hash: u64,
     /// How many changes were emitted before it.
     arrived: usize,
@@ -87,33 +88,60 @@ impl<R: TableRow> Placed<'_, R> {
 }
 
 /// The changes that become rows, in the order of the file.
-fn in_order<R: TableRow>(changes: &[Change<R>]) -> Vec<&Change<R>> {
-    let is_of_states = matches!(R::SPEC.kind, TableKind::State | TableKind::Checkpoint);
-    let written = changes.iter().enumerate().filter(|(_, change)| is_of_states || !change.gone);
-    if R::SPEC.kind == TableKind::Journal {
-        let mut rows: Vec<_> = written.map(|(_, change)| change).collect();
+fn in_order<'a, R: TableRow>(changes: impl Iterator<Item = &'a Change<R>>) -> Vec<&'a Change<R>> {
+    let kind = R::SPEC.kind;
+    let is_of_states = matches!(kind, TableKind::State | TableKind::Checkpoint);
+    let mut written: Vec<_> = changes.enumerate().filter(|(_, change)| is_of_states || !change.gone).collect();
+    match kind {
         // Each partition's rows come in their order, and few partitions alternate: a stable sort merges the runs.
-        rows.sort_by(|a, b| a.row.cmp_key(&b.row));
-        return rows;
+        TableKind::Journal => written.sort_by(|(_, a), (_, b)| a.row.cmp_key(&b.row)),
+        // Operators emit tick by tick: it is nearly in order.
+        TableKind::Append | TableKind::State | TableKind::Checkpoint => written.sort_by_key(|(_, change)| change.tick),
     }
-    let place = |(arrived, change): (usize, _)| {
-        let change: &Change<R> = change;
-        Placed { tick: change.tick, hash: change.row.key_hash(), arrived, change }
-    };
-    let mut placed: Vec<_> = written.map(place).collect();
-    if R::SPEC.kind == TableKind::Checkpoint {
-        placed.sort_unstable_by(|a, b| a.cmp_key(b).then_with(|| (b.tick, b.arrived).cmp(&(a.tick, a.arrived))));
-        placed.dedup_by(|earlier, last| earlier.is_same_key(last));
+    match kind {
+        TableKind::Journal => written.into_iter().map(|(_, change)| change).collect(),
+        TableKind::Checkpoint => in_order_of_ticks(&last_of_each_key(&written), kind),
+        TableKind::Append | TableKind::State => in_order_of_ticks(&written, kind),
     }
-    placed.sort_unstable_by(|a, b| {
-        let order = a.tick.cmp(&b.tick).then_with(|| a.cmp_key(b));
-        // Facts may have equal keys; of a state the last change of a tick comes first, and stays.
-        order.then_with(|| if is_of_states { b.arrived.cmp(&a.arrived) } else { a.change.row.cmp(&b.change.row) })
-    });
-    if R::SPEC.kind == TableKind::State {
-        placed.dedup_by(|earlier, last| earlier.tick == last.tick && earlier.is_same_key(last));
+}
+
+/// Of changes in the order of their ticks, the last one of each key.
+fn last_of_each_key<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)]) -> Vec<(usize, &'a Change<R>)> {
+    let mut seen = HashTable::<(u64, &Change<R>)>::with_capacity(changes.len());
+    let mut kept = Vec::with_capacity(changes.len());
+    for &(arrived, change) in changes.iter().rev() {
+        let hash = change.row.key_hash();
+        let entry = seen.entry(hash, |(other, seen)| *other == hash && seen.row.cmp_key(&change.row).is_eq(), |(hash, _)| *hash);
+        if let Entry::Vacant(entry) = entry {
+            entry.insert((hash, change));
+            kept.push((arrived, change));
+        }
     }
-    placed.into_iter().map(|placed| placed.change).collect()
+    kept.reverse();
+    kept
+}
+
+/// Changes in the order of their ticks, put in order within each tick, where a state has one of each key.
+fn in_order_of_ticks<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)], kind: TableKind) -> Vec<&'a Change<R>> {
+    let mut ordered = Vec::with_capacity(changes.len());
+    let mut placed = Vec::new();
+    for of_tick in changes.chunk_by(|(_, a), (_, b)| a.tick == b.tick) {
+        if let [(_, only)] = of_tick {
+            ordered.push(*only);
+            continue;
+        }
+        placed.extend(of_tick.iter().map(|&(arrived, change)| Placed { hash: change.row.key_hash(), arrived, change }));
+        placed.sort_unstable_by(|a, b| {
+            // Facts may have equal keys; of a state the last change of a tick comes first, and stays.
+            let of_key = || if kind == TableKind::Append { a.change.row.cmp(&b.change.row) } else { b.arrived.cmp(&a.arrived) };
+            a.cmp_key(b).then_with(of_key)
+        });
+        if kind == TableKind::State {
+            placed.dedup_by(|earlier, last| earlier.is_same_key(last));
+        }
+        ordered.extend(placed.drain(..).map(|placed| placed.change));
+    }
+    ordered
 }
 
 /// The changes by the day of their row. Nobody asks for a day of a journal or a checkpoint, so those are one file, on the day of
@@ -147,7 +175,7 @@ mod tests {
     }
 
     fn said(changes: &[Change<Balance>]) -> Vec<(u64, String, bool)> {
-        in_order(changes).iter().map(|change| (change.tick, change.row.posted.to_string(), change.gone)).collect()
+        in_order(changes.iter()).iter().map(|change| (change.tick, change.row.posted.to_string(), change.gone)).collect()
     }
 
     #[test]
@@ -158,7 +186,7 @@ mod tests {
         writer.replace(&at(1), None, Some(balance("a", 1)));
         writer.replace(&at(3), Some(balance("a", 2)), Some(balance("a", 2)));
         writer.replace(&at(4), Some(balance("a", 2)), None);
-        let mut changes = writer.take_below(9);
+        let mut changes: Vec<_> = writer.take_below(9).into_iter().collect();
         let expected = [(1, "1".to_owned(), false), (2, "2".to_owned(), false), (4, "2".to_owned(), true)];
         assert_eq!(said(&changes), expected);
         changes.reverse();
@@ -166,7 +194,7 @@ mod tests {
         // A view that emits a key twice in a tick means the last.
         writer.insert(&at(5), balance("a", 5));
         writer.insert(&at(5), balance("a", 6));
-        assert_eq!(said(&writer.take_below(9)), [(5, "6".to_owned(), false)]);
+        assert_eq!(said(&writer.take_below(9).into_iter().collect::<Vec<_>>()), [(5, "6".to_owned(), false)]);
     }
 
     #[test]
@@ -182,7 +210,7 @@ mod tests {
             writer.insert(&Moment::new(tick, tick), terms(book));
         }
         let changes = writer.take_below(9);
-        let kept: Vec<_> = in_order(&changes).iter().map(|change| change.tick).collect();
+        let kept: Vec<_> = in_order(changes.iter()).iter().map(|change| change.tick).collect();
         assert_eq!(kept, [3]);
     }
 
@@ -194,7 +222,7 @@ mod tests {
             writer.insert(&Moment::new(1, 1), row(offset));
         }
         let changes = writer.take_below(2);
-        let mut offsets: Vec<_> = in_order(&changes).iter().map(|change| change.row.offset).collect();
+        let mut offsets: Vec<_> = in_order(changes.iter()).iter().map(|change| change.row.offset).collect();
         offsets.sort_unstable();
         assert_eq!(offsets, [3, 5, 5]);
     }

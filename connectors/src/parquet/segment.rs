@@ -143,7 +143,7 @@ mod tests {
             let ts = row.event_time().effective();
             writer.insert(&Moment::new(ts, ts), row);
         });
-        writer.take_below(u64::MAX)
+        writer.take_below(u64::MAX).into_iter().collect()
     }
 
     /// What a worker writes of tables in a commit: the content of its segment, and the files.
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn closed<R: TableRow>(changes: Vec<Change<R>>) -> Box<dyn ClosedTable> {
-        Box::new(Closed { changes, format: CommitFormat::of::<R>().into() })
+        Box::new(Closed { changes: changes.into_iter().collect(), format: CommitFormat::of::<R>().into() })
     }
 
     fn kept(file: &CommittedFile) -> CommitFile {

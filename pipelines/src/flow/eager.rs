@@ -121,8 +121,8 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
 
 /// Takes the rows below a tick, as records that are published: of a key in a tick the last one.
 fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
-    let mut due = table.map(|table| table.take_below(end_tick)).unwrap_or_default();
-    due.retain(|change| !change.gone);
+    let due = table.map(|table| table.take_below(end_tick)).into_iter().flatten();
+    let mut due: Vec<_> = due.filter(|change| !change.gone).collect();
     due.sort_by(|a, b| a.tick.cmp(&b.tick).then_with(|| a.row.cmp_key(&b.row)));
     let rows: Vec<_> = due.iter().map(|change| (&change.row, change.tick)).collect();
     if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows) }

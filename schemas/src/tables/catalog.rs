@@ -1,25 +1,16 @@
-//! The catalog: every table that there is. A row type is reached only through it, so that none can be forgotten.
+//! The catalog: every table that there is, module by module.
 
 use super::row::Declaration;
 
 macro_rules! catalog {
-    ($($module:ident { $($row:ident),+ $(,)? })+) => {
-        $(pub use super::$module::{$($row),+};)+
+    ($($module:ident),+ $(,)?) => {
+        $(pub use super::$module::*;)+
 
         /// The declarations of all tables, in the order of the flow.
         pub fn declarations() -> Vec<Declaration> {
-            vec![$($(Declaration::of::<$row>()),+),+]
+            [$(super::$module::declarations()),+].concat()
         }
     };
 }
 
-catalog! {
-    trading { Execution, OrderEvent, OpenOrder, TopOfBook, BookState }
-    positions { Holding, HoldingState, HeldTrade, Portfolio, DrawdownState }
-    risk { Risk, LimitAlertState }
-    ledger { Balance, LedgerEntry, PostedTransaction }
-    decisions { Decision, Alert }
-    fraud { ScoredEvent }
-    market { MarkPrice, LastRate, ClosingPrice, InstrumentTerms, AccountTerms, ReferenceRecord }
-    system { Admitted, Audit, DeadLetter, Remap }
-}
+catalog!(trading, positions, risk, ledger, decisions, fraud, market, system);

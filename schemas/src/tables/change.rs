@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::TableRow;
+use super::{Changes, TableRow};
 use crate::{Corrections, EventTime};
 
 /// When rows change, and why.
@@ -52,7 +52,7 @@ pub struct Change<R> {
 /// let remap = TableWriter::<Remap>::default();
 /// let row = Remap { tick: 7, topic: "orders".into(), partition: 0, offset: 40, clock: 70, ts: headwater_schemas::EventTime::from_nanos(70) };
 /// remap.insert(&Moment::new(7, 70), row);
-/// assert_eq!(remap.take_below(7), []);
+/// assert!(remap.take_below(7).is_empty());
 /// assert_eq!(remap.take_below(8).len(), 1);
 /// ```
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct TableWriter<R> {
 
 #[derive(Debug)]
 struct Shared<R> {
-    changes: RefCell<Vec<Change<R>>>,
+    changes: RefCell<Changes<R>>,
     copy: RefCell<Option<TableWriter<R>>>,
 }
 
@@ -112,17 +112,13 @@ impl<R: TableRow> TableWriter<R> {
         self.shared.copy.borrow_mut().get_or_insert_default().clone()
     }
 
-    /// Takes out the changes of ticks below `end_tick`, in the order in which they came.
-    pub fn take_below(&self, end_tick: u64) -> Vec<Change<R>> {
-        let mut changes = self.shared.changes.borrow_mut();
-        if changes.iter().all(|change| change.tick < end_tick) {
-            return std::mem::take(&mut *changes);
-        }
-        changes.extract_if(.., |change| change.tick < end_tick).collect()
+    /// Takes out the changes of ticks below `end_tick`.
+    pub fn take_below(&self, end_tick: u64) -> Changes<R> {
+        self.shared.changes.borrow_mut().take_below(end_tick)
     }
 
     /// The changes that are collected, in the order in which they came.
-    pub fn changes(&self) -> std::cell::Ref<'_, Vec<Change<R>>> {
-        self.shared.changes.borrow()
+    pub fn changes(&self) -> Vec<Change<R>> {
+        self.shared.changes.borrow().iter().cloned().collect()
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, Float64Builder, ListArray, ListBuilder, Stri
 use arrow::datatypes::{DataType, Field, Fields};
 use serde::{Deserialize, Serialize};
 
-use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, table};
+use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, tables};
 use crate::value::{EventTime, Id, Statistic, Text};
 
 /// A rule that fired, or that could not be decided because something is unknown.
@@ -20,7 +20,7 @@ pub struct Reason {
     pub evidence: Vec<Text>,
 }
 
-table! {
+tables! {
     /// What a ruleset decided about an event.
     State Decision = "decisions" by (decision_id) published by subject_id {
         /// `<ruleset>:<subject type>:<subject>`.
@@ -44,9 +44,7 @@ table! {
         /// The event's own time.
         ts: EventTime,
     }
-}
 
-table! {
     /// Something that somebody should look at.
     State Alert = "alerts" by (alert_id) published by subject {
         /// Follows from the rule, the subject and the event that raised it.

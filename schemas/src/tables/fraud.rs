@@ -1,10 +1,10 @@
 //! What fraud scoring remembers of the events that it has scored.
 
-use super::{AlertState, Amendment, DecisionState, Reason, Severity, Verdict, table};
+use super::{AlertState, Amendment, DecisionState, Reason, Severity, Verdict, tables};
 use crate::events::{Channel, TransactionPhase, TransactionType};
 use crate::value::{Amount, Decimal, EventTime, Id, Text};
 
-table! {
+tables! {
     /// A transaction within reach of a ruleset's windows: what later decisions read of it, what was known of its customer
     /// when it came, and what was decided. State of fraud scoring.
     Checkpoint ScoredEvent = "fraud_events" by (ruleset, account_id, ts, rank, partition, offset, sequence) {

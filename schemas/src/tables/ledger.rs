@@ -1,10 +1,10 @@
 //! Money in accounts.
 
-use super::table;
+use super::tables;
 use crate::events::TransactionPhase;
 use crate::value::{EventTime, Id, Money};
 
-table! {
+tables! {
     /// What an account has of a currency: the fold of its legs, never an opening number.
     State Balance = "balances" by (account_id, currency) {
         /// Whose; `external:<currency>` for the world outside.
@@ -20,9 +20,7 @@ table! {
         /// When it last changed.
         ts: EventTime,
     }
-}
 
-table! {
     /// One leg of a transaction; a transaction's legs sum to zero per currency.
     Append LedgerEntry = "ledger_entries" by (entry_id) {
         /// `<transaction>-<type>-<leg's number>`.
@@ -40,9 +38,7 @@ table! {
         /// When.
         ts: EventTime,
     }
-}
 
-table! {
     /// A transaction that a later one may resolve or reverse. State of the postings.
     Checkpoint PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
         /// The account that it names.

@@ -1,9 +1,9 @@
 //! What operators know of the market, of terms and of reference data. States of the folds that follow them.
 
-use super::table;
+use super::tables;
 use crate::value::{Date, EventTime, Factor, Id, Price, Text};
 
-table! {
+tables! {
     /// The price that a symbol's positions are valued at, with the last prices that it is made of.
     State MarkPrice = "marks" by (symbol) {
         /// The symbol.
@@ -19,9 +19,7 @@ table! {
         /// The grid point at which the mark became what it is.
         ts: EventTime,
     }
-}
 
-table! {
     /// The last rate of a pair of currencies.
     Checkpoint LastRate = "last_rates" by (base, quote) {
         /// The currency that is priced.
@@ -33,9 +31,7 @@ table! {
         /// Its effective time.
         ts: EventTime,
     }
-}
 
-table! {
     /// A closing price.
     Checkpoint ClosingPrice = "closing_prices" by (symbol, date) {
         /// The symbol.
@@ -47,9 +43,7 @@ table! {
         /// The effective time of its record.
         ts: EventTime,
     }
-}
 
-table! {
     /// What an instrument's positions are valued by.
     State InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
@@ -61,9 +55,7 @@ table! {
         /// The effective time of its record.
         ts: EventTime,
     }
-}
 
-table! {
     /// Where an account belongs.
     Checkpoint AccountTerms = "account_terms" by (account_id) {
         /// The account.
@@ -75,9 +67,7 @@ table! {
         /// The effective time of its record.
         ts: EventTime,
     }
-}
 
-table! {
     /// A record of reference data that still counts: the last of each key, and of accounts every one.
     Checkpoint ReferenceRecord = "reference_records" by (topic, key, ts, partition, offset) {
         /// The topic.

@@ -37,6 +37,7 @@
 mod catalog;
 pub(crate) mod cell;
 mod change;
+mod changes;
 mod decisions;
 mod fraud;
 mod ledger;
@@ -52,8 +53,8 @@ mod words;
 pub use catalog::*;
 pub use cell::{Cell, CellError};
 pub use change::{Change, Moment, TableWriter};
-pub use decisions::Reason;
-pub(crate) use row::table;
+pub use changes::Changes;
+pub(crate) use row::tables;
 pub use row::{Declaration, TableKind, TableRow, TableSpec};
 pub use set::{TableReader, TableRegistry, TableSet};
 pub use words::*;

@@ -1,9 +1,9 @@
 //! What is held, and what it is worth.
 
-use super::table;
+use super::tables;
 use crate::value::{EventTime, Factor, Id, Money, Price, Quantity, Statistic};
 
-table! {
+tables! {
     /// What an account holds of a symbol, with the mark of the grid point at which the holding changed. What it is worth at any other
     /// moment is the SQL view `positions`, over holdings and marks.
     State Holding = "holdings" by (account_id, symbol) published as "positions" by account_id {
@@ -32,9 +32,7 @@ table! {
         /// The grid point at which the holding became what it is.
         ts: EventTime,
     }
-}
 
-table! {
     /// The sums of an account, or of a node of the book path over all accounts below it.
     State Portfolio = "portfolios" by (scope) {
         /// `account:ID` or `book:PATH`.
@@ -68,9 +66,7 @@ table! {
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }
-}
 
-table! {
     /// The part of a position that no bust can change any more. State of the positions, with `position_trades`.
     Checkpoint HoldingState = "position_bases" by (account_id, symbol) {
         /// Whose.
@@ -88,9 +84,7 @@ table! {
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }
-}
 
-table! {
     /// A trade that is folded again if a bust takes back one before it. State of the positions.
     Checkpoint HeldTrade = "position_trades" by (account_id, symbol, ts, rank, partition, offset, sequence) {
         /// Whose.
@@ -118,9 +112,7 @@ table! {
         /// What one unit was worth per point of price.
         multiplier: Factor,
     }
-}
 
-table! {
     /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
     Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
         /// `account:ID` or `book:PATH`.

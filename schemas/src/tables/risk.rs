@@ -1,10 +1,10 @@
 //! What could be lost.
 
-use super::{RiskMethod, table};
+use super::{RiskMethod, tables};
 use crate::events::LimitKind;
 use crate::value::{EventTime, Id, Money, Statistic};
 
-table! {
+tables! {
     /// Value at risk and expected shortfall of a scope over one day.
     State Risk = "risk" by (scope, method, confidence) {
         /// `account:ID` or `book:PATH`.
@@ -26,9 +26,7 @@ table! {
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }
-}
 
-table! {
     /// Which measure a standing limit alert belongs to. State of the limits.
     Checkpoint LimitAlertState = "limit_alerts" by (alert_id) {
         /// The alert.

@@ -90,6 +90,23 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Declares the tables of a module, which the catalog takes from there: a row type cannot be left out.
+macro_rules! tables {
+    ($($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published $(as $topic:literal)? by $published:ident)? {
+        $($fields:tt)+
+    })+) => {
+        $($crate::tables::row::table! {
+            $(#[doc = $doc])+ $kind $row = $table by ($($key),+) $(published $(as $topic)? by $published)? { $($fields)+ }
+        })+
+
+        /// The declarations of the module's tables.
+        pub(super) fn declarations() -> Vec<$crate::tables::Declaration> {
+            vec![$($crate::tables::Declaration::of::<$row>()),+]
+        }
+    };
+}
+pub(crate) use tables;
+
 /// Declares a table: the row type, and from it schema, writer and reader. Key columns come first in the declaration,
 /// so that the derived order of rows is the order of their keys.
 macro_rules! table {

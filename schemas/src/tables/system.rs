@@ -2,10 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::table;
+use super::tables;
 use crate::value::{Digest, EventTime, Text};
 
-table! {
+tables! {
     /// A record that was not taken, whole, with the reason.
     Append DeadLetter = "dead_letters" by (topic, partition, offset, code) published by topic {
         /// The topic's name, as the pipeline knows it (without prefix).
@@ -25,9 +25,7 @@ table! {
         /// What is wrong, where, and how to mend it.
         error: Text,
     }
-}
 
-table! {
     /// Where the wall clock decided something that the topics alone do not tell.
     Append Remap = "remap" by (topic, partition, offset, tick) {
         /// The topic.
@@ -43,9 +41,7 @@ table! {
         /// The clock as a time.
         ts: EventTime,
     }
-}
 
-table! {
     /// A record that was accepted: it could be read, and has its place. In each partition the rows are a chain of hashes.
     /// What an operator refused later is in `dead_letters` too, under the same topic, partition and offset.
     Journal Audit = "audit" by (topic, partition, sequence) {
@@ -67,6 +63,18 @@ table! {
         content: Digest<16>,
         /// SHA-256 of the hash before and of all other columns: [`Audit::chained`].
         hash: Digest<32>,
+    }
+
+    /// An event that was let through, so that it is known when it comes again. State of the admission.
+    Checkpoint Admitted = "admitted" by (identity) {
+        /// The digest of topic, `type` or `status`, and id.
+        identity: Digest<16>,
+        /// The digest of what it says.
+        body: Digest<16>,
+        /// When it is forgotten; never, if there is none.
+        until: Option<EventTime>,
+        /// Its effective time.
+        ts: EventTime,
     }
 }
 
@@ -113,19 +121,5 @@ impl Audit {
             }
         }
         Digest::shortened(&hash.finalize())
-    }
-}
-
-table! {
-    /// An event that was let through, so that it is known when it comes again. State of the admission.
-    Checkpoint Admitted = "admitted" by (identity) {
-        /// The digest of topic, `type` or `status`, and id.
-        identity: Digest<16>,
-        /// The digest of what it says.
-        body: Digest<16>,
-        /// When it is forgotten; never, if there is none.
-        until: Option<EventTime>,
-        /// Its effective time.
-        ts: EventTime,
     }
 }

@@ -1,10 +1,10 @@
 //! What the matching of orders leaves behind.
 
-use super::{Liquidity, OrderChange, table};
+use super::{Liquidity, OrderChange, tables};
 use crate::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
 
-table! {
+tables! {
     /// One side of one match.
     Append Execution = "executions" by (execution_id) published by symbol {
         /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events.
@@ -30,9 +30,7 @@ table! {
         /// When: the effective time of the order that came.
         ts: EventTime,
     }
-}
 
-table! {
     /// One change of one order.
     Append OrderEvent = "order_events" by (order_id, sequence) {
         /// The order.
@@ -54,9 +52,7 @@ table! {
         /// When.
         ts: EventTime,
     }
-}
 
-table! {
     /// An order that rests in the book, or a stop that waits for its trigger: with all that decides its future.
     State OpenOrder = "open_orders" by (symbol, order_id) {
         /// The instrument.
@@ -98,9 +94,7 @@ table! {
         /// When it last changed.
         ts: EventTime,
     }
-}
 
-table! {
     /// The best prices of a symbol's book.
     State TopOfBook = "top_of_book" by (symbol) {
         /// The instrument.
@@ -118,9 +112,7 @@ table! {
         /// When it last changed.
         ts: EventTime,
     }
-}
 
-table! {
     /// What a symbol's book is besides its orders. Together with `open_orders` and `top_of_book` it is all that the
     /// matching has to know to go on.
     Checkpoint BookState = "book_states" by (symbol) {

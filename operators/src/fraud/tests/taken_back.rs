@@ -38,7 +38,7 @@ fn what_is_taken_back_is_withdrawn_and_does_not_count_any_more() {
     assert_eq!(told(&said, "t6"), (DecisionState::Amended, 0.0, vec!["taken_back 0: back".to_owned()]), "five are left in ten minutes");
     assert_eq!(told(&said, "t5"), (DecisionState::Made, 0.0, vec![]));
     // Whoever asks why finds it at each row that changed.
-    let changes = said.tables.decisions.changes().clone();
+    let changes = said.tables.decisions.changes();
     let reasons: Vec<_> = changes.iter().map(|change| (change.row.subject_id.to_string(), change.why.to_string())).collect();
     for id in ["t2", "t6"] {
         assert!(reasons.contains(&(id.to_owned(), "transaction back reverses t2".to_owned())), "{reasons:?}");
