@@ -99,6 +99,7 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         audit: false,
         abandoned: Arc::default(),
         tick_interval: 10_000_000,
+        late_after: 50_000_000,
         budget_bytes: 64 << 20,
         grid_lead: 8,
         mode: Mode::Bounded,

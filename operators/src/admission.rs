@@ -32,28 +32,31 @@ pub struct Admission {
 }
 
 /// What is remembered of an identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// There is one for each event within the horizon, so it is small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     known: Option<Known>,
     /// Whether its row was emitted.
     emitted: bool,
     /// The row that is to be retracted.
-    gone: Option<Known>,
+    gone: Option<Box<Known>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
-    body: u128,
+    body: Digest<16>,
     since: u64,
-    /// When it is forgotten; never, of accounts.
-    until: Option<u64>,
+    /// When it is forgotten; [`NEVER`], of accounts.
+    until: u64,
 }
 
-fn row(identity: u128, known: Known) -> Admitted {
-    let digest = |digest: u128| Digest(digest.to_be_bytes());
-    let Known { body, since, until } = known;
-    let (until, ts) = (until.map(EventTime::from_effective), EventTime::from_effective(since));
-    Admitted { identity: digest(identity), body: digest(body), until, ts }
+/// The end of an identity that is remembered for ever.
+const NEVER: u64 = u64::MAX;
+
+fn row(identity: Digest<16>, known: Known) -> Admitted {
+    let until = (known.until != NEVER).then(|| EventTime::from_effective(known.until));
+    Admitted { identity, body: known.body, until, ts: EventTime::from_effective(known.since) }
 }
 
 impl Admission {
@@ -77,15 +80,17 @@ pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) ->
     }
 }
 
-fn identity_digest(event: &Event) -> u128 {
+fn identity_digest(event: &Event) -> Digest<16> {
     let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x6964_656e_7469_7479);
     event.topic().rank().hash(&mut hasher);
     event.identity().hash(&mut hasher);
-    hasher.finish128().as_u128()
+    Digest(hasher.finish128().as_u128().to_be_bytes())
 }
 
+crate::fold_operator!(Admission);
+
 impl View for Admission {
-    type Key = u128;
+    type Key = Digest<16>;
     type Event = Event;
     type Broadcast = ();
     type Context = ();
@@ -95,17 +100,17 @@ impl View for Admission {
     type Derived = Event;
     type Update = ();
 
-    fn key(&self, event: &Event) -> u128 {
+    fn key(&self, event: &Event) -> Digest<16> {
         identity_digest(event)
     }
 
-    fn route(&self, identity: &u128) -> u64 {
-        (identity >> 64) as u64
+    fn route(&self, identity: &Digest<16>) -> u64 {
+        (u128::from_be_bytes(identity.0) >> 64) as u64
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &u128, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, (): &(), _: &Digest<16>, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let horizon = self.horizon_of(event.topic());
         let behind = event.ts().map_or(0, |ts| i128::from(place.time) - i128::from(ts.nanos()));
@@ -117,12 +122,14 @@ impl View for Admission {
             );
             return out.refuse(dead_letter(place, &event, ErrorCode::TooLate, &error));
         }
-        let body = event.body_digest();
+        let body = Digest(event.body_digest().to_be_bytes());
         match seen.known {
             None => {
-                let until = horizon.map(|horizon| place.time.saturating_add(horizon));
-                *seen = Seen { known: Some(Known { body, since: place.time, until }), emitted: false, gone: seen.gone };
-                until.into_iter().for_each(|until| out.set_timer(until, ()));
+                let until = horizon.map_or(NEVER, |horizon| place.time.saturating_add(horizon));
+                (seen.known, seen.emitted) = (Some(Known { body, since: place.time, until }), false);
+                if until != NEVER {
+                    out.set_timer(until, ());
+                }
                 out.derive(event);
             }
             Some(known) if known.body == body => {
@@ -138,17 +145,20 @@ impl View for Admission {
         }
     }
 
-    fn timer(&self, (): &(), _: &u128, seen: &mut Seen, (): (), place: Place, _: &mut Outbox<'_, Self>) {
-        if seen.known.and_then(|known| known.until).is_some_and(|until| until <= place.time) {
-            *seen = Seen { gone: seen.known.filter(|_| seen.emitted).or(seen.gone), ..Seen::default() };
+    fn timer(&self, (): &(), _: &Digest<16>, seen: &mut Seen, (): (), place: Place, _: &mut Outbox<'_, Self>) {
+        if let Some(known) = seen.known.take_if(|known| known.until <= place.time) {
+            if seen.emitted {
+                seen.gone = Some(Box::new(known));
+            }
+            seen.emitted = false;
         }
     }
 
-    fn emit(&self, (): &(), identity: &u128, seen: &mut Seen, at: &Moment, table: &TableWriter<Admitted>) {
+    fn emit(&self, (): &(), identity: &Digest<16>, seen: &mut Seen, at: &Moment, table: &TableWriter<Admitted>) {
         let gone = seen.gone.take();
         match seen.known.filter(|_| !seen.emitted) {
             Some(known) => table.insert(at, row(*identity, known)),
-            None => gone.into_iter().for_each(|known| table.retract(at, row(*identity, known))),
+            None => gone.into_iter().for_each(|known| table.retract(at, row(*identity, *known))),
         }
         seen.emitted = seen.known.is_some();
     }
@@ -157,18 +167,17 @@ impl View for Admission {
         seen.known.is_none()
     }
 
-    fn restore(&self, saved: &Arc<Vec<Admitted>>, is_mine: &dyn Fn(&u128) -> bool) -> Vec<(u128, Seen)> {
-        let digest = |digest: Digest<16>| u128::from_be_bytes(digest.0);
+    fn restore(&self, saved: &Arc<Vec<Admitted>>, is_mine: &dyn Fn(&Digest<16>) -> bool) -> Vec<(Digest<16>, Seen)> {
         let seen = |row: &Admitted| {
-            let identity = digest(row.identity);
-            let known = Known { body: digest(row.body), since: row.ts.effective(), until: row.until.map(EventTime::effective) };
-            is_mine(&identity).then_some((identity, Seen { known: Some(known), emitted: true, gone: None }))
+            let until = row.until.map_or(NEVER, EventTime::effective);
+            let known = Known { body: row.body, since: row.ts.effective(), until };
+            is_mine(&row.identity).then_some((row.identity, Seen { known: Some(known), emitted: true, gone: None }))
         };
         saved.iter().filter_map(seen).collect()
     }
 
-    fn timers(&self, _: &u128, seen: &Seen) -> Vec<(u64, ())> {
-        seen.known.and_then(|known| known.until).map(|until| (until, ())).into_iter().collect()
+    fn timers(&self, _: &Digest<16>, seen: &Seen) -> Vec<(u64, ())> {
+        seen.known.filter(|known| known.until != NEVER).map(|known| (known.until, ())).into_iter().collect()
     }
 }
 

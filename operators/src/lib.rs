@@ -61,5 +61,7 @@ pub mod ledger;
 pub mod matching;
 pub mod positions;
 pub mod reference;
+mod slab;
+mod slot_index;
 pub mod testing;
 pub mod valuation;

@@ -3,6 +3,8 @@
 //! Each worker folds the same broadcasts in the same order, so each knows the same. What has not been told is unknown,
 //! which is no error: an account may trade before it opens, and how to take that is for the view to say.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{AccountEvent, AccountType, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope};
 use headwater_schemas::{Amount, Decimal, Id, Text, Topic};
 use rustc_hash::FxHashMap;
@@ -10,10 +12,10 @@ use rustc_hash::FxHashMap;
 /// Reference data as of the broadcasts so far.
 #[derive(Clone, Debug, Default)]
 pub struct Reference {
-    instruments: FxHashMap<Id, Instrument>,
+    instruments: FxHashMap<Id, Arc<Instrument>>,
     accounts: FxHashMap<Id, Account>,
-    customers: FxHashMap<Id, Customer>,
-    limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Limit>>,
+    customers: FxHashMap<Id, Arc<Customer>>,
+    limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Arc<Limit>>>,
 }
 
 /// What is known of an account: each event says some of it.
@@ -51,9 +53,9 @@ impl Reference {
     /// Takes in a broadcast. What is no reference data changes nothing.
     pub fn learn(&mut self, event: &Event) {
         match event {
-            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol.clone(), (**instrument).clone())),
-            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id.clone(), (**customer).clone())),
-            Event::Limit(limit) => drop(self.limits.entry(limit.kind).or_default().insert(limit.scope.clone(), (**limit).clone())),
+            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol.clone(), Arc::clone(instrument))),
+            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id.clone(), Arc::clone(customer))),
+            Event::Limit(limit) => drop(self.limits.entry(limit.kind).or_default().insert(limit.scope.clone(), Arc::clone(limit))),
             Event::Account(account) => self.accounts.entry(account.account_id().clone()).or_default().learn(account),
             Event::Deleted(deleted) => self.forget(deleted),
             _ => {}
@@ -80,7 +82,7 @@ impl Reference {
 
     /// An instrument.
     pub fn instrument(&self, symbol: &Id) -> Option<&Instrument> {
-        self.instruments.get(symbol)
+        self.instruments.get(symbol).map(Arc::as_ref)
     }
 
     /// An account.
@@ -90,7 +92,7 @@ impl Reference {
 
     /// A customer.
     pub fn customer(&self, customer_id: &Id) -> Option<&Customer> {
-        self.customers.get(customer_id)
+        self.customers.get(customer_id).map(Arc::as_ref)
     }
 
     /// Who stands behind an account, as far as is known: the group of its customer, else the customer, else itself.
@@ -105,14 +107,14 @@ impl Reference {
         let limits = self.limits.get(&kind)?;
         let default = limits.get(&LimitScope::Default);
         if limits.len() == usize::from(default.is_some()) {
-            return default;
+            return default.map(Arc::as_ref);
         }
         let known = self.account(account_id);
         let customer = known.and_then(|account| account.customer_id.clone()).map(LimitScope::Customer);
         let books = known.and_then(|account| account.book.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
         let own = [LimitScope::Account(account_id.clone()), LimitScope::Symbol(symbol.clone())];
         let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
-        least.or(default)
+        least.or(default).map(Arc::as_ref)
     }
 }
 

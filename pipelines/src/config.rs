@@ -77,7 +77,7 @@ use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::horizons::HorizonConfig;
+use crate::horizons::{HorizonConfig, Horizons};
 use crate::outbox::{EAGER, PUBLISHED};
 use crate::upkeep::UpkeepConfig;
 
@@ -147,7 +147,7 @@ pub struct SourceConfig {
     /// however many they are: a table topic without `ts` is such a tick. Default 64.
     pub budget_mib: u64,
     /// Grid points (`valuation.interval`) with records that a partition may be ahead of what is computed, at least 1. It bounds
-    /// the memory of what records change, which may be much more than their own. Default 8.
+    /// the memory of what records change, which may be much more than their own. Default 64.
     pub grid_lead: usize,
     /// Records of a partition that are read before the next one has its turn. Default 1024; above 4096 only memory grows.
     pub stride: usize,
@@ -295,6 +295,11 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// How late events may be.
+    pub fn horizons(&self) -> Horizons {
+        self.horizons.resolved(self.time.horizon)
+    }
+
     /// Reads a file; without one everything has its default.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(file) = file else { return Ok(Self::default()) };

@@ -61,7 +61,7 @@ impl Decisive {
 
 fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
     let text = |duration: Duration| format!("{duration:?}");
-    let horizons = config.horizons.resolved(config.time.horizon);
+    let horizons = config.horizons();
     let span = |nanos: u64| text(Duration::from_nanos(nanos));
     let topics: BTreeMap<_, _> = horizons.topics.iter().map(|(topic, nanos)| (topic.as_str(), span(*nanos))).collect();
     let all = json!({

@@ -328,7 +328,6 @@ fn settings(
 ) -> anyhow::Result<FlowSettings> {
     let config = &run.config;
     let tick_interval = nanos(config.time.tick_interval);
-    let horizons = config.horizons.resolved(config.time.horizon);
     let mode = if run.until_end {
         Mode::Bounded
     } else {
@@ -348,6 +347,7 @@ fn settings(
             grid_ticks: nanos(config.valuation.interval) / tick_interval,
             audit: config.commit.audit,
             stride: config.source.stride,
+            late_after: nanos(config.time.idle_allowance),
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
             grid_lead: config.source.grid_lead,
             discovered: Arc::default(),
@@ -362,7 +362,7 @@ fn settings(
             before: resumed.before,
             configuration,
             existing: Existing::default(),
-            upkeep: config.upkeep.settings(horizons.longest()),
+            upkeep: config.upkeep.settings(config.horizons().longest()),
             discards: run.discards,
             closings: run.replay.closings.clone(),
             interval: config.commit.interval,
@@ -388,13 +388,7 @@ fn settings(
             failure: Arc::new(move |error| commit_failure.set(&error)),
         },
         eager,
-        horizons,
-        late_after: nanos(config.time.idle_allowance),
-        reversal_horizon: nanos(config.ledger.reversal_horizon),
-        base_currency: config.valuation.base_currency.clone(),
-        risk: config.risk.clone(),
-        limits: config.limits.clone(),
-        matching: config.matching.clone(),
+        config: Arc::new(config.clone()),
         fraud: decisive.fraud,
         duplicates: Arc::default(),
         saved: Arc::new(resumed.saved),

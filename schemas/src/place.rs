@@ -20,12 +20,14 @@ pub struct Place {
     pub offset: u64,
     /// 0 for a record; counted from 1 for what was derived from it.
     pub sequence: u32,
+    /// Whether the event is late: its own time is further back than a producer may need. Decides no order.
+    pub is_late: bool,
 }
 
 impl Place {
     /// The place of a record.
     pub const fn of_record(time: u64, topic: Topic, partition: u16, offset: u64) -> Self {
-        Self { time, rank: topic.rank(), partition, offset, sequence: 0 }
+        Self { time, rank: topic.rank(), partition, offset, sequence: 0, is_late: false }
     }
 
     /// The place of the `sequence`-th thing derived from this.
@@ -33,10 +35,14 @@ impl Place {
         Self { sequence, ..self }
     }
 
-    /// How much later than its own time something at this place counts, in nanoseconds; none if it is within what a producer may
-    /// need, `allowance`.
-    pub fn lateness(self, ts: EventTime, allowance: u64) -> Option<u64> {
-        self.time.checked_sub(ts.effective()).filter(|nanos| *nanos > allowance)
+    /// The place of an event that happened at `ts`: late if it counts more than `allowance` nanoseconds later.
+    pub fn of_event_at(self, ts: EventTime, allowance: u64) -> Self {
+        Self { is_late: self.time.saturating_sub(ts.effective()) > allowance, ..self }
+    }
+
+    /// How much later than its own time, `ts`, a late event counts, in nanoseconds; none if it is in time.
+    pub fn lateness(self, ts: EventTime) -> Option<u64> {
+        self.is_late.then(|| self.time.saturating_sub(ts.effective()))
     }
 
     /// The effective time as an event time, which is what tables show.
@@ -69,7 +75,8 @@ mod tests {
     fn what_a_producer_may_need_is_not_late() {
         let place = Place::of_record(1_000, Topic::Fills, 0, 0);
         for (ts, allowance, expected) in [(1_000, 0, None), (2_000, 0, None), (950, 50, None), (949, 50, Some(51)), (-5, 50, Some(1_000))] {
-            assert_eq!(place.lateness(EventTime::from_nanos(ts), allowance), expected, "{ts} {allowance}");
+            let ts = EventTime::from_nanos(ts);
+            assert_eq!(place.of_event_at(ts, allowance).lateness(ts), expected, "{ts:?} {allowance}");
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct SourceSettings {
     pub grid_ticks: u64,
     /// Whether accepted records get rows in `audit`.
     pub audit: bool,
+    /// Nanoseconds that an event may count later than its own time without being late: what its corrections are called by.
+    pub late_after: u64,
     /// Records that are read of a partition before the next one has its turn.
     pub stride: usize,
     /// Bytes that events may take in memory, of all partitions of this worker, from when they are read until the frontier of
@@ -274,8 +276,8 @@ impl Source {
     }
 
     fn surroundings(&self, wall: Option<u64>) -> Surroundings {
-        let SourceSettings { tick_interval, grid_ticks, audit, .. } = self.settings;
-        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, wall }
+        let SourceSettings { tick_interval, grid_ticks, audit, late_after, .. } = self.settings;
+        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, late_after, wall }
     }
 
     /// Gives every partition its turn.

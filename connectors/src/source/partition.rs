@@ -107,6 +107,8 @@ pub(super) struct Surroundings {
     pub(super) grid_ticks: u64,
     /// Whether accepted records are audited.
     pub(super) audit: bool,
+    /// Nanoseconds that an event may count later than its own time without being late.
+    pub(super) late_after: u64,
     /// The wall clock in a live run.
     pub(super) wall: Option<u64>,
 }
@@ -203,6 +205,7 @@ impl Course {
             stride.crossings.push(Crossing { tick, position: before });
         }
         let place = Place::of_record(effective.time, self.topic, self.number, record.offset);
+        let place = ts.map_or(place, |ts| place.of_event_at(ts, around.late_after));
         if effective.remapped {
             stride.remap.push((remap_row(place, self.topic, tick), tick, 1));
         }

@@ -32,7 +32,7 @@ pub struct Fraud {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FraudEvent {
     /// A transaction, to be scored.
-    Transaction(Box<Transaction>),
+    Transaction(Arc<Transaction>),
     /// One of which nothing is left.
     TakenBack(TakenBack),
 }
@@ -64,7 +64,7 @@ impl Fraud {
         i128::from(place.time) - i128::from(event.ts.nanos()) > i128::from(self.horizon)
     }
 
-    fn refuse(&self, place: Place, event: Box<Transaction>, out: &mut Outbox<'_, Self>) {
+    fn refuse(&self, place: Place, event: Arc<Transaction>, out: &mut Outbox<'_, Self>) {
         let seconds = |nanos: i128| nanos / 1_000_000_000;
         let behind = i128::from(place.time) - i128::from(event.ts.nanos());
         let error = format!(
@@ -100,6 +100,8 @@ impl Fraud {
         state.forget(&self.pack, now.saturating_sub(self.retention));
     }
 }
+
+crate::fold_operator!(Fraud);
 
 impl View for Fraud {
     type Key = Id;

@@ -6,35 +6,22 @@ use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
 use headwater_schemas::{Corrections, Place, Placed};
 use rustc_hash::{FxHashMap, FxHasher};
 
+use super::slots::{SlotNumber, Slots};
 use super::timers::Timers;
 use super::view::{Outbox, Updated, Updates, View};
 
 /// The rank of a timer: after every topic.
 const TIMER_RANK: u8 = u8::MAX;
 
-struct Slot<V: View> {
-    key: V::Key,
-    state: V::State,
-    /// Whether rows, or updates, are to be emitted.
-    touched: Touched,
-}
-
-/// What was touched since it was emitted last.
-#[derive(Clone, Copy, Default)]
-struct Touched {
-    rows: bool,
-    updates: bool,
-}
-
 /// Slots that wait to be emitted, in the order in which they were touched, with what was corrected.
 #[derive(Default)]
 struct Waiting {
-    slots: Vec<usize>,
-    corrections: FxHashMap<usize, Corrections>,
+    slots: Vec<SlotNumber>,
+    corrections: FxHashMap<SlotNumber, Corrections>,
 }
 
 impl Waiting {
-    fn correct(&mut self, slot: usize, corrections: &Corrections) {
+    fn correct(&mut self, slot: SlotNumber, corrections: &Corrections) {
         if !corrections.is_empty() {
             self.corrections.entry(slot).or_default().extend(corrections.clone());
         }
@@ -47,9 +34,7 @@ pub struct Fold<V: View> {
     context: V::Context,
     tables: V::Tables,
     tick_interval: u64,
-    index: FxHashMap<V::Key, usize>,
-    slots: Vec<Option<Slot<V>>>,
-    free: Vec<usize>,
+    slots: Slots<V::Key, V::State>,
     timers: Timers<V::Key, V::Timer>,
     rows: Waiting,
     updates: Waiting,
@@ -66,9 +51,7 @@ impl<V: View> Fold<V> {
             context: V::Context::default(),
             tables,
             tick_interval: tick_interval.max(1),
-            index: FxHashMap::default(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::new(),
             timers: Timers::new(),
             rows: Waiting::default(),
             updates: Waiting::default(),
@@ -88,16 +71,6 @@ impl<V: View> Fold<V> {
         &self.tables
     }
 
-    /// How many keys have a state.
-    pub fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    /// Whether no key has a state.
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
     /// Restores the states of the keys that `is_mine` accepts from the rows that they had emitted. A timer that was due before
     /// `not_before`, because the configuration is another one now, fires then.
     pub fn restore(&mut self, saved: &<V::Tables as TableSet>::Saved, is_mine: &dyn Fn(&V::Key) -> bool, not_before: u64) {
@@ -105,8 +78,8 @@ impl<V: View> Fold<V> {
         for (key, state) in self.view.restore(saved, is_mine) {
             let of_key = self.view.timers(&key, &state).into_iter();
             timers.extend(of_key.map(|(time, timer)| (time.max(not_before), key.clone(), timer)));
-            let position = self.slot(key);
-            if let Some(Some(slot)) = self.slots.get_mut(position) {
+            let slot = self.slots.find_or_insert(key);
+            if let Some(slot) = slot.and_then(|number| self.slots.get_mut(number)) {
                 slot.state = state;
             }
         }
@@ -117,7 +90,7 @@ impl<V: View> Fold<V> {
 
     /// The states, in no order that anything may depend on.
     pub fn states(&self) -> impl Iterator<Item = (&V::Key, &V::State)> {
-        self.slots.iter().flatten().map(|slot| (&slot.key, &slot.state))
+        self.slots.iter().map(|slot| (&slot.key, &slot.state))
     }
 
     /// Takes in a broadcast.
@@ -128,8 +101,8 @@ impl<V: View> Fold<V> {
     /// Applies an event to its key.
     pub fn apply(&mut self, event: Placed<V::Event>) {
         let place = event.place;
-        let slot = self.slot(self.view.key(&event.event));
-        self.with_slot(slot, place, |view, context, key, state, out| view.apply(context, key, state, event, out));
+        let key = self.view.key(&event.event);
+        self.with_slot(key, place, |view, context, key, state, out| view.apply(context, key, state, event, out));
     }
 
     /// The earliest timer.
@@ -143,32 +116,31 @@ impl<V: View> Fold<V> {
         let mut hasher = FxHasher::default();
         key.hash(&mut hasher);
         // The key's hash as an offset: what timers of different keys derive has an order that no worker decides.
-        let place = Place { time, rank: TIMER_RANK, partition: 0, offset: hasher.finish(), sequence: 0 };
-        let slot = self.slot(key);
-        self.with_slot(slot, place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
+        let place = Place { time, rank: TIMER_RANK, partition: 0, offset: hasher.finish(), sequence: 0, is_late: false };
+        self.with_slot(key, place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
     }
 
     /// Emits the rows of every key that was touched since the last time, as changes of `tick`. Rows may show `time` as their own.
     pub fn emit(&mut self, tick: u64, time: u64) {
         let mut at = Moment::new(tick, time);
-        for position in std::mem::take(&mut self.rows.slots) {
-            let Some(Some(slot)) = self.slots.get_mut(position) else { continue };
+        for number in std::mem::take(&mut self.rows.slots) {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
             slot.touched.rows = false;
-            at.why = self.rows.corrections.remove(&position).unwrap_or_default();
+            at.why = self.rows.corrections.remove(&number).unwrap_or_default();
             self.view.emit(&self.context, &slot.key, &mut slot.state, &at, &self.tables);
-            self.forget(position);
+            self.forget(number);
         }
     }
 
     /// Tells other operators what every key that was touched since the last time is at the grid point `time`, which ends `tick`.
     pub fn update(&mut self, tick: u64, time: u64) -> std::vec::Drain<'_, Updated<V::Update>> {
         let mut at = Moment::new(tick, time);
-        for position in std::mem::take(&mut self.updates.slots) {
-            let Some(Some(slot)) = self.slots.get_mut(position) else { continue };
+        for number in std::mem::take(&mut self.updates.slots) {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
             slot.touched.updates = false;
-            at.why = self.updates.corrections.remove(&position).unwrap_or_default();
+            at.why = self.updates.corrections.remove(&number).unwrap_or_default();
             self.view.update(&self.context, &slot.key, &mut slot.state, &at, &mut self.told);
-            self.forget(position);
+            self.forget(number);
         }
         self.told.told.drain(..)
     }
@@ -183,13 +155,9 @@ impl<V: View> Fold<V> {
         self.dead_letters.drain(..)
     }
 
-    fn with_slot(
-        &mut self,
-        position: usize,
-        place: Place,
-        logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<'_, V>),
-    ) {
-        let Some(Some(slot)) = self.slots.get_mut(position) else { return };
+    fn with_slot(&mut self, key: V::Key, place: Place, logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<'_, V>)) {
+        let Some(number) = self.slots.find_or_insert(key) else { return };
+        let Some(slot) = self.slots.get_mut(number) else { return };
         let tick = place.time / self.tick_interval;
         let mut out = Outbox::new(place, tick, &self.tables, &mut self.derived, &mut self.dead_letters);
         logic(&self.view, &self.context, &slot.key, &mut slot.state, &mut out);
@@ -201,45 +169,23 @@ impl<V: View> Fold<V> {
                 self.timers.cancel(change.time, slot.key.clone(), change.timer);
             }
         }
-        self.rows.correct(position, &corrections);
+        self.rows.correct(number, &corrections);
         if !std::mem::replace(&mut slot.touched.rows, true) {
-            self.rows.slots.push(position);
+            self.rows.slots.push(number);
         }
         if V::UPDATES {
-            self.updates.correct(position, &corrections);
+            self.updates.correct(number, &corrections);
             if !std::mem::replace(&mut slot.touched.updates, true) {
-                self.updates.slots.push(position);
+                self.updates.slots.push(number);
             }
         }
     }
 
     /// Forgets a key that has nothing left to emit and nothing to remember.
-    fn forget(&mut self, position: usize) {
-        let Some(entry) = self.slots.get_mut(position) else { return };
-        let Some(slot) = entry else { return };
+    fn forget(&mut self, number: SlotNumber) {
+        let Some(slot) = self.slots.get_mut(number) else { return };
         if !slot.touched.rows && !slot.touched.updates && self.view.is_forgettable(&slot.state) {
-            self.index.remove(&slot.key);
-            *entry = None;
-            self.free.push(position);
+            self.slots.remove(number);
         }
-    }
-
-    fn slot(&mut self, key: V::Key) -> usize {
-        if let Some(position) = self.index.get(&key) {
-            return *position;
-        }
-        let slot = Some(Slot { key: key.clone(), state: V::State::default(), touched: Touched::default() });
-        let position = match self.free.pop() {
-            Some(position) => position,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
-        if let Some(free) = self.slots.get_mut(position) {
-            *free = slot;
-        }
-        self.index.insert(key, position);
-        position
     }
 }

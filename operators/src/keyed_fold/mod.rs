@@ -99,6 +99,7 @@
 
 mod fold;
 mod operator;
+mod slots;
 mod stash;
 #[cfg(test)]
 mod tests;
@@ -106,5 +107,5 @@ mod timers;
 mod view;
 
 pub use fold::Fold;
-pub use operator::{Before, Clock, FoldInput, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
+pub use operator::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
 pub use view::{Outbox, Updated, Updates, View, route};

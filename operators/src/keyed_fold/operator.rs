@@ -97,6 +97,44 @@ pub struct FoldOutput<'scope, V: View> {
     pub done: StreamVec<'scope, u64, ()>,
 }
 
+/// A view whose operator is compiled in the view's own crate, whatever crate wires it. Implemented by
+/// [`fold_operator!`](crate::fold_operator).
+pub trait FoldOperator: View + Clone {
+    /// Builds the operator.
+    fn operator<'scope>(
+        self,
+        name: &str,
+        input: FoldInput<'scope, Self>,
+        tables: FoldTables<Self>,
+        before: Before<Self>,
+        clock: Clock,
+        pace: Pace,
+    ) -> FoldOutput<'scope, Self>;
+}
+
+/// Compiles the operators of views here and now.
+///
+/// Generic code is compiled where it is used first with its types. Without this, every operator would be compiled anew whenever
+/// the crate changes that wires them.
+#[macro_export]
+macro_rules! fold_operator {
+    ($($view:ty),+ $(,)?) => {$(
+        impl $crate::keyed_fold::FoldOperator for $view {
+            fn operator<'scope>(
+                self,
+                name: &str,
+                input: $crate::keyed_fold::FoldInput<'scope, Self>,
+                tables: $crate::keyed_fold::FoldTables<Self>,
+                before: $crate::keyed_fold::Before<Self>,
+                clock: $crate::keyed_fold::Clock,
+                pace: $crate::keyed_fold::Pace,
+            ) -> $crate::keyed_fold::FoldOutput<'scope, Self> {
+                $crate::keyed_fold::keyed_fold(name, self, input, tables, before, clock, pace)
+            }
+        }
+    )+};
+}
+
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
 /// Builds the operator.

@@ -43,6 +43,8 @@ pub struct BalanceState {
 /// Overdraft limits, in the account's own currency.
 type Overdrafts = FxHashMap<Id, (Id, Money)>;
 
+crate::fold_operator!(Balances);
+
 impl View for Balances {
     type Key = (Id, Id);
     type Event = Posting;
@@ -145,8 +147,8 @@ mod tests {
     use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
     /// So short that some of what a property test makes is forgotten.
-    const FORGETFUL: Postings = Postings { reversal_horizon: 12, late_after: 0 };
-    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, late_after: 0 };
+    const FORGETFUL: Postings = Postings { reversal_horizon: 12 };
+    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX };
 
     fn transactions(fields: &[&str]) -> Happenings<Postings> {
         let happening = |(fields, time): (&&str, u64)| {

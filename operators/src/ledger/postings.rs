@@ -12,6 +12,7 @@
 //! a dead letter: `unknown_reference` or `refused`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
 use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction};
@@ -65,18 +66,16 @@ pub enum LedgerEvent {
 pub struct Postings {
     /// How long a posted transaction can be reversed, in nanoseconds of effective time.
     pub reversal_horizon: u64,
-    /// How much later than it happened a transaction may count without being called late, in nanoseconds.
-    pub late_after: u64,
 }
 
 /// What is remembered of an account's transactions.
 #[derive(Clone, Debug, Default)]
 pub struct PostingState {
-    transactions: FxHashMap<Id, Remembered>,
+    transactions: FxHashMap<Id, Box<Remembered>>,
     /// In the order of their effective times: what is to be forgotten.
     by_time: VecDeque<(u64, Id)>,
     /// What changed since it was emitted last, as it was then.
-    touched: Vec<(Id, Option<Remembered>)>,
+    touched: Vec<(Id, Option<Box<Remembered>>)>,
 }
 
 headwater_schemas::table_set! {
@@ -90,7 +89,10 @@ headwater_schemas::table_set! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Remembered {
     pending: bool,
-    legs: [Leg; 2],
+    /// The other account.
+    counterparty: Id,
+    /// Into the account itself; out of the other one.
+    amount: Money,
     currency: Id,
     /// For a hold: whether it still holds. For a posted one: what of its amount was not reversed yet.
     left: Money,
@@ -100,23 +102,31 @@ struct Remembered {
 
 impl Remembered {
     fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
-        let [own, other] = &self.legs;
         PostedTransaction {
             account_id: account.clone(),
             transaction_id: id.clone(),
             currency: self.currency.clone(),
-            counterparty: other.account_id.clone(),
-            amount: own.amount,
+            counterparty: self.counterparty.clone(),
+            amount: self.amount,
             pending: self.pending,
             left: self.left,
             ts: EventTime::from_effective(self.time),
         }
     }
+
+    fn legs(&self, account: &Id) -> [Leg; 2] {
+        [
+            Leg { account_id: account.clone(), amount: self.amount },
+            Leg { account_id: self.counterparty.clone(), amount: self.amount.negated() },
+        ]
+    }
 }
+
+crate::fold_operator!(Postings);
 
 impl View for Postings {
     type Key = Id;
-    type Event = Box<Transaction>;
+    type Event = Arc<Transaction>;
     type Broadcast = ();
     type Context = ();
     type State = PostingState;
@@ -125,13 +135,13 @@ impl View for Postings {
     type Derived = LedgerEvent;
     type Update = ();
 
-    fn key(&self, event: &Box<Transaction>) -> Id {
+    fn key(&self, event: &Arc<Transaction>) -> Id {
         event.account_id.clone()
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Box<Transaction>>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event: transaction } = placed;
         let had_timer = !state.by_time.is_empty();
         match state.post(&transaction, place.time) {
@@ -158,9 +168,10 @@ impl View for Postings {
     }
 
     fn emit(&self, (): &(), account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
-        for (id, old) in state.touched.drain(..) {
+        for (id, old) in std::mem::take(&mut state.touched) {
             let row = |known: &Remembered| known.row(account, &id);
-            tables.posted_transactions.replace(at, old.as_ref().map(row), state.transactions.get(&id).map(row));
+            let new = state.transactions.get(&id).map(Box::as_ref);
+            tables.posted_transactions.replace(at, old.as_deref().map(row), new.map(row));
         }
     }
 
@@ -173,17 +184,20 @@ impl View for Postings {
         rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
         let mut accounts = BTreeMap::<Id, PostingState>::new();
         for row in rows {
-            let legs = [
-                Leg { account_id: row.account_id.clone(), amount: row.amount },
-                Leg { account_id: row.counterparty.clone(), amount: row.amount.negated() },
-            ];
             let time = row.ts.effective();
-            let known = Remembered { pending: row.pending, legs, currency: row.currency.clone(), left: row.left, time };
+            let known = Remembered {
+                pending: row.pending,
+                counterparty: row.counterparty.clone(),
+                amount: row.amount,
+                currency: row.currency.clone(),
+                left: row.left,
+                time,
+            };
             let state = accounts.entry(row.account_id.clone()).or_default();
             if !known.pending || known.left.is_zero() {
                 state.by_time.push_back((time, row.transaction_id.clone()));
             }
-            state.transactions.insert(row.transaction_id.clone(), known);
+            state.transactions.insert(row.transaction_id.clone(), Box::new(known));
         }
         accounts.into_iter().collect()
     }
@@ -201,7 +215,7 @@ impl Postings {
             (TransactionPhase::Void, Some(hold), _) => Some(Correction::Void { transaction_id: transaction_id(), hold: hold.clone() }),
             (_, _, Some(original)) => Some(Correction::Reversal { transaction_id: transaction_id(), original: original.clone() }),
             _ => {
-                let nanos = place.lateness(transaction.ts, self.late_after)?;
+                let nanos = place.lateness(transaction.ts)?;
                 Some(Correction::Late { topic: Topic::Transactions, id: transaction_id(), nanos })
             }
         }
@@ -257,7 +271,7 @@ impl PostingState {
     fn post(&mut self, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
         match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
             (TransactionPhase::Pending, None, None) => Ok(self.hold(transaction, time)),
-            (TransactionPhase::Void, Some(hold), None) => self.release(hold, time),
+            (TransactionPhase::Void, Some(hold), None) => self.release(hold, &transaction.account_id, time),
             (TransactionPhase::Posted, Some(hold), None) => self.resolve(hold, transaction, time),
             (TransactionPhase::Posted, None, Some(original)) => self.reverse(original, transaction, time),
             (TransactionPhase::Posted, None, None) => Ok(self.moved(transaction, legs(transaction), time)),
@@ -273,18 +287,26 @@ impl PostingState {
 
     /// Notes how a transaction stood before it changes.
     fn touch(&mut self, id: &Id) {
-        if !self.touched.iter().any(|(touched, _)| touched == id) {
+        if !self.is_touched(id) {
             self.touched.push((id.clone(), self.transactions.get(id).cloned()));
         }
     }
 
-    fn remember(&mut self, transaction: &Transaction, pending: bool, legs: &[Leg; 2], time: u64) {
+    fn is_touched(&self, id: &Id) -> bool {
+        self.touched.iter().any(|(touched, _)| touched == id)
+    }
+
+    fn remember(&mut self, transaction: &Transaction, pending: bool, [own, other]: &[Leg; 2], time: u64) {
         let (id, currency) = (transaction.transaction_id.clone(), transaction.currency.clone());
-        self.touch(&id);
         if !pending {
             self.by_time.push_back((time, id.clone()));
         }
-        self.transactions.insert(id, Remembered { pending, legs: legs.clone(), currency, left: transaction.amount.money(), time });
+        let (counterparty, amount, left) = (other.account_id.clone(), own.amount, transaction.amount.money());
+        let known = Box::new(Remembered { pending, counterparty, amount, currency, left, time });
+        let old = self.transactions.insert(id.clone(), known);
+        if !self.is_touched(&id) {
+            self.touched.push((id, old));
+        }
     }
 
     /// Lets go what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
@@ -320,7 +342,7 @@ impl PostingState {
     }
 
     /// Takes a hold away, once.
-    fn take_hold(&mut self, hold: &Id, time: u64) -> Result<Remembered, Refusal> {
+    fn take_hold(&mut self, hold: &Id, time: u64) -> Result<Box<Remembered>, Refusal> {
         self.touch(hold);
         let held = self.transactions.get_mut(hold).filter(|held| held.pending);
         let held = held
@@ -334,10 +356,10 @@ impl PostingState {
         Ok(taken)
     }
 
-    fn release(&mut self, hold: &Id, time: u64) -> Result<Vec<Effect>, Refusal> {
+    fn release(&mut self, hold: &Id, account: &Id, time: u64) -> Result<Vec<Effect>, Refusal> {
         let held = self.take_hold(hold, time)?;
         let turned = |leg: Leg| Effect { held: held_on(&leg).negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
-        Ok(held.legs.into_iter().map(turned).collect())
+        Ok(held.legs(account).into_iter().map(turned).collect())
     }
 
     fn resolve(&mut self, hold: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
@@ -346,7 +368,7 @@ impl PostingState {
             return Err((ErrorCode::Inconsistent, format!("the hold {hold} is in another currency: post in the hold's currency")));
         }
         let held = self.take_hold(hold, time)?;
-        let released = held.legs.into_iter().map(|leg| held_on(&leg).negated());
+        let released = held.legs(&transaction.account_id).into_iter().map(|leg| held_on(&leg).negated());
         let moved = self.moved(transaction, legs(transaction), time);
         Ok(moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect())
     }
@@ -365,7 +387,7 @@ impl PostingState {
             (ErrorCode::Refused, format!("only {} of {original} is left to reverse: in all at most the original amount", known.left))
         })?;
         known.left = left;
-        let turned = known.legs.clone().map(|leg| {
+        let turned = known.legs(&transaction.account_id).map(|leg| {
             let sign_turned = if leg.amount.units() < 0 { amount } else { amount.negated() };
             Leg { amount: sign_turned, ..leg }
         });

@@ -175,12 +175,12 @@ impl Book {
     }
 
     /// How many orders rest or wait.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.orders.len()
     }
 
     /// Whether no order rests or waits.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

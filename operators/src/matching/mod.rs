@@ -15,7 +15,7 @@
 //! | `auction` | the uncrossing at one price |
 //! | `expiry` | orders that end by themselves |
 //! | `order`, `resting` | an order by itself; an order as the book keeps it, in 128 bytes |
-//! | `orders`, `slab`, `index` | orders in slots, which never move, found by their ids |
+//! | `orders` | orders in slots, which never move, found by their ids |
 //! | `queue`, `ladder` | the orders at one price; the queues of a side by price |
 //! | `command`, `report`, `reason` | what a book is told, what it says, and why |
 //! | `checks` | what the firm asks of an order before the book sees it |
@@ -54,7 +54,6 @@ mod command;
 mod config;
 mod crossing;
 mod expiry;
-mod index;
 mod ladder;
 mod order;
 mod orders;
@@ -63,7 +62,6 @@ mod reason;
 mod report;
 mod resting;
 mod self_trade;
-mod slab;
 mod state;
 mod triggers;
 mod view;
@@ -74,8 +72,8 @@ pub use config::MatchingConfig;
 pub use order::{Order, Standing, Terms};
 pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};
-pub use state::{BookTables, SavedBooks, SymbolBook};
 pub use resting::TermsOf;
+pub use state::{BookTables, SavedBooks, SymbolBook};
 pub use view::Matching;
 
 #[cfg(test)]

@@ -8,11 +8,11 @@
 
 use headwater_schemas::value::{Id, Price, Quantity, fixed};
 
-use super::index::{IdHash, Index};
 use super::order::{Order, Standing};
 use super::queue::{Queue, QueueId};
 use super::resting::{Resting, TermsOf};
-use super::slab::Slab;
+use crate::slab::Slab;
+use crate::slot_index::{KeyHash, SlotIndex};
 
 /// Where an order is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +23,6 @@ pub(super) const NOWHERE: Slot = Slot(u32::MAX);
 
 /// The number of an order that is not in the list of changed orders.
 pub(super) const UNTOUCHED: u32 = u32::MAX;
-
-#[cfg(test)]
-impl Slot {
-    pub(super) const fn new(number: u32) -> Self {
-        Self(number)
-    }
-}
 
 /// An order that changed since the last drain.
 #[derive(Clone, Debug)]
@@ -47,7 +40,7 @@ struct Touched {
 pub(super) struct Orders {
     slots: Slab<Resting>,
     free: Vec<Slot>,
-    index: Index,
+    index: SlotIndex,
     queues: Vec<Queue>,
     free_queues: Vec<QueueId>,
     /// What all orders have left, in billionths.
@@ -62,7 +55,7 @@ impl Orders {
         Self {
             slots: Slab::new(),
             free: Vec::new(),
-            index: Index::default(),
+            index: SlotIndex::new(),
             queues: Vec::new(),
             free_queues: Vec::new(),
             leaves: 0,
@@ -72,12 +65,12 @@ impl Orders {
         }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.index.len()
     }
 
     pub(super) fn find(&self, order_id: &Id) -> Option<Slot> {
-        self.index.find(IdHash::of(order_id), |slot| self.at(slot).order_id == *order_id)
+        self.index.find(KeyHash::of(order_id), |slot| self.at(Slot(slot)).order_id == *order_id).map(Slot)
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Resting {
@@ -97,7 +90,7 @@ impl Orders {
 
     /// Every order, the one with the least priority number first.
     pub(super) fn by_priority(&self) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = self.index.slots().collect();
+        let mut slots: Vec<Slot> = self.index.slots().map(Slot).collect();
         slots.sort_unstable_by_key(|slot| self.at(*slot).priority);
         slots
     }
@@ -160,9 +153,9 @@ impl Orders {
     }
 
     fn keep(&mut self, order: Order, queue: QueueId) -> Slot {
-        let hash = IdHash::of(&order.terms.order_id);
+        let hash = KeyHash::of(&order.terms.order_id);
         let slot = self.put(order, queue);
-        self.index.insert(hash, slot);
+        self.index.insert(hash, slot.0);
         self.link(slot);
         slot
     }
@@ -280,8 +273,8 @@ impl Orders {
     /// Removes an order from the index and from its queue. Returns the queue.
     fn leave(&mut self, slot: Slot) -> QueueId {
         let order = self.at(slot);
-        let (hash, queue) = (IdHash::of(&order.order_id), order.queue);
-        self.index.remove(hash, slot);
+        let (hash, queue) = (KeyHash::of(&order.order_id), order.queue);
+        self.index.remove(hash, slot.0);
         self.unlink(slot);
         queue
     }

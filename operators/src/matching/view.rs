@@ -21,18 +21,16 @@ use crate::reference::Reference;
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     config: MatchingConfig,
-    late_after: u64,
 }
 
 impl Matching {
-    /// The matching under a configuration. An order may count `late_after` nanoseconds later than it happened without being
-    /// called late.
-    pub const fn new(config: MatchingConfig, late_after: u64) -> Self {
-        Self { config, late_after }
+    /// The matching under a configuration.
+    pub const fn new(config: MatchingConfig) -> Self {
+        Self { config }
     }
 
-    fn late(&self, place: Place, message: &OrderMessage) -> Option<Correction> {
-        let nanos = place.lateness(message.ts(), self.late_after)?;
+    fn late(place: Place, message: &OrderMessage) -> Option<Correction> {
+        let nanos = place.lateness(message.ts())?;
         let id = match message {
             OrderMessage::New(new) => &new.order_id,
             OrderMessage::Amend(amend) => &amend.order_id,
@@ -61,6 +59,8 @@ impl Matching {
     }
 }
 
+crate::fold_operator!(Matching);
+
 impl View for Matching {
     type Key = Id;
     type Event = OrderMessage;
@@ -82,7 +82,7 @@ impl View for Matching {
 
     fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<'_, Self>) {
         let ts = event.place.event_time();
-        self.late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
+        Self::late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
         state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
         let (reports, tables) = (&mut state.reports, out.tables());
         for change in reports.changes.drain(..) {

@@ -46,8 +46,6 @@ impl HoldingSums {
 pub struct Positions {
     /// How long a fill can be busted, in nanoseconds.
     pub horizon: u64,
-    /// How much later than it happened a fill may count without being called late, in nanoseconds.
-    pub late_after: u64,
 }
 
 /// The positions of one account.
@@ -133,6 +131,8 @@ fn trade_row(account: &Id, symbol: &Id, kept: &Kept) -> HeldTrade {
     }
 }
 
+crate::fold_operator!(Positions);
+
 impl View for Positions {
     type Key = Id;
     type Event = PositionEvent;
@@ -187,7 +187,7 @@ impl View for Positions {
                     multiplier: multiplier(&fill.symbol),
                 };
                 let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
-                let late = place.lateness(fill.ts, self.late_after);
+                let late = place.lateness(fill.ts);
                 let late = late.map(|nanos| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), nanos });
                 if state.trade(&fill.symbol, kept, self.horizon).is_some() {
                     state.corrected(&fill.symbol, late);
@@ -308,6 +308,7 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
         partition: row.partition.try_into().ok()?,
         offset: row.offset,
         sequence: row.sequence.try_into().ok()?,
+        is_late: false,
     };
     let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee, multiplier: row.multiplier };
     Some(Kept { place, fill_id: row.fill_id.clone(), trade, emitted: true })
@@ -322,7 +323,7 @@ mod tests {
     use crate::keyed_fold::Updated;
     use crate::testing::{Emitted, Happening, Happenings, history_of, run, run_with_restart};
 
-    const VIEW: Positions = Positions { horizon: 1000, late_after: 0 };
+    const VIEW: Positions = Positions { horizon: 1000 };
 
     fn happening(time: u64, text: &str) -> Placed<Happening<Event, PositionEvent>> {
         let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };

@@ -137,6 +137,8 @@ fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<Li
     Some(LimitAlertState { alert_id, scope: scope.clone(), kind: *kind, symbol: symbol.clone(), ts: alert.ts })
 }
 
+crate::fold_operator!(ExposureLimits);
+
 impl View for ExposureLimits {
     type Key = MeasureKey;
     type Event = MeasureEvent;
@@ -314,7 +316,7 @@ mod tests {
         let happening = |(time, value): (u64, &i64)| {
             let event =
                 Measure { scope: Id::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
-            let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0 };
+            let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0, is_late: false };
             Placed { place, event: Happening::Event(MeasureEvent::Measured(event)) }
         };
         (1..).zip(values).map(happening).collect()

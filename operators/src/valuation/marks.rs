@@ -42,10 +42,7 @@ impl Mark {
 
 /// The view.
 #[derive(Clone, Copy, Debug)]
-pub struct Marks {
-    /// How much later than it happened a quote or a trade may count without being called late, in nanoseconds.
-    pub late_after: u64,
-}
+pub struct Marks;
 
 /// The last prices of each kind.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +70,8 @@ impl MarkState {
     }
 }
 
+crate::fold_operator!(Marks);
+
 impl View for Marks {
     type Key = Id;
     type Event = MarketEvent;
@@ -97,11 +96,11 @@ impl View for Marks {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
             MarketEvent::Quote(quote) => {
                 state.mid = Some(mid(quote.bid, quote.ask));
-                state.late_quote = self.late(placed.place, Topic::Quotes, &quote.symbol, quote.ts);
+                state.late_quote = Self::late(placed.place, Topic::Quotes, &quote.symbol, quote.ts);
             }
             MarketEvent::Trade(trade) => {
                 state.trade = Some(trade.price);
-                state.late_trade = self.late(placed.place, Topic::Trades, &trade.symbol, trade.ts);
+                state.late_trade = Self::late(placed.place, Topic::Trades, &trade.symbol, trade.ts);
             }
             // A close is told days after, by its nature.
             MarketEvent::Close(close) => state.close = Some(close.close),
@@ -134,8 +133,8 @@ impl View for Marks {
 }
 
 impl Marks {
-    fn late(self, place: Place, topic: Topic, symbol: &Id, ts: EventTime) -> Option<Correction> {
-        let nanos = place.lateness(ts, self.late_after)?;
+    fn late(place: Place, topic: Topic, symbol: &Id, ts: EventTime) -> Option<Correction> {
+        let nanos = place.lateness(ts)?;
         Some(Correction::Late { topic, id: symbol.clone(), nanos })
     }
 }
@@ -165,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_quote_counts_before_a_trade_before_a_close() {
-        let said = run(Marks { late_after: 0 }, happenings());
+        let said = run(Marks, happenings());
         let prices: Vec<_> = said.updates.iter().map(|(mark, time, _)| format!("{time} {}", mark.price)).collect();
         assert_eq!(prices, ["1 9", "2 10", "3 10.5"]);
     }
@@ -173,8 +172,8 @@ mod tests {
     #[test]
     fn a_restart_anywhere_changes_nothing() {
         for cut in 0..=5 {
-            let whole = run(Marks { late_after: 0 }, happenings());
-            let resumed = run_with_restart(Marks { late_after: 0 }, happenings(), cut);
+            let whole = run(Marks, happenings());
+            let resumed = run_with_restart(Marks, happenings(), cut);
             assert_eq!(whole.updates, resumed.updates, "cut at {cut}");
             assert_eq!(history_of(&whole.tables), history_of(&resumed.tables), "cut at {cut}");
         }

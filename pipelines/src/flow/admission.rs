@@ -33,11 +33,9 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
         (Some(identified), Some(others)) => (identified, others),
         _ => (empty(scope), empty(scope)),
     };
-    let view = Admission {
-        horizon: flow.settings.horizons.horizon,
-        horizons: flow.settings.horizons.topics.clone(),
-        duplicates: std::sync::Arc::clone(&flow.settings.duplicates),
-    };
+    let horizons = flow.settings.config.horizons();
+    let view =
+        Admission { horizon: horizons.horizon, horizons: horizons.topics, duplicates: std::sync::Arc::clone(&flow.settings.duplicates) };
     let broadcasts = flow.no_broadcasts();
     let admitted = flow.fold("admission", view, Pace::Tick, identified, broadcasts)?.derived;
 

@@ -26,6 +26,6 @@ pub(super) fn scores<'scope>(
         _ => None,
     });
     let taken_back = taken_back.map(|taken| taken.map(FraudEvent::TakenBack));
-    let view = Fraud::with_horizon(Arc::clone(&flow.settings.fraud), flow.settings.horizons.fraud);
+    let view = Fraud::with_horizon(Arc::clone(&flow.settings.fraud), flow.settings.config.horizons().fraud);
     Ok(flow.fold("fraud", view, Pace::Tick, transactions.concat(taken_back), reference)?.done)
 }

@@ -5,10 +5,12 @@ use headwater_operators::ledger::{Balances, Cash, LedgerEvent, Posting, Postings
 use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use timely::dataflow::StreamVec;
+use timely::dataflow::operators::core::OkErr;
 use timely::dataflow::operators::vec::Map;
 
 use super::Events;
 use super::wiring::{Flow, Reference};
+use crate::config::nanos;
 
 /// What the ledger derives for others.
 pub(super) struct Posted<'scope> {
@@ -22,16 +24,12 @@ pub(super) fn postings<'scope>(flow: &mut Flow<'scope, '_>, transactions: Events
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Postings { reversal_horizon: flow.settings.reversal_horizon, late_after: flow.settings.late_after };
+    let view = Postings { reversal_horizon: nanos(flow.settings.config.ledger.reversal_horizon) };
     let broadcasts = flow.no_broadcasts();
-    let postings = flow.fold("postings", view, Pace::Tick, transactions, broadcasts)?;
-    let taken_back = postings.derived.clone().flat_map(|Placed { place, event }| match event {
-        LedgerEvent::TakenBack(event) => Some(Placed { place, event }),
-        LedgerEvent::Posting(_) => None,
-    });
-    let postings = postings.derived.flat_map(|Placed { place, event }| match event {
-        LedgerEvent::Posting(event) => Some(Placed { place, event }),
-        LedgerEvent::TakenBack(_) => None,
+    let derived = flow.fold("postings", view, Pace::Tick, transactions, broadcasts)?.derived;
+    let (postings, taken_back) = derived.ok_err(|Placed { place, event }| match event {
+        LedgerEvent::Posting(event) => Ok(Placed { place, event }),
+        LedgerEvent::TakenBack(event) => Err(Placed { place, event }),
     });
     Ok(Posted { postings, taken_back })
 }

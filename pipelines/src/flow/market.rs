@@ -40,8 +40,8 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         Event::Instrument(instrument) if first => {
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
             Some(Upsert::Put(InstrumentTerms {
-                symbol: instrument.symbol,
-                currency: instrument.currency,
+                symbol: instrument.symbol.clone(),
+                currency: instrument.currency.clone(),
                 multiplier,
                 ts: place.event_time(),
             }))
@@ -75,9 +75,8 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         };
         Some(Placed { place, event })
     });
-    let view = Marks { late_after: flow.settings.late_after };
     let broadcasts = flow.no_broadcasts();
-    let marks = flow.fold("marks", view, Pace::Grid, prices, broadcasts)?.updates;
+    let marks = flow.fold("marks", Marks, Pace::Grid, prices, broadcasts)?.updates;
     let corrected = known_corrected(marks.clone(), |mark| CorrectedPart::Mark(mark.symbol));
     Ok(scope.concatenate([instruments, rates, closes, known(marks, Known::Mark), corrected]))
 }

@@ -36,17 +36,16 @@ use std::sync::atomic::AtomicU64;
 use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::fraud::Pack;
-use headwater_operators::matching::MatchingConfig;
-use headwater_operators::valuation::{GridChange, LimitDefaults, RiskSettings};
+use headwater_operators::valuation::GridChange;
+use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
-use headwater_schemas::{Id, Placed};
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 
-use crate::horizons::Horizons;
+use crate::config::Config;
 use crate::saved::SavedTables;
 use wiring::Flow;
 
@@ -63,20 +62,8 @@ pub struct FlowSettings {
     pub source: SourceSettings,
     /// How they are committed.
     pub commit: CommitSettings,
-    /// How late events may be.
-    pub horizons: Horizons,
-    /// How much later than it happened an event may count without being called late, in nanoseconds.
-    pub late_after: u64,
-    /// How long a posted transaction can be reversed, in nanoseconds.
-    pub reversal_horizon: u64,
-    /// The currency that books are valued in.
-    pub base_currency: Id,
-    /// How risk is estimated.
-    pub risk: RiskSettings,
-    /// Limits for what has none of its own.
-    pub limits: LimitDefaults,
-    /// How orders are matched.
-    pub matching: MatchingConfig,
+    /// The configuration: each view reads its own part.
+    pub config: Arc<Config>,
     /// The rules that transactions are scored by.
     pub fraud: Arc<Pack>,
     /// Counts events that came again.

@@ -23,7 +23,7 @@ pub(super) fn matching<'scope>(
         Event::Order(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Matching::new(flow.settings.matching.clone(), flow.settings.late_after);
+    let view = Matching::new(flow.settings.config.matching.clone());
     flow.fold("order books", view, Pace::Tick, messages, reference)
 }
 
@@ -39,6 +39,6 @@ pub(super) fn positions<'scope>(
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
-    let view = Positions { horizon: flow.settings.horizons.busts, late_after: flow.settings.late_after };
+    let view = Positions { horizon: flow.settings.config.horizons().busts };
     Ok(flow.fold("positions", view, Pace::Grid, executions.concat(fills), reference)?.updates)
 }

@@ -40,10 +40,11 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         market_data(flow, market.reference.stream.clone())?.broadcast(),
     ]);
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
+    let config = &flow.settings.config;
     let settings = ValuationSettings {
-        base_currency: flow.settings.base_currency.clone(),
-        risk: flow.settings.risk.clone(),
-        limits: flow.settings.limits.clone(),
+        base_currency: config.valuation.base_currency.clone(),
+        risk: config.risk.clone(),
+        limits: config.limits.clone(),
         tick_interval: flow.clock().tick_interval,
         start_tick: flow.settings.source.start_tick,
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use headwater_connectors::parquet::buffer::Tables;
-use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOutput, FoldTables, Pace, Reject, Share, View, keyed_fold};
+use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, TableSet, TableWriter};
 use headwater_schemas::{Placed, Topic};
@@ -64,7 +64,7 @@ impl<'scope, 's> Flow<'scope, 's> {
 
     /// Makes an operator of a view: registers its tables, restores its states, and commits its rows with their reasons and what
     /// it rejects.
-    pub(super) fn fold<V: View + Clone>(
+    pub(super) fn fold<V: FoldOperator>(
         &mut self,
         name: &str,
         view: V,
@@ -76,7 +76,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         let before = Before { broadcasts: broadcasts.before.to_vec(), saved, share: self.share() };
         let input = FoldInput { events, broadcasts: broadcasts.stream, ends: self.ends.clone() };
         let tables = FoldTables { tables: self.register(), reject: self.reject() };
-        let output = keyed_fold(name, view, input, tables, before, self.clock(), pace);
+        let output = view.operator(name, input, tables, before, self.clock(), pace);
         self.done.push(output.done.clone());
         Ok(output)
     }

@@ -311,7 +311,7 @@ pub(super) fn label(subject_id: Id, word: &'static str, at: i64) -> Planned {
 
 /// A transaction, published at its own time.
 pub(super) fn planned(transaction: Transaction) -> Planned {
-    Planned::new(transaction.ts.nanos(), Event::Transaction(Box::new(transaction)))
+    Planned::new(transaction.ts.nanos(), Event::Transaction(Arc::new(transaction)))
 }
 
 /// A payment, published at its own time.

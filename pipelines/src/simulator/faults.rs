@@ -1,5 +1,7 @@
 //! What goes wrong on the way: records that are sent twice, contradict each other, or are no events at all.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{Event, Fill, FillEvent, Transaction};
 use headwater_schemas::{Amount, Quantity};
 
@@ -89,7 +91,7 @@ fn contradiction(event: &Event) -> Option<Event> {
     match event {
         Event::Transaction(event) => {
             let amount = Amount::from_units(event.amount.units() + 1_000_000_000);
-            Some(Event::Transaction(Box::new(Transaction { amount, ..(**event).clone() })))
+            Some(Event::Transaction(Arc::new(Transaction { amount, ..(**event).clone() })))
         }
         Event::Fill(FillEvent::Fill(fill)) => {
             let quantity = Quantity::from_units(fill.quantity.units() + 1_000_000_000);

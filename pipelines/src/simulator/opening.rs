@@ -1,5 +1,7 @@
 //! What is known before the simulation begins: instruments, customers, accounts, limits, rates, closes, deposits.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::*;
 use headwater_schemas::{Amount, Date, Decimal, EventTime, Factor, Id, Price, Size, Text};
 
@@ -18,8 +20,8 @@ const FUNDED_DAYS_AGO: i64 = 30;
 pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event> {
     let start = settings.start.nanos();
     let opened = EventTime::from_nanos(start - OPENED_DAYS_AGO * DAY);
-    let mut events: Vec<Event> = SHARES.iter().map(|share| Event::Instrument(Box::new(instrument(share)))).collect();
-    events.extend(people.persons.iter().map(|person| Event::Customer(Box::new(customer(person)))));
+    let mut events: Vec<Event> = SHARES.iter().map(|share| Event::Instrument(Arc::new(instrument(share)))).collect();
+    events.extend(people.persons.iter().map(|person| Event::Customer(Arc::new(customer(person)))));
     events.extend(limits());
     events.extend(wishes(people));
     events.extend(people.accounts.iter().map(|account| Event::Account(AccountEvent::Opened(Box::new(opening(account, opened))))));
@@ -28,7 +30,7 @@ pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event
     events.extend(closes(settings));
     let mut deposits: Vec<_> = people.accounts.iter().map(|account| deposit(account, start)).collect();
     deposits.sort_by_key(|deposit| deposit.ts);
-    events.extend(deposits.into_iter().map(|deposit| Event::Transaction(Box::new(deposit))));
+    events.extend(deposits.into_iter().map(|deposit| Event::Transaction(Arc::new(deposit))));
     events
 }
 
@@ -141,7 +143,7 @@ fn limits() -> impl Iterator<Item = Event> {
         (LimitScope::Book(Id::derived("firm")), GrossExposure, 2_000_000_000),
     ];
     everybody.into_iter().chain(tight).map(|(scope, kind, thousandths): (_, _, i128)| {
-        Event::Limit(Box::new(Limit { scope, kind, value: Decimal::from_units(thousandths * 1_000_000), warn_at: None, ts: None }))
+        Event::Limit(Arc::new(Limit { scope, kind, value: Decimal::from_units(thousandths * 1_000_000), warn_at: None, ts: None }))
     })
 }
 

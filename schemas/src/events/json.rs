@@ -1,6 +1,7 @@
 //! From JSON and to JSON: one pass on the good path, a second one with the field's path only when something is wrong.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,12 @@ pub(super) trait WriteFields {
 }
 
 impl<T: WriteFields> WriteFields for Box<T> {
+    fn write_fields(&self, out: &mut ObjectWriter) {
+        (**self).write_fields(out);
+    }
+}
+
+impl<T: WriteFields> WriteFields for Arc<T> {
     fn write_fields(&self, out: &mut ObjectWriter) {
         (**self).write_fields(out);
     }

@@ -35,6 +35,7 @@ mod words;
 
 use std::borrow::Cow;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -65,15 +66,16 @@ use crate::value::{EventTime, Id, Text};
 /// The greatest record that is decoded, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// What a record says: one variant per topic, and the deletion of a table's key.
+/// What a record says: one variant per topic, and the deletion of a table's key. What several views read is shared by them, not
+/// copied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// `instruments`
-    Instrument(Box<Instrument>),
+    Instrument(Arc<Instrument>),
     /// `customers`
-    Customer(Box<Customer>),
+    Customer(Arc<Customer>),
     /// `limits`
-    Limit(Box<Limit>),
+    Limit(Arc<Limit>),
     /// `watchlists`
     Watch(Box<Watch>),
     /// `budgets`
@@ -93,7 +95,7 @@ pub enum Event {
     /// `fills`
     Fill(FillEvent),
     /// `transactions`
-    Transaction(Box<Transaction>),
+    Transaction(Arc<Transaction>),
     /// `payments`
     Payment(Box<Payment>),
     /// `transfers`

@@ -1,6 +1,8 @@
 //! Arbitrary values of every type that events are made of, for the property tests: from a seed, so that a failure names
 //! the one number that brings it back.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::value::{Amount, Date, Decimal, Factor, Money, Price, Quantity, Size};
 
@@ -50,6 +52,12 @@ impl<T: Sample> Sample for Option<T> {
 impl<T: Sample> Sample for Box<T> {
     fn sample(chance: &mut Chance) -> Self {
         Box::new(T::sample(chance))
+    }
+}
+
+impl<T: Sample> Sample for Arc<T> {
+    fn sample(chance: &mut Chance) -> Self {
+        Arc::new(T::sample(chance))
     }
 }
 

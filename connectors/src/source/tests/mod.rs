@@ -41,6 +41,7 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
         grid_ticks: GRID_TICKS,
         audit: false,
         stride: 1024,
+        late_after: 0,
         budget_bytes: u64::MAX,
         grid_lead: usize::MAX,
         discovered: Arc::default(),

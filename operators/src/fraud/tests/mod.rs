@@ -90,7 +90,7 @@ fn arriving(transactions: impl IntoIterator<Item = Transaction>) -> Vec<Step> {
         clock = clock.max(transaction.ts.effective());
         Placed {
             place: Place::of_record(clock, Topic::Transactions, 0, offset),
-            event: Happening::Event(FraudEvent::Transaction(Box::new(transaction))),
+            event: Happening::Event(FraudEvent::Transaction(Arc::new(transaction))),
         }
     });
     placed.collect()

@@ -64,7 +64,7 @@ fn order(fields: &str) -> String {
 fn outcome(records: &[(Topic, &str)], fields: &str, config: MatchingConfig) -> String {
     let order = order(fields);
     let records: Vec<_> = records.iter().copied().chain([(Topic::Orders, order.as_str())]).collect();
-    let said = run(Matching::new(config, 0), told(&records));
+    let said = run(Matching::new(config), told(&records));
     let last = order_events(&said).pop().unwrap();
     last.reason.map_or(last.event.to_string(), |reason| reason.to_string())
 }
@@ -214,7 +214,7 @@ fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
     let (sell, buy) = (order("order_id=s1 account_id=eve side=sell"), order("order_id=b1 price=101 quantity=20"));
     let records = told(&[STOCK, OPENED, (Topic::Orders, &sell), (Topic::Orders, &buy)]);
     let cause = records.last().unwrap().place;
-    let said = run(Matching::new(config, 0), records);
+    let said = run(Matching::new(config), records);
     let shown = |placed: &Placed<Execution>| {
         let Execution { execution_id, match_id, order_id, account_id, side, price, quantity, fee, liquidity, .. } = &placed.event;
         assert_eq!(placed.event.ts, placed.place.event_time());

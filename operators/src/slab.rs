@@ -3,7 +3,7 @@
 /// Values by number. They lie in chunks, each twice as long as the one before: growing copies nothing, and at most half
 /// of what is reserved is unused.
 #[derive(Clone, Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     chunks: Vec<Vec<T>>,
     /// The number of the next value.
     next: u32,
@@ -16,27 +16,27 @@ impl<T> Slab<T> {
     /// The greatest number of values. Numbers beyond it never name a value.
     const CAPACITY: u32 = u32::MAX - FIRST;
 
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), next: 0 }
     }
 
     /// Whether no number is left.
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.next >= Self::CAPACITY
     }
 
-    pub(super) fn get(&self, number: u32) -> Option<&T> {
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let (chunk, offset) = place(number);
         self.chunks.get(chunk)?.get(offset)
     }
 
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         let (chunk, offset) = place(number);
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
     /// Adds a value. Returns its number, or `None` if the slab is full.
-    pub(super) fn push(&mut self, value: T) -> Option<u32> {
+    pub(crate) fn push(&mut self, value: T) -> Option<u32> {
         if self.is_full() {
             return None;
         }
