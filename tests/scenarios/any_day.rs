@@ -14,7 +14,7 @@ use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, binary, command_w
 use headwater_tests::prices::Dice;
 use headwater_tests::recomputed::Recomputation;
 
-const CONFIGURED: &str = "[source]\nstride = 16\n[valuation]\nbase_currency = \"EUR\"\n";
+const CONFIGURED: &str = "[source]\nstride = 16\ngrid_lead = 1\n[valuation]\nbase_currency = \"EUR\"\n";
 
 fn answer(catalog: &Catalog, query: &str) -> Result<Vec<String>> {
     let mut text = Vec::new();
