@@ -29,9 +29,9 @@ pub(super) fn postings<'scope>(flow: &mut Flow<'scope, '_>, transactions: Events
     let derived = flow.fold("postings", view, Pace::Tick, transactions, broadcasts)?.derived;
     let (postings, taken_back) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
-        LedgerEvent::TakenBack(event) => Err(Placed { place, event }),
+        LedgerEvent::TakenBack(event) => Err(Box::new(Placed { place, event })),
     });
-    Ok(Posted { postings, taken_back })
+    Ok(Posted { postings, taken_back: taken_back.map(|taken| *taken) })
 }
 
 /// The balances: rows once per tick, and what valuations know once per grid point.
