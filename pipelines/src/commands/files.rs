@@ -1,6 +1,6 @@
 //! `headwater files`: the Parquet files that exist.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -27,7 +27,11 @@ pub struct FilesArguments {
 pub fn files(arguments: &FilesArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let live = headwater_sql::live_files(&arguments.data, arguments.table.as_deref())?;
     for path in &live.paths {
-        writeln!(out, "{}", path.display())?;
+        match writeln!(out, "{}", path.display()) {
+            // Who reads has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
     }
     if live.segment_rows > 0 {
         eprintln!(
