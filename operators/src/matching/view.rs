@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
 use headwater_schemas::tables::{Execution, Moment, OrderEvent};
-use headwater_schemas::value::{EventTime, Factor, Id, Price};
+use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity};
 use headwater_schemas::{Correction, Place, Placed, Topic};
 
 use super::book::Book;
@@ -129,7 +129,7 @@ fn command(reference: &Reference, message: OrderMessage) -> Command {
         OrderMessage::Amend(amend) => Command::Amend(Amendment {
             order_id: amend.order_id,
             account_id: amend.account_id,
-            quantity: amend.quantity,
+            quantity: amend.quantity.map(|quantity| Quantity::from_units(quantity.units())),
             price: amend.price,
         }),
         OrderMessage::Cancel(cancel) => Command::Cancel(Cancellation { order_id: cancel.order_id, account_id: cancel.account_id }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_schemas::events::{
     AccountType, AmendOrder, Bust, CancelOrder, Event, Fill, FillEvent, NewOrder, OrderEvent, OrderType, SelfTrade, Side, TimeInForce,
 };
-use headwater_schemas::{EventTime, Id, Money, Price, Quantity, Text};
+use headwater_schemas::{EventTime, Id, Money, Price, Quantity, Size, Text};
 
 use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
@@ -166,7 +166,7 @@ impl Traders {
     /// Less of an own order.
     fn amend(&mut self, now: i64) -> Option<OrderEvent> {
         let Resting { order_id, account_id, symbol } = self.resting.back()?.clone();
-        let quantity = Some(Quantity::whole(10 * self.dice.between(1, 8)));
+        let quantity = Some(Size::whole(10 * self.dice.between(1, 8)));
         Some(OrderEvent::Amend(Box::new(AmendOrder {
             order_id,
             account_id,

@@ -2,7 +2,7 @@
 
 use super::json::{event, typed_events};
 use super::{BadRecord, ErrorCode, OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
-use crate::value::{EventTime, Id, Price, Quantity};
+use crate::value::{EventTime, Id, Price, Quantity, Size};
 
 typed_events! {
     /// An order, a change of one, or a phase of trading.
@@ -61,8 +61,8 @@ event! {
         account_id: Id,
         /// The instrument.
         symbol: Id,
-        /// The new whole quantity, what was filled included.
-        quantity: Option<Quantity>,
+        /// The new whole quantity, what was filled included. Zero, or no more than what was filled, cancels the order.
+        quantity: Option<Size>,
         /// The new limit.
         price: Option<Price>,
         /// When.

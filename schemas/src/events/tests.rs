@@ -152,6 +152,12 @@ fn every_badness_has_its_code_and_names_the_field() {
             ErrorCode::MissingField,
             "quantity",
         ),
+        (
+            Topic::Orders,
+            r#"{"type":"amend","order_id":"o","account_id":"a","symbol":"S","quantity":"-1","ts":1}"#.into(),
+            ErrorCode::NegativeNumber,
+            "quantity",
+        ),
         (Topic::Orders, order("\"limit\"=>\"stop\""), ErrorCode::MissingField, "stop_price"),
         (Topic::Orders, order("\"limit\"=>\"stop_limit\""), ErrorCode::MissingField, "stop_price"),
         (Topic::Limits, r#"{"scope":"desk:1","kind":"var","value":"1"}"#.into(), ErrorCode::BadScope, "scope"),
@@ -303,6 +309,14 @@ fn identities_are_those_of_the_contract() -> TestResult {
         "transfers debit_reversed x1",
     ];
     assert_eq!(identities, expected);
+    Ok(())
+}
+
+#[test]
+fn an_amendment_to_nothing_is_an_event() -> TestResult {
+    let text = r#"{"type":"amend","order_id":"o","account_id":"a","symbol":"S","quantity":0,"ts":1}"#;
+    let Event::Order(OrderEvent::Amend(amend)) = decode(Topic::Orders, text)? else { panic!("{text}") };
+    assert_eq!(amend.quantity.map(crate::Size::units), Some(0));
     Ok(())
 }
 

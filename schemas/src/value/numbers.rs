@@ -102,7 +102,7 @@ fixed_point!(
     Quantity, Sign::Positive, "a quantity"
 );
 fixed_point!(
-    /// How much is shown or was printed in market data: zero is possible, less is not.
+    /// How much is shown or was printed in market data, or is to be left of an order: zero is possible, less is not.
     Size, Sign::NotNegative, "a size"
 );
 fixed_point!(

@@ -160,7 +160,7 @@ fn known(dice: &mut Dice, names: &[(Id, Id)]) -> (Id, Id) {
 
 fn amendment(dice: &mut Dice, names: &[(Id, Id)]) -> Command {
     let (order_id, account_id) = known(dice, names);
-    let quantity = dice.percent(70).then(|| Quantity::whole(dice.between(1, 22)));
+    let quantity = dice.percent(70).then(|| Quantity::whole(dice.between(0, 22)));
     let price = dice.percent(50).then(|| Price::whole(dice.between(95, 105)));
     Command::Amend(Amendment { order_id, account_id, quantity, price })
 }

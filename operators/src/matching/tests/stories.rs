@@ -385,6 +385,10 @@ fn an_amended_quantity_is_the_whole_and_at_or_below_the_filled_it_cancels() {
           s2 filled, 3 done
         > amend b2 bob 1 @ 20
           b2 cancelled, 3 done: amended_away
+        > b3 bob buys 5 @ 10
+          b3 accepted, 5 left
+        > amend b3 bob 0
+          b3 cancelled: amended_away
         ",
     );
 }

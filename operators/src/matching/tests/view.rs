@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
 use headwater_schemas::tables::{self, Execution, OrderEvent, TopOfBook};
-use headwater_schemas::value::{EventTime, Id};
+use headwater_schemas::value::{EventTime, Id, Quantity, Size};
 use headwater_schemas::{Place, Placed, Topic};
 
 use super::generated::{Market, Stream, stream};
@@ -175,6 +175,17 @@ fn an_amendment_is_checked_for_what_it_changes() {
 }
 
 #[test]
+fn an_order_amended_to_zero_is_cancelled() {
+    let (buy, sell) = (order("quantity=100"), order("order_id=s1 account_id=eve side=sell quantity=30"));
+    let amend = (Topic::Orders, r#"{"type":"amend","order_id":"o1","account_id":"ann","symbol":"S","quantity":"0","ts":10}"#);
+    let said = run(Matching::default(), told(&[STOCK, OPENED, (Topic::Orders, &buy), (Topic::Orders, &sell), amend]));
+    let last = order_events(&said).pop().unwrap();
+    assert_eq!((last.event, last.reason.as_deref()), (tables::OrderChange::Cancelled, Some("amended_away")));
+    assert_eq!((last.leaves_quantity, last.cumulative_quantity), (Quantity::ZERO, Quantity::whole(30)));
+    assert!(rows_of(&said.tables.open_orders).is_empty());
+}
+
+#[test]
 fn whoever_may_not_trade_may_still_cancel() {
     let first = order("");
     let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":10}"#);
@@ -302,7 +313,7 @@ fn message(ts: EventTime, command: Command) -> OrderMessage {
             order_id: amend.order_id,
             account_id: amend.account_id,
             symbol,
-            quantity: amend.quantity,
+            quantity: amend.quantity.map(|quantity| Size::from_units(quantity.units())),
             price: amend.price,
             ts,
         })),
