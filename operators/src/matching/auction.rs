@@ -8,21 +8,22 @@
 //! - **Priority**: market orders, then price, then priority, as in continuous trading. Hidden quantity counts in full and
 //!   at its order's own place. An order of which all that it showed was taken shows a fresh part afterwards, from the
 //!   back of its queue.
-//! - **Self-trades** are prevented before the price is found, as if the orders had come one by one in the order of their
-//!   priorities into a book of their owner's orders alone. So what is matched needs no prevention, there is one price, and
-//!   what remains is not crossed.
+//! - **Self-trades** are prevented where they would happen. The price is found from all orders; where two orders of one
+//!   owner are next in line for each other at that price, they get what the mode of the newer one leaves them, and the
+//!   volume goes to the next in the queue. Orders that do not meet at the price stay as they are.
+//! - **One price**, unless prevention took out volume that had kept the book from being crossed: then what still crosses is
+//!   uncrossed again, at a price of its own, until nothing does.
 //! - **What is left** of market orders is cancelled, by priority.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use headwater_schemas::events::{SelfTrade, Side};
 use headwater_schemas::tables::{Liquidity, OrderChange};
-use headwater_schemas::value::{Id, Price, Quantity};
+use headwater_schemas::value::{Price, Quantity};
 
 use super::book::Book;
 use super::ladder::Ladder;
-use super::order::{Standing, accepts, minus};
+use super::order::accepts;
 use super::orders::Slot;
 use super::queue::QueueId;
 use super::reason::Reason;
@@ -32,12 +33,11 @@ use super::self_trade::kept_apart;
 impl Book {
     /// Trades what gathered, and cancels what is left of market orders. Does nothing to a book that is not crossed.
     pub(super) fn uncross(&mut self, tick_size: Option<Price>, reference: Option<Price>, reports: &mut Reports) {
-        if self.is_crossed() {
-            self.keep_owners_apart(reports);
+        // Each round ends orders, so there is a last one.
+        while self.is_crossed() {
             let reference = self.head.last_price.or(reference);
-            if let Some(price) = clearing_price(self, tick_size, reference) {
-                self.trade_at(price, reports);
-            }
+            let Some(price) = clearing_price(self, tick_size, reference) else { break };
+            self.trade_at(price, reports);
         }
         self.cancel_unpriced(reports);
     }
@@ -55,16 +55,34 @@ impl Book {
         let mut buyers = self.willing(Side::Buy, price).into_iter().peekable();
         let mut sellers = self.willing(Side::Sell, price).into_iter().peekable();
         while let (Some(buyer), Some(seller)) = (buyers.peek_mut(), sellers.peek_mut()) {
-            let quantity = buyer.1.min(seller.1);
-            self.pair(buyer.0, seller.0, price, quantity, reports);
-            buyer.1 = minus(buyer.1, quantity);
-            seller.1 = minus(seller.1, quantity);
+            if let Some((newest, oldest)) = self.own_pair(buyer.0, seller.0) {
+                self.prevent(newest, oldest, reports);
+            } else {
+                self.pair(buyer.0, seller.0, price, buyer.1.min(seller.1), reports);
+            }
+            buyer.1 = self.orders.at(buyer.0).leaves;
+            seller.1 = self.orders.at(seller.0).leaves;
             buyers.next_if(|(_, left)| left.is_zero());
             sellers.next_if(|(_, left)| left.is_zero());
         }
         // Of those that traded, only the last of each side can have something left.
         let last = [buyers.next(), sellers.next()];
         last.into_iter().flatten().for_each(|(slot, _)| self.refill(slot));
+    }
+
+    /// The newer and the older of two orders that must not trade with each other.
+    fn own_pair(&self, buyer: Slot, seller: Slot) -> Option<(Slot, Slot)> {
+        let (buying, selling) = (self.orders.at(buyer), self.orders.at(seller));
+        let (newest, oldest) = if buying.priority > selling.priority { (buyer, seller) } else { (seller, buyer) };
+        let is_prevented = buying.owner_id() == selling.owner_id() && self.orders.at(newest).self_trade() != SelfTrade::Allow;
+        is_prevented.then_some((newest, oldest))
+    }
+
+    fn prevent(&mut self, newest: Slot, oldest: Slot, reports: &mut Reports) {
+        let (newer, older) = (self.orders.at(newest), self.orders.at(oldest));
+        let (newest_keeps, oldest_keeps) = kept_apart(newer.self_trade(), newer.leaves, older.leaves);
+        self.leave(oldest, oldest_keeps, reports);
+        self.leave(newest, newest_keeps, reports);
     }
 
     /// The orders that trade at the price, in the order in which they do, with all that they have.
@@ -91,70 +109,6 @@ impl Book {
         for slot in slots {
             self.end(slot, OrderChange::Cancelled, Some(Reason::NoLiquidity), reports);
         }
-    }
-
-    /// Prevents what could become a self-trade at any price.
-    fn keep_owners_apart(&mut self, reports: &mut Reports) {
-        let mut owners = BTreeMap::<Id, OwnOrders>::new();
-        let mut resting = self.orders.by_priority();
-        resting.retain(|slot| !self.orders.at(*slot).waits());
-        for slot in resting {
-            let own = owners.entry(self.orders.at(slot).owner_id().clone()).or_default();
-            self.keep_from_own(slot, own, reports);
-        }
-    }
-
-    /// Lets an order join its owner's earlier ones: as much of it as those leave.
-    fn keep_from_own(&mut self, newest: Slot, own: &mut OwnOrders, reports: &mut Reports) {
-        let (order, Standing { price, leaves: mut left, priority, .. }) = (self.orders.at(newest), self.orders.standing(newest));
-        let (side, mode) = (order.side, order.self_trade());
-        while let Some(oldest) = own.first_to_meet(side, price).filter(|_| mode != SelfTrade::Allow) {
-            let (keeps, oldest_keeps) = kept_apart(mode, left, self.orders.at(oldest).leaves);
-            self.leave(oldest, oldest_keeps, reports);
-            if oldest_keeps.is_zero() {
-                own.forget_first(side);
-            }
-            self.leave(newest, keeps, reports);
-            left = keeps;
-            if left.is_zero() {
-                return;
-            }
-        }
-        own.remember(side, price, priority, newest);
-    }
-}
-
-/// An owner's orders of both sides, in the order in which they trade.
-#[derive(Default)]
-struct OwnOrders {
-    bids: BTreeMap<(Option<Reverse<Price>>, u64), Slot>,
-    asks: BTreeMap<(Option<Price>, u64), Slot>,
-}
-
-impl OwnOrders {
-    /// The first order on the other side that one with this limit would trade with.
-    fn first_to_meet(&self, side: Side, price: Option<Price>) -> Option<Slot> {
-        let (limit, slot) = match side {
-            Side::Buy => self.asks.first_key_value().map(|((limit, _), slot)| (*limit, *slot))?,
-            Side::Sell => self.bids.first_key_value().map(|((limit, _), slot)| (limit.map(|limit| limit.0), *slot))?,
-        };
-        limit.is_none_or(|limit| accepts(side, price, limit)).then_some(slot)
-    }
-
-    /// Forgets the first order on the other side.
-    fn forget_first(&mut self, side: Side) {
-        match side {
-            Side::Buy => drop(self.asks.pop_first()),
-            Side::Sell => drop(self.bids.pop_first()),
-        }
-    }
-
-    fn remember(&mut self, side: Side, price: Option<Price>, priority: u64, slot: Slot) {
-        // `None`, which is an order at any price, sorts first.
-        match side {
-            Side::Buy => self.bids.insert((price.map(Reverse), priority), slot),
-            Side::Sell => self.asks.insert((price, priority), slot),
-        };
     }
 }
 

@@ -233,39 +233,36 @@ impl NaiveBook {
     }
 
     fn uncross(&mut self, change: &PhaseChange, reports: &mut Reports) {
-        // Every order, in order, against the earlier ones of its owner.
-        let names: Vec<Id> = self.orders.iter().filter(|order| !order.waits).map(|order| order.new.order_id.clone()).collect();
-        for (number, name) in names.iter().enumerate() {
-            let place = |book: &Self| book.orders.iter().position(|order| order.new.order_id == *name);
-            while let Some(order) = place(self).map(|at| self.orders[at].clone()) {
-                let is_own = |other: &NaiveOrder| other.new.owner_id == order.new.owner_id && names[..number].contains(&other.new.order_id);
-                let Some(own) = self.best_of(order.new.side, order.price, is_own) else { break };
-                if order.new.self_trade == SelfTrade::Allow {
-                    break;
-                }
-                let (newest, oldest) = left(order.new.self_trade, order.leaves, self.orders[own].leaves);
-                self.set_leaves(own, oldest, reports);
-                let at = place(self).unwrap();
-                self.set_leaves(at, newest, reports);
-            }
-        }
-        if let Some(price) = self.auction_price(change) {
+        while let Some(price) = self.auction_price(change) {
             while let (Some(buy), Some(sell)) = (self.best(Side::Sell, Some(price)), self.best(Side::Buy, Some(price))) {
-                // An iceberg shows all it has while the auction lasts.
-                let quantity = self.orders[buy].leaves.min(self.orders[sell].leaves);
-                let (buyer, seller) = (party(&self.orders[buy], Liquidity::Auction), party(&self.orders[sell], Liquidity::Auction));
-                let seller_id = seller.order_id.clone();
-                self.say_match(price, quantity, buyer, seller, reports);
-                self.fill_in_auction(buy, quantity, reports);
-                let sell = self.find_id(&seller_id).unwrap();
-                self.fill_in_auction(sell, quantity, reports);
-                self.last = Some(price);
+                self.meet_in_auction(buy, sell, price, reports);
             }
             self.refill_after_auction();
         }
         while let Some(at) = self.orders.iter().position(|order| !order.waits && order.price.is_none()) {
             self.end(at, OrderChange::Cancelled, Some(Reason::NoLiquidity), reports);
         }
+    }
+
+    fn meet_in_auction(&mut self, buy: usize, sell: usize, price: Price, reports: &mut Reports) {
+        // Whoever stands further back in the list is the newer one.
+        let (newest, oldest) = (buy.max(sell), buy.min(sell));
+        let (newer, older) = (self.orders[newest].clone(), self.orders[oldest].clone());
+        if newer.new.owner_id == older.new.owner_id && newer.new.self_trade != SelfTrade::Allow {
+            let (newest_left, oldest_left) = left(newer.new.self_trade, newer.leaves, older.leaves);
+            self.set_leaves(oldest, oldest_left, reports);
+            let newest = self.find(&newer.new.order_id, &newer.new.account_id).unwrap();
+            return self.set_leaves(newest, newest_left, reports);
+        }
+        // An iceberg shows all it has while the auction lasts.
+        let quantity = self.orders[buy].leaves.min(self.orders[sell].leaves);
+        let (buyer, seller) = (party(&self.orders[buy], Liquidity::Auction), party(&self.orders[sell], Liquidity::Auction));
+        let (order_id, account_id) = (seller.order_id.clone(), seller.account_id.clone());
+        self.say_match(price, quantity, buyer, seller, reports);
+        self.fill_in_auction(buy, quantity, reports);
+        let sell = self.find(&order_id, &account_id).unwrap();
+        self.fill_in_auction(sell, quantity, reports);
+        self.last = Some(price);
     }
 
     fn fill_in_auction(&mut self, at: usize, quantity: i128, reports: &mut Reports) {

@@ -1084,7 +1084,29 @@ fn what_gathered_before_a_halt_uncrosses_after_it() {
 }
 
 #[test]
-fn an_owners_orders_are_kept_apart_before_an_auctions_price_is_found() {
+fn an_own_order_that_cannot_trade_at_the_auctions_price_rests() {
+    tells(
+        "
+        > phase auction
+        > a1 ann buys 5 @ 105
+          a1 accepted, 5 left
+        > a2 ann sells 8 @ 104
+          a2 accepted, 8 left
+        > b1 bob sells 10 @ 99
+          b1 accepted, 10 left
+        > phase continuous tick 1 reference 100
+          5 @ 100: a1 buys from b1
+          a1 filled, 5 done
+          b1 partially_filled, 5 left, 5 done
+        > book
+          ask 104: a2 8
+          ask 99: b1 5
+        ",
+    );
+}
+
+#[test]
+fn an_auctions_price_is_found_from_all_orders_and_the_volume_of_an_own_pair_goes_to_the_next() {
     tells(
         "
         > phase auction
@@ -1096,7 +1118,7 @@ fn an_owners_orders_are_kept_apart_before_an_auctions_price_is_found() {
           s2 accepted, 2 left
         > s3 eve sells 4 @ 11
           s3 accepted, 4 left
-        # s1 came behind b1 and goes; s2 takes its 2 from b1; s3 is another's.
+        # At 10 five would trade and nothing would be left over, but only s3 is another's, and it asks for 11.
         > phase continuous tick 1
           3 @ 11: b1 buys from s3
           s1 cancelled: self_trade
@@ -1106,6 +1128,48 @@ fn an_owners_orders_are_kept_apart_before_an_auctions_price_is_found() {
           s3 partially_filled, 1 left, 3 done
         > book
           ask 11: s3 1
+        # The next in the queue, at the same price.
+        > phase auction
+        > b2 bob/desk buys 5 @ 10
+          b2 accepted, 5 left
+        > s4 ann/desk sells 5 @ 9
+          s4 accepted, 5 left
+        > s5 eve sells 4 @ 9
+          s5 accepted, 4 left
+        > b3 kim buys 3 @ 9
+          b3 accepted, 3 left
+        > phase continuous tick 1
+          4 @ 9: b2 buys from s5
+          s4 cancelled: self_trade
+          b2 partially_filled, 1 left, 4 done
+          s5 filled, 4 done
+        > book
+          ask 11: s3 1
+          bid 10: b2 1
+          bid 9: b3 3
+        ",
+    );
+}
+
+#[test]
+fn own_orders_of_an_auction_that_allow_it_trade_with_each_other() {
+    tells(
+        "
+        > phase auction
+        > b1 ann buys 5 @ 10
+          b1 accepted, 5 left
+        > s1 ann sells 3 @ 10 allow
+          s1 accepted, 3 left
+        > s2 ann sells 3 @ 10 cancel_both
+          s2 accepted, 3 left
+        > phase continuous tick 1
+          3 @ 10: b1 buys from s1
+          b1 partially_filled, 2 left, 3 done
+          s1 filled, 3 done
+          b1 cancelled, 3 done: self_trade
+          s2 cancelled: self_trade
+        > book
+          empty
         ",
     );
 }
