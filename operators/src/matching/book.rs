@@ -6,6 +6,7 @@ use headwater_schemas::events::{Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::OrderChange;
 use headwater_schemas::value::{EventTime, Id, Price, Quantity};
 
+use super::band::Band;
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 use super::ladder::Ladder;
 use super::order::{Order, Standing, Terms, accepts, has_limit, is_stop, minus, plus};
@@ -98,6 +99,8 @@ pub struct Book {
     pub(super) triggered: VecDeque<Order>,
     /// The time of the command at hand.
     pub(super) now: EventTime,
+    /// How far from the last price orders without a limit trade. Set before each command, so a restart needs no row of it.
+    pub(super) band: Band,
 }
 
 impl Default for Book {
@@ -120,12 +123,18 @@ impl Book {
             expiries: BTreeSet::new(),
             triggered: VecDeque::new(),
             now: EventTime::BEGINNING,
+            band: Band::default(),
         };
         orders.sort_by_key(|(_, standing)| standing.priority);
         for (terms, standing) in orders {
             book.shelve(Order::restored(terms, standing), Orders::restore);
         }
         book
+    }
+
+    /// Sets the instrument's price band, for the commands that follow.
+    pub const fn set_band(&mut self, band: Band) {
+        self.band = band;
     }
 
     /// Obeys a command, behind what its time brings.
@@ -313,22 +322,30 @@ impl Book {
         if self.collects() {
             return self.rest(order, reports);
         }
-        if let Some(reason) = self.hindrance(&order) {
+        let limit = self.limit(&order);
+        if let Some(reason) = self.hindrance(&order, limit) {
             return self.drop(order, reason, reports);
         }
-        if !self.take(&mut order, reports) {
+        if !self.take(&mut order, limit, reports) {
             return self.orders.end(order);
         }
         match (order.terms.time_in_force, order.standing.price) {
+            // Whoever still offers is beyond the band.
+            (_, None) if self.side(opposite(order.terms.side)).best().is_some() => self.drop(order, Reason::PriceBand, reports),
             (_, None) => self.drop(order, Reason::NoLiquidity, reports),
             (TimeInForce::Ioc, _) => self.drop(order, Reason::ImmediateOrCancel, reports),
             _ => self.rest(order, reports),
         }
     }
 
+    /// The worst price that an order which enters now may trade at: its own limit, else the edge of the band.
+    fn limit(&self, order: &Order) -> Option<Price> {
+        order.standing.price.or_else(|| self.band.worst(order.terms.side, self.head.last_price))
+    }
+
     /// What keeps an accepted order from trading at all.
-    fn hindrance(&self, order: &Order) -> Option<Reason> {
-        if order.terms.time_in_force == TimeInForce::Fok && !self.can_fill(order) {
+    fn hindrance(&self, order: &Order, limit: Option<Price>) -> Option<Reason> {
+        if order.terms.time_in_force == TimeInForce::Fok && !self.can_fill(order, limit) {
             return Some(Reason::FillOrKill);
         }
         // Only a stop can come here so: others were refused.

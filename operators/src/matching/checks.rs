@@ -8,8 +8,9 @@
 //! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
 
 use headwater_schemas::events::{Instrument, LimitKind};
-use headwater_schemas::value::{Factor, Id, Money, Price, Quantity, fixed};
+use headwater_schemas::value::{Factor, Id, Money, Price, Quantity};
 
+use super::band::Band;
 use super::command::{Amendment, NewOrder};
 use super::config::MatchingConfig;
 use super::order::{Order, has_limit, is_stop};
@@ -67,20 +68,13 @@ impl Desk<'_> {
         Ok(instrument)
     }
 
-    /// What bands are around: the last price, else the instrument's reference price.
+    /// What a market order is likely to trade at: the last price, else the instrument's reference price.
     fn reference_price(&self, instrument: &Instrument) -> Option<Price> {
         self.last_price.or(instrument.reference_price)
     }
 
-    /// The band's half width is its fraction of the reference, rounded half to even to nine digits. The edge is inside.
     fn within_band(&self, instrument: &Instrument, limit: Option<Price>) -> Result<(), Reason> {
-        let (Some(limit), Some(bps), Some(reference)) = (limit, instrument.price_band_bps, self.reference_price(instrument)) else {
-            return Ok(());
-        };
-        let half_width = fixed::quotient(reference.units().abs(), bps.units(), 10_000 * fixed::ONE);
-        let distance = limit.units().abs_diff(reference.units());
-        // A band wider than any price holds every price.
-        let is_within = half_width.is_none_or(|half_width| distance <= half_width.unsigned_abs());
+        let is_within = limit.is_none_or(|limit| Band::of(instrument).holds(limit, self.last_price));
         if is_within { Ok(()) } else { Err(Reason::PriceBand) }
     }
 

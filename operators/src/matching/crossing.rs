@@ -13,11 +13,11 @@ use super::report::{Match, Reports};
 use super::self_trade::kept_apart;
 
 impl Book {
-    /// Takes what the other side offers. Answers whether the order still has something left and may go on.
-    pub(super) fn take(&mut self, order: &mut Order, reports: &mut Reports) -> bool {
+    /// Takes what the other side offers up to a limit. Answers whether the order still has something left and may go on.
+    pub(super) fn take(&mut self, order: &mut Order, limit: Option<Price>, reports: &mut Reports) -> bool {
         while order.standing.leaves > Quantity::ZERO {
             let best = self.side(opposite(order.terms.side)).best();
-            let offer = best.filter(|(price, _)| accepts(order.terms.side, order.standing.price, *price));
+            let offer = best.filter(|(price, _)| accepts(order.terms.side, limit, *price));
             let Some((price, slot)) = offer.map(|(price, queue)| (price, self.orders.queue(queue).head)) else { return true };
             if self.must_not_meet(order, slot) {
                 self.keep_apart(order, slot, reports);
@@ -91,13 +91,13 @@ impl Book {
         self.orders.refill(slot, priority);
     }
 
-    /// Whether the order would be filled whole: hidden quantity counts, and its owner's orders do as much as self-trade
+    /// Whether the order would be filled whole up to a limit: hidden quantity counts, and its owner's orders do as much as self-trade
     /// prevention would let them. It passes by those that would be cancelled in its favour; at any other it would be
     /// cancelled or reduced itself, so nothing behind counts. What hides at a price is behind all that shows there.
-    pub(super) fn can_fill(&self, order: &Order) -> bool {
+    pub(super) fn can_fill(&self, order: &Order, limit: Option<Price>) -> bool {
         let mut missing = order.standing.leaves;
         let others = self.side(opposite(order.terms.side));
-        for (_, queue) in others.rungs().take_while(|(price, _)| accepts(order.terms.side, order.standing.price, *price)) {
+        for (_, queue) in others.rungs().take_while(|(price, _)| accepts(order.terms.side, limit, *price)) {
             let mut hidden = Quantity::ZERO;
             for slot in self.orders.slots_of(queue) {
                 let resting = self.orders.at(slot);

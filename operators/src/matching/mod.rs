@@ -13,6 +13,7 @@
 //! | `self_trade` | what is left to two orders of one owner that would have met |
 //! | `triggers` | stops |
 //! | `auction` | the uncrossing at one price |
+//! | `band` | how far from the last price an order may trade |
 //! | `expiry` | orders that end by themselves |
 //! | `order`, `resting` | an order by itself; an order as the book keeps it, in 128 bytes |
 //! | `orders` | orders in slots, which never move, found by their ids |
@@ -37,7 +38,10 @@
 //! - **Order of what is said** about a match: the resting order's change, then the one of the order that came; in an
 //!   auction the buyer's, then the seller's. What ends several orders at once ends them by priority.
 //! - **Market orders** and stops have no limit: a price given with them is not looked at. They never rest; only while
-//!   orders gather, market orders wait too.
+//!   orders gather, market orders wait too. In continuous trading they trade no further than the instrument's price band
+//!   around the last price of the moment at which they enter (a stop: the price that triggered it); their own trades do not
+//!   move it. What is left is cancelled (`price_band`). An `fok` order that could be filled only beyond it is killed. In an
+//!   uncrossing the one price is their limit.
 //! - **The owner** of an order is who stood behind its account when it came; a group that is formed later does not reach
 //!   orders that rest already.
 //! - **While orders gather** (`pre_open`, `auction`), `ioc` and `fok` are refused (`wrong_phase`), and so is a post-only
@@ -48,6 +52,7 @@
 //!   part of it.
 
 mod auction;
+mod band;
 mod book;
 mod checks;
 mod command;
@@ -66,6 +71,7 @@ mod state;
 mod triggers;
 mod view;
 
+pub use band::Band;
 pub use book::{Book, Head, Sequences, Top};
 pub use command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 pub use config::MatchingConfig;

@@ -39,7 +39,8 @@ reasons! {
     OffLot = "off_lot",
     /// The price, or the stop price, is no multiple of the tick.
     OffTick = "off_tick",
-    /// The limit is too far from the last price (the reference price while there is none).
+    /// The limit is too far from the last price (the reference price while there is none). Of an order without a limit:
+    /// what others offer is, and what was left of it is cancelled.
     PriceBand = "price_band",
     /// More than a limit of kind `order_quantity` allows.
     OrderQuantity = "order_quantity",

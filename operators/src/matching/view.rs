@@ -7,6 +7,7 @@ use headwater_schemas::tables::{Execution, Moment, OrderEvent};
 use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity};
 use headwater_schemas::{Correction, Place, Placed, Topic};
 
+use super::band::Band;
 use super::book::Book;
 use super::checks::Desk;
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
@@ -44,6 +45,7 @@ impl Matching {
     fn obey(&self, reference: &Reference, symbol: &Id, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
         // What has ended by now is neither checked against nor amended.
         book.expire(ts, reports);
+        book.set_band(reference.instrument(symbol).map(Band::of).unwrap_or_default());
         let desk = Desk { config: &self.config, reference, symbol, last_price: book.last_price() };
         match command(reference, message) {
             Command::New(order) => match desk.check_new(&order) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::OrderChange;
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity};
 
 use super::naive::NaiveBook;
 use crate::matching::order::accepts;
@@ -314,8 +314,10 @@ impl Limits {
 }
 
 /// Says what is wrong, if anything is; `seen` counts what happened.
-fn differs(commands: &Stream, seen: &mut BTreeMap<(OrderChange, Option<Reason>), usize>) -> Option<String> {
+fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Option<Reason>), usize>) -> Option<String> {
     let (mut book, mut naive, mut auditor) = (Book::default(), NaiveBook::new(), Auditor::default());
+    book.set_band(band);
+    naive.band = band;
     let (mut reports, mut expected) = (Reports::default(), Reports::default());
     let (mut limits, mut said) = (Limits::default(), BTreeMap::new());
     for (number, (now, command)) in commands.iter().enumerate() {
@@ -345,6 +347,7 @@ fn differs(commands: &Stream, seen: &mut BTreeMap<(OrderChange, Option<Reason>),
         }
         if number % 101 == 0 {
             book = restarted(&book);
+            book.set_band(band);
             said = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
         }
     }
@@ -373,8 +376,8 @@ fn restarted(book: &Book) -> Book {
 }
 
 /// Leaves out commands as long as something stays wrong.
-fn shortened(mut commands: Stream) -> Stream {
-    let is_wrong = |commands: &Stream| differs(commands, &mut BTreeMap::new()).is_some();
+fn shortened(mut commands: Stream, band: Band) -> Stream {
+    let is_wrong = |commands: &Stream| differs(commands, band, &mut BTreeMap::new()).is_some();
     let mut chunk = commands.len() / 2;
     while chunk > 0 {
         let mut start = 0;
@@ -388,13 +391,13 @@ fn shortened(mut commands: Stream) -> Stream {
     commands
 }
 
-fn agree(market: Market, seeds: std::ops::Range<u64>, length: usize) -> BTreeMap<(OrderChange, Option<Reason>), usize> {
+fn agree(market: Market, band: Band, seeds: std::ops::Range<u64>, length: usize) -> BTreeMap<(OrderChange, Option<Reason>), usize> {
     let mut seen = BTreeMap::new();
     for seed in seeds {
         let commands = stream(seed, length, market);
-        if differs(&commands, &mut seen).is_some() {
-            let commands = shortened(commands);
-            let wrong = differs(&commands, &mut BTreeMap::new());
+        if differs(&commands, band, &mut seen).is_some() {
+            let commands = shortened(commands, band);
+            let wrong = differs(&commands, band, &mut BTreeMap::new());
             panic!("seed {seed}, shortened to {} commands:\n{commands:#?}\n{}", commands.len(), wrong.unwrap_or_default());
         }
     }
@@ -403,20 +406,27 @@ fn agree(market: Market, seeds: std::ops::Range<u64>, length: usize) -> BTreeMap
 
 #[test]
 fn a_plain_market_agrees_with_the_naive_book_10_3000() {
-    agree(Market::Plain, 0..10, 3_000);
+    agree(Market::Plain, Band::default(), 0..10, 3_000);
 }
 
 #[test]
 fn a_market_of_auctions_agrees_with_the_naive_book_30_1000() {
-    agree(Market::Auctions, 100..130, 1_000);
+    agree(Market::Auctions, Band::default(), 100..130, 1_000);
 }
 
 #[test]
 fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
-    let seen = agree(Market::Wild, 1_000..1_040, 1_500);
+    let seen = agree(Market::Wild, Band::default(), 1_000..1_040, 1_500);
     // The checks before the book are not the book's, and no stream can make a number overflow.
     let elsewhere = Reason::ALL.iter().position(|reason| *reason == Reason::NoQuantity).unwrap();
     let missing: Vec<_> =
         Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
     assert_eq!(missing, Vec::<&Reason>::new(), "{seen:?}");
+}
+
+#[test]
+fn a_wild_market_within_a_band_agrees_with_the_naive_book_20_1500() {
+    let band = Band { bps: Some(Factor::whole(200)), reference_price: Some(Price::whole(100)) };
+    let seen = agree(Market::Wild, band, 2_000..2_020, 1_500);
+    assert!(seen.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
 }

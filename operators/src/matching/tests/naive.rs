@@ -22,6 +22,7 @@ pub(super) struct NaiveBook {
     pub(super) phase: TradingPhase,
     pub(super) last: Option<Price>,
     pub(super) orders: Vec<NaiveOrder>,
+    pub(super) band: Band,
     triggered: Vec<NaiveOrder>,
     matches: u64,
     changes: u64,
@@ -29,7 +30,7 @@ pub(super) struct NaiveBook {
 
 impl NaiveBook {
     pub(super) fn new() -> Self {
-        Self { phase: TradingPhase::Continuous, last: None, orders: vec![], triggered: vec![], matches: 0, changes: 0 }
+        Self { phase: TradingPhase::Continuous, last: None, orders: vec![], band: Band::default(), triggered: vec![], matches: 0, changes: 0 }
     }
 
     pub(super) fn apply(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
@@ -159,10 +160,11 @@ impl NaiveBook {
         if self.collects() {
             return self.rest(order);
         }
+        let limit = order.price.or(self.band.worst(order.new.side, self.last));
         // All or nothing is tried out on a copy of the book.
         if order.new.time_in_force == TimeInForce::Fok {
             let mut trial = order.clone();
-            self.clone().take(&mut trial, &mut Reports::default());
+            self.clone().take(&mut trial, limit, &mut Reports::default());
             if trial.filled != order.filled + order.leaves {
                 return self.cancel(order, Reason::FillOrKill, reports);
             }
@@ -170,11 +172,12 @@ impl NaiveBook {
         if order.new.post_only && self.best(order.new.side, order.price).is_some() {
             return self.cancel(order, Reason::PostOnly, reports);
         }
-        self.take(&mut order, reports);
+        self.take(&mut order, limit, reports);
         if order.leaves == 0 {
             return;
         }
         match (order.price, order.new.time_in_force) {
+            (None, _) if self.best(order.new.side, None).is_some() => self.cancel(order, Reason::PriceBand, reports),
             (None, _) => self.cancel(order, Reason::NoLiquidity, reports),
             (_, TimeInForce::Ioc) => self.cancel(order, Reason::ImmediateOrCancel, reports),
             _ if !self.has_room(&order) => self.cancel(order, Reason::Overflow, reports),
@@ -182,9 +185,9 @@ impl NaiveBook {
         }
     }
 
-    fn take(&mut self, order: &mut NaiveOrder, reports: &mut Reports) {
+    fn take(&mut self, order: &mut NaiveOrder, limit: Option<Price>, reports: &mut Reports) {
         while order.leaves > 0 {
-            let Some(at) = self.best(order.new.side, order.price) else { return };
+            let Some(at) = self.best(order.new.side, limit) else { return };
             let resting = self.orders[at].clone();
             if resting.new.owner_id == order.new.owner_id && order.new.self_trade != SelfTrade::Allow {
                 let (newest, oldest) = left(order.new.self_trade, order.leaves, resting.leaves);

@@ -7,6 +7,7 @@
 //! > cancel b1 bob
 //! > phase auction tick 1 reference 10
 //! > at 50                           from here on, it is 50
+//! > band 500 around 9.2             from here on, market orders trade no further than 500 hundredths of a percent
 //! > book                            shows the book: best prices in the middle, earliest orders first
 //!   3 @ 10: b1* buys from s1        a match; a star marks the order that came
 //!   b1 partially_filled, 5 left, 3 done: why
@@ -36,12 +37,16 @@ pub(super) struct Listed {
 
 /// A book that a story can be told to.
 pub(super) trait Listener {
+    fn set_band(&mut self, band: Band);
     fn obey(&mut self, now: EventTime, command: Command, reports: &mut Reports);
     /// Every order, by priority.
     fn listing(&self) -> Vec<Listed>;
 }
 
 impl Listener for Book {
+    fn set_band(&mut self, band: Band) {
+        self.set_band(band);
+    }
     fn obey(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
         self.apply(now, command, reports);
     }
@@ -59,6 +64,9 @@ impl Listener for Book {
 }
 
 impl Listener for NaiveBook {
+    fn set_band(&mut self, band: Band) {
+        self.band = band;
+    }
     fn obey(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
         self.apply(now, command, reports);
     }
@@ -94,6 +102,9 @@ fn told(commands: &[&str], mut book: impl Listener) -> String {
         let mut words = Words(line.split_whitespace().collect());
         if words.takes("book") {
             text.push_str(&listing(&book.listing()));
+        } else if words.takes("band") {
+            let bps = words.next().parse().unwrap();
+            book.set_band(Band { bps: Some(bps), reference_price: words.takes("around").then(|| words.price()) });
         } else if words.takes("at") {
             now = EventTime::from_nanos(words.next().parse().unwrap());
         } else {

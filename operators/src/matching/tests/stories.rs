@@ -683,6 +683,114 @@ fn a_day_order_ends_when_the_symbol_closes() {
 }
 
 #[test]
+fn a_market_order_stops_at_the_price_band_and_the_rest_is_cancelled() {
+    tells(
+        "
+        > band 500 around 9.2
+        > s1 ann sells 1 @ 9.66
+          s1 accepted, 1 left
+        > s2 ann sells 5 @ 10.4
+          s2 accepted, 5 left
+        > b1 bob buys 3 market
+          1 @ 9.66: b1* buys from s1
+          b1 accepted, 3 left
+          s1 filled, 1 done
+          b1 partially_filled, 2 left, 1 done
+          b1 cancelled, 1 done: price_band
+        > book
+          ask 10.4: s2 5
+        # The band is around the last price now: up to 10.143, and down to 9.177.
+        > b2 bob buys 1 market
+          b2 accepted, 1 left
+          b2 cancelled: price_band
+        > b3 bob buys 1 @ 9.17
+          b3 accepted, 1 left
+        > s3 ann sells 1 market
+          s3 accepted, 1 left
+          s3 cancelled: price_band
+        # A limit is its owner's word.
+        > b4 bob buys 1 @ 10.4
+          1 @ 10.4: b4* buys from s2
+          b4 accepted, 1 left
+          s2 partially_filled, 4 left, 1 done
+          b4 filled, 1 done
+        ",
+    );
+}
+
+#[test]
+fn a_market_orders_own_trades_do_not_move_its_band() {
+    tells(
+        "
+        > band 1000 around 100
+        > s1 ann sells 1 @ 110
+          s1 accepted, 1 left
+        > s2 ann sells 1 @ 121
+          s2 accepted, 1 left
+        > b1 bob buys 2 market
+          1 @ 110: b1* buys from s1
+          b1 accepted, 2 left
+          s1 filled, 1 done
+          b1 partially_filled, 1 left, 1 done
+          b1 cancelled, 1 done: price_band
+        > b2 bob buys 1 market
+          1 @ 121: b2* buys from s2
+          b2 accepted, 1 left
+          s2 filled, 1 done
+          b2 filled, 1 done
+        ",
+    );
+}
+
+#[test]
+fn a_triggered_stop_stops_at_the_band_around_the_price_that_triggered_it() {
+    tells(
+        "
+        > band 500 around 10
+        > x1 eve buys 3 stop 10
+          x1 accepted, 3 left
+        > s1 ann sells 1 @ 10
+          s1 accepted, 1 left
+        > s2 ann sells 1 @ 10.5
+          s2 accepted, 1 left
+        > s3 ann sells 5 @ 11
+          s3 accepted, 5 left
+        > b1 bob buys 1 @ 10
+          1 @ 10: b1* buys from s1
+          1 @ 10.5: x1* buys from s2
+          b1 accepted, 1 left
+          s1 filled, 1 done
+          b1 filled, 1 done
+          x1 triggered, 3 left
+          s2 filled, 1 done
+          x1 partially_filled, 2 left, 1 done
+          x1 cancelled, 1 done: price_band
+        ",
+    );
+}
+
+#[test]
+fn a_market_order_that_could_be_filled_only_beyond_the_band_is_killed() {
+    tells(
+        "
+        > band 500 around 10
+        > s1 ann sells 1 @ 10
+          s1 accepted, 1 left
+        > s2 ann sells 1 @ 11
+          s2 accepted, 1 left
+        > b1 bob buys 2 market fok
+          b1 accepted, 2 left
+          b1 cancelled: fill_or_kill
+        > b2 bob buys 1 market fok
+          1 @ 10: b2* buys from s1
+          b2 accepted, 1 left
+          s1 filled, 1 done
+          b2 filled, 1 done
+        ",
+    );
+}
+
+#[test]
 fn own_orders_do_not_meet_and_the_newest_goes() {
     tells(
         "
