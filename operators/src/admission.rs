@@ -1,6 +1,7 @@
 //! Admission: each event once.
 //!
-//! An event is known by its topic, its `type` or `status`, and its id. The first one with an identity goes on; the same
+//! An event is known by its topic, its `type` or `status`, and its id; a new order and a fill by their account as well,
+//! because accounts choose these ids without knowing of each other's. The first one with an identity goes on; the same
 //! again is one event and only counted; another body under the same identity is a dead letter (`conflicting_duplicate`).
 //! An identity is remembered for the horizon of its topic; an event that is later than that behind its effective time can not be told
 //! from a repeat any more and is a dead letter too (`too_late`). Accounts are the exception: they are told once and for
@@ -83,7 +84,10 @@ pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) ->
 fn identity_digest(event: &Event) -> Digest<16> {
     let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x6964_656e_7469_7479);
     event.topic().rank().hash(&mut hasher);
-    event.identity().hash(&mut hasher);
+    let identity = event.identity();
+    // Digests are kept in tables: what has no account is hashed as it always was.
+    identity.map(|identity| (identity.word, identity.id)).hash(&mut hasher);
+    identity.and_then(|identity| identity.account_id).into_iter().for_each(|account_id| account_id.hash(&mut hasher));
     Digest(hasher.finish128().as_u128().to_be_bytes())
 }
 
@@ -136,7 +140,7 @@ impl View for Admission {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
             }
             Some(_) => {
-                let (word, id) = event.identity().map_or(("", ""), |(word, id)| (word, id.as_str()));
+                let (word, id) = event.identity().map_or(("", ""), |identity| (identity.word, identity.id.as_str()));
                 let error = format!(
                     "{word} {id} was taken before with other content: the first one stands; send a correction under an id of its own"
                 );
@@ -183,6 +187,8 @@ impl View for Admission {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::Id;
+    use headwater_schemas::events::{FillEvent, OrderEvent};
     use proptest::prelude::*;
 
     use super::*;
@@ -245,6 +251,30 @@ mod tests {
         let (admitted, refused) = summary(&run(admission(), happenings));
         assert_eq!(admitted, [100, 151, 160]);
         assert_eq!(refused, ["110 too_late", "120 conflicting_duplicate"]);
+    }
+
+    #[test]
+    fn two_accounts_may_use_one_id() {
+        let of = |account: &str, mut happening: Placed<Happening<(), Event>>| {
+            if let Happening::Event(Event::Fill(FillEvent::Fill(fill))) = &mut happening.event {
+                fill.account_id = Id::new(account).expect("an id");
+            }
+            if let Happening::Event(Event::Order(OrderEvent::New(order))) = &mut happening.event {
+                order.account_id = Id::new(account).expect("an id");
+            }
+            happening
+        };
+        let happenings = vec![
+            of("a", fill(1, 1, "1", 10)),
+            of("b", fill(2, 1, "1", 20)),
+            of("a", fill(3, 1, "1", 20)),
+            of("a", order(4, 4, "1")),
+            of("b", order(5, 5, "1")),
+            of("a", order(6, 5, "1")),
+        ];
+        let (admitted, refused) = summary(&run(admission(), happenings));
+        assert_eq!(admitted, [1, 2, 4, 5]);
+        assert_eq!(refused, ["3 conflicting_duplicate", "6 conflicting_duplicate"]);
     }
 
     proptest! {

@@ -18,9 +18,22 @@ impl KeyHash {
         Self((hasher.finish() & 0xffff_ffff) as u32)
     }
 
+    /// The hash of a key of two parts, of which the first alone decides the place: so [`SlotIndex::find_first_part`] can look
+    /// for it alone, and many keys that share it are told apart without a look at them.
+    pub(crate) fn of_parts(first: &(impl Hash + ?Sized), second: &(impl Hash + ?Sized)) -> Self {
+        Self(Self::of(first).0 & !Self::SECOND | Self::of(second).0 >> 24)
+    }
+
+    /// The bits that do not decide the place.
+    const SECOND: u32 = 0xff;
+
+    const fn first_part(self) -> u32 {
+        self.0 & !Self::SECOND
+    }
+
     /// Spread over all bits: the table takes the place from the low ones and tells entries apart by the high ones.
     const fn spread(self) -> u64 {
-        (self.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        (self.first_part() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
@@ -56,6 +69,12 @@ impl SlotIndex {
         found.map(|entry| entry.slot)
     }
 
+    /// A slot that `is_it` accepts, among those whose keys have the same first part.
+    pub(crate) fn find_first_part(&self, hash: KeyHash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let is_found = |entry: &Entry| entry.hash.first_part() == hash.first_part() && is_it(entry.slot);
+        self.entries.find(hash.spread(), is_found).map(|entry| entry.slot)
+    }
+
     /// Adds a slot, which must not be there yet.
     pub(crate) fn insert(&mut self, hash: KeyHash, slot: u32) {
         self.entries.insert_unique(hash.spread(), Entry { hash, slot }, |entry| entry.hash.spread());
@@ -77,6 +96,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_key_is_found_by_both_parts_and_by_its_first() {
+        let hash = |first: u32, second: u32| KeyHash::of_parts(&first, &second);
+        let mut index = SlotIndex::new();
+        for slot in 0..1_000_u32 {
+            index.insert(hash(slot % 3, slot / 3), slot);
+        }
+        for slot in 0..1_000_u32 {
+            assert_eq!(index.find(hash(slot % 3, slot / 3), |found| found == slot), Some(slot));
+        }
+        let first_of = |first: u32, second: u32| index.find_first_part(hash(first, second), |slot| slot % 3 == first).map(|slot| slot % 3);
+        assert_eq!([first_of(0, 7), first_of(2, 9_999), first_of(3, 7)], [Some(0), Some(2), None]);
+    }
+
     proptest! {
         // Hashes so few that long rows of entries collide, around the end of the table as well.
         #[test]
@@ -97,6 +130,8 @@ mod tests {
                 }
                 for number in 0..40 {
                     let found = index.find(hash(number), |slot| slot == number);
+                    prop_assert_eq!(found, map.get(&number).copied());
+                    let found = index.find_first_part(hash(number), |slot| slot == number);
                     prop_assert_eq!(found, map.get(&number).copied());
                 }
                 let slots: std::collections::BTreeSet<u32> = index.slots().collect();

@@ -193,9 +193,9 @@ impl Book {
         self.len() == 0
     }
 
-    /// A copy of an order that rests or waits.
-    pub fn order(&self, order_id: &Id) -> Option<Order> {
-        self.orders.find(order_id).map(|slot| self.orders.order(slot))
+    /// A copy of an account's order that rests or waits.
+    pub fn order(&self, account_id: &Id, order_id: &Id) -> Option<Order> {
+        self.orders.find(account_id, order_id).map(|slot| self.orders.order(slot))
     }
 
     /// Copies of the orders that rest or wait, the one with the least priority number first.
@@ -234,7 +234,7 @@ impl Book {
     fn admit(&self, new: &NewOrder) -> Result<(), Reason> {
         new.check(self.now)?;
         let (waits, price) = (is_stop(new.order_type), new.price.filter(|_| has_limit(new.order_type)));
-        if self.orders.find(&new.order_id).is_some() {
+        if self.orders.find(&new.account_id, &new.order_id).is_some() {
             return Err(Reason::DuplicateOrder);
         }
         if !self.takes_orders() || (self.collects() && !waits && is_immediate(new.time_in_force)) {
@@ -433,8 +433,9 @@ impl Book {
     }
 
     fn find(&self, order_id: &Id, account_id: &Id) -> Result<Slot, Reason> {
-        let slot = self.orders.find(order_id).ok_or(Reason::UnknownOrder)?;
-        if self.orders.at(slot).account_id == *account_id { Ok(slot) } else { Err(Reason::WrongAccount) }
+        self.orders.find(account_id, order_id).ok_or_else(|| {
+            if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder }
+        })
     }
 
     /// Whether orders may come and change.

@@ -22,7 +22,7 @@ pub enum Command {
 /// An order that comes. What its type has no use for (a market order's price, say) is not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
-    /// Its name: no other order of the book has it.
+    /// Its name: no other order of the account has it while it is in the book.
     pub order_id: Id,
     /// Whose it is.
     pub account_id: Id,

@@ -1,4 +1,4 @@
-//! The orders of a book: in slots, found by id, in queues.
+//! The orders of a book: in slots, found by account and id, in queues.
 //!
 //! [`NOWHERE`] reads as [`Resting::nobody`], and [`QueueId::NONE`] as an empty queue: links need no case for the ends, and
 //! nothing can stop the worker.
@@ -69,8 +69,14 @@ impl Orders {
         self.index.len()
     }
 
-    pub(super) fn find(&self, order_id: &Id) -> Option<Slot> {
-        self.index.find(KeyHash::of(order_id), |slot| self.at(Slot(slot)).order_id == *order_id).map(Slot)
+    pub(super) fn find(&self, account_id: &Id, order_id: &Id) -> Option<Slot> {
+        let is_it = |order: &Resting| order.order_id == *order_id && order.account_id == *account_id;
+        self.index.find(hash(account_id, order_id), |slot| is_it(self.at(Slot(slot)))).map(Slot)
+    }
+
+    /// Whether any account has an order of this name.
+    pub(super) fn has_name(&self, order_id: &Id) -> bool {
+        self.index.find_first_part(hash(order_id, order_id), |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Resting {
@@ -153,7 +159,7 @@ impl Orders {
     }
 
     fn keep(&mut self, order: Order, queue: QueueId) -> Slot {
-        let hash = KeyHash::of(&order.terms.order_id);
+        let hash = hash(&order.terms.account_id, &order.terms.order_id);
         let slot = self.put(order, queue);
         self.index.insert(hash, slot.0);
         self.link(slot);
@@ -273,7 +279,7 @@ impl Orders {
     /// Removes an order from the index and from its queue. Returns the queue.
     fn leave(&mut self, slot: Slot) -> QueueId {
         let order = self.at(slot);
-        let (hash, queue) = (KeyHash::of(&order.order_id), order.queue);
+        let (hash, queue) = (hash(&order.account_id, &order.order_id), order.queue);
         self.index.remove(hash, slot.0);
         self.unlink(slot);
         queue
@@ -307,6 +313,11 @@ impl Orders {
             None => queue.tail = previous,
         }
     }
+}
+
+/// Accounts name their orders without knowing of each other's.
+fn hash(account_id: &Id, order_id: &Id) -> KeyHash {
+    KeyHash::of_parts(order_id, account_id)
 }
 
 /// Whether a column could hold so much more than what is there.

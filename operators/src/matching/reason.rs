@@ -62,15 +62,15 @@ reasons! {
     MissingExpiresAt = "missing_expires_at",
     /// A `gtd` order that has ended before it came.
     AlreadyExpired = "already_expired",
-    /// An order of this name is in the book.
+    /// An order of the account with this name is in the book.
     DuplicateOrder = "duplicate_order",
     /// The phase allows no such thing.
     WrongPhase = "wrong_phase",
     /// It would have traded at once and said that it must not.
     PostOnly = "post_only",
-    /// No such order is in the book: it never was, or it has ended.
+    /// No account has such an order in the book: it never was, or it has ended.
     UnknownOrder = "unknown_order",
-    /// The order is another account's.
+    /// Other accounts have such an order in the book, and this one does not.
     WrongAccount = "wrong_account",
     /// An order without a limit cannot get one.
     UnexpectedPrice = "unexpected_price",

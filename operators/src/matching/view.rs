@@ -118,7 +118,7 @@ impl View for Matching {
 
 /// An amendment of what the book does not have is the book's to refuse.
 fn check_amend(desk: &Desk<'_>, book: &Book, amendment: &Amendment) -> Result<(), Reason> {
-    match book.order(&amendment.order_id).filter(|order| order.terms.account_id == amendment.account_id) {
+    match book.order(&amendment.account_id, &amendment.order_id) {
         Some(order) => desk.check_amend(order, amendment),
         None => Ok(()),
     }

@@ -158,8 +158,8 @@ fn a_minute_has_late_repeated_conflicting_and_malformed_records() {
     let mut bodies: BTreeMap<String, BTreeSet<u128>> = BTreeMap::new();
     let mut repeats = 0;
     for event in events(&records) {
-        let Some((kind, id)) = event.identity() else { continue };
-        let known = bodies.entry(format!("{} {kind} {id}", event.topic())).or_default();
+        let Some(identity) = event.identity() else { continue };
+        let known = bodies.entry(format!("{} {identity:?}", event.topic())).or_default();
         repeats += u64::from(!known.insert(event.body_digest()));
     }
     assert_eq!(repeats, seen.repeated);

@@ -117,8 +117,26 @@ pub struct Deleted {
     pub key: Text,
 }
 
-/// What makes two records the same event: which kind of event of the topic, and its id.
-pub type Identity<'a> = (&'static str, &'a Id);
+/// What makes two records of a topic the same event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Which kind of event of the topic.
+    pub word: &'static str,
+    /// The account that the id belongs to, where accounts choose their ids without knowing of each other's.
+    pub account_id: Option<&'a Id>,
+    /// The id.
+    pub id: &'a Id,
+}
+
+impl<'a> Identity<'a> {
+    const fn of(word: &'static str, id: &'a Id) -> Self {
+        Self { word, account_id: None, id }
+    }
+
+    const fn within(account_id: &'a Id, word: &'static str, id: &'a Id) -> Self {
+        Self { word, account_id: Some(account_id), id }
+    }
+}
 
 impl Event {
     /// Reads a record.
@@ -290,16 +308,18 @@ impl Event {
         }
     }
 
-    /// What makes two records of the topic the same event. Amends, cancels, phases, market data and tables have none; nor
+    /// What makes two records of the topic the same event. New orders and fills are known by account and id. Amends, cancels, phases, market data and tables have none; nor
     /// have an account's `updated`, `frozen` and `unfrozen`, because an account may see each of them many times.
     pub fn identity(&self) -> Option<Identity<'_>> {
         match self {
-            Self::Account(event) => Some((event.type_word(), event.account_id())).filter(|(word, _)| matches!(*word, "opened" | "closed")),
-            Self::Order(OrderEvent::New(order)) => Some(("new", &order.order_id)),
-            Self::Fill(event) => Some((event.type_word(), event.fill_id())),
-            Self::Transaction(event) => Some((event.r#type.as_str(), &event.transaction_id)),
-            Self::Payment(event) => Some((event.status.as_str(), &event.payment_id)),
-            Self::Transfer(event) => Some((event.type_word(), event.transfer_id())),
+            Self::Account(event) if matches!(event.type_word(), "opened" | "closed") => {
+                Some(Identity::of(event.type_word(), event.account_id()))
+            }
+            Self::Order(OrderEvent::New(order)) => Some(Identity::within(&order.account_id, "new", &order.order_id)),
+            Self::Fill(event) => Some(Identity::within(event.account_id(), event.type_word(), event.fill_id())),
+            Self::Transaction(event) => Some(Identity::of(event.r#type.as_str(), &event.transaction_id)),
+            Self::Payment(event) => Some(Identity::of(event.status.as_str(), &event.payment_id)),
+            Self::Transfer(event) => Some(Identity::of(event.type_word(), event.transfer_id())),
             _ => None,
         }
     }

@@ -295,14 +295,21 @@ fn unknown_fields_and_nulls_change_nothing() -> TestResult {
 fn identities_are_those_of_the_contract() -> TestResult {
     let identities: Vec<_> = GOOD
         .iter()
-        .map(|(topic, text)| Ok(decode(*topic, text)?.identity().map(|(word, id)| format!("{topic} {word} {id}"))))
+        .map(|(topic, text)| {
+            let event = decode(*topic, text)?;
+            let shown = |Identity { word, account_id, id }| match account_id {
+                Some(account_id) => format!("{topic} {word} {id} of {account_id}"),
+                None => format!("{topic} {word} {id}"),
+            };
+            Ok(event.identity().map(shown))
+        })
         .collect::<Result<Vec<_>, BadRecord>>()?;
     let identities: Vec<_> = identities.into_iter().flatten().collect();
     let expected = [
         "accounts opened a1",
-        "orders new o1",
-        "fills fill f1",
-        "fills bust f1",
+        "orders new o1 of a1",
+        "fills fill f1 of a1",
+        "fills bust f1 of a1",
         "transactions payment t1",
         "payments completed p1",
         "transfers initiated x1",

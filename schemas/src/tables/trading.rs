@@ -32,15 +32,15 @@ tables! {
     }
 
     /// One change of one order.
-    Append OrderEvent = "order_events" by (order_id, sequence) {
+    Append OrderEvent = "order_events" by (order_id, account_id, symbol, sequence) {
         /// The order.
         order_id: Id,
-        /// Counts the symbol's order events, from 1: their order.
-        sequence: u64,
-        /// Whose order it is.
+        /// Whose order it is: two accounts may use the same id.
         account_id: Id,
         /// The instrument.
         symbol: Id,
+        /// Counts the symbol's order events, from 1: their order.
+        sequence: u64,
         /// What happened.
         event: OrderChange,
         /// Why, as a stable code; NULL where nothing needs explaining.
@@ -54,12 +54,12 @@ tables! {
     }
 
     /// An order that rests in the book, or a stop that waits for its trigger: with all that decides its future.
-    State OpenOrder = "open_orders" by (symbol, order_id) {
+    State OpenOrder = "open_orders" by (symbol, order_id, account_id) {
         /// The instrument.
         symbol: Id,
         /// The order.
         order_id: Id,
-        /// Whose order it is.
+        /// Whose order it is: two accounts may use the same id.
         account_id: Id,
         /// Which way.
         side: Side,

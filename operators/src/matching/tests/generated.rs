@@ -200,32 +200,36 @@ fn naive_standing(book: &NaiveBook) -> Vec<Standing> {
     book.orders.iter().map(stands).collect()
 }
 
+/// An account, and the name that it gave an order.
+type Name = (Id, Id);
+
 /// Follows what is said of each order, and knows what must not be.
 #[derive(Default)]
 struct Auditor {
     /// What each order has left and what it had filled, while it lives.
-    live: BTreeMap<Id, (i128, i128)>,
+    live: BTreeMap<Name, (i128, i128)>,
     seen: BTreeMap<(OrderChange, Option<Reason>), usize>,
 }
 
 impl Auditor {
     fn hear(&mut self, reports: &Reports) -> Result<(), String> {
-        let mut matched = BTreeMap::<Id, i128>::new();
+        let mut matched = BTreeMap::<Name, i128>::new();
         for found in &reports.matches {
             for party in [&found.buyer, &found.seller] {
-                *matched.entry(party.order_id.clone()).or_default() += found.quantity.units();
+                *matched.entry((party.account_id.clone(), party.order_id.clone())).or_default() += found.quantity.units();
             }
         }
         for change in &reports.changes {
             *self.seen.entry((change.change, change.reason)).or_default() += 1;
+            let name = (change.account_id.clone(), change.order_id.clone());
             let now = (change.leaves.units(), change.filled.units());
-            let before = self.live.get(&change.order_id).copied();
+            let before = self.live.get(&name).copied();
             let is_lawful = match (change.change, before) {
                 (OrderChange::Accepted, None) => now.0 > 0 && now.1 == 0,
                 (OrderChange::Rejected, before) => now == (0, 0) || before == Some(now),
                 (OrderChange::PartiallyFilled | OrderChange::Filled, Some(before)) => {
                     let quantity = now.1 - before.1;
-                    *matched.entry(change.order_id.clone()).or_default() -= quantity;
+                    *matched.entry(name.clone()).or_default() -= quantity;
                     quantity > 0 && before.0 == now.0 + quantity && (now.0 == 0) == (change.change == OrderChange::Filled)
                 }
                 (OrderChange::Amended, Some(before)) => now.0 > 0 && now.1 == before.1,
@@ -238,8 +242,8 @@ impl Auditor {
             }
             match change.change {
                 OrderChange::Rejected => {}
-                OrderChange::Filled | OrderChange::Cancelled | OrderChange::Expired => drop(self.live.remove(&change.order_id)),
-                _ => drop(self.live.insert(change.order_id.clone(), now)),
+                OrderChange::Filled | OrderChange::Cancelled | OrderChange::Expired => drop(self.live.remove(&name)),
+                _ => drop(self.live.insert(name, now)),
             }
         }
         if matched.values().any(|quantity| *quantity != 0) { Err(format!("matches and fills differ: {matched:?}")) } else { Ok(()) }
@@ -247,10 +251,14 @@ impl Auditor {
 
     fn compare(&self, book: &Book) -> Result<(), String> {
         let resting =
-            book.orders().map(|order| (order.terms.order_id.clone(), (order.standing.leaves.units(), order.standing.filled.units())));
+            book.orders().map(|order| (name(&order), (order.standing.leaves.units(), order.standing.filled.units())));
         let resting: BTreeMap<_, _> = resting.collect();
         if resting == self.live { Ok(()) } else { Err(format!("said to live: {:?}\nin the book:  {resting:?}", self.live)) }
     }
+}
+
+fn name(order: &Order) -> Name {
+    (order.terms.account_id.clone(), order.terms.order_id.clone())
 }
 
 /// What holds between any two commands.
@@ -283,17 +291,17 @@ fn check(book: &Book) -> Result<(), String> {
 
 /// The limits that were asked for each order, one after the other.
 #[derive(Default)]
-struct Limits(BTreeMap<Id, Vec<(Side, Option<Price>)>>);
+struct Limits(BTreeMap<Name, Vec<(Side, Option<Price>)>>);
 
 impl Limits {
     fn hear(&mut self, command: &Command) {
         match command {
             Command::New(new) => {
                 let limit = new.price.filter(|_| order::has_limit(new.order_type));
-                self.0.entry(new.order_id.clone()).or_default().push((new.side, limit));
+                self.0.entry((new.account_id.clone(), new.order_id.clone())).or_default().push((new.side, limit));
             }
             Command::Amend(amend) => {
-                let limits = self.0.entry(amend.order_id.clone()).or_default();
+                let limits = self.0.entry((amend.account_id.clone(), amend.order_id.clone())).or_default();
                 limits.extend(limits.last().copied().and_then(|(side, _)| amend.price.map(|price| (side, Some(price)))));
             }
             _ => {}
@@ -304,7 +312,7 @@ impl Limits {
     fn check(&self, reports: &Reports) -> Result<(), String> {
         let parties = reports.matches.iter().flat_map(|found| [(found.price, &found.buyer), (found.price, &found.seller)]);
         for (price, party) in parties {
-            let asked = self.0.get(&party.order_id).into_iter().flatten();
+            let asked = self.0.get(&(party.account_id.clone(), party.order_id.clone())).into_iter().flatten();
             if !asked.clone().any(|(side, limit)| accepts(*side, *limit, price)) {
                 return Err(format!("{party:?} never accepted {price}"));
             }
@@ -348,7 +356,7 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
         if number % 101 == 0 {
             book = restarted(&book);
             book.set_band(band);
-            said = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
+            said = book.orders().map(|order| (name(&order), order.standing)).collect();
         }
     }
     auditor.seen.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
@@ -356,15 +364,16 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
 }
 
 /// Adds up the changes that the book tells of; they must lead from what was said to what is.
-fn follow(book: &mut Book, said: &mut BTreeMap<Id, crate::matching::Standing>) {
+fn follow(book: &mut Book, said: &mut BTreeMap<Name, crate::matching::Standing>) {
     let mut lawful = true;
     book.drain_changes(|terms, old, new| {
-        let before = said.remove(terms.order_id());
+        let name = (terms.account_id().clone(), terms.order_id().clone());
+        let before = said.remove(&name);
         // An id that was used anew comes as the end of one order and the beginning of another.
         lawful &= before == old || (old.is_none() && new.is_some());
-        said.extend(new.map(|new| (terms.order_id().clone(), new)));
+        said.extend(new.map(|new| (name, new)));
     });
-    let is: BTreeMap<_, _> = book.orders().map(|order| (order.terms.order_id.clone(), order.standing)).collect();
+    let is: BTreeMap<_, _> = book.orders().map(|order| (name(&order), order.standing)).collect();
     assert!(lawful && *said == is, "what was said does not add up: {said:?} but it is {is:?}");
 }
 

@@ -79,7 +79,7 @@ impl NaiveBook {
             Some(Reason::MissingExpiresAt)
         } else if gtd && new.expires_at <= Some(now) {
             Some(Reason::AlreadyExpired)
-        } else if self.orders.iter().any(|other| other.new.order_id == new.order_id) {
+        } else if self.find(&new.order_id, &new.account_id).is_ok() {
             Some(Reason::DuplicateOrder)
         } else if self.is_shut() || (self.collects() && !is_stop && immediate) {
             Some(Reason::WrongPhase)
@@ -365,13 +365,10 @@ impl NaiveBook {
         }
     }
 
-    fn find_id(&self, order_id: &Id) -> Option<usize> {
-        self.orders.iter().position(|order| order.new.order_id == *order_id)
-    }
-
     fn find(&self, order_id: &Id, account_id: &Id) -> Result<usize, Reason> {
-        let at = self.find_id(order_id).ok_or(Reason::UnknownOrder)?;
-        if self.orders[at].new.account_id == *account_id { Ok(at) } else { Err(Reason::WrongAccount) }
+        let is_it = |order: &NaiveOrder| order.new.order_id == *order_id && order.new.account_id == *account_id;
+        let is_others = self.orders.iter().any(|order| order.new.order_id == *order_id);
+        self.orders.iter().position(is_it).ok_or(if is_others { Reason::WrongAccount } else { Reason::UnknownOrder })
     }
 
     fn collects(&self) -> bool {

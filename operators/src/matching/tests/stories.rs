@@ -303,6 +303,35 @@ fn an_order_of_a_resting_orders_name_is_rejected_and_the_other_stays() {
 }
 
 #[test]
+fn two_accounts_may_have_orders_of_one_name() {
+    tells(
+        "
+        > 1 ann buys 5 @ 10
+          1 accepted, 5 left
+        > 1 bob buys 7 @ 10
+          1 accepted, 7 left
+        > 1 ann buys 1 @ 11
+          1 rejected: duplicate_order
+        > amend 1 bob 6
+          1 amended, 6 left
+        > book
+          bid 10: 1 5, 1 6
+        > cancel 1 ann
+          1 cancelled
+        > cancel 1 eve
+          1 rejected: wrong_account
+        > 1 eve sells 2 @ 10
+          2 @ 10: 1 buys from 1*
+          1 accepted, 2 left
+          1 partially_filled, 4 left, 2 done
+          1 filled, 2 done
+        > book
+          bid 10: 1 4
+        ",
+    );
+}
+
+#[test]
 fn amending_to_less_keeps_the_place_in_the_queue() {
     tells(
         "
