@@ -21,7 +21,7 @@ impl KeyHash {
     /// The hash of a key of two parts, of which the first alone decides the place: so [`SlotIndex::find_first_part`] can look
     /// for it alone, and many keys that share it are told apart without a look at them.
     pub(crate) fn of_parts(first: &(impl Hash + ?Sized), second: &(impl Hash + ?Sized)) -> Self {
-        Self(Self::of(first).0 & !Self::SECOND | Self::of(second).0 >> 24)
+        Self((Self::of(first).0 & !Self::SECOND) | (Self::of(second).0 >> 24))
     }
 
     /// The bits that do not decide the place.

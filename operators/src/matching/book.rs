@@ -193,9 +193,9 @@ impl Book {
         self.len() == 0
     }
 
-    /// A copy of an account's order that rests or waits.
-    pub fn order(&self, account_id: &Id, order_id: &Id) -> Option<Order> {
-        self.orders.find(account_id, order_id).map(|slot| self.orders.order(slot))
+    /// A copy of an account's order that rests or waits; else why there is none.
+    pub fn order(&self, account_id: &Id, order_id: &Id) -> Result<Order, Reason> {
+        self.find(order_id, account_id).map(|slot| self.orders.order(slot))
     }
 
     /// Copies of the orders that rest or wait, the one with the least priority number first.

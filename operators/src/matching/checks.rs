@@ -1,13 +1,13 @@
 //! The checks before the book: what the firm asks of an order. The book has checks of its own behind them.
 //!
-//! Their order is a promise, so that an order with several faults always gets the same reason: the instrument, the
-//! account, the symbol's restriction, the lot, the tick, the band, the quantity limit, the value limit. An amendment is
-//! checked for what it changes: less of an order is allowed where the same order could not come any more. A cancel is not
-//! checked at all: whoever may not trade may always stop trading.
+//! Their order is a promise, so that an order or an amendment with several faults always gets the same reason: it is that
+//! of [`Reason`](super::Reason), the same for both. An amendment is checked for what it changes: less of an order is allowed
+//! where the same order could not come any more. A cancel is not checked at all: whoever may not trade may always stop
+//! trading.
 //!
 //! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
 
-use headwater_schemas::events::{Instrument, LimitKind};
+use headwater_schemas::events::{AssetClass, Instrument, LimitKind};
 use headwater_schemas::value::{Factor, Id, Money, Price, Quantity};
 
 use super::band::Band;
@@ -29,34 +29,45 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Whether an order may come.
     pub(super) fn check_new(&self, order: &NewOrder) -> Result<(), Reason> {
-        let instrument = self.admission(&order.account_id)?;
+        let instrument = self.instrument()?;
         let has_limit = has_limit(order.order_type);
         let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop(order.order_type)));
-        on_lot(instrument, [Some(order.quantity), order.display_quantity.filter(|_| has_limit)])?;
-        on_tick(instrument, [limit, stop])?;
-        self.within_band(instrument, limit)?;
+        let display = order.display_quantity.filter(|_| has_limit);
+        self.check_terms(instrument, [limit, stop], [Some(order.quantity), display])?;
         // A market order is worth what it is likely to trade at.
         let price = limit.or(stop).or(self.reference_price(instrument));
-        self.within_limits(instrument, &order.account_id, order.quantity, price)
+        self.within_limits(instrument, &order.account_id, order.quantity, price)?;
+        self.may_trade(&order.account_id)
     }
 
-    /// Whether an order may become what is asked.
-    pub(super) fn check_amend(&self, order: Order, amendment: &Amendment) -> Result<(), Reason> {
-        let instrument = self.admission(&order.terms.account_id)?;
-        on_lot(instrument, [amendment.quantity, None])?;
-        on_tick(instrument, [amendment.price, None])?;
-        self.within_band(instrument, amendment.price)?;
+    /// Whether an order of the book, if there is such a one, may become what is asked.
+    pub(super) fn check_amend(&self, order: Result<Order, Reason>, amendment: &Amendment) -> Result<(), Reason> {
+        let instrument = self.instrument()?;
+        let order = order?;
+        self.check_terms(instrument, [amendment.price, None], [amendment.quantity, None])?;
         let quantity = amendment.quantity.unwrap_or(order.quantity());
-        if amendment.price.is_none() && quantity <= order.quantity() {
-            return Ok(());
+        if amendment.price.is_some() || quantity > order.quantity() {
+            let price = amendment.price.or(order.standing.price).or(order.terms.stop_price).or(self.reference_price(instrument));
+            self.within_limits(instrument, &amendment.account_id, quantity, price)?;
         }
-        let price = amendment.price.or(order.standing.price).or(order.terms.stop_price).or(self.reference_price(instrument));
-        self.within_limits(instrument, &order.terms.account_id, quantity, price)
+        self.may_trade(&amendment.account_id)
     }
 
-    /// The instrument, if the account may trade it at all. An account that nobody told of may: it may open later.
-    fn admission(&self, account_id: &Id) -> Result<&Instrument, Reason> {
-        let instrument = self.reference.instrument(self.symbol).ok_or(Reason::UnknownInstrument)?;
+    fn instrument(&self) -> Result<&Instrument, Reason> {
+        self.reference.instrument(self.symbol).ok_or(Reason::UnknownInstrument)
+    }
+
+    /// Whether prices and quantities are such as the instrument has. The first price is the limit.
+    fn check_terms(&self, instrument: &Instrument, prices: [Option<Price>; 2], quantities: [Option<Quantity>; 2]) -> Result<(), Reason> {
+        above_zero(instrument, prices)?;
+        on_tick(instrument, prices)?;
+        on_lot(instrument, quantities)?;
+        let [limit, _] = prices;
+        self.within_band(instrument, limit)
+    }
+
+    /// Whether the account may trade the symbol at all. An account that nobody told of may: it may open later.
+    fn may_trade(&self, account_id: &Id) -> Result<(), Reason> {
         match self.reference.account(account_id).map(|account| account.status) {
             Some(AccountStatus::Closed) => return Err(Reason::AccountClosed),
             Some(AccountStatus::Frozen) => return Err(Reason::AccountFrozen),
@@ -65,7 +76,7 @@ impl Desk<'_> {
         if self.config.restricted_symbols.contains(self.symbol) {
             return Err(Reason::RestrictedSymbol);
         }
-        Ok(instrument)
+        Ok(())
     }
 
     /// What a market order is likely to trade at: the last price, else the instrument's reference price.
@@ -93,6 +104,12 @@ impl Desk<'_> {
         let is_within = limit.is_none_or(|limit| value.magnitude().units() <= limit);
         if is_within { Ok(()) } else { Err(Reason::OrderNotional) }
     }
+}
+
+/// Only a future can have a price of zero or below.
+fn above_zero(instrument: &Instrument, prices: [Option<Price>; 2]) -> Result<(), Reason> {
+    let fits = |price: Price| price > Price::ZERO || instrument.asset_class == AssetClass::Future;
+    if prices.into_iter().flatten().all(fits) { Ok(()) } else { Err(Reason::NotPositive) }
 }
 
 fn on_lot(instrument: &Instrument, quantities: [Option<Quantity>; 2]) -> Result<(), Reason> {

@@ -33,7 +33,8 @@
 //!
 //! Where the rules of trading leave a choice, this is the one that was made:
 //!
-//! - **Checks** come before the book, the book's own behind them, both in a fixed order: see [`Reason`]. What passes is
+//! - **Checks** come before the book, the book's own behind them, both in a fixed order, which is the same for new orders
+//!   and for amendments: see [`Reason`]. What passes is
 //!   `accepted` first, even if it is cancelled at once (`ioc`, `fok`, a market order, self-trade prevention).
 //! - **Order of what is said** about a match: the resting order's change, then the one of the order that came; in an
 //!   auction the buyer's, then the seller's. What ends several orders at once ends them by priority.

@@ -26,19 +26,20 @@ macro_rules! reasons {
 }
 
 reasons! {
-    // Refused before the book, in the order of the checks.
+    // Refused before the book, in the order of the checks: of several reasons the first one counts.
     /// Nobody told of the instrument, or it was deleted.
     UnknownInstrument = "unknown_instrument",
-    /// The account is closed.
-    AccountClosed = "account_closed",
-    /// The account is frozen.
-    AccountFrozen = "account_frozen",
-    /// The configuration names the symbol as restricted.
-    RestrictedSymbol = "restricted_symbol",
-    /// The quantity, or what is shown of it, is no multiple of the lot.
-    OffLot = "off_lot",
+    /// No account has such an order in the book: it never was, or it has ended. Cancels are refused for this and the next
+    /// reason alone.
+    UnknownOrder = "unknown_order",
+    /// Other accounts have such an order in the book, and this one does not.
+    WrongAccount = "wrong_account",
+    /// The price, or the stop price, is not above zero, and the instrument is no future.
+    NotPositive = "not_positive",
     /// The price, or the stop price, is no multiple of the tick.
     OffTick = "off_tick",
+    /// The quantity, or what is shown of it, is no multiple of the lot.
+    OffLot = "off_lot",
     /// The limit is too far from the last price (the reference price while there is none). Of an order without a limit:
     /// what others offer is, and what was left of it is cancelled.
     PriceBand = "price_band",
@@ -48,8 +49,14 @@ reasons! {
     OrderNotional = "order_notional",
     /// There is such a limit, and no price to value a market order at.
     NoReferencePrice = "no_reference_price",
-    /// A number that no column could hold.
+    /// A number that no column could hold. The book has such a check as well, after all others.
     Overflow = "overflow",
+    /// The account is closed.
+    AccountClosed = "account_closed",
+    /// The account is frozen.
+    AccountFrozen = "account_frozen",
+    /// The configuration names the symbol as restricted.
+    RestrictedSymbol = "restricted_symbol",
 
     // Refused by the book, in the order of its checks.
     /// The quantity, or what is shown of it, is not above zero.
@@ -66,14 +73,10 @@ reasons! {
     DuplicateOrder = "duplicate_order",
     /// The phase allows no such thing.
     WrongPhase = "wrong_phase",
-    /// It would have traded at once and said that it must not.
-    PostOnly = "post_only",
-    /// No account has such an order in the book: it never was, or it has ended.
-    UnknownOrder = "unknown_order",
-    /// Other accounts have such an order in the book, and this one does not.
-    WrongAccount = "wrong_account",
     /// An order without a limit cannot get one.
     UnexpectedPrice = "unexpected_price",
+    /// It would have traded at once and said that it must not.
+    PostOnly = "post_only",
 
     // Why an accepted order ended or shrank.
     /// Amended to no more than was filled already.

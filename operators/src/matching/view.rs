@@ -52,7 +52,7 @@ impl Matching {
                 Ok(()) => book.apply(ts, Command::New(order), reports),
                 Err(reason) => book.reject_new(order, reason, reports),
             },
-            Command::Amend(amendment) => match check_amend(&desk, book, &amendment) {
+            Command::Amend(amendment) => match desk.check_amend(book.order(&amendment.account_id, &amendment.order_id), &amendment) {
                 Ok(()) => book.apply(ts, Command::Amend(amendment), reports),
                 Err(reason) => book.reject(amendment.order_id, amendment.account_id, reason, reports),
             },
@@ -113,14 +113,6 @@ impl View for Matching {
 
     fn restore(&self, saved: &SavedBooks, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, SymbolBook)> {
         saved.restore(is_mine)
-    }
-}
-
-/// An amendment of what the book does not have is the book's to refuse.
-fn check_amend(desk: &Desk<'_>, book: &Book, amendment: &Amendment) -> Result<(), Reason> {
-    match book.order(&amendment.account_id, &amendment.order_id) {
-        Some(order) => desk.check_amend(order, amendment),
-        None => Ok(()),
     }
 }
 

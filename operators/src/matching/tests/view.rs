@@ -112,8 +112,10 @@ fn every_check_before_the_book_has_its_reason() {
         (&[STOCK, OPENED, halted], "", "wrong_phase"),
         // The order of the checks: of several faults it is always the same one that counts.
         (&[OPENED, closed], "quantity=15 price=0.3", "unknown_instrument"),
-        (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=35 price=0.3", "account_frozen"),
-        (&[STOCK, OPENED, limits[1], halted], "quantity=35 price=0.3", "off_lot"),
+        (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=35 price=0.3", "off_tick"),
+        (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=40", "order_quantity"),
+        (&[STOCK, OPENED, frozen, halted], "quantity=40", "account_frozen"),
+        (&[STOCK, OPENED, limits[1], halted], "quantity=35 price=0.5", "off_lot"),
         (&[STOCK, OPENED, limits[1], halted], "quantity=40 price=0.3", "off_tick"),
         (&[STOCK, OPENED, limits[1], halted], "quantity=40 price=0.5", "price_band"),
         (&[STOCK, OPENED, limits[1], limits[2], halted], "quantity=40", "order_quantity"),
@@ -126,7 +128,78 @@ fn every_check_before_the_book_has_its_reason() {
 #[test]
 fn a_restricted_symbol_takes_no_orders() {
     let config = MatchingConfig { restricted_symbols: [Id::new("S").unwrap()].into(), ..MatchingConfig::default() };
-    assert_eq!(outcome(&[STOCK, OPENED], "quantity=15", config), "restricted_symbol");
+    let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":1}"#);
+    let halted = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"halted","ts":4}"#);
+    for (records, fields, expected) in [
+        (&[STOCK, OPENED, halted][..], "", "restricted_symbol"),
+        (&[STOCK, OPENED, frozen, halted], "", "account_frozen"),
+        (&[STOCK, OPENED, halted], "quantity=15", "off_lot"),
+    ] {
+        assert_eq!(outcome(records, fields, config.clone()), expected, "{fields} after {records:?}");
+    }
+}
+
+#[test]
+fn of_several_faults_the_first_of_one_order_counts_for_orders_and_amendments_alike() {
+    let limit = |kind: &str, value: &str| format!(r#"{{"scope":"default","kind":"{kind}","value":"{value}"}}"#);
+    let (quantity_20, value_4000) = (limit("order_quantity", "20"), limit("order_notional", "4000"));
+    let (quantity_20, value_4000) = ((Topic::Limits, quantity_20.as_str()), (Topic::Limits, value_4000.as_str()));
+    let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":10}"#);
+    let halted = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"halted","ts":10}"#);
+    let rests = order("");
+    let rests = [STOCK, OPENED, (Topic::Orders, rests.as_str())];
+    // Each has the fault that is expected, and those that are looked for after it.
+    for (records, price, quantity, expected) in [
+        (&[quantity_20, value_4000, frozen, halted][..], "-0.3", "35", "not_positive"),
+        (&[quantity_20, value_4000, frozen, halted], "0.3", "35", "off_tick"),
+        (&[quantity_20, value_4000, frozen, halted], "0.5", "35", "off_lot"),
+        (&[quantity_20, value_4000, frozen, halted], "0.5", "40", "price_band"),
+        (&[quantity_20, value_4000, frozen, halted], "100.5", "40", "order_quantity"),
+        (&[value_4000, frozen, halted], "100.5", "40", "order_notional"),
+        (&[frozen, halted], "100.5", "40", "account_frozen"),
+        (&[halted], "100.5", "40", "wrong_phase"),
+    ] {
+        let new = order(&format!("order_id=o2 price={price} quantity={quantity}")).replace(r#""ts":9"#, r#""ts":11"#);
+        let amend = |id: &str| {
+            format!(
+                r#"{{"type":"amend","order_id":"{id}","account_id":"ann","symbol":"S","price":"{price}","quantity":"{quantity}","ts":11}}"#
+            )
+        };
+        let last = |before: &[(Topic, &str)], message: String| {
+            let records: Vec<_> = before.iter().chain(records).copied().chain([(Topic::Orders, message.as_str())]).collect();
+            order_events(&run(Matching::default(), told(&records))).pop().unwrap().reason.map(|reason| reason.to_string())
+        };
+        assert_eq!(last(&rests, new.clone()).as_deref(), Some(expected), "{new}");
+        assert_eq!(last(&rests, amend("o1")).as_deref(), Some(expected), "{}", amend("o1"));
+        assert_eq!(last(&rests, amend("o9")).as_deref(), Some("unknown_order"), "{}", amend("o9"));
+        let others = amend("o1").replace(r#""account_id":"ann""#, r#""account_id":"eve""#);
+        assert_eq!(last(&rests, others).as_deref(), Some("wrong_account"));
+        assert_eq!(last(&[OPENED], new).as_deref(), Some("unknown_instrument"));
+        assert_eq!(last(&[OPENED], amend("o9")).as_deref(), Some("unknown_instrument"));
+    }
+}
+
+#[test]
+fn prices_at_or_below_zero_are_for_futures_alone() {
+    let instrument =
+        |class: &str| format!(r#"{{"symbol":"S","asset_class":"{class}","currency":"USD","tick_size":"1","lot_size":"1"}}"#);
+    let limit = |price: &str| format!("price={price}");
+    let stop = |price: &str| format!("order_type=stop price=none stop_price={price}");
+    for (class, fields, expected) in [
+        ("future", limit("-37"), "accepted"),
+        ("future", limit("0"), "accepted"),
+        ("future", stop("-37"), "accepted"),
+        ("equity", limit("1"), "accepted"),
+        ("equity", limit("0"), "not_positive"),
+        ("equity", stop("0"), "not_positive"),
+        ("option", limit("-1"), "not_positive"),
+        ("fx", limit("-1"), "not_positive"),
+        ("crypto", limit("-1"), "not_positive"),
+        ("bond", limit("-1"), "not_positive"),
+    ] {
+        let instrument = instrument(class);
+        assert_eq!(outcome(&[(Topic::Instruments, instrument.as_str())], &fields, MatchingConfig::default()), expected, "{class} {fields}");
+    }
 }
 
 #[test]
