@@ -157,7 +157,7 @@ impl Undecided {
 
 /// `<ruleset>:transaction:<id>`
 fn decision_id(pack: &Pack, record: &Record) -> Id {
-    Id::derived([&*pack.name, ":", SubjectType::Transaction.as_str(), ":", &*record.id].concat())
+    Id::shortened(&[&*pack.name, ":", SubjectType::Transaction.as_str(), ":", &*record.id].concat())
 }
 
 fn score_of(outcome: &Outcome) -> Statistic {
@@ -198,7 +198,7 @@ pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcom
         }
     }
     Some(Alert {
-        alert_id: Id::derived(["fraud:", &*decision_id(pack, record)].concat()),
+        alert_id: Id::shortened(&["fraud:", &*decision_id(pack, record)].concat()),
         kind: AlertKind::Fraud,
         rule: pack.name.clone(),
         severity,

@@ -254,7 +254,7 @@ impl Effect {
     fn entry(&self, transaction: &Transaction, number: usize) -> LedgerEntry {
         let phase = phase(transaction);
         LedgerEntry {
-            entry_id: Id::derived(format!("{}-{}-{}", transaction.transaction_id, transaction.r#type, number + 1)),
+            entry_id: Id::shortened(&format!("{}-{}-{}", transaction.transaction_id, transaction.r#type, number + 1)),
             transaction_id: transaction.transaction_id.clone(),
             account_id: self.leg.account_id.clone(),
             currency: transaction.currency.clone(),

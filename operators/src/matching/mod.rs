@@ -26,7 +26,8 @@
 //!
 //! - **Key**: symbol. **Time**: a command's effective time; the book has no other clock. So a `gtd` order ends at the
 //!   first event of its symbol at or behind its end, whatever that event is.
-//! - **Everything said is a function** of the commands and their times. Ids are `<symbol>-<match's sequence>`.
+//! - **Everything said is a function** of the commands and their times. Ids are `<symbol>-<match's sequence>`, and
+//!   have at most 64 characters ([`Id::shortened`](headwater_schemas::Id::shortened)).
 //! - **Each accepted order** rests, or ends in exactly one of `filled`, `cancelled` and `expired`. `rejected` of an order
 //!   that was accepted before refuses what was asked about it (an amendment, a cancel) and changes nothing.
 //! - **In continuous trading** the book is never crossed, and no stop waits that the last price would trigger.

@@ -202,6 +202,6 @@ impl Ids {
         self.text.clear();
         // Writing to a string cannot fail.
         let _ = self.text.write_fmt(parts);
-        Id::derived(self.text.as_str())
+        Id::shortened(&self.text)
     }
 }

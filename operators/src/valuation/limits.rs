@@ -285,7 +285,7 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
         Some(symbol) => Id::derived(format!("{}|{symbol}", measure.scope)),
         None => measure.scope.clone(),
     };
-    let id = || Id::derived(format!("limit:{}:{subject}:{}", measure.kind, ts.nanos()));
+    let id = || Id::shortened(&format!("limit:{}:{subject}:{}", measure.kind, ts.nanos()));
     let mut evidence: Vec<Id> = measure.symbol.iter().cloned().collect();
     if level == Level::Breach && measure.kind == LimitKind::PositionValue {
         evidence.push(Id::derived("propose:reduce_by_50_percent"));

@@ -7,9 +7,10 @@ use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
 tables! {
     /// One side of one match.
     Append Execution = "executions" by (execution_id) published by symbol {
-        /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events.
+        /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events. Where that has more than 64
+        /// characters, the first 31, `~`, and a digest of it in hex.
         execution_id: Id,
-        /// Both sides of a match share it: `<symbol>-<match's sequence>`.
+        /// Both sides of a match share it: `<symbol>-<match's sequence>`, shortened like `execution_id`.
         match_id: Id,
         /// The order that was matched.
         order_id: Id,

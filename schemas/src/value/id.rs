@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::Hasher;
 use std::ops::Deref;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Free text: a merchant, a venue, a message. Read from outside it has at most 1024 characters; one that the pipeline
 /// wrote itself may be longer.
@@ -130,7 +132,20 @@ impl Id {
         Ok(Self(CompactString::new(text)))
     }
 
-    /// An identifier that the pipeline made itself: parts of identifiers joined, so possibly longer than 64 characters.
+    /// The identifier of something that the pipeline made itself, from the parts that make it unique. A text of more than
+    /// 64 characters keeps its first 31; `~` and the text's 128-bit digest in hex stand for the rest.
+    pub fn shortened(text: &str) -> Self {
+        if text.len() <= Self::MAX_LENGTH {
+            return Self::derived(text);
+        }
+        let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x6c6f_6e67_2069_6473);
+        hasher.write(text.as_bytes());
+        let kept = text.get(..31).unwrap_or_default();
+        Self::derived(format!("{kept}~{:032x}", hasher.finish128().as_u128()))
+    }
+
+    /// A name that the pipeline made itself, which is none of an event: a scope, say. It is whole, so possibly longer than
+    /// 64 characters.
     pub fn derived(text: impl Into<CompactString>) -> Self {
         Self(text.into())
     }
@@ -197,6 +212,23 @@ impl schemars::JsonSchema for Id {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_derived_id_has_at_most_64_characters_and_stays_what_it_is() {
+        let long = "S".repeat(63);
+        for (text, expected) in [
+            ("S-1-b".to_owned(), "S-1-b".to_owned()),
+            (format!("{long}x"), format!("{long}x")),
+        ] {
+            assert_eq!(Id::shortened(&text).as_str(), expected);
+        }
+        let shortened: Vec<Id> = ["-1-b", "-1-s", "-2-b"].iter().map(|end| Id::shortened(&format!("{long}{end}"))).collect();
+        for (number, id) in shortened.iter().enumerate() {
+            assert_eq!(Id::new(id.as_str()).as_ref(), Ok(id));
+            assert_eq!((id.len(), id.get(..32)), (64, Some("SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS~")));
+            assert!(!shortened[..number].contains(id), "{id} twice");
+        }
+    }
 
     #[test]
     fn an_id_is_1_to_64_visible_ascii_characters() {

@@ -316,6 +316,19 @@ fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
 }
 
 #[test]
+fn the_executions_of_a_symbol_of_64_characters_have_ids_of_at_most_64() {
+    let symbol = "S".repeat(64);
+    let of_symbol = |record: &str| record.replace(r#""symbol":"S""#, &format!(r#""symbol":"{symbol}""#));
+    let (stock, sell, buy) = (of_symbol(STOCK.1), of_symbol(&order("order_id=s1 account_id=eve side=sell")), of_symbol(&order("")));
+    let records = [(Topic::Instruments, stock.as_str()), OPENED, (Topic::Orders, sell.as_str()), (Topic::Orders, buy.as_str())];
+    let said = run(Matching::default(), told(&records));
+    let ids: Vec<&Id> = said.derived.iter().flat_map(|placed| [&placed.event.execution_id, &placed.event.match_id]).collect();
+    assert_eq!(ids.len(), 4);
+    assert!(ids.iter().all(|id| Id::new(id.as_str()).is_ok()), "{ids:?}");
+    assert!(ids[0] != ids[2] && ids[1] == ids[3], "{ids:?}");
+}
+
+#[test]
 fn an_order_that_comes_and_goes_within_a_tick_leaves_no_open_order() {
     let (rests, goes) = (order("order_id=b1 price=99"), order("order_id=b2 price=100"));
     let cancel = (Topic::Orders, r#"{"type":"cancel","order_id":"b2","account_id":"ann","symbol":"S","ts":9}"#);
