@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
-use headwater_schemas::tables::{Execution, HeldTrade, Holding, HoldingState, Moment};
+use headwater_schemas::tables::{Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
 use headwater_schemas::{Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::busts::WaitingBusts;
 use super::recent::{Kept, Recent};
 use super::{AverageCost, Trade};
 use crate::admission::dead_letter;
@@ -52,6 +53,7 @@ pub struct Positions {
 #[derive(Clone, Debug, Default)]
 pub struct PositionState {
     symbols: BTreeMap<Id, SymbolState>,
+    busts: WaitingBusts,
     /// The symbols whose rows are to be emitted.
     touched: Vec<Id>,
     /// The symbols that valuations are to be told of.
@@ -72,7 +74,7 @@ struct SymbolState {
 headwater_schemas::table_set! {
     /// The tables of what positions remember.
     pub struct PositionTables restored from SavedPositions {
-        restored { position_bases: HoldingState, position_trades: HeldTrade }
+        restored { position_bases: HoldingState, position_trades: HeldTrade, pending_busts: PendingBust }
     }
 }
 
@@ -139,7 +141,7 @@ impl View for Positions {
     type Broadcast = Event;
     type Context = FxHashMap<Id, Factor>;
     type State = PositionState;
-    type Timer = ();
+    type Timer = Id;
     type Tables = PositionTables;
     type Derived = ();
     type Update = HoldingSums;
@@ -180,6 +182,9 @@ impl View for Positions {
                 let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade, emitted: false }, self.horizon);
             }
             PositionEvent::Fill(FillEvent::Fill(fill)) => {
+                if let Some(busted) = state.busts.take(&fill.fill_id) {
+                    return out.cancel_timer(busted.until(self.horizon), fill.fill_id);
+                }
                 let trade = Trade {
                     quantity: signed(fill.side, fill.quantity),
                     price: fill.price,
@@ -198,14 +203,38 @@ impl View for Positions {
                 }
             }
             PositionEvent::Fill(FillEvent::Bust(bust)) => {
-                if let Err((code, error)) = state.bust(&bust.fill_id, place, self.horizon) {
-                    out.refuse(dead_letter(place, &Event::Fill(FillEvent::Bust(bust)), code, error));
+                match state.bust(&bust.fill_id, place, self.horizon) {
+                    Busted::Done => {}
+                    Busted::NoSuchFill => {
+                        let fill_id = bust.fill_id.clone();
+                        let until = state.busts.wait(place, bust).until(self.horizon);
+                        out.set_timer(until, fill_id);
+                    }
+                    Busted::Overflows => {
+                        let error = "without the fill the position would not fit 19 integer digits";
+                        out.refuse(dead_letter(place, &Event::Fill(FillEvent::Bust(bust)), ErrorCode::Overflow, error));
+                    }
                 }
             }
         }
     }
 
+    fn timer(
+        &self,
+        _: &FxHashMap<Id, Factor>,
+        _: &Id,
+        state: &mut PositionState,
+        fill_id: Id,
+        _: Place,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let Some(waited) = state.busts.take(&fill_id) else { return };
+        let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
+        out.refuse(dead_letter(waited.place, &waited.event(), ErrorCode::UnknownReference, error));
+    }
+
     fn emit(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
+        state.busts.emit(&Moment::new(at.tick, at.time), &tables.pending_busts);
         for symbol in std::mem::take(&mut state.touched) {
             state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.emit(account, &symbol, at, tables));
         }
@@ -242,8 +271,25 @@ impl View for Positions {
         for held in accounts.values_mut().flat_map(|state| state.symbols.values_mut()) {
             held.told = Some(held.sums);
         }
+        for row in saved.pending_busts.iter().filter(|row| is_mine(&row.account_id)) {
+            accounts.entry(row.account_id.clone()).or_default().busts.restore(row);
+        }
         accounts.into_iter().collect()
     }
+
+    fn timers(&self, _: &Id, state: &PositionState) -> Vec<(u64, Id)> {
+        state.busts.iter().map(|waiting| (waiting.until(self.horizon), waiting.bust.fill_id.clone())).collect()
+    }
+}
+
+/// What became of a bust.
+enum Busted {
+    /// Its fill counts no longer.
+    Done,
+    /// No fill of its id is held.
+    NoSuchFill,
+    /// Without the fill a sum would not fit.
+    Overflows,
 }
 
 fn account_of(event: &PositionEvent) -> &Id {
@@ -276,7 +322,7 @@ impl PositionState {
         add_once(&mut self.changed, symbol);
     }
 
-    fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Result<(), (ErrorCode, &'static str)> {
+    fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Busted {
         for (symbol, held) in &mut self.symbols {
             held.recent.forget(place.time.saturating_sub(horizon));
             if !held.recent.gone.is_empty() {
@@ -284,16 +330,13 @@ impl PositionState {
             }
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
-        let Some((symbol, held)) = found else {
-            let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
-            return Err((ErrorCode::UnknownReference, error));
-        };
-        let overflow = (ErrorCode::Overflow, "without the fill the position would not fit 19 integer digits");
-        held.sums = held.recent.bust(fill_id).ok_or(overflow)?;
+        let Some((symbol, held)) = found else { return Busted::NoSuchFill };
+        let Some(sums) = held.recent.bust(fill_id) else { return Busted::Overflows };
+        held.sums = sums;
         held.corrections.add(Correction::Bust { fill_id: fill_id.clone() });
         let symbol = symbol.clone();
         self.touch(&symbol);
-        Ok(())
+        Busted::Done
     }
 
     fn corrected(&mut self, symbol: &Id, correction: Option<Correction>) {
@@ -321,7 +364,7 @@ mod tests {
 
     use super::*;
     use crate::keyed_fold::Updated;
-    use crate::testing::{Emitted, Happening, Happenings, history_of, run, run_with_restart};
+    use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
     const VIEW: Positions = Positions { horizon: 1000 };
 
@@ -364,11 +407,50 @@ mod tests {
     }
 
     #[test]
-    fn a_bust_of_nothing_is_a_dead_letter_and_a_late_one_too() {
-        let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1)]);
-        let codes: Vec<_> = said.dead_letters.iter().map(|letter| letter.code.to_string()).collect();
-        assert_eq!(codes, ["unknown_reference", "unknown_reference"]);
+    fn a_bust_of_nothing_is_a_dead_letter_after_the_horizon_and_a_late_one_too() {
+        let last = fill(3001, 2, "S", "buy", 10, 50);
+        let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1), last]);
+        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset, letter.code.to_string())).collect();
+        assert_eq!(letters, [(2, "unknown_reference".to_owned()), (2000, "unknown_reference".to_owned())]);
+        let value = said.dead_letters.first().and_then(|letter| letter.value.as_deref());
+        assert!(value.is_some_and(|value| value.contains(r#""fill_id":"f9""#) && value.contains(r#""ts":""#)), "{value:?}");
         assert_eq!(holdings(&said).len(), 1);
+        assert!(rows_of(&said.tables.pending_busts).is_empty());
+    }
+
+    #[test]
+    fn a_bust_that_comes_before_its_fill_waits_for_it() {
+        let others = [fill(20, 1, "S", "buy", 10, 50), fill(40, 3, "S", "sell", 5, 80), fill(60, 4, "T", "buy", 1, 7)];
+        let without = final_sums(others.to_vec());
+        for (busted, filled) in [(10, 30), (10, 50), (30, 50), (50, 30), (10, 10), (10, 1010)] {
+            let mut happenings = vec![bust(busted, 2), fill(filled, 2, "S", "buy", 10, 70)];
+            if busted == filled {
+                happenings[1].place.offset += 1;
+            }
+            happenings.extend(others.clone());
+            let said = run(VIEW, happenings.clone());
+            assert_eq!(final_sums(happenings), without, "busted at {busted}, filled at {filled}");
+            assert!(said.dead_letters.is_empty() && rows_of(&said.tables.pending_busts).is_empty(), "{:?}", said.dead_letters);
+        }
+    }
+
+    #[test]
+    fn a_fill_that_comes_after_its_busts_horizon_counts_and_the_bust_is_a_dead_letter() {
+        let said = run(VIEW, vec![bust(10, 2), fill(1011, 2, "S", "buy", 10, 70)]);
+        assert_eq!(said.dead_letters.iter().map(|letter| &*letter.code).collect::<Vec<_>>(), ["unknown_reference"]);
+        assert_eq!(holdings(&said).len(), 1);
+    }
+
+    #[test]
+    fn a_bust_that_waits_is_remembered_over_a_restart() {
+        let happenings = vec![bust(10, 2), bust(11, 9), fill(30, 2, "S", "buy", 10, 70), fill(2000, 1, "S", "buy", 1, 70)];
+        for cut in 0..=happenings.len() {
+            let said = run_with_restart(VIEW, happenings.clone(), cut);
+            let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset, &*letter.code)).collect();
+            assert_eq!(letters, [(11, "unknown_reference")], "cut at {cut}");
+            let sums: Vec<_> = holdings(&said).iter().map(|holding| holding.sums.quantity).collect();
+            assert_eq!(sums, [Quantity::whole(1)], "cut at {cut}");
+        }
     }
 
     proptest! {
@@ -379,6 +461,7 @@ mod tests {
                 time += step;
                 match what {
                     0 => bust(time, id.max(1) - 1),
+                    1 => bust(time, id + 1),
                     _ => fill(time, id, ["S", "T"][*symbol], if *buy { "buy" } else { "sell" }, *quantity, quantity * 3 + 1),
                 }
             }).collect();
@@ -387,6 +470,7 @@ mod tests {
             prop_assert_eq!(whole.updates, cut.updates);
             prop_assert_eq!(history_of(&whole.tables.position_bases), history_of(&cut.tables.position_bases));
             prop_assert_eq!(history_of(&whole.tables.position_trades), history_of(&cut.tables.position_trades));
+            prop_assert_eq!(history_of(&whole.tables.pending_busts), history_of(&cut.tables.pending_busts));
             prop_assert_eq!(whole.dead_letters, cut.dead_letters);
         }
     }

@@ -10,6 +10,7 @@
 //! | `holdings` | [`Holding`] | state |
 //! | `position_bases` | [`HoldingState`] | checkpoint |
 //! | `position_trades` | [`HeldTrade`] | checkpoint |
+//! | `pending_busts` | [`PendingBust`] | checkpoint |
 //! | `portfolios` | [`Portfolio`] | state |
 //! | `portfolio_peaks` | [`DrawdownState`] | checkpoint |
 //! | `risk` | [`Risk`] | state |

@@ -113,6 +113,22 @@ tables! {
         multiplier: Factor,
     }
 
+    /// A bust that waits for its fill. State of the positions.
+    Checkpoint PendingBust = "pending_busts" by (account_id, fill_id) {
+        /// Whose the fill will be.
+        account_id: Id,
+        /// The fill.
+        fill_id: Id,
+        /// The bust's own time.
+        bust_ts: EventTime,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: u64,
+        /// The effective time of its place.
+        ts: EventTime,
+    }
+
     /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
     Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
         /// `account:ID` or `book:PATH`.
