@@ -433,9 +433,9 @@ impl Book {
     }
 
     fn find(&self, order_id: &Id, account_id: &Id) -> Result<Slot, Reason> {
-        self.orders.find(account_id, order_id).ok_or_else(|| {
-            if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder }
-        })
+        self.orders
+            .find(account_id, order_id)
+            .ok_or_else(|| if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder })
     }
 
     /// Whether orders may come and change.

@@ -202,32 +202,22 @@ impl View for Positions {
                     out.refuse(dead_letter(place, &event, ErrorCode::Overflow, error));
                 }
             }
-            PositionEvent::Fill(FillEvent::Bust(bust)) => {
-                match state.bust(&bust.fill_id, place, self.horizon) {
-                    Busted::Done => {}
-                    Busted::NoSuchFill => {
-                        let fill_id = bust.fill_id.clone();
-                        let until = state.busts.wait(place, bust).until(self.horizon);
-                        out.set_timer(until, fill_id);
-                    }
-                    Busted::Overflows => {
-                        let error = "without the fill the position would not fit 19 integer digits";
-                        out.refuse(dead_letter(place, &Event::Fill(FillEvent::Bust(bust)), ErrorCode::Overflow, error));
-                    }
+            PositionEvent::Fill(FillEvent::Bust(bust)) => match state.bust(&bust.fill_id, place, self.horizon) {
+                Busted::Done => {}
+                Busted::NoSuchFill => {
+                    let fill_id = bust.fill_id.clone();
+                    let until = state.busts.wait(place, bust).until(self.horizon);
+                    out.set_timer(until, fill_id);
                 }
-            }
+                Busted::Overflows => {
+                    let error = "without the fill the position would not fit 19 integer digits";
+                    out.refuse(dead_letter(place, &Event::Fill(FillEvent::Bust(bust)), ErrorCode::Overflow, error));
+                }
+            },
         }
     }
 
-    fn timer(
-        &self,
-        _: &FxHashMap<Id, Factor>,
-        _: &Id,
-        state: &mut PositionState,
-        fill_id: Id,
-        _: Place,
-        out: &mut Outbox<'_, Self>,
-    ) {
+    fn timer(&self, _: &FxHashMap<Id, Factor>, _: &Id, state: &mut PositionState, fill_id: Id, _: Place, out: &mut Outbox<'_, Self>) {
         let Some(waited) = state.busts.take(&fill_id) else { return };
         let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
         out.refuse(dead_letter(waited.place, &waited.event(), ErrorCode::UnknownReference, error));

@@ -216,10 +216,7 @@ mod tests {
     #[test]
     fn a_derived_id_has_at_most_64_characters_and_stays_what_it_is() {
         let long = "S".repeat(63);
-        for (text, expected) in [
-            ("S-1-b".to_owned(), "S-1-b".to_owned()),
-            (format!("{long}x"), format!("{long}x")),
-        ] {
+        for (text, expected) in [("S-1-b".to_owned(), "S-1-b".to_owned()), (format!("{long}x"), format!("{long}x"))] {
             assert_eq!(Id::shortened(&text).as_str(), expected);
         }
         let shortened: Vec<Id> = ["-1-b", "-1-s", "-2-b"].iter().map(|end| Id::shortened(&format!("{long}{end}"))).collect();

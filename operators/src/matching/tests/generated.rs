@@ -250,8 +250,7 @@ impl Auditor {
     }
 
     fn compare(&self, book: &Book) -> Result<(), String> {
-        let resting =
-            book.orders().map(|order| (name(&order), (order.standing.leaves.units(), order.standing.filled.units())));
+        let resting = book.orders().map(|order| (name(&order), (order.standing.leaves.units(), order.standing.filled.units())));
         let resting: BTreeMap<_, _> = resting.collect();
         if resting == self.live { Ok(()) } else { Err(format!("said to live: {:?}\nin the book:  {resting:?}", self.live)) }
     }

@@ -30,7 +30,15 @@ pub(super) struct NaiveBook {
 
 impl NaiveBook {
     pub(super) fn new() -> Self {
-        Self { phase: TradingPhase::Continuous, last: None, orders: vec![], band: Band::default(), triggered: vec![], matches: 0, changes: 0 }
+        Self {
+            phase: TradingPhase::Continuous,
+            last: None,
+            orders: vec![],
+            band: Band::default(),
+            triggered: vec![],
+            matches: 0,
+            changes: 0,
+        }
     }
 
     pub(super) fn apply(&mut self, now: EventTime, command: Command, reports: &mut Reports) {

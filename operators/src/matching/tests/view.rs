@@ -181,8 +181,7 @@ fn of_several_faults_the_first_of_one_order_counts_for_orders_and_amendments_ali
 
 #[test]
 fn prices_at_or_below_zero_are_for_futures_alone() {
-    let instrument =
-        |class: &str| format!(r#"{{"symbol":"S","asset_class":"{class}","currency":"USD","tick_size":"1","lot_size":"1"}}"#);
+    let instrument = |class: &str| format!(r#"{{"symbol":"S","asset_class":"{class}","currency":"USD","tick_size":"1","lot_size":"1"}}"#);
     let limit = |price: &str| format!("price={price}");
     let stop = |price: &str| format!("order_type=stop price=none stop_price={price}");
     for (class, fields, expected) in [
