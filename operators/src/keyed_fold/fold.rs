@@ -61,11 +61,6 @@ impl<V: View> Fold<V> {
         }
     }
 
-    /// The view.
-    pub const fn view(&self) -> &V {
-        &self.view
-    }
-
     /// The tables that it writes.
     pub const fn tables(&self) -> &V::Tables {
         &self.tables
