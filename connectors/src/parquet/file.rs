@@ -79,7 +79,7 @@ impl CommitFile {
         Err(self.diagnose(data).unwrap_or_else(|| self.error(data, "is damaged: its SHA-256 is not the one in the commit")))
     }
 
-    /// Its bytes; of a file all that there are, whatever its commit says.
+    /// Its bytes; of a file all of them, also those beyond the length in its commit.
     fn open(&self, data: &Path) -> io::Result<io::Take<File>> {
         let mut file = File::open(data.join(&*self.path))?;
         if self.part.is_none() {

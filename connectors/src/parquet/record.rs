@@ -39,7 +39,7 @@ pub struct CommitRecord {
     pub workers: u32,
     /// The configuration that its rows were made with: the hash of a file ([`super::configuration`]).
     pub configuration: String,
-    /// Whether it was the last commit of its run. It leaves no segment behind.
+    /// Whether it was the last commit of its run. No segment is live after it.
     pub ends_run: bool,
     /// The files it adds, ordered by path.
     pub files: Vec<CommittedFile>,

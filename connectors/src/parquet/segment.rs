@@ -4,7 +4,7 @@
 //!  segments/<commit>-<worker>.segment:  part │ part │ part …      a part: the rows of one table and day, an Arrow IPC stream
 //! ```
 //!
-//! Parts lie one after the other, in the order of tables and days; the commit's record says where. Buffers are compressed one by
+//! Parts lie one after the other, in the order of tables and days; the commit's record has their offsets. Buffers are compressed one by
 //! one with LZ4: upkeep reads a segment once, within a minute, and writes its rows as Parquet. The bytes follow from the rows alone.
 
 use std::fs;

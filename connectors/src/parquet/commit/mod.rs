@@ -7,7 +7,7 @@
 //!                             hash, sync, rename
 //! ```
 //!
-//! Workers only hand their changes over: encoding, hashing and syncing happen on threads beside the dataflow, which goes on.
+//! Workers only hand their changes over: encoding, hashing and syncing happen on threads beside the dataflow, which continues.
 //! Two commits may be on their way at once; the third waits until the first is published. They are published in order, and a
 //! dataflow ends only when all are.
 

@@ -157,7 +157,7 @@ fn follow(
     Ok(())
 }
 
-/// What is known of the published commits, to go on from.
+/// Publishes commits in order, each after the one before it.
 struct Publisher {
     settings: CommitSettings,
     peers: usize,

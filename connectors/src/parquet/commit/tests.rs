@@ -102,7 +102,7 @@ fn two_commits_are_on_their_way_at_most_and_are_published_in_order() {
     let known = log.clone();
     run(&folder.path().join("data"), 5, &log, move |step, commit_id| {
         if (step, commit_id) == (Step::Staged, 1) {
-            // The dataflow goes on while the first commit is written.
+            // The dataflow continues while the first commit is written.
             known.wait_for("closed 2");
         }
     });

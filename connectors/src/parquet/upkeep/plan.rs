@@ -79,7 +79,7 @@ fn plan_all(files: &[Arc<CommitFile>], now: u64, wholes: &Wholes<'_>, settings: 
 fn groups<'a>(files: impl Iterator<Item = &'a Arc<CommitFile>>, wholes: &Wholes<'_>) -> BTreeMap<Group<'a>, Vec<Arc<CommitFile>>> {
     let mut groups = BTreeMap::<Group<'_>, Vec<Arc<CommitFile>>>::new();
     for file in files {
-        // The day says nothing about rows of a state.
+        // Rows of a state are not divided by day.
         let day = if file.role == FileRole::State { "" } else { file.day() };
         // Changes that a whole state holds are not merged with later ones: who needs those alone need not read both.
         groups.entry((file.dataset(), day, is_held(file, wholes))).or_default().push(Arc::clone(file));

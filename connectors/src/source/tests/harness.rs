@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A source on some workers.
 pub(super) struct Harness {
-    /// Where each worker is told the fed-back frontier.
+    /// Senders of the fed-back frontier, by worker.
     frontiers: Vec<Sender<Option<u64>>>,
     /// The frontier of the source's outputs, from each worker once it has settled.
     settled: Receiver<Option<u64>>,
@@ -104,7 +104,7 @@ fn drive(
             push(&log, "1".to_owned(), line);
         });
         let log = Arc::clone(sent);
-        // Which worker says first that a partition ended does not matter.
+        // The order in which workers report that a partition ended does not matter.
         let ends = output.ends.inspect(move |clock| {
             let line = format!("end {} ms", clock / super::MS);
             push(&log, format!("2 {clock:020}"), line);

@@ -109,7 +109,7 @@ struct Outcome {
     audit: BTreeSet<Audit>,
     /// The clocks at which partitions ended, rising.
     ends: Vec<u64>,
-    /// Where every partition goes on after a commit, by the commit's end tick.
+    /// Where a restart after a commit reads each partition on, by the commit's end tick.
     commits: BTreeMap<u64, BTreeMap<(String, u16), PartitionProgress>>,
 }
 
