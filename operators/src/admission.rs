@@ -1,11 +1,13 @@
 //! Admission: each event once.
 //!
-//! An event is known by its topic, its `type` or `status`, and its id; a new order and a fill by their account as well,
-//! because accounts choose these ids without knowing of each other's. The first one with an identity goes on; the same
-//! again is one event and only counted; another body under the same identity is a dead letter (`conflicting_duplicate`).
-//! An identity is remembered for the horizon of its topic; an event that is later than that behind its effective time can not be told
-//! from a repeat any more and is a dead letter too (`too_late`). Accounts are the exception: they are told once and for
-//! ever, so they are remembered for ever and are never too late.
+//! An event is known by its topic and its identity ([`Event::identity`]). The first one with an identity is derived; the same
+//! content again is one event and only counted; other content under the same identity is a dead letter
+//! (`conflicting_duplicate`).
+//!
+//! An identity is remembered for the horizon of its topic, or longer where later events can still name it: transactions for as
+//! long as they can be reversed. An event that is new and later than the horizon cannot be told from one that was forgotten and
+//! is a dead letter too (`too_late`). Accounts are the exception: their identities are remembered for ever, and they are never
+//! too late.
 //!
 //! - **Key**: the identity, as a 128-bit digest. **State**: the body's digest and when it was seen. **Derived**: the event.
 
@@ -24,10 +26,12 @@ use crate::keyed_fold::{Outbox, View};
 /// The view that lets each event through once.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// How long an identity is remembered, in nanoseconds,
+    /// How late an event may be, in nanoseconds.
     pub horizon: u64,
-    /// and of these topics.
+    /// How late events of topics with a horizon of their own may be.
     pub horizons: BTreeMap<Topic, u64>,
+    /// How long identities of topics are remembered where that is longer than their horizon.
+    pub remembered: BTreeMap<Topic, u64>,
     /// Counts repeats that were left out.
     pub duplicates: Arc<AtomicU64>,
 }
@@ -65,6 +69,25 @@ impl Admission {
     fn horizon_of(&self, topic: Topic) -> Option<u64> {
         (topic != Topic::Accounts).then(|| self.horizons.get(&topic).copied().unwrap_or(self.horizon))
     }
+
+    /// When an identity that was seen at `time` is forgotten.
+    fn end_of(&self, topic: Topic, time: u64) -> u64 {
+        let longer = self.remembered.get(&topic).copied().unwrap_or(0);
+        self.horizon_of(topic).map_or(NEVER, |horizon| time.saturating_add(horizon.max(longer)))
+    }
+
+    /// The error of an event that is later than its horizon.
+    fn lateness(&self, place: Place, event: &Event) -> Option<String> {
+        let horizon = self.horizon_of(event.topic())?;
+        let behind = i128::from(place.time) - i128::from(event.ts()?.nanos());
+        (behind > i128::from(horizon)).then(|| {
+            format!(
+                "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, or correct the books by hand",
+                behind / 1_000_000_000,
+                horizon / 1_000_000_000
+            )
+        })
+    }
 }
 
 /// The dead letter of an event that was understood but not taken.
@@ -84,10 +107,7 @@ pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) ->
 fn identity_digest(event: &Event) -> Digest<16> {
     let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x6964_656e_7469_7479);
     event.topic().rank().hash(&mut hasher);
-    let identity = event.identity();
-    // Digests are kept in tables: what has no account is hashed as it always was.
-    identity.map(|identity| (identity.word, identity.id)).hash(&mut hasher);
-    identity.and_then(|identity| identity.account_id).into_iter().for_each(|account_id| account_id.hash(&mut hasher));
+    event.identity().hash(&mut hasher);
     Digest(hasher.finish128().as_u128().to_be_bytes())
 }
 
@@ -116,36 +136,29 @@ impl View for Admission {
 
     fn apply(&self, (): &(), _: &Digest<16>, seen: &mut Seen, placed: Placed<Event>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
-        let horizon = self.horizon_of(event.topic());
-        let behind = event.ts().map_or(0, |ts| i128::from(place.time) - i128::from(ts.nanos()));
-        if let Some(horizon) = horizon.filter(|horizon| behind > i128::from(*horizon)) {
-            let error = format!(
-                "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, or correct the books by hand",
-                behind / 1_000_000_000,
-                horizon / 1_000_000_000
-            );
-            return out.refuse(dead_letter(place, &event, ErrorCode::TooLate, &error));
-        }
         let body = Digest(event.body_digest().to_be_bytes());
         match seen.known {
-            None => {
-                let until = horizon.map_or(NEVER, |horizon| place.time.saturating_add(horizon));
-                (seen.known, seen.emitted) = (Some(Known { body, since: place.time, until }), false);
-                if until != NEVER {
-                    out.set_timer(until, ());
-                }
-                out.derive(event);
-            }
             Some(known) if known.body == body => {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
             }
             Some(_) => {
                 let (word, id) = event.identity().map_or(("", ""), |identity| (identity.word, identity.id.as_str()));
                 let error = format!(
-                    "{word} {id} was taken before with other content: the first one stands; send a correction under an id of its own"
+                    "{word} {id} was taken before with other content: the first one counts; send a correction under an id of its own"
                 );
                 out.refuse(dead_letter(place, &event, ErrorCode::ConflictingDuplicate, &error));
             }
+            None => match self.lateness(place, &event) {
+                Some(error) => out.refuse(dead_letter(place, &event, ErrorCode::TooLate, &error)),
+                None => {
+                    let until = self.end_of(event.topic(), place.time);
+                    (seen.known, seen.emitted) = (Some(Known { body, since: place.time, until }), false);
+                    if until != NEVER {
+                        out.set_timer(until, ());
+                    }
+                    out.derive(event);
+                }
+            },
         }
     }
 
@@ -197,7 +210,12 @@ mod tests {
     const HORIZON: u64 = 1000;
 
     fn admission() -> Admission {
-        Admission { horizon: HORIZON, horizons: BTreeMap::from([(Topic::Orders, 50)]), duplicates: Arc::default() }
+        Admission {
+            horizon: HORIZON,
+            horizons: BTreeMap::from([(Topic::Orders, 50)]),
+            remembered: BTreeMap::from([(Topic::Transactions, 5 * HORIZON)]),
+            duplicates: Arc::default(),
+        }
     }
 
     fn fill(time: u64, ts: u64, id: &str, quantity: u32) -> Placed<Happening<(), Event>> {
@@ -214,6 +232,20 @@ mod tests {
         );
         let event = Event::decode(Topic::Orders, None, Some(text.as_bytes())).expect("an order");
         Placed { place: Place::of_record(time, Topic::Orders, 0, time), event: Happening::Event(event) }
+    }
+
+    fn record(time: u64, topic: Topic, text: &str) -> Placed<Happening<(), Event>> {
+        let event = Event::decode(topic, None, Some(text.as_bytes())).expect("an event");
+        Placed { place: Place::of_record(time, topic, 0, time), event: Happening::Event(event) }
+    }
+
+    fn transaction(time: u64, ts: u64, fields: &str) -> Placed<Happening<(), Event>> {
+        let text = format!(r#"{{"transaction_id":"t1","account_id":"a","currency":"USD","ts":{ts},{fields}}}"#);
+        record(time, Topic::Transactions, &text)
+    }
+
+    fn account(time: u64, ts: u64, fields: &str) -> Placed<Happening<(), Event>> {
+        record(time, Topic::Accounts, &format!(r#"{{"account_id":"a","ts":{ts},{fields}}}"#))
     }
 
     fn summary(emitted: &Emitted<Admission>) -> (Vec<u64>, Vec<String>) {
@@ -275,6 +307,47 @@ mod tests {
         let (admitted, refused) = summary(&run(admission(), happenings));
         assert_eq!(admitted, [1, 2, 4, 5]);
         assert_eq!(refused, ["3 conflicting_duplicate", "6 conflicting_duplicate"]);
+    }
+
+    #[test]
+    fn a_transaction_id_means_one_transaction_whatever_its_type() {
+        let (payment, fee) = (r#""type":"payment","amount":"15000""#, r#""type":"fee","amount":"1.50""#);
+        let (admitted, refused) = summary(&run(admission(), vec![transaction(1, 1, payment), transaction(2, 2, fee)]));
+        assert_eq!((admitted, refused), (vec![1], vec!["2 conflicting_duplicate".to_owned()]));
+    }
+
+    #[test]
+    fn a_transaction_is_remembered_as_long_as_it_can_be_reversed() {
+        let payment = r#""type":"payment","amount":"5""#;
+        let view = admission();
+        let happenings = vec![
+            transaction(1, 1, payment),
+            transaction(1500, 1499, payment), // another ts
+            transaction(4000, 1, payment),    // the same again, however late
+            transaction(5002, 5002, payment), // t1 was forgotten at 5001
+        ];
+        let (admitted, refused) = summary(&run(view.clone(), happenings));
+        assert_eq!((admitted, refused), (vec![1, 5002], vec!["1500 conflicting_duplicate".to_owned()]));
+        assert_eq!(view.duplicates.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_account_event_is_known_by_its_type_and_time() {
+        let opened = r#""type":"opened","customer_id":"c","account_type":"checking","currency":"USD""#;
+        let (frozen, unfrozen, closed) = (r#""type":"frozen""#, r#""type":"unfrozen""#, r#""type":"closed""#);
+        let happenings = vec![
+            account(1, 1, opened),
+            account(2, 2, frozen),
+            account(3, 3, unfrozen),
+            account(4, 2, frozen), // the same again
+            account(5, 5, closed),
+            account(6, 6, opened), // once more
+            account(9000, 7, r#""type":"updated","currency":"EUR""#),
+            account(9001, 7, r#""type":"updated","currency":"JPY""#),
+        ];
+        let (admitted, refused) = summary(&run(admission(), happenings));
+        assert_eq!(admitted, [1, 2, 3, 5, 6, 9000]);
+        assert_eq!(refused, ["9001 conflicting_duplicate"]);
     }
 
     proptest! {

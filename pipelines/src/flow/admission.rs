@@ -1,5 +1,8 @@
 //! Each event once: what has an identity goes through the admission, the rest passes by.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use headwater_operators::admission::Admission;
 use headwater_operators::keyed_fold::Pace;
 use headwater_schemas::events::Event;
@@ -11,6 +14,7 @@ use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::Events;
 use super::wiring::Flow;
+use crate::config::nanos;
 
 /// The events that other parts read.
 pub(super) struct Admitted<'scope> {
@@ -34,8 +38,10 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
         _ => (empty(scope), empty(scope)),
     };
     let horizons = flow.settings.config.horizons();
-    let view =
-        Admission { horizon: horizons.horizon, horizons: horizons.topics, duplicates: std::sync::Arc::clone(&flow.settings.duplicates) };
+    // As long as a transaction can be reversed, its id means that transaction and no other one.
+    let remembered = BTreeMap::from([(Topic::Transactions, nanos(flow.settings.config.ledger.reversal_horizon))]);
+    let duplicates = Arc::clone(&flow.settings.duplicates);
+    let view = Admission { horizon: horizons.horizon, horizons: horizons.topics, remembered, duplicates };
     let broadcasts = flow.no_broadcasts();
     let admitted = flow.fold("admission", view, Pace::Tick, identified, broadcasts)?.derived;
 

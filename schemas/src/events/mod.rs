@@ -14,6 +14,7 @@ mod checks;
 mod close;
 mod codes;
 mod customer;
+mod defaults;
 mod fill;
 mod fx_rate;
 mod instrument;
@@ -118,23 +119,29 @@ pub struct Deleted {
 }
 
 /// What makes two records of a topic the same event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity<'a> {
-    /// Which kind of event of the topic.
+    /// The kind of event within the topic.
     pub word: &'static str,
     /// The account that the id belongs to, where accounts choose their ids without knowing of each other's.
     pub account_id: Option<&'a Id>,
-    /// The id.
+    /// The id of the event; of what happens to an account, the account.
     pub id: &'a Id,
+    /// The event's own time, where an id alone names many events.
+    pub ts: Option<EventTime>,
 }
 
 impl<'a> Identity<'a> {
     const fn of(word: &'static str, id: &'a Id) -> Self {
-        Self { word, account_id: None, id }
+        Self { word, account_id: None, id, ts: None }
     }
 
     const fn within(account_id: &'a Id, word: &'static str, id: &'a Id) -> Self {
-        Self { word, account_id: Some(account_id), id }
+        Self { word, account_id: Some(account_id), id, ts: None }
+    }
+
+    const fn at(ts: EventTime, word: &'static str, id: &'a Id) -> Self {
+        Self { word, account_id: None, id, ts: Some(ts) }
     }
 }
 
@@ -308,27 +315,31 @@ impl Event {
         }
     }
 
-    /// What makes two records of the topic the same event. New orders and fills are known by account and id. Amends, cancels, phases, market data and tables have none; nor
-    /// have an account's `updated`, `frozen` and `unfrozen`, because an account may see each of them many times.
+    /// Identity of the event. Amends, cancels, phases, market data and table records have none.
+    ///
+    /// New orders and fills are known by account and id. Transactions are known by their id alone: later events name them by it,
+    /// whatever their type. An account sees each kind of event many times, so its time tells them apart.
     pub fn identity(&self) -> Option<Identity<'_>> {
         match self {
-            Self::Account(event) if matches!(event.type_word(), "opened" | "closed") => {
-                Some(Identity::of(event.type_word(), event.account_id()))
-            }
+            Self::Account(event) => Some(Identity::at(event.ts(), event.type_word(), event.account_id())),
             Self::Order(OrderEvent::New(order)) => Some(Identity::within(&order.account_id, "new", &order.order_id)),
             Self::Fill(event) => Some(Identity::within(event.account_id(), event.type_word(), event.fill_id())),
-            Self::Transaction(event) => Some(Identity::of(event.r#type.as_str(), &event.transaction_id)),
+            Self::Transaction(event) => Some(Identity::of("transaction", &event.transaction_id)),
             Self::Payment(event) => Some(Identity::of(event.status.as_str(), &event.payment_id)),
             Self::Transfer(event) => Some(Identity::of(event.type_word(), event.transfer_id())),
             _ => None,
         }
     }
 
-    /// A stable digest of what the event says: equal for equal content, whatever the JSON looked like. Digests are kept
-    /// in tables, so the order of fields and variants is part of their meaning; a test holds some of them fast.
+    /// A stable digest of the event's content: equal for equal content, whatever the JSON looked like. A default that is written
+    /// out is the same content as one that is left out. Digests are kept in tables, so the order of fields and variants is part
+    /// of their meaning; a test holds some of them fast.
     pub fn body_digest(&self) -> u128 {
         let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x7265_7665_6e74_7331);
-        self.hash(&mut hasher);
+        match self.without_defaults() {
+            Some(event) => event.hash(&mut hasher),
+            None => self.hash(&mut hasher),
+        }
         hasher.finish128().as_u128()
     }
 }

@@ -292,25 +292,48 @@ fn unknown_fields_and_nulls_change_nothing() -> TestResult {
 }
 
 #[test]
+fn a_default_written_out_is_the_same_content() -> TestResult {
+    let opened = r#"{"type":"opened","account_id":"a1","customer_id":"c1","account_type":"checking","currency":"USD","ts":1"#;
+    let order = r#"{"type":"new","order_id":"o1","account_id":"a1","symbol":"S","side":"buy","order_type":"market","time_in_force":"ioc","quantity":"10","ts":4"#;
+    let fill = r#"{"type":"fill","fill_id":"f1","account_id":"a1","symbol":"S","side":"sell","quantity":"1","price":"2","ts":8"#;
+    let transaction = r#"{"transaction_id":"t1","account_id":"a1","type":"payment","amount":"12.5","currency":"USD","ts":10"#;
+    // The topic, the event, a default, and something else in its place.
+    for (topic, event, default, other) in [
+        (Topic::Transactions, transaction, r#""phase":"posted""#, r#""phase":"pending""#),
+        (Topic::Fills, fill, r#""fee":"0.00""#, r#""fee":"0.01""#),
+        (Topic::Orders, order, r#""post_only":false"#, r#""post_only":true"#),
+        (Topic::Orders, order, r#""self_trade":"cancel_newest""#, r#""self_trade":"allow""#),
+        (Topic::Accounts, opened, r#""overdraft_limit":0"#, r#""overdraft_limit":1"#),
+    ] {
+        let digest = |field: &str| decode(topic, &format!("{event}{field}}}")).map(|event| event.body_digest());
+        assert_eq!(digest("")?, digest(&format!(",{default}"))?, "{default}");
+        assert_ne!(digest("")?, digest(&format!(",{other}"))?, "{other}");
+    }
+    Ok(())
+}
+
+#[test]
 fn identities_are_those_of_the_contract() -> TestResult {
     let identities: Vec<_> = GOOD
         .iter()
         .map(|(topic, text)| {
-            let event = decode(*topic, text)?;
-            let shown = |Identity { word, account_id, id }| match account_id {
-                Some(account_id) => format!("{topic} {word} {id} of {account_id}"),
-                None => format!("{topic} {word} {id}"),
+            let text_of = |Identity { word, account_id, id, ts }: Identity<'_>| {
+                let account_id = account_id.map_or_else(String::new, |account_id| format!(" of {account_id}"));
+                let ts = ts.map_or_else(String::new, |ts| format!(" at {}", ts.nanos()));
+                format!("{topic} {word} {id}{account_id}{ts}")
             };
-            Ok(event.identity().map(shown))
+            Ok(decode(*topic, text)?.identity().map(text_of))
         })
         .collect::<Result<Vec<_>, BadRecord>>()?;
     let identities: Vec<_> = identities.into_iter().flatten().collect();
     let expected = [
-        "accounts opened a1",
+        "accounts opened a1 at 1",
+        "accounts updated a1 at 2",
+        "accounts frozen a1 at 3",
         "orders new o1 of a1",
         "fills fill f1 of a1",
         "fills bust f1 of a1",
-        "transactions payment t1",
+        "transactions transaction t1",
         "payments completed p1",
         "transfers initiated x1",
         "transfers debit_reversed x1",
