@@ -3,8 +3,10 @@
 //! Only what is wrong whatever the other events say is checked here. Whether an account exists, a price is on the tick or
 //! a hold is open, is known to the views alone.
 
+use jiff::tz::TimeZone;
+
 use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, TransferEvent};
-use crate::value::{Decimal, Id, fixed};
+use crate::value::{Amount, Decimal, Id, Text, currency as currencies, fixed};
 
 /// The greatest length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
 const MAX_CURRENCY_LENGTH: usize = 12;
@@ -16,9 +18,11 @@ impl Event {
     pub(super) fn check(&self) -> Checked {
         match self {
             Self::Instrument(event) => currency("currency", &event.currency),
-            Self::Customer(event) => coordinates(("home_lat", event.home_lat), ("home_lon", event.home_lon)),
+            Self::Customer(event) => {
+                coordinates(("home_lat", event.home_lat), ("home_lon", event.home_lon)).and_then(|()| time_zone(event.timezone.as_ref()))
+            }
             Self::Limit(event) => event.check(),
-            Self::Budget(event) => part("threshold", event.threshold).and_then(|()| currency("currency", &event.currency)),
+            Self::Budget(event) => part("threshold", event.threshold).and_then(|()| amount_in(event.amount, &event.currency)),
             Self::Account(AccountEvent::Opened(event)) => currency("currency", &event.currency),
             Self::Account(AccountEvent::Updated(event)) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
             Self::Close(event) => event.check(),
@@ -26,23 +30,38 @@ impl Event {
             Self::Order(OrderEvent::New(event)) => event.check(),
             Self::Order(OrderEvent::Amend(event)) => event.check(),
             Self::Transaction(event) => {
-                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| currency("currency", &event.currency))
+                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| amount_in(event.amount, &event.currency))
             }
             Self::Payment(event) => {
-                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| currency("currency", &event.currency))
+                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| amount_in(event.amount, &event.currency))
             }
-            Self::Transfer(TransferEvent::Initiated(event)) => currency("currency", &event.currency),
+            Self::Transfer(TransferEvent::Initiated(event)) => amount_in(event.amount, &event.currency),
             Self::Access(event) => coordinates(("lat", event.lat), ("lon", event.lon)),
             _ => Ok(()),
         }
     }
 }
 
-/// A currency is an identifier of at most 12 characters.
+/// An amount has at most the fraction digits of its currency.
+fn amount_in(amount: Amount, word: &Id) -> Checked {
+    currency("currency", word)?;
+    if !currencies::has_exponent(amount.units(), word) {
+        let digits = currencies::exponent(word).unwrap_or_default();
+        let message = format!("amount: {amount} has more than the {digits} fraction digits of {word}; round it where it is made");
+        return Err(BadRecord::new(ErrorCode::Inconsistent, message));
+    }
+    Ok(())
+}
+
+/// A currency is an identifier of at most 12 characters, without lower-case letters.
 pub(super) fn currency(field: &str, word: &Id) -> Checked {
     if word.len() > MAX_CURRENCY_LENGTH {
         let message = format!("{field}: {word:?} has more than {MAX_CURRENCY_LENGTH} characters; send a code like USD");
         return Err(BadRecord::new(ErrorCode::BadId, message));
+    }
+    if word.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let message = format!("{field}: {word:?} has lower-case letters; send {}", word.to_ascii_uppercase());
+        return Err(BadRecord::new(ErrorCode::Inconsistent, message));
     }
     Ok(())
 }
@@ -55,6 +74,17 @@ pub(super) fn part(field: &str, value: Option<Decimal>) -> Checked {
         }
         Some(value) if value.units() > fixed::ONE => {
             Err(BadRecord::new(ErrorCode::OutOfRange, format!("{field}: {value} is more than the whole; send 0.8 for 80 %")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A time zone is one of the IANA database: its rules say what a customer's day is.
+fn time_zone(name: Option<&Text>) -> Checked {
+    match name {
+        Some(name) if TimeZone::get(name).is_err() => {
+            let message = format!("timezone: {name:?} is not in the IANA database; send a name like America/New_York");
+            Err(BadRecord::new(ErrorCode::UnknownValue, message))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! Values: numbers, identifiers and times, each with one way in and one way out.
 
+pub mod currency;
 mod date;
 pub mod decimal_text;
 mod digest;

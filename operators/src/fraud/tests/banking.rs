@@ -60,12 +60,10 @@ fn the_night_is_from_midnight_until_just_before_six_where_the_customer_lives() {
 
 #[test]
 fn without_a_time_zone_the_night_is_unknown() {
-    let home = r#","home_lat":"0","home_lon":"0""#;
-    for zone in ["", r#","timezone":"Mars/Olympus""#, r#","timezone":"""#] {
-        let decision = one(&format!("{home}{zone}"), located(transaction("t", at("2026-01-15T03:00:00Z"), "1"), "0", "0"));
-        assert_eq!(reasons(&decision), ["night 0: hour_local=unknown"], "{zone}");
-        assert_eq!(decision.decision, Verdict::Approve);
-    }
+    let home = r#","home_lat":"0","home_lon":"1""#;
+    let decision = one(home, located(transaction("t", at("2026-01-15T03:00:00Z"), "1"), "0", "0"));
+    assert_eq!(reasons(&decision), ["night 0: hour_local=unknown"]);
+    assert_eq!(decision.decision, Verdict::Approve);
 }
 
 #[test]
