@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use headwater_schemas::events::{AccountEvent, AccountType, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope};
-use headwater_schemas::{Amount, Decimal, Id, Text, Topic};
+use headwater_schemas::events::{
+    AccountEvent, AccountOpened, AccountType, AccountUpdated, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope,
+};
+use headwater_schemas::{Amount, Decimal, EventTime, Id, Text, Topic};
 use rustc_hash::FxHashMap;
 
 /// Reference data as of the broadcasts so far.
@@ -18,7 +20,8 @@ pub struct Reference {
     limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Arc<Limit>>>,
 }
 
-/// What is known of an account: each event says some of it.
+/// What is known of an account: each event says some of it. Of two events that say the same, the one with the later time of its
+/// own counts; of equal times, the one with the later place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Whose it is.
@@ -35,6 +38,27 @@ pub struct Account {
     pub overdraft_limit: Option<Amount>,
     /// Whether it may be used.
     pub status: AccountStatus,
+    written: Written,
+}
+
+/// The times of the events that each part of an account is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Written {
+    customer_id: Option<EventTime>,
+    account_type: Option<EventTime>,
+    currency: Option<EventTime>,
+    book: Option<EventTime>,
+    interest_rate: Option<EventTime>,
+    overdraft_limit: Option<EventTime>,
+    is_closed: Flag,
+    is_frozen: Flag,
+}
+
+/// Something that is so or not, and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Flag {
+    is_set: bool,
+    written: Option<EventTime>,
 }
 
 /// Whether an account may be used.
@@ -119,44 +143,73 @@ impl Reference {
 }
 
 impl Account {
+    /// Takes in an event of the account. They come in the order of their places, so of equal times the later one counts.
     fn learn(&mut self, event: &AccountEvent) {
+        let ts = event.ts();
         match event {
-            AccountEvent::Opened(opened) => {
-                *self = Self {
-                    customer_id: Some(opened.customer_id.clone()),
-                    account_type: Some(opened.account_type),
-                    currency: Some(opened.currency.clone()),
-                    book: opened.book.clone(),
-                    interest_rate: opened.interest_rate,
-                    overdraft_limit: opened.overdraft_limit,
-                    status: AccountStatus::Open,
-                };
-            }
-            AccountEvent::Updated(updated) => {
-                update(&mut self.customer_id, &updated.customer_id);
-                update(&mut self.account_type, &updated.account_type);
-                update(&mut self.currency, &updated.currency);
-                update(&mut self.book, &updated.book);
-                update(&mut self.interest_rate, &updated.interest_rate);
-                update(&mut self.overdraft_limit, &updated.overdraft_limit);
-            }
-            AccountEvent::Frozen(_) => self.turn(AccountStatus::Frozen),
-            AccountEvent::Unfrozen(_) => self.turn(AccountStatus::Open),
-            AccountEvent::Closed(_) => self.turn(AccountStatus::Closed),
+            AccountEvent::Opened(opened) => self.open(opened, ts),
+            AccountEvent::Updated(updated) => self.update(updated, ts),
+            AccountEvent::Frozen(_) => self.written.is_frozen.put(true, ts),
+            AccountEvent::Unfrozen(_) => self.written.is_frozen.put(false, ts),
+            AccountEvent::Closed(_) => self.written.is_closed.put(true, ts),
         }
+        self.status = self.written.status();
     }
 
-    /// A closed account stays closed, whatever its freezing.
-    fn turn(&mut self, status: AccountStatus) {
-        if self.status != AccountStatus::Closed {
-            self.status = status;
+    fn open(&mut self, opened: &AccountOpened, ts: EventTime) {
+        let written = &mut self.written;
+        written.is_closed.put(false, ts);
+        written.is_frozen.put(false, ts);
+        put(&mut self.customer_id, &mut written.customer_id, Some(&opened.customer_id), ts);
+        put(&mut self.account_type, &mut written.account_type, Some(&opened.account_type), ts);
+        put(&mut self.currency, &mut written.currency, Some(&opened.currency), ts);
+        put(&mut self.book, &mut written.book, opened.book.as_ref(), ts);
+        put(&mut self.interest_rate, &mut written.interest_rate, opened.interest_rate.as_ref(), ts);
+        put(&mut self.overdraft_limit, &mut written.overdraft_limit, opened.overdraft_limit.as_ref(), ts);
+    }
+
+    fn update(&mut self, updated: &AccountUpdated, ts: EventTime) {
+        let written = &mut self.written;
+        put_given(&mut self.customer_id, &mut written.customer_id, updated.customer_id.as_ref(), ts);
+        put_given(&mut self.account_type, &mut written.account_type, updated.account_type.as_ref(), ts);
+        put_given(&mut self.currency, &mut written.currency, updated.currency.as_ref(), ts);
+        put_given(&mut self.book, &mut written.book, updated.book.as_ref(), ts);
+        put_given(&mut self.interest_rate, &mut written.interest_rate, updated.interest_rate.as_ref(), ts);
+        put_given(&mut self.overdraft_limit, &mut written.overdraft_limit, updated.overdraft_limit.as_ref(), ts);
+    }
+}
+
+impl Written {
+    /// An account stays closed, whatever its freezing, until it is opened again.
+    const fn status(&self) -> AccountStatus {
+        match (self.is_closed.is_set, self.is_frozen.is_set) {
+            (true, _) => AccountStatus::Closed,
+            (false, true) => AccountStatus::Frozen,
+            (false, false) => AccountStatus::Open,
         }
     }
 }
 
-fn update<T: Clone>(field: &mut Option<T>, new: &Option<T>) {
-    if new.is_some() {
-        field.clone_from(new);
+impl Flag {
+    fn put(&mut self, is_set: bool, ts: EventTime) {
+        if self.written <= Some(ts) {
+            *self = Self { is_set, written: Some(ts) };
+        }
+    }
+}
+
+/// Gives a field a value, or none, unless the one that it has is from a later time.
+fn put<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
+    if *written <= Some(ts) {
+        *field = value.cloned();
+        *written = Some(ts);
+    }
+}
+
+/// As [`put`]; without a value the field stays as it is.
+fn put_given<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
+    if value.is_some() {
+        put(field, written, value, ts);
     }
 }
 
@@ -237,15 +290,43 @@ mod tests {
         let frozen = event(r#"{"type":"frozen","account_id":"a","ts":2}"#);
         let unfrozen = event(r#"{"type":"unfrozen","account_id":"a","ts":3}"#);
         let closed = event(r#"{"type":"closed","account_id":"a","ts":4}"#);
+        let again = event(r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"investment","currency":"USD","ts":5}"#);
         for (records, status) in [
             (vec![OPENED, frozen], AccountStatus::Frozen),
             (vec![OPENED, frozen, unfrozen], AccountStatus::Open),
             (vec![OPENED, closed, unfrozen], AccountStatus::Closed),
             (vec![OPENED, closed, frozen], AccountStatus::Closed),
-            (vec![OPENED, closed, OPENED], AccountStatus::Open),
+            (vec![OPENED, closed, again], AccountStatus::Open),
+            (vec![OPENED, again, closed], AccountStatus::Open),
+            (vec![OPENED, frozen, closed, again], AccountStatus::Open),
+            (vec![OPENED, closed, OPENED], AccountStatus::Closed),
+            (vec![OPENED, unfrozen, frozen], AccountStatus::Open),
+            (vec![frozen, OPENED], AccountStatus::Frozen),
             (vec![frozen], AccountStatus::Frozen),
         ] {
             assert_eq!(told(&records).account(&id("a")).map(|account| account.status), Some(status), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_events_of_an_account_the_later_by_its_own_time_counts() {
+        let updated = |ts: u32, fields: &str| format!(r#"{{"type":"updated","account_id":"a","ts":{ts},{fields}}}"#);
+        let limit = |limit: u32| format!(r#""overdraft_limit":{limit}"#);
+        let told_limit = |records: &[&str]| {
+            let told = told(&records.iter().map(|record| (Topic::Accounts, *record)).collect::<Vec<_>>());
+            told.account(&id("a")).and_then(|account| account.overdraft_limit).map(|limit| limit.to_string())
+        };
+        let (three, five, also_five) = (updated(3, &limit(30)), updated(5, &limit(50)), updated(5, &limit(55)));
+        let other = updated(9, r#""currency":"EUR""#);
+        for (records, expected) in [
+            (vec![OPENED.1, &three, &five], "50"),
+            (vec![OPENED.1, &five, &three], "50"),
+            (vec![&five, OPENED.1, &three], "50"),
+            (vec![&five, &three, &other, OPENED.1], "50"),
+            (vec![OPENED.1, &five, &also_five], "55"),
+            (vec![OPENED.1, &also_five, &five], "50"),
+        ] {
+            assert_eq!(told_limit(&records).as_deref(), Some(expected), "{records:?}");
         }
     }
 
