@@ -16,11 +16,11 @@
 //!
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
-//! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of accounts for ever |
+//! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of transactions for the reversal horizon, of accounts for ever |
 //! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `executions`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
 //! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`, `pending_busts`; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon; busts whose fills have not come, for the horizon |
-//! | `postings`: [`ledger::Postings`] | transactions | account | `ledger_entries`, `posted_transactions`; derives postings, and what was taken back | holds until they are resolved, then, like posted ones, for the reversal horizon |
-//! | `balances`: [`ledger::Balances`] | postings; accounts | account, currency | `balances`; updates [`ledger::Cash`] | two sums, for ever |
+//! | `postings`: [`ledger::Postings`] | transactions; accounts | account | `ledger_entries`, `posted_transactions`, `waiting_transactions`; derives postings, and what was taken back or restored | holds until they are resolved, then, like posted ones, for the reversal horizon; what came before the transaction that it names, for the horizon |
+//! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`; updates [`ledger::Cash`] | two sums per currency, for ever |
 //! | `fraud`: [`fraud::Fraud`] | transactions, what was taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, of accounts each, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |

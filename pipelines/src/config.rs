@@ -49,7 +49,8 @@
 //! var = 50000
 //!
 //! [ledger]
-//! reversal_horizon = "4320h"    # how long a posted transaction can be reversed: 180 days
+//! reversal_horizon = "4320h"    # how long a posted transaction can be reversed, and its id is remembered: 180 days
+//! overcapture = false           # whether more than was held may be posted against a hold
 //!
 //! [matching]
 //! maker_fee_bps = "0"
@@ -244,11 +245,13 @@ pub struct LedgerConfig {
     /// How long a posted transaction can be reversed. Default 180 days.
     #[serde(deserialize_with = "duration")]
     pub reversal_horizon: Duration,
+    /// Whether more than was held may be posted against a hold. Default false.
+    pub overcapture: bool,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
-        Self { reversal_horizon: Duration::from_secs(180 * 86_400) }
+        Self { reversal_horizon: Duration::from_secs(180 * 86_400), overcapture: false }
     }
 }
 

@@ -75,7 +75,7 @@ fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
         "valuation": { "interval": text(config.valuation.interval), "base_currency": config.valuation.base_currency.as_str() },
         "risk": serde_json::to_value(&config.risk)?,
         "limits": serde_json::to_value(&config.limits)?,
-        "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon) },
+        "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon), "overcapture": config.ledger.overcapture },
         "matching": serde_json::to_value(&config.matching)?,
         "fraud": { "pack": rules },
     });

@@ -64,6 +64,11 @@ impl HorizonConfig {
 }
 
 impl Horizons {
+    /// How late an event of a topic may be.
+    pub fn of(&self, topic: Topic) -> u64 {
+        self.topics.get(&topic).copied().unwrap_or(self.horizon)
+    }
+
     /// How late anything may be.
     pub fn longest(&self) -> u64 {
         self.topics.values().copied().fold(self.horizon, u64::max)

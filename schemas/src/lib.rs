@@ -31,4 +31,4 @@ pub mod value;
 pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
 pub use topic::Topic;
-pub use value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text};
+pub use value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, Total};

@@ -15,7 +15,7 @@ use headwater_connectors::parquet::reader::current_rows;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
-use headwater_schemas::{EventTime, Id, Money};
+use headwater_schemas::{EventTime, Id, Total};
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Input;
 
@@ -51,19 +51,19 @@ fn first_tick() -> u64 {
 }
 
 fn row(key: u8, value: i64, tick: u64) -> Balance {
-    let (posted, ts) = (Money::whole(value), EventTime::from_effective((first_tick() + tick) * TICK));
+    let (posted, ts) = (Total::whole(value), EventTime::from_effective((first_tick() + tick) * TICK));
     Balance {
         account_id: Id::derived(format!("a{key}")),
         currency: Id::derived("EUR"),
         posted,
-        pending: Money::ZERO,
+        pending: Total::ZERO,
         available: posted,
         ts,
     }
 }
 
 fn value_of(row: &Balance) -> i64 {
-    i64::try_from(row.posted.units() / Money::whole(1).units()).unwrap()
+    i64::try_from(row.posted.units() / Total::whole(1).units()).unwrap()
 }
 
 /// What views do: of each tick the key's last value counts, and is emitted if it is another one than before.
@@ -76,7 +76,7 @@ fn emitted(changes: &[Change]) -> Vec<(u64, u8, Option<Balance>, Option<Balance>
     let mut emitted = Vec::new();
     for ((tick, key), value) in ticks {
         let old = state.get(&key).cloned();
-        let is_same = old.as_ref().map(|old| old.posted) == value.map(Money::whole);
+        let is_same = old.as_ref().map(|old| old.posted) == value.map(Total::whole);
         if is_same {
             continue;
         }

@@ -168,9 +168,9 @@ mod tests {
             [
                 "account_id,VARCHAR,false",
                 "currency,VARCHAR,false",
-                "posted,\"DECIMAL(28,9)\",false",
-                "pending,\"DECIMAL(28,9)\",false",
-                "available,\"DECIMAL(28,9)\",false",
+                "posted,\"DECIMAL(38,9)\",false",
+                "pending,\"DECIMAL(38,9)\",false",
+                "available,\"DECIMAL(38,9)\",false",
                 "ts,\"TIMESTAMP(ns, UTC)\",false",
                 "commit_id,BIGINT,false",
             ]

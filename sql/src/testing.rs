@@ -10,7 +10,7 @@ use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
-use headwater_schemas::{Date, EventTime, Id, Money, Price, Quantity};
+use headwater_schemas::{Date, EventTime, Id, Money, Price, Quantity, Total};
 use parquet::arrow::ArrowWriter;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -186,8 +186,8 @@ pub(crate) fn id(text: &str) -> Id {
 
 /// A balance in EUR.
 pub(crate) fn balance(account: &str, posted: i64, ts: EventTime) -> Balance {
-    let posted = Money::whole(posted);
-    Balance { account_id: id(account), currency: id("EUR"), posted, pending: Money::ZERO, available: posted, ts }
+    let posted = Total::whole(posted);
+    Balance { account_id: id(account), currency: id("EUR"), posted, pending: Total::ZERO, available: posted, ts }
 }
 
 /// A posted leg.

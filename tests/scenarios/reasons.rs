@@ -77,6 +77,8 @@ fn every_view_says_what_was_corrected() -> Result<()> {
     run(&source, &data, PLAIN)?;
 
     let balances = [
+        "0,0,1,",
+        "0,0,-1,",
         "5000,0,1,",
         "5000,0,-1,",
         "5000,300,1,",

@@ -87,12 +87,18 @@ const STEPS: [(&str, &str); 20] = [
         "SELECT account, amount FROM transactions WHERE phase = 'pending'
          UNION ALL SELECT account, -amount FROM again WHERE phase = 'void'",
     ),
+    // A balance exists from the account's opening on.
+    (
+        "accounts",
+        "SELECT 'a' || CAST(value AS VARCHAR) AS account, value % 2 AS desk FROM generate_series(0, {last}) WHERE {opened} < {end}",
+    ),
     (
         "moved",
         "SELECT account, signed AS posted, 0 AS held FROM posted
          UNION ALL SELECT COALESCE(other, 'external:EUR'), -signed, 0 FROM posted
          UNION ALL SELECT account, 0, amount FROM held
-         UNION ALL SELECT 'external:EUR', 0, 0 FROM held",
+         UNION ALL SELECT 'external:EUR', 0, 0 FROM held
+         UNION ALL SELECT account, 0, 0 FROM accounts",
     ),
     ("busted", "SELECT id FROM accepted WHERE kind = 'bust'"),
     (
@@ -116,10 +122,6 @@ const STEPS: [(&str, &str); 20] = [
         "valued",
         "SELECT account, sums.symbol AS symbol, quantity, cash_flow, mark, CAST(quantity * mark AS DECIMAL(28, 4)) AS value
          FROM sums JOIN quotes ON quotes.symbol = sums.symbol",
-    ),
-    (
-        "accounts",
-        "SELECT 'a' || CAST(value AS VARCHAR) AS account, value % 2 AS desk FROM generate_series(0, {last}) WHERE {opened} < {end}",
     ),
     (
         "scopes",

@@ -164,14 +164,14 @@ fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeM
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::{AccountTerms, Balance, Moment, Remap, TableWriter};
-    use headwater_schemas::{EventTime, Id, Money};
+    use headwater_schemas::{EventTime, Id, Total};
 
     use super::*;
 
     fn balance(account: &str, posted: i64) -> Balance {
-        let posted = Money::whole(posted);
+        let posted = Total::whole(posted);
         let ts = EventTime::from_effective(7);
-        Balance { account_id: Id::derived(account), currency: Id::derived("EUR"), posted, pending: Money::ZERO, available: posted, ts }
+        Balance { account_id: Id::derived(account), currency: Id::derived("EUR"), posted, pending: Total::ZERO, available: posted, ts }
     }
 
     fn said(changes: &[Change<Balance>]) -> Vec<(u64, String, bool)> {

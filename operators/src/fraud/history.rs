@@ -67,6 +67,22 @@ impl AccountHistory {
         true
     }
 
+    /// Counts an event again that was taken back, scores it anew, and decides again what that changes: whether it was there. As
+    /// with [`Self::take_back`], what is older than `oldest` stays as it was.
+    pub(super) fn restore(&mut self, pack: &Pack, id: &Id, oldest: i64, cause: &Cause, now: EventTime) -> bool {
+        let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && record.outcome.is_withdrawn());
+        let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
+        let withdrawn = self.ring.get(index).map(|record| record.outcome.clone());
+        // Aggregates leave out what is withdrawn, so it has to count before it is scored.
+        self.change(index, withdrawn.as_ref().map(Outcome::counting_again), false);
+        self.rewind(pack, index);
+        let again = self.step(pack, index);
+        let restored = again.zip(withdrawn).map(|(again, withdrawn)| again.restored(&withdrawn, pack, cause, now));
+        self.change(index, restored, false);
+        self.decide_again_behind(pack, index, oldest, cause, now);
+        true
+    }
+
     /// Decides again what stands behind an event and within reach of it, and is not older than `oldest`: whether anything came out
     /// differently. The aggregates must stand behind the event, and stand at the end afterwards.
     fn decide_again_behind(&mut self, pack: &Pack, index: usize, oldest: i64, cause: &Cause, now: EventTime) -> bool {

@@ -129,13 +129,28 @@ impl Outcome {
         Self { state: DecisionState::Withdrawn, grounds: Grounds::Found(Box::new(found)), ..*self }
     }
 
+    /// The outcome of an event that counts again, until it is scored anew.
+    pub(super) fn counting_again(&self) -> Self {
+        Self { state: DecisionState::Amended, ..self.clone() }
+    }
+
+    /// The outcome, scored anew, of an event that was taken back and counts again.
+    pub(super) fn restored(self, withdrawn: &Self, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
+        self.replacing(withdrawn.alert(), pack, cause, now)
+    }
+
     /// The outcome after a late event, or without one that was taken back, if it became another one.
     pub(super) fn amended(self, old: &Self, pack: &Pack, cause: &Cause, now: EventTime) -> Option<Self> {
         if old.is_withdrawn() || self.agrees_with(old, pack) {
             return None;
         }
+        Some(self.replacing(old.alert(), pack, cause, now))
+    }
+
+    /// The outcome in place of another one, whose alert it amends or withdraws.
+    fn replacing(self, alert: Option<Raised>, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
         let severity = pack.thresholds.severity(self.score);
-        let alert = match (old.alert(), self.verdict) {
+        let alert = match (alert, self.verdict) {
             (None, Verdict::Block) => Some(Raised { state: AlertState::Raised, severity, ts: now }),
             (Some(_), Verdict::Block) => Some(Raised { state: AlertState::Amended, severity, ts: now }),
             (Some(raised), _) => Some(Raised { state: AlertState::Withdrawn, ts: now, ..raised }),
@@ -143,7 +158,7 @@ impl Outcome {
         };
         let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
         let found = Found { reasons, evidence, amended_by: Some(cause.clone()), alert };
-        Some(Self { state: DecisionState::Amended, grounds: Grounds::Found(Box::new(found)), ..self })
+        Self { state: DecisionState::Amended, grounds: Grounds::Found(Box::new(found)), ..self }
     }
 }
 

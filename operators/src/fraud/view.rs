@@ -33,7 +33,7 @@ pub struct Fraud {
 pub enum FraudEvent {
     /// A transaction, to be scored.
     Transaction(Arc<Transaction>),
-    /// One of which nothing is left.
+    /// One of which nothing counts any more, or something again.
     TakenBack(TakenBack),
 }
 
@@ -80,7 +80,12 @@ impl Fraud {
         let cause = Cause { amendment: Amendment::TakenBack, id: taken.correction.event_id().clone() };
         let now = place.event_time();
         let oldest = now.nanos().saturating_sub(self.horizon);
-        if state.take_back(&self.pack, &taken.transaction_id, oldest, &cause, now) {
+        let is_changed = if taken.is_restored {
+            state.restore(&self.pack, &taken.transaction_id, oldest, &cause, now)
+        } else {
+            state.take_back(&self.pack, &taken.transaction_id, oldest, &cause, now)
+        };
+        if is_changed {
             out.correct(taken.correction);
         }
     }

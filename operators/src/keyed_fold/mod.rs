@@ -33,14 +33,14 @@
 //! use headwater_operators::ledger::Posting;
 //! use headwater_operators::testing::{Happening, rows_of, run, run_with_restart};
 //! use headwater_schemas::tables::{Balance, Moment, TableWriter};
-//! use headwater_schemas::{EventTime, Id, Money, Place, Placed, Topic};
+//! use headwater_schemas::{EventTime, Id, Money, Place, Placed, Topic, Total};
 //!
 //! #[derive(Clone)]
 //! struct Posted;
 //!
 //! #[derive(Default)]
 //! struct Sum {
-//!     posted: Money,
+//!     posted: Total,
 //!     /// The row as it was emitted last: a row that stays as it was is no change.
 //!     emitted: Option<Balance>,
 //! }
@@ -71,7 +71,7 @@
 //!             account_id: account.clone(),
 //!             currency: Id::derived("USD"),
 //!             posted: sum.posted,
-//!             pending: Money::ZERO,
+//!             pending: Total::ZERO,
 //!             available: sum.posted,
 //!             ts: at.event_time(),
 //!         };
@@ -92,7 +92,7 @@
 //! };
 //! let postings = vec![posting(1, 100), posting(2, -30), posting(3, 5)];
 //! let whole = run(Posted, postings.clone());
-//! assert_eq!(rows_of(&whole.tables)[0].posted, Money::whole(75));
+//! assert_eq!(rows_of(&whole.tables)[0].posted, Total::whole(75));
 //! // It goes on from the rows that it has emitted as if nothing had happened.
 //! assert_eq!(rows_of(&run_with_restart(Posted, postings, 2).tables), rows_of(&whole.tables));
 //! ```

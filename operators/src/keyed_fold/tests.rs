@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{Balance, DeadLetter, LedgerEntry, Moment, TableReader, TableSet};
-use headwater_schemas::{Correction, EventTime, Id, Money, Place, Placed, Text, Topic};
+use headwater_schemas::{Correction, EventTime, Id, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Broadcast;
@@ -108,9 +108,9 @@ impl View for Sums {
         let row = Balance {
             account_id: key.clone(),
             currency: id("USD"),
-            posted: Money::whole(state.sum),
-            pending: Money::ZERO,
-            available: Money::ZERO,
+            posted: Total::whole(state.sum),
+            pending: Total::ZERO,
+            available: Total::ZERO,
             ts: at.event_time(),
         };
         tables.balances.replace(at, state.emitted.replace(row.clone()), Some(row));
@@ -121,7 +121,7 @@ impl View for Sums {
     }
 
     fn restore(&self, saved: &SavedSums, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, Sum)> {
-        let sum = |row: &Balance| i64::try_from(row.posted.units() / Money::whole(1).units()).expect("a small sum");
+        let sum = |row: &Balance| i64::try_from(row.posted.units() / Total::whole(1).units()).expect("a small sum");
         let state = |row: &Balance| (row.account_id.clone(), Sum { sum: sum(row), emitted: Some(row.clone()) });
         saved.balances.iter().map(state).filter(|(key, _)| is_mine(key)).collect()
     }
@@ -406,9 +406,9 @@ fn a_restored_state_goes_on_at_its_own_worker_and_emits_nothing_by_itself() {
     let row = |key: &str, posted: i64| Balance {
         account_id: id(key),
         currency: id("USD"),
-        posted: Money::whole(posted),
-        pending: Money::ZERO,
-        available: Money::ZERO,
+        posted: Total::whole(posted),
+        pending: Total::ZERO,
+        available: Total::ZERO,
         ts: EventTime::from_nanos(0),
     };
     let script = || Script {

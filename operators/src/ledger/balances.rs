@@ -1,22 +1,36 @@
 //! Balances: the fold of postings.
 //!
-//! - **Key**: account and currency. **Rows**: [`Balance`], once per tick. **Updates**: [`Cash`]. **State**: the two sums.
-//! - Available = posted − held + the account's overdraft limit, in the account's own currency.
+//! - **Key**: account. **Rows**: [`Balance`], one per currency, once per tick. **Updates**: [`Cash`]. **State**: two sums per
+//!   currency.
+//! - A balance exists from the account's opening on, or from its first posting if that comes before.
+//! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows the limit at once: what
+//!   happens to the account is an event of the key, too.
+//! - A posting that a sum cannot take is a dead letter (`overflow`); it needs 10^11 amounts of the greatest magnitude.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_schemas::events::{AccountEvent, Event};
-use headwater_schemas::tables::{Balance, Moment, TableWriter};
-use headwater_schemas::{EventTime, Id, Money, Placed};
-use rustc_hash::FxHashMap;
+use headwater_schemas::events::{AccountEvent, ErrorCode, Event};
+use headwater_schemas::tables::{Balance, DeadLetter, Moment, TableWriter};
+use headwater_schemas::{EventTime, Id, Money, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
-use crate::keyed_fold::{Outbox, Updates, View, route};
+use crate::keyed_fold::{Outbox, Updates, View};
+use crate::reference::{Account, Reference};
 
 /// The view. Rows are emitted per tick; valuations are told the posted balance on the grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Balances;
+
+/// What happens to the balances of an account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BalanceEvent {
+    /// A leg.
+    Posting(Posting),
+    /// An event of the account: it begins, or its terms change.
+    Account(AccountEvent),
+}
 
 /// What an account has posted of a currency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,27 +43,28 @@ pub struct Cash {
     pub posted: Money,
 }
 
-/// The sums of an account in a currency.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BalanceState {
-    posted: Money,
-    held: Money,
-    ts: EventTime,
-    emitted: Option<Balance>,
-    /// The posted balance that valuations know.
-    told: Option<Money>,
-}
+/// The balances of an account, by currency.
+#[derive(Clone, Debug, Default)]
+pub struct BalanceState(BTreeMap<Id, Sums>);
 
-/// Overdraft limits, in the account's own currency.
-type Overdrafts = FxHashMap<Id, (Id, Money)>;
+/// The sums of an account in a currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    posted: Total,
+    held: Total,
+    ts: Option<EventTime>,
+    emitted: Option<Balance>,
+    /// The posted balance that valuations know: nothing, if they were told none.
+    told: Total,
+}
 
 crate::fold_operator!(Balances);
 
 impl View for Balances {
-    type Key = (Id, Id);
-    type Event = Posting;
+    type Key = Id;
+    type Event = BalanceEvent;
     type Broadcast = Event;
-    type Context = Overdrafts;
+    type Context = Reference;
     type State = BalanceState;
     type Timer = ();
     type Tables = TableWriter<Balance>;
@@ -58,236 +73,127 @@ impl View for Balances {
 
     const UPDATES: bool = true;
 
-    fn key(&self, posting: &Posting) -> (Id, Id) {
-        (posting.account_id.clone(), posting.currency.clone())
+    fn key(&self, event: &BalanceEvent) -> Id {
+        match event {
+            BalanceEvent::Posting(posting) => posting.account_id.clone(),
+            BalanceEvent::Account(event) => event.account_id().clone(),
+        }
     }
 
-    fn route(&self, (account, _): &(Id, Id)) -> u64 {
-        // Where the account's positions are.
-        route(account)
+    fn learn(&self, reference: &mut Reference, broadcast: Placed<Event>) {
+        if matches!(broadcast.event, Event::Account(_)) {
+            reference.learn(&broadcast.event);
+        }
     }
 
-    fn learn(&self, overdrafts: &mut Overdrafts, broadcast: Placed<Event>) {
-        match broadcast.event {
-            Event::Account(AccountEvent::Opened(opened)) => {
-                let limit = opened.overdraft_limit.map_or(Money::ZERO, |limit| limit.money());
-                overdrafts.insert(opened.account_id.clone(), (opened.currency.clone(), limit));
-            }
-            Event::Account(AccountEvent::Updated(updated)) => {
-                if let Some((currency, limit)) = overdrafts.get_mut(&updated.account_id) {
-                    updated.currency.iter().for_each(|new| currency.clone_from(new));
-                    updated.overdraft_limit.iter().for_each(|new| *limit = new.money());
-                }
+    fn apply(&self, _: &Reference, _: &Id, state: &mut BalanceState, placed: Placed<BalanceEvent>, out: &mut Outbox<'_, Self>) {
+        let Placed { place, event } = placed;
+        match event {
+            BalanceEvent::Posting(posting) => state.post(place, posting, out),
+            BalanceEvent::Account(event) => state.follow(&event),
+        }
+    }
+
+    fn emit(&self, reference: &Reference, account: &Id, state: &mut BalanceState, at: &Moment, table: &TableWriter<Balance>) {
+        let terms = reference.account(account);
+        for (currency, sums) in &mut state.0 {
+            let row = sums.row(account, currency, overdraft(terms, currency));
+            table.replace(at, sums.emitted.take(), Some(row.clone()));
+            sums.emitted = Some(row);
+        }
+    }
+
+    fn update(&self, _: &Reference, account: &Id, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
+        for (currency, sums) in state.0.iter_mut().filter(|(_, sums)| sums.told != sums.posted) {
+            updates.push(at, Cash { account_id: account.clone(), currency: currency.clone(), posted: sums.posted.money() });
+            sums.told = sums.posted;
+        }
+    }
+
+    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, BalanceState)> {
+        let mut accounts = BTreeMap::<Id, BalanceState>::new();
+        for row in saved.iter().filter(|row| is_mine(&row.account_id)) {
+            let Balance { posted, pending: held, ts, .. } = *row;
+            let sums = Sums { posted, held, ts: Some(ts), emitted: Some(row.clone()), told: posted };
+            accounts.entry(row.account_id.clone()).or_default().0.insert(row.currency.clone(), sums);
+        }
+        accounts.into_iter().collect()
+    }
+}
+
+/// The overdraft limit in a currency: of the account's own one.
+fn overdraft(terms: Option<&Account>, currency: &Id) -> Money {
+    let limit = terms.filter(|terms| terms.currency.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit);
+    limit.map_or(Money::ZERO, |limit| limit.money())
+}
+
+impl BalanceState {
+    fn post(&mut self, place: Place, posting: Posting, out: &mut Outbox<'_, Balances>) {
+        let sums = self.0.entry(posting.currency.clone()).or_default();
+        let Some((posted, held)) = sums.with(&posting) else { return out.refuse(overflow(place, &posting)) };
+        (sums.posted, sums.held) = (posted, held);
+        sums.ts = sums.ts.max(Some(posting.ts));
+        posting.correction.into_iter().for_each(|correction| out.correct(*correction));
+    }
+
+    /// Follows the terms of the account: which limit counts is known when rows are emitted.
+    fn follow(&mut self, event: &AccountEvent) {
+        match event {
+            AccountEvent::Opened(opened) => self.see(Some(&opened.currency), event.ts()),
+            AccountEvent::Updated(updated) if updated.currency.is_some() || updated.overdraft_limit.is_some() => {
+                self.see(updated.currency.as_ref(), event.ts());
             }
             _ => {}
         }
     }
 
-    fn apply(&self, _: &Overdrafts, _: &(Id, Id), state: &mut BalanceState, placed: Placed<Posting>, out: &mut Outbox<'_, Self>) {
-        let posting = placed.event;
-        posting.correction.into_iter().for_each(|correction| out.correct(*correction));
-        // A sum beyond what a column holds stays at what it can show; amounts have 18 digits, so this takes ten full ones.
-        state.posted = state.posted.checked_add(posting.posted).unwrap_or(state.posted);
-        state.held = state.held.checked_add(posting.held).unwrap_or(state.held);
-        state.ts = state.ts.max(posting.ts);
-    }
-
-    fn emit(
-        &self,
-        overdrafts: &Overdrafts,
-        (account, currency): &(Id, Id),
-        state: &mut BalanceState,
-        at: &Moment,
-        table: &TableWriter<Balance>,
-    ) {
-        let row = state.row(overdrafts, account, currency);
-        table.replace(at, state.emitted.take(), Some(row.clone()));
-        state.emitted = Some(row);
-    }
-
-    fn update(&self, _: &Overdrafts, (account, currency): &(Id, Id), state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
-        if state.told != Some(state.posted) {
-            updates.push(at, Cash { account_id: account.clone(), currency: currency.clone(), posted: state.posted });
-            state.told = Some(state.posted);
+    /// Notes that terms changed. The balance in their currency begins, if it does not exist yet.
+    fn see(&mut self, currency: Option<&Id>, ts: EventTime) {
+        if let Some(currency) = currency {
+            self.0.entry(currency.clone()).or_default();
         }
-    }
-
-    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&(Id, Id)) -> bool) -> Vec<((Id, Id), BalanceState)> {
-        let state = |row: &Balance| {
-            let key = (row.account_id.clone(), row.currency.clone());
-            let Balance { posted, pending: held, ts, .. } = *row;
-            is_mine(&key).then(|| (key, BalanceState { posted, held, ts, emitted: Some(row.clone()), told: Some(posted) }))
-        };
-        saved.iter().filter_map(state).collect()
+        self.0.values_mut().for_each(|sums| sums.ts = sums.ts.max(Some(ts)));
     }
 }
 
-impl BalanceState {
-    fn row(&self, overdrafts: &Overdrafts, account: &Id, currency: &Id) -> Balance {
-        let overdraft = overdrafts.get(account).filter(|(own, _)| own == currency).map_or(Money::ZERO, |(_, limit)| *limit);
-        let available = self.posted.checked_sub(self.held).and_then(|free| free.checked_add(overdraft));
+impl Sums {
+    /// The sums with a posting; none if they, or what is available of them, do not fit their columns.
+    fn with(&self, posting: &Posting) -> Option<(Total, Total)> {
+        let (posted, held) = (self.posted.checked_add(posting.posted)?, self.held.checked_add(posting.held)?);
+        posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT).map(|_| (posted, held))
+    }
+
+    fn row(&self, account: &Id, currency: &Id, overdraft: Money) -> Balance {
+        // In range: a posting that leaves no room for it is refused.
+        let free = self.posted.units().saturating_sub(self.held.units());
+        let available = Total::from_units(free.saturating_add(overdraft.units()));
         Balance {
             account_id: account.clone(),
             currency: currency.clone(),
             posted: self.posted,
             pending: self.held,
-            available: available.unwrap_or(self.posted),
-            ts: self.ts,
+            available,
+            ts: self.ts.unwrap_or_default(),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use headwater_schemas::{Place, Topic};
-    use proptest::prelude::*;
+/// Above every overdraft limit: amounts have at most 18 integer digits.
+const GREATEST_OVERDRAFT: Money = Money::from_units(10_i128.pow(27));
 
-    use super::*;
-    use crate::ledger::{LedgerEvent, Postings};
-    use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
-
-    /// So short that some of what a property test makes is forgotten.
-    const FORGETFUL: Postings = Postings { reversal_horizon: 12 };
-    const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX };
-
-    fn transactions(fields: &[&str]) -> Happenings<Postings> {
-        let happening = |(fields, time): (&&str, u64)| {
-            let text = format!(r#"{{"account_id":"a","currency":"USD","ts":{time},{fields}}}"#);
-            let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(text.as_bytes())) else {
-                panic!("{text}")
-            };
-            Placed { place: Place::of_record(time, Topic::Transactions, 0, time), event: Happening::Event(transaction) }
-        };
-        fields.iter().zip(1..).map(happening).collect()
-    }
-
-    /// The balances that come of transactions, as `account posted held available`, and the codes of what was refused.
-    fn outcome(said: &Emitted<Postings>) -> (Vec<String>, Vec<String>) {
-        let postings = to_balances(&said.derived);
-        let balances = rows_of(&run(Balances, postings).tables);
-        let text = |row: &Balance| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available);
-        (balances.iter().map(text).collect(), said.dead_letters.iter().map(|letter| letter.code.to_string()).collect())
-    }
-
-    #[test]
-    fn cases() {
-        let deposit = r#""transaction_id":"t1","type":"deposit","amount":"100""#;
-        let hold = r#""transaction_id":"t2","type":"payment","amount":"60","phase":"pending""#;
-        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
-        let cases: &[Case<'_>] = &[
-            ("a deposit comes from outside", &[deposit], &["a 100 0 100", "external:USD -100 0 -100"], &[]),
-            (
-                "a transfer has two legs of ours",
-                &[deposit, r#""transaction_id":"t2","type":"transfer","amount":"30","counterparty_account":"b""#],
-                &["a 70 0 70", "b 30 0 30", "external:USD -100 0 -100"],
-                &[],
-            ),
-            ("a hold takes from what is available", &[deposit, hold], &["a 100 60 40", "external:USD -100 0 -100"], &[]),
-            (
-                "posting less releases the rest",
-                &[deposit, hold, r#""transaction_id":"t3","type":"payment","amount":"45","pending_id":"t2""#],
-                &["a 55 0 55", "external:USD -55 0 -55"],
-                &[],
-            ),
-            (
-                "a void releases, once",
-                &[
-                    deposit,
-                    hold,
-                    r#""transaction_id":"t3","type":"payment","amount":"60","phase":"void","pending_id":"t2""#,
-                    r#""transaction_id":"t4","type":"payment","amount":"60","phase":"void","pending_id":"t2""#,
-                ],
-                &["a 100 0 100", "external:USD -100 0 -100"],
-                &["refused"],
-            ),
-            (
-                "reversals give back at most the original",
-                &[
-                    deposit,
-                    r#""transaction_id":"t2","type":"payment","amount":"50""#,
-                    r#""transaction_id":"t3","type":"payment","amount":"20","reverses":"t2""#,
-                    r#""transaction_id":"t4","type":"payment","amount":"31","reverses":"t2""#,
-                    r#""transaction_id":"t5","type":"payment","amount":"30","reverses":"t2""#,
-                ],
-                &["a 100 0 100", "external:USD -100 0 -100"],
-                &["refused"],
-            ),
-            (
-                "what names nothing is refused",
-                &[
-                    r#""transaction_id":"t1","type":"payment","amount":"1","reverses":"t0""#,
-                    r#""transaction_id":"t2","type":"payment","amount":"1","pending_id":"t0""#,
-                    r#""transaction_id":"t3","type":"payment","amount":"1","phase":"void""#,
-                ],
-                &[],
-                &["unknown_reference", "unknown_reference", "missing_field"],
-            ),
-        ];
-        for (name, fields, balances, refused) in cases {
-            let said = run(POSTINGS, transactions(fields));
-            assert_eq!(
-                outcome(&said),
-                (balances.iter().map(ToString::to_string).collect(), refused.iter().map(ToString::to_string).collect()),
-                "{name}"
-            );
-        }
-    }
-
-    fn to_balances(said: &[Placed<LedgerEvent>]) -> Happenings<Balances> {
-        let posting = |said: &Placed<LedgerEvent>| match &said.event {
-            LedgerEvent::Posting(posting) => Some(Placed { place: said.place, event: Happening::Event(posting.clone()) }),
-            LedgerEvent::TakenBack(_) => None,
-        };
-        said.iter().filter_map(posting).collect()
-    }
-
-    fn arbitrary() -> impl Strategy<Value = Vec<String>> {
-        let one = (0..6_u8, 0..12_u8, 1..100_u32, 0..3_u8);
-        proptest::collection::vec(one, 1..40).prop_map(|steps| {
-            let text = |((kind, target, amount, other), id): ((u8, u8, u32, u8), usize)| {
-                let id = format!(r#""transaction_id":"t{id}","amount":"{amount}.5""#);
-                let counterparty = if other == 0 { r#","counterparty_account":"b""# } else { "" };
-                match kind {
-                    0 => format!(r#"{id},"type":"deposit""#),
-                    1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}"#),
-                    2 => format!(r#"{id},"type":"payment","pending_id":"t{target}""#),
-                    3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
-                    4 => format!(r#"{id},"type":"payment","reverses":"t{target}""#),
-                    _ => format!(r#"{id},"type":"transfer"{counterparty}"#),
-                }
-            };
-            steps.into_iter().zip(0..).map(text).collect()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn legs_always_sum_to_zero_and_holds_are_never_negative(texts in arbitrary()) {
-            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-            let said = run(POSTINGS, transactions(&texts));
-            let total: i128 = said.derived.iter().filter_map(|said| match &said.event {
-                LedgerEvent::Posting(posting) => Some(posting.posted.units()),
-                LedgerEvent::TakenBack(_) => None,
-            }).sum();
-            prop_assert_eq!(total, 0);
-            let moved: i128 = rows_of(&said.tables.ledger_entries).iter().map(|entry| entry.amount.units()).sum();
-            prop_assert_eq!(moved, 0);
-            let postings = to_balances(&said.derived);
-            prop_assert!(rows_of(&run(Balances, postings).tables).iter().all(|row| row.pending.units() >= 0));
-        }
-
-        #[test]
-        fn a_restart_in_the_middle_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
-            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-            let whole = run(FORGETFUL, transactions(&texts));
-            let cut_postings = run_with_restart(FORGETFUL, transactions(&texts), cut);
-            prop_assert_eq!(history_of(&whole.tables.ledger_entries), history_of(&cut_postings.tables.ledger_entries));
-            prop_assert_eq!(history_of(&whole.tables.posted_transactions), history_of(&cut_postings.tables.posted_transactions));
-            prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
-            let happenings: Happenings<Balances> = to_balances(&whole.derived);
-            let (whole, cut) = (run(Balances, happenings.clone()), run_with_restart(Balances, happenings, cut));
-            prop_assert_eq!(history_of(&whole.tables), history_of(&cut.tables));
-            prop_assert_eq!(whole.updates.last(), cut.updates.last());
-        }
+/// The dead letter of a posting that the sums cannot take.
+fn overflow(place: Place, posting: &Posting) -> DeadLetter {
+    DeadLetter {
+        topic: Text::new(Topic::Transactions.as_str()),
+        partition: i32::from(place.partition),
+        offset: place.offset,
+        ts: place.event_time(),
+        key: Some(Text::new(posting.account_id.as_str())),
+        value: None,
+        code: Text::new(ErrorCode::Overflow.as_str()),
+        error: Text::from(format!(
+            "the balance of {} in {} does not fit 38 digits: its legs are in ledger_entries; correct the books by hand",
+            posting.account_id, posting.currency
+        )),
     }
 }

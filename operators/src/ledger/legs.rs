@@ -1,6 +1,6 @@
 //! The legs of a transaction.
 
-use headwater_schemas::events::{Transaction, TransactionPhase, TransactionType};
+use headwater_schemas::events::{AccountType, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::{Id, Money};
 use serde::{Deserialize, Serialize};
 
@@ -13,25 +13,43 @@ pub struct Leg {
     pub amount: Money,
 }
 
+impl Leg {
+    /// What the leg holds while its transaction is pending: what would go out of an account of ours.
+    pub fn held(&self) -> Money {
+        let goes_out = self.amount.units() < 0 && !self.account_id.starts_with("external:");
+        if goes_out { self.amount.negated() } else { Money::ZERO }
+    }
+}
+
 /// The account that stands for the world outside, for a currency.
 pub fn external(currency: &Id) -> Id {
     Id::derived(format!("external:{currency}"))
 }
 
-/// Whether the transaction takes money out of the account that it names.
-pub fn is_debit(transaction: &Transaction) -> bool {
+/// Whether the transaction takes money out of the account that it names. Credit and loan accounts are charged interest, others
+/// are paid it.
+pub fn is_debit(transaction: &Transaction, account_type: Option<AccountType>) -> bool {
     match transaction.r#type {
-        TransactionType::Deposit | TransactionType::Interest => false,
+        TransactionType::Deposit => false,
+        TransactionType::Interest => matches!(account_type, Some(AccountType::Credit | AccountType::Loan)),
         TransactionType::Withdrawal | TransactionType::Payment | TransactionType::Transfer | TransactionType::Fee => true,
     }
 }
 
-/// The two legs that a transaction moves when it is final: out of one account and into the other.
-pub fn legs(transaction: &Transaction) -> [Leg; 2] {
+/// The amount that a transaction moves when it is final, signed: above zero goes into the account that it names.
+pub fn signed_amount(transaction: &Transaction, account_type: Option<AccountType>) -> Money {
     let amount = transaction.amount.money();
-    let own = if is_debit(transaction) { amount.negated() } else { amount };
-    let other = transaction.counterparty_account.clone().unwrap_or_else(|| external(&transaction.currency));
-    [Leg { account_id: transaction.account_id.clone(), amount: own }, Leg { account_id: other, amount: own.negated() }]
+    if is_debit(transaction, account_type) { amount.negated() } else { amount }
+}
+
+/// The two legs of an amount: into one account and out of the other.
+pub fn legs_between(account_id: &Id, counterparty: &Id, amount: Money) -> [Leg; 2] {
+    [Leg { account_id: account_id.clone(), amount }, Leg { account_id: counterparty.clone(), amount: amount.negated() }]
+}
+
+/// The account on the other side of a transaction.
+pub fn counterparty(transaction: &Transaction) -> Id {
+    transaction.counterparty_account.clone().unwrap_or_else(|| external(&transaction.currency))
 }
 
 /// The phase of a transaction: posted if it does not say.

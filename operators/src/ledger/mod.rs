@@ -4,11 +4,15 @@
 //!   `external:<currency>`.
 //! - [`postings`]: the view that turns transactions into legs, knowing holds and reversals. **Key**: the account that
 //!   the transaction names.
-//! - [`balances`]: the view that folds legs. **Key**: the account that the leg belongs to, with the currency.
+//! - [`balances`]: the view that folds legs. **Key**: the account that the leg belongs to.
 
 pub mod balances;
 pub mod legs;
 pub mod postings;
+#[cfg(test)]
+mod tests;
+mod transactions;
+mod waiting;
 
-pub use balances::{Balances, Cash};
+pub use balances::{BalanceEvent, Balances, Cash};
 pub use postings::{LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};

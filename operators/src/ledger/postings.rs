@@ -1,28 +1,34 @@
 //! From transactions to postings: what each one does to balances, knowing holds and reversals.
 //!
-//! - `posted` moves its legs. With `pending_id` it resolves a hold first: posting less releases the rest.
+//! - `posted` moves its legs. With `pending_id` it captures a hold: posting less releases the rest, posting more is refused unless
+//!   [`Postings::allows_overcapture`].
 //! - `pending` holds its amount on the accounts that would be debited: available falls, posted doesn't.
 //! - `void` with `pending_id` releases the hold.
-//! - `reverses` moves the original's legs with the signs turned, up to the original amount in all.
+//! - `reverses` moves the original's legs with the signs turned, up to the original amount in all. A reversal that is itself
+//!   reversed restores the original.
+//! - Interest is charged to credit and loan accounts and paid to others.
 //!
-//! - A posted transaction can be reversed for as long as the reversal horizon; then it is forgotten, as is a hold that was
-//!   resolved. One that was not is never forgotten.
+//! A hold is resolved once, by a transaction of its currency, its type and, if that gives one, its counterparty; else it is
+//! `inconsistent`. What asks for more than is left is `refused`. A transaction that comes before the one that it names waits for it;
+//! after [`Postings::waiting_horizon`] it is an `unknown_reference`.
 //!
-//! A hold is resolved once. What names a hold or an original that is not there, or asks for more than is left of it, is
-//! a dead letter: `unknown_reference` or `refused`.
+//! A posted transaction can be reversed for as long as the reversal horizon; then it is forgotten, as is a hold that was
+//! resolved. An open hold is never forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction};
+use headwater_schemas::events::{ErrorCode, Event, Transaction};
+use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
 use headwater_schemas::{Correction, EventTime, Id, Money, Place, Placed, Topic};
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::legs::{Leg, legs, phase};
+use super::legs::phase;
+use super::transactions::{Circumstances, Effect, Refusal, Request, Transactions, Turn};
+use super::waiting::WaitingRoom;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
+use crate::reference::Reference;
 
 /// What a transaction does to one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,18 +47,21 @@ pub struct Posting {
     pub correction: Option<Box<Correction>>,
 }
 
-/// A transaction of which nothing is left: its hold was released, or all of it was reversed.
+/// A transaction of which nothing counts any more, because its hold was released or all of it was reversed; or of which something
+/// counts again, because a reversal was itself reversed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakenBack {
     /// The account that it names.
     pub account_id: Id,
     /// The transaction.
     pub transaction_id: Id,
-    /// What took it back.
+    /// Whether something of it counts again.
+    pub is_restored: bool,
+    /// The transaction behind it.
     pub correction: Correction,
 }
 
-/// What postings say to others.
+/// What the view derives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LedgerEvent {
     /// To the balances.
@@ -61,64 +70,38 @@ pub enum LedgerEvent {
     TakenBack(TakenBack),
 }
 
-/// The view.
+/// The view. Horizons are in nanoseconds of effective time.
 #[derive(Clone, Copy, Debug)]
 pub struct Postings {
-    /// How long a posted transaction can be reversed, in nanoseconds of effective time.
+    /// How long a posted transaction can be reversed.
     pub reversal_horizon: u64,
+    /// How long a transaction waits for the one that it resolves or reverses.
+    pub waiting_horizon: u64,
+    /// Whether more than was held may be posted against a hold.
+    pub allows_overcapture: bool,
 }
 
 /// What is remembered of an account's transactions.
 #[derive(Clone, Debug, Default)]
 pub struct PostingState {
-    transactions: FxHashMap<Id, Box<Remembered>>,
-    /// In the order of their effective times: what is to be forgotten.
-    by_time: VecDeque<(u64, Id)>,
-    /// What changed since it was emitted last, as it was then.
-    touched: Vec<(Id, Option<Box<Remembered>>)>,
+    transactions: Transactions,
+    waiting: WaitingRoom,
+}
+
+/// What a timer of an account is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PostingTimer {
+    /// To forget the oldest transactions.
+    Forget,
+    /// To reject those that have waited too long.
+    Reject,
 }
 
 headwater_schemas::table_set! {
     /// The tables of postings.
     pub struct PostingTables restored from SavedPostings {
-        restored { posted_transactions: PostedTransaction }
+        restored { posted_transactions: PostedTransaction, waiting_transactions: WaitingTransaction }
         written { ledger_entries: LedgerEntry }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Remembered {
-    pending: bool,
-    /// The other account.
-    counterparty: Id,
-    /// Into the account itself; out of the other one.
-    amount: Money,
-    currency: Id,
-    /// For a hold: whether it still holds. For a posted one: what of its amount was not reversed yet.
-    left: Money,
-    /// Its effective time; of a hold, when it was resolved.
-    time: u64,
-}
-
-impl Remembered {
-    fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
-        PostedTransaction {
-            account_id: account.clone(),
-            transaction_id: id.clone(),
-            currency: self.currency.clone(),
-            counterparty: self.counterparty.clone(),
-            amount: self.amount,
-            pending: self.pending,
-            left: self.left,
-            ts: EventTime::from_effective(self.time),
-        }
-    }
-
-    fn legs(&self, account: &Id) -> [Leg; 2] {
-        [
-            Leg { account_id: account.clone(), amount: self.amount },
-            Leg { account_id: self.counterparty.clone(), amount: self.amount.negated() },
-        ]
     }
 }
 
@@ -127,10 +110,10 @@ crate::fold_operator!(Postings);
 impl View for Postings {
     type Key = Id;
     type Event = Arc<Transaction>;
-    type Broadcast = ();
-    type Context = ();
+    type Broadcast = Event;
+    type Context = Reference;
     type State = PostingState;
-    type Timer = ();
+    type Timer = PostingTimer;
     type Tables = PostingTables;
     type Derived = LedgerEvent;
     type Update = ();
@@ -139,104 +122,155 @@ impl View for Postings {
         event.account_id.clone()
     }
 
-    fn learn(&self, (): &mut (), _: Placed<()>) {}
+    fn learn(&self, reference: &mut Reference, broadcast: Placed<Event>) {
+        if matches!(broadcast.event, Event::Account(_)) {
+            reference.learn(&broadcast.event);
+        }
+    }
 
-    fn apply(&self, (): &(), _: &Id, state: &mut PostingState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
-        let Placed { place, event: transaction } = placed;
-        let had_timer = !state.by_time.is_empty();
-        match state.post(&transaction, place.time) {
-            Ok(effects) => {
-                let correction = self.correction(&transaction, place).map(Box::new);
-                for (number, effect) in effects.into_iter().enumerate() {
-                    out.tables().ledger_entries.insert(out.at(), effect.entry(&transaction, number));
-                    out.derive(LedgerEvent::Posting(effect.posting(&transaction, correction.clone())));
-                }
-                correction.and_then(|correction| state.taken_back(&transaction, *correction)).into_iter().for_each(|taken| {
-                    out.derive(LedgerEvent::TakenBack(taken));
-                });
+    fn apply(
+        &self,
+        reference: &Reference,
+        account: &Id,
+        state: &mut PostingState,
+        placed: Placed<Arc<Transaction>>,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let account_type = reference.account(account).and_then(|account| account.account_type);
+        let (time, had_oldest) = (placed.place.time, state.transactions.oldest().is_some());
+        let now = Circumstances { account_type, allows_overcapture: self.allows_overcapture, time };
+        let mut ready = VecDeque::from([placed]);
+        while let Some(Placed { place, event: transaction }) = ready.pop_front() {
+            match self.take(state, place, &transaction, now, out) {
+                Ok(Taken::Posted) => ready.extend(state.waiting.leave_for(&transaction.transaction_id)),
+                Ok(Taken::Waiting) => {}
+                Err((code, error)) => out.refuse(dead_letter(Place { time, ..place }, &Event::Transaction(transaction), code, &error)),
             }
-            Err((code, error)) => out.refuse(dead_letter(place, &Event::Transaction(transaction), code, &error)),
         }
-        if !had_timer {
-            self.set_timer(state, out);
+        if !had_oldest {
+            self.set_forgetting(state, out);
         }
     }
 
-    fn timer(&self, (): &(), _: &Id, state: &mut PostingState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
-        state.forget(place.time.saturating_sub(self.reversal_horizon));
-        self.set_timer(state, out);
+    fn timer(&self, _: &Reference, _: &Id, state: &mut PostingState, timer: PostingTimer, place: Place, out: &mut Outbox<'_, Self>) {
+        match timer {
+            PostingTimer::Forget => {
+                state.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
+                self.set_forgetting(state, out);
+            }
+            PostingTimer::Reject => {
+                for waited in state.waiting.leave_since(place.time.saturating_sub(self.waiting_horizon)) {
+                    let (code, error) = unknown_reference(&waited.event);
+                    let record = Place { time: place.time, ..waited.place };
+                    out.refuse(dead_letter(record, &Event::Transaction(waited.event), code, &error));
+                }
+            }
+        }
     }
 
-    fn emit(&self, (): &(), account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
-        for (id, old) in std::mem::take(&mut state.touched) {
-            let row = |known: &Remembered| known.row(account, &id);
-            let new = state.transactions.get(&id).map(Box::as_ref);
-            tables.posted_transactions.replace(at, old.as_deref().map(row), new.map(row));
-        }
+    fn emit(&self, _: &Reference, account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
+        state.transactions.emit(account, at, &tables.posted_transactions);
+        state.waiting.emit(account, at, &tables.waiting_transactions);
     }
 
     fn is_forgettable(&self, state: &PostingState) -> bool {
-        state.transactions.is_empty()
+        state.transactions.is_empty() && state.waiting.is_empty()
     }
 
     fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PostingState)> {
         let mut rows: Vec<_> = saved.posted_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
         rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
+        let mut waiting: Vec<_> = saved.waiting_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
+        waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
         let mut accounts = BTreeMap::<Id, PostingState>::new();
-        for row in rows {
-            let time = row.ts.effective();
-            let known = Remembered {
-                pending: row.pending,
-                counterparty: row.counterparty.clone(),
-                amount: row.amount,
-                currency: row.currency.clone(),
-                left: row.left,
-                time,
-            };
-            let state = accounts.entry(row.account_id.clone()).or_default();
-            if !known.pending || known.left.is_zero() {
-                state.by_time.push_back((time, row.transaction_id.clone()));
-            }
-            state.transactions.insert(row.transaction_id.clone(), Box::new(known));
-        }
+        rows.into_iter().for_each(|row| accounts.entry(row.account_id.clone()).or_default().transactions.restore(row));
+        waiting.into_iter().for_each(|row| accounts.entry(row.account_id.clone()).or_default().waiting.restore(row));
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &Id, state: &PostingState) -> Vec<(u64, ())> {
-        self.next_forgetting(state).map(|time| (time, ())).into_iter().collect()
+    fn timers(&self, _: &Id, state: &PostingState) -> Vec<(u64, PostingTimer)> {
+        let forgetting = self.next_forgetting(state).map(|time| (time, PostingTimer::Forget));
+        let rejections = state.waiting.times().map(|time| (time.saturating_add(self.waiting_horizon), PostingTimer::Reject));
+        forgetting.into_iter().chain(rejections).collect()
     }
 }
 
+/// What became of a transaction that is not refused.
+enum Taken {
+    Posted,
+    Waiting,
+}
+
 impl Postings {
-    /// What a transaction corrects.
-    fn correction(&self, transaction: &Transaction, place: Place) -> Option<Correction> {
-        let transaction_id = || transaction.transaction_id.clone();
-        match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
-            (TransactionPhase::Void, Some(hold), _) => Some(Correction::Void { transaction_id: transaction_id(), hold: hold.clone() }),
-            (_, _, Some(original)) => Some(Correction::Reversal { transaction_id: transaction_id(), original: original.clone() }),
-            _ => {
-                let nanos = place.lateness(transaction.ts)?;
-                Some(Correction::Late { topic: Topic::Transactions, id: transaction_id(), nanos })
-            }
+    /// Posts a transaction, or lets it wait for the one that it names.
+    fn take(
+        &self,
+        state: &mut PostingState,
+        place: Place,
+        transaction: &Arc<Transaction>,
+        now: Circumstances,
+        out: &mut Outbox<'_, Self>,
+    ) -> Result<Taken, Refusal> {
+        let request = Request::of(transaction)?;
+        if let Some(reference) = request.reference().filter(|reference| !state.transactions.knows(reference)) {
+            state.waiting.enter(place, reference.clone(), Arc::clone(transaction));
+            out.set_timer(place.time.saturating_add(self.waiting_horizon), PostingTimer::Reject);
+            return Ok(Taken::Waiting);
         }
+        let consequences = state.transactions.post(request, transaction, now)?;
+        let correction = correction(request, transaction, place).map(Box::new);
+        for (number, effect) in consequences.effects.into_iter().enumerate() {
+            out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));
+            out.derive(LedgerEvent::Posting(effect.posting(transaction, correction.clone())));
+        }
+        for turn in consequences.turns {
+            let Some(correction) = correction.as_deref().cloned() else { continue };
+            out.derive(LedgerEvent::TakenBack(turn.taken_back(&transaction.account_id, correction)));
+        }
+        Ok(Taken::Posted)
     }
 
-    /// There is always a timer for the first that is to be forgotten.
-    fn set_timer(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
-        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, ()));
+    /// Sets the timer for the first that is to be forgotten. There is always one.
+    fn set_forgetting(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
+        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, PostingTimer::Forget));
     }
 
     /// When the first transaction is to be forgotten.
     fn next_forgetting(&self, state: &PostingState) -> Option<u64> {
-        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
+        state.transactions.oldest().map(|time| time.saturating_add(self.reversal_horizon))
     }
 }
 
-/// What a transaction does to one of its accounts.
-struct Effect {
-    leg: Leg,
-    moves: bool,
-    held: Money,
+/// What a transaction corrects.
+fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> Option<Correction> {
+    let transaction_id = transaction.transaction_id.clone();
+    match request {
+        Request::Release(hold) => Some(Correction::Void { transaction_id, hold: hold.clone() }),
+        Request::Reverse(original) => Some(Correction::Reversal { transaction_id, original: original.clone() }),
+        Request::Post | Request::Hold | Request::Capture(_) => {
+            let nanos = place.lateness(transaction.ts)?;
+            Some(Correction::Late { topic: Topic::Transactions, id: transaction_id, nanos })
+        }
+    }
+}
+
+/// Why a transaction that has waited in vain is a dead letter.
+fn unknown_reference(transaction: &Transaction) -> Refusal {
+    let (field, id) = match (&transaction.pending_id, &transaction.reverses) {
+        (Some(hold), _) => ("pending_id", hold.as_str()),
+        (None, original) => ("reverses", original.as_ref().map_or("", |id| id.as_str())),
+    };
+    (ErrorCode::UnknownReference, format!("this account has no transaction {id}, and none came within the horizon: check {field}"))
+}
+
+impl Turn {
+    fn taken_back(self, account: &Id, correction: Correction) -> TakenBack {
+        let (transaction_id, is_restored) = match self {
+            Self::TakenBack(id) => (id, false),
+            Self::Restored(id) => (id, true),
+        };
+        TakenBack { account_id: account.clone(), transaction_id, is_restored, correction }
+    }
 }
 
 impl Effect {
@@ -263,139 +297,4 @@ impl Effect {
             ts: transaction.ts,
         }
     }
-}
-
-type Refusal = (ErrorCode, String);
-
-impl PostingState {
-    fn post(&mut self, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
-        match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
-            (TransactionPhase::Pending, None, None) => Ok(self.hold(transaction, time)),
-            (TransactionPhase::Void, Some(hold), None) => self.release(hold, &transaction.account_id, time),
-            (TransactionPhase::Posted, Some(hold), None) => self.resolve(hold, transaction, time),
-            (TransactionPhase::Posted, None, Some(original)) => self.reverse(original, transaction, time),
-            (TransactionPhase::Posted, None, None) => Ok(self.moved(transaction, legs(transaction), time)),
-            (TransactionPhase::Void, None, _) => {
-                Err((ErrorCode::MissingField, "a void needs pending_id: say which hold it releases".into()))
-            }
-            _ => Err((
-                ErrorCode::Inconsistent,
-                "phase, pending_id and reverses contradict each other: resolve a hold or reverse a posting, not both".into(),
-            )),
-        }
-    }
-
-    /// Notes how a transaction stood before it changes.
-    fn touch(&mut self, id: &Id) {
-        if !self.is_touched(id) {
-            self.touched.push((id.clone(), self.transactions.get(id).cloned()));
-        }
-    }
-
-    fn is_touched(&self, id: &Id) -> bool {
-        self.touched.iter().any(|(touched, _)| touched == id)
-    }
-
-    fn remember(&mut self, transaction: &Transaction, pending: bool, [own, other]: &[Leg; 2], time: u64) {
-        let (id, currency) = (transaction.transaction_id.clone(), transaction.currency.clone());
-        if !pending {
-            self.by_time.push_back((time, id.clone()));
-        }
-        let (counterparty, amount, left) = (other.account_id.clone(), own.amount, transaction.amount.money());
-        let known = Box::new(Remembered { pending, counterparty, amount, currency, left, time });
-        let old = self.transactions.insert(id.clone(), known);
-        if !self.is_touched(&id) {
-            self.touched.push((id, old));
-        }
-    }
-
-    /// Lets go what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
-    fn forget(&mut self, oldest: u64) {
-        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
-            if self.transactions.get(&id).is_some_and(|known| known.time <= oldest) {
-                self.touch(&id);
-                self.transactions.remove(&id);
-            }
-        }
-    }
-
-    fn moved(&mut self, transaction: &Transaction, legs: [Leg; 2], time: u64) -> Vec<Effect> {
-        self.remember(transaction, false, &legs, time);
-        legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
-    }
-
-    fn hold(&mut self, transaction: &Transaction, time: u64) -> Vec<Effect> {
-        let legs = legs(transaction);
-        self.remember(transaction, true, &legs, time);
-        legs.into_iter().map(|leg| Effect { held: held_on(&leg), leg, moves: false }).collect()
-    }
-
-    /// What a correction leaves nothing of.
-    fn taken_back(&self, transaction: &Transaction, correction: Correction) -> Option<TakenBack> {
-        let gone = match &correction {
-            Correction::Void { hold, .. } => hold.clone(),
-            Correction::Reversal { original, .. } => original.clone(),
-            Correction::Late { .. } | Correction::Bust { .. } => return None,
-        };
-        let is_gone = self.transactions.get(&gone).is_some_and(|known| known.left.is_zero());
-        is_gone.then(|| TakenBack { account_id: transaction.account_id.clone(), transaction_id: gone, correction })
-    }
-
-    /// Takes a hold away, once.
-    fn take_hold(&mut self, hold: &Id, time: u64) -> Result<Box<Remembered>, Refusal> {
-        self.touch(hold);
-        let held = self.transactions.get_mut(hold).filter(|held| held.pending);
-        let held = held
-            .ok_or_else(|| (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id")))?;
-        if held.left.is_zero() {
-            return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
-        }
-        let taken = held.clone();
-        (held.left, held.time) = (Money::ZERO, time);
-        self.by_time.push_back((time, hold.clone()));
-        Ok(taken)
-    }
-
-    fn release(&mut self, hold: &Id, account: &Id, time: u64) -> Result<Vec<Effect>, Refusal> {
-        let held = self.take_hold(hold, time)?;
-        let turned = |leg: Leg| Effect { held: held_on(&leg).negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
-        Ok(held.legs(account).into_iter().map(turned).collect())
-    }
-
-    fn resolve(&mut self, hold: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
-        let known = self.transactions.get(hold).filter(|held| held.pending);
-        if known.is_some_and(|held| held.currency != transaction.currency) {
-            return Err((ErrorCode::Inconsistent, format!("the hold {hold} is in another currency: post in the hold's currency")));
-        }
-        let held = self.take_hold(hold, time)?;
-        let released = held.legs(&transaction.account_id).into_iter().map(|leg| held_on(&leg).negated());
-        let moved = self.moved(transaction, legs(transaction), time);
-        Ok(moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect())
-    }
-
-    fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Vec<Effect>, Refusal> {
-        self.touch(original);
-        let known = self.transactions.get_mut(original).filter(|known| !known.pending);
-        let known = known
-            .ok_or_else(|| (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses")))?;
-        if known.currency != transaction.currency {
-            return Err((ErrorCode::Inconsistent, format!("{original} is in {}: reverse in the original's currency", known.currency)));
-        }
-        let amount = transaction.amount.money();
-        let left = known.left.checked_sub(amount).filter(|left| left.units() >= 0);
-        let left = left.ok_or_else(|| {
-            (ErrorCode::Refused, format!("only {} of {original} is left to reverse: in all at most the original amount", known.left))
-        })?;
-        known.left = left;
-        let turned = known.legs(&transaction.account_id).map(|leg| {
-            let sign_turned = if leg.amount.units() < 0 { amount } else { amount.negated() };
-            Leg { amount: sign_turned, ..leg }
-        });
-        Ok(self.moved(transaction, turned, time))
-    }
-}
-
-/// What a leg holds while its transaction is pending: what would go out.
-fn held_on(leg: &Leg) -> Money {
-    if leg.amount.units() < 0 && !leg.account_id.starts_with("external:") { leg.amount.negated() } else { Money::ZERO }
 }

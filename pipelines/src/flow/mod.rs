@@ -107,8 +107,8 @@ fn views<'scope>(
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
     let holdings = trading::positions(flow, books.derived, admitted.fills, reference.clone())?;
-    let posted = ledger::postings(flow, admitted.transactions.clone())?;
-    let cash = ledger::balances(flow, posted.postings, reference.clone())?;
+    let posted = ledger::postings(flow, admitted.transactions.clone(), reference.clone())?;
+    let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     let scores = fraud::scores(flow, admitted.transactions, posted.taken_back, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);

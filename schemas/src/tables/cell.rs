@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, fixed};
+use crate::value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, Total, fixed};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder,
     FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray,
@@ -79,10 +79,10 @@ const DECIMAL_SCALE: i8 = 9;
 const _: () = assert!(DECIMAL_SCALE as usize == fixed::FRACTION_DIGITS);
 
 macro_rules! decimal_cell {
-    ($($name:ident)+) => {$(
+    ($digits:literal: $($name:ident)+) => {$(
         impl Cell for $name {
             type Builder = Decimal128Builder;
-            fn data_type() -> DataType { DataType::Decimal128(28, DECIMAL_SCALE) }
+            fn data_type() -> DataType { DataType::Decimal128($digits, DECIMAL_SCALE) }
             fn builder(capacity: usize) -> Decimal128Builder { Decimal128Builder::with_capacity(capacity).with_data_type(Self::data_type()) }
             fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
             fn append_null(column: &mut Decimal128Builder) { column.append_null() }
@@ -90,7 +90,8 @@ macro_rules! decimal_cell {
         }
     )+};
 }
-decimal_cell!(Price Quantity Size Amount Money Factor Decimal);
+decimal_cell!(28: Price Quantity Size Amount Money Factor Decimal);
+decimal_cell!(38: Total);
 
 macro_rules! primitive_cell {
     ($name:ty, $arrow:ty, $builder:ty, $data_type:expr, $into:expr, $from:expr) => {

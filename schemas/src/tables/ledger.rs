@@ -1,23 +1,23 @@
 //! Money in accounts.
 
 use super::tables;
-use crate::events::TransactionPhase;
-use crate::value::{EventTime, Id, Money};
+use crate::events::{TransactionPhase, TransactionType};
+use crate::value::{EventTime, Id, Money, Text, Total};
 
 tables! {
-    /// What an account has of a currency: the fold of its legs, never an opening number.
+    /// An account's balance in a currency: the fold of its legs, never an opening number. It exists from the account's opening on.
     State Balance = "balances" by (account_id, currency) {
-        /// Whose; `external:<currency>` for the world outside.
+        /// The account; `external:<currency>` for the world outside.
         account_id: Id,
-        /// Of what.
+        /// The currency.
         currency: Id,
         /// The sum of posted legs.
-        posted: Money,
+        posted: Total,
         /// What pending transactions hold, as a positive number.
-        pending: Money,
+        pending: Total,
         /// Posted less held plus the overdraft limit.
-        available: Money,
-        /// When it last changed.
+        available: Total,
+        /// Time of the latest event that changed it.
         ts: EventTime,
     }
 
@@ -49,13 +49,35 @@ tables! {
         currency: Id,
         /// The account of the other leg.
         counterparty: Id,
+        /// Why money moved.
+        transaction_type: TransactionType,
         /// The leg of the account itself, signed.
         amount: Money,
         /// Whether it is a hold.
         pending: bool,
-        /// Of a hold: above zero as long as it holds. Of a posting: what was not reversed yet.
+        /// Whether it is a hold that was posted or released.
+        resolved: bool,
+        /// Of a posting: the part of its amount that was not reversed yet.
         left: Money,
-        /// The beginning: the row says no time.
+        /// Of a reversal: the transaction that it reverses.
+        reverses: Option<Id>,
+        /// Effective time: of a hold that was resolved, when that was.
         ts: EventTime,
+    }
+
+    /// A transaction that came before the one that it resolves or reverses. State of the postings.
+    Checkpoint WaitingTransaction = "waiting_transactions" by (account_id, ts, partition, offset) {
+        /// The account that it names.
+        account_id: Id,
+        /// Effective time of its record.
+        ts: EventTime,
+        /// Partition of its record.
+        partition: i32,
+        /// Offset of its record.
+        offset: u64,
+        /// Whether it is late.
+        is_late: bool,
+        /// The event, as JSON.
+        event: Text,
     }
 }

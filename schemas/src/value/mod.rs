@@ -12,6 +12,7 @@ mod rfc3339;
 mod statistic;
 mod text_enum;
 mod time;
+mod total;
 
 pub use date::Date;
 pub use digest::{Digest, ParseDigestError};
@@ -21,3 +22,4 @@ pub(crate) use read_text::read_text;
 pub use statistic::Statistic;
 pub(crate) use text_enum::text_enum;
 pub use time::EventTime;
+pub use total::Total;

@@ -78,8 +78,17 @@ const AT_HOME: &str = r#","home_lat":"0","home_lon":"0","timezone":"Europe/Londo
 
 /// The ledger says that a transaction was reversed by another one, which stands before a step.
 fn taken_back(behind: &Step, account: &str, id: &str, by: &str) -> Step {
+    turned(behind, account, id, by, false)
+}
+
+/// The ledger says that something of a transaction counts again.
+fn restored(behind: &Step, account: &str, id: &str, by: &str) -> Step {
+    turned(behind, account, id, by, true)
+}
+
+fn turned(behind: &Step, account: &str, id: &str, by: &str, is_restored: bool) -> Step {
     let correction = Correction::Reversal { transaction_id: Id::derived(by), original: Id::derived(id) };
-    let taken = TakenBack { account_id: Id::derived(account), transaction_id: Id::derived(id), correction };
+    let taken = TakenBack { account_id: Id::derived(account), transaction_id: Id::derived(id), is_restored, correction };
     Placed { place: behind.place.derived(1), event: Happening::Event(FraudEvent::TakenBack(taken)) }
 }
 

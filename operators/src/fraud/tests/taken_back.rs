@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::recomputed::{Spec, banking_by_hand, specs, transactions, undecided_by_rules, wide_by_hand, wide_pack};
 use super::*;
+use crate::testing::run_with_restart;
 
 const NOON: i64 = 1_768_478_400 * SECOND;
 
@@ -61,6 +62,30 @@ fn an_alert_is_withdrawn_with_what_raised_it() {
     let found: Vec<_> = alerts(&said).iter().map(|alert| (alert.state, alert.message.to_string(), alert.ts.nanos())).collect();
     let message = "transaction far on account a: block, score 80 (large_amount 30, impossible_travel 50), taken back by back";
     assert_eq!(found, [(AlertState::Withdrawn, message.to_owned(), NOON + 3 * HOUR)]);
+}
+
+#[test]
+fn what_is_restored_counts_again_and_so_does_its_alert() {
+    let mut transactions: Vec<_> = (1..=5).map(|n| here(&format!("t{n}"), NOON + n * MINUTE, "1")).collect();
+    transactions.push(here("t6", NOON + 6 * MINUTE, "20000"));
+    transactions.extend([here("back", NOON + HOUR, "1"), here("won", NOON + 2 * HOUR, "1")]);
+    for id in ["t2", "t6"] {
+        let mut steps = arriving(transactions.clone());
+        let (back, won) = (taken_back(&steps[6], "a", id, "back"), restored(&steps[7], "a", id, "won"));
+        steps.extend([back, won]);
+        let happenings: Happenings<Fraud> = customer(AT_HOME).into_iter().chain(steps).collect();
+        let whole = run(banking(), happenings.clone());
+        assert_eq!(decision_on(&whole, id).state, DecisionState::Amended, "{id}");
+        let reasons = ["large_amount 30: amount=20000 t6", "velocity 40: count_10m=6 t1 t2 t3 t4 t5 t6", "taken_back 0: won"];
+        assert_eq!(told(&whole, "t6"), (DecisionState::Amended, 70.0, reasons.map(str::to_owned).to_vec()), "{id}");
+        let found: Vec<_> = alerts(&whole).iter().map(|alert| (alert.state, alert.ts.nanos())).collect();
+        assert_eq!(found, [(AlertState::Amended, NOON + 2 * HOUR)], "{id}");
+        for cut in 0..happenings.len() {
+            let cut = run_with_restart(banking(), happenings.clone(), cut);
+            assert_eq!(decisions(&whole), decisions(&cut));
+            assert_eq!(alerts(&whole), alerts(&cut));
+        }
+    }
 }
 
 #[test]

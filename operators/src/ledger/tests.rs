@@ -1,0 +1,457 @@
+//! From records of transactions and accounts to balances: case by case, and properties.
+
+use headwater_schemas::events::Event;
+use headwater_schemas::tables::Balance;
+use headwater_schemas::{Place, Placed, Topic};
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+
+const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, waiting_horizon: 1000, allows_overcapture: false };
+/// So short that some of what a property test makes is forgotten, or waits in vain.
+const FORGETFUL: Postings = Postings { reversal_horizon: 12, waiting_horizon: 5, allows_overcapture: true };
+
+/// Records of one partition per topic: `fields`, or `@TIME fields` for another effective time than the next one. Account, currency
+/// and time are those of the account `a`, in USD, at the effective time, where the fields give no other.
+fn events(records: &[&str]) -> Vec<Placed<Event>> {
+    let mut time = 0;
+    let event = |record: &&str| {
+        time += 1;
+        let fields = match record.strip_prefix('@').and_then(|record| record.split_once(' ')) {
+            Some((at, fields)) => {
+                time = at.parse().expect("a time");
+                fields
+            }
+            None => record,
+        };
+        let topic = if fields.contains("transaction_id") { Topic::Transactions } else { Topic::Accounts };
+        let mut text = format!("{{{fields}");
+        for (name, default) in [("account_id", r#""a""#), ("currency", r#""USD""#), ("ts", &time.to_string())] {
+            let is_given = fields.contains(&format!("\"{name}\":"));
+            if !is_given && !(topic == Topic::Accounts && name == "currency") {
+                text += &format!(r#","{name}":{default}"#);
+            }
+        }
+        let event = Event::decode(topic, None, Some(format!("{text}}}").as_bytes())).unwrap_or_else(|error| panic!("{text}: {error}"));
+        Placed { place: Place::of_record(time, topic, 0, time), event }
+    };
+    records.iter().map(event).collect()
+}
+
+fn to_postings(events: &[Placed<Event>]) -> Happenings<Postings> {
+    let happening = |Placed { place, event }: &Placed<Event>| {
+        let event = match event {
+            Event::Transaction(transaction) => Happening::Event(std::sync::Arc::clone(transaction)),
+            other => Happening::Broadcast(other.clone()),
+        };
+        Placed { place: *place, event }
+    };
+    events.iter().map(happening).collect()
+}
+
+fn to_balances(events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]) -> Happenings<Balances> {
+    let postings = derived.iter().filter_map(|derived| match &derived.event {
+        LedgerEvent::Posting(posting) => {
+            Some(Placed { place: derived.place, event: Happening::Event(BalanceEvent::Posting(posting.clone())) })
+        }
+        LedgerEvent::TakenBack(_) => None,
+    });
+    let accounts = events.iter().flat_map(|Placed { place, event }| match event {
+        Event::Account(account) => {
+            let (broadcast, own) = (Happening::Broadcast(event.clone()), Happening::Event(BalanceEvent::Account(account.clone())));
+            vec![Placed { place: *place, event: broadcast }, Placed { place: *place, event: own }]
+        }
+        _ => vec![],
+    });
+    accounts.chain(postings).collect()
+}
+
+/// The balances, as `account currency posted held available`, without the world outside.
+fn balances_of(emitted: &Emitted<Balances>) -> Vec<String> {
+    let text = |row: &Balance| format!("{} {} {} {} {}", row.account_id, row.currency, row.posted, row.pending, row.available);
+    rows_of(&emitted.tables).iter().filter(|row| !row.account_id.starts_with("external:")).map(text).collect()
+}
+
+/// The balances that come of records, and what was rejected, as `offset code`.
+fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
+    let events = events(records);
+    let posted = run(view, to_postings(&events));
+    let balances = run(Balances, to_balances(&events, &posted.derived));
+    let letters = posted.dead_letters.iter().chain(&balances.dead_letters);
+    (balances_of(&balances), letters.map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
+}
+
+/// A name, records, the balances and what was rejected.
+type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
+fn check(view: Postings, cases: &[Case<'_>]) {
+    for (name, records, balances, rejected) in cases {
+        let strings = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(outcome(view, records), (strings(balances), strings(rejected)), "{name}");
+    }
+}
+
+const DEPOSIT: &str = r#""transaction_id":"d","type":"deposit","amount":"100""#;
+const HOLD: &str = r#""transaction_id":"h","type":"payment","amount":"60","phase":"pending""#;
+const PAYMENT: &str = r#""transaction_id":"p","type":"payment","amount":"40""#;
+
+#[test]
+fn postings_and_transfers() {
+    check(
+        POSTINGS,
+        &[
+            ("a deposit comes from outside", &[DEPOSIT], &["a USD 100 0 100"], &[]),
+            (
+                "a transfer has two legs of ours",
+                &[DEPOSIT, r#""transaction_id":"t","type":"transfer","amount":"30","counterparty_account":"b""#],
+                &["a USD 70 0 70", "b USD 30 0 30"],
+                &[],
+            ),
+            (
+                "a void without pending_id releases nothing",
+                &[r#""transaction_id":"t","type":"payment","amount":"1","phase":"void""#],
+                &[],
+                &["1 missing_field"],
+            ),
+            (
+                "a reversal is not pending",
+                &[PAYMENT, r#""transaction_id":"t","type":"payment","amount":"1","phase":"pending","reverses":"p""#],
+                &["a USD -40 0 -40"],
+                &["2 inconsistent"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn holds_and_what_resolves_them() {
+    let posted = r#""transaction_id":"c","type":"payment","amount":"45","pending_id":"h""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    let to_b = r#""transaction_id":"h","type":"transfer","amount":"60","phase":"pending","counterparty_account":"b""#;
+    check(
+        POSTINGS,
+        &[
+            ("a hold takes from what is available", &[DEPOSIT, HOLD], &["a USD 100 60 40"], &[]),
+            ("posting less releases the rest", &[DEPOSIT, HOLD, posted], &["a USD 55 0 55"], &[]),
+            (
+                "a hold is resolved once",
+                &[DEPOSIT, HOLD, void, posted, r#""transaction_id":"w","type":"payment","amount":"60","phase":"void","pending_id":"h""#],
+                &["a USD 100 0 100"],
+                &["4 refused", "5 refused"],
+            ),
+            (
+                "a void in another currency is inconsistent",
+                &[HOLD, r#""transaction_id":"v","type":"payment","amount":"60","currency":"EUR","phase":"void","pending_id":"h""#],
+                &["a USD 0 60 -60"],
+                &["2 inconsistent"],
+            ),
+            (
+                "so is a capture in another currency",
+                &[HOLD, r#""transaction_id":"c","type":"payment","amount":"60","currency":"EUR","pending_id":"h""#],
+                &["a USD 0 60 -60"],
+                &["2 inconsistent"],
+            ),
+            (
+                "a capture without a counterparty takes that of the hold",
+                &[DEPOSIT, to_b, r#""transaction_id":"c","type":"transfer","amount":"50","pending_id":"h""#],
+                &["a USD 50 0 50", "b USD 50 0 50"],
+                &[],
+            ),
+            (
+                "a capture to another counterparty is inconsistent",
+                &[to_b, r#""transaction_id":"c","type":"transfer","amount":"50","counterparty_account":"x","pending_id":"h""#],
+                &["a USD 0 60 -60", "b USD 0 0 0"],
+                &["2 inconsistent"],
+            ),
+            (
+                "a capture of another type is inconsistent",
+                &[DEPOSIT, HOLD, r#""transaction_id":"c","type":"deposit","amount":"60","pending_id":"h""#],
+                &["a USD 100 60 40"],
+                &["3 inconsistent"],
+            ),
+            (
+                "so is a void of another type",
+                &[HOLD, r#""transaction_id":"v","type":"fee","amount":"60","phase":"void","pending_id":"h""#],
+                &["a USD 0 60 -60"],
+                &["2 inconsistent"],
+            ),
+            (
+                "a hold of zero is a hold, and is resolved once",
+                &[
+                    r#""transaction_id":"h","type":"payment","amount":"0","phase":"pending""#,
+                    r#""transaction_id":"v","type":"payment","amount":"0","phase":"void","pending_id":"h""#,
+                    r#""transaction_id":"w","type":"payment","amount":"0","phase":"void","pending_id":"h""#,
+                ],
+                &["a USD 0 0 0"],
+                &["3 refused"],
+            ),
+            (
+                "more than was held is refused",
+                &[DEPOSIT, HOLD, r#""transaction_id":"c","type":"payment","amount":"60.01","pending_id":"h""#],
+                &["a USD 100 60 40"],
+                &["3 refused"],
+            ),
+            (
+                "a posting is no hold",
+                &[PAYMENT, r#""transaction_id":"v","type":"payment","amount":"40","phase":"void","pending_id":"p""#],
+                &["a USD -40 0 -40"],
+                &["2 unknown_reference"],
+            ),
+        ],
+    );
+    let more = r#""transaction_id":"c","type":"payment","amount":"72","pending_id":"h""#;
+    check(
+        Postings { allows_overcapture: true, ..POSTINGS },
+        &[("more than was held may be posted where that is allowed", &[DEPOSIT, HOLD, more], &["a USD 28 0 28"], &[])],
+    );
+}
+
+#[test]
+fn reversals_and_what_reverses_them() {
+    let chargeback = r#""transaction_id":"cb","type":"payment","amount":"40","reverses":"p""#;
+    let won = r#""transaction_id":"won","type":"payment","amount":"40","reverses":"cb""#;
+    let refund = r#""transaction_id":"rf","type":"payment","amount":"40","reverses":"p""#;
+    check(
+        POSTINGS,
+        &[
+            (
+                "in all at most the original amount is reversed",
+                &[
+                    PAYMENT,
+                    r#""transaction_id":"r1","type":"payment","amount":"15","reverses":"p""#,
+                    r#""transaction_id":"r2","type":"payment","amount":"26","reverses":"p""#,
+                    r#""transaction_id":"r3","type":"payment","amount":"25","reverses":"p""#,
+                ],
+                &["a USD 0 0 0"],
+                &["3 refused"],
+            ),
+            ("a refund after a chargeback is too much", &[PAYMENT, chargeback, refund], &["a USD 0 0 0"], &["3 refused"]),
+            (
+                "a chargeback that was reversed leaves the payment to be refunded",
+                &[PAYMENT, chargeback, won, refund],
+                &["a USD 0 0 0"],
+                &[],
+            ),
+            (
+                "what restored a payment is not reversed once the payment is refunded",
+                &[PAYMENT, chargeback, won, refund, r#""transaction_id":"again","type":"payment","amount":"40","reverses":"won""#],
+                &["a USD 0 0 0"],
+                &["5 refused"],
+            ),
+            (
+                "a reversal in part restores a part",
+                &[
+                    PAYMENT,
+                    chargeback,
+                    r#""transaction_id":"won","type":"payment","amount":"10","reverses":"cb""#,
+                    r#""transaction_id":"rf","type":"payment","amount":"11","reverses":"p""#,
+                    r#""transaction_id":"rg","type":"payment","amount":"10","reverses":"p""#,
+                ],
+                &["a USD 0 0 0"],
+                &["4 refused"],
+            ),
+            (
+                "a reversal turns back the legs of the original, whatever its own type",
+                &[DEPOSIT, r#""transaction_id":"r","type":"deposit","amount":"100","reverses":"d""#],
+                &["a USD 0 0 0"],
+                &[],
+            ),
+            (
+                "a reversal from another counterparty is inconsistent",
+                &[PAYMENT, r#""transaction_id":"r","type":"payment","amount":"40","counterparty_account":"x","reverses":"p""#],
+                &["a USD -40 0 -40"],
+                &["2 inconsistent"],
+            ),
+            (
+                "a hold is no posting",
+                &[HOLD, r#""transaction_id":"r","type":"payment","amount":"60","reverses":"h""#],
+                &["a USD 0 60 -60"],
+                &["2 unknown_reference"],
+            ),
+        ],
+    );
+}
+
+/// `id taken back` and `id restored`, in order.
+fn turns(records: &[&str]) -> Vec<String> {
+    let turn = |derived: &Placed<LedgerEvent>| match &derived.event {
+        LedgerEvent::TakenBack(turn) => {
+            Some(format!("{} {}", turn.transaction_id, if turn.is_restored { "restored" } else { "taken back" }))
+        }
+        LedgerEvent::Posting(_) => None,
+    };
+    run(POSTINGS, to_postings(&events(records))).derived.iter().filter_map(turn).collect()
+}
+
+#[test]
+fn who_counts_transactions_learns_what_was_taken_back_and_restored() {
+    let chargeback = r#""transaction_id":"cb","type":"payment","amount":"40","reverses":"p""#;
+    let part = r#""transaction_id":"won","type":"payment","amount":"1","reverses":"cb""#;
+    let rest = r#""transaction_id":"rest","type":"payment","amount":"39","reverses":"cb""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    assert_eq!(turns(&[PAYMENT, chargeback, part, rest]), ["p taken back", "p restored", "cb taken back"]);
+    assert_eq!(turns(&[HOLD, void]), ["h taken back"]);
+}
+
+#[test]
+fn what_comes_before_the_one_it_names_waits_for_it() {
+    let capture = r#""transaction_id":"c","type":"payment","amount":"45","pending_id":"h""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    let reversal = r#""transaction_id":"r","type":"payment","amount":"40","reverses":"p""#;
+    let won = r#""transaction_id":"w","type":"payment","amount":"15","reverses":"r""#;
+    let later = r#"@2000 "transaction_id":"l","type":"deposit","amount":"1""#;
+    check(
+        POSTINGS,
+        &[
+            ("a capture", &[DEPOSIT, capture, HOLD], &["a USD 55 0 55"], &[]),
+            ("the first of two that resolve it", &[DEPOSIT, void, capture, HOLD], &["a USD 100 0 100"], &["3 refused"]),
+            ("a reversal, and the reversal of that", &[won, reversal, PAYMENT], &["a USD -15 0 -15"], &[]),
+            (
+                "for the horizon",
+                &[capture, "@1001 \"transaction_id\":\"h\",\"type\":\"payment\",\"amount\":\"60\",\"phase\":\"pending\""],
+                &["a USD -45 0 -45"],
+                &[],
+            ),
+            (
+                "and no longer",
+                &[capture, reversal, later, "@3000 \"transaction_id\":\"h\",\"type\":\"payment\",\"amount\":\"60\",\"phase\":\"pending\""],
+                &["a USD 1 60 -59"],
+                &["1 unknown_reference", "2 unknown_reference"],
+            ),
+            (
+                "a transaction that never is",
+                &[r#""transaction_id":"x","type":"payment","amount":"1","reverses":"x""#, later],
+                &["a USD 1 0 1"],
+                &["1 unknown_reference"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn interest_is_charged_to_credit_and_loan_accounts() {
+    let interest = r#""transaction_id":"i","type":"interest","amount":"2.50""#;
+    let spent = r#""transaction_id":"s","type":"payment","amount":"100""#;
+    for (account_type, balance) in
+        [("credit", "-102.5"), ("loan", "-102.5"), ("checking", "-97.5"), ("savings", "-97.5"), ("investment", "-97.5")]
+    {
+        let opened = format!(r#""type":"opened","customer_id":"c","account_type":"{account_type}","currency":"USD""#);
+        let expected = vec![format!("a USD {balance} 0 {balance}")];
+        assert_eq!(outcome(POSTINGS, &[&opened, spent, interest]), (expected, vec![]), "{account_type}");
+    }
+}
+
+#[test]
+fn available_follows_the_account_at_once() {
+    let opened = |fields: &str| format!(r#""type":"opened","customer_id":"c","account_type":"checking","currency":"USD"{fields}"#);
+    let (plain, overdraft) = (opened(""), opened(r#","overdraft_limit":1000"#));
+    let updated = |fields: &str| format!(r#""type":"updated",{fields}"#);
+    let (none, euros) = (updated(r#""overdraft_limit":0"#), updated(r#""currency":"EUR""#));
+    let older = updated(r#""overdraft_limit":7,"ts":0"#);
+    check(
+        POSTINGS,
+        &[
+            ("a balance exists from the opening on", &[&plain], &["a USD 0 0 0"], &[]),
+            ("with its limit", &[&overdraft, DEPOSIT], &["a USD 100 0 1100"], &[]),
+            ("a limit falls", &[&overdraft, DEPOSIT, &none], &["a USD 100 0 100"], &[]),
+            ("an account is opened later than its payment", &[PAYMENT, &overdraft], &["a USD -40 0 960"], &[]),
+            ("an older limit that comes late changes nothing", &[&overdraft, DEPOSIT, &older], &["a USD 100 0 1100"], &[]),
+            ("a currency changes", &[&overdraft, DEPOSIT, &euros], &["a EUR 0 0 1000", "a USD 100 0 100"], &[]),
+        ],
+    );
+}
+
+#[test]
+fn sums_beyond_the_greatest_amount_are_exact() {
+    let deposits: Vec<_> = (0..12).map(|n| format!(r#""transaction_id":"d{n}","type":"deposit","amount":"999999999999999999""#)).collect();
+    let holds: Vec<_> =
+        (0..12).map(|n| format!(r#""transaction_id":"h{n}","type":"payment","amount":"999999999999999999","phase":"pending""#)).collect();
+    let records: Vec<_> = deposits.iter().chain(&holds).map(String::as_str).collect();
+    let (twelve, outside) = ("11999999999999999988", "-11999999999999999988");
+    let events = events(&records);
+    let posted = run(POSTINGS, to_postings(&events));
+    let balances = rows_of(&run(Balances, to_balances(&events, &posted.derived)).tables);
+    let texts: Vec<_> = balances.iter().map(|row| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available)).collect();
+    assert_eq!(texts, [format!("a {twelve} {twelve} 0"), format!("external:USD {outside} 0 {outside}")]);
+}
+
+/// What valuations know in the end: a balance of nothing is as good as none.
+fn told(emitted: &Emitted<Balances>) -> std::collections::BTreeMap<(String, String), String> {
+    let last = emitted.updates.iter().map(|(cash, ..)| ((cash.account_id.to_string(), cash.currency.to_string()), cash.posted.to_string()));
+    let mut told: std::collections::BTreeMap<_, _> = last.collect();
+    told.retain(|_, posted| posted != "0");
+    told
+}
+
+fn arbitrary() -> impl Strategy<Value = Vec<String>> {
+    let one = (0..8_u8, 0..16_u8, 0..100_u32, 0..3_u8);
+    proptest::collection::vec(one, 1..40).prop_map(|steps| {
+        let text = |((kind, target, amount, other), id): ((u8, u8, u32, u8), usize)| {
+            let amount = if amount % 5 == 0 { 0 } else { amount };
+            let id = format!(r#""transaction_id":"t{id}","amount":"{amount}""#);
+            let counterparty = if other == 0 { r#","counterparty_account":"b""# } else { "" };
+            match kind {
+                0 => format!(r#"{id},"type":"deposit""#),
+                1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}"#),
+                2 => format!(r#"{id},"type":"payment","pending_id":"t{target}""#),
+                3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
+                4 | 5 => format!(r#"{id},"type":"payment","reverses":"t{target}""#),
+                6 => format!(r#""type":"opened","customer_id":"c","account_type":"credit","currency":"USD","overdraft_limit":{amount}"#),
+                _ => format!(r#"{id},"type":"transfer"{counterparty}"#),
+            }
+        };
+        steps.into_iter().zip(0..).map(text).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn legs_always_sum_to_zero_and_holds_are_never_negative(texts in arbitrary()) {
+        let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        for view in [POSTINGS, FORGETFUL] {
+            let said = run(view, to_postings(&events));
+            let total: i128 = said.derived.iter().filter_map(|said| match &said.event {
+                LedgerEvent::Posting(posting) => Some(posting.posted.units()),
+                LedgerEvent::TakenBack(_) => None,
+            }).sum();
+            prop_assert_eq!(total, 0);
+            let moved: i128 = rows_of(&said.tables.ledger_entries).iter().map(|entry| entry.amount.units()).sum();
+            prop_assert_eq!(moved, 0);
+            let balances = rows_of(&run(Balances, to_balances(&events, &said.derived)).tables);
+            prop_assert!(balances.iter().all(|row| row.pending.units() >= 0));
+            // What is left of a posting is never below zero nor above its amount.
+            let posted = rows_of(&said.tables.posted_transactions);
+            prop_assert!(posted.iter().all(|row| row.left.units() >= 0 && row.left <= row.amount.magnitude()));
+        }
+    }
+
+    #[test]
+    fn a_restart_in_the_middle_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
+        let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let whole = run(FORGETFUL, to_postings(&events));
+        let cut_postings = run_with_restart(FORGETFUL, to_postings(&events), cut);
+        prop_assert_eq!(history_of(&whole.tables.ledger_entries), history_of(&cut_postings.tables.ledger_entries));
+        prop_assert_eq!(history_of(&whole.tables.posted_transactions), history_of(&cut_postings.tables.posted_transactions));
+        prop_assert_eq!(history_of(&whole.tables.waiting_transactions), history_of(&cut_postings.tables.waiting_transactions));
+        prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
+        prop_assert_eq!(&whole.derived, &cut_postings.derived);
+        let happenings = to_balances(&events, &whole.derived);
+        let (whole, cut) = (run(Balances, happenings.clone()), run_with_restart(Balances, happenings, cut));
+        prop_assert_eq!(history_of(&whole.tables), history_of(&cut.tables));
+        prop_assert_eq!(told(&whole), told(&cut));
+    }
+
+    #[test]
+    fn what_names_a_transaction_may_come_before_or_after_it(kind in 0..3_u8, amount in 0..80_u32) {
+        let named = if kind == 0 { PAYMENT } else { HOLD };
+        let naming = match kind {
+            0 => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","reverses":"p""#),
+            1 => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","pending_id":"h""#),
+            _ => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","phase":"void","pending_id":"h""#),
+        };
+        let (before, after) = (outcome(POSTINGS, &[&naming, named]), outcome(POSTINGS, &[named, &naming]));
+        prop_assert_eq!(before.0, after.0);
+        prop_assert_eq!(before.1.len(), after.1.len());
+    }
+}

@@ -1,0 +1,366 @@
+//! An account's transactions that later ones may resolve or reverse, and what each transaction does to them.
+
+use std::collections::VecDeque;
+
+use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
+use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
+use headwater_schemas::{EventTime, Id, Money};
+use rustc_hash::FxHashMap;
+
+use super::legs::{Leg, counterparty, legs_between, phase, signed_amount};
+
+/// Why a transaction is a dead letter.
+pub(super) type Refusal = (ErrorCode, String);
+
+/// What a transaction asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request<'a> {
+    /// To post.
+    Post,
+    /// To hold.
+    Hold,
+    /// To release a hold.
+    Release(&'a Id),
+    /// To post what a hold held.
+    Capture(&'a Id),
+    /// To reverse a posting.
+    Reverse(&'a Id),
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn of(transaction: &'a Transaction) -> Result<Self, Refusal> {
+        match (phase(transaction), &transaction.pending_id, &transaction.reverses) {
+            (TransactionPhase::Pending, None, None) => Ok(Self::Hold),
+            (TransactionPhase::Posted, None, None) => Ok(Self::Post),
+            (TransactionPhase::Void, Some(hold), None) => Ok(Self::Release(hold)),
+            (TransactionPhase::Posted, Some(hold), None) => Ok(Self::Capture(hold)),
+            (TransactionPhase::Posted, None, Some(original)) => Ok(Self::Reverse(original)),
+            (TransactionPhase::Void, None, _) => {
+                Err((ErrorCode::MissingField, "a void needs pending_id: say which hold it releases".into()))
+            }
+            _ => Err((
+                ErrorCode::Inconsistent,
+                "phase, pending_id and reverses contradict each other: resolve a hold or reverse a posting, not both".into(),
+            )),
+        }
+    }
+
+    /// The transaction that it names.
+    pub(super) const fn reference(self) -> Option<&'a Id> {
+        match self {
+            Self::Post | Self::Hold => None,
+            Self::Release(id) | Self::Capture(id) | Self::Reverse(id) => Some(id),
+        }
+    }
+}
+
+/// What is known when a transaction is posted, but for the transactions before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances {
+    pub(super) account_type: Option<AccountType>,
+    /// Whether more than was held may be posted against a hold.
+    pub(super) allows_overcapture: bool,
+    /// Effective time.
+    pub(super) time: u64,
+}
+
+/// What a transaction does to one of its accounts.
+#[derive(Clone, Debug)]
+pub(super) struct Effect {
+    pub(super) leg: Leg,
+    /// Whether the leg is final.
+    pub(super) moves: bool,
+    /// Added to what is held.
+    pub(super) held: Money,
+}
+
+/// A transaction of which nothing counts any more, or something again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    TakenBack(Id),
+    Restored(Id),
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug)]
+pub(super) struct Consequences {
+    pub(super) effects: Vec<Effect>,
+    pub(super) turns: Vec<Turn>,
+}
+
+/// What is remembered of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Remembered {
+    transaction_type: TransactionType,
+    /// The other account.
+    counterparty: Id,
+    /// Into the account itself; out of the other one.
+    amount: Money,
+    currency: Id,
+    kind: Kind,
+    /// Its effective time; of a hold, when it was resolved.
+    time: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Hold {
+        is_resolved: bool,
+    },
+    Posting {
+        /// The part of the amount that was not reversed yet: the amount less what is left of its reversals.
+        left: Money,
+        reverses: Option<Id>,
+    },
+}
+
+impl Remembered {
+    fn of(transaction: &Transaction, counterparty: Id, amount: Money, kind: Kind, time: u64) -> Self {
+        let (transaction_type, currency) = (transaction.r#type, transaction.currency.clone());
+        Self { transaction_type, counterparty, amount, currency, kind, time }
+    }
+
+    fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
+        let (pending, resolved, left, reverses) = match &self.kind {
+            Kind::Hold { is_resolved } => (true, *is_resolved, Money::ZERO, None),
+            Kind::Posting { left, reverses } => (false, false, *left, reverses.clone()),
+        };
+        PostedTransaction {
+            account_id: account.clone(),
+            transaction_id: id.clone(),
+            currency: self.currency.clone(),
+            counterparty: self.counterparty.clone(),
+            transaction_type: self.transaction_type,
+            amount: self.amount,
+            pending,
+            resolved,
+            left,
+            reverses,
+            ts: EventTime::from_effective(self.time),
+        }
+    }
+
+    fn restored(row: &PostedTransaction) -> Self {
+        let kind = if row.pending {
+            Kind::Hold { is_resolved: row.resolved }
+        } else {
+            Kind::Posting { left: row.left, reverses: row.reverses.clone() }
+        };
+        Self {
+            transaction_type: row.transaction_type,
+            counterparty: row.counterparty.clone(),
+            amount: row.amount,
+            currency: row.currency.clone(),
+            kind,
+            time: row.ts.effective(),
+        }
+    }
+
+    /// Whether nothing can happen to it any more but that it is reversed.
+    const fn is_final(&self) -> bool {
+        !matches!(self.kind, Kind::Hold { is_resolved: false })
+    }
+
+    /// Whether a later transaction that names it has its currency, and its other account if it gives one.
+    fn admits(&self, id: &Id, later: &Transaction) -> Result<(), Refusal> {
+        if later.currency != self.currency {
+            return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
+        }
+        match &later.counterparty_account {
+            Some(other) if *other != self.counterparty => {
+                let error = format!("the other account of {id} is {}: send it as counterparty_account, or none", self.counterparty);
+                Err((ErrorCode::Inconsistent, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A magnitude with the sign of this one's amount.
+    const fn signed_like(&self, amount: Money) -> Money {
+        if self.amount.units() < 0 { amount.negated() } else { amount }
+    }
+}
+
+/// Transactions within reach of later ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transactions {
+    known: FxHashMap<Id, Box<Remembered>>,
+    /// Final ones in the order of their effective times: which are to be forgotten.
+    by_time: VecDeque<(u64, Id)>,
+    /// Those that changed since rows were emitted, as they were then.
+    touched: Vec<(Id, Option<Box<Remembered>>)>,
+}
+
+impl Transactions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    pub(super) fn knows(&self, id: &Id) -> bool {
+        self.known.contains_key(id)
+    }
+
+    /// Effective time of the first one that is to be forgotten.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.by_time.front().map(|(time, _)| *time)
+    }
+
+    /// Restores one. They come in the order of their effective times.
+    pub(super) fn restore(&mut self, row: &PostedTransaction) {
+        let remembered = Box::new(Remembered::restored(row));
+        if remembered.is_final() {
+            self.by_time.push_back((remembered.time, row.transaction_id.clone()));
+        }
+        self.known.insert(row.transaction_id.clone(), remembered);
+    }
+
+    pub(super) fn emit(&mut self, account: &Id, at: &Moment, table: &TableWriter<PostedTransaction>) {
+        for (id, old) in std::mem::take(&mut self.touched) {
+            let row = |known: &Remembered| known.row(account, &id);
+            table.replace(at, old.as_deref().map(row), self.known.get(&id).map(|known| row(known)));
+        }
+    }
+
+    /// Forgets what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
+    pub(super) fn forget(&mut self, oldest: u64) {
+        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
+            if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
+                self.touch(&id);
+                self.known.remove(&id);
+            }
+        }
+    }
+
+    /// Posts a transaction.
+    pub(super) fn post(&mut self, request: Request<'_>, transaction: &Transaction, now: Circumstances) -> Result<Consequences, Refusal> {
+        let no_turns = |effects| Consequences { effects, turns: Vec::new() };
+        match request {
+            Request::Post => {
+                let amount = signed_amount(transaction, now.account_type);
+                Ok(no_turns(self.moved(transaction, counterparty(transaction), amount, now.time)))
+            }
+            Request::Hold => Ok(no_turns(self.hold(transaction, now))),
+            Request::Release(hold) => self.release(hold, transaction, now.time),
+            Request::Capture(hold) => self.capture(hold, transaction, now).map(no_turns),
+            Request::Reverse(original) => self.reverse(original, transaction, now.time),
+        }
+    }
+
+    /// Notes how a transaction stood before it changes.
+    fn touch(&mut self, id: &Id) {
+        if !self.touched.iter().any(|(touched, _)| touched == id) {
+            self.touched.push((id.clone(), self.known.get(id).cloned()));
+        }
+    }
+
+    fn remember(&mut self, id: &Id, remembered: Remembered) {
+        self.touch(id);
+        if remembered.is_final() {
+            self.by_time.push_back((remembered.time, id.clone()));
+        }
+        self.known.insert(id.clone(), Box::new(remembered));
+    }
+
+    fn moved(&mut self, transaction: &Transaction, counterparty: Id, amount: Money, time: u64) -> Vec<Effect> {
+        let legs = legs_between(&transaction.account_id, &counterparty, amount);
+        let kind = Kind::Posting { left: amount.magnitude(), reverses: transaction.reverses.clone() };
+        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, time));
+        legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
+    }
+
+    fn hold(&mut self, transaction: &Transaction, now: Circumstances) -> Vec<Effect> {
+        let (counterparty, amount) = (counterparty(transaction), signed_amount(transaction, now.account_type));
+        let legs = legs_between(&transaction.account_id, &counterparty, amount);
+        let kind = Kind::Hold { is_resolved: false };
+        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, now.time));
+        legs.into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect()
+    }
+
+    /// A hold that a transaction may resolve.
+    fn open_hold(&self, hold: &Id, transaction: &Transaction) -> Result<Remembered, Refusal> {
+        let unknown = || (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id"));
+        let held = self.known.get(hold).ok_or_else(unknown)?;
+        match held.kind {
+            Kind::Posting { .. } => return Err(unknown()),
+            Kind::Hold { is_resolved: true } => {
+                return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
+            }
+            Kind::Hold { is_resolved: false } => {}
+        }
+        held.admits(hold, transaction)?;
+        if held.transaction_type != transaction.r#type {
+            let error = format!("the hold {hold} is a {}: resolve it by a transaction of its type", held.transaction_type);
+            return Err((ErrorCode::Inconsistent, error));
+        }
+        Ok(held.as_ref().clone())
+    }
+
+    fn close_hold(&mut self, hold: &Id, held: Remembered, time: u64) {
+        self.remember(hold, Remembered { kind: Kind::Hold { is_resolved: true }, time, ..held });
+    }
+
+    fn release(&mut self, hold: &Id, transaction: &Transaction, time: u64) -> Result<Consequences, Refusal> {
+        let held = self.open_hold(hold, transaction)?;
+        let legs = legs_between(&transaction.account_id, &held.counterparty, held.amount);
+        self.close_hold(hold, held, time);
+        let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
+        Ok(Consequences { effects: legs.into_iter().map(turned).collect(), turns: vec![Turn::TakenBack(hold.clone())] })
+    }
+
+    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances) -> Result<Vec<Effect>, Refusal> {
+        let held = self.open_hold(hold, transaction)?;
+        let amount = transaction.amount.money();
+        if amount > held.amount.magnitude() && !now.allows_overcapture {
+            let error = format!("the hold {hold} is of {}: post at most that, or set ledger.overcapture", held.amount.magnitude());
+            return Err((ErrorCode::Refused, error));
+        }
+        let amount = if held.amount.is_zero() { signed_amount(transaction, now.account_type) } else { held.signed_like(amount) };
+        let released = legs_between(&transaction.account_id, &held.counterparty, held.amount).map(|leg| leg.held().negated());
+        let counterparty = held.counterparty.clone();
+        self.close_hold(hold, held, now.time);
+        let moved = self.moved(transaction, counterparty, amount, now.time);
+        Ok(moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect())
+    }
+
+    fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Consequences, Refusal> {
+        let unknown = || (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses"));
+        let known = self.known.get(original).filter(|known| matches!(known.kind, Kind::Posting { .. })).ok_or_else(unknown)?;
+        known.admits(original, transaction)?;
+        let amount = transaction.amount.money();
+        let (counterparty, turned) = (known.counterparty.clone(), known.signed_like(amount).negated());
+        let parts = self.parts_after(original, amount)?;
+        let turns = parts.into_iter().filter_map(|(id, left)| self.leave(id, left)).collect();
+        Ok(Consequences { effects: self.moved(transaction, counterparty, turned, time), turns })
+    }
+
+    /// What is left of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is reversed.
+    /// What counts less of a reversal counts again of its original.
+    fn parts_after(&self, id: &Id, amount: Money) -> Result<Vec<(Id, Money)>, Refusal> {
+        let mut parts = Vec::new();
+        let mut next = Some(id);
+        let mut is_reversed = true;
+        while let Some(id) = next {
+            let Some(Kind::Posting { left, reverses }) = self.known.get(id).map(|known| &known.kind) else { break };
+            let becomes = if is_reversed { left.checked_sub(amount) } else { left.checked_add(amount) };
+            let becomes = becomes.filter(|left| left.units() >= 0).ok_or_else(|| {
+                (ErrorCode::Refused, format!("only {left} of {id} is left to reverse: in all at most the original amount"))
+            })?;
+            parts.push((id.clone(), becomes));
+            next = reverses.as_ref();
+            is_reversed = !is_reversed;
+        }
+        Ok(parts)
+    }
+
+    /// Sets what is left of a posting.
+    fn leave(&mut self, id: Id, left: Money) -> Option<Turn> {
+        self.touch(&id);
+        let Some(Kind::Posting { left: part, .. }) = self.known.get_mut(&id).map(|known| &mut known.kind) else { return None };
+        let old = std::mem::replace(part, left);
+        match (old.is_zero(), left.is_zero()) {
+            (_, true) => Some(Turn::TakenBack(id)),
+            (true, false) => Some(Turn::Restored(id)),
+            (false, false) => None,
+        }
+    }
+}

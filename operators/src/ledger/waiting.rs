@@ -1,0 +1,90 @@
+//! Transactions that came before the ones that they resolve or reverse.
+
+use std::sync::Arc;
+
+use headwater_schemas::events::{Event, Transaction};
+use headwater_schemas::tables::{Moment, TableWriter, WaitingTransaction};
+use headwater_schemas::{Id, Place, Placed, Text, Topic};
+
+/// A transaction that waits.
+#[derive(Clone, Debug)]
+struct Waiting {
+    place: Place,
+    reference: Id,
+    transaction: Arc<Transaction>,
+    is_emitted: bool,
+}
+
+impl Waiting {
+    fn row(&self, account: &Id) -> Option<WaitingTransaction> {
+        let event = Event::Transaction(Arc::clone(&self.transaction)).encode()?;
+        Some(WaitingTransaction {
+            account_id: account.clone(),
+            ts: self.place.event_time(),
+            partition: i32::from(self.place.partition),
+            offset: self.place.offset,
+            is_late: self.place.is_late,
+            event: Text::new(String::from_utf8_lossy(&event)),
+        })
+    }
+}
+
+/// Transactions that wait, in the order of their places.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WaitingRoom {
+    waiting: Vec<Waiting>,
+    /// Those whose rows are to be retracted.
+    gone: Vec<Waiting>,
+}
+
+impl WaitingRoom {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Lets a transaction wait for another one.
+    pub(super) fn enter(&mut self, place: Place, reference: Id, transaction: Arc<Transaction>) {
+        self.waiting.push(Waiting { place, reference, transaction, is_emitted: false });
+    }
+
+    /// Takes out those that wait for a transaction.
+    pub(super) fn leave_for(&mut self, reference: &Id) -> Vec<Placed<Arc<Transaction>>> {
+        self.leave(|waiting| waiting.reference == *reference)
+    }
+
+    /// Takes out those that came at a time or before it.
+    pub(super) fn leave_since(&mut self, time: u64) -> Vec<Placed<Arc<Transaction>>> {
+        self.leave(|waiting| waiting.place.time <= time)
+    }
+
+    fn leave(&mut self, leaves: impl Fn(&Waiting) -> bool) -> Vec<Placed<Arc<Transaction>>> {
+        let left: Vec<Waiting> = self.waiting.extract_if(.., |waiting| leaves(waiting)).collect();
+        let transactions = left.iter().map(|waiting| Placed { place: waiting.place, event: Arc::clone(&waiting.transaction) });
+        let transactions = transactions.collect();
+        self.gone.extend(left.into_iter().filter(|waiting| waiting.is_emitted));
+        transactions
+    }
+
+    /// The effective times of those that wait.
+    pub(super) fn times(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().map(|waiting| waiting.place.time)
+    }
+
+    pub(super) fn emit(&mut self, account: &Id, at: &Moment, table: &TableWriter<WaitingTransaction>) {
+        self.gone.drain(..).filter_map(|waiting| waiting.row(account)).for_each(|row| table.retract(at, row));
+        for waiting in self.waiting.iter_mut().filter(|waiting| !waiting.is_emitted) {
+            waiting.is_emitted = true;
+            waiting.row(account).into_iter().for_each(|row| table.insert(at, row));
+        }
+    }
+
+    /// Restores one. They come in the order of their places.
+    pub(super) fn restore(&mut self, row: &WaitingTransaction) {
+        let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(row.event.as_bytes())) else { return };
+        let Some(reference) = transaction.pending_id.clone().or_else(|| transaction.reverses.clone()) else { return };
+        let partition = u16::try_from(row.partition).unwrap_or(u16::MAX);
+        let place = Place::of_record(row.ts.effective(), Topic::Transactions, partition, row.offset);
+        let place = Place { is_late: row.is_late, ..place };
+        self.waiting.push(Waiting { place, reference, transaction, is_emitted: true });
+    }
+}
