@@ -3,7 +3,7 @@
 use headwater_schemas::Text;
 
 use super::parse::{KEYWORDS, Kind, Tree};
-use super::{Comparison, Fault, Node, Operator, Type};
+use super::{Comparison, Fault, Node, Operator, Type, constant};
 use crate::fraud::field::Words;
 use crate::fraud::geo::KM_PER_MILE;
 
@@ -159,6 +159,9 @@ impl Checker<'_> {
         if let Some(reason) = incomparable(comparison, left_type, right_type) {
             return self.fault(at, reason);
         }
+        if let Some(reason) = constant::tells_nothing(comparison, &left, &right) {
+            return self.fault(at, reason);
+        }
         Some(Node::Compare(comparison, Box::new([left, right])))
     }
 
@@ -174,18 +177,24 @@ impl Checker<'_> {
             if let Some(reason) = incomparable(Comparison::Equal, type_of, choice_type) {
                 return self.fault(at, reason);
             }
+            if let Some(reason) = constant::tells_nothing(Comparison::Equal, &node, &choice) {
+                return self.fault(at, reason);
+            }
             nodes.push(choice);
         }
         Some(Node::Among(Box::new(node), nodes))
     }
 
     fn arithmetic(&mut self, at: usize, operator: Operator, sides: &[Tree; 2]) -> Option<Resolved> {
-        let [left, right] = sides;
-        let (left, right) = (self.any(left), self.any(right));
+        let [left, right_tree] = sides;
+        let (left, right) = (self.any(left), self.any(right_tree));
         let ((left, left_type), (right, right_type)) = (left?, right?);
         let Some(result) = result_type(operator, left_type, right_type) else {
             return self.fault(at, format!("{left_type} and {right_type} can not be {}", operator.participle()));
         };
+        if operator == Operator::Divide && constant::is_zero(&right) {
+            return self.fault(right_tree.at, "this is zero, and nothing can be divided by it");
+        }
         Some((Node::Arithmetic(operator, Box::new([left, right])), result))
     }
 }

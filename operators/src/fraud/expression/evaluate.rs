@@ -43,10 +43,7 @@ impl Node {
                 arithmetic(*operator, left.evaluate(scope), right.evaluate(scope))
             }
             Self::Negate(inner) => negate(inner.evaluate(scope)),
-            Self::Exists(inner) => match inner.evaluate(scope) {
-                Value::Unknown => Value::Unknown,
-                value => Value::Bool(!matches!(value, Value::Nothing)),
-            },
+            Self::Exists(inner) => exists(inner, scope),
             Self::Known(inner) => Value::Bool(!inner.evaluate(scope).is_unknown()),
             Self::Distance(unit, places) => {
                 let [from, to] = &**places;
@@ -57,6 +54,15 @@ impl Node {
                 speed(from.evaluate(scope), to.evaluate(scope), span.evaluate(scope))
             }
         }
+    }
+}
+
+/// A field that the event does not give does not exist. What is computed from such a field is unknown all the same.
+fn exists<'a, S: Scope>(inner: &'a Node, scope: &'a S) -> Value<'a> {
+    match (inner, inner.evaluate(scope)) {
+        (Node::Field(_), value) => Value::Bool(!value.is_unknown()),
+        (_, Value::Unknown) => Value::Unknown,
+        (_, value) => Value::Bool(!matches!(value, Value::Nothing)),
     }
 }
 
@@ -89,15 +95,34 @@ fn compare<'a>(comparison: Comparison, left: Value<'_>, right: Value<'_>) -> Val
         Some(_) => return Value::Unknown,
         None => {}
     }
-    let Some(ordering) = order(left, right) else { return Value::Unknown };
-    Value::Bool(match comparison {
-        Comparison::Equal => ordering == Ordering::Equal,
-        Comparison::Different => ordering != Ordering::Equal,
-        Comparison::Less => ordering == Ordering::Less,
-        Comparison::LessOrEqual => ordering != Ordering::Greater,
-        Comparison::Greater => ordering == Ordering::Greater,
-        Comparison::GreaterOrEqual => ordering != Ordering::Less,
-    })
+    order(left, right).map_or(Value::Unknown, |ordering| Value::Bool(comparison.is_true_of(ordering)))
+}
+
+impl Comparison {
+    /// Whether it is true of two values that compare so.
+    pub(super) const fn is_true_of(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::Different => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+}
+
+/// What knows no event: an expression that is a constant has its value there, and any other one is unknown.
+pub(super) struct NoEvent;
+
+impl Scope for NoEvent {
+    fn field(&self, _: Field) -> Value<'_> {
+        Value::Unknown
+    }
+
+    fn aggregate(&self, _: usize) -> Value<'_> {
+        Value::Unknown
+    }
 }
 
 fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {

@@ -37,7 +37,12 @@
 //!   condition is unknown does not fire, and [`trace`] says which fields would have decided it.
 //! - **Nothing** is what is known not to be: the last event before the first one, the average of no event, a quotient by
 //!   zero. A comparison with nothing is false, whatever the other side; arithmetic with nothing is nothing.
-//! - `exists(x)` is false for nothing and unknown for the unknown; `known(x)` is false for the unknown alone.
+//! - `exists(x)` is false for nothing, and for a field that the event does not give; of what is computed from such a field it is
+//!   unknown. `known(x)` is false for the unknown alone.
+//!
+//! # What is refused
+//! A quotient by a constant that is zero, and a comparison of `amount`, `hour_local` or `weekday_local` with a constant that has the
+//! same result for each of their values.
 //!
 //! # Why not a library
 //! `cel` 0.15 is kept well and was tried. It has no decimals (money would be compared in binary floating point), nothing
@@ -45,6 +50,7 @@
 //! a value, and a condition of three comparisons took a microsecond: ten times what a whole ruleset may take.
 
 mod check;
+mod constant;
 mod evaluate;
 mod lex;
 mod parse;

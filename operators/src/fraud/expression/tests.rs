@@ -17,7 +17,7 @@ impl Scope for Example {
             Field::Ts => Value::Time(EventTime::DAY.cast_signed()),
             Field::Channel => Value::Word(0),
             Field::Merchant => Value::Text("shop"),
-            Field::Home => Location::new("0".parse().ok(), "0".parse().ok()).map_or(Value::Unknown, Value::Location),
+            Field::Home => Location::new("0".parse().ok(), "1".parse().ok()).map_or(Value::Unknown, Value::Location),
             _ => Value::Unknown,
         }
     }
@@ -114,7 +114,11 @@ fn nothing_is_false_in_comparisons_and_unknown_is_neither() {
         ("amount / (count - 6)", "none"),
         ("exists(last)", "false"),
         ("exists(amount)", "true"),
-        ("exists(device_id)", "unknown"),
+        ("exists(device_id)", "false"),
+        ("not exists(reverses)", "true"),
+        ("exists(home)", "true"),
+        ("exists(location)", "false"),
+        ("exists(km(home, location))", "unknown"),
         ("known(device_id)", "false"),
         ("known(last)", "true"),
         ("device_id == 'd'", "unknown"),
@@ -146,7 +150,8 @@ fn what_would_have_decided_is_named_and_nothing_else() {
         ("device_id == 'd' or count > 5", ""),
         ("not km(home, location) > 5", "location"),
         ("amount * 999999999999999999 * 999999999999999999 > 1", "result"),
-        ("exists(country)", "country"),
+        ("exists(country)", ""),
+        ("exists(km(home, location))", "location"),
         ("device_id in ['d']", "device_id"),
     ] {
         let (node, _) = compile(text, &Known, None).expect(text);
@@ -209,8 +214,33 @@ fn what_is_wrong_is_said_with_its_place() {
         ("and", "0: expected a value, found `and`"),
         ("channel in 'cash'", "11: expected `[`, found \"cash\""),
         ("é > 1", "0: `é` means nothing here"),
+        ("amount / 0 > 1", "9: this is zero, and nothing can be divided by it"),
+        ("amount / (2 - 2.0) > 1", "10: this is zero, and nothing can be divided by it"),
+        ("hour_local > 25", "0: `hour_local` is from 0 to 23: this is never true"),
+        ("hour_local > 23", "0: `hour_local` is from 0 to 23: this is never true"),
+        ("24 > hour_local", "0: `hour_local` is from 0 to 23: this is always true"),
+        ("hour_local == 5.5", "0: `hour_local` is from 0 to 23: this is never true"),
+        ("hour_local in [22, 24]", "19: `hour_local` is from 0 to 23: this is never true"),
+        ("weekday_local == 0", "0: `weekday_local` is from 1 to 7: this is never true"),
+        ("weekday_local >= 1", "0: `weekday_local` is from 1 to 7: this is always true"),
+        ("amount < 0", "0: `amount` is never below 0: this is never true"),
     ] {
         assert_eq!(refused(text), reason, "{text}");
+    }
+}
+
+#[test]
+fn a_comparison_that_some_value_decides_is_taken() {
+    for text in [
+        "hour_local < 1",
+        "hour_local >= 23",
+        "hour_local != 23",
+        "22.5 < hour_local",
+        "weekday_local in [1, 7]",
+        "amount > 0",
+        "amount <= 0",
+    ] {
+        assert!(compile(text, &Known, Some(Type::Bool)).is_ok(), "{text}");
     }
 }
 

@@ -241,6 +241,10 @@ impl<'p, 't> Reader<'p, 't> {
 
     fn window(&mut self, window: &Entry<&str>) -> Option<i64> {
         match span::parse(window.value) {
+            Ok(0) => {
+                self.problems.add(window.span.start, format!("{:?} is no window: it has no length; write 1s or more", window.value));
+                None
+            }
             Ok(nanos) => Some(nanos),
             Err(reason) => {
                 self.problems.add(window.span.start, reason);

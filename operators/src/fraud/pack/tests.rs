@@ -142,6 +142,7 @@ fn each_mistake_has_its_words() {
             "8:13: there is no aggregate \"median\": use one of count, sum, avg, max, distinct, stddev, first_seen, last",
         ),
         ("aggregate = \"count\"", "6:1: a feature has no `window`: add it"),
+        ("aggregate = \"count\"\nwindow = \"0s\"", "9:10: \"0s\" is no window: it has no length; write 1s or more"),
         ("aggregate = \"count\"\nwindow = 10", "9:10: `window` is a whole number: write a text in quotes"),
         (
             "aggregate = \"count\"\nwindow = \"10\"",

@@ -42,7 +42,7 @@ fn counts_sums_and_distincts_include_the_event_itself() {
     for (feature, expected) in [
         ("aggregate = \"count\"\nwindow = \"30m\"", "1 2 3 4 2 2"),
         ("aggregate = \"count\"\nwindow = \"29m\"", "1 2 3 3 1 2"),
-        ("aggregate = \"count\"\nwindow = \"0s\"", "1 1 1 1 1 1"),
+        ("aggregate = \"count\"\nwindow = \"1s\"", "1 1 1 1 1 1"),
         ("aggregate = \"count\"\nfield = \"merchant\"\nwindow = \"1d\"", "1 2 3 3 4 5"),
         ("aggregate = \"count\"\nfilter = \"channel == 'card'\"\nwindow = \"1d\"", "0 1 1 2 2 3"),
         ("aggregate = \"sum\"\nfield = \"amount\"\nwindow = \"30m\"", "10 30 70 75 35 45"),
