@@ -20,9 +20,10 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// A place, if both coordinates are known.
+    /// A place, if both coordinates are known. 0, 0 is none: devices without a position send it.
     pub(super) fn new(lat: Option<Decimal>, lon: Option<Decimal>) -> Option<Self> {
-        Some(Self { lat: lat?.units().try_into().ok()?, lon: lon?.units().try_into().ok()? })
+        let place = Self { lat: lat?.units().try_into().ok()?, lon: lon?.units().try_into().ok()? };
+        Some(place).filter(|place| (place.lat, place.lon) != (0, 0))
     }
 
     /// The latitude, in degrees.
@@ -59,8 +60,18 @@ impl Location {
 mod tests {
     use super::*;
 
-    pub(crate) fn at(lat: &str, lon: &str) -> Location {
-        Location::new(lat.parse().ok(), lon.parse().ok()).expect("coordinates")
+    fn at(lat: &str, lon: &str) -> Location {
+        let units = |degrees: &str| degrees.parse::<Decimal>().expect("degrees").units().try_into().expect("few digits");
+        Location { lat: units(lat), lon: units(lon) }
+    }
+
+    #[test]
+    fn nowhere_is_no_place() {
+        let place = |lat: &str, lon: &str| Location::new(lat.parse().ok(), lon.parse().ok());
+        assert_eq!(place("0", "0"), None);
+        assert_eq!(place("0.0", "-0"), None);
+        assert_eq!(place("0", "0.000000001"), Some(at("0", "0.000000001")));
+        assert_eq!(Location::new("1".parse().ok(), None), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn the_night_is_from_midnight_until_just_before_six_where_the_customer_lives() {
         ("Asia/Kolkata", "2026-01-15T00:30:00Z", false),
         ("Pacific/Kiritimati", "2026-01-14T10:00:00Z", true),
     ] {
-        let fields = format!(r#","home_lat":"0","home_lon":"0","timezone":"{zone}""#);
+        let fields = format!(r#","home_lat":"0","home_lon":"1","timezone":"{zone}""#);
         let decision = one(&fields, located(transaction("t", at(time), "1"), "0", "0"));
         assert_eq!(fired(&decision), if fires { vec!["night"] } else { vec![] }, "{zone} {time}");
     }
@@ -117,8 +117,14 @@ fn travel_fires_above_900_km_an_hour_and_not_at_it() {
         ("8.094", HOUR + MINUTE, false),
         ("8.094", 30 * MINUTE, true),
         ("0", 0, false),
-        ("0.001", 0, true),
-        ("0.001", SECOND, false),
+        // 22 m apart within 50 ms, and far apart at one time: nobody travelled.
+        ("0.0002", 50_000_000, false),
+        ("9", 0, false),
+        ("9", MINUTE - 1, false),
+        ("9", MINUTE, true),
+        // 50.04 km and 49.93 km.
+        ("0.45", MINUTE, true),
+        ("0.449", MINUTE, false),
     ] {
         let first = located(transaction("s", NOON, "1"), "0", "0");
         let second = located(transaction("t", NOON + after, "1"), "0", degrees);
@@ -128,7 +134,7 @@ fn travel_fires_above_900_km_an_hour_and_not_at_it() {
     let first = located(transaction("s", NOON, "1"), "0", "0");
     let second = located(transaction("t", NOON + 30 * MINUTE, "1"), "0", "8.094");
     let decision = decision_on(&run_as(banking(), AT_HOME, [first, second]), "t");
-    assert_eq!(reasons(&decision), ["impossible_travel 50: speed_kmh=1800.0 s t"]);
+    assert_eq!(reasons(&decision), ["impossible_travel 50: speed_kmh=1800.0 travel_km=900.0 travel_time=30m s t"]);
 }
 
 #[test]
@@ -140,7 +146,7 @@ fn travel_is_measured_from_the_last_event_that_has_a_place() {
     let said = run_as(banking(), AT_HOME, [first.clone(), second, between.clone(), last.clone()]);
     assert_eq!(fired(&decision_on(&said, "t")), Vec::<&str>::new());
     let said = run_as(banking(), AT_HOME, [first, between, last]);
-    assert_eq!(reasons(&decision_on(&said, "t")), ["impossible_travel 50: speed_kmh=904.0 r t"]);
+    assert_eq!(reasons(&decision_on(&said, "t")), ["impossible_travel 50: speed_kmh=904.0 travel_km=888.9 travel_time=59m r t"]);
 }
 
 #[test]
@@ -170,15 +176,18 @@ fn a_missing_place_is_unknown_and_named_only_where_it_decides() {
         assert_eq!(reasons(&decision), expected, "{customer}");
         assert_eq!((decision.score.value(), decision.decision), (0.0, Verdict::Approve));
     }
-    // Half a place is none.
+    // 0° N 0° E is no place, and neither is half a one.
+    let mut nought = nowhere(NOON);
+    (nought.lat, nought.lon) = ("0".parse().ok(), "0".parse().ok());
+    assert_eq!(reasons(&one(AT_HOME, nought)), ["impossible_travel 0: location=unknown"]);
     let mut half = nowhere(NOON);
     half.lat = "1".parse().ok();
     assert_eq!(undecided(&one(AT_HOME, half)), ["impossible_travel"]);
     // With the speed above the limit, an unknown home does not matter.
     let first = located(transaction("s", NOON, "1"), "0", "0");
-    let second = located(transaction("t", NOON, "1"), "0", "9");
+    let second = located(transaction("t", NOON + 30 * MINUTE, "1"), "0", "9");
     let decision = decision_on(&run_as(banking(), r#","timezone":"UTC""#, [first, second]), "t");
-    assert_eq!(reasons(&decision), ["impossible_travel 50: speed_kmh=inf s t"]);
+    assert_eq!(reasons(&decision), ["impossible_travel 50: speed_kmh=2001.5 travel_km=1000.8 travel_time=30m s t"]);
     // A customer that nobody told us of.
     let alone = decision_on(&run(banking(), arriving([nowhere(NOON)])), "t");
     assert_eq!(undecided(&alone), ["night", "impossible_travel"]);
@@ -239,7 +248,7 @@ fn reasons_name_the_latest_ids_when_there_are_many() {
 
 #[test]
 fn a_move_counts_from_the_next_event_on() {
-    let far = r#"{"customer_id":"c","home_lat":"0","home_lon":"90","timezone":"UTC"}"#;
+    let far = r#"{"customer_id":"c","home_lat":"0","home_lon":"91","timezone":"UTC"}"#;
     let moved = Event::decode(Topic::Customers, None, Some(far.as_bytes())).expect("a customer");
     let mut happenings = customer(AT_HOME);
     let steps = arriving([0, 1, 2].map(|hour| located(transaction(&format!("t{hour}"), NOON + hour * HOUR, "1"), "0", "0")));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};
 use headwater_schemas::tables::{Alert, Decision};
-use headwater_schemas::{Amount, Correction, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{Amount, Correction, Decimal, EventTime, Id, Place, Placed, Topic};
 
 use super::*;
 use crate::ledger::TakenBack;
@@ -55,8 +55,10 @@ fn transaction(id: &str, ts: i64, amount: &str) -> Transaction {
     }
 }
 
+/// A place, whose longitude is given from the customer's home on, which lies at 0° N 1° E: 0° N 0° E is no place.
 fn located(mut transaction: Transaction, lat: &str, lon: &str) -> Transaction {
-    (transaction.lat, transaction.lon) = (lat.parse().ok(), lon.parse().ok());
+    let lon = lon.parse::<Decimal>().ok().and_then(|lon| lon.checked_add(Decimal::whole(1)));
+    (transaction.lat, transaction.lon) = (lat.parse().ok(), lon);
     transaction
 }
 
@@ -73,8 +75,8 @@ fn customer(fields: &str) -> Vec<Step> {
         .collect()
 }
 
-/// Lives at 0° N 0° E, in London time.
-const AT_HOME: &str = r#","home_lat":"0","home_lon":"0","timezone":"Europe/London""#;
+/// Lives at 0° N 1° E, in London time.
+const AT_HOME: &str = r#","home_lat":"0","home_lon":"1","timezone":"Europe/London""#;
 
 /// The ledger says that a transaction was reversed by another one, which stands before a step.
 fn taken_back(behind: &Step, account: &str, id: &str, by: &str) -> Step {

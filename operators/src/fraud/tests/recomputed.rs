@@ -89,11 +89,15 @@ pub(super) fn banking_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'
     }
     let earlier = window(all, index, i64::MAX);
     let previous = earlier.iter().rev().skip(1).find_map(|other| Some((location(other)?, other.ts.nanos())));
-    let home = geo::Location::new("0".parse().ok(), "0".parse().ok()).filter(|_| has_home);
+    let home = geo::Location::new("0".parse().ok(), "1".parse().ok()).filter(|_| has_home);
     let fast = match (previous, location(this)) {
         (None, _) => Some(false),
+        (Some((_, ts)), _) if this.ts.nanos() - ts < MINUTE => Some(false),
         (Some(_), None) => None,
-        (Some((from, ts)), Some(to)) => Some(from.km_to(to) * 3.6e12 > 900.0 * (this.ts.nanos() - ts) as f64),
+        (Some((from, ts)), Some(to)) => {
+            let km = from.km_to(to);
+            Some(km > 50.0 && km * 3.6e12 > 900.0 * (this.ts.nanos() - ts) as f64)
+        }
     };
     let far = home.zip(location(this)).map(|(home, here)| home.km_to(here) > 1609.344);
     match (fast, far) {
