@@ -57,7 +57,7 @@
 //! taker_fee_bps = "0"
 //!
 //! [fraud]
-//! pack = "rules.toml"           # the built-in pack `banking` if not given
+//! pack = "rules.toml"           # a file, looked up beside this one; or "banking", the built-in pack, as if not given
 //!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
@@ -259,8 +259,24 @@ impl Default for LedgerConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FraudConfig {
-    /// A file of rules; the built-in pack `banking` if there is none.
+    /// A file of rules; `banking`, or none, for the built-in pack. A relative path is one beside the configuration.
     pub pack: Option<PathBuf>,
+}
+
+/// Whether a pack is named that comes with the program.
+pub fn is_built_in(pack: &Path) -> bool {
+    pack == Path::new("banking")
+}
+
+impl FraudConfig {
+    /// Finds the pack beside the configuration's file.
+    fn look_beside(&mut self, file: &Path) {
+        if let (Some(pack), Some(folder)) = (&mut self.pack, file.parent())
+            && !is_built_in(pack)
+        {
+            *pack = folder.join(&*pack);
+        }
+    }
 }
 
 /// A duration in nanoseconds.
@@ -308,7 +324,9 @@ impl Config {
         let Some(file) = file else { return Ok(Self::default()) };
         let failed = |problem: String| ConfigError { file: file.display().to_string(), problems: vec![problem] };
         let text = std::fs::read_to_string(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        Self::parse(&file.display().to_string(), &text)
+        let mut config = Self::parse(&file.display().to_string(), &text)?;
+        config.fraud.look_beside(file);
+        Ok(config)
     }
 
     /// Reads a text; `file` only names it in errors.

@@ -9,7 +9,7 @@ use headwater_operators::fraud::Pack;
 use headwater_operators::fraud::pack::BANKING;
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, is_built_in};
 
 /// A key that has another value than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +50,12 @@ pub struct Decisive {
 impl Decisive {
     /// Of a configuration.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let rules = match &config.fraud.pack {
+        let file = config.fraud.pack.as_ref().filter(|pack| !is_built_in(pack));
+        let rules = match file {
             Some(file) => std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?,
             None => BANKING.to_owned(),
         };
-        let name = config.fraud.pack.as_ref().map_or("banking.toml (built in)".to_owned(), |file| file.display().to_string());
+        let name = file.map_or("banking.toml (built in)".to_owned(), |file| file.display().to_string());
         Ok(Self { fraud: Pack::parse(&name, &rules)?, text: text(config, &rules)? })
     }
 }
