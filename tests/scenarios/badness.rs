@@ -40,10 +40,14 @@ fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
             "unknown_reference",
             r#"{"transaction_id":"x9","account_id":"a","type":"payment","amount":"1","currency":"USD","reverses":"t999","ts":"2026-01-05T10:00:00Z"}"#,
         ),
-        ("inconsistent", r#"{"transaction_id":"x10","account_id":"a","type":"deposit","amount":"1.5","currency":"JPY","ts":"2026-01-05T10:00:00Z"}"#),
+        (
+            "inconsistent",
+            r#"{"transaction_id":"x10","account_id":"a","type":"deposit","amount":"1.5","currency":"JPY","ts":"2026-01-05T10:00:00Z"}"#,
+        ),
     ];
     // What names another transaction waits for it as long as an event may be late.
-    let much_later = r#"{"transaction_id":"t-last","account_id":"z","type":"deposit","amount":"1","currency":"USD","ts":"2026-01-06T10:01:01Z"}"#;
+    let much_later =
+        r#"{"transaction_id":"t-last","account_id":"z","type":"deposit","amount":"1","currency":"USD","ts":"2026-01-06T10:01:01Z"}"#;
     let mut records = String::new();
     for (number, (_, bad)) in bad.iter().enumerate() {
         records += &format!("{}\n{bad}\n", good(number));

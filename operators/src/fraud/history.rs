@@ -5,7 +5,7 @@
 //! again: within the longest window, because nothing looks farther back. What comes out differently is amended.
 
 use headwater_schemas::tables::Amendment;
-use headwater_schemas::{EventTime, Id};
+use headwater_schemas::{Amount, EventTime, Id};
 
 use super::outcome::{Cause, Outcome};
 use super::pack::Pack;
@@ -19,12 +19,19 @@ use super::score::Moment;
 pub struct AccountHistory {
     pub(super) ring: Ring,
     running: Vec<Running>,
-    /// The events whose outcome changed since it was said last, with the outcome that was said.
-    pub(super) pending: Vec<(Order, Option<Outcome>)>,
+    /// The events that changed since their rows were emitted last, with what they were then.
+    pub(super) pending: Vec<(Order, Option<Before>)>,
     /// The events that were let go since it was said last.
     pub(super) gone: Vec<Record>,
     /// When the state will be asked to let events go; `None` if that is not known, as after a restart.
     pub(super) timer: Option<u64>,
+}
+
+/// What an event was when its rows were emitted last.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    pub(super) outcome: Outcome,
+    pub(super) amount: Amount,
 }
 
 impl AccountHistory {
@@ -81,6 +88,26 @@ impl AccountHistory {
         self.change(index, restored, false);
         self.decide_again_behind(pack, index, oldest, cause, now);
         true
+    }
+
+    /// Gives a hold the amount that it was captured for, and decides again what that changes: whether it did change a decision. What
+    /// is older than `oldest` stays as it was.
+    pub(super) fn adjust(&mut self, pack: &Pack, id: &Id, amount: Amount, oldest: i64, cause: &Cause, now: EventTime) -> bool {
+        let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && !record.outcome.is_withdrawn());
+        let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
+        let Some(record) = self.ring.get_mut(index) else { return false };
+        if !std::mem::replace(&mut record.is_pending, true) {
+            let before = Before { outcome: record.outcome.clone(), amount: record.amount };
+            self.pending.push((record.order, Some(before)));
+        }
+        record.amount = amount;
+        self.rewind(pack, index);
+        let again = self.step(pack, index);
+        let old = self.ring.get(index).filter(|record| record.order.ts >= oldest).map(|record| &record.outcome);
+        let amended = again.zip(old).and_then(|(again, old)| again.amended(old, pack, cause, now));
+        let has_amended = amended.is_some();
+        self.change(index, amended, false);
+        self.decide_again_behind(pack, index, oldest, cause, now) || has_amended
     }
 
     /// Decides again what stands behind an event and within reach of it, and is not older than `oldest`: whether anything came out
@@ -142,7 +169,8 @@ impl AccountHistory {
         let old = std::mem::replace(&mut record.outcome, outcome);
         if !record.is_pending {
             record.is_pending = true;
-            self.pending.push((record.order, (!is_new).then_some(old)));
+            let before = Before { outcome: old, amount: record.amount };
+            self.pending.push((record.order, (!is_new).then_some(before)));
         }
     }
 

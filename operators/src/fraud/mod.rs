@@ -1,8 +1,12 @@
 //! Fraud scoring: what the rules of a pack make of each transaction.
 //!
-//! - **Reads** transactions, each once (repeats were settled before); what the ledger says was taken back; accounts and customers for home and time zone.
+//! - **Reads** the transactions that the ledger took, each once; what it took back, restored, or captured for another amount; accounts
+//!   and customers for home and time zone. What the ledger refused is not scored.
 //! - **Key**: the account. **Rows**: a decision for every transaction that is not `void` (approvals too), and an alert for
 //!   every one that the rules would block ([`FraudTables`]).
+//! - **A window counts what a customer did, once**: no captures and no reversals, and rules are not about them, unless they ask for
+//!   them ([`pack`]). A hold that is captured for another amount has that amount from then on, and what that changes is decided
+//!   again, with the reason `captured`.
 //! - **Rules are data**: a [`Pack`] has features, rules and thresholds, and is typed when it is loaded. The score is the
 //!   sum of the points of the rules that fire.
 //! - **Order**: an account's events stand by (`ts`, rank, partition, offset): by when they happened, not by when they came.
@@ -13,7 +17,7 @@
 //!   behind its effective time it is a dead letter (`too_late`). The horizon is given with the view.
 //! - **What is taken back** (a hold that is voided, a transaction that is reversed to the last unit: the ledger says so) does not
 //!   count any more: its decision is `withdrawn`, its alert too, and what it changes behind it is decided again, with the reason
-//!   `taken_back`. The reversal itself is a transaction like any other. What is older than the horizon is not decided again: its
+//!   `taken_back`. A capture that is reversed to the last unit takes its hold back. What is older than the horizon is not decided again: its
 //!   windows are not whole any more.
 //! - **Unknown** is not false: a rule that lacks a location or a time zone does not fire, and is named in the reasons with 0
 //!   points and `field=unknown`, but only if it depends on that ([`expression`]).

@@ -233,6 +233,7 @@ fn message(account: &Id, record: &Record, outcome: &Outcome) -> String {
         Amendment::LateEvent => format!(", since {id} came late"),
         Amendment::TakenBack if outcome.is_withdrawn() => format!(", taken back by {id}"),
         Amendment::TakenBack => format!(", since {id} took back an earlier one"),
+        Amendment::Captured => format!(", since {id} captured a hold for another amount"),
     });
     format!("transaction {} on account {account}: {}, score {} ({rules}){cause}", record.id, outcome.verdict, outcome.score)
 }

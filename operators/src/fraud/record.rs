@@ -1,6 +1,7 @@
 //! What is remembered of a transaction.
 
 use headwater_schemas::events::{Channel, Transaction, TransactionPhase, TransactionType};
+use headwater_schemas::tables::TransactionRole;
 use headwater_schemas::{Amount, EventTime, Id, Place, Text};
 
 use super::expression::{Scope, Value};
@@ -42,6 +43,7 @@ pub(super) struct Record {
     pub(super) amount: Amount,
     pub(super) transaction_type: TransactionType,
     pub(super) phase: TransactionPhase,
+    pub(super) role: TransactionRole,
     pub(super) channel: Option<Channel>,
     pub(super) location: Option<Location>,
     pub(super) customer: Whereabouts,
@@ -60,6 +62,7 @@ impl Record {
             amount: event.amount,
             transaction_type: event.r#type,
             phase: event.phase.unwrap_or(TransactionPhase::Posted),
+            role: role_of(event),
             channel: event.channel,
             location: Location::new(event.lat, event.lon),
             customer,
@@ -99,6 +102,14 @@ impl Record {
 
 fn whole<'a>(number: i64) -> Value<'a> {
     Value::Number(headwater_schemas::Decimal::whole(number).units())
+}
+
+const fn role_of(event: &Transaction) -> TransactionRole {
+    match (&event.pending_id, &event.reverses) {
+        (Some(_), _) => TransactionRole::Capture,
+        (None, Some(_)) => TransactionRole::Reversal,
+        (None, None) => TransactionRole::Original,
+    }
 }
 
 fn text_of(event: &Transaction, field: Field) -> Option<Text> {

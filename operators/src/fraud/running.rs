@@ -212,7 +212,7 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// What an event adds, if it belongs to the aggregate. One that was taken back adds nothing.
     pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
-        if record.outcome.is_withdrawn() {
+        if record.outcome.is_withdrawn() || !self.aggregate.followers.admit(record.role) {
             return None;
         }
         if let Some(filter) = &self.aggregate.filter {

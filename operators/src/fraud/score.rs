@@ -50,11 +50,17 @@ impl<'a> Moment<'a> {
         Some(Reading { aggregate, kept: &self.pack.kept, ring: self.ring })
     }
 
+    /// The rules that are about the event, with their numbers.
+    fn rules(&self) -> impl Iterator<Item = (&'a Rule, u16)> {
+        let role = self.record.role;
+        self.pack.rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.followers.admit(role))
+    }
+
     /// Applies the rules.
     pub(super) fn score(&self) -> Outcome {
         let (mut score, mut fires) = (0_u32, false);
         let mut undecided = Vec::new();
-        for (rule, number) in self.pack.rules.iter().zip(0_u16..) {
+        for (rule, number) in self.rules() {
             match rule.when.evaluate(self) {
                 Value::Bool(true) => {
                     fires = true;
@@ -79,7 +85,7 @@ impl<'a> Moment<'a> {
     /// The reasons, in the order of the rules.
     fn found(&self, undecided: &[Undecided]) -> Found {
         let mut found = Found::default();
-        for (rule, number) in self.pack.rules.iter().zip(0_u16..) {
+        for (rule, number) in self.rules() {
             if let Some(undecided) = undecided.iter().find(|undecided| undecided.rule == number) {
                 found.reasons.extend(undecided.reason(self.pack));
             } else if rule.when.evaluate(self).is_true() {

@@ -17,7 +17,7 @@ use super::record::Record;
 use super::saved;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
-use crate::ledger::TakenBack;
+use crate::ledger::{Adjusted, TakenBack};
 
 /// The view: a ruleset over transactions.
 #[derive(Clone, Debug)]
@@ -34,7 +34,9 @@ pub enum FraudEvent {
     /// A transaction, to be scored.
     Transaction(Arc<Transaction>),
     /// One of which nothing counts any more, or something again.
-    TakenBack(TakenBack),
+    TakenBack(Box<TakenBack>),
+    /// A hold that was captured for another amount.
+    Adjusted(Box<Adjusted>),
 }
 
 headwater_schemas::table_set! {
@@ -90,6 +92,13 @@ impl Fraud {
         }
     }
 
+    fn adjust(&self, state: &mut AccountHistory, place: Place, adjusted: Adjusted) {
+        let cause = Cause { amendment: Amendment::Captured, id: adjusted.capture };
+        let now = place.event_time();
+        let oldest = now.nanos().saturating_sub(self.horizon);
+        state.adjust(&self.pack, &adjusted.hold, adjusted.amount, oldest, &cause, now);
+    }
+
     /// The time from which on an event of `ts` can be forgotten.
     fn expiry(&self, ts: i64) -> u64 {
         EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
@@ -123,6 +132,7 @@ impl View for Fraud {
         match event {
             FraudEvent::Transaction(event) => event.account_id.clone(),
             FraudEvent::TakenBack(taken) => taken.account_id.clone(),
+            FraudEvent::Adjusted(adjusted) => adjusted.account_id.clone(),
         }
     }
 
@@ -141,7 +151,8 @@ impl View for Fraud {
         let Placed { place, event } = event;
         let event = match event {
             FraudEvent::Transaction(event) => event,
-            FraudEvent::TakenBack(taken) => return self.take_back(state, place, taken, out),
+            FraudEvent::TakenBack(taken) => return self.take_back(state, place, *taken, out),
+            FraudEvent::Adjusted(adjusted) => return self.adjust(state, place, *adjusted),
         };
         if event.phase == Some(TransactionPhase::Void) {
             return;
@@ -184,11 +195,13 @@ impl View for Fraud {
             record.is_pending = false;
             let decision = |outcome: &_| outcome::decision(&self.pack, account, record, outcome);
             let alert = |outcome: &_| outcome::alert(&self.pack, account, record, outcome);
-            tables.decisions.replace(at, old.as_ref().map(decision), Some(decision(&record.outcome)));
-            tables.alerts.replace(at, old.as_ref().and_then(alert), alert(&record.outcome));
+            let before = old.as_ref().map(|old| &old.outcome);
+            tables.decisions.replace(at, before.map(decision), Some(decision(&record.outcome)));
+            tables.alerts.replace(at, before.and_then(alert), alert(&record.outcome));
             match &old {
                 _ if is_here => {
-                    tables.fraud_events.replace(at, old.as_ref().map(|old| event(record, old)), Some(event(record, &record.outcome)));
+                    let before = old.as_ref().map(|old| ScoredEvent { amount: old.amount, ..event(record, &old.outcome) });
+                    tables.fraud_events.replace(at, before, Some(event(record, &record.outcome)));
                 }
                 Some(_) => {}
                 None => never_emitted.push(order),

@@ -15,4 +15,4 @@ mod transactions;
 mod waiting;
 
 pub use balances::{BalanceEvent, Balances, Cash};
-pub use postings::{LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};
+pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction};
 use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
-use headwater_schemas::{Correction, EventTime, Id, Money, Place, Placed, Topic};
+use headwater_schemas::{Amount, Correction, EventTime, Id, Money, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::legs::phase;
@@ -61,13 +61,39 @@ pub struct TakenBack {
     pub correction: Correction,
 }
 
+/// A transaction that the ledger took, unless it is a void.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The place of its record, at the time at which the ledger took it.
+    pub record: Place,
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+}
+
+/// A hold that was captured for another amount than was held.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Adjusted {
+    /// The account that it names.
+    pub account_id: Id,
+    /// The hold.
+    pub hold: Id,
+    /// What it was captured for.
+    pub amount: Amount,
+    /// The capture.
+    pub capture: Id,
+}
+
 /// What the view derives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LedgerEvent {
     /// To the balances.
     Posting(Posting),
     /// To those who go by what transactions there were.
-    TakenBack(TakenBack),
+    Accepted(Accepted),
+    /// To them, too.
+    TakenBack(Box<TakenBack>),
+    /// To them, too.
+    Adjusted(Box<Adjusted>),
 }
 
 /// The view. Horizons are in nanoseconds of effective time.
@@ -223,9 +249,17 @@ impl Postings {
             out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));
             out.derive(LedgerEvent::Posting(effect.posting(transaction, correction.clone())));
         }
+        if !matches!(request, Request::Release(_)) {
+            let record = Place { time: now.time, ..place };
+            out.derive(LedgerEvent::Accepted(Accepted { record, transaction: Arc::clone(transaction) }));
+        }
         for turn in consequences.turns {
             let Some(correction) = correction.as_deref().cloned() else { continue };
-            out.derive(LedgerEvent::TakenBack(turn.taken_back(&transaction.account_id, correction)));
+            out.derive(LedgerEvent::TakenBack(Box::new(turn.taken_back(&transaction.account_id, correction))));
+        }
+        if let Some(hold) = consequences.adjusted {
+            let (account_id, capture) = (transaction.account_id.clone(), transaction.transaction_id.clone());
+            out.derive(LedgerEvent::Adjusted(Box::new(Adjusted { account_id, hold, amount: transaction.amount, capture })));
         }
         Ok(Taken::Posted)
     }

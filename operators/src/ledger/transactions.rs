@@ -86,6 +86,14 @@ pub(super) enum Turn {
 pub(super) struct Consequences {
     pub(super) effects: Vec<Effect>,
     pub(super) turns: Vec<Turn>,
+    /// A hold that was captured for another amount than was held.
+    pub(super) adjusted: Option<Id>,
+}
+
+impl Consequences {
+    const fn of(effects: Vec<Effect>) -> Self {
+        Self { effects, turns: Vec::new(), adjusted: None }
+    }
 }
 
 /// What is remembered of a transaction.
@@ -110,8 +118,52 @@ enum Kind {
     Posting {
         /// The part of the amount that was not reversed yet: the amount less what is left of its reversals.
         left: Money,
-        reverses: Option<Id>,
+        origin: Origin,
     },
+}
+
+/// What a posting is to another transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Itself,
+    /// It captures a hold.
+    Hold(Id),
+    /// It reverses a posting.
+    Reversed(Id),
+}
+
+impl Origin {
+    fn of(transaction: &Transaction) -> Self {
+        match (&transaction.pending_id, &transaction.reverses) {
+            (Some(hold), _) => Self::Hold(hold.clone()),
+            (None, Some(original)) => Self::Reversed(original.clone()),
+            (None, None) => Self::Itself,
+        }
+    }
+
+    fn of_row(row: &PostedTransaction) -> Self {
+        match (&row.captures, &row.reverses) {
+            (Some(hold), _) => Self::Hold(hold.clone()),
+            (None, Some(original)) => Self::Reversed(original.clone()),
+            (None, None) => Self::Itself,
+        }
+    }
+
+    /// The hold that it captures.
+    const fn hold(&self) -> Option<&Id> {
+        match self {
+            Self::Hold(hold) => Some(hold),
+            Self::Itself | Self::Reversed(_) => None,
+        }
+    }
+
+    /// The posting that it reverses.
+    const fn reversed(&self) -> Option<&Id> {
+        match self {
+            Self::Reversed(original) => Some(original),
+            Self::Itself | Self::Hold(_) => None,
+        }
+    }
 }
 
 impl Remembered {
@@ -121,9 +173,9 @@ impl Remembered {
     }
 
     fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
-        let (pending, resolved, left, reverses) = match &self.kind {
-            Kind::Hold { is_resolved } => (true, *is_resolved, Money::ZERO, None),
-            Kind::Posting { left, reverses } => (false, false, *left, reverses.clone()),
+        let (pending, resolved, left, origin) = match &self.kind {
+            Kind::Hold { is_resolved } => (true, *is_resolved, Money::ZERO, &Origin::Itself),
+            Kind::Posting { left, origin } => (false, false, *left, origin),
         };
         PostedTransaction {
             account_id: account.clone(),
@@ -135,7 +187,8 @@ impl Remembered {
             pending,
             resolved,
             left,
-            reverses,
+            reverses: origin.reversed().cloned(),
+            captures: origin.hold().cloned(),
             ts: EventTime::from_effective(self.time),
         }
     }
@@ -144,7 +197,7 @@ impl Remembered {
         let kind = if row.pending {
             Kind::Hold { is_resolved: row.resolved }
         } else {
-            Kind::Posting { left: row.left, reverses: row.reverses.clone() }
+            Kind::Posting { left: row.left, origin: Origin::of_row(row) }
         };
         Self {
             transaction_type: row.transaction_type,
@@ -233,15 +286,14 @@ impl Transactions {
 
     /// Posts a transaction.
     pub(super) fn post(&mut self, request: Request<'_>, transaction: &Transaction, now: Circumstances) -> Result<Consequences, Refusal> {
-        let no_turns = |effects| Consequences { effects, turns: Vec::new() };
         match request {
             Request::Post => {
                 let amount = signed_amount(transaction, now.account_type);
-                Ok(no_turns(self.moved(transaction, counterparty(transaction), amount, now.time)))
+                Ok(Consequences::of(self.moved(transaction, counterparty(transaction), amount, now.time)))
             }
-            Request::Hold => Ok(no_turns(self.hold(transaction, now))),
+            Request::Hold => Ok(Consequences::of(self.hold(transaction, now))),
             Request::Release(hold) => self.release(hold, transaction, now.time),
-            Request::Capture(hold) => self.capture(hold, transaction, now).map(no_turns),
+            Request::Capture(hold) => self.capture(hold, transaction, now),
             Request::Reverse(original) => self.reverse(original, transaction, now.time),
         }
     }
@@ -263,7 +315,7 @@ impl Transactions {
 
     fn moved(&mut self, transaction: &Transaction, counterparty: Id, amount: Money, time: u64) -> Vec<Effect> {
         let legs = legs_between(&transaction.account_id, &counterparty, amount);
-        let kind = Kind::Posting { left: amount.magnitude(), reverses: transaction.reverses.clone() };
+        let kind = Kind::Posting { left: amount.magnitude(), origin: Origin::of(transaction) };
         self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, time));
         legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
     }
@@ -304,10 +356,11 @@ impl Transactions {
         let legs = legs_between(&transaction.account_id, &held.counterparty, held.amount);
         self.close_hold(hold, held, time);
         let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
-        Ok(Consequences { effects: legs.into_iter().map(turned).collect(), turns: vec![Turn::TakenBack(hold.clone())] })
+        let turns = vec![Turn::TakenBack(hold.clone())];
+        Ok(Consequences { turns, ..Consequences::of(legs.into_iter().map(turned).collect()) })
     }
 
-    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances) -> Result<Vec<Effect>, Refusal> {
+    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances) -> Result<Consequences, Refusal> {
         let held = self.open_hold(hold, transaction)?;
         let amount = transaction.amount.money();
         if amount > held.amount.magnitude() && !now.allows_overcapture {
@@ -316,10 +369,12 @@ impl Transactions {
         }
         let amount = if held.amount.is_zero() { signed_amount(transaction, now.account_type) } else { held.signed_like(amount) };
         let released = legs_between(&transaction.account_id, &held.counterparty, held.amount).map(|leg| leg.held().negated());
+        let adjusted = (amount.magnitude() != held.amount.magnitude()).then(|| hold.clone());
         let counterparty = held.counterparty.clone();
         self.close_hold(hold, held, now.time);
         let moved = self.moved(transaction, counterparty, amount, now.time);
-        Ok(moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect())
+        let effects = moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
+        Ok(Consequences { adjusted, ..Consequences::of(effects) })
     }
 
     fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Consequences, Refusal> {
@@ -329,8 +384,8 @@ impl Transactions {
         let amount = transaction.amount.money();
         let (counterparty, turned) = (known.counterparty.clone(), known.signed_like(amount).negated());
         let parts = self.parts_after(original, amount)?;
-        let turns = parts.into_iter().filter_map(|(id, left)| self.leave(id, left)).collect();
-        Ok(Consequences { effects: self.moved(transaction, counterparty, turned, time), turns })
+        let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
+        Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, time)) })
     }
 
     /// What is left of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is reversed.
@@ -340,27 +395,28 @@ impl Transactions {
         let mut next = Some(id);
         let mut is_reversed = true;
         while let Some(id) = next {
-            let Some(Kind::Posting { left, reverses }) = self.known.get(id).map(|known| &known.kind) else { break };
+            let Some(Kind::Posting { left, origin }) = self.known.get(id).map(|known| &known.kind) else { break };
             let becomes = if is_reversed { left.checked_sub(amount) } else { left.checked_add(amount) };
             let becomes = becomes.filter(|left| left.units() >= 0).ok_or_else(|| {
                 (ErrorCode::Refused, format!("only {left} of {id} is left to reverse: in all at most the original amount"))
             })?;
             parts.push((id.clone(), becomes));
-            next = reverses.as_ref();
+            next = origin.reversed();
             is_reversed = !is_reversed;
         }
         Ok(parts)
     }
 
-    /// Sets what is left of a posting.
-    fn leave(&mut self, id: Id, left: Money) -> Option<Turn> {
-        self.touch(&id);
-        let Some(Kind::Posting { left: part, .. }) = self.known.get_mut(&id).map(|known| &mut known.kind) else { return None };
+    /// Sets what is left of a posting. What becomes of a capture becomes of its hold, which stands for the same.
+    fn leave(&mut self, id: &Id, left: Money) -> Vec<Turn> {
+        self.touch(id);
+        let Some(Kind::Posting { left: part, origin }) = self.known.get_mut(id).map(|known| &mut known.kind) else { return Vec::new() };
         let old = std::mem::replace(part, left);
-        match (old.is_zero(), left.is_zero()) {
-            (_, true) => Some(Turn::TakenBack(id)),
-            (true, false) => Some(Turn::Restored(id)),
-            (false, false) => None,
-        }
+        let turn = match (old.is_zero(), left.is_zero()) {
+            (_, true) => Turn::TakenBack,
+            (true, false) => Turn::Restored,
+            (false, false) => return Vec::new(),
+        };
+        std::iter::once(id).chain(origin.hold()).cloned().map(turn).collect()
     }
 }

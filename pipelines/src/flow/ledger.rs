@@ -1,7 +1,8 @@
 //! Transactions to legs, legs to balances.
 
+use headwater_operators::fraud::FraudEvent;
 use headwater_operators::keyed_fold::{Pace, Updated};
-use headwater_operators::ledger::{BalanceEvent, Balances, Cash, LedgerEvent, Posting, Postings, TakenBack};
+use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Posting, Postings};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Topic};
 use timely::dataflow::StreamVec;
@@ -16,7 +17,8 @@ use crate::config::nanos;
 /// What the ledger derives for others.
 pub(super) struct Posted<'scope> {
     pub(super) postings: StreamVec<'scope, u64, Placed<Posting>>,
-    pub(super) taken_back: StreamVec<'scope, u64, Placed<TakenBack>>,
+    /// What is scored, and what changes that.
+    pub(super) scored: StreamVec<'scope, u64, Placed<FraudEvent>>,
 }
 
 /// What each transaction does to balances; its legs are `ledger_entries`.
@@ -36,11 +38,15 @@ pub(super) fn postings<'scope>(
         allows_overcapture: ledger.overcapture,
     };
     let derived = flow.fold("postings", view, Pace::Tick, transactions, reference)?.derived;
-    let (postings, taken_back) = derived.ok_err(|Placed { place, event }| match event {
+    let (postings, scored) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
-        LedgerEvent::TakenBack(event) => Err(Box::new(Placed { place, event })),
+        LedgerEvent::Accepted(Accepted { record, transaction }) => {
+            Err(Placed { place: record, event: FraudEvent::Transaction(transaction) })
+        }
+        LedgerEvent::TakenBack(taken) => Err(Placed { place, event: FraudEvent::TakenBack(taken) }),
+        LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: FraudEvent::Adjusted(adjusted) }),
     });
-    Ok(Posted { postings, taken_back: taken_back.map(|taken| *taken) })
+    Ok(Posted { postings, scored })
 }
 
 /// The balances: rows once per tick, and what valuations know once per grid point. They begin with, and follow, their accounts.

@@ -4,8 +4,8 @@
 //!  source ─► admission ─┬─► trading: order book ─► executions ─┐
 //!     │      (each once)├─► fills ────────────────────────────┴─► positions ─┐
 //!     │                 ├─► ledger: legs ─► balances ────────────────────────┼─► valuation ─► portfolios, risk, alerts
-//!     │                 │      └─ what was taken back ─┐                     │
-//!     │                 └─► fraud: scores ─────────────┴─► decisions, alerts │
+//!     │                 │      └─ what was posted, ─────┐                     │
+//!     │                 │         or taken back ─► fraud: scores ─► decisions, alerts
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
@@ -107,9 +107,9 @@ fn views<'scope>(
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
     let holdings = trading::positions(flow, books.derived, admitted.fills, reference.clone())?;
-    let posted = ledger::postings(flow, admitted.transactions.clone(), reference.clone())?;
+    let posted = ledger::postings(flow, admitted.transactions, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
-    let scores = fraud::scores(flow, admitted.transactions, posted.taken_back, reference.clone())?;
+    let scores = fraud::scores(flow, posted.scored, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);
     }

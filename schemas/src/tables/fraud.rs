@@ -1,6 +1,6 @@
 //! What fraud scoring remembers of the events that it has scored.
 
-use super::{AlertState, Amendment, DecisionState, Reason, Severity, Verdict, tables};
+use super::{AlertState, Amendment, DecisionState, Reason, Severity, TransactionRole, Verdict, tables};
 use crate::events::{Channel, TransactionPhase, TransactionType};
 use crate::value::{Amount, Decimal, EventTime, Id, Text};
 
@@ -28,9 +28,11 @@ tables! {
         transaction_type: TransactionType,
         /// `posted` or `pending`.
         phase: TransactionPhase,
+        /// Whether it stands for itself.
+        role: TransactionRole,
         /// The way it came in.
         channel: Option<Channel>,
-        /// How much.
+        /// How much; of a hold that was captured, for how much.
         amount: Amount,
         /// In which currency, if the ruleset reads it.
         currency: Option<Text>,

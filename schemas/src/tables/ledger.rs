@@ -61,6 +61,8 @@ tables! {
         left: Money,
         /// Of a reversal: the transaction that it reverses.
         reverses: Option<Id>,
+        /// Of a capture: the hold that it posts.
+        captures: Option<Id>,
         /// Effective time: of a hold that was resolved, when that was.
         ts: EventTime,
     }

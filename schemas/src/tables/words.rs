@@ -79,6 +79,20 @@ text_enum! {
         LateEvent = "late_event",
         /// `taken_back`: the event reversed or voided this one, or one before it.
         TakenBack = "taken_back",
+        /// `captured`: the event captured a hold for another amount than was held.
+        Captured = "captured",
+    }
+}
+
+text_enum! {
+    /// What a scored transaction is to another one.
+    TransactionRole {
+        /// `original`: it stands for itself.
+        Original = "original",
+        /// `capture`: it posts what a hold held.
+        Capture = "capture",
+        /// `reversal`: it turns back a posting.
+        Reversal = "reversal",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an aggregate is: of which events, of which field, and of which type.
 
 use headwater_schemas::Text;
+use headwater_schemas::tables::TransactionRole;
 
 use crate::fraud::expression::{Node, Type};
 use crate::fraud::field::Field;
@@ -74,4 +75,36 @@ pub(in crate::fraud) struct Aggregate {
     /// How much older an event may be, in nanoseconds.
     pub(in crate::fraud) window: i64,
     pub(in crate::fraud) type_of: Type,
+    pub(in crate::fraud) followers: Followers,
+}
+
+/// The captures and reversals that an aggregate counts, or a rule is about, besides the transactions that stand for themselves: those
+/// that it asks for, by reading `pending_id` or `phase`, or `reverses`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::fraud) struct Followers {
+    captures: bool,
+    reversals: bool,
+}
+
+impl Followers {
+    /// Adds those that a field asks for.
+    pub(super) const fn add(&mut self, field: Field) {
+        self.captures |= matches!(field, Field::PendingId | Field::Phase);
+        self.reversals |= matches!(field, Field::Reverses);
+    }
+
+    /// Adds those of an aggregate.
+    pub(super) const fn merge(&mut self, other: Self) {
+        self.captures |= other.captures;
+        self.reversals |= other.reversals;
+    }
+
+    /// Whether a transaction belongs to what is counted.
+    pub(in crate::fraud) const fn admit(self, role: TransactionRole) -> bool {
+        match role {
+            TransactionRole::Original => true,
+            TransactionRole::Capture => self.captures,
+            TransactionRole::Reversal => self.reversals,
+        }
+    }
 }

@@ -33,6 +33,9 @@
 //! - `count`, `sum` and `distinct` include the event that is scored; `avg`, `max`, `stddev`, `last` and `first_seen` don't.
 //! - `avg` is rounded to nine digits, half to even; `stddev` is the sample's (n − 1), computed exactly before its root, and
 //!   nothing below two events. Of no event, `avg`, `max`, `last` and `first_seen` are nothing.
+//! - A window counts what a customer did, once: no captures of holds, and no reversals. An aggregate counts captures if its field,
+//!   key or filter reads `pending_id` or `phase`, and reversals if one reads `reverses`; likewise a rule is about captures or
+//!   reversals if its condition, or a feature in it, reads one of these. The amount of a hold is what it was captured for.
 //! - `first_seen` is the time of the first such event within the window, `last` the field of the last one.
 //! - The fields and the expressions are described in [`expression`](super::expression).
 
@@ -46,7 +49,7 @@ use std::sync::Arc;
 use headwater_schemas::Text;
 use headwater_schemas::tables::{Severity, Verdict};
 
-pub(super) use aggregate::{Aggregate, AggregateKind};
+pub(super) use aggregate::{Aggregate, AggregateKind, Followers};
 pub use problem::{PackError, Problem};
 
 use super::expression::Node;
@@ -71,6 +74,7 @@ pub(super) struct Rule {
     pub(super) name: Text,
     pub(super) when: Node,
     pub(super) points: u32,
+    pub(super) followers: Followers,
 }
 
 /// What a score leads to.

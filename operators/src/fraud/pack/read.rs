@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::aggregate::{Aggregate, AggregateKind};
 use super::problem::{PackError, Problems};
 use super::section::{Entry, Section};
-use super::{Kept, Pack, Rule, Thresholds};
+use super::{Followers, Kept, Pack, Rule, Thresholds};
 use crate::fraud::expression::{self, Named, Names, Node, Resolved, Type};
 use crate::fraud::field::Field;
 use crate::fraud::span;
@@ -54,6 +54,14 @@ impl Features {
     fn has(&self, name: &str) -> bool {
         let mut names = self.aggregates.iter().map(|aggregate| &aggregate.name).chain(self.values.iter().map(|value| &value.name));
         names.any(|known| known.as_str() == name) || self.broken.iter().any(|broken| broken == name)
+    }
+
+    /// The captures and reversals that a condition is about.
+    fn followers(&self, when: &Node) -> Followers {
+        let mut followers = Followers::default();
+        when.fields(&mut |field| followers.add(field));
+        when.aggregates(&mut |number| self.aggregates.get(number).into_iter().for_each(|read| followers.merge(read.followers)));
+        followers
     }
 
     fn find(&self, name: &str) -> Option<Resolved> {
@@ -197,7 +205,10 @@ impl<'p, 't> Reader<'p, 't> {
         let ((kind, field, type_of), key) = (of?, key?);
         field.into_iter().chain(key).for_each(|field| self.kept.add(field));
         let (name, window, filter) = (Text::new(name?), window?, filter?);
-        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, type_of });
+        let mut followers = Followers::default();
+        field.into_iter().chain(key).for_each(|field| followers.add(field));
+        filter.iter().for_each(|filter| filter.fields(&mut |field| followers.add(field)));
+        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, type_of, followers });
         Some(())
     }
 
@@ -287,7 +298,9 @@ impl<'p, 't> Reader<'p, 't> {
         let when = section.text("when", self.problems).and_then(|when| self.expression(&when, Some(Type::Bool), true));
         let points = section.points("points", self.problems);
         section.finish(self.problems);
-        Some(Rule { name: Text::new(valid?), when: when?.0, points: points?.value })
+        let (when, _) = when?;
+        let followers = self.features.followers(&when);
+        Some(Rule { name: Text::new(valid?), when, points: points?.value, followers })
     }
 
     /// Reads an expression; what is wrong in it is placed in the file.

@@ -4,6 +4,7 @@
 mod aggregates;
 mod banking;
 mod late;
+mod once;
 mod recomputed;
 mod saved;
 mod taken_back;
@@ -91,7 +92,7 @@ fn restored(behind: &Step, account: &str, id: &str, by: &str) -> Step {
 fn turned(behind: &Step, account: &str, id: &str, by: &str, is_restored: bool) -> Step {
     let correction = Correction::Reversal { transaction_id: Id::derived(by), original: Id::derived(id) };
     let taken = TakenBack { account_id: Id::derived(account), transaction_id: Id::derived(id), is_restored, correction };
-    Placed { place: behind.place.derived(1), event: Happening::Event(FraudEvent::TakenBack(taken)) }
+    Placed { place: behind.place.derived(1), event: Happening::Event(FraudEvent::TakenBack(Box::new(taken))) }
 }
 
 /// The transactions as read from one partition: each at the greatest `ts` so far.
