@@ -263,19 +263,16 @@ pub struct FraudConfig {
     pub pack: Option<PathBuf>,
 }
 
-/// Whether a pack is named that comes with the program.
-pub fn is_built_in(pack: &Path) -> bool {
-    pack == Path::new("banking")
-}
-
 impl FraudConfig {
+    /// The file of the pack; none for the one that comes with the program.
+    pub fn file(&self) -> Option<&Path> {
+        self.pack.as_deref().filter(|pack| *pack != Path::new("banking"))
+    }
+
     /// Finds the pack beside the configuration's file.
     fn look_beside(&mut self, file: &Path) {
-        if let (Some(pack), Some(folder)) = (&mut self.pack, file.parent())
-            && !is_built_in(pack)
-        {
-            *pack = folder.join(&*pack);
-        }
+        let beside = self.file().zip(file.parent()).map(|(pack, folder)| folder.join(pack));
+        self.pack = beside.or(self.pack.take());
     }
 }
 
@@ -456,6 +453,25 @@ mod tests {
         let config = Config::parse("documentation", &documented).expect("the documented configuration");
         assert_eq!(config.source.name_of(Topic::Transactions), "transaction.created");
         assert_eq!(config.time.tick_interval, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_pack_is_a_file_beside_the_configuration_or_the_built_in_one() {
+        // The configuration's file, the pack that it names, and the pack's file; none for the built-in one.
+        for (file, pack, expected) in [
+            ("/etc/headwater/c.toml", Some("rules.toml"), Some("/etc/headwater/rules.toml")),
+            ("/etc/headwater/c.toml", Some("../rules.toml"), Some("/etc/headwater/../rules.toml")),
+            ("/etc/headwater/c.toml", Some("/srv/rules.toml"), Some("/srv/rules.toml")),
+            ("conf/c.toml", Some("rules/mine.toml"), Some("conf/rules/mine.toml")),
+            ("c.toml", Some("rules.toml"), Some("rules.toml")),
+            ("conf/c.toml", Some("./banking"), Some("conf/./banking")),
+            ("conf/c.toml", Some("banking"), None),
+            ("conf/c.toml", None, None),
+        ] {
+            let mut fraud = FraudConfig { pack: pack.map(PathBuf::from) };
+            fraud.look_beside(Path::new(file));
+            assert_eq!(fraud.file(), expected.map(Path::new), "{file}: {pack:?}");
+        }
     }
 
     #[test]

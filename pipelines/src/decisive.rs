@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use headwater_operators::fraud::Pack;
 use headwater_operators::fraud::pack::BANKING;
+use headwater_operators::fraud::{Difference, Pack};
 use serde_json::{Value, json};
 
-use crate::config::{Config, is_built_in};
+use crate::config::Config;
+
+/// The key of the rules of fraud scoring.
+const RULES: &str = "fraud.pack";
 
 /// A key that has another value than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +27,31 @@ pub struct Changed {
 
 impl std::fmt::Display for Changed {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(difference) = self.rules().filter(|difference| !difference.changes.is_empty()) {
+            return write!(out, "{}: {}", self.key, difference.changes.join(", "));
+        }
         let text = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), shortened);
         write!(out, "{}: {} before, {} now", self.key, text(&self.before), text(&self.now))
+    }
+}
+
+impl Changed {
+    /// How the rules differ, if it is they that changed and both can be read.
+    fn rules(&self) -> Option<Difference> {
+        let pack = |value: &Option<Value>| Pack::parse(RULES, value.as_ref()?.as_str()?).ok();
+        match self.key.as_str() {
+            RULES => Some(pack(&self.now)?.difference(pack(&self.before)?.as_ref())),
+            _ => None,
+        }
+    }
+
+    /// Why the state of before cannot be taken up with the new value.
+    pub fn missing(&self) -> Vec<String> {
+        match self.rules() {
+            Some(difference) => difference.missing,
+            None if self.key == RULES => vec!["the rules of before cannot be read any more".to_owned()],
+            None => Vec::new(),
+        }
     }
 }
 
@@ -50,7 +76,7 @@ pub struct Decisive {
 impl Decisive {
     /// Of a configuration.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let file = config.fraud.pack.as_ref().filter(|pack| !is_built_in(pack));
+        let file = config.fraud.file();
         let rules = match file {
             Some(file) => std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?,
             None => BANKING.to_owned(),

@@ -274,6 +274,11 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive
         if UNCHANGEABLE.contains(&change.key.as_str()) {
             bail!("{change}: set it to what {} was begun with, or replay into another directory", run.data.display());
         }
+        let missing = change.missing();
+        if !missing.is_empty() {
+            let (data, missing) = (run.data.display(), missing.join("; "));
+            bail!("{change}: {missing}: give {data} the rules of before, or replay into another directory (`headwater replay`)");
+        }
         tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
     }
     let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;

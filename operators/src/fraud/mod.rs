@@ -47,7 +47,7 @@ mod view;
 
 pub use customers::Customers;
 pub use history::AccountHistory;
-pub use pack::{Pack, PackError, Problem};
+pub use pack::{Difference, Pack, PackError, Problem};
 pub use view::{Fraud, FraudEvent, FraudTables, SavedFraud};
 
 #[cfg(test)]

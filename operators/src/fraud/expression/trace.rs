@@ -64,6 +64,14 @@ impl Node {
         parts(self, &mut |part| part.aggregates(visit));
     }
 
+    /// The computed features that it reads, however deep.
+    pub(in crate::fraud) fn computed<'a>(&'a self, visit: &mut dyn FnMut(&'a Named)) {
+        if let Self::Named(named) = self {
+            visit(named);
+        }
+        parts(self, &mut |part| part.computed(visit));
+    }
+
     /// The fields that it reads, however deep; those that its aggregates read are not its own.
     pub(in crate::fraud) fn fields(&self, visit: &mut dyn FnMut(Field)) {
         if let Self::Field(field) = self {

@@ -40,6 +40,7 @@
 //! - The fields and the expressions are described in [`expression`](super::expression).
 
 mod aggregate;
+mod difference;
 mod problem;
 mod read;
 mod section;
@@ -50,6 +51,7 @@ use headwater_schemas::Text;
 use headwater_schemas::tables::{Severity, Verdict};
 
 pub(super) use aggregate::{Aggregate, AggregateKind, Followers};
+pub use difference::Difference;
 pub use problem::{PackError, Problem};
 
 use super::expression::Node;
@@ -75,6 +77,8 @@ pub(super) struct Rule {
     pub(super) when: Node,
     pub(super) points: u32,
     pub(super) followers: Followers,
+    /// Points, condition, and the features that it reads: what makes it this rule.
+    pub(super) meaning: Text,
 }
 
 /// What a score leads to.

@@ -1,5 +1,6 @@
 //! Reads a pack and collects everything that is wrong with it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headwater_schemas::Text;
@@ -46,6 +47,8 @@ struct Reader<'p, 't> {
 struct Features {
     aggregates: Vec<Aggregate>,
     values: Vec<Arc<Named>>,
+    /// The expression of each value, as it is written.
+    expressions: BTreeMap<Text, Text>,
     /// The names of features that are wrong: what reads them is not to blame.
     broken: Vec<String>,
 }
@@ -62,6 +65,14 @@ impl Features {
         when.fields(&mut |field| followers.add(field));
         when.aggregates(&mut |number| self.aggregates.get(number).into_iter().for_each(|read| followers.merge(read.followers)));
         followers
+    }
+
+    /// The definitions of the features that a condition reads.
+    fn definitions(&self, when: &Node) -> BTreeSet<String> {
+        let mut definitions = BTreeSet::new();
+        when.aggregates(&mut |number| definitions.extend(self.aggregates.get(number).map(|aggregate| format!("{aggregate:?}"))));
+        when.computed(&mut |named| definitions.extend(self.expressions.get(&named.name).map(|text| format!("{} = {text}", named.name))));
+        definitions
     }
 
     fn find(&self, name: &str) -> Option<Resolved> {
@@ -189,7 +200,9 @@ impl<'p, 't> Reader<'p, 't> {
     fn value(&mut self, section: &mut Section<'_>, name: Option<&str>) -> Option<()> {
         let text = section.text("value", self.problems)?;
         let (node, type_of) = self.expression(&text, None, true)?;
-        self.features.values.push(Arc::new(Named { name: Text::new(name?), type_of, node }));
+        let name = Text::new(name?);
+        self.features.expressions.insert(name.clone(), Text::new(text.value));
+        self.features.values.push(Arc::new(Named { name, type_of, node }));
         Some(())
     }
 
@@ -295,12 +308,14 @@ impl<'p, 't> Reader<'p, 't> {
             }
             names.push(name.value);
         }
-        let when = section.text("when", self.problems).and_then(|when| self.expression(&when, Some(Type::Bool), true));
+        let when = section.text("when", self.problems);
+        let condition = when.as_ref().and_then(|when| self.expression(when, Some(Type::Bool), true));
         let points = section.points("points", self.problems);
         section.finish(self.problems);
-        let (when, _) = when?;
+        let (text, (when, _), points) = (when?.value, condition?, points?.value);
         let followers = self.features.followers(&when);
-        Some(Rule { name: Text::new(valid?), when, points: points?.value, followers })
+        let meaning = Text::from(format!("{points} {text} {:?}", self.features.definitions(&when)));
+        Some(Rule { name: Text::new(valid?), when, points, followers, meaning })
     }
 
     /// Reads an expression; what is wrong in it is placed in the file.
