@@ -142,6 +142,31 @@ impl Reference {
     }
 }
 
+/// The types of accounts, for views that need nothing else of them.
+#[derive(Clone, Debug, Default)]
+pub struct AccountTypes(FxHashMap<Id, (EventTime, AccountType)>);
+
+impl AccountTypes {
+    /// Takes in a broadcast. They come in the order of their places, so of equal times the later one counts.
+    pub fn learn(&mut self, event: &Event) {
+        let Event::Account(event) = event else { return };
+        let account_type = match event {
+            AccountEvent::Opened(opened) => Some(opened.account_type),
+            AccountEvent::Updated(updated) => updated.account_type,
+            AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => None,
+        };
+        let is_newer = self.0.get(event.account_id()).is_none_or(|(ts, _)| *ts <= event.ts());
+        if let Some(account_type) = account_type.filter(|_| is_newer) {
+            self.0.insert(event.account_id().clone(), (event.ts(), account_type));
+        }
+    }
+
+    /// The type of an account.
+    pub fn of(&self, account_id: &Id) -> Option<AccountType> {
+        self.0.get(account_id).map(|(_, account_type)| *account_type)
+    }
+}
+
 impl Account {
     /// Takes in an event of the account. They come in the order of their places, so of equal times the later one counts.
     fn learn(&mut self, event: &AccountEvent) {
@@ -327,6 +352,23 @@ mod tests {
             (vec![OPENED.1, &also_five, &five], "50"),
         ] {
             assert_eq!(told_limit(&records).as_deref(), Some(expected), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_an_account_is_the_latest_by_its_own_time() {
+        let updated = |ts: u32, fields: &str| format!(r#"{{"type":"updated","account_id":"a","ts":{ts},{fields}}}"#);
+        let (loan, savings) = (updated(3, r#""account_type":"loan""#), updated(5, r#""account_type":"savings""#));
+        for (records, expected) in [
+            (vec![], None),
+            (vec![OPENED.1], Some(AccountType::Investment)),
+            (vec![OPENED.1, &loan, &savings], Some(AccountType::Savings)),
+            (vec![&savings, &loan, OPENED.1], Some(AccountType::Savings)),
+            (vec![OPENED.1, &loan, &updated(4, r#""currency":"EUR""#)], Some(AccountType::Loan)),
+        ] {
+            let mut types = AccountTypes::default();
+            records.iter().for_each(|record| types.learn(&Event::decode(Topic::Accounts, None, Some(record.as_bytes())).unwrap()));
+            assert_eq!(types.of(&id("a")), expected, "{records:?}");
         }
     }
 

@@ -4,7 +4,8 @@
 //!   [`Postings::allows_overcapture`].
 //! - `pending` holds its amount on the accounts that would be debited: available falls, posted doesn't.
 //! - `void` with `pending_id` releases the hold.
-//! - `reverses` moves the original's legs with the signs turned, up to the original amount in all. A reversal that is itself
+//! - `reverses` moves the original's legs with the signs turned, up to the original amount in all, whichever of its two accounts sends
+//!   it. A reversal that is itself
 //!   reversed restores the original.
 //! - Interest is charged to credit and loan accounts and paid to others.
 //!
@@ -24,11 +25,12 @@ use headwater_schemas::{Amount, Correction, EventTime, Id, Money, Place, Placed,
 use serde::{Deserialize, Serialize};
 
 use super::legs::phase;
+use super::returns::Owned;
 use super::transactions::{Circumstances, Effect, Refusal, Request, Transactions, Turn};
 use super::waiting::WaitingRoom;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
-use crate::reference::Reference;
+use crate::reference::AccountTypes;
 
 /// What a transaction does to one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub struct Posting {
 /// counts again, because a reversal was itself reversed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakenBack {
-    /// The account that it names.
+    /// Its account.
     pub account_id: Id,
     /// The transaction.
     pub transaction_id: Id,
@@ -135,50 +137,42 @@ crate::fold_operator!(Postings);
 
 impl View for Postings {
     type Key = Id;
-    type Event = Arc<Transaction>;
+    type Event = Owned;
     type Broadcast = Event;
-    type Context = Reference;
+    type Context = AccountTypes;
     type State = PostingState;
     type Timer = PostingTimer;
     type Tables = PostingTables;
     type Derived = LedgerEvent;
     type Update = ();
 
-    fn key(&self, event: &Arc<Transaction>) -> Id {
-        event.account_id.clone()
+    fn key(&self, event: &Owned) -> Id {
+        event.owner().clone()
     }
 
-    fn learn(&self, reference: &mut Reference, broadcast: Placed<Event>) {
-        if matches!(broadcast.event, Event::Account(_)) {
-            reference.learn(&broadcast.event);
-        }
+    fn learn(&self, types: &mut AccountTypes, broadcast: Placed<Event>) {
+        types.learn(&broadcast.event);
     }
 
-    fn apply(
-        &self,
-        reference: &Reference,
-        account: &Id,
-        state: &mut PostingState,
-        placed: Placed<Arc<Transaction>>,
-        out: &mut Outbox<'_, Self>,
-    ) {
-        let account_type = reference.account(account).and_then(|account| account.account_type);
+    fn apply(&self, types: &AccountTypes, account: &Id, state: &mut PostingState, placed: Placed<Owned>, out: &mut Outbox<'_, Self>) {
+        let account_type = types.of(account);
         let (time, had_oldest) = (placed.place.time, state.transactions.oldest().is_some());
-        let now = Circumstances { account_type, allows_overcapture: self.allows_overcapture, time };
-        let mut ready = VecDeque::from([placed]);
-        while let Some(Placed { place, event: transaction }) = ready.pop_front() {
+        let now = Circumstances { account, account_type, allows_overcapture: self.allows_overcapture, time };
+        let (mut next, mut ready) = (Some(placed.map(|owned| owned.transaction)), VecDeque::new());
+        while let Some(Placed { place, event: transaction }) = next {
             match self.take(state, place, &transaction, now, out) {
                 Ok(Taken::Posted) => ready.extend(state.waiting.leave_for(&transaction.transaction_id)),
                 Ok(Taken::Waiting) => {}
                 Err((code, error)) => out.refuse(dead_letter(Place { time, ..place }, &Event::Transaction(transaction), code, &error)),
             }
+            next = ready.pop_front();
         }
         if !had_oldest {
             self.set_forgetting(state, out);
         }
     }
 
-    fn timer(&self, _: &Reference, _: &Id, state: &mut PostingState, timer: PostingTimer, place: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(&self, _: &AccountTypes, _: &Id, state: &mut PostingState, timer: PostingTimer, place: Place, out: &mut Outbox<'_, Self>) {
         match timer {
             PostingTimer::Forget => {
                 state.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
@@ -194,7 +188,7 @@ impl View for Postings {
         }
     }
 
-    fn emit(&self, _: &Reference, account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
+    fn emit(&self, _: &AccountTypes, account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
         state.transactions.emit(account, at, &tables.posted_transactions);
         state.waiting.emit(account, at, &tables.waiting_transactions);
     }
@@ -234,7 +228,7 @@ impl Postings {
         state: &mut PostingState,
         place: Place,
         transaction: &Arc<Transaction>,
-        now: Circumstances,
+        now: Circumstances<'_>,
         out: &mut Outbox<'_, Self>,
     ) -> Result<Taken, Refusal> {
         let request = Request::of(transaction)?;
@@ -255,7 +249,7 @@ impl Postings {
         }
         for turn in consequences.turns {
             let Some(correction) = correction.as_deref().cloned() else { continue };
-            out.derive(LedgerEvent::TakenBack(Box::new(turn.taken_back(&transaction.account_id, correction))));
+            out.derive(LedgerEvent::TakenBack(Box::new(turn.taken_back(now.account, correction))));
         }
         if let Some(hold) = consequences.adjusted {
             let (account_id, capture) = (transaction.account_id.clone(), transaction.transaction_id.clone());

@@ -1,14 +1,18 @@
 //! From records of transactions and accounts to balances: case by case, and properties.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Balance;
 use headwater_schemas::{Place, Placed, Topic};
 use proptest::prelude::*;
 
+use super::returns::concerns_returns;
 use super::*;
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
 const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, waiting_horizon: 1000, allows_overcapture: false };
+const RETURNS: Returns = Returns { reversal_horizon: u64::MAX };
 /// So short that some of what a property test makes is forgotten, or waits in vain.
 const FORGETFUL: Postings = Postings { reversal_horizon: 12, waiting_horizon: 5, allows_overcapture: true };
 
@@ -39,15 +43,29 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
     records.iter().map(event).collect()
 }
 
+/// The transactions that pass the returns.
+fn to_returns(events: &[Placed<Event>]) -> Happenings<Returns> {
+    let happening = |Placed { place, event }: &Placed<Event>| match event {
+        Event::Transaction(transaction) if concerns_returns(transaction) => {
+            Some(Placed { place: *place, event: Happening::Event(Arc::clone(transaction)) })
+        }
+        _ => None,
+    };
+    events.iter().filter_map(happening).collect()
+}
+
 fn to_postings(events: &[Placed<Event>]) -> Happenings<Postings> {
     let happening = |Placed { place, event }: &Placed<Event>| {
         let event = match event {
-            Event::Transaction(transaction) => Happening::Event(std::sync::Arc::clone(transaction)),
+            Event::Transaction(transaction) if concerns_returns(transaction) => return None,
+            Event::Transaction(transaction) => Happening::Event(Owned::from(Arc::clone(transaction))),
             other => Happening::Broadcast(other.clone()),
         };
-        Placed { place: *place, event }
+        Some(Placed { place: *place, event })
     };
-    events.iter().map(happening).collect()
+    let owned = run(RETURNS, to_returns(events)).derived.into_iter();
+    let owned = owned.map(|Placed { place, event }| Placed { place: place.derived(0), event: Happening::Event(event) });
+    events.iter().filter_map(happening).chain(owned).collect()
 }
 
 fn to_balances(events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]) -> Happenings<Balances> {
@@ -273,6 +291,47 @@ fn reversals_and_what_reverses_them() {
     );
 }
 
+#[test]
+fn either_account_of_a_transfer_may_return_it() {
+    const TRANSFER: &str = r#""transaction_id":"t","type":"transfer","amount":"30","counterparty_account":"b""#;
+    let by = |id: &str, account: &str, amount: &str, reverses: &str, other: &str| {
+        let other = if other.is_empty() { String::new() } else { format!(r#","counterparty_account":"{other}""#) };
+        format!(r#""transaction_id":"{id}","account_id":"{account}","type":"transfer","amount":"{amount}","reverses":"{reverses}"{other}"#)
+    };
+    let back = &["a USD 100 0 100", "b USD 0 0 0"][..];
+    let sent = &["a USD 70 0 70", "b USD 30 0 30"][..];
+    let from_b = by("r", "b", "30", "t", "");
+    let hold = r#""transaction_id":"h","type":"transfer","amount":"30","counterparty_account":"b","phase":"pending""#;
+    let capture = r#""transaction_id":"c","type":"transfer","amount":"30","counterparty_account":"b","pending_id":"h""#;
+    check(
+        POSTINGS,
+        &[
+            ("the sender", &[DEPOSIT, TRANSFER, &by("r", "a", "30", "t", "")], back, &[]),
+            ("the sender, naming the recipient", &[DEPOSIT, TRANSFER, &by("r", "a", "30", "t", "b")], back, &[]),
+            ("the recipient", &[DEPOSIT, TRANSFER, &from_b], back, &[]),
+            ("the recipient, naming the sender", &[DEPOSIT, TRANSFER, &by("r", "b", "30", "t", "a")], back, &[]),
+            ("the recipient, naming another", &[DEPOSIT, TRANSFER, &by("r", "b", "30", "t", "x")], sent, &["3 inconsistent"]),
+            ("more than was sent", &[DEPOSIT, TRANSFER, &by("r", "b", "31", "t", "")], sent, &["3 refused"]),
+            (
+                "both, each a part",
+                &[DEPOSIT, TRANSFER, &by("r", "b", "10", "t", ""), &by("s", "a", "20", "t", ""), &by("u", "b", "1", "t", "")],
+                back,
+                &["5 refused"],
+            ),
+            ("no third account", &[DEPOSIT, TRANSFER, &by("r", "x", "30", "t", "")], sent, &[]),
+            ("the recipient takes the return back", &[DEPOSIT, TRANSFER, &from_b, &by("s", "b", "30", "r", "")], sent, &[]),
+            ("the sender sends it again", &[DEPOSIT, TRANSFER, &from_b, &by("s", "a", "30", "r", "")], sent, &[]),
+            (
+                "and the recipient returns it again",
+                &[DEPOSIT, TRANSFER, &from_b, &by("s", "a", "30", "r", ""), &by("u", "b", "30", "t", "")],
+                back,
+                &[],
+            ),
+            ("what was held first", &[DEPOSIT, hold, capture, &by("r", "b", "30", "c", "")], back, &[]),
+        ],
+    );
+}
+
 /// `id taken back` and `id restored`, in order.
 fn turns(records: &[&str]) -> Vec<String> {
     let turn = |derived: &Placed<LedgerEvent>| match &derived.event {
@@ -401,7 +460,8 @@ fn arbitrary() -> impl Strategy<Value = Vec<String>> {
                 1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}"#),
                 2 => format!(r#"{id},"type":"payment","pending_id":"t{target}""#),
                 3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
-                4 | 5 => format!(r#"{id},"type":"payment","reverses":"t{target}""#),
+                4 => format!(r#"{id},"type":"payment","reverses":"t{target}""#),
+                5 => format!(r#"{id},"account_id":"b","type":"payment","reverses":"t{target}""#),
                 6 => format!(r#""type":"opened","customer_id":"c","account_type":"credit","currency":"USD","overdraft_limit":{amount}"#),
                 _ => format!(r#"{id},"type":"transfer"{counterparty}"#),
             }
@@ -441,6 +501,10 @@ proptest! {
         prop_assert_eq!(history_of(&whole.tables.waiting_transactions), history_of(&cut_postings.tables.waiting_transactions));
         prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
         prop_assert_eq!(&whole.derived, &cut_postings.derived);
+        let returns = Returns { reversal_horizon: 12 };
+        let (all, again) = (run(returns, to_returns(&events)), run_with_restart(returns, to_returns(&events), cut));
+        prop_assert_eq!(history_of(&all.tables), history_of(&again.tables));
+        prop_assert_eq!(&all.derived, &again.derived);
         let happenings = to_balances(&events, &whole.derived);
         let (whole, cut) = (run(Balances, happenings.clone()), run_with_restart(Balances, happenings, cut));
         prop_assert_eq!(history_of(&whole.tables), history_of(&cut.tables));

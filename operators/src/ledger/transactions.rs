@@ -56,7 +56,9 @@ impl<'a> Request<'a> {
 
 /// What is known when a transaction is posted, but for the transactions before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Circumstances {
+pub(super) struct Circumstances<'a> {
+    /// The account whose transactions these are. A return names the other one.
+    pub(super) account: &'a Id,
     pub(super) account_type: Option<AccountType>,
     /// Whether more than was held may be posted against a hold.
     pub(super) allows_overcapture: bool,
@@ -215,13 +217,14 @@ impl Remembered {
     }
 
     /// Whether a later transaction that names it has its currency, and its other account if it gives one.
-    fn admits(&self, id: &Id, later: &Transaction) -> Result<(), Refusal> {
+    fn admits(&self, id: &Id, later: &Transaction, account: &Id) -> Result<(), Refusal> {
         if later.currency != self.currency {
             return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
         }
+        let expected = if later.account_id == *account { &self.counterparty } else { account };
         match &later.counterparty_account {
-            Some(other) if *other != self.counterparty => {
-                let error = format!("the other account of {id} is {}: send it as counterparty_account, or none", self.counterparty);
+            Some(other) if other != expected => {
+                let error = format!("the other account of {id} is {expected}: send it as counterparty_account, or none");
                 Err((ErrorCode::Inconsistent, error))
             }
             _ => Ok(()),
@@ -285,16 +288,21 @@ impl Transactions {
     }
 
     /// Posts a transaction.
-    pub(super) fn post(&mut self, request: Request<'_>, transaction: &Transaction, now: Circumstances) -> Result<Consequences, Refusal> {
+    pub(super) fn post(
+        &mut self,
+        request: Request<'_>,
+        transaction: &Transaction,
+        now: Circumstances<'_>,
+    ) -> Result<Consequences, Refusal> {
         match request {
             Request::Post => {
                 let amount = signed_amount(transaction, now.account_type);
-                Ok(Consequences::of(self.moved(transaction, counterparty(transaction), amount, now.time)))
+                Ok(Consequences::of(self.moved(transaction, counterparty(transaction), amount, now)))
             }
             Request::Hold => Ok(Consequences::of(self.hold(transaction, now))),
             Request::Release(hold) => self.release(hold, transaction, now.time),
             Request::Capture(hold) => self.capture(hold, transaction, now),
-            Request::Reverse(original) => self.reverse(original, transaction, now.time),
+            Request::Reverse(original) => self.reverse(original, transaction, now),
         }
     }
 
@@ -313,14 +321,14 @@ impl Transactions {
         self.known.insert(id.clone(), Box::new(remembered));
     }
 
-    fn moved(&mut self, transaction: &Transaction, counterparty: Id, amount: Money, time: u64) -> Vec<Effect> {
-        let legs = legs_between(&transaction.account_id, &counterparty, amount);
+    fn moved(&mut self, transaction: &Transaction, counterparty: Id, amount: Money, now: Circumstances<'_>) -> Vec<Effect> {
+        let legs = legs_between(now.account, &counterparty, amount);
         let kind = Kind::Posting { left: amount.magnitude(), origin: Origin::of(transaction) };
-        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, time));
+        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, now.time));
         legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
     }
 
-    fn hold(&mut self, transaction: &Transaction, now: Circumstances) -> Vec<Effect> {
+    fn hold(&mut self, transaction: &Transaction, now: Circumstances<'_>) -> Vec<Effect> {
         let (counterparty, amount) = (counterparty(transaction), signed_amount(transaction, now.account_type));
         let legs = legs_between(&transaction.account_id, &counterparty, amount);
         let kind = Kind::Hold { is_resolved: false };
@@ -339,7 +347,7 @@ impl Transactions {
             }
             Kind::Hold { is_resolved: false } => {}
         }
-        held.admits(hold, transaction)?;
+        held.admits(hold, transaction, &transaction.account_id)?;
         if held.transaction_type != transaction.r#type {
             let error = format!("the hold {hold} is a {}: resolve it by a transaction of its type", held.transaction_type);
             return Err((ErrorCode::Inconsistent, error));
@@ -360,7 +368,7 @@ impl Transactions {
         Ok(Consequences { turns, ..Consequences::of(legs.into_iter().map(turned).collect()) })
     }
 
-    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances) -> Result<Consequences, Refusal> {
+    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances<'_>) -> Result<Consequences, Refusal> {
         let held = self.open_hold(hold, transaction)?;
         let amount = transaction.amount.money();
         if amount > held.amount.magnitude() && !now.allows_overcapture {
@@ -372,20 +380,20 @@ impl Transactions {
         let adjusted = (amount.magnitude() != held.amount.magnitude()).then(|| hold.clone());
         let counterparty = held.counterparty.clone();
         self.close_hold(hold, held, now.time);
-        let moved = self.moved(transaction, counterparty, amount, now.time);
+        let moved = self.moved(transaction, counterparty, amount, now);
         let effects = moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
         Ok(Consequences { adjusted, ..Consequences::of(effects) })
     }
 
-    fn reverse(&mut self, original: &Id, transaction: &Transaction, time: u64) -> Result<Consequences, Refusal> {
+    fn reverse(&mut self, original: &Id, transaction: &Transaction, now: Circumstances<'_>) -> Result<Consequences, Refusal> {
         let unknown = || (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses"));
         let known = self.known.get(original).filter(|known| matches!(known.kind, Kind::Posting { .. })).ok_or_else(unknown)?;
-        known.admits(original, transaction)?;
+        known.admits(original, transaction, now.account)?;
         let amount = transaction.amount.money();
         let (counterparty, turned) = (known.counterparty.clone(), known.signed_like(amount).negated());
         let parts = self.parts_after(original, amount)?;
         let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
-        Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, time)) })
+        Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, now)) })
     }
 
     /// What is left of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is reversed.

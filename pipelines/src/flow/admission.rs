@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use headwater_operators::admission::Admission;
 use headwater_operators::keyed_fold::Pace;
+use headwater_operators::ledger::returns::concerns_returns;
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Topic};
 use timely::container::CapacityContainerBuilder;
@@ -21,7 +22,10 @@ pub(super) struct Admitted<'scope> {
     pub(super) accounts: Events<'scope>,
     pub(super) orders: Events<'scope>,
     pub(super) fills: Events<'scope>,
+    /// Transactions of one account alone.
     pub(super) transactions: Events<'scope>,
+    /// Transactions that another account can return, and reversals.
+    pub(super) returnable: Events<'scope>,
 }
 
 /// The topics whose events have identities.
@@ -48,13 +52,21 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
     // An admitted event keeps its record's place: it is the record, not something derived from it.
     let mut by_topic = admitted
         .concat(others)
-        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(WITH_IDENTITY.len() as u64, |event: Placed<Event>| {
-            let topic = event.event.topic();
+        .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(WITH_IDENTITY.len() as u64 + 1, |event: Placed<Event>| {
             let place = event.place.derived(0);
-            let index = WITH_IDENTITY.iter().position(|known| *known == topic).unwrap_or(0);
-            (index as u64, Placed { place, event: event.event })
+            (part_of(&event.event) as u64, Placed { place, event: event.event })
         })
         .into_iter();
     let mut next = || by_topic.next().unwrap_or_else(|| empty(scope));
-    Ok(Admitted { accounts: next(), orders: next(), fills: next(), transactions: next() })
+    let (accounts, orders, fills, transactions) = (next(), next(), next(), next());
+    let (_payments, _transfers) = (next(), next());
+    Ok(Admitted { accounts, orders, fills, transactions, returnable: next() })
+}
+
+/// Which stream an event goes to: that of its topic, or the last one.
+fn part_of(event: &Event) -> usize {
+    match event {
+        Event::Transaction(transaction) if concerns_returns(transaction) => WITH_IDENTITY.len(),
+        event => WITH_IDENTITY.iter().position(|known| *known == event.topic()).unwrap_or(0),
+    }
 }

@@ -2,7 +2,7 @@
 
 use headwater_operators::fraud::FraudEvent;
 use headwater_operators::keyed_fold::{Pace, Updated};
-use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Posting, Postings};
+use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Topic};
 use timely::dataflow::StreamVec;
@@ -25,19 +25,21 @@ pub(super) struct Posted<'scope> {
 pub(super) fn postings<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: Events<'scope>,
+    returnable: Events<'scope>,
     reference: Reference<'scope>,
 ) -> anyhow::Result<Posted<'scope>> {
     let transactions = transactions.flat_map(|Placed { place, event }| match event {
-        Event::Transaction(event) => Some(Placed { place, event }),
+        Event::Transaction(event) => Some(Placed { place, event: Owned::from(event) }),
         _ => None,
     });
+    let owned = owned(flow, returnable)?;
     let ledger = &flow.settings.config.ledger;
     let view = Postings {
         reversal_horizon: nanos(ledger.reversal_horizon),
         waiting_horizon: flow.settings.config.horizons().of(Topic::Transactions),
         allows_overcapture: ledger.overcapture,
     };
-    let derived = flow.fold("postings", view, Pace::Tick, transactions, reference)?.derived;
+    let derived = flow.fold("postings", view, Pace::Tick, transactions.concat(owned), reference)?.derived;
     let (postings, scored) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
         LedgerEvent::Accepted(Accepted { record, transaction }) => {
@@ -47,6 +49,19 @@ pub(super) fn postings<'scope>(
         LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: FraudEvent::Adjusted(adjusted) }),
     });
     Ok(Posted { postings, scored })
+}
+
+/// Whose each transaction is: a return's is the sender's of what it returns.
+fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> anyhow::Result<StreamVec<'scope, u64, Placed<Owned>>> {
+    let returnable = returnable.flat_map(|Placed { place, event }| match event {
+        Event::Transaction(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let view = Returns { reversal_horizon: nanos(flow.settings.config.ledger.reversal_horizon) };
+    let broadcasts = flow.no_broadcasts();
+    let owned = flow.fold("returns", view, Pace::Tick, returnable, broadcasts)?.derived;
+    // Each keeps its record's place: it is the record, not something derived from it.
+    Ok(owned.map(|Placed { place, event }| Placed { place: place.derived(0), event }))
 }
 
 /// The balances: rows once per tick, and what valuations know once per grid point. They begin with, and follow, their accounts.

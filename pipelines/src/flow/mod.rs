@@ -107,7 +107,7 @@ fn views<'scope>(
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
     let holdings = trading::positions(flow, books.derived, admitted.fills, reference.clone())?;
-    let posted = ledger::postings(flow, admitted.transactions, reference.clone())?;
+    let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     let scores = fraud::scores(flow, posted.scored, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {

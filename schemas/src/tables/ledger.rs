@@ -67,6 +67,18 @@ tables! {
         ts: EventTime,
     }
 
+    /// A transaction with another account of ours, which may return it. State of the returns.
+    Checkpoint ReceivedTransfer = "received_transfers" by (account_id, transaction_id) {
+        /// The account that received it.
+        account_id: Id,
+        /// The transaction.
+        transaction_id: Id,
+        /// The account whose transaction it is.
+        sender: Id,
+        /// Effective time.
+        ts: EventTime,
+    }
+
     /// A transaction that came before the one that it resolves or reverses. State of the postings.
     Checkpoint WaitingTransaction = "waiting_transactions" by (account_id, ts, partition, offset) {
         /// The account that it names.

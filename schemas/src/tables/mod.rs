@@ -18,6 +18,7 @@
 //! | `balances` | [`Balance`] | state |
 //! | `ledger_entries` | [`LedgerEntry`] | append |
 //! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
+//! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
 //! | `fraud_events` | [`ScoredEvent`] | checkpoint |

@@ -4,7 +4,7 @@ use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{AlertState, DecisionState};
 
 use super::*;
-use crate::ledger::{Accepted, LedgerEvent, Postings};
+use crate::ledger::{Accepted, LedgerEvent, Owned, Postings};
 use crate::testing::run_with_restart;
 
 /// Noon of 2026-01-15 in London.
@@ -30,7 +30,7 @@ fn reversed(original: &str, id: &str, ts: i64, amount: &str) -> Transaction {
 /// What the ledger derives for scoring.
 fn through_the_ledger(transactions: Vec<Transaction>) -> Happenings<Fraud> {
     let to_ledger = arriving(transactions).into_iter().filter_map(|Placed { place, event }| match event {
-        Happening::Event(FraudEvent::Transaction(transaction)) => Some(Placed { place, event: Happening::Event(transaction) }),
+        Happening::Event(FraudEvent::Transaction(transaction)) => Some(Placed { place, event: Happening::Event(Owned::from(transaction)) }),
         _ => None,
     });
     let scored = run(LEDGER, to_ledger.collect()).derived.into_iter().filter_map(|Placed { place, event }| {

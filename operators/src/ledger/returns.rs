@@ -1,0 +1,185 @@
+//! Returns: which account's transaction a reversal reverses.
+//!
+//! A transaction belongs to the account that it names, and so do its reversals. Its counterparty may return it, too, with a reversal
+//! that names the counterparty itself. So a counterparty's state knows what it received and from whom, and hands a reversal of that
+//! to the sender's postings.
+//!
+//! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]. **Derived**: every
+//! transaction, with its owner.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use headwater_schemas::events::{Transaction, TransactionPhase};
+use headwater_schemas::tables::{Moment, ReceivedTransfer, TableWriter};
+use headwater_schemas::{EventTime, Id, Place, Placed};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::legs::phase;
+use crate::keyed_fold::{Outbox, View};
+
+/// A transaction on its way to the postings of its owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owned {
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+    /// The account whose transaction it reverses, if that is another one than it names.
+    pub sender: Option<Box<Id>>,
+}
+
+impl Owned {
+    /// The account whose postings it belongs to.
+    pub fn owner(&self) -> &Id {
+        self.sender.as_deref().unwrap_or(&self.transaction.account_id)
+    }
+}
+
+/// A transaction of the account that it names.
+impl From<Arc<Transaction>> for Owned {
+    fn from(transaction: Arc<Transaction>) -> Self {
+        Self { transaction, sender: None }
+    }
+}
+
+/// The account that receives a transaction and may return it.
+fn receiver(transaction: &Transaction) -> Option<&Id> {
+    let is_void = phase(transaction) == TransactionPhase::Void;
+    transaction.counterparty_account.as_ref().filter(|other| !is_void && **other != transaction.account_id)
+}
+
+/// Whether a transaction can be returned by another account, or is a reversal: others need not pass [`Returns`].
+pub fn concerns_returns(transaction: &Transaction) -> bool {
+    transaction.reverses.is_some() || receiver(transaction).is_some()
+}
+
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Returns {
+    /// How long a transaction can be returned, in nanoseconds of effective time.
+    pub reversal_horizon: u64,
+}
+
+/// What an account received.
+#[derive(Clone, Debug, Default)]
+pub struct ReceivedState {
+    senders: FxHashMap<Id, Received>,
+    /// In the order of effective times: which are to be forgotten.
+    by_time: VecDeque<(u64, Id)>,
+    /// Received since rows were emitted.
+    new: Vec<Id>,
+    /// Forgotten since rows were emitted.
+    gone: Vec<(Id, Received)>,
+}
+
+#[derive(Clone, Debug)]
+struct Received {
+    sender: Id,
+    /// Effective time.
+    time: u64,
+}
+
+impl Received {
+    fn row(&self, account: &Id, id: &Id) -> ReceivedTransfer {
+        let (account_id, transaction_id) = (account.clone(), id.clone());
+        ReceivedTransfer { account_id, transaction_id, sender: self.sender.clone(), ts: EventTime::from_effective(self.time) }
+    }
+}
+
+impl ReceivedState {
+    fn receive(&mut self, id: &Id, sender: Id, time: u64) {
+        self.by_time.push_back((time, id.clone()));
+        self.senders.insert(id.clone(), Received { sender, time });
+    }
+
+    fn forget(&mut self, oldest: u64) {
+        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
+            // One that was received again under its id meanwhile is not that old.
+            if self.senders.get(&id).is_some_and(|received| received.time <= oldest) {
+                let received = self.senders.remove(&id);
+                self.gone.extend(received.map(|received| (id, received)));
+            }
+        }
+    }
+}
+
+crate::fold_operator!(Returns);
+
+impl View for Returns {
+    type Key = Id;
+    type Event = Arc<Transaction>;
+    type Broadcast = ();
+    type Context = ();
+    type State = ReceivedState;
+    type Timer = ();
+    type Tables = TableWriter<ReceivedTransfer>;
+    type Derived = Owned;
+    type Update = ();
+
+    fn key(&self, event: &Arc<Transaction>) -> Id {
+        let receiver = receiver(event).filter(|_| event.reverses.is_none());
+        receiver.unwrap_or(&event.account_id).clone()
+    }
+
+    fn learn(&self, (): &mut (), _: Placed<()>) {}
+
+    fn apply(&self, (): &(), _: &Id, state: &mut ReceivedState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
+        let Placed { place, event: transaction } = placed;
+        let sender = transaction.reverses.as_ref().and_then(|original| state.senders.get(original)).map(|received| received.sender.clone());
+        let is_received = transaction.reverses.is_none() && receiver(&transaction).is_some();
+        // The return itself may be reversed by either account, too: it belongs to the sender.
+        let owner = sender.clone().or_else(|| is_received.then(|| transaction.account_id.clone()));
+        let had_oldest = !state.by_time.is_empty();
+        if let Some(owner) = owner {
+            state.receive(&transaction.transaction_id, owner, place.time);
+            state.new.push(transaction.transaction_id.clone());
+        }
+        if !had_oldest {
+            self.set_timer(state, out);
+        }
+        out.derive(Owned { sender: sender.map(Box::new), transaction });
+    }
+
+    fn timer(&self, (): &(), _: &Id, state: &mut ReceivedState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
+        state.forget(place.time.saturating_sub(self.reversal_horizon));
+        self.set_timer(state, out);
+    }
+
+    fn emit(&self, (): &(), account: &Id, state: &mut ReceivedState, at: &Moment, table: &TableWriter<ReceivedTransfer>) {
+        for id in state.new.drain(..) {
+            state.senders.get(&id).into_iter().for_each(|received| table.insert(at, received.row(account, &id)));
+        }
+        state.gone.drain(..).for_each(|(id, received)| table.retract(at, received.row(account, &id)));
+    }
+
+    fn is_forgettable(&self, state: &ReceivedState) -> bool {
+        state.senders.is_empty()
+    }
+
+    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, ReceivedState)> {
+        let mut rows: Vec<_> = saved.iter().filter(|row| is_mine(&row.account_id)).collect();
+        rows.sort_by_key(|row| (row.ts, &row.transaction_id));
+        let mut accounts = BTreeMap::<Id, ReceivedState>::new();
+        for row in rows {
+            let state = accounts.entry(row.account_id.clone()).or_default();
+            state.receive(&row.transaction_id, row.sender.clone(), row.ts.effective());
+        }
+        accounts.into_iter().collect()
+    }
+
+    fn timers(&self, _: &Id, state: &ReceivedState) -> Vec<(u64, ())> {
+        self.next_forgetting(state).map(|time| (time, ())).into_iter().collect()
+    }
+}
+
+impl Returns {
+    /// Sets the timer for the first that is to be forgotten. There is always one.
+    fn set_timer(&self, state: &ReceivedState, out: &mut Outbox<'_, Self>) {
+        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, ()));
+    }
+
+    /// When the first is to be forgotten.
+    fn next_forgetting(&self, state: &ReceivedState) -> Option<u64> {
+        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
+    }
+}
