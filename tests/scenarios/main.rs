@@ -7,6 +7,7 @@ mod cluster;
 mod crash;
 mod faults;
 mod kafka;
+mod ledger;
 mod real_prices;
 mod reasons;
 mod replay;
