@@ -36,9 +36,9 @@ pub struct Raw {
     pub(crate) account: String,
     /// The counterparty of a transaction, the symbol of a fill.
     pub(crate) other: Option<String>,
-    /// Of a transaction: `posted`, `pending` or `void`.
+    /// Of a transaction: `posted`, `pending`, `void`, or `capture`, which is a posting of what was held.
     pub(crate) phase: &'static str,
-    /// The hold that a transaction voids, or the one that it reverses.
+    /// The hold that a transaction voids or captures, or the one that it reverses.
     pub(crate) refers: Option<String>,
     /// Hundredths: the amount of a transaction, the signed quantity of a fill.
     pub(crate) amount: i64,
@@ -63,8 +63,8 @@ impl Raw {
                 let optional =
                     |name: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |value| format!(r#","{name}":"{value}""#));
                 let other = optional("counterparty_account", &self.other);
-                let refers = optional(if self.phase == "void" { "pending_id" } else { "reverses" }, &self.refers);
-                let (amount, phase) = (hundredths(self.amount), self.phase);
+                let refers = optional(if matches!(self.phase, "void" | "capture") { "pending_id" } else { "reverses" }, &self.refers);
+                let (amount, phase) = (hundredths(self.amount), if self.phase == "capture" { "posted" } else { self.phase });
                 format!(
                     r#"{{"transaction_id":"{id}","account_id":"{account}","type":"{kind}","phase":"{phase}","amount":"{amount}","currency":"EUR"{other}{refers},"ts":{ts}}}"#
                 )
@@ -101,14 +101,22 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
         };
         let raw = match dice.below(100) {
             0..46 => transaction(&mut dice, number, now - late),
-            46..52 => Raw { phase: "pending", kind: "payment".to_owned(), other: None, ..transaction(&mut dice, number, now - late) },
+            46..52 => {
+                let hold = Raw { phase: "pending", kind: "payment".to_owned(), other: None, ..transaction(&mut dice, number, now - late) };
+                // Some are resolved before they are there.
+                if dice.below(4) == 0 {
+                    taken_back.insert(hold.id.clone());
+                    let early = resolution(&mut dice, &hold, format!("e{number}"), now);
+                    day.push(early);
+                }
+                hold
+            }
             // Each at most once: what is left after several is for case tables.
             52..60 => match pick(&mut dice, &day, |raw| raw.refers.is_none() && !raw.phase.is_empty() && !taken_back.contains(&raw.id)) {
                 Some(known) => {
                     taken_back.insert(known.id.clone());
-                    let phase = if known.phase == "pending" { "void" } else { "posted" };
-                    let amount = if phase == "posted" && dice.below(2) == 0 { known.amount / 2 + 1 } else { known.amount };
-                    Raw { id: format!("t{number}"), phase, refers: Some(known.id.clone()), other: None, amount, ts: now, ..known }
+                    let id = format!("t{number}");
+                    if known.phase == "pending" { resolution(&mut dice, &known, id, now) } else { reversal(&mut dice, &known, id, now) }
                 }
                 None => transaction(&mut dice, number, now),
             },
@@ -128,6 +136,25 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
         day.push(raw);
     }
     day
+}
+
+/// A reversal, of all or of a part.
+fn reversal(dice: &mut Dice, known: &Raw, id: String, ts: i64) -> Raw {
+    let amount = if dice.below(2) == 0 { known.amount / 2 + 1 } else { known.amount };
+    Raw { id, refers: Some(known.id.clone()), other: None, amount, ts, ..known.clone() }
+}
+
+/// What resolves a hold, or tries to: a void, or a capture of all, of a part, of too much, or of another type.
+fn resolution(dice: &mut Dice, hold: &Raw, id: String, ts: i64) -> Raw {
+    let refers = Some(hold.id.clone());
+    let resolution = |phase, amount| Raw { id: id.clone(), phase, refers: refers.clone(), other: None, amount, ts, ..hold.clone() };
+    match dice.below(6) {
+        0 | 1 => resolution("void", hold.amount),
+        2 => resolution("capture", hold.amount),
+        3 => resolution("capture", hold.amount / 2 + 1),
+        4 => resolution("capture", hold.amount + 1),
+        _ => Raw { kind: "fee".to_owned(), ..resolution("capture", hold.amount) },
+    }
 }
 
 /// Records that all come in time and once.

@@ -58,34 +58,39 @@ const STEPS: [(&str, &str); 20] = [
         "before",
         "SELECT * FROM (SELECT *, MAX(ts) OVER (PARTITION BY topic, part ORDER BY place) AS effective FROM raw) WHERE effective < {end}",
     ),
-    // Not more than a day behind it, and the first of its identity.
+    // Not more than a day behind it, and the first of its identity: of a transaction, its id.
     (
         "accepted",
-        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY topic, kind, id ORDER BY effective, part, place) AS n
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (
+             PARTITION BY topic, CASE WHEN topic = 'transactions' THEN '' ELSE kind END, id ORDER BY effective, part, place) AS n
          FROM before WHERE kind <> 'quote' AND effective - ts <= 86400000000000) WHERE n = 1",
     ),
     (
         "transactions",
         "SELECT *, CASE WHEN kind IN ('deposit', 'interest') THEN amount ELSE -amount END AS signed FROM accepted WHERE topic = 'transactions'",
     ),
-    // A reversal needs what it reverses, and no more than that; a void needs its hold. Each is generated at most once.
+    // A reversal needs what it reverses, and no more than that; a void needs its hold; a capture needs its hold, its type, and no more
+    // than was held. Each is generated at most once, and may come before what it names.
     (
         "again",
-        "SELECT later.phase AS phase, known.id AS id, known.account AS account, known.other AS other, known.amount AS amount,
+        "SELECT later.phase AS phase, later.id AS later_id, known.id AS id, known.account AS account, known.other AS other, known.amount AS amount,
                 later.amount AS part, known.signed AS signed
          FROM transactions later JOIN transactions known ON known.id = later.refers AND known.account = later.account
-         WHERE CASE WHEN later.phase = 'void' THEN known.phase = 'pending' ELSE known.phase = 'posted' AND later.amount <= known.amount END",
+         WHERE CASE later.phase WHEN 'void' THEN known.phase = 'pending'
+                                WHEN 'capture' THEN known.phase = 'pending' AND later.kind = known.kind AND later.amount <= known.amount
+                                ELSE known.phase = 'posted' AND later.amount <= known.amount END",
     ),
-    ("taken_back", "SELECT id FROM again WHERE phase = 'void' OR part = amount"),
+    ("taken_back", "SELECT id FROM again WHERE phase = 'void' OR phase = 'posted' AND part = amount"),
     (
         "posted",
         "SELECT account, other, signed FROM transactions WHERE phase = 'posted' AND refers IS NULL
-         UNION ALL SELECT account, other, CASE WHEN signed < 0 THEN part ELSE -part END FROM again WHERE phase = 'posted'",
+         UNION ALL SELECT account, other, CASE WHEN signed < 0 THEN part ELSE -part END FROM again WHERE phase = 'posted'
+         UNION ALL SELECT account, other, CASE WHEN signed < 0 THEN -part ELSE part END FROM again WHERE phase = 'capture'",
     ),
     (
         "held",
         "SELECT account, amount FROM transactions WHERE phase = 'pending'
-         UNION ALL SELECT account, -amount FROM again WHERE phase = 'void'",
+         UNION ALL SELECT account, -amount FROM again WHERE phase IN ('void', 'capture')",
     ),
     // A balance exists from the account's opening on.
     (
@@ -140,7 +145,13 @@ const STEPS: [(&str, &str); 20] = [
         "SELECT scope, number, SUM(value * halves) / 2 AS pnl FROM valued JOIN scopes ON scopes.account = valued.account
          JOIN scenarios ON scenarios.symbol = valued.symbol GROUP BY scope, number",
     ),
-    ("counted", "SELECT * FROM transactions WHERE phase <> 'void' AND id NOT IN (SELECT id FROM taken_back)"),
+    // What customers did, once: a hold that was captured is the purchase, for what it was captured for.
+    (
+        "counted",
+        "SELECT transactions.id AS id, transactions.account AS account, ts, place, COALESCE(again.part, transactions.amount) AS amount
+         FROM transactions LEFT JOIN again ON again.id = transactions.id AND again.phase = 'capture'
+         WHERE refers IS NULL AND transactions.id NOT IN (SELECT id FROM taken_back)",
+    ),
     (
         "within",
         "SELECT this.id AS id, MIN(this.amount) AS amount, COUNT(*) AS events
@@ -152,6 +163,7 @@ const STEPS: [(&str, &str); 20] = [
     (
         "scored",
         "SELECT id, CASE WHEN amount > 10000 THEN 30 ELSE 0 END + CASE WHEN events > 5 THEN 40 ELSE 0 END AS score FROM within
+         UNION ALL SELECT later_id, 0 FROM again WHERE phase <> 'void'
          UNION ALL SELECT id, NULL FROM taken_back WHERE id IN (SELECT id FROM transactions)",
     ),
 ];
