@@ -8,7 +8,7 @@ use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
 use headwater_operators::matching::{Book, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
-use headwater_schemas::{EventTime, Id, Place, Placed, Price, Quantity, Topic};
+use headwater_schemas::{EventTime, Id, Place, Placed, Price, Quantity, Symbol, Topic};
 use rustc_hash::FxHashMap;
 
 use crate::measure::{compare, count};
@@ -38,15 +38,15 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
         })
         .filter(is_plain)
         .collect();
-    let with_command = |message: &OrderEvent| Some((message.symbol().clone(), message.ts(), command(message)?));
-    let commands: Vec<(Id, EventTime, Command)> = messages.iter().filter_map(with_command).collect();
+    let with_command = |message: &OrderEvent| Some((*message.symbol(), message.ts(), command(message)?));
+    let commands: Vec<(Symbol, EventTime, Command)> = messages.iter().filter_map(with_command).collect();
 
     let mut resting = 0;
     let through_books = || {
-        let mut books = FxHashMap::<Id, Book>::default();
+        let mut books = FxHashMap::<Symbol, Book>::default();
         let mut reports = Reports::default();
         for (symbol, ts, command) in &commands {
-            let book = books.entry(symbol.clone()).or_default();
+            let book = books.entry(*symbol).or_default();
             book.apply(*ts, command.clone(), &mut reports);
             black_box(&reports);
             reports.clear();
@@ -56,9 +56,9 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
         Ok(())
     };
     let through_bare = || {
-        let mut books = FxHashMap::<Id, BareBook>::default();
+        let mut books = FxHashMap::<Symbol, BareBook>::default();
         for (symbol, _, command) in &commands {
-            black_box(books.entry(symbol.clone()).or_default().apply(command.clone()));
+            black_box(books.entry(*symbol).or_default().apply(command.clone()));
         }
         Ok(())
     };
@@ -111,8 +111,8 @@ fn command(message: &OrderEvent) -> Option<Command> {
     Some(match message {
         OrderEvent::New(order) => Command::New(NewOrder {
             order_id: order.order_id.clone(),
-            account_id: order.account_id.clone(),
-            owner_id: order.account_id.clone(),
+            account_id: order.account_id,
+            owner_id: order.account_id.of_kind(),
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
@@ -124,9 +124,7 @@ fn command(message: &OrderEvent) -> Option<Command> {
             expires_at: None,
             self_trade: order.self_trade.unwrap_or(SelfTrade::CancelNewest),
         }),
-        OrderEvent::Cancel(cancel) => {
-            Command::Cancel(Cancellation { order_id: cancel.order_id.clone(), account_id: cancel.account_id.clone() })
-        }
+        OrderEvent::Cancel(cancel) => Command::Cancel(Cancellation { order_id: cancel.order_id.clone(), account_id: cancel.account_id }),
         OrderEvent::Amend(_) | OrderEvent::Phase(_) => return None,
     })
 }

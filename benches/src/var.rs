@@ -7,7 +7,7 @@ use headwater_operators::positions::{AverageCost, HoldingSums};
 use headwater_operators::valuation::dense::{HoldingTables, ScopeTables, Standalone, ValuationSettings};
 use headwater_operators::valuation::pnl::{Returns, ScenarioSums, Stake};
 use headwater_operators::valuation::{Known, LimitDefaults, Mark, RiskSettings};
-use headwater_schemas::{Date, Factor, Id, Money, Price, Quantity};
+use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Price, Quantity, Symbol};
 
 use crate::measure::{Comparison, compare};
 
@@ -93,8 +93,8 @@ fn add_rounded(millionths: f64, daily: &[f64], sign: i64, sums: &mut [i64]) {
     sums.iter_mut().zip(daily).for_each(|(sum, daily)| *sum += sign * (millionths * daily).round_ties_even() as i64);
 }
 
-fn symbol(number: u32) -> Id {
-    Id::derived(format!("S{number}"))
+fn symbol(number: u32) -> Symbol {
+    Symbol::derived(format!("S{number}"))
 }
 
 fn mark(number: u32, tick: u64) -> Known {
@@ -115,14 +115,14 @@ fn returns(number: u32, scenarios: u16) -> Vec<f64> {
 fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)) {
     let tables = (HoldingTables::default(), ScopeTables::default());
     let settings = ValuationSettings {
-        base_currency: Id::derived("USD"),
+        base_currency: Currency::derived("USD"),
         risk: RiskSettings { window: usize::from(arguments.scenarios), ..RiskSettings::default() },
         limits: LimitDefaults::default(),
         tick_interval: 1,
         start_tick: 0,
     };
     let mut valuation = Standalone::new(&settings, &tables.0, &tables.1);
-    let usd = || Id::derived("USD");
+    let usd = || Currency::derived("USD");
     let mut known = Vec::new();
     for number in 0..arguments.symbols {
         known.push(Known::Instrument { symbol: symbol(number), currency: usd(), multiplier: Factor::whole(1) });
@@ -133,12 +133,12 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         }
     }
     for number in 0..arguments.accounts {
-        let account = Id::derived(format!("A{number}"));
-        known.push(Known::Account { account_id: account.clone(), currency: usd(), book: Some("firm".into()) });
+        let account = AccountId::derived(format!("A{number}"));
+        known.push(Known::Account { account_id: account, currency: usd(), book: Some("firm".into()) });
         known.extend(holdings(number, arguments).map(|(held, quantity)| {
             let cost = Money::whole(quantity * 50);
             let sums = AverageCost { quantity: Quantity::whole(quantity), cost, realized: Money::ZERO, cash_flow: cost.negated() };
-            Known::Holding(HoldingSums { account_id: account.clone(), symbol: symbol(held), sums })
+            Known::Holding(HoldingSums { account_id: account, symbol: symbol(held), sums })
         }));
     }
     valuation.advance(1, known);

@@ -142,7 +142,7 @@ impl View for Admission {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
             }
             Some(_) => {
-                let (word, id) = event.identity().map_or(("", ""), |identity| (identity.word, identity.id.as_str()));
+                let (word, id) = event.identity().map_or(("", ""), |identity| (identity.word, identity.id));
                 let error = format!(
                     "{word} {id} was taken before with other content: the first one counts; send a correction under an id of its own"
                 );
@@ -200,7 +200,7 @@ impl View for Admission {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Id;
+    use headwater_schemas::AccountId;
     use headwater_schemas::events::{FillEvent, OrderEvent};
     use proptest::prelude::*;
 
@@ -289,10 +289,10 @@ mod tests {
     fn two_accounts_may_use_one_id() {
         let of = |account: &str, mut happening: Placed<Happening<(), Event>>| {
             if let Happening::Event(Event::Fill(FillEvent::Fill(fill))) = &mut happening.event {
-                fill.account_id = Id::new(account).expect("an id");
+                fill.account_id = AccountId::new(account).expect("an id");
             }
             if let Happening::Event(Event::Order(OrderEvent::New(order))) = &mut happening.event {
-                order.account_id = Id::new(account).expect("an id");
+                order.account_id = AccountId::new(account).expect("an id");
             }
             happening
         };

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
-use headwater_schemas::{Date, EventTime, Id, Placed, Text, Topic};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -26,38 +26,38 @@ pub trait Record: TableRow + ExchangeData {
 }
 
 impl Record for LastRate {
-    type Key = (Id, Id);
+    type Key = (Currency, Currency);
     type Amendment = ();
-    fn key(&self) -> (Id, Id) {
-        (self.base.clone(), self.quote.clone())
+    fn key(&self) -> (Currency, Currency) {
+        (self.base, self.quote)
     }
     fn amend(&mut self, (): ()) {}
 }
 
 impl Record for ClosingPrice {
-    type Key = (Id, Date);
+    type Key = (Symbol, Date);
     type Amendment = ();
-    fn key(&self) -> (Id, Date) {
-        (self.symbol.clone(), self.date)
+    fn key(&self) -> (Symbol, Date) {
+        (self.symbol, self.date)
     }
     fn amend(&mut self, (): ()) {}
 }
 
 impl Record for InstrumentTerms {
-    type Key = Id;
+    type Key = Symbol;
     type Amendment = ();
-    fn key(&self) -> Id {
-        self.symbol.clone()
+    fn key(&self) -> Symbol {
+        self.symbol
     }
     fn amend(&mut self, (): ()) {}
 }
 
 impl Record for AccountTerms {
-    type Key = Id;
+    type Key = AccountId;
     /// Currency and book, where they change, and when.
-    type Amendment = (Option<Id>, Option<Text>, EventTime);
-    fn key(&self) -> Id {
-        self.account_id.clone()
+    type Amendment = (Option<Currency>, Option<Text>, EventTime);
+    fn key(&self) -> AccountId {
+        self.account_id
     }
     fn amend(&mut self, (currency, book, ts): Self::Amendment) {
         currency.into_iter().for_each(|currency| self.currency = currency);
@@ -201,7 +201,7 @@ mod tests {
 
     fn rates(steps: &[(u8, i64)]) -> Happenings<Latest<LastRate>> {
         let happening = |(time, (pair, rate)): (u64, &(u8, i64))| {
-            let (base, quote) = (Id::derived(format!("C{pair}")), Id::derived("USD"));
+            let (base, quote) = (Currency::derived(format!("C{pair}")), Currency::derived("USD"));
             let event = match rate {
                 0 => Upsert::Delete((base, quote)),
                 rate => Upsert::Put(LastRate { base, quote, rate: Factor::whole(*rate), ts: EventTime::from_effective(time) }),

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use headwater_schemas::events::{
     AccountEvent, AccountOpened, AccountType, AccountUpdated, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope,
 };
-use headwater_schemas::{Amount, Decimal, EventTime, Id, Text, Topic};
+use headwater_schemas::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, OwnerId, Scope, Symbol, Text, Topic};
 use rustc_hash::FxHashMap;
 
 /// Reference data as of the broadcasts so far.
 #[derive(Clone, Debug, Default)]
 pub struct Reference {
-    instruments: FxHashMap<Id, Arc<Instrument>>,
-    accounts: FxHashMap<Id, Account>,
-    customers: FxHashMap<Id, Arc<Customer>>,
+    instruments: FxHashMap<Symbol, Arc<Instrument>>,
+    accounts: FxHashMap<AccountId, Account>,
+    customers: FxHashMap<CustomerId, Arc<Customer>>,
     limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Arc<Limit>>>,
 }
 
@@ -25,11 +25,11 @@ pub struct Reference {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Whose it is.
-    pub customer_id: Option<Id>,
+    pub customer_id: Option<CustomerId>,
     /// What it is for.
     pub account_type: Option<AccountType>,
     /// What it is kept in.
-    pub currency: Option<Id>,
+    pub currency: Option<Currency>,
     /// Its place in the firm: `firm/desk/book`.
     pub book: Option<Text>,
     /// Interest a year, as a fraction.
@@ -77,10 +77,10 @@ impl Reference {
     /// Takes in a broadcast. What is no reference data changes nothing.
     pub fn learn(&mut self, event: &Event) {
         match event {
-            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol.clone(), Arc::clone(instrument))),
-            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id.clone(), Arc::clone(customer))),
+            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol, Arc::clone(instrument))),
+            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id, Arc::clone(customer))),
             Event::Limit(limit) => drop(self.limits.entry(limit.kind).or_default().insert(limit.scope.clone(), Arc::clone(limit))),
-            Event::Account(account) => self.accounts.entry(account.account_id().clone()).or_default().learn(account),
+            Event::Account(account) => self.accounts.entry(*account.account_id()).or_default().learn(account),
             Event::Deleted(deleted) => self.forget(deleted),
             _ => {}
         }
@@ -89,8 +89,8 @@ impl Reference {
     fn forget(&mut self, deleted: &Deleted) {
         let key = deleted.key.as_str();
         match Topic::from_rank(deleted.rank) {
-            Some(Topic::Instruments) => drop(self.instruments.remove(key)),
-            Some(Topic::Customers) => drop(self.customers.remove(key)),
+            Some(Topic::Instruments) => drop(self.instruments.remove(&Symbol::derived(key))),
+            Some(Topic::Customers) => drop(self.customers.remove(&CustomerId::derived(key))),
             Some(Topic::Limits) => self.forget_limit(key),
             _ => {}
         }
@@ -105,38 +105,38 @@ impl Reference {
     }
 
     /// An instrument.
-    pub fn instrument(&self, symbol: &Id) -> Option<&Instrument> {
+    pub fn instrument(&self, symbol: &Symbol) -> Option<&Instrument> {
         self.instruments.get(symbol).map(Arc::as_ref)
     }
 
     /// An account.
-    pub fn account(&self, account_id: &Id) -> Option<&Account> {
+    pub fn account(&self, account_id: &AccountId) -> Option<&Account> {
         self.accounts.get(account_id)
     }
 
     /// A customer.
-    pub fn customer(&self, customer_id: &Id) -> Option<&Customer> {
+    pub fn customer(&self, customer_id: &CustomerId) -> Option<&Customer> {
         self.customers.get(customer_id).map(Arc::as_ref)
     }
 
     /// Who stands behind an account, as far as is known: the group of its customer, else the customer, else itself.
-    pub fn owner<'a>(&'a self, account_id: &'a Id) -> &'a Id {
-        let Some(customer_id) = self.account(account_id).and_then(|account| account.customer_id.as_ref()) else { return account_id };
-        self.customer(customer_id).and_then(|customer| customer.group_id.as_ref()).unwrap_or(customer_id)
+    pub fn owner(&self, account_id: AccountId) -> OwnerId {
+        let Some(customer_id) = self.account(&account_id).and_then(|account| account.customer_id) else { return account_id.of_kind() };
+        self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
     }
 
     /// The least limit of a kind among those of the account, its customer, its book and all above it, and the symbol. The
     /// default counts where none of them has one.
-    pub fn limit(&self, kind: LimitKind, account_id: &Id, symbol: &Id) -> Option<&Limit> {
+    pub fn limit(&self, kind: LimitKind, account_id: &AccountId, symbol: &Symbol) -> Option<&Limit> {
         let limits = self.limits.get(&kind)?;
         let default = limits.get(&LimitScope::Default);
         if limits.len() == usize::from(default.is_some()) {
             return default.map(Arc::as_ref);
         }
         let known = self.account(account_id);
-        let customer = known.and_then(|account| account.customer_id.clone()).map(LimitScope::Customer);
+        let customer = known.and_then(|account| account.customer_id).map(LimitScope::Customer);
         let books = known.and_then(|account| account.book.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
-        let own = [LimitScope::Account(account_id.clone()), LimitScope::Symbol(symbol.clone())];
+        let own = [LimitScope::Account(*account_id), LimitScope::Symbol(*symbol)];
         let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
         least.or(default).map(Arc::as_ref)
     }
@@ -144,7 +144,7 @@ impl Reference {
 
 /// The types of accounts, for views that need nothing else of them.
 #[derive(Clone, Debug, Default)]
-pub struct AccountTypes(FxHashMap<Id, (EventTime, AccountType)>);
+pub struct AccountTypes(FxHashMap<AccountId, (EventTime, AccountType)>);
 
 impl AccountTypes {
     /// Takes in a broadcast. They come in the order of their places, so of equal times the later one counts.
@@ -157,12 +157,12 @@ impl AccountTypes {
         };
         let is_newer = self.0.get(event.account_id()).is_none_or(|(ts, _)| *ts <= event.ts());
         if let Some(account_type) = account_type.filter(|_| is_newer) {
-            self.0.insert(event.account_id().clone(), (event.ts(), account_type));
+            self.0.insert(*event.account_id(), (event.ts(), account_type));
         }
     }
 
     /// The type of an account.
-    pub fn of(&self, account_id: &Id) -> Option<AccountType> {
+    pub fn of(&self, account_id: &AccountId) -> Option<AccountType> {
         self.0.get(account_id).map(|(_, account_type)| *account_type)
     }
 }
@@ -239,12 +239,14 @@ fn put_given<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, v
 }
 
 /// `firm/desk/book`, `firm/desk`, `firm`.
-fn books_above(path: &str) -> impl Iterator<Item = Id> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above)).map(Id::derived)
+fn books_above(path: &str) -> impl Iterator<Item = Scope> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above)).map(Scope::derived)
 }
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::Name;
+
     use super::*;
 
     /// What a list of records says, each a topic and a value; `-` in front of a key deletes it.
@@ -260,8 +262,8 @@ mod tests {
         reference
     }
 
-    fn id(text: &str) -> Id {
-        Id::new(text).unwrap()
+    fn name<K>(text: &str) -> Name<K> {
+        Name::new(text).unwrap()
     }
 
     const OPENED: (Topic, &str) = (
@@ -281,7 +283,7 @@ mod tests {
             (vec![grouped, OPENED], "g"),
             (vec![OPENED, grouped, (Topic::Customers, "-c")], "c"),
         ] {
-            assert_eq!(told(&records).owner(&id("a")), &id(owner), "{records:?}");
+            assert_eq!(told(&records).owner(name("a")), name(owner), "{records:?}");
         }
     }
 
@@ -301,12 +303,12 @@ mod tests {
             (&[("book:firm/desk/a", 4), ("book:firm/desk", 3), ("book:fir", 1)], Some(3)),
         ] {
             let told = told_limits(limits);
-            let found = told.limit(LimitKind::OrderQuantity, &id("a"), &id("S")).map(|limit| limit.value);
+            let found = told.limit(LimitKind::OrderQuantity, &name("a"), &name("S")).map(|limit| limit.value);
             assert_eq!(found, expected.map(Decimal::whole), "{limits:?}");
         }
         let mut told = told_limits(&[("default", 5), ("account:a", 9)]);
         told.learn(&Event::decode(Topic::Limits, Some(b"account:a|order_quantity"), None).unwrap());
-        assert_eq!(told.limit(LimitKind::OrderQuantity, &id("a"), &id("S")).map(|limit| limit.value), Some(Decimal::whole(5)));
+        assert_eq!(told.limit(LimitKind::OrderQuantity, &name("a"), &name("S")).map(|limit| limit.value), Some(Decimal::whole(5)));
     }
 
     #[test]
@@ -329,7 +331,7 @@ mod tests {
             (vec![frozen, OPENED], AccountStatus::Frozen),
             (vec![frozen], AccountStatus::Frozen),
         ] {
-            assert_eq!(told(&records).account(&id("a")).map(|account| account.status), Some(status), "{records:?}");
+            assert_eq!(told(&records).account(&name("a")).map(|account| account.status), Some(status), "{records:?}");
         }
     }
 
@@ -339,7 +341,7 @@ mod tests {
         let limit = |limit: u32| format!(r#""overdraft_limit":{limit}"#);
         let told_limit = |records: &[&str]| {
             let told = told(&records.iter().map(|record| (Topic::Accounts, *record)).collect::<Vec<_>>());
-            told.account(&id("a")).and_then(|account| account.overdraft_limit).map(|limit| limit.to_string())
+            told.account(&name("a")).and_then(|account| account.overdraft_limit).map(|limit| limit.to_string())
         };
         let (three, five, also_five) = (updated(3, &limit(30)), updated(5, &limit(50)), updated(5, &limit(55)));
         let other = updated(9, r#""currency":"EUR""#);
@@ -368,7 +370,7 @@ mod tests {
         ] {
             let mut types = AccountTypes::default();
             records.iter().for_each(|record| types.learn(&Event::decode(Topic::Accounts, None, Some(record.as_bytes())).unwrap()));
-            assert_eq!(types.of(&id("a")), expected, "{records:?}");
+            assert_eq!(types.of(&name("a")), expected, "{records:?}");
         }
     }
 
@@ -376,7 +378,7 @@ mod tests {
     fn an_update_changes_what_it_says_and_nothing_else() {
         let updated = (Topic::Accounts, r#"{"type":"updated","account_id":"a","currency":"EUR","ts":2}"#);
         let reference = told(&[OPENED, updated]);
-        let account = reference.account(&id("a")).unwrap();
+        let account = reference.account(&name("a")).unwrap();
         assert_eq!((account.currency.as_deref(), account.customer_id.as_deref()), (Some("EUR"), Some("c")));
     }
 }

@@ -73,7 +73,7 @@ use std::time::Duration;
 use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
-use headwater_schemas::{Id, Topic};
+use headwater_schemas::{Currency, Topic};
 use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -229,12 +229,12 @@ pub struct ValuationConfig {
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
     /// The currency that books are valued in. Default USD.
-    pub base_currency: Id,
+    pub base_currency: Currency,
 }
 
 impl Default for ValuationConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), base_currency: Id::derived("USD") }
+        Self { interval: Duration::from_secs(1), base_currency: Currency::derived("USD") }
     }
 }
 

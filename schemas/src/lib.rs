@@ -31,4 +31,7 @@ pub mod value;
 pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
 pub use topic::Topic;
-pub use value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, Total};
+pub use value::{
+    AccountId, Amount, Currency, CustomerId, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, OwnerId, Price, Quantity, Scope,
+    Size, Statistic, Symbol, Text, Total,
+};

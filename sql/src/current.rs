@@ -279,7 +279,7 @@ mod tests {
     use headwater_schemas::tables::{Decision, DecisionState, Reason, Risk, RiskMethod, SubjectType, Verdict};
     use headwater_schemas::{Money, Statistic};
 
-    use crate::testing::{TestData, at, balance, changes, damage, id, message, rows, truncate};
+    use crate::testing::{TestData, at, balance, changes, damage, id, message, name, rows, truncate};
 
     const BALANCES: &str = "SELECT account_id, posted, commit_id FROM balances";
 
@@ -336,7 +336,7 @@ mod tests {
     fn keys_may_be_numbers_and_rows_may_have_lists() {
         let mut data = TestData::new();
         let risk = |confidence: f64, var| Risk {
-            scope: id("book:firm"),
+            scope: name("book:firm"),
             method: RiskMethod::Historical,
             confidence: Statistic::new(confidence).unwrap(),
             window: 252,

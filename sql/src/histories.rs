@@ -15,7 +15,7 @@ use headwater_connectors::parquet::reader::current_rows;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
-use headwater_schemas::{EventTime, Id, Total};
+use headwater_schemas::{AccountId, Currency, EventTime, Total};
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Input;
 
@@ -53,8 +53,8 @@ fn first_tick() -> u64 {
 fn row(key: u8, value: i64, tick: u64) -> Balance {
     let (posted, ts) = (Total::whole(value), EventTime::from_effective((first_tick() + tick) * TICK));
     Balance {
-        account_id: Id::derived(format!("a{key}")),
-        currency: Id::derived("EUR"),
+        account_id: AccountId::derived(format!("a{key}")),
+        currency: Currency::derived("EUR"),
         posted,
         pending: Total::ZERO,
         available: posted,

@@ -10,7 +10,7 @@ use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
-use headwater_schemas::{Date, EventTime, Id, Money, Price, Quantity, Total};
+use headwater_schemas::{Date, EventTime, Id, Money, Name, Price, Quantity, Total};
 use parquet::arrow::ArrowWriter;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -180,6 +180,12 @@ pub(crate) fn at(day: u32, seconds: i64) -> EventTime {
     EventTime::from_nanos(midnight.nanos() + seconds * 1_000_000_000)
 }
 
+/// A name.
+pub(crate) fn name<K>(text: &str) -> Name<K> {
+    Name::new(text).unwrap()
+}
+
+/// An identifier.
 pub(crate) fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
@@ -187,20 +193,20 @@ pub(crate) fn id(text: &str) -> Id {
 /// A balance in EUR.
 pub(crate) fn balance(account: &str, posted: i64, ts: EventTime) -> Balance {
     let posted = Total::whole(posted);
-    Balance { account_id: id(account), currency: id("EUR"), posted, pending: Total::ZERO, available: posted, ts }
+    Balance { account_id: name(account), currency: name("EUR"), posted, pending: Total::ZERO, available: posted, ts }
 }
 
 /// A posted leg.
 pub(crate) fn leg(transaction: &str, number: u32, account: &str, currency: &str, amount: Money, ts: EventTime) -> LedgerEntry {
     let phase = TransactionPhase::Posted;
     let entry_id = Id::derived(format!("{transaction}-posted-{number}"));
-    LedgerEntry { entry_id, transaction_id: id(transaction), account_id: id(account), currency: id(currency), amount, phase, ts }
+    LedgerEntry { entry_id, transaction_id: id(transaction), account_id: name(account), currency: name(currency), amount, phase, ts }
 }
 
 /// A book with one price on each side.
 pub(crate) fn book(symbol: &str, bid: i64, ask: Option<i64>, ts: EventTime) -> TopOfBook {
     let (bid_size, ask_size) = (Some(Quantity::whole(1)), ask.map(|_| Quantity::whole(1)));
-    TopOfBook { symbol: id(symbol), bid: Some(Price::whole(bid)), bid_size, ask: ask.map(Price::whole), ask_size, last_price: None, ts }
+    TopOfBook { symbol: name(symbol), bid: Some(Price::whole(bid)), bid_size, ask: ask.map(Price::whole), ask_size, last_price: None, ts }
 }
 
 /// Flips a byte in the middle of a file.

@@ -33,7 +33,7 @@ mod tests {
     use headwater_schemas::{EventTime, Factor, Money, Price, Quantity};
 
     use super::*;
-    use crate::testing::{TestData, at, book, changes, facts, id, leg, rows};
+    use crate::testing::{TestData, at, book, changes, facts, leg, name, rows};
 
     #[test]
     fn every_view_opens_with_the_question_asked() {
@@ -74,9 +74,9 @@ mod tests {
     fn holding(symbol: &str, quantity: i64, mark: Option<i64>, ts: EventTime) -> Holding {
         let market_value = mark.map(|mark| Money::whole(mark * quantity));
         Holding {
-            account_id: id("a"),
-            symbol: id(symbol),
-            currency: Some(id("EUR")),
+            account_id: name("a"),
+            symbol: name(symbol),
+            currency: Some(name("EUR")),
             quantity: Quantity::whole(quantity),
             average_price: Price::whole(if quantity == 0 { 0 } else { 9 }),
             cost: Money::whole(quantity * 9),
@@ -91,7 +91,7 @@ mod tests {
 
     fn mark(symbol: &str, mark: i64, trade: Option<i64>, ts: EventTime) -> MarkPrice {
         MarkPrice {
-            symbol: id(symbol),
+            symbol: name(symbol),
             mark: Price::whole(mark),
             mid: Some(Price::whole(mark)),
             trade: trade.map(Price::whole),
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn positions_are_holdings_at_the_marks_of_the_commit() {
         let mut data = TestData::new();
-        let terms = InstrumentTerms { symbol: id("F"), currency: id("EUR"), multiplier: Factor::whole(50), ts: at(1, 0) };
+        let terms = InstrumentTerms { symbol: name("F"), currency: name("EUR"), multiplier: Factor::whole(50), ts: at(1, 0) };
         data.commit(vec![
             changes(&[(holding("S", 10, None, at(1, 1)), 1), (holding("F", 2, Some(10), at(1, 1)), 1)]),
             changes(&[(terms, 1)]),

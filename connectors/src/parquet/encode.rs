@@ -164,14 +164,21 @@ fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeM
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::{AccountTerms, Balance, Moment, Remap, TableWriter};
-    use headwater_schemas::{EventTime, Id, Total};
+    use headwater_schemas::{AccountId, Currency, EventTime, Total};
 
     use super::*;
 
     fn balance(account: &str, posted: i64) -> Balance {
         let posted = Total::whole(posted);
         let ts = EventTime::from_effective(7);
-        Balance { account_id: Id::derived(account), currency: Id::derived("EUR"), posted, pending: Total::ZERO, available: posted, ts }
+        Balance {
+            account_id: AccountId::derived(account),
+            currency: Currency::derived("EUR"),
+            posted,
+            pending: Total::ZERO,
+            available: posted,
+            ts,
+        }
     }
 
     fn said(changes: &[Change<Balance>]) -> Vec<(u64, String, bool)> {
@@ -200,8 +207,8 @@ mod tests {
     #[test]
     fn a_checkpoint_has_one_row_for_each_key() {
         let terms = |book: &str| AccountTerms {
-            account_id: Id::derived("a"),
-            currency: Id::derived("EUR"),
+            account_id: AccountId::derived("a"),
+            currency: Currency::derived("EUR"),
             book: Some(book.into()),
             ts: EventTime::from_effective(7),
         };

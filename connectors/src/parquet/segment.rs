@@ -90,7 +90,7 @@ mod tests {
     use headwater_schemas::tables::{
         Audit, Change, Decision, DecisionState, Moment, Reason, Remap, SubjectType, TableRow, TableWriter, Verdict,
     };
-    use headwater_schemas::{Digest as Hash, EventTime, Id, Statistic};
+    use headwater_schemas::{AccountId, Digest as Hash, EventTime, Id, Statistic};
 
     use super::*;
     use crate::parquet::buffer::ClosedTable;
@@ -114,7 +114,7 @@ mod tests {
             state: DecisionState::Made,
             subject_type: SubjectType::Transaction,
             subject_id: Id::derived("t"),
-            account_id: number.is_multiple_of(2).then(|| Id::derived("a")),
+            account_id: number.is_multiple_of(2).then(|| AccountId::derived("a")),
             ruleset: "banking".into(),
             score: points,
             decision: Verdict::Review,

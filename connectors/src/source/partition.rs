@@ -234,7 +234,7 @@ impl Course {
             partition: i32::from(self.number),
             sequence: self.sequence,
             offset: record.offset,
-            event_id: event.identity().map(|identity| Text::new(identity.id.as_str())),
+            event_id: event.identity().map(|identity| Text::new(identity.id)),
             event_ts: event.ts(),
             ts: place.event_time(),
             content: Audit::content_of(record.key, record.value),

@@ -1,7 +1,7 @@
 //! What is known of the customers: where they live and which time it is there.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{EventTime, Id, Text};
+use headwater_schemas::{AccountId, EventTime, Text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
@@ -32,7 +32,7 @@ impl Customers {
     }
 
     /// What is known of an account's customer at a time.
-    pub(super) fn whereabouts(&self, account: &Id, ts: EventTime) -> Whereabouts {
+    pub(super) fn whereabouts(&self, account: &AccountId, ts: EventTime) -> Whereabouts {
         let customer = self.reference.account(account).and_then(|account| account.customer_id.as_ref());
         let Some(customer) = customer.and_then(|customer| self.reference.customer(customer)) else { return Whereabouts::default() };
         let zone = customer.timezone.as_ref().and_then(|name| self.zones.get(name)?.as_ref());

@@ -1,7 +1,7 @@
 //! What was decided about a transaction, and the rows that say so.
 
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, Amendment, Decision, DecisionState, Reason, Severity, SubjectType, Verdict};
-use headwater_schemas::{EventTime, Id, Statistic, Text};
+use headwater_schemas::{AccountId, EventTime, Id, Statistic, Text};
 
 use super::field::FieldSet;
 use super::pack::Pack;
@@ -180,7 +180,7 @@ fn score_of(outcome: &Outcome) -> Statistic {
 }
 
 /// The decision's row.
-pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Decision {
+pub(super) fn decision(pack: &Pack, account: &AccountId, record: &Record, outcome: &Outcome) -> Decision {
     let cause = outcome.amended_by().map(|Cause { amendment, id }| Reason {
         rule: Text::new(amendment.as_str()),
         points: Statistic::default(),
@@ -193,7 +193,7 @@ pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Out
         state: outcome.state,
         subject_type: SubjectType::Transaction,
         subject_id: record.id.clone(),
-        account_id: Some(account.clone()),
+        account_id: Some(*account),
         ruleset: pack.name.clone(),
         score: score_of(outcome),
         decision: outcome.verdict,
@@ -203,7 +203,7 @@ pub(super) fn decision(pack: &Pack, account: &Id, record: &Record, outcome: &Out
 }
 
 /// The alert's row, if one was raised.
-pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> Option<Alert> {
+pub(super) fn alert(pack: &Pack, account: &AccountId, record: &Record, outcome: &Outcome) -> Option<Alert> {
     let Raised { state, severity, ts } = outcome.alert()?;
     let mut evidence = vec![record.id.clone()];
     let others = outcome.evidence().iter().chain(outcome.amended_by().map(|cause| &cause.id));
@@ -217,7 +217,7 @@ pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcom
         kind: AlertKind::Fraud,
         rule: pack.name.clone(),
         severity,
-        subject: account.clone(),
+        subject: account.to_id(),
         state,
         message: Text::from(message(account, record, outcome)),
         evidence,
@@ -225,7 +225,7 @@ pub(super) fn alert(pack: &Pack, account: &Id, record: &Record, outcome: &Outcom
     })
 }
 
-fn message(account: &Id, record: &Record, outcome: &Outcome) -> String {
+fn message(account: &AccountId, record: &Record, outcome: &Outcome) -> String {
     let fired = outcome.found().into_iter().flat_map(|found| &found.reasons).filter(|reason| reason.points != Statistic::default());
     let rules: Vec<String> = fired.map(|reason| format!("{} {}", reason.rule, reason.points)).collect();
     let rules = if rules.is_empty() { "no rule fires".to_owned() } else { rules.join(", ") };

@@ -116,7 +116,7 @@ fn text_of(event: &Transaction, field: Field) -> Option<Text> {
     let id = |id: &Option<Id>| id.as_ref().map(|id| Text::new(id.as_str()));
     match field {
         Field::Currency => Some(Text::new(event.currency.as_str())),
-        Field::CounterpartyAccount => id(&event.counterparty_account),
+        Field::CounterpartyAccount => event.counterparty_account.map(|account| Text::new(account.as_str())),
         Field::PendingId => id(&event.pending_id),
         Field::Reverses => id(&event.reverses),
         Field::Merchant => event.merchant.clone(),

@@ -1,7 +1,7 @@
 //! An event as a row, and back.
 
 use headwater_schemas::tables::ScoredEvent;
-use headwater_schemas::{EventTime, Id, Text};
+use headwater_schemas::{AccountId, EventTime, Text};
 
 use super::field::Field;
 use super::geo::Location;
@@ -10,12 +10,12 @@ use super::pack::Pack;
 use super::record::{Order, Record, Whereabouts};
 
 /// An event with what was decided about it.
-pub(super) fn row(pack: &Pack, account: &Id, record: &Record, outcome: &Outcome) -> ScoredEvent {
+pub(super) fn row(pack: &Pack, account: &AccountId, record: &Record, outcome: &Outcome) -> ScoredEvent {
     let text = |field| record.text(field, &pack.kept).cloned();
     let alert = outcome.alert();
     ScoredEvent {
         ruleset: pack.name.clone(),
-        account_id: account.clone(),
+        account_id: *account,
         ts: EventTime::from_nanos(record.order.ts),
         rank: record.order.rank.into(),
         partition: record.order.partition.into(),

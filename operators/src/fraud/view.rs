@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
 use headwater_schemas::tables::{Alert, Amendment, Decision, Moment, ScoredEvent};
 use headwater_schemas::value::EventTime;
-use headwater_schemas::{Correction, Id, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Correction, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::customers::Customers;
@@ -118,7 +118,7 @@ impl Fraud {
 crate::fold_operator!(Fraud);
 
 impl View for Fraud {
-    type Key = Id;
+    type Key = AccountId;
     type Event = FraudEvent;
     type Broadcast = Event;
     type Context = Customers;
@@ -128,11 +128,11 @@ impl View for Fraud {
     type Derived = ();
     type Update = ();
 
-    fn key(&self, event: &FraudEvent) -> Id {
+    fn key(&self, event: &FraudEvent) -> AccountId {
         match event {
-            FraudEvent::Transaction(event) => event.account_id.clone(),
-            FraudEvent::TakenBack(taken) => taken.account_id.clone(),
-            FraudEvent::Adjusted(adjusted) => adjusted.account_id.clone(),
+            FraudEvent::Transaction(event) => event.account_id,
+            FraudEvent::TakenBack(taken) => taken.account_id,
+            FraudEvent::Adjusted(adjusted) => adjusted.account_id,
         }
     }
 
@@ -143,7 +143,7 @@ impl View for Fraud {
     fn apply(
         &self,
         customers: &Customers,
-        account: &Id,
+        account: &AccountId,
         state: &mut AccountHistory,
         event: Placed<FraudEvent>,
         out: &mut Outbox<'_, Self>,
@@ -173,7 +173,7 @@ impl View for Fraud {
     }
 
     /// There is always a timer for the first event: when one is let go depends on nothing else.
-    fn timer(&self, _: &Customers, _: &Id, state: &mut AccountHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(&self, _: &Customers, _: &AccountId, state: &mut AccountHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         self.forget(state, place.time);
         if state.timer.is_some_and(|timer| timer > place.time) {
             // Of an event that is gone already: another one goes on.
@@ -183,7 +183,7 @@ impl View for Fraud {
         state.timer.into_iter().for_each(|expiry| out.set_timer(expiry, ()));
     }
 
-    fn emit(&self, _: &Customers, account: &Id, state: &mut AccountHistory, at: &Moment, tables: &FraudTables) {
+    fn emit(&self, _: &Customers, account: &AccountId, state: &mut AccountHistory, at: &Moment, tables: &FraudTables) {
         let event = |record: &Record, outcome: &_| saved::row(&self.pack, account, record, outcome);
         let mut never_emitted = Vec::new();
         for (order, old) in std::mem::take(&mut state.pending) {
@@ -213,11 +213,11 @@ impl View for Fraud {
     }
 
     /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
-    fn restore(&self, saved: &SavedFraud, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, AccountHistory)> {
-        let mut accounts = BTreeMap::<Id, Vec<Record>>::new();
+    fn restore(&self, saved: &SavedFraud, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, AccountHistory)> {
+        let mut accounts = BTreeMap::<AccountId, Vec<Record>>::new();
         for row in saved.fraud_events.iter().filter(|row| row.ruleset == self.pack.name && is_mine(&row.account_id)) {
             let Some(record) = saved::record(&self.pack, row) else { continue };
-            accounts.entry(row.account_id.clone()).or_default().push(record);
+            accounts.entry(row.account_id).or_default().push(record);
         }
         let state = |(account, records)| {
             let mut state = AccountHistory::restored(records);
@@ -227,7 +227,7 @@ impl View for Fraud {
         accounts.into_iter().map(state).collect()
     }
 
-    fn timers(&self, _: &Id, state: &AccountHistory) -> Vec<(u64, ())> {
+    fn timers(&self, _: &AccountId, state: &AccountHistory) -> Vec<(u64, ())> {
         state.timer.map(|time| (time, ())).into_iter().collect()
     }
 

@@ -33,7 +33,7 @@
 //! use headwater_operators::ledger::Posting;
 //! use headwater_operators::testing::{Happening, rows_of, run, run_with_restart};
 //! use headwater_schemas::tables::{Balance, Moment, TableWriter};
-//! use headwater_schemas::{EventTime, Id, Money, Place, Placed, Topic, Total};
+//! use headwater_schemas::{AccountId, Currency, EventTime, Money, Place, Placed, Topic, Total};
 //!
 //! #[derive(Clone)]
 //! struct Posted;
@@ -46,7 +46,7 @@
 //! }
 //!
 //! impl View for Posted {
-//!     type Key = Id;
+//!     type Key = AccountId;
 //!     type Event = Posting;
 //!     type Broadcast = ();
 //!     type Context = ();
@@ -56,20 +56,20 @@
 //!     type Derived = ();
 //!     type Update = ();
 //!
-//!     fn key(&self, posting: &Posting) -> Id {
-//!         posting.account_id.clone()
+//!     fn key(&self, posting: &Posting) -> AccountId {
+//!         posting.account_id
 //!     }
 //!
 //!     fn learn(&self, (): &mut (), _: Placed<()>) {}
 //!
-//!     fn apply(&self, (): &(), _: &Id, sum: &mut Sum, posting: Placed<Posting>, _: &mut Outbox<'_, Self>) {
+//!     fn apply(&self, (): &(), _: &AccountId, sum: &mut Sum, posting: Placed<Posting>, _: &mut Outbox<'_, Self>) {
 //!         sum.posted = sum.posted.checked_add(posting.event.posted).unwrap_or(sum.posted);
 //!     }
 //!
-//!     fn emit(&self, (): &(), account: &Id, sum: &mut Sum, at: &Moment, table: &TableWriter<Balance>) {
+//!     fn emit(&self, (): &(), account: &AccountId, sum: &mut Sum, at: &Moment, table: &TableWriter<Balance>) {
 //!         let row = Balance {
-//!             account_id: account.clone(),
-//!             currency: Id::derived("USD"),
+//!             account_id: *account,
+//!             currency: Currency::derived("USD"),
 //!             posted: sum.posted,
 //!             pending: Total::ZERO,
 //!             available: sum.posted,
@@ -78,14 +78,14 @@
 //!         table.replace(at, sum.emitted.replace(row.clone()), Some(row));
 //!     }
 //!
-//!     fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, Sum)> {
-//!         let sum = |row: &Balance| (row.account_id.clone(), Sum { posted: row.posted, emitted: Some(row.clone()) });
+//!     fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, Sum)> {
+//!         let sum = |row: &Balance| (row.account_id, Sum { posted: row.posted, emitted: Some(row.clone()) });
 //!         saved.iter().filter(|row| is_mine(&row.account_id)).map(sum).collect()
 //!     }
 //! }
 //!
 //! let posting = |time: u64, amount: i64| {
-//!     let (account_id, currency) = (Id::derived("a"), Id::derived("USD"));
+//!     let (account_id, currency) = (AccountId::derived("a"), Currency::derived("USD"));
 //!     let ts = EventTime::from_effective(time);
 //!     let posting = Posting { account_id, currency, posted: Money::whole(amount), held: Money::ZERO, ts, correction: None };
 //!     Placed { place: Place::of_record(time, Topic::Transactions, 0, time), event: Happening::Event(posting) }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{Balance, DeadLetter, LedgerEntry, Moment, TableReader, TableSet};
-use headwater_schemas::{Correction, EventTime, Id, Place, Placed, Text, Topic, Total};
+use headwater_schemas::{AccountId, Correction, Currency, EventTime, Id, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Broadcast;
@@ -49,12 +49,12 @@ headwater_schemas::table_set! {
     }
 }
 
-fn id(text: &str) -> Id {
-    Id::derived(text)
+fn account(text: &str) -> AccountId {
+    AccountId::derived(text)
 }
 
 impl View for Sums {
-    type Key = Id;
+    type Key = AccountId;
     type Event = (String, Step);
     type Broadcast = i64;
     type Context = i64;
@@ -66,20 +66,20 @@ impl View for Sums {
 
     const UPDATES: bool = true;
 
-    fn key(&self, (key, _): &(String, Step)) -> Id {
-        id(key)
+    fn key(&self, (key, _): &(String, Step)) -> AccountId {
+        account(key)
     }
 
     fn learn(&self, unit: &mut i64, broadcast: Placed<i64>) {
         *unit = broadcast.event;
     }
 
-    fn apply(&self, unit: &i64, key: &Id, state: &mut Sum, event: Placed<(String, Step)>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, unit: &i64, key: &AccountId, state: &mut Sum, event: Placed<(String, Step)>, out: &mut Outbox<'_, Self>) {
         match event.event.1 {
             Step::Add(amount) => state.sum += amount * unit,
             Step::Correct(amount) => {
                 state.sum += amount;
-                out.correct(Correction::Bust { fill_id: id("f") });
+                out.correct(Correction::Bust { fill_id: Id::derived("f") });
             }
             Step::SetTimer(time, timer) => return out.set_timer(time, timer),
             Step::CancelTimer(time, timer) => return out.cancel_timer(time, timer),
@@ -99,15 +99,15 @@ impl View for Sums {
         out.derive(format!("{key} is {}", state.sum));
     }
 
-    fn timer(&self, _: &i64, key: &Id, state: &mut Sum, timer: u8, place: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(&self, _: &i64, key: &AccountId, state: &mut Sum, timer: u8, place: Place, out: &mut Outbox<'_, Self>) {
         state.sum += 1;
         out.derive(format!("{key} rang {timer} at {}", place.time));
     }
 
-    fn emit(&self, _: &i64, key: &Id, state: &mut Sum, at: &Moment, tables: &SumTables) {
+    fn emit(&self, _: &i64, key: &AccountId, state: &mut Sum, at: &Moment, tables: &SumTables) {
         let row = Balance {
-            account_id: key.clone(),
-            currency: id("USD"),
+            account_id: *key,
+            currency: Currency::derived("USD"),
             posted: Total::whole(state.sum),
             pending: Total::ZERO,
             available: Total::ZERO,
@@ -116,13 +116,13 @@ impl View for Sums {
         tables.balances.replace(at, state.emitted.replace(row.clone()), Some(row));
     }
 
-    fn update(&self, _: &i64, key: &Id, state: &mut Sum, at: &Moment, updates: &mut Updates<String>) {
+    fn update(&self, _: &i64, key: &AccountId, state: &mut Sum, at: &Moment, updates: &mut Updates<String>) {
         updates.push(at, format!("{key} is {}", state.sum));
     }
 
-    fn restore(&self, saved: &SavedSums, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, Sum)> {
+    fn restore(&self, saved: &SavedSums, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, Sum)> {
         let sum = |row: &Balance| i64::try_from(row.posted.units() / Total::whole(1).units()).expect("a small sum");
-        let state = |row: &Balance| (row.account_id.clone(), Sum { sum: sum(row), emitted: Some(row.clone()) });
+        let state = |row: &Balance| (row.account_id, Sum { sum: sum(row), emitted: Some(row.clone()) });
         saved.balances.iter().map(state).filter(|(key, _)| is_mine(key)).collect()
     }
 }
@@ -404,8 +404,8 @@ fn reasons_go_with_the_rows_of_their_tick_and_with_the_update_of_their_grid_poin
 #[test]
 fn a_restored_state_goes_on_at_its_own_worker_and_emits_nothing_by_itself() {
     let row = |key: &str, posted: i64| Balance {
-        account_id: id(key),
-        currency: id("USD"),
+        account_id: account(key),
+        currency: Currency::derived("USD"),
         posted: Total::whole(posted),
         pending: Total::ZERO,
         available: Total::ZERO,

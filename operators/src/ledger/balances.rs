@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{AccountEvent, ErrorCode, Event};
 use headwater_schemas::tables::{Balance, DeadLetter, Moment, TableWriter};
-use headwater_schemas::{EventTime, Id, Money, Place, Placed, Text, Topic, Total};
+use headwater_schemas::{AccountId, Currency, EventTime, Money, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
@@ -36,16 +36,16 @@ pub enum BalanceEvent {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cash {
     /// The account.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// The currency.
-    pub currency: Id,
+    pub currency: Currency,
     /// The posted balance.
     pub posted: Money,
 }
 
 /// The balances of an account, by currency.
 #[derive(Clone, Debug, Default)]
-pub struct BalanceState(BTreeMap<Id, Sums>);
+pub struct BalanceState(BTreeMap<Currency, Sums>);
 
 /// The sums of an account in a currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ struct Sums {
 crate::fold_operator!(Balances);
 
 impl View for Balances {
-    type Key = Id;
+    type Key = AccountId;
     type Event = BalanceEvent;
     type Broadcast = Event;
     type Context = Reference;
@@ -73,10 +73,10 @@ impl View for Balances {
 
     const UPDATES: bool = true;
 
-    fn key(&self, event: &BalanceEvent) -> Id {
+    fn key(&self, event: &BalanceEvent) -> AccountId {
         match event {
-            BalanceEvent::Posting(posting) => posting.account_id.clone(),
-            BalanceEvent::Account(event) => event.account_id().clone(),
+            BalanceEvent::Posting(posting) => posting.account_id,
+            BalanceEvent::Account(event) => *event.account_id(),
         }
     }
 
@@ -86,7 +86,7 @@ impl View for Balances {
         }
     }
 
-    fn apply(&self, _: &Reference, _: &Id, state: &mut BalanceState, placed: Placed<BalanceEvent>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, _: &Reference, _: &AccountId, state: &mut BalanceState, placed: Placed<BalanceEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         match event {
             BalanceEvent::Posting(posting) => state.post(place, posting, out),
@@ -94,7 +94,7 @@ impl View for Balances {
         }
     }
 
-    fn emit(&self, reference: &Reference, account: &Id, state: &mut BalanceState, at: &Moment, table: &TableWriter<Balance>) {
+    fn emit(&self, reference: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, table: &TableWriter<Balance>) {
         let terms = reference.account(account);
         for (currency, sums) in &mut state.0 {
             let row = sums.row(account, currency, overdraft(terms, currency));
@@ -103,33 +103,33 @@ impl View for Balances {
         }
     }
 
-    fn update(&self, _: &Reference, account: &Id, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
+    fn update(&self, _: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
         for (currency, sums) in state.0.iter_mut().filter(|(_, sums)| sums.told != sums.posted) {
-            updates.push(at, Cash { account_id: account.clone(), currency: currency.clone(), posted: sums.posted.money() });
+            updates.push(at, Cash { account_id: *account, currency: *currency, posted: sums.posted.money() });
             sums.told = sums.posted;
         }
     }
 
-    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, BalanceState)> {
-        let mut accounts = BTreeMap::<Id, BalanceState>::new();
+    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, BalanceState)> {
+        let mut accounts = BTreeMap::<AccountId, BalanceState>::new();
         for row in saved.iter().filter(|row| is_mine(&row.account_id)) {
             let Balance { posted, pending: held, ts, .. } = *row;
             let sums = Sums { posted, held, ts: Some(ts), emitted: Some(row.clone()), told: posted };
-            accounts.entry(row.account_id.clone()).or_default().0.insert(row.currency.clone(), sums);
+            accounts.entry(row.account_id).or_default().0.insert(row.currency, sums);
         }
         accounts.into_iter().collect()
     }
 }
 
 /// The overdraft limit in a currency: of the account's own one.
-fn overdraft(terms: Option<&Account>, currency: &Id) -> Money {
+fn overdraft(terms: Option<&Account>, currency: &Currency) -> Money {
     let limit = terms.filter(|terms| terms.currency.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit);
     limit.map_or(Money::ZERO, |limit| limit.money())
 }
 
 impl BalanceState {
     fn post(&mut self, place: Place, posting: Posting, out: &mut Outbox<'_, Balances>) {
-        let sums = self.0.entry(posting.currency.clone()).or_default();
+        let sums = self.0.entry(posting.currency).or_default();
         let Some((posted, held)) = sums.with(&posting) else { return out.refuse(overflow(place, &posting)) };
         (sums.posted, sums.held) = (posted, held);
         sums.ts = sums.ts.max(Some(posting.ts));
@@ -148,9 +148,9 @@ impl BalanceState {
     }
 
     /// Notes that terms changed. The balance in their currency begins, if it does not exist yet.
-    fn see(&mut self, currency: Option<&Id>, ts: EventTime) {
+    fn see(&mut self, currency: Option<&Currency>, ts: EventTime) {
         if let Some(currency) = currency {
-            self.0.entry(currency.clone()).or_default();
+            self.0.entry(*currency).or_default();
         }
         self.0.values_mut().for_each(|sums| sums.ts = sums.ts.max(Some(ts)));
     }
@@ -163,13 +163,13 @@ impl Sums {
         posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT).map(|_| (posted, held))
     }
 
-    fn row(&self, account: &Id, currency: &Id, overdraft: Money) -> Balance {
+    fn row(&self, account: &AccountId, currency: &Currency, overdraft: Money) -> Balance {
         // In range: a posting that leaves no room for it is refused.
         let free = self.posted.units().saturating_sub(self.held.units());
         let available = Total::from_units(free.saturating_add(overdraft.units()));
         Balance {
-            account_id: account.clone(),
-            currency: currency.clone(),
+            account_id: *account,
+            currency: *currency,
             posted: self.posted,
             pending: self.held,
             available,

@@ -1,14 +1,14 @@
 //! The legs of a transaction.
 
 use headwater_schemas::events::{AccountType, Transaction, TransactionPhase, TransactionType};
-use headwater_schemas::{Id, Money};
+use headwater_schemas::{AccountId, Currency, Money};
 use serde::{Deserialize, Serialize};
 
 /// One leg: so much into (or, below zero, out of) an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Leg {
     /// The account, or `external:<currency>`.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// Signed: above zero goes into the account.
     pub amount: Money,
 }
@@ -22,8 +22,8 @@ impl Leg {
 }
 
 /// The account that stands for the world outside, for a currency.
-pub fn external(currency: &Id) -> Id {
-    Id::derived(format!("external:{currency}"))
+pub fn external(currency: &Currency) -> AccountId {
+    AccountId::derived(format!("external:{currency}"))
 }
 
 /// Whether the transaction takes money out of the account that it names. Credit and loan accounts are charged interest, others
@@ -43,13 +43,13 @@ pub fn signed_amount(transaction: &Transaction, account_type: Option<AccountType
 }
 
 /// The two legs of an amount: into one account and out of the other.
-pub fn legs_between(account_id: &Id, counterparty: &Id, amount: Money) -> [Leg; 2] {
-    [Leg { account_id: account_id.clone(), amount }, Leg { account_id: counterparty.clone(), amount: amount.negated() }]
+pub fn legs_between(account_id: &AccountId, counterparty: &AccountId, amount: Money) -> [Leg; 2] {
+    [Leg { account_id: *account_id, amount }, Leg { account_id: *counterparty, amount: amount.negated() }]
 }
 
 /// The account on the other side of a transaction.
-pub fn counterparty(transaction: &Transaction) -> Id {
-    transaction.counterparty_account.clone().unwrap_or_else(|| external(&transaction.currency))
+pub fn counterparty(transaction: &Transaction) -> AccountId {
+    transaction.counterparty_account.unwrap_or_else(|| external(&transaction.currency))
 }
 
 /// The phase of a transaction: posted if it does not say.

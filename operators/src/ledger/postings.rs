@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction};
 use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
-use headwater_schemas::{Amount, Correction, EventTime, Id, Money, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, EventTime, Id, Money, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::legs::phase;
@@ -36,9 +36,9 @@ use crate::reference::AccountTypes;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Posting {
     /// The account, or `external:<currency>`.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// The currency.
-    pub currency: Id,
+    pub currency: Currency,
     /// Added to the posted balance.
     pub posted: Money,
     /// Added to what is held, which is never below zero in all.
@@ -54,7 +54,7 @@ pub struct Posting {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakenBack {
     /// Its account.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// The transaction.
     pub transaction_id: Id,
     /// Whether something of it counts again.
@@ -76,7 +76,7 @@ pub struct Accepted {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Adjusted {
     /// The account that it names.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// The hold.
     pub hold: Id,
     /// What it was captured for.
@@ -136,7 +136,7 @@ headwater_schemas::table_set! {
 crate::fold_operator!(Postings);
 
 impl View for Postings {
-    type Key = Id;
+    type Key = AccountId;
     type Event = Owned;
     type Broadcast = Event;
     type Context = AccountTypes;
@@ -146,15 +146,22 @@ impl View for Postings {
     type Derived = LedgerEvent;
     type Update = ();
 
-    fn key(&self, event: &Owned) -> Id {
-        event.owner().clone()
+    fn key(&self, event: &Owned) -> AccountId {
+        event.owner()
     }
 
     fn learn(&self, types: &mut AccountTypes, broadcast: Placed<Event>) {
         types.learn(&broadcast.event);
     }
 
-    fn apply(&self, types: &AccountTypes, account: &Id, state: &mut PostingState, placed: Placed<Owned>, out: &mut Outbox<'_, Self>) {
+    fn apply(
+        &self,
+        types: &AccountTypes,
+        account: &AccountId,
+        state: &mut PostingState,
+        placed: Placed<Owned>,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let account_type = types.of(account);
         let (time, had_oldest) = (placed.place.time, state.transactions.oldest().is_some());
         let now = Circumstances { account, account_type, allows_overcapture: self.allows_overcapture, time };
@@ -172,7 +179,15 @@ impl View for Postings {
         }
     }
 
-    fn timer(&self, _: &AccountTypes, _: &Id, state: &mut PostingState, timer: PostingTimer, place: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(
+        &self,
+        _: &AccountTypes,
+        _: &AccountId,
+        state: &mut PostingState,
+        timer: PostingTimer,
+        place: Place,
+        out: &mut Outbox<'_, Self>,
+    ) {
         match timer {
             PostingTimer::Forget => {
                 state.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
@@ -188,7 +203,7 @@ impl View for Postings {
         }
     }
 
-    fn emit(&self, _: &AccountTypes, account: &Id, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
+    fn emit(&self, _: &AccountTypes, account: &AccountId, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
         state.transactions.emit(account, at, &tables.posted_transactions);
         state.waiting.emit(account, at, &tables.waiting_transactions);
     }
@@ -197,18 +212,18 @@ impl View for Postings {
         state.transactions.is_empty() && state.waiting.is_empty()
     }
 
-    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PostingState)> {
+    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, PostingState)> {
         let mut rows: Vec<_> = saved.posted_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
         rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
         let mut waiting: Vec<_> = saved.waiting_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
         waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-        let mut accounts = BTreeMap::<Id, PostingState>::new();
-        rows.into_iter().for_each(|row| accounts.entry(row.account_id.clone()).or_default().transactions.restore(row));
-        waiting.into_iter().for_each(|row| accounts.entry(row.account_id.clone()).or_default().waiting.restore(row));
+        let mut accounts = BTreeMap::<AccountId, PostingState>::new();
+        rows.into_iter().for_each(|row| accounts.entry(row.account_id).or_default().transactions.restore(row));
+        waiting.into_iter().for_each(|row| accounts.entry(row.account_id).or_default().waiting.restore(row));
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &Id, state: &PostingState) -> Vec<(u64, PostingTimer)> {
+    fn timers(&self, _: &AccountId, state: &PostingState) -> Vec<(u64, PostingTimer)> {
         let forgetting = self.next_forgetting(state).map(|time| (time, PostingTimer::Forget));
         let rejections = state.waiting.times().map(|time| (time.saturating_add(self.waiting_horizon), PostingTimer::Reject));
         forgetting.into_iter().chain(rejections).collect()
@@ -252,7 +267,7 @@ impl Postings {
             out.derive(LedgerEvent::TakenBack(Box::new(turn.taken_back(now.account, correction))));
         }
         if let Some(hold) = consequences.adjusted {
-            let (account_id, capture) = (transaction.account_id.clone(), transaction.transaction_id.clone());
+            let (account_id, capture) = (transaction.account_id, transaction.transaction_id.clone());
             out.derive(LedgerEvent::Adjusted(Box::new(Adjusted { account_id, hold, amount: transaction.amount, capture })));
         }
         Ok(Taken::Posted)
@@ -292,20 +307,20 @@ fn unknown_reference(transaction: &Transaction) -> Refusal {
 }
 
 impl Turn {
-    fn taken_back(self, account: &Id, correction: Correction) -> TakenBack {
+    fn taken_back(self, account: &AccountId, correction: Correction) -> TakenBack {
         let (transaction_id, is_restored) = match self {
             Self::TakenBack(id) => (id, false),
             Self::Restored(id) => (id, true),
         };
-        TakenBack { account_id: account.clone(), transaction_id, is_restored, correction }
+        TakenBack { account_id: *account, transaction_id, is_restored, correction }
     }
 }
 
 impl Effect {
     fn posting(&self, transaction: &Transaction, correction: Option<Box<Correction>>) -> Posting {
         Posting {
-            account_id: self.leg.account_id.clone(),
-            currency: transaction.currency.clone(),
+            account_id: self.leg.account_id,
+            currency: transaction.currency,
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
             ts: transaction.ts,
@@ -318,8 +333,8 @@ impl Effect {
         LedgerEntry {
             entry_id: Id::shortened(&format!("{}-{}-{}", transaction.transaction_id, transaction.r#type, number + 1)),
             transaction_id: transaction.transaction_id.clone(),
-            account_id: self.leg.account_id.clone(),
-            currency: transaction.currency.clone(),
+            account_id: self.leg.account_id,
+            currency: transaction.currency,
             amount: self.leg.amount,
             phase,
             ts: transaction.ts,

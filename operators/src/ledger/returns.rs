@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Transaction, TransactionPhase};
 use headwater_schemas::tables::{Moment, ReceivedTransfer, TableWriter};
-use headwater_schemas::{EventTime, Id, Place, Placed};
+use headwater_schemas::{AccountId, EventTime, Id, Place, Placed};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,13 @@ pub struct Owned {
     /// The transaction.
     pub transaction: Arc<Transaction>,
     /// The account whose transaction it reverses, if that is another one than it names.
-    pub sender: Option<Box<Id>>,
+    pub sender: Option<AccountId>,
 }
 
 impl Owned {
     /// The account whose postings it belongs to.
-    pub fn owner(&self) -> &Id {
-        self.sender.as_deref().unwrap_or(&self.transaction.account_id)
+    pub fn owner(&self) -> AccountId {
+        self.sender.unwrap_or(self.transaction.account_id)
     }
 }
 
@@ -43,9 +43,9 @@ impl From<Arc<Transaction>> for Owned {
 }
 
 /// The account that receives a transaction and may return it.
-fn receiver(transaction: &Transaction) -> Option<&Id> {
+fn receiver(transaction: &Transaction) -> Option<AccountId> {
     let is_void = phase(transaction) == TransactionPhase::Void;
-    transaction.counterparty_account.as_ref().filter(|other| !is_void && **other != transaction.account_id)
+    transaction.counterparty_account.filter(|other| !is_void && *other != transaction.account_id)
 }
 
 /// Whether a transaction can be returned by another account, or is a reversal: others need not pass [`Returns`].
@@ -74,20 +74,20 @@ pub struct ReceivedState {
 
 #[derive(Clone, Debug)]
 struct Received {
-    sender: Id,
+    sender: AccountId,
     /// Effective time.
     time: u64,
 }
 
 impl Received {
-    fn row(&self, account: &Id, id: &Id) -> ReceivedTransfer {
-        let (account_id, transaction_id) = (account.clone(), id.clone());
-        ReceivedTransfer { account_id, transaction_id, sender: self.sender.clone(), ts: EventTime::from_effective(self.time) }
+    fn row(&self, account: &AccountId, id: &Id) -> ReceivedTransfer {
+        let (account_id, transaction_id) = (*account, id.clone());
+        ReceivedTransfer { account_id, transaction_id, sender: self.sender, ts: EventTime::from_effective(self.time) }
     }
 }
 
 impl ReceivedState {
-    fn receive(&mut self, id: &Id, sender: Id, time: u64) {
+    fn receive(&mut self, id: &Id, sender: AccountId, time: u64) {
         self.by_time.push_back((time, id.clone()));
         self.senders.insert(id.clone(), Received { sender, time });
     }
@@ -106,7 +106,7 @@ impl ReceivedState {
 crate::fold_operator!(Returns);
 
 impl View for Returns {
-    type Key = Id;
+    type Key = AccountId;
     type Event = Arc<Transaction>;
     type Broadcast = ();
     type Context = ();
@@ -116,19 +116,19 @@ impl View for Returns {
     type Derived = Owned;
     type Update = ();
 
-    fn key(&self, event: &Arc<Transaction>) -> Id {
+    fn key(&self, event: &Arc<Transaction>) -> AccountId {
         let receiver = receiver(event).filter(|_| event.reverses.is_none());
-        receiver.unwrap_or(&event.account_id).clone()
+        receiver.unwrap_or(event.account_id)
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut ReceivedState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, (): &(), _: &AccountId, state: &mut ReceivedState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event: transaction } = placed;
-        let sender = transaction.reverses.as_ref().and_then(|original| state.senders.get(original)).map(|received| received.sender.clone());
+        let sender = transaction.reverses.as_ref().and_then(|original| state.senders.get(original)).map(|received| received.sender);
         let is_received = transaction.reverses.is_none() && receiver(&transaction).is_some();
         // The return itself may be reversed by either account, too: it belongs to the sender.
-        let owner = sender.clone().or_else(|| is_received.then(|| transaction.account_id.clone()));
+        let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
         let had_oldest = !state.by_time.is_empty();
         if let Some(owner) = owner {
             state.receive(&transaction.transaction_id, owner, place.time);
@@ -137,15 +137,15 @@ impl View for Returns {
         if !had_oldest {
             self.set_timer(state, out);
         }
-        out.derive(Owned { sender: sender.map(Box::new), transaction });
+        out.derive(Owned { sender, transaction });
     }
 
-    fn timer(&self, (): &(), _: &Id, state: &mut ReceivedState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(&self, (): &(), _: &AccountId, state: &mut ReceivedState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         state.forget(place.time.saturating_sub(self.reversal_horizon));
         self.set_timer(state, out);
     }
 
-    fn emit(&self, (): &(), account: &Id, state: &mut ReceivedState, at: &Moment, table: &TableWriter<ReceivedTransfer>) {
+    fn emit(&self, (): &(), account: &AccountId, state: &mut ReceivedState, at: &Moment, table: &TableWriter<ReceivedTransfer>) {
         for id in state.new.drain(..) {
             state.senders.get(&id).into_iter().for_each(|received| table.insert(at, received.row(account, &id)));
         }
@@ -156,18 +156,18 @@ impl View for Returns {
         state.senders.is_empty()
     }
 
-    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, ReceivedState)> {
+    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, ReceivedState)> {
         let mut rows: Vec<_> = saved.iter().filter(|row| is_mine(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));
-        let mut accounts = BTreeMap::<Id, ReceivedState>::new();
+        let mut accounts = BTreeMap::<AccountId, ReceivedState>::new();
         for row in rows {
-            let state = accounts.entry(row.account_id.clone()).or_default();
-            state.receive(&row.transaction_id, row.sender.clone(), row.ts.effective());
+            let state = accounts.entry(row.account_id).or_default();
+            state.receive(&row.transaction_id, row.sender, row.ts.effective());
         }
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &Id, state: &ReceivedState) -> Vec<(u64, ())> {
+    fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(u64, ())> {
         self.next_forgetting(state).map(|time| (time, ())).into_iter().collect()
     }
 }

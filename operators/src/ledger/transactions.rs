@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
-use headwater_schemas::{EventTime, Id, Money};
+use headwater_schemas::{AccountId, Currency, EventTime, Id, Money};
 use rustc_hash::FxHashMap;
 
 use super::legs::{Leg, counterparty, legs_between, phase, signed_amount};
@@ -58,7 +58,7 @@ impl<'a> Request<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
     /// The account whose transactions these are. A return names the other one.
-    pub(super) account: &'a Id,
+    pub(super) account: &'a AccountId,
     pub(super) account_type: Option<AccountType>,
     /// Whether more than was held may be posted against a hold.
     pub(super) allows_overcapture: bool,
@@ -103,10 +103,10 @@ impl Consequences {
 struct Remembered {
     transaction_type: TransactionType,
     /// The other account.
-    counterparty: Id,
+    counterparty: AccountId,
     /// Into the account itself; out of the other one.
     amount: Money,
-    currency: Id,
+    currency: Currency,
     kind: Kind,
     /// Its effective time; of a hold, when it was resolved.
     time: u64,
@@ -169,21 +169,21 @@ impl Origin {
 }
 
 impl Remembered {
-    fn of(transaction: &Transaction, counterparty: Id, amount: Money, kind: Kind, time: u64) -> Self {
-        let (transaction_type, currency) = (transaction.r#type, transaction.currency.clone());
+    fn of(transaction: &Transaction, counterparty: AccountId, amount: Money, kind: Kind, time: u64) -> Self {
+        let (transaction_type, currency) = (transaction.r#type, transaction.currency);
         Self { transaction_type, counterparty, amount, currency, kind, time }
     }
 
-    fn row(&self, account: &Id, id: &Id) -> PostedTransaction {
+    fn row(&self, account: &AccountId, id: &Id) -> PostedTransaction {
         let (pending, resolved, left, origin) = match &self.kind {
             Kind::Hold { is_resolved } => (true, *is_resolved, Money::ZERO, &Origin::Itself),
             Kind::Posting { left, origin } => (false, false, *left, origin),
         };
         PostedTransaction {
-            account_id: account.clone(),
+            account_id: *account,
             transaction_id: id.clone(),
-            currency: self.currency.clone(),
-            counterparty: self.counterparty.clone(),
+            currency: self.currency,
+            counterparty: self.counterparty,
             transaction_type: self.transaction_type,
             amount: self.amount,
             pending,
@@ -203,9 +203,9 @@ impl Remembered {
         };
         Self {
             transaction_type: row.transaction_type,
-            counterparty: row.counterparty.clone(),
+            counterparty: row.counterparty,
             amount: row.amount,
-            currency: row.currency.clone(),
+            currency: row.currency,
             kind,
             time: row.ts.effective(),
         }
@@ -217,7 +217,7 @@ impl Remembered {
     }
 
     /// Whether a later transaction that names it has its currency, and its other account if it gives one.
-    fn admits(&self, id: &Id, later: &Transaction, account: &Id) -> Result<(), Refusal> {
+    fn admits(&self, id: &Id, later: &Transaction, account: &AccountId) -> Result<(), Refusal> {
         if later.currency != self.currency {
             return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
         }
@@ -270,7 +270,7 @@ impl Transactions {
         self.known.insert(row.transaction_id.clone(), remembered);
     }
 
-    pub(super) fn emit(&mut self, account: &Id, at: &Moment, table: &TableWriter<PostedTransaction>) {
+    pub(super) fn emit(&mut self, account: &AccountId, at: &Moment, table: &TableWriter<PostedTransaction>) {
         for (id, old) in std::mem::take(&mut self.touched) {
             let row = |known: &Remembered| known.row(account, &id);
             table.replace(at, old.as_deref().map(row), self.known.get(&id).map(|known| row(known)));
@@ -321,7 +321,7 @@ impl Transactions {
         self.known.insert(id.clone(), Box::new(remembered));
     }
 
-    fn moved(&mut self, transaction: &Transaction, counterparty: Id, amount: Money, now: Circumstances<'_>) -> Vec<Effect> {
+    fn moved(&mut self, transaction: &Transaction, counterparty: AccountId, amount: Money, now: Circumstances<'_>) -> Vec<Effect> {
         let legs = legs_between(now.account, &counterparty, amount);
         let kind = Kind::Posting { left: amount.magnitude(), origin: Origin::of(transaction) };
         self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, now.time));
@@ -378,7 +378,7 @@ impl Transactions {
         let amount = if held.amount.is_zero() { signed_amount(transaction, now.account_type) } else { held.signed_like(amount) };
         let released = legs_between(&transaction.account_id, &held.counterparty, held.amount).map(|leg| leg.held().negated());
         let adjusted = (amount.magnitude() != held.amount.magnitude()).then(|| hold.clone());
-        let counterparty = held.counterparty.clone();
+        let counterparty = held.counterparty;
         self.close_hold(hold, held, now.time);
         let moved = self.moved(transaction, counterparty, amount, now);
         let effects = moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
@@ -390,7 +390,7 @@ impl Transactions {
         let known = self.known.get(original).filter(|known| matches!(known.kind, Kind::Posting { .. })).ok_or_else(unknown)?;
         known.admits(original, transaction, now.account)?;
         let amount = transaction.amount.money();
-        let (counterparty, turned) = (known.counterparty.clone(), known.signed_like(amount).negated());
+        let (counterparty, turned) = (known.counterparty, known.signed_like(amount).negated());
         let parts = self.parts_after(original, amount)?;
         let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
         Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, now)) })

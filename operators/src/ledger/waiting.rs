@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction};
 use headwater_schemas::tables::{Moment, TableWriter, WaitingTransaction};
-use headwater_schemas::{Id, Place, Placed, Text, Topic};
+use headwater_schemas::{AccountId, Id, Place, Placed, Text, Topic};
 
 /// A transaction that waits.
 #[derive(Clone, Debug)]
@@ -16,10 +16,10 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn row(&self, account: &Id) -> Option<WaitingTransaction> {
+    fn row(&self, account: &AccountId) -> Option<WaitingTransaction> {
         let event = Event::Transaction(Arc::clone(&self.transaction)).encode()?;
         Some(WaitingTransaction {
-            account_id: account.clone(),
+            account_id: *account,
             ts: self.place.event_time(),
             partition: i32::from(self.place.partition),
             offset: self.place.offset,
@@ -70,7 +70,7 @@ impl WaitingRoom {
         self.waiting.iter().map(|waiting| waiting.place.time)
     }
 
-    pub(super) fn emit(&mut self, account: &Id, at: &Moment, table: &TableWriter<WaitingTransaction>) {
+    pub(super) fn emit(&mut self, account: &AccountId, at: &Moment, table: &TableWriter<WaitingTransaction>) {
         self.gone.drain(..).filter_map(|waiting| waiting.row(account)).for_each(|row| table.retract(at, row));
         for waiting in self.waiting.iter_mut().filter(|waiting| !waiting.is_emitted) {
             waiting.is_emitted = true;

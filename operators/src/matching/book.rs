@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use headwater_schemas::events::{Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::OrderChange;
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Id, Price, Quantity};
 
 use super::band::Band;
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
@@ -44,7 +44,7 @@ impl Sequences {
         reports.changes.push(Change {
             sequence: self.changes,
             order_id: order.order_id.clone(),
-            account_id: order.account_id.clone(),
+            account_id: *order.account_id,
             change,
             reason,
             leaves: order.leaves,
@@ -155,12 +155,12 @@ impl Book {
     }
 
     /// Refuses what was asked about an order.
-    pub fn reject(&mut self, order_id: Id, account_id: Id, reason: Reason, reports: &mut Reports) {
+    pub fn reject(&mut self, order_id: Id, account_id: AccountId, reason: Reason, reports: &mut Reports) {
         let asked = self.find(&order_id, &account_id).map(|slot| self.orders.standing(slot));
         self.reject_with(order_id, account_id, reason, asked.unwrap_or_default(), reports);
     }
 
-    fn reject_with(&mut self, order_id: Id, account_id: Id, reason: Reason, standing: Standing, reports: &mut Reports) {
+    fn reject_with(&mut self, order_id: Id, account_id: AccountId, reason: Reason, standing: Standing, reports: &mut Reports) {
         self.head.sequences.changes += 1;
         reports.changes.push(Change {
             sequence: self.head.sequences.changes,
@@ -194,7 +194,7 @@ impl Book {
     }
 
     /// A copy of an account's order that rests or waits; else why there is none.
-    pub fn order(&self, account_id: &Id, order_id: &Id) -> Result<Order, Reason> {
+    pub fn order(&self, account_id: &AccountId, order_id: &Id) -> Result<Order, Reason> {
         self.find(order_id, account_id).map(|slot| self.orders.order(slot))
     }
 
@@ -432,7 +432,7 @@ impl Book {
         self.orders.end(order);
     }
 
-    fn find(&self, order_id: &Id, account_id: &Id) -> Result<Slot, Reason> {
+    fn find(&self, order_id: &Id, account_id: &AccountId) -> Result<Slot, Reason> {
         self.orders
             .find(account_id, order_id)
             .ok_or_else(|| if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder })

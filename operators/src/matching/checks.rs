@@ -8,7 +8,7 @@
 //! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
 
 use headwater_schemas::events::{AssetClass, Instrument, LimitKind};
-use headwater_schemas::value::{Factor, Id, Money, Price, Quantity};
+use headwater_schemas::value::{AccountId, Factor, Money, Price, Quantity, Symbol};
 
 use super::band::Band;
 use super::command::{Amendment, NewOrder};
@@ -21,7 +21,7 @@ use crate::reference::{AccountStatus, Reference};
 pub(super) struct Desk<'a> {
     pub(super) config: &'a MatchingConfig,
     pub(super) reference: &'a Reference,
-    pub(super) symbol: &'a Id,
+    pub(super) symbol: &'a Symbol,
     /// The price of the last match.
     pub(super) last_price: Option<Price>,
 }
@@ -67,7 +67,7 @@ impl Desk<'_> {
     }
 
     /// Whether the account may trade the symbol at all. An account that nobody told of may: it may open later.
-    fn may_trade(&self, account_id: &Id) -> Result<(), Reason> {
+    fn may_trade(&self, account_id: &AccountId) -> Result<(), Reason> {
         match self.reference.account(account_id).map(|account| account.status) {
             Some(AccountStatus::Closed) => return Err(Reason::AccountClosed),
             Some(AccountStatus::Frozen) => return Err(Reason::AccountFrozen),
@@ -89,7 +89,13 @@ impl Desk<'_> {
         if is_within { Ok(()) } else { Err(Reason::PriceBand) }
     }
 
-    fn within_limits(&self, instrument: &Instrument, account_id: &Id, quantity: Quantity, price: Option<Price>) -> Result<(), Reason> {
+    fn within_limits(
+        &self,
+        instrument: &Instrument,
+        account_id: &AccountId,
+        quantity: Quantity,
+        price: Option<Price>,
+    ) -> Result<(), Reason> {
         let limit = |kind| self.reference.limit(kind, account_id, self.symbol).map(|limit| limit.value.units());
         if limit(LimitKind::OrderQuantity).is_some_and(|limit| quantity.units() > limit) {
             return Err(Reason::OrderQuantity);

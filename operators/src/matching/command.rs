@@ -1,7 +1,7 @@
 //! What a book is told.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
 
 use super::order::{has_limit, is_stop};
 use super::reason::Reason;
@@ -25,9 +25,9 @@ pub struct NewOrder {
     /// Its name: no other order of the account has it while it is in the book.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// Who stands behind the account: orders of one owner are kept from trading with each other.
-    pub owner_id: Id,
+    pub owner_id: OwnerId,
     /// Which way.
     pub side: Side,
     /// How it names its price.
@@ -77,7 +77,7 @@ pub struct Amendment {
     /// Which order.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// How much in all, with what was filled already.
     pub quantity: Option<Quantity>,
     /// The limit.
@@ -90,7 +90,7 @@ pub struct Cancellation {
     /// Which order.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
 }
 
 /// The symbol's next phase, with what an uncrossing needs to know of the instrument.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use headwater_schemas::tables::Liquidity;
-use headwater_schemas::value::{Decimal, Factor, Id, Money, Price, Quantity, fixed};
+use headwater_schemas::value::{Decimal, Factor, Money, Price, Quantity, Symbol, fixed};
 use serde::{Deserialize, Serialize};
 
 /// What can be configured about matching. The defaults charge nothing and restrict nothing.
@@ -20,7 +20,7 @@ pub struct MatchingConfig {
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub auction_fee_bps: Decimal,
     /// Symbols that may not be traded: new orders and amendments are rejected, cancels are not.
-    pub restricted_symbols: BTreeSet<Id>,
+    pub restricted_symbols: BTreeSet<Symbol>,
 }
 
 impl MatchingConfig {
@@ -78,6 +78,6 @@ mod tests {
         assert_eq!(config(""), Ok(MatchingConfig::default()));
         assert!(config("maker_bps = 1").is_err_and(|error| error.contains("unknown field")));
         assert!(config("maker_fee_bps = 0.1").is_err_and(|error| error.contains("as text")));
-        assert!(config("restricted_symbols = ['GME']").is_ok_and(|config| config.restricted_symbols.contains("GME")));
+        assert!(config("restricted_symbols = ['GME']").is_ok_and(|config| config.restricted_symbols.contains(&Symbol::derived("GME"))));
     }
 }

@@ -29,7 +29,7 @@ impl Book {
     }
 
     fn must_not_meet(&self, order: &Order, slot: Slot) -> bool {
-        order.terms.self_trade != SelfTrade::Allow && *self.orders.at(slot).owner_id() == order.terms.owner_id
+        order.terms.self_trade != SelfTrade::Allow && *self.orders.at(slot).owner_id() == *order.terms.owner_id
     }
 
     fn keep_apart(&mut self, order: &mut Order, slot: Slot, reports: &mut Reports) {

@@ -1,7 +1,7 @@
 //! An order: what was agreed when it came, and how it stands.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
 
 use super::command::NewOrder;
 use super::orders::UNTOUCHED;
@@ -13,9 +13,9 @@ pub struct Terms {
     /// The order.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// Who stood behind the account when the order came.
-    pub owner_id: Id,
+    pub owner_id: OwnerId,
     /// Which way.
     pub side: Side,
     /// How it names its price.

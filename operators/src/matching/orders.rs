@@ -6,7 +6,7 @@
 //! At an order's first change after a drain, its standing before the change is kept, so that [`Orders::drain_changes`] can
 //! report old and new. An order that comes and goes between two drains leaves no trace.
 
-use headwater_schemas::value::{Id, Price, Quantity, fixed};
+use headwater_schemas::value::{AccountId, Id, Price, Quantity, fixed};
 
 use super::order::{Order, Standing};
 use super::queue::{Queue, QueueId};
@@ -69,14 +69,14 @@ impl Orders {
         self.index.len()
     }
 
-    pub(super) fn find(&self, account_id: &Id, order_id: &Id) -> Option<Slot> {
+    pub(super) fn find(&self, account_id: &AccountId, order_id: &Id) -> Option<Slot> {
         let is_it = |order: &Resting| order.order_id == *order_id && order.account_id == *account_id;
         self.index.find(hash(account_id, order_id), |slot| is_it(self.at(Slot(slot)))).map(Slot)
     }
 
     /// Whether any account has an order of this name.
     pub(super) fn has_name(&self, order_id: &Id) -> bool {
-        self.index.find_first_part(hash(order_id, order_id), |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
+        self.index.find_first_part(KeyHash::of_parts(order_id, &()), |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Resting {
@@ -316,7 +316,7 @@ impl Orders {
 }
 
 /// Accounts name their orders without knowing of each other's.
-fn hash(account_id: &Id, order_id: &Id) -> KeyHash {
+fn hash(account_id: &AccountId, order_id: &Id) -> KeyHash {
     KeyHash::of_parts(order_id, account_id)
 }
 

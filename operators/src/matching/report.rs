@@ -1,7 +1,7 @@
 //! What a book says.
 
 use headwater_schemas::tables::{Liquidity, OrderChange};
-use headwater_schemas::value::{Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, Id, Price, Quantity};
 
 use super::reason::Reason;
 
@@ -30,7 +30,7 @@ pub struct Change {
     /// The order.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// What happened.
     pub change: OrderChange,
     /// Why, where that needs saying.
@@ -45,7 +45,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub(super) order_id: &'a Id,
-    pub(super) account_id: &'a Id,
+    pub(super) account_id: &'a AccountId,
     pub(super) leaves: Quantity,
     pub(super) filled: Quantity,
 }
@@ -53,7 +53,7 @@ pub(super) struct Subject<'a> {
 impl Subject<'_> {
     /// The party to a match.
     pub(super) fn party(&self, liquidity: Liquidity) -> Party {
-        Party { order_id: self.order_id.clone(), account_id: self.account_id.clone(), liquidity }
+        Party { order_id: self.order_id.clone(), account_id: *self.account_id, liquidity }
     }
 }
 
@@ -78,7 +78,7 @@ pub struct Party {
     /// The order.
     pub order_id: Id,
     /// Whose it is.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// Whether it rested or came.
     pub liquidity: Liquidity,
 }

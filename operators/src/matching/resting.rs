@@ -3,7 +3,7 @@
 //! Fields that few orders use are boxed. Its price is the price of its queue.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
 
 use super::order::{Order, Standing, Terms, is_stop, minus, plus};
 use super::orders::{NOWHERE, Slot, UNTOUCHED};
@@ -15,7 +15,7 @@ use super::report::Subject;
 #[repr(C, align(128))]
 pub(super) struct Resting {
     pub(super) order_id: Id,
-    pub(super) account_id: Id,
+    pub(super) account_id: AccountId,
     /// The queue that it stands in, and its neighbours there.
     pub(super) queue: QueueId,
     pub(super) previous: Slot,
@@ -48,7 +48,7 @@ impl TermsOf<'_> {
     }
 
     /// Whose it is.
-    pub const fn account_id(&self) -> &Id {
+    pub const fn account_id(&self) -> &AccountId {
         &self.0.account_id
     }
 
@@ -62,7 +62,7 @@ impl TermsOf<'_> {
 #[derive(Clone, Debug)]
 struct Rare {
     /// Who stood behind the account when the order came, if not the account itself.
-    owner_id: Option<Id>,
+    owner_id: Option<OwnerId>,
     /// A stop's limit while it waits: it stands in the queue of its trigger.
     limit: Option<Price>,
     stop_price: Option<Price>,
@@ -77,7 +77,7 @@ impl Resting {
     pub(super) fn nobody() -> Self {
         Self {
             order_id: Id::default(),
-            account_id: Id::default(),
+            account_id: AccountId::default(),
             queue: QueueId::NONE,
             previous: NOWHERE,
             next: NOWHERE,
@@ -127,8 +127,8 @@ impl Resting {
     }
 
     /// Who stood behind the account when the order came.
-    pub(super) fn owner_id(&self) -> &Id {
-        self.rare.as_ref().and_then(|rare| rare.owner_id.as_ref()).unwrap_or(&self.account_id)
+    pub(super) fn owner_id(&self) -> OwnerId {
+        self.rare.as_ref().and_then(|rare| rare.owner_id).unwrap_or(self.account_id.of_kind())
     }
 
     pub(super) const fn self_trade(&self) -> SelfTrade {
@@ -171,7 +171,7 @@ impl Resting {
 
     /// What was agreed when it came.
     pub(super) fn terms(&self) -> Terms {
-        self.terms_of(self.order_id.clone(), self.account_id.clone())
+        self.terms_of(self.order_id.clone(), self.account_id)
     }
 
     /// What was agreed when it came, taken out of it.
@@ -180,10 +180,10 @@ impl Resting {
         self.terms_of(order_id, account_id)
     }
 
-    fn terms_of(&self, order_id: Id, account_id: Id) -> Terms {
+    fn terms_of(&self, order_id: Id, account_id: AccountId) -> Terms {
         let rare = self.rare.as_deref();
         Terms {
-            owner_id: rare.and_then(|rare| rare.owner_id.clone()).unwrap_or_else(|| account_id.clone()),
+            owner_id: rare.and_then(|rare| rare.owner_id).unwrap_or(account_id.of_kind()),
             order_id,
             account_id,
             side: self.side,
@@ -233,12 +233,10 @@ impl Resting {
 impl Rare {
     fn of(order: &Order) -> Option<Self> {
         let Order { terms, standing, .. } = order;
-        let is_plain = terms.owner_id == terms.account_id
-            && terms.stop_price.is_none()
-            && terms.display_quantity.is_none()
-            && terms.expires_at.is_none();
+        let owner_id = Some(terms.owner_id).filter(|owner| *owner != terms.account_id.of_kind());
+        let is_plain = owner_id.is_none() && terms.stop_price.is_none() && terms.display_quantity.is_none() && terms.expires_at.is_none();
         (!is_plain).then(|| Self {
-            owner_id: (terms.owner_id != terms.account_id).then(|| terms.owner_id.clone()),
+            owner_id,
             limit: standing.price.filter(|_| order.waits()),
             stop_price: terms.stop_price,
             display_quantity: terms.display_quantity,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{BookState, Execution, Moment, OpenOrder, OrderEvent, TopOfBook};
-use headwater_schemas::value::{EventTime, Id};
+use headwater_schemas::value::{EventTime, Symbol};
 
 use super::book::{Book, Head, Sequences, Top};
 use super::order::{Standing, Terms};
@@ -47,7 +47,7 @@ impl SymbolBook {
     }
 
     /// Emits what has changed since it was emitted last.
-    pub(super) fn emit(&mut self, symbol: &Id, at: &Moment, tables: &BookTables) {
+    pub(super) fn emit(&mut self, symbol: &Symbol, at: &Moment, tables: &BookTables) {
         self.book.drain_changes(|terms, old, new| {
             if old != new {
                 let terms = terms.copied();
@@ -85,10 +85,10 @@ impl SymbolBook {
         }
     }
 
-    fn top_of_book(&self, symbol: &Id) -> Option<TopOfBook> {
+    fn top_of_book(&self, symbol: &Symbol) -> Option<TopOfBook> {
         let top = self.book.top();
         (top != Top::default()).then(|| TopOfBook {
-            symbol: symbol.clone(),
+            symbol: *symbol,
             bid: top.bid.map(|(price, _)| price),
             bid_size: top.bid.map(|(_, size)| size),
             ask: top.ask.map(|(price, _)| price),
@@ -98,10 +98,10 @@ impl SymbolBook {
         })
     }
 
-    fn book_state(&self, symbol: &Id) -> Option<BookState> {
+    fn book_state(&self, symbol: &Symbol) -> Option<BookState> {
         let head = self.book.head();
-        (head != Head::default()).then(|| BookState {
-            symbol: symbol.clone(),
+        (head != Head::default()).then_some(BookState {
+            symbol: *symbol,
             phase: head.phase,
             last_price: head.last_price,
             matches: head.sequences.matches,
@@ -114,26 +114,26 @@ impl SymbolBook {
 
 impl SavedBooks {
     /// Restores the books of the symbols that `is_mine` accepts. The rows may come in any order.
-    pub(super) fn restore(&self, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, SymbolBook)> {
-        let mut orders = BTreeMap::<&Id, Vec<(Terms, Standing)>>::new();
+    pub(super) fn restore(&self, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, SymbolBook)> {
+        let mut orders = BTreeMap::<&Symbol, Vec<(Terms, Standing)>>::new();
         for row in self.open_orders.iter().filter(|row| is_mine(&row.symbol)) {
             orders.entry(&row.symbol).or_default().push(order(row.clone()));
         }
-        let mut tops: BTreeMap<&Id, &TopOfBook> = self.top_of_book.iter().map(|top| (&top.symbol, top)).collect();
+        let mut tops: BTreeMap<&Symbol, &TopOfBook> = self.top_of_book.iter().map(|top| (&top.symbol, top)).collect();
         let restored = |row: &BookState| {
             let (orders, top) = (orders.remove(&row.symbol).unwrap_or_default(), tops.remove(&row.symbol).cloned());
-            (row.symbol.clone(), SymbolBook::restored(row.clone(), orders, top))
+            (row.symbol, SymbolBook::restored(row.clone(), orders, top))
         };
         self.book_states.iter().filter(|row| is_mine(&row.symbol)).map(restored).collect()
     }
 }
 
 /// An order's row.
-fn open_order(symbol: &Id, terms: &Terms, standing: &Standing) -> OpenOrder {
+fn open_order(symbol: &Symbol, terms: &Terms, standing: &Standing) -> OpenOrder {
     OpenOrder {
-        symbol: symbol.clone(),
+        symbol: *symbol,
         order_id: terms.order_id.clone(),
-        account_id: terms.account_id.clone(),
+        account_id: terms.account_id,
         side: terms.side,
         order_type: terms.order_type,
         price: standing.price,
@@ -146,7 +146,7 @@ fn open_order(symbol: &Id, terms: &Terms, standing: &Standing) -> OpenOrder {
         expires_at: terms.expires_at,
         post_only: terms.post_only,
         self_trade: terms.self_trade,
-        owner_id: terms.owner_id.clone(),
+        owner_id: terms.owner_id,
         triggered: standing.triggered,
         priority: standing.priority,
         ts: standing.ts,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
 use headwater_schemas::tables::{Execution, Moment, OrderEvent};
-use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity};
+use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity, Symbol};
 use headwater_schemas::{Correction, Place, Placed, Topic};
 
 use super::band::Band;
@@ -36,13 +36,13 @@ impl Matching {
             OrderMessage::New(new) => &new.order_id,
             OrderMessage::Amend(amend) => &amend.order_id,
             OrderMessage::Cancel(cancel) => &cancel.order_id,
-            OrderMessage::Phase(change) => &change.symbol,
+            OrderMessage::Phase(change) => &change.symbol.to_id(),
         };
         Some(Correction::Late { topic: Topic::Orders, id: id.clone(), nanos })
     }
 
     /// What becomes of a message, once the firm's checks are passed.
-    fn obey(&self, reference: &Reference, symbol: &Id, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
+    fn obey(&self, reference: &Reference, symbol: &Symbol, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
         // What has ended by now is neither checked against nor amended.
         book.expire(ts, reports);
         book.set_band(reference.instrument(symbol).map(Band::of).unwrap_or_default());
@@ -64,7 +64,7 @@ impl Matching {
 crate::fold_operator!(Matching);
 
 impl View for Matching {
-    type Key = Id;
+    type Key = Symbol;
     type Event = OrderMessage;
     type Broadcast = Event;
     type Context = Reference;
@@ -74,15 +74,15 @@ impl View for Matching {
     type Derived = Execution;
     type Update = ();
 
-    fn key(&self, event: &OrderMessage) -> Id {
-        event.symbol().clone()
+    fn key(&self, event: &OrderMessage) -> Symbol {
+        *event.symbol()
     }
 
     fn learn(&self, context: &mut Reference, broadcast: Placed<Event>) {
         context.learn(&broadcast.event);
     }
 
-    fn apply(&self, context: &Reference, key: &Id, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, context: &Reference, key: &Symbol, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<'_, Self>) {
         let ts = event.place.event_time();
         Self::late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
         state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
@@ -103,7 +103,7 @@ impl View for Matching {
         }
     }
 
-    fn emit(&self, _: &Reference, key: &Id, state: &mut SymbolBook, at: &Moment, tables: &BookTables) {
+    fn emit(&self, _: &Reference, key: &Symbol, state: &mut SymbolBook, at: &Moment, tables: &BookTables) {
         state.emit(key, at, tables);
     }
 
@@ -111,7 +111,7 @@ impl View for Matching {
         state.is_forgettable()
     }
 
-    fn restore(&self, saved: &SavedBooks, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, SymbolBook)> {
+    fn restore(&self, saved: &SavedBooks, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, SymbolBook)> {
         saved.restore(is_mine)
     }
 }
@@ -140,7 +140,7 @@ fn command(reference: &Reference, message: OrderMessage) -> Command {
 
 fn new_order(reference: &Reference, new: events::NewOrder) -> NewOrder {
     NewOrder {
-        owner_id: reference.owner(&new.account_id).clone(),
+        owner_id: reference.owner(new.account_id),
         order_id: new.order_id,
         account_id: new.account_id,
         side: new.side,
@@ -156,12 +156,12 @@ fn new_order(reference: &Reference, new: events::NewOrder) -> NewOrder {
     }
 }
 
-fn order_event(symbol: &Id, ts: EventTime, change: Change) -> OrderEvent {
+fn order_event(symbol: &Symbol, ts: EventTime, change: Change) -> OrderEvent {
     OrderEvent {
         order_id: change.order_id,
         sequence: change.sequence,
         account_id: change.account_id,
-        symbol: symbol.clone(),
+        symbol: *symbol,
         event: change.change,
         reason: change.reason.map(Reason::text),
         leaves_quantity: change.leaves,
@@ -172,7 +172,7 @@ fn order_event(symbol: &Id, ts: EventTime, change: Change) -> OrderEvent {
 
 impl Matching {
     /// The two sides of a match, the buyer's first.
-    fn executions(&self, symbol: &Id, ts: EventTime, multiplier: Factor, found: Match, ids: &mut Ids) -> [Execution; 2] {
+    fn executions(&self, symbol: &Symbol, ts: EventTime, multiplier: Factor, found: Match, ids: &mut Ids) -> [Execution; 2] {
         let Match { sequence, price, quantity, buyer, seller } = found;
         let match_id = ids.make(format_args!("{symbol}-{sequence}"));
         [(buyer, Side::Buy, 'b'), (seller, Side::Sell, 's')].map(|(Party { order_id, account_id, liquidity }, side, letter)| Execution {
@@ -180,7 +180,7 @@ impl Matching {
             match_id: match_id.clone(),
             order_id,
             account_id,
-            symbol: symbol.clone(),
+            symbol: *symbol,
             side,
             price,
             quantity,

@@ -28,7 +28,7 @@ impl WaitingBust {
 
     fn row(&self) -> PendingBust {
         PendingBust {
-            account_id: self.bust.account_id.clone(),
+            account_id: self.bust.account_id,
             fill_id: self.bust.fill_id.clone(),
             bust_ts: self.bust.ts,
             partition: i32::from(self.place.partition),
@@ -86,7 +86,7 @@ impl WaitingBusts {
     pub(super) fn restore(&mut self, row: &PendingBust) {
         let Ok(partition) = row.partition.try_into() else { return };
         let place = Place::of_record(row.ts.effective(), Topic::Fills, partition, row.offset);
-        let bust = Bust { fill_id: row.fill_id.clone(), account_id: row.account_id.clone(), ts: row.bust_ts };
+        let bust = Bust { fill_id: row.fill_id.clone(), account_id: row.account_id, ts: row.bust_ts };
         self.waiting.insert(row.fill_id.clone(), WaitingBust { place, bust, emitted: true });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
 use headwater_schemas::tables::{Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
-use headwater_schemas::{Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Topic};
+use headwater_schemas::{AccountId, Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Symbol, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,9 @@ pub enum PositionEvent {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HoldingSums {
     /// Whose.
-    pub account_id: Id,
+    pub account_id: AccountId,
     /// Of what.
-    pub symbol: Id,
+    pub symbol: Symbol,
     /// The sums.
     pub sums: AverageCost,
 }
@@ -38,7 +38,7 @@ impl HoldingSums {
     /// The sums of a row.
     pub fn of(row: &Holding) -> Self {
         let sums = AverageCost { quantity: row.quantity, cost: row.cost, realized: row.realized_pnl, cash_flow: row.cash_flow };
-        Self { account_id: row.account_id.clone(), symbol: row.symbol.clone(), sums }
+        Self { account_id: row.account_id, symbol: row.symbol, sums }
     }
 }
 
@@ -52,12 +52,12 @@ pub struct Positions {
 /// The positions of one account.
 #[derive(Clone, Debug, Default)]
 pub struct PositionState {
-    symbols: BTreeMap<Id, SymbolState>,
+    symbols: BTreeMap<Symbol, SymbolState>,
     busts: WaitingBusts,
     /// The symbols whose rows are to be emitted.
-    touched: Vec<Id>,
+    touched: Vec<Symbol>,
     /// The symbols that valuations are to be told of.
-    changed: Vec<Id>,
+    changed: Vec<Symbol>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,11 +80,11 @@ headwater_schemas::table_set! {
 
 impl SymbolState {
     /// The base's row; as it was emitted, unless it is another one.
-    fn base_row(&self, account: &Id, symbol: &Id, as_of: u64) -> HoldingState {
+    fn base_row(&self, account: &AccountId, symbol: &Symbol, as_of: u64) -> HoldingState {
         let base = self.recent.base;
         let row = HoldingState {
-            account_id: account.clone(),
-            symbol: symbol.clone(),
+            account_id: *account,
+            symbol: *symbol,
             base_quantity: base.quantity,
             base_cost: base.cost,
             base_realized: base.realized,
@@ -96,7 +96,7 @@ impl SymbolState {
     }
 
     /// Emits the rows that have changed.
-    fn emit(&mut self, account: &Id, symbol: &Id, at: &Moment, tables: &PositionTables) {
+    fn emit(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, tables: &PositionTables) {
         let at = Moment::new(at.tick, at.time);
         let base = self.base_row(account, symbol, at.time);
         tables.position_bases.replace(&at, self.emitted_base.replace(base.clone()), Some(base));
@@ -108,18 +108,18 @@ impl SymbolState {
     }
 
     /// Tells valuations what is held, if that has changed.
-    fn update(&mut self, account: &Id, symbol: &Id, at: &Moment, updates: &mut Updates<HoldingSums>) {
+    fn update(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, updates: &mut Updates<HoldingSums>) {
         let at = Moment { why: std::mem::take(&mut self.corrections), ..*at };
         if self.told.replace(self.sums) != Some(self.sums) {
-            updates.push(&at, HoldingSums { account_id: account.clone(), symbol: symbol.clone(), sums: self.sums });
+            updates.push(&at, HoldingSums { account_id: *account, symbol: *symbol, sums: self.sums });
         }
     }
 }
 
-fn trade_row(account: &Id, symbol: &Id, kept: &Kept) -> HeldTrade {
+fn trade_row(account: &AccountId, symbol: &Symbol, kept: &Kept) -> HeldTrade {
     HeldTrade {
-        account_id: account.clone(),
-        symbol: symbol.clone(),
+        account_id: *account,
+        symbol: *symbol,
         ts: kept.place.event_time(),
         rank: i32::from(kept.place.rank),
         partition: i32::from(kept.place.partition),
@@ -136,10 +136,10 @@ fn trade_row(account: &Id, symbol: &Id, kept: &Kept) -> HeldTrade {
 crate::fold_operator!(Positions);
 
 impl View for Positions {
-    type Key = Id;
+    type Key = AccountId;
     type Event = PositionEvent;
     type Broadcast = Event;
-    type Context = FxHashMap<Id, Factor>;
+    type Context = FxHashMap<Symbol, Factor>;
     type State = PositionState;
     type Timer = Id;
     type Tables = PositionTables;
@@ -148,26 +148,26 @@ impl View for Positions {
 
     const UPDATES: bool = true;
 
-    fn key(&self, event: &PositionEvent) -> Id {
-        account_of(event).clone()
+    fn key(&self, event: &PositionEvent) -> AccountId {
+        *account_of(event)
     }
 
-    fn learn(&self, multipliers: &mut FxHashMap<Id, Factor>, broadcast: Placed<Event>) {
+    fn learn(&self, multipliers: &mut FxHashMap<Symbol, Factor>, broadcast: Placed<Event>) {
         if let Event::Instrument(instrument) = broadcast.event {
-            multipliers.insert(instrument.symbol.clone(), instrument.multiplier.unwrap_or(Factor::whole(1)));
+            multipliers.insert(instrument.symbol, instrument.multiplier.unwrap_or(Factor::whole(1)));
         }
     }
 
     fn apply(
         &self,
-        multipliers: &FxHashMap<Id, Factor>,
-        _: &Id,
+        multipliers: &FxHashMap<Symbol, Factor>,
+        _: &AccountId,
         state: &mut PositionState,
         placed: Placed<PositionEvent>,
         out: &mut Outbox<'_, Self>,
     ) {
         let Placed { place, event } = placed;
-        let multiplier = |symbol: &Id| multipliers.get(symbol).copied().unwrap_or(Factor::whole(1));
+        let multiplier = |symbol: &Symbol| multipliers.get(symbol).copied().unwrap_or(Factor::whole(1));
         let signed = |side, quantity: Quantity| if side == Side::Buy { quantity } else { quantity.negated() };
         match event {
             PositionEvent::Execution(execution) => {
@@ -217,27 +217,42 @@ impl View for Positions {
         }
     }
 
-    fn timer(&self, _: &FxHashMap<Id, Factor>, _: &Id, state: &mut PositionState, fill_id: Id, _: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(
+        &self,
+        _: &FxHashMap<Symbol, Factor>,
+        _: &AccountId,
+        state: &mut PositionState,
+        fill_id: Id,
+        _: Place,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let Some(waited) = state.busts.take(&fill_id) else { return };
         let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
         out.refuse(dead_letter(waited.place, &waited.event(), ErrorCode::UnknownReference, error));
     }
 
-    fn emit(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
+    fn emit(&self, _: &FxHashMap<Symbol, Factor>, account: &AccountId, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
         state.busts.emit(&Moment::new(at.tick, at.time), &tables.pending_busts);
         for symbol in std::mem::take(&mut state.touched) {
             state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.emit(account, &symbol, at, tables));
         }
     }
 
-    fn update(&self, _: &FxHashMap<Id, Factor>, account: &Id, state: &mut PositionState, at: &Moment, updates: &mut Updates<HoldingSums>) {
+    fn update(
+        &self,
+        _: &FxHashMap<Symbol, Factor>,
+        account: &AccountId,
+        state: &mut PositionState,
+        at: &Moment,
+        updates: &mut Updates<HoldingSums>,
+    ) {
         for symbol in std::mem::take(&mut state.changed) {
             state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.update(account, &symbol, at, updates));
         }
     }
 
-    fn restore(&self, saved: &SavedPositions, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PositionState)> {
-        let mut accounts = BTreeMap::<Id, PositionState>::new();
+    fn restore(&self, saved: &SavedPositions, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, PositionState)> {
+        let mut accounts = BTreeMap::<AccountId, PositionState>::new();
         for row in saved.position_bases.iter().filter(|row| is_mine(&row.account_id)) {
             let base = AverageCost {
                 quantity: row.base_quantity,
@@ -245,7 +260,7 @@ impl View for Positions {
                 realized: row.base_realized,
                 cash_flow: row.base_cash_flow,
             };
-            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
+            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
             held.recent.base = base;
             held.sums = base;
             held.emitted_base = Some(row.clone());
@@ -254,7 +269,7 @@ impl View for Positions {
         trades.sort();
         for row in trades {
             let Some(kept) = kept(row) else { continue };
-            let held = accounts.entry(row.account_id.clone()).or_default().symbols.entry(row.symbol.clone()).or_default();
+            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
             held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
             held.recent.kept.push_back(kept);
         }
@@ -262,12 +277,12 @@ impl View for Positions {
             held.told = Some(held.sums);
         }
         for row in saved.pending_busts.iter().filter(|row| is_mine(&row.account_id)) {
-            accounts.entry(row.account_id.clone()).or_default().busts.restore(row);
+            accounts.entry(row.account_id).or_default().busts.restore(row);
         }
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &Id, state: &PositionState) -> Vec<(u64, Id)> {
+    fn timers(&self, _: &AccountId, state: &PositionState) -> Vec<(u64, Id)> {
         state.busts.iter().map(|waiting| (waiting.until(self.horizon), waiting.bust.fill_id.clone())).collect()
     }
 }
@@ -282,23 +297,23 @@ enum Busted {
     Overflows,
 }
 
-fn account_of(event: &PositionEvent) -> &Id {
+fn account_of(event: &PositionEvent) -> &AccountId {
     match event {
         PositionEvent::Execution(execution) => &execution.account_id,
         PositionEvent::Fill(fill) => fill.account_id(),
     }
 }
 
-fn add_once(symbols: &mut Vec<Id>, symbol: &Id) {
+fn add_once(symbols: &mut Vec<Symbol>, symbol: &Symbol) {
     if !symbols.contains(symbol) {
-        symbols.push(symbol.clone());
+        symbols.push(*symbol);
     }
 }
 
 impl PositionState {
-    fn trade(&mut self, symbol: &Id, kept: Kept, horizon: u64) -> Option<()> {
+    fn trade(&mut self, symbol: &Symbol, kept: Kept, horizon: u64) -> Option<()> {
         if !self.symbols.contains_key(symbol) {
-            self.symbols.insert(symbol.clone(), SymbolState::default());
+            self.symbols.insert(*symbol, SymbolState::default());
         }
         let held = self.symbols.get_mut(symbol)?;
         held.recent.forget(kept.place.time.saturating_sub(horizon));
@@ -307,7 +322,7 @@ impl PositionState {
         Some(())
     }
 
-    fn touch(&mut self, symbol: &Id) {
+    fn touch(&mut self, symbol: &Symbol) {
         add_once(&mut self.touched, symbol);
         add_once(&mut self.changed, symbol);
     }
@@ -324,12 +339,12 @@ impl PositionState {
         let Some(sums) = held.recent.bust(fill_id) else { return Busted::Overflows };
         held.sums = sums;
         held.corrections.add(Correction::Bust { fill_id: fill_id.clone() });
-        let symbol = symbol.clone();
+        let symbol = *symbol;
         self.touch(&symbol);
         Busted::Done
     }
 
-    fn corrected(&mut self, symbol: &Id, correction: Option<Correction>) {
+    fn corrected(&mut self, symbol: &Symbol, correction: Option<Correction>) {
         self.symbols.get_mut(symbol).into_iter().for_each(|held| held.corrections.extend(correction.clone()));
     }
 }
@@ -383,7 +398,7 @@ mod tests {
 
     /// What valuations know in the end.
     fn holdings(emitted: &Emitted<Positions>) -> Vec<HoldingSums> {
-        let of_symbol = |(holding, ..): &Updated<HoldingSums>| (holding.symbol.clone(), holding.clone());
+        let of_symbol = |(holding, ..): &Updated<HoldingSums>| (holding.symbol, holding.clone());
         let last: BTreeMap<_, _> = emitted.updates.iter().map(of_symbol).collect();
         last.into_values().collect()
     }

@@ -1,7 +1,7 @@
 //! What the valuation knows of accounts and of the market.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{Corrections, Date, Factor, Id, Money, Placed, Price, Text};
+use headwater_schemas::{AccountId, Corrections, Currency, Date, Factor, Money, Placed, Price, Symbol, Text};
 use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
@@ -13,25 +13,25 @@ pub enum Known {
     /// An instrument's currency and multiplier.
     Instrument {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// Its currency.
-        currency: Id,
+        currency: Currency,
         /// What one unit is worth per point of price.
         multiplier: Factor,
     },
     /// An exchange rate.
     Rate {
         /// The currency that is priced.
-        base: Id,
+        base: Currency,
         /// The currency that it is priced in.
-        quote: Id,
+        quote: Currency,
         /// The rate.
         rate: Factor,
     },
     /// A closing price.
     Close {
         /// The symbol.
-        symbol: Id,
+        symbol: Symbol,
         /// The day.
         date: Date,
         /// The price.
@@ -42,18 +42,18 @@ pub enum Known {
     /// An account's currency and its place in the firm.
     Account {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// Its currency.
-        currency: Id,
+        currency: Currency,
         /// `firm/desk/book`.
         book: Option<Text>,
     },
     /// What an account has posted of a currency.
     Cash {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// The currency.
-        currency: Id,
+        currency: Currency,
         /// The posted balance.
         posted: Money,
     },
@@ -69,9 +69,9 @@ pub enum Known {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CorrectedPart {
     /// A symbol's mark.
-    Mark(Id),
+    Mark(Symbol),
     /// What an account has in the bank.
-    Cash(Id),
+    Cash(AccountId),
     /// What an account holds of a symbol.
-    Holding(Id, Id),
+    Holding(AccountId, Symbol),
 }

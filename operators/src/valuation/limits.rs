@@ -11,7 +11,7 @@
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Moment, Severity};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Corrections, Decimal, EventTime, Id, Placed, Text};
+use headwater_schemas::{Corrections, Decimal, EventTime, Id, Placed, Scope, Symbol, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +27,11 @@ pub(super) const WARN_AT: i128 = 800_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Measure {
     /// `account:ID` or `book:PATH`.
-    pub scope: Id,
+    pub scope: Scope,
     /// What it is.
     pub kind: LimitKind,
     /// The position's symbol, for a position's value; the heaviest one, for concentration.
-    pub symbol: Option<Id>,
+    pub symbol: Option<Symbol>,
     /// The figure: money, or a fraction.
     pub value: Decimal,
 }
@@ -83,8 +83,8 @@ impl Measure {
     /// What it is of.
     pub fn key(&self) -> MeasureKey {
         // Which symbol is the heaviest may change; the concentration is the scope's.
-        let symbol = self.symbol.clone().filter(|_| self.kind == LimitKind::PositionValue);
-        (self.scope.clone(), self.kind, symbol)
+        let symbol = self.symbol.filter(|_| self.kind == LimitKind::PositionValue);
+        (self.scope, self.kind, symbol)
     }
 }
 
@@ -112,7 +112,7 @@ pub struct ExposureLimits {
 }
 
 /// What a measure is of.
-pub type MeasureKey = (Id, LimitKind, Option<Id>);
+pub type MeasureKey = (Scope, LimitKind, Option<Symbol>);
 
 /// The alert that is raised for a measure.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +134,7 @@ headwater_schemas::table_set! {
 fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<LimitAlertState> {
     let alert = state.standing.as_ref()?;
     let alert_id = alert.alert_id.clone();
-    Some(LimitAlertState { alert_id, scope: scope.clone(), kind: *kind, symbol: symbol.clone(), ts: alert.ts })
+    Some(LimitAlertState { alert_id, scope: *scope, kind: *kind, symbol: *symbol, ts: alert.ts })
 }
 
 crate::fold_operator!(ExposureLimits);
@@ -153,7 +153,7 @@ impl View for ExposureLimits {
     fn key(&self, event: &MeasureEvent) -> MeasureKey {
         match event {
             MeasureEvent::Measured(measure) => measure.key(),
-            MeasureEvent::Corrected(key, _) => key.clone(),
+            MeasureEvent::Corrected(key, _) => *key,
         }
     }
 
@@ -208,7 +208,7 @@ impl View for ExposureLimits {
 
     fn restore(&self, saved: &SavedLimits, is_mine: &dyn Fn(&MeasureKey) -> bool) -> Vec<(MeasureKey, LimitState)> {
         let state = |row: &LimitAlertState| {
-            let key = (row.scope.clone(), row.kind, row.symbol.clone());
+            let key = (row.scope, row.kind, row.symbol);
             // Both tables were written in one commit.
             let found = saved.alerts.binary_search_by(|alert| alert.alert_id.cmp(&row.alert_id)).ok();
             let alert = found.and_then(|index| saved.alerts.get(index)).filter(|_| is_mine(&key))?;
@@ -283,10 +283,10 @@ fn message(measure: &Measure, limit: Decimal, level: Level) -> Text {
 fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standing: Option<&Alert>) -> Alert {
     let subject = match measure.symbol.as_ref().filter(|_| measure.kind == LimitKind::PositionValue) {
         Some(symbol) => Id::derived(format!("{}|{symbol}", measure.scope)),
-        None => measure.scope.clone(),
+        None => measure.scope.to_id(),
     };
     let id = || Id::shortened(&format!("limit:{}:{subject}:{}", measure.kind, ts.nanos()));
-    let mut evidence: Vec<Id> = measure.symbol.iter().cloned().collect();
+    let mut evidence: Vec<Id> = measure.symbol.map(Symbol::to_id).into_iter().collect();
     if level == Level::Breach && measure.kind == LimitKind::PositionValue {
         evidence.push(Id::derived("propose:reduce_by_50_percent"));
     }
@@ -315,7 +315,7 @@ mod tests {
     fn measures(values: &[i64]) -> Happenings<ExposureLimits> {
         let happening = |(time, value): (u64, &i64)| {
             let event =
-                Measure { scope: Id::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
+                Measure { scope: Scope::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
             let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0, is_late: false };
             Placed { place, event: Happening::Event(MeasureEvent::Measured(event)) }
         };

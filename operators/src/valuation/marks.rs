@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Close, Quote, Trade};
 use headwater_schemas::tables::{MarkPrice, Moment, TableWriter};
-use headwater_schemas::{Correction, Corrections, EventTime, Id, Place, Placed, Price, Topic};
+use headwater_schemas::{Correction, Corrections, EventTime, Place, Placed, Price, Symbol, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -28,7 +28,7 @@ pub enum MarketEvent {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// The symbol.
-    pub symbol: Id,
+    pub symbol: Symbol,
     /// Its price.
     pub price: Price,
 }
@@ -36,7 +36,7 @@ pub struct Mark {
 impl Mark {
     /// The mark of a row.
     pub fn of(row: &MarkPrice) -> Self {
-        Self { symbol: row.symbol.clone(), price: row.mark }
+        Self { symbol: row.symbol, price: row.mark }
     }
 }
 
@@ -73,7 +73,7 @@ impl MarkState {
 crate::fold_operator!(Marks);
 
 impl View for Marks {
-    type Key = Id;
+    type Key = Symbol;
     type Event = MarketEvent;
     type Broadcast = ();
     type Context = ();
@@ -85,61 +85,61 @@ impl View for Marks {
 
     const UPDATES: bool = true;
 
-    fn key(&self, event: &MarketEvent) -> Id {
-        symbol(event).clone()
+    fn key(&self, event: &MarketEvent) -> Symbol {
+        *symbol(event)
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &Id, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<'_, Self>) {
+    fn apply(&self, (): &(), _: &Symbol, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<'_, Self>) {
         match placed.event {
             MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
             MarketEvent::Quote(quote) => {
                 state.mid = Some(mid(quote.bid, quote.ask));
-                state.late_quote = Self::late(placed.place, Topic::Quotes, &quote.symbol, quote.ts);
+                state.late_quote = Self::late(placed.place, Topic::Quotes, quote.symbol, quote.ts);
             }
             MarketEvent::Trade(trade) => {
                 state.trade = Some(trade.price);
-                state.late_trade = Self::late(placed.place, Topic::Trades, &trade.symbol, trade.ts);
+                state.late_trade = Self::late(placed.place, Topic::Trades, trade.symbol, trade.ts);
             }
             // A close is told days after, by its nature.
             MarketEvent::Close(close) => state.close = Some(close.close),
         }
     }
 
-    fn emit(&self, (): &(), symbol: &Id, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
+    fn emit(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
         let Some(mark) = state.price() else { return };
         let same = state.emitted.as_ref().filter(|emitted| emitted.mark == mark);
         let why = if same.is_some() { Corrections::new() } else { state.reason() };
         let ts = same.map_or(at.event_time(), |emitted| emitted.ts);
-        let row = MarkPrice { symbol: symbol.clone(), mark, mid: state.mid, trade: state.trade, close: state.close, ts };
+        let row = MarkPrice { symbol: *symbol, mark, mid: state.mid, trade: state.trade, close: state.close, ts };
         table.replace(&Moment { why, ..*at }, state.emitted.replace(row.clone()), Some(row));
     }
 
-    fn update(&self, (): &(), symbol: &Id, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
+    fn update(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
         let Some(price) = state.price().filter(|price| state.told != Some(*price)) else { return };
-        updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: symbol.clone(), price });
+        updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: *symbol, price });
         state.told = Some(price);
     }
 
-    fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, MarkState)> {
+    fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, MarkState)> {
         let state = |row: &MarkPrice| {
             let MarkPrice { mark, mid, trade, close, .. } = *row;
             let state = MarkState { mid, trade, close, told: Some(mark), emitted: Some(row.clone()), ..MarkState::default() };
-            (row.symbol.clone(), state)
+            (row.symbol, state)
         };
         saved.iter().filter(|row| is_mine(&row.symbol)).map(state).collect()
     }
 }
 
 impl Marks {
-    fn late(place: Place, topic: Topic, symbol: &Id, ts: EventTime) -> Option<Correction> {
+    fn late(place: Place, topic: Topic, symbol: Symbol, ts: EventTime) -> Option<Correction> {
         let nanos = place.lateness(ts)?;
-        Some(Correction::Late { topic, id: symbol.clone(), nanos })
+        Some(Correction::Late { topic, id: symbol.to_id(), nanos })
     }
 }
 
-fn symbol(event: &MarketEvent) -> &Id {
+fn symbol(event: &MarketEvent) -> &Symbol {
     match event {
         MarketEvent::Quote(quote) => &quote.symbol,
         MarketEvent::Trade(trade) => &trade.symbol,

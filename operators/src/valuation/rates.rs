@@ -1,14 +1,14 @@
 //! Exchange rates: direct, inverse, or over the base currency.
 
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Factor, Id, Money};
+use headwater_schemas::{Currency, Factor, Money};
 use rustc_hash::FxHashMap;
 
 /// The last rate of each pair.
 #[derive(Clone, Debug)]
 pub struct Rates {
-    pivot: Id,
-    pairs: FxHashMap<(Id, Id), Factor>,
+    pivot: Currency,
+    pairs: FxHashMap<(Currency, Currency), Factor>,
 }
 
 /// How to get from one currency to another.
@@ -50,28 +50,28 @@ impl Path {
 
 impl Rates {
     /// No rates; `pivot` is the currency that others may be converted over.
-    pub fn new(pivot: Id) -> Self {
+    pub fn new(pivot: Currency) -> Self {
         Self { pivot, pairs: FxHashMap::default() }
     }
 
     /// Sets a pair's rate: units of `quote` for one of `base`.
-    pub fn set(&mut self, base: Id, quote: Id, rate: Factor) {
+    pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor) {
         self.pairs.insert((base, quote), rate);
     }
 
     /// The way from one currency to another, if there is one.
-    pub fn path(&self, from: &Id, to: &Id) -> Option<Path> {
+    pub fn path(&self, from: &Currency, to: &Currency) -> Option<Path> {
         if let Some(conversion) = self.one_step(from, to) {
             return Some(Path(conversion, Conversion::Same));
         }
         Some(Path(self.one_step(from, &self.pivot)?, self.one_step(&self.pivot, to)?))
     }
 
-    fn one_step(&self, from: &Id, to: &Id) -> Option<Conversion> {
+    fn one_step(&self, from: &Currency, to: &Currency) -> Option<Conversion> {
         if from == to {
             return Some(Conversion::Same);
         }
-        let pair = |base: &Id, quote: &Id| self.pairs.get(&(base.clone(), quote.clone())).copied();
+        let pair = |base: &Currency, quote: &Currency| self.pairs.get(&(*base, *quote)).copied();
         pair(from, to).map(Conversion::Direct).or_else(|| pair(to, from).map(Conversion::Inverse))
     }
 }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn rates_work_both_ways_and_over_the_pivot() {
-        let id = |text: &str| Id::derived(text);
+        let id = |text: &str| Currency::derived(text);
         let mut rates = Rates::new(id("USD"));
         rates.set(id("EUR"), id("USD"), "1.25".parse().expect("a rate"));
         rates.set(id("USD"), id("JPY"), "150".parse().expect("a rate"));

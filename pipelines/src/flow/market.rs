@@ -40,8 +40,8 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         Event::Instrument(instrument) if first => {
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
             Some(Upsert::Put(InstrumentTerms {
-                symbol: instrument.symbol.clone(),
-                currency: instrument.currency.clone(),
+                symbol: instrument.symbol,
+                currency: instrument.currency,
                 multiplier,
                 ts: place.event_time(),
             }))

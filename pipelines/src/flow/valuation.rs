@@ -9,7 +9,7 @@ use headwater_operators::valuation::dense::{
 use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, TableSet};
-use headwater_schemas::{Id, Topic};
+use headwater_schemas::{AccountId, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
@@ -42,7 +42,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
     let config = &flow.settings.config;
     let settings = ValuationSettings {
-        base_currency: config.valuation.base_currency.clone(),
+        base_currency: config.valuation.base_currency,
         risk: config.risk.clone(),
         limits: config.limits.clone(),
         tick_interval: flow.clock().tick_interval,
@@ -59,7 +59,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
 /// What was known at the last commit.
 fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
     let (saved, share) = (&flow.settings.saved, flow.share());
-    let mine = |account: &Id| share.is_mine(route(account)) && !is_external(account);
+    let mine = |account: &AccountId| share.is_mine(route(account)) && !is_external(account);
     let mut known = Vec::new();
     known.extend(saved.rows::<InstrumentTerms>()?.iter().cloned().map(instrument_known));
     known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));
@@ -67,7 +67,7 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
     known.extend(saved.rows::<MarkPrice>()?.iter().map(Mark::of).map(Known::Mark));
     known.extend(saved.rows::<AccountTerms>()?.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known));
     let cash =
-        |row: &Balance| Known::Cash { account_id: row.account_id.clone(), currency: row.currency.clone(), posted: row.posted.money() };
+        |row: &Balance| Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted.money() };
     known.extend(saved.rows::<Balance>()?.iter().filter(|row| mine(&row.account_id)).map(cash));
     let holdings = saved.rows::<Holding>()?;
     known.extend(holdings.iter().filter(|row| mine(&row.account_id)).map(|row| Known::Holding(HoldingSums::of(row))));
@@ -80,7 +80,7 @@ fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {
 }
 
 /// Whether money there is not ours.
-fn is_external(account: &Id) -> bool {
+fn is_external(account: &AccountId) -> bool {
     account.starts_with("external:")
 }
 

@@ -149,7 +149,7 @@ impl Bank {
     fn send_on(&mut self, place: usize, account: &Account, now: i64) -> Option<Transaction> {
         let payee = self.payee(place, account)?;
         let cents = self.dice.between(30 * DOLLAR, 400 * DOLLAR);
-        let counterparty_account = Some(payee.id.clone());
+        let counterparty_account = Some(payee.id);
         let channel = Some(Channel::Online);
         Some(Transaction { counterparty_account, channel, ..self.blank(account, TransactionType::Transfer, cents, now) })
     }
@@ -230,11 +230,11 @@ impl Bank {
         let city = account.owner.city;
         Payment {
             payment_id: Id::derived(format!("P{:08}", self.payments)),
-            customer_id: account.owner.id.clone(),
-            account_id: Some(account.id.clone()),
+            customer_id: account.owner.id,
+            account_id: Some(account.id),
             merchant_id: Id::derived(format!("M{merchant:03}")),
             amount: cents_of(cents),
-            currency: account.currency.clone(),
+            currency: account.currency,
             method: if self.dice.percent(60) { PaymentMethod::DebitCard } else { PaymentMethod::CreditCard },
             status: PaymentStatus::Completed,
             idempotency_key: Some(Text::from(format!("K{:08}", self.payments))),
@@ -253,10 +253,10 @@ impl Bank {
         let transfer_id = Id::derived(format!("X{:08}", self.transfers));
         let initiated = TransferInitiated {
             transfer_id: transfer_id.clone(),
-            from_account: from.id.clone(),
-            to_account: to.id.clone(),
+            from_account: from.id,
+            to_account: to.id,
             amount: cents_of(self.dice.between(20 * DOLLAR, 900 * DOLLAR)),
-            currency: from.currency.clone(),
+            currency: from.currency,
             ts: EventTime::from_nanos(now),
         };
         let steps: &[fn(TransferStep) -> TransferEvent] = if self.dice.one_in(20) {

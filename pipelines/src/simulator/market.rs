@@ -6,7 +6,7 @@
 //! Displacements are binary floats; a price is a whole number of ticks from the moment that anybody sees it.
 
 use headwater_schemas::events::{Close, Event, FxRate, Quote, Trade};
-use headwater_schemas::{Date, EventTime, Factor, Id, Price, Size, Text};
+use headwater_schemas::{Currency, Date, EventTime, Factor, Price, Size, Symbol, Text};
 
 use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
@@ -39,7 +39,7 @@ pub(super) struct Market {
 #[derive(Clone, Debug)]
 struct Line {
     share: &'static Share,
-    symbol: Id,
+    symbol: Symbol,
     /// The last close, in ticks.
     close: i64,
     displacement: f64,
@@ -47,7 +47,7 @@ struct Line {
 
 impl Market {
     pub(super) fn new(settings: &SimulatorSettings) -> Self {
-        let line = |share: &'static Share| Line { share, symbol: Id::derived(share.symbol), close: share.close, displacement: 0.0 };
+        let line = |share: &'static Share| Line { share, symbol: Symbol::derived(share.symbol), close: share.close, displacement: 0.0 };
         Self {
             dice: Dice::new(settings.seed, Purpose::Market),
             memory: 2.0 * SESSION_SECONDS / f64::from(settings.market_speed.max(1)),
@@ -72,7 +72,7 @@ impl Market {
     }
 
     /// The symbol of a share.
-    pub(super) fn symbol(&self, share: usize) -> Option<&Id> {
+    pub(super) fn symbol(&self, share: usize) -> Option<&Symbol> {
         self.lines.get(share).map(|line| &line.symbol)
     }
 
@@ -87,7 +87,7 @@ impl Market {
         self.quotes += 1;
         let (mid, dice) = (line.mid(), &mut self.dice);
         let quote = Quote {
-            symbol: line.symbol.clone(),
+            symbol: line.symbol,
             bid: price(mid - dice.between(1, 2)),
             ask: price(mid + dice.between(1, 2)),
             bid_size: Size::whole(100 * dice.between(1, 20)),
@@ -104,7 +104,7 @@ impl Market {
         let line = dice.pick(&self.lines)?;
         let size = if dice.one_in(3) { dice.between(1, 99) } else { 100 * dice.between(1, 8) };
         let trade = Trade {
-            symbol: line.symbol.clone(),
+            symbol: line.symbol,
             price: price(line.mid() + dice.between(-1, 1)),
             size: Size::whole(size),
             source: Some(Text::const_new("consolidated")),
@@ -159,13 +159,13 @@ pub(super) fn price(ticks: i64) -> Price {
 
 /// A closing price.
 pub(super) fn close(share: &Share, ticks: i64, date: Date) -> Event {
-    Event::Close(Close { symbol: Id::derived(share.symbol), date, close: price(ticks) })
+    Event::Close(Close { symbol: Symbol::derived(share.symbol), date, close: price(ticks) })
 }
 
 /// What a euro costs in dollars, in ten-thousandths.
 pub(super) fn eur_usd(ten_thousandths: i64, now: i64) -> Event {
     let rate = Factor::from_units(i128::from(ten_thousandths) * 100_000);
-    Event::FxRate(FxRate { base: Id::derived("EUR"), quote: Id::derived("USD"), rate, ts: EventTime::from_nanos(now) })
+    Event::FxRate(FxRate { base: Currency::derived("EUR"), quote: Currency::derived("USD"), rate, ts: EventTime::from_nanos(now) })
 }
 
 fn seconds(nanos: i64) -> f64 {

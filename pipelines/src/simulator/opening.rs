@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::*;
-use headwater_schemas::{Amount, Date, Decimal, EventTime, Factor, Id, Price, Size, Text};
+use headwater_schemas::{AccountId, Amount, Currency, Date, Decimal, EventTime, Factor, Id, Price, Scope, Size, Symbol, Text};
 
 use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
@@ -36,9 +36,9 @@ pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event
 
 fn instrument(share: &Share) -> Instrument {
     Instrument {
-        symbol: Id::derived(share.symbol),
+        symbol: Symbol::derived(share.symbol),
         asset_class: AssetClass::Equity,
-        currency: Id::derived("USD"),
+        currency: Currency::derived("USD"),
         tick_size: Factor::from_units(TICK),
         lot_size: Factor::whole(1),
         multiplier: None,
@@ -52,8 +52,8 @@ fn instrument(share: &Share) -> Instrument {
 
 fn customer(person: &Person) -> Customer {
     Customer {
-        customer_id: person.id.clone(),
-        group_id: person.group.clone(),
+        customer_id: person.id,
+        group_id: person.group,
         home_lat: Some(person.latitude),
         home_lon: Some(person.longitude),
         timezone: Some(Text::const_new(person.city.zone)),
@@ -66,10 +66,10 @@ fn customer(person: &Person) -> Customer {
 fn opening(account: &Account, ts: EventTime) -> AccountOpened {
     let savings = account.kind == AccountType::Savings;
     AccountOpened {
-        account_id: account.id.clone(),
-        customer_id: account.owner.id.clone(),
+        account_id: account.id,
+        customer_id: account.owner.id,
         account_type: account.kind,
-        currency: account.currency.clone(),
+        currency: account.currency,
         book: account.book.map(Text::const_new),
         interest_rate: savings.then(|| Decimal::from_units(25_000_000)),
         overdraft_limit: (account.kind == AccountType::Checking).then(|| Amount::whole(500)),
@@ -95,10 +95,10 @@ fn deposit(account: &Account, start: i64) -> Transaction {
 pub(super) fn blank(id: String, account: &Account, r#type: TransactionType, cents: i64, ts: i64) -> Transaction {
     Transaction {
         transaction_id: Id::derived(id),
-        account_id: account.id.clone(),
+        account_id: account.id,
         r#type,
         amount: cents_of(cents),
-        currency: account.currency.clone(),
+        currency: account.currency,
         counterparty_account: None,
         phase: None,
         pending_id: None,
@@ -130,7 +130,7 @@ fn limits() -> impl Iterator<Item = Event> {
         (LimitScope::Default, Leverage, 3_000),
         (LimitScope::Default, OrderNotional, 500_000_000),
     ];
-    let account = |name: &str| LimitScope::Account(Id::derived(name));
+    let account = |name: &str| LimitScope::Account(AccountId::derived(name));
     let tight = [
         (account("INV-C022"), PositionValue, 15_000_000),
         (account("INV-C023"), PositionValue, 25_000_000),
@@ -138,9 +138,9 @@ fn limits() -> impl Iterator<Item = Event> {
         (account("INV-C025"), Concentration, 400),
         (account("INV-C028"), Var, 500_000),
         (account("INV-C023"), Leverage, 1_500),
-        (LimitScope::Book(Id::derived("firm/equities/tech")), GrossExposure, 100_000_000),
-        (LimitScope::Book(Id::derived("firm/equities")), Var, 4_000_000),
-        (LimitScope::Book(Id::derived("firm")), GrossExposure, 2_000_000_000),
+        (LimitScope::Book(Scope::derived("firm/equities/tech")), GrossExposure, 100_000_000),
+        (LimitScope::Book(Scope::derived("firm/equities")), Var, 4_000_000),
+        (LimitScope::Book(Scope::derived("firm")), GrossExposure, 2_000_000_000),
     ];
     everybody.into_iter().chain(tight).map(|(scope, kind, thousandths): (_, _, i128)| {
         Event::Limit(Arc::new(Limit { scope, kind, value: Decimal::from_units(thousandths * 1_000_000), warn_at: None, ts: None }))
@@ -153,11 +153,11 @@ fn wishes(people: &People) -> Vec<Event> {
     let sides = [(Direction::Above, 1_003), (Direction::Below, 997)];
     for (person, (share, (direction, per_mille))) in people.persons.iter().zip(SHARES.iter().zip(sides.into_iter().cycle())) {
         let price = Price::from_units(i128::from(share.close * per_mille / 1_000) * TICK);
-        let (customer_id, symbol) = (person.id.clone(), Id::derived(share.symbol));
+        let (customer_id, symbol) = (person.id, Symbol::derived(share.symbol));
         events.push(Event::Watch(Box::new(Watch { customer_id, symbol, direction, price, ts: None })));
     }
     for account in people.everyday().iter().take(20) {
-        let (customer_id, currency) = (account.owner.id.clone(), account.currency.clone());
+        let (customer_id, currency) = (account.owner.id, account.currency);
         let (category, amount) = (Text::const_new("groceries"), Amount::whole(50));
         events.push(Event::Budget(Box::new(Budget { customer_id, category, amount, currency, threshold: None, ts: None })));
     }

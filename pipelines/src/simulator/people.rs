@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::AccountType;
-use headwater_schemas::{Decimal, Id};
+use headwater_schemas::{AccountId, Currency, CustomerId, Decimal, OwnerId};
 
 use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
@@ -65,8 +65,8 @@ impl City {
 /// A customer.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
-    pub(super) id: Id,
-    pub(super) group: Option<Id>,
+    pub(super) id: CustomerId,
+    pub(super) group: Option<OwnerId>,
     pub(super) city: &'static City,
     pub(super) latitude: Decimal,
     pub(super) longitude: Decimal,
@@ -77,10 +77,10 @@ pub(super) struct Person {
 /// An account.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
-    pub(super) id: Id,
+    pub(super) id: AccountId,
     pub(super) owner: Arc<Person>,
     pub(super) kind: AccountType,
-    pub(super) currency: Id,
+    pub(super) currency: Currency,
     pub(super) book: Option<&'static str>,
     /// What is paid in before the simulation begins, in cents.
     pub(super) funds: i64,
@@ -122,8 +122,8 @@ impl People {
     fn settle(&mut self, dice: &mut Dice, id: String, number: u32, group: Option<&str>) -> Arc<Person> {
         let city = CITIES.get(usize::try_from(number).unwrap_or(0) % CITIES.len()).unwrap_or(&CITIES[0]);
         let person = Arc::new(Person {
-            id: Id::derived(id),
-            group: group.map(Id::derived),
+            id: CustomerId::derived(id),
+            group: group.map(OwnerId::derived),
             city,
             latitude: near(dice, city.latitude, 50),
             longitude: near(dice, city.longitude, 50),
@@ -152,8 +152,8 @@ impl People {
     }
 
     fn open(&mut self, prefix: &str, owner: &Arc<Person>, kind: AccountType, book: Option<&'static str>, funds: i64) {
-        let id = Id::derived(format!("{prefix}-{}", owner.id));
-        let currency = Id::derived(owner.city.currency);
+        let id = AccountId::derived(format!("{prefix}-{}", owner.id));
+        let currency = Currency::derived(owner.city.currency);
         self.accounts.push(Arc::new(Account { id, owner: owner.clone(), kind, currency, book, funds }));
     }
 

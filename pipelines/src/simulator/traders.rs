@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_schemas::events::{
     AccountType, AmendOrder, Bust, CancelOrder, Event, Fill, FillEvent, NewOrder, OrderEvent, OrderType, SelfTrade, Side, TimeInForce,
 };
-use headwater_schemas::{EventTime, Id, Money, Price, Quantity, Size, Text};
+use headwater_schemas::{AccountId, EventTime, Id, Money, Price, Quantity, Size, Symbol, Text};
 
 use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
@@ -51,14 +51,14 @@ struct Trader {
 #[derive(Clone, Debug)]
 struct Resting {
     order_id: Id,
-    account_id: Id,
-    symbol: Id,
+    account_id: AccountId,
+    symbol: Symbol,
 }
 
 /// What an order is about: whose, in what, and where the market is.
 struct Intent {
-    account: Id,
-    symbol: Id,
+    account: AccountId,
+    symbol: Symbol,
     mid: i64,
     side: Side,
     now: i64,
@@ -203,7 +203,7 @@ impl Traders {
             ts: EventTime::from_nanos(now),
         };
         let delay = if venue == LATE_VENUE { self.dice.between(2_000, 5_000) * MILLISECOND } else { 0 };
-        let bust = Bust { fill_id: fill.fill_id.clone(), account_id: fill.account_id.clone(), ts: EventTime::from_nanos(now + 8 * SECOND) };
+        let bust = Bust { fill_id: fill.fill_id.clone(), account_id: fill.account_id, ts: EventTime::from_nanos(now + 8 * SECOND) };
         let mut planned = vec![Planned::new(now + delay, Event::Fill(FillEvent::Fill(Box::new(fill))))];
         if self.dice.one_in(150) {
             planned.push(Planned::new(now + 8 * SECOND, Event::Fill(FillEvent::Bust(bust))));
@@ -242,7 +242,7 @@ impl Traders {
             let intent = self.intent_in(share, &trader, Side::Sell, at, market)?;
             let order = self.limit(&intent, -(60 + 5 * layer), 900);
             let ts = EventTime::from_nanos(at + 3 * SECOND);
-            let (order_id, account_id, symbol) = (order.order_id.clone(), order.account_id.clone(), order.symbol.clone());
+            let (order_id, account_id, symbol) = (order.order_id.clone(), order.account_id, order.symbol);
             cancels.push(Planned::new(ts.nanos(), Event::Order(OrderEvent::Cancel(CancelOrder { order_id, account_id, symbol, ts }))));
             planned.push(Planned::new(at, Event::Order(OrderEvent::New(Box::new(order)))));
         }
@@ -267,7 +267,7 @@ impl Traders {
     }
 
     fn intent_in(&self, share: usize, trader: &Trader, side: Side, now: i64, market: &Market) -> Option<Intent> {
-        Some(Intent { account: trader.account.id.clone(), symbol: market.symbol(share)?.clone(), mid: market.mid(share)?, side, now })
+        Some(Intent { account: trader.account.id, symbol: *market.symbol(share)?, mid: market.mid(share)?, side, now })
     }
 
     /// A limit order so many ticks through the market; away from it if negative.
@@ -275,8 +275,8 @@ impl Traders {
         self.orders += 1;
         NewOrder {
             order_id: Id::derived(format!("O{:08}", self.orders)),
-            account_id: intent.account.clone(),
-            symbol: intent.symbol.clone(),
+            account_id: intent.account,
+            symbol: intent.symbol,
             side: intent.side,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::Day,
@@ -295,7 +295,7 @@ impl Traders {
         if self.resting.len() >= REMEMBERED {
             self.resting.pop_front();
         }
-        let (order_id, account_id, symbol) = (order.order_id.clone(), order.account_id.clone(), order.symbol.clone());
+        let (order_id, account_id, symbol) = (order.order_id.clone(), order.account_id, order.symbol);
         self.resting.push_back(Resting { order_id, account_id, symbol });
     }
 }

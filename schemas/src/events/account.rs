@@ -2,7 +2,7 @@
 
 use super::AccountType;
 use super::json::{event, typed_events};
-use crate::value::{Amount, Decimal, EventTime, Id, Text};
+use crate::value::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, Text};
 
 typed_events! {
     /// What happens to an account.
@@ -24,14 +24,14 @@ event! {
     /// The beginning of an account.
     AccountOpened {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// Whose it is.
-        customer_id: Id,
+        customer_id: CustomerId,
         /// What it is for.
         account_type: AccountType,
         /// What it is kept in.
         #[schemars(extend("maxLength" = 12))]
-        currency: Id,
+        currency: Currency,
         /// Its place in the firm: `firm/desk/book`.
         book: Option<Text>,
         /// Interest a year, as a fraction.
@@ -47,14 +47,14 @@ event! {
     /// New values of some of an account's fields.
     AccountUpdated {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// Whose it is.
-        customer_id: Option<Id>,
+        customer_id: Option<CustomerId>,
         /// What it is for.
         account_type: Option<AccountType>,
         /// What it is kept in.
         #[schemars(extend("maxLength" = 12))]
-        currency: Option<Id>,
+        currency: Option<Currency>,
         /// Its place in the firm: `firm/desk/book`.
         book: Option<Text>,
         /// Interest a year, as a fraction.
@@ -70,7 +70,7 @@ event! {
     /// A change of an account's status.
     AccountStatus {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// When.
         ts: EventTime,
     }
@@ -78,7 +78,7 @@ event! {
 
 impl AccountEvent {
     /// The account.
-    pub const fn account_id(&self) -> &Id {
+    pub const fn account_id(&self) -> &AccountId {
         match self {
             Self::Opened(event) => &event.account_id,
             Self::Updated(event) => &event.account_id,

@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 
 use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, TransferEvent};
-use crate::value::{Amount, Decimal, Id, Text, currency as currencies, fixed};
+use crate::value::{Amount, Currency, Decimal, Text, currency as currencies, fixed};
 
 /// The greatest length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
 const MAX_CURRENCY_LENGTH: usize = 12;
@@ -43,7 +43,7 @@ impl Event {
 }
 
 /// An amount has at most the fraction digits of its currency.
-fn amount_in(amount: Amount, word: &Id) -> Checked {
+fn amount_in(amount: Amount, word: &Currency) -> Checked {
     currency("currency", word)?;
     if !currencies::has_exponent(amount.units(), word) {
         let digits = currencies::exponent(word).unwrap_or_default();
@@ -54,7 +54,7 @@ fn amount_in(amount: Amount, word: &Id) -> Checked {
 }
 
 /// A currency is an identifier of at most 12 characters, without lower-case letters.
-pub(super) fn currency(field: &str, word: &Id) -> Checked {
+pub(super) fn currency(field: &str, word: &Currency) -> Checked {
     if word.len() > MAX_CURRENCY_LENGTH {
         let message = format!("{field}: {word:?} has more than {MAX_CURRENCY_LENGTH} characters; send a code like USD");
         return Err(BadRecord::new(ErrorCode::BadId, message));

@@ -2,13 +2,13 @@
 
 use super::json::event;
 use super::{BadRecord, ErrorCode};
-use crate::value::{Date, Id, Price};
+use crate::value::{Date, Price, Symbol};
 
 event! {
     /// A closing price. It is known at the end of its date, in UTC.
     Close {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The trading day.
         date: Date,
         /// The price at its end; above zero, because returns divide by it.

@@ -1,15 +1,15 @@
 //! Who owns accounts.
 
 use super::json::event;
-use crate::value::{Date, Decimal, EventTime, Id, Text};
+use crate::value::{CustomerId, Date, Decimal, EventTime, OwnerId, Text};
 
 event! {
     /// A customer.
     Customer {
         /// The customer.
-        customer_id: Id,
+        customer_id: CustomerId,
         /// Customers with one beneficial owner behind them share it.
-        group_id: Option<Id>,
+        group_id: Option<OwnerId>,
         /// Latitude of the home, in degrees.
         home_lat: Option<Decimal>,
         /// Longitude of the home, in degrees.

@@ -2,7 +2,7 @@
 
 use super::Side;
 use super::json::{event, typed_events};
-use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
+use crate::value::{AccountId, EventTime, Id, Money, Price, Quantity, Symbol, Text};
 
 typed_events! {
     /// A fill from another venue, or the taking back of one.
@@ -20,9 +20,9 @@ event! {
         /// The fill.
         fill_id: Id,
         /// Whose it is.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// Which way.
         side: Side,
         /// How much.
@@ -46,7 +46,7 @@ event! {
         /// The fill.
         fill_id: Id,
         /// Whose it was.
-        account_id: Id,
+        account_id: AccountId,
         /// When.
         ts: EventTime,
     }
@@ -54,7 +54,7 @@ event! {
 
 impl FillEvent {
     /// Whose fill it is.
-    pub const fn account_id(&self) -> &Id {
+    pub const fn account_id(&self) -> &AccountId {
         match self {
             Self::Fill(event) => &event.account_id,
             Self::Bust(event) => &event.account_id,

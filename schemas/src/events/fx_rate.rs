@@ -3,17 +3,17 @@
 use super::checks::currency;
 use super::json::event;
 use super::{BadRecord, ErrorCode};
-use crate::value::{EventTime, Factor, Id, fixed};
+use crate::value::{Currency, EventTime, Factor, fixed};
 
 event! {
     /// What one unit of `base` costs in `quote`.
     FxRate {
         /// The currency that is priced.
         #[schemars(extend("maxLength" = 12))]
-        base: Id,
+        base: Currency,
         /// The currency that it is priced in.
         #[schemars(extend("maxLength" = 12))]
-        quote: Id,
+        quote: Currency,
         /// Units of `quote` for one of `base`.
         rate: Factor,
         /// When.

@@ -2,18 +2,18 @@
 
 use super::AssetClass;
 use super::json::event;
-use crate::value::{EventTime, Factor, Id, Price, Size, Text};
+use crate::value::{Currency, EventTime, Factor, Price, Size, Symbol, Text};
 
 event! {
     /// An instrument and its conventions.
     Instrument {
         /// Its name.
-        symbol: Id,
+        symbol: Symbol,
         /// What kind of thing it is.
         asset_class: AssetClass,
         /// What it is priced in.
         #[schemars(extend("maxLength" = 12))]
-        currency: Id,
+        currency: Currency,
         /// Prices are multiples of this.
         tick_size: Factor,
         /// Quantities are multiples of this.

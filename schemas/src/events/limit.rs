@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::checks::part;
 use super::json::event;
 use super::{BadRecord, ErrorCode, LimitKind};
-use crate::value::{Decimal, EventTime, Id, read_text};
+use crate::value::{AccountId, CustomerId, Decimal, EventTime, Scope, Symbol, read_text};
 
 event! {
     /// A bound on something, for a scope.
@@ -44,13 +44,13 @@ pub enum LimitScope {
     /// Everything that has no limit of its own.
     Default,
     /// One account.
-    Account(Id),
+    Account(AccountId),
     /// A node of the book path and all below it.
-    Book(Id),
+    Book(Scope),
     /// One symbol.
-    Symbol(Id),
+    Symbol(Symbol),
     /// One customer.
-    Customer(Id),
+    Customer(CustomerId),
 }
 
 impl fmt::Display for LimitScope {
@@ -74,14 +74,14 @@ impl FromStr for LimitScope {
         }
         let wrong = || format!("[bad_scope] {text:?} is not a scope; write default, account:ID, book:PATH, symbol:S or customer:ID");
         let (word, id) = text.split_once(':').ok_or_else(wrong)?;
-        let id = Id::new(id).map_err(|_| wrong())?;
         match word {
-            "account" => Ok(Self::Account(id)),
-            "book" => Ok(Self::Book(id)),
-            "symbol" => Ok(Self::Symbol(id)),
-            "customer" => Ok(Self::Customer(id)),
-            _ => Err(wrong()),
+            "account" => AccountId::new(id).map(Self::Account),
+            "book" => Scope::new(id).map(Self::Book),
+            "symbol" => Symbol::new(id).map(Self::Symbol),
+            "customer" => CustomerId::new(id).map(Self::Customer),
+            _ => return Err(wrong()),
         }
+        .map_err(|_| wrong())
     }
 }
 

@@ -62,7 +62,7 @@ pub use watchlist::Watch;
 pub use words::*;
 
 use crate::Topic;
-use crate::value::{EventTime, Id, Text};
+use crate::value::{AccountId, EventTime, Text};
 
 /// The greatest record that is decoded, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -124,23 +124,23 @@ pub struct Identity<'a> {
     /// The kind of event within the topic.
     pub word: &'static str,
     /// The account that the id belongs to, where accounts choose their ids without knowing of each other's.
-    pub account_id: Option<&'a Id>,
+    pub account_id: Option<AccountId>,
     /// The id of the event; of what happens to an account, the account.
-    pub id: &'a Id,
+    pub id: &'a str,
     /// The event's own time, where an id alone names many events.
     pub ts: Option<EventTime>,
 }
 
 impl<'a> Identity<'a> {
-    const fn of(word: &'static str, id: &'a Id) -> Self {
+    const fn of(word: &'static str, id: &'a str) -> Self {
         Self { word, account_id: None, id, ts: None }
     }
 
-    const fn within(account_id: &'a Id, word: &'static str, id: &'a Id) -> Self {
+    const fn within(account_id: AccountId, word: &'static str, id: &'a str) -> Self {
         Self { word, account_id: Some(account_id), id, ts: None }
     }
 
-    const fn at(ts: EventTime, word: &'static str, id: &'a Id) -> Self {
+    const fn at(ts: EventTime, word: &'static str, id: &'a str) -> Self {
         Self { word, account_id: None, id, ts: Some(ts) }
     }
 }
@@ -322,8 +322,8 @@ impl Event {
     pub fn identity(&self) -> Option<Identity<'_>> {
         match self {
             Self::Account(event) => Some(Identity::at(event.ts(), event.type_word(), event.account_id())),
-            Self::Order(OrderEvent::New(order)) => Some(Identity::within(&order.account_id, "new", &order.order_id)),
-            Self::Fill(event) => Some(Identity::within(event.account_id(), event.type_word(), event.fill_id())),
+            Self::Order(OrderEvent::New(order)) => Some(Identity::within(order.account_id, "new", &order.order_id)),
+            Self::Fill(event) => Some(Identity::within(*event.account_id(), event.type_word(), event.fill_id())),
             Self::Transaction(event) => Some(Identity::of("transaction", &event.transaction_id)),
             Self::Payment(event) => Some(Identity::of(event.status.as_str(), &event.payment_id)),
             Self::Transfer(event) => Some(Identity::of(event.type_word(), event.transfer_id())),

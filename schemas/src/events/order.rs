@@ -2,7 +2,7 @@
 
 use super::json::{event, typed_events};
 use super::{BadRecord, ErrorCode, OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
-use crate::value::{EventTime, Id, Price, Quantity, Size};
+use crate::value::{AccountId, EventTime, Id, Price, Quantity, Size, Symbol};
 
 typed_events! {
     /// An order, a change of one, or a phase of trading.
@@ -24,9 +24,9 @@ event! {
         /// The order.
         order_id: Id,
         /// Whose it is.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// Which way.
         side: Side,
         /// How it names its price.
@@ -58,9 +58,9 @@ event! {
         /// The order.
         order_id: Id,
         /// Whose it is.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The new whole quantity, what was filled included. Zero, or no more than what was filled, cancels the order.
         quantity: Option<Size>,
         /// The new limit.
@@ -76,9 +76,9 @@ event! {
         /// The order.
         order_id: Id,
         /// Whose it is.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// When.
         ts: EventTime,
     }
@@ -88,7 +88,7 @@ event! {
     /// A new phase of a symbol's trading.
     PhaseChange {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The phase that begins.
         phase: TradingPhase,
         /// When.
@@ -98,7 +98,7 @@ event! {
 
 impl OrderEvent {
     /// The instrument.
-    pub const fn symbol(&self) -> &Id {
+    pub const fn symbol(&self) -> &Symbol {
         match self {
             Self::New(event) => &event.symbol,
             Self::Amend(event) => &event.symbol,

@@ -2,7 +2,7 @@
 
 use super::json::event;
 use super::{PaymentMethod, PaymentStatus};
-use crate::value::{Amount, Decimal, EventTime, Id, Text};
+use crate::value::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, Id, Text};
 
 event! {
     /// A payment to a merchant, at one of its stages.
@@ -10,16 +10,16 @@ event! {
         /// The payment.
         payment_id: Id,
         /// Who pays.
-        customer_id: Id,
+        customer_id: CustomerId,
         /// From which account.
-        account_id: Option<Id>,
+        account_id: Option<AccountId>,
         /// To whom.
         merchant_id: Id,
         /// How much.
         amount: Amount,
         /// In which currency.
         #[schemars(extend("maxLength" = 12))]
-        currency: Id,
+        currency: Currency,
         /// With what.
         method: PaymentMethod,
         /// How far it has come.

@@ -1,13 +1,13 @@
 //! The best bid and ask of a symbol.
 
 use super::json::event;
-use crate::value::{EventTime, Id, Price, Size, Text};
+use crate::value::{EventTime, Price, Size, Symbol, Text};
 
 event! {
     /// The best bid and ask of a symbol.
     Quote {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The best price that somebody bids.
         bid: Price,
         /// The best price that somebody asks.

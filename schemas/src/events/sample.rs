@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::value::{Amount, Date, Decimal, Factor, Money, Price, Quantity, Size};
+use crate::value::{Amount, Date, Decimal, Factor, Id, Money, Name, Price, Quantity, Size};
 
 /// A source of arbitrary bits (splitmix64).
 pub(super) struct Chance(u64);
@@ -102,6 +102,12 @@ impl Sample for Id {
     }
 }
 
+impl<K> Sample for Name<K> {
+    fn sample(chance: &mut Chance) -> Self {
+        Name::derived(Id::sample(chance).as_str())
+    }
+}
+
 impl Sample for Text {
     fn sample(chance: &mut Chance) -> Self {
         let length = chance.one_of(&[0, 5, 30, Text::MAX_LENGTH]);
@@ -127,9 +133,13 @@ impl Sample for Date {
 
 impl Sample for LimitScope {
     fn sample(chance: &mut Chance) -> Self {
-        let kinds = [|_| Self::Default, Self::Account, Self::Book, Self::Symbol, Self::Customer];
-        let kind: fn(Id) -> Self = chance.one_of(&kinds);
-        kind(Id::sample(chance))
+        match chance.below(5) {
+            0 => Self::Default,
+            1 => Self::Account(Name::sample(chance)),
+            2 => Self::Book(Name::sample(chance)),
+            3 => Self::Symbol(Name::sample(chance)),
+            _ => Self::Customer(Name::sample(chance)),
+        }
     }
 }
 

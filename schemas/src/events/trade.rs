@@ -1,13 +1,13 @@
 //! A print of the market.
 
 use super::json::event;
-use crate::value::{EventTime, Id, Price, Size, Text};
+use crate::value::{EventTime, Price, Size, Symbol, Text};
 
 event! {
     /// A print of the market.
     Trade {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The price.
         price: Price,
         /// How much changed hands.

@@ -2,7 +2,7 @@
 
 use super::json::event;
 use super::{Channel, TransactionPhase, TransactionType};
-use crate::value::{Amount, Decimal, EventTime, Id, Money, Text};
+use crate::value::{AccountId, Amount, Currency, Decimal, EventTime, Id, Money, Text};
 
 event! {
     /// A posting to an account, or a hold on it.
@@ -10,16 +10,16 @@ event! {
         /// The transaction.
         transaction_id: Id,
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// Why money moves, which also says which way.
         r#type: TransactionType,
         /// How much, without a sign.
         amount: Amount,
         /// In which currency.
         #[schemars(extend("maxLength" = 12))]
-        currency: Id,
+        currency: Currency,
         /// The account on the other side, if it is one of ours.
-        counterparty_account: Option<Id>,
+        counterparty_account: Option<AccountId>,
         /// `posted` if not given.
         phase: Option<TransactionPhase>,
         /// The pending transaction that this one resolves.

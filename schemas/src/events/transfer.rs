@@ -1,7 +1,7 @@
 //! Transfers in their steps.
 
 use super::json::{event, typed_events};
-use crate::value::{Amount, EventTime, Id};
+use crate::value::{AccountId, Amount, Currency, EventTime, Id};
 
 typed_events! {
     /// A transfer, step by step.
@@ -29,14 +29,14 @@ event! {
         /// The transfer.
         transfer_id: Id,
         /// Where the money comes from.
-        from_account: Id,
+        from_account: AccountId,
         /// Where it goes.
-        to_account: Id,
+        to_account: AccountId,
         /// How much.
         amount: Amount,
         /// In which currency.
         #[schemars(extend("maxLength" = 12))]
-        currency: Id,
+        currency: Currency,
         /// When.
         ts: EventTime,
     }

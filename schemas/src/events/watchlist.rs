@@ -2,15 +2,15 @@
 
 use super::Direction;
 use super::json::event;
-use crate::value::{EventTime, Id, Price};
+use crate::value::{CustomerId, EventTime, Price, Symbol};
 
 event! {
     /// A price that a customer wants to hear of.
     Watch {
         /// Who.
-        customer_id: Id,
+        customer_id: CustomerId,
         /// Of what.
-        symbol: Id,
+        symbol: Symbol,
         /// From which side.
         direction: Direction,
         /// Which price.

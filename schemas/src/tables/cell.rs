@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::value::{Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Price, Quantity, Size, Statistic, Text, Total, fixed};
+use crate::value::{
+    Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, Price, Quantity, Size, Statistic, Text, Total, fixed,
+};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder,
     FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray,
@@ -188,8 +190,8 @@ pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
 }
 
 macro_rules! text_cell {
-    ($name:ty, $as_str:expr, $from:expr) => {
-        impl $crate::tables::Cell for $name {
+    ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr) => {
+        impl$(<$kind>)? $crate::tables::Cell for $name {
             type Builder = arrow::array::StringBuilder;
             fn data_type() -> arrow::datatypes::DataType {
                 arrow::datatypes::DataType::Utf8
@@ -212,6 +214,7 @@ macro_rules! text_cell {
 pub(crate) use text_cell;
 text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
 text_cell!(Text, Text::as_str, |text| Some(Text::new(text)));
+text_cell!(Name<K> where K, Name::as_str, |text| Some(Name::derived(text)));
 
 impl Cell for Vec<Id> {
     type Builder = ListBuilder<StringBuilder>;

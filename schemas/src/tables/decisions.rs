@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 use serde::{Deserialize, Serialize};
 
 use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, tables};
-use crate::value::{EventTime, Id, Statistic, Text};
+use crate::value::{AccountId, EventTime, Id, Statistic, Text};
 
 /// A rule that fired, or that could not be decided because something is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ tables! {
         /// The transaction's or payment's id.
         subject_id: Id,
         /// The account, where there is one.
-        account_id: Option<Id>,
+        account_id: Option<AccountId>,
         /// The rules that decided.
         ruleset: Text,
         /// The points.

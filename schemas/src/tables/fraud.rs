@@ -2,7 +2,7 @@
 
 use super::{AlertState, Amendment, DecisionState, Reason, Severity, TransactionRole, Verdict, tables};
 use crate::events::{Channel, TransactionPhase, TransactionType};
-use crate::value::{Amount, Decimal, EventTime, Id, Text};
+use crate::value::{AccountId, Amount, Decimal, EventTime, Id, Text};
 
 tables! {
     /// A transaction within reach of a ruleset's windows: what later decisions read of it, what was known of its customer
@@ -11,7 +11,7 @@ tables! {
         /// The rules that scored it.
         ruleset: Text,
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// The event's own time.
         ts: EventTime,
         /// The topic's rank of its place.

@@ -2,15 +2,15 @@
 
 use super::tables;
 use crate::events::{TransactionPhase, TransactionType};
-use crate::value::{EventTime, Id, Money, Text, Total};
+use crate::value::{AccountId, Currency, EventTime, Id, Money, Text, Total};
 
 tables! {
     /// An account's balance in a currency: the fold of its legs, never an opening number. It exists from the account's opening on.
     State Balance = "balances" by (account_id, currency) {
         /// The account; `external:<currency>` for the world outside.
-        account_id: Id,
+        account_id: AccountId,
         /// The currency.
-        currency: Id,
+        currency: Currency,
         /// The sum of posted legs.
         posted: Total,
         /// What pending transactions hold, as a positive number.
@@ -28,9 +28,9 @@ tables! {
         /// The transaction.
         transaction_id: Id,
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// The currency.
-        currency: Id,
+        currency: Currency,
         /// Signed: above zero goes into the account.
         amount: Money,
         /// Whether it is final, holds, or releases a hold.
@@ -42,13 +42,13 @@ tables! {
     /// A transaction that a later one may resolve or reverse. State of the postings.
     Checkpoint PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
         /// The account that it names.
-        account_id: Id,
+        account_id: AccountId,
         /// The transaction.
         transaction_id: Id,
         /// The currency.
-        currency: Id,
+        currency: Currency,
         /// The account of the other leg.
-        counterparty: Id,
+        counterparty: AccountId,
         /// Why money moved.
         transaction_type: TransactionType,
         /// The leg of the account itself, signed.
@@ -70,11 +70,11 @@ tables! {
     /// A transaction with another account of ours, which may return it. State of the returns.
     Checkpoint ReceivedTransfer = "received_transfers" by (account_id, transaction_id) {
         /// The account that received it.
-        account_id: Id,
+        account_id: AccountId,
         /// The transaction.
         transaction_id: Id,
         /// The account whose transaction it is.
-        sender: Id,
+        sender: AccountId,
         /// Effective time.
         ts: EventTime,
     }
@@ -82,7 +82,7 @@ tables! {
     /// A transaction that came before the one that it resolves or reverses. State of the postings.
     Checkpoint WaitingTransaction = "waiting_transactions" by (account_id, ts, partition, offset) {
         /// The account that it names.
-        account_id: Id,
+        account_id: AccountId,
         /// Effective time of its record.
         ts: EventTime,
         /// Partition of its record.

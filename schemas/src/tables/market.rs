@@ -1,13 +1,13 @@
 //! What operators know of the market, of terms and of reference data. States of the folds that follow them.
 
 use super::tables;
-use crate::value::{Date, EventTime, Factor, Id, Price, Text};
+use crate::value::{AccountId, Currency, Date, EventTime, Factor, Price, Symbol, Text};
 
 tables! {
     /// The price that a symbol's positions are valued at, with the last prices that it is made of.
     State MarkPrice = "marks" by (symbol) {
         /// The symbol.
-        symbol: Id,
+        symbol: Symbol,
         /// The mark: the mid, else the trade, else the close.
         mark: Price,
         /// The middle of the last quote that had both sides.
@@ -23,9 +23,9 @@ tables! {
     /// The last rate of a pair of currencies.
     Checkpoint LastRate = "last_rates" by (base, quote) {
         /// The currency that is priced.
-        base: Id,
+        base: Currency,
         /// The currency that it is priced in.
-        quote: Id,
+        quote: Currency,
         /// Units of `quote` for one of `base`.
         rate: Factor,
         /// Its effective time.
@@ -35,7 +35,7 @@ tables! {
     /// A closing price.
     Checkpoint ClosingPrice = "closing_prices" by (symbol, date) {
         /// The symbol.
-        symbol: Id,
+        symbol: Symbol,
         /// The day.
         date: Date,
         /// The price.
@@ -47,9 +47,9 @@ tables! {
     /// What an instrument's positions are valued by.
     State InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
-        symbol: Id,
+        symbol: Symbol,
         /// The currency of its prices.
-        currency: Id,
+        currency: Currency,
         /// What one unit is worth per point of price.
         multiplier: Factor,
         /// The effective time of its record.
@@ -59,9 +59,9 @@ tables! {
     /// Where an account belongs.
     Checkpoint AccountTerms = "account_terms" by (account_id) {
         /// The account.
-        account_id: Id,
+        account_id: AccountId,
         /// Its currency.
-        currency: Id,
+        currency: Currency,
         /// `firm/desk/book`.
         book: Option<Text>,
         /// The effective time of its record.

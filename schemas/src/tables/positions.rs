@@ -1,18 +1,18 @@
 //! What is held, and what it is worth.
 
 use super::tables;
-use crate::value::{EventTime, Factor, Id, Money, Price, Quantity, Statistic};
+use crate::value::{AccountId, Currency, EventTime, Factor, Id, Money, Price, Quantity, Scope, Statistic, Symbol};
 
 tables! {
     /// What an account holds of a symbol, with the mark of the grid point at which the holding changed. What it is worth at any other
     /// moment is the SQL view `positions`, over holdings and marks.
     State Holding = "holdings" by (account_id, symbol) published as "positions" by account_id {
         /// Whose.
-        account_id: Id,
+        account_id: AccountId,
         /// Of what.
-        symbol: Id,
+        symbol: Symbol,
         /// The instrument's currency, which all sums of the row are in; NULL before the instrument is known.
-        currency: Option<Id>,
+        currency: Option<Currency>,
         /// Above zero: long. Below: short.
         quantity: Quantity,
         /// `cost / (quantity × multiplier)`, rounded for display; 0 when flat.
@@ -36,9 +36,9 @@ tables! {
     /// The sums of an account, or of a node of the book path over all accounts below it.
     State Portfolio = "portfolios" by (scope) {
         /// `account:ID` or `book:PATH`.
-        scope: Id,
+        scope: Scope,
         /// The account's currency; the base currency for books.
-        currency: Id,
+        currency: Currency,
         /// Market value of all positions, short ones negative.
         net_value: Money,
         /// The sum of the magnitudes of the positions' market values.
@@ -70,9 +70,9 @@ tables! {
     /// The part of a position that no bust can change any more. State of the positions, with `position_trades`.
     Checkpoint HoldingState = "position_bases" by (account_id, symbol) {
         /// Whose.
-        account_id: Id,
+        account_id: AccountId,
         /// Of what.
-        symbol: Id,
+        symbol: Symbol,
         /// The open quantity before the first held trade.
         base_quantity: Quantity,
         /// What it cost.
@@ -88,9 +88,9 @@ tables! {
     /// A trade that is folded again if a bust takes back one before it. State of the positions.
     Checkpoint HeldTrade = "position_trades" by (account_id, symbol, ts, rank, partition, offset, sequence) {
         /// Whose.
-        account_id: Id,
+        account_id: AccountId,
         /// Of what.
-        symbol: Id,
+        symbol: Symbol,
         /// The effective time of its place.
         ts: EventTime,
         /// The topic's rank of its place.
@@ -116,7 +116,7 @@ tables! {
     /// A bust that waits for its fill. State of the positions.
     Checkpoint PendingBust = "pending_busts" by (account_id, fill_id) {
         /// Whose the fill will be.
-        account_id: Id,
+        account_id: AccountId,
         /// The fill.
         fill_id: Id,
         /// The bust's own time.
@@ -132,7 +132,7 @@ tables! {
     /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
     Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
         /// `account:ID` or `book:PATH`.
-        scope: Id,
+        scope: Scope,
         /// The running peak of equity.
         peak: Money,
         /// The grid point at which the row became what it is.

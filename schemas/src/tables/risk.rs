@@ -2,13 +2,13 @@
 
 use super::{RiskMethod, tables};
 use crate::events::LimitKind;
-use crate::value::{EventTime, Id, Money, Statistic};
+use crate::value::{EventTime, Id, Money, Scope, Statistic, Symbol};
 
 tables! {
     /// Value at risk and expected shortfall of a scope over one day.
     State Risk = "risk" by (scope, method, confidence) {
         /// `account:ID` or `book:PATH`.
-        scope: Id,
+        scope: Scope,
         /// How it was estimated.
         method: RiskMethod,
         /// The confidence, between 0 and 1.
@@ -32,11 +32,11 @@ tables! {
         /// The alert.
         alert_id: Id,
         /// The scope.
-        scope: Id,
+        scope: Scope,
         /// The limit's kind.
         kind: LimitKind,
         /// The position's symbol, for a position's value.
-        symbol: Option<Id>,
+        symbol: Option<Symbol>,
         /// When the alert became what it is.
         ts: EventTime,
     }

@@ -2,7 +2,7 @@
 
 use super::{Liquidity, OrderChange, tables};
 use crate::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
-use crate::value::{EventTime, Id, Money, Price, Quantity, Text};
+use crate::value::{AccountId, EventTime, Id, Money, OwnerId, Price, Quantity, Symbol, Text};
 
 tables! {
     /// One side of one match.
@@ -15,9 +15,9 @@ tables! {
         /// The order that was matched.
         order_id: Id,
         /// Whose order it was.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The order's side.
         side: Side,
         /// The resting order's price.
@@ -37,9 +37,9 @@ tables! {
         /// The order.
         order_id: Id,
         /// Whose order it is: two accounts may use the same id.
-        account_id: Id,
+        account_id: AccountId,
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// Counts the symbol's order events, from 1: their order.
         sequence: u64,
         /// What happened.
@@ -57,11 +57,11 @@ tables! {
     /// An order that rests in the book, or a stop that waits for its trigger: with all that decides its future.
     State OpenOrder = "open_orders" by (symbol, order_id, account_id) {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The order.
         order_id: Id,
         /// Whose order it is: two accounts may use the same id.
-        account_id: Id,
+        account_id: AccountId,
         /// Which way.
         side: Side,
         /// How it names its price.
@@ -87,7 +87,7 @@ tables! {
         /// What happens when it would meet an order of its own owner.
         self_trade: SelfTrade,
         /// Who stood behind the account when the order came: customer group, else customer, else account.
-        owner_id: Id,
+        owner_id: OwnerId,
         /// Whether a stop's trigger was met, so that it rests.
         triggered: bool,
         /// Its place among the symbol's orders at the same price: less is earlier.
@@ -99,7 +99,7 @@ tables! {
     /// The best prices of a symbol's book.
     State TopOfBook = "top_of_book" by (symbol) {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// The highest price that somebody bids.
         bid: Option<Price>,
         /// How much is bid there, as far as it is shown.
@@ -118,7 +118,7 @@ tables! {
     /// matching has to know to go on.
     Checkpoint BookState = "book_states" by (symbol) {
         /// The instrument.
-        symbol: Id,
+        symbol: Symbol,
         /// What the book does with orders.
         phase: TradingPhase,
         /// The price of the last match.

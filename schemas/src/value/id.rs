@@ -101,7 +101,8 @@ impl schemars::JsonSchema for Text {
     }
 }
 
-/// An identifier: 1 to 64 visible ASCII characters. Symbols, currencies, accounts and customers are identifiers too.
+/// An identifier: 1 to 64 visible ASCII characters. Symbols, currencies, accounts and customers have [names](super::Name), which
+/// are identifiers too.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Id(CompactString);
@@ -117,19 +118,31 @@ pub enum ParseIdError {
     Characters,
 }
 
+impl ParseIdError {
+    /// The error of a record's field with this text.
+    pub(super) fn of<E: serde::de::Error>(self, text: &str) -> E {
+        E::custom(format!("[bad_id] {text:?} is no identifier, which {self}"))
+    }
+}
+
 impl Id {
     /// The greatest length, in characters.
     pub const MAX_LENGTH: usize = 64;
 
     /// Checks the rule of identifiers.
     pub fn new(text: &str) -> Result<Self, ParseIdError> {
+        Self::check(text).map(|()| Self(CompactString::new(text)))
+    }
+
+    /// Whether a text obeys the rule of identifiers.
+    pub(super) fn check(text: &str) -> Result<(), ParseIdError> {
         if text.is_empty() || text.len() > Self::MAX_LENGTH {
             return Err(ParseIdError::Length);
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ParseIdError::Characters);
         }
-        Ok(Self(CompactString::new(text)))
+        Ok(())
     }
 
     /// The identifier of something that the pipeline made itself, from the parts that make it unique. A text of more than
@@ -190,7 +203,7 @@ impl<'de> Deserialize<'de> for Id {
                 out.write_str("an identifier (a string)")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
-                Id::new(text).map_err(|error| E::custom(format!("[bad_id] {text:?} is no identifier, which {error}")))
+                Id::new(text).map_err(|error| error.of(text))
             }
         }
         if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }

@@ -98,7 +98,7 @@ fn other_accounts_and_voids_do_not_count() {
     let mut transactions: Vec<_> = (1..=12).map(|n| located(transaction(&format!("t{n}"), NOON, "1"), "0", "0")).collect();
     for (n, transaction) in transactions.iter_mut().enumerate() {
         match n % 3 {
-            0 => transaction.account_id = Id::derived("other"),
+            0 => transaction.account_id = AccountId::derived("other"),
             1 => transaction.phase = Some(TransactionPhase::Void),
             _ => transaction.phase = Some(TransactionPhase::Pending),
         }

@@ -122,8 +122,8 @@ fn state_is_bounded() {
     let view = banking();
     let mut fold = crate::testing::fold(view);
     let mut largest = 0;
-    let transactions =
-        (0..2_000).map(|n| Transaction { account_id: Id::derived(format!("a{}", n % 3)), ..here(&format!("t{n}"), NOON + n * HOUR, "1") });
+    let transactions = (0..2_000)
+        .map(|n| Transaction { account_id: AccountId::derived(format!("a{}", n % 3)), ..here(&format!("t{n}"), NOON + n * HOUR, "1") });
     for step in arriving(transactions) {
         while fold.next_timer().is_some_and(|timer| timer < step.place.time) {
             fold.fire();

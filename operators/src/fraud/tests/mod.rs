@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};
 use headwater_schemas::tables::{Alert, Decision};
-use headwater_schemas::{Amount, Correction, Decimal, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, Decimal, EventTime, Id, Place, Placed, Topic};
 
 use super::*;
 use crate::ledger::TakenBack;
@@ -35,10 +35,10 @@ fn at(text: &str) -> i64 {
 fn transaction(id: &str, ts: i64, amount: &str) -> Transaction {
     Transaction {
         transaction_id: Id::derived(id),
-        account_id: Id::derived("a"),
+        account_id: AccountId::derived("a"),
         r#type: TransactionType::Payment,
         amount: amount.parse::<Amount>().expect(amount),
-        currency: Id::derived("USD"),
+        currency: Currency::derived("USD"),
         counterparty_account: None,
         phase: None,
         pending_id: None,
@@ -91,7 +91,7 @@ fn restored(behind: &Step, account: &str, id: &str, by: &str) -> Step {
 
 fn turned(behind: &Step, account: &str, id: &str, by: &str, is_restored: bool) -> Step {
     let correction = Correction::Reversal { transaction_id: Id::derived(by), original: Id::derived(id) };
-    let taken = TakenBack { account_id: Id::derived(account), transaction_id: Id::derived(id), is_restored, correction };
+    let taken = TakenBack { account_id: AccountId::derived(account), transaction_id: Id::derived(id), is_restored, correction };
     Placed { place: behind.place.derived(1), event: Happening::Event(FraudEvent::TakenBack(Box::new(taken))) }
 }
 

@@ -181,7 +181,7 @@ fn what_the_ledger_refuses_is_not_scored() {
     let refused = vec![
         bought("p", NOON, "40"),
         reversed("p", "too_much", NOON + MINUTE, "41"),
-        Transaction { currency: Id::derived("EUR"), ..reversed("p", "euros", NOON + 2 * MINUTE, "1") },
+        Transaction { currency: Currency::derived("EUR"), ..reversed("p", "euros", NOON + 2 * MINUTE, "1") },
         reversed("unknown", "waits", NOON + 3 * MINUTE, "1"),
         contradiction,
         bought("q", NOON + 5 * MINUTE, "1"),

@@ -29,7 +29,7 @@ pub(super) fn specs(most: usize) -> impl Strategy<Value = Vec<Spec>> {
 fn built(spec: &Spec, n: usize) -> Transaction {
     let (minute, amount, lon, device, channel, account) = spec;
     let mut transaction = transaction(&format!("t{n:03}"), DAY + minute * MINUTE, &amount.to_string());
-    transaction.account_id = Id::derived(["a", "b"][usize::from(*account)]);
+    transaction.account_id = AccountId::derived(["a", "b"][usize::from(*account)]);
     transaction.device_id = device.map(|device| format!("d{device}").into());
     transaction.channel = [None, Some(Channel::Cash), Some(Channel::Card)][usize::from(*channel)];
     match lon {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::OrderChange;
-use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Factor, Id, OwnerId, Price, Quantity};
 
 use super::naive::NaiveBook;
 use crate::matching::order::accepts;
@@ -104,14 +104,14 @@ fn phase_change(dice: &mut Dice, phase: TradingPhase) -> PhaseChange {
     PhaseChange { phase, tick_size: dice.percent(80).then(|| Price::whole(1)), reference_price }
 }
 
-fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)>) -> NewOrder {
+fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, AccountId)>) -> NewOrder {
     use {SelfTrade::*, TimeInForce::*};
     let wild = !matches!(market, Market::Plain);
     let number = dice.between(0, 5);
-    let account_id = Id::derived(format!("account{number}"));
+    let account_id = AccountId::derived(format!("account{number}"));
     let repeats = dice.percent(1) && !names.is_empty();
     let order_id = if repeats { known(dice, names).0 } else { Id::derived(format!("o{}", names.len())) };
-    names.push((order_id.clone(), account_id.clone()));
+    names.push((order_id.clone(), account_id));
     let order_type = if wild {
         dice.pick(&[(65, OrderType::Limit), (12, OrderType::Market), (11, OrderType::Stop), (12, OrderType::StopLimit)])
     } else {
@@ -130,7 +130,7 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)
     NewOrder {
         order_id,
         account_id,
-        owner_id: Id::derived(format!("owner{}", number % 3)),
+        owner_id: OwnerId::derived(format!("owner{}", number % 3)),
         side,
         order_type,
         time_in_force,
@@ -149,16 +149,16 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Id)
 }
 
 /// One of the latest orders; now and then a stranger, or with another's account.
-fn known(dice: &mut Dice, names: &[(Id, Id)]) -> (Id, Id) {
+fn known(dice: &mut Dice, names: &[(Id, AccountId)]) -> (Id, AccountId) {
     let latest = i64::try_from(names.len()).unwrap();
     if latest == 0 || dice.percent(3) {
-        return (Id::derived("stranger"), Id::derived("account0"));
+        return (Id::derived("stranger"), AccountId::derived("account0"));
     }
     let (order_id, account_id) = names[usize::try_from(dice.between((latest - 60).max(0), latest - 1)).unwrap()].clone();
-    (order_id, if dice.percent(3) { Id::derived("account9") } else { account_id })
+    (order_id, if dice.percent(3) { AccountId::derived("account9") } else { account_id })
 }
 
-fn amendment(dice: &mut Dice, names: &[(Id, Id)]) -> Command {
+fn amendment(dice: &mut Dice, names: &[(Id, AccountId)]) -> Command {
     let (order_id, account_id) = known(dice, names);
     let quantity = dice.percent(70).then(|| Quantity::whole(dice.between(0, 22)));
     let price = dice.percent(50).then(|| Price::whole(dice.between(95, 105)));
@@ -201,7 +201,7 @@ fn naive_standing(book: &NaiveBook) -> Vec<Standing> {
 }
 
 /// An account, and the name that it gave an order.
-type Name = (Id, Id);
+type Name = (AccountId, Id);
 
 /// Follows what is said of each order, and knows what must not be.
 #[derive(Default)]
@@ -216,12 +216,12 @@ impl Auditor {
         let mut matched = BTreeMap::<Name, i128>::new();
         for found in &reports.matches {
             for party in [&found.buyer, &found.seller] {
-                *matched.entry((party.account_id.clone(), party.order_id.clone())).or_default() += found.quantity.units();
+                *matched.entry((party.account_id, party.order_id.clone())).or_default() += found.quantity.units();
             }
         }
         for change in &reports.changes {
             *self.seen.entry((change.change, change.reason)).or_default() += 1;
-            let name = (change.account_id.clone(), change.order_id.clone());
+            let name = (change.account_id, change.order_id.clone());
             let now = (change.leaves.units(), change.filled.units());
             let before = self.live.get(&name).copied();
             let is_lawful = match (change.change, before) {
@@ -257,7 +257,7 @@ impl Auditor {
 }
 
 fn name(order: &Order) -> Name {
-    (order.terms.account_id.clone(), order.terms.order_id.clone())
+    (order.terms.account_id, order.terms.order_id.clone())
 }
 
 /// What holds between any two commands.
@@ -297,10 +297,10 @@ impl Limits {
         match command {
             Command::New(new) => {
                 let limit = new.price.filter(|_| order::has_limit(new.order_type));
-                self.0.entry((new.account_id.clone(), new.order_id.clone())).or_default().push((new.side, limit));
+                self.0.entry((new.account_id, new.order_id.clone())).or_default().push((new.side, limit));
             }
             Command::Amend(amend) => {
-                let limits = self.0.entry((amend.account_id.clone(), amend.order_id.clone())).or_default();
+                let limits = self.0.entry((amend.account_id, amend.order_id.clone())).or_default();
                 limits.extend(limits.last().copied().and_then(|(side, _)| amend.price.map(|price| (side, Some(price)))));
             }
             _ => {}
@@ -311,7 +311,7 @@ impl Limits {
     fn check(&self, reports: &Reports) -> Result<(), String> {
         let parties = reports.matches.iter().flat_map(|found| [(found.price, &found.buyer), (found.price, &found.seller)]);
         for (price, party) in parties {
-            let asked = self.0.get(&(party.account_id.clone(), party.order_id.clone())).into_iter().flatten();
+            let asked = self.0.get(&(party.account_id, party.order_id.clone())).into_iter().flatten();
             if !asked.clone().any(|(side, limit)| accepts(*side, *limit, price)) {
                 return Err(format!("{party:?} never accepted {price}"));
             }
@@ -366,7 +366,7 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
 fn follow(book: &mut Book, said: &mut BTreeMap<Name, crate::matching::Standing>) {
     let mut lawful = true;
     book.drain_changes(|terms, old, new| {
-        let name = (terms.account_id().clone(), terms.order_id().clone());
+        let name = (*terms.account_id(), terms.order_id().clone());
         let before = said.remove(&name);
         // An id that was used anew comes as the end of one order and the beginning of another.
         lawful &= before == old || (old.is_none() && new.is_some());

@@ -3,7 +3,7 @@
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::{Liquidity, OrderChange};
-use headwater_schemas::value::{EventTime, Id, Price, Quantity, fixed};
+use headwater_schemas::value::{AccountId, EventTime, Id, Price, Quantity, fixed};
 
 use crate::matching::*;
 
@@ -268,7 +268,7 @@ impl NaiveBook {
         // An iceberg shows all it has while the auction lasts.
         let quantity = self.orders[buy].leaves.min(self.orders[sell].leaves);
         let (buyer, seller) = (party(&self.orders[buy], Liquidity::Auction), party(&self.orders[sell], Liquidity::Auction));
-        let (order_id, account_id) = (seller.order_id.clone(), seller.account_id.clone());
+        let (order_id, account_id) = (seller.order_id.clone(), seller.account_id);
         self.say_match(price, quantity, buyer, seller, reports);
         self.fill_in_auction(buy, quantity, reports);
         let sell = self.find(&order_id, &account_id).unwrap();
@@ -373,7 +373,7 @@ impl NaiveBook {
         }
     }
 
-    fn find(&self, order_id: &Id, account_id: &Id) -> Result<usize, Reason> {
+    fn find(&self, order_id: &Id, account_id: &AccountId) -> Result<usize, Reason> {
         let is_it = |order: &NaiveOrder| order.new.order_id == *order_id && order.new.account_id == *account_id;
         let is_others = self.orders.iter().any(|order| order.new.order_id == *order_id);
         self.orders.iter().position(is_it).ok_or(if is_others { Reason::WrongAccount } else { Reason::UnknownOrder })
@@ -398,7 +398,7 @@ impl NaiveBook {
         self.say(&order, OrderChange::Cancelled, Some(reason), reports);
     }
 
-    fn reject(&mut self, order_id: &Id, account_id: &Id, reason: Reason, reports: &mut Reports) {
+    fn reject(&mut self, order_id: &Id, account_id: &AccountId, reason: Reason, reports: &mut Reports) {
         let own = self.orders.iter().find(|order| order.new.order_id == *order_id && order.new.account_id == *account_id);
         let (leaves, filled) = own.map_or((0, 0), |order| (order.leaves, order.filled));
         self.say_change((order_id, account_id), OrderChange::Rejected, Some(reason), (leaves, filled), reports);
@@ -408,12 +408,19 @@ impl NaiveBook {
         self.say_change((&order.new.order_id, &order.new.account_id), change, reason, (order.leaves, order.filled), reports);
     }
 
-    fn say_change(&mut self, ids: (&Id, &Id), change: OrderChange, reason: Option<Reason>, left: (i128, i128), reports: &mut Reports) {
+    fn say_change(
+        &mut self,
+        ids: (&Id, &AccountId),
+        change: OrderChange,
+        reason: Option<Reason>,
+        left: (i128, i128),
+        reports: &mut Reports,
+    ) {
         self.changes += 1;
         reports.changes.push(Change {
             sequence: self.changes,
             order_id: ids.0.clone(),
-            account_id: ids.1.clone(),
+            account_id: *ids.1,
             change,
             reason,
             leaves: Quantity::from_units(left.0),
@@ -458,5 +465,5 @@ fn left(mode: SelfTrade, newest: i128, oldest: i128) -> (i128, i128) {
 }
 
 fn party(order: &NaiveOrder, liquidity: Liquidity) -> Party {
-    Party { order_id: order.new.order_id.clone(), account_id: order.new.account_id.clone(), liquidity }
+    Party { order_id: order.new.order_id.clone(), account_id: order.new.account_id, liquidity }
 }

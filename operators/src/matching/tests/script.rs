@@ -19,7 +19,7 @@ use std::fmt::Write;
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::Liquidity;
-use headwater_schemas::value::{EventTime, Id, Price, Quantity};
+use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
 
 use super::naive::{NaiveBook, NaiveOrder};
 use crate::matching::*;
@@ -178,6 +178,10 @@ impl<'a> Words<'a> {
         Id::new(self.next()).unwrap()
     }
 
+    fn account(&mut self) -> AccountId {
+        AccountId::new(self.next()).unwrap()
+    }
+
     fn price(&mut self) -> Price {
         self.next().parse().unwrap()
     }
@@ -185,7 +189,7 @@ impl<'a> Words<'a> {
     fn command(&mut self) -> Command {
         let first = self.next();
         let command = match first {
-            "cancel" => Command::Cancel(Cancellation { order_id: self.id(), account_id: self.id() }),
+            "cancel" => Command::Cancel(Cancellation { order_id: self.id(), account_id: self.account() }),
             "amend" => self.amend(),
             "phase" => self.phase(),
             name => self.new_order(Id::new(name).unwrap()),
@@ -195,7 +199,7 @@ impl<'a> Words<'a> {
     }
 
     fn amend(&mut self) -> Command {
-        let (order_id, account_id) = (self.id(), self.id());
+        let (order_id, account_id) = (self.id(), self.account());
         let quantity = self.0.pop_front_if(|word| *word != "@").map(|word| word.parse().unwrap());
         let price = self.takes("@").then(|| self.price());
         Command::Amend(Amendment { order_id, account_id, quantity, price })
@@ -214,8 +218,8 @@ impl<'a> Words<'a> {
         let side = if self.next() == "buys" { Side::Buy } else { Side::Sell };
         let mut new = NewOrder {
             order_id,
-            account_id: Id::new(account).unwrap(),
-            owner_id: Id::new(owner).unwrap(),
+            account_id: AccountId::new(account).unwrap(),
+            owner_id: OwnerId::new(owner).unwrap(),
             side,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::Gtc,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
 use headwater_schemas::tables::{self, Execution, OrderEvent, TopOfBook};
-use headwater_schemas::value::{EventTime, Id, Quantity, Size};
+use headwater_schemas::value::{EventTime, Id, Quantity, Size, Symbol};
 use headwater_schemas::{Place, Placed, Topic};
 
 use super::generated::{Market, Stream, stream};
@@ -127,7 +127,7 @@ fn every_check_before_the_book_has_its_reason() {
 
 #[test]
 fn a_restricted_symbol_takes_no_orders() {
-    let config = MatchingConfig { restricted_symbols: [Id::new("S").unwrap()].into(), ..MatchingConfig::default() };
+    let config = MatchingConfig { restricted_symbols: [Symbol::derived("S")].into(), ..MatchingConfig::default() };
     let frozen = (Topic::Accounts, r#"{"type":"frozen","account_id":"ann","ts":1}"#);
     let halted = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"halted","ts":4}"#);
     for (records, fields, expected) in [
@@ -376,7 +376,7 @@ fn happenings(commands: &Stream) -> Happenings<Matching> {
 }
 
 fn message(ts: EventTime, command: Command) -> OrderMessage {
-    let symbol = Id::new("S").unwrap();
+    let symbol = Symbol::new("S").unwrap();
     match command {
         Command::New(new) => OrderMessage::New(Box::new(events::NewOrder {
             order_id: new.order_id,

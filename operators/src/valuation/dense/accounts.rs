@@ -1,6 +1,6 @@
 //! Accounts: where they belong, and what they add to their scopes.
 
-use headwater_schemas::{Corrections, Id, Money};
+use headwater_schemas::{AccountId, Corrections, Money, Scope};
 
 use super::books::Books;
 use super::currencies::Currencies;
@@ -50,8 +50,8 @@ impl Terms {
 
 impl Account {
     /// `account:ID`.
-    pub(super) fn scope(account_id: &Id) -> Id {
-        Id::derived(format!("account:{account_id}"))
+    pub(super) fn scope(account_id: AccountId) -> Scope {
+        Scope::derived(format!("account:{account_id}"))
     }
 
     /// Whether it belongs to scopes.
@@ -143,7 +143,7 @@ impl Account {
     /// The account's own part; what it adds to its books is given to them.
     pub(super) fn flush<S>(
         &mut self,
-        account_id: &Id,
+        account_id: AccountId,
         base: CurrencyHandle,
         currencies: &Currencies,
         books: &mut Books,
@@ -154,7 +154,7 @@ impl Account {
         if let Some(book) = terms.book {
             books.add(book, if terms.is_converted(base) { &in_base } else { &own });
         }
-        own.into_part(&Self::scope(account_id), currencies.name(terms.currency)?, symbols)
+        own.into_part(Self::scope(account_id), currencies.name(terms.currency)?, symbols)
     }
 }
 

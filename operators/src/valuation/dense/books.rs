@@ -1,6 +1,6 @@
 //! The tree of books: what the accounts below a node add up to rolls up to the node above it.
 
-use headwater_schemas::Id;
+use headwater_schemas::Scope;
 
 use super::handles::{BookHandle, Named};
 use super::part::Pending;
@@ -27,8 +27,8 @@ impl Books {
         let ends = path.match_indices('/').map(|(end, _)| end).chain((!path.is_empty()).then_some(path.len()));
         let mut parent = None;
         for (depth, path) in ends.filter_map(|end| path.get(..end)).enumerate() {
-            let scope = Id::derived(format!("book:{path}"));
-            parent = Some(self.nodes.intern(&scope, || Node { parent, depth, pending: None }));
+            let scope = Scope::derived(format!("book:{path}"));
+            parent = Some(self.nodes.intern(scope, || Node { parent, depth, pending: None }));
         }
         parent
     }
@@ -46,7 +46,7 @@ impl Books {
     }
 
     /// Rolls all parts up, from the leaves to the roots, and hands each node's to `emit`.
-    pub(super) fn roll_up(&mut self, mut emit: impl FnMut(&Id, Pending)) {
+    pub(super) fn roll_up(&mut self, mut emit: impl FnMut(Scope, Pending)) {
         while let Some(deepest) = self.touched.pop() {
             for book in deepest {
                 let Some(node) = self.nodes.get_mut(book) else { continue };

@@ -1,6 +1,6 @@
 //! Conversions between the currencies of the positions and those of the scopes.
 
-use headwater_schemas::{Factor, Id};
+use headwater_schemas::{Currency, Factor};
 use rustc_hash::FxHashMap;
 
 use super::handles::{CurrencyHandle, Named};
@@ -17,20 +17,20 @@ pub(super) struct Currencies {
 
 impl Currencies {
     /// No rates; `pivot` is the currency that others may be converted over.
-    pub(super) fn new(pivot: Id) -> Self {
+    pub(super) fn new(pivot: Currency) -> Self {
         Self { names: Named::default(), rates: Rates::new(pivot), paths: FxHashMap::default() }
     }
 
-    pub(super) fn currency(&mut self, name: &Id) -> CurrencyHandle {
+    pub(super) fn currency(&mut self, name: Currency) -> CurrencyHandle {
         self.names.intern(name, || ())
     }
 
-    pub(super) fn name(&self, currency: CurrencyHandle) -> Option<&Id> {
+    pub(super) fn name(&self, currency: CurrencyHandle) -> Option<Currency> {
         self.names.name(currency)
     }
 
     /// Sets a pair's rate. Paths are as before until [`Currencies::refresh`].
-    pub(super) fn set(&mut self, base: Id, quote: Id, rate: Factor) {
+    pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor) {
         self.rates.set(base, quote, rate);
     }
 
@@ -57,5 +57,5 @@ impl Currencies {
 }
 
 fn find(names: &Named<CurrencyHandle, ()>, rates: &Rates, from: CurrencyHandle, into: CurrencyHandle) -> Option<Path> {
-    rates.path(names.name(from)?, names.name(into)?)
+    rates.path(&names.name(from)?, &names.name(into)?)
 }

@@ -3,13 +3,16 @@
 //! A handle is what a worker calls an account, a symbol, a currency or a book while it runs. It depends on the order of
 //! arrival, so nothing visible is ordered by it, and it never leaves the worker: messages carry the name.
 
+use std::hash::Hash;
 use std::marker::PhantomData;
 
-use headwater_schemas::Id;
+use headwater_schemas::{AccountId, Currency, Scope, Symbol};
 use rustc_hash::FxHashMap;
 
 /// A place in an array.
 pub(super) trait Handle: Copy + Eq {
+    /// What it stands for.
+    type Name: Copy + Eq + Hash;
     /// The handle of a place. Four billion names would need more memory than a machine has.
     fn at(place: usize) -> Self;
     /// The place.
@@ -17,12 +20,14 @@ pub(super) trait Handle: Copy + Eq {
 }
 
 macro_rules! handle {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident of $of:ty),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(super) struct $name(u32);
 
         impl Handle for $name {
+            type Name = $of;
+
             fn at(place: usize) -> Self {
                 Self(u32::try_from(place).unwrap_or(u32::MAX))
             }
@@ -36,17 +41,17 @@ macro_rules! handle {
 
 handle! {
     /// An account.
-    AccountHandle,
+    AccountHandle of AccountId,
     /// A symbol.
-    SymbolHandle,
+    SymbolHandle of Symbol,
     /// A currency.
-    CurrencyHandle,
+    CurrencyHandle of Currency,
     /// A node of a book path.
-    BookHandle,
+    BookHandle of Scope,
     /// A scope, where it is added up.
-    ScopeHandle,
+    ScopeHandle of Scope,
     /// A holding among those of its symbol.
-    HoldingHandle,
+    HoldingHandle of (),
 }
 
 /// An array by handle. A row is never removed.
@@ -87,12 +92,12 @@ impl<H: Handle, T> Rows<H, T> {
 
 /// Rows that have names.
 #[derive(Debug)]
-pub(super) struct Named<H, T> {
-    handles: FxHashMap<Id, H>,
-    rows: Rows<H, (Id, T)>,
+pub(super) struct Named<H: Handle, T> {
+    handles: FxHashMap<H::Name, H>,
+    rows: Rows<H, (H::Name, T)>,
 }
 
-impl<H, T> Default for Named<H, T> {
+impl<H: Handle, T> Default for Named<H, T> {
     fn default() -> Self {
         Self { handles: FxHashMap::default(), rows: Rows::default() }
     }
@@ -100,21 +105,21 @@ impl<H, T> Default for Named<H, T> {
 
 impl<H: Handle, T> Named<H, T> {
     /// The handle of a name; `new` is its row if the name is new.
-    pub(super) fn intern(&mut self, name: &Id, new: impl FnOnce() -> T) -> H {
-        if let Some(handle) = self.handles.get(name) {
+    pub(super) fn intern(&mut self, name: H::Name, new: impl FnOnce() -> T) -> H {
+        if let Some(handle) = self.handles.get(&name) {
             return *handle;
         }
-        let handle = self.rows.push((name.clone(), new()));
-        self.handles.insert(name.clone(), handle);
+        let handle = self.rows.push((name, new()));
+        self.handles.insert(name, handle);
         handle
     }
 
-    pub(super) fn find(&self, name: &Id) -> Option<H> {
-        self.handles.get(name).copied()
+    pub(super) fn find(&self, name: H::Name) -> Option<H> {
+        self.handles.get(&name).copied()
     }
 
-    pub(super) fn name(&self, handle: H) -> Option<&Id> {
-        self.rows.get(handle).map(|(name, _)| name)
+    pub(super) fn name(&self, handle: H) -> Option<H::Name> {
+        self.rows.get(handle).map(|(name, _)| *name)
     }
 
     pub(super) fn get(&self, handle: H) -> Option<&T> {
@@ -125,8 +130,8 @@ impl<H: Handle, T> Named<H, T> {
         self.rows.get_mut(handle).map(|(_, row)| row)
     }
 
-    pub(super) fn named_mut(&mut self, handle: H) -> Option<(&Id, &mut T)> {
-        self.rows.get_mut(handle).map(|(name, row)| (&*name, row))
+    pub(super) fn named_mut(&mut self, handle: H) -> Option<(H::Name, &mut T)> {
+        self.rows.get_mut(handle).map(|(name, row)| (*name, row))
     }
 
     pub(super) fn handles(&self) -> impl Iterator<Item = H> + use<H, T> {

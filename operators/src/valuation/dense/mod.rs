@@ -33,7 +33,7 @@ mod worth;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Moment;
-use headwater_schemas::{Id, Placed};
+use headwater_schemas::{Currency, Placed};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::core::OkErr;
@@ -72,7 +72,7 @@ headwater_schemas::table_set! {
 #[derive(Clone, Debug)]
 pub struct ValuationSettings {
     /// The currency of books, which others may be converted over.
-    pub base_currency: Id,
+    pub base_currency: Currency,
     /// How risk is estimated.
     pub risk: RiskSettings,
     /// Limits for what has none of its own.
@@ -131,7 +131,7 @@ pub fn valuation<'scope>(
     let tick = move |event: &Placed<Event>| event.place.time / tick_interval;
     let set = before.limits.into_iter().map(Box::new);
 
-    let mut valuer = Valuer::new(settings.base_currency.clone(), settings.risk.window, settings.limits.clone(), tables.0.holdings.clone());
+    let mut valuer = Valuer::new(settings.base_currency, settings.risk.window, settings.limits.clone(), tables.0.holdings.clone());
     let known_before = before.known.into_iter().chain(set.clone().map(Known::Limit));
     // At the beginning of this run: if scopes are valued otherwise now, that is news. No change of its own (0), so that it comes
     // before those of that tick.
@@ -153,7 +153,7 @@ pub fn valuation<'scope>(
         valued.ok_err(|valued| valued);
 
     let (worker, workers) = (scope.index() as u64, scope.peers() as u64);
-    let is_mine = |name: &Id| route(name) % workers == worker;
+    let is_mine = |name: headwater_schemas::Scope| route(&name) % workers == worker;
     let mut scopes = Scopes::restored(settings.risk.clone(), settings.limits.clone(), tables.1.clone(), &before.scopes, is_mine);
     set.for_each(|event| scopes.watch.learn(*event));
     let limits = limits.map(move |event| {

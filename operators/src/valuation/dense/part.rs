@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use headwater_schemas::{Corrections, Id};
+use headwater_schemas::{Corrections, Currency, Scope, Symbol};
 use serde::{Deserialize, Serialize};
 
 use super::handles::{Named, SymbolHandle};
@@ -76,13 +76,13 @@ impl ScenarioChange {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScopePart {
     /// `account:ID` or `book:PATH`.
-    pub scope: Id,
+    pub scope: Scope,
     /// The currency of the sums.
-    pub currency: Id,
+    pub currency: Currency,
     /// The differences of the sums.
     pub sums: SumChange,
     /// Differences of gross exposure by symbol, in billionths.
-    pub weights: Vec<(Id, i128)>,
+    pub weights: Vec<(Symbol, i128)>,
     /// The difference of the P&L in the scenarios.
     pub scenarios: Option<ScenarioChange>,
     /// What was corrected below the scope.
@@ -138,15 +138,15 @@ impl Pending {
     }
 
     /// The message; `None` if nothing changed. [`Pending::net_weights`] has been called.
-    pub(super) fn into_part<S>(self, scope: &Id, currency: &Id, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
+    pub(super) fn into_part<S>(self, scope: Scope, currency: Currency, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
         let unchanged = self.sums == SumChange::default() && self.weights.is_empty();
         if unchanged && self.scenarios.is_none() && self.corrections.is_empty() {
             return None;
         }
-        let named = |(symbol, gross): (SymbolHandle, i128)| Some((symbols.name(symbol)?.clone(), gross));
+        let named = |(symbol, gross): (SymbolHandle, i128)| Some((symbols.name(symbol)?, gross));
         Some(ScopePart {
-            scope: scope.clone(),
-            currency: currency.clone(),
+            scope,
+            currency,
             sums: self.sums,
             weights: self.weights.into_iter().filter_map(named).collect(),
             scenarios: self.scenarios,

@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{DrawdownState, Moment, Portfolio, Risk, RiskMethod};
-use headwater_schemas::{Corrections, Decimal, Id, Money, Statistic};
+use headwater_schemas::{Corrections, Currency, Decimal, Money, Scope, Statistic, Symbol};
 
 use super::handles::{Named, ScopeHandle, SymbolHandle};
 use super::part::{ScenarioChange, ScopePart, SumChange};
@@ -20,7 +20,7 @@ use crate::valuation::risk::{RiskSettings, rows};
 /// What a worker knows of the scopes that it adds up.
 #[derive(Debug)]
 pub(super) struct Scopes {
-    scopes: Named<ScopeHandle, Scope>,
+    scopes: Named<ScopeHandle, ScopeState>,
     symbols: Named<SymbolHandle, ()>,
     risk: RiskSettings,
     pub(super) watch: LimitWatch,
@@ -30,8 +30,8 @@ pub(super) struct Scopes {
 
 /// A scope.
 #[derive(Debug, Default)]
-struct Scope {
-    currency: Id,
+struct ScopeState {
+    currency: Currency,
     sums: SumChange,
     weights: Weights,
     scenarios: ScenarioChange,
@@ -68,30 +68,30 @@ impl Scopes {
         limits: LimitDefaults,
         tables: ScopeTables,
         saved: &SavedScopes,
-        is_mine: impl Fn(&Id) -> bool,
+        is_mine: impl Fn(Scope) -> bool,
     ) -> Self {
-        let mut scopes = Named::<ScopeHandle, Scope>::default();
-        let mut restore = |name: &Id, restore: &mut dyn FnMut(&mut Scope)| {
+        let mut scopes = Named::<ScopeHandle, ScopeState>::default();
+        let mut restore = |name: Scope, restore: &mut dyn FnMut(&mut ScopeState)| {
             if is_mine(name) {
-                let handle = scopes.intern(name, Scope::default);
+                let handle = scopes.intern(name, ScopeState::default);
                 scopes.get_mut(handle).into_iter().for_each(restore);
             }
         };
         for row in saved.portfolios.iter() {
-            restore(&row.scope, &mut |scope| (scope.max_drawdown, scope.portfolio) = (row.max_drawdown, Some(row.clone())));
+            restore(row.scope, &mut |scope| (scope.max_drawdown, scope.portfolio) = (row.max_drawdown, Some(row.clone())));
         }
         for row in saved.portfolio_peaks.iter() {
-            restore(&row.scope, &mut |scope| (scope.peak, scope.peak_row) = (Some(row.peak), Some(row.clone())));
+            restore(row.scope, &mut |scope| (scope.peak, scope.peak_row) = (Some(row.peak), Some(row.clone())));
         }
         for row in saved.risk.iter() {
-            restore(&row.scope, &mut |scope| scope.risk.push(row.clone()));
+            restore(row.scope, &mut |scope| scope.risk.push(row.clone()));
         }
         Self { scopes, symbols: Named::default(), risk, watch: LimitWatch::new(limits), tables, touched: Vec::new() }
     }
 
     /// Adds a part.
     pub(super) fn add(&mut self, part: &ScopePart) {
-        let handle = self.scopes.intern(&part.scope, Scope::default);
+        let handle = self.scopes.intern(part.scope, ScopeState::default);
         let Some(scope) = self.scopes.get_mut(handle) else { return };
         let touched = scope.touched.get_or_insert_with(|| {
             self.touched.push(handle);
@@ -105,11 +105,11 @@ impl Scopes {
         }
         // An account that changes its currency leaves its scope in the old one, and enters it in the new one.
         if part.sums.members >= 0 {
-            scope.currency = part.currency.clone();
+            scope.currency = part.currency;
         }
         scope.sums += part.sums;
         for (symbol, change) in &part.weights {
-            let symbol = self.symbols.intern(symbol, || ());
+            let symbol = self.symbols.intern(*symbol, || ());
             scope.weights.add(symbol, *change, &self.symbols);
         }
     }
@@ -137,10 +137,10 @@ impl Scopes {
     }
 }
 
-impl Scope {
+impl ScopeState {
     fn settle_sums(
         &mut self,
-        name: &Id,
+        name: Scope,
         symbols: &Named<SymbolHandle, ()>,
         tables: &ScopeTables,
         moment: &Moment,
@@ -163,7 +163,7 @@ impl Scope {
             self.portfolio = Some(row);
         }
         if let Some(peak) = self.peak.filter(|peak| self.peak_row.as_ref().is_none_or(|row| row.peak != *peak)) {
-            let row = DrawdownState { scope: name.clone(), peak, ts: moment.event_time() };
+            let row = DrawdownState { scope: name, peak, ts: moment.event_time() };
             // A checkpoint has no history that would ask for a reason.
             tables.portfolio_peaks.insert(&Moment::new(moment.tick, moment.time), row.clone());
             self.peak_row = Some(row);
@@ -171,7 +171,7 @@ impl Scope {
     }
 
     /// Follows the equity, and makes the row.
-    fn follow(&mut self, name: &Id, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
+    fn follow(&mut self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
         let money = Money::from_units;
         let (net, gross, cash) = (money(self.sums.net), money(self.sums.gross), money(self.sums.cash));
         let equity = cash.checked_add(net).unwrap_or(cash);
@@ -179,8 +179,8 @@ impl Scope {
         self.peak = Some(peak);
         self.max_drawdown = self.max_drawdown.max(peak.checked_sub(equity).unwrap_or_default());
         Portfolio {
-            scope: name.clone(),
-            currency: self.currency.clone(),
+            scope: name,
+            currency: self.currency,
             net_value: net,
             gross_exposure: gross,
             net_exposure: net,
@@ -197,13 +197,13 @@ impl Scope {
         }
     }
 
-    fn settle_risk(&mut self, name: &Id, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
+    fn settle_risk(&mut self, name: Scope, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
         let left_out = u64::try_from(self.scenarios.left_out).unwrap_or(0);
         // Without a position that the scenarios count there is nothing to estimate.
         let rows = match self.scenarios.sums.totals() {
             _ if self.scenarios.counted == 0 => Vec::new(),
-            Totals::Narrow(pnl) => rows(name, pnl, left_out, settings, moment.event_time()),
-            Totals::Wide(pnl) => rows(name, &pnl, left_out, settings, moment.event_time()),
+            Totals::Narrow(pnl) => rows(&name, pnl, left_out, settings, moment.event_time()),
+            Totals::Wide(pnl) => rows(&name, &pnl, left_out, settings, moment.event_time()),
         };
         let mut old_rows = std::mem::take(&mut self.risk);
         let mut is_news = false;
@@ -233,20 +233,20 @@ impl Scope {
 
 /// The figures of a scope on their way to limits.
 struct Figures<'a> {
-    scope: &'a Id,
+    scope: Scope,
     watch: &'a LimitWatch,
     measures: &'a mut Vec<MeasureEvent>,
 }
 
 impl Figures<'_> {
-    fn of_portfolio(&mut self, row: &Portfolio, heaviest: Option<&Id>, quiet: &mut QuietFigures, why: &Corrections) {
+    fn of_portfolio(&mut self, row: &Portfolio, heaviest: Option<Symbol>, quiet: &mut QuietFigures, why: &Corrections) {
         self.figure(LimitKind::GrossExposure, None, Decimal::from_units(row.gross_exposure.units()), &mut quiet.gross, why);
         // Without equity leverage has no value: nothing to hold against a limit, and nothing that would clear an alert.
         if let Some(leverage) = row.leverage {
             self.figure(LimitKind::Leverage, None, fraction(leverage.value()), &mut quiet.leverage, why);
         }
         let weight = row.max_weight.map_or(Decimal::ZERO, |weight| fraction(weight.value()));
-        let heaviest = heaviest.filter(|_| row.max_weight.is_some()).cloned();
+        let heaviest = heaviest.filter(|_| row.max_weight.is_some());
         self.figure(LimitKind::Concentration, heaviest, weight, &mut quiet.concentration, why);
     }
 
@@ -258,11 +258,11 @@ impl Figures<'_> {
         }
     }
 
-    fn figure(&mut self, kind: LimitKind, symbol: Option<Id>, value: Decimal, quiet: &mut Quiet, why: &Corrections) {
+    fn figure(&mut self, kind: LimitKind, symbol: Option<Symbol>, value: Decimal, quiet: &mut Quiet, why: &Corrections) {
         if !self.watch.must_see(kind, value, quiet) {
             return;
         }
-        let measure = Measure { scope: self.scope.clone(), kind, symbol, value };
+        let measure = Measure { scope: self.scope, kind, symbol, value };
         if !why.is_empty() {
             self.measures.push(MeasureEvent::Corrected(measure.key(), why.clone()));
         }

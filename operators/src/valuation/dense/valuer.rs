@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{Holding, Moment, TableWriter};
-use headwater_schemas::{Corrections, Decimal, Factor, Id, Money, Price};
+use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol};
 use rustc_hash::FxHashMap;
 
 use super::accounts::{Account, Terms};
@@ -49,7 +49,7 @@ enum Stale {
 }
 
 #[derive(Debug, Default)]
-struct Symbol {
+struct SymbolState {
     terms: Option<(CurrencyHandle, Factor)>,
     mark: Option<Price>,
     holdings: Rows<HoldingHandle, Held>,
@@ -87,7 +87,7 @@ pub(super) struct Valuer {
     base: CurrencyHandle,
     currencies: Currencies,
     accounts: Named<AccountHandle, Account>,
-    symbols: Named<SymbolHandle, Symbol>,
+    symbols: Named<SymbolHandle, SymbolState>,
     places: FxHashMap<(AccountHandle, SymbolHandle), HoldingHandle>,
     books: Books,
     scenarios: Scenarios,
@@ -100,10 +100,10 @@ pub(super) struct Valuer {
 
 impl Valuer {
     /// Knows nothing. Books are valued in `base_currency`; scenarios reach back `window` returns.
-    pub(super) fn new(base_currency: Id, window: usize, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
-        let mut currencies = Currencies::new(base_currency.clone());
+    pub(super) fn new(base_currency: Currency, window: usize, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
+        let mut currencies = Currencies::new(base_currency);
         Self {
-            base: currencies.currency(&base_currency),
+            base: currencies.currency(base_currency),
             currencies,
             accounts: Named::default(),
             symbols: Named::default(),
@@ -141,28 +141,28 @@ impl Valuer {
     fn learn(&mut self, known: Known) {
         match known {
             Known::Instrument { symbol, currency, multiplier } => {
-                let currency = self.currencies.currency(&currency);
-                self.change_symbol(&symbol, |symbol| symbol.terms = Some((currency, multiplier)));
+                let currency = self.currencies.currency(currency);
+                self.change_symbol(symbol, |symbol| symbol.terms = Some((currency, multiplier)));
             }
-            Known::Mark(Mark { symbol, price }) => self.change_symbol(&symbol, |symbol| symbol.mark = Some(price)),
+            Known::Mark(Mark { symbol, price }) => self.change_symbol(symbol, |symbol| symbol.mark = Some(price)),
             Known::Rate { base, quote, rate } => {
                 self.currencies.set(base, quote, rate);
                 self.work.rates = true;
             }
             Known::Close { symbol, date, close } => {
-                let symbol = self.symbols.intern(&symbol, Symbol::default);
+                let symbol = self.symbols.intern(symbol, SymbolState::default);
                 self.scenarios.set(symbol, date, close);
                 self.work.scenarios = true;
             }
             Known::Account { account_id, currency, book } => {
                 let terms =
-                    Terms { currency: self.currencies.currency(&currency), book: self.books.of_path(book.as_deref().unwrap_or_default()) };
-                let account = self.accounts.intern(&account_id, Account::default);
+                    Terms { currency: self.currencies.currency(currency), book: self.books.of_path(book.as_deref().unwrap_or_default()) };
+                let account = self.accounts.intern(account_id, Account::default);
                 self.work.terms.push((account, terms));
             }
             Known::Cash { account_id, currency, posted } => {
-                let currency = self.currencies.currency(&currency);
-                let handle = self.accounts.intern(&account_id, Account::default);
+                let currency = self.currencies.currency(currency);
+                let handle = self.accounts.intern(account_id, Account::default);
                 let Some(account) = self.accounts.get_mut(handle) else { return };
                 account.set_cash(currency, posted);
                 if account.is_member() {
@@ -175,8 +175,8 @@ impl Valuer {
         }
     }
 
-    fn change_symbol(&mut self, symbol: &Id, change: impl FnOnce(&mut Symbol)) {
-        let handle = self.symbols.intern(symbol, Symbol::default);
+    fn change_symbol(&mut self, symbol: Symbol, change: impl FnOnce(&mut SymbolState)) {
+        let handle = self.symbols.intern(symbol, SymbolState::default);
         let Some(symbol) = self.symbols.get_mut(handle) else { return };
         change(symbol);
         for place in symbol.holdings.handles() {
@@ -189,7 +189,7 @@ impl Valuer {
     }
 
     fn change_holding(&mut self, HoldingSums { account_id, symbol, sums }: HoldingSums) {
-        let (account, symbol) = (self.accounts.intern(&account_id, Account::default), self.symbols.intern(&symbol, Symbol::default));
+        let (account, symbol) = (self.accounts.intern(account_id, Account::default), self.symbols.intern(symbol, SymbolState::default));
         let Some(state) = self.symbols.get_mut(symbol) else { return };
         let place = *self.places.entry((account, symbol)).or_insert_with(|| {
             let place = state.holdings.push(Held::new(account));
@@ -296,8 +296,8 @@ impl Valuer {
         if let (Stale::Itself, Some(value)) = (std::mem::take(&mut held.stale), market_value) {
             let value = Decimal::from_units(value.units());
             if self.watch.must_see(LimitKind::PositionValue, value, &mut held.quiet) {
-                let account_id = self.accounts.name(held.account).cloned().unwrap_or_default();
-                measure(&account_id, name, value, &self.work.corrected, &mut valued.measures);
+                let account_id = self.accounts.name(held.account).unwrap_or_default();
+                measure(account_id, name, value, &self.work.corrected, &mut valued.measures);
             }
         }
         let Some(account) = self.accounts.get_mut(held.account) else { return };
@@ -324,12 +324,12 @@ impl Valuer {
             let Some((name, state)) = self.symbols.name(symbol).zip(self.symbols.get(symbol)) else { continue };
             let Some(held) = state.holdings.get(place) else { continue };
             let Some(account_id) = self.accounts.name(held.account) else { continue };
-            let currency = state.terms.and_then(|(currency, _)| self.currencies.name(currency).cloned());
-            let row = row(HoldingSums { account_id: account_id.clone(), symbol: name.clone(), sums: held.sums }, currency, state, moment);
+            let currency = state.terms.and_then(|(currency, _)| self.currencies.name(currency));
+            let row = row(HoldingSums { account_id, symbol: name, sums: held.sums }, currency, state, moment);
             let why = if self.work.corrected.is_empty() {
                 Corrections::new()
             } else {
-                let part = CorrectedPart::Holding(account_id.clone(), name.clone());
+                let part = CorrectedPart::Holding(account_id, name);
                 self.work.corrected.get(&part).cloned().unwrap_or_default()
             };
             self.holdings.insert(&Moment { why, ..moment.clone() }, row);
@@ -343,11 +343,11 @@ impl Valuer {
         for (part, corrections) in std::mem::take(&mut self.work.corrected) {
             let (accounts, affects_exposure): (Vec<AccountHandle>, _) = match &part {
                 CorrectedPart::Mark(symbol) => {
-                    let symbol = self.symbols.find(symbol).and_then(|symbol| self.symbols.get(symbol));
+                    let symbol = self.symbols.find(*symbol).and_then(|symbol| self.symbols.get(symbol));
                     (symbol.into_iter().flat_map(|symbol| symbol.holdings.iter().map(|(_, held)| held.account)).collect(), true)
                 }
-                CorrectedPart::Cash(account) => (self.accounts.find(account).into_iter().collect(), false),
-                CorrectedPart::Holding(account, _) => (self.accounts.find(account).into_iter().collect(), true),
+                CorrectedPart::Cash(account) => (self.accounts.find(*account).into_iter().collect(), false),
+                CorrectedPart::Holding(account, _) => (self.accounts.find(*account).into_iter().collect(), true),
             };
             for handle in accounts {
                 let account = self.accounts.get_mut(handle).filter(|account| account.is_member());
@@ -368,9 +368,9 @@ impl Valuer {
 
     fn flush_account(&mut self, handle: AccountHandle, valued: &mut Valued) {
         let Self { accounts, books, symbols, currencies, base, .. } = self;
-        let Some(account_id) = accounts.name(handle).cloned() else { return };
+        let Some(account_id) = accounts.name(handle) else { return };
         let Some(account) = accounts.get_mut(handle) else { return };
-        valued.parts.extend(account.flush(&account_id, *base, currencies, books, symbols));
+        valued.parts.extend(account.flush(account_id, *base, currencies, books, symbols));
     }
 }
 
@@ -402,15 +402,15 @@ impl Held {
 
 /// The value of a position, with what was corrected below it.
 fn measure(
-    account_id: &Id,
-    symbol: &Id,
+    account_id: AccountId,
+    symbol: Symbol,
     value: Decimal,
     corrected: &BTreeMap<CorrectedPart, Corrections>,
     measures: &mut Vec<MeasureEvent>,
 ) {
-    let measure = Measure { scope: Account::scope(account_id), kind: LimitKind::PositionValue, symbol: Some(symbol.clone()), value };
+    let measure = Measure { scope: Account::scope(account_id), kind: LimitKind::PositionValue, symbol: Some(symbol), value };
     if !corrected.is_empty() {
-        let parts = [CorrectedPart::Mark(symbol.clone()), CorrectedPart::Holding(account_id.clone(), symbol.clone())];
+        let parts = [CorrectedPart::Mark(symbol), CorrectedPart::Holding(account_id, symbol)];
         let corrections = parts.iter().filter_map(|part| corrected.get(part));
         measures.extend(corrections.map(|corrections| MeasureEvent::Corrected(measure.key(), corrections.clone())));
     }
@@ -421,7 +421,7 @@ fn market_value(sums: AverageCost, terms: Option<(CurrencyHandle, Factor)>, mark
     Money::notional(mark?, sums.quantity, terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier))
 }
 
-fn row(holding: HoldingSums, currency: Option<Id>, symbol: &Symbol, moment: &Moment) -> Holding {
+fn row(holding: HoldingSums, currency: Option<Currency>, symbol: &SymbolState, moment: &Moment) -> Holding {
     let HoldingSums { account_id, symbol: name, sums } = holding;
     let market_value = market_value(sums, symbol.terms, symbol.mark);
     Holding {

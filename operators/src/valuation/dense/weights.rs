@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use ethnum::U256;
-use headwater_schemas::{Id, Money, Statistic};
+use headwater_schemas::{Money, Statistic};
 use rustc_hash::FxHashMap;
 
 use super::handles::{Named, SymbolHandle};
@@ -71,7 +71,7 @@ fn is_heavier<S>(one: (SymbolHandle, i128), other: (SymbolHandle, i128), symbols
     match one.1.cmp(&other.1) {
         Ordering::Greater => true,
         Ordering::Less => false,
-        Ordering::Equal => symbols.name(one.0).map(Id::as_str) < symbols.name(other.0).map(Id::as_str),
+        Ordering::Equal => symbols.name(one.0) < symbols.name(other.0),
     }
 }
 
@@ -93,6 +93,7 @@ fn fraction(part: U256, whole: U256) -> Option<Statistic> {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::Symbol;
     use proptest::prelude::*;
 
     use super::super::handles::Handle;
@@ -102,7 +103,7 @@ mod tests {
         let mut symbols = Named::default();
         // Names are not in the order of handles.
         for name in ["D", "B", "A", "C", "E", "F"] {
-            symbols.intern(&Id::derived(name), || ());
+            symbols.intern(Symbol::derived(name), || ());
         }
         symbols
     }
@@ -139,7 +140,7 @@ mod tests {
                 weights.add(SymbolHandle::at(symbol), new - gross[symbol], &symbols);
                 gross[symbol] = new;
                 let total: i128 = gross.iter().sum();
-                let named = (0..6).filter(|symbol| gross[*symbol] > 0).map(|symbol| (-gross[symbol], symbols.name(SymbolHandle::at(symbol)).cloned(), symbol));
+                let named = (0..6).filter(|symbol| gross[*symbol] > 0).map(|symbol| (-gross[symbol], symbols.name(SymbolHandle::at(symbol)), symbol));
                 let expected = named.min().map(|(_, _, symbol)| SymbolHandle::at(symbol));
                 prop_assert_eq!(weights.heaviest(Money::from_units(total), &symbols).map(|(_, symbol)| symbol), expected);
                 let squares: i128 = gross.iter().map(|gross| gross * gross).sum();

@@ -6,7 +6,7 @@ pub mod historical;
 pub mod parametric;
 
 use headwater_schemas::tables::{Risk, RiskMethod};
-use headwater_schemas::{Decimal, EventTime, Id, Money, Statistic};
+use headwater_schemas::{Decimal, EventTime, Money, Scope, Statistic};
 use serde::{Deserialize, Serialize};
 
 use self::historical::Worst;
@@ -65,7 +65,7 @@ impl RiskSettings {
 
 /// The rows of a scope whose P&L in the scenarios, oldest first, is known.
 pub(super) fn rows<T: Copy + Ord + Into<i128>>(
-    scope: &Id,
+    scope: &Scope,
     pnl: &[T],
     left_out: u64,
     settings: &RiskSettings,
@@ -86,7 +86,7 @@ pub(super) fn rows<T: Copy + Ord + Into<i128>>(
     let row = |method: RiskMethod, confidence: Decimal| {
         let (var, expected_shortfall) = estimate(method, confidence)?;
         Some(Risk {
-            scope: scope.clone(),
+            scope: *scope,
             method,
             confidence: Statistic::new(confidence.to_statistic())?,
             window: settings.window as u64,

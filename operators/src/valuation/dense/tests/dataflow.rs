@@ -23,7 +23,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
         let (mut known, mut limits) = (InputHandleVec::new(), InputHandleVec::new());
         let tables = (HoldingTables::default(), ScopeTables::default());
         let settings = ValuationSettings {
-            base_currency: Id::derived("USD"),
+            base_currency: Currency::derived("USD"),
             risk: settings(),
             limits: super::limits(),
             tick_interval: TICK_INTERVAL,

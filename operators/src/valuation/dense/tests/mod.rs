@@ -7,7 +7,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, TableRow, TableWriter};
-use headwater_schemas::{EventTime, Placed};
+use headwater_schemas::{AccountId, Currency, EventTime, Id, Placed, Symbol};
 use proptest::prelude::*;
 
 use self::naive::Naive;
@@ -90,22 +90,21 @@ impl Workers {
 
     fn restored(count: usize, known: &BTreeMap<steps::Key, Known>, now: Tables, start_tick: u64) -> Self {
         let tables = (HoldingTables::default(), ScopeTables::default());
-        let mine = |row: &Id, worker: usize| route(row) % count as u64 == worker as u64;
         let scopes = |worker: usize| {
             let saved = SavedScopes {
                 portfolios: now.portfolios.read_back().into(),
                 portfolio_peaks: now.peaks.read_back().into(),
                 risk: now.risk.read_back().into(),
             };
-            Scopes::restored(settings(), limits(), tables.1.clone(), &saved, |scope| mine(scope, worker))
+            Scopes::restored(settings(), limits(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
         };
-        let valuer = |_| Valuer::new(Id::derived("USD"), settings().window, limits(), tables.0.holdings.clone());
+        let valuer = |_| Valuer::new(Currency::derived("USD"), settings().window, limits(), tables.0.holdings.clone());
         let (valuers, scopes) = ((0..count).map(valuer).collect(), (0..count).map(scopes).collect());
         let mut workers = Self { valuers, scopes, tables, now, measures: Vec::new(), reasons: Vec::new() };
         for (worker, valuer) in workers.valuers.iter_mut().enumerate() {
-            let known = known.values().filter(|known| account_of(known).is_none_or(|account| mine(account, worker)));
+            let known = known.values().filter(|known| account_of(known).is_none_or(|account| route_of(account, count) == worker));
             for part in valuer.restore(known.cloned(), start_tick) {
-                let scopes = &mut workers.scopes[route_of(&part.scope, count)];
+                let scopes = &mut workers.scopes[route_of(part.scope, count)];
                 scopes.add(&part);
             }
         }
@@ -127,7 +126,7 @@ impl Workers {
                 valuer.watch.forget();
             }
             valuer.advance(&moment, changes.cloned(), &mut valued);
-            valued.parts.iter().for_each(|part| self.scopes[route_of(&part.scope, count)].add(part));
+            valued.parts.iter().for_each(|part| self.scopes[route_of(part.scope, count)].add(part));
             self.measures.extend(valued.measures.into_iter().map(|measure| at_grid_point(measure, tick, TICK_INTERVAL)));
         }
         for scopes in &mut self.scopes {
@@ -220,13 +219,13 @@ proptest! {
 fn an_account_with_neither_position_nor_book_has_no_portfolio() {
     let mut workers = Workers::new(2);
     let account = |account: &str, book: Option<&str>| Known::Account {
-        account_id: Id::derived(account),
-        currency: Id::derived("USD"),
+        account_id: AccountId::derived(account),
+        currency: Currency::derived("USD"),
         book: book.map(Into::into),
     };
     let cash = |account: &str| Known::Cash {
-        account_id: Id::derived(account),
-        currency: Id::derived("USD"),
+        account_id: AccountId::derived(account),
+        currency: Currency::derived("USD"),
         posted: headwater_schemas::Money::whole(5),
     };
     let scopes = |workers: &Workers| workers.now.portfolios.0.iter().map(|row| format!("{} {}", row.scope, row.cash)).collect::<Vec<_>>();
@@ -242,22 +241,22 @@ fn an_account_with_neither_position_nor_book_has_no_portfolio() {
 #[test]
 fn corrections_reach_the_account_and_the_books_above_it() {
     use headwater_schemas::{Correction, Corrections};
-    let id = |text: &str| Id::derived(text);
-    let why = |fill: &str| -> Corrections { [Correction::Bust { fill_id: id(fill) }].into_iter().collect() };
-    let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol: id("S"), price: headwater_schemas::Price::whole(price) });
-    let instrument = Known::Instrument { symbol: id("S"), currency: id("USD"), multiplier: headwater_schemas::Factor::whole(1) };
+    let (symbol, account_id) = (Symbol::derived("S"), AccountId::derived("a"));
+    let why = |fill: &str| -> Corrections { [Correction::Bust { fill_id: Id::derived(fill) }].into_iter().collect() };
+    let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: headwater_schemas::Price::whole(price) });
+    let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
     let mut workers = Workers::new(3);
     workers.advance(1, &[instrument, steps::opened("a", "USD", Some("firm/desk")), steps::holding("a", "S", 9), mark(10)], false);
     assert!(workers.reasons.is_empty());
 
-    let corrected = Known::Corrected(CorrectedPart::Holding(id("a"), id("S")), why("F1"));
+    let corrected = Known::Corrected(CorrectedPart::Holding(account_id, symbol), why("F1"));
     workers.advance(2, &[steps::holding("a", "S", 8), corrected], false);
     let reason = |table: &str, fill: &str| format!("{table}: fill {fill} was busted");
     let [row, scope] = ["holdings", "portfolios"].map(|table| reason(table, "F1"));
     assert_eq!(workers.reasons, [row, scope.clone(), scope.clone(), scope]);
 
     // A mark that is corrected changes what it values; no holding changed.
-    workers.advance(3, &[mark(11), Known::Corrected(CorrectedPart::Mark(id("S")), why("F2"))], false);
+    workers.advance(3, &[mark(11), Known::Corrected(CorrectedPart::Mark(symbol), why("F2"))], false);
     let scope = reason("portfolios", "F2");
     assert_eq!(workers.reasons, [scope.clone(), scope.clone(), scope]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Portfolio, Risk};
-use headwater_schemas::{Date, Decimal, EventTime, Factor, Id, Money, Price, Statistic};
+use headwater_schemas::{AccountId, Currency, Date, Decimal, EventTime, Factor, Money, Price, Scope, Statistic, Symbol};
 
 use super::{Known, RiskSettings};
 use crate::positions::AverageCost;
@@ -11,22 +11,22 @@ use crate::valuation::rates::Rates;
 
 #[derive(Default)]
 pub(super) struct Naive {
-    instruments: BTreeMap<Id, (Id, Factor)>,
-    marks: BTreeMap<Id, Price>,
-    rates: BTreeMap<(Id, Id), Factor>,
-    closes: BTreeMap<Date, BTreeMap<Id, Price>>,
-    accounts: BTreeMap<Id, (Id, Option<String>)>,
-    cash: BTreeMap<(Id, Id), Money>,
-    holdings: BTreeMap<(Id, Id), AverageCost>,
+    instruments: BTreeMap<Symbol, (Currency, Factor)>,
+    marks: BTreeMap<Symbol, Price>,
+    rates: BTreeMap<(Currency, Currency), Factor>,
+    closes: BTreeMap<Date, BTreeMap<Symbol, Price>>,
+    accounts: BTreeMap<AccountId, (Currency, Option<String>)>,
+    cash: BTreeMap<(AccountId, Currency), Money>,
+    holdings: BTreeMap<(AccountId, Symbol), AverageCost>,
     /// Peak and greatest drawdown.
-    paths: BTreeMap<Id, (Money, Money)>,
+    paths: BTreeMap<Scope, (Money, Money)>,
 }
 
 #[derive(Default)]
 struct Sums {
-    currency: Id,
+    currency: Currency,
     net: i128,
-    gross: BTreeMap<Id, i128>,
+    gross: BTreeMap<Symbol, i128>,
     cash: i128,
     realized: i128,
     unrealized: i128,
@@ -60,36 +60,36 @@ impl Naive {
         }
     }
 
-    fn returns(&self, symbol: &Id) -> Option<Vec<f64>> {
+    fn returns(&self, symbol: &Symbol) -> Option<Vec<f64>> {
         let prices: Option<Vec<f64>> = self.closes.values().map(|day| day.get(symbol).map(|price| price.to_statistic())).collect();
         let prices = prices.filter(|prices| !prices.is_empty())?;
         Some(prices.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect())
     }
 
-    fn scopes_of(&self, account: &Id) -> Vec<(Id, Id)> {
+    fn scopes_of(&self, account: &AccountId) -> Vec<(Scope, Currency)> {
         let Some((currency, book)) = self.accounts.get(account) else { return Vec::new() };
-        let has_position = self.holdings.keys().any(|(holder, _)| holder == account);
+        let has_position = self.holdings.keys().any(|(holder, _)| **holder == **account);
         if !has_position && book.is_none() {
             return Vec::new();
         }
-        let mut scopes = vec![(Id::derived(format!("account:{account}")), currency.clone())];
+        let mut scopes = vec![(Scope::derived(format!("account:{account}")), *currency)];
         let mut path = String::new();
         for node in book.iter().flat_map(|book| book.split('/')) {
             path = if path.is_empty() { node.to_owned() } else { format!("{path}/{node}") };
-            scopes.push((Id::derived(format!("book:{path}")), Id::derived("USD")));
+            scopes.push((Scope::derived(format!("book:{path}")), Currency::derived("USD")));
         }
         scopes
     }
 
     /// Portfolios and risk, without times.
     pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
-        let mut rates = Rates::new(Id::derived("USD"));
-        self.rates.iter().for_each(|((base, quote), rate)| rates.set(base.clone(), quote.clone(), *rate));
-        let mut scopes = BTreeMap::<Id, Sums>::new();
+        let mut rates = Rates::new(Currency::derived("USD"));
+        self.rates.iter().for_each(|((base, quote), rate)| rates.set(*base, *quote, *rate));
+        let mut scopes = BTreeMap::<Scope, Sums>::new();
         for account in self.accounts.keys() {
             for (scope, currency) in self.scopes_of(account) {
                 let sums = scopes.entry(scope).or_default();
-                sums.currency = currency.clone();
+                sums.currency = currency;
                 for ((_, from), posted) in self.cash.iter().filter(|((holder, _), _)| holder == account) {
                     match rates.path(from, &currency).and_then(|path| path.convert(*posted)) {
                         Some(cash) => sums.cash += cash.units(),
@@ -112,7 +112,7 @@ impl Naive {
         (portfolios, risk)
     }
 
-    fn add(&self, symbol: &Id, held: AverageCost, rates: &Rates, sums: &mut Sums) {
+    fn add(&self, symbol: &Symbol, held: AverageCost, rates: &Rates, sums: &mut Sums) {
         let terms = self.instruments.get(symbol);
         let value = (|| {
             let multiplier = terms?.1;
@@ -128,7 +128,7 @@ impl Naive {
             return;
         };
         sums.net += net.units();
-        *sums.gross.entry(symbol.clone()).or_default() += net.units().abs();
+        *sums.gross.entry(*symbol).or_default() += net.units().abs();
         sums.cash += cash.units();
         sums.realized += realized.units();
         sums.unrealized += unrealized.units();
@@ -145,18 +145,18 @@ impl Naive {
         }
     }
 
-    fn portfolio(&mut self, scope: &Id, sums: &Sums) -> Portfolio {
+    fn portfolio(&mut self, scope: &Scope, sums: &Sums) -> Portfolio {
         let total: i128 = sums.gross.values().sum();
         let (net, cash, gross) = (Money::from_units(sums.net), Money::from_units(sums.cash), Money::from_units(total));
         let equity = Money::from_units(sums.net + sums.cash);
-        let path = self.paths.entry(scope.clone()).or_insert((equity, Money::ZERO));
+        let path = self.paths.entry(*scope).or_insert((equity, Money::ZERO));
         path.0 = path.0.max(equity);
         path.1 = path.1.max(Money::from_units(path.0.units() - equity.units()));
         let greatest = sums.gross.values().max().copied().unwrap_or_default();
         let weight = |gross: i128| gross as f64 / total as f64;
         Portfolio {
-            scope: scope.clone(),
-            currency: sums.currency.clone(),
+            scope: *scope,
+            currency: sums.currency,
             net_value: net,
             gross_exposure: gross,
             net_exposure: net,
@@ -174,14 +174,14 @@ impl Naive {
     }
 }
 
-fn rows(scope: &Id, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
+fn rows(scope: &Scope, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
     let mut pnl = sums.pnl.clone();
     pnl.sort_unstable();
     let row = |confidence: &Decimal| {
         // With three scenarios the tail of 95 % and more is the worst one.
         let var = Money::from_units(-i128::from(*pnl.first()?) * 1000);
         Some(Risk {
-            scope: scope.clone(),
+            scope: *scope,
             method: settings.methods[0],
             confidence: Statistic::new(confidence.to_statistic())?,
             window: settings.window as u64,

@@ -1,7 +1,7 @@
 //! Random changes at grid points.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{Date, Factor, Id, Money, Place, Placed, Price, Quantity, Topic};
+use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
 use proptest::prelude::*;
 
 use super::{Known, TICK_INTERVAL, route};
@@ -16,41 +16,41 @@ pub(super) struct Step {
 }
 
 /// What a fold upstream would have saved it by.
-pub(super) type Key = (u8, Id, String);
+pub(super) type Key = (u8, &'static str, String);
 
 pub(super) fn key(known: &Known) -> Key {
     match known {
-        Known::Instrument { symbol, .. } => (0, symbol.clone(), String::new()),
-        Known::Rate { base, quote, .. } => (1, base.clone(), quote.to_string()),
-        Known::Close { symbol, date, .. } => (2, symbol.clone(), date.to_string()),
-        Known::Mark(mark) => (3, mark.symbol.clone(), String::new()),
-        Known::Account { account_id, .. } => (4, account_id.clone(), String::new()),
-        Known::Cash { account_id, currency, .. } => (5, account_id.clone(), currency.to_string()),
-        Known::Holding(holding) => (6, holding.account_id.clone(), holding.symbol.to_string()),
-        Known::Limit(limit) => (7, Id::derived("limit"), format!("{:020}", limit.place.time)),
-        Known::Corrected(..) => (8, Id::derived("corrected"), String::new()),
+        Known::Instrument { symbol, .. } => (0, symbol.as_str(), String::new()),
+        Known::Rate { base, quote, .. } => (1, base.as_str(), quote.to_string()),
+        Known::Close { symbol, date, .. } => (2, symbol.as_str(), date.to_string()),
+        Known::Mark(mark) => (3, mark.symbol.as_str(), String::new()),
+        Known::Account { account_id, .. } => (4, account_id.as_str(), String::new()),
+        Known::Cash { account_id, currency, .. } => (5, account_id.as_str(), currency.to_string()),
+        Known::Holding(holding) => (6, holding.account_id.as_str(), holding.symbol.to_string()),
+        Known::Limit(limit) => (7, "limit", format!("{:020}", limit.place.time)),
+        Known::Corrected(..) => (8, "corrected", String::new()),
     }
 }
 
 /// Whose it is, if it is an account's.
-pub(super) fn account_of(known: &Known) -> Option<&Id> {
+pub(super) fn account_of(known: &Known) -> Option<AccountId> {
     match known {
-        Known::Account { account_id, .. } | Known::Cash { account_id, .. } => Some(account_id),
-        Known::Holding(holding) => Some(&holding.account_id),
+        Known::Account { account_id, .. } | Known::Cash { account_id, .. } => Some(*account_id),
+        Known::Holding(holding) => Some(holding.account_id),
         _ => None,
     }
 }
 
-pub(super) fn route_of(key: &Id, workers: usize) -> usize {
-    usize::try_from(route(key) % workers as u64).expect("a worker")
+pub(super) fn route_of<K>(name: Name<K>, workers: usize) -> usize {
+    usize::try_from(route(&name) % workers as u64).expect("a worker")
 }
 
-fn id(prefix: &str, number: u8) -> Id {
-    Id::derived(format!("{prefix}{number}"))
+fn name<K>(prefix: &str, number: u8) -> Name<K> {
+    Name::derived(format!("{prefix}{number}"))
 }
 
-fn currency(number: u8) -> Id {
-    Id::derived(["USD", "EUR", "GBP"][usize::from(number % 3)])
+fn currency(number: u8) -> Currency {
+    Currency::derived(["USD", "EUR", "GBP"][usize::from(number % 3)])
 }
 
 pub(super) fn holding(account: &str, symbol: &str, quantity: i64) -> Known {
@@ -60,11 +60,11 @@ pub(super) fn holding(account: &str, symbol: &str, quantity: i64) -> Known {
         realized: Money::whole(-quantity),
         cash_flow: Money::whole(-quantity * 4),
     };
-    Known::Holding(HoldingSums { account_id: Id::derived(account), symbol: Id::derived(symbol), sums })
+    Known::Holding(HoldingSums { account_id: AccountId::derived(account), symbol: Symbol::derived(symbol), sums })
 }
 
 pub(super) fn opened(account: &str, currency: &str, book: Option<&str>) -> Known {
-    Known::Account { account_id: Id::derived(account), currency: Id::derived(currency), book: book.map(Into::into) }
+    Known::Account { account_id: AccountId::derived(account), currency: Currency::derived(currency), book: book.map(Into::into) }
 }
 
 fn limit(tick: u64, value: i64) -> Known {
@@ -78,24 +78,26 @@ fn limit(tick: u64, value: i64) -> Known {
 fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
     let odd = u8::try_from(amount.rem_euclid(3)).expect("a number");
     match kind {
-        0 => Known::Instrument { symbol: id("S", number), currency: currency(odd), multiplier: Factor::whole(1 + amount.rem_euclid(2)) },
-        1 => {
-            Known::Rate { base: currency(number), quote: Id::derived("USD"), rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1) }
-        }
+        0 => Known::Instrument { symbol: name("S", number), currency: currency(odd), multiplier: Factor::whole(1 + amount.rem_euclid(2)) },
+        1 => Known::Rate {
+            base: currency(number),
+            quote: Currency::derived("USD"),
+            rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1),
+        },
         2 | 3 => Known::Close {
-            symbol: id("S", number % 2),
+            symbol: name("S", number % 2),
             date: Date::from_days(1 + i32::try_from(amount % 6).expect("a date")),
             close: Price::whole(amount),
         },
-        4..=6 => Known::Mark(Mark { symbol: id("S", number), price: Price::from_units(i128::from(amount) * 1_100_000_007) }),
+        4..=6 => Known::Mark(Mark { symbol: name("S", number), price: Price::from_units(i128::from(amount) * 1_100_000_007) }),
         7 => Known::Account {
-            account_id: id("a", number),
+            account_id: name("a", number),
             currency: currency(odd),
             book: [None, Some("firm/desk1"), Some("firm/desk2/sub")][usize::from((number + odd) % 3)].map(Into::into),
         },
-        8 => Known::Cash { account_id: id("a", number), currency: currency(odd), posted: Money::whole(amount - 10) },
+        8 => Known::Cash { account_id: name("a", number), currency: currency(odd), posted: Money::whole(amount - 10) },
         9 => limit(tick, amount),
-        _ => holding(&id("a", number), &id("S", odd), amount - 20),
+        _ => holding(&format!("a{number}"), &format!("S{odd}"), amount - 20),
     }
 }
 
