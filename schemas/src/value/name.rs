@@ -15,6 +15,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
+use compact_str::CompactString;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -26,10 +27,16 @@ use super::{Id, ParseIdError};
 /// The name of something of kind `K`, an identifier like [`Id`]. Names of two kinds are two types.
 pub struct Name<K>(&'static Text, PhantomData<fn() -> K>);
 
-/// A text that the process keeps.
+/// A text that the process keeps. It and its hash are in one line of the processor's cache, unless the text is long.
 struct Text {
     hash: u64,
-    text: Box<str>,
+    text: CompactString,
+}
+
+impl Text {
+    fn leaked(hash: u64, text: &str) -> &'static Self {
+        Box::leak(Box::new(Self { hash, text: text.into() }))
+    }
 }
 
 /// What has names.
@@ -83,11 +90,11 @@ fn kept(text: &str) -> &'static Text {
     };
     // The table's own places are found by other bits of the hash.
     let number = usize::try_from(hash >> 32).unwrap_or_default() % TABLES;
-    let Some(table) = NAMES.get(number) else { return Box::leak(Box::new(Text { hash, text: text.into() })) };
+    let Some(table) = NAMES.get(number) else { return Text::leaked(hash, text) };
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    match table.entry(hash, |kept| kept.hash == hash && *kept.text == *text, |kept| kept.hash) {
+    match table.entry(hash, |kept| kept.hash == hash && kept.text == text, |kept| kept.hash) {
         Entry::Occupied(kept) => kept.get(),
-        Entry::Vacant(place) => place.insert(Box::leak(Box::new(Text { hash, text: text.into() }))).get(),
+        Entry::Vacant(place) => place.insert(Text::leaked(hash, text)).get(),
     }
 }
 
