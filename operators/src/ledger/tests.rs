@@ -33,7 +33,7 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
         let mut text = format!("{{{fields}");
         for (name, default) in [("account_id", r#""a""#), ("currency", r#""USD""#), ("ts", &time.to_string())] {
             let is_given = fields.contains(&format!("\"{name}\":"));
-            if !is_given && !(topic == Topic::Accounts && name == "currency") {
+            if !(is_given || topic == Topic::Accounts && name == "currency") {
                 text += &format!(r#","{name}":{default}"#);
             }
         }
