@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::directory::is_data_directory;
 use headwater_connectors::parquet::record::FileRole;
 
 use crate::committed::Committed;
@@ -47,6 +48,7 @@ impl Catalog {
         if !problems.is_empty() {
             return Err(CatalogError::Config(problems));
         }
+        check_directory(data_dir)?;
         Self::over(Chain::open(data_dir, at)?, at.is_some(), config)
     }
 
@@ -117,6 +119,11 @@ impl Catalog {
         // What is behind the lock is replaced whole, so a panic elsewhere leaves nothing half done.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a run has begun to write a directory: a folder without a commit would look like one without rows.
+pub(crate) fn check_directory(data: &Path) -> Result<(), CatalogError> {
+    if is_data_directory(data) { Ok(()) } else { Err(CatalogError::NoDirectory(data.to_owned())) }
 }
 
 fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engine: &Arc<Engine>) -> Result<Snapshot, CatalogError> {

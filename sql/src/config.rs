@@ -9,7 +9,7 @@ pub struct SqlConfig {
     /// How much memory all queries together may take for sorting, grouping and joining, in MiB. Beyond it they spill to
     /// the system's folder for temporary files, or fail. The cached rows of state tables are not counted. Default: 1024.
     pub memory_limit_mib: u64,
-    /// After how many seconds a query is given up; 0: never. Default: 0.
+    /// After how many seconds of work a query is given up; 0: never. Default: 300.
     pub timeout_seconds: u64,
     /// On how many threads a query runs; 0: as many as the machine has cores. Default: 0.
     pub threads: usize,
@@ -17,7 +17,7 @@ pub struct SqlConfig {
 
 impl Default for SqlConfig {
     fn default() -> Self {
-        Self { memory_limit_mib: 1024, timeout_seconds: 0, threads: 0 }
+        Self { memory_limit_mib: 1024, timeout_seconds: 300, threads: 0 }
     }
 }
 
@@ -32,6 +32,11 @@ impl SqlConfig {
             problems.push(format!("threads is {}: give at most 1024, or 0 for as many as there are cores", self.threads));
         }
         problems
+    }
+
+    /// Without a deadline: for what reads whole tables by itself.
+    pub fn unhurried() -> Self {
+        Self { timeout_seconds: 0, ..Self::default() }
     }
 
     pub(crate) fn memory_limit_bytes(&self) -> usize {

@@ -1,5 +1,7 @@
 //! What can go wrong: opening the catalog, and answering a query. Every message names the thing and the mend.
 
+use std::path::PathBuf;
+
 use arrow::error::ArrowError;
 use headwater_connectors::parquet::chain::ChainError;
 use headwater_connectors::parquet::file::FileError;
@@ -10,6 +12,9 @@ pub enum CatalogError {
     /// The chain of commits is not whole.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// There is nothing of ours.
+    #[error("{} is no data directory: give the one that `headwater run --data` writes", .0.display())]
+    NoDirectory(PathBuf),
     /// The settings are impossible.
     #[error("the SQL settings are impossible: {}", .0.join("; "))]
     Config(Vec<String>),

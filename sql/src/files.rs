@@ -7,6 +7,7 @@ use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 
+use crate::catalog::check_directory;
 use crate::error::{CatalogError, QueryError};
 use crate::names::Relation;
 use crate::readable::unknown_table;
@@ -25,6 +26,7 @@ pub struct LiveFiles {
 /// The files of an append table and of a history hold its rows. Those of a checkpoint hold changes, of which the newest of each key
 /// counts. The current rows of a state table follow from its history, so there are no files under its own name.
 pub fn live_files(data: &Path, name: Option<&str>) -> Result<LiveFiles, QueryError> {
+    check_directory(data)?;
     let chain = Chain::open(data, None).map_err(CatalogError::from)?;
     let dataset = name.map(dataset).transpose()?;
     let is_asked = |file: &&CommitFile| dataset.as_ref().is_none_or(|(table, role)| *file.table == **table && file.role == *role);

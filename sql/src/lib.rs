@@ -23,8 +23,8 @@
 //! - A query sees one commit throughout: a [`Snapshot`]. [`Catalog::refresh`] makes a new one for the queries to come.
 //! - What no commit names does not exist. Table folders are never listed.
 //! - Tables, histories, `commits` and views all exist from the start, possibly empty: [`tables()`], [`VIEWS`].
-//! - Money is exact: literals such as `1.1` are decimals, and a sum of a DECIMAL(28,9) column cannot overflow before
-//!   10^10 rows of the greatest amount.
+//! - Money is exact: literals such as `1.1` are decimals, sums and products have as many digits as they need, up to 76, and
+//!   quotients at least 28 after the point.
 //! - SQL only reads. What would write is refused by grammar and again by plan.
 //!
 //! Contents:
@@ -34,6 +34,7 @@
 //! | `catalog`, `committed` | a data directory; what its chain of commits says that exists at one of them |
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
+//! | `decimals`, `zones`, `bounded` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; functions that would take too much memory |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
@@ -49,12 +50,14 @@
 //! with a name, in `sql/views`.
 
 mod audit;
+mod bounded;
 mod catalog;
 mod commits_table;
 mod committed;
 mod compare;
 mod config;
 mod current;
+mod decimals;
 mod describe;
 mod engine;
 mod error;
@@ -83,6 +86,7 @@ mod tables;
 mod testing;
 mod verify;
 mod views;
+mod zones;
 
 pub use audit::AuditBreak;
 pub use catalog::{Catalog, QueryResult};

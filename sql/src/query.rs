@@ -19,7 +19,7 @@ use futures::StreamExt;
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -61,7 +61,7 @@ impl Snapshot {
 
     /// Plans a statement that reads, and starts it.
     pub async fn query(&self, sql: &str) -> Result<Answer, QueryError> {
-        let deadline = Deadline::new(&self.config);
+        let mut deadline = Deadline::new(&self.config);
         let (snapshot, sql) = (self.clone(), sql.to_owned());
         let planning = self.engine.run(async move { snapshot.plan(parse(&sql)?).await });
         let stream = deadline.within(planning).await??;
@@ -178,24 +178,24 @@ impl Source {
     }
 }
 
-/// When a query is given up.
+/// How long a query may work: the time that whoever reads the answer takes does not count.
 #[derive(Clone, Copy)]
 struct Deadline {
-    at: Option<Instant>,
+    left: Option<Duration>,
     seconds: u64,
 }
 
 impl Deadline {
     fn new(config: &SqlConfig) -> Self {
         let seconds = config.timeout_seconds;
-        let at = (seconds > 0).then(|| Instant::now().checked_add(Duration::from_secs(seconds))).flatten();
-        Self { at, seconds }
+        Self { left: (seconds > 0).then(|| Duration::from_secs(seconds)), seconds }
     }
 
-    async fn within<T>(self, work: impl Future<Output = T>) -> Result<T, QueryError> {
-        match self.at {
-            Some(at) => timeout_at(at, work).await.map_err(|_| QueryError::Timeout(self.seconds)),
-            None => Ok(work.await),
-        }
+    async fn within<T>(&mut self, work: impl Future<Output = T>) -> Result<T, QueryError> {
+        let Some(left) = self.left else { return Ok(work.await) };
+        let began = Instant::now();
+        let done = timeout(left, work).await.map_err(|_| QueryError::Timeout(self.seconds));
+        self.left = Some(left.saturating_sub(began.elapsed()));
+        done
     }
 }

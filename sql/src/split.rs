@@ -1,47 +1,31 @@
-//! Where a statement ends: at a `;` outside quotes and comments.
+//! Where a statement ends: at a `;` that is a token of its own, outside quotes and comments.
 
-/// Where the reading of a text stands.
-enum Inside {
-    Sql,
-    /// Until the same quote again.
-    Quotes(char),
-    LineComment,
-    /// They nest.
-    BlockComment(usize),
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+/// The tokens of a text, up to one that has no end yet.
+fn tokens(text: &str) -> Vec<TokenWithSpan> {
+    let mut tokens = Vec::new();
+    // What cannot be cut into tokens may still be completed, or is the parser's to explain.
+    let _ = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location_into_buf(&mut tokens);
+    tokens
+}
+
+/// The byte at which a line and a column begin; both are counted from 1, columns in characters.
+fn byte_at(text: &str, at: Location) -> Option<usize> {
+    let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
+    let column = usize::try_from(at.column.checked_sub(1)?).ok()?;
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let (index, _) = text.get(before..)?.char_indices().nth(column)?;
+    Some(before + index)
 }
 
 /// The first statement of a text, without its `;`, and what follows it; none while it has no end.
 pub(crate) fn first_statement(text: &str) -> Option<(&str, &str)> {
-    let mut inside = Inside::Sql;
-    let mut letters = text.char_indices().peekable();
-    while let Some((index, letter)) = letters.next() {
-        let next = letters.peek().map(|(_, next)| *next);
-        let mut takes_next = false;
-        inside = match (inside, letter, next) {
-            (Inside::Sql, ';', _) => return Some((text.get(..index)?, text.get(index + 1..)?)),
-            (Inside::Sql, '\'' | '"' | '`', _) => Inside::Quotes(letter),
-            (Inside::Sql, '-', Some('-')) => Inside::LineComment,
-            (Inside::Sql, '/', Some('*')) => {
-                takes_next = true;
-                Inside::BlockComment(1)
-            }
-            (Inside::Quotes(quote), ended, _) if quote == ended => Inside::Sql,
-            (Inside::LineComment, '\n', _) => Inside::Sql,
-            (Inside::BlockComment(depth), '/', Some('*')) => {
-                takes_next = true;
-                Inside::BlockComment(depth + 1)
-            }
-            (Inside::BlockComment(depth), '*', Some('/')) => {
-                takes_next = true;
-                if depth == 1 { Inside::Sql } else { Inside::BlockComment(depth - 1) }
-            }
-            (same, _, _) => same,
-        };
-        if takes_next {
-            letters.next();
-        }
-    }
-    None
+    let tokens = tokens(text);
+    let end = tokens.iter().find(|token| token.token == Token::SemiColon)?.span.start;
+    let end = byte_at(text, end)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 /// All statements of a text; the last may have no `;`.
@@ -56,13 +40,12 @@ pub(crate) fn statements(mut text: &str) -> Vec<&str> {
     all
 }
 
-/// Whether a text has nothing but space and comments.
+/// Whether a text has nothing but space and comments that end.
 pub(crate) fn is_blank(text: &str) -> bool {
-    let mut rest = text.trim_start();
-    while let Some(comment) = rest.strip_prefix("--") {
-        rest = comment.split_once('\n').map_or("", |(_, after)| after.trim_start());
+    match Tokenizer::new(&GenericDialect {}, text).tokenize() {
+        Ok(tokens) => tokens.iter().all(|token| matches!(token, Token::Whitespace(_))),
+        Err(_) => false,
     }
-    rest.is_empty()
 }
 
 #[cfg(test)]
@@ -79,6 +62,10 @@ mod tests {
             ("SELECT \"a;b\"; x", vec!["SELECT \"a;b\"", " x"]),
             ("SELECT 1 -- one; two\n+ 2; x", vec!["SELECT 1 -- one; two\n+ 2", " x"]),
             ("SELECT /* a; /* b; */ c; */ 1; x", vec!["SELECT /* a; /* b; */ c; */ 1", " x"]),
+            ("SELECT 'ä\nß;' AS \"ü;\"; x", vec!["SELECT 'ä\nß;' AS \"ü;\"", " x"]),
+            ("SELECT 1;\r\nSELECT 2;\tx", vec!["SELECT 1", "\r\nSELECT 2", "\tx"]),
+            ("SELECT 1; SELECT 'no end", vec!["SELECT 1", " SELECT 'no end"]),
+            ("/* nothing */ -- at all", vec![]),
             (" ; -- nothing\n ;", vec![]),
         ] {
             assert_eq!(statements(text), expected, "{text}");

@@ -8,8 +8,8 @@ use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 
 use crate::error::QueryError;
-use crate::limits;
 use crate::readable::readable;
+use crate::{limits, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     }
 }
 
-fn classify(statement: Parsed) -> Result<Statement, QueryError> {
+fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     if let Parsed::Statement(sql) = &statement {
         match sql.as_ref() {
             Sql::ShowTables { .. } => return Ok(Statement::ShowTables),
@@ -43,6 +43,7 @@ fn classify(statement: Parsed) -> Result<Statement, QueryError> {
         }
     }
     only_reads(&statement)?;
+    zones::call_function_in(&mut statement);
     Ok(Statement::Query(statement))
 }
 

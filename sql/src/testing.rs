@@ -71,6 +71,7 @@ impl TestData {
     pub(crate) fn new() -> Self {
         // A name that an address must not take apart.
         let folder = tempfile::Builder::new().prefix("my dätä #1 100%20=").tempdir().unwrap();
+        fs::create_dir(folder.path().join("commits")).unwrap();
         Self { path: folder.path().to_owned(), _folder: folder, last: None }
     }
 

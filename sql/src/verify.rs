@@ -22,7 +22,7 @@ use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::records::inventory_path;
 
 use crate::audit::{AuditBreak, check_audit};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, check_directory};
 use crate::config::SqlConfig;
 use crate::error::{CatalogError, QueryError};
 use crate::render::Format;
@@ -99,13 +99,14 @@ pub enum Break {
 
 /// Proves a data directory, reading files on so many threads.
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
+    check_directory(data)?;
     let chain = Chain::open_whole(data)?;
     chain.check_tail()?;
     check_inventory(&chain)?;
     check_configurations(&chain)?;
     let mut proof = check_files(&chain, threads)?;
     proof.audited = check_audit(&chain, threads)?;
-    let catalog = Catalog::over(chain, true, SqlConfig::default())?;
+    let catalog = Catalog::over(chain, true, SqlConfig::unhurried())?;
     INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
     Ok(proof)
 }

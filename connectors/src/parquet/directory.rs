@@ -176,6 +176,11 @@ fn lock(path: &Path) -> Result<File, CommitError> {
     }
 }
 
+/// Whether a run has begun to write a directory.
+pub fn is_data_directory(data: &Path) -> bool {
+    data.join(COMMITS).is_dir() || head_path(data).is_file()
+}
+
 /// The path of a commit record.
 pub fn record_path(data: &Path, commit_id: u64) -> PathBuf {
     data.join(COMMITS).join(format!("{commit_id}.json"))

@@ -1,0 +1,285 @@
+//! Arithmetic of decimals that neither wraps nor loses digits.
+//!
+//! DataFusion multiplies and adds decimals in 128 bits and wraps in a sum; a quotient has four more digits than its dividend. Here
+//! products that may need more than 38 digits, and sums of numbers with more than 29, are of 76 digits, and every quotient has at
+//! least [`QUOTIENT_DIGITS`] after its point. Beyond 76 digits there is an error.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, FieldRef};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    Volatility,
+};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+/// Digits after the point of a quotient, at least: what PostgreSQL gives for quotients down to 10^-12.
+const QUOTIENT_DIGITS: i8 = 28;
+/// What a division adds to the scale of its dividend.
+const ADDED_BY_DIVISION: i8 = 4;
+/// A sum of numbers with so many digits cannot wrap before 10^9 rows. Money has 28, and 29 where it is mixed with whole numbers.
+const SUMMED_IN_128_BITS: u8 = 29;
+
+/// Digits of a number, and how many of them are after the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Digits {
+    precision: u8,
+    scale: i8,
+}
+
+impl Digits {
+    /// Those of a type; none if it is not exact.
+    fn of_type(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => Self { precision: *precision, scale: *scale },
+            DataType::Int8 | DataType::UInt8 => Self { precision: 3, scale: 0 },
+            DataType::Int16 | DataType::UInt16 => Self { precision: 5, scale: 0 },
+            DataType::Int32 | DataType::UInt32 => Self { precision: 10, scale: 0 },
+            DataType::Int64 | DataType::UInt64 => Self { precision: 20, scale: 0 },
+            _ => return None,
+        })
+    }
+
+    /// Those of an expression; of a whole number that is written out, its own.
+    fn of(expr: &Expr, data_type: &DataType) -> Option<Self> {
+        let digits = Self::of_type(data_type)?;
+        match expr {
+            Expr::Literal(ScalarValue::Int64(Some(number)), _) => {
+                let precision = number.unsigned_abs().checked_ilog10().map_or(1, |digits| digits + 1);
+                Some(Self { precision: u8::try_from(precision).unwrap_or(digits.precision), scale: 0 })
+            }
+            _ => Some(digits),
+        }
+    }
+
+    /// With at least so many digits after the point.
+    fn with_scale(self, scale: i8) -> Self {
+        let scale = scale.max(self.scale);
+        let precision = self.precision.saturating_add(scale.saturating_sub(self.scale).unsigned_abs());
+        Self { precision: precision.min(DECIMAL256_MAX_PRECISION), scale }
+    }
+
+    const fn wide(self) -> DataType {
+        DataType::Decimal256(self.precision, self.scale)
+    }
+}
+
+/// Plans products and quotients of decimals.
+#[derive(Debug)]
+pub(crate) struct WideDecimals;
+
+impl ExprPlanner for WideDecimals {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op, left, right } = expr;
+        let types = (left.get_type(schema).ok(), right.get_type(schema).ok());
+        let widened = match &types {
+            (Some(left_type), Some(right_type)) if left_type.is_decimal() || right_type.is_decimal() => {
+                Digits::of(&left, left_type).zip(Digits::of(&right, right_type)).and_then(|(left, right)| widened(&op, left, right, &types))
+            }
+            _ => None,
+        };
+        let (left, right) = match widened {
+            Some((left_digits, right_digits)) => (cast(left, left_digits), cast(right, right_digits)),
+            None => (left, right),
+        };
+        Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+    }
+}
+
+/// The digits that both sides are to have, if they are to be of 76.
+fn widened(op: &BinaryOperator, left: Digits, right: Digits, types: &(Option<DataType>, Option<DataType>)) -> Option<(Digits, Digits)> {
+    let is_wide = |data_type: &Option<DataType>| matches!(data_type, Some(DataType::Decimal256(..)));
+    let one_is_wide = is_wide(&types.0) || is_wide(&types.1);
+    match op {
+        BinaryOperator::Multiply => {
+            let precision = left.precision.saturating_add(right.precision).saturating_add(1);
+            (one_is_wide || precision > DECIMAL128_MAX_PRECISION).then_some((left, right))
+        }
+        BinaryOperator::Divide => Some((left.with_scale(QUOTIENT_DIGITS - ADDED_BY_DIVISION), right)),
+        BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Modulo => one_is_wide.then_some((left, right)),
+        _ => None,
+    }
+}
+
+/// The expression in 76 digits, under its own name.
+fn cast(expr: Expr, digits: Digits) -> Expr {
+    let name = expr.schema_name().to_string();
+    Expr::Cast(Cast::new(Box::new(expr), digits.wide())).alias(name)
+}
+
+/// `sum`, of decimals with many digits in 76.
+pub(crate) fn wide_sum() -> AggregateUDF {
+    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct WideSum {
+    inner: Arc<AggregateUDF>,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for WideSum {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [data_type] = types else { return plan_err!("sum takes one argument, and {} are given", types.len()) };
+        let plain = match data_type {
+            DataType::Dictionary(_, value) => value.as_ref(),
+            data_type => data_type,
+        };
+        Ok(vec![match plain {
+            DataType::Decimal128(precision, scale) if *precision > SUMMED_IN_128_BITS => DataType::Decimal256(*precision, *scale),
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Null => DataType::Int64,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => DataType::UInt64,
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
+            DataType::Duration(_) | DataType::Interval(_) => plain.clone(),
+            decimal if decimal.is_decimal() => decimal.clone(),
+            other => return plan_err!("sum takes numbers, and {other} is none: CAST it to one"),
+        }])
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(types)
+    }
+
+    fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
+        self.inner.return_field(fields)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.inner.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        self.inner.state_fields(arguments)
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
+        self.inner.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.inner.create_groups_accumulator(arguments)
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.inner.create_sliding_accumulator(arguments)
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.inner.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
+        self.inner.inner().set_monotonicity(data_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::Money;
+    use headwater_schemas::value::fixed;
+
+    use crate::testing::{TestData, at, facts, leg, rows, text, try_rows};
+
+    #[test]
+    fn a_number_or_an_error_and_never_a_wrapped_one() {
+        let catalog = TestData::new().catalog();
+        let nines = "9".repeat(38);
+        for (sql, expected) in [
+            (
+                format!("SELECT SUM(x) FROM (VALUES (CAST('{nines}' AS DECIMAL(38,0))), (CAST('{nines}' AS DECIMAL(38,0)))) AS t(x)"),
+                format!("1{}8", "9".repeat(37)),
+            ),
+            // Two and three columns of money, as a notional in another currency is made of.
+            (
+                "SELECT SUM(CAST(a AS DECIMAL(28,9)) * CAST(b AS DECIMAL(28,9)) * CAST(c AS DECIMAL(28,9))) \
+                 FROM (VALUES (50000, 1000000, 150), (60000, 2000000, 150)) AS v(a, b, c)"
+                    .to_owned(),
+                "25500000000000".to_owned(),
+            ),
+            ("SELECT SUM(x) OVER () FROM (VALUES (CAST(1 AS DECIMAL(38,9)))) AS t(x)".to_owned(), "1".to_owned()),
+            (
+                "SELECT SUM(DISTINCT x) FROM (VALUES (CAST(1 AS DECIMAL(38,9))), (CAST(1 AS DECIMAL(38,9)))) AS t(x)".to_owned(),
+                "1".to_owned(),
+            ),
+            ("SELECT SUM(x) FROM (VALUES (1), (2)) AS t(x)".to_owned(), "3".to_owned()),
+            ("SELECT SUM(x) FROM (VALUES (CAST(0.5 AS DOUBLE)), (2)) AS t(x)".to_owned(), "2.5".to_owned()),
+            ("SELECT AVG(x) FROM (VALUES (CAST('9' AS DECIMAL(38,9)) ), (CAST(10 AS DECIMAL(38,9)))) AS t(x)".to_owned(), "9.5".to_owned()),
+        ] {
+            assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
+        }
+        let factors = vec![format!("CAST('{nines}' AS DECIMAL(38,0))"); 3].join(" * ");
+        let overflow = try_rows(&catalog, &format!("SELECT {factors}")).expect_err("too many digits").to_string();
+        assert!(overflow.to_lowercase().contains("overflow") || overflow.contains("too large"), "{overflow}");
+        let none = try_rows(&catalog, "SELECT SUM(x) FROM (VALUES ('a')) AS t(x)").expect_err("no number").to_string();
+        assert!(none.contains("sum takes numbers"), "{none}");
+    }
+
+    #[test]
+    fn a_quotient_has_at_least_the_digits_that_postgresql_gives() {
+        let catalog = TestData::new().catalog();
+        for (sql, postgresql) in [
+            ("1000000 * (0.05 / 365)", "136.9863013698630100"),
+            ("1 / 1.08875", "0.91848450057405281286"),
+            ("1.0 / 3", "0.33333333333333333333"),
+            ("CAST(1 AS DECIMAL(28,9)) / CAST(3 AS DECIMAL(28,9))", "0.33333333333333333333"),
+            ("0.05 / 31536000", "0.0000000015854895992"),
+            ("100.0 / 7", "14.2857142857142857"),
+            ("-22.0 / 7", "-3.1428571428571429"),
+            ("10.0 / 4", "2.5"),
+            ("CAST(12345678901234567890123456789 AS DECIMAL(38,0)) / 7", "1763668414462081127160493827"),
+        ] {
+            let value = rows(&catalog, &format!("SELECT {sql}")).concat();
+            // Ours goes on where theirs is rounded.
+            let digits = postgresql.trim_end_matches('0').len() - 1;
+            assert_eq!(value.get(..digits), postgresql.get(..digits), "{sql}: {value}");
+        }
+        assert_eq!(rows(&catalog, "SELECT 7 / 2, CAST(7 AS DOUBLE) / 2, ROUND(2.0 / 3, 4)"), ["3,3.5,0.6667"]);
+        assert!(try_rows(&catalog, "SELECT 1.5 / 0").expect_err("no quotient").to_string().contains("Divide by zero"));
+    }
+
+    #[test]
+    fn columns_keep_their_names_and_can_be_grouped_by() {
+        let mut data = TestData::new();
+        let legs = [leg("t1", 1, "a", "EUR", Money::whole(3), at(1, 0)), leg("t2", 1, "a", "EUR", Money::whole(3), at(1, 0))];
+        data.commit(vec![facts(&legs)]);
+        let catalog = data.catalog();
+        let answer = text(
+            &catalog,
+            "SELECT amount * amount, SUM(amount * amount) FROM ledger_entries GROUP BY amount * amount ORDER BY amount * amount",
+            crate::render::Format::Csv,
+        );
+        let answer = answer.unwrap();
+        let header = answer.lines().next().unwrap_or_default();
+        assert!(!header.contains("CAST") && header.contains("amount * ledger_entries.amount"), "{header}");
+        assert_eq!(answer.lines().nth(1), Some("9,18"));
+    }
+
+    #[test]
+    fn sums_of_money_stay_in_128_bits() {
+        let mut data = TestData::new();
+        let greatest = Money::from_units(fixed::MAX_UNITS);
+        data.commit(vec![facts(&(0..3).map(|number| leg("t", number, "a", "EUR", greatest, at(1, 0))).collect::<Vec<_>>())]);
+        assert_eq!(rows(&data.catalog(), "SELECT ARROW_TYPEOF(SUM(amount)) FROM ledger_entries"), ["\"Decimal128(38, 9)\""]);
+    }
+}

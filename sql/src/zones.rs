@@ -1,0 +1,143 @@
+//! `AT TIME ZONE`, as PostgreSQL has it: of a moment the local time there, of a local time the moment.
+//!
+//! DataFusion makes a cast of it, whose result shows the right local time until it is cast further and is UTC again.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
+use datafusion::functions::datetime::to_local_time;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast};
+use datafusion::sql::sqlparser::ast::{
+    Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, VisitMut,
+    visit_expressions_mut,
+};
+
+/// The function that the operator becomes.
+const NAME: &str = "at_time_zone";
+/// The zone of times that have one.
+const UTC: &str = "UTC";
+
+/// Makes calls of every `AT TIME ZONE` in a statement.
+pub(crate) fn call_function<S: VisitMut>(statement: &mut S) {
+    let _ = visit_expressions_mut(statement, |expr| {
+        if let Sql::AtTimeZone { timestamp, time_zone } = expr {
+            *expr = call(timestamp.as_ref().clone(), time_zone.as_ref().clone());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+fn call(timestamp: Sql, time_zone: Sql) -> Sql {
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    let arguments =
+        FunctionArgumentList { duplicate_treatment: None, args: vec![argument(timestamp), argument(time_zone)], clauses: vec![] };
+    Sql::Function(Function {
+        name: ObjectName::from(vec![Ident::new(NAME)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(arguments),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// The function: a time, and the name of a zone.
+pub(crate) fn at_time_zone() -> ScalarUDF {
+    ScalarUDF::new_from_impl(AtTimeZone { signature: Signature::any(2, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AtTimeZone {
+    signature: Signature,
+}
+
+fn timestamp(zone: Option<&str>) -> DataType {
+    DataType::Timestamp(TimeUnit::Nanosecond, zone.map(Arc::from))
+}
+
+/// Whether a time is local: without a zone of its own.
+const fn is_local(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64)
+}
+
+impl ScalarUDFImpl for AtTimeZone {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let Some(data_type) = types.first() else { return plan_err!("AT TIME ZONE needs a time") };
+        Ok(timestamp(is_local(data_type).then_some(UTC)))
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        internal_err!("AT TIME ZONE is planned, not called")
+    }
+
+    fn simplify(&self, mut arguments: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let zone = match arguments.pop() {
+            Some(Expr::Literal(
+                ScalarValue::Utf8(Some(zone)) | ScalarValue::Utf8View(Some(zone)) | ScalarValue::LargeUtf8(Some(zone)),
+                _,
+            )) => zone,
+            _ => return plan_err!("AT TIME ZONE needs the name of a zone as text, like 'America/New_York'"),
+        };
+        let Some(time) = arguments.pop() else { return plan_err!("AT TIME ZONE needs a time") };
+        let there = timestamp(Some(&zone));
+        let planned = if is_local(&info.get_data_type(&time)?) {
+            cast(cast(cast(time, timestamp(None)), there), timestamp(Some(UTC)))
+        } else {
+            to_local_time().call(vec![cast(cast(time, timestamp(Some(UTC))), there)])
+        };
+        Ok(ExprSimplifyResult::Simplified(planned))
+    }
+}
+
+/// The same in a statement of DataFusion's.
+pub(crate) fn call_function_in(statement: &mut datafusion::sql::parser::Statement) {
+    use datafusion::sql::parser::Statement as Parsed;
+    match statement {
+        Parsed::Statement(sql) => call_function::<Statement>(sql),
+        Parsed::Explain(explain) => call_function_in(&mut explain.statement),
+        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestData, at, balance, changes, rows, try_rows};
+
+    #[test]
+    fn a_moment_has_a_local_time_and_a_local_time_is_a_moment() {
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[(balance("a", 1, at(5, 52_200)), 1)])]); // 14:30 UTC
+        let catalog = data.catalog();
+        for (sql, expected) in [
+            ("ts AT TIME ZONE 'America/New_York'", "2026-01-05T09:30:00"),
+            ("CAST(ts AT TIME ZONE 'America/New_York' AS TIMESTAMP)", "2026-01-05T09:30:00"),
+            ("CAST(ts AT TIME ZONE 'America/New_York' AS DATE)", "2026-01-05"),
+            ("DATE_TRUNC('day', ts AT TIME ZONE 'Asia/Tokyo')", "2026-01-05T00:00:00"),
+            ("EXTRACT(HOUR FROM ts AT TIME ZONE 'Asia/Kolkata')", "20"),
+            ("ts AT TIME ZONE 'UTC'", "2026-01-05T14:30:00"),
+            ("(ts AT TIME ZONE 'America/New_York') AT TIME ZONE 'America/New_York'", "2026-01-05T14:30:00Z"),
+            ("CAST('2026-01-05T09:30:00' AS TIMESTAMP) AT TIME ZONE 'America/New_York'", "2026-01-05T14:30:00Z"),
+            ("CAST('2026-07-05T09:30:00' AS TIMESTAMP) AT TIME ZONE 'America/New_York' > ts", "true"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT {sql} FROM balances")), [expected], "{sql}");
+        }
+        assert_eq!(rows(&catalog, "SELECT COUNT(*) FROM balances WHERE EXTRACT(HOUR FROM ts AT TIME ZONE 'Europe/Berlin') = 15"), ["1"]);
+        let unknown = try_rows(&catalog, "SELECT ts AT TIME ZONE 'US/NewYork' FROM balances").expect_err("no such zone").to_string();
+        assert!(unknown.contains("US/NewYork"), "{unknown}");
+        let no_text = try_rows(&catalog, "SELECT ts AT TIME ZONE account_id FROM balances").expect_err("no text").to_string();
+        assert!(no_text.contains("AT TIME ZONE needs the name of a zone"), "{no_text}");
+    }
+}
