@@ -66,8 +66,7 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
     known.extend(saved.rows::<ClosingPrice>()?.iter().cloned().map(close_known));
     known.extend(saved.rows::<MarkPrice>()?.iter().map(Mark::of).map(Known::Mark));
     known.extend(saved.rows::<AccountTerms>()?.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known));
-    let cash =
-        |row: &Balance| Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted.money() };
+    let cash = |row: &Balance| Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted.money() };
     known.extend(saved.rows::<Balance>()?.iter().filter(|row| mine(&row.account_id)).map(cash));
     let holdings = saved.rows::<Holding>()?;
     known.extend(holdings.iter().filter(|row| mine(&row.account_id)).map(|row| Known::Holding(HoldingSums::of(row))));

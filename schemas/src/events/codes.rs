@@ -50,7 +50,8 @@ text_enum! {
         KeyMismatch = "key_mismatch",
         /// A null value on a topic that is not a table: send an event; only tables' keys can be deleted.
         Tombstone = "tombstone",
-        /// `ts` is more than a day after the record's own timestamp: correct the producer's clock or unit.
+        /// `ts` is more than a day after the record's own timestamp, or after the run's start where records have none: correct the
+        /// producer's clock or unit.
         FutureTimestamp = "future_timestamp",
         /// The event is further behind its effective time than the view remembers: send it sooner, or widen the horizon.
         TooLate = "too_late",
@@ -84,6 +85,12 @@ impl BadRecord {
     /// at its beginning, the mend at its end.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: shortened(message.into()) }
+    }
+
+    /// A record of more bytes than are decoded.
+    pub fn too_large(bytes: u64) -> Self {
+        let message = format!("the record has {bytes} bytes, more than {}: send less in one event", super::MAX_RECORD_BYTES);
+        Self::new(ErrorCode::TooLarge, message)
     }
 }
 

@@ -31,6 +31,7 @@ mod tests;
 mod trade;
 mod transaction;
 mod transfer;
+mod units;
 mod watchlist;
 mod words;
 
@@ -152,8 +153,7 @@ impl Event {
         let key = key.map_err(|_| BadRecord::new(ErrorCode::BadKey, "the record's key is not UTF-8: send the event's key field"))?;
         let Some(value) = value else { return Self::tombstone(topic, key) };
         if value.len() > MAX_RECORD_BYTES {
-            let message = format!("the record has {} bytes, more than {MAX_RECORD_BYTES}: send less in one event", value.len());
-            return Err(BadRecord::new(ErrorCode::TooLarge, message));
+            return Err(BadRecord::too_large(value.len() as u64));
         }
         let event = Self::read(topic, json::object(value)?)?;
         event.check()?;

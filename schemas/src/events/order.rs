@@ -1,8 +1,10 @@
 //! Orders, what changes them, and the phases of trading.
 
+use serde::{Deserialize, Deserializer};
+
 use super::json::{event, typed_events};
 use super::{BadRecord, ErrorCode, OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
-use crate::value::{AccountId, EventTime, Id, Price, Quantity, Size, Symbol};
+use crate::value::{AccountId, EventTime, Id, Price, Quantity, Size, Symbol, Until};
 
 typed_events! {
     /// An order, a change of one, or a phase of trading.
@@ -16,6 +18,11 @@ typed_events! {
         /// Trading of the symbol changes.
         "phase" => Phase(PhaseChange),
     }
+}
+
+/// Reads when an order ends.
+fn until<'de, D: Deserializer<'de>>(input: D) -> Result<Option<EventTime>, D::Error> {
+    if input.is_human_readable() { Ok(Option::<Until>::deserialize(input)?.map(|Until(time)| time)) } else { Option::deserialize(input) }
 }
 
 event! {
@@ -43,7 +50,8 @@ event! {
         display_quantity: Option<Quantity>,
         /// Whether it must not trade at once; false if not given.
         post_only: Option<bool>,
-        /// When it ends; `gtd` needs it, and it means nothing for the others.
+        /// When it ends; `gtd` needs it, and it means nothing for the others. After 2261: never.
+        #[serde(default, deserialize_with = "until")]
         expires_at: Option<EventTime>,
         /// What to do on meeting an own order; `cancel_newest` if not given.
         self_trade: Option<SelfTrade>,

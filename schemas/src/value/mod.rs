@@ -24,4 +24,5 @@ pub(crate) use read_text::read_text;
 pub use statistic::Statistic;
 pub(crate) use text_enum::text_enum;
 pub use time::EventTime;
+pub(crate) use time::Until;
 pub use total::Total;

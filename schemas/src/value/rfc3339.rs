@@ -10,12 +10,16 @@ pub(super) fn nanos(text: &[u8]) -> Option<i128> {
     let days = days(date)?;
     let [b'T' | b't' | b' ', h1, h2, b':', mi1, mi2, b':', s1, s2] = *time else { return None };
     let (hour, minute, second) = (pair(h1, h2)?, pair(mi1, mi2)?, pair(s1, s2)?);
-    // A leap second ends an hour; every offset is a whole number of minutes.
-    if hour > 23 || minute > 59 || second > 60 || (second == 60 && minute != 59) {
+    if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let (fraction, offset) = fraction(rest)?;
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_seconds(offset)?;
+    let minutes = days * 1_440 + hour * 60 + minute - offset_minutes(offset)?;
+    // A leap second ends a day of UTC, whatever time that is elsewhere (RFC 3339, 5.7).
+    if second == 60 && (minutes + 1).rem_euclid(1_440) != 0 {
+        return None;
+    }
+    let seconds = minutes * 60 + second;
     Some(i128::from(seconds) * 1_000_000_000 + i128::from(fraction))
 }
 
@@ -45,13 +49,13 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     Some(((length..9).fold(written, |nanos, _| nanos * 10), rest))
 }
 
-fn offset_seconds(text: &[u8]) -> Option<i64> {
+fn offset_minutes(text: &[u8]) -> Option<i64> {
     match *text {
         [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
             let (hours, minutes) = (pair(h1, h2)?, pair(m1, m2)?);
-            let seconds = hours * 3_600 + minutes * 60;
-            (hours < 24 && minutes < 60).then_some(if sign == b'-' { -seconds } else { seconds })
+            let offset = hours * 60 + minutes;
+            (hours < 24 && minutes < 60).then_some(if sign == b'-' { -offset } else { offset })
         }
         _ => None,
     }
@@ -96,6 +100,10 @@ mod tests {
             ("1970-01-01T01:30:00+01:30", Some(0)),
             ("1969-12-31T23:00:00-01:00", Some(0)),
             ("1970-01-01T23:59:60Z", Some(86_400 * second)),
+            ("1990-12-31T15:59:60-08:00", Some(662_688_000 * second)),
+            ("1991-01-01T05:29:60.5+05:30", Some(662_688_000 * second + second / 2)),
+            ("1990-12-31T23:59:60+01:00", None),
+            ("1990-12-31T22:59:60Z", None),
             ("2024-02-29T00:00:00Z", Some(1_709_164_800 * second)),
             ("2023-02-29T00:00:00Z", None),
             ("1900-02-29T00:00:00Z", None),

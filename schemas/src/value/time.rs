@@ -64,6 +64,35 @@ impl fmt::Debug for EventTime {
     }
 }
 
+/// A time until which something counts: after 2261, the last time there is.
+pub(crate) struct Until(pub(crate) EventTime);
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Until;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(EXPECTED)
+            }
+            fn visit_i64<E: serde::de::Error>(self, nanos: i64) -> Result<Until, E> {
+                Ok(Until(EventTime(nanos)))
+            }
+            fn visit_u64<E: serde::de::Error>(self, nanos: u64) -> Result<Until, E> {
+                Ok(Until(EventTime::from_effective(nanos)))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Until, E> {
+                let last = rfc3339::nanos(text.as_bytes()).filter(|nanos| *nanos > i128::from(i64::MAX));
+                last.map_or_else(|| text.parse().map_err(E::custom), |_| Ok(EventTime(i64::MAX))).map(Until)
+            }
+        }
+        input.deserialize_any(Visitor)
+    }
+}
+
+/// What a time is written as.
+const EXPECTED: &str = "a time (RFC 3339 text or integer nanoseconds)";
+
 impl FromStr for EventTime {
     type Err = String;
 
@@ -88,7 +117,7 @@ impl<'de> Deserialize<'de> for EventTime {
         impl serde::de::Visitor<'_> for Visitor {
             type Value = EventTime;
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a time (RFC 3339 text or integer nanoseconds)")
+                out.write_str(EXPECTED)
             }
             fn visit_i64<E: serde::de::Error>(self, nanos: i64) -> Result<EventTime, E> {
                 Ok(EventTime(nanos))
