@@ -16,9 +16,9 @@
 //! - [`parquet`]: commits. One tick closes all tables; workers write their rows below it, worker 0 publishes the record.
 //!
 //! **Where time comes from.** Events carry it. A partition's clock is the greatest event time read from it, so it only
-//! rises, and the slowest clock of all partitions is the frontier. The wall clock is injected, and only in a live run has it
-//! a say: it lowers what claims to be from the future, and lifts partitions that are read to their end. Where that decided
-//! something, `remap` has a row.
+//! rises, and the slowest clock of all partitions is the frontier. The wall clock is injected. In a live run it lowers what claims
+//! to be from the future, and lifts partitions that are read to their end; in any run a record of more than a day after it is a
+//! dead letter (`future_timestamp`) that moves no clock. Where it decided something, `remap` has a row.
 //!
 //! **What exists.** A commit's files are made durable under their names first; the record that names them comes last, in one
 //! piece, and never over another. What no record names does not exist, so a process that dies leaves a whole state.
@@ -40,7 +40,8 @@
 //! - **Remap**: the record of what the wall clock decided: which clock a record got that its topic alone does not tell.
 //! - **Dead letter**: a record that was not taken, whole, with a stable code and how to mend it.
 //! - **Commit**: everything below a tick, of all tables, at once. It closes at a grid point of valuations, so that none is open.
-//!   Commits are numbered from 1 without gaps and chained by hashes.
+//!   Commits are numbered from 1 without gaps and chained by hashes. The last one of a run names the greatest clock: the next run
+//!   goes on from there, in a tick that both may have rows of.
 //! - **Staging**: the folder where a commit's files are written before they get their names.
 
 pub mod durable;

@@ -20,6 +20,8 @@ pub struct RawRecord<'a> {
     pub value: Option<&'a [u8]>,
     /// The transport's own timestamp in milliseconds since the epoch, where it has one.
     pub timestamp_ms: Option<i64>,
+    /// How many bytes the value has, if it is so long that only its beginning is handed out.
+    pub cut_from: Option<u64>,
 }
 
 /// A partition as it is now: records from `low` (inclusive) to `high` (exclusive) can be read.
@@ -78,6 +80,22 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// the transport needs a topic for it.
     fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError>;
 
+    /// A digest of what lies before an offset, for transports whose records can be changed: equal as long as they are those that
+    /// were read. None where nobody can change them.
+    fn fingerprint(&self, _topic: &str, _partition: u16, _offset: u64) -> Result<Option<String>, TransportError> {
+        Ok(None)
+    }
+
+    /// What reads single records again; none if the transport cannot.
+    fn records(&self) -> Option<Box<dyn Records>> {
+        None
+    }
+
+    /// What lies beside the topics and is not read, each with why.
+    fn unread(&self, _topics: &[String]) -> Result<Vec<String>, TransportError> {
+        Ok(Vec::new())
+    }
+
     /// Whether a batch of an outbox that was cut off was never seen. If not, exactly the same batch has to come again.
     fn has_transactions(&self) -> bool;
 }
@@ -123,6 +141,12 @@ pub trait Reader {
 
     /// Tells the outside how far a committed state has come, for tools that show lag. A resume never depends on it.
     fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError>;
+}
+
+/// Reads single records again.
+pub trait Records {
+    /// The value of the record at an offset of a partition.
+    fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError>;
 }
 
 /// Writes records.

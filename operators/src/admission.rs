@@ -82,7 +82,7 @@ impl Admission {
         let behind = i128::from(place.time) - i128::from(event.ts()?.nanos());
         (behind > i128::from(horizon)).then(|| {
             format!(
-                "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, or correct the books by hand",
+                "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, publish its file sorted by time, or widen time.horizon",
                 behind / 1_000_000_000,
                 horizon / 1_000_000_000
             )
@@ -90,7 +90,8 @@ impl Admission {
     }
 }
 
-/// The dead letter of an event that was understood but not taken.
+/// The dead letter of an event that was understood but not taken, with the event as it would be written. Where the record itself can
+/// be read again, its bytes take the place of that.
 pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) -> DeadLetter {
     DeadLetter {
         topic: Text::new(event.topic().as_str()),
@@ -98,10 +99,12 @@ pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) ->
         offset: place.offset,
         ts: place.event_time(),
         key: Some(event.key()),
-        value: event.encode().map(|value| Text::new(String::from_utf8_lossy(&value))),
+        value: None,
+        text: None,
         code: Text::new(code.as_str()),
         error: Text::new(error),
     }
+    .with_record(None, event.encode().as_deref())
 }
 
 fn identity_digest(event: &Event) -> Digest<16> {

@@ -63,10 +63,11 @@
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
 //! [kafka]                       # see `headwater_connectors::kafka::KafkaConfig`
-//! [sql]                         # see `headwater_sql::SqlConfig`
+//! [sql]                         # see `headwater_sql::SqlConfig`: memory_limit_mib, timeout_seconds, threads
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -391,10 +392,21 @@ impl Config {
                 EAGER.join(", ")
             ));
         }
+        if !self.http.address.is_empty() && !is_host_and_port(&self.http.address) {
+            problems.push(format!("http.address is {:?}: write HOST:PORT like \"127.0.0.1:9464\", or \"\" for none", self.http.address));
+        }
         problems.extend(self.risk.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
     }
+}
+
+/// Whether a text is HOST:PORT. An IPv6 address is in brackets.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).is_some_and(|host| host.parse::<Ipv6Addr>().is_ok());
+    let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    port.parse::<u16>().is_ok() && (is_bracketed || is_name)
 }
 
 /// Reads a section; if it can't be, key by key, so that every bad key is told.
@@ -471,6 +483,24 @@ mod tests {
             let mut fraud = FraudConfig { pack: pack.map(PathBuf::from) };
             fraud.look_beside(Path::new(file));
             assert_eq!(fraud.file(), expected.map(Path::new), "{file}: {pack:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_named() {
+        let problems =
+            |address: &str| Config::parse("c.toml", &format!("[http]\naddress = \"{address}\"\n")).map_err(|error| error.problems);
+        for good in ["", "127.0.0.1:9464", "localhost:0", "[::1]:80", "metrics-1.example:9464"] {
+            assert!(problems(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["9464", ":9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "http://127.0.0.1:9464", "::1:80", "[::g]:80"]
+        {
+            let problems = problems(bad).expect_err(bad);
+            assert!(
+                problems.iter().any(|problem| problem.contains("http.address") && problem.contains("HOST:PORT")),
+                "{bad}: {problems:?}"
+            );
         }
     }
 

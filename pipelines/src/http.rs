@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -13,6 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
+
+/// How long requests may take that have begun when the server ends.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -43,10 +47,23 @@ pub fn serve(address: &str, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
     let bound = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::spawn(move || {
+        let (stopping, over) = oneshot::channel();
         let served = axum::serve(listener, router(metrics)).with_graceful_shutdown(async move {
             let _ = stopped.await;
+            let _ = stopping.send(());
         });
-        if let Err(error) = runtime.block_on(async { served.await }) {
+        // Clients may take their time with their requests; a run that has ended does not wait for them.
+        let patience = async {
+            let _ = over.await;
+            tokio::time::sleep(PATIENCE).await;
+        };
+        let ended = runtime.block_on(async {
+            tokio::select! {
+                served = async { served.await } => served,
+                () = patience => Ok(()),
+            }
+        });
+        if let Err(error) = ended {
             tracing::error!(%error, "the HTTP server ended");
         }
     });
@@ -71,4 +88,35 @@ fn router(metrics: Arc<Metrics>) -> Router {
 
 async fn scrape(State(metrics): State<Arc<Metrics>>) -> Result<String, (StatusCode, String)> {
     metrics.scrape().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_server_ends_while_clients_have_sent_half_a_request() -> anyhow::Result<()> {
+        let server = serve("127.0.0.1:0", Arc::new(Metrics::new()?))?;
+        let address = server.address.context("an address")?;
+        let mut whole = TcpStream::connect(address)?;
+        whole.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        whole.read_to_string(&mut answer)?;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut halves = Vec::new();
+        for sent in ["", "GET /met", "GET /metrics HTTP/1.1\r\nHost: x\r\n"] {
+            let mut half = TcpStream::connect(address)?;
+            half.write_all(sent.as_bytes())?;
+            halves.push(half);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let began = Instant::now();
+        drop(server);
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        Ok(())
+    }
 }

@@ -28,6 +28,7 @@ pub mod location;
 pub mod metrics;
 pub mod outbox;
 pub mod progress;
+pub mod rejected;
 pub mod resume;
 pub mod run;
 pub mod saved;

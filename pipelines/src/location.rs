@@ -13,6 +13,7 @@ use headwater_connectors::transport::{PartitionState, Transport, TransportError}
 use headwater_schemas::Topic;
 
 use crate::config::{Config, SourceConfig};
+use crate::outbox::{PROGRESS_TOPIC, PUBLISHED};
 
 /// Where topics are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,13 @@ impl Location {
 pub fn partitions(transport: &dyn Transport, names: &SourceConfig) -> Result<BTreeMap<Topic, Vec<PartitionState>>, TransportError> {
     let of = |topic: &Topic| Ok((*topic, transport.partitions(&names.name_of(*topic))?));
     Topic::ALL.iter().map(of).collect()
+}
+
+/// What lies beside the topics and is not read, each with why.
+pub fn unread(transport: &dyn Transport, names: &SourceConfig) -> Result<Vec<String>, TransportError> {
+    let read = Topic::ALL.iter().map(|topic| names.name_of(*topic));
+    let published = PUBLISHED.iter().map(|published| names.outside(published.name));
+    transport.unread(&read.chain(published).chain([names.outside(PROGRESS_TOPIC)]).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The binary: reads the command line, sets up logs and signals, and runs a command.
 
-use std::io::{BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
 use headwater::commands::{demo, files, publish, replay, sql, topics, verify};
 use headwater::config::Config;
@@ -89,6 +90,10 @@ struct PublishArguments {
     topic: String,
     /// The file; standard input if it is not given.
     file: Option<PathBuf>,
+    /// Publishes in the order of the events' times. A file whose times go back, like one account after the other, would be late for
+    /// itself otherwise. All lines are held in memory.
+    #[arg(long)]
+    sort: bool,
 }
 
 #[derive(Args)]
@@ -98,10 +103,18 @@ struct TopicsArguments {
     /// How many partitions a topic gets that is created.
     #[arg(long, default_value_t = 1)]
     partitions: u16,
+    /// A data directory: shows how far it has read each partition, and what it rejected.
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = CommandLine::parse();
+    if let Command::Replay(replay) = &arguments.command
+        && let Some(contradiction) = replay.contradiction()
+    {
+        CommandLine::command().error(ErrorKind::ValueValidation, contradiction).exit();
+    }
     logs();
     match execute(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -144,20 +157,23 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Publish(arguments) => {
             let config = Config::load(arguments.source.config.as_deref())?;
             let transport = arguments.source.source.open(&config)?;
-            let count = match &arguments.file {
+            let lines: Box<dyn BufRead> = match &arguments.file {
                 Some(file) => {
                     let lines = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
-                    publish::publish(transport.as_ref(), &config.source, &arguments.topic, BufReader::with_capacity(1 << 20, lines))?
+                    Box::new(BufReader::with_capacity(1 << 20, lines))
                 }
-                None => publish::publish(transport.as_ref(), &config.source, &arguments.topic, std::io::stdin().lock())?,
+                None => Box::new(std::io::stdin().lock()),
             };
+            let order = if arguments.sort { publish::LineOrder::ByTime } else { publish::LineOrder::AsGiven };
+            let count = publish::publish(transport.as_ref(), &config.source, &arguments.topic, lines, order)?;
             eprintln!("{count} events published to {}", arguments.topic);
             Ok(())
         }
         Command::Topics(arguments) => {
             let config = Config::load(arguments.source.config.as_deref())?;
             let transport = arguments.source.source.open(&config)?;
-            topics::topics(transport.as_ref(), &config.source, arguments.partitions, &mut std::io::stdout().lock())
+            let data = arguments.data.as_deref();
+            topics::topics(transport.as_ref(), &config.source, arguments.partitions, data, &mut std::io::stdout().lock())
         }
         Command::Sql(arguments) => sql::sql(arguments),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),

@@ -41,7 +41,8 @@ pub struct Metrics {
     committed_at: AtomicU64,
     /// The time behind everything that is committed, in nanoseconds since the epoch.
     committed_time: AtomicI64,
-    failed: AtomicBool,
+    /// Whether the run has failed, as it is ending.
+    failed: OnceLock<Arc<AtomicBool>>,
     scraping: Mutex<()>,
 }
 
@@ -86,7 +87,7 @@ impl Metrics {
             sources: OnceLock::new(),
             committed_at: AtomicU64::new(0),
             committed_time: AtomicI64::new(0),
-            failed: AtomicBool::new(false),
+            failed: OnceLock::new(),
             scraping: Mutex::new(()),
             registry,
         })
@@ -130,12 +131,18 @@ impl Metrics {
         self.last_commit.get()
     }
 
+    /// Follows whether the run has failed.
+    pub fn follow_failure(&self, failed: Arc<AtomicBool>) {
+        let _ = self.failed.set(failed);
+    }
+
     /// Whether commits are made and everything that is there is read.
     pub fn is_ready(&self) -> bool {
         let committed = self.committed_at.load(Ordering::Relaxed);
         let recent = wall_clock::now().saturating_sub(committed) < 30_000_000_000;
         let caught_up = self.sources.get().is_some_and(|(counters, _)| counters.partitions().values().all(|position| position.at_end));
-        committed > 0 && recent && caught_up && !self.failed.load(Ordering::Relaxed)
+        let failed = self.failed.get().is_some_and(|failed| failed.load(Ordering::Relaxed));
+        committed > 0 && recent && caught_up && !failed
     }
 
     /// Whether the first commit is made.

@@ -341,7 +341,9 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
             let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { 0 };
             add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
         }
-        progress = Progress { commit_id: commit.commit_id, hash: commit.hash, eager_tick: progress.eager_tick.max(commit.end_tick) };
+        // The next run may go on in a tick that this commit holds rows of.
+        let eager_tick = progress.eager_tick.max(commit.end_clock / settings.tick_interval.max(1));
+        progress = Progress { commit_id: commit.commit_id, hash: commit.hash, eager_tick };
     }
     let reached = |step| (first..=progress.commit_id).for_each(|commit_id| (settings.steps)(step, commit_id));
     let began = Instant::now();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_connectors::parquet::chain::Commit;
-use headwater_connectors::parquet::record::PartitionProgress;
+use headwater_connectors::parquet::record::{Gap, PartitionProgress};
 use headwater_connectors::source::Position;
 use headwater_connectors::transport::PartitionState;
 use headwater_schemas::Topic;
@@ -26,9 +26,19 @@ pub struct ResumeError {
     pub problems: Vec<String>,
 }
 
-/// Where reading goes on behind a commit. Partitions that are new since then begin at their first record.
-pub fn positions(commit: &Commit, partitions: &Partitions, names: &SourceConfig, accept_gaps: bool) -> Result<Positions, ResumeError> {
-    let mut positions = Positions::new();
+/// A digest of what lies before an offset of a topic's partition, if that can be changed.
+pub type Fingerprint<'a> = &'a dyn Fn(&str, u16, u64) -> Option<String>;
+
+/// Where reading goes on behind a commit, and the gaps that are accepted. Partitions that are new since then begin at their first
+/// record.
+pub fn positions(
+    commit: &Commit,
+    partitions: &Partitions,
+    names: &SourceConfig,
+    fingerprint: Fingerprint<'_>,
+    accept_gaps: bool,
+) -> Result<(Positions, Vec<Gap>), ResumeError> {
+    let (mut positions, mut gaps) = (Positions::new(), Vec::new());
     let mut problems = Vec::new();
     for progress in &commit.partitions {
         let Some(topic) = Topic::from_word(&progress.topic) else {
@@ -38,19 +48,20 @@ pub fn positions(commit: &Commit, partitions: &Partitions, names: &SourceConfig,
         let name = names.name_of(topic);
         let state = partitions.get(&topic).and_then(|states| states.iter().find(|state| state.partition == progress.partition));
         let position = position(progress);
-        match (state, problem(&name, progress, state)) {
-            (_, None) => {
+        match problem(&name, progress, state, fingerprint) {
+            None => {
                 positions.insert((topic, progress.partition), position);
             }
-            (Some(state), Some(problem)) if accept_gaps => {
+            Some(problem) if accept_gaps => {
                 tracing::warn!(%problem, "accepted");
-                positions.insert((topic, progress.partition), Position { offset: state.low, ..position });
+                let to = state.map(|state| state.low);
+                gaps.push(Gap { topic: progress.topic.clone(), partition: progress.partition, from: progress.offset, to });
+                positions.extend(to.map(|offset| ((topic, progress.partition), Position { offset, ..position })));
             }
-            (None, Some(problem)) if accept_gaps => tracing::warn!(%problem, "accepted"),
-            (_, Some(problem)) => problems.push(problem),
+            Some(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(positions) } else { Err(ResumeError { commit_id: commit.commit_id, problems }) }
+    if problems.is_empty() { Ok((positions, gaps)) } else { Err(ResumeError { commit_id: commit.commit_id, problems }) }
 }
 
 fn position(progress: &PartitionProgress) -> Position {
@@ -59,7 +70,7 @@ fn position(progress: &PartitionProgress) -> Position {
     Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash }
 }
 
-fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>) -> Option<String> {
+fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, fingerprint: Fingerprint<'_>) -> Option<String> {
     let (partition, offset) = (progress.partition, progress.offset);
     let Some(PartitionState { low, high, .. }) = state else {
         // What never had a record is not missed.
@@ -70,9 +81,15 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
             "topic {name}, partition {partition}: reading goes on at offset {offset}, but the first record left is {low}: the ones between have expired"
         ));
     }
-    (offset > *high).then(|| {
-        format!(
+    if offset > *high {
+        return Some(format!(
             "topic {name}, partition {partition}: reading goes on at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
+        ));
+    }
+    let was = progress.fingerprint.as_ref()?;
+    (fingerprint(name, partition, offset).as_ref() != Some(was)).then(|| {
+        format!(
+            "topic {name}, partition {partition}: what lies before offset {offset}, where reading goes on, is not what was read: its file was replaced, or cut off and written again"
         )
     })
 }
@@ -91,11 +108,13 @@ mod tests {
             clock: 7,
             sequence: 3,
             audit_hash: GENESIS.to_owned(),
+            fingerprint: Some("as it was".to_owned()),
         };
         Commit {
             commit_id: 5,
             first_tick: 0,
             end_tick: 100,
+            end_clock: 1_000,
             tick_interval: 10,
             grid_interval: 100,
             configuration: String::new(),
@@ -118,8 +137,10 @@ mod tests {
     #[test]
     fn what_is_lost_is_named_with_topic_partition_and_offsets() {
         let names = SourceConfig { topic_prefix: "eu.".to_owned(), ..SourceConfig::default() };
+        let changed = "bytes changed";
         for (case, states, expected) in [
             ("all there", vec![(0, 50), (20, 90)], vec![]),
+            (changed, vec![(0, 50), (0, 90)], vec!["eu.orders, partition 0", "eu.orders, partition 1", "before offset 50", "replaced"]),
             ("one new", vec![(0, 50), (20, 90), (0, 3)], vec![]),
             ("at the edges", vec![(50, 60), (0, 50)], vec![]),
             ("expired", vec![(51, 60), (0, 50)], vec!["eu.orders, partition 0", "offset 50", "51", "expired"]),
@@ -128,11 +149,13 @@ mod tests {
             ("both", vec![(51, 60), (0, 3)], vec!["partition 0", "partition 1", "--accept-gaps"]),
         ] {
             let (commit, states) = (commit(50), partitions(&states));
-            let said = positions(&commit, &states, &names, false).map_err(|error| error.to_string());
+            let fingerprint = |_: &str, _, _| Some(if case == changed { "otherwise" } else { "as it was" }.to_owned());
+            let said = positions(&commit, &states, &names, &fingerprint, false).map_err(|error| error.to_string());
             assert_eq!(said.is_ok(), expected.is_empty(), "{case}: {said:?}");
             let message = said.err().unwrap_or_default();
             assert!(expected.iter().all(|part| message.contains(part)), "{case}: {message}");
-            let accepted = positions(&commit, &states, &names, true).unwrap_or_default();
+            let (accepted, gaps) = positions(&commit, &states, &names, &fingerprint, true).unwrap_or_default();
+            assert_eq!(gaps.is_empty(), expected.is_empty(), "{case}: what is accepted is told");
             assert!(!accepted.is_empty() && accepted.values().all(|position| position.clock == 7), "{case}");
         }
     }

@@ -11,10 +11,10 @@ use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Existing, Steps};
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
-use headwater_connectors::parquet::record::hex;
+use headwater_connectors::parquet::record::{Gap, hex};
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
-use headwater_schemas::Topic;
+use headwater_schemas::{EventTime, Topic};
 use sha2::{Digest, Sha256};
 use timely::CommunicationConfig;
 
@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
 use crate::resume::{Partitions, Positions, positions};
 use crate::saved::SavedTables;
-use crate::{discovery, http, location, progress, wall_clock};
+use crate::{discovery, http, location, progress, rejected, wall_clock};
 
 /// What to run.
 pub struct Run {
@@ -60,6 +60,13 @@ pub struct Run {
     pub show_progress: bool,
 }
 
+impl Run {
+    /// Whether this is the process that publishes.
+    fn leads(&self) -> bool {
+        self.cluster.as_ref().is_none_or(|cluster| cluster.process == 0)
+    }
+}
+
 /// What crash tests set, as `<step>:<commit>`: the process kills itself there, or at the same step of the next commit that has it.
 const KILL_AT: &str = "HEADWATER_KILL_AT";
 
@@ -84,6 +91,8 @@ pub struct Replay {
     pub positions: Positions,
     /// Where commits close, if not by the time between them.
     pub closings: Option<Arc<Vec<Closing>>>,
+    /// Whether it repeats what the wall clock decided, so that its own wall clock decides nothing.
+    pub follows_remap: bool,
 }
 
 /// What must stay as it was when a directory was begun: what is remembered there would mean something else.
@@ -98,6 +107,11 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let Some(partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
+    }
+    if !run.is_replay && run.leads() {
+        for unread in location::unread(run.transport.as_ref(), &run.config.source)? {
+            eprintln!("headwater: not read: {unread}");
+        }
     }
     let metrics = Arc::new(Metrics::new()?);
     let counters = Arc::clone(&run.counters);
@@ -128,6 +142,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     settings.commit.existing = existing;
 
     metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
+    metrics.follow_failure(Arc::clone(&failure.failed));
     let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&counters), Arc::clone(&metrics));
     let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
@@ -139,18 +154,20 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     drop(directory);
     worked?;
     failure.result()?;
+    if !run.is_replay {
+        rejected::summarize(&rejected::counted(&counters), "of this run", Some(&run.data), &mut std::io::stderr().lock())?;
+    }
     published
 }
 
 /// The outbox, in process 0. A replay publishes nothing.
 fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64>, failure: &Failure) -> anyhow::Result<Option<Running>> {
-    let leads = run.cluster.as_ref().is_none_or(|cluster| cluster.process == 0);
     let topics: Vec<_> = PUBLISHED
         .iter()
         .filter(|published| run.config.outbox.topics.iter().any(|name| name == published.name))
         .map(|published| (*published, run.config.source.outside(published.name)))
         .collect();
-    if !leads || run.is_replay || topics.is_empty() {
+    if !run.leads() || run.is_replay || topics.is_empty() {
         return Ok(None);
     }
     let failure = failure.clone();
@@ -188,7 +205,7 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
         journal,
         outbox: told,
         tables,
-        start_tick: resumed.before.as_ref().map_or(0, |end| end.end_tick),
+        start_tick: resumed.start_clock() / nanos(run.config.time.tick_interval).max(1),
         steps: steps(),
         failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
     }))
@@ -250,9 +267,18 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 struct Resumed {
     before: Option<ChainEnd>,
     positions: Positions,
+    /// What is missing of the topics, and was accepted.
+    gaps: Vec<Gap>,
     saved: SavedTables,
     /// What clocks follow.
     script: Arc<Script>,
+}
+
+impl Resumed {
+    /// No clock is below, in nanoseconds since the epoch.
+    fn start_clock(&self) -> u64 {
+        self.before.as_ref().map_or(0, |end| end.end_clock)
+    }
 }
 
 /// What a run begins with.
@@ -281,10 +307,16 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive
         }
         tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
     }
-    let positions = positions(last, partitions, &run.config.source, run.accept_gaps)?;
-    // Where records are gone, offsets are not what they were.
-    let script = if run.accept_gaps { Script::default() } else { followed(&run.data, &positions)? };
-    Ok(Resumed { before: chain.end(), positions, saved: SavedTables::of(chain.clone()), script: Arc::new(script) })
+    // What cannot be looked at cannot be read either, which is reported then.
+    let fingerprint = |name: &str, partition, offset| run.transport.fingerprint(name, partition, offset).ok().flatten();
+    let (positions, gaps) = positions(last, partitions, &run.config.source, &fingerprint, run.accept_gaps)?;
+    let script = match run.is_replay {
+        true => Arc::clone(&run.replay.script),
+        // Where records are gone, offsets are not what they were.
+        false if run.accept_gaps => Arc::default(),
+        false => Arc::new(followed(&run.data, &positions)?),
+    };
+    Ok(Resumed { before: chain.end(), positions, gaps, saved: SavedTables::of(chain.clone()), script })
 }
 
 /// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
@@ -338,6 +370,7 @@ fn settings(
     } else {
         Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: nanos(config.time.idle_allowance), stop: Arc::clone(&run.stop) }
     };
+    let start_clock = resumed.start_clock();
     let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
     let journal = eager.as_ref().and_then(|eager| eager.journal.clone());
     let (published, at) = (Arc::clone(metrics), Arc::clone(counters));
@@ -347,7 +380,8 @@ fn settings(
             partitions: Arc::new(partitions),
             names: Arc::new(names(&config.source)),
             start: Arc::new(resumed.positions),
-            start_tick: resumed.before.as_ref().map_or(0, |end| end.end_tick),
+            start_clock,
+            latest: if run.replay.follows_remap { u64::MAX } else { wall_clock::now().saturating_add(EventTime::DAY) },
             tick_interval,
             grid_ticks: nanos(config.valuation.interval) / tick_interval,
             audit: config.commit.audit,
@@ -367,6 +401,7 @@ fn settings(
             before: resumed.before,
             configuration,
             existing: Existing::default(),
+            gaps: resumed.gaps,
             upkeep: config.upkeep.settings(config.horizons().longest()),
             discards: run.discards,
             closings: run.replay.closings.clone(),

@@ -56,6 +56,8 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
     let expected = (everything(&undisturbed)?, published(&log)?);
     assert!(expected.1.values().all(|lines| !lines.is_empty()), "something is published of every kind");
 
+    // A log has no journal: nothing leaves before its commit.
+    let steps: Vec<_> = Step::ALL.into_iter().filter(|step| *step != Step::Journaled).collect();
     let mut dice = Dice(11);
     let mut killed = BTreeMap::<String, usize>::new();
     let mut directory = 0;
@@ -67,7 +69,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
         // Until a run comes through, each of the others goes on where the one before it died.
         loop {
             let count: usize = killed.values().sum();
-            let step = Step::ALL.get(count / 2 % Step::ALL.len()).copied().filter(|_| count.is_multiple_of(2));
+            let step = steps.get(count / 2 % steps.len()).copied().filter(|_| count.is_multiple_of(2));
             let workers = u16::try_from(1 + dice.below(3))?;
             if count >= kills || !kill(run_command(&source, &data, workers)?, &data, step, &mut dice)? {
                 break;
@@ -82,7 +84,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
         assert_eq!(std::fs::read_dir(data.join("staging"))?.count(), 0, "staging");
         std::fs::remove_dir_all(&data)?;
     }
-    let every_kind = Step::ALL.len() + 1;
+    let every_kind = steps.len() + 1;
     assert!(killed.len() == every_kind || kills < 2 * every_kind, "every kind of death: {killed:?}");
     println!("killed: {killed:?} in {directory} directories");
     Ok(())

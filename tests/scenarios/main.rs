@@ -15,4 +15,5 @@ mod restart;
 #[cfg(feature = "tls")]
 mod secure;
 mod simulated_market;
+mod streams;
 mod upkeep;

@@ -108,7 +108,7 @@ fn a_part_of_the_topics_can_be_replayed() -> Result<()> {
         &log,
         "accounts",
         0,
-        "{\"type\":\"opened\",\"account_id\":\"a\",\"customer_id\":\"c\",\"account_type\":\"checking\",\"currency\":\"USD\",\"ts\":1}\n",
+        "{\"type\":\"opened\",\"account_id\":\"a\",\"customer_id\":\"c\",\"account_type\":\"checking\",\"currency\":\"USD\",\"ts\":0}\n",
     )?;
     let source = format!("log:{}", log.display());
     let config = folder.path().join("config.toml");

@@ -319,5 +319,6 @@ fn raw_record<'a>(message: &'a impl Message, offset: i64) -> RawRecord<'a> {
         key: message.key(),
         value: message.payload(),
         timestamp_ms: message.timestamp().to_millis(),
+        cut_from: None,
     }
 }

@@ -2,23 +2,28 @@
 //!
 //! - **Offsets** are byte positions of lines. A last line without its newline is not there yet, so a writer that is in
 //!   the middle of a line, or died there, is never misread.
-//! - **Anyone may append**, also while a pipeline reads: `echo '{…}' >> DIR/orders/0.jsonl`. Files are only ever added to;
-//!   one that became shorter than what was read of it is an error that names it.
+//! - **Anyone may append**, also while a pipeline reads: `echo '{…}' >> DIR/orders/0.jsonl`. Files are only ever added to: one
+//!   that was replaced, moved away, or cut off is an error that names it, while it is read and when reading resumes ([`proof`]).
 //! - **Keys** are not stored: a record's key is the key field of its event. So there are no tombstones in a log.
 //! - **Delivery**: a reader hands out every line once, in order; a publisher writes whole lines, in one piece each.
 
 mod outbox;
+mod proof;
 mod publisher;
 mod reader;
+mod records;
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::transport::{Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
+use crate::transport::{Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
-/// The greatest line that is read, in bytes. Events are far smaller; this only keeps memory bounded.
+/// The greatest line that is handed out whole, in bytes. Events are far smaller; this only keeps memory bounded.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
+/// What some programs write at the beginning of a text.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const EXTENSION: &str = ".jsonl";
 
 /// A directory of topics.
 #[derive(Clone, Debug)]
@@ -42,20 +47,39 @@ impl LogTransport {
 
     /// The partitions that have a file, in order.
     fn list(&self, topic: &str) -> Result<Vec<u16>, TransportError> {
-        let directory = self.topic_directory(topic);
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("listing", &directory, &error)),
-        };
-        let mut partitions = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(|error| failed("listing", &directory, &error))?.file_name();
-            partitions.extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|number| number.parse::<u16>().ok()));
-        }
+        let names = names_in(&self.topic_directory(topic))?;
+        let mut partitions: Vec<_> = names.iter().filter_map(|name| partition_of_file(name)).collect();
         partitions.sort_unstable();
         Ok(partitions)
     }
+}
+
+/// The partition whose file has a name: its number as it is written, without a sign or zeros before it.
+fn partition_of_file(name: &str) -> Option<u16> {
+    let number = name.strip_suffix(EXTENSION)?.parse::<u16>().ok()?;
+    (name == format!("{number}{EXTENSION}")).then_some(number)
+}
+
+/// Opens a file to read it. A pipe would be waited at, and what came through it could not be read again.
+fn open(path: &Path) -> std::io::Result<fs::File> {
+    if !fs::metadata(path)?.is_file() {
+        let problem = "it is no regular file: publish what comes through a pipe with `headwater publish`";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem));
+    }
+    fs::File::open(path)
+}
+
+/// What a folder holds, by name; nothing if it is not there.
+fn names_in(folder: &Path) -> Result<Vec<String>, TransportError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(failed("listing", folder, &error)),
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = entries.map(name).collect::<std::io::Result<_>>().map_err(|error| failed("listing", folder, &error))?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl Transport for LogTransport {
@@ -93,6 +117,31 @@ impl Transport for LogTransport {
         false
     }
 
+    fn fingerprint(&self, topic: &str, partition: u16, offset: u64) -> Result<Option<String>, TransportError> {
+        let path = self.partition_file(topic, partition);
+        proof::fingerprint(&path, offset).map(Some).map_err(|error| failed("reading", &path, &error))
+    }
+
+    fn records(&self) -> Option<Box<dyn Records>> {
+        Some(Box::new(records::LogRecords::new(self.clone())))
+    }
+
+    fn unread(&self, topics: &[String]) -> Result<Vec<String>, TransportError> {
+        let mut unread = Vec::new();
+        for name in names_in(&self.directory)?.into_iter().filter(|name| !name.starts_with('.')) {
+            let folder = self.directory.join(&name);
+            let files = names_in(&folder)?;
+            if topics.contains(&name) {
+                let others = files.into_iter().filter(|file| !file.starts_with('.') && partition_of_file(file).is_none());
+                let why = "a partition is called by its number alone, like 0.jsonl";
+                unread.extend(others.map(|file| format!("{}: {why}", folder.join(file).display())));
+            } else if name.ends_with(EXTENSION) || files.iter().any(|file| file.ends_with(EXTENSION)) {
+                unread.push(format!("{}: no topic has this name (`headwater topics` lists them)", folder.display()));
+            }
+        }
+        Ok(unread)
+    }
+
     fn outbox(&self, id: &str, _progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
         Ok(Box::new(outbox::LogOutbox::open(self.clone(), id)?))
     }
@@ -101,7 +150,7 @@ impl Transport for LogTransport {
 /// The position behind a file's last newline.
 fn end_of_lines(path: &Path) -> std::io::Result<u64> {
     const BLOCK: u64 = 64 << 10;
-    let mut file = fs::File::open(path)?;
+    let mut file = open(path)?;
     let mut end = file.metadata()?.len();
     let mut block = Vec::new();
     while end > 0 {
@@ -206,17 +255,72 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_became_shorter_is_an_error_that_names_it() -> TestResult {
+    fn a_line_too_long_for_memory_is_one_record_and_reading_continues() -> TestResult {
         let folder = tempfile::tempdir()?;
         let log = LogTransport::new(folder.path());
         log.create_topic("fills", 1)?;
-        fs::write(folder.path().join("fills/0.jsonl"), "{}\n{}\n")?;
+        let long = 100_000_000;
+        let text = [b"{\"a\":1}\n".as_slice(), &vec![b'x'; long], b"\n{\"a\":2}\n"].concat();
+        fs::write(folder.path().join("fills/0.jsonl"), text)?;
         let mut reader = log.reader(Box::new(|| ()))?;
         let slot = reader.assign("fills", 0, 0)?;
-        read_all(reader.as_mut(), slot)?;
-        fs::write(folder.path().join("fills/0.jsonl"), "{}\n")?;
-        let error = read_all(reader.as_mut(), slot).map(|_| ()).map_err(|error| error.to_string());
-        assert!(error.is_err_and(|text| text.contains("fills/0.jsonl") && text.contains("shorter")));
+        let mut records = Vec::new();
+        let status = reader.read(slot, 1000, &mut |record| {
+            records.push((record.offset, record.next_offset, record.value.map_or(0, <[u8]>::len), record.cut_from));
+            ControlFlow::Continue(())
+        })?;
+        let behind = 8 + long as u64 + 1;
+        assert_eq!(records, [(0, 8, 7, None), (8, behind, (1 << 20) + 1, Some(long as u64)), (behind, behind + 8, 7, None)]);
+        assert_eq!(status, ReadStatus::End);
+        Ok(())
+    }
+
+    #[test]
+    fn a_byte_order_mark_belongs_to_no_event() -> TestResult {
+        for (content, expected) in [
+            ("\u{feff}{\"a\":1}\n{}\n", vec![(0, "{\"a\":1}"), (11, "{}")]),
+            ("\u{feff}\r\n{}\n", vec![(5, "{}")]),
+            ("{}\n\u{feff}{}\n", vec![(0, "{}"), (3, "\u{feff}{}")]),
+        ] {
+            let folder = tempfile::tempdir()?;
+            let log = LogTransport::new(folder.path());
+            log.create_topic("fills", 1)?;
+            fs::write(folder.path().join("fills/0.jsonl"), content)?;
+            let mut reader = log.reader(Box::new(|| ()))?;
+            let slot = reader.assign("fills", 0, 0)?;
+            let read = read_all(reader.as_mut(), slot)?.0;
+            assert_eq!(read.iter().map(|(offset, line)| (*offset, line.as_str())).collect::<Vec<_>>(), expected, "{content:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_named_otherwise_is_not_read_and_is_told() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("fills", 2)?;
+        for (topic, file) in
+            [("fills", "part-1.jsonl"), ("fills", "00.jsonl"), ("fills", "+1.jsonl"), ("fill", "0.jsonl"), (".outbox", "x")]
+        {
+            fs::create_dir_all(folder.path().join(topic))?;
+            fs::write(folder.path().join(topic).join(file), "{}\n")?;
+        }
+        assert_eq!(log.partitions("fills")?.iter().map(|state| state.partition).collect::<Vec<_>>(), [0, 1]);
+        let unread = log.unread(&["fills".to_owned(), "orders".to_owned()])?;
+        let parts = ["/fill: no topic", "/fills/+1.jsonl: a partition", "/fills/00.jsonl: ", "/fills/part-1.jsonl: "];
+        assert_eq!(unread.len(), parts.len(), "{unread:?}");
+        assert!(unread.iter().zip(parts).all(|(line, part)| line.contains(part)), "{unread:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_at() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        fs::create_dir_all(folder.path().join("fills"))?;
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("fills/0.jsonl"), rustix::fs::Mode::RWXU)?;
+        let said = log.partitions("fills").map(|_| ()).map_err(|error| error.to_string());
+        assert!(said.as_ref().is_err_and(|said| said.contains("fills/0.jsonl") && said.contains("no regular file")), "{said:?}");
         Ok(())
     }
 }

@@ -5,11 +5,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::{LogTransport, MAX_LINE_BYTES, failed};
+use headwater_schemas::events::MAX_RECORD_BYTES;
+
+use super::proof::{Proof, shorter};
+use super::{BYTE_ORDER_MARK, LogTransport, MAX_LINE_BYTES, failed, open};
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 << 10;
+/// What is kept of a line that is longer than [`MAX_LINE_BYTES`]: more than an event may have.
+pub(super) const KEPT_BYTES: usize = MAX_RECORD_BYTES + 1;
 
 /// Reads the files of its partitions, each from where it was assigned.
 pub(super) struct LogReader {
@@ -55,23 +60,28 @@ impl Reader for LogReader {
 struct Tail {
     path: PathBuf,
     file: File,
-    /// The file position of the first byte of `buffer` behind `consumed`.
+    /// The file position of the first byte of `buffer` after `consumed`.
     position: u64,
     buffer: Vec<u8>,
     consumed: usize,
-    /// Bytes of `buffer` that are known to hold no newline behind `consumed`.
+    /// Bytes of `buffer` that are known to hold no newline after `consumed`.
     searched: usize,
+    /// Of a line that is too long to be kept, the bytes that were taken out of `buffer` after its beginning.
+    left_out: u64,
+    /// What was read last when the end of the file was met.
+    proof: Proof,
 }
 
 impl Tail {
     fn open(path: PathBuf, from: u64) -> Result<Self, TransportError> {
-        let mut file = File::open(&path).map_err(|error| failed("opening", &path, &error))?;
+        let mut file = open(&path).map_err(|error| failed("opening", &path, &error))?;
         let length = file.metadata().map_err(|error| failed("opening", &path, &error))?.len();
         if length < from {
             return Err(shorter(&path, length, from));
         }
         file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, &error))?;
-        Ok(Self { path, file, position: from, buffer: Vec::new(), consumed: 0, searched: 0 })
+        let (buffer, proof) = (Vec::new(), Proof::default());
+        Ok(Self { path, file, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof })
     }
 
     fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Result<ReadStatus, TransportError> {
@@ -85,17 +95,15 @@ impl Tail {
                 };
                 let length = self.searched + newline;
                 let line = rest.get(..length).unwrap_or_default();
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let next = self.position + length as u64 + 1;
+                let next = self.position + length as u64 + self.left_out + 1;
                 let mut flow = ControlFlow::Continue(());
-                // An empty line says nothing, so there is nothing to refuse either.
-                if !line.iter().all(u8::is_ascii_whitespace) {
-                    flow = sink(RawRecord { offset: self.position, next_offset: next, key: None, value: Some(line), timestamp_ms: None });
+                if let Some(record) = record(self.position, next, line, self.left_out) {
+                    flow = sink(record);
                     given += 1;
                 }
                 self.position = next;
                 self.consumed += length + 1;
-                self.searched = 0;
+                (self.searched, self.left_out) = (0, 0);
                 if flow.is_break() {
                     return Ok(ReadStatus::More);
                 }
@@ -114,31 +122,36 @@ impl Tail {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
         if self.buffer.len() > MAX_LINE_BYTES {
-            let cause =
-                format!("the line at byte {} is longer than {MAX_LINE_BYTES} bytes: end it with a newline, or remove it", self.position);
-            return Err(TransportError { attempt: "reading", object: self.path.display().to_string(), cause, retry: false });
+            // Its beginning is enough to be refused by.
+            self.left_out += (self.buffer.len() - KEPT_BYTES) as u64;
+            self.buffer.truncate(KEPT_BYTES);
+            self.searched = KEPT_BYTES;
         }
         let before = self.buffer.len();
+        let end = self.position + before as u64 + self.left_out;
         self.buffer.resize(before + CHUNK, 0);
         let read = self.file.read(self.buffer.get_mut(before..).unwrap_or_default());
         let read = read.map_err(|error| failed("reading", &self.path, &error))?;
         self.buffer.truncate(before + read);
         if read == 0 {
-            let length = self.file.metadata().map_err(|error| failed("reading", &self.path, &error))?.len();
-            let behind = self.position + before as u64;
-            if length < behind {
-                return Err(shorter(&self.path, length, behind));
-            }
+            self.proof.at_end(&self.path, &self.file, end)?;
+        } else {
+            self.proof.before_more(&self.path, &self.file)?;
         }
         Ok(read > 0)
     }
 }
 
-fn shorter(path: &std::path::Path, length: u64, read: u64) -> TransportError {
-    TransportError {
-        attempt: "reading",
-        object: path.display().to_string(),
-        cause: format!("the file is shorter ({length} bytes) than what was read of it ({read}): a log is only added to, restore it"),
-        retry: false,
+/// The record of a line, of which so many bytes were left out; none if it is empty, which says nothing, so there is nothing to
+/// refuse either.
+pub(super) fn record(offset: u64, next_offset: u64, line: &[u8], left_out: u64) -> Option<RawRecord<'_>> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // A byte order mark belongs to the file, not to its first event.
+    let line = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+    if left_out == 0 && line.iter().all(u8::is_ascii_whitespace) {
+        return None;
     }
+    let bytes = line.len() as u64 + left_out;
+    let (value, cut_from) = if left_out > 0 { (line.get(..KEPT_BYTES).unwrap_or(line), Some(bytes)) } else { (line, None) };
+    Some(RawRecord { offset, next_offset, key: None, value: Some(value), timestamp_ms: None, cut_from })
 }

@@ -29,6 +29,8 @@ pub struct Commit {
     pub first_tick: u64,
     /// The tick behind the last one that it holds.
     pub end_tick: u64,
+    /// The time that the next run goes on from, in nanoseconds since the epoch.
+    pub end_clock: u64,
     /// Nanoseconds in a tick.
     pub tick_interval: u64,
     /// Nanoseconds between grid points.
@@ -416,7 +418,7 @@ impl Chain {
     /// The last commit, if there is one.
     pub fn end(&self) -> Option<ChainEnd> {
         let last = self.commits.last()?;
-        Some(ChainEnd { commit_id: last.commit_id, hash: last.hash.clone(), end_tick: last.end_tick })
+        Some(ChainEnd { commit_id: last.commit_id, hash: last.hash.clone(), end_tick: last.end_tick, end_clock: last.end_clock })
     }
 
     /// Compares the end with what `HEAD` says. It is written behind the record, so it may be one commit behind, but never
@@ -498,6 +500,7 @@ mod tests {
             commit_id,
             first_tick: commit_id - 1,
             end_tick: commit_id,
+            end_clock_ns: commit_id,
             tick_interval_ns: 1,
             grid_interval_ns: 1,
             workers: 1,
@@ -507,6 +510,7 @@ mod tests {
             replaced: names(replaced),
             dropped: names(dropped),
             partitions: Vec::new(),
+            gaps: Vec::new(),
             previous_hash: String::new(),
             hash: String::new(),
             committed_at: String::new(),

@@ -31,6 +31,9 @@ pub struct CommitRecord {
     pub first_tick: u64,
     /// The tick behind the last one that it holds.
     pub end_tick: u64,
+    /// The time that the next run goes on from, in nanoseconds since the epoch: of the last commit of a run the greatest clock, and
+    /// of any other the beginning of `end_tick`.
+    pub end_clock_ns: u64,
     /// Nanoseconds in a tick.
     pub tick_interval_ns: u64,
     /// Nanoseconds between grid points of valuations, where commits close.
@@ -49,6 +52,8 @@ pub struct CommitRecord {
     pub dropped: Vec<String>,
     /// Where reading goes on, ordered by topic and partition.
     pub partitions: Vec<PartitionProgress>,
+    /// What was missing of the topics when the run began, and was accepted; in its first commit.
+    pub gaps: Vec<Gap>,
     /// The hash of the commit before, [`GENESIS`] for the first.
     pub previous_hash: String,
     /// SHA-256 over the record's JSON with `hash` and `committed_at` empty.
@@ -141,12 +146,28 @@ pub struct PartitionProgress {
     /// The first offset whose record is not in the commit: its tick is `end_tick` or later, or it was not there yet.
     pub offset: u64,
     /// The clock that the records before that offset tell, in nanoseconds since the epoch. Behind this commit no clock is
-    /// below `end_tick`, whatever they tell.
+    /// below `end_clock_ns`, whatever they tell.
     pub clock: u64,
     /// How many records of the partition were accepted before that offset.
     pub sequence: u64,
     /// The hash of the last of them in `audit`; [`GENESIS`] before the first.
     pub audit_hash: String,
+    /// A digest of what lies before that offset, where it can be changed: in the files of a log. Always written.
+    pub fingerprint: Option<String>,
+}
+
+/// Records of a partition that were gone when a run began, and that it was told to go on without.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u16,
+    /// The offset at which the commit before goes on.
+    pub from: u64,
+    /// The offset that was read first instead; none if the partition is gone.
+    pub to: Option<u64>,
 }
 
 /// What exists at a commit, so that the records up to it need not be read: `commits/<n>.files.json`. It follows from them, and

@@ -281,6 +281,7 @@ pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
         commit_id,
         first_tick: record.first_tick,
         end_tick: record.end_tick,
+        end_clock: record.end_clock_ns,
         tick_interval: record.tick_interval_ns,
         grid_interval: record.grid_interval_ns,
         configuration: record.configuration,

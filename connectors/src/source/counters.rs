@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use headwater_schemas::Topic;
+use headwater_schemas::tables::DeadLetter;
+use headwater_schemas::{Text, Topic};
 
 /// Counts of one topic.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ pub struct PartitionPosition {
 pub struct SourceCounters {
     topics: Vec<TopicCounts>,
     partitions: Mutex<BTreeMap<(Topic, u16), PartitionPosition>>,
+    /// By code: how many dead letters, and the first of them.
+    dead_letters: Mutex<BTreeMap<Text, (u64, DeadLetter)>>,
     /// Strides that are not committed yet: the tick that they ended at, and when they were read.
     arrivals: Mutex<VecDeque<(u64, Instant)>>,
 }
@@ -49,6 +52,7 @@ impl Default for SourceCounters {
         Self {
             topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(),
             partitions: Mutex::default(),
+            dead_letters: Mutex::default(),
             arrivals: Mutex::default(),
         }
     }
@@ -78,10 +82,21 @@ impl SourceCounters {
     }
 
     /// Counts a record that was not taken, whoever refused it.
-    pub fn dead_letter(&self, topic: &str) {
-        if let Some(counts) = Topic::from_word(topic).and_then(|topic| self.topic(topic)) {
+    pub fn dead_letter(&self, letter: &DeadLetter) {
+        if let Some(counts) = Topic::from_word(&letter.topic).and_then(|topic| self.topic(topic)) {
             counts.dead_letters.fetch_add(1, Ordering::Relaxed);
         }
+        let Ok(mut letters) = self.dead_letters.lock() else { return };
+        match letters.get_mut(&letter.code) {
+            Some((count, _)) => *count += 1,
+            // An example, not a copy of the record.
+            None => drop(letters.insert(letter.code.clone(), (1, DeadLetter { key: None, value: None, text: None, ..letter.clone() }))),
+        }
+    }
+
+    /// Dead letters by code: how many, and the first of them without its key and value.
+    pub fn dead_letters(&self) -> BTreeMap<Text, (u64, DeadLetter)> {
+        self.dead_letters.lock().map(|letters| letters.clone()).unwrap_or_default()
     }
 
     /// How long the strides waited that a commit of everything below `end_tick` holds.

@@ -14,8 +14,9 @@
 //!   at which clock it ended: time ends at the greatest of these. **Live** runs follow the wall clock at partitions'
 //!   ends, until they are told to stop ([`clock`]). One that is told to stop while records are left to read ends at its last
 //!   commit, as if it had been killed: time must not go on past them.
-//! - **Restarts** read on exactly behind a commit's last record ([`progress`]), and no clock is below the commit's end. A
-//!   record that gets a later time by that than the records before it tell has a row in `remap`.
+//! - **Restarts** read on exactly after a commit's last record ([`progress`]), and no clock is below the commit's end: after a
+//!   commit that ended a run the greatest clock, so that a record of the next nanosecond is in time. A record that gets a later time
+//!   by that than the records before it tell has a row in `remap`.
 //! - **Replays** follow the rows of `remap`, and read a part of the topics if they are told to ([`Script`]).
 //! - **Memory** is bounded ([`SourceSettings::budget_bytes`], [`SourceSettings::grid_lead`]): a partition pauses while what was
 //!   decoded and is not done takes the budget, or while it is too many grid points ahead of what is done. The partition whose

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Placed, Topic};
+use headwater_schemas::{EventTime, Placed, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -43,8 +43,11 @@ pub struct SourceSettings {
     pub names: Arc<BTreeMap<Topic, String>>,
     /// Where to begin, for partitions that don't begin at their first record.
     pub start: Arc<BTreeMap<(Topic, u16), Position>>,
-    /// The first tick that is not committed yet.
-    pub start_tick: u64,
+    /// No clock is below, in nanoseconds since the epoch: where the run before ended.
+    pub start_clock: u64,
+    /// In a bounded run, the greatest event time that is taken where records have no timestamp of their transport: the wall clock at
+    /// its start and a day.
+    pub latest: u64,
     /// Nanoseconds in a tick.
     pub tick_interval: u64,
     /// Ticks between grid points, at which commits close.
@@ -200,6 +203,12 @@ impl Source {
         progress: SourceProgress,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
+        let (transport, names) = (Arc::clone(&settings.transport), Arc::clone(&settings.names));
+        progress.prove_with(Box::new(move |topic, partition, offset| {
+            let name = Topic::from_word(topic).and_then(|topic| names.get(&topic)).map_or(topic, String::as_str);
+            // What cannot be looked at cannot be read on either, which is reported.
+            transport.fingerprint(name, partition, offset).ok().flatten()
+        }));
         let mut source = Self {
             ahead: ReadAhead::new(settings.budget_bytes, settings.grid_lead),
             settings,
@@ -224,7 +233,7 @@ impl Source {
             .filter(|(topic, state)| reads(*topic, state.partition, index, peers))
             .collect();
         for (topic, state) in all {
-            if let Err(error) = source.assign(topic, state, &capabilities, source.settings.start_tick) {
+            if let Err(error) = source.assign(topic, state, &capabilities, source.settings.start_clock) {
                 (source.settings.failure)(error);
                 source.partitions.clear();
                 break;
@@ -236,7 +245,7 @@ impl Source {
         source
     }
 
-    /// Begins to read a partition. No clock of it is below the tick.
+    /// Begins to read a partition. No clock of it is below `not_before`, in nanoseconds.
     fn assign(
         &mut self,
         topic: Topic,
@@ -257,7 +266,6 @@ impl Source {
         let name = self.settings.names.get(&topic).map_or(topic.as_str(), String::as_str);
         let slot = reader.assign(name, state.partition, start.offset)?;
         let around = self.surroundings(None);
-        let not_before = not_before.saturating_mul(around.tick_interval);
         let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script);
         let tick = course.clock.now() / around.tick_interval;
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
@@ -276,8 +284,10 @@ impl Source {
     }
 
     fn surroundings(&self, wall: Option<u64>) -> Surroundings {
-        let SourceSettings { tick_interval, grid_ticks, audit, late_after, .. } = self.settings;
-        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, late_after, wall }
+        let SourceSettings { tick_interval, grid_ticks, audit, late_after, latest, .. } = self.settings;
+        // A live run may last longer than a day.
+        let latest = wall.map_or(latest, |wall| wall.saturating_add(EventTime::DAY));
+        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, late_after, latest, wall }
     }
 
     /// Gives every partition its turn.
@@ -313,7 +323,12 @@ impl Source {
             let Some(allowance) = self.ahead.allowance(&partition.lead, holds_frontier, count) else { return true };
             match self.read_stride(partition, allowance, around, ports) {
                 Ok(Read::Ended) => {
-                    end_partition(partition, partition.course.clock.told().max(self.settings.script.end_of_time), ports);
+                    // What has read nothing moves no time.
+                    let told = if partition.course.offset > partition.begin { partition.course.clock.told() } else { 0 };
+                    let clock = told.max(self.settings.script.end_of_time);
+                    if clock > 0 {
+                        end_partition(partition, clock, ports);
+                    }
                     self.settings.counters.end(partition.course.topic, partition.course.number);
                     false
                 }
@@ -355,15 +370,15 @@ impl Source {
         self.looked_at += found.len();
         let spare = std::mem::take(&mut self.spare);
         for (topic, state) in found {
-            let begin = spare.first().map_or(self.settings.start_tick, |capability| *capability.time());
+            let begin = spare.first().map_or(0, |capability| capability.time().saturating_mul(self.settings.tick_interval));
             if reads(topic, state.partition, self.index, self.peers)
-                && let Err(error) = self.assign(topic, state, &spare, begin.max(self.settings.start_tick))
+                && let Err(error) = self.assign(topic, state, &spare, begin.max(self.settings.start_clock))
             {
                 (self.settings.failure)(error);
             }
         }
         self.spare = spare;
-        let tick = (now / self.settings.tick_interval).max(self.settings.start_tick);
+        let tick = now.max(self.settings.start_clock) / self.settings.tick_interval;
         for capability in self.spare.iter_mut().filter(|capability| *capability.time() < tick) {
             capability.downgrade(&tick);
         }

@@ -109,6 +109,8 @@ pub(super) struct Surroundings {
     pub(super) audit: bool,
     /// Nanoseconds that an event may count later than its own time without being late.
     pub(super) late_after: u64,
+    /// The greatest event time that is taken where the transport has no timestamps.
+    pub(super) latest: u64,
     /// The wall clock in a live run.
     pub(super) wall: Option<u64>,
 }
@@ -130,6 +132,8 @@ pub(super) struct Course {
     pub(super) interval: u64,
     /// Of a replay, the records to come that got their clocks from the wall clock.
     pub(super) remapped: VecDeque<Remapped>,
+    /// Of a replay, the offsets to come of records that the wall clock refused.
+    pub(super) refused: VecDeque<u64>,
     /// From which offset on the clock is not below which time.
     pub(super) floor: Option<Remapped>,
     /// What is read of it: effective times from the first, before the second.
@@ -142,6 +146,7 @@ impl Course {
     /// Goes on from a position; what is effective lies at or behind the tick that begins at `not_before`.
     pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings, script: &Script) -> Self {
         let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
+        let refused = script.refused.get(&(topic, number)).map(|offsets| offsets.iter().copied().collect());
         let range = (if Script::is_known(topic) { 0 } else { script.from }, script.to);
         let clock = PartitionClock::resuming(from.clock, not_before);
         // The commit that closes at the beginning of this interval may be open still, where a partition is found in a live
@@ -156,6 +161,7 @@ impl Course {
             hash: from.hash,
             interval,
             remapped: remapped.unwrap_or_default(),
+            refused: refused.unwrap_or_default(),
             floor: script.floors.get(&(topic, number)).copied(),
             range,
             is_past: false,
@@ -175,7 +181,7 @@ impl Course {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         stride.records += 1;
         stride.bytes += bytes as u64;
-        let decoded = Event::decode(self.topic, record.key, record.value).and_then(|event| not_from_the_future(event, record.timestamp_ms));
+        let (decoded, by_wall) = self.decode(record, around.latest);
         let ts = decoded.as_ref().ok().and_then(Event::ts);
 
         // Its place.
@@ -206,7 +212,7 @@ impl Course {
         }
         let place = Place::of_record(effective.time, self.topic, self.number, record.offset);
         let place = ts.map_or(place, |ts| place.of_event_at(ts, around.late_after));
-        if effective.remapped {
+        if effective.remapped || by_wall {
             stride.remap.push((remap_row(place, self.topic, tick), tick, 1));
         }
 
@@ -223,6 +229,24 @@ impl Course {
                 stride.count(tick, is_new_interval, size::of_dead_letter(&bad, bytes));
                 stride.dead_letters.push((dead_letter(place, self.topic, record, bad), tick, 1));
             }
+        }
+    }
+
+    /// What a record says, and whether the wall clock decided that it is not taken.
+    fn decode(&mut self, record: RawRecord<'_>, latest: u64) -> (Result<Event, BadRecord>, bool) {
+        while self.refused.pop_front_if(|offset| *offset < record.offset).is_some() {}
+        let was_refused = self.refused.pop_front_if(|offset| *offset == record.offset).is_some();
+        if let Some(bytes) = record.cut_from {
+            return (Err(BadRecord::too_large(bytes)), false);
+        }
+        let decoded = Event::decode(self.topic, record.key, record.value).and_then(|event| event.in_nanoseconds(record.value));
+        match (decoded, record.timestamp_ms) {
+            (Ok(event), Some(stamped)) => (not_from_the_future(event, stamped), false),
+            (Ok(event), None) => match event.ts().filter(|ts| was_refused || ts.effective() > latest) {
+                Some(ts) => (Err(from_the_future(ts, "the wall clock", None)), true),
+                None => (Ok(event), false),
+            },
+            (Err(bad), _) => (Err(bad), false),
         }
     }
 
@@ -258,28 +282,32 @@ fn remap_row(place: Place, topic: Topic, tick: u64) -> Remap {
     }
 }
 
-fn not_from_the_future(event: Event, timestamp_ms: Option<i64>) -> Result<Event, BadRecord> {
-    let (Some(ts), Some(stamped)) = (event.ts(), timestamp_ms) else { return Ok(event) };
-    if ts.nanos().saturating_sub(stamped.saturating_mul(1_000_000)) <= FUTURE_ALLOWANCE {
-        return Ok(event);
+/// An event that is not later than its record's timestamp and a day.
+fn not_from_the_future(event: Event, stamped_ms: i64) -> Result<Event, BadRecord> {
+    let stamped = EventTime::from_nanos(stamped_ms.saturating_mul(1_000_000));
+    match event.ts().filter(|ts| ts.nanos().saturating_sub(stamped.nanos()) > FUTURE_ALLOWANCE) {
+        Some(ts) => Err(from_the_future(ts, "the record's own timestamp", Some(stamped))),
+        None => Ok(event),
     }
-    let message = format!(
-        "ts {ts} is more than a day after the record's own timestamp {}: correct the producer's clock or unit and send it again",
-        EventTime::from_nanos(stamped.saturating_mul(1_000_000))
-    );
-    Err(BadRecord { code: ErrorCode::FutureTimestamp, message })
+}
+
+fn from_the_future(ts: EventTime, than: &str, at: Option<EventTime>) -> BadRecord {
+    let at = at.map_or_else(String::new, |at| format!(" {at}"));
+    let message = format!("ts {ts} is more than a day after {than}{at}: correct the producer's clock or unit and send it again");
+    BadRecord { code: ErrorCode::FutureTimestamp, message }
 }
 
 fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, bad: BadRecord) -> DeadLetter {
-    let text = |bytes: &[u8]| Text::new(String::from_utf8_lossy(bytes));
-    DeadLetter {
+    let letter = DeadLetter {
         topic: Text::const_new(topic.as_str()),
         partition: i32::from(place.partition),
         offset: place.offset,
         ts: place.event_time(),
-        key: record.key.map(text),
-        value: record.value.map(text),
+        key: None,
+        value: None,
+        text: None,
         code: Text::const_new(bad.code.as_str()),
         error: Text::from(bad.message),
-    }
+    };
+    letter.with_record(record.key, record.value)
 }

@@ -4,7 +4,7 @@
 //! So a partition notes where its records cross grid points: exactly there a restart goes on, and no record is read twice or
 //! left out, whatever its clock became meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -34,6 +34,9 @@ pub(super) struct Crossing {
     pub(super) position: Position,
 }
 
+/// A digest of what lies before an offset of a topic's partition, where what was read can be changed.
+pub(super) type Fingerprint = Box<dyn Fn(&str, u16, u64) -> Option<String>>;
+
 /// What a commit may still ask of one partition.
 #[derive(Debug)]
 struct PartitionCrossings {
@@ -46,12 +49,18 @@ struct PartitionCrossings {
     now: Position,
     /// The clock there, whatever moved it.
     clock: u64,
+    /// The offset that was asked for last, and the digest of what lies before it.
+    proved: Option<(u64, Option<String>)>,
 }
 
 impl PartitionCrossings {
-    fn at(&mut self, end_tick: u64) -> PartitionProgress {
+    fn at(&mut self, end_tick: u64, prove: Option<&Fingerprint>) -> PartitionProgress {
         while self.crossings.pop_front_if(|crossing| crossing.tick < end_tick).is_some() {}
         let position = self.crossings.front().map_or(self.now, |crossing| crossing.position);
+        if self.proved.as_ref().is_none_or(|(offset, _)| *offset != position.offset) {
+            let proof = prove.and_then(|prove| prove(self.topic, self.partition, position.offset));
+            self.proved = Some((position.offset, proof));
+        }
         PartitionProgress {
             topic: self.topic.to_owned(),
             partition: self.partition,
@@ -59,14 +68,16 @@ impl PartitionCrossings {
             clock: position.clock,
             sequence: position.sequence,
             audit_hash: position.hash.to_string(),
+            fingerprint: self.proved.as_ref().and_then(|(_, proof)| proof.clone()),
         }
     }
 }
 
 /// The progress of all partitions that a worker reads: written by the source, read by the commit.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SourceProgress {
     partitions: Rc<RefCell<Vec<PartitionCrossings>>>,
+    prove: Rc<OnceCell<Fingerprint>>,
     offsets: Rc<RefCell<Offsets>>,
 }
 
@@ -83,8 +94,14 @@ impl SourceProgress {
     /// Adds a partition that commits know from an end tick on; the answer names it in [`SourceProgress::read`].
     pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position, since: u64) -> usize {
         let mut partitions = self.partitions.borrow_mut();
-        partitions.push(PartitionCrossings { topic, partition, since, crossings: VecDeque::new(), now, clock: now.clock });
+        partitions.push(PartitionCrossings { topic, partition, since, crossings: VecDeque::new(), now, clock: now.clock, proved: None });
         partitions.len() - 1
+    }
+
+    /// Proves with a function that what was read is still there.
+    pub(super) fn prove_with(&self, prove: Fingerprint) {
+        // A source is opened once.
+        let _ = self.prove.set(prove);
     }
 
     /// Notes what was read, up to a position.
@@ -106,7 +123,7 @@ impl SourceProgress {
     /// forgotten: a later question must not ask for less.
     pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
         let mut partitions = self.partitions.borrow_mut();
-        let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick)).collect();
+        let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick, self.prove.get())).collect();
         let mut offsets = self.offsets.borrow_mut();
         let coming = progress.iter().enumerate().map(|(partition, progress)| (partition, progress.offset)).collect();
         // With this one so many are on their way at most, so all before them are published.

@@ -25,6 +25,8 @@ pub struct Repeated {
 pub struct Script {
     /// The records of each partition that got their clocks from the wall clock, by rising offsets.
     pub remap: Remaps,
+    /// The offsets of each partition's records that were refused because of the wall clock, rising.
+    pub refused: BTreeMap<(Topic, u16), Vec<u64>>,
     /// From which offset on no clock of a partition is below which time: a live run that died had got there.
     pub floors: BTreeMap<(Topic, u16), Remapped>,
     /// The partitions that there were, if others are not to be read.
@@ -39,7 +41,15 @@ pub struct Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { remap: BTreeMap::new(), floors: BTreeMap::new(), partitions: None, end_of_time: 0, from: 0, to: u64::MAX }
+        Self {
+            remap: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            partitions: None,
+            end_of_time: 0,
+            from: 0,
+            to: u64::MAX,
+        }
     }
 }
 

@@ -101,7 +101,8 @@ impl Reader for MemoryReader {
             let Some(value) = usize::try_from(*next).ok().and_then(|next| values.get(next)) else { return Ok(ReadStatus::End) };
             let offset = *next;
             *next += 1;
-            if sink(RawRecord { offset, next_offset: *next, key: None, value: Some(value), timestamp_ms: None }).is_break() {
+            if sink(RawRecord { offset, next_offset: *next, key: None, value: Some(value), timestamp_ms: None, cut_from: None }).is_break()
+            {
                 break;
             }
         }

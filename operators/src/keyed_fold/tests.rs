@@ -91,6 +91,7 @@ impl View for Sums {
                     ts: event.place.event_time(),
                     key: None,
                     value: None,
+                    text: None,
                     code: Text::new(ErrorCode::Refused.as_str()),
                     error: Text::default(),
                 });

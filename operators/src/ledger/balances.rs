@@ -190,6 +190,7 @@ fn overflow(place: Place, posting: &Posting) -> DeadLetter {
         ts: place.event_time(),
         key: Some(Text::new(posting.account_id.as_str())),
         value: None,
+        text: None,
         code: Text::new(ErrorCode::Overflow.as_str()),
         error: Text::from(format!(
             "the balance of {} in {} does not fit 38 digits: its legs are in ledger_entries; correct the books by hand",

@@ -417,7 +417,7 @@ mod tests {
         let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1), last]);
         let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset, letter.code.to_string())).collect();
         assert_eq!(letters, [(2, "unknown_reference".to_owned()), (2000, "unknown_reference".to_owned())]);
-        let value = said.dead_letters.first().and_then(|letter| letter.value.as_deref());
+        let value = said.dead_letters.first().and_then(|letter| letter.text.as_deref());
         assert!(value.is_some_and(|value| value.contains(r#""fill_id":"f9""#) && value.contains(r#""ts":""#)), "{value:?}");
         assert_eq!(holdings(&said).len(), 1);
         assert!(rows_of(&said.tables.pending_busts).is_empty());

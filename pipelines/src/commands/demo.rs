@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::log::LogTransport;
+use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::tables::{TableKind, declarations};
@@ -58,13 +59,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs the demo until its time is over, or until `stop` is set.
 pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let config = Config::load(arguments.config.as_deref())?;
-    if arguments.data.join("commits/1.json").exists() {
-        let data = arguments.data.display();
+    let log = arguments.data.join("log");
+    if Chain::open(&arguments.data, None)?.last_id() > 0 {
+        let (data, log) = (arguments.data.display(), log.display());
         bail!(
-            "{data} holds an earlier run: look at it with `headwater sql --data {data}`, and remove it or give another --data for a new one"
+            "{data} holds an earlier run: look at it with `headwater sql --data {data}`, finish it, if it was killed, with `headwater run --source log:{log} --data {data} --until-end`, and remove it or give another --data for a new one"
         );
     }
-    let log = arguments.data.join("log");
     std::fs::create_dir_all(&log).with_context(|| format!("creating {}", log.display()))?;
     let transport = Arc::new(LogTransport::new(&log));
     for topic in Topic::ALL {

@@ -3,33 +3,104 @@
 use std::io::BufRead;
 
 use anyhow::Context;
+use headwater_connectors::log::BYTE_ORDER_MARK;
 use headwater_connectors::transport::Transport;
-use headwater_schemas::Topic;
 use headwater_schemas::events::Event;
+use headwater_schemas::{EventTime, Text, Topic};
 
 use crate::config::SourceConfig;
+
+/// In which order lines are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineOrder {
+    /// As they stand.
+    AsGiven,
+    /// By the times of their events. All lines are held in memory.
+    ByTime,
+}
 
 /// Publishes each line; how many there were. A line that is no event of the topic is published as it is, without a key:
 /// the pipeline will put it among the dead letters with its reason, where it is seen. A topic that is none of ours is
 /// refused.
-pub fn publish(transport: &dyn Transport, names: &SourceConfig, topic: &str, lines: impl BufRead) -> anyhow::Result<u64> {
+pub fn publish(transport: &dyn Transport, names: &SourceConfig, topic: &str, lines: impl BufRead, order: LineOrder) -> anyhow::Result<u64> {
     let known = Topic::from_word(topic);
     let known = known.with_context(|| {
         format!("{topic:?} is not a topic: use one of {}", Topic::ALL.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", "))
     })?;
     let name = names.name_of(known);
     let mut publisher = transport.publisher()?;
-    let mut count = 0;
-    for (number, line) in lines.split(b'\n').enumerate() {
-        let line = line.with_context(|| format!("reading line {}", number + 1))?;
-        let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let key = Event::decode(known, None, Some(line)).ok().map(|event| event.key());
-        publisher.send(&name, key.as_ref().map(|key| key.as_bytes()), Some(line))?;
+    let mut send = |line: &Line| publisher.send(&name, line.key.as_ref().map(|key| key.as_bytes()), Some(&line.text));
+    let (mut count, mut held) = (0, Vec::new());
+    for (number, text) in lines.split(b'\n').enumerate() {
+        let text = text.with_context(|| format!("reading line {}", number + 1))?;
+        let Some(line) = Line::read(known, text, number == 0) else { continue };
         count += 1;
+        match order {
+            LineOrder::AsGiven => send(&line)?,
+            LineOrder::ByTime => held.push(line),
+        }
+    }
+    for line in by_time(held) {
+        send(&line)?;
     }
     publisher.flush()?;
     Ok(count)
+}
+
+/// A line that is not blank.
+struct Line {
+    text: Vec<u8>,
+    key: Option<Text>,
+    ts: Option<EventTime>,
+}
+
+impl Line {
+    fn read(topic: Topic, mut text: Vec<u8>, is_first: bool) -> Option<Self> {
+        if text.last() == Some(&b'\r') {
+            text.pop();
+        }
+        if is_first && text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return None;
+        }
+        let event = Event::decode(topic, None, Some(&text)).ok();
+        Some(Self { key: event.as_ref().map(Event::key), ts: event.as_ref().and_then(Event::ts), text })
+    }
+}
+
+/// Lines in the order of their times. One without a time stays after the line that it follows.
+fn by_time(mut lines: Vec<Line>) -> Vec<Line> {
+    let mut last = None;
+    for line in &mut lines {
+        last = line.ts.or(last);
+        line.ts = last;
+    }
+    lines.sort_by_key(|line| line.ts);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_connectors::log::LogTransport;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_published_as_they_stand_or_by_time() -> anyhow::Result<()> {
+        let label = |id: &str, day: u32| format!("{{\"subject_id\":\"{id}\",\"label\":\"fraud\",\"ts\":\"2026-01-0{day}T00:00:00Z\"}}");
+        let lines =
+            [format!("\u{feff}{}", label("a", 3)), "nonsense".to_owned(), label("b", 1), String::new(), label("c", 2), label("d", 1)];
+        for (order, expected) in [(LineOrder::AsGiven, ["a", "n", "b", "c", "d"]), (LineOrder::ByTime, ["b", "d", "c", "a", "n"])] {
+            let folder = tempfile::tempdir()?;
+            let log = LogTransport::new(folder.path());
+            assert_eq!(publish(&log, &SourceConfig::default(), "labels", lines.join("\r\n").as_bytes(), order)?, 5);
+            let text = std::fs::read_to_string(folder.path().join("labels/0.jsonl"))?;
+            let ids: Vec<_> =
+                text.lines().map(|line| line.strip_prefix("{\"subject_id\":\"").unwrap_or(line).get(..1).unwrap_or("")).collect();
+            assert_eq!(ids, expected, "{order:?}: {text}");
+        }
+        Ok(())
+    }
 }

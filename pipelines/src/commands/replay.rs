@@ -14,13 +14,15 @@ use headwater_connectors::parquet::commit::Closing;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::reader::all_rows;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script};
-use headwater_schemas::tables::Remap;
+use headwater_schemas::events::ErrorCode;
+use headwater_schemas::tables::{DeadLetter, Remap};
 use headwater_schemas::{EventTime, Topic};
-use headwater_sql::{Catalog, Difference, compare};
+use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
 use crate::config::{Config, nanos};
 use crate::decisive::{Decisive, changed};
 use crate::location::Location;
+use crate::rejected::{counted, summarize};
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
 
@@ -80,6 +82,15 @@ impl FromStr for From {
     }
 }
 
+impl ReplayArguments {
+    /// What contradicts itself.
+    pub fn contradiction(&self) -> Option<String> {
+        let to = self.to?;
+        let later = |from: &From| matches!(from, From::Time(time) if *time >= to);
+        self.from.iter().any(later).then(|| format!("--from is not before --to {to}: there is nothing between them"))
+    }
+}
+
 /// Replays, and compares if that is asked for. It fails if anything differs.
 pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl Write) -> anyhow::Result<()> {
     if Chain::open(&arguments.out, None).is_ok_and(|chain| chain.last_id() > 0) {
@@ -89,27 +100,32 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
     if let Some(data) = &arguments.against {
         say_configuration(data, &config, out)?;
     }
-    let replay = match &arguments.against {
+    let replays = match &arguments.against {
         Some(data) => repeat(data, &config, arguments.ignore_remap)?,
-        None => part(&arguments.from, arguments.to),
+        None => vec![part(&arguments.from, arguments.to)],
     };
-    run(Run {
-        transport: arguments.source.open(&config)?,
-        data: arguments.out.clone(),
-        config,
-        accept_gaps: false,
-        discards: false,
-        is_replay: true,
-        replay,
-        cluster: None,
-        until_end: true,
-        workers: usize::from(arguments.workers),
-        stop,
-        counters: Arc::default(),
-        show_progress: true,
-    })?;
+    let (transport, counters) = (arguments.source.open(&config)?, Arc::default());
+    for replay in replays {
+        run(Run {
+            transport: Arc::clone(&transport),
+            data: arguments.out.clone(),
+            config: config.clone(),
+            accept_gaps: false,
+            discards: false,
+            is_replay: true,
+            replay,
+            cluster: None,
+            until_end: true,
+            workers: usize::from(arguments.workers),
+            stop: Arc::clone(&stop),
+            counters: Arc::clone(&counters),
+            show_progress: true,
+        })?;
+    }
+    summarize(&counted(&counters), "of this replay", Some(&arguments.out), &mut std::io::stderr().lock())?;
     let Some(data) = &arguments.against else { return Ok(()) };
-    let (old, new) = (Catalog::open(data, None)?, Catalog::open(&arguments.out, None)?);
+    let opened = |data: &Path| Catalog::open_with(data, None, SqlConfig::unhurried());
+    let (old, new) = (opened(data)?, opened(&arguments.out)?);
     let differences = compare(&old, &new, arguments.show)?;
     say(data, &arguments.out, &differences, out)?;
     if !differences.is_empty() {
@@ -151,41 +167,87 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
             }
         }
     }
-    Replay { script: Arc::new(script), positions, closings: None }
+    Replay { script: Arc::new(script), positions, ..Replay::default() }
 }
 
-/// What a replay of a whole run follows: it reads what the run had read, closes commits where it did, and ends where it did.
-/// With another clock, where both can.
-fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Replay> {
+/// What a replay of a whole directory follows, run by run: it reads what each had read, closes commits where it did, and ends where
+/// it did, because a run's end is the greatest clock that it knows of. With another clock, where both can. One that does not follow
+/// remap is one run.
+fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Vec<Replay>> {
     let chain = Chain::open_whole(data)?;
-    let last = chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
+    chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
+    let (remap, refused) = if ignore_remap { Default::default() } else { (remap(&chain)?, refused(&chain)?) };
+    let (mut remap, mut refused) = (remap, refused);
     let mut partitions = BTreeMap::<_, Repeated>::new();
-    for commit in chain.commits() {
-        for partition in &commit.partitions {
-            let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
-            let since = if commit.commit_id == 1 { 0 } else { commit.end_tick.saturating_mul(commit.tick_interval) };
-            let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
-            known.end = partition.offset;
+    let mut replays = Vec::new();
+    let runs = chain.commits().split_inclusive(|commit| commit.ends_run && !ignore_remap);
+    for commits in runs {
+        for commit in commits {
+            for partition in &commit.partitions {
+                let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
+                let since = if commit.commit_id == 1 { 0 } else { commit.end_tick.saturating_mul(commit.tick_interval) };
+                let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
+                known.end = partition.offset;
+            }
         }
+        let Some(last) = commits.last() else { continue };
+        let read = |partition: &(Topic, u16)| partitions.get(partition).map_or(0, |repeated| repeated.end);
+        let script = Script {
+            remap: take_read(&mut remap, read, |(offset, _)| *offset),
+            refused: take_read(&mut refused, read, |offset| *offset),
+            end_of_time: if last.ends_run { last.end_clock } else { last.end_clock.saturating_sub(1) },
+            partitions: Some(partitions.clone()),
+            ..Script::default()
+        };
+        let closings = Some(Arc::new(closings(commits, config)));
+        replays.push(Replay { script: Arc::new(script), positions: Positions::new(), closings, follows_remap: !ignore_remap });
     }
-    let remap = if ignore_remap { BTreeMap::new() } else { remap(&chain)? };
-    let end_of_time = last.end_tick.saturating_mul(last.tick_interval).saturating_sub(1);
-    let script = Script { remap, partitions: Some(partitions), end_of_time, ..Script::default() };
+    Ok(replays)
+}
+
+/// Where commits close, as far as they can.
+fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
     let (tick, grid) = (nanos(config.time.tick_interval).max(1), nanos(config.valuation.interval).max(1));
     let closing = |commit: &Arc<Commit>| {
         let end = commit.end_tick.saturating_mul(commit.tick_interval);
         end.is_multiple_of(grid).then_some(Closing { end_tick: end / tick, ends_run: commit.ends_run })
     };
-    let closings = chain.commits().iter().filter_map(closing).collect();
-    Ok(Replay { script: Arc::new(script), positions: Positions::new(), closings: Some(Arc::new(closings)) })
+    commits.iter().filter_map(closing).collect()
+}
+
+/// Takes out what lies before the offset that each partition was read up to.
+fn take_read<T>(
+    all: &mut BTreeMap<(Topic, u16), Vec<T>>,
+    read: impl Fn(&(Topic, u16)) -> u64,
+    offset: impl Fn(&T) -> u64,
+) -> BTreeMap<(Topic, u16), Vec<T>> {
+    let take = |(partition, decided): (&(Topic, u16), &mut Vec<T>)| {
+        let left = decided.split_off(decided.partition_point(|decided| offset(decided) < read(partition)));
+        (*partition, std::mem::replace(decided, left))
+    };
+    all.iter_mut().map(take).collect()
+}
+
+/// The records that the wall clock refused.
+fn refused(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<u64>>> {
+    let mut refused = BTreeMap::<_, Vec<u64>>::new();
+    let is_refused = |row: &DeadLetter| *row.code == *ErrorCode::FutureTimestamp.as_str();
+    for row in all_rows::<DeadLetter>(chain)?.into_iter().filter(is_refused) {
+        refused.entry(partition_of(&row.topic, row.partition)?).or_default().push(row.offset);
+    }
+    refused.values_mut().for_each(|offsets| offsets.sort_unstable());
+    Ok(refused)
+}
+
+fn partition_of(topic: &str, partition: i32) -> anyhow::Result<(Topic, u16)> {
+    let known = Topic::from_word(topic).with_context(|| format!("{topic} is no topic"))?;
+    Ok((known, u16::try_from(partition).with_context(|| format!("topic {topic}: {partition} is no partition"))?))
 }
 
 fn remap(chain: &Chain) -> anyhow::Result<Remaps> {
     let mut remap = Remaps::new();
     for row in all_rows::<Remap>(chain)? {
-        let topic = Topic::from_word(&row.topic).with_context(|| format!("table remap: {} is no topic", row.topic))?;
-        let partition = u16::try_from(row.partition).with_context(|| format!("table remap: {} is no partition", row.partition))?;
-        remap.entry((topic, partition)).or_default().push((row.offset, row.clock));
+        remap.entry(partition_of(&row.topic, row.partition)?).or_default().push((row.offset, row.clock));
     }
     remap.values_mut().for_each(|records| records.sort_unstable());
     Ok(remap)
@@ -194,6 +256,25 @@ fn remap(chain: &Chain) -> anyhow::Result<Remaps> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_beginning_after_the_end_contradicts_itself() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            replay: ReplayArguments,
+        }
+        let at = |second: u32| format!("2026-01-05T14:30:{second:02}Z");
+        for (from, to, expected) in
+            [(Some(10), Some(20), false), (Some(20), Some(20), true), (Some(21), Some(20), true), (None, Some(20), false)]
+        {
+            let mut line = vec!["replay".to_owned(), "--source".to_owned(), "log:x".to_owned(), "--out".to_owned(), "y".to_owned()];
+            line.extend(from.into_iter().flat_map(|from| ["--from".to_owned(), at(from)]));
+            line.extend(to.into_iter().flat_map(|to| ["--to".to_owned(), at(to)]));
+            let Line { replay } = clap::Parser::parse_from(&line);
+            assert_eq!(replay.contradiction().is_some(), expected, "{line:?}");
+        }
+    }
 
     #[test]
     fn a_beginning_is_a_time_or_an_offset() {

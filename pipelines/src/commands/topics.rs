@@ -1,23 +1,121 @@
-//! `headwater topics`: creates what is missing, and shows what is there.
+//! `headwater topics`: creates what is missing, and shows what is there, what is left to read, and what was rejected.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use headwater_connectors::transport::Transport;
+use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::transport::{ReadStatus, Transport};
 use headwater_schemas::Topic;
+use headwater_schemas::tables::{DeadLetter, TableRow};
+use headwater_sql::Catalog;
+use serde::Deserialize;
 
 use crate::config::SourceConfig;
+use crate::location;
 use crate::outbox::PUBLISHED;
+use crate::rejected::{Rejected, summarize};
 
-/// Creates missing topics with so many partitions and lists all of them.
-pub fn topics(transport: &dyn Transport, names: &SourceConfig, partitions: u16, out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "{:<24} {:>9} {:>14} {:>14}", "topic", "partition", "first offset", "end offset")?;
-    let read = Topic::ALL.iter().map(|topic| names.name_of(*topic));
-    for name in read.chain(PUBLISHED.iter().map(|published| names.outside(published.name))) {
+/// Creates missing topics with so many partitions and lists all of them; with a data directory also how far it has read them.
+pub fn topics(
+    transport: &dyn Transport,
+    names: &SourceConfig,
+    partitions: u16,
+    data: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let committed = data.map(committed).transpose()?;
+    let lag = if data.is_some() { format!(" {:>14} {:>14}", "committed", "lag") } else { String::new() };
+    writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
+    let read = Topic::ALL.iter().map(|topic| (topic.as_str(), names.name_of(*topic)));
+    for (topic, name) in read.chain(PUBLISHED.iter().map(|published| (published.name, names.outside(published.name)))) {
         let created = transport.create_topic(&name, partitions)?;
         for state in transport.partitions(&name)? {
+            let offset = committed.as_ref().and_then(|committed| committed.get(&(topic.to_owned(), state.partition)));
+            let lag = offset.map_or_else(String::new, |offset| format!(" {offset:>14} {:>14}", state.high.saturating_sub(*offset)));
             let note = if created { "  created" } else { "" };
-            writeln!(out, "{name:<24} {:>9} {:>14} {:>14}{note}", state.partition, state.low, state.high)?;
+            writeln!(out, "{name:<24} {:>9} {:>14} {:>14}{lag}{note}", state.partition, state.low, state.high)?;
         }
     }
-    Ok(())
+    for unread in location::unread(transport, names)? {
+        writeln!(out, "not read: {unread}")?;
+    }
+    let (rejected, what) = match data {
+        Some(data) => (in_table(data)?, format!("in {}", data.display())),
+        None => {
+            let topic = names.outside(DeadLetter::SPEC.name);
+            (in_topic(transport, &topic)?, format!("in the topic {topic}"))
+        }
+    };
+    Ok(summarize(&rejected, &what, data, out)?)
+}
+
+/// The offset at which reading of each partition goes on after the last commit.
+fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), u64>> {
+    let chain = Chain::open(data, None)?;
+    let partitions = chain.commits().last().map(|commit| commit.partitions.as_slice()).unwrap_or_default();
+    Ok(partitions.iter().map(|progress| ((progress.topic.clone(), progress.partition), progress.offset)).collect())
+}
+
+/// A dead letter as JSON.
+#[derive(Deserialize)]
+struct Letter {
+    topic: String,
+    partition: i32,
+    offset: u64,
+    code: String,
+    error: String,
+}
+
+fn add(rejected: &mut BTreeMap<String, Rejected>, Letter { topic, partition, offset, code, error }: Letter, count: u64) {
+    let first = || Rejected { count: 0, at: format!("{topic}/{partition}@{offset}"), error };
+    rejected.entry(code).or_insert_with(first).count += count;
+}
+
+/// The dead letters of a data directory.
+fn in_table(data: &Path) -> anyhow::Result<BTreeMap<String, Rejected>> {
+    #[derive(Deserialize)]
+    struct Counted {
+        #[serde(flatten)]
+        letter: Letter,
+        letters: u64,
+    }
+    let first = |column: &str| format!("first_value({column} ORDER BY ts, topic, \"partition\", \"offset\") AS {column}");
+    let columns = ["topic", "\"partition\"", "\"offset\"", "error"].map(first).join(", ");
+    let query = format!("SELECT code, count(*) AS letters, {columns} FROM dead_letters GROUP BY code");
+    let mut text = Vec::new();
+    Catalog::open(data, None)?.query(&query)?.write(headwater_sql::Format::Json, &mut text)?;
+    let mut rejected = BTreeMap::new();
+    for Counted { letter, letters } in serde_json::from_slice::<Vec<Counted>>(&text)? {
+        add(&mut rejected, letter, letters);
+    }
+    Ok(rejected)
+}
+
+/// Records that are read at once.
+const STRIDE: usize = 1024;
+
+/// The dead letters that are published.
+fn in_topic(transport: &dyn Transport, topic: &str) -> anyhow::Result<BTreeMap<String, Rejected>> {
+    let mut rejected = BTreeMap::new();
+    let mut reader = transport.reader(Box::new(|| ()))?;
+    for state in transport.partitions(topic)?.into_iter().filter(|state| state.low < state.high) {
+        let slot = reader.assign(topic, state.partition, state.low)?;
+        let mut next = state.low;
+        while next < state.high {
+            let status = reader.read(slot, STRIDE, &mut |record| {
+                next = record.next_offset;
+                let letter = record.value.and_then(|value| serde_json::from_slice(value).ok());
+                letter.into_iter().for_each(|letter| add(&mut rejected, letter, 1));
+                ControlFlow::Continue(())
+            })?;
+            match status {
+                ReadStatus::End => break,
+                ReadStatus::Waiting => std::thread::sleep(std::time::Duration::from_millis(10)),
+                ReadStatus::More => {}
+            }
+        }
+    }
+    Ok(rejected)
 }

@@ -79,7 +79,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<(
     let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
     let progress = SourceProgress::default();
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
-    let ends = end_of_time(source.ends.broadcast(), settings);
+    let ends = source.ends.broadcast();
     let mut flow = Flow::new(scope, settings, source.events, ends);
     let remap = source.remap.clone();
     flow.write(source.remap);
@@ -114,11 +114,4 @@ fn views<'scope>(
         eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);
     }
     valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, reference })
-}
-
-/// Time ends at the grid point behind the greatest clock: what is due before it, still happens. So nothing below the end of
-/// the last commit is left to a later run.
-fn end_of_time<'scope>(ends: StreamVec<'scope, u64, u64>, settings: &FlowSettings) -> StreamVec<'scope, u64, u64> {
-    let interval = settings.source.grid_ticks.saturating_mul(settings.source.tick_interval);
-    ends.map(move |clock| (clock / interval + 1).saturating_mul(interval) - 1)
 }

@@ -46,7 +46,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         risk: config.risk.clone(),
         limits: config.limits.clone(),
         tick_interval: flow.clock().tick_interval,
-        start_tick: flow.settings.source.start_tick,
+        start_tick: flow.settings.source.start_clock / flow.settings.source.tick_interval,
     };
     let input = ValuationInput { known, limits, before: before(flow, &market.reference)? };
     let tables = (flow.register::<HoldingTables>(), flow.register::<ScopeTables>());

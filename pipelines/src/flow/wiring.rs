@@ -1,11 +1,13 @@
 //! What the parts of the flow share: topics, tables, and how a view becomes an operator.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use headwater_connectors::parquet::buffer::Tables;
+use headwater_connectors::transport::Records;
 use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, TableSet, TableWriter};
@@ -75,7 +77,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         let saved = V::Tables::read(&mut &*self.settings.saved).with_context(|| format!("restoring {name}"))?;
         let before = Before { broadcasts: broadcasts.before.to_vec(), saved, share: self.share() };
         let input = FoldInput { events, broadcasts: broadcasts.stream, ends: self.ends.clone() };
-        let tables = FoldTables { tables: self.register(), reject: self.reject() };
+        let tables = FoldTables { tables: self.register(), reject: self.reject_events() };
         let output = view.operator(name, input, tables, before, self.clock(), pace);
         self.done.push(output.done.clone());
         Ok(output)
@@ -101,8 +103,20 @@ impl<'scope, 's> Flow<'scope, 's> {
         let table: TableWriter<DeadLetter> = self.tables.writer();
         let counters = Arc::clone(&self.settings.source.counters);
         Rc::new(move |at: &Moment, letter: DeadLetter| {
-            counters.dead_letter(&letter.topic);
+            counters.dead_letter(&letter);
             table.insert(at, letter);
+        })
+    }
+
+    /// The same for events: with the bytes of their records, where they can be read again.
+    fn reject_events(&mut self) -> Reject {
+        let reject = self.reject();
+        let source = &self.settings.source;
+        let names = Arc::clone(&source.names);
+        let records = RefCell::new(source.transport.records());
+        Rc::new(move |at: &Moment, letter: DeadLetter| {
+            let value = records.borrow_mut().as_mut().and_then(|records| record_of(&letter, records.as_mut(), &names));
+            reject(at, if value.is_some() { letter.with_record(None, value.as_deref()) } else { letter });
         })
     }
 
@@ -130,7 +144,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     /// This worker's share of what was saved.
     pub(super) fn share(&self) -> Share {
         let source = &self.settings.source;
-        let not_before = source.start_tick.saturating_mul(source.tick_interval);
+        let not_before = source.start_clock / source.tick_interval * source.tick_interval;
         Share { worker: self.scope.index(), workers: self.scope.peers(), not_before }
     }
 
@@ -142,4 +156,13 @@ impl<'scope, 's> Flow<'scope, 's> {
     pub(super) fn finish(self) -> (Tables, StreamVec<'scope, u64, ()>) {
         (self.tables, self.scope.concatenate(self.done))
     }
+}
+
+/// The bytes of the record of an event that was rejected. Those of another event are none of its: one that was derived has the place
+/// of its cause, which is of another topic.
+fn record_of(letter: &DeadLetter, records: &mut dyn Records, names: &BTreeMap<Topic, String>) -> Option<Vec<u8>> {
+    let topic = Topic::from_word(&letter.topic)?;
+    let value = records.value(names.get(&topic)?, u16::try_from(letter.partition).ok()?, letter.offset).ok()?;
+    let event = Event::decode(topic, None, Some(&value)).ok()?;
+    (letter.value.is_none() || event.encode().as_deref() == letter.value.as_deref()).then_some(value)
 }

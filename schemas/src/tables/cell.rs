@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::value::{
-    Amount, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, Price, Quantity, Size, Statistic, Text, Total, fixed,
+    Amount, Blob, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, Price, Quantity, Size, Statistic, Text, Total, fixed,
 };
 use arrow::array::{
-    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder,
-    FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder, PrimitiveArray,
-    StringArray, StringBuilder, TimestampNanosecondBuilder,
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
+    Decimal128Builder, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder,
+    PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
 
@@ -152,6 +152,26 @@ impl<const N: usize> Cell for Digest<N> {
     fn read(column: &dyn Array, row: usize) -> Option<Self> {
         let column = column.as_any().downcast_ref::<FixedSizeBinaryArray>()?;
         (row < column.len() && column.is_valid(row)).then(|| column.value(row).try_into().ok().map(Self)).flatten()
+    }
+}
+
+impl Cell for Blob {
+    type Builder = BinaryBuilder;
+    fn data_type() -> DataType {
+        DataType::Binary
+    }
+    fn builder(capacity: usize) -> BinaryBuilder {
+        BinaryBuilder::with_capacity(capacity, capacity.saturating_mul(TEXT_BYTES))
+    }
+    fn append(&self, column: &mut BinaryBuilder) {
+        column.append_value(&**self);
+    }
+    fn append_null(column: &mut BinaryBuilder) {
+        column.append_null();
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<BinaryArray>()?;
+        (row < column.len() && column.is_valid(row)).then(|| Self::from(column.value(row)))
     }
 }
 

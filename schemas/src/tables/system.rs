@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::tables;
-use crate::value::{Digest, EventTime, Text};
+use crate::value::{Blob, Digest, EventTime, Text};
 
 tables! {
     /// A record that was not taken, whole, with the reason.
@@ -18,8 +18,10 @@ tables! {
         ts: EventTime,
         /// The record's key, if it had one; bytes that are not UTF-8 are replaced.
         key: Option<Text>,
-        /// The record's value, if it had one; bytes that are not UTF-8 are replaced.
-        value: Option<Text>,
+        /// The bytes of the record's value as they are in the topic, if it had one. Of a value of more than 64 MiB, its beginning.
+        value: Option<Blob>,
+        /// The value as text; bytes that are not UTF-8 are replaced.
+        text: Option<Text>,
         /// The stable code: see the list of codes.
         code: Text,
         /// What is wrong, where, and how to mend it.
@@ -75,6 +77,14 @@ tables! {
         until: Option<EventTime>,
         /// Its effective time.
         ts: EventTime,
+    }
+}
+
+impl DeadLetter {
+    /// The letter with the key and the value that its record has.
+    pub fn with_record(self, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        let text = |bytes: &[u8]| Text::new(String::from_utf8_lossy(bytes));
+        Self { key: key.map(text).or(self.key), value: value.map(Blob::from), text: value.map(text), ..self }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values: numbers, identifiers and times, each with one way in and one way out.
 
+mod blob;
 pub mod currency;
 mod date;
 pub mod decimal_text;
@@ -15,6 +16,7 @@ mod text_enum;
 mod time;
 mod total;
 
+pub use blob::Blob;
 pub use date::Date;
 pub use digest::{Digest, ParseDigestError};
 pub use id::{Id, ParseIdError, Text};

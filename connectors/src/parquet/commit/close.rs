@@ -16,7 +16,7 @@ use timely::progress::Antichain;
 use timely::scheduling::Activator;
 
 use super::publish::Complete;
-use super::{ChainEnd, Close, Closing, CommitSettings, MOST_IN_FLIGHT, Report, Step};
+use super::{Close, Closing, CommitSettings, MOST_IN_FLIGHT, Report, Step};
 
 /// The commits between their closing and their publication, as worker 0 knows them. Shared by the operator that closes and the
 /// one that publishes.
@@ -28,7 +28,10 @@ pub(super) struct InFlight {
     publishing: usize,
     /// The last commit that was closed.
     closed_id: u64,
+    /// Everything below is in a commit, and nothing from there on.
     closed_end_tick: u64,
+    /// Whether a commit of this run was closed, or has to be whatever comes.
+    is_due: bool,
     /// Wakes the closing operator.
     closer: Option<Activator>,
     failed: bool,
@@ -41,14 +44,16 @@ struct Open {
 }
 
 impl InFlight {
-    /// None, after a last commit.
-    pub(super) fn after(before: Option<&ChainEnd>) -> Rc<RefCell<Self>> {
-        let (closed_id, closed_end_tick) = before.map_or((0, 0), |end| (end.commit_id, end.end_tick));
-        Rc::new(RefCell::new(Self { closed_id, closed_end_tick, ..Self::default() }))
+    /// None, after a last commit. A run goes on in the tick of the clock at which the one before ended.
+    pub(super) fn after(settings: &CommitSettings) -> Rc<RefCell<Self>> {
+        let tick_of = |clock: u64| clock / settings.tick_interval.max(1);
+        let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, 0), |end| (end.commit_id, tick_of(end.end_clock)));
+        let is_due = closed_id == 0 || !settings.gaps.is_empty();
+        Rc::new(RefCell::new(Self { closed_id, closed_end_tick, is_due, ..Self::default() }))
     }
 
     fn begin(&mut self, close: Close, began: Instant) {
-        (self.closed_id, self.closed_end_tick) = (close.commit_id, close.end_tick);
+        (self.closed_id, self.closed_end_tick, self.is_due) = (close.commit_id, close.end_tick, true);
         self.open.push_back(Open { close, began, reports: Vec::new() });
     }
 
@@ -111,15 +116,17 @@ pub(super) fn close<'scope>(
     let (interval, leads) = (settings.interval, scope.index() == 0);
     let tick_interval = settings.tick_interval;
     let grid_ticks = (settings.grid_interval / tick_interval).max(1);
+    let begin = settings.before.as_ref().map_or(0, |end| end.end_clock);
     let steps = Arc::clone(&settings.steps);
     let closings = settings.closings.clone();
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
-        let mut end = 0;
+        // The greatest clock at which a partition ended that was read.
+        let mut end: Option<u64> = None;
         move |frontiers| {
             done.for_each(|_, _| {});
-            ends.for_each(|_, clocks| end = clocks.drain(..).fold(end, u64::max));
+            ends.for_each(|_, clocks| end = clocks.drain(..).max().max(end));
             let Some(held) = &capability else { return };
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             let mut in_flight = in_flight.borrow_mut();
@@ -131,10 +138,11 @@ pub(super) fn close<'scope>(
                 return; // Woken again by the publishing operator.
             }
             // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
-            // clock, and the last grid point is the one after it.
+            // clock, and the last grid point is the one after it; the next run goes on at that clock.
+            let end_clock = end.unwrap_or(0).max(in_flight.closed_end_tick.saturating_mul(tick_interval)).max(begin);
             let reached = match frontier {
                 Some(frontier) => frontier / grid_ticks * grid_ticks,
-                None => ((end / tick_interval / grid_ticks + 1) * grid_ticks).max(in_flight.closed_end_tick),
+                None => (end_clock / tick_interval / grid_ticks + 1) * grid_ticks,
             };
             let told = closings.as_ref().and_then(|closings| next_closing(closings, in_flight.closed_end_tick));
             let is_told = told.is_some_and(|told| told.end_tick <= reached);
@@ -143,7 +151,7 @@ pub(super) fn close<'scope>(
             }
             let told = told.filter(|_| is_told);
             let end_tick = told.map_or(reached, |told| told.end_tick);
-            if frontier.is_none() && end_tick == in_flight.closed_end_tick {
+            if frontier.is_none() && end.is_none() && !in_flight.is_due {
                 capability = None; // Nothing has come since the last commit.
                 return;
             }
@@ -161,7 +169,8 @@ pub(super) fn close<'scope>(
             rhythm.closed(now);
             let is_last = frontier.is_none() && end_tick == reached;
             let ends_run = told.map_or(is_last, |told| told.ends_run);
-            let close = Close { commit_id: in_flight.closed_id + 1, end_tick, ends_run };
+            let end_clock = if ends_run && is_last { end_clock } else { end_tick.saturating_mul(tick_interval) };
+            let close = Close { commit_id: in_flight.closed_id + 1, end_tick, end_clock, ends_run };
             in_flight.begin(close, now);
             steps(Step::Closed, close.commit_id);
             output.activate().session(held).give(close);

@@ -29,7 +29,7 @@ use timely::dataflow::{Scope, StreamVec};
 use super::CommitError;
 use super::buffer::Tables;
 use super::chain::{Chain, Live};
-use super::record::{CommitRecord, CommittedFile, PartitionProgress};
+use super::record::{CommitRecord, CommittedFile, Gap, PartitionProgress};
 use super::upkeep::UpkeepSettings;
 use crate::source::SourceProgress;
 
@@ -74,7 +74,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Closed,
         Self::Staged,
         Self::Synced,
@@ -86,6 +86,7 @@ impl Step {
         Self::Cleared,
         Self::Swept,
         Self::Archived,
+        Self::Journaled,
         Self::Sent,
         Self::Recorded,
     ];
@@ -116,6 +117,8 @@ pub struct CommitSettings {
     pub grid_interval: u64,
     /// What was there before.
     pub existing: Existing,
+    /// What is missing of the topics and was accepted: the first commit says so.
+    pub gaps: Vec<Gap>,
     /// How the directory is kept small.
     pub upkeep: UpkeepSettings,
     /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
@@ -160,6 +163,8 @@ pub struct ChainEnd {
     pub hash: String,
     /// The tick after the last one that it holds.
     pub end_tick: u64,
+    /// The time that the next run goes on from, in nanoseconds since the epoch.
+    pub end_clock: u64,
 }
 
 /// Where a commit closed.
@@ -176,6 +181,8 @@ pub struct Closing {
 struct Close {
     commit_id: u64,
     end_tick: u64,
+    /// The time that the next run goes on from, in nanoseconds.
+    end_clock: u64,
     /// Whether the run, or the one that is repeated, ends with it: then no segment is left.
     ends_run: bool,
 }
@@ -198,7 +205,7 @@ pub fn commit<'scope>(
     done: StreamVec<'scope, u64, ()>,
     ends: StreamVec<'scope, u64, u64>,
 ) {
-    let in_flight = close::InFlight::after(settings.before.as_ref());
+    let in_flight = close::InFlight::after(&settings);
     let specs = tables.specs();
     let closes = close::close(scope, &settings, &in_flight, done, ends).broadcast();
     let reports = write::write(scope, &settings, tables, progress, closes);

@@ -176,7 +176,7 @@ struct Upkeep {
 
 impl Publisher {
     fn begin(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize) -> Result<Self, CommitError> {
-        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: 0 };
+        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: 0, end_clock: 0 };
         let (last, live) = (settings.before.clone().unwrap_or_else(genesis), settings.existing.live.clone());
         let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id)?) };
         Ok(Self { settings, peers, last, live, upkeep })
@@ -212,11 +212,13 @@ impl Publisher {
         let partitions = reports.iter().flat_map(|report| report.partitions.iter().cloned());
         let partitions: BTreeMap<_, _> = partitions.map(|partition| ((partition.topic.clone(), partition.partition), partition)).collect();
         let settings = &self.settings;
+        let is_first = complete.close.commit_id == settings.before.as_ref().map_or(0, |end| end.commit_id) + 1;
         let mut record = CommitRecord {
             format_version: FORMAT_VERSION,
             commit_id: complete.close.commit_id,
-            first_tick: self.last.end_tick,
+            first_tick: self.last.end_clock / settings.tick_interval.max(1),
             end_tick: complete.close.end_tick,
+            end_clock_ns: complete.close.end_clock,
             tick_interval_ns: settings.tick_interval,
             grid_interval_ns: settings.grid_interval,
             workers: u32::try_from(self.peers).unwrap_or(u32::MAX),
@@ -226,6 +228,7 @@ impl Publisher {
             replaced: upkept.replaced,
             dropped: upkept.dropped,
             partitions: partitions.into_values().collect(),
+            gaps: if is_first { settings.gaps.clone() } else { Vec::new() },
             previous_hash: self.last.hash.clone(),
             hash: String::new(),
             committed_at: (settings.now_text)(),
@@ -259,7 +262,8 @@ impl Publisher {
 
     /// Takes note of a commit.
     fn go_on(&mut self, record: &CommitRecord) -> Result<(), CommitError> {
-        self.last = ChainEnd { commit_id: record.commit_id, hash: record.hash.clone(), end_tick: record.end_tick };
+        let CommitRecord { commit_id, end_tick, end_clock_ns: end_clock, .. } = *record;
+        self.last = ChainEnd { commit_id, hash: record.hash.clone(), end_tick, end_clock };
         let Some(upkeep) = &mut self.upkeep else { return Ok(()) };
         let path = || record_path(&self.settings.data, record.commit_id);
         let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };

@@ -51,6 +51,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
         tick_interval: 1,
         grid_interval: 1,
         existing: Existing::of(&chain),
+        gaps: Vec::new(),
         upkeep: UpkeepSettings {
             every: 0,
             whole_from_changes: 1,

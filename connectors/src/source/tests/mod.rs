@@ -10,7 +10,7 @@ mod places;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_schemas::Topic;
+use headwater_schemas::{EventTime, Topic};
 
 use super::{Mode, SourceSettings};
 use crate::testing::MemoryLog;
@@ -36,7 +36,8 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
         partitions: Arc::new(partitions),
         names: Arc::default(),
         start: Arc::default(),
-        start_tick: 0,
+        start_clock: 0,
+        latest: u64::MAX,
         tick_interval: TICK,
         grid_ticks: GRID_TICKS,
         audit: false,
@@ -53,9 +54,9 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
     })
 }
 
-/// A quote, always of the same length for times of the same length.
+/// A quote.
 fn quote(ms: u64) -> String {
-    format!(r#"{{"symbol":"A","bid":"1","ask":"2","bid_size":"1","ask_size":"1","ts":{}}}"#, ms * MS)
+    format!(r#"{{"symbol":"A","bid":"1","ask":"2","bid_size":"1","ask_size":"1","ts":"{}"}}"#, EventTime::from_effective(ms * MS))
 }
 
 /// An instrument, which has no time of its own.

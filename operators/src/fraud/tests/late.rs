@@ -90,8 +90,8 @@ fn later_than_the_horizon_is_a_dead_letter() {
     assert_eq!((letter.topic.as_str(), letter.partition, letter.offset, letter.code.as_str()), ("transactions", 0, 2, "too_late"));
     assert_eq!(letter.key.as_deref(), Some("a"));
     assert!(letter.error.contains("more than the 86400 s that ruleset banking remembers"), "{}", letter.error);
-    let value = letter.value.as_ref().map(|value| value.as_bytes().to_vec()).unwrap_or_default();
-    let decoded = Event::decode(Topic::Transactions, Some(b"a"), Some(&value)).expect("the event as it came");
+    let value = letter.value.as_deref().unwrap_or_default();
+    let decoded = Event::decode(Topic::Transactions, Some(b"a"), Some(value)).expect("the event as it came");
     assert_eq!(decoded, Event::Transaction(Arc::new(here("too_late", NOON - 1, "1"))));
 }
 
