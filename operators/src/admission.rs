@@ -118,6 +118,7 @@ crate::fold_operator!(Admission);
 
 impl View for Admission {
     type Key = Digest<16>;
+    type Route = Digest<16>;
     type Event = Event;
     type Broadcast = ();
     type Context = ();
@@ -131,8 +132,8 @@ impl View for Admission {
         identity_digest(event)
     }
 
-    fn route(&self, identity: &Digest<16>) -> u64 {
-        (u128::from_be_bytes(identity.0) >> 64) as u64
+    fn route(identity: &Digest<16>) -> Digest<16> {
+        *identity
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

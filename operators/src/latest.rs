@@ -141,6 +141,7 @@ crate::fold_operator!(Latest<LastRate>, Latest<ClosingPrice>, Latest<InstrumentT
 
 impl<R: Record> View for Latest<R> {
     type Key = R::Key;
+    type Route = R::Key;
     type Event = Upsert<R>;
     type Broadcast = ();
     type Context = ();
@@ -154,6 +155,10 @@ impl<R: Record> View for Latest<R> {
 
     fn key(&self, event: &Upsert<R>) -> R::Key {
         event.key()
+    }
+
+    fn route(key: &R::Key) -> R::Key {
+        key.clone()
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

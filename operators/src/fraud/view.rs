@@ -119,6 +119,7 @@ crate::fold_operator!(Fraud);
 
 impl View for Fraud {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = FraudEvent;
     type Broadcast = Event;
     type Context = Customers;
@@ -134,6 +135,10 @@ impl View for Fraud {
             FraudEvent::TakenBack(taken) => taken.account_id,
             FraudEvent::Adjusted(adjusted) => adjusted.account_id,
         }
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, customers: &mut Customers, broadcast: Placed<Event>) {

@@ -47,6 +47,7 @@
 //!
 //! impl View for Posted {
 //!     type Key = AccountId;
+//!     type Route = AccountId;
 //!     type Event = Posting;
 //!     type Broadcast = ();
 //!     type Context = ();
@@ -58,6 +59,10 @@
 //!
 //!     fn key(&self, posting: &Posting) -> AccountId {
 //!         posting.account_id
+//!     }
+//!
+//!     fn route(account: &AccountId) -> AccountId {
+//!         *account
 //!     }
 //!
 //!     fn learn(&self, (): &mut (), _: Placed<()>) {}
@@ -97,6 +102,7 @@
 //! assert_eq!(rows_of(&run_with_restart(Posted, postings, 2).tables), rows_of(&whole.tables));
 //! ```
 
+mod by_account;
 mod fold;
 mod operator;
 mod slots;
@@ -106,6 +112,7 @@ mod tests;
 mod timers;
 mod view;
 
+pub use by_account::ByAccount;
 pub use fold::Fold;
 pub use operator::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
-pub use view::{Outbox, Updated, Updates, View, route};
+pub use view::{Outbox, Updated, Updates, View, worker_number};

@@ -1,6 +1,7 @@
 //! The fold as a timely operator.
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::rc::Rc;
 
 use headwater_schemas::Placed;
@@ -14,7 +15,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::fold::Fold;
 use super::stash::Stash;
-use super::view::{Updated, View};
+use super::view::{Updated, View, worker_number};
 
 /// Events that are applied before the operator lets others run.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
@@ -69,10 +70,10 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether the worker has what is routed so.
-    pub const fn is_mine(self, route: u64) -> bool {
+    /// Whether the worker has what is routed by `route`.
+    pub fn has(self, route: &impl Hash) -> bool {
         let workers = if self.workers == 0 { 1 } else { self.workers as u64 };
-        route % workers == self.worker as u64
+        worker_number(route) % workers == self.worker as u64
     }
 }
 
@@ -152,7 +153,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     let activator = scope.activator_for(builder.operator_info().address);
 
     let router = view.clone();
-    let route = Exchange::new(move |event: &Placed<V::Event>| router.route(&router.key(&event.event)));
+    let route = Exchange::new(move |event: &Placed<V::Event>| worker_number(&V::route(&router.key(&event.event))));
     let mut events = builder.new_input(input.events, route);
     let mut broadcasts = builder.new_input(input.broadcasts, Pipeline);
     let mut ends = builder.new_input(input.ends, Pipeline);
@@ -245,7 +246,7 @@ impl<V: View + Clone> Driver<V> {
         let grid_ticks = grid_ticks.max(1);
         let mut fold = Fold::new(view.clone(), tables.tables, tick_interval);
         before.broadcasts.into_iter().for_each(|broadcast| fold.learn(broadcast));
-        fold.restore(&before.saved, &|key| before.share.is_mine(view.route(key)), before.share.not_before);
+        fold.restore(&before.saved, &|key| before.share.has(&V::route(key)), before.share.not_before);
         Self {
             fold,
             reject: tables.reject,

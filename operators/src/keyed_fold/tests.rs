@@ -55,6 +55,7 @@ fn account(text: &str) -> AccountId {
 
 impl View for Sums {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = (String, Step);
     type Broadcast = i64;
     type Context = i64;
@@ -68,6 +69,10 @@ impl View for Sums {
 
     fn key(&self, (key, _): &(String, Step)) -> AccountId {
         account(key)
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, unit: &mut i64, broadcast: Placed<i64>) {

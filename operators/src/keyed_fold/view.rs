@@ -11,6 +11,8 @@ use timely::ExchangeData;
 pub trait View: 'static {
     /// What a state belongs to.
     type Key: Clone + Ord + Hash + 'static;
+    /// The part of a key that decides which worker has its state: keys with equal parts meet.
+    type Route: Hash;
     /// What happens to a key.
     type Event: ExchangeData + Clone;
     /// What every key can see: instruments, accounts, limits.
@@ -31,10 +33,8 @@ pub trait View: 'static {
     /// The key that an event belongs to.
     fn key(&self, event: &Self::Event) -> Self::Key;
 
-    /// The number that decides which worker has a key's state: keys with equal numbers meet.
-    fn route(&self, key: &Self::Key) -> u64 {
-        route(key)
-    }
+    /// The part of the key that decides which worker has its state.
+    fn route(key: &Self::Key) -> Self::Route;
 
     /// Takes in a broadcast.
     fn learn(&self, context: &mut Self::Context, broadcast: Placed<Self::Broadcast>);
@@ -92,10 +92,10 @@ pub trait View: 'static {
     }
 }
 
-/// The number whose remainder is the worker of a key; the same for every view that is keyed by it.
-pub fn route<K: Hash + ?Sized>(key: &K) -> u64 {
+/// The number whose remainder by the number of workers is the worker that has what is routed by `route`.
+pub fn worker_number(route: &impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
+    route.hash(&mut hasher);
     // The high bits are the well-mixed ones.
     hasher.finish() >> 20
 }

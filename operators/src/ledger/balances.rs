@@ -62,6 +62,7 @@ crate::fold_operator!(Balances);
 
 impl View for Balances {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = BalanceEvent;
     type Broadcast = Event;
     type Context = Reference;
@@ -78,6 +79,10 @@ impl View for Balances {
             BalanceEvent::Posting(posting) => posting.account_id,
             BalanceEvent::Account(event) => *event.account_id(),
         }
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, reference: &mut Reference, broadcast: Placed<Event>) {

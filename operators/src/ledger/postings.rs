@@ -137,6 +137,7 @@ crate::fold_operator!(Postings);
 
 impl View for Postings {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = Owned;
     type Broadcast = Event;
     type Context = AccountTypes;
@@ -148,6 +149,10 @@ impl View for Postings {
 
     fn key(&self, event: &Owned) -> AccountId {
         event.owner()
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, types: &mut AccountTypes, broadcast: Placed<Event>) {

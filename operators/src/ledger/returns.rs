@@ -107,6 +107,7 @@ crate::fold_operator!(Returns);
 
 impl View for Returns {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = Arc<Transaction>;
     type Broadcast = ();
     type Context = ();
@@ -119,6 +120,10 @@ impl View for Returns {
     fn key(&self, event: &Arc<Transaction>) -> AccountId {
         let receiver = receiver(event).filter(|_| event.reverses.is_none());
         receiver.unwrap_or(event.account_id)
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

@@ -65,6 +65,7 @@ crate::fold_operator!(Matching);
 
 impl View for Matching {
     type Key = Symbol;
+    type Route = Symbol;
     type Event = OrderMessage;
     type Broadcast = Event;
     type Context = Reference;
@@ -76,6 +77,10 @@ impl View for Matching {
 
     fn key(&self, event: &OrderMessage) -> Symbol {
         *event.symbol()
+    }
+
+    fn route(symbol: &Symbol) -> Symbol {
+        *symbol
     }
 
     fn learn(&self, context: &mut Reference, broadcast: Placed<Event>) {

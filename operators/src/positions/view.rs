@@ -137,6 +137,7 @@ crate::fold_operator!(Positions);
 
 impl View for Positions {
     type Key = AccountId;
+    type Route = AccountId;
     type Event = PositionEvent;
     type Broadcast = Event;
     type Context = FxHashMap<Symbol, Factor>;
@@ -150,6 +151,10 @@ impl View for Positions {
 
     fn key(&self, event: &PositionEvent) -> AccountId {
         *account_of(event)
+    }
+
+    fn route(account: &AccountId) -> AccountId {
+        *account
     }
 
     fn learn(&self, multipliers: &mut FxHashMap<Symbol, Factor>, broadcast: Placed<Event>) {

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
-use crate::keyed_fold::{Outbox, View, route};
+use crate::keyed_fold::{Outbox, View};
 
 /// Where an alert is cleared: this part of the limit.
 pub(super) const CLEAR_BELOW: i128 = 750_000_000;
@@ -141,6 +141,7 @@ crate::fold_operator!(ExposureLimits);
 
 impl View for ExposureLimits {
     type Key = MeasureKey;
+    type Route = Scope;
     type Event = MeasureEvent;
     type Broadcast = Event;
     type Context = SetLimits;
@@ -157,8 +158,8 @@ impl View for ExposureLimits {
         }
     }
 
-    fn route(&self, (scope, ..): &MeasureKey) -> u64 {
-        route(scope)
+    fn route((scope, ..): &MeasureKey) -> Scope {
+        *scope
     }
 
     fn learn(&self, limits: &mut SetLimits, broadcast: Placed<Event>) {

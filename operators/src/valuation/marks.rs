@@ -74,6 +74,7 @@ crate::fold_operator!(Marks);
 
 impl View for Marks {
     type Key = Symbol;
+    type Route = Symbol;
     type Event = MarketEvent;
     type Broadcast = ();
     type Context = ();
@@ -87,6 +88,10 @@ impl View for Marks {
 
     fn key(&self, event: &MarketEvent) -> Symbol {
         *symbol(event)
+    }
+
+    fn route(symbol: &Symbol) -> Symbol {
+        *symbol
     }
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}

@@ -1,6 +1,6 @@
 //! The latest record of each key, for the parts that need terms, rates, closes and reference data.
 
-use headwater_operators::keyed_fold::{FoldOperator, Pace, Updated};
+use headwater_operators::keyed_fold::{FoldOperator, FoldOutput, Pace};
 use headwater_operators::latest::{Latest, Record, Upsert};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Place, Placed};
@@ -23,10 +23,10 @@ pub(super) fn on_grid_latest<'scope, R: Record>(
     flow: &mut Flow<'scope, '_>,
     name: &str,
     upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
-) -> anyhow::Result<StreamVec<'scope, u64, Updated<R>>>
+) -> anyhow::Result<FoldOutput<'scope, Latest<R>>>
 where
     Latest<R>: FoldOperator<Update = R, Event = Upsert<R>, Broadcast = ()>,
 {
     let broadcasts = flow.no_broadcasts();
-    Ok(flow.fold(name, Latest::<R>::new(), Pace::Grid, upserts, broadcasts)?.updates)
+    flow.fold(name, Latest::<R>::new(), Pace::Grid, upserts, broadcasts)
 }

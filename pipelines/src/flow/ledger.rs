@@ -1,7 +1,7 @@
 //! Transactions to legs, legs to balances.
 
 use headwater_operators::fraud::FraudEvent;
-use headwater_operators::keyed_fold::{Pace, Updated};
+use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Topic};
@@ -70,11 +70,11 @@ pub(super) fn balances<'scope>(
     postings: StreamVec<'scope, u64, Placed<Posting>>,
     accounts: Events<'scope>,
     reference: Reference<'scope>,
-) -> anyhow::Result<StreamVec<'scope, u64, Updated<Cash>>> {
+) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<Cash>>>> {
     let postings = postings.map(|posting| posting.map(BalanceEvent::Posting));
     let accounts = accounts.flat_map(|Placed { place, event }| match event {
         Event::Account(event) => Some(Placed { place, event: BalanceEvent::Account(event) }),
         _ => None,
     });
-    Ok(flow.fold("balances", Balances, Pace::Tick, postings.concat(accounts), reference)?.updates)
+    Ok(ByAccount::updates(flow.fold("balances", Balances, Pace::Tick, postings.concat(accounts), reference)?))
 }

@@ -1,6 +1,6 @@
 //! What the valuer knows of accounts and of the market: terms, rates, closes and marks.
 
-use headwater_operators::keyed_fold::{Pace, Updated};
+use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
 use headwater_operators::valuation::{CorrectedPart, Known, MarketEvent, Marks};
 use headwater_schemas::events::{AccountEvent, Event};
@@ -15,7 +15,10 @@ use super::wiring::Flow;
 use super::{Events, Grid};
 
 /// The currency and book of each account, at the worker that has its positions.
-pub(super) fn account_terms<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>) -> anyhow::Result<Grid<'scope, Known>> {
+pub(super) fn account_terms<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    accounts: Events<'scope>,
+) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<AccountTerms>>>> {
     let terms = latest_of(accounts, |place, event| match event {
         Event::Account(AccountEvent::Opened(opened)) => Some(Upsert::Put(AccountTerms {
             account_id: opened.account_id,
@@ -28,7 +31,7 @@ pub(super) fn account_terms<'scope>(flow: &mut Flow<'scope, '_>, accounts: Event
         }
         _ => None,
     });
-    Ok(known(on_grid_latest(flow, "account terms", terms)?, account_known))
+    Ok(ByAccount::updates(on_grid_latest(flow, "account terms", terms)?))
 }
 
 /// Terms, rates, closes and marks.
@@ -48,13 +51,13 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         }
         _ => None,
     });
-    let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?, instrument_known);
+    let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?.updates, instrument_known);
 
     let rates = latest_of(flow.take(Topic::FxRates), |place, event| match event {
         Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: place.event_time() })),
         _ => None,
     });
-    let rates = known(on_grid_latest(flow, "rates", rates)?, rate_known);
+    let rates = known(on_grid_latest(flow, "rates", rates)?.updates, rate_known);
 
     let closing = flow.take(Topic::Closes);
     let closes = latest_of(closing.clone(), |place, event| match event {
@@ -63,7 +66,7 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         }
         _ => None,
     });
-    let closes = known(on_grid_latest(flow, "closes", closes)?, close_known);
+    let closes = known(on_grid_latest(flow, "closes", closes)?.updates, close_known);
 
     let prices = scope.concatenate([flow.take(Topic::Quotes), flow.take(Topic::Trades), closing]);
     let prices = prices.flat_map(|Placed { place, event }| {

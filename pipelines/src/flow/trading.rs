@@ -1,6 +1,6 @@
 //! Orders to executions, executions and fills to positions.
 
-use headwater_operators::keyed_fold::{FoldOutput, Pace, Updated};
+use headwater_operators::keyed_fold::{ByAccount, FoldOutput, Pace, Updated};
 use headwater_operators::matching::Matching;
 use headwater_operators::positions::{HoldingSums, PositionEvent, Positions};
 use headwater_schemas::Placed;
@@ -33,12 +33,12 @@ pub(super) fn positions<'scope>(
     executions: StreamVec<'scope, u64, Placed<Execution>>,
     fills: Events<'scope>,
     reference: Reference<'scope>,
-) -> anyhow::Result<StreamVec<'scope, u64, Updated<HoldingSums>>> {
+) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>> {
     let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
     let fills = fills.flat_map(|Placed { place, event }| match event {
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
     let view = Positions { horizon: flow.settings.config.horizons().busts };
-    Ok(flow.fold("positions", view, Pace::Grid, executions.concat(fills), reference)?.updates)
+    Ok(ByAccount::updates(flow.fold("positions", view, Pace::Grid, executions.concat(fills), reference)?))
 }

@@ -1,6 +1,6 @@
 //! Positions and balances to portfolios, risk and limit alerts, on the event-time grid.
 
-use headwater_operators::keyed_fold::{Pace, Updated, route};
+use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::Cash;
 use headwater_operators::positions::HoldingSums;
 use headwater_operators::valuation::dense::{
@@ -20,8 +20,8 @@ use super::wiring::{Flow, Reference};
 
 /// What is valued.
 pub(super) struct Market<'scope> {
-    pub(super) holdings: StreamVec<'scope, u64, Updated<HoldingSums>>,
-    pub(super) cash: StreamVec<'scope, u64, Updated<Cash>>,
+    pub(super) holdings: ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>,
+    pub(super) cash: ByAccount<StreamVec<'scope, u64, Updated<Cash>>>,
     pub(super) accounts: Events<'scope>,
     pub(super) reference: Reference<'scope>,
 }
@@ -29,14 +29,15 @@ pub(super) struct Market<'scope> {
 /// Values positions, adds up scopes, estimates risk, and holds all that against limits.
 pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
     let scope = flow.scope;
-    let cash = market.cash.filter(|(cash, ..)| !is_external(&cash.account_id));
+    let holdings = market.holdings.stream();
+    let cash = market.cash.stream().filter(|(cash, ..)| !is_external(&cash.account_id));
     // What each worker knows: of its own accounts, and of the market all there is.
     let known = scope.concatenate([
-        known(market.holdings.clone(), Known::Holding),
-        known_corrected(market.holdings, |holding| CorrectedPart::Holding(holding.account_id, holding.symbol)),
+        known(holdings.clone(), Known::Holding),
+        known_corrected(holdings, |holding| CorrectedPart::Holding(holding.account_id, holding.symbol)),
         known(cash.clone(), cash_known),
         known_corrected(cash, |cash| CorrectedPart::Cash(cash.account_id)),
-        account_terms(flow, market.accounts)?,
+        known(account_terms(flow, market.accounts)?.stream(), account_known),
         market_data(flow, market.reference.stream.clone())?.broadcast(),
     ]);
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
@@ -59,7 +60,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
 /// What was known at the last commit.
 fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
     let (saved, share) = (&flow.settings.saved, flow.share());
-    let mine = |account: &AccountId| share.is_mine(route(account)) && !is_external(account);
+    let mine = |account: &AccountId| share.has(account) && !is_external(account);
     let mut known = Vec::new();
     known.extend(saved.rows::<InstrumentTerms>()?.iter().cloned().map(instrument_known));
     known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));

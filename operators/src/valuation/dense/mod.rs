@@ -45,7 +45,7 @@ use self::scopes::Scopes;
 use self::valuer::{Valued, Valuer};
 use super::grid::{GridChange, grid_time, on_grid, placed};
 use super::{Known, LimitDefaults, MeasureEvent, RiskSettings};
-use crate::keyed_fold::route;
+use crate::keyed_fold::worker_number;
 
 pub use part::{ScenarioChange, ScopePart, SumChange};
 pub use standalone::Standalone;
@@ -153,7 +153,7 @@ pub fn valuation<'scope>(
         valued.ok_err(|valued| valued);
 
     let (worker, workers) = (scope.index() as u64, scope.peers() as u64);
-    let is_mine = |name: headwater_schemas::Scope| route(&name) % workers == worker;
+    let is_mine = |name: headwater_schemas::Scope| worker_number(&name) % workers == worker;
     let mut scopes = Scopes::restored(settings.risk.clone(), settings.limits.clone(), tables.1.clone(), &before.scopes, is_mine);
     set.for_each(|event| scopes.watch.learn(*event));
     let limits = limits.map(move |event| {
@@ -161,7 +161,7 @@ pub fn valuation<'scope>(
         (ScopeEvent::Limit(Box::new(event)), tick, 1)
     });
     let exchange = Exchange::new(move |(event, _, _): &GridChange<ScopeEvent>| match event {
-        ScopeEvent::Part(part) => route(&part.scope),
+        ScopeEvent::Part(part) => worker_number(&part.scope),
         // Every worker has them already.
         ScopeEvent::Limit(_) => worker,
     });

@@ -4,7 +4,7 @@ use headwater_schemas::events::Event;
 use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
 use proptest::prelude::*;
 
-use super::{Known, TICK_INTERVAL, route};
+use super::{Known, TICK_INTERVAL, worker_number};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::Mark;
 
@@ -42,7 +42,7 @@ pub(super) fn account_of(known: &Known) -> Option<AccountId> {
 }
 
 pub(super) fn route_of<K>(name: Name<K>, workers: usize) -> usize {
-    usize::try_from(route(&name) % workers as u64).expect("a worker")
+    usize::try_from(worker_number(&name) % workers as u64).expect("a worker")
 }
 
 fn name<K>(prefix: &str, number: u8) -> Name<K> {
