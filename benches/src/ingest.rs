@@ -11,8 +11,8 @@ use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::source::{Mode, SourceCounters, SourceProgress, SourceSettings, source};
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{Publisher, Transport};
-use headwater_schemas::Topic;
 use headwater_schemas::events::{Event, Quote, Trade};
+use headwater_schemas::{Clock, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -93,13 +93,12 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         start: Arc::default(),
         start_clock: 0,
         latest: u64::MAX,
-        grid_ticks: 100,
         discovered: Arc::default(),
         script: Arc::default(),
         stride: 1024,
         audit: false,
         abandoned: Arc::default(),
-        tick_interval: 10_000_000,
+        clock: Clock::new(10_000_000, 1_000_000_000),
         late_after: 50_000_000,
         budget_bytes: 64 << 20,
         grid_lead: 8,

@@ -7,7 +7,7 @@ use headwater_operators::positions::{AverageCost, HoldingSums};
 use headwater_operators::valuation::dense::{HoldingTables, ScopeTables, Standalone, ValuationSettings};
 use headwater_operators::valuation::pnl::{Returns, ScenarioSums, Stake};
 use headwater_operators::valuation::{Known, LimitDefaults, Mark, RiskSettings};
-use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Price, Quantity, Symbol};
+use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Price, Quantity, Symbol};
 
 use crate::measure::{Comparison, compare};
 
@@ -118,7 +118,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         base_currency: Currency::derived("USD"),
         risk: RiskSettings { window: usize::from(arguments.scenarios), ..RiskSettings::default() },
         limits: LimitDefaults::default(),
-        tick_interval: 1,
+        clock: Clock::new(1, 1),
         start_tick: 0,
     };
     let mut valuation = Standalone::new(&settings, &tables.0, &tables.1);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use headwater_schemas::Placed;
 use headwater_schemas::tables::{Change, DeadLetter, TableReader, TableRegistry, TableRow, TableSet, TableWriter};
+use headwater_schemas::{Clock, Placed};
 
 use crate::keyed_fold::{Fold, Updated, View};
 
@@ -63,9 +63,12 @@ pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(u64, R, bool)> {
     history
 }
 
+/// A clock whose ticks, and intervals of the grid, are a nanosecond.
+const FINEST: Clock = Clock::new(1, 1);
+
 /// A fold without states, whose tick is a nanosecond.
 pub fn fold<V: View>(view: V) -> Fold<V> {
-    Fold::new(view, V::Tables::register(&mut TestTables::default()), 1)
+    Fold::new(view, V::Tables::register(&mut TestTables::default()), FINEST)
 }
 
 /// The tables of a test: given out to views, and read back as a restart does.
@@ -127,10 +130,10 @@ pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>,
     let mut registry = TestTables::default();
     let tables = V::Tables::register(&mut registry);
     let mut emitted = Emitted::new(tables.clone());
-    go_on(&mut Fold::new(view.clone(), tables.clone(), 1), happenings, &mut emitted);
+    go_on(&mut Fold::new(view.clone(), tables.clone(), FINEST), happenings, &mut emitted);
 
     let Ok(saved) = V::Tables::read(&mut registry);
-    let mut resumed = Fold::new(view, tables, 1);
+    let mut resumed = Fold::new(view, tables, FINEST);
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
     resumed.restore(&saved, &|_| true, 0);
     go_on(&mut resumed, rest, &mut emitted);

@@ -74,7 +74,7 @@ use std::time::Duration;
 use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
-use headwater_schemas::{Currency, Topic};
+use headwater_schemas::{Clock, Currency, Topic};
 use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -312,6 +312,11 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// The steps of time.
+    pub fn clock(&self) -> Clock {
+        Clock::new(nanos(self.time.tick_interval), nanos(self.valuation.interval))
+    }
+
     /// How late events may be.
     pub fn horizons(&self) -> Horizons {
         self.horizons.resolved(self.time.horizon)

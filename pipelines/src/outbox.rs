@@ -34,8 +34,8 @@ use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::{FileRole, hex};
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
-use headwater_schemas::EventTime;
 use headwater_schemas::tables::{TableRow, TableSpec, declarations};
+use headwater_schemas::{Clock, EventTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -83,8 +83,8 @@ pub struct OutboxSettings {
     pub topics: Vec<(Published, String)>,
     /// Those of them that are published before their commits.
     pub eager: Vec<String>,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
+    /// The steps of time.
+    pub clock: Clock,
     /// The name of the topic of progress outside.
     pub progress_topic: String,
     /// The last commit that is there already.
@@ -342,7 +342,7 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
             add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
         }
         // The next run may go on in a tick that this commit holds rows of.
-        let eager_tick = progress.eager_tick.max(commit.end_clock / settings.tick_interval.max(1));
+        let eager_tick = progress.eager_tick.max(settings.clock.tick_of(commit.end_clock));
         progress = Progress { commit_id: commit.commit_id, hash: commit.hash, eager_tick };
     }
     let reached = |step| (first..=progress.commit_id).for_each(|commit_id| (settings.steps)(step, commit_id));
@@ -377,7 +377,7 @@ fn add_records(
     for file in &files {
         for batch in batches(&settings.data, file)? {
             let batch = if file.merged.is_some() { of_commit(&batch, commit.commit_id)? } else { batch };
-            let (ticks, is) = (ticks(&batch, settings.tick_interval), is_now(&batch));
+            let (ticks, is) = (ticks(&batch, settings.clock), is_now(&batch));
             let is_to_leave =
                 |row: usize| is.as_ref().is_none_or(|is| is.value(row) > 0) && ticks.get(row).is_none_or(|tick| *tick >= from_tick);
             let leave: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_to_leave(row))).collect();
@@ -405,13 +405,13 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
 }
 
 /// The ticks of rows: of a history its own column, of facts that have their effective time what follows from it.
-fn ticks(batch: &RecordBatch, tick_interval: u64) -> Vec<u64> {
+fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<u64> {
     let column = |name: &str| batch.column_by_name(name);
     if let Some(ticks) = column(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
         return ticks.values().iter().map(|tick| u64::try_from(*tick).unwrap_or(0)).collect();
     }
     let times = column("ts").and_then(|column| column.as_any().downcast_ref::<TimestampNanosecondArray>());
-    times.into_iter().flat_map(|times| times.values()).map(|ts| EventTime::from_nanos(*ts).effective() / tick_interval.max(1)).collect()
+    times.into_iter().flat_map(|times| times.values()).map(|ts| clock.tick_of(EventTime::from_nanos(*ts).effective())).collect()
 }
 
 /// Of a history, whether each row came (1), or is the last one of a key that is gone (-1).

@@ -97,6 +97,7 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
 #[cfg(test)]
 mod tests {
     use headwater_connectors::parquet::record::GENESIS;
+    use headwater_schemas::Clock;
 
     use super::*;
 
@@ -115,8 +116,7 @@ mod tests {
             first_tick: 0,
             end_tick: 100,
             end_clock: 1_000,
-            tick_interval: 10,
-            grid_interval: 100,
+            clock: Clock::new(10, 100),
             configuration: String::new(),
             committed_at: None,
             hash: String::new(),

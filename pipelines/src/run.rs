@@ -178,7 +178,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         data: run.data.clone(),
         topics,
         eager: run.config.outbox.eager.clone(),
-        tick_interval: nanos(run.config.time.tick_interval),
+        clock: run.config.clock(),
         progress_topic: run.config.source.outside(PROGRESS_TOPIC),
         last,
         steps: steps(),
@@ -205,7 +205,7 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
         journal,
         outbox: told,
         tables,
-        start_tick: resumed.start_clock() / nanos(run.config.time.tick_interval).max(1),
+        start_tick: run.config.clock().tick_of(resumed.start_clock()),
         steps: steps(),
         failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
     }))
@@ -364,7 +364,6 @@ fn settings(
     failure: &Failure,
 ) -> anyhow::Result<FlowSettings> {
     let config = &run.config;
-    let tick_interval = nanos(config.time.tick_interval);
     let mode = if run.until_end {
         Mode::Bounded
     } else {
@@ -382,8 +381,7 @@ fn settings(
             start: Arc::new(resumed.positions),
             start_clock,
             latest: if run.replay.follows_remap { u64::MAX } else { wall_clock::now().saturating_add(EventTime::DAY) },
-            tick_interval,
-            grid_ticks: nanos(config.valuation.interval) / tick_interval,
+            clock: config.clock(),
             audit: config.commit.audit,
             stride: config.source.stride,
             late_after: nanos(config.time.idle_allowance),
@@ -406,8 +404,7 @@ fn settings(
             discards: run.discards,
             closings: run.replay.closings.clone(),
             interval: config.commit.interval,
-            tick_interval,
-            grid_interval: nanos(config.valuation.interval),
+            clock: config.clock(),
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took, files| {
                 published.committed(record, took, files, &at);

@@ -5,6 +5,7 @@
 //! - [`Topic`]: a stream of records, with its name, key and rank.
 //! - [`events`]: what a record says, one noun per file; decoding, encoding, error codes and JSON Schemas.
 //! - [`value`]: prices, quantities, money, identifiers and times; exact, with one way in and one way out.
+//! - [`Clock`]: how the flow divides time.
 //! - [`Place`], [`Placed`]: where an event stands in the one order that decides every result.
 //! - [`Correction`]: an event that changes what was said before it.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
@@ -21,6 +22,7 @@
 //! - **Append, state**: a table of facts that stay, and one with a row per key that changes.
 //! - **Dead letter**: a record that was not taken, with one of the stable codes in [`events::ErrorCode`].
 
+mod clock;
 mod correction;
 pub mod events;
 mod place;
@@ -28,6 +30,7 @@ pub mod tables;
 mod topic;
 pub mod value;
 
+pub use clock::Clock;
 pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
 pub use topic::Topic;

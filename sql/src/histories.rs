@@ -15,7 +15,7 @@ use headwater_connectors::parquet::reader::current_rows;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
-use headwater_schemas::{AccountId, Currency, EventTime, Total};
+use headwater_schemas::{AccountId, Clock, Currency, EventTime, Total};
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Input;
 
@@ -112,8 +112,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         before: chain.end(),
         configuration: configuration::keep(data, "{}").unwrap(),
         interval: Duration::ZERO,
-        tick_interval: TICK,
-        grid_interval: TICK,
+        clock: Clock::new(TICK, TICK),
         existing: Existing::of(&chain),
         gaps: Vec::new(),
         upkeep,

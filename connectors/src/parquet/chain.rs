@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_schemas::{Date, EventTime};
+use headwater_schemas::{Clock, Date, EventTime};
 
 use super::commit::ChainEnd;
 use super::directory::{dataset, head_path, record_path};
@@ -31,10 +31,8 @@ pub struct Commit {
     pub end_tick: u64,
     /// The time that the next run goes on from, in nanoseconds since the epoch.
     pub end_clock: u64,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
-    /// Nanoseconds between grid points.
-    pub grid_interval: u64,
+    /// The steps of time.
+    pub clock: Clock,
     /// The hash of the configuration that it was made with.
     pub configuration: String,
     /// When it was published; the wall clock.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::chain::{ChainError, Commit, CommitFile};
 use super::directory::{SEGMENTS, head_path, record_path};
 use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Head, Inventory};
+use headwater_schemas::Clock;
 
 const ARCHIVE: &str = ".jsonl.zst";
 const INVENTORY: &str = ".files.json";
@@ -282,8 +283,7 @@ pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
         first_tick: record.first_tick,
         end_tick: record.end_tick,
         end_clock: record.end_clock_ns,
-        tick_interval: record.tick_interval_ns,
-        grid_interval: record.grid_interval_ns,
+        clock: Clock::new(record.tick_interval_ns, record.grid_interval_ns),
         configuration: record.configuration,
         committed_at: record.committed_at.parse().ok(),
         hash: record.hash,

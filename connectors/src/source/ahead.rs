@@ -82,9 +82,9 @@ impl GridLead {
         }
     }
 
-    /// Forgets the grid points that the frontier has reached. Without a frontier, everything is done.
-    pub(super) fn passed(&mut self, frontier: Option<u64>, grid_ticks: u64) {
-        let is_done = |interval: u64| frontier.is_none_or(|frontier| interval < frontier / grid_ticks.max(1));
+    /// Forgets the grid points before the interval that the frontier has reached. Without a frontier, everything is done.
+    pub(super) fn passed(&mut self, frontier: Option<u64>) {
+        let is_done = |interval: u64| frontier.is_none_or(|frontier| interval < frontier);
         while self.intervals.pop_front_if(|interval| is_done(*interval)).is_some() {}
     }
 
@@ -141,11 +141,11 @@ mod tests {
         assert_eq!(ahead.allowance(&lead, false, 1), allowance(500, 1));
         lead.enter(86_400);
         assert_eq!(ahead.allowance(&lead, false, 1), None);
-        lead.passed(Some(399), 100);
+        lead.passed(Some(3));
         assert_eq!(ahead.allowance(&lead, false, 1), None);
-        lead.passed(Some(400), 100);
+        lead.passed(Some(4));
         assert_eq!(ahead.allowance(&lead, false, 1), allowance(500, 1));
-        lead.passed(None, 100);
+        lead.passed(None);
         assert_eq!(lead.len(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{EventTime, Placed, Topic};
+use headwater_schemas::{Clock, EventTime, Placed, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -48,10 +48,8 @@ pub struct SourceSettings {
     /// In a bounded run, the greatest event time that is taken where records have no timestamp of their transport: the wall clock at
     /// its start and a day.
     pub latest: u64,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
-    /// Ticks between grid points, at which commits close.
-    pub grid_ticks: u64,
+    /// The steps of time. Commits close at grid points.
+    pub clock: Clock,
     /// Whether accepted records get rows in `audit`.
     pub audit: bool,
     /// Nanoseconds that an event may count later than its own time without being late: what its corrections are called by.
@@ -267,13 +265,13 @@ impl Source {
         let slot = reader.assign(name, state.partition, start.offset)?;
         let around = self.surroundings(None);
         let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script);
-        let tick = course.clock.now() / around.tick_interval;
+        let tick = around.clock.tick_of(course.clock.now());
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
         let bounded = matches!(self.settings.mode, Mode::Bounded);
         self.partitions.push(Partition {
             course,
             slot,
-            progress: self.progress.add(topic.as_str(), state.partition, start, repeated.since / around.tick_interval),
+            progress: self.progress.add(topic.as_str(), state.partition, start, around.clock.tick_of(repeated.since)),
             end: bounded.then(|| state.high.min(repeated.end)),
             begin: start.offset,
             at_end: false,
@@ -284,10 +282,10 @@ impl Source {
     }
 
     fn surroundings(&self, wall: Option<u64>) -> Surroundings {
-        let SourceSettings { tick_interval, grid_ticks, audit, late_after, latest, .. } = self.settings;
+        let SourceSettings { clock, audit, late_after, latest, .. } = self.settings;
         // A live run may last longer than a day.
         let latest = wall.map_or(latest, |wall| wall.saturating_add(EventTime::DAY));
-        Surroundings { tick_interval, grid_ticks: grid_ticks.max(1), audit, late_after, latest, wall }
+        Surroundings { clock, audit, late_after, latest, wall }
     }
 
     /// Gives every partition its turn.
@@ -317,7 +315,7 @@ impl Source {
                 self.settings.counters.end(partition.course.topic, partition.course.number);
                 return false;
             }
-            partition.lead.passed(frontier, around.grid_ticks);
+            partition.lead.passed(frontier.map(|tick| around.clock.interval_of(tick)));
             // Whoever holds the frontier is never paused: everybody waits for it.
             let holds_frontier = frontier.is_none_or(|frontier| partition.capabilities.tick() <= frontier);
             let Some(allowance) = self.ahead.allowance(&partition.lead, holds_frontier, count) else { return true };
@@ -370,7 +368,7 @@ impl Source {
         self.looked_at += found.len();
         let spare = std::mem::take(&mut self.spare);
         for (topic, state) in found {
-            let begin = spare.first().map_or(0, |capability| capability.time().saturating_mul(self.settings.tick_interval));
+            let begin = spare.first().map_or(0, |capability| self.settings.clock.start_of(*capability.time()));
             if reads(topic, state.partition, self.index, self.peers)
                 && let Err(error) = self.assign(topic, state, &spare, begin.max(self.settings.start_clock))
             {
@@ -378,7 +376,7 @@ impl Source {
             }
         }
         self.spare = spare;
-        let tick = now.max(self.settings.start_clock) / self.settings.tick_interval;
+        let tick = self.settings.clock.tick_of(now.max(self.settings.start_clock));
         for capability in self.spare.iter_mut().filter(|capability| *capability.time() < tick) {
             capability.downgrade(&tick);
         }
@@ -432,10 +430,10 @@ impl Source {
     /// Lets the partition's time go on, and notes where a restart would read on.
     fn settle(&mut self, partition: &mut Partition, around: Surroundings) {
         let topic = partition.course.topic;
-        let tick = partition.course.clock.now() / around.tick_interval;
+        let tick = around.clock.tick_of(partition.course.clock.now());
         partition.capabilities.downgrade(tick);
         self.stride.decoded.iter().for_each(|(tick, bytes)| self.ahead.add(*tick, *bytes));
-        self.stride.crossings.iter().for_each(|crossing| partition.lead.enter(crossing.tick / around.grid_ticks));
+        self.stride.crossings.iter().for_each(|crossing| partition.lead.enter(around.clock.interval_of(crossing.tick)));
         let (position, clock) = (partition.course.position(), partition.course.clock.now());
         self.progress.read(partition.progress, self.stride.crossings.drain(..), position, clock);
         if self.stride.records > 0 {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use headwater_schemas::events::{BadRecord, ErrorCode, Event};
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
+use headwater_schemas::{Clock, Digest, EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Capability;
 
 use super::ahead::{Allowance, GridLead};
@@ -102,9 +102,7 @@ impl Stride {
 /// What the reading of a record depends on, besides the partition.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings {
-    pub(super) tick_interval: u64,
-    /// Ticks between grid points.
-    pub(super) grid_ticks: u64,
+    pub(super) clock: Clock,
     /// Whether accepted records are audited.
     pub(super) audit: bool,
     /// Nanoseconds that an event may count later than its own time without being late.
@@ -151,7 +149,7 @@ impl Course {
         let clock = PartitionClock::resuming(from.clock, not_before);
         // The commit that closes at the beginning of this interval may be open still, where a partition is found in a live
         // run: so the first record crosses in any case.
-        let interval = (not_before / around.tick_interval / around.grid_ticks).saturating_sub(1);
+        let interval = around.clock.interval_of(around.clock.tick_of(not_before)).saturating_sub(1);
         Self {
             topic,
             number,
@@ -204,10 +202,11 @@ impl Course {
             self.clock = clock;
             return;
         }
-        let tick = effective.time / around.tick_interval;
-        let is_new_interval = tick / around.grid_ticks != self.interval;
+        let tick = around.clock.tick_of(effective.time);
+        let interval = around.clock.interval_of(tick);
+        let is_new_interval = interval != self.interval;
         if is_new_interval {
-            self.interval = tick / around.grid_ticks;
+            self.interval = interval;
             stride.crossings.push(Crossing { tick, position: before });
         }
         let place = Place::of_record(effective.time, self.topic, self.number, record.offset);

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Corrections, Place, Placed};
+use headwater_schemas::{Clock, Corrections, Place, Placed};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::slots::{SlotNumber, Slots};
@@ -33,7 +33,7 @@ pub struct Fold<V: View> {
     view: V,
     context: V::Context,
     tables: V::Tables,
-    tick_interval: u64,
+    clock: Clock,
     slots: Slots<V::Key, V::State>,
     timers: Timers<V::Key, V::Timer>,
     rows: Waiting,
@@ -44,13 +44,13 @@ pub struct Fold<V: View> {
 }
 
 impl<V: View> Fold<V> {
-    /// No states. `tick_interval` is in nanoseconds.
-    pub fn new(view: V, tables: V::Tables, tick_interval: u64) -> Self {
+    /// No states.
+    pub fn new(view: V, tables: V::Tables, clock: Clock) -> Self {
         Self {
             view,
             context: V::Context::default(),
             tables,
-            tick_interval: tick_interval.max(1),
+            clock,
             slots: Slots::new(),
             timers: Timers::new(),
             rows: Waiting::default(),
@@ -153,7 +153,7 @@ impl<V: View> Fold<V> {
     fn with_slot(&mut self, key: V::Key, place: Place, logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<'_, V>)) {
         let Some(number) = self.slots.find_or_insert(key) else { return };
         let Some(slot) = self.slots.get_mut(number) else { return };
-        let tick = place.time / self.tick_interval;
+        let tick = self.clock.tick_of(place.time);
         let mut out = Outbox::new(place, tick, &self.tables, &mut self.derived, &mut self.dead_letters);
         logic(&self.view, &self.context, &slot.key, &mut slot.state, &mut out);
         let Outbox { timers, corrections, .. } = out;

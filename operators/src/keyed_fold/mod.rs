@@ -114,5 +114,6 @@ mod view;
 
 pub use by_account::ByAccount;
 pub use fold::Fold;
-pub use operator::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
+pub use headwater_schemas::Clock;
+pub use operator::{Before, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
 pub use view::{Outbox, Updated, Updates, View, worker_number};

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::rc::Rc;
 
-use headwater_schemas::Placed;
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
+use headwater_schemas::{Clock, Placed};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -27,15 +27,6 @@ pub enum Pace {
     Tick,
     /// Once per grid interval, in its last tick, with the time of the grid point that ends it.
     Grid,
-}
-
-/// The steps of time, in which everything happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
-    /// Ticks between grid points.
-    pub grid_ticks: u64,
 }
 
 /// What a fold reads.
@@ -214,9 +205,9 @@ struct Period {
 
 impl Period {
     /// The last tick of the open period, if all that happens before `time` lies after it. It is closed then.
-    fn close_before(&mut self, time: u64, tick_interval: u64, is_over: bool) -> Option<u64> {
+    fn close_before(&mut self, time: u64, clock: Clock, is_over: bool) -> Option<u64> {
         let ends = (self.open? + 1).saturating_mul(self.ticks);
-        let has_passed = time / tick_interval >= ends || (time == u64::MAX && is_over);
+        let has_passed = clock.tick_of(time) >= ends || (time == u64::MAX && is_over);
         has_passed.then(|| self.open = None).map(|()| ends - 1)
     }
 }
@@ -225,7 +216,7 @@ impl Period {
 struct Driver<V: View> {
     fold: Fold<V>,
     reject: Reject,
-    tick_interval: u64,
+    clock: Clock,
     pace: Pace,
     rows: Period,
     updates: Period,
@@ -242,18 +233,16 @@ struct Driver<V: View> {
 
 impl<V: View + Clone> Driver<V> {
     fn new(view: V, tables: FoldTables<V>, before: Before<V>, clock: Clock, pace: Pace) -> Self {
-        let Clock { tick_interval, grid_ticks } = clock;
-        let grid_ticks = grid_ticks.max(1);
-        let mut fold = Fold::new(view.clone(), tables.tables, tick_interval);
+        let mut fold = Fold::new(view.clone(), tables.tables, clock);
         before.broadcasts.into_iter().for_each(|broadcast| fold.learn(broadcast));
         fold.restore(&before.saved, &|key| before.share.has(&V::route(key)), before.share.not_before);
         Self {
             fold,
             reject: tables.reject,
-            tick_interval,
+            clock,
             pace,
-            rows: Period { ticks: if pace == Pace::Tick { 1 } else { grid_ticks }, open: None },
-            updates: Period { ticks: grid_ticks, open: None },
+            rows: Period { ticks: if pace == Pace::Tick { 1 } else { clock.grid_ticks() }, open: None },
+            updates: Period { ticks: clock.grid_ticks(), open: None },
             events: Stash::new(),
             broadcasts: Stash::new(),
             ready_events: VecDeque::new(),
@@ -267,7 +256,7 @@ impl<V: View + Clone> Driver<V> {
     /// Moves what the frontier has passed to what is ready.
     fn release(&mut self, frontier: Option<u64>) {
         let limit = match frontier {
-            Some(tick) => tick.saturating_mul(self.tick_interval),
+            Some(tick) => self.clock.start_of(tick),
             None => u64::MAX,
         };
         self.input_is_over = frontier.is_none();
@@ -286,7 +275,7 @@ impl<V: View + Clone> Driver<V> {
             }
             budget -= 1;
             self.emit_before(next.0, out);
-            let tick = next.0 / self.tick_interval;
+            let tick = self.clock.tick_of(next.0);
             self.rows.open = Some(tick / self.rows.ticks);
             self.updates.open = Some(tick / self.updates.ticks);
             match next.1 {
@@ -321,21 +310,17 @@ impl<V: View + Clone> Driver<V> {
 
     /// Emits rows and updates of the open periods if `time` lies after them.
     fn emit_before(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
-        if let Some(tick) = self.rows.close_before(time, self.tick_interval, self.input_is_over) {
+        if let Some(tick) = self.rows.close_before(time, self.clock, self.input_is_over) {
             // What is emitted at a grid point belongs to the last tick before it.
-            let time = if self.pace == Pace::Grid { self.end_of(tick) } else { tick.saturating_mul(self.tick_interval) };
+            let time = if self.pace == Pace::Grid { self.clock.end_of(tick) } else { self.clock.start_of(tick) };
             self.fold.emit(tick, time);
         }
-        if let Some(tick) = self.updates.close_before(time, self.tick_interval, self.input_is_over) {
-            let as_of = self.end_of(tick);
+        if let Some(tick) = self.updates.close_before(time, self.clock, self.input_is_over) {
+            let as_of = self.clock.end_of(tick);
             for update in self.fold.update(tick, as_of) {
                 out.updates.give(update);
             }
         }
-    }
-
-    const fn end_of(&self, tick: u64) -> u64 {
-        tick.saturating_add(1).saturating_mul(self.tick_interval)
     }
 
     /// Passes on what an event led to.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{Balance, DeadLetter, LedgerEntry, Moment, TableReader, TableSet};
-use headwater_schemas::{AccountId, Correction, Currency, EventTime, Id, Place, Placed, Text, Topic, Total};
+use headwater_schemas::{AccountId, Clock, Correction, Currency, EventTime, Id, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Broadcast;
@@ -185,7 +185,7 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
             saved: SavedSums { balances: restored.rows().expect("rows") },
             share: Share { worker: index, workers: peers, not_before: 0 },
         };
-        let clock = Clock { tick_interval: TICK, grid_ticks: GRID };
+        let clock = Clock::new(TICK, TICK * GRID);
         let output = keyed_fold("sums", Sums, input, FoldTables { tables: tables.clone(), reject }, before, clock, script.pace);
         let (derived, updates) = (Rc::clone(&lines), Rc::clone(&lines));
         output.derived.inspect(move |event| {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::{EventTime, Place, Placed};
+use headwater_schemas::{Clock, EventTime, Place, Placed};
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -17,11 +17,6 @@ pub type GridChange<D> = (D, u64, isize);
 
 /// The rank of what stands at a grid point: behind every topic.
 const GRID_RANK: u8 = 200;
-
-/// The grid point behind a tick, in nanoseconds: the time of what is valued in that tick.
-pub const fn grid_time(tick: u64, tick_interval: u64) -> u64 {
-    tick.saturating_add(1).saturating_mul(tick_interval)
-}
 
 /// The grid point that a [`placed`] event stands at.
 pub fn point_of(place: Place) -> EventTime {
@@ -88,7 +83,7 @@ where
 
 /// What stands at a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between
 /// events of one key at one grid point.
-pub fn placed<E>(event: E, tick: u64, tick_interval: u64, number: u64) -> Placed<E> {
-    let time = grid_time(tick, tick_interval).saturating_sub(1);
+pub fn placed<E>(event: E, tick: u64, clock: Clock, number: u64) -> Placed<E> {
+    let time = clock.end_of(tick).saturating_sub(1);
     Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0, is_late: false }, event }
 }

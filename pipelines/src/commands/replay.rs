@@ -19,7 +19,7 @@ use headwater_schemas::tables::{DeadLetter, Remap};
 use headwater_schemas::{EventTime, Topic};
 use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
-use crate::config::{Config, nanos};
+use crate::config::Config;
 use crate::decisive::{Decisive, changed};
 use crate::location::Location;
 use crate::rejected::{counted, summarize};
@@ -185,7 +185,7 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Ve
         for commit in commits {
             for partition in &commit.partitions {
                 let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
-                let since = if commit.commit_id == 1 { 0 } else { commit.end_tick.saturating_mul(commit.tick_interval) };
+                let since = if commit.commit_id == 1 { 0 } else { commit.clock.start_of(commit.end_tick) };
                 let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
                 known.end = partition.offset;
             }
@@ -207,10 +207,10 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Ve
 
 /// Where commits close, as far as they can.
 fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
-    let (tick, grid) = (nanos(config.time.tick_interval).max(1), nanos(config.valuation.interval).max(1));
+    let clock = config.clock();
     let closing = |commit: &Arc<Commit>| {
-        let end = commit.end_tick.saturating_mul(commit.tick_interval);
-        end.is_multiple_of(grid).then_some(Closing { end_tick: end / tick, ends_run: commit.ends_run })
+        let end = commit.clock.start_of(commit.end_tick);
+        end.is_multiple_of(clock.grid_ns()).then_some(Closing { end_tick: clock.tick_of(end), ends_run: commit.ends_run })
     };
     commits.iter().filter_map(closing).collect()
 }

@@ -46,8 +46,8 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         base_currency: config.valuation.base_currency,
         risk: config.risk.clone(),
         limits: config.limits.clone(),
-        tick_interval: flow.clock().tick_interval,
-        start_tick: flow.settings.source.start_clock / flow.settings.source.tick_interval,
+        clock: flow.clock(),
+        start_tick: flow.clock().tick_of(flow.settings.source.start_clock),
     };
     let input = ValuationInput { known, limits, before: before(flow, &market.reference)? };
     let tables = (flow.register::<HoldingTables>(), flow.register::<ScopeTables>());

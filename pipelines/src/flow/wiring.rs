@@ -144,12 +144,12 @@ impl<'scope, 's> Flow<'scope, 's> {
     /// This worker's share of what was saved.
     pub(super) fn share(&self) -> Share {
         let source = &self.settings.source;
-        let not_before = source.start_clock / source.tick_interval * source.tick_interval;
+        let not_before = source.clock.start_of(source.clock.tick_of(source.start_clock));
         Share { worker: self.scope.index(), workers: self.scope.peers(), not_before }
     }
 
     pub(super) const fn clock(&self) -> Clock {
-        Clock { tick_interval: self.settings.source.tick_interval, grid_ticks: self.settings.source.grid_ticks }
+        self.settings.source.clock
     }
 
     /// The tables, and the frontier of everything that writes them.

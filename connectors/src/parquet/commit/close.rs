@@ -46,7 +46,7 @@ struct Open {
 impl InFlight {
     /// None, after a last commit. A run goes on in the tick of the clock at which the one before ended.
     pub(super) fn after(settings: &CommitSettings) -> Rc<RefCell<Self>> {
-        let tick_of = |clock: u64| clock / settings.tick_interval.max(1);
+        let tick_of = |clock: u64| settings.clock.tick_of(clock);
         let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, 0), |end| (end.commit_id, tick_of(end.end_clock)));
         let is_due = closed_id == 0 || !settings.gaps.is_empty();
         Rc::new(RefCell::new(Self { closed_id, closed_end_tick, is_due, ..Self::default() }))
@@ -114,8 +114,7 @@ pub(super) fn close<'scope>(
     let mut done = builder.new_input_connection(done, Pipeline, unconnected());
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
     let (interval, leads) = (settings.interval, scope.index() == 0);
-    let tick_interval = settings.tick_interval;
-    let grid_ticks = (settings.grid_interval / tick_interval).max(1);
+    let clock = settings.clock;
     let begin = settings.before.as_ref().map_or(0, |end| end.end_clock);
     let steps = Arc::clone(&settings.steps);
     let closings = settings.closings.clone();
@@ -139,10 +138,10 @@ pub(super) fn close<'scope>(
             }
             // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
             // clock, and the last grid point is the one after it; the next run goes on at that clock.
-            let end_clock = end.unwrap_or(0).max(in_flight.closed_end_tick.saturating_mul(tick_interval)).max(begin);
+            let end_clock = end.unwrap_or(0).max(clock.start_of(in_flight.closed_end_tick)).max(begin);
             let reached = match frontier {
-                Some(frontier) => frontier / grid_ticks * grid_ticks,
-                None => (end_clock / tick_interval / grid_ticks + 1) * grid_ticks,
+                Some(frontier) => clock.interval_start(frontier),
+                None => clock.next_interval_start(clock.tick_of(end_clock)),
             };
             let told = closings.as_ref().and_then(|closings| next_closing(closings, in_flight.closed_end_tick));
             let is_told = told.is_some_and(|told| told.end_tick <= reached);
@@ -169,7 +168,7 @@ pub(super) fn close<'scope>(
             rhythm.closed(now);
             let is_last = frontier.is_none() && end_tick == reached;
             let ends_run = told.map_or(is_last, |told| told.ends_run);
-            let end_clock = if ends_run && is_last { end_clock } else { end_tick.saturating_mul(tick_interval) };
+            let end_clock = if ends_run && is_last { end_clock } else { clock.start_of(end_tick) };
             let close = Close { commit_id: in_flight.closed_id + 1, end_tick, end_clock, ends_run };
             in_flight.begin(close, now);
             steps(Step::Closed, close.commit_id);

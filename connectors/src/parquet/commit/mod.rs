@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_schemas::Clock;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Scope, StreamVec};
@@ -111,10 +112,8 @@ pub struct CommitSettings {
     pub configuration: String,
     /// The time between commits, at least: they close at grid points.
     pub interval: Duration,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
-    /// Nanoseconds between the grid points of valuations, a multiple of the tick: where commits close.
-    pub grid_interval: u64,
+    /// The steps of time. Commits close at grid points.
+    pub clock: Clock,
     /// What was there before.
     pub existing: Existing,
     /// What is missing of the topics and was accepted: the first commit says so.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use headwater_schemas::EventTime;
 use headwater_schemas::tables::{Moment, Remap, TableRegistry, TableWriter};
+use headwater_schemas::{Clock, EventTime};
 use timely::dataflow::operators::vec::Input;
 
 use super::*;
@@ -48,8 +48,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
         before: chain.end(),
         configuration: String::new(),
         interval: Duration::ZERO,
-        tick_interval: 1,
-        grid_interval: 1,
+        clock: Clock::new(1, 1),
         existing: Existing::of(&chain),
         gaps: Vec::new(),
         upkeep: UpkeepSettings {

@@ -10,7 +10,7 @@ mod places;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_schemas::{EventTime, Topic};
+use headwater_schemas::{Clock, EventTime, Topic};
 
 use super::{Mode, SourceSettings};
 use crate::testing::MemoryLog;
@@ -38,8 +38,7 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
         start: Arc::default(),
         start_clock: 0,
         latest: u64::MAX,
-        tick_interval: TICK,
-        grid_ticks: GRID_TICKS,
+        clock: Clock::new(TICK, TICK * GRID_TICKS),
         audit: false,
         stride: 1024,
         late_after: 0,

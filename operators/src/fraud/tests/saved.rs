@@ -1,5 +1,6 @@
 //! State as rows: a fold that goes on from them says the same.
 
+use headwater_schemas::Clock;
 use headwater_schemas::tables::{TableReader, TableSet};
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ proptest! {
 #[test]
 fn another_ruleset_s_rows_are_left_alone() {
     let mut tables = TestTables::default();
-    let mut fold = Fold::new(banking(), FraudTables::register(&mut tables), 1);
+    let mut fold = Fold::new(banking(), FraudTables::register(&mut tables), Clock::new(1, 1));
     for step in arriving([transaction("t", DAY, "1")]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });

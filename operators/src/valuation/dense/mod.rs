@@ -33,7 +33,7 @@ mod worth;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Moment;
-use headwater_schemas::{Currency, Placed};
+use headwater_schemas::{Clock, Currency, Placed};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::core::OkErr;
@@ -43,7 +43,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use self::scopes::Scopes;
 use self::valuer::{Valued, Valuer};
-use super::grid::{GridChange, grid_time, on_grid, placed};
+use super::grid::{GridChange, on_grid, placed};
 use super::{Known, LimitDefaults, MeasureEvent, RiskSettings};
 use crate::keyed_fold::worker_number;
 
@@ -77,8 +77,8 @@ pub struct ValuationSettings {
     pub risk: RiskSettings,
     /// Limits for what has none of its own.
     pub limits: LimitDefaults,
-    /// Nanoseconds in a tick.
-    pub tick_interval: u64,
+    /// The steps of time.
+    pub clock: Clock,
     /// The first tick that is not committed yet.
     pub start_tick: u64,
 }
@@ -126,9 +126,9 @@ pub fn valuation<'scope>(
     settings: &ValuationSettings,
     tables: &(HoldingTables, ScopeTables),
 ) -> ValuationOutput<'scope> {
-    let (tick_interval, start_tick) = (settings.tick_interval, settings.start_tick);
+    let (clock, start_tick) = (settings.clock, settings.start_tick);
     let ValuationInput { known, limits, before } = input;
-    let tick = move |event: &Placed<Event>| event.place.time / tick_interval;
+    let tick = move |event: &Placed<Event>| clock.tick_of(event.place.time);
     let set = before.limits.into_iter().map(Box::new);
 
     let mut valuer = Valuer::new(settings.base_currency, settings.risk.window, settings.limits.clone(), tables.0.holdings.clone());
@@ -143,11 +143,11 @@ pub fn valuation<'scope>(
     }));
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, emitted| {
         let mut valued = Valued::default();
-        let moment = Moment::new(tick, grid_time(tick, tick_interval));
+        let moment = Moment::new(tick, clock.end_of(tick));
         // What is replaces what was, so the retractions are not needed.
         valuer.advance(&moment, changes.into_iter().filter(|(_, diff)| *diff > 0).map(|(known, _)| known), &mut valued);
         emitted.extend(valued.parts.into_iter().map(|part| Ok((ScopeEvent::Part(Box::new(part)), tick, 1))));
-        emitted.extend(valued.measures.into_iter().map(|measure| Err(Box::new(at_grid_point(measure, tick, tick_interval)))));
+        emitted.extend(valued.measures.into_iter().map(|measure| Err(Box::new(at_grid_point(measure, tick, clock)))));
     });
     let (parts, positions): (StreamVec<'_, _, GridChange<ScopeEvent>>, StreamVec<'_, _, Box<Placed<MeasureEvent>>>) =
         valued.ok_err(|valued| valued);
@@ -175,8 +175,8 @@ pub fn valuation<'scope>(
             }
         }
         let mut figures = Vec::new();
-        scopes.settle(&Moment::new(tick, grid_time(tick, tick_interval)), &mut figures);
-        measures.extend(figures.into_iter().map(|measure| at_grid_point(measure, tick, tick_interval)));
+        scopes.settle(&Moment::new(tick, clock.end_of(tick)), &mut figures);
+        measures.extend(figures.into_iter().map(|measure| at_grid_point(measure, tick, clock)));
     });
     let measures = positions.map(|measure| *measure).concat(figures);
     let done = measures.clone().flat_map(|_| None);
@@ -184,7 +184,7 @@ pub fn valuation<'scope>(
 }
 
 /// A figure as an event of the last moment before its grid point.
-fn at_grid_point(measure: MeasureEvent, tick: u64, tick_interval: u64) -> Placed<MeasureEvent> {
+fn at_grid_point(measure: MeasureEvent, tick: u64, clock: Clock) -> Placed<MeasureEvent> {
     let number = u64::from(matches!(measure, MeasureEvent::Measured(_)));
-    placed(measure, tick, tick_interval, number)
+    placed(measure, tick, clock, number)
 }

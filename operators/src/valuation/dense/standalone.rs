@@ -1,11 +1,11 @@
 //! The valuation of one worker without a dataflow, for benches.
 
+use headwater_schemas::Clock;
 use headwater_schemas::tables::Moment;
 
 use super::scopes::Scopes;
 use super::valuer::{Valued, Valuer};
 use super::{HoldingTables, SavedScopes, ScopeTables, ValuationSettings};
-use crate::valuation::grid::grid_time;
 use crate::valuation::{Known, MeasureEvent};
 
 /// The valuer of all accounts, and all scopes.
@@ -13,23 +13,23 @@ use crate::valuation::{Known, MeasureEvent};
 pub struct Standalone {
     valuer: Valuer,
     scopes: Scopes,
-    tick_interval: u64,
+    clock: Clock,
 }
 
 impl Standalone {
     /// Knows nothing. Rows go to the tables.
     pub fn new(settings: &ValuationSettings, holdings: &HoldingTables, scopes: &ScopeTables) -> Self {
-        let ValuationSettings { base_currency, risk, limits, tick_interval, .. } = settings.clone();
+        let ValuationSettings { base_currency, risk, limits, clock, .. } = settings.clone();
         Self {
             valuer: Valuer::new(base_currency, risk.window, limits.clone(), holdings.holdings.clone()),
             scopes: Scopes::restored(risk, limits, scopes.clone(), &SavedScopes::default(), |_| true),
-            tick_interval,
+            clock,
         }
     }
 
     /// Values what changed before the grid point at the end of a tick, and returns the figures that limits have to see.
     pub fn advance(&mut self, tick: u64, changes: impl IntoIterator<Item = Known>) -> Vec<MeasureEvent> {
-        let (mut valued, moment) = (Valued::default(), Moment::new(tick, grid_time(tick, self.tick_interval)));
+        let (mut valued, moment) = (Valued::default(), Moment::new(tick, self.clock.end_of(tick)));
         self.valuer.advance(&moment, changes.into_iter(), &mut valued);
         valued.parts.iter().for_each(|part| self.scopes.add(part));
         self.scopes.settle(&moment, &mut valued.measures);

@@ -26,7 +26,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
             base_currency: Currency::derived("USD"),
             risk: settings(),
             limits: super::limits(),
-            tick_interval: TICK_INTERVAL,
+            clock: CLOCK,
             start_tick: 0,
         };
         let seen = Arc::clone(&all);

@@ -7,7 +7,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, TableRow, TableWriter};
-use headwater_schemas::{AccountId, Currency, EventTime, Id, Placed, Symbol};
+use headwater_schemas::{AccountId, Clock, Currency, EventTime, Id, Placed, Symbol};
 use proptest::prelude::*;
 
 use self::naive::Naive;
@@ -18,7 +18,7 @@ use super::*;
 use crate::testing::{Happening, history_of, run};
 use crate::valuation::{CorrectedPart, ExposureLimits};
 
-const TICK_INTERVAL: u64 = 1000;
+const CLOCK: Clock = Clock::new(1000, 1000);
 
 fn settings() -> RiskSettings {
     RiskSettings { window: 3, ..RiskSettings::default() }
@@ -118,7 +118,7 @@ impl Workers {
 
     fn advance(&mut self, tick: u64, changes: &[Known], sends_all: bool) {
         let count = self.valuers.len();
-        let moment = Moment::new(tick, grid_time(tick, TICK_INTERVAL));
+        let moment = Moment::new(tick, CLOCK.end_of(tick));
         for (worker, valuer) in self.valuers.iter_mut().enumerate() {
             let mut valued = Valued::default();
             let changes = changes.iter().filter(|known| account_of(known).is_none_or(|account| route_of(account, count) == worker));
@@ -127,7 +127,7 @@ impl Workers {
             }
             valuer.advance(&moment, changes.cloned(), &mut valued);
             valued.parts.iter().for_each(|part| self.scopes[route_of(part.scope, count)].add(part));
-            self.measures.extend(valued.measures.into_iter().map(|measure| at_grid_point(measure, tick, TICK_INTERVAL)));
+            self.measures.extend(valued.measures.into_iter().map(|measure| at_grid_point(measure, tick, CLOCK)));
         }
         for scopes in &mut self.scopes {
             for known in changes {
@@ -140,7 +140,7 @@ impl Workers {
             }
             let mut measures = Vec::new();
             scopes.settle(&moment, &mut measures);
-            self.measures.extend(measures.into_iter().map(|measure| at_grid_point(measure, tick, TICK_INTERVAL)));
+            self.measures.extend(measures.into_iter().map(|measure| at_grid_point(measure, tick, CLOCK)));
         }
         self.reasons.clear();
         self.now.holdings.take(&self.tables.0.holdings, &mut self.reasons);

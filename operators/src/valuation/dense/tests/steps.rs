@@ -4,7 +4,7 @@ use headwater_schemas::events::Event;
 use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
 use proptest::prelude::*;
 
-use super::{Known, TICK_INTERVAL, worker_number};
+use super::{CLOCK, Known, worker_number};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::Mark;
 
@@ -72,7 +72,7 @@ fn limit(tick: u64, value: i64) -> Known {
     let scope = ["account:a0", "book:firm", "default", "symbol:S1"][usize::try_from(value % 4).expect("a scope")];
     let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#);
     let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
-    Known::Limit(Box::new(Placed { place: Place::of_record(tick * TICK_INTERVAL, Topic::Limits, 0, tick), event }))
+    Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, tick), event }))
 }
 
 fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {

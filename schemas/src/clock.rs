@@ -1,0 +1,99 @@
+//! How the flow divides time.
+
+use std::num::NonZeroU64;
+
+/// The steps of effective time: ticks, and intervals of the grid, each a number of ticks.
+///
+/// Times are effective times in nanoseconds since the epoch; ticks and intervals are counted from the epoch, too. What lies
+/// beyond the end of time counts as its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    tick: NonZeroU64,
+    grid: NonZeroU64,
+}
+
+impl Clock {
+    /// A clock with ticks of `tick` nanoseconds and a grid point every `grid` nanoseconds, rounded down to whole ticks. Both are
+    /// at least one.
+    pub const fn new(tick: u64, grid: u64) -> Self {
+        let tick = at_least_one(tick);
+        Self { tick, grid: at_least_one(grid / tick.get()) }
+    }
+
+    /// Nanoseconds in a tick.
+    pub const fn tick_ns(self) -> u64 {
+        self.tick.get()
+    }
+
+    /// Nanoseconds between grid points.
+    pub const fn grid_ns(self) -> u64 {
+        self.start_of(self.grid.get())
+    }
+
+    /// Ticks between grid points.
+    pub const fn grid_ticks(self) -> u64 {
+        self.grid.get()
+    }
+
+    /// The tick of a time.
+    pub const fn tick_of(self, time: u64) -> u64 {
+        time / self.tick.get()
+    }
+
+    /// The time at which a tick begins.
+    pub const fn start_of(self, tick: u64) -> u64 {
+        tick.saturating_mul(self.tick.get())
+    }
+
+    /// The time at which the tick after it begins.
+    pub const fn end_of(self, tick: u64) -> u64 {
+        self.start_of(tick.saturating_add(1))
+    }
+
+    /// The number of the grid interval that a tick is in.
+    pub const fn interval_of(self, tick: u64) -> u64 {
+        tick / self.grid.get()
+    }
+
+    /// The first tick of the grid interval that a tick is in.
+    pub const fn interval_start(self, tick: u64) -> u64 {
+        self.interval_of(tick).saturating_mul(self.grid.get())
+    }
+
+    /// The first tick of the grid interval after that of a tick.
+    pub const fn next_interval_start(self, tick: u64) -> u64 {
+        self.interval_start(tick).saturating_add(self.grid.get())
+    }
+}
+
+const fn at_least_one(number: u64) -> NonZeroU64 {
+    match NonZeroU64::new(number) {
+        Some(number) => number,
+        None => NonZeroU64::MIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_and_a_grid_interval_begin_with_their_first_moment() {
+        let clock = Clock::new(10, 105);
+        assert_eq!((clock.tick_ns(), clock.grid_ticks(), clock.grid_ns()), (10, 10, 100));
+        for (time, tick, interval_start, next) in [(0, 0, 0, 10), (9, 0, 0, 10), (10, 1, 0, 10), (999, 99, 90, 100), (1_000, 100, 100, 110)]
+        {
+            assert_eq!(clock.tick_of(time), tick, "{time}");
+            assert!(clock.start_of(tick) <= time && time < clock.end_of(tick), "{time}");
+            assert_eq!((clock.interval_start(tick), clock.next_interval_start(tick)), (interval_start, next), "{time}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_overflow() {
+        let clock = Clock::new(0, 0);
+        assert_eq!((clock.tick_ns(), clock.grid_ticks()), (1, 1));
+        let clock = Clock::new(1_000, u64::MAX);
+        assert_eq!((clock.end_of(u64::MAX), clock.next_interval_start(u64::MAX)), (u64::MAX, u64::MAX));
+    }
+}
