@@ -157,7 +157,7 @@ mod tests {
         let catalog = TestData::new().catalog();
         let tables = rows(&catalog, "SHOW TABLES");
         for expected in [
-            "balances,state,\"account_id, currency\",\"What an account has of a currency: the fold of its legs, never an opening number.\"",
+            "balances,state,\"account_id, currency\",\"An account's balance in a currency: the fold of its legs, never an opening number.\"",
             "balances_history,history,\"\",\"every change of balances: +1 came, -1 went\"",
             "commits,append,commit_id,a commit: a range of ticks of all tables at once",
             "crossed_books,view,\"\",Which books are crossed?",

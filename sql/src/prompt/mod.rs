@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(say(&mut prompt, "\\format csv"), "");
         assert_eq!(say(&mut prompt, "SELECT 1; SELECT 2;").matches("1 row in").count(), 2);
         assert!(say(&mut prompt, "\\d").contains("balances_history,history"));
-        assert!(say(&mut prompt, "\\d balances").contains("posted,\"DECIMAL(28,9)\",false"));
+        assert!(say(&mut prompt, "\\d balances").contains("posted,\"DECIMAL(38,9)\",false"));
         assert_eq!(say(&mut prompt, "\\?"), HELP);
         assert_eq!(say(&mut prompt, ""), "");
         assert_eq!(say(&mut prompt, "\\q"), "END");
