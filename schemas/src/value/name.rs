@@ -1,7 +1,7 @@
 //! Names that come back with every event: accounts, symbols, customers, currencies, scopes.
 //!
-//! A process keeps each of them once. A [`Name`] is a reference to that one text: it is copied like a number, and two of
-//! them are compared for equality, and hashed, as integers. Ordered they are by their texts, like everything visible; to other
+//! A process keeps each of them once. A [`Name`] is a reference to that one text, beside the text's hash: it is copied like a
+//! number, and compared for equality and hashed without a look at the text. Ordered they are by their texts, like everything visible; to other
 //! processes they go as texts. The hash is of the text, and the same in every process and run.
 //!
 //! What was named once stays in memory until the process ends, some 60 bytes for each. Ids of single events, of which there is
@@ -25,17 +25,21 @@ use siphasher::sip::SipHasher13;
 use super::{Id, ParseIdError};
 
 /// The name of something of kind `K`, an identifier like [`Id`]. Names of two kinds are two types.
-pub struct Name<K>(&'static Text, PhantomData<fn() -> K>);
-
-/// A text that the process keeps. It and its hash are in one line of the processor's cache, unless the text is long.
-struct Text {
-    hash: u64,
-    text: CompactString,
+pub struct Name<K> {
+    kept: Kept,
+    kind: PhantomData<fn() -> K>,
 }
 
-impl Text {
-    fn leaked(hash: u64, text: &str) -> &'static Self {
-        Box::leak(Box::new(Self { hash, text: text.into() }))
+/// A text that the process keeps.
+#[derive(Clone, Copy)]
+struct Kept {
+    hash: u64,
+    text: &'static CompactString,
+}
+
+impl Kept {
+    fn new(hash: u64, text: &str) -> Self {
+        Self { hash, text: Box::leak(Box::new(text.into())) }
     }
 }
 
@@ -79,10 +83,10 @@ names! {
 /// A power of two: names are kept in as many tables, so that workers seldom wait for each other.
 const TABLES: usize = 16;
 
-static NAMES: [Mutex<HashTable<&'static Text>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
+static NAMES: [Mutex<HashTable<Kept>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
 
-/// The text that the process keeps for `text`.
-fn kept(text: &str) -> &'static Text {
+/// What the process keeps for a text.
+fn kept(text: &str) -> Kept {
     let hash = {
         let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x726e_616d_6573_3031);
         hasher.write(text.as_bytes());
@@ -90,11 +94,11 @@ fn kept(text: &str) -> &'static Text {
     };
     // The table's own places are found by other bits of the hash.
     let number = usize::try_from(hash >> 32).unwrap_or_default() % TABLES;
-    let Some(table) = NAMES.get(number) else { return Text::leaked(hash, text) };
+    let Some(table) = NAMES.get(number) else { return Kept::new(hash, text) };
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    match table.entry(hash, |kept| kept.hash == hash && kept.text == text, |kept| kept.hash) {
-        Entry::Occupied(kept) => kept.get(),
-        Entry::Vacant(place) => place.insert(Text::leaked(hash, text)).get(),
+    match table.entry(hash, |kept| kept.hash == hash && *kept.text == *text, |kept| kept.hash) {
+        Entry::Occupied(kept) => *kept.get(),
+        Entry::Vacant(place) => *place.insert(Kept::new(hash, text)).get(),
     }
 }
 
@@ -106,12 +110,12 @@ impl<K> Name<K> {
 
     /// A name that the pipeline made itself, or that was checked before.
     pub fn derived(text: impl AsRef<str>) -> Self {
-        Self(kept(text.as_ref()), PhantomData)
+        Self { kept: kept(text.as_ref()), kind: PhantomData }
     }
 
     /// The same text as the name of something of another kind.
     pub const fn of_kind<L>(self) -> Name<L> {
-        Name(self.0, PhantomData)
+        Name { kept: self.kept, kind: PhantomData }
     }
 
     /// The same text as an [`Id`].
@@ -121,7 +125,7 @@ impl<K> Name<K> {
 
     /// The characters.
     pub fn as_str(&self) -> &'static str {
-        &self.0.text
+        self.kept.text
     }
 }
 
@@ -141,7 +145,7 @@ impl<K> Default for Name<K> {
 
 impl<K> PartialEq for Name<K> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
+        std::ptr::eq(self.kept.text, other.kept.text)
     }
 }
 
@@ -155,38 +159,38 @@ impl<K> PartialOrd for Name<K> {
 
 impl<K> Ord for Name<K> {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self == other { Ordering::Equal } else { self.0.text.cmp(&other.0.text) }
+        if self == other { Ordering::Equal } else { self.kept.text.cmp(other.kept.text) }
     }
 }
 
 impl<K> Hash for Name<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.hash);
+        state.write_u64(self.kept.hash);
     }
 }
 
 impl<K> Deref for Name<K> {
     type Target = str;
     fn deref(&self) -> &str {
-        &self.0.text
+        self.kept.text
     }
 }
 
 impl<K> fmt::Display for Name<K> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.text)
+        out.write_str(self.kept.text)
     }
 }
 
 impl<K> fmt::Debug for Name<K> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?}", self.0.text)
+        write!(out, "{:?}", self.kept.text)
     }
 }
 
 impl<K> Serialize for Name<K> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(&self.0.text)
+        out.serialize_str(self.kept.text)
     }
 }
 
