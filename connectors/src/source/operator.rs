@@ -322,9 +322,9 @@ impl Source {
             match self.read_stride(partition, allowance, around, ports) {
                 Ok(Read::Ended) => {
                     // What has read nothing moves no time.
-                    let told = if partition.course.offset > partition.begin { partition.course.clock.told() } else { 0 };
-                    let clock = told.max(self.settings.script.end_of_time);
-                    if clock > 0 {
+                    let told = (partition.course.offset > partition.begin).then(|| partition.course.clock.told());
+                    let end_of_time = Some(self.settings.script.end_of_time).filter(|time| *time > 0);
+                    if let Some(clock) = told.max(end_of_time) {
                         end_partition(partition, clock, ports);
                     }
                     self.settings.counters.end(partition.course.topic, partition.course.number);
