@@ -237,7 +237,7 @@ mod tests {
         let mut data = TestData::new();
         data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
         let catalog = data.catalog();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let counted = runtime.block_on(async {
             assert!(catalog.query("SELECT 1").is_err(), "waiting inside a runtime is refused, not a panic");
             let mut answer = catalog.snapshot().query("SELECT * FROM balances").await.unwrap();

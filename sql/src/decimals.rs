@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::expr::{AggregateFunctionParams, Cast, WindowFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
@@ -118,18 +118,46 @@ fn cast(expr: Expr, digits: Digits) -> Expr {
 
 /// `sum`, of decimals with many digits in 76.
 pub(crate) fn wide_sum() -> AggregateUDF {
-    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
+    let signature = Signature::user_defined(Volatility::Immutable);
+    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature, aliases: ["sum".to_owned()] })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct WideSum {
     inner: Arc<AggregateUDF>,
     signature: Signature,
+    aliases: [String; 1],
 }
 
 impl AggregateUDFImpl for WideSum {
+    /// Not `sum`, by which DataFusion's optimizer knows what it may add up in two steps: the second of them would be wider
+    /// than the plan says. Columns are called by `sum` all the same.
     fn name(&self) -> &str {
-        self.inner.name()
+        "wide_sum"
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn schema_name(&self, parameters: &AggregateFunctionParams) -> Result<String> {
+        self.inner.schema_name(parameters)
+    }
+
+    fn human_display(&self, parameters: &AggregateFunctionParams) -> Result<String> {
+        self.inner.human_display(parameters)
+    }
+
+    fn display_name(&self, parameters: &AggregateFunctionParams) -> Result<String> {
+        self.inner.display_name(parameters)
+    }
+
+    fn window_function_schema_name(&self, parameters: &WindowFunctionParams) -> Result<String> {
+        self.inner.window_function_schema_name(parameters)
+    }
+
+    fn window_function_display_name(&self, parameters: &WindowFunctionParams) -> Result<String> {
+        self.inner.window_function_display_name(parameters)
     }
 
     fn signature(&self) -> &Signature {
@@ -254,7 +282,7 @@ mod tests {
             let digits = postgresql.trim_end_matches('0').len() - 1;
             assert_eq!(value.get(..digits), postgresql.get(..digits), "{sql}: {value}");
         }
-        assert_eq!(rows(&catalog, "SELECT 7 / 2, CAST(7 AS DOUBLE) / 2, ROUND(2.0 / 3, 4)"), ["3,3.5,0.6667"]);
+        assert_eq!(rows(&catalog, "SELECT 7 / 2 AS a, CAST(7 AS DOUBLE) / 2 AS b, ROUND(2.0 / 3, 4) AS c"), ["3,3.5,0.6667"]);
         assert!(try_rows(&catalog, "SELECT 1.5 / 0").expect_err("no quotient").to_string().contains("Divide by zero"));
     }
 
@@ -273,6 +301,21 @@ mod tests {
         let header = answer.lines().next().unwrap_or_default();
         assert!(!header.contains("CAST") && header.contains("amount * ledger_entries.amount"), "{header}");
         assert_eq!(answer.lines().nth(1), Some("9,18"));
+    }
+
+    #[test]
+    fn a_sum_beside_a_count_of_what_is_distinct_is_called_a_sum() {
+        let mut data = TestData::new();
+        data.commit(vec![facts(&[
+            leg("t1", 1, "a", "EUR", Money::whole(3), at(1, 0)),
+            leg("t2", 1, "a", "EUR", Money::whole(4), at(1, 0)),
+        ])]);
+        let catalog = data.catalog();
+        let sql = "SELECT SUM(amount), COUNT(DISTINCT transaction_id), SUM(amount) OVER () > 0 AS w FROM ledger_entries GROUP BY amount ORDER BY 1";
+        assert_eq!(rows(&catalog, sql), ["3,1,true", "4,1,true"]);
+        let answer =
+            text(&catalog, "SELECT SUM(amount), COUNT(DISTINCT currency) FROM ledger_entries", crate::render::Format::Csv).unwrap();
+        assert_eq!(answer.lines().next(), Some("sum(ledger_entries.amount),count(DISTINCT ledger_entries.currency)"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Snapshot {
         self.committed.commit_id()
     }
 
-    /// Plans a statement that reads, and starts it.
+    /// Plans a statement that reads, and starts it. A Tokio runtime around it needs its timers, for the deadline.
     pub async fn query(&self, sql: &str) -> Result<Answer, QueryError> {
         let mut deadline = Deadline::new(&self.config);
         let (snapshot, sql) = (self.clone(), sql.to_owned());
