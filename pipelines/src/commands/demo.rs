@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::log::LogTransport;
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::directory::is_data_directory;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::tables::{TableKind, declarations};
@@ -60,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let config = Config::load(arguments.config.as_deref())?;
     let log = arguments.data.join("log");
-    if Chain::open(&arguments.data, None)?.last_id() > 0 {
+    if is_data_directory(&arguments.data) && Chain::open(&arguments.data, None)?.last_id() > 0 {
         let (data, log) = (arguments.data.display(), log.display());
         bail!(
             "{data} holds an earlier run: look at it with `headwater sql --data {data}`, finish it, if it was killed, with `headwater run --source log:{log} --data {data} --until-end`, and remove it or give another --data for a new one"
