@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::{AggregateFunctionParams, Cast, WindowFunctionParams};
+use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
@@ -116,48 +116,24 @@ fn cast(expr: Expr, digits: Digits) -> Expr {
     Expr::Cast(Cast::new(Box::new(expr), digits.wide())).alias(name)
 }
 
+/// A rule of the optimizer that knows `sum` by its name, and adds it up in two steps where a distinct count stands beside it. The
+/// second step of a [`wide_sum`] would be wider than the plan says.
+pub(crate) const RULE_OF_NARROW_SUMS: &str = "single_distinct_aggregation_to_group_by";
+
 /// `sum`, of decimals with many digits in 76.
 pub(crate) fn wide_sum() -> AggregateUDF {
-    let signature = Signature::user_defined(Volatility::Immutable);
-    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature, aliases: ["sum".to_owned()] })
+    AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct WideSum {
     inner: Arc<AggregateUDF>,
     signature: Signature,
-    aliases: [String; 1],
 }
 
 impl AggregateUDFImpl for WideSum {
-    /// Not `sum`, by which DataFusion's optimizer knows what it may add up in two steps: the second of them would be wider
-    /// than the plan says. Columns are called by `sum` all the same.
     fn name(&self) -> &str {
-        "wide_sum"
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
-    }
-
-    fn schema_name(&self, parameters: &AggregateFunctionParams) -> Result<String> {
-        self.inner.schema_name(parameters)
-    }
-
-    fn human_display(&self, parameters: &AggregateFunctionParams) -> Result<String> {
-        self.inner.human_display(parameters)
-    }
-
-    fn display_name(&self, parameters: &AggregateFunctionParams) -> Result<String> {
-        self.inner.display_name(parameters)
-    }
-
-    fn window_function_schema_name(&self, parameters: &WindowFunctionParams) -> Result<String> {
-        self.inner.window_function_schema_name(parameters)
-    }
-
-    fn window_function_display_name(&self, parameters: &WindowFunctionParams) -> Result<String> {
-        self.inner.window_function_display_name(parameters)
+        self.inner.name()
     }
 
     fn signature(&self) -> &Signature {

@@ -12,7 +12,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::bounded::bound_functions;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
-use crate::decimals::{WideDecimals, wide_sum};
+use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::functions::functions;
 use crate::names::Names;
 use crate::zones::at_time_zone;
@@ -36,6 +36,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
     functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
     session.register_udaf(wide_sum());
+    session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     bound_functions(&session, config.memory_limit_bytes());
     catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), Arc::downgrade(&session))))?;
     Ok(session)
