@@ -8,6 +8,7 @@
 //!   the transaction names; of a return, the account that sent the original.
 //! - [`balances`]: the view that folds legs. **Key**: the account that the leg belongs to.
 
+mod ages;
 pub mod balances;
 pub mod legs;
 pub mod postings;

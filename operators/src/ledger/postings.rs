@@ -168,7 +168,7 @@ impl View for Postings {
         out: &mut Outbox<'_, Self>,
     ) {
         let account_type = types.of(account);
-        let (time, had_oldest) = (placed.place.time, state.transactions.oldest().is_some());
+        let (time, had_oldest) = (placed.place.time, state.transactions.next_end(self.reversal_horizon).is_some());
         let now = Circumstances { account, account_type, allows_overcapture: self.allows_overcapture, time };
         let (mut next, mut ready) = (Some(placed.map(|owned| owned.transaction)), VecDeque::new());
         while let Some(Placed { place, event: transaction }) = next {
@@ -229,7 +229,7 @@ impl View for Postings {
     }
 
     fn timers(&self, _: &AccountId, state: &PostingState) -> Vec<(u64, PostingTimer)> {
-        let forgetting = self.next_forgetting(state).map(|time| (time, PostingTimer::Forget));
+        let forgetting = state.transactions.next_end(self.reversal_horizon).map(|time| (time, PostingTimer::Forget));
         let rejections = state.waiting.times().map(|time| (time.saturating_add(self.waiting_horizon), PostingTimer::Reject));
         forgetting.into_iter().chain(rejections).collect()
     }
@@ -280,12 +280,7 @@ impl Postings {
 
     /// Sets the timer for the first that is to be forgotten. There is always one.
     fn set_forgetting(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
-        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, PostingTimer::Forget));
-    }
-
-    /// When the first transaction is to be forgotten.
-    fn next_forgetting(&self, state: &PostingState) -> Option<u64> {
-        state.transactions.oldest().map(|time| time.saturating_add(self.reversal_horizon))
+        state.transactions.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, PostingTimer::Forget));
     }
 }
 

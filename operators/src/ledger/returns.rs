@@ -7,7 +7,7 @@
 //! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]. **Derived**: every
 //! transaction, with its owner.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{Transaction, TransactionPhase};
@@ -16,6 +16,7 @@ use headwater_schemas::{AccountId, EventTime, Id, Place, Placed};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::ages::Ages;
 use super::legs::phase;
 use crate::keyed_fold::{Outbox, View};
 
@@ -65,7 +66,7 @@ pub struct Returns {
 pub struct ReceivedState {
     senders: FxHashMap<Id, Received>,
     /// In the order of effective times: which are to be forgotten.
-    by_time: VecDeque<(u64, Id)>,
+    ages: Ages,
     /// Received since rows were emitted.
     new: Vec<Id>,
     /// Forgotten since rows were emitted.
@@ -88,12 +89,12 @@ impl Received {
 
 impl ReceivedState {
     fn receive(&mut self, id: &Id, sender: AccountId, time: u64) {
-        self.by_time.push_back((time, id.clone()));
+        self.ages.add(time, id.clone());
         self.senders.insert(id.clone(), Received { sender, time });
     }
 
     fn forget(&mut self, oldest: u64) {
-        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
+        while let Some(id) = self.ages.take_until(oldest) {
             // One that was received again under its id meanwhile is not that old.
             if self.senders.get(&id).is_some_and(|received| received.time <= oldest) {
                 let received = self.senders.remove(&id);
@@ -134,7 +135,7 @@ impl View for Returns {
         let is_received = transaction.reverses.is_none() && receiver(&transaction).is_some();
         // The return itself may be reversed by either account, too: it belongs to the sender.
         let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
-        let had_oldest = !state.by_time.is_empty();
+        let had_oldest = !state.ages.is_empty();
         if let Some(owner) = owner {
             state.receive(&transaction.transaction_id, owner, place.time);
             state.new.push(transaction.transaction_id.clone());
@@ -173,18 +174,13 @@ impl View for Returns {
     }
 
     fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(u64, ())> {
-        self.next_forgetting(state).map(|time| (time, ())).into_iter().collect()
+        state.ages.next_end(self.reversal_horizon).map(|time| (time, ())).into_iter().collect()
     }
 }
 
 impl Returns {
     /// Sets the timer for the first that is to be forgotten. There is always one.
     fn set_timer(&self, state: &ReceivedState, out: &mut Outbox<'_, Self>) {
-        self.next_forgetting(state).into_iter().for_each(|time| out.set_timer(time, ()));
-    }
-
-    /// When the first is to be forgotten.
-    fn next_forgetting(&self, state: &ReceivedState) -> Option<u64> {
-        state.by_time.front().map(|(time, _)| time.saturating_add(self.reversal_horizon))
+        state.ages.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, ()));
     }
 }

@@ -1,12 +1,11 @@
 //! An account's transactions that later ones may resolve or reverse, and what each transaction does to them.
 
-use std::collections::VecDeque;
-
 use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
 use headwater_schemas::{AccountId, Currency, EventTime, Id, Money};
 use rustc_hash::FxHashMap;
 
+use super::ages::Ages;
 use super::legs::{Leg, counterparty, legs_between, phase, signed_amount};
 
 /// Why a transaction is a dead letter.
@@ -242,7 +241,7 @@ impl Remembered {
 pub(super) struct Transactions {
     known: FxHashMap<Id, Box<Remembered>>,
     /// Final ones in the order of their effective times: which are to be forgotten.
-    by_time: VecDeque<(u64, Id)>,
+    ages: Ages,
     /// Those that changed since rows were emitted, as they were then.
     touched: Vec<(Id, Option<Box<Remembered>>)>,
 }
@@ -256,16 +255,16 @@ impl Transactions {
         self.known.contains_key(id)
     }
 
-    /// Effective time of the first one that is to be forgotten.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.by_time.front().map(|(time, _)| *time)
+    /// When the first one is to be forgotten.
+    pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
+        self.ages.next_end(horizon)
     }
 
     /// Restores one. They come in the order of their effective times.
     pub(super) fn restore(&mut self, row: &PostedTransaction) {
         let remembered = Box::new(Remembered::restored(row));
         if remembered.is_final() {
-            self.by_time.push_back((remembered.time, row.transaction_id.clone()));
+            self.ages.add(remembered.time, row.transaction_id.clone());
         }
         self.known.insert(row.transaction_id.clone(), remembered);
     }
@@ -279,7 +278,7 @@ impl Transactions {
 
     /// Forgets what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
     pub(super) fn forget(&mut self, oldest: u64) {
-        while let Some((_, id)) = self.by_time.pop_front_if(|(time, _)| *time <= oldest) {
+        while let Some(id) = self.ages.take_until(oldest) {
             if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
                 self.touch(&id);
                 self.known.remove(&id);
@@ -316,7 +315,7 @@ impl Transactions {
     fn remember(&mut self, id: &Id, remembered: Remembered) {
         self.touch(id);
         if remembered.is_final() {
-            self.by_time.push_back((remembered.time, id.clone()));
+            self.ages.add(remembered.time, id.clone());
         }
         self.known.insert(id.clone(), Box::new(remembered));
     }
