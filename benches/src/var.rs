@@ -99,7 +99,7 @@ fn symbol(number: u32) -> Symbol {
 
 fn mark(number: u32, tick: u64) -> Known {
     let cents = i128::from(number % 200) * 50 + 5000 + i128::from(tick % 50);
-    Known::Mark(Mark { symbol: symbol(number), price: Price::from_units(cents * 10_000_000) })
+    Known::Mark(Mark { symbol: symbol(number), price: Some(Price::from_units(cents * 10_000_000)) })
 }
 
 /// The symbols that an account holds, and how much of each.
@@ -137,7 +137,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         known.push(Known::Account { account_id: account, currency: usd(), book: Some("firm".into()) });
         known.extend(holdings(number, arguments).map(|(held, quantity)| {
             let cost = Money::whole(quantity * 50);
-            let sums = AverageCost { quantity: Quantity::whole(quantity), cost, realized: Money::ZERO, cash_flow: cost.negated() };
+            let sums = AverageCost { quantity: Quantity::whole(quantity), cost, cash_flow: cost.negated(), fees: Money::ZERO };
             Known::Holding(HoldingSums { account_id: account, symbol: symbol(held), sums })
         }));
     }

@@ -1,7 +1,7 @@
 //! The latest record of a key, on the grid: terms, rates and closes as valuations see them.
 //!
 //! - **Key**: the record's. **Rows**: the record as it stands, which is the state too. A deletion takes it away.
-//!   **Ties**: the later place wins.
+//! - The latest is the one with the latest time of its own; a record without a time is of the beginning. **Ties**: the later place wins.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -17,75 +17,83 @@ use crate::keyed_fold::{Outbox, Updates, View};
 pub trait Record: TableRow + ExchangeData {
     /// What it is the latest of.
     type Key: ExchangeData + Clone + Ord + Hash;
-    /// What can become of some of its fields.
-    type Amendment: ExchangeData + Clone + Ord;
     /// Its key.
     fn key(&self) -> Self::Key;
-    /// Takes new values of some of its fields.
-    fn amend(&mut self, amendment: Self::Amendment);
+    /// Takes what is newer in another record of the same key, which has a later place.
+    fn take(&mut self, other: Self);
 }
 
 impl Record for LastRate {
     type Key = (Currency, Currency);
-    type Amendment = ();
     fn key(&self) -> (Currency, Currency) {
         (self.base, self.quote)
     }
-    fn amend(&mut self, (): ()) {}
+    fn take(&mut self, other: Self) {
+        if self.ts <= other.ts {
+            *self = other;
+        }
+    }
 }
 
 impl Record for ClosingPrice {
     type Key = (Symbol, Date);
-    type Amendment = ();
     fn key(&self) -> (Symbol, Date) {
         (self.symbol, self.date)
     }
-    fn amend(&mut self, (): ()) {}
+    /// The date is its time.
+    fn take(&mut self, other: Self) {
+        *self = other;
+    }
 }
 
 impl Record for InstrumentTerms {
     type Key = Symbol;
-    type Amendment = ();
     fn key(&self) -> Symbol {
         self.symbol
     }
-    fn amend(&mut self, (): ()) {}
+    fn take(&mut self, other: Self) {
+        if self.written <= other.written {
+            *self = other;
+        }
+    }
 }
 
 impl Record for AccountTerms {
     type Key = AccountId;
-    /// Currency and book, where they change, and when.
-    type Amendment = (Option<Currency>, Option<Text>, EventTime);
     fn key(&self) -> AccountId {
         self.account_id
     }
-    fn amend(&mut self, (currency, book, ts): Self::Amendment) {
-        currency.into_iter().for_each(|currency| self.currency = currency);
-        self.book = book.or(self.book.take());
-        self.ts = ts;
+    /// A part that has no time is one that the record does not say.
+    fn take(&mut self, other: Self) {
+        if other.currency_ts.is_some() && self.currency_ts <= other.currency_ts {
+            (self.currency, self.currency_ts, self.ts) = (other.currency, other.currency_ts, other.ts);
+        }
+        if other.book_ts.is_some() && self.book_ts <= other.book_ts {
+            (self.book, self.book_ts, self.ts) = (other.book, other.book_ts, other.ts);
+        }
     }
 }
 
 /// Of a table's key the last record counts; of an account each, because an update says only what changes.
 impl Record for ReferenceRecord {
     type Key = (Text, Text, Option<(EventTime, i32, u64)>);
-    type Amendment = ();
     fn key(&self) -> Self::Key {
         let place = (*self.topic == *Topic::Accounts.as_str()).then_some((self.ts, self.partition, self.offset));
         (self.topic.clone(), self.key.clone(), place)
     }
-    fn amend(&mut self, (): ()) {}
+    fn take(&mut self, other: Self) {
+        if self.written <= other.written {
+            *self = other;
+        }
+    }
 }
 
 /// What becomes of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Upsert<R: Record> {
-    /// It has this record now.
+    /// A record came.
     #[serde(bound = "")]
     Put(R),
-    /// Some fields of its record change, if it has one.
-    #[serde(bound = "")]
-    Amend(R::Key, R::Amendment),
     /// It has none any more.
     #[serde(bound = "")]
     Delete(R::Key),
@@ -95,7 +103,7 @@ impl<R: Record> Upsert<R> {
     fn key(&self) -> R::Key {
         match self {
             Self::Put(record) => record.key(),
-            Self::Amend(key, _) | Self::Delete(key) => key.clone(),
+            Self::Delete(key) => key.clone(),
         }
     }
 }
@@ -165,8 +173,10 @@ impl<R: Record> View for Latest<R> {
 
     fn apply(&self, (): &(), _: &R::Key, state: &mut Versions<R>, event: Placed<Upsert<R>>, _: &mut Outbox<'_, Self>) {
         match event.event {
-            Upsert::Put(record) => state.is = Some(record),
-            Upsert::Amend(_, amendment) => state.is.iter_mut().for_each(|record| record.amend(amendment.clone())),
+            Upsert::Put(record) => match &mut state.is {
+                Some(is) => is.take(record),
+                None => state.is = Some(record),
+            },
             Upsert::Delete(_) => state.is = None,
         }
     }

@@ -3,6 +3,7 @@
 //! Each worker folds the same broadcasts in the same order, so each knows the same. What has not been told is unknown,
 //! which is no error: an account may trade before it opens, and how to take that is for the view to say.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use headwater_schemas::events::{
@@ -77,9 +78,9 @@ impl Reference {
     /// Takes in a broadcast. What is no reference data changes nothing.
     pub fn learn(&mut self, event: &Event) {
         match event {
-            Event::Instrument(instrument) => drop(self.instruments.insert(instrument.symbol, Arc::clone(instrument))),
-            Event::Customer(customer) => drop(self.customers.insert(customer.customer_id, Arc::clone(customer))),
-            Event::Limit(limit) => drop(self.limits.entry(limit.kind).or_default().insert(limit.scope.clone(), Arc::clone(limit))),
+            Event::Instrument(instrument) => put_newer(&mut self.instruments, instrument.symbol, instrument, |instrument| instrument.ts),
+            Event::Customer(customer) => put_newer(&mut self.customers, customer.customer_id, customer, |customer| customer.ts),
+            Event::Limit(limit) => put_newer(self.limits.entry(limit.kind).or_default(), limit.scope.clone(), limit, |limit| limit.ts),
             Event::Account(account) => self.accounts.entry(*account.account_id()).or_default().learn(account),
             Event::Deleted(deleted) => self.forget(deleted),
             _ => {}
@@ -220,6 +221,14 @@ impl Flag {
         if self.written <= Some(ts) {
             *self = Self { is_set, written: Some(ts) };
         }
+    }
+}
+
+/// Puts a record, unless the one that is there is of a later time. Without a time it is of the beginning.
+fn put_newer<K: Eq + Hash, T>(records: &mut FxHashMap<K, Arc<T>>, key: K, record: &Arc<T>, ts: impl Fn(&T) -> Option<EventTime>) {
+    let is_newer = records.get(&key).is_none_or(|old| ts(old) <= ts(record));
+    if is_newer {
+        records.insert(key, Arc::clone(record));
     }
 }
 
@@ -371,6 +380,25 @@ mod tests {
             let mut types = AccountTypes::default();
             records.iter().for_each(|record| types.learn(&Event::decode(Topic::Accounts, None, Some(record.as_bytes())).unwrap()));
             assert_eq!(types.of(&name("a")), expected, "{records:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_records_of_a_key_the_later_by_its_own_time_counts() {
+        let limit = |value: u32, ts: &str| format!(r#"{{"scope":"default","kind":"order_quantity","value":{value}{ts}}}"#);
+        let (none, three, five, also_five) = (limit(1, ""), limit(3, r#","ts":3"#), limit(5, r#","ts":5"#), limit(55, r#","ts":5"#));
+        let deleted = "-default|order_quantity".to_owned();
+        for (records, expected) in [
+            (vec![&three, &five], Some(5)),
+            (vec![&five, &three], Some(5)),
+            (vec![&five, &none], Some(5)),
+            (vec![&none, &limit(2, "")], Some(2)),
+            (vec![&five, &also_five], Some(55)),
+            (vec![&five, &deleted, &three], Some(3)),
+        ] {
+            let records: Vec<_> = records.into_iter().map(|record| (Topic::Limits, record.as_str())).collect();
+            let found = told(&records).limit(LimitKind::OrderQuantity, &name("a"), &name("S")).map(|limit| limit.value);
+            assert_eq!(found, expected.map(Decimal::whole), "{records:?}");
         }
     }
 

@@ -277,7 +277,7 @@ mod tests {
     use std::fs;
 
     use headwater_schemas::tables::{Decision, DecisionState, Reason, Risk, RiskMethod, SubjectType, Verdict};
-    use headwater_schemas::{Money, Statistic};
+    use headwater_schemas::{Statistic, Total};
 
     use crate::testing::{TestData, at, balance, changes, damage, id, message, name, rows, truncate};
 
@@ -341,8 +341,9 @@ mod tests {
             confidence: Statistic::new(confidence).unwrap(),
             window: 252,
             observations: 252,
-            var: Money::whole(var),
-            expected_shortfall: Money::whole(var),
+            var: Total::whole(var),
+            expected_shortfall: Total::whole(var),
+            filled: 0,
             left_out: 0,
             ts: at(1, 0),
         };

@@ -80,8 +80,9 @@ mod tests {
             quantity: Quantity::whole(quantity),
             average_price: Price::whole(if quantity == 0 { 0 } else { 9 }),
             cost: Money::whole(quantity * 9),
-            realized_pnl: Money::ZERO,
+            realized_pnl: Some(Money::ZERO),
             cash_flow: Money::whole(-quantity * 9),
+            fees: Money::ZERO,
             mark_price: mark.map(Price::whole),
             market_value,
             unrealized_pnl: market_value.and_then(|value| value.checked_sub(Money::whole(quantity * 9))),
@@ -92,10 +93,13 @@ mod tests {
     fn mark(symbol: &str, mark: i64, trade: Option<i64>, ts: EventTime) -> MarkPrice {
         MarkPrice {
             symbol: name(symbol),
-            mark: Price::whole(mark),
+            mark: Some(Price::whole(mark)),
             mid: Some(Price::whole(mark)),
+            quote_ts: Some(ts),
             trade: trade.map(Price::whole),
+            trade_ts: trade.map(|_| ts),
             close: None,
+            close_date: None,
             ts,
         }
     }
@@ -103,16 +107,17 @@ mod tests {
     #[test]
     fn positions_are_holdings_at_the_marks_of_the_commit() {
         let mut data = TestData::new();
-        let terms = InstrumentTerms { symbol: name("F"), currency: name("EUR"), multiplier: Factor::whole(50), ts: at(1, 0) };
+        let terms =
+            InstrumentTerms { symbol: name("F"), currency: name("EUR"), multiplier: Factor::whole(50), written: at(1, 0), ts: at(1, 0) };
         data.commit(vec![
             changes(&[(holding("S", 10, None, at(1, 1)), 1), (holding("F", 2, Some(10), at(1, 1)), 1)]),
             changes(&[(terms, 1)]),
         ]);
         let query = "SELECT symbol, currency, quantity, average_price, mark_price, market_value, unrealized_pnl, ts, commit_id FROM positions ORDER BY symbol";
-        let unmarked = ["F,EUR,2,0.18,,,,2026-01-01T00:00:01Z,1", "S,,10,9,,,,2026-01-01T00:00:01Z,1"];
+        let unmarked = ["F,EUR,2,9,,,,2026-01-01T00:00:01Z,1", "S,,10,9,,,,2026-01-01T00:00:01Z,1"];
         assert_eq!(rows(&data.catalog(), query), unmarked);
         data.commit(vec![changes(&[(mark("S", 11, None, at(1, 2)), 1), (mark("F", 10, None, at(1, 2)), 1)])]);
-        let marked = ["F,EUR,2,0.18,10,1000,982,2026-01-01T00:00:02Z,2", "S,,10,9,11,110,20,2026-01-01T00:00:02Z,2"];
+        let marked = ["F,EUR,2,9,10,1000,100,2026-01-01T00:00:02Z,2", "S,,10,9,11,110,20,2026-01-01T00:00:02Z,2"];
         assert_eq!(rows(&data.catalog(), query), marked);
         assert_eq!(rows(&data.catalog_at(1), query), unmarked);
     }

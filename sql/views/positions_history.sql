@@ -15,20 +15,20 @@ WITH held AS (
     WHERE  (currency IS DISTINCT FROM previous_currency) OR (multiplier IS DISTINCT FROM previous_multiplier)
 ), causes AS (
     SELECT account_id, symbol, tick, commit_id, reason, NULL AS market_reason, currency, NULL AS multiplier,
-           quantity, cost, realized_pnl, cash_flow, mark_price, ts
+           quantity, cost, cash_flow, fees, 1 AS marked, mark_price, ts
     FROM   held
     UNION ALL
     SELECT begun.account_id, begun.symbol, moved.tick, moved.commit_id, NULL AS reason, moved.reason AS market_reason, NULL, NULL,
-           NULL, NULL, NULL, NULL, moved.mark, moved.ts
+           NULL, NULL, NULL, NULL, 1, moved.mark, moved.ts
     FROM   begun JOIN moved ON moved.symbol = begun.symbol AND moved.tick >= begun.tick
     UNION ALL
     SELECT begun.account_id, begun.symbol, termed.tick, termed.commit_id, NULL AS reason, NULL AS market_reason, termed.currency, termed.multiplier,
-           NULL, NULL, NULL, NULL, NULL, termed.ts
+           NULL, NULL, NULL, NULL, 0, NULL, termed.ts
     FROM   begun JOIN termed ON termed.symbol = begun.symbol
 ), changes AS (
     SELECT account_id, symbol, tick, MAX(commit_id) AS commit_id, CONCAT_WS('; ', MAX(reason), MAX(market_reason)) AS reason,
            MAX(currency) AS currency, MAX(multiplier) AS multiplier, MAX(quantity) AS quantity, MAX(cost) AS cost,
-           MAX(realized_pnl) AS realized_pnl, MAX(cash_flow) AS cash_flow, MAX(mark_price) AS mark_price, MAX(ts) AS ts
+           MAX(cash_flow) AS cash_flow, MAX(fees) AS fees, MAX(marked) AS marked, MAX(mark_price) AS mark_price, MAX(ts) AS ts
     FROM   causes
     GROUP BY account_id, symbol, tick
 ), filled AS (
@@ -37,24 +37,35 @@ WITH held AS (
            COALESCE(LAST_VALUE(multiplier) IGNORE NULLS OVER so_far, CAST(1 AS DECIMAL(28, 9))) AS multiplier,
            LAST_VALUE(quantity) IGNORE NULLS OVER so_far AS quantity,
            LAST_VALUE(cost) IGNORE NULLS OVER so_far AS cost,
-           LAST_VALUE(realized_pnl) IGNORE NULLS OVER so_far AS realized_pnl,
            LAST_VALUE(cash_flow) IGNORE NULLS OVER so_far AS cash_flow,
-           LAST_VALUE(mark_price) IGNORE NULLS OVER so_far AS mark_price
+           LAST_VALUE(fees) IGNORE NULLS OVER so_far AS fees,
+           mark_price,
+           SUM(marked) OVER so_far AS marks
     FROM   changes
     WINDOW so_far AS (PARTITION BY account_id, symbol ORDER BY tick ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-), valued AS (
-    SELECT account_id, symbol, currency, quantity, average_price(cost, quantity, multiplier) AS average_price,
-           cost, realized_pnl, cash_flow, mark_price, notional(mark_price, quantity, multiplier) AS market_value, ts, tick, reason, commit_id,
-           LEAD(tick) OVER later AS next_tick, LEAD(reason) OVER later AS next_reason, LEAD(commit_id) OVER later AS next_commit
+), known AS (
+    -- A mark that is NULL is one too: no price of the symbol counts any more.
+    SELECT account_id, symbol, tick, commit_id, reason, ts, currency, multiplier, CAST(1 AS DECIMAL(28, 9)) AS one, quantity, cost, cash_flow, fees,
+           MAX(mark_price) OVER (PARTITION BY account_id, symbol, marks) AS mark_price
     FROM   filled
     WHERE  quantity IS NOT NULL
+), scaled AS (
+    SELECT account_id, symbol, currency, quantity, average_price(cost, quantity) AS average_price, notional(cost, one, multiplier) AS cost,
+           TRY_CAST(notional(cash_flow, one, multiplier) - fees AS DECIMAL(28, 9)) AS cash_flow, fees,
+           mark_price, notional(mark_price, quantity, multiplier) AS market_value, ts, tick, reason, commit_id
+    FROM   known
+), valued AS (
+    SELECT account_id, symbol, currency, quantity, average_price, cost, TRY_CAST(cash_flow + cost AS DECIMAL(28, 9)) AS realized_pnl,
+           cash_flow, fees, mark_price, market_value, TRY_CAST(market_value - cost AS DECIMAL(28, 9)) AS unrealized_pnl, ts, tick, reason, commit_id,
+           LEAD(tick) OVER later AS next_tick, LEAD(reason) OVER later AS next_reason, LEAD(commit_id) OVER later AS next_commit
+    FROM   scaled
     WINDOW later AS (PARTITION BY account_id, symbol ORDER BY tick)
 )
-SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, mark_price, market_value,
-       TRY_CAST(market_value - cost AS DECIMAL(28, 9)) AS unrealized_pnl, ts, CAST(1 AS INT) AS change, tick, reason, commit_id
+SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, fees, mark_price, market_value, unrealized_pnl, ts,
+       CAST(1 AS INT) AS change, tick, reason, commit_id
 FROM   valued
 UNION ALL
-SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, mark_price, market_value,
-       TRY_CAST(market_value - cost AS DECIMAL(28, 9)), ts, CAST(-1 AS INT), next_tick, next_reason, next_commit
+SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, fees, mark_price, market_value, unrealized_pnl, ts,
+       CAST(-1 AS INT), next_tick, next_reason, next_commit
 FROM   valued
 WHERE  next_tick IS NOT NULL

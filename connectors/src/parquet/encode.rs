@@ -208,8 +208,10 @@ mod tests {
     fn a_checkpoint_has_one_row_for_each_key() {
         let terms = |book: &str| AccountTerms {
             account_id: AccountId::derived("a"),
-            currency: Currency::derived("EUR"),
+            currency: Some(Currency::derived("EUR")),
+            currency_ts: None,
             book: Some(book.into()),
+            book_ts: None,
             ts: EventTime::from_effective(7),
         };
         let writer = TableWriter::<AccountTerms>::default();

@@ -3,6 +3,9 @@
 //! The state is sums, not averages: `cost` is what the open quantity cost, exactly. A closing trade takes out the same
 //! part of the cost as of the quantity, rounded half to even to nine digits once; what it takes out is what realized P&L
 //! is counted against, so nothing is lost: `realized = cash_flow + cost`, always, to the last digit.
+//!
+//! Sums are price × quantity. The instrument's multiplier is a constant of the contract, applied where a value is shown
+//! ([`AverageCost::in_money`]): one that becomes known late, or is corrected, counts as if it had always been so.
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Factor, Money, Price, Quantity};
@@ -17,8 +20,6 @@ pub struct Trade {
     pub price: Price,
     /// What it cost besides.
     pub fee: Money,
-    /// What one unit is worth per point of price.
-    pub multiplier: Factor,
 }
 
 /// An open quantity and what came of the trades so far.
@@ -26,12 +27,23 @@ pub struct Trade {
 pub struct AverageCost {
     /// Above zero: long. Below: short.
     pub quantity: Quantity,
+    /// What the open quantity cost, as price × quantity; below zero for a short one.
+    pub cost: Money,
+    /// What all trades brought in, as price × quantity, without fees.
+    pub cash_flow: Money,
+    /// What all trades cost besides.
+    pub fees: Money,
+}
+
+/// The sums of a position in the instrument's currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PositionMoney {
     /// What the open quantity cost; below zero for a short one.
     pub cost: Money,
-    /// What closing trades brought in over their cost, less all fees.
-    pub realized: Money,
     /// What all trades brought in, fees taken off.
     pub cash_flow: Money,
+    /// What closing trades brought in over their cost, less all fees: `cash_flow + cost`.
+    pub realized: Money,
 }
 
 impl AverageCost {
@@ -39,17 +51,23 @@ impl AverageCost {
     #[must_use = "the state itself does not change"]
     pub fn after(self, trade: Trade) -> Option<Self> {
         let (closing, opening) = self.split(trade.quantity)?;
-        let closed = Money::notional(trade.price, closing, trade.multiplier)?;
-        let opened = Money::notional(trade.price, opening, trade.multiplier)?;
-        let removed = self.cost_of(closing)?;
-        // Closing has the sign of the trade, the cost that of the position: taking out is adding.
-        let gain = closed.negated().checked_sub(removed)?;
-        Some(Self {
+        let one = Factor::whole(1);
+        let closed = Money::notional(trade.price, closing, one)?;
+        let opened = Money::notional(trade.price, opening, one)?;
+        let after = Self {
             quantity: self.quantity.checked_add(trade.quantity)?,
-            cost: self.cost.checked_sub(removed)?.checked_add(opened)?,
-            realized: self.realized.checked_add(gain)?.checked_sub(trade.fee)?,
-            cash_flow: self.cash_flow.checked_sub(closed)?.checked_sub(opened)?.checked_sub(trade.fee)?,
-        })
+            cost: self.cost.checked_sub(self.cost_of(closing)?)?.checked_add(opened)?,
+            cash_flow: self.cash_flow.checked_sub(closed)?.checked_sub(opened)?,
+            fees: self.fees.checked_add(trade.fee)?,
+        };
+        after.in_money(one).map(|_| after)
+    }
+
+    /// The sums with the instrument's multiplier; `None` if one would not fit the tables.
+    pub fn in_money(self, multiplier: Factor) -> Option<PositionMoney> {
+        let cost = self.cost.times(multiplier)?;
+        let cash_flow = self.cash_flow.times(multiplier)?.checked_sub(self.fees)?;
+        Some(PositionMoney { cost, cash_flow, realized: cash_flow.checked_add(cost)? })
     }
 
     /// The part of a trade that closes what is open, and the part that opens.
@@ -72,10 +90,9 @@ impl AverageCost {
     }
 
     /// The average price of the open quantity, rounded half to even to nine digits; 0 when flat.
-    pub fn average_price(self, multiplier: Factor) -> Price {
+    pub fn average_price(self) -> Price {
         let per_unit = fixed::quotient(self.cost.units(), fixed::ONE, self.quantity.units());
-        let price = per_unit.and_then(|units| fixed::quotient(units, fixed::ONE, multiplier.units()));
-        Price::from_units(price.unwrap_or_default())
+        Price::from_units(per_unit.unwrap_or_default())
     }
 }
 
@@ -90,7 +107,11 @@ mod tests {
     }
 
     fn trade(quantity: i64, price: &str, fee: &str) -> Trade {
-        Trade { quantity: Quantity::whole(quantity), price: price.parse().expect("a price"), fee: money(fee), multiplier: Factor::whole(1) }
+        Trade { quantity: Quantity::whole(quantity), price: price.parse().expect("a price"), fee: money(fee) }
+    }
+
+    fn in_money(state: AverageCost) -> PositionMoney {
+        state.in_money(Factor::whole(1)).expect("no overflow")
     }
 
     /// Fees of 0.1 % of the notional.
@@ -107,8 +128,8 @@ mod tests {
         let mut state = AverageCost::default();
         for (trade, average, realized) in steps {
             state = state.after(trade).expect("no overflow");
-            assert_eq!(state.average_price(Factor::whole(1)).to_string(), average);
-            assert_eq!(state.realized, money(realized));
+            assert_eq!(state.average_price().to_string(), average);
+            assert_eq!(in_money(state).realized, money(realized));
         }
     }
 
@@ -125,17 +146,19 @@ mod tests {
         ];
         for (name, trades, quantity, cost, realized, cash) in cases {
             let state = trades.iter().try_fold(AverageCost::default(), |state, trade| state.after(*trade)).expect(name);
-            let expected =
-                AverageCost { quantity: Quantity::whole(*quantity), cost: money(cost), realized: money(realized), cash_flow: money(cash) };
-            assert_eq!(state, expected, "{name}");
+            let expected = PositionMoney { cost: money(cost), cash_flow: money(cash), realized: money(realized) };
+            assert_eq!((state.quantity, in_money(state)), (Quantity::whole(*quantity), expected), "{name}");
         }
     }
 
     #[test]
     fn a_multiplier_scales_money_but_not_the_average() {
-        let trade = Trade { multiplier: Factor::whole(50), ..trade(2, "4000", "0") };
-        let state = AverageCost::default().after(trade).expect("no overflow");
-        assert_eq!((state.cost, state.average_price(Factor::whole(50)).to_string()), (money("400000"), "4000".to_owned()));
+        let trades = [trade(3, "4000", "1"), trade(-1, "4010", "1")];
+        let state = trades.into_iter().try_fold(AverageCost::default(), AverageCost::after).expect("no overflow");
+        assert_eq!(state.average_price().to_string(), "4000");
+        let expected = PositionMoney { cost: money("400000"), cash_flow: money("-399502"), realized: money("498") };
+        assert_eq!(state.in_money(Factor::whole(50)), Some(expected));
+        assert_eq!(state.in_money(Factor::whole(i64::MAX)), None);
     }
 
     proptest! {
@@ -143,9 +166,10 @@ mod tests {
         fn nothing_is_lost(trades in proptest::collection::vec((-1_000_000_000_000_i128..1_000_000_000_000, -1_000_000_000_000_i128..9_000_000_000_000, 0..1_000_000_000_i128), 1..40)) {
             let mut state = AverageCost::default();
             for (quantity, price, fee) in trades {
-                let trade = Trade { quantity: Quantity::from_units(quantity), price: Price::from_units(price), fee: Money::from_units(fee), multiplier: Factor::whole(1) };
+                let trade = Trade { quantity: Quantity::from_units(quantity), price: Price::from_units(price), fee: Money::from_units(fee) };
                 state = state.after(trade).expect("no overflow");
-                prop_assert_eq!(state.realized.units(), state.cash_flow.units() + state.cost.units());
+                let money = in_money(state);
+                prop_assert_eq!(money.realized.units(), money.cash_flow.units() + money.cost.units());
                 prop_assert!(!state.quantity.is_zero() || state.cost.is_zero());
             }
         }

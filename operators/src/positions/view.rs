@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
-use headwater_schemas::tables::{Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
-use headwater_schemas::{AccountId, Correction, Corrections, EventTime, Factor, Id, Money, Place, Placed, Quantity, Symbol, Topic};
-use rustc_hash::FxHashMap;
+use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
+use headwater_schemas::{AccountId, Correction, Corrections, EventTime, Id, Money, Place, Placed, Quantity, Symbol, Text, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::busts::WaitingBusts;
@@ -37,7 +36,7 @@ pub struct HoldingSums {
 impl HoldingSums {
     /// The sums of a row.
     pub fn of(row: &Holding) -> Self {
-        let sums = AverageCost { quantity: row.quantity, cost: row.cost, realized: row.realized_pnl, cash_flow: row.cash_flow };
+        let sums = AverageCost { quantity: row.quantity, cost: row.cost, cash_flow: row.cash_flow, fees: row.fees };
         Self { account_id: row.account_id, symbol: row.symbol, sums }
     }
 }
@@ -87,8 +86,8 @@ impl SymbolState {
             symbol: *symbol,
             base_quantity: base.quantity,
             base_cost: base.cost,
-            base_realized: base.realized,
             base_cash_flow: base.cash_flow,
+            base_fees: base.fees,
             ts: EventTime::from_effective(as_of),
         };
         let emitted = self.emitted_base.clone().filter(|emitted| *emitted == HoldingState { ts: emitted.ts, ..row.clone() });
@@ -129,7 +128,6 @@ fn trade_row(account: &AccountId, symbol: &Symbol, kept: &Kept) -> HeldTrade {
         quantity: kept.trade.quantity,
         price: kept.trade.price,
         fee: kept.trade.fee,
-        multiplier: kept.trade.multiplier,
     }
 }
 
@@ -139,8 +137,8 @@ impl View for Positions {
     type Key = AccountId;
     type Route = AccountId;
     type Event = PositionEvent;
-    type Broadcast = Event;
-    type Context = FxHashMap<Symbol, Factor>;
+    type Broadcast = ();
+    type Context = ();
     type State = PositionState;
     type Timer = Id;
     type Tables = PositionTables;
@@ -157,45 +155,24 @@ impl View for Positions {
         *account
     }
 
-    fn learn(&self, multipliers: &mut FxHashMap<Symbol, Factor>, broadcast: Placed<Event>) {
-        if let Event::Instrument(instrument) = broadcast.event {
-            multipliers.insert(instrument.symbol, instrument.multiplier.unwrap_or(Factor::whole(1)));
-        }
-    }
+    fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(
-        &self,
-        multipliers: &FxHashMap<Symbol, Factor>,
-        _: &AccountId,
-        state: &mut PositionState,
-        placed: Placed<PositionEvent>,
-        out: &mut Outbox<'_, Self>,
-    ) {
+    fn apply(&self, (): &(), _: &AccountId, state: &mut PositionState, placed: Placed<PositionEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
-        let multiplier = |symbol: &Symbol| multipliers.get(symbol).copied().unwrap_or(Factor::whole(1));
         let signed = |side, quantity: Quantity| if side == Side::Buy { quantity } else { quantity.negated() };
         match event {
             PositionEvent::Execution(execution) => {
-                let trade = Trade {
-                    quantity: signed(execution.side, execution.quantity),
-                    price: execution.price,
-                    fee: execution.fee,
-                    multiplier: multiplier(&execution.symbol),
-                };
-                // Our own executions come from checked orders; one that overflows a position can't be refused any more,
-                // so the position stays at what it can hold.
-                let _ = state.trade(&execution.symbol, Kept { place, fill_id: None, trade, emitted: false }, self.horizon);
+                let trade = Trade { quantity: signed(execution.side, execution.quantity), price: execution.price, fee: execution.fee };
+                let kept = Kept { place, fill_id: None, trade, emitted: false };
+                if state.trade(&execution.symbol, kept, self.horizon).is_none() {
+                    out.refuse(overflowing(place, &execution));
+                }
             }
             PositionEvent::Fill(FillEvent::Fill(fill)) => {
                 if let Some(busted) = state.busts.take(&fill.fill_id) {
                     return out.cancel_timer(busted.until(self.horizon), fill.fill_id);
                 }
-                let trade = Trade {
-                    quantity: signed(fill.side, fill.quantity),
-                    price: fill.price,
-                    fee: fill.fee.unwrap_or(Money::ZERO),
-                    multiplier: multiplier(&fill.symbol),
-                };
+                let trade = Trade { quantity: signed(fill.side, fill.quantity), price: fill.price, fee: fill.fee.unwrap_or(Money::ZERO) };
                 let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
                 let late = place.lateness(fill.ts);
                 let late = late.map(|nanos| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), nanos });
@@ -222,35 +199,20 @@ impl View for Positions {
         }
     }
 
-    fn timer(
-        &self,
-        _: &FxHashMap<Symbol, Factor>,
-        _: &AccountId,
-        state: &mut PositionState,
-        fill_id: Id,
-        _: Place,
-        out: &mut Outbox<'_, Self>,
-    ) {
+    fn timer(&self, (): &(), _: &AccountId, state: &mut PositionState, fill_id: Id, _: Place, out: &mut Outbox<'_, Self>) {
         let Some(waited) = state.busts.take(&fill_id) else { return };
         let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
         out.refuse(dead_letter(waited.place, &waited.event(), ErrorCode::UnknownReference, error));
     }
 
-    fn emit(&self, _: &FxHashMap<Symbol, Factor>, account: &AccountId, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
+    fn emit(&self, (): &(), account: &AccountId, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
         state.busts.emit(&Moment::new(at.tick, at.time), &tables.pending_busts);
         for symbol in std::mem::take(&mut state.touched) {
             state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.emit(account, &symbol, at, tables));
         }
     }
 
-    fn update(
-        &self,
-        _: &FxHashMap<Symbol, Factor>,
-        account: &AccountId,
-        state: &mut PositionState,
-        at: &Moment,
-        updates: &mut Updates<HoldingSums>,
-    ) {
+    fn update(&self, (): &(), account: &AccountId, state: &mut PositionState, at: &Moment, updates: &mut Updates<HoldingSums>) {
         for symbol in std::mem::take(&mut state.changed) {
             state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.update(account, &symbol, at, updates));
         }
@@ -259,12 +221,7 @@ impl View for Positions {
     fn restore(&self, saved: &SavedPositions, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, PositionState)> {
         let mut accounts = BTreeMap::<AccountId, PositionState>::new();
         for row in saved.position_bases.iter().filter(|row| is_mine(&row.account_id)) {
-            let base = AverageCost {
-                quantity: row.base_quantity,
-                cost: row.base_cost,
-                realized: row.base_realized,
-                cash_flow: row.base_cash_flow,
-            };
+            let base = AverageCost { quantity: row.base_quantity, cost: row.base_cost, cash_flow: row.base_cash_flow, fees: row.base_fees };
             let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
             held.recent.base = base;
             held.sums = base;
@@ -300,6 +257,28 @@ enum Busted {
     NoSuchFill,
     /// Without the fill a sum would not fit.
     Overflows,
+}
+
+/// An execution cannot be refused any more: the match stands, but the position lacks it.
+fn overflowing(place: Place, execution: &Execution) -> DeadLetter {
+    let Execution { execution_id, account_id, symbol, .. } = execution;
+    let error = format!(
+        "the position of {account_id} in {symbol} would not fit 19 integer digits and lacks execution {execution_id}: \
+         split the account, or correct the position with a fill"
+    );
+    // The record is the order that came; its bytes are in the topic.
+    let topic = Topic::from_rank(place.rank).unwrap_or(Topic::Orders);
+    DeadLetter {
+        topic: Text::new(topic.as_str()),
+        partition: i32::from(place.partition),
+        offset: place.offset,
+        ts: place.event_time(),
+        key: Some(Text::new(symbol.as_str())),
+        value: None,
+        text: None,
+        code: Text::new(ErrorCode::Overflow.as_str()),
+        error: Text::from(error),
+    }
 }
 
 fn account_of(event: &PositionEvent) -> &AccountId {
@@ -363,7 +342,7 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
         sequence: row.sequence.try_into().ok()?,
         is_late: false,
     };
-    let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee, multiplier: row.multiplier };
+    let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee };
     Some(Kept { place, fill_id: row.fill_id.clone(), trade, emitted: true })
 }
 
@@ -378,12 +357,12 @@ mod tests {
 
     const VIEW: Positions = Positions { horizon: 1000 };
 
-    fn happening(time: u64, text: &str) -> Placed<Happening<Event, PositionEvent>> {
+    fn happening(time: u64, text: &str) -> Placed<Happening<(), PositionEvent>> {
         let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };
         Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(PositionEvent::Fill(event)) }
     }
 
-    fn fill(time: u64, id: u32, symbol: &str, side: &str, quantity: u32, price: u32) -> Placed<Happening<Event, PositionEvent>> {
+    fn fill(time: u64, id: u32, symbol: &str, side: &str, quantity: u32, price: u32) -> Placed<Happening<(), PositionEvent>> {
         happening(
             time,
             &format!(
@@ -392,12 +371,15 @@ mod tests {
         )
     }
 
-    fn bust(time: u64, id: u32) -> Placed<Happening<Event, PositionEvent>> {
+    fn bust(time: u64, id: u32) -> Placed<Happening<(), PositionEvent>> {
         happening(time, &format!(r#"{{"type":"bust","fill_id":"f{id}","account_id":"a","ts":{time}}}"#))
     }
 
     fn final_sums(happenings: Happenings<Positions>) -> Vec<String> {
-        let text = |HoldingSums { symbol, sums, .. }| format!("{symbol} {} {} {}", sums.quantity, sums.cost, sums.realized);
+        let text = |HoldingSums { symbol, sums, .. }| {
+            let realized = sums.in_money(headwater_schemas::Factor::whole(1)).map(|money| money.realized);
+            format!("{symbol} {} {} {}", sums.quantity, sums.cost, realized.unwrap_or_default())
+        };
         holdings(&run(VIEW, happenings)).into_iter().map(text).collect()
     }
 
@@ -406,6 +388,32 @@ mod tests {
         let of_symbol = |(holding, ..): &Updated<HoldingSums>| (holding.symbol, holding.clone());
         let last: BTreeMap<_, _> = emitted.updates.iter().map(of_symbol).collect();
         last.into_values().collect()
+    }
+
+    #[test]
+    fn an_execution_that_no_position_can_hold_is_a_dead_letter() {
+        let execution = |time: u64| {
+            let execution = Execution {
+                execution_id: Id::derived(format!("S-{time}-b")),
+                match_id: Id::derived(format!("S-{time}")),
+                order_id: Id::derived("o"),
+                account_id: AccountId::derived("a"),
+                symbol: Symbol::derived("S"),
+                side: Side::Buy,
+                price: "9e17".parse().expect("a price"),
+                quantity: Quantity::whole(9),
+                fee: Money::ZERO,
+                liquidity: headwater_schemas::tables::Liquidity::Taker,
+                ts: EventTime::from_effective(time),
+            };
+            let event = Happening::Event(PositionEvent::Execution(Box::new(execution)));
+            Placed { place: Place::of_record(time, Topic::Orders, 0, time).derived(1), event }
+        };
+        let said = run(VIEW, vec![execution(1), execution(2)]);
+        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (&*letter.topic, letter.offset, &*letter.code)).collect();
+        assert_eq!(letters, [("orders", 2, "overflow")]);
+        assert!(said.dead_letters.iter().all(|letter| letter.error.contains("S-2-b")));
+        assert_eq!(holdings(&said).iter().map(|holding| holding.sums.quantity).collect::<Vec<_>>(), [Quantity::whole(9)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the valuation knows of accounts and of the market.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{AccountId, Corrections, Currency, Date, Factor, Money, Placed, Price, Symbol, Text};
+use headwater_schemas::{AccountId, Corrections, Currency, Date, EventTime, Factor, Money, Placed, Price, Symbol, Text};
 use serde::{Deserialize, Serialize};
 
 use super::marks::Mark;
@@ -27,6 +27,8 @@ pub enum Known {
         quote: Currency,
         /// The rate.
         rate: Factor,
+        /// Its time.
+        ts: EventTime,
     },
     /// A closing price.
     Close {

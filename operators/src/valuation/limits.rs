@@ -6,6 +6,8 @@
 //!
 //! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the alert that stands. **Ties**: measures come from the
 //!   grid, one per key and grid point.
+//! - Gross exposure without equity is a breach of leverage, whatever the limit, and critical.
+//! - A figure that is missing, or leaves something out, clears nothing: the alert stays, amended with the reason.
 //! - A breach of a position's value proposes a reduction by half in its evidence; it does not trade.
 
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
@@ -32,8 +34,40 @@ pub struct Measure {
     pub kind: LimitKind,
     /// The position's symbol, for a position's value; the heaviest one, for concentration.
     pub symbol: Option<Symbol>,
-    /// The figure: money, or a fraction.
-    pub value: Decimal,
+    /// The figure.
+    pub compared: Compared,
+}
+
+/// A figure as it is held against a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Compared {
+    /// The figure.
+    pub figure: Figure,
+    /// Whether it leaves nothing out.
+    pub is_whole: bool,
+}
+
+/// A figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Figure {
+    /// Money, or a fraction.
+    Is(Decimal),
+    /// Gross exposure with equity at or below zero: beyond any leverage.
+    NoEquity,
+    /// It cannot be told.
+    Missing,
+}
+
+impl Compared {
+    /// A figure that leaves nothing out.
+    pub const fn whole(figure: Figure) -> Self {
+        Self { figure, is_whole: true }
+    }
+
+    /// Whether it can clear an alert, if it is low enough.
+    pub(super) const fn can_clear(self) -> bool {
+        self.is_whole && matches!(self.figure, Figure::Is(_))
+    }
 }
 
 /// What happens to a figure at a grid point.
@@ -61,7 +95,7 @@ pub struct LimitDefaults {
     /// Of the greatest weight. Default 0.25.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub concentration: Decimal,
-    /// Of the one-day 95 % VaR. Default 50 000.
+    /// Of the one-day VaR at `risk.limit_confidence`. Default 50 000.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub var: Decimal,
 }
@@ -101,8 +135,24 @@ impl LimitDefaults {
     }
 }
 
-/// The limits that were set, by scope and kind: value and warning level.
-pub type SetLimits = FxHashMap<Text, (Decimal, Option<Decimal>)>;
+/// A limit that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetLimit {
+    value: Decimal,
+    warn_at: Option<Decimal>,
+    /// Its own time; none means from the beginning.
+    ts: Option<EventTime>,
+}
+
+/// The limits that were set, by scope and kind. Of several the one with the latest time of its own counts.
+pub type SetLimits = FxHashMap<Text, SetLimit>;
+
+impl SetLimit {
+    /// Value and warning level.
+    pub(super) const fn terms(self) -> (Decimal, Option<Decimal>) {
+        (self.value, self.warn_at)
+    }
+}
 
 /// The view.
 #[derive(Clone, Debug)]
@@ -118,6 +168,8 @@ pub type MeasureKey = (Scope, LimitKind, Option<Symbol>);
 #[derive(Clone, Debug, Default)]
 pub struct LimitState {
     standing: Option<Alert>,
+    /// Whether it stands only because the figure leaves something out.
+    is_kept: bool,
     /// Alerts that are to be emitted, each as it is now.
     now: Vec<Alert>,
     emitted_standing: Option<LimitAlertState>,
@@ -134,7 +186,7 @@ headwater_schemas::table_set! {
 fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<LimitAlertState> {
     let alert = state.standing.as_ref()?;
     let alert_id = alert.alert_id.clone();
-    Some(LimitAlertState { alert_id, scope: *scope, kind: *kind, symbol: *symbol, ts: alert.ts })
+    Some(LimitAlertState { alert_id, scope: *scope, kind: *kind, symbol: *symbol, is_kept: state.is_kept, ts: alert.ts })
 }
 
 crate::fold_operator!(ExposureLimits);
@@ -165,7 +217,10 @@ impl View for ExposureLimits {
     fn learn(&self, limits: &mut SetLimits, broadcast: Placed<Event>) {
         match broadcast.event {
             Event::Limit(limit) => {
-                limits.insert(limit_key(&limit.scope.to_string(), limit.kind), (limit.value, limit.warn_at));
+                let key = limit_key(&limit.scope.to_string(), limit.kind);
+                if limits.get(&key).is_none_or(|old| old.ts <= limit.ts) {
+                    limits.insert(key, SetLimit { value: limit.value, warn_at: limit.warn_at, ts: limit.ts });
+                }
             }
             Event::Deleted(deleted) if deleted.rank == headwater_schemas::Topic::Limits.rank() => {
                 limits.remove(&deleted.key);
@@ -180,17 +235,20 @@ impl View for ExposureLimits {
             MeasureEvent::Corrected(_, corrections) => return corrections.into_iter().for_each(|correction| out.correct(correction)),
         };
         let Some((limit, warn_at)) = self.limit_of(limits, &measure) else { return };
-        let level = level(measure.value, limit, warn_at);
+        let level = level(measure.compared, limit, warn_at);
         let ts = point_of(placed.place);
         let next = match (&state.standing, level) {
-            (None, Level::Below | Level::Between) | (Some(_), Level::Between) => return,
-            (None, Level::Warning | Level::Breach) => alert(&measure, limit, level, ts, None),
-            (Some(standing), Level::Below) => {
-                Alert { state: AlertState::Cleared, message: message(&measure, limit, level), ts, ..standing.clone() }
+            (None, Level::Below | Level::Unknown | Level::Between) | (Some(_), Level::Between) => return,
+            (Some(_), Level::Unknown) if state.is_kept => return,
+            (None, _) => alert(&measure, limit, level, ts, None),
+            (Some(standing), Level::Below | Level::Unknown) => {
+                let next = if level == Level::Below { AlertState::Cleared } else { AlertState::Amended };
+                Alert { state: next, message: message(&measure, limit, level), ts, ..standing.clone() }
             }
-            (Some(standing), Level::Warning | Level::Breach) if severity(level) == standing.severity => return,
-            (Some(standing), Level::Warning | Level::Breach) => alert(&measure, limit, level, ts, Some(standing)),
+            (Some(standing), _) if severity(level) == standing.severity && !state.is_kept => return,
+            (Some(standing), _) => alert(&measure, limit, level, ts, Some(standing)),
         };
+        state.is_kept = level == Level::Unknown;
         state.standing = (next.state != AlertState::Cleared).then(|| next.clone());
         state.now.retain(|alert| alert.alert_id != next.alert_id);
         state.now.push(next);
@@ -213,7 +271,10 @@ impl View for ExposureLimits {
             // Both tables were written in one commit.
             let found = saved.alerts.binary_search_by(|alert| alert.alert_id.cmp(&row.alert_id)).ok();
             let alert = found.and_then(|index| saved.alerts.get(index)).filter(|_| is_mine(&key))?;
-            Some((key, LimitState { standing: Some(alert.clone()), now: Vec::new(), emitted_standing: Some(row.clone()) }))
+            Some((
+                key,
+                LimitState { standing: Some(alert.clone()), is_kept: row.is_kept, now: Vec::new(), emitted_standing: Some(row.clone()) },
+            ))
         };
         saved.limit_alerts.iter().filter_map(state).collect()
     }
@@ -221,7 +282,7 @@ impl View for ExposureLimits {
 
 impl ExposureLimits {
     fn limit_of(&self, limits: &SetLimits, measure: &Measure) -> Option<(Decimal, Option<Decimal>)> {
-        let own = |scope: &str| limits.get(&limit_key(scope, measure.kind)).copied();
+        let own = |scope: &str| limits.get(&limit_key(scope, measure.kind)).map(|limit| limit.terms());
         let by_symbol = measure
             .symbol
             .as_ref()
@@ -241,21 +302,29 @@ fn limit_key(scope: &str, kind: LimitKind) -> Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     Below,
+    /// Something is missing: it may be anywhere above or below.
+    Unknown,
     Between,
     Warning,
     Breach,
+    /// Beyond any limit.
+    Boundless,
 }
 
 /// Where a figure stands against its limit. Figures are compared by magnitude: a short position is exposure too.
-fn level(value: Decimal, limit: Decimal, warn_at: Option<Decimal>) -> Level {
-    let value = value.units().abs();
+fn level(compared: Compared, limit: Decimal, warn_at: Option<Decimal>) -> Level {
+    let value = match compared.figure {
+        Figure::Is(value) => value.units().abs(),
+        Figure::NoEquity => return Level::Boundless,
+        Figure::Missing => return Level::Unknown,
+    };
     let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
     if value > limit.units() {
         Level::Breach
     } else if value >= part(warn_at.map_or(WARN_AT, Decimal::units)) {
         Level::Warning
     } else if value < part(CLEAR_BELOW) {
-        Level::Below
+        if compared.is_whole { Level::Below } else { Level::Unknown }
     } else {
         Level::Between
     }
@@ -263,6 +332,7 @@ fn level(value: Decimal, limit: Decimal, warn_at: Option<Decimal>) -> Level {
 
 const fn severity(level: Level) -> Severity {
     match level {
+        Level::Boundless => Severity::Critical,
         Level::Breach => Severity::High,
         _ => Severity::Medium,
     }
@@ -274,11 +344,17 @@ fn message(measure: &Measure, limit: Decimal, level: Level) -> Text {
         None => format!("{} of {}", measure.kind, measure.scope),
     };
     let verdict = match level {
-        Level::Breach => "exceeds",
+        Level::Breach | Level::Boundless => "exceeds",
         Level::Warning => "comes near",
         Level::Below | Level::Between => "is back below 75 % of",
+        Level::Unknown => "leaves out what cannot be valued, so it is not known to be back below 75 % of",
     };
-    Text::from(format!("{what} is {}, which {verdict} the limit of {limit}", measure.value))
+    let value = match measure.compared.figure {
+        Figure::Is(value) if level != Level::Unknown => format!(" is {value}, which"),
+        Figure::NoEquity => " has gross exposure and no equity, which".to_owned(),
+        Figure::Is(_) | Figure::Missing => String::new(),
+    };
+    Text::from(format!("{what}{value} {verdict} the limit of {limit}"))
 }
 
 fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standing: Option<&Alert>) -> Alert {
@@ -315,8 +391,8 @@ mod tests {
 
     fn measures(values: &[i64]) -> Happenings<ExposureLimits> {
         let happening = |(time, value): (u64, &i64)| {
-            let event =
-                Measure { scope: Scope::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, value: Decimal::whole(*value) };
+            let compared = Compared::whole(Figure::Is(Decimal::whole(*value)));
+            let event = Measure { scope: Scope::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, compared };
             let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0, is_late: false };
             Placed { place, event: Happening::Event(MeasureEvent::Measured(event)) }
         };
@@ -355,6 +431,46 @@ mod tests {
         assert_eq!(changes, expected);
         // Two alerts, and the measure of the one that stands.
         assert_eq!((rows_of(&said.tables.alerts).len(), rows_of(&said.tables.limit_alerts).len()), (2, 1));
+    }
+
+    #[test]
+    fn nothing_clears_because_a_figure_is_missing_or_leaves_something_out() {
+        let whole = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
+        let part = |value: i64| Compared { is_whole: false, ..whole(value) };
+        let (missing, no_equity) = (Compared::whole(Figure::Missing), Compared::whole(Figure::NoEquity));
+        // (figures against a limit of 100, what becomes of the alert)
+        let cases: [(&str, &[Compared], &[&str]); 6] = [
+            (
+                "it is low without what is missing",
+                &[whole(90), part(10), part(11), whole(10)],
+                &["raised medium", "amended medium", "cleared medium"],
+            ),
+            ("it is missing", &[whole(101), missing, missing, whole(101)], &["raised high", "amended high", "amended high"]),
+            ("what is there is enough for a breach", &[part(101), part(90)], &["raised high", "amended medium"]),
+            ("no alert begins by it", &[part(10), missing, whole(10)], &[]),
+            ("exposure without equity is beyond any limit", &[no_equity, no_equity, whole(10)], &["raised critical", "cleared critical"]),
+            ("a breach loses its equity", &[whole(101), no_equity, whole(101)], &["raised high", "amended critical", "amended high"]),
+        ];
+        for (name, figures, expected) in cases {
+            let happenings = |figures: &[Compared]| {
+                let mut happenings = measures(&vec![0; figures.len()]);
+                for (happening, figure) in happenings.iter_mut().zip(figures) {
+                    if let Happening::Event(MeasureEvent::Measured(measure)) = &mut happening.event {
+                        measure.compared = *figure;
+                    }
+                }
+                happenings.push(limit(100));
+                happenings
+            };
+            let said = run(view(), happenings(figures));
+            let changes: Vec<_> =
+                said.tables.alerts.changes().iter().map(|change| format!("{} {}", change.row.state, change.row.severity)).collect();
+            assert_eq!(changes, *expected, "{name}");
+            for cut in 0..=figures.len() + 1 {
+                let resumed = run_with_restart(view(), happenings(figures), cut);
+                assert_eq!(history_of(&said.tables.alerts), history_of(&resumed.tables.alerts), "{name}, cut at {cut}");
+            }
+        }
     }
 
     #[test]

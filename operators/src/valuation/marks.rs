@@ -1,14 +1,16 @@
 //! Marks: the price that a symbol is valued at.
 //!
 //! - **Key**: symbol. **Rows**: the mark with what it is made of, once per grid point. **State**: the last quote's mid, trade and close.
-//! - The mid of the last quote, else the last trade, else the last close. A quote with a side missing (size 0) has no mid
-//!   and leaves the last one standing.
+//!   **Ties**: of equal times the later place wins.
+//! - The mid of the last quote, else the last trade, else the last close. A quote has a mid if it has both sides, each with a price
+//!   and a size above zero.
+//! - The last one is that with the latest time of its own (a close: date). So neither a slow feed nor a backfill replaces what is newer.
 
 use std::sync::Arc;
 
 use headwater_schemas::events::{Close, Quote, Trade};
 use headwater_schemas::tables::{MarkPrice, Moment, TableWriter};
-use headwater_schemas::{Correction, Corrections, EventTime, Place, Placed, Price, Symbol, Topic};
+use headwater_schemas::{Correction, Corrections, Date, EventTime, Place, Placed, Price, Symbol, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -18,7 +20,7 @@ use crate::keyed_fold::{Outbox, Updates, View};
 pub enum MarketEvent {
     /// The best bid and ask.
     Quote(Quote),
-    /// A print.
+    /// A print, of the market or of our own book.
     Trade(Trade),
     /// A closing price.
     Close(Close),
@@ -29,8 +31,8 @@ pub enum MarketEvent {
 pub struct Mark {
     /// The symbol.
     pub symbol: Symbol,
-    /// Its price.
-    pub price: Price,
+    /// Its price; none if nothing prices it any more.
+    pub price: Option<Price>,
 }
 
 impl Mark {
@@ -44,12 +46,31 @@ impl Mark {
 #[derive(Clone, Copy, Debug)]
 pub struct Marks;
 
+/// A price and the time that it is of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last<T> {
+    price: Option<Price>,
+    time: Option<T>,
+}
+
+impl<T: Copy + PartialOrd> Last<T> {
+    /// Takes a price, unless the one that is there is of a later time. Whether it was taken.
+    fn put(&mut self, price: Option<Price>, time: T) -> bool {
+        let is_newer = self.time.is_none_or(|last| last <= time);
+        if is_newer {
+            *self = Self { price, time: Some(time) };
+        }
+        is_newer
+    }
+}
+
 /// The last prices of each kind.
 #[derive(Clone, Debug, Default)]
 pub struct MarkState {
-    mid: Option<Price>,
-    trade: Option<Price>,
-    close: Option<Price>,
+    /// The mid of the last quote.
+    quote: Last<EventTime>,
+    trade: Last<EventTime>,
+    close: Last<Date>,
     /// How the quote and the trade of those prices came late, if they did.
     late_quote: Option<Correction>,
     late_trade: Option<Correction>,
@@ -60,12 +81,12 @@ pub struct MarkState {
 
 impl MarkState {
     fn price(&self) -> Option<Price> {
-        self.mid.or(self.trade).or(self.close)
+        self.quote.price.or(self.trade.price).or(self.close.price)
     }
 
     /// Only what the mark is made of can be its reason.
     fn reason(&self) -> Corrections {
-        let late = if self.mid.is_some() { &self.late_quote } else { &self.late_trade };
+        let late = if self.quote.price.is_some() { &self.late_quote } else { &self.late_trade };
         late.iter().cloned().collect()
     }
 }
@@ -98,39 +119,61 @@ impl View for Marks {
 
     fn apply(&self, (): &(), _: &Symbol, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<'_, Self>) {
         match placed.event {
-            MarketEvent::Quote(quote) if quote.bid_size.is_zero() || quote.ask_size.is_zero() => {}
             MarketEvent::Quote(quote) => {
-                state.mid = Some(mid(quote.bid, quote.ask));
-                state.late_quote = Self::late(placed.place, Topic::Quotes, quote.symbol, quote.ts);
+                if state.quote.put(mid_of(&quote), quote.ts) {
+                    state.late_quote = Self::late(placed.place, Topic::Quotes, quote.symbol, quote.ts);
+                }
             }
             MarketEvent::Trade(trade) => {
-                state.trade = Some(trade.price);
-                state.late_trade = Self::late(placed.place, Topic::Trades, trade.symbol, trade.ts);
+                if state.trade.put(Some(trade.price), trade.ts) {
+                    state.late_trade = Self::late(placed.place, Topic::Trades, trade.symbol, trade.ts);
+                }
             }
             // A close is told days after, by its nature.
-            MarketEvent::Close(close) => state.close = Some(close.close),
+            MarketEvent::Close(close) => {
+                state.close.put(Some(close.close), close.date);
+            }
         }
     }
 
     fn emit(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
-        let Some(mark) = state.price() else { return };
+        let mark = state.price();
         let same = state.emitted.as_ref().filter(|emitted| emitted.mark == mark);
         let why = if same.is_some() { Corrections::new() } else { state.reason() };
         let ts = same.map_or(at.event_time(), |emitted| emitted.ts);
-        let row = MarkPrice { symbol: *symbol, mark, mid: state.mid, trade: state.trade, close: state.close, ts };
+        let MarkState { quote, trade, close, .. } = state;
+        let row = MarkPrice {
+            symbol: *symbol,
+            mark,
+            mid: quote.price,
+            quote_ts: quote.time,
+            trade: trade.price,
+            trade_ts: trade.time,
+            close: close.price,
+            close_date: close.time,
+            ts,
+        };
         table.replace(&Moment { why, ..*at }, state.emitted.replace(row.clone()), Some(row));
     }
 
     fn update(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
-        let Some(price) = state.price().filter(|price| state.told != Some(*price)) else { return };
-        updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: *symbol, price });
-        state.told = Some(price);
+        let price = state.price();
+        if state.told != price {
+            updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: *symbol, price });
+            state.told = price;
+        }
     }
 
     fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, MarkState)> {
         let state = |row: &MarkPrice| {
-            let MarkPrice { mark, mid, trade, close, .. } = *row;
-            let state = MarkState { mid, trade, close, told: Some(mark), emitted: Some(row.clone()), ..MarkState::default() };
+            let state = MarkState {
+                quote: Last { price: row.mid, time: row.quote_ts },
+                trade: Last { price: row.trade, time: row.trade_ts },
+                close: Last { price: row.close, time: row.close_date },
+                told: row.mark,
+                emitted: Some(row.clone()),
+                ..MarkState::default()
+            };
             (row.symbol, state)
         };
         saved.iter().filter(|row| is_mine(&row.symbol)).map(state).collect()
@@ -152,6 +195,12 @@ fn symbol(event: &MarketEvent) -> &Symbol {
     }
 }
 
+/// The middle of a quote that has both sides.
+fn mid_of(quote: &Quote) -> Option<Price> {
+    let has_both = quote.bid.units() > 0 && quote.ask.units() > 0 && !quote.bid_size.is_zero() && !quote.ask_size.is_zero();
+    has_both.then(|| mid(quote.bid, quote.ask))
+}
+
 /// The middle, rounded half to even to nine digits.
 fn mid(bid: Price, ask: Price) -> Price {
     let sum = bid.units() + ask.units();
@@ -167,26 +216,79 @@ mod tests {
     use super::*;
     use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
 
+    /// The marks that valuations are told, each as `grid point price`.
+    fn told(texts: &[&str]) -> Vec<String> {
+        let emitted = run(Marks, happenings(texts));
+        let text = |(mark, time, _): &(Mark, u64, Corrections)| match mark.price {
+            Some(price) => format!("{time} {price}"),
+            None => format!("{time} none"),
+        };
+        emitted.updates.iter().map(text).collect()
+    }
+
+    const CASES: &[(&str, &[&str], &[&str])] = &[
+        (
+            "a quote counts before a trade before a close",
+            &["close 05 9", "trade 1 10", "quote 2 10/11", "trade 3 12"],
+            &["1 9", "2 10", "3 10.5"],
+        ),
+        (
+            "a quote that loses a side gives way to the trade",
+            &["quote 1 1.9/2.1", "quote 2 0/0.05", "trade 3 0.04"],
+            &["1 2", "2 none", "3 0.04"],
+        ),
+        ("a price of zero is no side", &["trade 1 7", "quote 2 0/1", "quote 3 1/0", "quote 4 -2/-1"], &["1 7"]),
+        ("a size of zero is no side", &["trade 1 7", "quote 2 1x0/2", "quote 3 1/2x0"], &["1 7"]),
+        ("a quote of an earlier time changes nothing", &["quote 5 99/101", "quote 1 49/51"], &["1 100"]),
+        ("an earlier quote without a side changes nothing", &["quote 5 99/101", "quote 1 0/51", "trade 6 7"], &["1 100"]),
+        ("a trade of an earlier time changes nothing", &["trade 5 100", "trade 1 50"], &["1 100"]),
+        (
+            "a close that is filled in later changes nothing",
+            &["close 05 50", "close 06 60", "close 02 10", "close 05 51"],
+            &["1 50", "2 60"],
+        ),
+        ("the last close is corrected", &["close 05 50", "close 05 51"], &["1 50", "2 51"]),
+        ("of equal times the later place counts", &["trade 5 100", "trade 5 50"], &["1 100", "2 50"]),
+        ("a close below zero is a mark", &["close 05 18.27", "close 06 -37.63"], &["1 18.27", "2 -37.63"]),
+    ];
+
     #[test]
-    fn a_quote_counts_before_a_trade_before_a_close() {
-        let said = run(Marks, happenings());
-        let prices: Vec<_> = said.updates.iter().map(|(mark, time, _)| format!("{time} {}", mark.price)).collect();
-        assert_eq!(prices, ["1 9", "2 10", "3 10.5"]);
+    fn the_mark_is_the_newest_price_of_the_best_kind() {
+        for (name, texts, expected) in CASES {
+            assert_eq!(told(texts), *expected, "{name}");
+        }
     }
 
     #[test]
     fn a_restart_anywhere_changes_nothing() {
-        for cut in 0..=5 {
-            let whole = run(Marks, happenings());
-            let resumed = run_with_restart(Marks, happenings(), cut);
-            assert_eq!(whole.updates, resumed.updates, "cut at {cut}");
-            assert_eq!(history_of(&whole.tables), history_of(&resumed.tables), "cut at {cut}");
+        for (name, texts, _) in CASES {
+            for cut in 0..=texts.len() {
+                let whole = run(Marks, happenings(texts));
+                let resumed = run_with_restart(Marks, happenings(texts), cut);
+                assert_eq!(whole.updates, resumed.updates, "{name}, cut at {cut}");
+                assert_eq!(history_of(&whole.tables), history_of(&resumed.tables), "{name}, cut at {cut}");
+            }
         }
     }
 
-    fn happenings() -> Happenings<Marks> {
-        let happening = |(time, (topic, text)): (u64, (Topic, &str))| {
-            let event = match Event::decode(topic, None, Some(text.as_bytes())).expect(text) {
+    /// From `quote TS BID/ASK` (with `xSIZE`), `trade TS PRICE` and `close DAY PRICE`, one a grid point.
+    fn happenings(texts: &[&str]) -> Happenings<Marks> {
+        let side = |text: &str| {
+            text.split_once('x').map_or((text.to_owned(), "1".to_owned()), |(price, size)| (price.to_owned(), size.to_owned()))
+        };
+        let happening = |(time, text): (u64, &&str)| {
+            let [kind, ts, price] = *text.split(' ').collect::<Vec<_>>() else { panic!("{text}") };
+            let (topic, json) = match kind {
+                "close" => (Topic::Closes, format!(r#"{{"symbol":"S","date":"2026-01-{ts}","close":{price}}}"#)),
+                "trade" => (Topic::Trades, format!(r#"{{"symbol":"S","price":{price},"size":1,"ts":"2026-01-05T00:00:0{ts}Z"}}"#)),
+                _ => {
+                    let (bid, ask) = price.split_once('/').expect(text);
+                    let ((bid, bid_size), (ask, ask_size)) = (side(bid), side(ask));
+                    let prices = format!(r#""bid":{bid},"ask":{ask},"bid_size":{bid_size},"ask_size":{ask_size}"#);
+                    (Topic::Quotes, format!(r#"{{"symbol":"S",{prices},"ts":"2026-01-05T00:00:0{ts}Z"}}"#))
+                }
+            };
+            let event = match Event::decode(topic, None, Some(json.as_bytes())).expect(text) {
                 Event::Quote(quote) => MarketEvent::Quote(quote),
                 Event::Trade(trade) => MarketEvent::Trade(trade),
                 Event::Close(close) => MarketEvent::Close(close),
@@ -194,14 +296,6 @@ mod tests {
             };
             Placed { place: Place::of_record(time, topic, 0, time), event: Happening::Event(event) }
         };
-        let quote = |bid: &str, size: u8| format!(r#"{{"symbol":"S","bid":{bid},"ask":"11","bid_size":{size},"ask_size":1,"ts":1}}"#);
-        let texts = [
-            (Topic::Closes, r#"{"symbol":"S","date":"2026-01-05","close":"9"}"#.to_owned()),
-            (Topic::Trades, r#"{"symbol":"S","price":"10","size":1,"ts":1}"#.to_owned()),
-            (Topic::Quotes, quote("10", 1)),
-            (Topic::Trades, r#"{"symbol":"S","price":"12","size":1,"ts":1}"#.to_owned()),
-            (Topic::Quotes, quote("0", 0)),
-        ];
-        (1..).zip(texts.iter().map(|(topic, text)| (*topic, text.as_str()))).map(happening).collect()
+        (1..).zip(texts).map(happening).collect()
     }
 }

@@ -31,6 +31,6 @@ pub mod risk;
 
 pub use grid::{GridChange, on_grid};
 pub use known::{CorrectedPart, Known};
-pub use limits::{ExposureLimits, LimitDefaults, LimitTables, Measure, MeasureEvent};
+pub use limits::{Compared, ExposureLimits, Figure, LimitDefaults, LimitTables, Measure, MeasureEvent};
 pub use marks::{Mark, MarketEvent, Marks};
 pub use risk::RiskSettings;

@@ -16,8 +16,8 @@ const ROUNDING: f64 = 6_755_399_441_055_744.0;
 const NARROW: f64 = 2_251_799_813_685_248.0;
 /// 2⁵³: below it a product that is rounded to a whole number is exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
-/// The greatest P&L of one position that a table can hold, in millionths.
-const GREATEST: f64 = 1e25;
+/// The greatest P&L of one position in a scenario, in millionths: far less than the sums of many can hold.
+const GREATEST: f64 = 1e28;
 /// 2⁵²: no difference of two narrow terms is greater.
 const NARROW_STEP: u64 = 1 << 52;
 
@@ -34,7 +34,7 @@ impl Stake {
         Self { value, millionths: value.to_statistic() * 1e6 }
     }
 
-    /// One term, if a table can hold it.
+    /// One term, if it is not too great.
     fn term(self, daily: f64) -> Option<i128> {
         let product = self.millionths * daily;
         if product.abs() < WHOLE {
@@ -57,7 +57,7 @@ impl<'a> Returns<'a> {
         Self { daily, greatest }
     }
 
-    /// Whether a table can hold the P&L of a stake.
+    /// Whether the sums can hold the P&L of a stake.
     pub fn can_take(self, stake: Stake) -> bool {
         stake.millionths.abs() * self.greatest < GREATEST
     }

@@ -1,14 +1,14 @@
-//! Exchange rates: direct, inverse, or over the base currency.
+//! Exchange rates: direct, inverse, or over the base currency. Of the direct and the inverse one the newer counts.
 
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Currency, Factor, Money};
+use headwater_schemas::{Currency, EventTime, Factor, Money};
 use rustc_hash::FxHashMap;
 
 /// The last rate of each pair.
 #[derive(Clone, Debug)]
 pub struct Rates {
     pivot: Currency,
-    pairs: FxHashMap<(Currency, Currency), Factor>,
+    pairs: FxHashMap<(Currency, Currency), (EventTime, Factor)>,
 }
 
 /// How to get from one currency to another.
@@ -54,9 +54,9 @@ impl Rates {
         Self { pivot, pairs: FxHashMap::default() }
     }
 
-    /// Sets a pair's rate: units of `quote` for one of `base`.
-    pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor) {
-        self.pairs.insert((base, quote), rate);
+    /// Sets a pair's rate, units of `quote` for one of `base`, and the time that it is of.
+    pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
+        self.pairs.insert((base, quote), (ts, rate));
     }
 
     /// The way from one currency to another, if there is one.
@@ -72,7 +72,11 @@ impl Rates {
             return Some(Conversion::Same);
         }
         let pair = |base: &Currency, quote: &Currency| self.pairs.get(&(*base, *quote)).copied();
-        pair(from, to).map(Conversion::Direct).or_else(|| pair(to, from).map(Conversion::Inverse))
+        match (pair(from, to), pair(to, from)) {
+            (Some((direct, _)), Some((inverse, rate))) if direct < inverse => Some(Conversion::Inverse(rate)),
+            (Some((_, rate)), _) => Some(Conversion::Direct(rate)),
+            (None, inverse) => inverse.map(|(_, rate)| Conversion::Inverse(rate)),
+        }
     }
 }
 
@@ -84,8 +88,9 @@ mod tests {
     fn rates_work_both_ways_and_over_the_pivot() {
         let id = |text: &str| Currency::derived(text);
         let mut rates = Rates::new(id("USD"));
-        rates.set(id("EUR"), id("USD"), "1.25".parse().expect("a rate"));
-        rates.set(id("USD"), id("JPY"), "150".parse().expect("a rate"));
+        let at = EventTime::from_nanos;
+        rates.set(id("EUR"), id("USD"), "1.25".parse().expect("a rate"), at(1));
+        rates.set(id("USD"), id("JPY"), "150".parse().expect("a rate"), at(1));
         let convert = |from: &str, to: &str| {
             rates.path(&id(from), &id(to)).and_then(|path| path.convert(Money::whole(100))).map(|sum| sum.to_string())
         };
@@ -95,5 +100,17 @@ mod tests {
         assert_eq!(convert("EUR", "JPY"), Some("18750".into()));
         assert_eq!(convert("JPY", "EUR"), Some("0.533333334".into()));
         assert_eq!(convert("EUR", "GBP"), None);
+    }
+
+    #[test]
+    fn of_the_direct_and_the_inverse_rate_the_newer_counts() {
+        let [eur, usd] = ["EUR", "USD"].map(Currency::derived);
+        for (direct, inverse, expected) in [(1, 2, "200"), (2, 1, "125"), (1, 1, "125")] {
+            let mut rates = Rates::new(usd);
+            rates.set(eur, usd, "1.25".parse().expect("a rate"), EventTime::from_nanos(direct));
+            rates.set(usd, eur, "0.5".parse().expect("a rate"), EventTime::from_nanos(inverse));
+            let sum = rates.path(&eur, &usd).and_then(|path| path.convert(Money::whole(100)));
+            assert_eq!(sum.map(|sum| sum.to_string()).as_deref(), Some(expected), "{direct} {inverse}");
+        }
     }
 }

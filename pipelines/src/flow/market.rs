@@ -3,12 +3,12 @@
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
 use headwater_operators::valuation::{CorrectedPart, Known, MarketEvent, Marks};
-use headwater_schemas::events::{AccountEvent, Event};
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate};
-use headwater_schemas::{Factor, Placed, Topic};
+use headwater_schemas::events::{AccountEvent, Event, Side, Trade};
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate};
+use headwater_schemas::{EventTime, Factor, Placed, Size, Topic};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::Concatenate;
-use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::vec::{Filter, Map};
+use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::latest::{latest_of, on_grid_latest};
 use super::wiring::Flow;
@@ -22,20 +22,31 @@ pub(super) fn account_terms<'scope>(
     let terms = latest_of(accounts, |place, event| match event {
         Event::Account(AccountEvent::Opened(opened)) => Some(Upsert::Put(AccountTerms {
             account_id: opened.account_id,
-            currency: opened.currency,
+            currency: Some(opened.currency),
+            currency_ts: Some(opened.ts),
             book: opened.book,
+            book_ts: Some(opened.ts),
             ts: place.event_time(),
         })),
-        Event::Account(AccountEvent::Updated(updated)) => {
-            Some(Upsert::Amend(updated.account_id, (updated.currency, updated.book, place.event_time())))
-        }
+        Event::Account(AccountEvent::Updated(updated)) => Some(Upsert::Put(AccountTerms {
+            account_id: updated.account_id,
+            currency: updated.currency,
+            currency_ts: updated.currency.map(|_| updated.ts),
+            book_ts: updated.book.as_ref().map(|_| updated.ts),
+            book: updated.book,
+            ts: place.event_time(),
+        })),
         _ => None,
     });
     Ok(ByAccount::updates(on_grid_latest(flow, "account terms", terms)?))
 }
 
 /// Terms, rates, closes and marks.
-pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events<'scope>) -> anyhow::Result<Grid<'scope, Known>> {
+pub(super) fn market_data<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    reference: Events<'scope>,
+    executions: StreamVec<'scope, u64, Placed<Execution>>,
+) -> anyhow::Result<Grid<'scope, Known>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
     // Reference data is on every worker already; one of them is enough to say it here.
@@ -46,6 +57,7 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
                 symbol: instrument.symbol,
                 currency: instrument.currency,
                 multiplier,
+                written: instrument.ts.unwrap_or(EventTime::BEGINNING),
                 ts: place.event_time(),
             }))
         }
@@ -53,8 +65,8 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
     });
     let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?.updates, instrument_known);
 
-    let rates = latest_of(flow.take(Topic::FxRates), |place, event| match event {
-        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: place.event_time() })),
+    let rates = latest_of(flow.take(Topic::FxRates), |_, event| match event {
+        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: rate.ts })),
         _ => None,
     });
     let rates = known(on_grid_latest(flow, "rates", rates)?.updates, rate_known);
@@ -78,18 +90,26 @@ pub(super) fn market_data<'scope>(flow: &mut Flow<'scope, '_>, reference: Events
         };
         Some(Placed { place, event })
     });
+    // Each match has one buyer.
+    let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
     let broadcasts = flow.no_broadcasts();
-    let marks = flow.fold("marks", Marks, Pace::Grid, prices, broadcasts)?.updates;
+    let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), broadcasts)?.updates;
     let corrected = known_corrected(marks.clone(), |mark| CorrectedPart::Mark(mark.symbol));
     Ok(scope.concatenate([instruments, rates, closes, known(marks, Known::Mark), corrected]))
 }
 
+/// A match on our own book as a print.
+fn own_trade(execution: Execution) -> MarketEvent {
+    let Execution { symbol, price, quantity, ts, .. } = execution;
+    MarketEvent::Trade(Trade { symbol, price, size: Size::from_units(quantity.units()), source: None, ts })
+}
+
 /// Updates as the valuer knows them.
-pub(super) fn known<'scope, U: Clone + 'static>(
+pub(super) fn known<'scope, U: Clone + 'static, K: Into<Option<Known>>>(
     updates: StreamVec<'scope, u64, Updated<U>>,
-    as_known: impl Fn(U) -> Known + 'static,
+    as_known: impl Fn(U) -> K + 'static,
 ) -> Grid<'scope, Known> {
-    updates.map(move |(update, tick, _)| (as_known(update), tick, 1))
+    updates.flat_map(move |(update, tick, _)| Some((as_known(update).into()?, tick, 1)))
 }
 
 /// What was corrected, as the valuer is to know it.
@@ -106,14 +126,15 @@ pub(super) fn instrument_known(InstrumentTerms { symbol, currency, multiplier, .
     Known::Instrument { symbol, currency, multiplier }
 }
 
-pub(super) fn rate_known(LastRate { base, quote, rate, .. }: LastRate) -> Known {
-    Known::Rate { base, quote, rate }
+pub(super) fn rate_known(LastRate { base, quote, rate, ts }: LastRate) -> Known {
+    Known::Rate { base, quote, rate, ts }
 }
 
 pub(super) fn close_known(ClosingPrice { symbol, date, close, .. }: ClosingPrice) -> Known {
     Known::Close { symbol, date, close }
 }
 
-pub(super) fn account_known(AccountTerms { account_id, currency, book, .. }: AccountTerms) -> Known {
-    Known::Account { account_id, currency, book }
+/// Nothing before a record says the currency.
+pub(super) fn account_known(AccountTerms { account_id, currency, book, .. }: AccountTerms) -> Option<Known> {
+    Some(Known::Account { account_id, currency: currency?, book })
 }

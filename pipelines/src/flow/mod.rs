@@ -106,12 +106,13 @@ fn views<'scope>(
     let admitted = admission::admit(flow)?;
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
-    let holdings = trading::positions(flow, books.derived, admitted.fills, reference.clone())?;
+    let holdings = trading::positions(flow, books.derived.clone(), admitted.fills)?;
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     let scores = fraud::scores(flow, posted.scored, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);
     }
-    valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, reference })
+    let executions = books.derived;
+    valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, executions, reference })
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use headwater_operators::latest::Upsert;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::ReferenceRecord;
-use headwater_schemas::{Place, Placed, Text, Topic};
+use headwater_schemas::{EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Broadcast;
 
@@ -30,6 +30,7 @@ fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
         event => Upsert::Put(ReferenceRecord {
             topic,
             key: event.key(),
+            written: event.ts().unwrap_or(EventTime::BEGINNING),
             ts: place.event_time(),
             partition: i32::from(place.partition),
             offset: place.offset,

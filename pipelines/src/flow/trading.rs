@@ -32,7 +32,6 @@ pub(super) fn positions<'scope>(
     flow: &mut Flow<'scope, '_>,
     executions: StreamVec<'scope, u64, Placed<Execution>>,
     fills: Events<'scope>,
-    reference: Reference<'scope>,
 ) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>> {
     let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
     let fills = fills.flat_map(|Placed { place, event }| match event {
@@ -40,5 +39,6 @@ pub(super) fn positions<'scope>(
         _ => None,
     });
     let view = Positions { horizon: flow.settings.config.horizons().busts };
-    Ok(ByAccount::updates(flow.fold("positions", view, Pace::Grid, executions.concat(fills), reference)?))
+    let broadcasts = flow.no_broadcasts();
+    Ok(ByAccount::updates(flow.fold("positions", view, Pace::Grid, executions.concat(fills), broadcasts)?))
 }

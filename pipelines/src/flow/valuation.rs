@@ -8,8 +8,10 @@ use headwater_operators::valuation::dense::{
 };
 use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, TableSet};
-use headwater_schemas::{AccountId, Topic};
+use headwater_schemas::tables::{
+    AccountTerms, Balance, ClosingPrice, Execution, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet,
+};
+use headwater_schemas::{AccountId, Placed, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
@@ -23,6 +25,7 @@ pub(super) struct Market<'scope> {
     pub(super) holdings: ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>,
     pub(super) cash: ByAccount<StreamVec<'scope, u64, Updated<Cash>>>,
     pub(super) accounts: Events<'scope>,
+    pub(super) executions: StreamVec<'scope, u64, Placed<Execution>>,
     pub(super) reference: Reference<'scope>,
 }
 
@@ -38,7 +41,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         known(cash.clone(), cash_known),
         known_corrected(cash, |cash| CorrectedPart::Cash(cash.account_id)),
         known(account_terms(flow, market.accounts)?.stream(), account_known),
-        market_data(flow, market.reference.stream.clone())?.broadcast(),
+        market_data(flow, market.reference.stream.clone(), market.executions)?.broadcast(),
     ]);
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
     let config = &flow.settings.config;
@@ -66,13 +69,13 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
     known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));
     known.extend(saved.rows::<ClosingPrice>()?.iter().cloned().map(close_known));
     known.extend(saved.rows::<MarkPrice>()?.iter().map(Mark::of).map(Known::Mark));
-    known.extend(saved.rows::<AccountTerms>()?.iter().filter(|row| mine(&row.account_id)).cloned().map(account_known));
+    known.extend(saved.rows::<AccountTerms>()?.iter().filter(|row| mine(&row.account_id)).cloned().filter_map(account_known));
     let cash = |row: &Balance| Known::Cash { account_id: row.account_id, currency: row.currency, posted: row.posted.money() };
     known.extend(saved.rows::<Balance>()?.iter().filter(|row| mine(&row.account_id)).map(cash));
     let holdings = saved.rows::<Holding>()?;
     known.extend(holdings.iter().filter(|row| mine(&row.account_id)).map(|row| Known::Holding(HoldingSums::of(row))));
     let limits = reference.before.iter().filter(|event| is_limit(&event.event)).cloned().collect();
-    Ok(ValuationBefore { known, limits, scopes: ScopeTables::read(&mut &**saved)? })
+    Ok(ValuationBefore { known, limits, scopes: ScopeTables::read(&mut &**saved)?, gaps: saved.rows::<RiskGap>()? })
 }
 
 fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {

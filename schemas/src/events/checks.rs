@@ -25,7 +25,6 @@ impl Event {
             Self::Budget(event) => part("threshold", event.threshold).and_then(|()| amount_in(event.amount, &event.currency)),
             Self::Account(AccountEvent::Opened(event)) => currency("currency", &event.currency),
             Self::Account(AccountEvent::Updated(event)) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
-            Self::Close(event) => event.check(),
             Self::FxRate(event) => event.check(),
             Self::Order(OrderEvent::New(event)) => event.check(),
             Self::Order(OrderEvent::Amend(event)) => event.check(),

@@ -188,7 +188,6 @@ fn every_badness_has_its_code_and_names_the_field() {
         (Topic::Customers, GOOD[1].1.replace("1980-02-29", "1980-2-29"), ErrorCode::BadDate, "birth_date"),
         (Topic::Labels, format!(r#"{{"subject_id":"t","label":"{}","ts":1}}"#, "é".repeat(1025)), ErrorCode::BadText, "label"),
         (Topic::Closes, r#"{"symbol":"S","date":"2026-02-30","close":"1"}"#.into(), ErrorCode::BadDate, "date"),
-        (Topic::Closes, r#"{"symbol":"S","date":"2026-02-28","close":"0"}"#.into(), ErrorCode::NotPositive, "close"),
         (Topic::Quotes, GOOD[8].1.replace("\"100\"", "\"-1\""), ErrorCode::NegativeNumber, "bid_size"),
         (Topic::Customers, r#"{"customer_id":"c","home_lat":"91"}"#.into(), ErrorCode::OutOfRange, "home_lat"),
         (Topic::Labels, format!(r#"{{"subject_id":"t","label":"{}","ts":1}}"#, "x".repeat(MAX_RECORD_BYTES)), ErrorCode::TooLarge, "bytes"),

@@ -8,14 +8,20 @@ tables! {
     State MarkPrice = "marks" by (symbol) {
         /// The symbol.
         symbol: Symbol,
-        /// The mark: the mid, else the trade, else the close.
-        mark: Price,
-        /// The middle of the last quote that had both sides.
+        /// The mark: the mid, else the trade, else the close; NULL where there is none of them.
+        mark: Option<Price>,
+        /// The middle of the last quote; NULL if a side is missing.
         mid: Option<Price>,
-        /// The last trade.
+        /// The time of the last quote.
+        quote_ts: Option<EventTime>,
+        /// The last trade, of the market or of our own book.
         trade: Option<Price>,
+        /// Its time.
+        trade_ts: Option<EventTime>,
         /// The last close.
         close: Option<Price>,
+        /// Its day.
+        close_date: Option<Date>,
         /// The grid point at which the mark became what it is.
         ts: EventTime,
     }
@@ -28,7 +34,7 @@ tables! {
         quote: Currency,
         /// Units of `quote` for one of `base`.
         rate: Factor,
-        /// Its effective time.
+        /// The rate's own time.
         ts: EventTime,
     }
 
@@ -52,28 +58,36 @@ tables! {
         currency: Currency,
         /// What one unit is worth per point of price.
         multiplier: Factor,
+        /// The record's own time; the beginning if it has none.
+        written: EventTime,
         /// The effective time of its record.
         ts: EventTime,
     }
 
-    /// Where an account belongs.
+    /// Where an account belongs, each part from the record that is the newest by its own time.
     Checkpoint AccountTerms = "account_terms" by (account_id) {
         /// The account.
         account_id: AccountId,
-        /// Its currency.
-        currency: Currency,
+        /// Its currency; NULL before a record says it.
+        currency: Option<Currency>,
+        /// The time of the record that says the currency.
+        currency_ts: Option<EventTime>,
         /// `firm/desk/book`.
         book: Option<Text>,
-        /// The effective time of its record.
+        /// The time of the record that says the book.
+        book_ts: Option<EventTime>,
+        /// The effective time of the last record that changed one of them.
         ts: EventTime,
     }
 
-    /// A record of reference data that still counts: the last of each key, and of accounts every one.
+    /// A record of reference data that still counts: the newest of each key by its own time, and of accounts every one.
     Checkpoint ReferenceRecord = "reference_records" by (topic, key, ts, partition, offset) {
         /// The topic.
         topic: Text,
         /// The record's key.
         key: Text,
+        /// The record's own time; the beginning if it has none.
+        written: EventTime,
         /// Its effective time.
         ts: EventTime,
         /// Its partition.

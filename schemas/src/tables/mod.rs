@@ -14,6 +14,7 @@
 //! | `portfolios` | [`Portfolio`] | state |
 //! | `portfolio_peaks` | [`DrawdownState`] | checkpoint |
 //! | `risk` | [`Risk`] | state |
+//! | `risk_gaps` | [`RiskGap`] | checkpoint |
 //! | `limit_alerts` | [`LimitAlertState`] | checkpoint |
 //! | `balances` | [`Balance`] | state |
 //! | `ledger_entries` | [`LedgerEntry`] | append |

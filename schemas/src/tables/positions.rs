@@ -1,7 +1,7 @@
 //! What is held, and what it is worth.
 
 use super::tables;
-use crate::value::{AccountId, Currency, EventTime, Factor, Id, Money, Price, Quantity, Scope, Statistic, Symbol};
+use crate::value::{AccountId, Currency, EventTime, Id, Money, Price, Quantity, Scope, Statistic, Symbol, Total};
 
 tables! {
     /// What an account holds of a symbol, with the mark of the grid point at which the holding changed. What it is worth at any other
@@ -15,19 +15,22 @@ tables! {
         currency: Option<Currency>,
         /// Above zero: long. Below: short.
         quantity: Quantity,
-        /// `cost / (quantity × multiplier)`, rounded for display; 0 when flat.
+        /// `cost / quantity`, rounded for display; 0 when flat.
         average_price: Price,
-        /// What the open quantity cost (negative: what it brought in), exactly: the state behind the average.
+        /// What the open quantity cost (negative: what it brought in), as price × quantity, exactly: the state behind the average.
         cost: Money,
-        /// What closing trades brought in over their cost, less all fees.
-        realized_pnl: Money,
-        /// What the trades brought in (negative: cost), fees included: minus what was bought, plus what was sold.
+        /// What closing trades brought in over their cost, less all fees, with the multiplier of that moment; NULL if no column
+        /// can hold it.
+        realized_pnl: Option<Money>,
+        /// What the trades brought in (negative: cost), as price × quantity, without fees: minus what was bought, plus what was sold.
         cash_flow: Money,
+        /// What the trades cost besides.
+        fees: Money,
         /// The mark of that moment; NULL before the symbol has one.
         mark_price: Option<Price>,
         /// `quantity × mark × multiplier`.
         market_value: Option<Money>,
-        /// `market_value − cost`.
+        /// `market_value − cost × multiplier`.
         unrealized_pnl: Option<Money>,
         /// The grid point at which the holding became what it is.
         ts: EventTime,
@@ -40,15 +43,15 @@ tables! {
         /// The account's currency; the base currency for books.
         currency: Currency,
         /// Market value of all positions, short ones negative.
-        net_value: Money,
+        net_value: Total,
         /// The sum of the magnitudes of the positions' market values.
-        gross_exposure: Money,
+        gross_exposure: Total,
         /// Long less short: the same as `net_value`, under the name that desks look for.
-        net_exposure: Money,
+        net_exposure: Total,
         /// Posted balances plus the fills' cash flow.
-        cash: Money,
+        cash: Total,
         /// `cash + net_value`.
-        equity: Money,
+        equity: Total,
         /// Gross exposure over equity; NULL when equity is zero.
         leverage: Option<Statistic>,
         /// Σ weight², where a symbol's weight is its magnitude over gross.
@@ -56,11 +59,11 @@ tables! {
         /// The greatest weight.
         max_weight: Option<Statistic>,
         /// Sum of the positions' realized P&L.
-        realized_pnl: Money,
+        realized_pnl: Total,
         /// Sum of the positions' unrealized P&L.
-        unrealized_pnl: Money,
-        /// The greatest fall of equity from its running peak so far.
-        max_drawdown: Money,
+        unrealized_pnl: Total,
+        /// The greatest fall of P&L, realized and unrealized, from its running peak so far. What is paid in or out is no P&L.
+        max_drawdown: Total,
         /// The positions that could not be valued in the scope's currency (no mark, no rate), which the sums leave out.
         unvalued: u64,
         /// The grid point at which the row became what it is.
@@ -75,12 +78,12 @@ tables! {
         symbol: Symbol,
         /// The open quantity before the first held trade.
         base_quantity: Quantity,
-        /// What it cost.
+        /// What it cost, as price × quantity.
         base_cost: Money,
-        /// The realized P&L before the first held trade.
-        base_realized: Money,
-        /// The cash flow before the first held trade.
+        /// The cash flow before the first held trade, as price × quantity, without fees.
         base_cash_flow: Money,
+        /// The fees before the first held trade.
+        base_fees: Money,
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }
@@ -109,8 +112,6 @@ tables! {
         price: Price,
         /// What it cost besides.
         fee: Money,
-        /// What one unit was worth per point of price.
-        multiplier: Factor,
     }
 
     /// A bust that waits for its fill. State of the positions.
@@ -133,8 +134,8 @@ tables! {
     Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
         /// `account:ID` or `book:PATH`.
         scope: Scope,
-        /// The running peak of equity.
-        peak: Money,
+        /// The running peak of P&L; 0 at the beginning.
+        peak: Total,
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }

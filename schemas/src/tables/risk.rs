@@ -2,7 +2,7 @@
 
 use super::{RiskMethod, tables};
 use crate::events::LimitKind;
-use crate::value::{EventTime, Id, Money, Scope, Statistic, Symbol};
+use crate::value::{Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
 
 tables! {
     /// Value at risk and expected shortfall of a scope over one day.
@@ -18,11 +18,27 @@ tables! {
         /// How many there were.
         observations: u64,
         /// The loss not exceeded with that confidence, positive for a loss, in the scope's currency; exact, a scenario's own P&L.
-        var: Money,
+        var: Total,
         /// The mean loss beyond it, positive for a loss.
-        expected_shortfall: Money,
+        expected_shortfall: Total,
         /// The positions that the scenarios leave out (a gap in the symbol's closes, no mark, no rate).
         left_out: u64,
+        /// The positions whose symbol had no close on a scenario date and carried its last one.
+        filled: u64,
+        /// The grid point at which the row became what it is.
+        ts: EventTime,
+    }
+
+    /// A symbol that the scenarios leave out, because its closes have a gap.
+    Checkpoint RiskGap = "risk_gaps" by (symbol) {
+        /// The symbol.
+        symbol: Symbol,
+        /// The first scenario date that it has no close for.
+        from_date: Date,
+        /// The last one of the gap.
+        to_date: Date,
+        /// Why a close before it is not carried.
+        reason: Text,
         /// The grid point at which the row became what it is.
         ts: EventTime,
     }
@@ -37,6 +53,8 @@ tables! {
         kind: LimitKind,
         /// The position's symbol, for a position's value.
         symbol: Option<Symbol>,
+        /// Whether the alert stands only because the figure leaves something out.
+        is_kept: bool,
         /// When the alert became what it is.
         ts: EventTime,
     }

@@ -133,14 +133,18 @@ pub fn product(a: i128, b: i128) -> Option<i128> {
 
 /// `a × b / c`, rounded once, half to even; `None` for `c = 0` or a result beyond [`MAX_UNITS`].
 pub fn quotient(a: i128, b: i128, c: i128) -> Option<i128> {
+    wide_quotient(a, b, c).and_then(in_range)
+}
+
+/// The same, for sums that may be greater than a single amount: `None` only beyond 128 bits.
+pub fn wide_quotient(a: i128, b: i128, c: i128) -> Option<i128> {
     if c == 0 {
         return None;
     }
-    let rounded = match a.checked_mul(b) {
-        Some(product) => narrow_quotient(product, c),
-        None => wide_quotient(I256::from(a) * I256::from(b), I256::from(c))?,
-    };
-    in_range(rounded)
+    match a.checked_mul(b) {
+        Some(product) => Some(narrow_quotient(product, c)),
+        None => quotient_of_256_bits(I256::from(a) * I256::from(b), I256::from(c)),
+    }
 }
 
 /// `Some` if a column can hold the number.
@@ -160,7 +164,7 @@ fn narrow_quotient(numerator: i128, divisor: i128) -> i128 {
     }
 }
 
-fn wide_quotient(numerator: I256, divisor: I256) -> Option<i128> {
+fn quotient_of_256_bits(numerator: I256, divisor: I256) -> Option<i128> {
     let (quotient, remainder) = (numerator / divisor, numerator % divisor);
     let away = if (numerator < I256::ZERO) == (divisor < I256::ZERO) { I256::ONE } else { -I256::ONE };
     let (remainder, divisor) = (remainder.abs(), divisor.abs());
@@ -227,7 +231,7 @@ mod tests {
         // (numerator, divisor, rounded): 5/2 = 2.5 → 2, 7/2 = 3.5 → 4
         for (a, c, expected) in [(5, 2, 2), (7, 2, 4), (-5, 2, -2), (-7, 2, -4), (5, -2, -2), (7, 3, 2), (8, 3, 3), (-8, 3, -3)] {
             assert_eq!(quotient(a, 1, c), Some(expected), "{a}/{c}");
-            assert_eq!(wide_quotient(I256::from(a), I256::from(c)), Some(expected), "wide {a}/{c}");
+            assert_eq!(quotient_of_256_bits(I256::from(a), I256::from(c)), Some(expected), "wide {a}/{c}");
         }
     }
 

@@ -155,11 +155,15 @@ impl Money {
 
     /// Price × quantity × multiplier, each product rounded half to even to nine digits; `None` beyond what a column holds.
     pub fn notional(price: Price, quantity: Quantity, multiplier: Factor) -> Option<Self> {
-        let value = fixed::product(price.0, quantity.0)?;
+        Self(fixed::product(price.0, quantity.0)?).times(multiplier)
+    }
+
+    /// The sum × a multiplier, rounded half to even to nine digits; `None` beyond what a column holds.
+    pub fn times(self, multiplier: Factor) -> Option<Self> {
         if multiplier.0 == fixed::ONE {
-            return Some(Self(value));
+            return Some(self);
         }
-        fixed::product(value, multiplier.0).map(Self)
+        fixed::product(self.0, multiplier.0).map(Self)
     }
 }
 

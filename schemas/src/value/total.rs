@@ -45,6 +45,11 @@ impl Total {
         self.0.checked_sub(other.0).and_then(in_range)
     }
 
+    /// The nearest binary number, for statistics only.
+    pub fn to_statistic(self) -> f64 {
+        self.0 as f64 / fixed::ONE as f64
+    }
+
     /// The same sum as an amount, for calculations that check their range.
     pub const fn money(self) -> Money {
         Money::from_units(self.0)

@@ -1,6 +1,6 @@
 //! Conversions between the currencies of the positions and those of the scopes.
 
-use headwater_schemas::{Currency, Factor};
+use headwater_schemas::{Currency, EventTime, Factor};
 use rustc_hash::FxHashMap;
 
 use super::handles::{CurrencyHandle, Named};
@@ -29,9 +29,9 @@ impl Currencies {
         self.names.name(currency)
     }
 
-    /// Sets a pair's rate. Paths are as before until [`Currencies::refresh`].
-    pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor) {
-        self.rates.set(base, quote, rate);
+    /// Sets a pair's rate and its time. Paths are as before until [`Currencies::refresh`].
+    pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
+        self.rates.set(base, quote, rate, ts);
     }
 
     /// Finds all paths anew. Returns the pairs whose path is another one.

@@ -19,6 +19,7 @@
 mod accounts;
 mod books;
 mod currencies;
+mod gaps;
 mod handles;
 mod part;
 mod scenarios;
@@ -31,8 +32,10 @@ mod watch;
 mod weights;
 mod worth;
 
+use std::sync::Arc;
+
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::Moment;
+use headwater_schemas::tables::{Moment, RiskGap};
 use headwater_schemas::{Clock, Currency, Placed};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -51,9 +54,9 @@ pub use part::{ScenarioChange, ScopePart, SumChange};
 pub use standalone::Standalone;
 
 headwater_schemas::table_set! {
-    /// The table of what accounts hold.
+    /// The tables of what accounts hold, and of symbols that the scenarios leave out.
     pub struct HoldingTables restored from SavedHoldings {
-        restored { holdings: headwater_schemas::tables::Holding }
+        restored { holdings: headwater_schemas::tables::Holding, risk_gaps: headwater_schemas::tables::RiskGap }
     }
 }
 
@@ -92,6 +95,8 @@ pub struct ValuationBefore {
     pub limits: Vec<Placed<Event>>,
     /// The rows of scopes, of all workers.
     pub scopes: SavedScopes,
+    /// The symbols that the scenarios leave out.
+    pub gaps: Arc<Vec<RiskGap>>,
 }
 
 /// What the valuation reads.
@@ -131,7 +136,10 @@ pub fn valuation<'scope>(
     let tick = move |event: &Placed<Event>| clock.tick_of(event.place.time);
     let set = before.limits.into_iter().map(Box::new);
 
-    let mut valuer = Valuer::new(settings.base_currency, settings.risk.window, settings.limits.clone(), tables.0.holdings.clone());
+    let mut valuer = Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), tables.0.holdings.clone());
+    if scope.index() == 0 {
+        valuer.write_gaps(tables.0.risk_gaps.clone(), &before.gaps);
+    }
     let known_before = before.known.into_iter().chain(set.clone().map(Known::Limit));
     // At the beginning of this run: if scopes are valued otherwise now, that is news. No change of its own (0), so that it comes
     // before those of that tick.

@@ -51,12 +51,14 @@ pub struct ScenarioChange {
     pub counted: i64,
     /// Positions that the scenarios leave out.
     pub left_out: i64,
+    /// Positions that are counted with a close that was carried.
+    pub filled: i64,
 }
 
 impl ScenarioChange {
     /// Nothing yet.
     pub fn nothing(since: u64, scenarios: usize) -> Self {
-        Self { since, sums: ScenarioSums::zeros(scenarios), counted: 0, left_out: 0 }
+        Self { since, sums: ScenarioSums::zeros(scenarios), counted: 0, left_out: 0, filled: 0 }
     }
 
     /// Adds another difference. The newer scenarios prevail.
@@ -68,6 +70,7 @@ impl ScenarioChange {
             self.sums.add(&other.sums);
             self.counted += other.counted;
             self.left_out += other.left_out;
+            self.filled += other.filled;
         }
     }
 }

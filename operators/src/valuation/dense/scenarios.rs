@@ -1,78 +1,186 @@
 //! Historical scenarios: the daily returns that positions are put through.
 //!
-//! There is one list of dates for all scopes: the last `window` + 1 dates on which anything closed. A symbol that misses
-//! one of them is left out everywhere and counted, never taken as a zero return. A close that comes for a date before
-//! the window changes nothing; a corrected one within it changes the scenario.
+//! - There is one list of dates for all scopes: the last `window` + 1 dates on which enough of the symbols that had a close within
+//!   the `max_gap` dates before have one. So a coin's Saturday, a foreign holiday or the first closes of today make no date.
+//! - A symbol without a close on one of them carries its last one, for at most `max_gap` of them. With a longer gap it is left out
+//!   everywhere, counted and named ([`Gap`]), never taken as a zero return.
+//! - A symbol with a close of zero or below is revalued by changes of its price, not by returns.
+//!
+//! All of it is a function of the closes that are known, in whatever order they came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
+use headwater_schemas::value::fixed;
 use headwater_schemas::{Date, Price};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::handles::SymbolHandle;
+use super::handles::{Handle, SymbolHandle};
+use crate::valuation::RiskSettings;
 use crate::valuation::pnl::Returns;
 
-/// The closes within the window, and the returns that follow from them: a row for each symbol, one after the other.
+/// The closes, and what follows from them: a row of returns for each symbol, one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Scenarios {
     window: usize,
-    closes: BTreeMap<Date, FxHashMap<SymbolHandle, Price>>,
+    max_gap: usize,
+    /// The part of the symbols that makes a date, in billionths.
+    coverage: i128,
+    days: BTreeMap<Date, Day>,
+    /// Dates with new closes.
+    changed: BTreeSet<Date>,
     count: usize,
     returns: Vec<f64>,
-    rows: FxHashMap<SymbolHandle, Row>,
+    /// By symbol.
+    rows: Vec<Option<Row>>,
+    gaps: Vec<Gap>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Day {
+    closes: FxHashMap<SymbolHandle, Price>,
+    /// Whether it is a scenario date.
+    counts: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
     begin: usize,
     greatest: f64,
+    is_absolute: bool,
+    is_filled: bool,
+}
+
+/// The scenarios of a symbol.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SymbolScenarios<'a> {
+    pub(super) returns: Returns<'a>,
+    /// Whether the returns are changes of the price.
+    pub(super) is_absolute: bool,
+    /// Whether a close was carried.
+    pub(super) is_filled: bool,
+}
+
+/// A symbol that is left out: it has no close that could be carried to these scenario dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) symbol: SymbolHandle,
+    pub(super) from: Date,
+    pub(super) to: Date,
+    /// Whether there are closes before it, too long ago.
+    pub(super) is_too_long: bool,
+}
+
+/// The closes of a symbol on the scenario dates.
+#[derive(Debug)]
+struct Series {
+    prices: Vec<f64>,
+    last: Price,
+    /// Scenario dates since the last close.
+    age: usize,
+    is_filled: bool,
+    is_absolute: bool,
+    gap: Option<Gap>,
 }
 
 impl Scenarios {
-    /// No closes yet; `window` is the number of returns that are kept.
-    pub(super) fn new(window: usize) -> Self {
-        Self { window, closes: BTreeMap::new(), count: 0, returns: Vec::new(), rows: FxHashMap::default() }
+    /// No closes yet.
+    pub(super) fn new(settings: &RiskSettings) -> Self {
+        Self {
+            window: settings.window,
+            max_gap: settings.max_gap,
+            coverage: settings.coverage.units(),
+            days: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            count: 0,
+            returns: Vec::new(),
+            rows: Vec::new(),
+            gaps: Vec::new(),
+        }
     }
 
     /// Sets a close. Returns are as before until [`Scenarios::refresh`].
     pub(super) fn set(&mut self, symbol: SymbolHandle, date: Date, close: Price) {
-        let full = self.closes.len() > self.window;
-        if full && self.closes.first_key_value().is_some_and(|(first, _)| date < *first) {
+        self.days.entry(date).or_default().closes.insert(symbol, close);
+        self.changed.insert(date);
+    }
+
+    /// Derives the dates and the returns of all symbols anew.
+    pub(super) fn refresh(&mut self) {
+        self.find_dates();
+        // Before the window there are as many dates as a close can be carried over.
+        let all = self.days.iter().rev().filter(|(_, day)| day.counts);
+        let newest: Vec<Date> = all.map(|(date, _)| *date).take(self.window + 1 + self.max_gap).collect();
+        let in_window = newest.len().min(self.window + 1);
+        let (Some(start), Some(first)) = (newest.last().copied(), in_window.checked_sub(1).and_then(|last| newest.get(last)).copied())
+        else {
             return;
+        };
+        let mut all: Vec<Option<Series>> = Vec::new();
+        let (mut before, mut dates) = (None, 0);
+        for (date, day) in self.days.range(start..) {
+            for (symbol, close) in &day.closes {
+                if all.len() <= symbol.place() {
+                    all.resize_with(symbol.place() + 1, || None);
+                }
+                let Some(series) = all.get_mut(symbol.place()) else { continue };
+                let missed = before.map(|to| Gap { symbol: *symbol, from: first, to, is_too_long: false });
+                series.get_or_insert_with(|| Series::new(missed)).close(*close, day.counts);
+            }
+            if !day.counts {
+                continue;
+            }
+            let is_in_window = *date >= first;
+            for (place, series) in all.iter_mut().enumerate() {
+                let Some(series) = series else { continue };
+                let symbol = SymbolHandle::at(place);
+                series.reach(symbol, *date, self.max_gap, is_in_window);
+            }
+            before = is_in_window.then_some(*date);
+            dates += usize::from(is_in_window);
         }
-        self.closes.entry(date).or_default().insert(symbol, close);
-        while self.closes.len() > self.window + 1 {
-            self.closes.pop_first();
+        self.count = dates.saturating_sub(1);
+        self.derive(all);
+    }
+
+    /// Finds out anew which dates count, as far as that can have changed.
+    fn find_dates(&mut self) {
+        let changed = std::mem::take(&mut self.changed);
+        let later = |date: &Date| self.days.range((Bound::Excluded(*date), Bound::Unbounded)).take(self.max_gap).map(|(date, _)| *date);
+        let affected: BTreeSet<Date> = changed.iter().flat_map(|date| std::iter::once(*date).chain(later(date))).collect();
+        for date in affected {
+            let counts = self.is_covered(date);
+            self.days.entry(date).or_default().counts = counts;
         }
     }
 
-    /// Derives the returns of all symbols anew.
-    pub(super) fn refresh(&mut self) {
-        let mut series = FxHashMap::<SymbolHandle, Vec<f64>>::default();
-        for (day, closes) in self.closes.values().enumerate() {
-            for (symbol, close) in closes {
-                let prices = series.entry(*symbol).or_default();
-                // A gap shows as a series that is shorter than the list of dates.
-                if prices.len() == day {
-                    prices.push(close.to_statistic());
-                }
-            }
-        }
-        let days = self.closes.len();
-        self.count = days.saturating_sub(1);
+    /// Whether enough of the symbols that had a close shortly before have one.
+    fn is_covered(&self, date: Date) -> bool {
+        let Some(day) = self.days.get(&date) else { return false };
+        let before = self.days.range(..date).rev().take(self.max_gap);
+        let active: FxHashSet<_> = before.flat_map(|(_, day)| day.closes.keys()).collect();
+        let closed = active.iter().filter(|symbol| day.closes.contains_key(symbol)).count();
+        closed as i128 * fixed::ONE >= active.len() as i128 * self.coverage
+    }
+
+    fn derive(&mut self, all: Vec<Option<Series>>) {
         self.returns.clear();
         self.rows.clear();
-        for (symbol, prices) in series.into_iter().filter(|(_, prices)| prices.len() == days) {
-            let begin = self.returns.len();
-            self.returns.extend(prices.array_windows().map(|[before, after]| after / before - 1.0));
-            let daily = self.returns.get(begin..).unwrap_or_default();
-            // A close of zero has no return after it.
-            if daily.iter().all(|daily| daily.is_finite()) {
+        self.gaps.clear();
+        for series in all {
+            let row = series.and_then(|series| {
+                if let Some(gap) = series.gap {
+                    self.gaps.push(gap);
+                    return None;
+                }
+                let begin = self.returns.len();
+                let pairs = series.prices.array_windows();
+                self.returns.extend(pairs.map(|[before, after]| if series.is_absolute { after - before } else { after / before - 1.0 }));
+                let daily = self.returns.get(begin..).unwrap_or_default();
                 let greatest = daily.iter().fold(0.0_f64, |greatest, daily| greatest.max(daily.abs()));
-                self.rows.insert(symbol, Row { begin, greatest });
-            } else {
-                self.returns.truncate(begin);
-            }
+                Some(Row { begin, greatest, is_absolute: series.is_absolute, is_filled: series.is_filled })
+            });
+            self.rows.push(row);
         }
     }
 
@@ -81,40 +189,154 @@ impl Scenarios {
         self.count
     }
 
-    /// The returns of a symbol; `None` if it misses a date.
-    pub(super) fn returns(&self, symbol: SymbolHandle) -> Option<Returns<'_>> {
-        let row = self.rows.get(&symbol)?;
-        let daily = self.returns.get(row.begin..row.begin + self.count)?;
-        Some(Returns::new(daily, row.greatest))
+    /// The scenarios of a symbol; `None` if it is left out.
+    pub(super) fn of(&self, symbol: SymbolHandle) -> Option<SymbolScenarios<'_>> {
+        let Row { begin, greatest, is_absolute, is_filled } = self.rows.get(symbol.place()).copied().flatten()?;
+        let daily = self.returns.get(begin..begin + self.count)?;
+        Some(SymbolScenarios { returns: Returns::new(daily, greatest), is_absolute, is_filled })
+    }
+
+    /// The symbols that are left out although they had a close.
+    pub(super) fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+}
+
+impl Series {
+    fn new(gap: Option<Gap>) -> Self {
+        Self { prices: Vec::new(), last: Price::ZERO, age: 0, is_filled: false, is_absolute: false, gap }
+    }
+
+    /// Takes a close. One of a date that does not count is carried to the next that does.
+    fn close(&mut self, close: Price, counts: bool) {
+        self.last = close;
+        self.age = usize::from(!counts);
+    }
+
+    /// Reaches the end of a scenario date.
+    fn reach(&mut self, symbol: SymbolHandle, date: Date, max_gap: usize, is_in_window: bool) {
+        let age = self.age;
+        self.age += 1;
+        if !is_in_window {
+            return;
+        }
+        if age > max_gap {
+            let from = self.gap.filter(|_| age > max_gap + 1).map_or(date, |gap| gap.from);
+            self.gap = Some(Gap { symbol, from, to: date, is_too_long: true });
+        }
+        self.is_filled |= age > 0;
+        self.is_absolute |= self.last.units() <= 0;
+        self.prices.push(self.last.to_statistic());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Money;
+    use headwater_schemas::{Decimal, Money};
+    use proptest::prelude::*;
 
-    use super::super::handles::Handle;
     use super::*;
     use crate::valuation::pnl::{ScenarioSums, Stake, Totals};
 
-    #[test]
-    fn a_symbol_with_a_gap_is_left_out_and_the_window_slides() {
-        let [a, b, zero] = [0, 1, 2].map(SymbolHandle::at);
-        let mut scenarios = Scenarios::new(2);
-        for (date, price) in [(1, 100), (2, 110), (3, 99), (4, 198)] {
-            let date = Date::from_days(date);
-            scenarios.set(a, date, Price::whole(price));
-            scenarios.set(zero, date, Price::ZERO);
-            if date != Date::from_days(3) {
-                scenarios.set(b, date, Price::whole(price));
-            }
+    fn scenarios(window: usize, closes: &[(u32, i32, i64)]) -> Scenarios {
+        let settings = RiskSettings { window, coverage: Decimal::from_units(500_000_000), max_gap: 2, ..RiskSettings::default() };
+        let mut scenarios = Scenarios::new(&settings);
+        for (symbol, day, price) in closes {
+            scenarios.set(symbol_of(*symbol), Date::from_days(*day), Price::whole(*price));
         }
-        scenarios.set(a, Date::from_days(1), Price::whole(1)); // before the window
         scenarios.refresh();
-        let returns = scenarios.returns(a).expect("returns");
+        scenarios
+    }
+
+    fn symbol_of(number: u32) -> SymbolHandle {
+        SymbolHandle::at(usize::try_from(number).expect("a place"))
+    }
+
+    /// The P&L of 1,000, or of a change of 1 in the price being worth 1,000.
+    fn pnl(scenarios: &Scenarios, symbol: u32) -> Option<Vec<i64>> {
+        let of = scenarios.of(symbol_of(symbol))?;
         let mut sums = ScenarioSums::zeros(scenarios.len());
-        sums.replace(returns, Stake::default(), Stake::of(Money::whole(1000)));
-        assert_eq!(sums.totals(), Totals::Narrow(&[-100_000_000, 1_000_000_000]));
-        assert!(scenarios.returns(b).is_none() && scenarios.returns(zero).is_none());
+        sums.replace(of.returns, Stake::default(), Stake::of(Money::whole(1000)));
+        let Totals::Narrow(pnl) = sums.totals() else { panic!("narrow sums") };
+        Some(pnl.iter().map(|pnl| pnl / 1_000_000).collect())
+    }
+
+    fn gaps(scenarios: &Scenarios) -> Vec<(usize, i32, i32, bool)> {
+        scenarios.gaps().iter().map(|gap| (gap.symbol.place(), gap.from.days(), gap.to.days(), gap.is_too_long)).collect()
+    }
+
+    #[test]
+    fn a_saturday_of_another_symbol_is_no_scenario_date() {
+        // A closes on Thursday, Friday and Monday; B on Saturday.
+        let scenarios = scenarios(2, &[(0, 1, 100), (0, 2, 90), (1, 3, 7), (0, 5, 99)]);
+        assert_eq!(pnl(&scenarios, 0), Some(vec![-100, 100]));
+        assert_eq!((scenarios.of(symbol_of(0)).map(|of| of.is_filled), gaps(&scenarios)), (Some(false), vec![(1, 1, 2, false)]));
+    }
+
+    #[test]
+    fn the_first_closes_of_a_day_make_no_date_until_half_of_the_symbols_have_one() {
+        let both = [(0, 1, 100), (1, 1, 100), (2, 1, 100), (0, 2, 110), (1, 2, 90), (2, 2, 100)];
+        let one_more = [both.as_slice(), &[(0, 3, 121)]].concat();
+        let two_more = [one_more.as_slice(), &[(1, 3, 99)]].concat();
+        assert_eq!(pnl(&scenarios(3, &one_more), 0), pnl(&scenarios(3, &both), 0));
+        let with_two = scenarios(3, &two_more);
+        assert_eq!((pnl(&with_two, 0), pnl(&with_two, 2)), (Some(vec![100, 100]), Some(vec![0, 0])));
+        assert_eq!([0, 2].map(|symbol| with_two.of(symbol_of(symbol)).map(|of| of.is_filled)), [Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn a_close_is_carried_over_a_short_gap_and_not_over_a_long_one() {
+        let every_day = |symbol, last| (1..=last).map(move |day| (symbol, day, 100)).collect::<Vec<_>>();
+        // (days with a close of the other symbol, what it gives)
+        let cases: [(&str, &[i32], Option<bool>, &[(usize, i32, i32, bool)]); 6] = [
+            ("none is missing", &[1, 2, 3, 4, 5, 6], Some(false), &[]),
+            ("two are missing", &[1, 2, 3, 6], Some(true), &[]),
+            ("three are missing", &[1, 2, 6], None, &[(2, 5, 5, true)]),
+            ("the last three are missing", &[1, 2, 3], None, &[(2, 6, 6, true)]),
+            ("the close before the window is carried", &[1, 4, 5, 6], Some(true), &[]),
+            ("it begins within the window", &[5, 6], None, &[(2, 3, 4, false)]),
+        ];
+        for (name, days, filled, expected) in cases {
+            let mut closes = [every_day(0, 6), every_day(1, 6)].concat();
+            closes.extend(days.iter().map(|day| (2, *day, 100)));
+            let scenarios = scenarios(3, &closes);
+            assert_eq!(scenarios.of(symbol_of(2)).map(|of| of.is_filled), filled, "{name}");
+            assert_eq!(gaps(&scenarios), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_symbol_with_a_close_of_zero_or_below_is_revalued_by_changes_of_its_price() {
+        let scenarios = scenarios(3, &[(0, 1, 18), (0, 2, -37), (0, 3, 0), (1, 1, 10), (1, 2, 20), (1, 3, 10)]);
+        assert_eq!((pnl(&scenarios, 0), pnl(&scenarios, 1)), (Some(vec![-55_000, 37_000]), Some(vec![1000, -500])));
+        assert_eq!([0, 1].map(|symbol| scenarios.of(symbol_of(symbol)).map(|of| of.is_absolute)), [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn the_window_slides_and_what_is_before_it_changes_nothing() {
+        let closes = [(0, 1, 7), (0, 2, 100), (0, 3, 110), (0, 4, 99), (0, 1, 1)];
+        assert_eq!(pnl(&scenarios(2, &closes), 0), Some(vec![100, -100]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_closes_come_changes_nothing(
+            closes in proptest::collection::btree_map((0..4_u32, 1..15_i32), -3..40_i64, 0..40),
+            keys in proptest::collection::vec(any::<u32>(), 40),
+            cut in 0..40_usize,
+        ) {
+            let in_order: Vec<_> = closes.iter().map(|((symbol, day), price)| (*symbol, *day, *price)).collect();
+            let mut shuffled: Vec<_> = in_order.iter().copied().zip(keys).collect();
+            shuffled.sort_by_key(|(_, key)| *key);
+            let shuffled: Vec<_> = shuffled.into_iter().map(|(close, _)| close).collect();
+            let whole = scenarios(4, &in_order);
+            let mut parts = scenarios(4, shuffled.get(..cut).unwrap_or(&shuffled));
+            for (symbol, day, price) in &shuffled {
+                parts.set(symbol_of(*symbol), Date::from_days(*day), Price::whole(*price));
+                parts.refresh();
+            }
+            prop_assert_eq!(gaps(&whole), gaps(&parts));
+            prop_assert!((0..4).all(|symbol| pnl(&whole, symbol) == pnl(&parts, symbol)));
+        }
     }
 }

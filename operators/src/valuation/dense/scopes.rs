@@ -1,19 +1,19 @@
 //! Scopes: the sums of accounts and books, where the parts of all workers are added up.
 //!
 //! A scope's rows are a function of exact sums: whole numbers that are the same in whatever order, and on however many
-//! workers, they were added. What depends on the path of its equity, the peak and the greatest drawdown, goes on from the
-//! rows of the last commit.
+//! workers, they were added. What depends on the path of its P&L, the peak and the greatest drawdown, goes on from the
+//! rows of the last commit; in another currency it begins anew.
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{DrawdownState, Moment, Portfolio, Risk, RiskMethod};
-use headwater_schemas::{Corrections, Currency, Decimal, Money, Scope, Statistic, Symbol};
+use headwater_schemas::tables::{DrawdownState, Moment, Portfolio, Risk};
+use headwater_schemas::{Corrections, Currency, Decimal, Money, Scope, Statistic, Symbol, Total};
 
 use super::handles::{Named, ScopeHandle, SymbolHandle};
 use super::part::{ScenarioChange, ScopePart, SumChange};
 use super::watch::{LimitWatch, Quiet};
 use super::weights::Weights;
 use super::{SavedScopes, ScopeTables};
-use crate::valuation::limits::{LimitDefaults, Measure, MeasureEvent};
+use crate::valuation::limits::{Compared, Figure, LimitDefaults, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
 use crate::valuation::risk::{RiskSettings, rows};
 
@@ -35,8 +35,8 @@ struct ScopeState {
     sums: SumChange,
     weights: Weights,
     scenarios: ScenarioChange,
-    peak: Option<Money>,
-    max_drawdown: Money,
+    peak: Total,
+    max_drawdown: Total,
     portfolio: Option<Portfolio>,
     peak_row: Option<DrawdownState>,
     risk: Vec<Risk>,
@@ -78,10 +78,12 @@ impl Scopes {
             }
         };
         for row in saved.portfolios.iter() {
-            restore(row.scope, &mut |scope| (scope.max_drawdown, scope.portfolio) = (row.max_drawdown, Some(row.clone())));
+            restore(row.scope, &mut |scope| {
+                (scope.currency, scope.max_drawdown, scope.portfolio) = (row.currency, row.max_drawdown, Some(row.clone()));
+            });
         }
         for row in saved.portfolio_peaks.iter() {
-            restore(row.scope, &mut |scope| (scope.peak, scope.peak_row) = (Some(row.peak), Some(row.clone())));
+            restore(row.scope, &mut |scope| (scope.peak, scope.peak_row) = (row.peak, Some(row.clone())));
         }
         for row in saved.risk.iter() {
             restore(row.scope, &mut |scope| scope.risk.push(row.clone()));
@@ -104,8 +106,8 @@ impl Scopes {
             scope.scenarios.add(scenarios);
         }
         // An account that changes its currency leaves its scope in the old one, and enters it in the new one.
-        if part.sums.members >= 0 {
-            scope.currency = part.currency;
+        if part.sums.members >= 0 && scope.currency != part.currency {
+            (scope.currency, scope.peak, scope.max_drawdown) = (part.currency, Total::ZERO, Total::ZERO);
         }
         scope.sums += part.sums;
         for (symbol, change) in &part.weights {
@@ -116,24 +118,41 @@ impl Scopes {
 
     /// Writes the rows of the scopes that were touched, and emits the figures that limits have to see.
     pub(super) fn settle(&mut self, moment: &Moment, measures: &mut Vec<MeasureEvent>) {
-        self.watch.refresh();
+        let limits_changed = self.watch.refresh();
         let mut touched = std::mem::take(&mut self.touched);
         for handle in touched.drain(..) {
             let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
             let Some(touched) = scope.touched.take() else { continue };
-            if scope.sums.members == 0 {
-                scope.leave(&self.tables, &Moment { why: touched.corrections, ..moment.clone() });
-                continue;
-            }
             let sums = Moment { why: touched.corrections, ..moment.clone() };
             let exposure = Moment { why: touched.exposure_corrections, ..moment.clone() };
             let mut figures = Figures { scope: name, watch: &self.watch, measures: &mut *measures };
+            if scope.sums.members == 0 {
+                scope.leave(&self.tables, &sums, &mut figures);
+                continue;
+            }
             scope.settle_sums(name, &self.symbols, &self.tables, &sums, &mut figures);
             if touched.scenarios {
                 scope.settle_risk(name, &self.risk, &self.tables, &exposure, &mut figures);
             }
         }
         self.touched = touched;
+        if limits_changed {
+            self.compare_all(measures);
+        }
+    }
+
+    /// Other limits are held against the figures as they are.
+    fn compare_all(&mut self, measures: &mut Vec<MeasureEvent>) {
+        for handle in self.scopes.handles() {
+            let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
+            let mut figures = Figures { scope: name, watch: &self.watch, measures: &mut *measures };
+            let heaviest = scope.heaviest.and_then(|symbol| self.symbols.name(symbol));
+            // Without parts it is another worker's, or was left by all.
+            if let Some(row) = scope.portfolio.as_ref().filter(|_| scope.sums.members > 0) {
+                figures.of_portfolio(row, heaviest, &mut scope.quiet, &Corrections::new());
+                figures.of_risk(&scope.scenarios, &scope.risk, &self.risk, &mut scope.quiet, &Corrections::new());
+            }
+        }
     }
 }
 
@@ -162,22 +181,21 @@ impl ScopeState {
             tables.portfolios.insert(moment, row.clone());
             self.portfolio = Some(row);
         }
-        if let Some(peak) = self.peak.filter(|peak| self.peak_row.as_ref().is_none_or(|row| row.peak != *peak)) {
-            let row = DrawdownState { scope: name, peak, ts: moment.event_time() };
+        if self.peak_row.as_ref().map_or(Total::ZERO, |row| row.peak) != self.peak {
+            let row = DrawdownState { scope: name, peak: self.peak, ts: moment.event_time() };
             // A checkpoint has no history that would ask for a reason.
             tables.portfolio_peaks.insert(&Moment::new(moment.tick, moment.time), row.clone());
             self.peak_row = Some(row);
         }
     }
 
-    /// Follows the equity, and makes the row.
+    /// Follows the P&L, and makes the row. A column holds the sums of 10^10 of the greatest positions.
     fn follow(&mut self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
-        let money = Money::from_units;
-        let (net, gross, cash) = (money(self.sums.net), money(self.sums.gross), money(self.sums.cash));
-        let equity = cash.checked_add(net).unwrap_or(cash);
-        let peak = self.peak.map_or(equity, |peak| peak.max(equity));
-        self.peak = Some(peak);
-        self.max_drawdown = self.max_drawdown.max(peak.checked_sub(equity).unwrap_or_default());
+        let SumChange { net, gross, cash, realized, unrealized, .. } = self.sums;
+        let pnl = realized + unrealized;
+        self.peak = self.peak.max(Total::from_units(pnl));
+        self.max_drawdown = self.max_drawdown.max(Total::from_units(self.peak.units() - pnl));
+        let [net, gross, cash, equity, realized, unrealized] = [net, gross, cash, cash + net, realized, unrealized].map(Total::from_units);
         Portfolio {
             scope: name,
             currency: self.currency,
@@ -187,10 +205,10 @@ impl ScopeState {
             cash,
             equity,
             leverage: Statistic::ratio(gross.to_statistic(), equity.to_statistic()),
-            hhi: max_weight.and_then(|_| self.weights.hhi(gross)),
+            hhi: max_weight.and_then(|_| self.weights.hhi(gross.money())),
             max_weight,
-            realized_pnl: money(self.sums.realized),
-            unrealized_pnl: money(self.sums.unrealized),
+            realized_pnl: realized,
+            unrealized_pnl: unrealized,
             max_drawdown: self.max_drawdown,
             unvalued: u64::try_from(self.sums.unvalued).unwrap_or(0),
             ts: moment.event_time(),
@@ -198,12 +216,12 @@ impl ScopeState {
     }
 
     fn settle_risk(&mut self, name: Scope, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
-        let left_out = u64::try_from(self.scenarios.left_out).unwrap_or(0);
+        let counts = [self.scenarios.left_out, self.scenarios.filled].map(|count| u64::try_from(count).unwrap_or(0));
         // Without a position that the scenarios count there is nothing to estimate.
         let rows = match self.scenarios.sums.totals() {
             _ if self.scenarios.counted == 0 => Vec::new(),
-            Totals::Narrow(pnl) => rows(&name, pnl, left_out, settings, moment.event_time()),
-            Totals::Wide(pnl) => rows(&name, &pnl, left_out, settings, moment.event_time()),
+            Totals::Narrow(pnl) => rows(&name, pnl, counts, settings, moment.event_time()),
+            Totals::Wide(pnl) => rows(&name, &pnl, counts, settings, moment.event_time()),
         };
         let mut old_rows = std::mem::take(&mut self.risk);
         let mut is_news = false;
@@ -216,14 +234,20 @@ impl ScopeState {
             }
             self.risk.push(same.unwrap_or(row));
         }
+        is_news |= !old_rows.is_empty();
         old_rows.into_iter().for_each(|row| tables.risk.retract(moment, row));
         if is_news {
-            figures.of_risk(&self.risk, settings.methods.first().copied(), &mut self.quiet, &moment.why);
+            figures.of_risk(&self.scenarios, &self.risk, settings, &mut self.quiet, &moment.why);
         }
     }
 
-    /// Nobody belongs to it any more.
-    fn leave(&mut self, tables: &ScopeTables, moment: &Moment) {
+    /// Nobody belongs to it any more: there is nothing that a limit could be about.
+    fn leave(&mut self, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
+        if self.portfolio.is_some() {
+            for kind in [LimitKind::GrossExposure, LimitKind::Leverage, LimitKind::Concentration, LimitKind::Var] {
+                figures.figure(kind, None, Compared::whole(Figure::Is(Decimal::ZERO)), &mut Quiet::default(), &moment.why);
+            }
+        }
         let old = std::mem::take(self);
         old.portfolio.into_iter().for_each(|row| tables.portfolios.retract(moment, row));
         old.peak_row.into_iter().for_each(|row| tables.portfolio_peaks.retract(moment, row));
@@ -240,29 +264,38 @@ struct Figures<'a> {
 
 impl Figures<'_> {
     fn of_portfolio(&mut self, row: &Portfolio, heaviest: Option<Symbol>, quiet: &mut QuietFigures, why: &Corrections) {
-        self.figure(LimitKind::GrossExposure, None, Decimal::from_units(row.gross_exposure.units()), &mut quiet.gross, why);
-        // Without equity leverage has no value: nothing to hold against a limit, and nothing that would clear an alert.
-        if let Some(leverage) = row.leverage {
-            self.figure(LimitKind::Leverage, None, fraction(leverage.value()), &mut quiet.leverage, why);
-        }
+        let compared = |figure: Figure| Compared { figure, is_whole: row.unvalued == 0 };
+        let gross = Figure::Is(Decimal::from_units(row.gross_exposure.units()));
+        self.figure(LimitKind::GrossExposure, None, compared(gross), &mut quiet.gross, why);
+        let leverage = match row.leverage {
+            _ if row.gross_exposure == Total::ZERO => Figure::Is(Decimal::ZERO),
+            Some(leverage) if row.equity > Total::ZERO => Figure::Is(fraction(leverage.value())),
+            _ => Figure::NoEquity,
+        };
+        self.figure(LimitKind::Leverage, None, compared(leverage), &mut quiet.leverage, why);
         let weight = row.max_weight.map_or(Decimal::ZERO, |weight| fraction(weight.value()));
         let heaviest = heaviest.filter(|_| row.max_weight.is_some());
-        self.figure(LimitKind::Concentration, heaviest, weight, &mut quiet.concentration, why);
+        self.figure(LimitKind::Concentration, heaviest, compared(Figure::Is(weight)), &mut quiet.concentration, why);
     }
 
-    /// Limits are about the VaR at 95 %, by the first of the configured methods.
-    fn of_risk(&mut self, rows: &[Risk], method: Option<RiskMethod>, quiet: &mut QuietFigures, why: &Corrections) {
-        let limited = |row: &&Risk| Some(row.method) == method && (row.confidence.value() - 0.95).abs() < 1e-9;
-        if let Some(row) = rows.iter().find(limited) {
-            self.figure(LimitKind::Var, None, Decimal::from_units(row.var.units().max(0)), &mut quiet.var, why);
-        }
+    /// Limits are about the VaR of the configured method and confidence.
+    fn of_risk(&mut self, scenarios: &ScenarioChange, rows: &[Risk], settings: &RiskSettings, quiet: &mut QuietFigures, why: &Corrections) {
+        let (method, confidence) = (settings.limit_method(), Statistic::new(settings.limit_confidence.to_statistic()));
+        let row = rows.iter().find(|row| Some(row.method) == method && Some(row.confidence) == confidence);
+        let is_held = scenarios.counted != 0 || scenarios.left_out != 0;
+        let figure = match row {
+            Some(row) => Figure::Is(Decimal::from_units(row.var.units().max(0))),
+            None if is_held => Figure::Missing,
+            None => Figure::Is(Decimal::ZERO),
+        };
+        self.figure(LimitKind::Var, None, Compared { figure, is_whole: scenarios.left_out == 0 }, &mut quiet.var, why);
     }
 
-    fn figure(&mut self, kind: LimitKind, symbol: Option<Symbol>, value: Decimal, quiet: &mut Quiet, why: &Corrections) {
-        if !self.watch.must_see(kind, value, quiet) {
+    fn figure(&mut self, kind: LimitKind, symbol: Option<Symbol>, compared: Compared, quiet: &mut Quiet, why: &Corrections) {
+        if !self.watch.must_see(kind, compared, quiet) {
             return;
         }
-        let measure = Measure { scope: self.scope, kind, symbol, value };
+        let measure = Measure { scope: self.scope, kind, symbol, compared };
         if !why.is_empty() {
             self.measures.push(MeasureEvent::Corrected(measure.key(), why.clone()));
         }

@@ -21,7 +21,7 @@ impl Standalone {
     pub fn new(settings: &ValuationSettings, holdings: &HoldingTables, scopes: &ScopeTables) -> Self {
         let ValuationSettings { base_currency, risk, limits, clock, .. } = settings.clone();
         Self {
-            valuer: Valuer::new(base_currency, risk.window, limits.clone(), holdings.holdings.clone()),
+            valuer: Valuer::new(base_currency, &risk, limits.clone(), holdings.holdings.clone()),
             scopes: Scopes::restored(risk, limits, scopes.clone(), &SavedScopes::default(), |_| true),
             clock,
         }

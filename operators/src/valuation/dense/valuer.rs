@@ -8,22 +8,23 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Holding, Moment, TableWriter};
+use headwater_schemas::tables::{Holding, Moment, RiskGap, TableWriter};
 use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol};
 use rustc_hash::FxHashMap;
 
 use super::accounts::{Account, Terms};
 use super::books::Books;
 use super::currencies::Currencies;
+use super::gaps::GapRows;
 use super::handles::{AccountHandle, CurrencyHandle, HoldingHandle, Named, Rows, SymbolHandle};
 use super::part::ScopePart;
 use super::scenarios::Scenarios;
 use super::watch::{LimitWatch, Quiet};
-use super::worth::{CurrentScenarios, Valuation, Worth};
+use super::worth::{PositionScenarios, Valuation, Worth};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::known::{CorrectedPart, Known};
-use crate::valuation::limits::{Measure, MeasureEvent};
-use crate::valuation::{LimitDefaults, Mark};
+use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
+use crate::valuation::{LimitDefaults, Mark, RiskSettings};
 
 /// What an account holds of a symbol.
 #[derive(Debug)]
@@ -34,18 +35,8 @@ struct Held {
     own: Worth,
     base: Worth,
     quiet: Quiet,
-    stale: Stale,
-}
-
-/// Why a position has to be valued again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stale {
-    #[default]
-    No,
-    /// What follows from it: conversions, scenarios.
-    Derived,
-    /// Its quantity, mark or terms.
-    Itself,
+    /// Whether it has to be valued again.
+    is_stale: bool,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +82,8 @@ pub(super) struct Valuer {
     places: FxHashMap<(AccountHandle, SymbolHandle), HoldingHandle>,
     books: Books,
     scenarios: Scenarios,
+    /// The rows of `risk_gaps`, if this worker writes them.
+    gaps: Option<GapRows>,
     /// The first tick with the scenarios as they are; 0 before there are any.
     since: u64,
     pub(super) watch: LimitWatch,
@@ -99,8 +92,8 @@ pub(super) struct Valuer {
 }
 
 impl Valuer {
-    /// Knows nothing. Books are valued in `base_currency`; scenarios reach back `window` returns.
-    pub(super) fn new(base_currency: Currency, window: usize, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
+    /// Knows nothing. Books are valued in `base_currency`.
+    pub(super) fn new(base_currency: Currency, risk: &RiskSettings, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
         let mut currencies = Currencies::new(base_currency);
         Self {
             base: currencies.currency(base_currency),
@@ -109,12 +102,18 @@ impl Valuer {
             symbols: Named::default(),
             places: FxHashMap::default(),
             books: Books::default(),
-            scenarios: Scenarios::new(window),
+            scenarios: Scenarios::new(risk),
+            gaps: None,
             since: 0,
             watch: LimitWatch::new(limits),
             work: Work::default(),
             holdings,
         }
+    }
+
+    /// Writes the table of gaps: one of the workers does, because all know the same closes. It goes on from the rows of the last commit.
+    pub(super) fn write_gaps(&mut self, table: TableWriter<RiskGap>, saved: &[RiskGap]) {
+        self.gaps = Some(GapRows::new(table, saved));
     }
 
     /// Knows what was known at the last commit. The parts are all that the worker's accounts add to their scopes.
@@ -132,7 +131,11 @@ impl Valuer {
     /// Takes in what changed before the grid point at the end of `moment`'s tick.
     pub(super) fn advance(&mut self, moment: &Moment, changes: impl Iterator<Item = Known>, valued: &mut Valued) {
         changes.for_each(|known| self.learn(known));
+        let has_new_scenarios = self.work.scenarios;
         self.value(moment.tick, valued);
+        if let Some(gaps) = self.gaps.as_mut().filter(|_| has_new_scenarios) {
+            gaps.write(moment, self.scenarios.gaps(), &self.symbols);
+        }
         self.write_holdings(moment);
         self.pass_corrections_on();
         self.flush(valued);
@@ -144,9 +147,9 @@ impl Valuer {
                 let currency = self.currencies.currency(currency);
                 self.change_symbol(symbol, |symbol| symbol.terms = Some((currency, multiplier)));
             }
-            Known::Mark(Mark { symbol, price }) => self.change_symbol(symbol, |symbol| symbol.mark = Some(price)),
-            Known::Rate { base, quote, rate } => {
-                self.currencies.set(base, quote, rate);
+            Known::Mark(Mark { symbol, price }) => self.change_symbol(symbol, |symbol| symbol.mark = price),
+            Known::Rate { base, quote, rate, ts } => {
+                self.currencies.set(base, quote, rate, ts);
                 self.work.rates = true;
             }
             Known::Close { symbol, date, close } => {
@@ -180,11 +183,7 @@ impl Valuer {
         let Some(symbol) = self.symbols.get_mut(handle) else { return };
         change(symbol);
         for place in symbol.holdings.handles() {
-            symbol
-                .holdings
-                .get_mut(place)
-                .into_iter()
-                .for_each(|held| held.make_stale(Stale::Itself, (handle, place), &mut self.work.stale));
+            symbol.holdings.get_mut(place).into_iter().for_each(|held| held.make_stale((handle, place), &mut self.work.stale));
         }
     }
 
@@ -198,13 +197,19 @@ impl Valuer {
         });
         let Some(held) = state.holdings.get_mut(place) else { return };
         held.sums = sums;
-        held.make_stale(Stale::Itself, (symbol, place), &mut self.work.stale);
+        held.make_stale((symbol, place), &mut self.work.stale);
         self.work.traded.push((symbol, place));
     }
 
     /// Values again what has to be.
     fn value(&mut self, tick: u64, valued: &mut Valued) {
-        self.watch.refresh();
+        if self.watch.refresh() {
+            // Other limits are held against the values as they are.
+            for (handle, place) in self.every_holding() {
+                let held = self.symbols.get_mut(handle).and_then(|symbol| symbol.holdings.get_mut(place));
+                held.into_iter().for_each(|held| held.make_stale((handle, place), &mut self.work.stale));
+            }
+        }
         if std::mem::take(&mut self.work.scenarios) {
             self.scenarios.refresh();
             self.since = tick + 1;
@@ -247,7 +252,7 @@ impl Valuer {
             for place in state.holdings.handles() {
                 let Some(held) = state.holdings.get_mut(place) else { continue };
                 if self.accounts.get(held.account).is_some_and(uses) {
-                    held.make_stale(Stale::Derived, (symbol, place), &mut self.work.stale);
+                    held.make_stale((symbol, place), &mut self.work.stale);
                 }
             }
         }
@@ -275,17 +280,18 @@ impl Valuer {
         }
         for (symbol, place) in holdings {
             let held = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place));
-            held.into_iter().for_each(|held| held.make_stale(Stale::Derived, (symbol, place), &mut self.work.stale));
+            held.into_iter().for_each(|held| held.make_stale((symbol, place), &mut self.work.stale));
         }
     }
 
     fn withdraw(&mut self, symbol: SymbolHandle, place: HoldingHandle) {
         let Some(held) = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place)) else { return };
         let Some(account) = self.accounts.get_mut(held.account) else { return };
-        let current = CurrentScenarios { scenarios: &self.scenarios, since: self.since };
+        let (scenarios, count) = (self.scenarios.of(symbol), self.scenarios.len());
+        let current = PositionScenarios { scenarios, count, since: self.since, is_flat: held.sums.quantity.is_zero(), point_value: None };
         let part = account.part(held.account, &mut self.work.touched);
-        held.own.update(symbol, Valuation::Absent, &current, &mut part.own);
-        held.base.update(symbol, Valuation::Absent, &current, &mut part.base);
+        held.own.update(symbol, Valuation::Absent, current, &mut part.own);
+        held.base.update(symbol, Valuation::Absent, current, &mut part.base);
     }
 
     fn value_position(&mut self, symbol: SymbolHandle, place: HoldingHandle, valued: &mut Valued) {
@@ -293,29 +299,33 @@ impl Valuer {
         let (terms, mark) = (state.terms, state.mark);
         let Some(held) = state.holdings.get_mut(place) else { return };
         let market_value = market_value(held.sums, terms, mark);
-        if let (Stale::Itself, Some(value)) = (std::mem::take(&mut held.stale), market_value) {
-            let value = Decimal::from_units(value.units());
-            if self.watch.must_see(LimitKind::PositionValue, value, &mut held.quiet) {
-                let account_id = self.accounts.name(held.account).unwrap_or_default();
-                measure(account_id, name, value, &self.work.corrected, &mut valued.measures);
-            }
-        }
-        let Some(account) = self.accounts.get_mut(held.account) else { return };
+        let position = held.sums.in_money(multiplier(terms)).zip(market_value);
+        held.is_stale = false;
+        let Some((account_id, account)) = self.accounts.named_mut(held.account) else { return };
         let Some(account_terms) = account.terms else { return };
         if !account.is_member() {
             account.set_member(true, held.account, &mut self.work.touched);
             self.work.cash.push(held.account);
         }
-        let current = CurrentScenarios { scenarios: &self.scenarios, since: self.since };
-        let mut sums_in = |into: CurrencyHandle| {
+        let (scenarios, count) = (self.scenarios.of(symbol), self.scenarios.len());
+        let is_absolute = scenarios.is_some_and(|scenarios| scenarios.is_absolute);
+        let one_point = is_absolute.then(|| Money::notional(Price::whole(1), held.sums.quantity, multiplier(terms))).flatten();
+        let (since, is_flat) = (self.since, held.sums.quantity.is_zero());
+        let mut in_currency = |into: CurrencyHandle| {
             let path = terms.and_then(|(currency, _)| self.currencies.path(currency, into));
-            Valuation::of(held.sums, market_value, path)
+            let point_value = one_point.zip(path).and_then(|(value, path)| path.convert(value));
+            (Valuation::of(position, path), PositionScenarios { scenarios, count, since, is_flat, point_value })
         };
-        let own = sums_in(account_terms.currency);
-        let base = if account_terms.is_converted(self.base) { sums_in(self.base) } else { Valuation::Absent };
+        let (own, own_scenarios) = in_currency(account_terms.currency);
+        let (base, base_scenarios) =
+            if account_terms.is_converted(self.base) { in_currency(self.base) } else { (Valuation::Absent, own_scenarios) };
+        let figure = own.net().map_or(Figure::Missing, |net| Figure::Is(Decimal::from_units(net.units())));
+        if self.watch.must_see(LimitKind::PositionValue, Compared::whole(figure), &mut held.quiet) {
+            measure(account_id, name, figure, &self.work.corrected, &mut valued.measures);
+        }
         let part = account.part(held.account, &mut self.work.touched);
-        held.own.update(symbol, own, &current, &mut part.own);
-        held.base.update(symbol, base, &current, &mut part.base);
+        held.own.update(symbol, own, own_scenarios, &mut part.own);
+        held.base.update(symbol, base, base_scenarios, &mut part.base);
     }
 
     fn write_holdings(&mut self, moment: &Moment) {
@@ -382,21 +392,20 @@ impl Held {
             own: Worth::default(),
             base: Worth::default(),
             quiet: Quiet::default(),
-            stale: Stale::No,
+            is_stale: false,
         }
     }
 
-    fn make_stale(&mut self, stale: Stale, place: (SymbolHandle, HoldingHandle), all: &mut Vec<(SymbolHandle, HoldingHandle)>) {
-        if self.stale == Stale::No {
+    fn make_stale(&mut self, place: (SymbolHandle, HoldingHandle), all: &mut Vec<(SymbolHandle, HoldingHandle)>) {
+        if !std::mem::replace(&mut self.is_stale, true) {
             all.push(place);
         }
-        self.stale = self.stale.max(stale);
     }
 
     fn forget_scenarios(&mut self, place: (SymbolHandle, HoldingHandle), all: &mut Vec<(SymbolHandle, HoldingHandle)>) {
         self.own.forget_scenarios();
         self.base.forget_scenarios();
-        self.make_stale(Stale::Derived, place, all);
+        self.make_stale(place, all);
     }
 }
 
@@ -404,11 +413,16 @@ impl Held {
 fn measure(
     account_id: AccountId,
     symbol: Symbol,
-    value: Decimal,
+    figure: Figure,
     corrected: &BTreeMap<CorrectedPart, Corrections>,
     measures: &mut Vec<MeasureEvent>,
 ) {
-    let measure = Measure { scope: Account::scope(account_id), kind: LimitKind::PositionValue, symbol: Some(symbol), value };
+    let measure = Measure {
+        scope: Account::scope(account_id),
+        kind: LimitKind::PositionValue,
+        symbol: Some(symbol),
+        compared: Compared::whole(figure),
+    };
     if !corrected.is_empty() {
         let parts = [CorrectedPart::Mark(symbol), CorrectedPart::Holding(account_id, symbol)];
         let corrections = parts.iter().filter_map(|part| corrected.get(part));
@@ -417,25 +431,35 @@ fn measure(
     measures.push(MeasureEvent::Measured(measure));
 }
 
+fn multiplier(terms: Option<(CurrencyHandle, Factor)>) -> Factor {
+    terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier)
+}
+
+/// A flat position needs no mark.
 fn market_value(sums: AverageCost, terms: Option<(CurrencyHandle, Factor)>, mark: Option<Price>) -> Option<Money> {
-    Money::notional(mark?, sums.quantity, terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier))
+    if sums.quantity.is_zero() {
+        return Some(Money::ZERO);
+    }
+    Money::notional(mark?, sums.quantity, multiplier(terms))
 }
 
 fn row(holding: HoldingSums, currency: Option<Currency>, symbol: &SymbolState, moment: &Moment) -> Holding {
     let HoldingSums { account_id, symbol: name, sums } = holding;
-    let market_value = market_value(sums, symbol.terms, symbol.mark);
+    let market_value = symbol.mark.and_then(|mark| market_value(sums, symbol.terms, Some(mark)));
+    let money = sums.in_money(multiplier(symbol.terms));
     Holding {
         account_id,
         symbol: name,
         currency,
         quantity: sums.quantity,
-        average_price: sums.average_price(symbol.terms.map_or(Factor::whole(1), |(_, multiplier)| multiplier)),
+        average_price: sums.average_price(),
         cost: sums.cost,
-        realized_pnl: sums.realized,
+        realized_pnl: money.map(|money| money.realized),
         cash_flow: sums.cash_flow,
+        fees: sums.fees,
         mark_price: symbol.mark,
         market_value,
-        unrealized_pnl: market_value.and_then(|value| value.checked_sub(sums.cost)),
+        unrealized_pnl: market_value.zip(money).and_then(|(value, money)| value.checked_sub(money.cost)),
         ts: moment.event_time(),
     }
 }

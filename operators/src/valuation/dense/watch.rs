@@ -9,7 +9,7 @@ use headwater_schemas::value::fixed;
 use headwater_schemas::{Decimal, Placed};
 
 use crate::keyed_fold::View;
-use crate::valuation::limits::{CLEAR_BELOW, ExposureLimits, LimitDefaults, SetLimits, WARN_AT};
+use crate::valuation::limits::{CLEAR_BELOW, Compared, ExposureLimits, Figure, LimitDefaults, SetLimits, WARN_AT};
 
 /// The kinds of limits that figures of the valuation have.
 const KINDS: [LimitKind; 5] =
@@ -26,9 +26,21 @@ pub(super) struct LimitWatch {
     has_changed: bool,
 }
 
-/// Whether no alert can stand for a figure: its last value was sent and was below the floor, and no limit has changed since.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quiet(u32);
+/// What limits have seen of a figure since a limit changed last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Quiet {
+    generation: u32,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    /// Its last value was sent and was below the floor: no alert can stand.
+    #[default]
+    Low,
+    /// Its last value was sent and left something out: an alert that stands stays.
+    Incomplete,
+}
 
 impl LimitWatch {
     /// With no limits but the defaults.
@@ -45,12 +57,14 @@ impl LimitWatch {
         self.has_changed = true;
     }
 
-    /// After a change, every figure is sent once.
-    pub(super) fn refresh(&mut self) {
-        if std::mem::take(&mut self.has_changed) {
+    /// After a change, every figure is to be looked at, and is sent once. Whether there was one.
+    pub(super) fn refresh(&mut self) -> bool {
+        let has_changed = std::mem::take(&mut self.has_changed);
+        if has_changed {
             self.forget();
             self.floors = KINDS.into_iter().filter_map(|kind| Some((kind, self.floor(kind)?))).collect();
         }
+        has_changed
     }
 
     /// Every figure is sent once more: what was sent before is not known, or did not leave.
@@ -61,7 +75,7 @@ impl LimitWatch {
     /// Below it there is neither a warning nor an alert that stays, whatever the scope.
     fn floor(&self, kind: LimitKind) -> Option<i128> {
         let suffix = format!("|{kind}");
-        let set = self.set.iter().filter(|(key, _)| key.ends_with(&suffix)).map(|(_, limit)| *limit);
+        let set = self.set.iter().filter(|(key, _)| key.ends_with(&suffix)).map(|(_, limit)| limit.terms());
         let all = set.chain(self.limits.defaults.of(kind).map(|limit| (limit, None)));
         let lowest = |(limit, warn_at): (Decimal, Option<Decimal>)| {
             let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
@@ -71,15 +85,25 @@ impl LimitWatch {
     }
 
     /// Whether the limits have to see a figure.
-    pub(super) fn must_see(&self, kind: LimitKind, value: Decimal, quiet: &mut Quiet) -> bool {
+    pub(super) fn must_see(&self, kind: LimitKind, compared: Compared, quiet: &mut Quiet) -> bool {
         let Some((_, floor)) = self.floors.iter().find(|(floor_of, _)| *floor_of == kind) else { return false };
-        if value.units().abs() >= *floor {
+        let is_high = match compared.figure {
+            Figure::Is(value) => value.units().abs() >= *floor,
+            Figure::NoEquity => true,
+            Figure::Missing => false,
+        };
+        if is_high {
             *quiet = Quiet::default();
             return true;
         }
-        let was_quiet = quiet.0 == self.generation;
-        *quiet = Quiet(self.generation);
-        !was_quiet
+        let low = Quiet { generation: self.generation, seen: Seen::Low };
+        let now = if compared.can_clear() { low } else { Quiet { seen: Seen::Incomplete, ..low } };
+        // Where no alert can stand, none is kept.
+        if *quiet == low || *quiet == now {
+            return false;
+        }
+        *quiet = now;
+        true
     }
 }
 
@@ -98,7 +122,8 @@ mod tests {
     fn a_figure_is_sent_while_it_can_change_an_alert() {
         let mut watch = LimitWatch::new(LimitDefaults::default());
         let mut quiet = Quiet::default();
-        let mut sent = |watch: &LimitWatch, value: i64| watch.must_see(LimitKind::PositionValue, Decimal::whole(value), &mut quiet);
+        let figure = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
+        let mut sent = |watch: &LimitWatch, value: i64| watch.must_see(LimitKind::PositionValue, figure(value), &mut quiet);
         // A million is the default: alerts are cleared below 750,000.
         for (value, expected) in [(10, true), (20, false), (750_000, true), (-800_000, true), (749_999, true), (749_998, false)] {
             assert_eq!(sent(&watch, value), expected, "{value}");
@@ -114,9 +139,22 @@ mod tests {
     fn without_a_limit_nothing_is_sent() {
         let mut watch = LimitWatch::new(LimitDefaults::default());
         let mut quiet = Quiet::default();
-        assert!(!watch.must_see(LimitKind::GrossExposure, Decimal::whole(1_000_000_000), &mut quiet));
+        let figure = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
+        assert!(!watch.must_see(LimitKind::GrossExposure, figure(1_000_000_000), &mut quiet));
         watch.learn(limit(r#"{"scope":"book:firm","kind":"gross_exposure","value":100}"#));
         watch.refresh();
-        assert!(watch.must_see(LimitKind::GrossExposure, Decimal::whole(1), &mut quiet));
+        assert!(watch.must_see(LimitKind::GrossExposure, figure(1), &mut quiet));
+    }
+    #[test]
+    fn a_figure_that_leaves_something_out_is_sent_once_where_an_alert_may_stand() {
+        let watch = LimitWatch::new(LimitDefaults::default());
+        let mut quiet = Quiet::default();
+        let is = |value: i64, is_whole| Compared { figure: Figure::Is(Decimal::whole(value)), is_whole };
+        let missing = Compared::whole(Figure::Missing);
+        let steps = [(is(10, false), true), (is(11, false), false), (missing, false), (is(10, true), true), (is(10, false), false)];
+        let more = [(is(800_000, false), true), (missing, true), (is(800_000, true), true), (is(10, true), true), (missing, false)];
+        for (number, (compared, expected)) in steps.into_iter().chain(more).enumerate() {
+            assert_eq!(watch.must_see(LimitKind::PositionValue, compared, &mut quiet), expected, "step {number}");
+        }
     }
 }

@@ -4,8 +4,8 @@ use headwater_schemas::Money;
 
 use super::handles::SymbolHandle;
 use super::part::{Pending, ScenarioChange, SumChange};
-use super::scenarios::Scenarios;
-use crate::positions::AverageCost;
+use super::scenarios::SymbolScenarios;
+use crate::positions::PositionMoney;
 use crate::valuation::pnl::Stake;
 use crate::valuation::rates::Path;
 
@@ -34,27 +34,29 @@ enum Exposure {
     #[default]
     Absent,
     LeftOut,
-    Counted(Stake),
+    Counted {
+        stake: Stake,
+        is_filled: bool,
+    },
 }
 
 impl Valuation {
-    /// The sums of a position. Each conversion rounds once.
-    pub(super) fn of(sums: AverageCost, market_value: Option<Money>, path: Option<Path>) -> Self {
-        Self::converted(sums, market_value, path).unwrap_or(Self::Unvalued)
+    /// A position in another currency. Each conversion rounds once.
+    pub(super) fn of(position: Option<(PositionMoney, Money)>, path: Option<Path>) -> Self {
+        Self::converted(position, path).unwrap_or(Self::Unvalued)
     }
 
-    fn converted(sums: AverageCost, market_value: Option<Money>, path: Option<Path>) -> Option<Self> {
-        // A flat position needs no mark.
-        let (value, path) = (if sums.quantity.is_zero() { Money::ZERO } else { market_value? }, path?);
+    fn converted(position: Option<(PositionMoney, Money)>, path: Option<Path>) -> Option<Self> {
+        let ((money, value), path) = (position?, path?);
         Some(Self::Valued {
             net: path.convert(value)?,
-            cash: path.convert(sums.cash_flow)?,
-            realized: path.convert(sums.realized)?,
-            unrealized: path.convert(value.checked_sub(sums.cost)?)?,
+            cash: path.convert(money.cash_flow)?,
+            realized: path.convert(money.realized)?,
+            unrealized: path.convert(value.checked_sub(money.cost)?)?,
         })
     }
 
-    fn net(self) -> Option<Money> {
+    pub(super) fn net(self) -> Option<Money> {
         match self {
             Self::Valued { net, .. } => Some(net),
             Self::Absent | Self::Unvalued => None,
@@ -77,18 +79,22 @@ impl Valuation {
 }
 
 impl Exposure {
-    fn of(symbol: SymbolHandle, valuation: Valuation, scenarios: &Scenarios) -> Self {
+    /// Of a position that is not flat.
+    fn of(position: PositionScenarios<'_>, valuation: Valuation) -> Self {
         let Some(net) = valuation.net() else {
             return if valuation == Valuation::Absent { Self::Absent } else { Self::LeftOut };
         };
-        let stake = Stake::of(net);
-        let can_take = net.is_zero() || scenarios.returns(symbol).is_some_and(|returns| returns.can_take(stake));
-        if can_take { Self::Counted(stake) } else { Self::LeftOut }
+        let Some(scenarios) = position.scenarios else { return Self::LeftOut };
+        let stake = if scenarios.is_absolute { position.point_value } else { Some(net) }.map(Stake::of);
+        match stake.filter(|stake| scenarios.returns.can_take(*stake)) {
+            Some(stake) => Self::Counted { stake, is_filled: scenarios.is_filled },
+            None => Self::LeftOut,
+        }
     }
 
     fn stake(self) -> Stake {
         match self {
-            Self::Counted(stake) => stake,
+            Self::Counted { stake, .. } => stake,
             Self::Absent | Self::LeftOut => Stake::default(),
         }
     }
@@ -97,14 +103,17 @@ impl Exposure {
         match self {
             Self::Absent => {}
             Self::LeftOut => change.left_out += sign,
-            Self::Counted(_) => change.counted += sign,
+            Self::Counted { is_filled, .. } => {
+                change.counted += sign;
+                change.filled += if is_filled { sign } else { 0 };
+            }
         }
     }
 }
 
 impl Worth {
     /// Becomes another one, and adds the difference to a part.
-    pub(super) fn update(&mut self, symbol: SymbolHandle, sums: Valuation, current: &CurrentScenarios<'_>, part: &mut Pending) {
+    pub(super) fn update(&mut self, symbol: SymbolHandle, sums: Valuation, position: PositionScenarios<'_>, part: &mut Pending) {
         if sums != self.sums {
             self.sums.add_to(&mut part.sums, -1);
             sums.add_to(&mut part.sums, 1);
@@ -115,15 +124,14 @@ impl Worth {
             }
             self.sums = sums;
         }
-        let scenarios = Exposure::of(symbol, sums, current.scenarios);
+        let scenarios = if position.is_flat { Exposure::Absent } else { Exposure::of(position, sums) };
         if scenarios != self.scenarios {
-            let count = current.scenarios.len();
-            let change = part.scenarios.get_or_insert_with(|| ScenarioChange::nothing(current.since, count));
+            let change = part.scenarios.get_or_insert_with(|| ScenarioChange::nothing(position.since, position.count));
             self.scenarios.count(change, -1);
             scenarios.count(change, 1);
             let (old, new) = (self.scenarios.stake(), scenarios.stake());
-            if let Some(returns) = current.scenarios.returns(symbol).filter(|_| old != new) {
-                change.sums.replace(returns, old, new);
+            if let Some(scenarios) = position.scenarios.filter(|_| old != new) {
+                change.sums.replace(scenarios.returns, old, new);
             }
             self.scenarios = scenarios;
         }
@@ -135,8 +143,17 @@ impl Worth {
     }
 }
 
-/// The scenarios, and the first tick with them as they are.
-pub(super) struct CurrentScenarios<'a> {
-    pub(super) scenarios: &'a Scenarios,
+/// The scenarios as they are for one position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PositionScenarios<'a> {
+    /// Those of its symbol, if it has any.
+    pub(super) scenarios: Option<SymbolScenarios<'a>>,
+    /// How many there are.
+    pub(super) count: usize,
+    /// The first tick with the scenarios as they are.
     pub(super) since: u64,
+    /// Whether nothing is held.
+    pub(super) is_flat: bool,
+    /// What it gains if the price rises by one, in the currency of the scope. Only for scenarios that are changes of the price.
+    pub(super) point_value: Option<Money>,
 }

@@ -1,7 +1,7 @@
 //! Historical value at risk and expected shortfall, exactly: P&L is in whole millionths, confidence is a decimal.
 
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Decimal, Money};
+use headwater_schemas::{Decimal, Total};
 
 use super::{Quantile, money};
 
@@ -55,7 +55,7 @@ fn rank(count: usize, confidence: Decimal) -> Result<usize, std::num::TryFromInt
 ///
 /// `OrderStatistic`: minus the ⌈(1−c)·n⌉-th smallest. `Linear`: minus the percentile between the neighbours of rank
 /// (1−c)·(n−1).
-pub fn value_at_risk<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence: Decimal, quantile: Quantile) -> Option<Money> {
+pub fn value_at_risk<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence: Decimal, quantile: Quantile) -> Option<Total> {
     match quantile {
         Quantile::OrderStatistic => {
             let rank = rank(worst.count, confidence).ok()?;
@@ -67,21 +67,21 @@ pub fn value_at_risk<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence
             let low = worst.get(below)?;
             let high = worst.get(below + 1).unwrap_or(low);
             // In billionths of a unit from here on: one rounding, of the step between the neighbours.
-            let step = fixed::quotient((high - low) * 1000, rank % fixed::ONE, fixed::ONE)?;
-            Some(Money::from_units(-(low * 1000 + step)))
+            let step = fixed::wide_quotient((high - low) * 1000, rank % fixed::ONE, fixed::ONE)?;
+            Some(Total::from_units(-(low * 1000 + step)))
         }
     }
 }
 
 /// The mean loss beyond a VaR (Rockafellar and Uryasev): with v = −VaR, −v + Σ max(v − P&L, 0) / ((1−c)·n), rounded
 /// half to even to nine digits.
-pub fn expected_shortfall<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence: Decimal, var: Money) -> Option<Money> {
+pub fn expected_shortfall<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence: Decimal, var: Total) -> Option<Total> {
     let threshold = -var.units();
     let loss = |pnl: i128| threshold - pnl * 1000;
     let losses = worst.pnl.iter().map(|pnl| loss((*pnl).into()));
     let beyond: i128 = losses.take_while(|loss| *loss > 0).sum();
-    let mean = fixed::quotient(beyond, fixed::ONE, tail(worst.count, confidence))?;
-    var.checked_add(Money::from_units(mean))
+    let mean = fixed::wide_quotient(beyond, fixed::ONE, tail(worst.count, confidence))?;
+    Some(Total::from_units(var.units() + mean))
 }
 
 #[cfg(test)]
@@ -102,11 +102,11 @@ mod tests {
             let mut pnl = pnl.clone();
             let worst = Worst::of(&mut pnl, &[confidence(c)], Quantile::OrderStatistic);
             let var_is = value_at_risk(worst, confidence(c), Quantile::OrderStatistic).expect("scenarios");
-            assert_eq!(var_is, Money::whole(var), "{c}");
+            assert_eq!(var_is, Total::whole(var), "{c}");
             assert_eq!(expected_shortfall(worst, confidence(c), var_is).expect("scenarios").to_string(), shortfall, "{c}");
         }
         assert_eq!(var_of(Vec::new(), "0.99", Quantile::OrderStatistic), None);
-        assert_eq!(var_of(vec![5_000_000], "0.99", Quantile::Linear), Some(Money::whole(-5)));
+        assert_eq!(var_of(vec![5_000_000], "0.99", Quantile::Linear), Some(Total::whole(-5)));
     }
 
     #[test]
@@ -118,13 +118,13 @@ mod tests {
     }
 
     /// The estimates from a list that is sorted altogether.
-    fn from_all(mut pnl: Vec<i64>, confidence: Decimal, quantile: Quantile) -> Option<(Money, Money)> {
+    fn from_all(mut pnl: Vec<i64>, confidence: Decimal, quantile: Quantile) -> Option<(Total, Total)> {
         pnl.sort_unstable();
         let worst = Worst { count: pnl.len(), pnl: &pnl };
         let var = value_at_risk(worst, confidence, quantile)?;
         let beyond: i128 = pnl.iter().map(|pnl| (-var.units() - i128::from(*pnl) * 1000).max(0)).sum();
         let mean = fixed::quotient(beyond, fixed::ONE, tail(pnl.len(), confidence))?;
-        Some((var, var.checked_add(Money::from_units(mean))?))
+        Some((var, Total::from_units(var.units() + mean)))
     }
 
     proptest::proptest! {

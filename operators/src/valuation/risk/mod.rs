@@ -6,7 +6,7 @@ pub mod historical;
 pub mod parametric;
 
 use headwater_schemas::tables::{Risk, RiskMethod};
-use headwater_schemas::{Decimal, EventTime, Money, Scope, Statistic};
+use headwater_schemas::{Decimal, EventTime, Scope, Statistic, Total};
 use serde::{Deserialize, Serialize};
 
 use self::historical::Worst;
@@ -33,19 +33,42 @@ pub struct RiskSettings {
     pub confidences: Vec<Decimal>,
     /// How a quantile of the historical method is taken. Default `order_statistic`.
     pub quantile: Quantile,
-    /// How risk is estimated, one row each; limits are about the first. Default `historical`; there are also `parametric` and
-    /// `ewma`.
+    /// How risk is estimated, one row each. Default `historical`; there are also `parametric` and `ewma`.
     pub methods: Vec<RiskMethod>,
+    /// The confidence of the VaR that limits are about, one of `confidences`. Default 0.95.
+    #[serde(with = "headwater_schemas::value::decimal_text")]
+    pub limit_confidence: Decimal,
+    /// The method of the VaR that limits are about, one of `methods`. Default: the first of them.
+    pub limit_method: Option<RiskMethod>,
+    /// The part of the symbols with recent closes that must have one for a date to be a scenario date. Default 0.5.
+    #[serde(with = "headwater_schemas::value::decimal_text")]
+    pub coverage: Decimal,
+    /// Dates over which a close is recent, and scenario dates over which it is carried where there is none. Default 5.
+    pub max_gap: usize,
 }
 
 impl Default for RiskSettings {
     fn default() -> Self {
         let confidences = [950_000_000, 975_000_000, 990_000_000].map(Decimal::from_units).to_vec();
-        Self { window: 252, confidences, quantile: Quantile::default(), methods: vec![RiskMethod::Historical] }
+        Self {
+            window: 252,
+            confidences,
+            quantile: Quantile::default(),
+            methods: vec![RiskMethod::Historical],
+            limit_confidence: Decimal::from_units(950_000_000),
+            limit_method: None,
+            coverage: Decimal::from_units(500_000_000),
+            max_gap: 5,
+        }
     }
 }
 
 impl RiskSettings {
+    /// The method of the VaR that limits are about.
+    pub fn limit_method(&self) -> Option<RiskMethod> {
+        self.limit_method.or_else(|| self.methods.first().copied())
+    }
+
     /// What is wrong with it.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -59,6 +82,19 @@ impl RiskSettings {
         if self.methods.contains(&RiskMethod::MonteCarlo) {
             problems.push("risk.methods: monte_carlo is not there yet: use historical, parametric or ewma".to_owned());
         }
+        if !self.confidences.contains(&self.limit_confidence) {
+            problems.push(format!(
+                "risk.limit_confidence is {}, which is not among risk.confidences: the limit on VaR would have no figure; name one of them",
+                self.limit_confidence
+            ));
+        }
+        if !self.limit_method().is_some_and(|method| self.methods.contains(&method)) {
+            problems
+                .push("risk.limit_method is not among risk.methods: the limit on VaR would have no figure; name one of them".to_owned());
+        }
+        if !(0..=1_000_000_000).contains(&self.coverage.units()) {
+            problems.push(format!("risk.coverage: {} is not between 0 and 1", self.coverage));
+        }
         problems
     }
 }
@@ -67,7 +103,7 @@ impl RiskSettings {
 pub(super) fn rows<T: Copy + Ord + Into<i128>>(
     scope: &Scope,
     pnl: &[T],
-    left_out: u64,
+    [left_out, filled]: [u64; 2],
     settings: &RiskSettings,
     as_of: EventTime,
 ) -> Vec<Risk> {
@@ -94,6 +130,7 @@ pub(super) fn rows<T: Copy + Ord + Into<i128>>(
             var,
             expected_shortfall,
             left_out,
+            filled,
             ts: as_of,
         })
     };
@@ -102,6 +139,6 @@ pub(super) fn rows<T: Copy + Ord + Into<i128>>(
 }
 
 /// Millionths as money.
-fn money(millionths: i128) -> Money {
-    Money::from_units(millionths * 1000)
+fn money(millionths: i128) -> Total {
+    Total::from_units(millionths * 1000)
 }

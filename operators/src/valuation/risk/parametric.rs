@@ -1,23 +1,23 @@
 //! Risk under a normal distribution, from the deviation of the scenarios. Statistics, so binary numbers; what comes out
 //! is rounded to millionths. P&L is in millionths, oldest scenario first.
 
-use headwater_schemas::Money;
+use headwater_schemas::Total;
 
 use super::money;
 
 /// VaR and expected shortfall of a normal distribution with the scenarios' mean and deviation (n − 1): −(mean + z·sd) with
 /// z = Φ⁻¹(1−c), and −mean + sd·φ(z)/(1−c). `None` with fewer than two scenarios.
-pub fn parametric<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Money, Money)> {
+pub fn parametric<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Total, Total)> {
     let (mean, deviation) = deviation(pnl)?;
     normal(mean, deviation, confidence)
 }
 
 /// The same with a mean of zero and the exponentially weighted deviation, in which the newest scenario weighs most.
-pub fn ewma<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Money, Money)> {
+pub fn ewma<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Total, Total)> {
     normal(0.0, ewma_deviation(pnl)?, confidence)
 }
 
-fn normal(mean: f64, deviation: f64, confidence: f64) -> Option<(Money, Money)> {
+fn normal(mean: f64, deviation: f64, confidence: f64) -> Option<(Total, Total)> {
     let z = normal_quantile(1.0 - confidence);
     let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
     Some((rounded(-(mean + z * deviation))?, rounded(-mean + deviation * density / (1.0 - confidence))?))
@@ -25,8 +25,8 @@ fn normal(mean: f64, deviation: f64, confidence: f64) -> Option<(Money, Money)> 
 
 /// Millionths as money, if they are a number that fits.
 #[expect(clippy::cast_possible_truncation, reason = "the bound is checked")]
-fn rounded(millionths: f64) -> Option<Money> {
-    (millionths.abs() < 1e24).then(|| money(millionths.round_ties_even() as i128))
+fn rounded(millionths: f64) -> Option<Total> {
+    (millionths.abs() < 1e31).then(|| money(millionths.round_ties_even() as i128))
 }
 
 fn float(pnl: impl Into<i128>) -> f64 {

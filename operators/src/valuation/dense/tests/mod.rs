@@ -98,7 +98,7 @@ impl Workers {
             };
             Scopes::restored(settings(), limits(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
         };
-        let valuer = |_| Valuer::new(Currency::derived("USD"), settings().window, limits(), tables.0.holdings.clone());
+        let valuer = |_| Valuer::new(Currency::derived("USD"), &settings(), limits(), tables.0.holdings.clone());
         let (valuers, scopes) = ((0..count).map(valuer).collect(), (0..count).map(scopes).collect());
         let mut workers = Self { valuers, scopes, tables, now, measures: Vec::new(), reasons: Vec::new() };
         for (worker, valuer) in workers.valuers.iter_mut().enumerate() {
@@ -243,7 +243,7 @@ fn corrections_reach_the_account_and_the_books_above_it() {
     use headwater_schemas::{Correction, Corrections};
     let (symbol, account_id) = (Symbol::derived("S"), AccountId::derived("a"));
     let why = |fill: &str| -> Corrections { [Correction::Bust { fill_id: Id::derived(fill) }].into_iter().collect() };
-    let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: headwater_schemas::Price::whole(price) });
+    let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: Some(headwater_schemas::Price::whole(price)) });
     let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
     let mut workers = Workers::new(3);
     workers.advance(1, &[instrument, steps::opened("a", "USD", Some("firm/desk")), steps::holding("a", "S", 9), mark(10)], false);

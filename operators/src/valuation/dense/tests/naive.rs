@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Portfolio, Risk};
-use headwater_schemas::{AccountId, Currency, Date, Decimal, EventTime, Factor, Money, Price, Scope, Statistic, Symbol};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Price, Scope, Statistic, Symbol, Total};
 
 use super::{Known, RiskSettings};
 use crate::positions::AverageCost;
+use crate::valuation::Mark;
 use crate::valuation::rates::Rates;
 
 #[derive(Default)]
 pub(super) struct Naive {
     instruments: BTreeMap<Symbol, (Currency, Factor)>,
     marks: BTreeMap<Symbol, Price>,
-    rates: BTreeMap<(Currency, Currency), Factor>,
+    rates: BTreeMap<(Currency, Currency), (Factor, EventTime)>,
     closes: BTreeMap<Date, BTreeMap<Symbol, Price>>,
     accounts: BTreeMap<AccountId, (Currency, Option<String>)>,
     cash: BTreeMap<(AccountId, Currency), Money>,
     holdings: BTreeMap<(AccountId, Symbol), AverageCost>,
-    /// Peak and greatest drawdown.
-    paths: BTreeMap<Scope, (Money, Money)>,
+    /// Currency, peak and greatest drawdown.
+    paths: BTreeMap<Scope, (Currency, i128, i128)>,
 }
 
 #[derive(Default)]
@@ -34,23 +35,19 @@ struct Sums {
     pnl: Vec<i64>,
     counted: u64,
     left_out: u64,
+    filled: u64,
 }
 
 impl Naive {
     pub(super) fn learn(&mut self, known: &Known) {
         match known.clone() {
             Known::Instrument { symbol, currency, multiplier } => drop(self.instruments.insert(symbol, (currency, multiplier))),
-            Known::Rate { base, quote, rate } => drop(self.rates.insert((base, quote), rate)),
+            Known::Rate { base, quote, rate, ts } => drop(self.rates.insert((base, quote), (rate, ts))),
             Known::Close { symbol, date, close } => {
-                let full = self.closes.len() > 3;
-                if !full || self.closes.first_key_value().is_some_and(|(first, _)| date >= *first) {
-                    self.closes.entry(date).or_default().insert(symbol, close);
-                }
-                while self.closes.len() > 4 {
-                    self.closes.pop_first();
-                }
+                self.closes.entry(date).or_default().insert(symbol, close);
             }
-            Known::Mark(mark) => drop(self.marks.insert(mark.symbol, mark.price)),
+            Known::Mark(Mark { symbol, price: Some(price) }) => drop(self.marks.insert(symbol, price)),
+            Known::Mark(mark) => drop(self.marks.remove(&mark.symbol)),
             Known::Account { account_id, currency, book } => {
                 drop(self.accounts.insert(account_id, (currency, book.map(|book| book.to_string()))));
             }
@@ -60,10 +57,26 @@ impl Naive {
         }
     }
 
-    fn returns(&self, symbol: &Symbol) -> Option<Vec<f64>> {
-        let prices: Option<Vec<f64>> = self.closes.values().map(|day| day.get(symbol).map(|price| price.to_statistic())).collect();
+    /// The dates, oldest first: the last four on which half of the symbols with a close on one of the five days before have one.
+    fn dates(&self) -> Vec<Date> {
+        let counts = |date: &&Date| {
+            let before: Vec<_> = self.closes.range(..**date).rev().take(5).flat_map(|(_, day)| day.keys()).collect();
+            let active: std::collections::BTreeSet<_> = before.into_iter().collect();
+            active.iter().filter(|symbol| self.closes[*date].contains_key(symbol)).count() * 2 >= active.len()
+        };
+        let all: Vec<Date> = self.closes.keys().filter(counts).copied().collect();
+        all[all.len().saturating_sub(4)..].to_vec()
+    }
+
+    /// The returns, and whether a close was carried. With six days of closes none is older than five.
+    fn returns(&self, symbol: &Symbol) -> Option<(Vec<f64>, bool)> {
+        let dates = self.dates();
+        let last =
+            |date: &Date| self.closes.range(..=*date).rev().find_map(|(of, day)| Some((day.get(symbol)?.to_statistic(), of == date)));
+        let prices: Option<Vec<_>> = dates.iter().map(last).collect();
         let prices = prices.filter(|prices| !prices.is_empty())?;
-        Some(prices.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect())
+        let is_filled = prices.iter().any(|(_, closed)| !closed);
+        Some((prices.windows(2).map(|pair| pair[1].0 / pair[0].0 - 1.0).collect(), is_filled))
     }
 
     fn scopes_of(&self, account: &AccountId) -> Vec<(Scope, Currency)> {
@@ -84,7 +97,7 @@ impl Naive {
     /// Portfolios and risk, without times.
     pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
         let mut rates = Rates::new(Currency::derived("USD"));
-        self.rates.iter().for_each(|((base, quote), rate)| rates.set(*base, *quote, *rate));
+        self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
         let mut scopes = BTreeMap::<Scope, Sums>::new();
         for account in self.accounts.keys() {
             for (scope, currency) in self.scopes_of(account) {
@@ -119,12 +132,15 @@ impl Naive {
             let value =
                 if held.quantity.is_zero() { Money::ZERO } else { Money::notional(*self.marks.get(symbol)?, held.quantity, multiplier)? };
             let path = rates.path(&terms?.0, &sums.currency)?;
-            let unrealized = path.convert(value.checked_sub(held.cost)?)?;
-            Some((path.convert(value)?, path.convert(held.cash_flow)?, path.convert(held.realized)?, unrealized))
+            let scaled = |points: Money| Some(Money::from_units(points.units() * (multiplier.units() / 1_000_000_000)));
+            let (cost, cash) = (scaled(held.cost)?, scaled(held.cash_flow)?.checked_sub(held.fees)?);
+            let unrealized = path.convert(value.checked_sub(cost)?)?;
+            Some((path.convert(value)?, path.convert(cash)?, path.convert(cash.checked_add(cost)?)?, unrealized))
         })();
+        let is_flat = held.quantity.is_zero();
         let Some((net, cash, realized, unrealized)) = value else {
             sums.unvalued += 1;
-            sums.left_out += 1;
+            sums.left_out += u64::from(!is_flat);
             return;
         };
         sums.net += net.units();
@@ -132,11 +148,12 @@ impl Naive {
         sums.cash += cash.units();
         sums.realized += realized.units();
         sums.unrealized += unrealized.units();
-        sums.pnl.resize(self.closes.len().saturating_sub(1), 0);
+        sums.pnl.resize(self.dates().len().saturating_sub(1), 0);
         match self.returns(symbol) {
-            _ if net.is_zero() => sums.counted += 1,
-            Some(returns) => {
+            _ if is_flat => {}
+            Some((returns, is_filled)) => {
                 sums.counted += 1;
+                sums.filled += u64::from(is_filled);
                 let millionths = net.to_statistic() * 1e6;
                 #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
                 sums.pnl.iter_mut().zip(returns).for_each(|(sum, daily)| *sum += (millionths * daily).round_ties_even() as i64);
@@ -147,11 +164,14 @@ impl Naive {
 
     fn portfolio(&mut self, scope: &Scope, sums: &Sums) -> Portfolio {
         let total: i128 = sums.gross.values().sum();
-        let (net, cash, gross) = (Money::from_units(sums.net), Money::from_units(sums.cash), Money::from_units(total));
-        let equity = Money::from_units(sums.net + sums.cash);
-        let path = self.paths.entry(*scope).or_insert((equity, Money::ZERO));
-        path.0 = path.0.max(equity);
-        path.1 = path.1.max(Money::from_units(path.0.units() - equity.units()));
+        let (net, cash, gross) = (Total::from_units(sums.net), Total::from_units(sums.cash), Total::from_units(total));
+        let equity = Total::from_units(sums.net + sums.cash);
+        let path = self.paths.entry(*scope).or_insert((sums.currency, 0, 0));
+        if path.0 != sums.currency {
+            *path = (sums.currency, 0, 0);
+        }
+        path.1 = path.1.max(sums.realized + sums.unrealized);
+        path.2 = path.2.max(path.1 - sums.realized - sums.unrealized);
         let greatest = sums.gross.values().max().copied().unwrap_or_default();
         let weight = |gross: i128| gross as f64 / total as f64;
         Portfolio {
@@ -165,9 +185,9 @@ impl Naive {
             leverage: Statistic::ratio(gross.to_statistic(), equity.to_statistic()),
             hhi: Statistic::new(sums.gross.values().map(|gross| weight(*gross).powi(2)).sum()).filter(|_| total != 0),
             max_weight: Statistic::ratio(Money::from_units(greatest).to_statistic(), gross.to_statistic()),
-            realized_pnl: Money::from_units(sums.realized),
-            unrealized_pnl: Money::from_units(sums.unrealized),
-            max_drawdown: path.1,
+            realized_pnl: Total::from_units(sums.realized),
+            unrealized_pnl: Total::from_units(sums.unrealized),
+            max_drawdown: Total::from_units(path.2),
             unvalued: sums.unvalued,
             ts: EventTime::from_nanos(0),
         }
@@ -177,9 +197,9 @@ impl Naive {
 fn rows(scope: &Scope, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
     let mut pnl = sums.pnl.clone();
     pnl.sort_unstable();
-    let row = |confidence: &Decimal| {
+    let row = |confidence: &headwater_schemas::Decimal| {
         // With three scenarios the tail of 95 % and more is the worst one.
-        let var = Money::from_units(-i128::from(*pnl.first()?) * 1000);
+        let var = Total::from_units(-i128::from(*pnl.first()?) * 1000);
         Some(Risk {
             scope: *scope,
             method: settings.methods[0],
@@ -189,6 +209,7 @@ fn rows(scope: &Scope, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
             var,
             expected_shortfall: var,
             left_out: sums.left_out,
+            filled: sums.filled,
             ts: EventTime::from_nanos(0),
         })
     };

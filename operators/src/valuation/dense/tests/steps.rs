@@ -1,7 +1,7 @@
 //! Random changes at grid points.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{AccountId, Currency, Date, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
 use proptest::prelude::*;
 
 use super::{CLOCK, Known, worker_number};
@@ -57,8 +57,8 @@ pub(super) fn holding(account: &str, symbol: &str, quantity: i64) -> Known {
     let sums = AverageCost {
         quantity: Quantity::whole(quantity),
         cost: Money::whole(quantity * 3),
-        realized: Money::whole(-quantity),
         cash_flow: Money::whole(-quantity * 4),
+        fees: Money::whole(1),
     };
     Known::Holding(HoldingSums { account_id: AccountId::derived(account), symbol: Symbol::derived(symbol), sums })
 }
@@ -83,13 +83,17 @@ fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
             base: currency(number),
             quote: Currency::derived("USD"),
             rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1),
+            ts: EventTime::from_effective(tick),
         },
         2 | 3 => Known::Close {
             symbol: name("S", number % 2),
             date: Date::from_days(1 + i32::try_from(amount % 6).expect("a date")),
             close: Price::whole(amount),
         },
-        4..=6 => Known::Mark(Mark { symbol: name("S", number), price: Price::from_units(i128::from(amount) * 1_100_000_007) }),
+        4..=6 => Known::Mark(Mark {
+            symbol: name("S", number),
+            price: (amount > 2).then(|| Price::from_units(i128::from(amount) * 1_100_000_007)),
+        }),
         7 => Known::Account {
             account_id: name("a", number),
             currency: currency(odd),
