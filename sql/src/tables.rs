@@ -79,7 +79,11 @@ mod tests {
     #[test]
     fn keys_are_columns_and_no_column_has_the_name_of_an_added_one() {
         for table in tables() {
-            let schema = table.file_schema(if table.is_state() { FileRole::History } else { FileRole::Rows });
+            let schema = table.file_schema(match table.spec.kind {
+                TableKind::State => FileRole::History,
+                TableKind::Checkpoint => FileRole::State,
+                TableKind::Append | TableKind::Journal => FileRole::Rows,
+            });
             assert!(table.spec.key.iter().all(|key| schema.index_of(key).is_ok()), "{}", table.spec.name);
             let names: BTreeSet<_> = schema.fields().iter().map(|field| field.name()).collect();
             assert_eq!(names.len(), schema.fields().len(), "{}", table.spec.name);

@@ -17,3 +17,4 @@ mod secure;
 mod simulated_market;
 mod streams;
 mod upkeep;
+mod valuation;

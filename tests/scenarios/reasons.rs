@@ -25,7 +25,7 @@ const RECORDS: [(&str, &str); 8] = [
     (
         "market.quotes",
         r#"{"symbol":"S","bid":"99","ask":"101","bid_size":1,"ask_size":1,"ts":"2026-01-12T10:00:00Z"}
-{"symbol":"S","bid":"109","ask":"111","bid_size":1,"ask_size":1,"ts":"2026-01-12T10:00:30Z"}
+{"symbol":"T","bid":"109","ask":"111","bid_size":1,"ask_size":1,"ts":"2026-01-12T10:00:30Z"}
 {"symbol":"S","bid":"119","ask":"121","bid_size":1,"ask_size":1,"ts":"2026-01-12T10:00:27.5Z"}
 {"symbol":"S","bid":"119","ask":"121","bid_size":1,"ask_size":1,"ts":"2026-01-12T10:00:50Z"}"#,
     ),

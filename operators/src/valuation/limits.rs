@@ -7,7 +7,8 @@
 //! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the alert that stands. **Ties**: measures come from the
 //!   grid, one per key and grid point.
 //! - Gross exposure without equity is a breach of leverage, whatever the limit, and critical.
-//! - A figure that is missing, or leaves something out, clears nothing: the alert stays, amended with the reason.
+//! - A figure that is missing, or leaves something out, clears nothing: the alert stays, amended with the reason. Where none stands,
+//!   a missing figure of a scope that has positions is an alert of kind `feed`, until there is a figure again.
 //! - A breach of a position's value proposes a reduction by half in its evidence; it does not trade.
 
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
@@ -119,6 +120,11 @@ impl Measure {
         // Which symbol is the heaviest may change; the concentration is the scope's.
         let symbol = self.symbol.filter(|_| self.kind == LimitKind::PositionValue);
         (self.scope, self.kind, symbol)
+    }
+
+    /// Whether it is a scope's figure, and cannot be told. A position's value is told by its row.
+    fn is_missing(&self) -> bool {
+        self.compared.figure == Figure::Missing && self.kind != LimitKind::PositionValue
     }
 }
 
@@ -237,7 +243,11 @@ impl View for ExposureLimits {
         let Some((limit, warn_at)) = self.limit_of(limits, &measure) else { return };
         let level = level(measure.compared, limit, warn_at);
         let ts = point_of(placed.place);
+        if measure.compared.figure != Figure::Missing {
+            state.clear_missing(&measure, ts);
+        }
         let next = match (&state.standing, level) {
+            (None, Level::Unknown) if measure.is_missing() => missing(&measure, ts),
             (None, Level::Below | Level::Unknown | Level::Between) | (Some(_), Level::Between) => return,
             (Some(_), Level::Unknown) if state.is_kept => return,
             (None, _) => alert(&measure, limit, level, ts, None),
@@ -249,9 +259,7 @@ impl View for ExposureLimits {
             (Some(standing), _) => alert(&measure, limit, level, ts, Some(standing)),
         };
         state.is_kept = level == Level::Unknown;
-        state.standing = (next.state != AlertState::Cleared).then(|| next.clone());
-        state.now.retain(|alert| alert.alert_id != next.alert_id);
-        state.now.push(next);
+        state.put(next);
     }
 
     fn emit(&self, _: &SetLimits, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
@@ -277,6 +285,24 @@ impl View for ExposureLimits {
             ))
         };
         saved.limit_alerts.iter().filter_map(state).collect()
+    }
+}
+
+impl LimitState {
+    /// An alert becomes this.
+    fn put(&mut self, next: Alert) {
+        self.standing = (next.state != AlertState::Cleared).then(|| next.clone());
+        self.now.retain(|alert| alert.alert_id != next.alert_id);
+        self.now.push(next);
+    }
+
+    /// There is a figure again.
+    fn clear_missing(&mut self, measure: &Measure, ts: EventTime) {
+        let Some(standing) = self.standing.as_ref().filter(|standing| standing.kind == AlertKind::Feed) else { return };
+        let message = Text::from(format!("{} of {} is known again", measure.kind, measure.scope));
+        let cleared = Alert { state: AlertState::Cleared, message, ts, ..standing.clone() };
+        self.is_kept = false;
+        self.put(cleared);
     }
 }
 
@@ -380,6 +406,25 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
     }
 }
 
+/// The alert of a scope whose figure is missing although it has positions.
+fn missing(measure: &Measure, ts: EventTime) -> Alert {
+    let (kind, scope) = (measure.kind, measure.scope);
+    let message = format!(
+        "{kind} of {scope} is not known: none of its positions has a mark, a rate and closes; risk_gaps names symbols without closes"
+    );
+    Alert {
+        alert_id: Id::shortened(&format!("feed:{kind}:{scope}:{}", ts.nanos())),
+        kind: AlertKind::Feed,
+        rule: Text::new(kind.as_str()),
+        severity: Severity::Medium,
+        message: Text::from(message),
+        subject: scope.to_id(),
+        state: AlertState::Raised,
+        evidence: Vec::new(),
+        ts,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::Change;
@@ -439,7 +484,7 @@ mod tests {
         let part = |value: i64| Compared { is_whole: false, ..whole(value) };
         let (missing, no_equity) = (Compared::whole(Figure::Missing), Compared::whole(Figure::NoEquity));
         // (figures against a limit of 100, what becomes of the alert)
-        let cases: [(&str, &[Compared], &[&str]); 6] = [
+        let cases: [(&str, &[Compared], &[&str]); 8] = [
             (
                 "it is low without what is missing",
                 &[whole(90), part(10), part(11), whole(10)],
@@ -447,7 +492,17 @@ mod tests {
             ),
             ("it is missing", &[whole(101), missing, missing, whole(101)], &["raised high", "amended high", "amended high"]),
             ("what is there is enough for a breach", &[part(101), part(90)], &["raised high", "amended medium"]),
-            ("no alert begins by it", &[part(10), missing, whole(10)], &[]),
+            ("no alert begins because something is left out", &[part(10), whole(10)], &[]),
+            (
+                "a missing figure is an alert of its own",
+                &[missing, missing, part(10), missing],
+                &["raised medium", "cleared medium", "raised medium"],
+            ),
+            (
+                "a figure that comes back high",
+                &[missing, whole(101), missing],
+                &["raised medium", "cleared medium", "raised high", "amended high"],
+            ),
             ("exposure without equity is beyond any limit", &[no_equity, no_equity, whole(10)], &["raised critical", "cleared critical"]),
             ("a breach loses its equity", &[whole(101), no_equity, whole(101)], &["raised high", "amended critical", "amended high"]),
         ];

@@ -224,7 +224,8 @@ impl ScopeState {
             Totals::Wide(pnl) => rows(&name, &pnl, counts, settings, moment.event_time()),
         };
         let mut old_rows = std::mem::take(&mut self.risk);
-        let mut is_news = false;
+        // Without rows the figure may have become missing.
+        let mut is_news = rows.is_empty();
         for row in rows {
             let old = old_rows.iter().position(|old| (old.method, old.confidence) == (row.method, row.confidence));
             let same = old.map(|place| old_rows.swap_remove(place)).filter(|old| *old == Risk { ts: old.ts, ..row.clone() });
@@ -282,13 +283,15 @@ impl Figures<'_> {
     fn of_risk(&mut self, scenarios: &ScenarioChange, rows: &[Risk], settings: &RiskSettings, quiet: &mut QuietFigures, why: &Corrections) {
         let (method, confidence) = (settings.limit_method(), Statistic::new(settings.limit_confidence.to_statistic()));
         let row = rows.iter().find(|row| Some(row.method) == method && Some(row.confidence) == confidence);
-        let is_held = scenarios.counted != 0 || scenarios.left_out != 0;
+        // Before there are scenarios nobody has a figure: that is no news of this scope.
+        let is_missing = scenarios.sums.len() > 0 && scenarios.counted == 0 && scenarios.left_out != 0;
         let figure = match row {
             Some(row) => Figure::Is(Decimal::from_units(row.var.units().max(0))),
-            None if is_held => Figure::Missing,
+            None if is_missing => Figure::Missing,
             None => Figure::Is(Decimal::ZERO),
         };
-        self.figure(LimitKind::Var, None, Compared { figure, is_whole: scenarios.left_out == 0 }, &mut quiet.var, why);
+        let is_whole = scenarios.left_out == 0 && (row.is_some() || scenarios.counted == 0);
+        self.figure(LimitKind::Var, None, Compared { figure, is_whole }, &mut quiet.var, why);
     }
 
     fn figure(&mut self, kind: LimitKind, symbol: Option<Symbol>, compared: Compared, quiet: &mut Quiet, why: &Corrections) {

@@ -40,6 +40,8 @@ enum Seen {
     Low,
     /// Its last value was sent and left something out: an alert that stands stays.
     Incomplete,
+    /// It was sent that it is missing: an alert stands.
+    Missing,
 }
 
 impl LimitWatch {
@@ -96,10 +98,15 @@ impl LimitWatch {
             *quiet = Quiet::default();
             return true;
         }
-        let low = Quiet { generation: self.generation, seen: Seen::Low };
-        let now = if compared.can_clear() { low } else { Quiet { seen: Seen::Incomplete, ..low } };
+        let seen = match compared.figure {
+            Figure::Missing => Seen::Missing,
+            _ if compared.can_clear() => Seen::Low,
+            _ => Seen::Incomplete,
+        };
+        let now = Quiet { generation: self.generation, seen };
         // Where no alert can stand, none is kept.
-        if *quiet == low || *quiet == now {
+        let is_low = *quiet == Quiet { seen: Seen::Low, ..now };
+        if *quiet == now || (is_low && seen == Seen::Incomplete) {
             return false;
         }
         *quiet = now;
@@ -145,14 +152,15 @@ mod tests {
         watch.refresh();
         assert!(watch.must_see(LimitKind::GrossExposure, figure(1), &mut quiet));
     }
+
     #[test]
-    fn a_figure_that_leaves_something_out_is_sent_once_where_an_alert_may_stand() {
+    fn what_is_missing_or_leaves_something_out_is_sent_once_where_an_alert_may_stand() {
         let watch = LimitWatch::new(LimitDefaults::default());
         let mut quiet = Quiet::default();
         let is = |value: i64, is_whole| Compared { figure: Figure::Is(Decimal::whole(value)), is_whole };
         let missing = Compared::whole(Figure::Missing);
-        let steps = [(is(10, false), true), (is(11, false), false), (missing, false), (is(10, true), true), (is(10, false), false)];
-        let more = [(is(800_000, false), true), (missing, true), (is(800_000, true), true), (is(10, true), true), (missing, false)];
+        let steps = [(is(10, false), true), (is(11, false), false), (missing, true), (is(10, true), true), (is(10, false), false)];
+        let more = [(is(800_000, false), true), (missing, true), (is(800_000, true), true), (is(10, true), true), (missing, true)];
         for (number, (compared, expected)) in steps.into_iter().chain(more).enumerate() {
             assert_eq!(watch.must_see(LimitKind::PositionValue, compared, &mut quiet), expected, "step {number}");
         }

@@ -1,0 +1,464 @@
+//! What people who value positions run into: each story on a log of its own, with the right numbers, however the run is cut.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, rows, succeed, write_log};
+
+/// A record: topic, and JSON in which `@5` stands for five seconds after 2026-01-05T14:30:00Z.
+type Record = (&'static str, String);
+
+/// What happens, and what must come of it.
+struct Story {
+    name: &'static str,
+    config: &'static str,
+    records: Vec<Record>,
+    /// Queries and their answers.
+    answers: &'static [(&'static str, &'static [&'static str])],
+}
+
+fn opened(account: &str, currency: &str, more: &str) -> Record {
+    let fixed = r#""customer_id":"c","account_type":"investment""#;
+    ("accounts", format!(r#"{{"type":"opened","account_id":"{account}",{fixed},"currency":"{currency}"{more},"ts":"@0"}}"#))
+}
+
+fn updated(account: &str, what: &str, ts: u32) -> Record {
+    ("accounts", format!(r#"{{"type":"updated","account_id":"{account}",{what},"ts":"@{ts}"}}"#))
+}
+
+fn fill(id: &str, account: &str, symbol: &str, side: &str, quantity: &str, price: &str, ts: u32) -> Record {
+    let deal = format!(r#""symbol":"{symbol}","side":"{side}","quantity":"{quantity}","price":"{price}""#);
+    ("fills", format!(r#"{{"type":"fill","fill_id":"{id}","account_id":"{account}",{deal},"ts":"@{ts}"}}"#))
+}
+
+fn bust(id: &str, account: &str, ts: u32) -> Record {
+    ("fills", format!(r#"{{"type":"bust","fill_id":"{id}","account_id":"{account}","ts":"@{ts}"}}"#))
+}
+
+/// Sizes are 1 where the price is above zero.
+fn quote(symbol: &str, bid: &str, ask: &str, ts: u32) -> Record {
+    let size = |price: &str| u8::from(price != "0");
+    let sizes = format!(r#""bid_size":{},"ask_size":{}"#, size(bid), size(ask));
+    ("market.quotes", format!(r#"{{"symbol":"{symbol}","bid":"{bid}","ask":"{ask}",{sizes},"ts":"@{ts}"}}"#))
+}
+
+fn trade(symbol: &str, price: &str, ts: u32) -> Record {
+    ("market.trades", format!(r#"{{"symbol":"{symbol}","price":"{price}","size":"1","ts":"@{ts}"}}"#))
+}
+
+fn close(symbol: &str, date: &str, price: &str) -> Record {
+    ("market.closes", format!(r#"{{"symbol":"{symbol}","date":"{date}","close":"{price}"}}"#))
+}
+
+fn rate(base: &str, quote: &str, rate: &str, ts: u32) -> Record {
+    ("fx.rates", format!(r#"{{"base":"{base}","quote":"{quote}","rate":"{rate}","ts":"@{ts}"}}"#))
+}
+
+/// `more` begins with a comma.
+fn instrument(symbol: &str, currency: &str, more: &str) -> Record {
+    let fixed = r#""asset_class":"future","tick_size":"0.01","lot_size":"1""#;
+    ("instruments", format!(r#"{{"symbol":"{symbol}","currency":"{currency}",{fixed}{more}}}"#))
+}
+
+fn limit(scope: &str, kind: &str, value: &str, ts: u32) -> Record {
+    ("limits", format!(r#"{{"scope":"{scope}","kind":"{kind}","value":"{value}","ts":"@{ts}"}}"#))
+}
+
+fn deposit(id: &str, account: &str, kind: &str, amount: &str, ts: u32) -> Record {
+    let deal = format!(r#""type":"{kind}","amount":"{amount}","currency":"USD""#);
+    ("transactions", format!(r#"{{"transaction_id":"{id}","account_id":"{account}",{deal},"ts":"@{ts}"}}"#))
+}
+
+const VAR: &str =
+    "SELECT scope, observations, filled, left_out, var FROM risk WHERE confidence = 0.95 AND scope LIKE 'account%' ORDER BY 1";
+const MARKS: &str = "SELECT symbol, mark FROM marks ORDER BY 1";
+const DRAWDOWN: &str = "SELECT scope, currency, max_drawdown FROM portfolios WHERE scope LIKE 'account%' ORDER BY 1";
+
+fn closes(prices: &[(&str, &str, &str)]) -> Vec<Record> {
+    prices.iter().map(|(symbol, date, price)| close(symbol, date, price)).collect()
+}
+
+fn risk_stories() -> Vec<Story> {
+    vec![
+        Story {
+            name: "a Saturday of a coin that nobody holds is no scenario date",
+            config: "",
+            records: [
+                vec![opened("X", "USD", ""), instrument("EQ", "USD", ""), fill("f", "X", "EQ", "buy", "10", "100", 1)],
+                closes(&[("EQ", "2026-01-08", "100"), ("EQ", "2026-01-09", "90"), ("BTC", "2026-01-10", "7"), ("EQ", "2026-01-12", "95")]),
+            ]
+            .concat(),
+            answers: &[
+                (VAR, &["account:X,2,0,0,95"]),
+                ("SELECT symbol, from_date, to_date, reason FROM risk_gaps", &["BTC,2026-01-08,2026-01-09,there is no close before"]),
+            ],
+        },
+        Story {
+            name: "any position that can be held can be valued",
+            config: "",
+            records: [
+                vec![opened("A", "USD", ""), instrument("BIG", "USD", ""), instrument("S", "USD", "")],
+                vec![fill("f", "A", "BIG", "buy", "90100000", "50", 1), fill("g", "A", "S", "buy", "1000", "50", 1)],
+                closes(&[("BIG", "2026-01-08", "50"), ("S", "2026-01-08", "50"), ("BIG", "2026-01-09", "49"), ("S", "2026-01-09", "49")]),
+            ]
+            .concat(),
+            answers: &[
+                (VAR, &["account:A,1,0,0,88298980"]),
+                ("SELECT kind, rule, severity, state FROM alerts WHERE kind = 'risk'", &["risk,var,high,raised"]),
+            ],
+        },
+        Story {
+            name: "a price that grows a millionfold is a gain",
+            config: "",
+            records: [
+                vec![opened("A", "USD", ""), instrument("S", "USD", ""), fill("f", "A", "S", "buy", "100000", "100", 1)],
+                closes(&[("S", "2026-01-08", "0.0001"), ("S", "2026-01-09", "100")]),
+            ]
+            .concat(),
+            answers: &[(VAR, &["account:A,1,0,0,-9999990000000"])],
+        },
+        Story {
+            name: "a day of which only some closes have come clears nothing",
+            config: "[limits]\nvar = \"50\"\n",
+            records: [
+                vec![opened("X", "USD", ""), instrument("A", "USD", ""), instrument("B", "USD", "")],
+                vec![fill("f", "X", "A", "buy", "1", "100", 1), fill("g", "X", "B", "buy", "10", "100", 1)],
+                closes(&[("A", "2026-01-07", "100"), ("B", "2026-01-07", "100"), ("A", "2026-01-08", "100"), ("B", "2026-01-08", "90")]),
+                closes(&[("A", "2026-01-09", "101")]),
+            ]
+            .concat(),
+            answers: &[
+                (VAR, &["account:X,2,1,0,90"]),
+                ("SELECT kind, rule, severity, state FROM alerts WHERE kind = 'risk'", &["risk,var,high,raised"]),
+            ],
+        },
+        Story {
+            name: "a limit reads the confidence and the method that are configured",
+            config: "[risk]\nconfidences = [\"0.99\"]\nmethods = [\"ewma\", \"historical\"]\nlimit_confidence = \"0.99\"\nlimit_method = \"historical\"\n[limits]\nvar = \"99\"\n",
+            records: [
+                vec![opened("X", "USD", ""), instrument("EQ", "USD", ""), fill("f", "X", "EQ", "buy", "10", "100", 1)],
+                closes(&[("EQ", "2026-01-07", "100"), ("EQ", "2026-01-08", "90"), ("EQ", "2026-01-09", "100")]),
+            ]
+            .concat(),
+            answers: &[(
+                "SELECT kind, rule, severity, message FROM alerts WHERE rule = 'var'",
+                &["risk,var,high,var of account:X is 100, which exceeds the limit of 99"],
+            )],
+        },
+        Story {
+            name: "a close below zero marks a future, and its scenarios are changes of the price",
+            config: "",
+            records: [
+                vec![opened("X", "USD", ""), instrument("CL", "USD", r#","multiplier":"1000""#), fill("f", "X", "CL", "buy", "1", "18", 1)],
+                closes(&[("CL", "2026-01-08", "18.27"), ("CL", "2026-01-09", "-37.63")]),
+            ]
+            .concat(),
+            answers: &[
+                ("SELECT mark_price, market_value FROM positions", &["-37.63,-37630"]),
+                (VAR, &["account:X,1,0,0,55900"]),
+                ("SELECT count(*) FROM dead_letters", &["0"]),
+            ],
+        },
+        Story {
+            name: "a scope of which no position has scenarios is an alert",
+            config: "",
+            records: [
+                vec![
+                    opened("X", "USD", ""),
+                    instrument("EQ", "USD", ""),
+                    trade("EQ", "100", 1),
+                    fill("f", "X", "EQ", "buy", "10", "100", 1),
+                ],
+                closes(&[("BTC", "2026-01-08", "7"), ("BTC", "2026-01-09", "8")]),
+            ]
+            .concat(),
+            answers: &[(VAR, &[]), ("SELECT kind, rule, subject, severity, state FROM alerts", &["feed,var,account:X,medium,raised"])],
+        },
+        Story {
+            name: "what is flat has no risk",
+            config: "",
+            records: [
+                vec![opened("X", "USD", ""), instrument("EQ", "USD", "")],
+                closes(&[("EQ", "2026-01-02", "100"), ("EQ", "2026-01-03", "90")]),
+                vec![fill("f", "X", "EQ", "buy", "10", "100", 1), fill("g", "X", "EQ", "sell", "10", "100", 3)],
+            ]
+            .concat(),
+            answers: &[(VAR, &[]), ("SELECT count(*) > 0 FROM risk_history WHERE change > 0", &["true"])],
+        },
+    ]
+}
+
+fn mark_stories() -> Vec<Story> {
+    vec![
+        Story {
+            name: "the newest close by its date is the mark",
+            config: "",
+            records: closes(&[("S", "2026-01-05", "50"), ("S", "2026-01-06", "60"), ("S", "2026-01-02", "10"), ("S", "2026-01-05", "51")]),
+            answers: &[(MARKS, &["S,60"])],
+        },
+        Story {
+            name: "the newest quote, trade and rate by its time counts, not the last to arrive",
+            config: "",
+            records: vec![
+                opened("E", "EUR", ""),
+                instrument("Q", "USD", ""),
+                instrument("T", "USD", ""),
+                fill("f", "E", "Q", "buy", "1", "100", 6),
+                quote("Q", "99", "101", 5),
+                quote("Q", "49", "51", 1),
+                trade("T", "100", 5),
+                trade("T", "50", 1),
+                rate("USD", "EUR", "0.9", 5),
+                rate("USD", "EUR", "0.5", 1),
+            ],
+            answers: &[(MARKS, &["Q,100", "T,100"]), ("SELECT net_value FROM portfolios WHERE scope = 'account:E'", &["90"])],
+        },
+        Story {
+            name: "a quote that loses a side gives way to the trade",
+            config: "",
+            records: vec![quote("S", "1.90", "2.10", 1), quote("S", "0", "0.05", 2), trade("S", "0.04", 3)],
+            answers: &[(MARKS, &["S,0.04"])],
+        },
+        Story {
+            name: "of the direct and the inverse rate the newer counts",
+            config: "",
+            records: vec![
+                opened("E", "EUR", ""),
+                instrument("S", "USD", ""),
+                fill("f", "E", "S", "buy", "1", "100", 1),
+                trade("S", "100", 1),
+                rate("USD", "EUR", "0.9", 2),
+                rate("EUR", "USD", "1.25", 3),
+            ],
+            answers: &[("SELECT net_value FROM portfolios WHERE scope = 'account:E'", &["80"])],
+        },
+        Story {
+            name: "a trade on our own book is a mark",
+            config: "",
+            records: vec![
+                opened("A", "USD", ""),
+                opened("B", "USD", r#","book":"firm""#),
+                instrument("S", "USD", ""),
+                order("o", "A", "sell", 1),
+                order("p", "B", "buy", 2),
+            ],
+            answers: &[
+                (MARKS, &["S,12"]),
+                ("SELECT account_id, quantity, market_value FROM positions ORDER BY 1", &["A,-5,-60", "B,5,60"]),
+            ],
+        },
+    ]
+}
+
+fn order(id: &str, account: &str, side: &str, ts: u32) -> Record {
+    let deal = format!(r#""symbol":"S","side":"{side}","quantity":"5","price":"12","order_type":"limit","time_in_force":"gtc""#);
+    ("orders", format!(r#"{{"type":"new","order_id":"{id}","account_id":"{account}",{deal},"ts":"@{ts}"}}"#))
+}
+
+fn position_stories() -> Vec<Story> {
+    vec![
+        Story {
+            name: "a multiplier that becomes known late restates what the position is worth",
+            config: "",
+            records: vec![
+                opened("X", "USD", ""),
+                fill("f", "X", "F", "buy", "1", "4000", 1),
+                instrument("F", "USD", r#","multiplier":"50","ts":"@5""#),
+                quote("F", "4009", "4011", 6),
+            ],
+            answers: &[("SELECT average_price, unrealized_pnl, market_value FROM positions", &["4000,500,200500"])],
+        },
+        Story {
+            name: "a multiplier without a time counts from the beginning, whenever it comes",
+            config: "",
+            records: vec![
+                opened("X", "USD", ""),
+                fill("f", "X", "F", "buy", "2", "4000", 1),
+                fill("g", "X", "F", "sell", "1", "4020", 2),
+                quote("F", "4009", "4011", 6),
+                instrument("F", "USD", r#","multiplier":"50""#),
+            ],
+            answers: &[("SELECT average_price, realized_pnl, unrealized_pnl FROM positions", &["4000,1000,500"])],
+        },
+        Story {
+            name: "an account that moves leaves its old book",
+            config: "[limits]\ngross_exposure = \"500\"\n",
+            records: vec![
+                opened("X", "USD", r#","book":"firm/desk""#),
+                instrument("S", "USD", ""),
+                fill("f", "X", "S", "buy", "10", "100", 1),
+                trade("S", "100", 1),
+                updated("X", r#""book":"firm/other""#, 5),
+            ],
+            answers: &[
+                ("SELECT scope, net_value FROM portfolios ORDER BY 1", &["account:X,1000", "book:firm,1000", "book:firm/other,1000"]),
+                (
+                    "SELECT subject, state FROM alerts WHERE rule = 'gross_exposure' ORDER BY 1",
+                    &["account:X,raised", "book:firm,raised", "book:firm/desk,cleared", "book:firm/other,raised"],
+                ),
+            ],
+        },
+        Story {
+            name: "an account update of an earlier time that comes later changes nothing",
+            config: "",
+            records: vec![
+                opened("X", "USD", r#","book":"firm/a""#),
+                instrument("S", "USD", ""),
+                fill("f", "X", "S", "buy", "1", "100", 1),
+                trade("S", "100", 1),
+                updated("X", r#""book":"firm/c""#, 9),
+                updated("X", r#""book":"firm/b""#, 5),
+            ],
+            answers: &[("SELECT scope FROM portfolios ORDER BY 1", &["account:X", "book:firm", "book:firm/c"])],
+        },
+        Story {
+            name: "a limit is about the account's currency",
+            config: "",
+            records: vec![
+                opened("Y", "USD", ""),
+                opened("K", "USD", ""),
+                instrument("JP", "JPY", ""),
+                instrument("KW", "KWD", ""),
+                rate("USD", "JPY", "150", 1),
+                rate("KWD", "USD", "3.25", 1),
+                fill("f", "Y", "JP", "buy", "50000", "100", 2),
+                trade("JP", "100", 2),
+                fill("g", "K", "KW", "buy", "7500", "100", 2),
+                trade("KW", "100", 2),
+            ],
+            answers: &[(
+                "SELECT subject, severity, state FROM alerts WHERE rule = 'position_value' ORDER BY 1",
+                &["account:K|KW,high,raised"],
+            )],
+        },
+        Story {
+            name: "a limit that changes is held against the figure at once",
+            config: "[limits]\nconcentration = \"1\"\nleverage = \"1000000\"\n",
+            records: vec![
+                opened("L", "USD", ""),
+                opened("R", "USD", ""),
+                instrument("S", "USD", ""),
+                limit("account:L", "gross_exposure", "2000", 0),
+                limit("account:R", "gross_exposure", "500", 0),
+                fill("f", "L", "S", "buy", "10", "100", 1),
+                fill("g", "R", "S", "buy", "10", "100", 1),
+                trade("S", "100", 1),
+                limit("account:L", "gross_exposure", "900", 5),
+                limit("account:R", "gross_exposure", "5000", 5),
+                limit("account:L", "gross_exposure", "9000", 3),
+            ],
+            answers: &[(
+                "SELECT subject, severity, state FROM alerts WHERE rule = 'gross_exposure' ORDER BY 1",
+                &["account:L,high,raised", "account:R,high,cleared"],
+            )],
+        },
+        Story {
+            name: "exposure without equity is a critical breach of leverage",
+            config: "[limits]\nconcentration = \"1\"\n",
+            records: vec![
+                opened("A", "USD", ""),
+                instrument("S", "USD", ""),
+                deposit("d", "A", "deposit", "100000", 0),
+                fill("f", "A", "S", "buy", "1000", "1000", 1),
+                trade("S", "1000", 1),
+                trade("S", "900", 3),
+                trade("S", "850", 5),
+            ],
+            answers: &[
+                ("SELECT equity, leverage < 0 FROM portfolios", &["-50000,true"]),
+                ("SELECT subject, severity, state FROM alerts WHERE rule = 'leverage'", &["account:A,critical,amended"]),
+            ],
+        },
+        Story {
+            name: "what is paid in or out, a bust and another currency are no drawdown",
+            config: "",
+            records: vec![
+                opened("P", "USD", ""),
+                opened("B", "USD", r#","book":"firm""#),
+                opened("C", "USD", ""),
+                instrument("S", "USD", ""),
+                instrument("T", "USD", ""),
+                rate("USD", "JPY", "150", 0),
+                deposit("d", "P", "deposit", "1000", 1),
+                deposit("w", "P", "withdrawal", "600", 3),
+                trade("S", "10", 1),
+                trade("T", "1000", 1),
+                fill("b", "B", "S", "sell", "1", "1000000", 2),
+                bust("b", "B", 5),
+                fill("c", "C", "T", "buy", "1", "1", 2),
+                updated("C", r#""currency":"JPY""#, 5),
+            ],
+            answers: &[
+                (DRAWDOWN, &["account:B,USD,0", "account:C,JPY,0", "account:P,USD,0"]),
+                ("SELECT max_drawdown FROM portfolios WHERE scope = 'book:firm'", &["0"]),
+            ],
+        },
+    ]
+}
+
+fn line((_, text): &Record) -> Result<String> {
+    let mut line = String::new();
+    let mut parts = text.split("\"@");
+    line.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (seconds, rest) = part.split_once('"').context("a time ends")?;
+        line.push_str(&format!("\"2026-01-05T14:30:{:02}Z\"{rest}", seconds.parse::<u32>()?));
+    }
+    line.push('\n');
+    Ok(line)
+}
+
+fn write(log: &Path, records: &[Record]) -> Result<()> {
+    records.iter().try_for_each(|record| write_log(log, record.0, 0, &line(record)?))
+}
+
+fn check(data: &Path, story: &Story, way: &str) -> Result<()> {
+    for (query, expected) in story.answers {
+        assert_eq!(rows(data, query)?, *expected, "{}, {way}: {query}", story.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_people_who_value_positions_run_into() -> Result<()> {
+    for story in risk_stories().into_iter().chain(mark_stories()).chain(position_stories()) {
+        let folder = tempfile::tempdir()?;
+        let run = |log: &Path, data: &Path, workers: u16| {
+            let source = format!("log:{}", log.display());
+            succeed(command_with(&source, data, Way { workers, ..PLAIN }, story.config, "200ms")?.output()?).context(story.name)
+        };
+        let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+        write(&log, &story.records)?;
+        run(&log, &data, 1)?;
+        assert_invariants(&data)?;
+        check(&data, &story, "in one run")?;
+        for (cut, workers) in (1..story.records.len()).zip([2, 1].into_iter().cycle()) {
+            let (log, data) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
+            let (before, after) = story.records.split_at(cut);
+            write(&log, before)?;
+            run(&log, &data, workers)?;
+            write(&log, after)?;
+            run(&log, &data, 3 - workers)?;
+            check(&data, &story, &format!("cut before record {cut}, {workers} workers first"))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_limit_on_a_risk_that_is_not_computed_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    write(&log, &[opened("X", "USD", "")])?;
+    let source = format!("log:{}", log.display());
+    for (config, named) in [
+        ("[risk]\nconfidences = [\"0.99\"]\n", "risk.limit_confidence"),
+        ("[risk]\nmethods = [\"historical\"]\nlimit_method = \"ewma\"\n", "risk.limit_method"),
+        ("[risk]\ncoverage = \"1.5\"\n", "risk.coverage"),
+    ] {
+        let output = command_with(&source, &data, PLAIN, config, "200ms")?.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(named), "{config}: {said}");
+    }
+    Ok(())
+}
