@@ -120,6 +120,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         limits: LimitDefaults::default(),
         clock: Clock::new(1, 1),
         start_tick: 0,
+        bust_horizon: 0,
     };
     let mut valuation = Standalone::new(&settings, &tables.0, &tables.1);
     let usd = || Currency::derived("USD");

@@ -16,6 +16,8 @@ const MOST: usize = 32;
 pub enum Correction {
     /// A fill was taken back.
     Bust {
+        /// When the fill was traded: its effective time.
+        traded: u64,
         /// The fill.
         fill_id: Id,
     },
@@ -48,7 +50,7 @@ impl Correction {
     /// The id of the event that corrects.
     pub const fn event_id(&self) -> &Id {
         match self {
-            Self::Bust { fill_id: id }
+            Self::Bust { fill_id: id, .. }
             | Self::Reversal { transaction_id: id, .. }
             | Self::Void { transaction_id: id, .. }
             | Self::Late { id, .. } => id,
@@ -59,7 +61,7 @@ impl Correction {
 impl fmt::Display for Correction {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bust { fill_id } => write!(out, "fill {fill_id} was busted"),
+            Self::Bust { fill_id, .. } => write!(out, "fill {fill_id} was busted"),
             Self::Reversal { transaction_id, original } => write!(out, "transaction {transaction_id} reverses {original}"),
             Self::Void { transaction_id, hold } => write!(out, "transaction {transaction_id} voids {hold}"),
             Self::Late { topic, id, nanos } => {
@@ -83,6 +85,11 @@ impl Corrections {
     /// Whether there are none: the change is in the ordinary course of things.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// When the earliest of the fills was traded that were busted. It is known however many there are: they are in that order.
+    pub fn busted_since(&self) -> Option<u64> {
+        self.0.iter().find_map(|correction| if let Correction::Bust { traded, .. } = correction { Some(*traded) } else { None })
     }
 
     /// Adds one.
@@ -139,11 +146,18 @@ mod tests {
 
     #[test]
     fn corrections_are_told_once_and_in_one_order() {
-        let bust = Correction::Bust { fill_id: Id::derived("F1") };
+        let bust = Correction::Bust { traded: 1, fill_id: Id::derived("F1") };
         let one: Corrections = [late("T1"), bust.clone(), late("T1")].into_iter().collect();
         let other: Corrections = [bust, late("T1")].into_iter().collect();
         assert_eq!(one, other);
         assert_eq!(one.to_string(), "fill F1 was busted; T1 of transactions came 2.345 s late");
+    }
+
+    #[test]
+    fn of_however_many_busts_the_earliest_fill_is_known() {
+        let bust = |traded: u64| Correction::Bust { traded, fill_id: Id::derived(format!("F{}", 1000 - traded)) };
+        let all: Corrections = (1..100).rev().map(bust).chain([late("T1")]).collect();
+        assert_eq!((all.busted_since(), Corrections::from_iter([late("T1")]).busted_since()), (Some(1), None));
     }
 
     #[test]

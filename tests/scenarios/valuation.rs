@@ -18,7 +18,7 @@ struct Story {
 }
 
 fn opened(account: &str, currency: &str, more: &str) -> Record {
-    let fixed = r#""customer_id":"c","account_type":"investment""#;
+    let fixed = format!(r#""customer_id":"{account}","account_type":"investment""#);
     ("accounts", format!(r#"{{"type":"opened","account_id":"{account}",{fixed},"currency":"{currency}"{more},"ts":"@0"}}"#))
 }
 
@@ -142,7 +142,7 @@ fn risk_stories() -> Vec<Story> {
             .concat(),
             answers: &[(
                 "SELECT kind, rule, severity, message FROM alerts WHERE rule = 'var'",
-                &["risk,var,high,var of account:X is 100, which exceeds the limit of 99"],
+                &["risk,var,high,\"var of account:X is 100, which exceeds the limit of 99\""],
             )],
         },
         Story {
@@ -172,7 +172,10 @@ fn risk_stories() -> Vec<Story> {
                 closes(&[("BTC", "2026-01-08", "7"), ("BTC", "2026-01-09", "8")]),
             ]
             .concat(),
-            answers: &[(VAR, &[]), ("SELECT kind, rule, subject, severity, state FROM alerts", &["feed,var,account:X,medium,raised"])],
+            answers: &[
+                (VAR, &[]),
+                ("SELECT kind, rule, subject, severity, state FROM alerts WHERE kind = 'feed'", &["feed,var,account:X,medium,raised"]),
+            ],
         },
         Story {
             name: "what is flat has no risk",
@@ -373,7 +376,7 @@ fn position_stories() -> Vec<Story> {
             name: "what is paid in or out, a bust and another currency are no drawdown",
             config: "",
             records: vec![
-                opened("P", "USD", ""),
+                opened("P", "USD", r#","book":"firm""#),
                 opened("B", "USD", r#","book":"firm""#),
                 opened("C", "USD", ""),
                 instrument("S", "USD", ""),
@@ -412,15 +415,21 @@ fn write(log: &Path, records: &[Record]) -> Result<()> {
     records.iter().try_for_each(|record| write_log(log, record.0, 0, &line(record)?))
 }
 
-fn check(data: &Path, story: &Story, way: &str) -> Result<()> {
+/// What is answered otherwise.
+fn differences(data: &Path, story: &Story, way: &str) -> Result<Vec<String>> {
+    let mut differences = Vec::new();
     for (query, expected) in story.answers {
-        assert_eq!(rows(data, query)?, *expected, "{}, {way}: {query}", story.name);
+        let answer = rows(data, query)?;
+        if answer != *expected {
+            differences.push(format!("{}, {way}: {query}\n  is  {answer:?}\n  not {expected:?}", story.name));
+        }
     }
-    Ok(())
+    Ok(differences)
 }
 
 #[test]
 fn what_people_who_value_positions_run_into() -> Result<()> {
+    let mut all = Vec::new();
     for story in risk_stories().into_iter().chain(mark_stories()).chain(position_stories()) {
         let folder = tempfile::tempdir()?;
         let run = |log: &Path, data: &Path, workers: u16| {
@@ -431,7 +440,7 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
         write(&log, &story.records)?;
         run(&log, &data, 1)?;
         assert_invariants(&data)?;
-        check(&data, &story, "in one run")?;
+        all.extend(differences(&data, &story, "in one run")?);
         for (cut, workers) in (1..story.records.len()).zip([2, 1].into_iter().cycle()) {
             let (log, data) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
             let (before, after) = story.records.split_at(cut);
@@ -439,9 +448,10 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
             run(&log, &data, workers)?;
             write(&log, after)?;
             run(&log, &data, 3 - workers)?;
-            check(&data, &story, &format!("cut before record {cut}, {workers} workers first"))?;
+            all.extend(differences(&data, &story, &format!("cut before record {cut}, {workers} workers first"))?);
         }
     }
+    assert!(all.is_empty(), "{}", all.join("\n"));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! A seeded day of transactions, fills and quotes, with what goes wrong in one: holds that are voided, payments that are
-//! reversed, records that come late, twice, or with another content under an id that is known.
+//! A seeded day of transactions, fills, quotes and rates, with what goes wrong in one: holds that are voided, payments that are
+//! reversed, records that come late, twice, or with another content under an id that is known; accounts that move to another book,
+//! instruments that become known or are corrected in the middle of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,8 +14,8 @@ use crate::prices::Dice;
 /// Partitions of each topic.
 const PARTITIONS: u16 = 2;
 /// 2026-01-05T09:00:00Z
-const BEGIN: i64 = 1_767_603_600_000_000_000;
-const SECOND: i64 = 1_000_000_000;
+pub(crate) const BEGIN: i64 = 1_767_603_600_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
 /// When all accounts were opened.
 pub(crate) const OPENED: i64 = BEGIN - SECOND;
 /// Accounts that trade.
@@ -22,17 +23,24 @@ const TRADERS: u64 = 7;
 /// Accounts that pay, those among them.
 pub(crate) const PAYERS: u64 = 150;
 const SYMBOLS: u64 = 4;
+/// Accounts that move from one desk to the other, and the second at which they do.
+pub(crate) const MOVES: [(u64, i64); 3] = [(1, 100), (3, 300), (5, 500)];
+/// The account that is kept in USD; all others are in EUR.
+pub(crate) const IN_USD: u64 = 4;
+/// Symbols, their currencies and multipliers, and the seconds from which on they are known; `None` from the beginning.
+pub(crate) const INSTRUMENTS: [(u64, &str, i64, Option<i64>); 5] =
+    [(0, "EUR", 1, None), (2, "USD", 1, None), (3, "EUR", 10, None), (1, "USD", 50, Some(120)), (3, "EUR", 20, Some(200))];
 /// Daily returns before the day.
 const RETURNS: usize = 20;
 
-/// A transaction, a fill, a bust or a quote, as it was written.
+/// A transaction, a fill, a bust, a quote or a rate, as it was written.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
     /// The topic.
     pub topic: &'static str,
     pub(crate) kind: String,
     pub(crate) id: String,
-    /// The account; of a quote the symbol.
+    /// The account; of a quote the symbol, of a rate its first currency.
     pub(crate) account: String,
     /// The counterparty of a transaction, the symbol of a fill.
     pub(crate) other: Option<String>,
@@ -42,7 +50,7 @@ pub struct Raw {
     pub(crate) refers: Option<String>,
     /// Hundredths: the amount of a transaction, the signed quantity of a fill.
     pub(crate) amount: i64,
-    /// Hundredths: a fill's price, the middle of a quote.
+    /// Hundredths: a fill's price, the middle of a quote, a rate.
     pub(crate) price: i64,
     /// Hundredths.
     pub(crate) fee: i64,
@@ -53,6 +61,11 @@ impl Raw {
     /// The partition, as Kafka's clients place it.
     pub fn partition(&self) -> u16 {
         partition_of(self.account.as_bytes(), PARTITIONS)
+    }
+
+    /// Whether it is a price.
+    fn is_market(&self) -> bool {
+        matches!(self.kind.as_str(), "quote" | "rate")
     }
 
     fn line(&self) -> String {
@@ -73,6 +86,7 @@ impl Raw {
                 let (bid, ask) = (hundredths(self.price - 1), hundredths(self.price + 1));
                 format!(r#"{{"symbol":"{account}","bid":"{bid}","ask":"{ask}","bid_size":1,"ask_size":1,"ts":{ts}}}"#)
             }
+            ("fx.rates", _) => format!(r#"{{"base":"{account}","quote":"EUR","rate":"{}","ts":{ts}}}"#, hundredths(self.price)),
             (_, "bust") => format!(r#"{{"type":"bust","fill_id":"{id}","account_id":"{account}","ts":{ts}}}"#),
             _ => {
                 let (side, symbol) = (if self.amount < 0 { "sell" } else { "buy" }, self.other.as_deref().unwrap_or_default());
@@ -89,6 +103,7 @@ impl Raw {
 pub fn day(seed: u64, records: usize) -> Vec<Raw> {
     let mut dice = Dice(seed);
     let mut day: Vec<Raw> = (0..SYMBOLS).map(|symbol| Raw { account: format!("S{symbol}"), ..quote(&mut dice, BEGIN) }).collect();
+    day.push(rate(&mut dice, OPENED - SECOND));
     let mut now = BEGIN;
     let mut taken_back = BTreeSet::new();
     for number in 0..records {
@@ -121,14 +136,15 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
                 None => transaction(&mut dice, number, now),
             },
             60..80 => fill(&mut dice, number, now - late),
-            80..88 => quote(&mut dice, now - late),
+            80..87 => quote(&mut dice, now - late),
+            87 => rate(&mut dice, now - late),
             // A bust, a repeat or a contradiction of something that came before.
             88..92 => match pick(&mut dice, &day, |raw| raw.kind == "fill") {
                 Some(fill) => Raw { kind: "bust".to_owned(), ts: now, ..fill },
                 None => transaction(&mut dice, number, now),
             },
-            92..97 => pick(&mut dice, &day, |raw| raw.kind != "quote").unwrap_or_else(|| transaction(&mut dice, number, now)),
-            _ => match pick(&mut dice, &day, |raw| raw.kind != "bust" && raw.kind != "quote") {
+            92..97 => pick(&mut dice, &day, |raw| !raw.is_market()).unwrap_or_else(|| transaction(&mut dice, number, now)),
+            _ => match pick(&mut dice, &day, |raw| raw.kind != "bust" && !raw.is_market()) {
                 Some(known) => Raw { amount: known.amount * 2, ..known },
                 None => transaction(&mut dice, number, now),
             },
@@ -249,6 +265,12 @@ fn quote(dice: &mut Dice, ts: i64) -> Raw {
     Raw { topic: "market.quotes", kind: "quote".to_owned(), account: format!("S{symbol}"), price, ts, ..Raw::default() }
 }
 
+/// Half, one or two: what is converted is exact, both ways.
+fn rate(dice: &mut Dice, ts: i64) -> Raw {
+    let price = 50 << dice.below(3);
+    Raw { topic: "fx.rates", kind: "rate".to_owned(), account: "USD".to_owned(), price, ts, ..Raw::default() }
+}
+
 fn fill(dice: &mut Dice, number: usize, ts: i64) -> Raw {
     let quantity = i64::try_from(dice.below(50_000)).unwrap_or(0) + 1;
     Raw {
@@ -274,22 +296,29 @@ pub fn write(log: &Path, day: &[Raw]) -> Result<()> {
     files.iter().try_for_each(|((topic, partition), lines)| write_log(log, topic, *partition, lines))
 }
 
-/// Writes what a day is valued by: instruments and accounts, each in a book `firm/desk0` or `firm/desk1`, and the closes of the
-/// days before, whose returns are +0.5, -0.5 and +1.
+/// Writes what a day is valued by: [`INSTRUMENTS`] and accounts, each in a book `firm/desk0` or `firm/desk1`, some of which
+/// [move](MOVES); and the closes of the days before, whose returns are +0.5, -0.5 and +1. The last record of instruments and of
+/// accounts is older than one that came before it.
 pub fn write_terms(log: &Path, seed: u64) -> Result<()> {
-    let instrument = |symbol| {
-        format!(
-            "{{\"symbol\":\"S{symbol}\",\"asset_class\":\"equity\",\"currency\":\"EUR\",\"tick_size\":\"0.01\",\"lot_size\":\"0.01\"}}\n"
-        )
+    let instrument = |(symbol, currency, multiplier, second): (u64, &str, i64, Option<i64>)| {
+        let ts = second.map_or(String::new(), |second| format!(r#","ts":{}"#, BEGIN + second * SECOND));
+        let lots = r#""tick_size":"0.01","lot_size":"0.01""#;
+        format!(r#"{{"symbol":"S{symbol}","asset_class":"future","currency":"{currency}","multiplier":{multiplier},{lots}{ts}}}"#) + "\n"
     };
-    write_log(log, "instruments", 0, &(0..SYMBOLS).map(instrument).collect::<String>())?;
+    let old = instrument((3, "USD", 7, Some(60)));
+    write_log(log, "instruments", 0, &INSTRUMENTS.into_iter().map(instrument).chain([old]).collect::<String>())?;
     let account = |number| {
-        let (ts, desk) = (OPENED, number % 2);
-        format!(
-            "{{\"type\":\"opened\",\"account_id\":\"a{number}\",\"customer_id\":\"c{number}\",\"account_type\":\"checking\",\"currency\":\"EUR\",\"book\":\"firm/desk{desk}\",\"ts\":{ts}}}\n"
-        )
+        let (currency, desk) = (if number == IN_USD { "USD" } else { "EUR" }, number % 2);
+        let terms = format!(r#""account_type":"checking","currency":"{currency}","book":"firm/desk{desk}""#);
+        format!(r#"{{"type":"opened","account_id":"a{number}","customer_id":"c{number}",{terms},"ts":{OPENED}}}"#) + "\n"
     };
-    write_log(log, "accounts", 0, &(0..PAYERS).map(account).collect::<String>())?;
+    let moved = |(number, book, second): (u64, String, i64)| {
+        let ts = BEGIN + second * SECOND;
+        format!(r#"{{"type":"updated","account_id":"a{number}","book":"{book}","ts":{ts}}}"#) + "\n"
+    };
+    let moves = MOVES.into_iter().map(|(number, second)| (number, format!("firm/desk{}", 1 - number % 2), second));
+    let moves = moves.chain([(1, "firm/elsewhere".to_owned(), 50)]).map(moved);
+    write_log(log, "accounts", 0, &(0..PAYERS).map(account).chain(moves).collect::<String>())?;
     let mut lines = String::new();
     for (symbol, returns) in returns(seed).iter().enumerate() {
         // So many halves at most: every close is a whole number.

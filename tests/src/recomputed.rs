@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArr
 use datafusion::prelude::SessionContext;
 use headwater_sql::Format;
 
-use crate::day::{OPENED, PAYERS, Raw, returns};
+use crate::day::{BEGIN, IN_USD, INSTRUMENTS, MOVES, OPENED, PAYERS, Raw, SECOND, returns};
 
 /// A table's name, the query that asks the pipeline for it, and the recomputation.
 struct View {
@@ -33,9 +33,11 @@ const VIEWS: [View; 5] = [
     },
     View {
         name: "portfolios",
-        asked: "SELECT scope, net_value, gross_exposure, cash, equity, unvalued FROM portfolios ORDER BY scope",
-        recomputed: "SELECT scope, SUM(net), SUM(gross), SUM(cash), SUM(cash) + SUM(net), 0
-                     FROM parts JOIN scopes ON scopes.account = parts.account GROUP BY scope ORDER BY scope",
+        asked: "SELECT scope, currency, net_value, gross_exposure, cash, equity, unvalued FROM portfolios ORDER BY scope",
+        recomputed: "SELECT scope, scopes.currency, SUM(net * factor), SUM(gross * factor), SUM(cash * factor), SUM((cash + net) * factor), SUM(unvalued)
+                     FROM parts JOIN scopes ON scopes.account = parts.account
+                     JOIN conversions ON conversions.of = parts.currency AND conversions.into = scopes.currency
+                     GROUP BY scope, scopes.currency ORDER BY scope",
     },
     View {
         name: "risk",
@@ -52,7 +54,7 @@ const VIEWS: [View; 5] = [
 
 /// Tables that follow from each other, in order: what is effective before a time, and what is accepted of it; what that moves and
 /// holds; what it is worth; and how it scores.
-const STEPS: [(&str, &str); 20] = [
+const STEPS: [(&str, &str); 22] = [
     // Each record with its clock.
     (
         "before",
@@ -63,7 +65,7 @@ const STEPS: [(&str, &str); 20] = [
         "accepted",
         "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (
              PARTITION BY topic, CASE WHEN topic = 'transactions' THEN '' ELSE kind END, id ORDER BY effective, part, place) AS n
-         FROM before WHERE kind <> 'quote' AND effective - ts <= 86400000000000) WHERE n = 1",
+         FROM before WHERE kind NOT IN ('quote', 'rate') AND effective - ts <= 86400000000000) WHERE n = 1",
     ),
     (
         "transactions",
@@ -95,7 +97,9 @@ const STEPS: [(&str, &str); 20] = [
     // A balance exists from the account's opening on.
     (
         "accounts",
-        "SELECT 'a' || CAST(value AS VARCHAR) AS account, value % 2 AS desk FROM generate_series(0, {last}) WHERE {opened} < {end}",
+        "SELECT 'a' || CAST(value AS VARCHAR) AS account, CASE WHEN number IS NULL THEN value % 2 ELSE 1 - value % 2 END AS desk,
+                CASE WHEN value = {in_usd} THEN 'USD' ELSE 'EUR' END AS currency
+         FROM generate_series(0, {last}) LEFT JOIN (SELECT number FROM moves WHERE ts < {end}) ON number = value WHERE {opened} < {end}",
     ),
     (
         "moved",
@@ -114,36 +118,53 @@ const STEPS: [(&str, &str); 20] = [
     (
         "sums",
         "SELECT account, symbol, CAST(SUM(counts * amount) AS DECIMAL(20, 2)) AS quantity,
-                CAST(SUM(counts * (-amount * price - fee)) AS DECIMAL(28, 4)) AS cash_flow
+                CAST(SUM(counts * -amount * price) AS DECIMAL(28, 4)) AS traded, CAST(SUM(counts * fee) AS DECIMAL(28, 4)) AS fees
          FROM fills GROUP BY account, symbol",
     ),
-    // A quote counts from its clock on, also one that came late.
+    // Of quotes and rates the newest by its own time counts, from its clock on.
     (
-        "quotes",
-        "SELECT symbol, mark FROM (SELECT account AS symbol, price AS mark, ROW_NUMBER() OVER (PARTITION BY account ORDER BY place DESC) AS n
-         FROM before WHERE kind = 'quote') WHERE n = 1",
+        "newest",
+        "SELECT kind, symbol, price FROM (SELECT kind, account AS symbol, price, ROW_NUMBER() OVER (PARTITION BY kind, account ORDER BY ts DESC, place DESC) AS n
+         FROM before WHERE kind IN ('quote', 'rate') AND effective - ts <= 86400000000000) WHERE n = 1",
+    ),
+    // What an instrument is counts as if it had always been so.
+    (
+        "terms",
+        "SELECT symbol, currency, multiplier FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY ts DESC) AS n
+         FROM instruments WHERE ts < {end}) WHERE n = 1",
     ),
     (
         "valued",
-        "SELECT account, sums.symbol AS symbol, quantity, cash_flow, mark, CAST(quantity * mark AS DECIMAL(28, 4)) AS value
-         FROM sums JOIN quotes ON quotes.symbol = sums.symbol",
+        "SELECT account, sums.symbol AS symbol, currency, quantity, price AS mark,
+                CAST(traded * COALESCE(multiplier, 1) - fees AS DECIMAL(28, 4)) AS cash_flow,
+                CAST(quantity * price * COALESCE(multiplier, 1) AS DECIMAL(28, 4)) AS value
+         FROM sums JOIN newest ON kind = 'quote' AND newest.symbol = sums.symbol LEFT JOIN terms ON terms.symbol = sums.symbol",
     ),
     (
         "scopes",
-        "SELECT account, 'account:' || account AS scope FROM accounts
-         UNION ALL SELECT account, 'book:firm' FROM accounts
-         UNION ALL SELECT account, 'book:firm/desk' || CAST(desk AS VARCHAR) FROM accounts",
+        "SELECT account, currency, 'account:' || account AS scope FROM accounts
+         UNION ALL SELECT account, 'EUR', 'book:firm' FROM accounts
+         UNION ALL SELECT account, 'EUR', 'book:firm/desk' || CAST(desk AS VARCHAR) FROM accounts",
     ),
     (
+        "conversions",
+        "SELECT 'EUR' AS of, 'EUR' AS into, CAST(1 AS DECIMAL(4, 2)) AS factor UNION ALL SELECT 'USD', 'USD', 1
+         UNION ALL SELECT 'USD', 'EUR', price FROM newest WHERE kind = 'rate'
+         UNION ALL SELECT 'EUR', 'USD', CASE price WHEN 0.5 THEN 2 WHEN 2 THEN 0.5 ELSE 1 END FROM newest WHERE kind = 'rate'",
+    ),
+    // A position without a currency is not valued.
+    (
         "parts",
-        "SELECT account, value AS net, ABS(value) AS gross, cash_flow AS cash FROM valued
-         UNION ALL SELECT account, 0, 0, posted FROM moved
-         UNION ALL SELECT account, 0, 0, 0 FROM accounts",
+        "SELECT account, currency, value AS net, ABS(value) AS gross, cash_flow AS cash, 0 AS unvalued FROM valued WHERE currency IS NOT NULL
+         UNION ALL SELECT account, 'EUR', 0, 0, 0, 1 FROM valued WHERE currency IS NULL
+         UNION ALL SELECT account, 'EUR', 0, 0, posted, 0 FROM moved
+         UNION ALL SELECT account, 'EUR', 0, 0, 0, 0 FROM accounts",
     ),
     (
         "losses",
-        "SELECT scope, number, SUM(value * halves) / 2 AS pnl FROM valued JOIN scopes ON scopes.account = valued.account
-         JOIN scenarios ON scenarios.symbol = valued.symbol GROUP BY scope, number",
+        "SELECT scope, number, SUM(value * factor * halves) / 2 AS pnl FROM valued JOIN scopes ON scopes.account = valued.account
+         JOIN conversions ON conversions.of = valued.currency AND conversions.into = scopes.currency
+         JOIN scenarios ON scenarios.symbol = valued.symbol WHERE quantity <> 0 GROUP BY scope, number",
     ),
     // What customers did, once: a hold that was captured is the purchase, for what it was captured for.
     (
@@ -181,6 +202,8 @@ impl Recomputation {
         let context = SessionContext::new();
         context.register_batch("raw", table(day)?)?;
         context.register_batch("scenarios", scenarios(seed)?)?;
+        context.register_batch("instruments", instruments()?)?;
+        context.register_batch("moves", moves()?)?;
         Ok(Self { runtime, context })
     }
 
@@ -189,7 +212,7 @@ impl Recomputation {
     pub fn at(&self, end: u64) -> Result<Vec<(&'static str, &'static str, Vec<String>)>> {
         for (name, query) in STEPS {
             let query = query.replace("{end}", &end.to_string()).replace("{opened}", &OPENED.to_string());
-            let query = query.replace("{last}", &(PAYERS - 1).to_string());
+            let query = query.replace("{last}", &(PAYERS - 1).to_string()).replace("{in_usd}", &IN_USD.to_string());
             self.answer(&format!("CREATE OR REPLACE TABLE {name} AS {query}"))?;
         }
         VIEWS.iter().map(|view| Ok((view.name, view.asked, self.answer(view.recomputed)?))).collect()
@@ -234,6 +257,27 @@ fn table(day: &[Raw]) -> Result<RecordBatch> {
         ("price", money(&|raw| raw.price)?),
         ("fee", money(&|raw| raw.fee)?),
         ("ts", number(&|raw| raw.ts)),
+    ])?)
+}
+
+/// What instruments are, and from when on that is known.
+fn instruments() -> Result<RecordBatch> {
+    let ts = INSTRUMENTS.into_iter().map(|(.., second)| second.map_or(0, |second| BEGIN + second * SECOND));
+    Ok(RecordBatch::try_from_iter([
+        ("symbol", Arc::new(StringArray::from_iter_values(INSTRUMENTS.into_iter().map(|(symbol, ..)| format!("S{symbol}")))) as ArrayRef),
+        ("currency", Arc::new(StringArray::from_iter_values(INSTRUMENTS.into_iter().map(|(_, currency, ..)| currency))) as ArrayRef),
+        ("multiplier", Arc::new(Int64Array::from_iter_values(INSTRUMENTS.into_iter().map(|(_, _, multiplier, _)| multiplier))) as ArrayRef),
+        ("ts", Arc::new(Int64Array::from_iter_values(ts)) as ArrayRef),
+    ])?)
+}
+
+/// Which accounts move to the other desk, and when.
+fn moves() -> Result<RecordBatch> {
+    let numbers = MOVES.into_iter().map(|(number, _)| i64::try_from(number)).collect::<Result<Vec<_>, _>>()?;
+    let ts = MOVES.into_iter().map(|(_, second)| BEGIN + second * SECOND);
+    Ok(RecordBatch::try_from_iter([
+        ("number", Arc::new(Int64Array::from(numbers)) as ArrayRef),
+        ("ts", Arc::new(Int64Array::from_iter_values(ts)) as ArrayRef),
     ])?)
 }
 

@@ -84,7 +84,7 @@ impl View for Sums {
             Step::Add(amount) => state.sum += amount * unit,
             Step::Correct(amount) => {
                 state.sum += amount;
-                out.correct(Correction::Bust { fill_id: Id::derived("f") });
+                out.correct(Correction::Bust { traded: 0, fill_id: Id::derived("f") });
             }
             Step::SetTimer(time, timer) => return out.set_timer(time, timer),
             Step::CancelTimer(time, timer) => return out.cancel_timer(time, timer),

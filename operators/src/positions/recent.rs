@@ -55,13 +55,14 @@ impl Recent {
         self.kept.iter().any(|kept| kept.fill_id.as_ref() == Some(fill_id))
     }
 
-    /// Takes a fill out and folds the others again; `None` if a sum would not fit without it.
-    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<AverageCost> {
+    /// Takes a fill out and folds the others again: the sums, and when it was traded. `None` if a sum would not fit without it.
+    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, u64)> {
         let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
         let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));
         self.kept = others;
+        let traded = busted.front()?.place.time;
         self.gone.extend(busted.into_iter().filter(|kept| kept.emitted));
-        Some(sums)
+        Some((sums, traded))
     }
 }

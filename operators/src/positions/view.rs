@@ -320,9 +320,9 @@ impl PositionState {
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
         let Some((symbol, held)) = found else { return Busted::NoSuchFill };
-        let Some(sums) = held.recent.bust(fill_id) else { return Busted::Overflows };
+        let Some((sums, traded)) = held.recent.bust(fill_id) else { return Busted::Overflows };
         held.sums = sums;
-        held.corrections.add(Correction::Bust { fill_id: fill_id.clone() });
+        held.corrections.add(Correction::Bust { traded, fill_id: fill_id.clone() });
         let symbol = *symbol;
         self.touch(&symbol);
         Busted::Done

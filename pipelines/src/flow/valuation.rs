@@ -51,6 +51,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         limits: config.limits.clone(),
         clock: flow.clock(),
         start_tick: flow.clock().tick_of(flow.settings.source.start_clock),
+        bust_horizon: config.horizons().busts,
     };
     let input = ValuationInput { known, limits, before: before(flow, &market.reference)? };
     let tables = (flow.register::<HoldingTables>(), flow.register::<ScopeTables>());

@@ -130,13 +130,17 @@ tables! {
         ts: EventTime,
     }
 
-    /// What the drawdown of a scope depends on besides its row in `portfolios`. State of the portfolios.
-    Checkpoint DrawdownState = "portfolio_peaks" by (scope) {
+    /// What a scope's P&L had reached: as of the first change after each trade, as far back as fills can be busted.
+    Checkpoint DrawdownState = "portfolio_peaks" by (scope, ts) {
         /// `account:ID` or `book:PATH`.
         scope: Scope,
-        /// The running peak of P&L; 0 at the beginning.
+        /// The running peak of P&L.
         peak: Total,
-        /// The grid point at which the row became what it is.
+        /// The greatest fall from it.
+        max_drawdown: Total,
+        /// Whether an account of the scope has traded since.
+        has_traded: bool,
+        /// The grid point from which on it holds.
         ts: EventTime,
     }
 }

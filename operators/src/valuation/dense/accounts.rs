@@ -127,6 +127,12 @@ impl Account {
         }
     }
 
+    /// Says that it traded.
+    pub(super) fn trade(&mut self, account: AccountHandle, touched: &mut Vec<AccountHandle>) {
+        let part = self.part(account, touched);
+        (part.own.has_traded, part.base.has_traded) = (true, true);
+    }
+
     /// Names what was corrected.
     pub(super) fn correct(
         &mut self,

@@ -19,6 +19,7 @@
 mod accounts;
 mod books;
 mod currencies;
+mod drawdown;
 mod gaps;
 mod handles;
 mod part;
@@ -84,6 +85,8 @@ pub struct ValuationSettings {
     pub clock: Clock,
     /// The first tick that is not committed yet.
     pub start_tick: u64,
+    /// How long a fill can be busted, in nanoseconds: drawdowns go back to before it.
+    pub bust_horizon: u64,
 }
 
 /// Where a worker's valuation goes on.
@@ -162,7 +165,7 @@ pub fn valuation<'scope>(
 
     let (worker, workers) = (scope.index() as u64, scope.peers() as u64);
     let is_mine = |name: headwater_schemas::Scope| worker_number(&name) % workers == worker;
-    let mut scopes = Scopes::restored(settings.risk.clone(), settings.limits.clone(), tables.1.clone(), &before.scopes, is_mine);
+    let mut scopes = Scopes::restored(settings, tables.1.clone(), &before.scopes, is_mine);
     set.for_each(|event| scopes.watch.learn(*event));
     let limits = limits.map(move |event| {
         let tick = tick(&event);

@@ -88,6 +88,8 @@ pub struct ScopePart {
     pub weights: Vec<(Symbol, i128)>,
     /// The difference of the P&L in the scenarios.
     pub scenarios: Option<ScenarioChange>,
+    /// Whether an account below traded.
+    pub has_traded: bool,
     /// What was corrected below the scope.
     pub corrections: Corrections,
     /// The corrections among them that affect exposure: not those of cash.
@@ -100,6 +102,7 @@ pub(super) struct Pending {
     pub(super) sums: SumChange,
     pub(super) weights: Vec<(SymbolHandle, i128)>,
     pub(super) scenarios: Option<ScenarioChange>,
+    pub(super) has_traded: bool,
     pub(super) corrections: Corrections,
     pub(super) exposure_corrections: Corrections,
 }
@@ -112,6 +115,7 @@ impl Pending {
         if let Some(scenarios) = &below.scenarios {
             self.scenarios.get_or_insert_with(|| ScenarioChange::nothing(scenarios.since, scenarios.sums.len())).add(scenarios);
         }
+        self.has_traded |= below.has_traded;
         self.correct(&below.corrections, false);
         self.exposure_corrections.extend(below.exposure_corrections.clone());
     }
@@ -143,7 +147,7 @@ impl Pending {
     /// The message; `None` if nothing changed. [`Pending::net_weights`] has been called.
     pub(super) fn into_part<S>(self, scope: Scope, currency: Currency, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
         let unchanged = self.sums == SumChange::default() && self.weights.is_empty();
-        if unchanged && self.scenarios.is_none() && self.corrections.is_empty() {
+        if unchanged && self.scenarios.is_none() && !self.has_traded && self.corrections.is_empty() {
             return None;
         }
         let named = |(symbol, gross): (SymbolHandle, i128)| Some((symbols.name(symbol)?, gross));
@@ -153,6 +157,7 @@ impl Pending {
             sums: self.sums,
             weights: self.weights.into_iter().filter_map(named).collect(),
             scenarios: self.scenarios,
+            has_traded: self.has_traded,
             corrections: self.corrections,
             exposure_corrections: self.exposure_corrections,
         })

@@ -261,7 +261,13 @@ mod tests {
         Some(pnl.iter().map(|pnl| pnl / 1_000_000).collect())
     }
 
-    fn gaps(scenarios: &Scenarios) -> Vec<(usize, i32, i32, bool)> {
+    /// Symbol, first and last day, whether there are closes before it.
+    type GapDays = (usize, i32, i32, bool);
+
+    /// Name, days with a close of the other symbol, whether a close of it is carried, its gaps.
+    type Case<'a> = (&'a str, &'a [i32], Option<bool>, &'a [GapDays]);
+
+    fn gaps(scenarios: &Scenarios) -> Vec<GapDays> {
         scenarios.gaps().iter().map(|gap| (gap.symbol.place(), gap.from.days(), gap.to.days(), gap.is_too_long)).collect()
     }
 
@@ -287,8 +293,7 @@ mod tests {
     #[test]
     fn a_close_is_carried_over_a_short_gap_and_not_over_a_long_one() {
         let every_day = |symbol, last| (1..=last).map(move |day| (symbol, day, 100)).collect::<Vec<_>>();
-        // (days with a close of the other symbol, what it gives)
-        let cases: [(&str, &[i32], Option<bool>, &[(usize, i32, i32, bool)]); 6] = [
+        let cases: [Case<'_>; 6] = [
             ("none is missing", &[1, 2, 3, 4, 5, 6], Some(false), &[]),
             ("two are missing", &[1, 2, 3, 6], Some(true), &[]),
             ("three are missing", &[1, 2, 6], None, &[(2, 5, 5, true)]),

@@ -1,19 +1,20 @@
 //! Scopes: the sums of accounts and books, where the parts of all workers are added up.
 //!
 //! A scope's rows are a function of exact sums: whole numbers that are the same in whatever order, and on however many
-//! workers, they were added. What depends on the path of its P&L, the peak and the greatest drawdown, goes on from the
+//! workers, they were added. What depends on the path of its P&L, the peak and the greatest drawdown ([`Drawdown`]), goes on from the
 //! rows of the last commit; in another currency it begins anew.
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{DrawdownState, Moment, Portfolio, Risk};
+use headwater_schemas::tables::{Moment, Portfolio, Risk};
 use headwater_schemas::{Corrections, Currency, Decimal, Money, Scope, Statistic, Symbol, Total};
 
+use super::drawdown::{Drawdown, Seen};
 use super::handles::{Named, ScopeHandle, SymbolHandle};
 use super::part::{ScenarioChange, ScopePart, SumChange};
 use super::watch::{LimitWatch, Quiet};
 use super::weights::Weights;
-use super::{SavedScopes, ScopeTables};
-use crate::valuation::limits::{Compared, Figure, LimitDefaults, Measure, MeasureEvent};
+use super::{SavedScopes, ScopeTables, ValuationSettings};
+use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
 use crate::valuation::risk::{RiskSettings, rows};
 
@@ -23,6 +24,8 @@ pub(super) struct Scopes {
     scopes: Named<ScopeHandle, ScopeState>,
     symbols: Named<SymbolHandle, ()>,
     risk: RiskSettings,
+    /// How long a fill can be busted, in nanoseconds.
+    bust_horizon: u64,
     pub(super) watch: LimitWatch,
     tables: ScopeTables,
     touched: Vec<ScopeHandle>,
@@ -35,10 +38,8 @@ struct ScopeState {
     sums: SumChange,
     weights: Weights,
     scenarios: ScenarioChange,
-    peak: Total,
-    max_drawdown: Total,
+    drawdown: Drawdown,
     portfolio: Option<Portfolio>,
-    peak_row: Option<DrawdownState>,
     risk: Vec<Risk>,
     heaviest: Option<SymbolHandle>,
     quiet: QuietFigures,
@@ -57,6 +58,8 @@ struct QuietFigures {
 #[derive(Debug, Default)]
 struct Touched {
     scenarios: bool,
+    has_traded: bool,
+    begins_anew: bool,
     corrections: Corrections,
     exposure_corrections: Corrections,
 }
@@ -64,8 +67,7 @@ struct Touched {
 impl Scopes {
     /// Goes on from the rows of the last commit, of those scopes that `is_mine` accepts. The parts come from the valuers.
     pub(super) fn restored(
-        risk: RiskSettings,
-        limits: LimitDefaults,
+        settings: &ValuationSettings,
         tables: ScopeTables,
         saved: &SavedScopes,
         is_mine: impl Fn(Scope) -> bool,
@@ -79,16 +81,17 @@ impl Scopes {
         };
         for row in saved.portfolios.iter() {
             restore(row.scope, &mut |scope| {
-                (scope.currency, scope.max_drawdown, scope.portfolio) = (row.currency, row.max_drawdown, Some(row.clone()));
+                (scope.currency, scope.portfolio) = (row.currency, Some(row.clone()));
             });
         }
         for row in saved.portfolio_peaks.iter() {
-            restore(row.scope, &mut |scope| (scope.peak, scope.peak_row) = (row.peak, Some(row.clone())));
+            restore(row.scope, &mut |scope| scope.drawdown.restore(row.clone()));
         }
         for row in saved.risk.iter() {
             restore(row.scope, &mut |scope| scope.risk.push(row.clone()));
         }
-        Self { scopes, symbols: Named::default(), risk, watch: LimitWatch::new(limits), tables, touched: Vec::new() }
+        let ValuationSettings { risk, limits, bust_horizon, .. } = settings.clone();
+        Self { scopes, symbols: Named::default(), risk, bust_horizon, watch: LimitWatch::new(limits), tables, touched: Vec::new() }
     }
 
     /// Adds a part.
@@ -107,8 +110,10 @@ impl Scopes {
         }
         // An account that changes its currency leaves its scope in the old one, and enters it in the new one.
         if part.sums.members >= 0 && scope.currency != part.currency {
-            (scope.currency, scope.peak, scope.max_drawdown) = (part.currency, Total::ZERO, Total::ZERO);
+            scope.currency = part.currency;
+            touched.begins_anew = true;
         }
+        touched.has_traded |= part.has_traded;
         scope.sums += part.sums;
         for (symbol, change) in &part.weights {
             let symbol = self.symbols.intern(*symbol, || ());
@@ -123,6 +128,13 @@ impl Scopes {
         for handle in touched.drain(..) {
             let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
             let Some(touched) = scope.touched.take() else { continue };
+            let SumChange { realized, unrealized, .. } = scope.sums;
+            let seen = Seen {
+                pnl: realized + unrealized,
+                has_traded: touched.has_traded,
+                busted_since: touched.corrections.busted_since(),
+                begins_anew: touched.begins_anew,
+            };
             let sums = Moment { why: touched.corrections, ..moment.clone() };
             let exposure = Moment { why: touched.exposure_corrections, ..moment.clone() };
             let mut figures = Figures { scope: name, watch: &self.watch, measures: &mut *measures };
@@ -130,6 +142,7 @@ impl Scopes {
                 scope.leave(&self.tables, &sums, &mut figures);
                 continue;
             }
+            scope.drawdown.follow(name, seen, self.bust_horizon, moment, &self.tables.portfolio_peaks);
             scope.settle_sums(name, &self.symbols, &self.tables, &sums, &mut figures);
             if touched.scenarios {
                 scope.settle_risk(name, &self.risk, &self.tables, &exposure, &mut figures);
@@ -168,7 +181,7 @@ impl ScopeState {
         let gross = Money::from_units(self.sums.gross);
         let heaviest = self.weights.heaviest(gross, symbols);
         let symbol = heaviest.map(|(_, symbol)| symbol);
-        let row = self.follow(name, heaviest.map(|(weight, _)| weight), moment);
+        let row = self.row(name, heaviest.map(|(weight, _)| weight), moment);
         let is_same = self.portfolio.as_ref().is_some_and(|old| *old == Portfolio { ts: old.ts, ..row.clone() });
         // Right after a restart it is not known which symbol was the heaviest: that is no news.
         let is_known = self.heaviest.is_some() || self.portfolio.is_none();
@@ -181,20 +194,11 @@ impl ScopeState {
             tables.portfolios.insert(moment, row.clone());
             self.portfolio = Some(row);
         }
-        if self.peak_row.as_ref().map_or(Total::ZERO, |row| row.peak) != self.peak {
-            let row = DrawdownState { scope: name, peak: self.peak, ts: moment.event_time() };
-            // A checkpoint has no history that would ask for a reason.
-            tables.portfolio_peaks.insert(&Moment::new(moment.tick, moment.time), row.clone());
-            self.peak_row = Some(row);
-        }
     }
 
-    /// Follows the P&L, and makes the row. A column holds the sums of 10^10 of the greatest positions.
-    fn follow(&mut self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
+    /// The row. A column holds the sums of 10^10 of the greatest positions.
+    fn row(&self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
         let SumChange { net, gross, cash, realized, unrealized, .. } = self.sums;
-        let pnl = realized + unrealized;
-        self.peak = self.peak.max(Total::from_units(pnl));
-        self.max_drawdown = self.max_drawdown.max(Total::from_units(self.peak.units() - pnl));
         let [net, gross, cash, equity, realized, unrealized] = [net, gross, cash, cash + net, realized, unrealized].map(Total::from_units);
         Portfolio {
             scope: name,
@@ -209,7 +213,7 @@ impl ScopeState {
             max_weight,
             realized_pnl: realized,
             unrealized_pnl: unrealized,
-            max_drawdown: self.max_drawdown,
+            max_drawdown: self.drawdown.max_drawdown(),
             unvalued: u64::try_from(self.sums.unvalued).unwrap_or(0),
             ts: moment.event_time(),
         }
@@ -249,9 +253,9 @@ impl ScopeState {
                 figures.figure(kind, None, Compared::whole(Figure::Is(Decimal::ZERO)), &mut Quiet::default(), &moment.why);
             }
         }
-        let old = std::mem::take(self);
+        let mut old = std::mem::take(self);
         old.portfolio.into_iter().for_each(|row| tables.portfolios.retract(moment, row));
-        old.peak_row.into_iter().for_each(|row| tables.portfolio_peaks.retract(moment, row));
+        old.drawdown.clear(moment, &tables.portfolio_peaks);
         old.risk.into_iter().for_each(|row| tables.risk.retract(moment, row));
     }
 }
@@ -284,7 +288,7 @@ impl Figures<'_> {
         let (method, confidence) = (settings.limit_method(), Statistic::new(settings.limit_confidence.to_statistic()));
         let row = rows.iter().find(|row| Some(row.method) == method && Some(row.confidence) == confidence);
         // Before there are scenarios nobody has a figure: that is no news of this scope.
-        let is_missing = scenarios.sums.len() > 0 && scenarios.counted == 0 && scenarios.left_out != 0;
+        let is_missing = !scenarios.sums.is_empty() && scenarios.counted == 0 && scenarios.left_out != 0;
         let figure = match row {
             Some(row) => Figure::Is(Decimal::from_units(row.var.units().max(0))),
             None if is_missing => Figure::Missing,

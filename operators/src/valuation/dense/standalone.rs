@@ -19,11 +19,10 @@ pub struct Standalone {
 impl Standalone {
     /// Knows nothing. Rows go to the tables.
     pub fn new(settings: &ValuationSettings, holdings: &HoldingTables, scopes: &ScopeTables) -> Self {
-        let ValuationSettings { base_currency, risk, limits, clock, .. } = settings.clone();
         Self {
-            valuer: Valuer::new(base_currency, &risk, limits.clone(), holdings.holdings.clone()),
-            scopes: Scopes::restored(risk, limits, scopes.clone(), &SavedScopes::default(), |_| true),
-            clock,
+            valuer: Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), holdings.holdings.clone()),
+            scopes: Scopes::restored(settings, scopes.clone(), &SavedScopes::default(), |_| true),
+            clock: settings.clock,
         }
     }
 

@@ -333,7 +333,10 @@ impl Valuer {
         for (symbol, place) in traded.drain(..) {
             let Some((name, state)) = self.symbols.name(symbol).zip(self.symbols.get(symbol)) else { continue };
             let Some(held) = state.holdings.get(place) else { continue };
-            let Some(account_id) = self.accounts.name(held.account) else { continue };
+            let Some((account_id, account)) = self.accounts.named_mut(held.account) else { continue };
+            if account.is_member() {
+                account.trade(held.account, &mut self.work.touched);
+            }
             let currency = state.terms.and_then(|(currency, _)| self.currencies.name(currency));
             let row = row(HoldingSums { account_id, symbol: name, sums: held.sums }, currency, state, moment);
             let why = if self.work.corrected.is_empty() {

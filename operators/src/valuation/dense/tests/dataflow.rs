@@ -22,13 +22,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
     let guards = timely::execute(config, move |worker| {
         let (mut known, mut limits) = (InputHandleVec::new(), InputHandleVec::new());
         let tables = (HoldingTables::default(), ScopeTables::default());
-        let settings = ValuationSettings {
-            base_currency: Currency::derived("USD"),
-            risk: settings(),
-            limits: super::limits(),
-            clock: CLOCK,
-            start_tick: 0,
-        };
+        let settings = super::valuation_settings();
         let seen = Arc::clone(&all);
         let (peers, index) = (worker.peers(), worker.index());
         let probe = ProbeHandle::new();

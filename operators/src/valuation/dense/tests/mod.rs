@@ -24,6 +24,11 @@ fn settings() -> RiskSettings {
     RiskSettings { window: 3, ..RiskSettings::default() }
 }
 
+fn valuation_settings() -> ValuationSettings {
+    let base_currency = Currency::derived("USD");
+    ValuationSettings { base_currency, risk: settings(), limits: limits(), clock: CLOCK, start_tick: 0, bust_horizon: 3000 }
+}
+
 fn limits() -> LimitDefaults {
     LimitDefaults { gross_exposure: Some(headwater_schemas::Decimal::whole(300)), ..LimitDefaults::default() }
 }
@@ -96,7 +101,7 @@ impl Workers {
                 portfolio_peaks: now.peaks.read_back().into(),
                 risk: now.risk.read_back().into(),
             };
-            Scopes::restored(settings(), limits(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
+            Scopes::restored(&valuation_settings(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
         };
         let valuer = |_| Valuer::new(Currency::derived("USD"), &settings(), limits(), tables.0.holdings.clone());
         let (valuers, scopes) = ((0..count).map(valuer).collect(), (0..count).map(scopes).collect());
@@ -242,7 +247,7 @@ fn an_account_with_neither_position_nor_book_has_no_portfolio() {
 fn corrections_reach_the_account_and_the_books_above_it() {
     use headwater_schemas::{Correction, Corrections};
     let (symbol, account_id) = (Symbol::derived("S"), AccountId::derived("a"));
-    let why = |fill: &str| -> Corrections { [Correction::Bust { fill_id: Id::derived(fill) }].into_iter().collect() };
+    let why = |fill: &str| -> Corrections { [Correction::Bust { traded: 0, fill_id: Id::derived(fill) }].into_iter().collect() };
     let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: Some(headwater_schemas::Price::whole(price)) });
     let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
     let mut workers = Workers::new(3);
