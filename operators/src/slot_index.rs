@@ -1,4 +1,4 @@
-//! Numbers of slots, found by the hash of their key.
+//! Index from the hash of a key to the number of its slot.
 //!
 //! Keys stay in their slots: an entry takes eight bytes, and growing moves entries only.
 
@@ -18,20 +18,20 @@ impl KeyHash {
         Self((hasher.finish() & 0xffff_ffff) as u32)
     }
 
-    /// The hash of a key of two parts, of which the first alone decides the place: so [`SlotIndex::find_first_part`] can look
-    /// for it alone, and many keys that share it are told apart without a look at them.
+    /// Hash of a key of two parts. The first part alone decides the place in the table, so [`SlotIndex::find_first_part`] can search by
+    /// it. Eight bits of the second part distinguish most keys that share it, without comparing the keys.
     pub(crate) fn of_parts(first: &(impl Hash + ?Sized), second: &(impl Hash + ?Sized)) -> Self {
         Self((Self::of(first).0 & !Self::SECOND) | (Self::of(second).0 >> 24))
     }
 
-    /// The bits that do not decide the place.
+    /// Bits of the second part, which do not decide the place.
     const SECOND: u32 = 0xff;
 
     const fn first_part(self) -> u32 {
         self.0 & !Self::SECOND
     }
 
-    /// Spread over all bits: the table takes the place from the low ones and tells entries apart by the high ones.
+    /// The hash spread over all bits: the table uses the low ones for the place and the high ones to distinguish entries.
     const fn spread(self) -> u64 {
         (self.first_part() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
@@ -58,7 +58,7 @@ impl SlotIndex {
         self.entries.len()
     }
 
-    /// Every slot, in no order that anything may depend on.
+    /// Every slot, in an arbitrary order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         self.entries.iter().map(|entry| entry.slot)
     }
@@ -80,7 +80,7 @@ impl SlotIndex {
         self.entries.insert_unique(hash.spread(), Entry { hash, slot }, |entry| entry.hash.spread());
     }
 
-    /// Takes a slot out.
+    /// Removes a slot.
     pub(crate) fn remove(&mut self, hash: KeyHash, slot: u32) {
         if let Ok(entry) = self.entries.find_entry(hash.spread(), |entry| entry.slot == slot) {
             entry.remove();

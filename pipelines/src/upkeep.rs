@@ -1,4 +1,4 @@
-//! What keeps the data directory small: how it is configured.
+//! Configuration of upkeep, which keeps the data directory small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use serde::Deserialize;
 
 use crate::config::{Span, nanos};
 
-/// The table that balances are proved by: it is kept for ever.
+/// Table that proves the balances. It is always kept.
 const BOOKS: &str = "ledger_entries";
-/// The table that is proved by the next one, and so must not be kept longer.
+/// Table that [`REMAP`] proves, so it must not be kept longer than that.
 const AUDIT: &str = "audit";
 const REMAP: &str = "remap";
 
-/// What keeps the data directory small.
+/// Section `[upkeep]`: merging, whole states, retention.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpkeepConfig {
-    /// Commits between two plans of what is merged. Default 64: with a commit each second, the rows of a segment are in Parquet
-    /// within a minute. 0 for none: segments stay, and are read like everything else.
+    /// Commits between two merge plans. Default 64: with a commit a second, the rows of a segment are in Parquet within a minute. 0: no
+    /// upkeep; segments stay and are read like Parquet.
     pub every: u64,
-    /// How long a file stays that was merged into another, so that queries end that began before. Default 10 minutes.
+    /// Time for which a merged file stays, so that queries that read it can finish. Default 10 minutes.
     pub grace: Span,
-    /// Changes of a state table from which on it is written whole again, if they are as many as its rows: what a restart
-    /// has to read is at most twice that, and what comes between two plans. Default 20000.
+    /// Changes from which on a state table is written whole again, provided they are at least as many as its rows. It bounds what a
+    /// restart reads to about twice the state. Default 20000.
     pub whole_from_changes: u64,
-    /// By table, or `<table>_history`: how long rows are kept behind the end of their day (event time). Without an entry they
-    /// are kept for ever.
+    /// Time for which rows are kept after the end of their day of event time, by table or `<table>_history`. Without an entry they are
+    /// always kept.
     pub retention: BTreeMap<String, Span>,
 }
 
@@ -41,7 +41,7 @@ impl Default for UpkeepConfig {
 }
 
 impl UpkeepConfig {
-    /// As the commits take it; `horizon` is how late an event may be at most, in nanoseconds.
+    /// Settings for commits. `horizon` is the longest horizon of an event, in nanoseconds.
     pub fn settings(&self, horizon: u64) -> UpkeepSettings {
         UpkeepSettings {
             every: self.every,
@@ -53,7 +53,7 @@ impl UpkeepConfig {
         }
     }
 
-    /// What no single key shows to be wrong.
+    /// Problems that are not of a single key.
     pub(crate) fn contradictions(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.whole_from_changes == 0 {
@@ -75,7 +75,7 @@ impl UpkeepConfig {
     }
 }
 
-/// Tables of facts, and histories.
+/// Tables that may have a retention: append tables and histories.
 fn droppable() -> BTreeSet<String> {
     let names = headwater_sql::tables().iter().filter_map(|table| match table.spec.kind {
         TableKind::Append | TableKind::Journal => Some(table.spec.name.to_owned()),

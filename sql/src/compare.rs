@@ -1,8 +1,8 @@
-//! Two data directories, table by table: what one has that the other has not.
+//! Compares two data directories, table by table.
 //!
-//! Rows are compared without their commit, as multisets: a row that stands twice must stand twice. Both sides come sorted
-//! by key and then by everything else, so that neither has to be in memory. Where a key has a row here and another there,
-//! the row was changed; otherwise it was gained or lost.
+//! Rows are compared as multisets, without `commit_id`. Both sides are read sorted by key and then by all other columns, so neither
+//! has to fit in memory. If a key has different rows on the two sides, the row changed; if it has a row on one side only, the row was
+//! gained or lost.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,7 @@ use crate::tables::{Table, tables};
 use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 
-/// What differs in a table.
+/// Difference of a table between two data directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// The table.
@@ -26,20 +26,20 @@ pub struct Difference {
     pub gained: u64,
     /// Rows that only the old side has.
     pub lost: u64,
-    /// Keys whose row is another one.
+    /// Keys with different rows on the two sides.
     pub changed: u64,
-    /// The first of them as CSV: the header, and lines that begin with `+`, `-`, or `<` (was) and `>` (is).
+    /// The first differences as CSV: the header, then lines that begin with `+` (gained), `-` (lost), `<` (old) or `>` (new).
     pub lines: Vec<String>,
 }
 
 impl Difference {
-    /// Whether there is none.
+    /// Whether the table is equal on both sides.
     pub const fn is_none(&self) -> bool {
         self.gained == 0 && self.lost == 0 && self.changed == 0
     }
 }
 
-/// Compares every table of `new` with that of `old`; of each difference at most so many lines are shown.
+/// Compares every table of `new` with that of `old`. Each difference shows at most `lines` rows.
 pub fn compare(old: &Catalog, new: &Catalog, lines: usize) -> Result<Vec<Difference>, QueryError> {
     let mut differences = Vec::new();
     for table in tables() {
@@ -112,7 +112,7 @@ impl Side {
         let schema = catalog.query(&format!("SELECT * EXCEPT ({COMMIT_ID}) FROM {name} LIMIT 0"))?.schema().clone();
         let key_columns = table.spec.key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
         let columns = key_first(&key_columns, schema.fields().len());
-        // Lists have no order in SQL; where they alone differ, the key is the same anyway.
+        // SQL does not order lists. Rows that differ in a list alone have the same key anyway.
         let sortable = columns.iter().map(|index| schema.field(*index)).filter(|field| !field.data_type().is_nested());
         let order = sortable.map(|field| format!("\"{}\" ASC NULLS FIRST", field.name())).collect::<Vec<_>>().join(", ");
         let rows = catalog.query(&format!("SELECT * EXCEPT ({COMMIT_ID}) FROM {name} ORDER BY {order}"))?;

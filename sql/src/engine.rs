@@ -1,8 +1,8 @@
-//! Where queries run: threads of their own, with memory and temporary files of their own.
+//! Threads, memory and temporary files for queries.
 //!
-//! A query is work for the processor, and must not hold up whoever waits for the answers of a server. Its threads have
-//! deep stacks, because planner and expressions walk a statement's tree by recursion, and how deep that tree is, is up
-//! to whoever asks; a stack that overflows would end the process.
+//! A query uses much processor time and must not block a server's other tasks, so it runs on threads of its own. These have deep
+//! stacks: planning and evaluation recurse along a statement's tree, whose depth the user decides, and a stack overflow would end the
+//! process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::config::SqlConfig;
 use crate::error::{CatalogError, QueryError};
 use crate::scan::STORE;
 
-/// The stack of a thread. Only what a query touches becomes memory.
+/// Stack of a thread, in bytes. Only the pages that a query touches take memory.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
-/// How many threads read files.
+/// Number of threads that read files.
 const READERS_MAX: usize = 16;
 
-/// What all queries on a data directory share.
+/// Resources that all queries on a data directory share.
 pub(crate) struct Engine {
-    /// Taken when the engine ends.
+    /// The runtime; taken when the engine is dropped.
     runtime: Option<Runtime>,
     handle: Handle,
     /// Memory, temporary files, the data directory, the footers of files read before.
@@ -47,14 +47,14 @@ impl Engine {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), resources })
     }
 
-    /// Begins work; it ends when the set is dropped.
+    /// Starts a task. It is aborted when the set is dropped.
     pub(crate) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinSet<T> {
         let mut tasks = JoinSet::new();
         tasks.spawn_on(work, &self.handle);
         tasks
     }
 
-    /// Does work to its end.
+    /// Runs a task and waits for its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
@@ -66,7 +66,7 @@ impl Engine {
         }
     }
 
-    /// Waits for work, outside of any runtime.
+    /// Blocks until a task is done. It fails inside an async runtime.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, QueryError>>) -> Result<T, QueryError> {
         if Handle::try_current().is_ok() {
             let advice = "an answer was waited for in async code: use Catalog::snapshot and Answer::next there";
@@ -78,9 +78,9 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // Waiting for the threads is forbidden in async code, where a server may drop us, so another thread waits. They are
-        // joined, not detached: a process died in glibc 2.36 of reading a thread of ours that had just ended. Stacks as deep as
-        // these are unmapped with their thread.
+        // Async code, where a server may drop the engine, must not block, so another thread waits for the threads. They are joined,
+        // not detached: a process crashed in glibc 2.36 when it read the record of a detached thread that had just ended, because
+        // stacks as deep as these are unmapped with their thread.
         let Some(runtime) = self.runtime.take() else { return };
         let (give, given) = std::sync::mpsc::channel::<Runtime>();
         match std::thread::Builder::new().name("headwater-sql-end".to_owned()).spawn(move || drop(given.recv())) {
@@ -91,7 +91,7 @@ impl Drop for Engine {
     }
 }
 
-/// A task that ended without a result: the engine panicked, or it is shutting down.
+/// Error of a task that ended without a result, because it panicked or the engine is shutting down.
 pub(crate) fn broke_off(error: &JoinError) -> QueryError {
     QueryError::Execution(format!("the engine broke off, which is a bug: {error}"))
 }

@@ -1,4 +1,4 @@
-//! The simulator's market, bank, frauds and faults, in several ways.
+//! A simulated morning gives the same rows with any number of workers, ticks and strides.
 
 use anyhow::Result;
 use headwater_tests::market;
@@ -12,7 +12,7 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     let source = format!("log:{}", log.display());
     let mut expected = None;
     let ways = [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }, Way { workers: 4, ..PLAIN }];
-    // Strides that let the slowest partition read a hundredth of what the fastest does, before it is paused or not.
+    // Strides with which the slowest partition reads a hundredth of what the fastest does, with and without pauses.
     let strides = ["", "[source]\nstride = 7\n", "", "[source]\nstride = 4096\nbudget_mib = 1\n"];
     for (number, (way, more)) in ways.into_iter().zip(strides).enumerate() {
         let data = folder.path().join(format!("data{number}"));

@@ -1,4 +1,4 @@
-//! Appending lines.
+//! Appends lines to a log's files.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -74,7 +74,7 @@ impl Publisher for LogPublisher {
 }
 
 impl Appender {
-    /// Opens for appending. If somebody left a torn line, a newline goes first: it stays a line of its own.
+    /// Opens a file for appending. If its last line has no newline, one is written first, so that this line stays separate.
     fn open(path: &std::path::Path) -> std::io::Result<(File, Vec<u8>)> {
         let mut file = File::options().read(true).append(true).create(true).open(path)?;
         let mut last = [b'\n'];
@@ -85,7 +85,7 @@ impl Appender {
         Ok((file, if last == [b'\n'] { Vec::new() } else { vec![b'\n'] }))
     }
 
-    /// Writes the gathered lines in one piece, so that they don't mix with somebody else's.
+    /// Writes the gathered lines with one call, so that they do not mix with those of other writers.
     fn write(&mut self) -> Result<(), TransportError> {
         self.file.write_all(&self.lines).map_err(|error| failed("writing", &self.path, &error))?;
         self.lines.clear();

@@ -1,4 +1,4 @@
-//! Reading lines.
+//! Reads the lines of a log's files.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 << 10;
-/// What is kept of a line that is longer than [`MAX_LINE_BYTES`]: more than an event may have.
+/// Bytes kept of a line that is longer than [`MAX_LINE_BYTES`]. They are more than an event may have, so the line is refused.
 pub(super) const KEPT_BYTES: usize = MAX_RECORD_BYTES + 1;
 
 /// Reads the files of its partitions, each from where it was assigned.
@@ -66,9 +66,9 @@ struct Tail {
     consumed: usize,
     /// Bytes of `buffer` that are known to hold no newline after `consumed`.
     searched: usize,
-    /// Of a line that is too long to be kept, the bytes that were taken out of `buffer` after its beginning.
+    /// Bytes of a line that is too long to be kept which were removed from `buffer` after its beginning.
     left_out: u64,
-    /// What was read last when the end of the file was met.
+    /// The bytes read last when the end of the file was reached.
     proof: Proof,
 }
 
@@ -122,7 +122,7 @@ impl Tail {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
         if self.buffer.len() > MAX_LINE_BYTES {
-            // Its beginning is enough to be refused by.
+            // The beginning of the line is enough to refuse it.
             self.left_out += (self.buffer.len() - KEPT_BYTES) as u64;
             self.buffer.truncate(KEPT_BYTES);
             self.searched = KEPT_BYTES;
@@ -142,8 +142,7 @@ impl Tail {
     }
 }
 
-/// The record of a line, of which so many bytes were left out; none if it is empty, which says nothing, so there is nothing to
-/// refuse either.
+/// The record of a line, of which `left_out` bytes are missing; none for an empty line, which is neither an event nor a dead letter.
 pub(super) fn record(offset: u64, next_offset: u64, line: &[u8], left_out: u64) -> Option<RawRecord<'_>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     // A byte order mark belongs to the file, not to its first event.

@@ -1,11 +1,11 @@
-//! The commit record: one JSON file per commit, which names everything that exists.
+//! The commit record: one JSON file for each commit, which names everything that exists.
 //!
-//! `commits/<n>.json` lists the files that commit `n` added, with their rows, bytes and SHA-256, and for every partition
-//! where reading goes on. Records are chained: each holds its predecessor's hash, so that no commit can be removed or
-//! changed unseen; [`Head`] names the last one. `committed_at` is outside the hash: it is the one thing that differs when a run is repeated.
+//! `commits/<n>.json` lists the files that commit `n` added, with their rows, bytes and SHA-256, and for every partition the offset
+//! at which reading continues. Records are chained: each has the hash of its predecessor, so a commit that is removed or changed is
+//! detected. [`Head`] names the last record. `committed_at` is outside the hash, because a replay has another one.
 //!
-//! What exists at a commit is what it and those before it added, without what any of them `replaced` (its rows are in files that
-//! the same commit adds) or `dropped` (its rows are older than the table's retention).
+//! A file exists at a commit if that commit or an earlier one added it, and none of them `replaced` it (its rows are in files of the
+//! same commit) or `dropped` it (its rows are older than the table's retention).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The version of the layout that this program writes.
+/// Version of the layout that this program writes.
 pub const FORMAT_VERSION: u32 = 7;
 
-/// What `previous_hash` is in the first commit.
+/// `previous_hash` of the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// One commit.
@@ -25,14 +25,14 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 pub struct CommitRecord {
     /// The layout's version.
     pub format_version: u32,
-    /// Counts from 1, without gaps.
+    /// Number of the commit, from 1 without gaps.
     pub commit_id: u64,
     /// The first tick that the commit holds.
     pub first_tick: u64,
-    /// The tick behind the last one that it holds.
+    /// The tick after the last one that it holds.
     pub end_tick: u64,
-    /// The time that the next run goes on from, in nanoseconds since the epoch: of the last commit of a run the greatest clock, and
-    /// of any other the beginning of `end_tick`.
+    /// Time at which the next run continues, in nanoseconds since the epoch. In the last commit of a run it is the greatest clock, in
+    /// any other the beginning of `end_tick`.
     pub end_clock_ns: u64,
     /// Nanoseconds in a tick.
     pub tick_interval_ns: u64,
@@ -40,19 +40,19 @@ pub struct CommitRecord {
     pub grid_interval_ns: u64,
     /// How many workers wrote it.
     pub workers: u32,
-    /// The configuration that its rows were made with: the hash of a file ([`super::configuration`]).
+    /// Hash of the configuration that its rows were made with, which is a file ([`super::configuration`]).
     pub configuration: String,
-    /// Whether it was the last commit of its run. No segment is live after it.
+    /// Whether it was the last commit of its run. After it no rows are in segments.
     pub ends_run: bool,
     /// The files it adds, ordered by path.
     pub files: Vec<CommittedFile>,
-    /// The names ([`CommittedFile::name`]) of files of earlier commits whose rows are in files that this one adds, ordered.
+    /// Names ([`CommittedFile::name`]) of earlier files whose rows are in files that this commit adds, ordered.
     pub replaced: Vec<String>,
-    /// The names of files of earlier commits whose rows are let go: older than their table's retention. Ordered.
+    /// Names of earlier files whose rows are older than their table's retention, ordered.
     pub dropped: Vec<String>,
-    /// Where reading goes on, ordered by topic and partition.
+    /// Offsets and clocks at which reading continues, ordered by topic and partition.
     pub partitions: Vec<PartitionProgress>,
-    /// What was missing of the topics when the run began, and was accepted; in its first commit.
+    /// Records that were missing when the run began and were accepted as gaps. Only in the first commit of a run.
     pub gaps: Vec<Gap>,
     /// The hash of the commit before, [`GENESIS`] for the first.
     pub previous_hash: String,
@@ -62,21 +62,21 @@ pub struct CommitRecord {
     pub committed_at: String,
 }
 
-/// Which of a table's data sets a file belongs to.
+/// Data set of a table that a file belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileRole {
     /// Rows of an append table.
     Rows,
-    /// Of a checkpoint, the rows of the keys that changed: `change` is 1 for the key's row now, -1 for a key that is gone. Of a
-    /// checkpoint or a state table, all current rows, if the file is whole.
+    /// Rows of a checkpoint's keys that changed: `change` is 1 with the row from then on, -1 with the last row of a removed key. If the
+    /// file is whole, all current rows of a checkpoint or a state table.
     State,
-    /// Of a state table, a row for each change, under `<table>_history`: `change` is 1 with what the key's row is from then on, -1
-    /// with the last row of a key that is gone. What a row was before a change is the row before it of the same key.
+    /// Changes of a state table, one row each, under `<table>_history`: `change` is 1 with the row from then on, -1 with the last row
+    /// of a removed key. The row before a change is the key's previous row.
     History,
 }
 
-/// What a file holds that was made of others: the rows of a range of commits, none of them its own.
+/// Contents of a merged file: rows of a range of earlier commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Merged {
@@ -84,17 +84,17 @@ pub struct Merged {
     pub first: u64,
     /// The last one.
     pub last: u64,
-    /// Of rows of a state table: whether these are all its rows as of the last commit, so that nothing older counts.
+    /// Whether the file has all current rows of a state table or checkpoint as of the last commit. Older files then do not count.
     pub whole: bool,
 }
 
-/// Where the rows of a table lie in a segment, which holds those of several tables.
+/// Location of a table's rows in a segment, which holds rows of several tables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// The offset of the first byte.
+    /// Offset of the first byte.
     pub begin: u64,
-    /// The day, as the folder of a Parquet file has it in its name.
+    /// Day, written like in the folder of a Parquet file.
     pub day: String,
 }
 
@@ -110,10 +110,9 @@ pub struct CommittedFile {
     pub table: String,
     /// Which of the table's data sets.
     pub role: FileRole,
-    /// Of a file that was made of others: whose rows it holds. Always written: workers of other processes are told in a form
-    /// without names.
+    /// Contents of a merged file. Always written, because the form that goes to other processes has no field names.
     pub merged: Option<Merged>,
-    /// Of a part of a segment: where it lies.
+    /// Location of a part in its segment; none for a Parquet file.
     pub part: Option<Part>,
     /// How many rows.
     pub rows: u64,
@@ -123,19 +122,19 @@ pub struct CommittedFile {
     pub sha256: String,
 }
 
-/// What a file is called where commits replace or drop it: its path, and of a part the offset of its first byte after `@`.
+/// Name of a file in `replaced` and `dropped`: its path, and for a part `@` and the offset of its first byte.
 pub(super) fn file_name<'a>(path: &'a str, part: Option<&Part>) -> Cow<'a, str> {
     part.map_or(Cow::Borrowed(path), |part| Cow::Owned(format!("{path}@{}", part.begin)))
 }
 
 impl CommittedFile {
-    /// What it is called where commits replace or drop it.
+    /// Name of the file in `replaced` and `dropped`.
     pub fn name(&self) -> Cow<'_, str> {
         file_name(&self.path, self.part.as_ref())
     }
 }
 
-/// Where reading of a partition goes on.
+/// Offset and clock at which reading of a partition continues.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionProgress {
@@ -143,20 +142,20 @@ pub struct PartitionProgress {
     pub topic: String,
     /// The partition.
     pub partition: u16,
-    /// The first offset whose record is not in the commit: its tick is `end_tick` or later, or it was not there yet.
+    /// First offset whose record is not in the commit, because its tick is `end_tick` or later or because it was not there yet.
     pub offset: u64,
-    /// The clock that the records before that offset tell, in nanoseconds since the epoch. Behind this commit no clock is
-    /// below `end_clock_ns`, whatever they tell.
+    /// Clock after the records before that offset, in nanoseconds since the epoch. A run that continues after this commit begins no
+    /// clock below `end_clock_ns`.
     pub clock: u64,
-    /// How many records of the partition were accepted before that offset.
+    /// Number of accepted records of the partition before that offset.
     pub sequence: u64,
-    /// The hash of the last of them in `audit`; [`GENESIS`] before the first.
+    /// Hash of the last accepted record in `audit`; [`GENESIS`] if there is none.
     pub audit_hash: String,
-    /// A digest of what lies before that offset, where it can be changed: in the files of a log. Always written.
+    /// Digest of the bytes before that offset, for files of a log, which can be changed; none for Kafka. Always written.
     pub fingerprint: Option<String>,
 }
 
-/// Records of a partition that were gone when a run began, and that it was told to go on without.
+/// Missing records of a partition that a run was told to accept (`--accept-gaps`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gap {
@@ -164,14 +163,14 @@ pub struct Gap {
     pub topic: String,
     /// The partition.
     pub partition: u16,
-    /// The offset at which the commit before goes on.
+    /// Offset at which reading should have continued.
     pub from: u64,
-    /// The offset that was read first instead; none if the partition is gone.
+    /// Offset at which reading continued instead; none if the partition is gone.
     pub to: Option<u64>,
 }
 
-/// What exists at a commit, so that the records up to it need not be read: `commits/<n>.files.json`. It follows from them, and
-/// is written anew now and then.
+/// Files that exist at a commit: `commits/<n>.files.json`. It follows from the records up to that commit, saves reading them, and is
+/// rewritten from time to time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
@@ -179,22 +178,22 @@ pub struct Inventory {
     pub format_version: u32,
     /// The commit's record.
     pub record: CommitRecord,
-    /// All files that exist, in the order of the commits that added them, each with that commit.
+    /// All files that exist, each with the commit that added it, in the order of those commits.
     pub files: Vec<(u64, CommittedFile)>,
-    /// By table (a history under its own name): the last commit of which something was dropped.
+    /// Last commit of which rows were dropped, by table (a history under its own name).
     pub dropped: BTreeMap<String, u64>,
-    /// SHA-256 over the JSON of all that with `hash` empty.
+    /// SHA-256 over the inventory's JSON with `hash` empty.
     pub hash: String,
 }
 
 impl Inventory {
-    /// The hash that it should have.
+    /// Hash that the inventory should have.
     pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
         Ok(hex(&Sha256::digest(serde_json::to_vec(&Self { hash: String::new(), ..self.clone() })?)))
     }
 }
 
-/// The end of the chain, as it was published last: so that a tail that was cut off is seen.
+/// Last commit that was published, so that records removed from the end of the chain are detected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
@@ -205,14 +204,14 @@ pub struct Head {
 }
 
 impl CommitRecord {
-    /// The hash that the record should have.
+    /// Hash that the record should have.
     pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
         let content = Self { hash: String::new(), committed_at: String::new(), ..self.clone() };
         // Fields are written in the order of their declaration, without spaces: one text for one content.
         Ok(hex(&Sha256::digest(serde_json::to_vec(&content)?)))
     }
 
-    /// How many rows it adds, over all files. Rows that were merged are not new.
+    /// Number of new rows in all files. Rows of merged files are not new.
     pub fn rows(&self) -> u64 {
         self.files.iter().filter(|file| file.merged.is_none()).map(|file| file.rows).sum()
     }

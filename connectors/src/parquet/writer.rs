@@ -1,4 +1,4 @@
-//! One Parquet file: written, hashed on the way, and described.
+//! Writes a Parquet file, hashes it on the way, and describes it.
 //!
 //! A commit's files are merged soon: they are written as cheaply as possible. Merged files stay, and are read by queries: they are
 //! sorted by key, packed better, and can be pruned by page.
@@ -25,11 +25,11 @@ use super::columns::added_fields;
 use super::encode::role_of;
 use super::record::{CommittedFile, FileRole, Merged, hex};
 
-/// Rows from which on a merged file has bloom filters: smaller files are read whole in no time.
+/// Rows from which on a merged file has bloom filters. Smaller files are read whole.
 const BLOOM_FROM_ROWS: usize = 4096;
-/// Rows from which on a dictionary is worth its page.
+/// Rows from which on a dictionary saves more than its page costs.
 const DICTIONARY_FROM_ROWS: usize = 32;
-/// Values of a column that decide whether it gets a dictionary.
+/// Values of a column that are sampled to decide whether it gets a dictionary.
 const SAMPLED: usize = 512;
 
 /// What was written.
@@ -73,7 +73,7 @@ impl CommitFormat {
         batch.map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })
     }
 
-    /// The layout of a file with these rows. Whether a column repeats is seen in its rows, so that a file follows from them alone.
+    /// Layout of a file with these rows. Dictionaries are chosen from the rows, so the file's bytes follow from them alone.
     pub(super) fn properties(&self, rows: &RecordBatch) -> ArrowWriterOptions {
         let mut properties = self.properties.clone();
         for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
@@ -86,7 +86,7 @@ impl CommitFormat {
     }
 }
 
-/// What the types of columns decide.
+/// Properties that follow from the types of columns.
 fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
@@ -100,7 +100,7 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
             DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(..) => {
                 properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, Encoding::DELTA_BINARY_PACKED)
             }
-            // Digests cannot be packed, and nobody compares them.
+            // Digests do not compress, and no query compares them.
             DataType::FixedSizeBinary(_) => properties
                 .set_column_dictionary_enabled(column.clone(), false)
                 .set_column_compression(column.clone(), Compression::UNCOMPRESSED)
@@ -113,7 +113,7 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
     properties
 }
 
-/// Whether at least every second value of a column was there before; none where that does not matter.
+/// Whether at least half of the sampled values repeat earlier ones; none for types that never get a dictionary.
 fn repeats(column: &ArrayRef) -> Option<bool> {
     let rows = column.len().min(SAMPLED);
     let distinct = match column.data_type() {
@@ -128,7 +128,7 @@ fn repeats(column: &ArrayRef) -> Option<bool> {
     Some(column.len() >= DICTIONARY_FROM_ROWS && distinct * 2 <= rows)
 }
 
-/// Writes rows into a staged file, to be at `path` below the data directory, and describes it.
+/// Writes rows into a staged file and describes it. Its final place is `path` below the data directory.
 pub(super) fn stage(
     staging: &Path,
     path: String,

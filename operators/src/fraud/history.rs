@@ -1,8 +1,8 @@
-//! An account's events and what was decided about them.
+//! Events of an account, and the decisions about them.
 //!
-//! An event that comes in order is scored against aggregates that go along ([`running`](super::running)). A late one is put
-//! where it belongs; the aggregates are built anew at that point, and every decision behind it that it can reach is made
-//! again: within the longest window, because nothing looks farther back. What comes out differently is amended.
+//! An event in order is scored against running aggregates ([`running`](super::running)). A late event is inserted where it belongs,
+//! and the aggregates are rebuilt at that point. Every later decision within the longest window is then made again, because no window
+//! reaches back farther, and amended if its outcome differs.
 
 use headwater_schemas::tables::Amendment;
 use headwater_schemas::{Amount, EventTime, Id};
@@ -19,15 +19,15 @@ use super::score::Moment;
 pub struct AccountHistory {
     pub(super) ring: Ring,
     running: Vec<Running>,
-    /// The events that changed since their rows were emitted last, with what they were then.
+    /// Events that changed since their rows were emitted last, each with its state of that moment; none for a new event.
     pub(super) pending: Vec<(Order, Option<Before>)>,
-    /// The events that were let go since it was said last.
+    /// Events that were forgotten since rows were emitted last.
     pub(super) gone: Vec<Record>,
-    /// When the state will be asked to let events go; `None` if that is not known, as after a restart.
+    /// Time of the timer that forgets events; `None` if none is known to be set, as after a restart.
     pub(super) timer: Option<u64>,
 }
 
-/// What an event was when its rows were emitted last.
+/// State of an event when its rows were emitted last.
 #[derive(Clone, Debug)]
 pub(super) struct Before {
     pub(super) outcome: Outcome,
@@ -35,7 +35,7 @@ pub(super) struct Before {
 }
 
 impl AccountHistory {
-    /// The history that these events make, as they were saved.
+    /// Restores a history from its saved events.
     pub(super) fn restored(mut records: Vec<Record>) -> Self {
         records.sort_by_key(|record| record.order);
         let mut state = Self::default();
@@ -45,7 +45,7 @@ impl AccountHistory {
         state
     }
 
-    /// Takes an event in and scores it, and again what it changes: whether it did change a decision. `now` is the event's
+    /// Adds an event, scores it, and decides again what it changes. Returns whether another decision was amended. `now` is the event's
     /// effective time.
     pub(super) fn take(&mut self, pack: &Pack, record: Record, now: EventTime) -> bool {
         let (order, cause) = (record.order, Cause { amendment: Amendment::LateEvent, id: record.id.clone() });
@@ -60,8 +60,8 @@ impl AccountHistory {
         !is_last && self.decide_again_behind(pack, index, i64::MIN, &cause, now)
     }
 
-    /// Takes an event back, so that nothing counts it any more, and decides again what that changes: whether it was there. What
-    /// is older than `oldest` stays as it was: a part of its windows may be forgotten.
+    /// Withdraws an event, so that no window counts it, and decides again what that changes. Returns whether the event was there.
+    /// Decisions older than `oldest` stay, because a part of their windows may be forgotten.
     pub(super) fn take_back(&mut self, pack: &Pack, id: &Id, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         // What is taken back is mostly young.
         let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && !record.outcome.is_withdrawn());
@@ -74,8 +74,8 @@ impl AccountHistory {
         true
     }
 
-    /// Counts an event again that was taken back, scores it anew, and decides again what that changes: whether it was there. As
-    /// with [`Self::take_back`], what is older than `oldest` stays as it was.
+    /// Restores a withdrawn event, scores it again, and decides again what that changes. Returns whether the event was there. Decisions
+    /// older than `oldest` stay, as with [`Self::take_back`].
     pub(super) fn restore(&mut self, pack: &Pack, id: &Id, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && record.outcome.is_withdrawn());
         let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
@@ -90,8 +90,8 @@ impl AccountHistory {
         true
     }
 
-    /// Gives a hold the amount that it was captured for, and decides again what that changes: whether it did change a decision. What
-    /// is older than `oldest` stays as it was.
+    /// Gives a hold the amount that it was captured for, and decides again what that changes. Returns whether a decision was amended.
+    /// Decisions older than `oldest` stay.
     pub(super) fn adjust(&mut self, pack: &Pack, id: &Id, amount: Amount, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         let is_it = |index: &usize| self.ring.get(*index).is_some_and(|record| record.id == *id && !record.outcome.is_withdrawn());
         let Some(index) = (self.ring.start()..self.ring.end()).rev().find(is_it) else { return false };
@@ -110,8 +110,8 @@ impl AccountHistory {
         self.decide_again_behind(pack, index, oldest, cause, now) || has_amended
     }
 
-    /// Decides again what stands behind an event and within reach of it, and is not older than `oldest`: whether anything came out
-    /// differently. The aggregates must stand behind the event, and stand at the end afterwards.
+    /// Decides again about the events after `index` that are within its reach and not older than `oldest`. Returns whether a decision
+    /// was amended. Precondition: the aggregates include `index`. On return they include the last event.
     fn decide_again_behind(&mut self, pack: &Pack, index: usize, oldest: i64, cause: &Cause, now: EventTime) -> bool {
         let Some(order) = self.ring.get(index).map(|record| record.order) else { return false };
         let mut has_amended = false;
@@ -130,7 +130,7 @@ impl AccountHistory {
         has_amended
     }
 
-    /// Builds the aggregates as they are before the event of an index.
+    /// Rebuilds the aggregates as they are before the event `index`.
     fn rewind(&mut self, pack: &Pack, index: usize) {
         let at = self.ring.get(index).or(self.ring.last()).map_or(0, |record| record.order.ts);
         self.running.clear();
@@ -143,7 +143,7 @@ impl AccountHistory {
         }
     }
 
-    /// Moves the aggregates behind an event, and says how it scores.
+    /// Scores the event `index` and moves the aggregates past it.
     fn step(&mut self, pack: &Pack, index: usize) -> Option<Outcome> {
         let record = self.ring.get(index)?;
         let kept = &pack.kept;
@@ -163,7 +163,7 @@ impl AccountHistory {
         Some(outcome)
     }
 
-    /// Gives an event another outcome, and remembers the one that was said.
+    /// Sets the outcome of an event, and keeps the one that was emitted.
     fn change(&mut self, index: usize, outcome: Option<Outcome>, is_new: bool) {
         let (Some(record), Some(outcome)) = (self.ring.get_mut(index), outcome) else { return };
         let old = std::mem::replace(&mut record.outcome, outcome);
@@ -174,7 +174,7 @@ impl AccountHistory {
         }
     }
 
-    /// Lets events go that are older than a time: no window reaches them any more.
+    /// Forgets events before `oldest`, which no window reaches any more.
     pub(super) fn forget(&mut self, pack: &Pack, oldest: i64) {
         let is_old = |ring: &Ring| ring.get(ring.start()).is_some_and(|record| record.order.ts < oldest);
         if !is_old(&self.ring) {

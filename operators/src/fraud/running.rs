@@ -1,7 +1,7 @@
-//! Aggregates that go along with the events: each event enters a window once and leaves it once.
+//! Running aggregates over windows: each event enters a window once and leaves it once.
 //!
-//! So an aggregate costs the same whatever its window holds. Sums and sums of squares are integers: what an event added,
-//! it takes away again to the last digit, and a state that was built anew equals one that went along.
+//! The cost of an event does not depend on how many events its window holds. Sums and sums of squares are integers, so an event that
+//! leaves subtracts exactly what it added, and a rebuilt aggregate equals one that was updated.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use super::pack::{Aggregate, AggregateKind, Kept};
 use super::record::{Alone, Record};
 use super::ring::Ring;
 
-/// A value that can be counted or told apart.
+/// A value that can be a key or be counted as distinct.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Atom {
     Number(i128),
@@ -61,9 +61,9 @@ enum Tally {
     Squares { count: u32, sum: I256, squares: I256 },
     /// `last`.
     Last(Option<usize>),
-    /// `max`: events that are greater than all behind them. `first_seen`: all events.
+    /// `max`: events with a greater value than all later ones. `first_seen`: all events.
     Queue(VecDeque<(usize, i128)>),
-    /// `distinct`: how often each value is there.
+    /// `distinct`: number of events with each value.
     Distinct(FxHashMap<Atom, u32>),
 }
 
@@ -176,7 +176,7 @@ impl Tally {
     }
 }
 
-/// What is added up: only numbers and times get here, and a count adds nothing.
+/// The number that an event adds to a sum: that of a number or a time; 0 for a count, which needs no field.
 fn units(value: Value<'_>) -> i128 {
     match value {
         Value::Number(units) => units,
@@ -210,7 +210,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// What an event adds, if it belongs to the aggregate. One that was taken back adds nothing.
+    /// The value that an event contributes, if it belongs to the aggregate. A withdrawn event contributes none.
     pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
         if record.outcome.is_withdrawn() || !self.aggregate.followers.admit(record.role) {
             return None;
@@ -229,7 +229,7 @@ impl<'a> Reading<'a> {
 }
 
 impl Running {
-    /// An aggregate whose window begins at an event, with nothing in it yet.
+    /// An empty aggregate whose window begins at the event of index `from`.
     pub(super) fn new(aggregate: &Aggregate, from: usize) -> Self {
         let tallies = match aggregate.key {
             Some(_) => Tallies::ByKey(FxHashMap::default()),
@@ -238,7 +238,7 @@ impl Running {
         Self { from, tallies }
     }
 
-    /// Takes an event in.
+    /// Adds an event.
     pub(super) fn add(&mut self, reading: Reading<'_>, index: usize) {
         let Some(record) = reading.ring.get(index) else { return };
         let Some(value) = reading.contribution(record) else { return };
@@ -272,7 +272,7 @@ impl Running {
         }
     }
 
-    /// Lets the events go that are older than a time.
+    /// Removes events whose `ts` is before `oldest`.
     pub(super) fn expire(&mut self, reading: Reading<'_>, oldest: i64) {
         while reading.ring.get(self.from).is_some_and(|record| record.order.ts < oldest) {
             self.remove(reading, self.from);
@@ -291,7 +291,7 @@ impl Running {
         }
     }
 
-    /// The aggregate as an event sees it; unknown if the event doesn't tell its key.
+    /// Value of the aggregate for an event; unknown if the event lacks the key field.
     pub(super) fn value<'r>(&self, reading: Reading<'r>, record: &Record) -> Value<'r> {
         match self.tally(reading, record) {
             Ok(Some(tally)) => tally.value(reading.aggregate, reading.ring, reading.kept),

@@ -1,10 +1,10 @@
-//! Why an order was refused or ended: stable codes.
+//! Reasons why an order was rejected or ended: stable codes.
 
 use headwater_schemas::Text;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $reason:ident = $code:literal),+ $(,)?) => {
-        /// Why an order was refused or ended. The codes are stable: reports and alerts rely on them.
+        /// Reason why an order was rejected or ended. The codes are stable: reports and alerts rely on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason { $($(#[$doc])* $reason),+ }
 
@@ -12,7 +12,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$reason),+];
 
-            /// The code, as it stands in `order_events`.
+            /// The code, as in the column `reason` of `order_events`.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$reason => $code),+ }
             }
@@ -26,30 +26,30 @@ macro_rules! reasons {
 }
 
 reasons! {
-    // Refused before the book, in the order of the checks: of several reasons the first one counts.
-    /// Nobody told of the instrument, or it was deleted.
+    // Rejected before the book, in the order of the checks: of several reasons the first one counts.
+    /// The instrument is not known, or was deleted.
     UnknownInstrument = "unknown_instrument",
-    /// No account has such an order in the book: it never was, or it has ended. Cancels are refused for this and the next
-    /// reason alone.
+    /// No account has an order of this id in the book: there never was one, or it has ended. A cancel can be rejected only for this
+    /// reason and the next.
     UnknownOrder = "unknown_order",
-    /// Other accounts have such an order in the book, and this one does not.
+    /// An order of this id is in the book, but not of this account.
     WrongAccount = "wrong_account",
     /// The price, or the stop price, is not above zero, and the instrument is no future.
     NotPositive = "not_positive",
     /// The price, or the stop price, is no multiple of the tick.
     OffTick = "off_tick",
-    /// The quantity, or what is shown of it, is no multiple of the lot.
+    /// The quantity, or the displayed quantity, is no multiple of the lot.
     OffLot = "off_lot",
-    /// The limit is too far from the last price (the reference price while there is none). Of an order without a limit:
-    /// what others offer is, and what was left of it is cancelled.
+    /// The limit is outside the price band around the last price (the reference price while there is none). For an order without a
+    /// limit: the next offer is outside the band, and the rest of the order is cancelled.
     PriceBand = "price_band",
     /// More than a limit of kind `order_quantity` allows.
     OrderQuantity = "order_quantity",
     /// Worth more than a limit of kind `order_notional` allows.
     OrderNotional = "order_notional",
-    /// There is such a limit, and no price to value a market order at.
+    /// A limit of kind `order_notional` applies, and there is no price to value a market order at.
     NoReferencePrice = "no_reference_price",
-    /// A number that no column could hold. The book has such a check as well, after all others.
+    /// A result does not fit a column. The book checks the same, after all its other checks.
     Overflow = "overflow",
     /// The account is closed.
     AccountClosed = "account_closed",
@@ -58,40 +58,40 @@ reasons! {
     /// The configuration names the symbol as restricted.
     RestrictedSymbol = "restricted_symbol",
 
-    // Refused by the book, in the order of its checks.
-    /// The quantity, or what is shown of it, is not above zero.
+    // Rejected by the book, in the order of its checks.
+    /// The quantity, or the displayed quantity, is not above zero.
     NoQuantity = "no_quantity",
-    /// A limit order without its limit.
+    /// A limit order has no price.
     MissingPrice = "missing_price",
-    /// A stop without its trigger.
+    /// A stop has no stop price.
     MissingStopPrice = "missing_stop_price",
-    /// A `gtd` order without its end.
+    /// A `gtd` order has no `expires_at`.
     MissingExpiresAt = "missing_expires_at",
-    /// A `gtd` order that has ended before it came.
+    /// A `gtd` order came at or after its `expires_at`.
     AlreadyExpired = "already_expired",
-    /// An order of the account with this name is in the book.
+    /// The account already has an order of this id in the book.
     DuplicateOrder = "duplicate_order",
-    /// The phase allows no such thing.
+    /// The trading phase does not allow it.
     WrongPhase = "wrong_phase",
-    /// An order without a limit cannot get one.
+    /// An amendment gives a price to an order without a limit.
     UnexpectedPrice = "unexpected_price",
-    /// It would have traded at once and said that it must not.
+    /// A post-only order would have traded at once.
     PostOnly = "post_only",
 
     // Why an accepted order ended or shrank.
-    /// Amended to no more than was filled already.
+    /// The amended quantity is no more than what was filled.
     AmendedAway = "amended_away",
-    /// What was left of a market order.
+    /// The rest of a market order, for want of offers.
     NoLiquidity = "no_liquidity",
-    /// What was left of an `ioc` order.
+    /// The rest of an `ioc` order.
     ImmediateOrCancel = "immediate_or_cancel",
     /// An `fok` order that could not be filled whole.
     FillOrKill = "fill_or_kill",
-    /// It would have met an order of its own owner.
+    /// It would have traded with an order of the same owner.
     SelfTrade = "self_trade",
-    /// A `day` order when the symbol closed.
+    /// A `day` order ended when the symbol closed.
     EndOfDay = "end_of_day",
-    /// A `gtd` order whose time has come.
+    /// A `gtd` order reached its `expires_at`.
     ExpiresAt = "expires_at",
 }
 

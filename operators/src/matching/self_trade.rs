@@ -1,14 +1,13 @@
-//! Self-trade prevention: what is left to two orders of one owner that would have met.
+//! Self-trade prevention: the remaining quantities of two orders of one owner that would have traded.
 
 use headwater_schemas::events::SelfTrade;
 use headwater_schemas::value::Quantity;
 
 use super::order::minus;
 
-/// What is left to the newest and to the oldest of two orders that would have met. The newest's mode decides.
+/// Remaining quantities of the newer and the older of two orders that would have traded. The newer order's mode decides.
 ///
-/// Whatever the mode (but for `allow`, where nothing changes), one of them is left with nothing: so they do not meet a
-/// second time.
+/// With every mode but `allow`, one of the two is zero, so the orders do not meet a second time.
 pub(super) fn kept_apart(mode: SelfTrade, newest: Quantity, oldest: Quantity) -> (Quantity, Quantity) {
     let less = newest.min(oldest);
     match mode {

@@ -1,4 +1,4 @@
-//! What the binary can do besides running the pipeline.
+//! Subcommands of the binary, one file each, except `run`.
 
 pub mod demo;
 pub mod files;

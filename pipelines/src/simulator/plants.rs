@@ -1,4 +1,4 @@
-//! What is planted: the misdeeds that the pipeline is there to find, each at its time.
+//! Planted frauds and manipulations, at fixed times, which the pipeline has to find.
 
 use headwater_schemas::events::{Channel, Transaction, TransactionType};
 use headwater_schemas::{EventTime, Id, Text};
@@ -9,16 +9,16 @@ use super::people::{Account, CITIES, near};
 use super::schedule::{DOLLAR, MILLISECOND, Planned, SECOND};
 use super::traders::Traders;
 
-/// Something out of the ordinary.
+/// A planted event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plant {
     /// Seven small card payments in three seconds, then a large one.
     CardTesting,
     /// A wire of more than 10 000.
     Large,
-    /// A card at home, and two seconds later in another part of the world.
+    /// A card payment at home, and one in another part of the world two seconds later.
     Travel,
-    /// A payment while its customer sleeps.
+    /// A payment at night where the customer lives.
     Night,
     /// Seven payments to merchants in three seconds, from a device that is new.
     PaymentBurst,
@@ -26,11 +26,11 @@ pub(super) enum Plant {
     Structuring,
     /// A trade between two accounts of one owner.
     Wash,
-    /// Layers of sell orders that are taken back after a buy.
+    /// Layers of sell orders that are cancelled after a buy.
     Spoof,
 }
 
-/// When: seconds after the start, and seconds from one to the next.
+/// Timetable: each plant with its first time after the start and its period, in seconds.
 pub(super) const TIMETABLE: [(Plant, i64, i64); 8] = [
     (Plant::Large, 4, 10),
     (Plant::CardTesting, 5, 20),
@@ -43,12 +43,12 @@ pub(super) const TIMETABLE: [(Plant, i64, i64); 8] = [
 ];
 
 impl Plant {
-    /// The time from one to the next.
+    /// Period of the plant, in nanoseconds.
     pub(super) fn period(self) -> i64 {
         TIMETABLE.iter().find(|(plant, ..)| *plant == self).map_or(60, |(.., seconds)| *seconds) * SECOND
     }
 
-    /// What happens.
+    /// Events of the plant at a time.
     pub(super) fn events(self, now: i64, bank: &mut Bank, traders: &mut Traders, market: &Market) -> Vec<Planned> {
         match self {
             Self::Wash => traders.wash_trade(now, market),

@@ -16,16 +16,16 @@ use super::people::{Account, People};
 use super::schedule::{MILLISECOND, Planned, SECOND};
 use super::shares::SHARES;
 
-/// How many of their own orders traders remember, to cancel them.
+/// Number of orders that traders remember, so that they can cancel them.
 const REMEMBERED: usize = 1_000;
 
-/// How long takers of one mind go on buying or selling, in nanoseconds: positions grow, break limits, and shrink again.
+/// Time for which takers keep their side, in nanoseconds, so that positions grow, exceed limits, and shrink again.
 const MOOD: i64 = 60 * SECOND;
 
 /// The venue whose fills arrive late.
 const LATE_VENUE: &str = "DARK";
 
-/// Everybody who trades.
+/// All traders.
 #[derive(Clone, Debug)]
 pub(super) struct Traders {
     dice: Dice,
@@ -41,13 +41,13 @@ pub(super) struct Traders {
 #[derive(Clone, Debug)]
 struct Trader {
     account: Arc<Account>,
-    /// Its place among the traders of its kind.
+    /// Its number among the traders of its kind.
     place: i64,
     /// The shares that it trades.
     shares: Vec<usize>,
 }
 
-/// An order that probably rests.
+/// An order that may rest in the book.
 #[derive(Clone, Debug)]
 struct Resting {
     order_id: Id,
@@ -55,7 +55,7 @@ struct Resting {
     symbol: Symbol,
 }
 
-/// What an order is about: whose, in what, and where the market is.
+/// Account, symbol and market of an order that is to be made.
 struct Intent {
     account: AccountId,
     symbol: Symbol,
@@ -79,7 +79,7 @@ impl Traders {
         }
     }
 
-    /// What happens on the orders' topic next.
+    /// The next event of the topic `orders`.
     pub(super) fn order(&mut self, now: i64, market: &Market) -> Option<Planned> {
         let event = match self.dice.below(1_000) {
             0..300 => self.cancel(now).or_else(|| self.passive(now, market)),
@@ -92,7 +92,7 @@ impl Traders {
         Some(Planned::new(now, Event::Order(event)))
     }
 
-    /// An order that waits for somebody: a market maker's on one side, then on the other; or a patient trader's.
+    /// A passive order: of a market maker, on alternating sides, or of a patient trader.
     fn passive(&mut self, now: i64, market: &Market) -> Option<OrderEvent> {
         self.turn += 1;
         let making = self.dice.percent(65);
@@ -113,7 +113,7 @@ impl Traders {
         Some(OrderEvent::New(Box::new(order)))
     }
 
-    /// An order that trades at once, if anybody is there.
+    /// An order that trades at once, if there is an offer.
     fn aggressive(&mut self, now: i64, market: &Market) -> Option<OrderEvent> {
         let trader = self.dice.pick(&self.takers)?.clone();
         let side = self.mood(&trader, now);
@@ -129,7 +129,7 @@ impl Traders {
         Some(OrderEvent::New(Box::new(order)))
     }
 
-    /// An order that waits for the price to run away.
+    /// A stop order.
     fn stop(&mut self, now: i64, market: &Market) -> Option<OrderEvent> {
         let trader = self.dice.pick(&self.takers)?.clone();
         let side = self.mood(&trader, now);
@@ -145,7 +145,7 @@ impl Traders {
         Some(OrderEvent::New(Box::new(order)))
     }
 
-    /// An order that will be refused: off the tick, or far outside the price band.
+    /// An order that is rejected: off the tick, or far outside the price band.
     fn mistaken(&mut self, now: i64, market: &Market) -> Option<OrderEvent> {
         let trader = self.dice.pick(&self.takers)?.clone();
         let intent = self.intent(&trader, Side::Buy, now, market)?;
@@ -155,7 +155,7 @@ impl Traders {
         Some(OrderEvent::New(Box::new(order)))
     }
 
-    /// The end of an own order, rather an old one than a new one.
+    /// A cancel of an own order, preferably an old one.
     fn cancel(&mut self, now: i64) -> Option<OrderEvent> {
         let old = self.resting.len() as u64 / 2 + 1;
         let place = usize::try_from(self.dice.below(old)).ok()?;
@@ -163,7 +163,7 @@ impl Traders {
         Some(OrderEvent::Cancel(CancelOrder { order_id, account_id, symbol, ts: EventTime::from_nanos(now) }))
     }
 
-    /// Less of an own order.
+    /// An amendment of an own order to a smaller quantity.
     fn amend(&mut self, now: i64) -> Option<OrderEvent> {
         let Resting { order_id, account_id, symbol } = self.resting.back()?.clone();
         let quantity = Some(Size::whole(10 * self.dice.between(1, 8)));
@@ -177,7 +177,7 @@ impl Traders {
         })))
     }
 
-    /// A fill from another venue, and rarely its bust. One venue tells of its fills seconds later.
+    /// A fill from another venue, and rarely its bust. One venue reports its fills seconds late.
     pub(super) fn fill(&mut self, now: i64, market: &Market) -> Vec<Planned> {
         self.try_fill(now, market).unwrap_or_default()
     }
@@ -227,7 +227,7 @@ impl Traders {
         sides.into_iter().filter_map(order).collect()
     }
 
-    /// A trader pretends to sell, buys, and takes the pretence back.
+    /// Spoofing: sell orders that are cancelled after a buy.
     pub(super) fn spoof(&mut self, now: i64, market: &Market) -> Vec<Planned> {
         self.try_spoof(now, market).unwrap_or_default()
     }
@@ -254,7 +254,7 @@ impl Traders {
         Some(planned)
     }
 
-    /// What a taker does now: half of them buy while the others sell, and then they change over. Now and then one dissents.
+    /// Side of a taker: half of them buy while the others sell, then they swap. Occasionally one does the opposite.
     fn mood(&mut self, trader: &Trader, now: i64) -> Side {
         let buys = (now.div_euclid(MOOD) + trader.place) % 2 == 0;
         let dissents = self.dice.percent(25);

@@ -1,4 +1,4 @@
-//! What may stand in a column: how a value becomes Arrow and how it is read back.
+//! Values of columns: how each becomes Arrow, and how it is read back.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
 
-/// A column that does not hold what its table says.
+/// A column that does not match its table's declaration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CellError {
     /// The column has another Arrow type, or a NULL where the table allows none.
@@ -22,7 +22,7 @@ pub enum CellError {
         column: &'static str,
         /// The row within its batch.
         row: usize,
-        /// What should have been there.
+        /// The type that the table declares.
         expected: String,
     },
     /// The table has no such column.
@@ -30,15 +30,15 @@ pub enum CellError {
     MissingColumn(&'static str),
 }
 
-/// A value that can stand in a column.
+/// A value of a column.
 pub trait Cell: Sized {
-    /// Collects a column of it.
+    /// Arrow builder that collects the values of a column.
     type Builder: ArrayBuilder;
-    /// Whether a missing value is possible.
+    /// Whether the column may have NULLs.
     const NULLABLE: bool = false;
     /// The Arrow type.
     fn data_type() -> DataType;
-    /// An empty column with room for so many values.
+    /// An empty builder with room for `capacity` values.
     fn builder(capacity: usize) -> Self::Builder;
     /// Adds the value.
     fn append(&self, column: &mut Self::Builder);
@@ -76,7 +76,7 @@ impl<C: Cell> Cell for Option<C> {
     }
 }
 
-/// Fraction digits of every decimal column: those that the numbers have.
+/// Fraction digits of every decimal column, as many as the numbers have.
 const DECIMAL_SCALE: i8 = 9;
 const _: () = assert!(DECIMAL_SCALE as usize == fixed::FRACTION_DIGITS);
 
@@ -201,10 +201,10 @@ pub(crate) fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
-/// Bytes of a text, at a guess.
+/// Bytes reserved for each text: an estimate.
 const TEXT_BYTES: usize = 16;
 
-/// An empty column of texts with room for so many.
+/// An empty builder with room for `capacity` texts.
 pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
     StringBuilder::with_capacity(capacity, capacity.saturating_mul(TEXT_BYTES))
 }

@@ -1,4 +1,4 @@
-//! Changes of tables, on their way from the view that emits them to the commit that writes them.
+//! Changes of tables, between the view that emits them and the commit that writes them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,39 +6,39 @@ use std::rc::Rc;
 use super::{Changes, TableRow};
 use crate::{Corrections, EventTime};
 
-/// When rows change, and why.
+/// Time and reason of a change of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// The tick of the change.
     pub tick: u64,
-    /// The time that rows may show as their own, in nanoseconds since the epoch: the beginning of the tick, or the grid point.
+    /// Time for the rows' own `ts`, in nanoseconds since the epoch: the beginning of the tick, or the grid point.
     pub time: u64,
-    /// What was corrected; nearly always nothing.
+    /// Corrections that caused the change; nearly always none.
     pub why: Corrections,
 }
 
 impl Moment {
-    /// A moment in the ordinary course of things.
+    /// A moment without corrections.
     pub const fn new(tick: u64, time: u64) -> Self {
         Self { tick, time, why: Corrections::new() }
     }
 
-    /// The time that rows show as their own.
+    /// Time for the rows' own `ts`.
     pub fn event_time(&self) -> EventTime {
         EventTime::from_effective(self.time)
     }
 }
 
-/// A change of a table: what a key's row is from a tick on, or that it is gone.
+/// A change of a table: the row that a key has from a tick on, or the removal of its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change<R> {
-    /// The row; of a key that is gone, the row that it had.
+    /// The row; of a removed key, its last row.
     pub row: R,
-    /// The tick from which on it counts.
+    /// The tick from which on the change applies.
     pub tick: u64,
-    /// Whether the key has no row any more.
+    /// Whether the key was removed.
     pub gone: bool,
-    /// What was corrected; nearly always nothing.
+    /// Corrections that caused the change; nearly always none.
     pub why: Corrections,
 }
 
@@ -79,17 +79,17 @@ impl<R> Default for TableWriter<R> {
 }
 
 impl<R: TableRow> TableWriter<R> {
-    /// The key's row is this from now on; of an append table, a row more.
+    /// Sets the row of a key. In an append table, adds a row.
     pub fn insert(&self, at: &Moment, row: R) {
         self.push(Change { row, tick: at.tick, gone: false, why: at.why.clone() });
     }
 
-    /// The key has no row any more. `row` is the one that it had.
+    /// Removes a key. `row` is its last row.
     pub fn retract(&self, at: &Moment, row: R) {
         self.push(Change { row, tick: at.tick, gone: true, why: at.why.clone() });
     }
 
-    /// The key's row was `old` and is `new`; nothing if it stays as it was.
+    /// Replaces the row `old` of a key by `new`. Does nothing if they are equal.
     pub fn replace(&self, at: &Moment, old: Option<R>, new: Option<R>) {
         match (old, new) {
             (Some(old), Some(new)) if old == new => {}
@@ -107,17 +107,17 @@ impl<R: TableRow> TableWriter<R> {
         self.shared.changes.borrow_mut().push(change);
     }
 
-    /// A second collection of the same changes, from now on, for who reads them before the commit does.
+    /// A second collection, which receives every later change too, for readers that do not wait for the commit.
     pub fn copy(&self) -> Self {
         self.shared.copy.borrow_mut().get_or_insert_default().clone()
     }
 
-    /// Takes out the changes of ticks below `end_tick`.
+    /// Removes and returns the changes of ticks below `end_tick`.
     pub fn take_below(&self, end_tick: u64) -> Changes<R> {
         self.shared.changes.borrow_mut().take_below(end_tick)
     }
 
-    /// The changes that are collected, in the order in which they came.
+    /// The collected changes, in the order in which they were added.
     pub fn changes(&self) -> Vec<Change<R>> {
         self.shared.changes.borrow().iter().cloned().collect()
     }

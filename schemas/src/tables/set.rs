@@ -1,10 +1,10 @@
-//! The tables of a view, declared once: how it writes them, and how its state is read back from them.
+//! Tables of a view, declared once: their writers, and the rows that its state is restored from.
 
 use std::sync::Arc;
 
 use super::{TableRow, TableWriter};
 
-/// Gives out the writers of tables.
+/// Registry that hands out the writers of tables.
 pub trait TableRegistry {
     /// The writer of a table. Views that feed the same table share its writer.
     fn writer<R: TableRow>(&mut self) -> TableWriter<R>;
@@ -20,13 +20,13 @@ pub trait TableReader {
 
 /// The tables of a view. Declared by [`table_set!`](crate::table_set).
 pub trait TableSet: Clone + Default + 'static {
-    /// The rows that the view's state is restored from: a list per table.
+    /// Rows that the view's state is restored from, one list for each table.
     type Saved: Clone + Default + std::fmt::Debug + Send + Sync + 'static;
 
     /// Registers the tables.
     fn register(registry: &mut impl TableRegistry) -> Self;
 
-    /// Reads back what the state is restored from.
+    /// Reads the rows that the state is restored from.
     fn read<T: TableReader>(reader: &mut T) -> Result<Self::Saved, T::Error>;
 }
 

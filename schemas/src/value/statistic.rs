@@ -1,4 +1,4 @@
-//! Numbers that are estimates by nature: ratios, scores, volatilities.
+//! Floating-point numbers for ratios, scores and statistics, which are estimates by nature.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 pub struct Statistic(f64);
 
 impl Statistic {
-    /// A finite number; `None` for what has no value (a division by zero), which a table shows as NULL.
+    /// A finite number. `None` for infinity and NaN, which a table shows as NULL.
     pub fn new(value: f64) -> Option<Self> {
         // Adding zero turns -0 into 0, so that equal numbers have equal bits.
         value.is_finite().then_some(Self(value + 0.0))
     }
 
-    /// `numerator / denominator`, or `None` when there is nothing to divide by.
+    /// `numerator / denominator`; `None` if the denominator is zero.
     pub fn ratio(numerator: f64, denominator: f64) -> Option<Self> {
         if denominator == 0.0 { None } else { Self::new(numerator / denominator) }
     }

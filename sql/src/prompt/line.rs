@@ -1,4 +1,4 @@
-//! The line editor's part: an input goes on until its `;`, and names are completed.
+//! Helper of the line editor: an input continues until its `;`, and names are completed.
 
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
@@ -12,7 +12,7 @@ use crate::split::{first_statement, is_blank};
 const KEYWORDS: &[&str] =
     &["SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "QUALIFY", "ORDER BY", "LIMIT", "JOIN", "DESCRIBE", "SHOW TABLES", "EXPLAIN"];
 
-/// What the editor asks.
+/// Words that the editor completes.
 pub(super) struct Line {
     words: Vec<String>,
 }
@@ -32,7 +32,7 @@ impl Line {
     }
 }
 
-/// Whether an input can be answered.
+/// Whether an input is a command, blank, or a whole statement.
 fn is_complete(input: &str) -> bool {
     input.trim_start().starts_with('\\') || is_blank(input) || first_statement(input).is_some()
 }

@@ -1,4 +1,4 @@
-//! Merging beside the dataflow: planned at one commit, added by a later one.
+//! Merges files beside the dataflow: planned at one commit, added by a later one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,16 +19,16 @@ use crate::parquet::record::{CommittedFile, Merged};
 use crate::parquet::records::Records;
 use crate::parquet::writer::{merged_options, stage};
 
-/// What a commit adds, and what it replaces and drops.
+/// Result of upkeep for a commit: files to add, names of files to replace and to drop.
 #[derive(Debug, Default)]
 pub(in crate::parquet) struct Upkept {
-    /// Staged, and synced.
+    /// Files that are staged and synced.
     pub(in crate::parquet) files: Vec<CommittedFile>,
     pub(in crate::parquet) replaced: Vec<String>,
     pub(in crate::parquet) dropped: Vec<String>,
 }
 
-/// Merges, one plan at a time.
+/// Runs one merge plan at a time, on a thread.
 #[derive(Debug)]
 pub(in crate::parquet) struct Merger {
     data: PathBuf,
@@ -43,15 +43,15 @@ impl Merger {
         Self { data: data.to_owned(), settings, specs, running: None }
     }
 
-    /// What a commit is to add; `files` are those that exist before it. Begins what was planned at an earlier commit, and waits until
-    /// it is ready if it is due.
+    /// Returns what a commit has to add; `files` are those that exist before it. Starts the plan of an earlier commit, and waits for
+    /// it if this commit is the one that adds it.
     pub(in crate::parquet) fn merge(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<Upkept, CommitError> {
         self.resume(commit_id, files)?;
         self.take(commit_id)
     }
 
-    /// What the last commit of a run is to add: what is due, and the Parquet of all parts that are left. What is not due is given up,
-    /// since it counts on those parts.
+    /// Returns what the last commit of a run has to add: a plan that is due, and all remaining parts of segments as Parquet. A plan
+    /// that is not due yet is given up, because it would read those parts.
     pub(in crate::parquet) fn finish(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<Upkept, CommitError> {
         let is_due = self.planned_before(commit_id).is_some_and(|planned| self.settings.added_in(planned) == commit_id);
         if !is_due {
@@ -67,13 +67,13 @@ impl Merger {
         Ok(upkept)
     }
 
-    /// The commit at which it was planned what no commit before this one has added.
+    /// Commit of the plan that no commit before this one has added.
     fn planned_before(&self, commit_id: u64) -> Option<u64> {
         let planned = self.settings.last_plan(commit_id.checked_sub(1)?)?;
         (self.settings.added_in(planned) >= commit_id).then_some(planned)
     }
 
-    /// Begins what has not been added yet, unless it is running.
+    /// Starts the plan that has not been added yet, unless it is running.
     fn resume(&mut self, commit_id: u64, files: &[Arc<CommitFile>]) -> Result<(), CommitError> {
         let planned = self.planned_before(commit_id).filter(|_| self.running.is_none());
         let Some(planned) = planned else { return Ok(()) };
@@ -95,7 +95,7 @@ impl Merger {
         Work { data: self.data.clone(), commit_id, specs: self.specs.clone() }
     }
 
-    /// What is due. Waits until it is ready.
+    /// Takes the result that is due. Waits until it is ready.
     fn take(&mut self, commit_id: u64) -> Result<Upkept, CommitError> {
         match self.running.take_if(|(added_in, _)| *added_in <= commit_id) {
             Some((_, thread)) => thread.join().unwrap_or_else(|_| Err(CommitError::Merging { path: self.data.clone() })),
@@ -103,7 +103,7 @@ impl Merger {
         }
     }
 
-    /// What no commit adds is begun again before the next one.
+    /// Drops the running merge. Its plan starts again before the next commit.
     fn give_up(&mut self) {
         if let Some((commit_id, thread)) = self.running.take() {
             let _ = thread.join();
@@ -125,7 +125,7 @@ struct Work {
 }
 
 impl Work {
-    /// Does what is planned, and adds it to what the commit adds already.
+    /// Carries out a plan and adds its result to `upkept`.
     fn add(&self, plan: &Plan, upkept: &mut Upkept) -> Result<(), CommitError> {
         upkept.dropped.extend(plan.dropped.iter().map(|file| file.name().into_owned()));
         let known = upkept.files.len();
@@ -146,7 +146,7 @@ impl Work {
         let Some(rows) = merged(&self.data, spec, merge)? else { return Ok(None) };
         let commits = merge.files.iter().map(|file| (file.first_commit(), file.last_commit()));
         let (first, last) = commits.fold((u64::MAX, 0), |(first, last), (begin, end)| (begin.min(first), end.max(last)));
-        // A whole state has its keys since ever.
+        // A whole state holds keys from the beginning.
         let merged = Merged { first: if merge.whole { 1 } else { first }, last, whole: merge.whole };
         // The newest of their days.
         let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.day())) else { return Ok(None) };
