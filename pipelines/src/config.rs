@@ -1,69 +1,77 @@
-//! The configuration: one TOML file, every key with its default, every problem told at once.
+//! The configuration: one TOML file. Every key has a default; a file with problems is refused with all of them at once.
 //!
 //! ```toml
 //! [time]
-//! tick_interval = "10ms"        # the granularity of the frontier; results do not depend on it
-//! idle_allowance = "50ms"       # how far behind the wall clock a quiet partition stays in a live run
+//! tick_interval = "10ms"        # granularity of time in the dataflow; results do not depend on it
+//! idle_allowance = "50ms"       # how far a quiet partition lags the wall clock in a live run
 //! horizon = "24h"               # how late an event may be, and how long its identity is remembered
 //!
-//! [horizons]                    # where it is another one than time.horizon
-//! transactions = "72h"          # and orders, fills, payments, transfers: how late, and how long known
+//! [horizons]                    # where it differs from time.horizon
+//! transactions = "72h"          # of a topic: orders, fills, transactions, payments, transfers
 //! busts = "168h"                # how long a fill can be busted
 //! fraud = "24h"                 # how late a transaction may be and still be scored; later it is only posted
 //!
 //! [source]
-//! budget_mib = 64               # memory for events that are read and not done yet
-//! grid_lead = 64                # grid points with records that a partition may be ahead of what is done
-//! stride = 1024                 # records of a partition that are read in one go: the step in which time goes on
+//! budget_mib = 64               # memory for events that are read and not fully processed
+//! grid_lead = 64                # grid points with records that a partition may be ahead of what is processed
+//! stride = 1024                 # records of a partition that are read before the next one has its turn
 //! discover = "10s"              # how often a live run looks for new topics and partitions
-//! topic_prefix = ""
-//! aliases = { "transactions" = "transaction.created" }
+//! topic_prefix = ""             # before the name of every topic
+//! aliases = { "transactions" = "transaction.created" }   # topics with another name outside
 //!
 //! [commit]
-//! interval = "1s"               # at least: commits close at grid points
-//! audit = true                  # a row in `audit`, chained by hashes, for every record that is accepted
+//! interval = "1s"               # least time between commits; they close at grid points
+//! audit = true                  # a row in `audit`, chained by hashes, for every accepted record
 //!
 //! [upkeep]                      # what keeps the data directory small
-//! every = 64                    # commits between two plans of what is merged; 0: never, and small commits stay in segments
-//! grace = "10m"                 # how long a file stays that was merged into another: longer than any query takes
-//! whole_from_changes = 20000    # from so many changes on a state table is written whole again, once they are as many as its rows
-//! retention = { "audit" = "17520h", "holdings_history" = "8760h" }   # how long rows are kept behind their day; else for ever
+//! every = 64                    # commits between two merge plans; 0: none, and small commits stay in segments
+//! grace = "10m"                 # how long a merged file stays: longer than any query takes
+//! whole_from_changes = 20000    # changes from which on a state table is written whole, once they are as many as its rows
+//! retention = { "audit" = "17520h", "holdings_history" = "8760h" }   # how long rows are kept after their day; without an entry, always
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
 //! topics = ["executions", "positions", "decisions", "alerts", "dead_letters"]
-//! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; none if not given
+//! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; default: none
 //!
 //! [valuation]
-//! interval = "1s"               # the event-time grid: a multiple of the tick
-//! base_currency = "USD"         # what books are valued in
+//! interval = "1s"               # the grid of event time: a multiple of the tick
+//! base_currency = "USD"         # currency of books
 //!
 //! [risk]
-//! window = 252
+//! window = 252                  # daily returns
 //! confidences = ["0.95", "0.975", "0.99"]
 //! quantile = "order_statistic"  # or "linear"
+//! methods = ["historical"]      # and "parametric", "ewma"
 //!
-//! [limits]                      # for what has no limit of its own
+//! [limits]                      # for whatever has no limit of its own
 //! position_value = 1000000
+//! gross_exposure = 50000000     # default: none
 //! leverage = 3
 //! concentration = "0.25"
 //! var = 50000
 //!
 //! [ledger]
 //! reversal_horizon = "4320h"    # how long a posted transaction can be reversed, and its id is remembered: 180 days
-//! overcapture = false           # whether more than was held may be posted against a hold
+//! overcapture = false           # whether a capture may post more than was held
 //!
-//! [matching]
+//! [matching]                    # fees in hundredths of a percent of the value, negative for a rebate
 //! maker_fee_bps = "0"
 //! taker_fee_bps = "0"
+//! auction_fee_bps = "0"
+//! restricted_symbols = []       # symbols whose orders are rejected
 //!
 //! [fraud]
-//! pack = "rules.toml"           # a file, looked up beside this one; or "banking", the built-in pack, as if not given
+//! pack = "rules.toml"           # a file, looked up beside this one; default: "banking", the built-in pack
 //!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
 //! [kafka]                       # see `headwater_connectors::kafka::KafkaConfig`
-//! [sql]                         # see `headwater_sql::SqlConfig`: memory_limit_mib, timeout_seconds, threads
+//!
+//! [sql]                         # limits of queries, for `headwater sql`
+//! memory_limit_mib = 1024
+//! timeout_seconds = 300         # 0: none
+//! threads = 0                   # 0: as many as there are cores
 //! ```
 
 use std::collections::BTreeMap;
@@ -83,50 +91,50 @@ use crate::horizons::{HorizonConfig, Horizons};
 use crate::outbox::{EAGER, PUBLISHED};
 use crate::upkeep::UpkeepConfig;
 
-/// Everything that can be configured.
+/// The whole configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// How time goes on.
+    /// Section `[time]`: tick, idle allowance, horizon.
     pub time: TimeConfig,
-    /// How late events may be, where it is not the same for all.
+    /// Section `[horizons]`: horizons of single topics and views.
     pub horizons: HorizonConfig,
-    /// How topics are read.
+    /// Section `[source]`: names of topics, memory, discovery.
     pub source: SourceConfig,
-    /// How commits are made.
+    /// Section `[commit]`: interval and audit.
     pub commit: CommitConfig,
-    /// What keeps the data directory small.
+    /// Section `[upkeep]`: merging and retention.
     pub upkeep: UpkeepConfig,
-    /// What is published.
+    /// Section `[outbox]`: published topics.
     pub outbox: OutboxConfig,
-    /// How positions are valued.
+    /// Section `[valuation]`: grid and base currency.
     pub valuation: ValuationConfig,
-    /// How risk is estimated.
+    /// Section `[risk]`: window, confidences, methods.
     pub risk: RiskSettings,
-    /// Limits for what has none of its own.
+    /// Section `[limits]`: limits for whatever has none of its own.
     pub limits: LimitDefaults,
-    /// How transactions are posted.
+    /// Section `[ledger]`: reversals and captures.
     pub ledger: LedgerConfig,
-    /// How orders are matched.
+    /// Section `[matching]`: fees and restricted symbols.
     pub matching: MatchingConfig,
-    /// How transactions are scored.
+    /// Section `[fraud]`: the rule pack.
     pub fraud: FraudConfig,
-    /// Where metrics and health are served.
+    /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
-    /// How Kafka is reached.
+    /// Section `[kafka]`: client, queues, security.
     pub kafka: KafkaConfig,
-    /// What queries may use.
+    /// Section `[sql]`: limits of queries.
     pub sql: SqlConfig,
 }
 
-/// How time goes on.
+/// Section `[time]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeConfig {
-    /// The length of a tick. Default 10 ms.
+    /// Length of a tick. Default 10 ms.
     #[serde(deserialize_with = "duration")]
     pub tick_interval: Duration,
-    /// How far behind the wall clock a partition at its end stays: what a producer may need. An event that counts later than that
-    /// behind its own time is called late in histories. Default 50 ms.
+    /// Time by which the clock of a partition at its end lags the wall clock: what a producer may need to publish an event. Histories call
+    /// an event late whose effective time is more than that after its own time. Default 50 ms.
     #[serde(deserialize_with = "duration")]
     pub idle_allowance: Duration,
     /// How late an event may be, and how long its identity is remembered; [`HorizonConfig`] for one topic or view. Default 24 hours.
@@ -140,25 +148,25 @@ impl Default for TimeConfig {
     }
 }
 
-/// How topics are read.
+/// Section `[source]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceConfig {
-    /// MiB that events may take in memory, of all workers of a process together, from when they are read until all that they
-    /// change is computed. A partition that others wait for is read nevertheless, and events that count at one tick are held whole,
-    /// however many they are: a table topic without `ts` is such a tick. Default 64.
+    /// Memory for events that are read and not fully processed, in MiB, for all workers of a process. It is exceeded in two cases: the
+    /// partition that all others wait for is always read, and the events of one tick are held whole (a table topic without `ts` is one
+    /// tick). Default 64.
     pub budget_mib: u64,
-    /// Grid points (`valuation.interval`) with records that a partition may be ahead of what is computed, at least 1. It bounds
-    /// the memory of what records change, which may be much more than their own. Default 64.
+    /// Grid points (`valuation.interval`) with records that a partition may be ahead of what is processed, at least 1. It bounds the memory
+    /// of results, which may be much larger than the records. Default 64.
     pub grid_lead: usize,
     /// Records of a partition that are read before the next one has its turn. Default 1024; above 4096 only memory grows.
     pub stride: usize,
     /// How often a live run looks for new topics and partitions. Default 10 s.
     #[serde(deserialize_with = "duration")]
     pub discover: Duration,
-    /// What stands before every topic's name outside. Default nothing.
+    /// Prefix of every topic's name outside. Default none.
     pub topic_prefix: String,
-    /// Topics that have another name outside (the prefix is put before it, too).
+    /// Names outside of topics that have another one there. The prefix goes before them as well.
     pub aliases: BTreeMap<String, String>,
 }
 
@@ -176,26 +184,26 @@ impl Default for SourceConfig {
 }
 
 impl SourceConfig {
-    /// A topic's name outside.
+    /// Name of a topic outside.
     pub fn name_of(&self, topic: Topic) -> String {
         self.outside(topic.as_str())
     }
 
-    /// The name outside of a topic that is read or published.
+    /// Name outside of a topic that is read or published.
     pub fn outside(&self, name: &str) -> String {
         let name = self.aliases.get(name).map_or(name, String::as_str);
         format!("{}{name}", self.topic_prefix)
     }
 }
 
-/// How commits are made.
+/// Section `[commit]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommitConfig {
-    /// The time between commits, at least: they close at grid points. Default 1 s.
+    /// Least time between commits, which close at grid points. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
-    /// Whether every record that is accepted gets a row in `audit`. Default true.
+    /// Whether every accepted record gets a row in `audit`. Default true.
     pub audit: bool,
 }
 
@@ -205,14 +213,14 @@ impl Default for CommitConfig {
     }
 }
 
-/// What is published.
+/// Section `[outbox]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboxConfig {
-    /// The tables that are published, each as the topic of its name. Default: all of [`crate::outbox::PUBLISHED`].
+    /// Published topics. Default: all of [`crate::outbox::PUBLISHED`].
     pub topics: Vec<String>,
-    /// Those of `executions` and `decisions` that a live run publishes as soon as they are known, before their commit. It
-    /// needs Kafka. Default: none.
+    /// Topics among `executions` and `decisions` that a live run publishes before their commit, once their tick has passed. Needs Kafka.
+    /// Default: none.
     pub eager: Vec<String>,
 }
 
@@ -222,14 +230,14 @@ impl Default for OutboxConfig {
     }
 }
 
-/// How positions are valued.
+/// Section `[valuation]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValuationConfig {
-    /// The distance of grid points, a multiple of the tick interval. Default 1 s.
+    /// Time between grid points, a multiple of the tick interval. Default 1 s.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
-    /// The currency that books are valued in. Default USD.
+    /// Currency of books. Default USD.
     pub base_currency: Currency,
 }
 
@@ -239,14 +247,14 @@ impl Default for ValuationConfig {
     }
 }
 
-/// How transactions are posted.
+/// Section `[ledger]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LedgerConfig {
     /// How long a posted transaction can be reversed. Default 180 days.
     #[serde(deserialize_with = "duration")]
     pub reversal_horizon: Duration,
-    /// Whether more than was held may be posted against a hold. Default false.
+    /// Whether a capture may post more than was held. Default false.
     pub overcapture: bool,
 }
 
@@ -256,21 +264,21 @@ impl Default for LedgerConfig {
     }
 }
 
-/// How transactions are scored.
+/// Section `[fraud]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FraudConfig {
-    /// A file of rules; `banking`, or none, for the built-in pack. A relative path is one beside the configuration.
+    /// File of the rule pack, relative to the configuration's folder; `banking`, or none, for the built-in pack.
     pub pack: Option<PathBuf>,
 }
 
 impl FraudConfig {
-    /// The file of the pack; none for the one that comes with the program.
+    /// File of the pack; none for the built-in one.
     pub fn file(&self) -> Option<&Path> {
         self.pack.as_deref().filter(|pack| *pack != Path::new("banking"))
     }
 
-    /// Finds the pack beside the configuration's file.
+    /// Resolves the pack's path relative to the configuration's folder.
     fn look_beside(&mut self, file: &Path) {
         let beside = self.file().zip(file.parent()).map(|(pack, folder)| folder.join(pack));
         self.pack = beside.or(self.pack.take());
@@ -287,7 +295,7 @@ pub fn nanos(duration: Duration) -> u64 {
 #[serde(transparent)]
 pub struct Span(#[serde(deserialize_with = "duration")] pub Duration);
 
-/// Where metrics and health are served.
+/// Section `[http]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
@@ -301,23 +309,23 @@ impl Default for HttpConfig {
     }
 }
 
-/// A configuration that cannot be used, with every reason.
+/// A configuration that cannot be used, with every problem.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {}", problems.join("; "))]
 pub struct ConfigError {
     /// The file.
     pub file: String,
-    /// What is wrong with it.
+    /// The problems, one sentence each.
     pub problems: Vec<String>,
 }
 
 impl Config {
-    /// The steps of time.
+    /// Ticks and grid of the configuration.
     pub fn clock(&self) -> Clock {
         Clock::new(nanos(self.time.tick_interval), nanos(self.valuation.interval))
     }
 
-    /// How late events may be.
+    /// Horizons of topics and views.
     pub fn horizons(&self) -> Horizons {
         self.horizons.resolved(self.time.horizon)
     }
@@ -364,7 +372,7 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { file: file.to_owned(), problems }) }
     }
 
-    /// What no single key shows to be wrong.
+    /// Problems that are not of a single key.
     fn contradictions(&self) -> Vec<String> {
         let mut problems = self.upkeep.contradictions();
         let tick = self.time.tick_interval.as_nanos();
@@ -414,7 +422,7 @@ fn is_host_and_port(text: &str) -> bool {
     port.parse::<u16>().is_ok() && (is_bracketed || is_name)
 }
 
-/// Reads a section; if it can't be, key by key, so that every bad key is told.
+/// Reads a section. If that fails, reads it key by key, so that every bad key is named.
 fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, problems: &mut Vec<String>) {
     let toml::Value::Table(table) = value else {
         return problems.push(format!("{name} is a single value: write a section [{name}]"));

@@ -1,4 +1,4 @@
-//! How late events may be: one horizon for all, and others for a topic or a view.
+//! Horizons: how late events may be. One for all, and others for a topic or a view.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,42 +8,41 @@ use serde::Deserialize;
 
 use crate::config::{Span, nanos};
 
-/// Horizons that are not `time.horizon`.
+/// Section `[horizons]`. What is not given is `time.horizon`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HorizonConfig {
-    /// How late an order may be, and how long its id is known.
+    /// How late an order may be, and how long its id is remembered.
     pub orders: Option<Span>,
-    /// The same of fills and busts.
+    /// The same for fills and busts.
     pub fills: Option<Span>,
-    /// The same of transactions.
+    /// The same for transactions.
     pub transactions: Option<Span>,
-    /// The same of payments.
+    /// The same for payments.
     pub payments: Option<Span>,
-    /// The same of transfers.
+    /// The same for transfers.
     pub transfers: Option<Span>,
     /// How long a fill can be busted.
     pub busts: Option<Span>,
-    /// How late a transaction may be and still be scored, with those that it changes. Later, it is a dead letter of the scoring
-    /// (`too_late`), although it is posted.
+    /// How late a transaction may be and still be scored. A later one is posted, and a dead letter of the scoring (`too_late`).
     pub fraud: Option<Span>,
 }
 
 /// How late events may be, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Horizons {
-    /// Of all topics,
+    /// Horizon of topics that have none of their own.
     pub horizon: u64,
-    /// but these.
+    /// Horizons of single topics.
     pub topics: BTreeMap<Topic, u64>,
-    /// Of a bust, behind its fill.
+    /// How long a fill can be busted.
     pub busts: u64,
-    /// Of what is scored.
+    /// Horizon of fraud scoring.
     pub fraud: u64,
 }
 
 impl HorizonConfig {
-    /// With the horizon of all others.
+    /// Resolves what is not given to `horizon`.
     pub fn resolved(&self, horizon: Duration) -> Horizons {
         let nanos = |Span(span): Span| nanos(span);
         let own = [
@@ -64,12 +63,12 @@ impl HorizonConfig {
 }
 
 impl Horizons {
-    /// How late an event of a topic may be.
+    /// Horizon of a topic.
     pub fn of(&self, topic: Topic) -> u64 {
         self.topics.get(&topic).copied().unwrap_or(self.horizon)
     }
 
-    /// How late anything may be.
+    /// The longest horizon of a topic.
     pub fn longest(&self) -> u64 {
         self.topics.values().copied().fold(self.horizon, u64::max)
     }
