@@ -35,6 +35,15 @@ pub struct PartitionState {
     pub high: u64,
 }
 
+/// What a difference of two offsets counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetUnit {
+    /// Records.
+    Records,
+    /// Bytes of a file.
+    Bytes,
+}
+
 /// How a read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadStatus {
@@ -63,6 +72,9 @@ pub struct TransportError {
 
 /// A place that topics live in.
 pub trait Transport: Send + Sync + fmt::Debug {
+    /// What offsets count.
+    fn offset_unit(&self) -> OffsetUnit;
+
     /// The partitions of a topic, in order; empty if the topic does not exist.
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError>;
 

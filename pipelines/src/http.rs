@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::metrics::Metrics;
+use crate::metrics::{MEDIA_TYPE, Metrics};
 
 /// How long requests may take that have begun when the server ends.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -86,8 +87,9 @@ fn router(metrics: Arc<Metrics>) -> Router {
         .with_state(metrics)
 }
 
-async fn scrape(State(metrics): State<Arc<Metrics>>) -> Result<String, (StatusCode, String)> {
-    metrics.scrape().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+async fn scrape(State(metrics): State<Arc<Metrics>>) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let text = metrics.scrape().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text))
 }
 
 #[cfg(test)]
@@ -96,11 +98,15 @@ mod tests {
     use std::net::TcpStream;
     use std::time::Instant;
 
+    use headwater_connectors::transport::OffsetUnit;
+
     use super::*;
+    use crate::metrics::MetricsSettings;
 
     #[test]
     fn a_server_ends_while_clients_have_sent_half_a_request() -> anyhow::Result<()> {
-        let server = serve("127.0.0.1:0", Arc::new(Metrics::new()?))?;
+        let settings = MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits: true };
+        let server = serve("127.0.0.1:0", Arc::new(Metrics::new(settings)?))?;
         let address = server.address.context("an address")?;
         let mut whole = TcpStream::connect(address)?;
         whole.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;

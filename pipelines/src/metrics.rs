@@ -1,92 +1,107 @@
-//! Metrics, by the names that dashboards rely on: `<folder>_<noun>_<unit>`.
+//! Metrics in Prometheus's text format: `headwater_<noun>_<unit>`, in base units, counters with `_total`.
+//!
+//! `dashboards/README.md` lists them for users; a scenario compares it with what a run exports.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::SourceCounters;
+use headwater_connectors::transport::OffsetUnit;
 use headwater_schemas::Topic;
+use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, TextEncoder};
-use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
+use timely::logging::{OperatesEvent, ScheduleEvent, StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 use crate::wall_clock;
 
+/// Media type of [`Metrics::scrape`].
+pub const MEDIA_TYPE: &str = prometheus::TEXT_FORMAT;
+
 /// Buckets of durations, in seconds: from a millisecond to two minutes.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
-/// All metrics of a run, and what health and progress say.
+/// What a process has to report.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricsSettings {
+    /// Unit of the partitions' lag.
+    pub lag_unit: OffsetUnit,
+    /// Whether this process publishes the commits: of a cluster, only process 0 does.
+    pub publishes_commits: bool,
+}
+
+/// Metrics of a process, and what its health and progress report.
 pub struct Metrics {
     registry: Registry,
-    records: CounterVec,
-    bytes: CounterVec,
-    dead_letters: CounterVec,
+    source: SourceMetrics,
+    commit: CommitMetrics,
     duplicates: Counter,
-    partition_lag: GaugeVec,
-    partition_clock: GaugeVec,
-    frontier_lag: Gauge,
-    frontier_holder: GaugeVec,
-    commits: IntCounter,
-    commit_seconds: Histogram,
-    commit_rows: IntCounter,
-    commit_bytes: IntCounter,
-    files: IntGauge,
-    outbox_commit: IntGauge,
-    last_commit: IntGauge,
-    latency: Histogram,
-    operator_seconds: CounterVec,
+    worker_busy: CounterVec,
+    operator_busy: CounterVec,
     sources: OnceLock<(Arc<SourceCounters>, Arc<AtomicU64>)>,
-    /// The wall clock at the last commit, in nanoseconds; 0 before the first.
+    /// The wall clock at the last commit, in nanoseconds since the epoch; 0 before the first.
     committed_at: AtomicU64,
-    /// The time behind everything that is committed, in nanoseconds since the epoch.
-    committed_time: AtomicI64,
     /// Whether the run has failed, as it is ending.
     failed: OnceLock<Arc<AtomicBool>>,
     scraping: Mutex<()>,
 }
 
+/// Metrics of reading.
+struct SourceMetrics {
+    records: CounterVec,
+    bytes: CounterVec,
+    dead_letters: CounterVec,
+    lag: GaugeVec,
+    clock: GaugeVec,
+    frontier_holder: GaugeVec,
+}
+
+/// Metrics of commits.
+struct CommitMetrics {
+    commits: IntCounter,
+    rows: IntCounter,
+    bytes: IntCounter,
+    duration: Histogram,
+    read_to_commit: Histogram,
+    last: IntGauge,
+    files: IntGauge,
+    frontier: Gauge,
+    outbox: IntGauge,
+}
+
 impl Metrics {
     /// All metrics at zero.
-    pub fn new() -> prometheus::Result<Self> {
+    pub fn new(settings: MetricsSettings) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        register_process(&registry)?;
         let maker = Maker { registry: &registry };
+        let version = maker.gauges("headwater_build_info", "Version of the program. Always 1.", &["version"])?;
+        version.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        // The commits of a cluster are published, and so reported, by one process.
+        let unreported = Registry::new();
+        let committing = if settings.publishes_commits { &registry } else { &unreported };
         Ok(Self {
-            records: maker.counters("connectors_records_total", "Records read", &["topic"])?,
-            bytes: maker.counters("connectors_bytes_total", "Bytes of keys and values read", &["topic"])?,
-            dead_letters: maker.counters("connectors_dead_letters_total", "Records that the source could not take", &["topic"])?,
-            duplicates: maker.counter("operators_duplicates_total", "Events that came again with the same content")?,
-            partition_lag: maker.gauges(
-                "connectors_partition_lag_records",
-                "Offsets (bytes, for a log) not read yet",
-                &["topic", "partition"],
+            source: SourceMetrics::new(&maker, settings.lag_unit)?,
+            commit: CommitMetrics::new(&Maker { registry: committing })?,
+            duplicates: maker.counter(
+                "headwater_duplicate_events_total",
+                "Events left out because the same event, with the same content, was accepted before.",
             )?,
-            partition_clock: maker.gauges(
-                "connectors_partition_clock_seconds",
-                "The partition's clock, since the epoch",
-                &["topic", "partition"],
+            worker_busy: maker.counters(
+                "headwater_worker_busy_seconds_total",
+                "Seconds that the worker thread spent in operators and in tracking their progress.",
+                &["worker"],
             )?,
-            frontier_lag: maker.gauge("pipelines_frontier_lag_seconds", "Wall clock less the time behind everything that is committed")?,
-            frontier_holder: maker.gauges(
-                "pipelines_frontier_holder",
-                "1 for the partition whose clock is the slowest",
-                &["topic", "partition"],
+            operator_busy: maker.counters(
+                "headwater_operator_busy_seconds_total",
+                "Seconds that worker threads spent in operators of this name, added up over workers.",
+                &["operator"],
             )?,
-            commits: maker.int_counter("connectors_commits_total", "Commits published")?,
-            commit_seconds: maker.histogram("connectors_commit_seconds", "From closing a commit to its publication")?,
-            commit_rows: maker.int_counter("connectors_commit_rows_total", "Rows committed")?,
-            commit_bytes: maker.int_counter("connectors_commit_bytes_total", "Bytes of Parquet committed")?,
-            files: maker.int_gauge("connectors_files", "Files that the last commit says exist")?,
-            outbox_commit: maker.int_gauge("pipelines_outbox_commit", "The last commit whose records are published")?,
-            last_commit: maker.int_gauge("connectors_last_commit", "The number of the last commit")?,
-            latency: maker
-                .histogram("pipelines_latency_seconds", "From reading a stride of records to the commit that holds what they did")?,
-            operator_seconds: maker.counters("operators_busy_seconds_total", "Time that operators were busy", &["operator"])?,
             sources: OnceLock::new(),
             committed_at: AtomicU64::new(0),
-            committed_time: AtomicI64::new(0),
             failed: OnceLock::new(),
             scraping: Mutex::new(()),
             registry,
@@ -98,19 +113,9 @@ impl Metrics {
         let _ = self.sources.set((counters, duplicates));
     }
 
-    /// Takes note of a commit, behind which so many files exist.
+    /// Reports a commit and the number of live files after it.
     pub fn committed(&self, record: &CommitRecord, took: Duration, files: usize, counters: &SourceCounters) {
-        self.commits.inc();
-        self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
-        self.commit_seconds.observe(took.as_secs_f64());
-        self.commit_rows.inc_by(record.rows());
-        self.commit_bytes.inc_by(record.files.iter().map(|file| file.bytes).sum());
-        self.last_commit.set(i64::try_from(record.commit_id).unwrap_or(i64::MAX));
-        for waited in counters.take_arrivals(record.end_tick) {
-            self.latency.observe(waited.as_secs_f64());
-        }
-        let end = record.end_tick.saturating_mul(record.tick_interval_ns);
-        self.committed_time.store(i64::try_from(end).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.commit.observe(record, took, files, counters);
         self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
         tracing::info!(
             commit = record.commit_id,
@@ -121,14 +126,14 @@ impl Metrics {
         );
     }
 
-    /// Takes note of the last commit that the outbox has published.
+    /// Reports the last commit that the outbox has published.
     pub fn published(&self, commit_id: u64) {
-        self.outbox_commit.set(i64::try_from(commit_id).unwrap_or(i64::MAX));
+        self.commit.outbox.set(i64::try_from(commit_id).unwrap_or(i64::MAX));
     }
 
     /// The number of the last commit; 0 before the first.
     pub fn last_commit(&self) -> i64 {
-        self.last_commit.get()
+        self.commit.last.get()
     }
 
     /// Follows whether the run has failed.
@@ -150,69 +155,173 @@ impl Metrics {
         self.last_commit() > 0
     }
 
-    /// Counts the time that each operator of a worker is busy.
+    /// Counts the time that a worker and each of its operators are busy.
     pub fn observe_operators(self: &Arc<Self>, worker: &mut Worker) {
-        let busy = self.operator_seconds.clone();
-        let mut names =
-            std::collections::BTreeMap::<usize, (prometheus::core::GenericCounter<prometheus::core::AtomicF64>, Duration)>::new();
+        let mut busy = Busy { metrics: Arc::clone(self), worker: worker.index().to_string(), running: BTreeMap::new() };
         let Some(mut register) = worker.log_register() else { return };
         register.insert::<TimelyEventBuilder, _>("timely", move |_, events| {
             for (at, event) in events.iter().flat_map(|events| events.iter()) {
                 match event {
-                    TimelyEvent::Operates(operates) => {
-                        names.insert(operates.id, (busy.with_label_values(&[operates.name.as_str()]), Duration::ZERO));
-                    }
-                    TimelyEvent::Schedule(schedule) => {
-                        let Some((counter, began)) = names.get_mut(&schedule.id) else { continue };
-                        match schedule.start_stop {
-                            StartStop::Start => *began = *at,
-                            StartStop::Stop => counter.inc_by(at.saturating_sub(*began).as_secs_f64()),
-                        }
-                    }
+                    TimelyEvent::Operates(operates) => busy.begin(operates),
+                    TimelyEvent::Schedule(schedule) => busy.schedule(schedule, *at),
                     _ => {}
                 }
             }
         });
     }
 
-    /// Everything as text, as Prometheus reads it.
+    /// All metrics as text, in the format of [`MEDIA_TYPE`].
     pub fn scrape(&self) -> prometheus::Result<String> {
         let _one_at_a_time = self.scraping.lock();
         if let Some((counters, duplicates)) = self.sources.get() {
-            self.read_sources(counters);
-            let count = duplicates.load(Ordering::Relaxed) as f64;
-            self.duplicates.inc_by((count - self.duplicates.get()).max(0.0));
-        }
-        let committed = self.committed_time.load(Ordering::Relaxed);
-        if committed > 0 {
-            let now = i64::try_from(wall_clock::now()).unwrap_or(i64::MAX);
-            self.frontier_lag.set(now.saturating_sub(committed) as f64 / 1e9);
+            self.source.read(counters);
+            raise(&self.duplicates, duplicates);
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
 
-    fn read_sources(&self, counters: &SourceCounters) {
+impl SourceMetrics {
+    fn new(maker: &Maker<'_>, lag_unit: OffsetUnit) -> prometheus::Result<Self> {
+        let (lag, lag_help) = match lag_unit {
+            OffsetUnit::Records => (
+                "headwater_partition_lag_records",
+                "Records of the Kafka partition that are not read yet, as offsets count them: markers of transactions are included.",
+            ),
+            OffsetUnit::Bytes => ("headwater_partition_lag_bytes", "Bytes of the log's partition that are not read yet."),
+        };
+        Ok(Self {
+            records: maker.counters("headwater_source_records_total", "Records read, rejected ones included.", &["topic"])?,
+            bytes: maker.counters("headwater_source_bytes_total", "Bytes of the keys and values of records read.", &["topic"])?,
+            dead_letters: maker.counters(
+                "headwater_dead_letters_total",
+                "Records rejected by the source or by an operator; each is a row of the table dead_letters.",
+                &["topic"],
+            )?,
+            lag: maker.gauges(lag, lag_help, &["topic", "partition"])?,
+            clock: maker.gauges(
+                "headwater_partition_clock_timestamp_seconds",
+                "Clock of the partition, in seconds since the Unix epoch: the greatest event time read from it; \
+                 at its end the wall clock less time.idle_allowance; 0 before the first event time.",
+                &["topic", "partition"],
+            )?,
+            frontier_holder: maker.gauges(
+                "headwater_frontier_holder_info",
+                "Partition with the slowest clock of those that this process reads: nothing is committed beyond it. Always 1.",
+                &["topic", "partition"],
+            )?,
+        })
+    }
+
+    fn read(&self, counters: &SourceCounters) {
         for topic in Topic::ALL {
             let Some(counts) = counters.topic(*topic) else { continue };
             for (metric, count) in
                 [(&self.records, &counts.records), (&self.bytes, &counts.bytes), (&self.dead_letters, &counts.dead_letters)]
             {
-                let counter = metric.with_label_values(&[topic.as_str()]);
-                counter.inc_by((count.load(Ordering::Relaxed) as f64 - counter.get()).max(0.0));
+                raise(&metric.with_label_values(&[topic.as_str()]), count);
             }
         }
         let partitions = counters.partitions();
-        // One that has ended holds nobody back.
-        let going = partitions.iter().filter(|(_, position)| !position.ended);
-        let slowest = going.min_by_key(|(_, position)| position.clock).map(|(key, _)| *key);
         for ((topic, partition), position) in &partitions {
             let labels = [topic.as_str(), &partition.to_string()];
-            self.partition_lag.with_label_values(&labels).set(position.high.saturating_sub(position.offset) as f64);
-            self.partition_clock.with_label_values(&labels).set(position.clock as f64 / 1e9);
-            let holds = slowest == Some((*topic, *partition));
-            self.frontier_holder.with_label_values(&labels).set(if holds { 1.0 } else { 0.0 });
+            self.lag.with_label_values(&labels).set(position.high.saturating_sub(position.offset) as f64);
+            self.clock.with_label_values(&labels).set(position.clock as f64 / 1e9);
+        }
+        // A partition that has ended holds nobody back.
+        let going = partitions.iter().filter(|(_, position)| !position.ended);
+        self.frontier_holder.reset();
+        if let Some(((topic, partition), _)) = going.min_by_key(|(_, position)| position.clock) {
+            self.frontier_holder.with_label_values(&[topic.as_str(), &partition.to_string()]).set(1.0);
         }
     }
+}
+
+impl CommitMetrics {
+    fn new(maker: &Maker<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            commits: maker.int_counter("headwater_commits_total", "Commits published by this process.")?,
+            rows: maker.int_counter("headwater_committed_rows_total", "Rows committed, over all tables.")?,
+            bytes: maker.int_counter(
+                "headwater_committed_bytes_total",
+                "Bytes of the files that commits added: segments, and the Parquet that replaces them.",
+            )?,
+            duration: maker.histogram(
+                "headwater_commit_duration_seconds",
+                "Seconds from closing a commit to its publication: encoding, syncing, and waiting for the slowest worker.",
+            )?,
+            read_to_commit: maker.histogram(
+                "headwater_read_to_commit_seconds",
+                "Seconds from reading a stride of records, up to source.stride of a partition, \
+                 to the publication of the commit that holds their results.",
+            )?,
+            last: maker.int_gauge("headwater_last_commit_id", "Number of the last commit; 0 before the first of this process.")?,
+            files: maker.int_gauge("headwater_live_files", "Files, and parts of segments, that exist as of the last commit.")?,
+            frontier: maker.gauge(
+                "headwater_commit_frontier_timestamp_seconds",
+                "Event time up to which everything is committed, in seconds since the Unix epoch; 0 before the first commit.",
+            )?,
+            outbox: maker.int_gauge(
+                "headwater_outbox_commit_id",
+                "Number of the last commit whose records are published as topics; 0 if nothing is published.",
+            )?,
+        })
+    }
+
+    fn observe(&self, record: &CommitRecord, took: Duration, files: usize, counters: &SourceCounters) {
+        self.commits.inc();
+        self.rows.inc_by(record.rows());
+        self.bytes.inc_by(record.files.iter().map(|file| file.bytes).sum());
+        self.duration.observe(took.as_secs_f64());
+        for waited in counters.take_arrivals(record.end_tick) {
+            self.read_to_commit.observe(waited.as_secs_f64());
+        }
+        self.last.set(i64::try_from(record.commit_id).unwrap_or(i64::MAX));
+        self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
+        self.frontier.set(record.end_tick.saturating_mul(record.tick_interval_ns) as f64 / 1e9);
+    }
+}
+
+/// Time that one worker is busy, as timely logs it.
+struct Busy {
+    metrics: Arc<Metrics>,
+    worker: String,
+    /// By operator: where its time is counted, and when it was last started.
+    running: BTreeMap<usize, (Counter, Duration)>,
+}
+
+impl Busy {
+    fn begin(&mut self, operates: &OperatesEvent) {
+        // The dataflow itself, which contains all operators, is the only one at the top.
+        let counter = match operates.addr.as_slice() {
+            [_] => self.metrics.worker_busy.with_label_values(&[self.worker.as_str()]),
+            _ => self.metrics.operator_busy.with_label_values(&[operates.name.as_str()]),
+        };
+        self.running.insert(operates.id, (counter, Duration::ZERO));
+    }
+
+    fn schedule(&mut self, schedule: &ScheduleEvent, at: Duration) {
+        let Some((counter, began)) = self.running.get_mut(&schedule.id) else { return };
+        match schedule.start_stop {
+            StartStop::Start => *began = at,
+            StartStop::Stop => counter.inc_by(at.saturating_sub(*began).as_secs_f64()),
+        }
+    }
+}
+
+/// Raises a counter to what was counted elsewhere.
+fn raise(counter: &Counter, count: &AtomicU64) {
+    counter.inc_by((count.load(Ordering::Relaxed) as f64 - counter.get()).max(0.0));
+}
+
+/// Processor time, memory, threads and files of the process; nothing outside Linux.
+fn register_process(registry: &Registry) -> prometheus::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let process = i32::try_from(std::process::id()).map_err(|error| prometheus::Error::Msg(error.to_string()))?;
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::new(process, "headwater")))?;
+    }
+    Ok(())
 }
 
 /// Makes metrics and registers them.
@@ -221,7 +330,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn keep<M: prometheus::core::Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> prometheus::Result<M> {
+    fn keep<M: Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> prometheus::Result<M> {
         let metric = metric?;
         self.registry.register(Box::new(metric.clone()))?;
         Ok(metric)

@@ -24,7 +24,7 @@ use crate::decisive::{Decisive, changed};
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsSettings};
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
 use crate::resume::{Partitions, Positions, positions};
 use crate::saved::SavedTables;
@@ -113,7 +113,8 @@ pub fn run(run: Run) -> anyhow::Result<()> {
             eprintln!("headwater: not read: {unread}");
         }
     }
-    let metrics = Arc::new(Metrics::new()?);
+    let metrics = MetricsSettings { lag_unit: run.transport.offset_unit(), publishes_commits: run.leads() };
+    let metrics = Arc::new(Metrics::new(metrics)?);
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();
     let decisive = Decisive::of(&run.config)?;

@@ -43,7 +43,7 @@ use std::sync::atomic::AtomicUsize;
 pub use config::KafkaConfig;
 
 use self::cluster::Cluster;
-use crate::transport::{Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
+use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
 
 /// Brokers, and how to speak with them.
 pub struct KafkaTransport {
@@ -65,6 +65,10 @@ impl std::fmt::Debug for KafkaTransport {
 }
 
 impl Transport for KafkaTransport {
+    fn offset_unit(&self) -> OffsetUnit {
+        OffsetUnit::Records
+    }
+
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
         self.cluster.partitions(topic)
     }

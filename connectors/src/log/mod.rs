@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::transport::{Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
+use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
 /// The greatest line that is handed out whole, in bytes. Events are far smaller; this only keeps memory bounded.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
@@ -83,6 +83,10 @@ fn names_in(folder: &Path) -> Result<Vec<String>, TransportError> {
 }
 
 impl Transport for LogTransport {
+    fn offset_unit(&self) -> OffsetUnit {
+        OffsetUnit::Bytes
+    }
+
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
         let state = |partition| {
             let path = self.partition_file(topic, partition);

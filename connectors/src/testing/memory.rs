@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::transport::{Outbox, PartitionState, Publisher, RawRecord, ReadStatus, Reader, Transport, TransportError};
+use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, RawRecord, ReadStatus, Reader, Transport, TransportError};
 
 /// Topics in memory, which a test fills by hand. A record's offset is its number in the partition. Clones share the records.
 ///
@@ -42,6 +42,10 @@ impl MemoryLog {
 }
 
 impl Transport for MemoryLog {
+    fn offset_unit(&self) -> OffsetUnit {
+        OffsetUnit::Records
+    }
+
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
         let topics = self.topics();
         let of_topic = topics.iter().filter(|((name, _), _)| name == topic);
