@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod kafka;
 mod ledger;
+mod metrics;
 mod real_prices;
 mod reasons;
 mod replay;

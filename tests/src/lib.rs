@@ -15,6 +15,8 @@
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
 //!   so and passes; with `CI=true` it fails.
+//! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they are
+//!   not installed, the test prints that it skips them and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
 //!
@@ -34,14 +36,18 @@
 //! | `reasons` | a bust, a void, reversals, and what comes late | every history that they reach says so |
 //! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that goes on; they are read |
+//! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `dashboards/README.md` |
+//! | | a real Prometheus scrapes a demo | every expression of boards and alerts is answered, with series |
 //! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
 //!
 //! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
 //! run**: one that goes on until it is told to stop.
 
 pub mod day;
+pub mod exposition;
 pub mod market;
 pub mod orders;
 pub mod pipeline;
 pub mod prices;
+pub mod prometheus;
 pub mod recomputed;

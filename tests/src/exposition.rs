@@ -1,0 +1,156 @@
+//! What a live run exports: a demo as a process, and its metrics as Prometheus reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::pipeline::{binary, write_log};
+
+/// How long a process may take to come to a state, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Lines that [`Demo::start`] publishes and that are no events.
+pub const NO_EVENTS: u16 = 20;
+
+/// A demo that runs until it is dropped.
+pub struct Demo {
+    process: Child,
+    /// Where it serves metrics and health, `HOST:PORT`.
+    pub address: String,
+}
+
+impl Demo {
+    /// Starts a demo, publishes [`NO_EVENTS`] lines that become dead letters, and waits until they are counted.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let (data, config, address) = (folder.join("data"), folder.join("config.toml"), free_address()?);
+        std::fs::write(&config, format!("[http]\naddress = \"{address}\"\n"))?;
+        let mut command = Command::new(binary()?);
+        command.args(["demo", "--data"]).arg(&data).arg("--config").arg(&config);
+        let demo = Self { process: command.stdout(Stdio::null()).spawn()?, address };
+        wait_until("the demo's first commit", || Ok(get(&demo.address, "/health/startup").is_ok()))?;
+        write_log(&data.join("log"), "orders", 0, &"no event\n".repeat(usize::from(NO_EVENTS)))?;
+        let rejected = || Ok(demo.families()?.get("headwater_dead_letters_total").map_or(0.0, Family::sum));
+        wait_until("dead letters", || rejected().map(|count| count >= f64::from(NO_EVENTS)))?;
+        Ok(demo)
+    }
+
+    /// Its metrics in Prometheus's text format.
+    pub fn text(&self) -> Result<String> {
+        get(&self.address, "/metrics")
+    }
+
+    /// Its metrics by name.
+    pub fn families(&self) -> Result<BTreeMap<String, Family>> {
+        families(&self.text()?)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+    }
+}
+
+/// Kills a process that a test started, and waits for its end.
+pub(crate) fn stop(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// An address on the loopback on which nothing listens yet.
+pub(crate) fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// Waits until something holds.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let began = Instant::now();
+    while !holds()? {
+        ensure!(began.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The body of an answer over HTTP; an error unless its status is 200.
+pub(crate) fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
+    // Version 1.0: the answer comes in one piece, and the connection ends with it.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("{address}{path}: no answer: {answer}"))?;
+    let status = head.split(' ').nth(1);
+    ensure!(status == Some("200"), "{address}{path}: {head}: {body}");
+    Ok(body.to_owned())
+}
+
+/// A metric, with all its series.
+#[derive(Clone, Debug, Default)]
+pub struct Family {
+    /// Help text.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// Series; a histogram's are those of its buckets, sum and count.
+    pub series: Vec<Series>,
+}
+
+/// A series and its value.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Labels by name.
+    pub labels: BTreeMap<String, String>,
+    /// Value.
+    pub value: f64,
+}
+
+impl Family {
+    /// Sum over all series.
+    pub fn sum(&self) -> f64 {
+        self.series.iter().map(|series| series.value).sum()
+    }
+
+    /// Names of labels, without a histogram's `le`.
+    pub fn labels(&self) -> BTreeSet<&str> {
+        self.series.iter().flat_map(|series| series.labels.keys()).map(String::as_str).filter(|name| *name != "le").collect()
+    }
+}
+
+/// Reads Prometheus's text format: of each metric the help text, the type, and then its series.
+pub fn families(text: &str) -> Result<BTreeMap<String, Family>> {
+    let mut families = BTreeMap::<String, Family>::new();
+    let mut current = String::new();
+    for line in text.lines() {
+        let broken = || format!("no line of metrics: {line}");
+        if let Some(described) = line.strip_prefix("# HELP ") {
+            let (name, help) = described.split_once(' ').with_context(broken)?;
+            name.clone_into(&mut current);
+            families.entry(current.clone()).or_default().help = help.to_owned();
+        } else if let Some(typed) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = typed.split_once(' ').with_context(broken)?;
+            name.clone_into(&mut current);
+            families.entry(current.clone()).or_default().kind = kind.to_owned();
+        } else {
+            let (series, value) = line.rsplit_once(' ').with_context(broken)?;
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            ensure!(name.starts_with(&current), "{line}: after the type of {current}");
+            let series = Series { labels: labels_of(labels).with_context(broken)?, value: value.parse().with_context(broken)? };
+            families.entry(current.clone()).or_default().series.push(series);
+        }
+    }
+    Ok(families)
+}
+
+/// Labels of `a="x",b="y"}`; no value of ours has a quote in it.
+fn labels_of(text: &str) -> Option<BTreeMap<String, String>> {
+    let labels = text.strip_suffix('}')?;
+    let pairs = labels.strip_suffix('"').into_iter().flat_map(|labels| labels.split("\","));
+    pairs.map(|pair| pair.split_once("=\"").map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
