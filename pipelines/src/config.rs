@@ -42,6 +42,10 @@
 //! confidences = ["0.95", "0.975", "0.99"]
 //! quantile = "order_statistic"  # or "linear"
 //! methods = ["historical"]      # and "parametric", "ewma"
+//! limit_confidence = "0.95"     # of the VaR that limits are about: one of confidences
+//! limit_method = "historical"   # one of methods; default: the first
+//! coverage = "0.5"              # the part of the symbols with recent closes that must have one for a date to be a scenario date
+//! max_gap = 5                   # dates over which a close is recent, and scenario dates over which a missing one is carried
 //!
 //! [limits]                      # for whatever has no limit of its own
 //! position_value = 1000000

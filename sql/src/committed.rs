@@ -137,12 +137,12 @@ mod tests {
             (
                 "from the future",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 99.into())),
-                "has format_version 99, and this program reads 7: use the version of headwater that wrote it, or a newer one",
+                "has format_version 99, and this program reads 8: use the version of headwater that wrote it, or a newer one",
             ),
             (
                 "older",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 5.into())),
-                "has format_version 5, which this program does not read (it reads 7): replay the topics into a new directory",
+                "has format_version 5, which this program does not read (it reads 8): replay the topics into a new directory",
             ),
             ("another layout", Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":9}").unwrap()), "has format_version 9"),
         ];

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 
 /// `previous_hash` of the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
