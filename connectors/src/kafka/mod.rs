@@ -34,6 +34,7 @@ mod failure;
 mod outbox;
 mod publisher;
 mod reader;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +44,7 @@ use std::sync::atomic::AtomicUsize;
 pub use config::KafkaConfig;
 
 use self::cluster::Cluster;
-use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Transport, TransportError};
+use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
 /// Brokers, and how to speak with them.
 pub struct KafkaTransport {
@@ -83,6 +84,10 @@ impl Transport for KafkaTransport {
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError> {
         Ok(Box::new(publisher::KafkaPublisher::open(Arc::clone(&self.cluster))?))
+    }
+
+    fn records(&self) -> Option<Box<dyn Records>> {
+        Some(Box::new(records::KafkaRecords::new(self.cluster.config().clone())))
     }
 
     fn has_transactions(&self) -> bool {

@@ -31,11 +31,12 @@ fn against_a_real_broker() -> TestResult {
     let Some(broker) = Broker::start()? else { return Ok(()) };
     eprintln!("{:>6} ms: the broker answers", begin.elapsed().as_millis());
     type Step = (&'static str, fn(&Broker) -> TestResult);
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("records come back from the partition of their key", records_come_back_from_the_partition_of_their_key),
         ("an end lies behind the markers of transactions", an_end_lies_behind_the_markers_of_transactions),
         ("a partition may be added later", a_partition_may_be_added_later),
         ("an offset that is not there is named", an_offset_that_is_not_there_is_named),
+        ("single records are read again", single_records_are_read_again),
         ("a partition that is not read holds nobody back", a_partition_that_is_not_read_holds_nobody_back),
         ("an announced offset is seen by the group", an_announced_offset_is_seen_by_the_group),
         ("a deleted topic is an error", a_deleted_topic_is_an_error),
@@ -321,6 +322,24 @@ fn an_offset_that_is_not_there_is_named(broker: &Broker) -> TestResult {
         assert!(error.to_string().contains(expected), "{expected}: {error}");
     }
     assert!(!error.retry);
+    Ok(())
+}
+
+fn single_records_are_read_again(broker: &Broker) -> TestResult {
+    let transport = open(broker)?;
+    transport.create_topic("again", 2)?;
+    publish(&transport, "again", 0..500)?;
+    let mut all = Reading::begin(&transport, "again", &[(0, 0), (1, 0)])?;
+    all.until_end(500)?;
+    let mut records = transport.records().ok_or("Kafka has no records")?;
+    let all: Vec<_> =
+        all.records.iter().flat_map(|(partition, of)| of.iter().map(|(offset, value)| (*partition, *offset, value))).collect();
+    // In order, backwards, and from one partition to the other.
+    let back = all.iter().rev().step_by(97);
+    let across = all.iter().step_by(211).chain(all.iter().skip(5).step_by(180));
+    for (partition, offset, value) in all.iter().step_by(7).chain(back).chain(across) {
+        assert_eq!(records.value("again", *partition, *offset)?, value.as_bytes(), "{partition} {offset}");
+    }
     Ok(())
 }
 

@@ -1,0 +1,80 @@
+//! Reading single records again.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::config::KafkaConfig;
+use super::context::Context;
+use super::failure::{failure, is_passing};
+use crate::transport::{Records, TransportError};
+
+/// How far ahead a record may be for the consumer to read on to it: it fetches many at once.
+const AHEAD: u64 = 10_000;
+/// How long one look at the queue takes.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Reads records by their offsets, with a consumer of its own that is made for the first of them.
+pub(super) struct KafkaRecords {
+    config: KafkaConfig,
+    consumer: Option<BaseConsumer<Context>>,
+    /// The partition that is read, and the offset that comes next.
+    at: Option<(String, u16, u64)>,
+}
+
+impl KafkaRecords {
+    pub(super) const fn new(config: KafkaConfig) -> Self {
+        Self { config, consumer: None, at: None }
+    }
+
+    /// A consumer that reads on to the record.
+    fn before(&mut self, topic: &str, partition: u16, offset: u64) -> Result<&BaseConsumer<Context>, TransportError> {
+        let failed = |error: KafkaError| failure("reading again from", topic, &error, "");
+        let consumer = match self.consumer.take() {
+            Some(consumer) => consumer,
+            None => BaseConsumer::from_config_and_context(&self.config.consumer(), Context::default()).map_err(failed)?,
+        };
+        let is_ahead = self
+            .at
+            .as_ref()
+            .is_some_and(|(of, number, next)| of == topic && *number == partition && (*next..*next + AHEAD).contains(&offset));
+        if !is_ahead {
+            let mut here = TopicPartitionList::new();
+            let begin = i64::try_from(offset).unwrap_or(i64::MAX);
+            here.add_partition_offset(topic, i32::from(partition), Offset::Offset(begin)).map_err(failed)?;
+            consumer.assign(&here).map_err(failed)?;
+        }
+        self.at = None;
+        Ok(self.consumer.insert(consumer))
+    }
+}
+
+impl Records for KafkaRecords {
+    fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError> {
+        let give_up = Instant::now() + self.config.timeout();
+        let consumer = self.before(topic, partition, offset)?;
+        let object = || format!("{topic}/{partition} at offset {offset}");
+        let missing = |cause: &str| TransportError { attempt: "reading again", object: object(), cause: cause.to_owned(), retry: false };
+        let value = loop {
+            match consumer.poll(POLL) {
+                // What is left of another partition's queue.
+                Some(Ok(record)) if record.topic() != topic || record.partition() != i32::from(partition) => {}
+                Some(Ok(record)) => match u64::try_from(record.offset()).unwrap_or(0).cmp(&offset) {
+                    std::cmp::Ordering::Less => {}
+                    std::cmp::Ordering::Equal => break record.payload().unwrap_or_default().to_vec(),
+                    std::cmp::Ordering::Greater => return Err(missing("the record is not there any more")),
+                },
+                Some(Err(KafkaError::PartitionEOF(_))) | None if Instant::now() > give_up => return Err(missing("brokers do not answer")),
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) && Instant::now() <= give_up => {}
+                Some(Err(error)) => return Err(failure("reading again", &object(), &error, "")),
+            }
+        };
+        self.at = Some((topic.to_owned(), partition, offset + 1));
+        Ok(value)
+    }
+}
