@@ -1,7 +1,7 @@
 //! The checks before the book: what the firm asks of an order. The book has checks of its own behind them.
 //!
 //! Their order is a promise, so that an order or an amendment with several faults always gets the same reason: it is that
-//! of [`Reason`](super::Reason), the same for both. An amendment is checked for what it changes: less of an order is allowed
+//! of [`Reason`], the same for both. An amendment is checked for what it changes: less of an order is allowed
 //! where the same order could not come any more. A cancel is not checked at all: whoever may not trade may always stop
 //! trading.
 //!

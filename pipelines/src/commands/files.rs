@@ -19,7 +19,7 @@ pub struct FilesArguments {
     /// The data directory.
     #[arg(long)]
     data: PathBuf,
-    /// An append table, a checkpoint, or the history of a state table: <table>_history. All if it is not given.
+    /// An append table, a checkpoint, or the history of a state table (`TABLE_history`). All if it is not given.
     table: Option<String>,
 }
 

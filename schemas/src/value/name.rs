@@ -5,7 +5,7 @@
 //! processes they go as texts. The hash is of the text, and the same in every process and run.
 //!
 //! What was named once stays in memory until the process ends, some 60 bytes for each. Ids of single events, of which there is
-//! no end, are [`Id`](super::Id)s.
+//! no end, are [`Id`]s.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
