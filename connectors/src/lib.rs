@@ -45,6 +45,7 @@
 //! - **Staging**: the folder where a commit's files are written before they get their names.
 
 pub mod durable;
+pub mod fault;
 pub mod kafka;
 pub mod log;
 pub mod parquet;

@@ -4,6 +4,7 @@
 //! assigns partitions to it by hand; offsets, clocks and decoding are the business of [`crate::source`], not of a
 //! transport. Delivery: a reader hands out every record from the offset it was given, in order, each once.
 
+use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -58,14 +59,15 @@ pub enum ReadStatus {
 
 /// What went wrong in a transport: what was attempted, on what, and whether trying again can help.
 #[derive(Debug, thiserror::Error)]
-#[error("{attempt} {object}: {cause}{}", if *.retry { " (trying again may help)" } else { "" })]
+#[error("{attempt} {object}{}", if *.retry { " (trying again may help)" } else { "" })]
 pub struct TransportError {
     /// What was attempted: "reading", "listing the partitions of".
     pub attempt: &'static str,
     /// On what: a file, a topic and partition, a broker.
     pub object: String,
     /// Why it failed, and how to mend it.
-    pub cause: String,
+    #[source]
+    pub cause: Box<dyn Error + Send + Sync>,
     /// Whether a retry can help.
     pub retry: bool,
 }

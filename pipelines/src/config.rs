@@ -321,6 +321,9 @@ pub struct ConfigError {
     pub file: String,
     /// The problems, one sentence each.
     pub problems: Vec<String>,
+    /// Why it cannot be read.
+    #[source]
+    pub cause: Option<std::io::Error>,
 }
 
 impl Config {
@@ -337,8 +340,9 @@ impl Config {
     /// Reads a file; without one everything has its default.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(file) = file else { return Ok(Self::default()) };
-        let failed = |problem: String| ConfigError { file: file.display().to_string(), problems: vec![problem] };
-        let text = std::fs::read_to_string(file).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        let unreadable =
+            |error| ConfigError { file: file.display().to_string(), problems: vec!["cannot be read".to_owned()], cause: Some(error) };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
         let mut config = Self::parse(&file.display().to_string(), &text)?;
         config.fraud.look_beside(file);
         Ok(config)
@@ -349,6 +353,7 @@ impl Config {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError {
             file: file.to_owned(),
             problems: vec![error.to_string().trim().replace('\n', " ")],
+            cause: None,
         })?;
         let mut config = Self::default();
         let mut problems = Vec::new();
@@ -373,7 +378,7 @@ impl Config {
             }
         }
         problems.extend(config.contradictions());
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError { file: file.to_owned(), problems }) }
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { file: file.to_owned(), problems, cause: None }) }
     }
 
     /// Problems that are not of a single key.

@@ -96,7 +96,7 @@ pub struct OutboxSettings {
     /// The last commit that is published.
     pub published: Arc<AtomicU64>,
     /// Told of the error that ends the run.
-    pub failure: Arc<dyn Fn(&anyhow::Error) + Send + Sync>,
+    pub failure: Arc<dyn Fn(anyhow::Error) + Send + Sync>,
 }
 
 impl OutboxSettings {
@@ -185,7 +185,7 @@ pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
         let published = publish_all(&settings, &id, &told);
-        published.inspect_err(|error| (settings.failure)(error))
+        published.inspect_err(|error| (settings.failure)(anyhow::anyhow!("{error:#}")))
     })?;
     Ok(Running { told: tell, thread })
 }

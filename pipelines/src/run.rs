@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Existing, Steps};
 use headwater_connectors::parquet::configuration;
@@ -185,7 +186,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         steps: steps(),
         metrics: Arc::clone(metrics),
         published: Arc::clone(progress),
-        failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
+        failure: Arc::new(move |error| failure.set(error)),
     };
     outbox::start(settings).map(Some)
 }
@@ -208,7 +209,7 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
         tables,
         start_tick: run.config.clock().tick_of(resumed.start_clock()),
         steps: steps(),
-        failure: Arc::new(move |error| failure.set(&format!("{error:#}"))),
+        failure: Arc::new(move |error| failure.set(error)),
     }))
 }
 
@@ -325,7 +326,7 @@ fn partitions(run: &Run) -> anyhow::Result<Option<Partitions>> {
     while !run.stop.load(Ordering::Relaxed) {
         match location::partitions(run.transport.as_ref(), &run.config.source) {
             Ok(partitions) => return Ok(Some(partitions)),
-            Err(error) if error.retry && !run.until_end => tracing::warn!(%error, "waiting for the source"),
+            Err(error) if error.retry && !run.until_end => tracing::warn!(error = with_causes(&error), "waiting for the source"),
             Err(error) => return Err(error.into()),
         }
         std::thread::sleep(ASK_AGAIN);
@@ -337,20 +338,20 @@ fn partitions(run: &Run) -> anyhow::Result<Option<Partitions>> {
 #[derive(Clone, Default)]
 struct Failure {
     failed: Arc<AtomicBool>,
-    first: Arc<Mutex<Option<String>>>,
+    first: Arc<Mutex<Option<anyhow::Error>>>,
 }
 
 impl Failure {
-    fn set(&self, error: &dyn std::fmt::Display) {
+    fn set(&self, error: impl Into<anyhow::Error>) {
         if let Ok(mut first) = self.first.lock() {
-            first.get_or_insert_with(|| error.to_string());
+            first.get_or_insert_with(|| error.into());
         }
         self.failed.store(true, Ordering::Relaxed);
     }
 
     fn result(&self) -> anyhow::Result<()> {
         match self.first.lock().ok().and_then(|mut first| first.take()) {
-            Some(error) => bail!(error),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }
@@ -393,7 +394,7 @@ fn settings(
             mode,
             abandoned: Arc::default(),
             counters: Arc::clone(counters),
-            failure: Arc::new(move |error| source_failure.set(&error)),
+            failure: Arc::new(move |error| source_failure.set(error)),
         },
         commit: CommitSettings {
             data: run.data.clone(),
@@ -419,11 +420,11 @@ fn settings(
                         .map_err(|_| anyhow::anyhow!("the journal's lock is broken"))
                         .and_then(|mut journal| journal.committed(record))
                 {
-                    journal_failure.set(&format!("{error:#}"));
+                    journal_failure.set(error);
                 }
             }),
             steps: steps(),
-            failure: Arc::new(move |error| commit_failure.set(&error)),
+            failure: Arc::new(move |error| commit_failure.set(error)),
         },
         eager,
         config: Arc::new(config.clone()),
@@ -456,7 +457,7 @@ fn work(
         let _fails_if_it_panics = FailsOnPanic(failure.clone());
         metrics.observe_operators(worker);
         if let Err(error) = worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings)) {
-            failure.set(&format!("{error:#}"));
+            failure.set(error);
         }
         while worker.has_dataflows() {
             let failed = failure.failed.load(Ordering::Relaxed);
@@ -484,7 +485,9 @@ struct FailsOnPanic(Failure);
 impl Drop for FailsOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.set(&"a worker broke off, which is a bug: please report it with what is printed above; the last commit stands");
+            self.0.set(anyhow::anyhow!(
+                "a worker broke off, which is a bug: please report it with what is printed above; the last commit stands"
+            ));
         }
     }
 }

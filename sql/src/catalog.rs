@@ -128,7 +128,7 @@ pub(crate) fn check_directory(data: &Path) -> Result<(), CatalogError> {
 
 fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engine: &Arc<Engine>) -> Result<Snapshot, CatalogError> {
     let committed = Arc::new(Committed::new(chain, Arc::clone(current)));
-    let session = session(&committed, config, &engine.resources).map_err(|error| CatalogError::Engine(error.to_string()))?;
+    let session = session(&committed, config, &engine.resources).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
     Ok(Snapshot { committed, session, engine: Arc::clone(engine), config: config.clone() })
 }
 

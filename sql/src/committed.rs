@@ -67,13 +67,14 @@ impl Committed {
 mod tests {
     use std::fs;
 
+    use headwater_connectors::fault::with_causes;
     use headwater_connectors::parquet::chain::{Chain, ChainError};
 
     use crate::testing::TestData;
 
     fn message(data: &TestData, at: Option<u64>) -> String {
         let error = Chain::open(data.path(), at).map(|chain| chain.last_id()).expect_err("an error");
-        error.to_string().replace(&data.path().display().to_string(), "DATA")
+        with_causes(&error).replace(&data.path().display().to_string(), "DATA")
     }
 
     fn change(data: &TestData, commit_id: u64, change: impl FnOnce(&mut serde_json::Value)) {
@@ -124,7 +125,11 @@ mod tests {
     fn every_damage_is_told_with_file_and_mend() {
         type Damage = Box<dyn Fn(&TestData)>;
         let cases: Vec<(&str, Damage, &str)> = vec![
-            ("no JSON", Box::new(|data| fs::write(data.record_path(2), "{").unwrap()), "is damaged: EOF while parsing an object"),
+            (
+                "no JSON",
+                Box::new(|data| fs::write(data.record_path(2), "{").unwrap()),
+                "query what came before with --at 1: EOF while parsing an object",
+            ),
             ("changed", Box::new(|data| change(data, 2, |record| record["end_tick"] = 7.into())), "but what it says has the hash"),
             (
                 "renamed",

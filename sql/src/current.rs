@@ -12,6 +12,7 @@
 //! What was folded for one commit is the start for the next, so that a catalog that follows a pipeline reads each file once.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use futures::{StreamExt, TryStreamExt};
+use headwater_connectors::fault::Fault;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
@@ -67,7 +69,7 @@ impl CurrentCache {
 /// The current rows of a state table.
 pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let Some(cache) = committed.current.tables.get(table.spec.name) else {
-        return Err(QueryError::Execution(format!("{} is not a state table", table.spec.name)));
+        return Err(QueryError::execution(format!("{} is not a state table", table.spec.name)));
     };
     // Held while the files are read, so that of two queries at once one reads and the other finds.
     let mut newest = cache.lock().await;
@@ -164,7 +166,7 @@ fn between(batch: &RecordBatch, behind: u64, last: u64) -> Result<RecordBatch, A
 
 async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Result<Vec<RecordBatch>, QueryError> {
     let reading = spawn_blocking(move || read_file(&file, &data, table));
-    reading.await.map_err(|error| QueryError::Execution(error.to_string()))?.map_err(QueryError::File)
+    reading.await?.map_err(QueryError::File)
 }
 
 fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Vec<RecordBatch>, FileError> {
@@ -172,14 +174,12 @@ fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Ve
     if file.part.is_some() {
         return read_part(file, data, &schema);
     }
-    let read = || -> Result<Vec<RecordBatch>, String> {
-        let text = |error: &dyn std::error::Error| error.to_string();
-        let opened = File::open(data.join(&*file.path)).map_err(|error| text(&error))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| text(&error))?;
-        let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| text(&error))?;
-        reader.map(|batch| conform(&batch.map_err(|error| text(&error))?, &schema).map_err(|error| text(&error))).collect()
+    let read = || -> Result<Vec<RecordBatch>, Box<dyn Error + Send + Sync>> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(data.join(&*file.path))?)?;
+        let reader = reader.with_batch_size(BATCH_ROWS).build()?;
+        reader.map(|batch| Ok(conform(&batch?, &schema)?)).collect()
     };
-    read().map_err(|problem| file.diagnose(data).unwrap_or_else(|| file.error(data, format!("cannot be read: {problem}"))))
+    read().map_err(|error| file.diagnose(data).unwrap_or_else(|| file.error(data, Fault::unreadable(error))))
 }
 
 /// Where a row stands: the batch, and the row in it.

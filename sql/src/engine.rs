@@ -13,7 +13,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::object_store::local::LocalFileSystem;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::config::SqlConfig;
 use crate::error::{CatalogError, QueryError};
@@ -42,8 +42,8 @@ impl Engine {
             .thread_name("headwater-sql")
             .enable_time()
             .build()
-            .map_err(|error| CatalogError::Engine(error.to_string()))?;
-        let resources = resources(data, config).map_err(|error| CatalogError::Engine(error.to_string()))?;
+            .map_err(|error| CatalogError::Engine(Arc::new(error)))?;
+        let resources = resources(data, config).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), resources })
     }
 
@@ -61,8 +61,8 @@ impl Engine {
     ) -> Result<T, QueryError> {
         match self.begin(work).join_next().await {
             Some(Ok(result)) => result,
-            Some(Err(error)) => Err(broke_off(&error)),
-            None => Err(QueryError::Execution("it did not begin".to_owned())),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(QueryError::execution("it did not begin")),
         }
     }
 
@@ -70,7 +70,7 @@ impl Engine {
     pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, QueryError>>) -> Result<T, QueryError> {
         if Handle::try_current().is_ok() {
             let advice = "an answer was waited for in async code: use Catalog::snapshot and Answer::next there";
-            return Err(QueryError::Execution(advice.to_owned()));
+            return Err(QueryError::execution(advice));
         }
         self.handle.block_on(work)
     }
@@ -89,11 +89,6 @@ impl Drop for Engine {
             Err(_) => runtime.shutdown_background(),
         }
     }
-}
-
-/// Error of a task that ended without a result, because it panicked or the engine is shutting down.
-pub(crate) fn broke_off(error: &JoinError) -> QueryError {
-    QueryError::Execution(format!("the engine broke off, which is a bug: {error}"))
 }
 
 fn resources(data: &Path, config: &SqlConfig) -> Result<Arc<RuntimeEnv>, DataFusionError> {

@@ -1,10 +1,13 @@
 //! What can go wrong: opening the catalog, and answering a query. Every message names the thing and the mend.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
+use headwater_connectors::fault::Cause;
 use headwater_connectors::parquet::chain::ChainError;
 use headwater_connectors::parquet::file::FileError;
+use tokio::task::JoinError;
 
 /// Why the commits cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +22,8 @@ pub enum CatalogError {
     #[error("the SQL settings are impossible: {}", .0.join("; "))]
     Config(Vec<String>),
     /// The query engine cannot start.
-    #[error("the query engine cannot start: {0}")]
-    Engine(String),
+    #[error("the query engine cannot start")]
+    Engine(#[source] Cause),
 }
 
 /// Why a query has no answer.
@@ -66,24 +69,39 @@ pub enum QueryError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The query ran into its memory limit.
-    #[error("the query needs more memory than memory_limit_mib allows: narrow it with WHERE or fewer columns, or raise the limit ({0})")]
-    Memory(String),
+    #[error("the query needs more memory than memory_limit_mib allows: narrow it with WHERE or fewer columns, or raise the limit")]
+    Memory(#[source] Cause),
     /// The query ran into its time limit.
     #[error("the query was given up after {0} s (timeout_seconds): narrow it with WHERE, or raise the limit")]
     Timeout(u64),
     /// The query failed while it ran.
-    #[error("the query failed: {0}")]
-    Execution(String),
+    #[error("the query failed")]
+    Execution(#[source] Cause),
+    /// A thread of the engine ended in a panic, or with the engine.
+    #[error("the query failed: the engine broke off, which is a bug")]
+    BrokeOff(#[from] JoinError),
     /// The commits cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The answer cannot be written.
-    #[error("the answer cannot be written: {0}")]
+    #[error("the answer cannot be written")]
     Output(#[from] std::io::Error),
+}
+
+impl QueryError {
+    /// A query beyond its memory.
+    pub(crate) fn memory(cause: &str) -> Self {
+        Self::Memory(Box::<dyn Error + Send + Sync>::from(cause).into())
+    }
+
+    /// A failure while a query ran.
+    pub(crate) fn execution(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Execution(cause.into().into())
+    }
 }
 
 impl From<ArrowError> for QueryError {
     fn from(error: ArrowError) -> Self {
-        Self::Execution(error.to_string())
+        Self::execution(error)
     }
 }

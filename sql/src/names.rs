@@ -104,7 +104,7 @@ impl Names {
 async fn commits(committed: &Committed) -> Result<MemTable> {
     let (data, last) = (committed.data().to_owned(), committed.commit_id());
     let reading = spawn_blocking(move || commits_table::batch(&data, last)).await;
-    let read = reading.map_err(|error| QueryError::Execution(error.to_string())).flatten();
+    let read = reading.map_err(QueryError::from).flatten();
     let batch = read.map_err(|error| DataFusionError::External(Box::new(error)))?;
     MemTable::try_new(commits_table::schema(), vec![vec![batch]])
 }

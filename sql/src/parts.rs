@@ -13,6 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt, TryStreamExt};
+use headwater_connectors::fault::Fault;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::reader::{batches, conform};
@@ -22,7 +23,7 @@ use crate::error::QueryError;
 
 /// The rows of a part, with the columns of a schema.
 pub(crate) fn read_part(part: &CommitFile, data: &Path, schema: &SchemaRef) -> Result<Vec<RecordBatch>, FileError> {
-    let unlike = |error| part.error(data, format!("cannot be read: {error}"));
+    let unlike = |error| part.error(data, Fault::unreadable(error));
     batches(data, part)?.iter().map(|batch| conform(batch, schema).map_err(unlike)).collect()
 }
 
@@ -67,6 +68,6 @@ impl PartitionStream for Parts {
 /// Reads a part on a thread that may wait for the disk.
 async fn read_beside(part: Arc<CommitFile>, data: PathBuf, schema: SchemaRef) -> Result<Vec<RecordBatch>> {
     let reading = spawn_blocking(move || read_part(&part, &data, &schema)).await;
-    let read = reading.map_err(|error| QueryError::Execution(error.to_string())).and_then(|read| read.map_err(QueryError::File));
+    let read = reading.map_err(QueryError::from).and_then(|read| read.map_err(QueryError::File));
     read.map_err(|error| DataFusionError::External(Box::new(error)))
 }

@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
-use crate::engine::{Engine, broke_off};
+use crate::engine::Engine;
 use headwater_connectors::parquet::file::FileError;
 
 use crate::error::QueryError;
@@ -110,7 +110,7 @@ impl Answer {
             Ok(Some(batch)) => Some(batch),
             // The end, if the task ended well.
             Ok(None) => match self.task.join_next().await {
-                Some(Err(error)) => Some(Err(broke_off(&error))),
+                Some(Err(error)) => Some(Err(error.into())),
                 _ => None,
             },
             Err(error) => Some(Err(error)),

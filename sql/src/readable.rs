@@ -1,5 +1,7 @@
 //! DataFusion's errors in the words of somebody who asks a question.
 
+use std::sync::Arc;
+
 use datafusion::common::DataFusionError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::sqlparser::parser::ParserError;
@@ -18,10 +20,10 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
         DataFusionError::SchemaError(cause, _) => QueryError::Statement(unqualified(&cause.to_string())),
         DataFusionError::SQL(cause, _) => QueryError::Statement(format!("this is not SQL: {}", syntax(cause))),
         DataFusionError::NotImplemented(text) => QueryError::Statement(format!("this is not supported: {}", unqualified(text))),
-        DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text.lines().next().unwrap_or_default().to_owned()),
-        DataFusionError::Execution(text) => QueryError::Execution(unqualified(text)),
-        DataFusionError::ArrowError(cause, _) => QueryError::Execution(cause.to_string()),
-        other => QueryError::Execution(unqualified(&other.to_string())),
+        DataFusionError::ResourcesExhausted(text) => QueryError::memory(text.lines().next().unwrap_or_default()),
+        DataFusionError::Execution(text) => QueryError::execution(unqualified(text)),
+        DataFusionError::ArrowError(cause, _) => QueryError::execution(cause.to_string()),
+        other => QueryError::execution(unqualified(&other.to_string())),
     }
 }
 
@@ -46,8 +48,8 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
         if let Some(QueryError::File(error)) = error.downcast_ref() {
             return Some(error.clone().into());
         }
-        if let Some(QueryError::Execution(text)) = error.downcast_ref() {
-            return Some(QueryError::Execution(text.clone()));
+        if let Some(QueryError::Execution(cause)) = error.downcast_ref() {
+            return Some(QueryError::Execution(Arc::clone(cause)));
         }
         if let Some(QueryError::Forgotten { table, at, why, oldest }) = error.downcast_ref() {
             return Some(QueryError::Forgotten { table, at: *at, why, oldest: *oldest });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
 use headwater_schemas::events::TransactionPhase;
@@ -173,7 +174,7 @@ pub(crate) fn text(catalog: &Catalog, sql: &str, format: Format) -> Result<Strin
 pub(crate) fn message(catalog: &Catalog, sql: &str) -> String {
     match text(catalog, sql, Format::Csv) {
         Ok(answer) => panic!("{sql} was answered: {answer}"),
-        Err(error) => error.to_string(),
+        Err(error) => with_causes(&error),
     }
 }
 

@@ -78,12 +78,13 @@ pub enum Break {
     #[error(transparent)]
     Audit(#[from] AuditBreak),
     /// A query could not be answered.
-    #[error("{name}: it cannot be told, because {cause}")]
+    #[error("{name}: it cannot be told")]
     Query {
         /// What should hold.
         name: &'static str,
         /// Why not.
-        cause: QueryError,
+        #[source]
+        cause: Box<QueryError>,
     },
     /// The books.
     #[error("it does not hold at commit {commit_id} that {name}:\n{rows}")]
@@ -121,7 +122,7 @@ fn check_inventory(whole: &Chain) -> Result<(), Break> {
         return Ok(());
     }
     let path = inventory_path(whole.data(), from_inventory.inventory());
-    Err(ChainError::Inventory { path, problem: "the records tell other files".to_owned() }.into())
+    Err(ChainError::inventory(&path, "the records tell other files").into())
 }
 
 fn check_configurations(chain: &Chain) -> Result<(), ConfigurationError> {
@@ -170,7 +171,7 @@ fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
 }
 
 fn check_invariant(catalog: &Catalog, name: &'static str, query: &str) -> Result<(), Break> {
-    let failed = |cause| Break::Query { name, cause };
+    let failed = |cause| Break::Query { name, cause: Box::new(cause) };
     let mut text = Vec::new();
     catalog.query(query).map_err(failed)?.write(Format::Csv, &mut text).map_err(failed)?;
     let text = String::from_utf8_lossy(&text);
@@ -185,6 +186,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use headwater_connectors::fault::with_causes;
     use headwater_connectors::parquet::directory::{head_path, record_path};
     use headwater_connectors::parquet::record::Head;
     use headwater_schemas::Money;
@@ -210,7 +212,7 @@ mod tests {
         let data = three_commits(0);
         damage(data.path());
         let error = verify(data.path(), 2).expect_err("a break");
-        error.to_string().replace(&data.path().display().to_string(), "DATA")
+        with_causes(&error).replace(&data.path().display().to_string(), "DATA")
     }
 
     /// The ledger's file of a commit.

@@ -30,7 +30,12 @@ impl Cluster {
             problems.push("brokers are missing: give HOST:PORT[,HOST:PORT…]".to_owned());
         }
         if !problems.is_empty() {
-            return Err(TransportError { attempt: "configuring", object: "Kafka".to_owned(), cause: problems.join("; "), retry: false });
+            return Err(TransportError {
+                attempt: "configuring",
+                object: "Kafka".to_owned(),
+                cause: problems.join("; ").into(),
+                retry: false,
+            });
         }
         let client = BaseConsumer::from_config_and_context(&config.client(), Context::default());
         let client = client.map_err(|error| failure("configuring a client for", &config.brokers, &error, ""))?;
@@ -57,12 +62,9 @@ impl Cluster {
             Some(code) => return Err(self.failed("listing the partitions of", topic, &KafkaError::MetadataFetch(code))),
         }
         let number = |id: i32| {
-            let cause = format!("it has a partition {id}: at most {} are read", u16::MAX);
-            u16::try_from(id).map_err(|_| TransportError {
-                attempt: "listing the partitions of",
-                object: topic.to_owned(),
-                cause,
-                retry: false,
+            u16::try_from(id).map_err(|_| {
+                let cause = format!("it has a partition {id}: at most {} are read", u16::MAX).into();
+                TransportError { attempt: "listing the partitions of", object: topic.to_owned(), cause, retry: false }
             })
         };
         let mut numbers = found.partitions().iter().map(|partition| number(partition.id())).collect::<Result<Vec<_>, _>>()?;
@@ -113,7 +115,7 @@ impl Cluster {
                 Ok(partitions) if !partitions.is_empty() => return Ok(()),
                 Err(error) if begin.elapsed() > self.config.timeout() => return Err(error),
                 Ok(_) if begin.elapsed() > self.config.timeout() => {
-                    let cause = format!("it was created, but no broker shows it after {} ms", self.config.timeout_ms);
+                    let cause = format!("it was created, but no broker shows it after {} ms", self.config.timeout_ms).into();
                     return Err(TransportError { attempt: "creating", object: topic.to_owned(), cause, retry: true });
                 }
                 Ok(_) | Err(_) => std::thread::sleep(ASK_AGAIN),

@@ -90,7 +90,7 @@ pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, r
         (Some(code), reason) => format!("{code}: {reason}"),
         (None, _) => error.to_string(),
     };
-    let cause = format!("{said}{}", code.map_or("", mend));
+    let cause = format!("{said}{}", code.map_or("", mend)).into();
     TransportError { attempt, object: object.to_owned(), cause, retry: code.is_some_and(is_passing) }
 }
 

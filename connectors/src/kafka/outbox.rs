@@ -42,7 +42,7 @@ impl KafkaOutbox {
         let fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
         let mut told = failure(attempt, &format!("the outbox {}", self.id), error, "");
         if fatal {
-            told.cause = format!("{}: another process publishes under this id, or the brokers forgot it", told.cause);
+            told.cause = format!("{}: another process publishes under this id, or the brokers forgot it", told.cause).into();
         }
         told.retry = !fatal;
         told
@@ -74,7 +74,7 @@ impl Outbox for KafkaOutbox {
             match status {
                 ReadStatus::End => return Ok(found),
                 ReadStatus::Waiting if began.elapsed() > self.patience() => {
-                    let cause = format!("it does not answer for {} s", self.patience().as_secs());
+                    let cause = format!("it does not answer for {} s", self.patience().as_secs()).into();
                     return Err(TransportError { attempt: "reading", object: self.progress_topic.clone(), cause, retry: true });
                 }
                 ReadStatus::Waiting => std::thread::sleep(Duration::from_millis(5)),

@@ -124,7 +124,7 @@ impl KafkaPublisher {
         let failed = context.failed.lock().ok().and_then(|mut failed| failed.take());
         if let Some(FailedDeliveries { first, object, records }) = failed {
             let mut error = self.failed(&object, &first);
-            error.cause = format!("{records} records were not stored; the first: {}", error.cause);
+            error.cause = format!("{records} records were not stored; the first: {}", error.cause).into();
             return Err(error);
         }
         match self.producer.client().fatal_error() {

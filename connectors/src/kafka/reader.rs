@@ -95,7 +95,8 @@ impl KafkaReader {
                 None | Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) => self.connection_failed(&error)?,
                 Some(Ok((topic, offset))) => {
-                    let cause = format!("the record at offset {offset} came by the wrong queue: this is a bug of the connector, report it");
+                    let cause =
+                        format!("the record at offset {offset} came by the wrong queue: this is a bug of the connector, report it").into();
                     return Err(TransportError { attempt: "reading", object: topic, cause, retry: false });
                 }
             }
@@ -170,7 +171,7 @@ impl KafkaReader {
             ),
             Err(error) => format!("offset {next} is not there ({reason}); which offsets are could not be asked: {error}"),
         };
-        TransportError { attempt: "reading", object: slot.to_string(), cause, retry: false }
+        TransportError { attempt: "reading", object: slot.to_string(), cause: cause.into(), retry: false }
     }
 
     /// Tells once when partitions get no answer for a while, and once when all of them do again.

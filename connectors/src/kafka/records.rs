@@ -58,7 +58,7 @@ impl Records for KafkaRecords {
         let give_up = Instant::now() + self.config.timeout();
         let consumer = self.before(topic, partition, offset)?;
         let object = || format!("{topic}/{partition} at offset {offset}");
-        let missing = |cause: &str| TransportError { attempt: "reading again", object: object(), cause: cause.to_owned(), retry: false };
+        let missing = |cause: &str| TransportError { attempt: "reading again", object: object(), cause: cause.into(), retry: false };
         let value = loop {
             match consumer.poll(POLL) {
                 // What is left of another partition's queue.

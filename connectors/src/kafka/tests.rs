@@ -17,6 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::{KafkaConfig, KafkaTransport};
+use crate::fault::with_causes;
 use crate::testing::Broker;
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError, partition_of};
 
@@ -167,7 +168,7 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
     assert_eq!(transport.partitions("keyed")?, []);
     assert!(transport.create_topic("keyed", 3)?);
     assert!(!transport.create_topic("keyed", 3)?);
-    let missing = transport.publisher()?.send("missing", None, Some(b"x")).map_err(|error| error.to_string());
+    let missing = transport.publisher()?.send("missing", None, Some(b"x")).map_err(|error| with_causes(&error));
     assert!(missing.is_err_and(|error| error.contains("missing") && error.contains("headwater topics")));
 
     let mut publisher = transport.publisher()?;
@@ -308,7 +309,7 @@ fn an_offset_that_is_not_there_is_named(broker: &Broker) -> TestResult {
     let transport = open(broker)?;
     transport.create_topic("short", 1)?;
     publish(&transport, "short", 0..10)?;
-    let error = Reading::begin(&transport, "short", &[(0, 50)])?.until_error()?.to_string();
+    let error = with_causes(&Reading::begin(&transport, "short", &[(0, 50)])?.until_error()?);
     for expected in ["short/0", "offset 50", "begins at offset 0", "ends at 10", "made anew", "Restore it"] {
         assert!(error.contains(expected), "{expected}: {error}");
     }
@@ -319,7 +320,7 @@ fn an_offset_that_is_not_there_is_named(broker: &Broker) -> TestResult {
     block_on(admin.delete_records(&before, &AdminOptions::new()))?;
     let error = Reading::begin(&transport, "short", &[(0, 3)])?.until_error()?;
     for expected in ["short/0", "offset 3", "begins at offset 4", "ends at 10", "retention"] {
-        assert!(error.to_string().contains(expected), "{expected}: {error}");
+        assert!(with_causes(&error).contains(expected), "{expected}: {}", with_causes(&error));
     }
     assert!(!error.retry);
     Ok(())
@@ -400,7 +401,8 @@ fn a_deleted_topic_is_an_error(broker: &Broker) -> TestResult {
     let admin: AdminClient<DefaultClientContext> = client(broker).create()?;
     block_on(admin.delete_topics(&["deleted"], &AdminOptions::new()))?;
     let error = reading.until_error()?;
-    assert!(!error.retry && error.to_string().contains("deleted/0 from offset 10") && error.to_string().contains("was deleted"), "{error}");
+    let said = with_causes(&error);
+    assert!(!error.retry && said.contains("deleted/0 from offset 10") && said.contains("was deleted"), "{said}");
     Ok(())
 }
 
@@ -511,7 +513,8 @@ fn a_broker_may_be_away_at_the_start(broker: &Broker) -> TestResult {
     let transport = KafkaTransport::open(KafkaConfig { timeout_ms: 1000, ..config(broker) })?;
     let begin = Instant::now();
     let error = transport.partitions("lasting").map_or_else(|error| error, |states| panic!("{states:?}"));
-    assert!(error.retry && error.to_string().contains("is the broker running"), "{error}");
+    let said = with_causes(&error);
+    assert!(error.retry && said.contains("is the broker running"), "{said}");
     assert!(begin.elapsed() < DEADLINE / 4);
     let mut reading = Reading::begin(&transport, "lasting", &[(0, 0), (1, 0), (2, 0)])?;
     for _ in 0..100 {

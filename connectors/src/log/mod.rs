@@ -74,10 +74,10 @@ fn names_in(folder: &Path) -> Result<Vec<String>, TransportError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        Err(error) => return Err(failed("listing", folder, &error)),
+        Err(error) => return Err(failed("listing", folder, error)),
     };
     let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<_> = entries.map(name).collect::<std::io::Result<_>>().map_err(|error| failed("listing", folder, &error))?;
+    let mut names: Vec<_> = entries.map(name).collect::<std::io::Result<_>>().map_err(|error| failed("listing", folder, error))?;
     names.sort_unstable();
     Ok(names)
 }
@@ -90,7 +90,7 @@ impl Transport for LogTransport {
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
         let state = |partition| {
             let path = self.partition_file(topic, partition);
-            let high = end_of_lines(&path).map_err(|error| failed("reading", &path, &error))?;
+            let high = end_of_lines(&path).map_err(|error| failed("reading", &path, error))?;
             Ok(PartitionState { partition, low: 0, high })
         };
         self.list(topic)?.into_iter().map(state).collect()
@@ -101,10 +101,10 @@ impl Transport for LogTransport {
             return Ok(false);
         }
         let directory = self.topic_directory(topic);
-        fs::create_dir_all(&directory).map_err(|error| failed("creating", &directory, &error))?;
+        fs::create_dir_all(&directory).map_err(|error| failed("creating", &directory, error))?;
         for partition in 0..partitions.max(1) {
             let path = self.partition_file(topic, partition);
-            fs::File::options().append(true).create(true).open(&path).map_err(|error| failed("creating", &path, &error))?;
+            fs::File::options().append(true).create(true).open(&path).map_err(|error| failed("creating", &path, error))?;
         }
         Ok(true)
     }
@@ -123,7 +123,7 @@ impl Transport for LogTransport {
 
     fn fingerprint(&self, topic: &str, partition: u16, offset: u64) -> Result<Option<String>, TransportError> {
         let path = self.partition_file(topic, partition);
-        proof::fingerprint(&path, offset).map(Some).map_err(|error| failed("reading", &path, &error))
+        proof::fingerprint(&path, offset).map(Some).map_err(|error| failed("reading", &path, error))
     }
 
     fn records(&self) -> Option<Box<dyn Records>> {
@@ -170,8 +170,8 @@ fn end_of_lines(path: &Path) -> std::io::Result<u64> {
     Ok(0)
 }
 
-fn failed(attempt: &'static str, path: &Path, error: &std::io::Error) -> TransportError {
-    TransportError { attempt, object: path.display().to_string(), cause: error.to_string(), retry: false }
+fn failed(attempt: &'static str, path: &Path, error: std::io::Error) -> TransportError {
+    TransportError { attempt, object: path.display().to_string(), cause: error.into(), retry: false }
 }
 
 #[cfg(test)]
@@ -180,6 +180,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::fault::with_causes;
     use crate::transport::ReadStatus;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -323,7 +324,7 @@ mod tests {
         let log = LogTransport::new(folder.path());
         fs::create_dir_all(folder.path().join("fills"))?;
         rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("fills/0.jsonl"), rustix::fs::Mode::RWXU)?;
-        let said = log.partitions("fills").map(|_| ()).map_err(|error| error.to_string());
+        let said = log.partitions("fills").map(|_| ()).map_err(|error| with_causes(&error));
         assert!(said.as_ref().is_err_and(|said| said.contains("fills/0.jsonl") && said.contains("no regular file")), "{said:?}");
         Ok(())
     }

@@ -38,19 +38,19 @@ struct Standing {
 impl LogOutbox {
     pub(super) fn open(log: LogTransport, id: &str) -> Result<Self, TransportError> {
         let folder = log.directory.join(FOLDER);
-        fs::create_dir_all(&folder).map_err(|error| failed("creating", &folder, &error))?;
+        fs::create_dir_all(&folder).map_err(|error| failed("creating", &folder, error))?;
         let path = folder.join(format!("{id}.json"));
         let standing = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| damaged(&path, &error))?,
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?,
             Err(error) if error.kind() == ErrorKind::NotFound => Standing::default(),
-            Err(error) => return Err(failed("reading", &path, &error)),
+            Err(error) => return Err(failed("reading", &path, error)),
         };
         Ok(Self { log, path, standing })
     }
 
     fn record(&self) -> Result<(), TransportError> {
-        let text = serde_json::to_vec(&self.standing).map_err(|error| damaged(&self.path, &error))?;
-        durable::replace(&self.path, &text).map_err(|error| failed("writing", &self.path, &error))
+        let text = serde_json::to_vec(&self.standing).map_err(|error| damaged(&self.path, error))?;
+        durable::replace(&self.path, &text).map_err(|error| failed("writing", &self.path, error))
     }
 
     /// The lines of a batch, by file.
@@ -86,7 +86,7 @@ impl Outbox for LogOutbox {
         for (topic, partition) in lines.keys() {
             let path = self.log.partition_file(topic, *partition);
             if let Entry::Vacant(unknown) = self.standing.lengths.entry(format!("{topic}/{partition}")) {
-                let metadata = fs::metadata(&path).map_err(|error| failed("reading", &path, &error))?;
+                let metadata = fs::metadata(&path).map_err(|error| failed("reading", &path, error))?;
                 unknown.insert(metadata.len());
                 is_new = true;
             }
@@ -115,28 +115,34 @@ fn append(path: &Path, from: u64, bytes: &[u8]) -> Result<(), TransportError> {
         file.read_to_end(&mut there)?;
         Ok((file, there))
     };
-    let (mut file, there) = opened().map_err(|error| failed("opening", path, &error))?;
+    let (mut file, there) = opened().map_err(|error| failed("opening", path, error))?;
     let Some(missing) = bytes.strip_prefix(there.as_slice()) else {
         return Err(TransportError {
             attempt: "publishing to",
             object: path.display().to_string(),
             cause: format!(
                 "somebody else has written behind byte {from}: a topic of an outbox has one writer; remove what is not ours, or name another topic in outbox.aliases"
-            ),
+            )
+            .into(),
             retry: false,
         });
     };
-    file.write_all(missing).and_then(|()| file.sync_data()).map_err(|error| failed("appending to", path, &error))
+    file.write_all(missing).and_then(|()| file.sync_data()).map_err(|error| failed("appending to", path, error))
 }
 
-fn damaged(path: &Path, error: &serde_json::Error) -> TransportError {
-    let cause = format!("it is damaged ({error}): restore it from a copy");
-    TransportError { attempt: "reading", object: path.display().to_string(), cause, retry: false }
+/// Progress that is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("it is damaged: restore it from a copy")]
+struct Damaged(#[source] serde_json::Error);
+
+fn damaged(path: &Path, error: serde_json::Error) -> TransportError {
+    TransportError { attempt: "reading", object: path.display().to_string(), cause: Damaged(error).into(), retry: false }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::with_causes;
 
     fn batch(lines: &[&str]) -> Vec<Outgoing> {
         let record = |line: &&str| Outgoing { topic: "executions".to_owned(), key: (*line).to_owned(), value: line.as_bytes().to_vec() };
@@ -174,7 +180,7 @@ mod tests {
         outbox.publish(&batch(&["one"]), "1", &mut || ())?;
         assert_eq!(fs::read_to_string(&path)?, "before\none\n");
         fs::write(&path, "before\none\nforeign\n")?;
-        let refused = outbox.publish(&batch(&["two"]), "2", &mut || ()).map_err(|error| error.to_string());
+        let refused = outbox.publish(&batch(&["two"]), "2", &mut || ()).map_err(|error| with_causes(&error));
         assert!(refused.as_ref().is_err_and(|error| error.contains("executions/0.jsonl") && error.contains("one writer")), "{refused:?}");
         Ok(())
     }

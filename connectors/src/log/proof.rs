@@ -39,12 +39,12 @@ pub(super) struct Proof {
 impl Proof {
     /// Nothing more is there after `end`.
     pub(super) fn at_end(&mut self, path: &Path, file: &File, end: u64) -> Result<(), TransportError> {
-        let length = file.metadata().map_err(|error| failed("reading", path, &error))?.len();
+        let length = file.metadata().map_err(|error| failed("reading", path, error))?.len();
         if length < end {
             return Err(shorter(path, length, end));
         }
         if self.end != end || self.bytes.is_empty() {
-            self.bytes = before(file, end, COMPARED).map_err(|error| failed("reading", path, &error))?;
+            self.bytes = before(file, end, COMPARED).map_err(|error| failed("reading", path, error))?;
             self.end = end;
         }
         self.is_at_end = true;
@@ -60,7 +60,7 @@ impl Proof {
         if !std::mem::take(&mut self.is_at_end) {
             return Ok(());
         }
-        let bytes = before(file, self.end, COMPARED).map_err(|error| failed("reading", path, &error))?;
+        let bytes = before(file, self.end, COMPARED).map_err(|error| failed("reading", path, error))?;
         if bytes == self.bytes { Ok(()) } else { Err(changed(path, self.end)) }
     }
 }
@@ -75,7 +75,7 @@ fn is_named(path: &Path, file: &File) -> Result<(), TransportError> {
         Ok(true) => Ok(()),
         Ok(false) => Err(replaced(path, "another file took its place while it was read")),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(replaced(path, "it was moved away while it was read")),
-        Err(error) => Err(failed("reading", path, &error)),
+        Err(error) => Err(failed("reading", path, error)),
     }
 }
 
@@ -109,7 +109,7 @@ fn changed(path: &Path, end: u64) -> TransportError {
 
 fn replaced(path: &Path, problem: &str) -> TransportError {
     let cause = format!("{problem}: a log is only added to, restore it");
-    TransportError { attempt: "reading", object: path.display().to_string(), cause, retry: false }
+    TransportError { attempt: "reading", object: path.display().to_string(), cause: cause.into(), retry: false }
 }
 
 #[cfg(test)]
@@ -117,6 +117,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::super::LogTransport;
+    use crate::fault::with_causes;
     use crate::transport::{Reader, Transport, TransportError};
 
     use super::*;
@@ -160,7 +161,7 @@ mod tests {
             assert_eq!(read(reader.as_mut(), slot)?, 2, "{case}");
             change(&path)?;
             std::thread::sleep(LOOK);
-            let said = read(reader.as_mut(), slot).map_err(|error| error.to_string());
+            let said = read(reader.as_mut(), slot).map_err(|error| with_causes(&error));
             match expected {
                 None => assert_eq!(said, Ok(1), "{case}"),
                 Some(expected) => {

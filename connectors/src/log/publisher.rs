@@ -32,7 +32,7 @@ impl LogPublisher {
         self.log.create_topic(topic, 1)?;
         let open = |partition| {
             let path = self.log.partition_file(topic, partition);
-            Appender::open(&path).map_err(|error| failed("opening", &path, &error)).map(|(file, lines)| Appender { path, file, lines })
+            Appender::open(&path).map_err(|error| failed("opening", &path, error)).map(|(file, lines)| Appender { path, file, lines })
         };
         self.log.list(topic)?.into_iter().map(open).collect()
     }
@@ -41,7 +41,7 @@ impl LogPublisher {
 impl Publisher for LogPublisher {
     fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError> {
         let Some(value) = value else {
-            let cause = "a log has no tombstones: it stores events only".to_owned();
+            let cause = "a log has no tombstones: it stores events only".into();
             return Err(TransportError { attempt: "publishing to", object: topic.to_owned(), cause, retry: false });
         };
         if !self.topics.contains_key(topic) {
@@ -67,7 +67,7 @@ impl Publisher for LogPublisher {
     fn flush(&mut self) -> Result<(), TransportError> {
         for appender in self.topics.values_mut().flatten() {
             appender.write()?;
-            appender.file.sync_data().map_err(|error| failed("writing", &appender.path, &error))?;
+            appender.file.sync_data().map_err(|error| failed("writing", &appender.path, error))?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Appender {
 
     /// Writes the gathered lines with one call, so that they do not mix with those of other writers.
     fn write(&mut self) -> Result<(), TransportError> {
-        self.file.write_all(&self.lines).map_err(|error| failed("writing", &self.path, &error))?;
+        self.file.write_all(&self.lines).map_err(|error| failed("writing", &self.path, error))?;
         self.lines.clear();
         Ok(())
     }

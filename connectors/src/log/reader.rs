@@ -74,12 +74,12 @@ struct Tail {
 
 impl Tail {
     fn open(path: PathBuf, from: u64) -> Result<Self, TransportError> {
-        let mut file = open(&path).map_err(|error| failed("opening", &path, &error))?;
-        let length = file.metadata().map_err(|error| failed("opening", &path, &error))?.len();
+        let mut file = open(&path).map_err(|error| failed("opening", &path, error))?;
+        let length = file.metadata().map_err(|error| failed("opening", &path, error))?.len();
         if length < from {
             return Err(shorter(&path, length, from));
         }
-        file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, &error))?;
+        file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, error))?;
         let (buffer, proof) = (Vec::new(), Proof::default());
         Ok(Self { path, file, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof })
     }
@@ -131,7 +131,7 @@ impl Tail {
         let end = self.position + before as u64 + self.left_out;
         self.buffer.resize(before + CHUNK, 0);
         let read = self.file.read(self.buffer.get_mut(before..).unwrap_or_default());
-        let read = read.map_err(|error| failed("reading", &self.path, &error))?;
+        let read = read.map_err(|error| failed("reading", &self.path, error))?;
         self.buffer.truncate(before + read);
         if read == 0 {
             self.proof.at_end(&self.path, &self.file, end)?;

@@ -27,7 +27,7 @@ impl LogRecords {
 impl Records for LogRecords {
     fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError> {
         let path = self.log.partition_file(topic, partition);
-        let error = |error: std::io::Error| failed("reading", &path, &error);
+        let error = |error: std::io::Error| failed("reading", &path, error);
         let file = match self.files.entry((topic.to_owned(), partition)) {
             Entry::Occupied(file) => file.into_mut(),
             Entry::Vacant(place) => place.insert(open(&path).map_err(error)?),

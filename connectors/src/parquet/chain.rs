@@ -19,6 +19,7 @@ use super::commit::ChainEnd;
 use super::directory::{dataset, head_path, record_path};
 use super::record::{CommittedFile, FileRole, GENESIS, Head, Merged, Part, PartitionProgress, file_name};
 use super::records::{Records, keep, keep_file};
+use crate::fault::{Cause, Fault, with_causes};
 
 /// A commit, as its record says.
 #[derive(Debug)]
@@ -230,20 +231,24 @@ pub enum ChainError {
         before: u64,
     },
     /// A file or folder cannot be read.
-    #[error("{path} cannot be read: {cause}")]
+    #[error("{path} cannot be read")]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// Why not.
+        #[source]
         cause: std::io::Error,
     },
     /// A record is not what its writer wrote.
-    #[error("{path} is damaged: {cause}; restore the file from a copy, or query what came before with --at {before}")]
+    #[error("{path} is damaged: {problem}; restore the file from a copy, or query what came before with --at {before}")]
     Damaged {
         /// The record.
         path: PathBuf,
         /// What is wrong.
-        cause: String,
+        problem: String,
+        /// The error that showed it.
+        #[source]
+        cause: Option<Cause>,
         /// The commit before it.
         before: u64,
     },
@@ -290,6 +295,9 @@ pub enum ChainError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// The error that showed it.
+        #[source]
+        cause: Option<Cause>,
     },
     /// What names the end of the chain is not as it was written.
     #[error("{path} {problem}: restore it from a copy")]
@@ -298,7 +306,29 @@ pub enum ChainError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// The error that showed it.
+        #[source]
+        cause: Option<Cause>,
     },
+}
+
+impl ChainError {
+    /// A record that is not what its writer wrote; the last commit before it can still be asked for.
+    pub(super) fn damaged(path: &Path, before: u64, fault: impl Into<Fault>) -> Self {
+        let Fault { problem, cause } = fault.into();
+        Self::Damaged { path: path.to_owned(), problem, cause, before }
+    }
+
+    /// An inventory that is not as it was written.
+    pub fn inventory(path: &Path, fault: impl Into<Fault>) -> Self {
+        let Fault { problem, cause } = fault.into();
+        Self::Inventory { path: path.to_owned(), problem, cause }
+    }
+
+    fn head(path: &Path, fault: impl Into<Fault>) -> Self {
+        let Fault { problem, cause } = fault.into();
+        Self::Head { path: path.to_owned(), problem, cause }
+    }
 }
 
 /// The commits of a data directory.
@@ -328,7 +358,7 @@ impl Chain {
         chain.read_up_to(at.unwrap_or(last), last)?;
         match chain.read_up_to(last, last) {
             // A break behind the commit that is asked for does not concern it.
-            Err(error) if at.is_some() => tracing::warn!(%error, "behind the commit asked for"),
+            Err(error) if at.is_some() => tracing::warn!(error = with_causes(&error), "behind the commit asked for"),
             result => result?,
         }
         Ok(chain)
@@ -353,7 +383,7 @@ impl Chain {
         if let Some(inventory) = if keeps_all { None } else { chain.records.inventory()? } {
             chain.inventory = inventory.record.commit_id;
             let path = record_path(data, chain.inventory);
-            let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: 0 };
+            let damaged = |problem: String| ChainError::damaged(&path, 0, problem);
             chain.live = Live::of(inventory.files, inventory.dropped).map_err(damaged)?;
             chain.commits.push(Arc::new(keep(inventory.record).map_err(damaged)?));
         }
@@ -427,10 +457,9 @@ impl Chain {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && last <= 1 => return Ok(()),
-            Err(error) => return Err(ChainError::Head { path, problem: format!("cannot be read ({error})") }),
+            Err(error) => return Err(ChainError::head(&path, Fault::unreadable(error))),
         };
-        let head: Head = serde_json::from_slice(&text)
-            .map_err(|error| ChainError::Head { path: path.clone(), problem: format!("is damaged ({error})") })?;
+        let head: Head = serde_json::from_slice(&text).map_err(|error| ChainError::head(&path, Fault::shown_by("is damaged", error)))?;
         if head.commit_id > last {
             return Err(ChainError::Tail { path, commit_id: head.commit_id, last });
         }
@@ -442,7 +471,7 @@ impl Chain {
         match hash.filter(|hash| *hash != head.hash) {
             Some(hash) => {
                 let problem = format!("says that commit {} has the hash {}, and its record says {hash}", head.commit_id, head.hash);
-                Err(ChainError::Head { path, problem })
+                Err(ChainError::head(&path, problem))
             }
             None => Ok(()),
         }
@@ -453,13 +482,13 @@ impl Chain {
         let Some(commit) = self.records.read(commit_id)? else { return Ok(false) };
         let previous = self.commits.last().map_or(GENESIS, |commit| &commit.hash);
         if commit.previous_hash != previous {
-            let cause = format!("its previous_hash {} is not the hash of the commit before, {previous}", commit.previous_hash);
-            return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
+            let problem = format!("its previous_hash {} is not the hash of the commit before, {previous}", commit.previous_hash);
+            return Err(ChainError::damaged(&record_path(self.data(), commit_id), commit_id - 1, problem));
         }
         let gone = self.live.apply(&commit);
         if gone.count != commit.replaced.len() + commit.dropped.len() {
-            let cause = "it takes the place of files that were not there".to_owned();
-            return Err(ChainError::Damaged { path: record_path(self.data(), commit_id), cause, before: commit_id - 1 });
+            let problem = "it takes the place of files that were not there";
+            return Err(ChainError::damaged(&record_path(self.data(), commit_id), commit_id - 1, problem));
         }
         if !gone.paths.is_empty() {
             self.gone.push((commit_id, gone.paths));

@@ -2,8 +2,8 @@
 //!
 //! A row follows from the topics' records and from this; so a commit names it, and a replay can be asked for the same.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 
@@ -21,7 +21,10 @@ pub struct ConfigurationError {
     /// The first commit that names it.
     pub commit_id: u64,
     /// What is wrong with it.
-    pub problem: String,
+    pub problem: &'static str,
+    /// Why it cannot be read.
+    #[source]
+    pub cause: Option<io::Error>,
 }
 
 /// The path of the configuration with a hash.
@@ -42,12 +45,12 @@ pub fn keep(data: &Path, text: &str) -> Result<String, CommitError> {
 /// Reads the configuration of a commit, which must be what its name says.
 pub fn read(data: &Path, named: &str, commit_id: u64) -> Result<String, ConfigurationError> {
     let path = configuration_path(data, named);
-    let problem = match fs::read(&path).map(String::from_utf8) {
+    let (problem, cause) = match fs::read(&path).map(String::from_utf8) {
         Ok(Ok(text)) if hash(text.as_bytes()) == named => return Ok(text),
-        Ok(_) => "is not what it was when it was written".to_owned(),
-        Err(error) => format!("cannot be read ({error})"),
+        Ok(_) => ("is not what it was when it was written", None),
+        Err(error) => ("cannot be read", Some(error)),
     };
-    Err(ConfigurationError { path, commit_id, problem })
+    Err(ConfigurationError { path, commit_id, problem, cause })
 }
 
 fn hash(content: &[u8]) -> String {

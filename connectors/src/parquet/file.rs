@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::chain::CommitFile;
 use super::record::hex;
+use crate::fault::{Cause, Fault};
 
 /// A committed file that is not what its commit says.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub struct FileError {
     pub commit_id: u64,
     /// What is wrong with it.
     pub problem: String,
+    /// The error that showed it.
+    #[source]
+    pub cause: Option<Cause>,
 }
 
 fn displayed(part: Option<&Range<u64>>) -> String {
@@ -35,9 +39,10 @@ fn displayed(part: Option<&Range<u64>>) -> String {
 
 impl CommitFile {
     /// An error that names the file.
-    pub fn error(&self, data: &Path, problem: impl Into<String>) -> FileError {
+    pub fn error(&self, data: &Path, fault: impl Into<Fault>) -> FileError {
         let (table, path, part) = (self.table.clone(), data.join(&*self.path), self.part.is_some().then(|| self.range()));
-        FileError { table, path, part, commit_id: self.commit_id, problem: problem.into() }
+        let Fault { problem, cause } = fault.into();
+        FileError { table, path, part, commit_id: self.commit_id, problem, cause }
     }
 
     /// Its bytes in the file.
@@ -54,7 +59,7 @@ impl CommitFile {
             Ok(found) if is_part => Some(self.error(data, format!("is cut off: the file has {} bytes", found.len()))),
             Ok(found) => Some(self.error(data, format!("has {} bytes, and the commit says {}", found.len(), self.bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Some(self.error(data, "is missing")),
-            Err(error) => Some(self.error(data, format!("cannot be read: {error}"))),
+            Err(error) => Some(self.error(data, Fault::unreadable(error))),
         }
     }
 
@@ -63,7 +68,7 @@ impl CommitFile {
         self.diagnose_quickly(data).or_else(|| match self.sha256_on_disk(data) {
             Ok(found) if found == *self.sha256 => None,
             Ok(_) => Some(self.error(data, "is damaged: its SHA-256 is not the one in the commit")),
-            Err(error) => Some(self.error(data, format!("cannot be read: {error}"))),
+            Err(error) => Some(self.error(data, Fault::unreadable(error))),
         })
     }
 
@@ -71,7 +76,7 @@ impl CommitFile {
     pub(super) fn content(&self, data: &Path) -> Result<Vec<u8>, FileError> {
         let mut content = Vec::new();
         let read = self.open(data).and_then(|mut bytes| bytes.read_to_end(&mut content));
-        let unreadable = |error| self.diagnose_quickly(data).unwrap_or_else(|| self.error(data, format!("cannot be read: {error}")));
+        let unreadable = |error| self.diagnose_quickly(data).unwrap_or_else(|| self.error(data, Fault::unreadable(error)));
         read.map_err(unreadable)?;
         if hex(&Sha256::digest(&content)) == *self.sha256 {
             return Ok(content);

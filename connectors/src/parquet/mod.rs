@@ -48,37 +48,41 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// A file operation failed.
-    #[error("{attempt} {path}: {cause}")]
+    #[error("{attempt} {path}")]
     File {
         /// What was attempted.
         attempt: &'static str,
         /// On what.
         path: PathBuf,
         /// Why it failed.
+        #[source]
         cause: std::io::Error,
     },
     /// Rows could not be written as Parquet.
-    #[error("writing {path} as Parquet: {cause}")]
+    #[error("writing {path} as Parquet")]
     Parquet {
         /// The file.
         path: PathBuf,
         /// Why it failed.
+        #[source]
         cause: parquet::errors::ParquetError,
     },
     /// Rows could not be put into columns.
-    #[error("table {table}: {cause}")]
+    #[error("putting rows of table {table} into columns")]
     Columns {
         /// The table.
         table: &'static str,
         /// Why not.
+        #[source]
         cause: arrow::error::ArrowError,
     },
     /// The record could not be written as JSON.
-    #[error("commit {commit_id}: {cause}")]
+    #[error("writing the record of commit {commit_id} as JSON")]
     Record {
         /// The commit.
         commit_id: u64,
         /// Why not.
+        #[source]
         cause: serde_json::Error,
     },
     /// Another process writes the directory.

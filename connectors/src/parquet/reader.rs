@@ -21,6 +21,7 @@ use super::columns::{CHANGE, COMMIT_ID, TICK};
 use super::file::FileError;
 use super::record::FileRole;
 use super::segment::decode;
+use crate::fault::Fault;
 
 /// What the key of a row is from a commit and a tick on.
 struct Version<R> {
@@ -84,7 +85,7 @@ pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, 
     let mut rows = Vec::new();
     for batch in batches(data, file)? {
         let commits = commits(data, file, &batch)?;
-        let read = R::read_all(&batch).map_err(|error| unreadable(data, file, &error))?;
+        let read = R::read_all(&batch).map_err(|error| file.error(data, Fault::unreadable(error)))?;
         rows.extend(read.into_iter().zip(commits.values().iter().map(|commit_id| u64::try_from(*commit_id).unwrap_or(0))));
     }
     Ok(rows)
@@ -101,7 +102,7 @@ fn read<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, versions: &mut
         versions.reserve(batch.num_rows());
         let rows = changes.values().iter().zip(commits.values()).enumerate();
         for (index, (change, commit_id)) in rows.filter(|(_, (_, commit_id))| **commit_id > behind) {
-            let row = R::read(&batch, index).map_err(|error| unreadable(data, file, &error))?;
+            let row = R::read(&batch, index).map_err(|error| file.error(data, Fault::unreadable(error)))?;
             let tick = ticks.and_then(|ticks| ticks.values().get(index)).copied().unwrap_or(0);
             versions.push(Version { row, since: (*commit_id, tick), is: *change > 0 });
         }
@@ -128,13 +129,10 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
 pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
     let content = file.content(data)?;
     if file.part.is_some() {
-        return decode(content).map_err(|error| unreadable(data, file, &error));
+        return decode(content).map_err(|error| file.error(data, Fault::unreadable(error)));
     }
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| unreadable(data, file, &error))?;
-    let batches = reader.build().map_err(|error| unreadable(data, file, &error))?;
-    batches.collect::<Result<_, _>>().map_err(|error| unreadable(data, file, &error))
-}
-
-fn unreadable(data: &Path, file: &CommitFile, error: &dyn std::error::Error) -> FileError {
-    file.error(data, format!("cannot be read: {error}"))
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| file.error(data, Fault::unreadable(error)))?;
+    let batches = reader.build().map_err(|error| file.error(data, Fault::unreadable(error)))?;
+    batches.collect::<Result<_, _>>().map_err(|error| file.error(data, Fault::unreadable(error)))
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::chain::{ChainError, Commit, CommitFile};
 use super::directory::{SEGMENTS, head_path, record_path};
 use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Head, Inventory};
+use crate::fault::Fault;
 use headwater_schemas::Clock;
 
 const ARCHIVE: &str = ".jsonl.zst";
@@ -119,7 +120,7 @@ impl Records {
     /// Reads one commit: its record's own hash is checked, its place in the chain is not. None if there is no such record.
     pub fn read(&mut self, commit_id: u64) -> Result<Option<Commit>, ChainError> {
         let Some(record) = self.find(commit_id)? else { return Ok(None) };
-        let damaged = |cause| ChainError::Damaged { path: record_path(&self.data, commit_id), cause, before: commit_id.saturating_sub(1) };
+        let damaged = |problem: String| ChainError::damaged(&record_path(&self.data, commit_id), commit_id.saturating_sub(1), problem);
         keep(record).map(Some).map_err(damaged)
     }
 
@@ -194,32 +195,34 @@ impl Records {
 impl Archive {
     /// The records, a line each; none if the file is not there.
     pub(super) fn lines(&self) -> Result<Option<Vec<String>>, ChainError> {
-        let damaged = |cause: String| ChainError::Damaged { path: self.path.clone(), cause, before: self.first - 1 };
+        let damaged = |fault: Fault| ChainError::damaged(&self.path, self.first - 1, fault);
         let packed = match fs::read(&self.path) {
             Ok(packed) => packed,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(ChainError::Unreadable { path: self.path.clone(), cause }),
         };
-        let text = zstd::decode_all(packed.as_slice()).map_err(|error| damaged(error.to_string()))?;
-        let text = String::from_utf8(text).map_err(|error| damaged(error.to_string()))?;
+        let text =
+            zstd::decode_all(packed.as_slice()).map_err(|error| damaged(Fault::shown_by("it is not compressed as archives are", error)))?;
+        let text = String::from_utf8(text).map_err(|error| damaged(Fault::shown_by("it is no text", error)))?;
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         if lines.len() as u64 != self.last + 1 - self.first {
-            return Err(damaged(format!("it has {} records, and its name says {}", lines.len(), self.last + 1 - self.first)));
+            let problem = format!("it has {} records, and its name says {}", lines.len(), self.last + 1 - self.first);
+            return Err(damaged(problem.into()));
         }
         Ok(Some(lines))
     }
 }
 
 fn inventory(path: &Path, text: &[u8], commit_id: u64) -> Result<Inventory, ChainError> {
-    let damaged = |problem: String| ChainError::Inventory { path: path.to_owned(), problem };
+    let damaged = |fault: Fault| ChainError::inventory(path, fault);
     let inventory: Inventory = serde_json::from_slice(text).map_err(|error| match other_version(text) {
         Some(found) => unknown_version(path, found),
-        None => damaged(error.to_string()),
+        None => damaged(Fault::shown_by("it is no inventory", error)),
     })?;
     check(&inventory.record, commit_id).map_err(damaged)?;
-    let expected = inventory.expected_hash().map_err(|error| damaged(error.to_string()))?;
+    let expected = inventory.expected_hash().map_err(|error| damaged(unhashable(error)))?;
     if inventory.hash != expected {
-        return Err(damaged(format!("its hash is {}, but what it says has the hash {expected}", inventory.hash)));
+        return Err(damaged(another_hash(&inventory.hash, &expected)));
     }
     Ok(inventory)
 }
@@ -227,7 +230,7 @@ fn inventory(path: &Path, text: &[u8], commit_id: u64) -> Result<Inventory, Chai
 fn proved(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, ChainError> {
     let record = parse(path, text, commit_id)?;
     let checked = check(&record, commit_id);
-    checked.map(|()| record).map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause, before: commit_id.saturating_sub(1) })
+    checked.map(|()| record).map_err(|fault| ChainError::damaged(path, commit_id.saturating_sub(1), fault))
 }
 
 fn unknown_version(path: &Path, found: u64) -> ChainError {
@@ -260,18 +263,26 @@ fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, Chain
         return Err(unknown_version(path, found));
     }
     let before = commit_id.saturating_sub(1);
-    parsed.map_err(|cause| ChainError::Damaged { path: path.to_owned(), cause: cause.to_string(), before })
+    parsed.map_err(|error| ChainError::damaged(path, before, Fault::shown_by("it is no record of a commit", error)))
 }
 
-fn check(record: &CommitRecord, commit_id: u64) -> Result<(), String> {
+fn check(record: &CommitRecord, commit_id: u64) -> Result<(), Fault> {
     if record.commit_id != commit_id {
-        return Err(format!("it says that it is commit {}", record.commit_id));
+        return Err(format!("it says that it is commit {}", record.commit_id).into());
     }
-    let expected = record.expected_hash().map_err(|error| error.to_string())?;
+    let expected = record.expected_hash().map_err(unhashable)?;
     if record.hash != expected {
-        return Err(format!("its hash is {}, but what it says has the hash {expected}", record.hash));
+        return Err(another_hash(&record.hash, &expected));
     }
     Ok(())
+}
+
+fn unhashable(error: serde_json::Error) -> Fault {
+    Fault::shown_by("its hash cannot be computed", error)
+}
+
+fn another_hash(hash: &str, expected: &str) -> Fault {
+    format!("its hash is {hash}, but what it says has the hash {expected}").into()
 }
 
 /// A record whose hashes are right, with its files where they can be.

@@ -24,6 +24,7 @@ use super::partition::{Addition, Capabilities, Course, Partition, Stride, Surrou
 use super::progress::{Position, SourceProgress};
 use super::script::{Repeated, Script};
 use super::{Mode, PartitionPosition, SourceCounters};
+use crate::fault::with_causes;
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
 
 /// How soon a partition with nothing new is asked again.
@@ -354,7 +355,7 @@ impl Source {
         for (name, offset) in self.progress.take_committed() {
             let partition = self.partitions.iter().find(|partition| partition.progress == name);
             if let Some(Err(error)) = partition.map(|partition| reader.announce(partition.slot, offset)) {
-                tracing::debug!(%error, "an offset was not announced");
+                tracing::debug!(error = with_causes(&error), "an offset was not announced");
             }
         }
     }

@@ -76,7 +76,7 @@ impl Transport for MemoryLog {
 }
 
 fn read_only() -> TransportError {
-    let cause = "a test appends to it by hand".to_owned();
+    let cause = "a test appends to it by hand".into();
     TransportError { attempt: "publishing to", object: "topics in memory".to_owned(), cause, retry: false }
 }
 

@@ -40,7 +40,7 @@ pub struct EagerSettings {
     /// Told of the steps.
     pub steps: headwater_connectors::parquet::commit::Steps,
     /// Told of the error that ends the run.
-    pub failure: Arc<dyn Fn(&anyhow::Error) + Send + Sync>,
+    pub failure: Arc<dyn Fn(anyhow::Error) + Send + Sync>,
 }
 
 /// What a worker has of the ticks that it has passed.
@@ -102,7 +102,7 @@ pub(super) fn eager<'scope>(
                     begin = end_tick;
                     held.downgrade(&end_tick);
                 }
-                Err(error) => failure(&error),
+                Err(error) => failure(error),
             }
         }
     });
@@ -154,7 +154,7 @@ fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSett
         let (Some(journal), Some(outbox)) = (&settings.journal, &settings.outbox) else { return };
         let added = journal.lock().map_err(|_| anyhow::anyhow!("the journal's lock is broken")).and_then(|mut journal| journal.add(&entry));
         if let Err(error) = added {
-            return (settings.failure)(&error);
+            return (settings.failure)(error);
         }
         (settings.steps)(Step::Journaled, end);
         entry.remap.clear();

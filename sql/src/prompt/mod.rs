@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use headwater_connectors::fault::with_causes;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
@@ -110,7 +111,7 @@ impl Prompt {
         };
         match self.catalog.reopen(at) {
             Ok(catalog) => self.catalog = catalog,
-            Err(error) => writeln!(out, "{error}")?,
+            Err(error) => writeln!(out, "{}", with_causes(&error))?,
         }
         writeln!(out, "{}", self.place())
     }
@@ -120,7 +121,7 @@ impl Prompt {
         match self.run_statement(statement, out) {
             Ok(summary) => writeln!(out, "{}\n", footer(summary, began.elapsed())),
             Err(QueryError::Output(error)) => Err(error),
-            Err(error) => writeln!(out, "{error}\n"),
+            Err(error) => writeln!(out, "{}\n", with_causes(&error)),
         }
     }
 

@@ -266,7 +266,7 @@ impl Publisher {
         self.last = ChainEnd { commit_id, hash: record.hash.clone(), end_tick, end_clock };
         let Some(upkeep) = &mut self.upkeep else { return Ok(()) };
         let path = || record_path(&self.settings.data, record.commit_id);
-        let damaged = |cause| ChainError::Damaged { path: path(), cause, before: record.commit_id - 1 };
+        let damaged = |problem: String| ChainError::damaged(&path(), record.commit_id - 1, problem);
         let gone = self.live.apply(&keep(record.clone()).map_err(damaged)?);
         upkeep.sweeper.tell(Left { commit_id: record.commit_id, paths: gone.paths });
         Ok(())

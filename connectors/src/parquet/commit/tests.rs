@@ -10,6 +10,7 @@ use headwater_schemas::{Clock, EventTime};
 use timely::dataflow::operators::vec::Input;
 
 use super::*;
+use crate::fault::with_causes;
 use crate::parquet::directory::DataDirectory;
 
 /// What happened, in order, and whoever waits for more.
@@ -67,7 +68,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
             steps.add(format!("{} {commit_id}", step.name()));
             at_step(step, commit_id);
         }),
-        failure: Arc::new(move |error| failure.add(format!("failed: {error}"))),
+        failure: Arc::new(move |error| failure.add(format!("failed: {}", with_causes(&error)))),
     };
     let failed = log.clone();
     let workers = timely::execute(timely::Config::thread(), move |worker| {

@@ -64,7 +64,7 @@ fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
         return Ok(());
     }
     let mut records = Records::new(data);
-    let damaged = |cause| ChainError::Damaged { path: path.clone(), cause, before: end - 1 };
+    let damaged = |problem: String| ChainError::damaged(&path, end - 1, problem);
     let (mut live, before) = match records.inventory()? {
         Some(inventory) => (Live::of(inventory.files, inventory.dropped).map_err(damaged)?, inventory.record.commit_id),
         None => (Live::default(), 0),
