@@ -31,13 +31,13 @@ use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK, is_added};
 use headwater_connectors::parquet::commit::{Step, Steps};
 use headwater_connectors::parquet::reader::batches;
-use headwater_connectors::parquet::record::{FileRole, hex};
+use headwater_connectors::parquet::record::FileRole;
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
 use headwater_schemas::tables::{TableRow, TableSpec, declarations};
-use headwater_schemas::{Clock, EventTime};
+use headwater_schemas::{Clock, Digest, EventTime};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::metrics::Metrics;
 use crate::wall_clock;
@@ -200,9 +200,7 @@ fn id(data: &Path) -> anyhow::Result<String> {
     }
     // Any name will do that no other directory has.
     let unlike = format!("{} {} {}", data.display(), wall_clock::now(), std::process::id());
-    let mut id = hex(&Sha256::digest(unlike));
-    id.truncate(16);
-    let id = format!("headwater-{id}");
+    let id = format!("headwater-{}", Digest::<8>::shortened(&Digest::sha256(unlike).0));
     fs::write(&path, &id).with_context(|| format!("writing {}", path.display()))?;
     Ok(id)
 }
@@ -431,7 +429,6 @@ fn with_id(table: &str, object: &str) -> Vec<u8> {
     digest.update(table);
     digest.update([0]);
     digest.update(object);
-    let mut id = hex(&digest.finalize());
-    id.truncate(32);
+    let id = Digest::<16>::shortened(&digest.finalize());
     format!("{{\"id\":\"{id}\",{}", object.strip_prefix('{').unwrap_or(object)).into_bytes()
 }

@@ -12,11 +12,10 @@ use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Existing, Steps};
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
-use headwater_connectors::parquet::record::{Gap, hex};
+use headwater_connectors::parquet::record::Gap;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
-use headwater_schemas::{EventTime, Topic};
-use sha2::{Digest, Sha256};
+use headwater_schemas::{Digest, EventTime, Topic};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
@@ -238,7 +237,7 @@ fn connect(run: &Run, begin: &mut Begin, decisive: &Decisive) -> anyhow::Result<
         process: cluster.process,
         processes: cluster.addresses.len(),
         workers: run.workers.max(1),
-        configuration: hex(&Sha256::digest(common)),
+        configuration: Digest::sha256(common).to_string(),
         begin: begin.chain.end().filter(|_| cluster.process == 0),
     };
     let connected = cluster.connect(&hello, &run.stop)?;

@@ -35,6 +35,6 @@ pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
 pub use topic::Topic;
 pub use value::{
-    AccountId, Amount, Currency, CustomerId, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, OwnerId, Price, Quantity, Scope,
-    Size, Statistic, Symbol, Text, Total,
+    AccountId, Amount, Currency, CustomerId, Date, Decimal, Digest, EventTime, Factor, Hex, Id, Money, Name, OwnerId, Price, Quantity,
+    Scope, Size, Statistic, Symbol, Text, Total,
 };

@@ -9,7 +9,7 @@ use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, col};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use headwater_connectors::parquet::record::hex;
+use headwater_schemas::Hex;
 
 /// The columns of files, as they are shown.
 pub(crate) fn shown(stored: &SchemaRef) -> SchemaRef {
@@ -34,7 +34,7 @@ pub(crate) fn show(state: &dyn Session, plan: Arc<dyn ExecutionPlan>) -> Result<
         return Ok(plan);
     }
     let names = DFSchema::try_from(Arc::clone(&schema))?;
-    let text = Arc::new(ScalarUDF::from(Hex::default()));
+    let text = Arc::new(ScalarUDF::from(HexText::default()));
     let column = |field: &FieldRef| {
         let stored = col(format!("\"{}\"", field.name()));
         let shown = if is_digest(field) { text.call(vec![stored]) } else { stored };
@@ -46,17 +46,17 @@ pub(crate) fn show(state: &dyn Session, plan: Arc<dyn ExecutionPlan>) -> Result<
 
 /// Bytes as hexadecimal text.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Hex {
+struct HexText {
     signature: Signature,
 }
 
-impl Default for Hex {
+impl Default for HexText {
     fn default() -> Self {
         Self { signature: Signature::any(1, Volatility::Immutable) }
     }
 }
 
-impl ScalarUDFImpl for Hex {
+impl ScalarUDFImpl for HexText {
     fn name(&self) -> &'static str {
         "hex_text"
     }
@@ -78,7 +78,7 @@ impl ScalarUDFImpl for Hex {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let bytes = arrays.first().and_then(|array| array.as_fixed_size_binary_opt());
         let bytes = bytes.ok_or_else(|| DataFusionError::Internal("only digests are shown as text".to_owned()))?;
-        let text: StringArray = bytes.iter().map(|digest| digest.map(hex)).collect();
+        let text: StringArray = bytes.iter().map(|digest| digest.map(|digest| Hex(digest).to_string())).collect();
         Ok(ColumnarValue::Array(Arc::new(text)))
     }
 }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::configuration;
-use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS, hex};
+use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
-use headwater_schemas::{Date, EventTime, Id, Money, Name, Price, Quantity, Total};
+use headwater_schemas::{Date, Digest, EventTime, Id, Money, Name, Price, Quantity, Total};
 use parquet::arrow::ArrowWriter;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::catalog::Catalog;
@@ -133,7 +132,7 @@ impl TestData {
             let (rows, content) = parquet(&batches, commit_id);
             fs::create_dir_all(self.path().join(&path).parent().unwrap()).unwrap();
             fs::write(self.path().join(&path), &content).unwrap();
-            let sha256 = hex(&Sha256::digest(&content));
+            let sha256 = Digest::sha256(&content).to_string();
             CommittedFile { path, table: table.to_owned(), role, merged: None, part: None, rows, bytes: content.len() as u64, sha256 }
         };
         by_date.into_iter().map(one).collect()

@@ -10,10 +10,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
+use headwater_schemas::Digest;
+use sha2::{Digest as _, Sha256};
 
 use super::{failed, open};
-use crate::parquet::record::hex;
 use crate::transport::TransportError;
 
 /// Bytes before an offset, and at a file's beginning, that a fingerprint covers.
@@ -22,8 +22,8 @@ const COVERED: u64 = 4096;
 const COMPARED: u64 = 256;
 /// How often it is looked at whether a file that was read to its end is still the one of its name.
 const LOOK: Duration = Duration::from_millis(100);
-/// Characters of a fingerprint.
-const LENGTH: usize = 32;
+/// Bytes of a fingerprint.
+const LENGTH: usize = 16;
 
 /// What was read last when the end of a file was met.
 #[derive(Default)]
@@ -94,9 +94,7 @@ pub(super) fn fingerprint(path: &Path, offset: u64) -> io::Result<String> {
     digest.update(offset.to_be_bytes());
     digest.update(before(&file, offset.min(COVERED), COVERED)?);
     digest.update(before(&file, offset, COVERED)?);
-    let mut text = hex(&digest.finalize());
-    text.truncate(LENGTH);
-    Ok(text)
+    Ok(Digest::<LENGTH>::shortened(&digest.finalize()).to_string())
 }
 
 pub(super) fn shorter(path: &Path, length: u64, read: u64) -> TransportError {

@@ -5,11 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use sha2::{Digest, Sha256};
+use headwater_schemas::Digest;
 
 use super::CommitError;
 use super::directory::record_path;
-use super::record::hex;
 use crate::durable;
 
 /// A configuration that a commit names and that cannot be read.
@@ -54,7 +53,7 @@ pub fn read(data: &Path, named: &str, commit_id: u64) -> Result<String, Configur
 }
 
 fn hash(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
+    Digest::sha256(content).to_string()
 }
 
 #[cfg(test)]

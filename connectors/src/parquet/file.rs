@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use headwater_schemas::Digest;
+use sha2::{Digest as _, Sha256};
 
 use super::chain::CommitFile;
-use super::record::hex;
 use crate::fault::{Cause, Fault};
 
 /// A committed file that is not what its commit says.
@@ -78,7 +78,7 @@ impl CommitFile {
         let read = self.open(data).and_then(|mut bytes| bytes.read_to_end(&mut content));
         let unreadable = |error| self.diagnose_quickly(data).unwrap_or_else(|| self.error(data, Fault::unreadable(error)));
         read.map_err(unreadable)?;
-        if hex(&Sha256::digest(&content)) == *self.sha256 {
+        if Digest::sha256(&content).to_string() == *self.sha256 {
             return Ok(content);
         }
         Err(self.diagnose(data).unwrap_or_else(|| self.error(data, "is damaged: its SHA-256 is not the one in the commit")))
@@ -101,7 +101,7 @@ impl CommitFile {
         loop {
             let read = bytes.read(&mut buffer)?;
             if read == 0 {
-                return Ok(hex(&digest.finalize()));
+                return Ok(Digest::<32>(digest.finalize().into()).to_string());
             }
             digest.update(buffer.get(..read).unwrap_or_default());
         }

@@ -10,8 +10,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use headwater_schemas::Digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Version of the layout that this program writes.
 pub const FORMAT_VERSION: u32 = 8;
@@ -189,7 +189,7 @@ pub struct Inventory {
 impl Inventory {
     /// Hash that the inventory should have.
     pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
-        Ok(hex(&Sha256::digest(serde_json::to_vec(&Self { hash: String::new(), ..self.clone() })?)))
+        Ok(Digest::sha256(serde_json::to_vec(&Self { hash: String::new(), ..self.clone() })?).to_string())
     }
 }
 
@@ -208,20 +208,11 @@ impl CommitRecord {
     pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
         let content = Self { hash: String::new(), committed_at: String::new(), ..self.clone() };
         // Fields are written in the order of their declaration, without spaces: one text for one content.
-        Ok(hex(&Sha256::digest(serde_json::to_vec(&content)?)))
+        Ok(Digest::sha256(serde_json::to_vec(&content)?).to_string())
     }
 
     /// Number of new rows in all files. Rows of merged files are not new.
     pub fn rows(&self) -> u64 {
         self.files.iter().filter(|file| file.merged.is_none()).map(|file| file.rows).sum()
     }
-}
-
-/// Bytes as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -16,12 +16,12 @@ use arrow::error::ArrowError;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_ipc::{CompressionType, MetadataVersion};
+use headwater_schemas::Digest;
 use headwater_schemas::tables::TableSpec;
-use sha2::{Digest, Sha256};
 
 use super::CommitError;
 use super::directory::segment_file;
-use super::record::{CommittedFile, FileRole, Part, hex};
+use super::record::{CommittedFile, FileRole, Part};
 
 /// Rows of a table and day from which on they are a Parquet file at once. Rows in a segment are written again as Parquet; with fewer
 /// rows than these that costs less than a file of their own, which has to be created, described and synced.
@@ -56,7 +56,7 @@ impl SegmentWriter {
             part: Some(Part { begin, day }),
             rows: rows.num_rows() as u64,
             bytes: part.len() as u64,
-            sha256: hex(&Sha256::digest(&part)),
+            sha256: Digest::sha256(&part).to_string(),
         })
     }
 

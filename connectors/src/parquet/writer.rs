@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema, SchemaRef};
+use headwater_schemas::Digest;
 use headwater_schemas::tables::{Change, TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -18,12 +19,12 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use rustc_hash::FxHashSet;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::CommitError;
 use super::columns::added_fields;
 use super::encode::role_of;
-use super::record::{CommittedFile, FileRole, Merged, hex};
+use super::record::{CommittedFile, FileRole, Merged};
 
 /// Rows from which on a merged file has bloom filters. Smaller files are read whole.
 const BLOOM_FROM_ROWS: usize = 4096;
@@ -193,7 +194,7 @@ impl Hashing {
 
     fn finish(mut self) -> std::io::Result<(u64, String)> {
         self.file.flush()?;
-        Ok((self.bytes, hex(&self.digest.finalize())))
+        Ok((self.bytes, Digest::<32>(self.digest.finalize().into()).to_string()))
     }
 }
 

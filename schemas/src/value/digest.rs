@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// A digest of `N` bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,23 @@ impl<const N: usize> Digest<N> {
     }
 }
 
+impl Digest<32> {
+    /// The SHA-256 of a content.
+    pub fn sha256(content: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(content).into())
+    }
+}
+
+/// Bytes, written as lower-case hexadecimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Hex<'b>(pub &'b [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
 impl<const N: usize> Default for Digest<N> {
     fn default() -> Self {
         Self::ZERO
@@ -33,7 +51,7 @@ impl<const N: usize> Default for Digest<N> {
 
 impl<const N: usize> fmt::Display for Digest<N> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        Hex(&self.0).fmt(out)
     }
 }
 
@@ -90,6 +108,8 @@ mod tests {
         for wrong in ["", "007ff", "007fff00", "007fgg", "00 fff"] {
             assert!(wrong.parse::<Digest<3>>().is_err(), "{wrong}");
         }
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::sha256("").to_string(), empty);
         assert_eq!(Digest::<2>::shortened(&digest.0), Digest([0x00, 0x7f]));
     }
 }

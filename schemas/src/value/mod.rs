@@ -18,7 +18,7 @@ mod total;
 
 pub use blob::Blob;
 pub use date::Date;
-pub use digest::{Digest, ParseDigestError};
+pub use digest::{Digest, Hex, ParseDigestError};
 pub use id::{Id, ParseIdError, Text};
 pub use name::{AccountId, Currency, CustomerId, Name, Named, OwnerId, Scope, Symbol, named};
 pub use numbers::{Amount, Decimal, Factor, Money, Price, Quantity, Size};
