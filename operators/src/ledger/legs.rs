@@ -1,13 +1,13 @@
 //! The legs of a transaction.
 
 use headwater_schemas::events::{AccountType, Transaction, TransactionPhase, TransactionType};
-use headwater_schemas::{AccountId, Currency, Money};
+use headwater_schemas::{AccountId, Money};
 use serde::{Deserialize, Serialize};
 
 /// One leg: so much into (or, below zero, out of) an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Leg {
-    /// The account, or `external:<currency>`.
+    /// The account, or the one that stands for the world outside.
     pub account_id: AccountId,
     /// Signed: above zero goes into the account.
     pub amount: Money,
@@ -16,14 +16,9 @@ pub struct Leg {
 impl Leg {
     /// What the leg holds while its transaction is pending: what would go out of an account of ours.
     pub fn held(&self) -> Money {
-        let goes_out = self.amount.units() < 0 && !self.account_id.starts_with("external:");
+        let goes_out = self.amount.units() < 0 && !self.account_id.is_external();
         if goes_out { self.amount.negated() } else { Money::ZERO }
     }
-}
-
-/// The account that stands for the world outside, for a currency.
-pub fn external(currency: &Currency) -> AccountId {
-    AccountId::derived(format!("external:{currency}"))
 }
 
 /// Whether the transaction takes money out of the account that it names. Credit and loan accounts are charged interest, others
@@ -49,7 +44,7 @@ pub fn legs_between(account_id: &AccountId, counterparty: &AccountId, amount: Mo
 
 /// The account on the other side of a transaction.
 pub fn counterparty(transaction: &Transaction) -> AccountId {
-    transaction.counterparty_account.unwrap_or_else(|| external(&transaction.currency))
+    transaction.counterparty_account.unwrap_or_else(|| AccountId::external(transaction.currency))
 }
 
 /// The phase of a transaction: posted if it does not say.

@@ -88,7 +88,7 @@ fn to_balances(events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]) -> Hap
 /// The balances, as `account currency posted held available`, without the world outside.
 fn balances_of(emitted: &Emitted<Balances>) -> Vec<String> {
     let text = |row: &Balance| format!("{} {} {} {} {}", row.account_id, row.currency, row.posted, row.pending, row.available);
-    rows_of(&emitted.tables).iter().filter(|row| !row.account_id.starts_with("external:")).map(text).collect()
+    rows_of(&emitted.tables).iter().filter(|row| !row.account_id.is_external()).map(text).collect()
 }
 
 /// The balances that come of records, and what was rejected, as `offset code`.

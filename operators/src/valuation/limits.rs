@@ -313,7 +313,7 @@ impl ExposureLimits {
             .symbol
             .as_ref()
             .filter(|_| measure.kind == LimitKind::PositionValue)
-            .and_then(|symbol| own(&format!("symbol:{symbol}")));
+            .and_then(|symbol| own(&LimitScope::Symbol(*symbol).to_string()));
         own(&measure.scope)
             .or(by_symbol)
             .or_else(|| own(&LimitScope::Default.to_string()))

@@ -33,7 +33,7 @@ pub(super) struct Market<'scope> {
 pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
     let scope = flow.scope;
     let holdings = market.holdings.stream();
-    let cash = market.cash.stream().filter(|(cash, ..)| !is_external(&cash.account_id));
+    let cash = market.cash.stream().filter(|(cash, ..)| !cash.account_id.is_external());
     // What each worker knows: of its own accounts, and of the market all there is.
     let known = scope.concatenate([
         known(holdings.clone(), Known::Holding),
@@ -64,7 +64,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
 /// What was known at the last commit.
 fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
     let (saved, share) = (&flow.settings.saved, flow.share());
-    let mine = |account: &AccountId| share.has(account) && !is_external(account);
+    let mine = |account: &AccountId| share.has(account) && !account.is_external();
     let mut known = Vec::new();
     known.extend(saved.rows::<InstrumentTerms>()?.iter().cloned().map(instrument_known));
     known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));
@@ -81,11 +81,6 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
 
 fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {
     Known::Cash { account_id, currency, posted }
-}
-
-/// Whether money there is not ours.
-fn is_external(account: &AccountId) -> bool {
-    account.starts_with("external:")
 }
 
 fn is_limit(event: &Event) -> bool {

@@ -53,6 +53,13 @@ pub enum LimitScope {
     Customer(CustomerId),
 }
 
+impl LimitScope {
+    /// Its name in tables.
+    pub fn name(&self) -> Scope {
+        Scope::derived(self.to_string())
+    }
+}
+
 impl fmt::Display for LimitScope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

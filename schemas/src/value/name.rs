@@ -102,6 +102,21 @@ fn kept(text: &str) -> Kept {
     }
 }
 
+/// What the accounts that stand for the world outside begin with.
+const EXTERNAL: &str = "external:";
+
+impl AccountId {
+    /// The account that stands for the world outside, for a currency: `external:USD`.
+    pub fn external(currency: Currency) -> Self {
+        Self::derived(format!("{EXTERNAL}{currency}"))
+    }
+
+    /// Whether it stands for the world outside, so that money there is not ours.
+    pub fn is_external(&self) -> bool {
+        self.as_str().starts_with(EXTERNAL)
+    }
+}
+
 impl<K> Name<K> {
     /// Checks the rule of identifiers.
     pub fn new(text: &str) -> Result<Self, ParseIdError> {
@@ -229,6 +244,13 @@ impl<K: Named> JsonSchema for Name<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_world_outside_has_an_account_for_each_currency() {
+        let outside = AccountId::external(Currency::derived("EUR"));
+        assert_eq!((outside.as_str(), outside.is_external()), ("external:EUR", true));
+        assert!(!AccountId::derived("external").is_external());
+    }
 
     #[test]
     fn equal_texts_are_one_name_and_the_order_is_that_of_the_texts() {

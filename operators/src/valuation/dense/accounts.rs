@@ -1,5 +1,6 @@
 //! Accounts: where they belong, and what they add to their scopes.
 
+use headwater_schemas::events::LimitScope;
 use headwater_schemas::{AccountId, Corrections, Money, Scope};
 
 use super::books::Books;
@@ -49,9 +50,9 @@ impl Terms {
 }
 
 impl Account {
-    /// `account:ID`.
+    /// The scope that it is by itself.
     pub(super) fn scope(account_id: AccountId) -> Scope {
-        Scope::derived(format!("account:{account_id}"))
+        LimitScope::Account(account_id).name()
     }
 
     /// Whether it belongs to scopes.

@@ -1,6 +1,7 @@
 //! The tree of books: what the accounts below a node add up to rolls up to the node above it.
 
 use headwater_schemas::Scope;
+use headwater_schemas::events::LimitScope;
 
 use super::handles::{BookHandle, Named};
 use super::part::Pending;
@@ -8,7 +9,7 @@ use super::part::Pending;
 /// The nodes of all book paths.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// By scope: `book:PATH`.
+    /// By scope.
     nodes: Named<BookHandle, Node>,
     /// Nodes with a pending part, by depth.
     touched: Vec<Vec<BookHandle>>,
@@ -27,7 +28,7 @@ impl Books {
         let ends = path.match_indices('/').map(|(end, _)| end).chain((!path.is_empty()).then_some(path.len()));
         let mut parent = None;
         for (depth, path) in ends.filter_map(|end| path.get(..end)).enumerate() {
-            let scope = Scope::derived(format!("book:{path}"));
+            let scope = LimitScope::Book(Scope::derived(path)).name();
             parent = Some(self.nodes.intern(scope, || Node { parent, depth, pending: None }));
         }
         parent
