@@ -184,15 +184,22 @@ pub struct LimitState {
 headwater_schemas::table_set! {
     /// The tables of limits.
     pub struct LimitTables restored from SavedLimits {
-        restored { limit_alerts: LimitAlertState, alerts: Alert }
+        restored { limit_alerts: LimitAlertState }
+        written { alerts: Alert }
     }
 }
 
-/// Which measure the alert that stands belongs to.
+/// The alert that stands, and which measure it belongs to.
 fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<LimitAlertState> {
-    let alert = state.standing.as_ref()?;
-    let alert_id = alert.alert_id.clone();
-    Some(LimitAlertState { alert_id, scope: *scope, kind: *kind, symbol: *symbol, is_kept: state.is_kept, ts: alert.ts })
+    let Alert { alert_id, kind: family, rule, severity, subject, state: last, message, evidence, ts } = state.standing.clone()?;
+    let (scope, kind, symbol, is_kept) = (*scope, *kind, *symbol, state.is_kept);
+    Some(LimitAlertState { alert_id, family, rule, severity, subject, state: last, message, evidence, scope, kind, symbol, is_kept, ts })
+}
+
+/// The alert that stands, as it was saved.
+fn saved_alert(row: &LimitAlertState) -> Alert {
+    let LimitAlertState { alert_id, family, rule, severity, subject, state, message, evidence, ts, .. } = row.clone();
+    Alert { alert_id, kind: family, rule, severity, subject, state, message, evidence, ts }
 }
 
 crate::fold_operator!(ExposureLimits);
@@ -276,13 +283,9 @@ impl View for ExposureLimits {
     fn restore(&self, saved: &SavedLimits, is_mine: &dyn Fn(&MeasureKey) -> bool) -> Vec<(MeasureKey, LimitState)> {
         let state = |row: &LimitAlertState| {
             let key = (row.scope, row.kind, row.symbol);
-            // Both tables were written in one commit.
-            let found = saved.alerts.binary_search_by(|alert| alert.alert_id.cmp(&row.alert_id)).ok();
-            let alert = found.and_then(|index| saved.alerts.get(index)).filter(|_| is_mine(&key))?;
-            Some((
-                key,
-                LimitState { standing: Some(alert.clone()), is_kept: row.is_kept, now: Vec::new(), emitted_standing: Some(row.clone()) },
-            ))
+            let standing = || Some(saved_alert(row));
+            let state = || LimitState { standing: standing(), is_kept: row.is_kept, now: Vec::new(), emitted_standing: Some(row.clone()) };
+            is_mine(&key).then(|| (key, state()))
         };
         saved.limit_alerts.iter().filter_map(state).collect()
     }

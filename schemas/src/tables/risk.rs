@@ -1,6 +1,6 @@
 //! What could be lost.
 
-use super::{RiskMethod, tables};
+use super::{AlertKind, AlertState, RiskMethod, Severity, tables};
 use crate::events::LimitKind;
 use crate::value::{Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
 
@@ -43,10 +43,25 @@ tables! {
         ts: EventTime,
     }
 
-    /// Which measure a standing limit alert belongs to. State of the limits.
+    /// A limit alert that stands, and the measure that it belongs to. State of the limits, which so read no alert again that
+    /// was ever raised.
     Checkpoint LimitAlertState = "limit_alerts" by (alert_id) {
         /// The alert.
         alert_id: Id,
+        /// Its family.
+        family: AlertKind,
+        /// Its rule.
+        rule: Text,
+        /// How much it matters.
+        severity: Severity,
+        /// Whom or what it is about.
+        subject: Id,
+        /// What became of it last.
+        state: AlertState,
+        /// Its sentence.
+        message: Text,
+        /// The ids behind it.
+        evidence: Vec<Id>,
         /// The scope.
         scope: Scope,
         /// The limit's kind.
