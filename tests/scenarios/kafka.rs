@@ -19,7 +19,7 @@ use headwater_tests::market;
 use headwater_tests::pipeline::{
     PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log,
 };
-use headwater_tests::prices;
+use headwater_tests::prices::{self, Fill};
 
 use crate::real_prices::{assert_recomputed, write_market};
 
@@ -40,40 +40,55 @@ fn copy_to(broker: &Broker, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All 8,313 days of real prices, through a broker and through a log, and against the recomputation. One test, because
-/// it owns the broker.
-#[test]
-fn real_prices_through_a_real_broker() -> Result<()> {
-    let Some(broker) = Broker::start()? else { return Ok(()) };
-    let folder = tempfile::tempdir()?;
-    let log = folder.path().join("log");
-    let fills = prices::fills(400, 4, 6, 3);
-    write_market(&log, 8_313, &fills)?;
+/// A broker, and a folder for what is tested with it. None where no broker can be started.
+fn setup() -> Result<Option<(Broker, tempfile::TempDir)>> {
+    let Some(broker) = Broker::start()? else { return Ok(None) };
+    Ok(Some((broker, tempfile::tempdir()?)))
+}
+
+/// Writes a market with a bad record and a deposit to a log, and publishes it to the broker.
+fn publish_market(broker: &Broker, log: &Path, days: usize, fills: &[Fill]) -> Result<()> {
+    write_market(log, days, fills)?;
     write_log(
-        &log,
+        log,
         "transactions",
         0,
         "not json\n{\"transaction_id\":\"t1\",\"account_id\":\"a1\",\"type\":\"deposit\",\"amount\":\"5\",\"currency\":\"USD\",\"ts\":\"2022-12-28T10:00:00Z\"}\n",
     )?;
+    succeed(headwater(&["topics", "--source", &source(broker), "--partitions", "1"])?)?;
+    copy_to(broker, log)
+}
 
-    // A broker that is away at the start: the question fails with a sentence, not with a hang.
+#[test]
+fn a_broker_that_is_away_at_the_start_is_a_sentence_and_no_hang() -> Result<()> {
+    let Some((broker, _folder)) = setup()? else { return Ok(()) };
     broker.stop()?;
     let away = headwater(&["topics", "--source", &source(&broker)])?;
     assert_eq!(away.status.code(), Some(1));
     let said = String::from_utf8_lossy(&away.stderr).into_owned();
     assert!(said.contains("is the broker running"), "{said}");
     broker.restart()?;
+    succeed(headwater(&["topics", "--source", &source(&broker), "--partitions", "1"])?)
+}
 
-    succeed(headwater(&["topics", "--source", &source(&broker), "--partitions", "1"])?)?;
-    copy_to(&broker, &log)?;
+/// All 8,313 days of real prices.
+#[test]
+fn real_prices_through_a_broker_and_a_log_give_the_rows_of_the_recomputation() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let (log, fills) = (folder.path().join("log"), prices::fills(400, 4, 6, 3));
+    publish_market(&broker, &log, 8_313, &fills)?;
     let (by_log, by_kafka) = (folder.path().join("by-log"), folder.path().join("by-kafka"));
     run(&format!("log:{}", log.display()), &by_log, PLAIN)?;
     run(&source(&broker), &by_kafka, Way { workers: 2, tick: "10ms" })?;
     assert_same(&tables(&by_log)?, &tables(&by_kafka)?, "log and Kafka");
     assert_invariants(&by_kafka)?;
-    assert_recomputed(&by_kafka, &fills)?;
+    assert_recomputed(&by_kafka, &fills)
+}
 
-    // A live run while the broker goes away in the middle: it waits, reads on, and SIGTERM ends it cleanly.
+#[test]
+fn a_live_run_waits_for_a_broker_that_goes_away_and_sigterm_ends_it_cleanly() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    publish_market(&broker, &folder.path().join("log"), 320, &prices::fills(300, 4, 6, 3))?;
     let live = folder.path().join("live");
     let config = folder.path().join("live.toml");
     std::fs::write(&config, "[http]\naddress = \"\"\n[commit]\ninterval = \"100ms\"\n")?;
@@ -103,8 +118,7 @@ fn real_prices_through_a_real_broker() -> Result<()> {
     let status = process.wait()?;
     arrived?;
     assert!(status.success(), "SIGTERM ends a run cleanly: {status:?}");
-    assert_outbox_is_exact(&broker, folder.path())?;
-    assert_eager_is_exact(&broker, folder.path())
+    Ok(())
 }
 
 /// What a consumer that reads what is committed sees of the published topics: of each, the records in their order.
@@ -136,9 +150,11 @@ fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String
     Ok(topics)
 }
 
-/// Runs that are killed before and after a transaction is committed, while the broker dies too, publish what one publishes
-/// that nobody disturbed.
-fn assert_outbox_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
+/// Killed before and after a transaction is committed, while the broker dies, too.
+#[test]
+fn runs_that_are_killed_publish_what_one_publishes_that_nobody_disturbed() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let (broker, folder) = (&broker, folder.path());
     let log = folder.join("market");
     market::write(&log, &market::workload(4_000, 1, 9))?;
     succeed(headwater(&["topics", "--source", &source(broker), "--config", &prefixed(folder, "m.")?])?)?;
@@ -238,9 +254,12 @@ fn without_ids(records: &[String]) -> Vec<String> {
     rest
 }
 
-/// A live run that publishes executions and decisions before their commits, killed again and again while records come late:
-/// what it published are exactly the rows that are committed in the end, each once.
-fn assert_eager_is_exact(broker: &Broker, folder: &Path) -> Result<()> {
+/// A live run, killed again and again while records come late: what it published are exactly the rows that are committed in the
+/// end.
+#[test]
+fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let (broker, folder) = (&broker, folder.path());
     let (data, config) = (folder.join("eager"), folder.join("eager.toml"));
     let text = "[time]\nidle_allowance = \"10ms\"\n[http]\naddress = \"\"\n[source]\ntopic_prefix = \"e.\"\n[commit]\ninterval = \"1s\"\n\
                 [outbox]\ntopics = [\"executions\", \"decisions\"]\neager = [\"executions\", \"decisions\"]\n";

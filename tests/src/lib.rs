@@ -33,12 +33,15 @@
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
 //! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
+//! | `valuation` | what desks run into: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, however the run is cut |
 //! | `reasons` | a bust, a void, reversals, and what comes late | every history that they reach says so |
 //! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that goes on; they are read |
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `dashboards/README.md` |
 //! | | a real Prometheus scrapes a demo | every expression of boards and alerts is answered, with series |
-//! | `kafka` | real prices through a broker and a log; a broker away at the start, and during a live run | the same tables; an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
+//! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
+//! | | a broker away at the start, and during a live run | an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
+//! | | runs that publish are killed, with the broker | what is published is what one run publishes, each once; what leaves early is what is committed |
 //!
 //! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
 //! run**: one that goes on until it is told to stop.
