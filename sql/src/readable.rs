@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::sqlparser::parser::ParserError;
+use headwater_connectors::fault::with_causes;
 
 use crate::error::QueryError;
 use crate::names::Relation;
@@ -45,14 +46,13 @@ pub(crate) fn may_be_a_file(error: &DataFusionError) -> bool {
 fn our_own(error: &DataFusionError) -> Option<QueryError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(QueryError::File(error)) = error.downcast_ref() {
-            return Some(error.clone().into());
-        }
-        if let Some(QueryError::Execution(cause)) = error.downcast_ref() {
-            return Some(QueryError::Execution(Arc::clone(cause)));
-        }
-        if let Some(QueryError::Forgotten { table, at, why, oldest }) = error.downcast_ref() {
-            return Some(QueryError::Forgotten { table, at: *at, why, oldest: *oldest });
+        if let Some(ours) = error.downcast_ref::<QueryError>() {
+            return Some(match ours {
+                QueryError::File(error) => error.clone().into(),
+                QueryError::Execution(cause) => QueryError::Execution(Arc::clone(cause)),
+                QueryError::Forgotten { table, at, why, oldest } => QueryError::Forgotten { table, at: *at, why, oldest: *oldest },
+                other => QueryError::execution(with_causes(other)),
+            });
         }
         cause = error.source();
     }
