@@ -17,7 +17,7 @@ use super::books::Books;
 use super::currencies::Currencies;
 use super::gaps::GapRows;
 use super::handles::{AccountHandle, CurrencyHandle, HoldingHandle, Named, Rows, SymbolHandle};
-use super::part::ScopePart;
+use super::part::{ScenarioChange, ScopePart};
 use super::scenarios::Scenarios;
 use super::watch::{LimitWatch, Quiet};
 use super::worth::{PositionScenarios, Valuation, Worth};
@@ -290,8 +290,11 @@ impl Valuer {
         let (scenarios, count) = (self.scenarios.of(symbol), self.scenarios.len());
         let current = PositionScenarios { scenarios, count, since: self.since, is_flat: held.sums.quantity.is_zero(), point_value: None };
         let part = account.part(held.account, &mut self.work.touched);
-        held.own.update(symbol, Valuation::Absent, current, &mut part.own);
-        held.base.update(symbol, Valuation::Absent, current, &mut part.base);
+        for (worth, pending) in [(&mut held.own, &mut part.own), (&mut held.base, &mut part.base)] {
+            worth.update(symbol, Valuation::Absent, current, pending);
+            // In new scenarios the position adds nothing yet. The scope learns of them by this, if by nothing else.
+            pending.scenarios.get_or_insert_with(|| ScenarioChange::nothing(self.since, count));
+        }
     }
 
     fn value_position(&mut self, symbol: SymbolHandle, place: HoldingHandle, valued: &mut Valued) {
