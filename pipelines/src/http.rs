@@ -96,17 +96,21 @@ async fn scrape(State(metrics): State<Arc<Metrics>>) -> Result<impl IntoResponse
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Instant;
 
+    use headwater_connectors::parquet::record::{CommitRecord, FORMAT_VERSION};
+    use headwater_connectors::source::SourceCounters;
     use headwater_connectors::transport::OffsetUnit;
 
     use super::*;
     use crate::metrics::MetricsSettings;
 
+    const SETTINGS: MetricsSettings = MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits: true };
+
     #[test]
     fn a_server_ends_while_clients_have_sent_half_a_request() -> anyhow::Result<()> {
-        let settings = MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits: true };
-        let server = serve("127.0.0.1:0", Arc::new(Metrics::new(settings)?))?;
+        let server = serve("127.0.0.1:0", Arc::new(Metrics::new(SETTINGS)?))?;
         let address = server.address.context("an address")?;
         let mut whole = TcpStream::connect(address)?;
         whole.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
@@ -124,5 +128,37 @@ mod tests {
         drop(server);
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         Ok(())
+    }
+
+    #[test]
+    fn a_run_that_has_failed_is_not_ready() -> anyhow::Result<()> {
+        let metrics = Arc::new(Metrics::new(SETTINGS)?);
+        let server = serve("127.0.0.1:0", Arc::clone(&metrics))?;
+        let address = server.address.context("an address")?;
+        let status = || -> anyhow::Result<String> {
+            let mut client = TcpStream::connect(address)?;
+            client.write_all(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer)?;
+            Ok(answer.get(9..12).unwrap_or_default().to_owned())
+        };
+        let (counters, failed) = (Arc::new(SourceCounters::default()), Arc::new(AtomicBool::new(false)));
+        metrics.follow(Arc::clone(&counters), Arc::default());
+        metrics.follow_failure(Arc::clone(&failed));
+        assert_eq!(status()?, "503", "there is no commit yet");
+        metrics.committed(&commit()?, Duration::ZERO, 0, &counters);
+        assert_eq!(status()?, "200");
+        failed.store(true, Ordering::Relaxed);
+        assert_eq!(status()?, "503");
+        Ok(())
+    }
+
+    fn commit() -> anyhow::Result<CommitRecord> {
+        let record = serde_json::json!({
+            "format_version": FORMAT_VERSION, "commit_id": 1, "first_tick": 0, "end_tick": 1, "end_clock_ns": 1,
+            "tick_interval_ns": 1, "grid_interval_ns": 1, "workers": 1, "configuration": "", "ends_run": false, "files": [],
+            "replaced": [], "dropped": [], "partitions": [], "gaps": [], "previous_hash": "", "hash": "", "committed_at": "",
+        });
+        Ok(serde_json::from_value(record)?)
     }
 }
