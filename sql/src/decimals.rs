@@ -203,7 +203,7 @@ mod tests {
     use headwater_schemas::Money;
     use headwater_schemas::value::fixed;
 
-    use crate::testing::{TestData, at, facts, leg, rows, text, try_rows};
+    use crate::testing::{TestData, at, facts, leg, message, rows, text};
 
     #[test]
     fn a_number_or_an_error_and_never_a_wrapped_one() {
@@ -233,9 +233,9 @@ mod tests {
             assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
         }
         let factors = vec![format!("CAST('{nines}' AS DECIMAL(38,0))"); 3].join(" * ");
-        let overflow = try_rows(&catalog, &format!("SELECT {factors}")).expect_err("too many digits").to_string();
+        let overflow = message(&catalog, &format!("SELECT {factors}"));
         assert!(overflow.to_lowercase().contains("overflow") || overflow.contains("too large"), "{overflow}");
-        let none = try_rows(&catalog, "SELECT SUM(x) FROM (VALUES ('a')) AS t(x)").expect_err("no number").to_string();
+        let none = message(&catalog, "SELECT SUM(x) FROM (VALUES ('a')) AS t(x)");
         assert!(none.contains("sum takes numbers"), "{none}");
     }
 
@@ -259,7 +259,7 @@ mod tests {
             assert_eq!(value.get(..digits), postgresql.get(..digits), "{sql}: {value}");
         }
         assert_eq!(rows(&catalog, "SELECT 7 / 2 AS a, CAST(7 AS DOUBLE) / 2 AS b, ROUND(2.0 / 3, 4) AS c"), ["3,3.5,0.6667"]);
-        assert!(try_rows(&catalog, "SELECT 1.5 / 0").expect_err("no quotient").to_string().contains("Divide by zero"));
+        assert!(message(&catalog, "SELECT 1.5 / 0").contains("Divide by zero"));
     }
 
     #[test]

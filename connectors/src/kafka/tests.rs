@@ -476,7 +476,7 @@ fn go_away_and_come_back(broker: &Broker, told: &Told) -> TestResult {
     }
     let lost = impatient.flush().map_or_else(|error| error, |()| panic!("a flush without a broker"));
     for expected in ["publishing to lasting/", "3 records were not stored", "is the broker running"] {
-        assert!(lost.retry && lost.to_string().contains(expected), "{expected}: {lost}");
+        assert!(lost.retry && with_causes(&lost).contains(expected), "{expected}: {lost}");
     }
     publisher.send("lasting", Some(b"key-0"), Some(b"value-3001"))?;
     let begin = Instant::now();
