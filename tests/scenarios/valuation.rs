@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, rows, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, headwater, rows, succeed, write_log};
 
 /// A record: topic, and JSON in which `@5` stands for five seconds after 2026-01-05T14:30:00Z.
 type Record = (&'static str, String);
@@ -427,10 +427,36 @@ fn differences(data: &Path, story: &Story, way: &str) -> Result<Vec<String>> {
     Ok(differences)
 }
 
+/// Makes the tables of a run again: a difference is an error.
+fn replay(log: &Path, out: &Path, against: &Path) -> Result<()> {
+    let [source, out, data, config] = [format!("log:{}", log.display()), text(out), text(against), text(&against.with_extension("toml"))];
+    let output = headwater(&["replay", "--source", &source, "--out", &out, "--against", &data, "--config", &config])?;
+    succeed(output)
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn what_people_who_measure_risk_run_into() -> Result<()> {
+    check(risk_stories())
+}
+
+#[test]
+fn what_people_who_read_several_feeds_run_into() -> Result<()> {
+    check(mark_stories())
+}
+
 #[test]
 fn what_people_who_value_positions_run_into() -> Result<()> {
+    check(position_stories())
+}
+
+/// Each story in one run, cut before every record, and made again from its topics.
+fn check(stories: Vec<Story>) -> Result<()> {
     let mut all = Vec::new();
-    for story in risk_stories().into_iter().chain(mark_stories()).chain(position_stories()) {
+    for story in stories {
         let folder = tempfile::tempdir()?;
         let run = |log: &Path, data: &Path, workers: u16| {
             let source = format!("log:{}", log.display());
@@ -440,6 +466,8 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
         write(&log, &story.records)?;
         run(&log, &data, 1)?;
         assert_invariants(&data)?;
+        let again = folder.path().join("again");
+        replay(&log, &again, &data).context(story.name)?;
         all.extend(differences(&data, &story, "in one run")?);
         for (cut, workers) in (1..story.records.len()).zip([2, 1].into_iter().cycle()) {
             let (log, data) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
@@ -448,6 +476,10 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
             run(&log, &data, workers)?;
             write(&log, after)?;
             run(&log, &data, 3 - workers)?;
+            if cut % 3 == 1 {
+                let again = folder.path().join(format!("again-{cut}"));
+                replay(&log, &again, &data).with_context(|| format!("{}, cut before record {cut}", story.name))?;
+            }
             all.extend(differences(&data, &story, &format!("cut before record {cut}, {workers} workers first"))?);
         }
     }

@@ -23,8 +23,8 @@ struct View {
 const VIEWS: [View; 5] = [
     View {
         name: "balances",
-        asked: "SELECT account_id, posted, pending FROM balances ORDER BY account_id",
-        recomputed: "SELECT account, SUM(posted), SUM(held) FROM moved GROUP BY account ORDER BY account",
+        asked: "SELECT account_id, currency, posted, pending FROM balances ORDER BY account_id, currency",
+        recomputed: "SELECT account, currency, SUM(posted), SUM(held) FROM moved GROUP BY account, currency ORDER BY account, currency",
     },
     View {
         name: "positions",
@@ -94,7 +94,7 @@ const STEPS: [(&str, &str); 22] = [
         "SELECT account, amount FROM transactions WHERE phase = 'pending'
          UNION ALL SELECT account, -amount FROM again WHERE phase IN ('void', 'capture')",
     ),
-    // A balance exists from the account's opening on.
+    // A balance in the account's currency exists from its opening on.
     (
         "accounts",
         "SELECT 'a' || CAST(value AS VARCHAR) AS account, CASE WHEN number IS NULL THEN value % 2 ELSE 1 - value % 2 END AS desk,
@@ -103,11 +103,11 @@ const STEPS: [(&str, &str); 22] = [
     ),
     (
         "moved",
-        "SELECT account, signed AS posted, 0 AS held FROM posted
-         UNION ALL SELECT COALESCE(other, 'external:EUR'), -signed, 0 FROM posted
-         UNION ALL SELECT account, 0, amount FROM held
-         UNION ALL SELECT 'external:EUR', 0, 0 FROM held
-         UNION ALL SELECT account, 0, 0 FROM accounts",
+        "SELECT account, 'EUR' AS currency, signed AS posted, 0 AS held FROM posted
+         UNION ALL SELECT COALESCE(other, 'external:EUR'), 'EUR', -signed, 0 FROM posted
+         UNION ALL SELECT account, 'EUR', 0, amount FROM held
+         UNION ALL SELECT 'external:EUR', 'EUR', 0, 0 FROM held
+         UNION ALL SELECT account, currency, 0, 0 FROM accounts",
     ),
     ("busted", "SELECT id FROM accepted WHERE kind = 'bust'"),
     (
