@@ -6,6 +6,16 @@ use std::num::NonZeroU64;
 ///
 /// Times are effective times in nanoseconds since the epoch; ticks and intervals are counted from the epoch, too. What lies
 /// beyond the end of time counts as its end.
+///
+/// ```
+/// use headwater_schemas::Clock;
+///
+/// // Ticks of 10 ms, a grid point every second.
+/// let clock = Clock::new(10_000_000, 1_000_000_000);
+/// assert_eq!(clock.tick_of(2_345_678_901), 234);
+/// assert_eq!((clock.start_of(234), clock.end_of(234)), (2_340_000_000, 2_350_000_000));
+/// assert_eq!((clock.interval_start(234), clock.grid_ticks()), (200, 100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     tick: NonZeroU64,

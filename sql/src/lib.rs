@@ -27,6 +27,16 @@
 //!   quotients at least 28 after the point.
 //! - SQL only reads. What would write is refused by grammar and again by plan.
 //!
+//! ```no_run
+//! use headwater_sql::{Catalog, Format};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let catalog = Catalog::open("tables".as_ref(), None)?;
+//! catalog.query("SELECT scope, equity FROM portfolios")?.write(Format::Csv, &mut std::io::stdout())?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Contents:
 //!
 //! | modules | one idea |

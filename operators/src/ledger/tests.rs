@@ -91,12 +91,22 @@ fn balances_of(emitted: &Emitted<Balances>) -> Vec<String> {
     rows_of(&emitted.tables).iter().filter(|row| !row.account_id.is_external()).map(text).collect()
 }
 
+/// The currencies in which what is posted to all accounts, those of the world outside included, does not add up to nothing.
+fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
+    let mut sums = std::collections::BTreeMap::<_, i128>::new();
+    for row in rows_of(&emitted.tables) {
+        *sums.entry(row.currency).or_default() += row.posted.units();
+    }
+    sums.into_iter().filter(|(_, sum)| *sum != 0).map(|(currency, sum)| format!("{currency} {sum}")).collect()
+}
+
 /// The balances that come of records, and what was rejected, as `offset code`.
 fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
     let events = events(records);
     let posted = run(view, to_postings(&events));
     let balances = run(Balances, to_balances(&events, &posted.derived));
     let letters = posted.dead_letters.iter().chain(&balances.dead_letters);
+    assert_eq!(unbalanced(&balances), Vec::<String>::new(), "all accounts and the world outside add up to nothing");
     (balances_of(&balances), letters.map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
 }
 

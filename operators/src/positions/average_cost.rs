@@ -6,6 +6,17 @@
 //!
 //! Sums are price × quantity. The instrument's multiplier is a constant of the contract, applied where a value is shown
 //! ([`AverageCost::in_money`]): one that becomes known late, or is corrected, counts as if it had always been so.
+//!
+//! ```
+//! use headwater_operators::positions::{AverageCost, Trade};
+//! use headwater_schemas::{Factor, Money, Quantity};
+//!
+//! let trade = |quantity, price: &str| Trade { quantity: Quantity::whole(quantity), price: price.parse().unwrap(), fee: Money::ZERO };
+//! let bought = AverageCost::default().after(trade(30, "10")).unwrap();
+//! let sold = bought.after(trade(-10, "13")).unwrap();
+//! assert_eq!((sold.quantity, sold.average_price().to_string()), (Quantity::whole(20), "10".to_owned()));
+//! assert_eq!(sold.in_money(Factor::whole(50)).unwrap().realized, Money::whole(1500));
+//! ```
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Factor, Money, Price, Quantity};

@@ -1,4 +1,15 @@
 //! Exchange rates: direct, inverse, or over the base currency. Of the direct and the inverse one the newer counts.
+//!
+//! ```
+//! use headwater_operators::valuation::rates::Rates;
+//! use headwater_schemas::{Currency, EventTime, Money};
+//!
+//! let [eur, usd, jpy] = ["EUR", "USD", "JPY"].map(Currency::derived);
+//! let mut rates = Rates::new(usd);
+//! rates.set(eur, usd, "1.25".parse().unwrap(), EventTime::from_nanos(1));
+//! rates.set(usd, jpy, "150".parse().unwrap(), EventTime::from_nanos(1));
+//! assert_eq!(rates.path(&eur, &jpy).unwrap().convert(Money::whole(2)), Some(Money::whole(375)));
+//! ```
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Currency, EventTime, Factor, Money};

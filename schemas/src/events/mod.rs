@@ -148,6 +148,19 @@ impl<'a> Identity<'a> {
 
 impl Event {
     /// Reads a record.
+    ///
+    /// ```
+    /// use headwater_schemas::Topic;
+    /// use headwater_schemas::events::{ErrorCode, Event};
+    ///
+    /// let trade = br#"{"symbol":"ACME","price":"26.10","size":100,"ts":"2026-01-05T14:30:00Z"}"#;
+    /// let Ok(Event::Trade(trade)) = Event::decode(Topic::Trades, None, Some(trade)) else { panic!("a trade") };
+    /// assert_eq!((trade.symbol.as_str(), trade.price.to_string()), ("ACME", "26.1".to_owned()));
+    ///
+    /// let without_size = br#"{"symbol":"ACME","price":"26.10","ts":"2026-01-05T14:30:00Z"}"#;
+    /// let bad = Event::decode(Topic::Trades, None, Some(without_size)).expect_err("no size");
+    /// assert!(bad.code == ErrorCode::MissingField && bad.message.contains("size"));
+    /// ```
     pub fn decode(topic: Topic, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Self, BadRecord> {
         let key = key.map(str::from_utf8).transpose();
         let key = key.map_err(|_| BadRecord::new(ErrorCode::BadKey, "the record's key is not UTF-8: send the event's key field"))?;
