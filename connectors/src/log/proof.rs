@@ -4,7 +4,7 @@
 //! the file of its name, no shorter than what was read, and ends with the bytes that were read. Between runs a commit keeps a
 //! [`fingerprint`].
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -37,11 +37,10 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// Nothing more is there after `end`.
-    pub(super) fn at_end(&mut self, path: &Path, file: &File, end: u64) -> Result<(), TransportError> {
-        let length = file.metadata().map_err(|error| failed("reading", path, error))?.len();
-        if length < end {
-            return Err(shorter(path, length, end));
+    /// Nothing more is there after `end`, as a look at the open file has shown.
+    pub(super) fn at_end(&mut self, path: &Path, file: &File, look: &Metadata, end: u64) -> Result<(), TransportError> {
+        if look.len() < end {
+            return Err(shorter(path, look.len(), end));
         }
         if self.end != end || self.bytes.is_empty() {
             self.bytes = before(file, end, COMPARED).map_err(|error| failed("reading", path, error))?;
@@ -50,7 +49,7 @@ impl Proof {
         self.is_at_end = true;
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
-            is_named(path, file)?;
+            is_named(path, look)?;
         }
         Ok(())
     }
@@ -66,12 +65,9 @@ impl Proof {
 }
 
 /// Whether a file that is open is still the one of its name.
-fn is_named(path: &Path, file: &File) -> Result<(), TransportError> {
-    let attempt = || -> io::Result<bool> {
-        let (named, opened) = (fs::metadata(path)?, file.metadata()?);
-        Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino()))
-    };
-    match attempt() {
+fn is_named(path: &Path, opened: &Metadata) -> Result<(), TransportError> {
+    let is_same = |named: Metadata| (named.dev(), named.ino()) == (opened.dev(), opened.ino());
+    match fs::metadata(path).map(is_same) {
         Ok(true) => Ok(()),
         Ok(false) => Err(replaced(path, "another file took its place while it was read")),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(replaced(path, "it was moved away while it was read")),

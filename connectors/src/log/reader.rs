@@ -11,7 +11,7 @@ use super::proof::{Proof, shorter};
 use super::{BYTE_ORDER_MARK, LogTransport, MAX_LINE_BYTES, failed, open};
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
-/// Bytes that are read at once.
+/// Most bytes that are read at once.
 const CHUNK: usize = 256 << 10;
 /// Bytes kept of a line that is longer than [`MAX_LINE_BYTES`]. They are more than an event may have, so the line is refused.
 pub(super) const KEPT_BYTES: usize = MAX_RECORD_BYTES + 1;
@@ -48,7 +48,7 @@ impl Reader for LogReader {
     }
 
     fn high_watermark(&self, slot: usize) -> Option<u64> {
-        self.slots.get(slot).and_then(|tail| tail.file.metadata().ok()).map(|metadata| metadata.len())
+        self.slots.get(slot).map(|tail| tail.length)
     }
 
     fn announce(&mut self, _slot: usize, _offset: u64) -> Result<(), TransportError> {
@@ -60,6 +60,8 @@ impl Reader for LogReader {
 struct Tail {
     path: PathBuf,
     file: File,
+    /// Bytes that the file had when it was last looked at.
+    length: u64,
     /// The file position of the first byte of `buffer` after `consumed`.
     position: u64,
     buffer: Vec<u8>,
@@ -81,7 +83,7 @@ impl Tail {
         }
         file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, error))?;
         let (buffer, proof) = (Vec::new(), Proof::default());
-        Ok(Self { path, file, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof })
+        Ok(Self { path, file, length, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof })
     }
 
     fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Result<ReadStatus, TransportError> {
@@ -117,8 +119,40 @@ impl Tail {
         }
     }
 
-    /// Reads on; false at the file's end.
+    /// Reads on; false at the file's end. A file that has not grown is only looked at: most files, most of the time.
     fn fill(&mut self) -> Result<bool, TransportError> {
+        let more = self.look()?;
+        if more == 0 {
+            return Ok(false);
+        }
+        self.drop_consumed();
+        let before = self.buffer.len();
+        let wanted = usize::try_from(more).map_or(CHUNK, |more| more.min(CHUNK));
+        self.buffer.resize(before + wanted, 0);
+        let read = self.file.read(self.buffer.get_mut(before..).unwrap_or_default());
+        let read = read.map_err(|error| failed("reading", &self.path, error))?;
+        self.buffer.truncate(before + read);
+        if read == 0 {
+            // It was cut off since the look.
+            return Ok(self.look()? > 0);
+        }
+        self.proof.before_more(&self.path, &self.file)?;
+        Ok(true)
+    }
+
+    /// Bytes that the file has beyond what was read of it.
+    fn look(&mut self) -> Result<u64, TransportError> {
+        let metadata = self.file.metadata().map_err(|error| failed("reading", &self.path, error))?;
+        self.length = metadata.len();
+        let end = self.position + (self.buffer.len() - self.consumed) as u64 + self.left_out;
+        if self.length <= end {
+            self.proof.at_end(&self.path, &self.file, &metadata, end)?;
+        }
+        Ok(self.length.saturating_sub(end))
+    }
+
+    /// Makes room in the buffer.
+    fn drop_consumed(&mut self) {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
         if self.buffer.len() > MAX_LINE_BYTES {
@@ -127,18 +161,6 @@ impl Tail {
             self.buffer.truncate(KEPT_BYTES);
             self.searched = KEPT_BYTES;
         }
-        let before = self.buffer.len();
-        let end = self.position + before as u64 + self.left_out;
-        self.buffer.resize(before + CHUNK, 0);
-        let read = self.file.read(self.buffer.get_mut(before..).unwrap_or_default());
-        let read = read.map_err(|error| failed("reading", &self.path, error))?;
-        self.buffer.truncate(before + read);
-        if read == 0 {
-            self.proof.at_end(&self.path, &self.file, end)?;
-        } else {
-            self.proof.before_more(&self.path, &self.file)?;
-        }
-        Ok(read > 0)
     }
 }
 
@@ -153,4 +175,60 @@ pub(super) fn record(offset: u64, next_offset: u64, line: &[u8], left_out: u64) 
     let bytes = line.len() as u64 + left_out;
     let (value, cut_from) = if left_out > 0 { (line.get(..KEPT_BYTES).unwrap_or(line), Some(bytes)) } else { (line, None) };
     Some(RawRecord { offset, next_offset, key: None, value: Some(value), timestamp_ms: None, cut_from })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn read(tail: &mut Tail) -> Result<(usize, ReadStatus), TransportError> {
+        let mut count = 0;
+        let status = tail.read(1000, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok((count, status))
+    }
+
+    #[test]
+    fn a_file_that_has_not_grown_is_not_read_and_one_that_has_takes_memory_for_what_came() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("0.jsonl");
+        fs::write(&path, "{\"a\":1}\n")?;
+        let mut tail = Tail::open(path.clone(), 8)?;
+        for _ in 0..3 {
+            assert_eq!(read(&mut tail)?, (0, ReadStatus::End));
+        }
+        assert_eq!((tail.buffer.capacity(), tail.length), (0, 8), "nothing was read");
+        let mut file = File::options().append(true).open(&path)?;
+        for (number, text) in (1..).zip(["{\"a\":2}\n", "{\"a\":3}\n", "{\"a\":4}\n"]) {
+            file.write_all(text.as_bytes())?;
+            assert_eq!(read(&mut tail)?, (1, ReadStatus::End));
+            assert_eq!(tail.length, 8 + number * 8);
+        }
+        assert!(tail.buffer.capacity() < 1024, "{}", tail.buffer.capacity());
+        Ok(())
+    }
+
+    #[test]
+    fn a_line_comes_whole_in_whatever_pieces_it_was_written() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("0.jsonl");
+        let mut file = File::options().append(true).create(true).open(&path)?;
+        let mut tail = Tail::open(path, 0)?;
+        for piece in ["{\"a\"", ":", "1}"] {
+            file.write_all(piece.as_bytes())?;
+            assert_eq!(read(&mut tail)?, (0, ReadStatus::End), "{piece}");
+        }
+        file.write_all(b"\n{}\n{")?;
+        assert_eq!(read(&mut tail)?, (2, ReadStatus::End));
+        file.write_all(b"}\n")?;
+        assert_eq!(read(&mut tail)?, (1, ReadStatus::End));
+        Ok(())
+    }
 }
