@@ -32,6 +32,7 @@ mod counters;
 mod operator;
 mod partition;
 mod progress;
+mod rest;
 mod script;
 mod size;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
@@ -22,13 +22,11 @@ use timely::progress::Antichain;
 use super::ahead::{Allowance, GridLead, ReadAhead};
 use super::partition::{Addition, Capabilities, Course, Partition, Stride, Surroundings};
 use super::progress::{Position, SourceProgress};
+use super::rest::{self, Alarm, until_the_next_tick};
 use super::script::{Repeated, Script};
 use super::{Mode, PartitionPosition, SourceCounters};
 use crate::fault::with_causes;
 use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError};
-
-/// How soon a partition with nothing new is asked again.
-const IDLE_WAIT: Duration = Duration::from_millis(1);
 
 /// Called with an error that ends the run. It is called once, by the worker that met it.
 pub type Failure = Arc<dyn Fn(TransportError) + Send + Sync>;
@@ -139,12 +137,18 @@ pub fn source<'scope>(
                 let _ = wake.activate();
             }),
         );
+        let mut alarm = Alarm::default();
         move |frontiers| {
             fed_back.for_each(|_, _| {});
             let frontier = frontiers.first().and_then(|input| input.frontier().first().copied());
             match source.step(frontier, &mut ports) {
                 Next::Now => activator.activate(),
-                Next::Soon => activator.activate_after(IDLE_WAIT),
+                Next::Soon => {
+                    let rest = source.rest();
+                    if alarm.set(Instant::now(), rest) {
+                        activator.activate_after(rest);
+                    }
+                }
                 Next::WhenTheFrontierMoves => {}
             }
         }
@@ -191,6 +195,8 @@ struct Source {
     spare: Vec<Capability<u64>>,
     /// How many of the partitions that were found are looked at.
     looked_at: usize,
+    /// In a live run, the wall clock at the last step.
+    stepped: u64,
 }
 
 impl Source {
@@ -219,6 +225,7 @@ impl Source {
             peers,
             spare: Vec::new(),
             looked_at: 0,
+            stepped: 0,
         };
         match source.settings.transport.reader(wake) {
             Ok(reader) => source.reader = Some(reader),
@@ -305,6 +312,7 @@ impl Source {
             self.look_around(wall.saturating_sub(*idle_allowance));
         }
         self.announce();
+        self.stepped = wall.unwrap_or(0);
         let around = self.surroundings(wall);
         self.ahead.passed(frontier);
         let mut next = if self.spare.is_empty() { Next::WhenTheFrontierMoves } else { Next::Soon };
@@ -347,6 +355,14 @@ impl Source {
         });
         self.partitions = partitions;
         next
+    }
+
+    /// How long to rest while there is nothing to read.
+    fn rest(&self) -> Duration {
+        match &self.settings.mode {
+            Mode::Bounded => rest::LEAST,
+            Mode::Live { wall, idle_allowance, .. } => until_the_next_tick(self.settings.clock, *idle_allowance, self.stepped, wall()),
+        }
     }
 
     /// Tells tools how far each partition is committed.

@@ -14,10 +14,10 @@ use timely::worker::Worker;
 use super::super::{SourceProgress, SourceSettings, source};
 
 /// Steps of each worker after a move, all workers together: more than any message needs to arrive, and with their pauses
-/// longer than a partition with nothing new waits until it is asked again.
+/// longer than a source with nothing to read rests.
 const STEPS: usize = 64;
 /// How long a worker with nothing to do waits in a step.
-const PARK: Duration = Duration::from_micros(200);
+const PARK: Duration = Duration::from_micros(500);
 
 /// Workers that do not settle for so long have died.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,0 +1,81 @@
+//! How long a source rests that has nothing to read.
+//!
+//! At the ends of its partitions a live source only lets time go on, which it does tick by tick. So it looks at them again when
+//! the next tick begins. What comes meanwhile is read then, before time passes it: no commit is later for the rest. A transport
+//! that can tell what comes wakes the source earlier.
+
+use std::time::{Duration, Instant};
+
+use headwater_schemas::Clock;
+
+/// The least time between two looks, where ticks are shorter, and in bounded runs.
+pub(super) const LEAST: Duration = Duration::from_millis(1);
+/// The most time between two looks, where ticks are longer: so soon a run notices that it is to stop.
+const MOST: Duration = Duration::from_millis(10);
+
+/// How long to rest until the tick begins after that of the last look. `looked` and `now` are times of the wall clock, and clocks
+/// lag it by `idle_allowance`, all in nanoseconds.
+pub(super) fn until_the_next_tick(clock: Clock, idle_allowance: u64, looked: u64, now: u64) -> Duration {
+    let tick = clock.tick_of(looked.saturating_sub(idle_allowance));
+    let begins = clock.end_of(tick).saturating_add(idle_allowance);
+    Duration::from_nanos(begins.saturating_sub(now)).clamp(LEAST, MOST)
+}
+
+/// The alarm that ends an operator's rest. Timely keeps every delayed activation until it is due, so an operator that asked for
+/// one whenever it is activated would be activated more and more often.
+#[derive(Default)]
+pub(super) struct Alarm {
+    due: Option<Instant>,
+}
+
+impl Alarm {
+    /// Sets the alarm. False if it is set already and rings by then, or hardly later.
+    pub(super) fn set(&mut self, now: Instant, rest: Duration) -> bool {
+        let wanted = now + rest;
+        if self.due.is_some_and(|due| now < due && due < wanted + LEAST) {
+            return false;
+        }
+        self.due = Some(wanted);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_live_source_with_nothing_to_read_rests_until_the_next_tick_begins() {
+        // (tick, allowance, last look, now, rest), in microseconds.
+        let cases = [
+            (10_000, 50_000, 1_000_000, 1_000_000, 10_000), // a tick has just begun
+            (10_000, 50_000, 1_003_000, 1_003_500, 6_500),
+            (10_000, 53_000, 1_000_000, 1_000_000, 3_000), // ticks are those of the clocks, not of the wall
+            (10_000, 50_000, 1_009_900, 1_009_900, 1_000), // not at once
+            (10_000, 50_000, 1_009_000, 1_012_000, 1_000), // the next tick has begun since the look
+            (1, 0, 1_000_000, 1_000_000, 1_000),
+            (1_000_000, 0, 1_000_000, 1_000_000, 10_000),
+            (10_000, 50_000, 0, 0, 10_000),
+        ];
+        for (tick, allowance, looked, now, rest) in cases {
+            let clock = Clock::new(tick * 1_000, 1_000 * MS);
+            let rests = until_the_next_tick(clock, allowance * 1_000, looked * 1_000, now * 1_000);
+            assert_eq!(rests, Duration::from_micros(rest), "{tick} {allowance} {looked} {now}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_rings_in_time_is_not_set_again() {
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        let mut alarm = Alarm::default();
+        assert!(alarm.set(at(0), Duration::from_millis(10)));
+        assert!(!alarm.set(at(2), Duration::from_millis(8)), "for the same moment");
+        assert!(!alarm.set(at(3), Duration::from_millis(10)), "it rings before");
+        assert!(alarm.set(at(4), Duration::from_millis(2)), "it rings too late");
+        assert!(!alarm.set(at(5), Duration::from_millis(10)));
+        assert!(alarm.set(at(6), Duration::from_millis(10)), "it has rung");
+    }
+}
