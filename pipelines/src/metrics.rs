@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use headwater_connectors::parquet::commit::Committed;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::OffsetUnit;
@@ -54,6 +55,7 @@ struct SourceMetrics {
     records: CounterVec,
     bytes: CounterVec,
     dead_letters: CounterVec,
+    read_to_commit: Histogram,
     lag: GaugeVec,
     clock: GaugeVec,
     frontier_holder: GaugeVec,
@@ -65,7 +67,6 @@ struct CommitMetrics {
     rows: IntCounter,
     bytes: IntCounter,
     duration: Histogram,
-    read_to_commit: Histogram,
     last: IntGauge,
     files: IntGauge,
     frontier: Gauge,
@@ -113,9 +114,9 @@ impl Metrics {
         let _ = self.sources.set((counters, duplicates));
     }
 
-    /// Reports a commit and the number of live files after it.
-    pub fn committed(&self, record: &CommitRecord, took: Duration, files: usize, counters: &SourceCounters) {
-        self.commit.observe(record, took, files, counters);
+    /// Reports a commit that this process published, and the number of live files after it.
+    pub fn committed(&self, record: &CommitRecord, took: Duration, files: usize) {
+        self.commit.observe(record, took, files);
         self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
         tracing::info!(
             commit = record.commit_id,
@@ -124,6 +125,13 @@ impl Metrics {
             seconds = took.as_secs_f64(),
             "committed"
         );
+    }
+
+    /// Reports a commit, whichever process published it: it holds a share of this one. Workers may tell of it more than once.
+    pub fn on_commit(&self, commit: Committed) {
+        if let Some((counters, _)) = self.sources.get() {
+            self.source.committed(counters, commit.end_tick);
+        }
     }
 
     /// Reports the last commit that the outbox has published.
@@ -198,6 +206,11 @@ impl SourceMetrics {
                 "Records rejected by the source or by an operator; each is a row of the table dead_letters.",
                 &["topic"],
             )?,
+            read_to_commit: maker.histogram(
+                "headwater_read_to_commit_seconds",
+                "Seconds from reading a stride of records, up to source.stride of a partition, \
+                 to the publication of the commit that holds their results.",
+            )?,
             lag: maker.gauges(lag, lag_help, &["topic", "partition"])?,
             clock: maker.gauges(
                 "headwater_partition_clock_timestamp_seconds",
@@ -211,6 +224,13 @@ impl SourceMetrics {
                 &["topic", "partition"],
             )?,
         })
+    }
+
+    /// Reports how long the strides waited that a commit of everything below `end_tick` holds.
+    fn committed(&self, counters: &SourceCounters, end_tick: u64) {
+        for waited in counters.take_arrivals(end_tick) {
+            self.read_to_commit.observe(waited.as_secs_f64());
+        }
     }
 
     fn read(&self, counters: &SourceCounters) {
@@ -250,11 +270,6 @@ impl CommitMetrics {
                 "headwater_commit_duration_seconds",
                 "Seconds from closing a commit to its publication: encoding, syncing, and waiting for the slowest worker.",
             )?,
-            read_to_commit: maker.histogram(
-                "headwater_read_to_commit_seconds",
-                "Seconds from reading a stride of records, up to source.stride of a partition, \
-                 to the publication of the commit that holds their results.",
-            )?,
             last: maker.int_gauge("headwater_last_commit_id", "Number of the last commit; 0 before the first of this process.")?,
             files: maker.int_gauge("headwater_live_files", "Files, and parts of segments, that exist as of the last commit.")?,
             frontier: maker.gauge(
@@ -268,14 +283,11 @@ impl CommitMetrics {
         })
     }
 
-    fn observe(&self, record: &CommitRecord, took: Duration, files: usize, counters: &SourceCounters) {
+    fn observe(&self, record: &CommitRecord, took: Duration, files: usize) {
         self.commits.inc();
         self.rows.inc_by(record.rows());
         self.bytes.inc_by(record.files.iter().map(|file| file.bytes).sum());
         self.duration.observe(took.as_secs_f64());
-        for waited in counters.take_arrivals(record.end_tick) {
-            self.read_to_commit.observe(waited.as_secs_f64());
-        }
         self.last.set(i64::try_from(record.commit_id).unwrap_or(i64::MAX));
         self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
         self.frontier.set(record.end_tick.saturating_mul(record.tick_interval_ns) as f64 / 1e9);

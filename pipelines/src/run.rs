@@ -373,7 +373,7 @@ fn settings(
     let start_clock = resumed.start_clock();
     let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
     let journal = eager.as_ref().and_then(|eager| eager.journal.clone());
-    let (published, at) = (Arc::clone(metrics), Arc::clone(counters));
+    let (published, everywhere) = (Arc::clone(metrics), Arc::clone(metrics));
     Ok(FlowSettings {
         source: SourceSettings {
             transport: Arc::clone(&run.transport),
@@ -408,7 +408,7 @@ fn settings(
             clock: config.clock(),
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took, files| {
-                published.committed(record, took, files, &at);
+                published.committed(record, took, files);
                 // An outbox that failed has said so.
                 if let Some(told) = &told {
                     let _ = told.send(Told::Commit(record.commit_id));
@@ -422,6 +422,7 @@ fn settings(
                     journal_failure.set(error);
                 }
             }),
+            on_commit: Arc::new(move |commit| everywhere.on_commit(commit)),
             steps: steps(),
             failure: Arc::new(move |error| commit_failure.set(error)),
         },

@@ -120,6 +120,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         closings: Some(Arc::new(closings[from..until].to_vec())),
         now_text: Arc::new(|| "2026-02-01T00:00:00Z".to_owned()),
         published: Arc::new(|_, _, _| {}),
+        on_commit: Arc::new(|_| {}),
         steps: Arc::new(|_, _| {}),
         failure: Arc::new(move |error| fail.lock().unwrap().push(error.to_string())),
     };

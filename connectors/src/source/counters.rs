@@ -99,7 +99,8 @@ impl SourceCounters {
         self.dead_letters.lock().map(|letters| letters.clone()).unwrap_or_default()
     }
 
-    /// How long the strides waited that a commit of everything below `end_tick` holds.
+    /// How long the strides waited that a published commit of everything below `end_tick` holds. They are forgotten, so every
+    /// process has to ask at every commit, whichever process publishes it.
     pub fn take_arrivals(&self, end_tick: u64) -> Vec<Duration> {
         let Ok(mut arrivals) = self.arrivals.lock() else { return Vec::new() };
         let mut waited = Vec::new();
@@ -128,6 +129,20 @@ impl SourceCounters {
     pub(super) fn place(&self, topic: Topic, partition: u16, position: PartitionPosition) {
         if let Ok(mut partitions) = self.partitions.lock() {
             partitions.insert((topic, partition), position);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stride_waits_until_a_commit_holds_it_and_is_then_forgotten() {
+        let counters = SourceCounters::default();
+        [5, 9, 7].into_iter().for_each(|tick| counters.arrived(tick));
+        for (end_tick, strides) in [(5, 0), (8, 2), (8, 0), (10, 1), (u64::MAX, 0)] {
+            assert_eq!(counters.take_arrivals(end_tick).len(), strides, "a commit up to {end_tick}");
         }
     }
 }

@@ -7,6 +7,8 @@
 //!                             hash, sync, rename
 //! ```
 //!
+//! Every worker is told of a commit once it is published: a process that publishes none learns so what is committed.
+//!
 //! Workers only hand their changes over: encoding, hashing and syncing happen on threads beside the dataflow, which continues.
 //! Two commits may be on their way at once; the third waits until the first is published. They are published in order, and a
 //! dataflow ends only when all are.
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use headwater_schemas::Clock;
 use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Scope, StreamVec};
 
@@ -129,6 +132,8 @@ pub struct CommitSettings {
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
     /// Called with every commit once it is published, on a thread of worker 0's process.
     pub published: Published,
+    /// Called with every commit once it is published, by every worker of every process.
+    pub on_commit: Arc<dyn Fn(Committed) + Send + Sync>,
     /// Called at every step, on the thread that takes it.
     pub steps: Steps,
     /// Told of the error that ends the run.
@@ -175,6 +180,15 @@ pub struct Closing {
     pub ends_run: bool,
 }
 
+/// A commit that is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Its number.
+    pub commit_id: u64,
+    /// The tick after the last one that it holds.
+    pub end_tick: u64,
+}
+
 /// Everything below a tick is complete: write it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Close {
@@ -208,5 +222,7 @@ pub fn commit<'scope>(
     let specs = tables.specs();
     let closes = close::close(scope, &settings, &in_flight, done, ends).broadcast();
     let reports = write::write(scope, &settings, tables, progress, closes);
-    publish::publish(scope, settings, specs, &in_flight, reports);
+    let on_commit = Arc::clone(&settings.on_commit);
+    let published = publish::publish(scope, settings, specs, &in_flight, reports);
+    drop(published.broadcast().inspect(move |commit| on_commit(*commit)));
 }

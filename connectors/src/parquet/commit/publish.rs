@@ -17,7 +17,7 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::scheduling::SyncActivator;
 
 use super::close::InFlight;
-use super::{ChainEnd, Close, CommitError, CommitSettings, Report, Step};
+use super::{ChainEnd, Close, CommitError, CommitSettings, Committed, Report, Step};
 use crate::parquet::chain::{ChainError, Live};
 use crate::parquet::directory::{head_path, merged_staging, record_path, staging_folder};
 use crate::parquet::durable;
@@ -33,21 +33,22 @@ pub(super) struct Complete {
     pub(super) reports: Vec<Report>,
 }
 
-/// Publishes each commit's record once every worker has reported, in order. The dataflow lasts until all are published.
+/// Publishes each commit's record once every worker has reported, in order, and sends which ones are published. The dataflow
+/// lasts until all are.
 pub(super) fn publish<'scope>(
     scope: Scope<'scope, u64>,
     settings: CommitSettings,
     specs: Vec<TableSpec>,
     in_flight: &Rc<RefCell<InFlight>>,
     reports: StreamVec<'scope, u64, Report>,
-) {
+) -> StreamVec<'scope, u64, Committed> {
     let (peers, leads, in_flight) = (scope.peers(), scope.index() == 0, Rc::clone(in_flight));
     let to_leader = Exchange::new(|_: &Report| 0);
-    let published = reports.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(to_leader, "publish commits", move |_, info| {
+    reports.unary::<CapacityContainerBuilder<_>, _, _, _>(to_leader, "publish commits", move |_, info| {
         let wake = scope.worker().sync_activator_for(info.address.to_vec());
         let mut publisher = leads.then(|| PublisherThread::start(settings.clone(), specs, peers, wake));
         let mut held: Option<Capability<u64>> = None;
-        move |input, _| {
+        move |input, output| {
             let mut in_flight = in_flight.borrow_mut();
             input.for_each(|time, reports| {
                 reports.drain(..).for_each(|report| in_flight.add(report));
@@ -59,7 +60,10 @@ pub(super) fn publish<'scope>(
             }
             loop {
                 match publisher.published.try_recv() {
-                    Ok(()) => in_flight.published(),
+                    Ok(commit) => {
+                        in_flight.published();
+                        held.iter().for_each(|capability| output.session(capability).give(commit));
+                    }
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => {
                         if publisher.panicked() {
@@ -74,16 +78,14 @@ pub(super) fn publish<'scope>(
                 held = None;
             }
         }
-    });
-    // Nobody reads it: its capability keeps the dataflow.
-    drop(published);
+    })
 }
 
 /// The thread that publishes. It ends, with what it was given, when this is dropped.
 struct PublisherThread {
     complete: Option<Sender<Complete>>,
-    /// A message for each commit that is published; the end if one could not be.
-    published: Receiver<()>,
+    /// Each commit that is published; the end if one could not be.
+    published: Receiver<Committed>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -144,14 +146,15 @@ fn follow(
     specs: Vec<TableSpec>,
     peers: usize,
     given: &Receiver<Complete>,
-    tell: &Sender<()>,
+    tell: &Sender<Committed>,
     wake: &Waking,
 ) -> Result<(), CommitError> {
     let mut publisher = Publisher::begin(settings, specs, peers)?;
     while let Ok(complete) = given.recv() {
         publisher.publish(&complete)?;
+        let Close { commit_id, end_tick, .. } = complete.close;
         // The dataflow may have been dropped.
-        let _ = tell.send(());
+        let _ = tell.send(Committed { commit_id, end_tick });
         wake.wake();
     }
     Ok(())

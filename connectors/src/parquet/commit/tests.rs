@@ -40,10 +40,10 @@ impl Log {
     }
 }
 
-/// Makes commits of a row each, and logs every step, publication and failure.
-fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
+/// Makes commits of a row of each worker, and logs every step, publication and failure.
+fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
     let (_directory, chain) = DataDirectory::open(data).expect("a directory");
-    let (steps, published, failure) = (log.clone(), log.clone(), log.clone());
+    let (steps, published, told, failure) = (log.clone(), log.clone(), log.clone(), log.clone());
     let settings = CommitSettings {
         data: data.to_owned(),
         before: chain.end(),
@@ -64,6 +64,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
         closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick, ends_run: false }).collect())),
         now_text: Arc::new(String::new),
         published: Arc::new(move |record, _, _| published.add(format!("{} is there", record.commit_id))),
+        on_commit: Arc::new(move |commit| told.add(format!("told of {} up to tick {}", commit.commit_id, commit.end_tick))),
         steps: Arc::new(move |step, commit_id| {
             steps.add(format!("{} {commit_id}", step.name()));
             at_step(step, commit_id);
@@ -71,7 +72,7 @@ fn run(data: &Path, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send 
         failure: Arc::new(move |error| failure.add(format!("failed: {}", with_causes(&error)))),
     };
     let failed = log.clone();
-    let workers = timely::execute(timely::Config::thread(), move |worker| {
+    let workers = timely::execute(timely::Config::process(workers), move |worker| {
         let mut tables = Tables::default();
         let remap: TableWriter<Remap> = tables.writer();
         let (done, mut ends) = worker.dataflow::<u64, _, _>(|scope| {
@@ -101,7 +102,7 @@ fn two_commits_are_on_their_way_at_most_and_are_published_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = Log::default();
     let known = log.clone();
-    run(&folder.path().join("data"), 5, &log, move |step, commit_id| {
+    run(&folder.path().join("data"), 1, 5, &log, move |step, commit_id| {
         if (step, commit_id) == (Step::Staged, 1) {
             // The dataflow continues while the first commit is written.
             known.wait_for("closed 2");
@@ -115,6 +116,18 @@ fn two_commits_are_on_their_way_at_most_and_are_published_in_order() {
     }
     let chain = Chain::open_whole(&folder.path().join("data")).expect("a chain");
     assert_eq!(chain.commits().iter().map(|commit| commit.rows()).collect::<Vec<_>>(), [1; 5]);
+}
+
+#[test]
+fn every_worker_is_told_of_every_commit_once_it_is_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = Log::default();
+    run(&folder.path().join("data"), 3, 5, &log, |_, _| {});
+    for commit_id in 1..=5 {
+        let told = format!("told of {commit_id} up to tick {commit_id}");
+        assert_eq!(log.lines().iter().filter(|line| **line == told).count(), 3, "{told}: {:?}", log.lines());
+        assert!(log.place(&format!("{commit_id} is there")) < log.place(&told), "{:?}", log.lines());
+    }
 }
 
 #[test]
@@ -137,7 +150,7 @@ fn what_fails_beside_the_dataflow_ends_the_run_and_nothing_later_is_published() 
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         let (log, harmed) = (Log::default(), data.clone());
-        run(&data, 6, &log, move |step, commit_id| harm(&harmed, step, commit_id));
+        run(&data, 1, 6, &log, move |step, commit_id| harm(&harmed, step, commit_id));
         let lines = log.lines();
         assert!(lines.iter().any(|line| line.starts_with(expected)), "{name}: {lines:?}");
         assert!(!lines.contains(&"6 is there".to_owned()), "{name}: {lines:?}");
