@@ -99,14 +99,15 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Instant;
 
-    use headwater_connectors::parquet::record::{CommitRecord, FORMAT_VERSION};
+    use headwater_connectors::parquet::commit::Committed;
     use headwater_connectors::source::SourceCounters;
     use headwater_connectors::transport::OffsetUnit;
 
     use super::*;
     use crate::metrics::MetricsSettings;
 
-    const SETTINGS: MetricsSettings = MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits: true };
+    const SETTINGS: MetricsSettings =
+        MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits: true, fresh_for: Duration::from_secs(30) };
 
     #[test]
     fn a_server_ends_while_clients_have_sent_half_a_request() -> anyhow::Result<()> {
@@ -142,23 +143,14 @@ mod tests {
             client.read_to_string(&mut answer)?;
             Ok(answer.get(9..12).unwrap_or_default().to_owned())
         };
-        let (counters, failed) = (Arc::new(SourceCounters::default()), Arc::new(AtomicBool::new(false)));
-        metrics.follow(Arc::clone(&counters), Arc::default());
+        let failed = Arc::new(AtomicBool::new(false));
+        metrics.follow(Arc::new(SourceCounters::default()), Arc::default());
         metrics.follow_failure(Arc::clone(&failed));
         assert_eq!(status()?, "503", "there is no commit yet");
-        metrics.committed(&commit()?, Duration::ZERO, 0, &counters);
+        metrics.on_commit(Committed { commit_id: 1, end_tick: 1 });
         assert_eq!(status()?, "200");
         failed.store(true, Ordering::Relaxed);
         assert_eq!(status()?, "503");
         Ok(())
-    }
-
-    fn commit() -> anyhow::Result<CommitRecord> {
-        let record = serde_json::json!({
-            "format_version": FORMAT_VERSION, "commit_id": 1, "first_tick": 0, "end_tick": 1, "end_clock_ns": 1,
-            "tick_interval_ns": 1, "grid_interval_ns": 1, "workers": 1, "configuration": "", "ends_run": false, "files": [],
-            "replaced": [], "dropped": [], "partitions": [], "gaps": [], "previous_hash": "", "hash": "", "committed_at": "",
-        });
-        Ok(serde_json::from_value(record)?)
     }
 }

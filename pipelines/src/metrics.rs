@@ -17,6 +17,7 @@ use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts,
 use timely::logging::{OperatesEvent, ScheduleEvent, StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
+use crate::config::nanos;
 use crate::wall_clock;
 
 /// Media type of [`Metrics::scrape`].
@@ -32,6 +33,8 @@ pub struct MetricsSettings {
     pub lag_unit: OffsetUnit,
     /// Whether this process publishes the commits: of a cluster, only process 0 does.
     pub publishes_commits: bool,
+    /// How old the last commit may be of a process that is ready.
+    pub fresh_for: Duration,
 }
 
 /// Metrics of a process, and what its health and progress report.
@@ -43,8 +46,11 @@ pub struct Metrics {
     worker_busy: CounterVec,
     operator_busy: CounterVec,
     sources: OnceLock<(Arc<SourceCounters>, Arc<AtomicU64>)>,
+    /// Number of the last commit, whichever process published it; 0 before the first.
+    last_commit: AtomicU64,
     /// The wall clock at the last commit, in nanoseconds since the epoch; 0 before the first.
     committed_at: AtomicU64,
+    fresh_for: Duration,
     /// Whether the run has failed, as it is ending.
     failed: OnceLock<Arc<AtomicBool>>,
     scraping: Mutex<()>,
@@ -102,7 +108,9 @@ impl Metrics {
                 &["operator"],
             )?,
             sources: OnceLock::new(),
+            last_commit: AtomicU64::new(0),
             committed_at: AtomicU64::new(0),
+            fresh_for: settings.fresh_for,
             failed: OnceLock::new(),
             scraping: Mutex::new(()),
             registry,
@@ -117,7 +125,6 @@ impl Metrics {
     /// Reports a commit that this process published, and the number of live files after it.
     pub fn committed(&self, record: &CommitRecord, took: Duration, files: usize) {
         self.commit.observe(record, took, files);
-        self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
         tracing::info!(
             commit = record.commit_id,
             rows = record.rows(),
@@ -132,6 +139,8 @@ impl Metrics {
         if let Some((counters, _)) = self.sources.get() {
             self.source.committed(counters, commit.end_tick);
         }
+        self.last_commit.fetch_max(commit.commit_id, Ordering::Relaxed);
+        self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
     }
 
     /// Reports the last commit that the outbox has published.
@@ -139,9 +148,9 @@ impl Metrics {
         self.commit.outbox.set(i64::try_from(commit_id).unwrap_or(i64::MAX));
     }
 
-    /// The number of the last commit; 0 before the first.
-    pub fn last_commit(&self) -> i64 {
-        self.commit.last.get()
+    /// Number of the last commit, whichever process published it; 0 before the first of this run.
+    pub fn last_commit(&self) -> u64 {
+        self.last_commit.load(Ordering::Relaxed)
     }
 
     /// Follows whether the run has failed.
@@ -149,16 +158,16 @@ impl Metrics {
         let _ = self.failed.set(failed);
     }
 
-    /// Whether commits are made and everything that is there is read.
+    /// Whether commits are made, with a share of this process, and it has read everything that is there for it to read.
     pub fn is_ready(&self) -> bool {
         let committed = self.committed_at.load(Ordering::Relaxed);
-        let recent = wall_clock::now().saturating_sub(committed) < 30_000_000_000;
+        let recent = wall_clock::now().saturating_sub(committed) < nanos(self.fresh_for);
         let caught_up = self.sources.get().is_some_and(|(counters, _)| counters.partitions().values().all(|position| position.at_end));
         let failed = self.failed.get().is_some_and(|failed| failed.load(Ordering::Relaxed));
         committed > 0 && recent && caught_up && !failed
     }
 
-    /// Whether the first commit is made.
+    /// Whether the first commit of this run is made.
     pub fn is_started(&self) -> bool {
         self.last_commit() > 0
     }
@@ -374,5 +383,42 @@ impl Maker<'_> {
 
     fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
         self.keep(Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(publishes_commits: bool, fresh_for: Duration) -> prometheus::Result<Metrics> {
+        let metrics = Metrics::new(MetricsSettings { lag_unit: OffsetUnit::Bytes, publishes_commits, fresh_for })?;
+        metrics.follow(Arc::default(), Arc::default());
+        Ok(metrics)
+    }
+
+    #[test]
+    fn a_process_is_started_and_ready_by_commits_whichever_process_publishes_them() -> prometheus::Result<()> {
+        for publishes_commits in [true, false] {
+            let (metrics, failed) = (metrics(publishes_commits, Duration::from_secs(30))?, Arc::<AtomicBool>::default());
+            metrics.follow_failure(Arc::clone(&failed));
+            assert!(!metrics.is_started() && !metrics.is_ready(), "nothing is committed");
+            // Workers tell of commits, each in its own time.
+            for commit_id in [1, 2, 1] {
+                metrics.on_commit(Committed { commit_id, end_tick: commit_id * 100 });
+            }
+            assert!(metrics.is_started() && metrics.is_ready());
+            assert_eq!(metrics.last_commit(), 2);
+            failed.store(true, Ordering::Relaxed);
+            assert!(metrics.is_started() && !metrics.is_ready(), "the run is ending");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_process_whose_last_commit_is_old_is_not_ready() -> prometheus::Result<()> {
+        let metrics = metrics(false, Duration::ZERO)?;
+        metrics.on_commit(Committed { commit_id: 1, end_tick: 100 });
+        assert!(metrics.is_started() && !metrics.is_ready());
+        Ok(())
     }
 }

@@ -101,6 +101,14 @@ const UNCHANGEABLE: [&str; 3] = ["time.tick_interval", "valuation.interval", "va
 /// How long a worker sleeps at most when it has nothing to do.
 const PARK: Duration = Duration::from_millis(10);
 
+/// How much later than expected a commit may come until the run is no longer ready.
+const OVERDUE: Duration = Duration::from_secs(30);
+
+/// The time between commits of a live run, at most: they close at grid points.
+fn between_commits(config: &Config) -> Duration {
+    config.commit.interval.saturating_add(config.valuation.interval)
+}
+
 /// Runs until the source's end, a stop, or an error.
 pub fn run(run: Run) -> anyhow::Result<()> {
     let mut begin = begin(&run)?;
@@ -113,7 +121,11 @@ pub fn run(run: Run) -> anyhow::Result<()> {
             eprintln!("headwater: not read: {unread}");
         }
     }
-    let metrics = MetricsSettings { lag_unit: run.transport.offset_unit(), publishes_commits: run.leads() };
+    let metrics = MetricsSettings {
+        lag_unit: run.transport.offset_unit(),
+        publishes_commits: run.leads(),
+        fresh_for: between_commits(&run.config).saturating_add(OVERDUE),
+    };
     let metrics = Arc::new(Metrics::new(metrics)?);
     let counters = Arc::clone(&run.counters);
     let failure = Failure::default();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use headwater_tests::exposition::{Live, free_addresses, wait_until};
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, succeed};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, everything, succeed, write_log};
 
 /// Addresses that nobody listens on.
 pub(crate) fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
@@ -65,11 +66,53 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     Ok(())
 }
 
+/// How many strides a process has read whose results are committed.
+fn committed_strides(process: &Live) -> Result<f64> {
+    let families = process.families()?;
+    let buckets = &families.get("headwater_read_to_commit_seconds").context("a histogram")?.series;
+    let all = buckets.iter().find(|series| series.labels.get("le").is_some_and(|le| le == "+Inf"));
+    Ok(all.context("a bucket of all")?.value)
+}
+
+#[test]
+fn every_process_of_a_live_cluster_is_ready_and_measures_what_it_reads() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, config) = (folder.path().join("log"), folder.path().join("config.toml"));
+    // So many partitions that each process has some.
+    let append = || -> Result<()> {
+        let partitions = ["orders", "transactions"].into_iter().flat_map(|topic| (0..8).map(move |partition| (topic, partition)));
+        partitions.into_iter().try_for_each(|(topic, partition)| write_log(&log, topic, partition, "no event\n"))
+    };
+    append()?;
+    let (addresses, hosts) = (free_addresses(2)?, hosts(folder.path(), 2)?);
+    let first = addresses.first().context("an address")?;
+    std::fs::write(&config, format!("[http]\naddress = \"{first}\"\n[outbox]\ntopics = []\n"))?;
+    let start = |(number, address): (usize, &String)| {
+        let mut command = Command::new(binary()?);
+        command.arg("run").arg("--source").arg(format!("log:{}", log.display())).arg("--data").arg(folder.path().join("data"));
+        command.arg("--config").arg(&config).arg("--hosts").arg(&hosts).args(["--process", &number.to_string()]).stderr(Stdio::null());
+        Live::start(&mut command, address.clone())
+    };
+    let processes = addresses.iter().enumerate().map(start).collect::<Result<Vec<_>>>()?;
+    for process in &processes {
+        let address = &process.address;
+        wait_until(&format!("{address} is started"), || Ok(process.answers_ok("/health/startup")))?;
+        wait_until(&format!("{address} is ready"), || Ok(process.answers_ok("/health/ready")))?;
+        wait_until(&format!("a commit of what {address} read"), || Ok(committed_strides(process)? > 0.0))?;
+    }
+    let before = processes.iter().map(committed_strides).collect::<Result<Vec<_>>>()?;
+    append()?;
+    for (process, before) in processes.iter().zip(before) {
+        wait_until(&format!("a commit of what {} read then", process.address), || Ok(committed_strides(process)? > before))?;
+    }
+    Ok(())
+}
+
 #[test]
 fn processes_that_do_not_fit_together_say_why() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
-    headwater_tests::pipeline::write_log(&log, "transactions", 0, "")?;
+    write_log(&log, "transactions", 0, "")?;
     let source = format!("log:{}", log.display());
     let (data, hosts) = (folder.path().join("data"), hosts(folder.path(), 2)?);
     let first = process(&source, &data, &hosts, 0)?.spawn()?;

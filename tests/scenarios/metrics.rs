@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use headwater_schemas::Topic;
-use headwater_tests::exposition::{Demo, Family, families, wait_until};
+use headwater_tests::exposition::{Family, Live, families, wait_until};
 use headwater_tests::prometheus::{Prometheus, dashboard, promtool};
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ const UNITS: [(&str, &str); 12] = [
 #[test]
 fn a_run_exports_metrics_by_the_conventions_and_as_dashboards_name_them() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let demo = Demo::start(folder.path())?;
+    let demo = Live::demo(folder.path())?;
     let text = demo.text()?;
     drop(demo);
     let exported = families(&text)?;
@@ -58,7 +58,7 @@ fn a_run_exports_metrics_by_the_conventions_and_as_dashboards_name_them() -> Res
 #[test]
 fn every_expression_of_boards_and_alerts_is_answered_by_a_real_prometheus() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let demo = Demo::start(folder.path())?;
+    let demo = Live::demo(folder.path())?;
     let Some(prometheus) = Prometheus::start(folder.path(), &demo.address)? else { return Ok(()) };
     wait_until("five scrapes", || Ok(!prometheus.query("count_over_time(headwater_commits_total[1m]) >= 5")?.is_empty()))?;
     let healthy = |alert: &Value| alert.get("health").is_some_and(|health| health == "ok");

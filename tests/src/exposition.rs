@@ -1,4 +1,4 @@
-//! What a live run exports: a demo as a process, and its metrics as Prometheus reads them.
+//! What a live run serves: its health, and its metrics as Prometheus reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -15,29 +15,39 @@ use crate::pipeline::{binary, write_log};
 /// How long a process may take to come to a state, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Lines that [`Demo::start`] publishes and that are no events.
+/// Lines that [`Live::demo`] publishes and that are no events.
 pub const NO_EVENTS: u16 = 20;
 
-/// A demo that runs until it is dropped.
-pub struct Demo {
+/// A live run, until it is dropped.
+pub struct Live {
     process: Child,
     /// Where it serves metrics and health, `HOST:PORT`.
     pub address: String,
 }
 
-impl Demo {
+impl Live {
+    /// Starts a run that serves at an address.
+    pub fn start(command: &mut Command, address: String) -> Result<Self> {
+        Ok(Self { process: command.stdout(Stdio::null()).spawn()?, address })
+    }
+
     /// Starts a demo, publishes [`NO_EVENTS`] lines that become dead letters, and waits until they are counted.
-    pub fn start(folder: &Path) -> Result<Self> {
+    pub fn demo(folder: &Path) -> Result<Self> {
         let (data, config, address) = (folder.join("data"), folder.join("config.toml"), free_address()?);
         std::fs::write(&config, format!("[http]\naddress = \"{address}\"\n"))?;
         let mut command = Command::new(binary()?);
         command.args(["demo", "--data"]).arg(&data).arg("--config").arg(&config);
-        let demo = Self { process: command.stdout(Stdio::null()).spawn()?, address };
-        wait_until("the demo's first commit", || Ok(get(&demo.address, "/health/startup").is_ok()))?;
+        let demo = Self::start(&mut command, address)?;
+        wait_until("the demo's first commit", || Ok(demo.answers_ok("/health/startup")))?;
         write_log(&data.join("log"), "orders", 0, &"no event\n".repeat(usize::from(NO_EVENTS)))?;
         let rejected = || Ok(demo.families()?.get("headwater_dead_letters_total").map_or(0.0, Family::sum));
         wait_until("dead letters", || rejected().map(|count| count >= f64::from(NO_EVENTS)))?;
         Ok(demo)
+    }
+
+    /// Whether it serves a path, and its answer is that all is well.
+    pub fn answers_ok(&self, path: &str) -> bool {
+        get(&self.address, path).is_ok()
     }
 
     /// Its metrics in Prometheus's text format.
@@ -51,7 +61,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for Live {
     fn drop(&mut self) {
         stop(&mut self.process);
     }
@@ -66,6 +76,19 @@ pub(crate) fn stop(process: &mut Child) {
 /// An address on the loopback on which nothing listens yet.
 pub(crate) fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// Addresses on the loopback on which nothing listens yet, each with the port after that of the one before.
+pub fn free_addresses(count: u16) -> Result<Vec<String>> {
+    let listen = || -> std::io::Result<Vec<TcpListener>> {
+        let first = TcpListener::bind("127.0.0.1:0")?;
+        let port = first.local_addr()?.port();
+        let others = (1..count).map(|number| TcpListener::bind(("127.0.0.1", port.saturating_add(number))));
+        std::iter::once(Ok(first)).chain(others).collect()
+    };
+    // A port that is free may come before one that is not.
+    let listening = (0..100).find_map(|_| listen().ok()).context("no free ports one after the other")?;
+    listening.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
 }
 
 /// Waits until something holds.
