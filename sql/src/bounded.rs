@@ -41,12 +41,17 @@ const ELEMENT_BYTES: i64 = 16;
 /// A batch may have this part of the memory of all queries.
 const PART_OF_MEMORY: usize = 4;
 
+/// The most bytes that an expression may make of a batch.
+pub(crate) const fn bytes_of_a_batch(memory_bytes: usize) -> usize {
+    memory_bytes / PART_OF_MEMORY
+}
+
 /// Puts bounds on the functions of a session.
 pub(crate) fn bound_functions(session: &SessionContext, memory_bytes: usize) {
     for (name, makes) in BOUNDED {
         let known = session.state().scalar_functions().get(name).cloned();
         if let Some(inner) = known {
-            session.register_udf(ScalarUDF::new_from_impl(Bounded { inner, makes, limit: memory_bytes / PART_OF_MEMORY }));
+            session.register_udf(ScalarUDF::new_from_impl(Bounded { inner, makes, limit: bytes_of_a_batch(memory_bytes) }));
         }
     }
 }

@@ -9,11 +9,12 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::bounded::bound_functions;
+use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::functions::functions;
+use crate::joined::JoinedTexts;
 use crate::names::Names;
 use crate::zones::at_time_zone;
 
@@ -31,6 +32,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
         .with_default_features()
         .build();
     state.register_expr_planner(Arc::new(WideDecimals))?;
+    state.register_expr_planner(Arc::new(JoinedTexts::new(bytes_of_a_batch(config.memory_limit_bytes()))))?;
     state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
     let session = Arc::new(SessionContext::new_with_state(state));
     functions().into_iter().for_each(|function| session.register_udf(function));
