@@ -1,4 +1,4 @@
-//! A file that is replaced as a whole, and is on the disk when that is said.
+//! Atomic, durable replacement of a file.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,7 +7,8 @@ use std::path::Path;
 /// The extension of a file that is being written.
 pub const DRAFT: &str = "draft";
 
-/// Replaces a file. Whatever happens, it is as it was or as it is to be; when this returns, it is as it is to be for good.
+/// Replaces a file atomically. After a crash the file holds the old content or the new; once this returns, the new content is
+/// durable.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content)?;

@@ -1,10 +1,10 @@
-//! Causes of errors: what carries one, and how a chain of them is written.
+//! Errors with causes, and their text with all causes.
 
 use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// What is wrong with a file: in words of our own, and the error that showed it, if there was one.
+/// A problem with a file, in this crate's words, and the error that revealed it, if any.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// In words.
@@ -17,12 +17,12 @@ pub struct Fault {
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
 impl Fault {
-    /// A fault that an error showed.
+    /// A fault that an error revealed.
     pub fn shown_by(problem: impl Into<String>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { problem: problem.into(), cause: Some(error.into().into()) }
     }
 
-    /// What cannot be read, and why.
+    /// A fault of something unreadable, with the error as its cause.
     pub fn unreadable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::shown_by("cannot be read", error)
     }
@@ -34,7 +34,7 @@ impl<T: Into<String>> From<T> for Fault {
     }
 }
 
-/// An error with its causes, the outermost first.
+/// The text of an error followed by its causes, the outermost first.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Connectors: how records come in, and how tables go out.
+//! Connectors: reading events from topics, and committing tables to Parquet.
 //!
 //! ```text
 //!  log/  ──┐                       ┌─► events of each topic, placed ─► operators ─► rows ─┐
@@ -7,42 +7,44 @@
 //!                              └───────────────── frontier of all rows ───────────────────┴─► parquet: commit
 //! ```
 //!
-//! - [`transport`]: the traits that carry records: partitions, a reader, a publisher. What a transport promises is one
-//!   sentence: every record from an offset on, in order, each once.
-//! - [`log`]: topics as files, one event a line. The reference connector; anyone may append to it.
-//! - [`kafka`]: topics on brokers, through librdkafka. It waits for brokers that go away.
-//! - [`source`]: the operator that reads partitions, decodes records, gives each an effective time and sends it on. The
-//!   same for every transport: clocks, offsets and decoding are its business alone. [`source::clock`]: a clock.
+//! - [`transport`]: traits of the systems that carry records: partitions, a reader, a publisher. The contract of a reader: every
+//!   record from an offset on, in order, each once.
+//! - [`log`]: topics as files, one event a line. The reference connector; any program may append to the files.
+//! - [`kafka`]: topics on brokers, through librdkafka. Brokers that are down are waited for.
+//! - [`source`]: the operator that reads partitions, decodes records, gives each an effective time and emits events. It is the
+//!   same for every transport; transports know nothing of clocks or decoding. [`source::clock`]: the clock of a partition.
 //! - [`parquet`]: commits. One tick closes all tables; workers write their rows below it, worker 0 publishes the record.
 //!
-//! **Where time comes from.** Events carry it. A partition's clock is the greatest event time read from it, so it only
-//! rises, and the slowest clock of all partitions is the frontier. The wall clock is injected. In a live run it lowers what claims
-//! to be from the future, and lifts partitions that are read to their end; in any run a record of more than a day after it is a
-//! dead letter (`future_timestamp`) that moves no clock. Where it decided something, `remap` has a row.
+//! **Event time.** Events carry their time. A partition's clock is the greatest event time read from it, so it never decreases,
+//! and the slowest clock of all partitions is the frontier. The wall clock is injected. In a live run it lowers timestamps from
+//! the future, and advances partitions that are read to their end; in any run a record dated more than a day after the wall clock
+//! is a dead letter (`future_timestamp`) that moves no clock. Every decision of the wall clock has a row in `remap`.
 //!
-//! **What exists.** A commit's files are made durable under their names first; the record that names them comes last, in one
-//! piece, and never over another. What no record names does not exist, so a process that dies leaves a whole state.
+//! **Atomicity.** A commit's files are made durable under their names first. The record that names them is published last,
+//! atomically, and never over another. A file that no record names does not exist, so a crash leaves the state of the last
+//! commit.
 //!
-//! **What can fail.** A bad record is a dead letter, and reading goes on. A broker that goes away is waited for. Everything
-//! else (an offset that is gone, a disk that is full) ends the run with an error that says what was attempted and on what.
+//! **Failures.** A bad record becomes a dead letter, and reading continues. A broker that is down is waited for. Every other
+//! failure (an offset that was deleted, a full disk) ends the run with an error that names the operation and its object.
 //!
-//! Words:
+//! Terms:
 //!
-//! - **Topic, partition**: a stream of records, and one of the ordered parts that it is read in. One worker reads a
-//!   partition, by a hash of both.
-//! - **Offset**: where a record stands in its partition: Kafka's number, or the byte at which its line begins.
-//! - **Clock**: the time of a partition. **Effective time**: the clock once a record was read; its place in the order.
-//! - **Tick**: effective time over the tick interval: the granularity of the frontier. Results do not depend on it.
-//! - **Frontier**: the first tick that may still come. What is below it is complete.
-//! - **Stride**: records of a partition (at most 1024 unless configured otherwise), read and sent at once; the step of clocks and
-//!   capabilities. It ends earlier with the record after which the partition has to pause.
-//! - **Pause**: a partition is not read while too much of it, or of all partitions, is ahead of the frontier of all results.
-//! - **Remap**: the record of what the wall clock decided: which clock a record got that its topic alone does not tell.
-//! - **Dead letter**: a record that was not taken, whole, with a stable code and how to mend it.
-//! - **Commit**: everything below a tick, of all tables, at once. It closes at a grid point of valuations, so that none is open.
-//!   Commits are numbered from 1 without gaps and chained by hashes. The last one of a run names the greatest clock: the next run
-//!   goes on from there, in a tick that both may have rows of.
-//! - **Staging**: the folder where a commit's files are written before they get their names.
+//! - **Topic, partition**: a stream of records, and one of its ordered parts. One worker reads a partition, by a hash of topic
+//!   and number.
+//! - **Offset**: the position of a record in its partition: Kafka's offset, or the byte at which its line begins.
+//! - **Clock**: the time of a partition. **Effective time**: the partition's clock after a record was read; it orders the
+//!   records.
+//! - **Tick**: effective time divided by the tick interval: the granularity of the frontier. Results do not depend on it.
+//! - **Frontier**: the first tick for which records may still come. All lower ticks are complete.
+//! - **Stride**: records of a partition (at most 1024 unless configured otherwise) that are read and emitted together; clocks and
+//!   capabilities advance once per stride. It ends early at the record after which the partition has to pause.
+//! - **Pause**: a partition is not read while it, or all partitions together, are too far ahead of the frontier of all results.
+//! - **Remap**: a table with the clocks of records that the wall clock decided, which the topic alone does not determine.
+//! - **Dead letter**: a rejected record, complete, with a stable code and an instruction that resolves it.
+//! - **Commit**: all rows of all tables below a tick, at once. It closes at a grid point of valuations, so no valuation is open.
+//!   Commits are numbered from 1 without gaps and chained by hashes. The last commit of a run names the greatest clock: the next
+//!   run continues from there, in a tick that may have rows of both runs.
+//! - **Staging**: the folder in which a commit's files are written before they are renamed.
 
 pub mod durable;
 pub mod fault;

@@ -1,4 +1,4 @@
-//! Where records come from and go to, whatever carries them: the traits that `log/` and `kafka/` implement.
+//! Transport traits: reading and publishing records, implemented by `log/` and `kafka/`.
 //!
 //! A [`Transport`] is opened once per process and shared by its threads. Each worker opens a [`Reader`] of its own and
 //! assigns partitions to it by hand; offsets, clocks and decoding are the business of [`crate::source`], not of a
@@ -8,12 +8,12 @@ use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
 
-/// A record as a transport carries it. Borrowed: what is kept is copied by the caller.
+/// A record as a transport carries it. It is borrowed: the caller copies what it keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a> {
-    /// Where it stands in its partition.
+    /// Its offset in the partition.
     pub offset: u64,
-    /// Where the next record stands, as far as is known: the offset to go on from.
+    /// The offset of the next record, as far as is known: where reading resumes.
     pub next_offset: u64,
     /// The key's bytes.
     pub key: Option<&'a [u8]>,
@@ -21,7 +21,7 @@ pub struct RawRecord<'a> {
     pub value: Option<&'a [u8]>,
     /// The transport's own timestamp in milliseconds since the epoch, where it has one.
     pub timestamp_ms: Option<i64>,
-    /// How many bytes the value has, if it is so long that only its beginning is handed out.
+    /// Length of the value in bytes, if it is so long that only its beginning is handed out.
     pub cut_from: Option<u64>,
 }
 
@@ -30,13 +30,13 @@ pub struct RawRecord<'a> {
 pub struct PartitionState {
     /// The partition.
     pub partition: u16,
-    /// The first offset that is still there.
+    /// The first offset that still exists.
     pub low: u64,
-    /// The offset behind the last record.
+    /// The offset after the last record.
     pub high: u64,
 }
 
-/// What a difference of two offsets counts.
+/// Unit of a difference of two offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetUnit {
     /// Records.
@@ -45,76 +45,76 @@ pub enum OffsetUnit {
     Bytes,
 }
 
-/// How a read ended.
+/// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadStatus {
     /// The limit was reached, or the sink broke; there may be more.
     More,
-    /// Nothing further has arrived yet, but the partition's end was not confirmed either (a broker is away or slow).
+    /// Nothing more has arrived yet, but the partition's end is not confirmed either (a broker is down or slow).
     Waiting,
-    /// Everything that the partition held when it was asked was handed out. Behind the last record there may be markers
-    /// of transactions, or records of transactions that are open: both are passed over.
+    /// Every record that the partition held at the time of the request was handed out. Transaction markers, or records of open
+    /// transactions, may follow: they are skipped.
     End,
 }
 
-/// What went wrong in a transport: what was attempted, on what, and whether trying again can help.
+/// Error of a transport: the operation, its object, and whether a retry may help.
 #[derive(Debug, thiserror::Error)]
 #[error("{attempt} {object}{}", if *.retry { " (trying again may help)" } else { "" })]
 pub struct TransportError {
-    /// What was attempted: "reading", "listing the partitions of".
+    /// The operation: "reading", "listing the partitions of".
     pub attempt: &'static str,
-    /// On what: a file, a topic and partition, a broker.
+    /// The object: a file, a topic and partition, a broker.
     pub object: String,
-    /// Why it failed, and how to mend it.
+    /// The cause, and how to resolve it.
     #[source]
     pub cause: Box<dyn Error + Send + Sync>,
     /// Whether a retry can help.
     pub retry: bool,
 }
 
-/// A place that topics live in.
+/// A system that carries topics.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// What offsets count.
+    /// Unit of offsets.
     fn offset_unit(&self) -> OffsetUnit;
 
     /// The partitions of a topic, in order; empty if the topic does not exist.
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError>;
 
-    /// Creates a topic if it is missing, with that many partitions. True if it was created.
+    /// Creates a topic with this many partitions if it is missing. True if it was created.
     fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError>;
 
-    /// Opens a reader. `wake` is called, from any thread, whenever a reader that was [`ReadStatus::Waiting`] or at its
-    /// end may have more; a transport that cannot tell never calls it, and is asked again after a moment.
+    /// Opens a reader. `wake` is called, from any thread, whenever a reader that was [`ReadStatus::Waiting`] or at its end may
+    /// have more records; a transport that cannot know never calls it, and is polled.
     fn reader(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Box<dyn Reader>, TransportError>;
 
     /// Opens a publisher.
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError>;
 
-    /// Opens an outbox. One process at a time has one of an id; the progress of all ids is kept in `progress_topic`, where
-    /// the transport needs a topic for it.
+    /// Opens an outbox. Each id is open in one process at a time; the progress of all ids is kept in `progress_topic`, if the
+    /// transport needs a topic for it.
     fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError>;
 
-    /// A digest of what lies before an offset, for transports whose records can be changed: equal as long as they are those that
-    /// were read. None where nobody can change them.
+    /// A digest of the content before an offset, for transports whose records can be changed: equal as long as the content is.
+    /// `None` where records cannot be changed.
     fn fingerprint(&self, _topic: &str, _partition: u16, _offset: u64) -> Result<Option<String>, TransportError> {
         Ok(None)
     }
 
-    /// What reads single records again; none if the transport cannot.
+    /// Opens random access to single records; `None` if the transport has none.
     fn records(&self) -> Option<Box<dyn Records>> {
         None
     }
 
-    /// What lies beside the topics and is not read, each with why.
+    /// Files beside the topics that are not read, each with the reason.
     fn unread(&self, _topics: &[String]) -> Result<Vec<String>, TransportError> {
         Ok(Vec::new())
     }
 
-    /// Whether a batch of an outbox that was cut off was never seen. If not, exactly the same batch has to come again.
+    /// Whether a batch of an outbox that was cut off stays invisible. If not, exactly the same batch has to be published again.
     fn has_transactions(&self) -> bool;
 }
 
-/// A record on its way out.
+/// A record to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// The topic.
@@ -125,24 +125,24 @@ pub struct Outgoing {
     pub value: Vec<u8>,
 }
 
-/// Publishes batches, each exactly once: for those who read what is committed, a batch is there as a whole together with
-/// its progress, or not at all.
+/// Publishes batches, each exactly once: readers of committed records see a batch completely and with its progress, or not at
+/// all.
 pub trait Outbox: Send {
-    /// What was given with the last batch that is there.
+    /// The progress given with the last published batch.
     fn progress(&mut self) -> Result<Option<String>, TransportError>;
 
-    /// Publishes a batch. After an error that may pass, another outbox of the same id is to be opened and asked for its
-    /// progress: the batch may be there. `sent` is called between the records and their becoming certain.
+    /// Publishes a batch. After an error that may pass, open another outbox of the same id and read its progress: the batch may
+    /// have been published. `sent` is called after the records are sent and before they are committed.
     fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError>;
 }
 
-/// Reads partitions that were assigned to it. Partitions that are not asked for cost bounded memory only.
+/// Reads assigned partitions. Partitions that are not read use bounded memory only.
 pub trait Reader {
-    /// Begins to read a partition at an offset; the answer names the partition in the other calls.
+    /// Begins to read a partition at an offset; returns its handle for the other calls.
     fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError>;
 
-    /// Hands out up to `max_records` records, without waiting. A sink that breaks gets no further record of this call: the next
-    /// call hands out the record after the one that it broke at.
+    /// Hands out up to `max_records` records, without waiting. After a sink breaks, it gets no further record of this call: the
+    /// next call hands out the record after the one at which the sink broke.
     fn read(
         &mut self,
         slot: usize,
@@ -150,25 +150,25 @@ pub trait Reader {
         sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>,
     ) -> Result<ReadStatus, TransportError>;
 
-    /// The offset behind the partition's last record, as last heard; `None` before anything was heard.
+    /// The latest known offset after the partition's last record; `None` before it is known.
     fn high_watermark(&self, slot: usize) -> Option<u64>;
 
-    /// Tells the outside how far a committed state has come, for tools that show lag. A resume never depends on it.
+    /// Announces the committed offset for tools that show lag. Resuming never depends on it.
     fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError>;
 }
 
-/// Reads single records again.
+/// Random access to single records.
 pub trait Records {
     /// The value of the record at an offset of a partition.
     fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError>;
 }
 
-/// Writes records.
+/// Publishes records.
 pub trait Publisher: Send {
-    /// Adds a record to a topic; the partition follows from the key ([`partition_of`]), without one from the record's number.
+    /// Sends a record to a topic; the partition follows from the key ([`partition_of`]), without a key from the record's number.
     fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError>;
 
-    /// Waits until everything sent so far is safely stored.
+    /// Waits until everything sent so far is durably stored.
     fn flush(&mut self) -> Result<(), TransportError>;
 }
 

@@ -1,4 +1,4 @@
-//! What a cluster holds: partitions and their offsets; and new topics.
+//! Metadata of a cluster: partitions, offsets, and the creation of topics.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use super::context::Context;
 use super::failure::{failure, is_electing, is_missing, is_passing};
 use crate::transport::{PartitionState, TransportError};
 
-/// How soon brokers are asked again whether a new topic is there.
+/// Interval at which brokers are asked whether a new topic exists yet.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// One client, for everything but records.
+/// Client for everything but records.
 pub(super) struct Cluster {
     config: KafkaConfig,
     client: BaseConsumer<Context>,
@@ -50,7 +50,7 @@ impl Cluster {
         self.numbers(topic)?.into_iter().map(|partition| self.state(topic, partition)).collect()
     }
 
-    /// The partitions' numbers, in order; none if the topic does not exist.
+    /// The numbers of a topic's partitions, ascending; empty if the topic does not exist.
     pub(super) fn numbers(&self, topic: &str) -> Result<Vec<u16>, TransportError> {
         self.serve();
         let metadata = self.client.fetch_metadata(Some(topic), self.config.timeout());
@@ -77,7 +77,7 @@ impl Cluster {
         let offsets = loop {
             let offsets = self.client.fetch_watermarks(topic, partition.into(), self.config.timeout());
             let code = offsets.as_ref().err().and_then(KafkaError::rdkafka_error_code);
-            // Brokers that have just come back are agreeing on who leads.
+            // Brokers that have just restarted are electing leaders.
             if !code.is_some_and(is_electing) || begin.elapsed() > self.config.timeout() {
                 break offsets;
             }
@@ -88,13 +88,13 @@ impl Cluster {
         Ok(PartitionState { partition, low: offset(low), high: offset(high) })
     }
 
-    /// Creates a topic if it is missing; of a compacted one the brokers keep the newest record of each key.
+    /// Creates a topic if it is missing. For a compacted topic the brokers keep the newest record of each key.
     pub(super) fn create_topic(&self, topic: &str, partitions: u16, compacted: bool) -> Result<bool, TransportError> {
         if !self.numbers(topic)?.is_empty() {
             return Ok(false);
         }
         let failed = |error: &KafkaError| self.failed("creating", topic, error);
-        // Topics are created once in their lives: no client is kept for it.
+        // A topic is created once, so no admin client is kept.
         let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(|error| failed(&error))?;
         let new = NewTopic::new(topic, i32::from(partitions.max(1)), TopicReplication::Fixed(self.config.replication));
         let new = if compacted { new.set("cleanup.policy", "compact") } else { new };
@@ -107,7 +107,7 @@ impl Cluster {
         }
     }
 
-    /// A new topic is decided by one broker and told to the others: waits until its partitions answer.
+    /// Waits until all partitions of a new topic answer: one broker creates it, and the others learn of it later.
     fn wait_for(&self, topic: &str) -> Result<(), TransportError> {
         let begin = Instant::now();
         loop {
@@ -123,14 +123,14 @@ impl Cluster {
         }
     }
 
-    /// Hears what librdkafka has to tell: errors and log lines, which would pile up.
+    /// Drains librdkafka's queue of errors and log lines, which would grow otherwise.
     fn serve(&self) {
         for _ in 0..256 {
             drop(self.client.poll(Duration::ZERO));
         }
     }
 
-    /// An error with what librdkafka said about it.
+    /// An error with librdkafka's last message.
     fn failed(&self, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
         self.serve();
         let context = self.client.context();

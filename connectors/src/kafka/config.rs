@@ -1,4 +1,4 @@
-//! How Kafka is reached.
+//! Configuration of the Kafka connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,26 +33,26 @@ use serde::{Deserialize, Serialize};
 pub struct KafkaConfig {
     /// `HOST:PORT[,HOST:PORT…]`; the source's address sets it.
     pub brokers: String,
-    /// The name that brokers' logs and quotas know us by. Default: `headwater`.
+    /// Client id in the brokers' logs and quotas. Default: `headwater`.
     pub client_id: String,
-    /// The group to which committed offsets are announced, for tools that show lag. Nobody else may be a member of it.
+    /// Consumer group to which committed offsets are announced, for tools that show lag. No other consumer may be a member.
     /// Default: `headwater`.
     pub group_id: String,
-    /// KiB of records that the queue of each partition may hold before its fetching stops. A fetch that is on its way may
-    /// exceed it, by at most 1 MiB or the largest record. Default: 4096.
+    /// KiB of records that each partition's queue may hold before fetching stops. A fetch in flight may exceed it by at most 1
+    /// MiB or the largest record. Default: 4096.
     pub queue_kib: u32,
-    /// Milliseconds that a broker may hold a fetch back when it has nothing new. Lower costs requests; what has arrived
-    /// is sent at once in any case. Default: 10.
+    /// Milliseconds that a broker may hold back a fetch that has no new records. Lower values cost more requests; records that
+    /// have arrived are always sent at once. Default: 10.
     pub fetch_wait_ms: u32,
-    /// Milliseconds after which a question to the brokers (partitions, offsets, a new topic) is given up. Default: 5000.
+    /// Milliseconds until a request to the brokers (partitions, offsets, a new topic) times out. Default: 5000.
     pub timeout_ms: u64,
-    /// Milliseconds after which a record that could not be stored is given up, and publishing fails. Default: 120000.
+    /// Milliseconds until an undelivered record is given up and publishing fails. Default: 120000.
     pub delivery_timeout_ms: u32,
-    /// Copies of each partition of a topic that is created; -1 leaves it to the brokers. Default: -1.
+    /// Replication factor of topics that are created; -1 is the brokers' default. Default: -1.
     pub replication: i32,
-    /// Further properties of librdkafka, by its own names. Those that delivery depends on are refused.
+    /// Further librdkafka properties, by librdkafka's names. Properties that delivery depends on are refused.
     pub properties: BTreeMap<String, String>,
-    /// The same for what must not stand in a file: by property, the environment variable that has its value.
+    /// Properties that must not be written in a file: for each, the environment variable that holds its value.
     pub secrets: BTreeMap<String, String>,
 }
 
@@ -76,7 +76,7 @@ impl Default for KafkaConfig {
 /// Whether TLS is built in, and with it SASL's SCRAM and OAUTHBEARER.
 pub(super) const HAS_TLS: bool = cfg!(feature = "tls");
 
-/// Properties that have a field of their own.
+/// Properties that have a configuration field of their own.
 const FIELDS: [(&str, &str); 8] = [
     ("bootstrap.servers", "the source's address"),
     ("metadata.broker.list", "the source's address"),
@@ -88,7 +88,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("delivery.timeout.ms", "delivery_timeout_ms"),
 ];
 
-/// Properties that delivery, or the finding of ends, depends on.
+/// Properties that delivery, or detecting the end of a partition, depends on.
 const FIXED: [&str; 18] = [
     "acks",
     "request.required.acks",
@@ -111,7 +111,7 @@ const FIXED: [&str; 18] = [
 ];
 
 impl KafkaConfig {
-    /// Every problem, as one sentence each.
+    /// Every problem with the options, one sentence each.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for broker in self.brokers.split(',').filter(|_| !self.brokers.is_empty()) {
@@ -147,7 +147,7 @@ impl KafkaConfig {
         problems
     }
 
-    /// A property that only a program with TLS has.
+    /// The first property that requires a build with TLS.
     fn needs_tls(&self) -> Option<(&str, &str)> {
         let properties = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut needing = properties.filter(|(name, value)| match *name {
@@ -162,7 +162,7 @@ impl KafkaConfig {
         Duration::from_millis(self.timeout_ms)
     }
 
-    /// What asks for partitions and offsets, and creates topics.
+    /// librdkafka configuration for metadata requests and creating topics.
     pub(super) fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client
@@ -170,15 +170,15 @@ impl KafkaConfig {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", &self.client_id)
             .set("allow.auto.create.topics", "false")
-            // The end of a partition is where a reader of committed records comes to a halt.
+            // A partition ends where a reader of committed records stops.
             .set("isolation.level", "read_committed")
-            // A broker that is away is asked again soon: a pipeline's lag is what everybody sees.
+            // Reconnects soon to a broker that is down, because the outage is visible as lag.
             .set("reconnect.backoff.ms", "100")
             .set("reconnect.backoff.max.ms", "1000");
         self.with_properties(client)
     }
 
-    /// What reads.
+    /// librdkafka configuration of a reader.
     pub(super) fn consumer(&self) -> ClientConfig {
         let mut consumer = self.client();
         consumer
@@ -190,14 +190,14 @@ impl KafkaConfig {
             .set("fetch.wait.max.ms", self.fetch_wait_ms.to_string())
             .set("fetch.message.max.bytes", (u64::from(self.queue_kib) * 1024).min(1 << 20).to_string())
             .set("queued.max.messages.kbytes", self.queue_kib.to_string())
-            // librdkafka waits a second before it looks again at a queue that was full, and half of one after an error.
+            // By default librdkafka waits 1 s before it retries a queue that was full, and 0.5 s after an error.
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "100")
             .set("statistics.interval.ms", "1000");
         self.with_properties(consumer)
     }
 
-    /// What publishes.
+    /// librdkafka configuration of a publisher.
     pub(super) fn producer(&self) -> ClientConfig {
         let mut producer = self.client();
         producer
@@ -208,7 +208,7 @@ impl KafkaConfig {
             .set("compression.type", "lz4")
             .set("queue.buffering.max.kbytes", "65536")
             .set("message.timeout.ms", self.delivery_timeout_ms.to_string());
-        // It knows only what consumers do not: these two would be warned about.
+        // Consumer properties, which a producer would warn about.
         producer.remove("isolation.level").remove("allow.auto.create.topics");
         self.with_properties(producer)
     }
@@ -218,7 +218,7 @@ impl KafkaConfig {
             client.set(name, value);
         }
         for (name, variable) in &self.secrets {
-            // That it is there was validated.
+            // Validation has checked that the variable is set.
             client.set(name, std::env::var(variable).unwrap_or_default());
         }
         client

@@ -1,4 +1,4 @@
-//! What librdkafka tells besides records.
+//! Callbacks of librdkafka other than records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::failure::is_refusal;
 
-/// Hears errors, statistics and the answers to announced offsets. All of it comes on the thread that polls.
+/// Handles errors, statistics and results of announced offsets. All callbacks run on the thread that polls.
 #[derive(Default)]
 pub(super) struct Context {
     reason: Mutex<String>,
@@ -23,17 +23,17 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// What librdkafka said with its last error.
+    /// The message of librdkafka's last error.
     pub(super) fn reason(&self) -> String {
         self.reason.lock().map_or_else(|_| String::new(), |reason| reason.clone())
     }
 
-    /// Why brokers refused us, if one did since this was asked last: the call that waited for them only says that it waited.
+    /// The last refusal by a broker since the previous call. The call that waited for the broker reports only a timeout.
     pub(super) fn refusal(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.refusal.lock().ok()?.take()
     }
 
-    /// Where the high watermark of a partition will be told; negative until then.
+    /// Cell that will hold a partition's high watermark; negative until it is known.
     pub(super) fn watch_high(&self, topic: &str, partition: i32) -> Arc<AtomicI64> {
         let high = Arc::new(AtomicI64::new(-1));
         if let Ok(mut highs) = self.highs.lock() {
@@ -42,7 +42,7 @@ impl Context {
         high
     }
 
-    /// Tells, once until it works again, that offsets could not be announced.
+    /// Logs that offsets could not be announced, once until announcing succeeds again.
     pub(super) fn announced(&self, result: &KafkaResult<()>) {
         match result {
             Ok(()) => self.announcing_fails.store(false, Ordering::Relaxed),
@@ -72,7 +72,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // Ends of partitions come as errors, too.
+        // librdkafka reports the end of a partition as an error, too.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
@@ -92,7 +92,7 @@ impl ConsumerContext for Context {
     }
 }
 
-/// librdkafka logs every attempt to connect; what it means is told by readers and publishers, when it changes.
+/// librdkafka logs every attempt to connect; readers and publishers log changes of state instead.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {

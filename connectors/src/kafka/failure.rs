@@ -1,10 +1,10 @@
-//! What librdkafka's errors mean.
+//! Classification of librdkafka's errors.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::transport::TransportError;
 
-/// Whether waiting can mend an error: brokers are away, or busy with each other.
+/// Whether waiting can resolve an error: brokers are down or electing.
 pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -33,12 +33,12 @@ pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether a partition has no leader yet, or another one than was known.
+/// Whether a partition has no leader yet, or a leader other than the known one.
 pub(super) const fn is_electing(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
 }
 
-/// Whether an error of the connection itself needs somebody to mend it.
+/// Whether a connection error requires action by the operator.
 pub(super) const fn is_refusal(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -53,7 +53,7 @@ pub(super) const fn is_refusal(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether a topic is not there.
+/// Whether a topic does not exist.
 pub(super) const fn is_missing(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -64,7 +64,7 @@ pub(super) const fn is_missing(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// How to mend an error, as the end of a sentence.
+/// The instruction that resolves an error, as the end of a sentence.
 fn mend(code: RDKafkaErrorCode) -> &'static str {
     match code {
         code if is_passing(code) => ": is the broker running, and is its address right?",
@@ -82,7 +82,7 @@ fn mend(code: RDKafkaErrorCode) -> &'static str {
     }
 }
 
-/// An error of librdkafka as one of ours. `reason` is what librdkafka said besides, if anything.
+/// Converts an error of librdkafka. `reason` is its additional message, if any.
 pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, reason: &str) -> TransportError {
     let code = code_of(error);
     let said = match (code, reason) {
@@ -94,7 +94,7 @@ pub(super) fn failure(attempt: &'static str, object: &str, error: &KafkaError, r
     TransportError { attempt, object: object.to_owned(), cause, retry: code.is_some_and(is_passing) }
 }
 
-/// The code behind an error, also behind one of the administration's, which librdkafka's wrapper leaves out.
+/// The code of an error; also of an admin error, which librdkafka's wrapper leaves out.
 fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::AdminOp(code) => Some(*code),

@@ -7,25 +7,25 @@
 //!                  └─ KafkaOutbox: the same in transactions, each with its progress
 //! ```
 //!
-//! - **Options**: [`KafkaConfig`]. What delivery depends on is fixed; everything else of librdkafka can be set by its own
-//!   name. TLS, and SASL's SCRAM and OAUTHBEARER, come with the feature `tls`, which brings OpenSSL with it.
-//! - **Delivery**: a reader hands out every committed record of a partition once, in order, from the offset it was given.
-//!   Records of aborted transactions, and the markers of transactions, are passed over; records of a transaction that is
-//!   still open are not there yet. Partitions are assigned by hand; offsets are announced to a group only so that tools
-//!   can show lag, and reading never depends on them. A publisher's records are stored by all in-sync replicas before
-//!   `flush` returns, each once as long as the publisher lives; one that dies and starts again may repeat its last ones.
-//! - **Order and time**: a record keeps the timestamp that its producer or broker gave it. Nothing here reads a clock to
-//!   decide what is handed out.
-//! - **Pausing**: each partition has a queue of its own with bounded memory. One that is not read costs its queue, no more:
-//!   librdkafka stops fetching it when the queue is full, and goes on by itself.
-//! - **Ends**: a partition is at its end when its broker said so. Whenever a connection breaks, every end is asked again,
-//!   so that a partition whose broker is away is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
-//! - **Brokers that are away**, at the start or in the middle, are waited for: librdkafka connects again by itself, and
-//!   reading goes on where it stopped. It is told once when partitions have been without an answer for some seconds, and
-//!   once when all answer again. What waiting cannot mend (an offset that is not there, a topic that is gone, no
-//!   permission) is an error that says so.
-//! - **What it cannot see**: a topic that is deleted and made anew within seconds while it is read, and has more records
-//!   by then than were read of the old one, looks like the same topic. With fewer, it is an error.
+//! - **Options**: [`KafkaConfig`]. What delivery depends on is fixed; every other property of librdkafka can be set by its own
+//!   name. TLS, and SASL's SCRAM and OAUTHBEARER, come with the feature `tls`, which requires OpenSSL.
+//! - **Delivery**: a reader hands out every committed record of a partition once, in order, from the offset it was given. Records
+//!   of aborted transactions and transaction markers are skipped; records of an open transaction are not visible yet. Partitions
+//!   are assigned by hand; offsets are announced to a group only so that tools can show lag, and reading never depends on them. A
+//!   publisher's records are stored by all in-sync replicas before `flush` returns, each once as long as the publisher lives;
+//!   after a crash and restart it may repeat its last records.
+//! - **Order and time**: a record keeps the timestamp that its producer or broker gave it. No clock is read to decide which
+//!   records are handed out.
+//! - **Pausing**: each partition has a queue of its own with bounded memory. When the queue of a partition that is not read is
+//!   full, librdkafka stops fetching it, and resumes by itself.
+//! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, every end is requested
+//!   again, so a partition whose broker is down is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
+//! - **Brokers that are down**, at the start or later, are waited for: librdkafka reconnects, and reading continues where it
+//!   stopped. One log line reports that partitions have been without an answer for some seconds, and one that all answer again.
+//!   What waiting cannot resolve (an offset that does not exist, a deleted topic, a missing permission) is an error that names
+//!   it.
+//! - **Limitation**: a topic that is deleted and created again within seconds while it is read looks like the same topic if it
+//!   then has more records than were read of the old one. With fewer, reading fails.
 
 mod cluster;
 mod config;
@@ -46,14 +46,14 @@ pub use config::KafkaConfig;
 use self::cluster::Cluster;
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
-/// Brokers, and how to speak with them.
+/// A connection to a Kafka cluster.
 pub struct KafkaTransport {
     cluster: Arc<Cluster>,
     silent_readers: Arc<AtomicUsize>,
 }
 
 impl KafkaTransport {
-    /// Prepares a client. Brokers are not contacted yet: one that is away is an error of the calls that need it.
+    /// Prepares a client without contacting brokers: an unreachable broker is an error of the calls that need it.
     pub fn open(config: KafkaConfig) -> Result<Self, TransportError> {
         Ok(Self { cluster: Arc::new(Cluster::open(config)?), silent_readers: Arc::default() })
     }

@@ -1,4 +1,4 @@
-//! The outbox of Kafka: each batch is one transaction, and its progress is a record in it.
+//! Outbox of Kafka: each batch is one transaction, which includes a record of the outbox's progress.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use super::publisher::KafkaPublisher;
 use super::reader::KafkaReader;
 use crate::transport::{Outbox, Outgoing, Publisher, ReadStatus, Reader, TransportError};
 
-/// Publishes in transactions. Whoever opens another one of the same id ends this one.
+/// Publishes in transactions. Opening another outbox of the same id fences this one.
 pub(super) struct KafkaOutbox {
     publisher: KafkaPublisher,
     cluster: Arc<Cluster>,
-    /// Reads the topic of progress.
+    /// Reads the progress topic.
     reader: KafkaReader,
     id: String,
     progress_topic: String,
 }
 
 impl KafkaOutbox {
-    /// Ends what an earlier process of this id left open.
+    /// Opens the outbox, and aborts a transaction that an earlier process of this id left open.
     pub(super) fn open(cluster: Arc<Cluster>, reader: KafkaReader, id: &str, progress_topic: &str) -> Result<Self, TransportError> {
         cluster.create_topic(progress_topic, 1, true)?;
         let publisher = KafkaPublisher::transactional(Arc::clone(&cluster), id)?;
@@ -37,7 +37,7 @@ impl KafkaOutbox {
         self.cluster.config().timeout() * 4
     }
 
-    /// What a transaction's error means: one that needs another producer is worth another try with a new outbox.
+    /// The error of a transaction. If only a new producer can help, the error allows a retry with a new outbox.
     fn failed(&self, attempt: &'static str, error: &KafkaError) -> TransportError {
         let fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
         let mut told = failure(attempt, &format!("the outbox {}", self.id), error, "");
@@ -86,7 +86,7 @@ impl Outbox for KafkaOutbox {
     fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError> {
         self.publisher.producer().begin_transaction().map_err(|error| self.failed("beginning a batch of", &error))?;
         if let Err(error) = self.in_transaction(records, progress) {
-            // Whether this works does not matter: a transaction that stays open is ended by the next outbox of this id.
+            // A failure is harmless: the next outbox of this id aborts a transaction that stays open.
             let _ = self.publisher.producer().abort_transaction(self.patience());
             return Err(error);
         }

@@ -1,4 +1,4 @@
-//! Publishing records.
+//! Publisher of Kafka.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use super::context::log;
 use super::failure::failure;
 use crate::transport::{Publisher, TransportError};
 
-/// Records that are sent before deliveries are heard.
+/// Records that are sent between two polls for delivery reports.
 const HEAR_EVERY: u32 = 256;
 
-/// Publishes with an idempotent producer: no record is lost or doubled by its retries.
+/// Publishes with an idempotent producer: retries neither lose nor duplicate a record.
 pub(super) struct KafkaPublisher {
     producer: BaseProducer<Deliveries>,
     cluster: Arc<Cluster>,
@@ -27,13 +27,13 @@ pub(super) struct KafkaPublisher {
     unheard: u32,
 }
 
-/// Where records without a key go: to one partition after the other.
+/// Round-robin placement of records without a key.
 struct Unkeyed {
     partitions: i32,
     next: i32,
 }
 
-/// Remembers deliveries that failed, and what librdkafka said last.
+/// Collects failed deliveries and librdkafka's last message.
 #[derive(Default)]
 pub(super) struct Deliveries {
     failed: Mutex<Option<FailedDeliveries>>,
@@ -76,10 +76,10 @@ impl KafkaPublisher {
         Self::configured(cluster, &config)
     }
 
-    /// One whose records are in transactions, which the caller begins and ends.
+    /// A publisher whose records belong to transactions that the caller begins and commits.
     pub(super) fn transactional(cluster: Arc<Cluster>, id: &str) -> Result<Self, TransportError> {
         let mut config = cluster.config().producer();
-        // A transaction that its process left open holds readers up for so long, unless another process ends it before.
+        // An open transaction of a dead process blocks readers for this long, unless a new producer of the id aborts it first.
         config.set("transactional.id", id).set("transaction.timeout.ms", "60000").set("message.timeout.ms", "60000");
         Self::configured(cluster, &config)
     }
@@ -94,7 +94,7 @@ impl KafkaPublisher {
         &self.producer
     }
 
-    /// Looks a topic up when it is first published to, so that a missing one is told at once.
+    /// Looks a topic up before its first record, so that a missing topic is reported at once.
     fn look_up(&mut self, topic: &str) -> Result<(), TransportError> {
         if self.topics.contains_key(topic) {
             return Ok(());
@@ -108,7 +108,7 @@ impl KafkaPublisher {
         Ok(())
     }
 
-    /// The partition of a record without a key. Those with one are placed by librdkafka, which hears of new partitions.
+    /// The partition of a record without a key. librdkafka places records with a key, because it learns of new partitions.
     fn next_unkeyed(&mut self, topic: &str) -> Option<i32> {
         let unkeyed = self.topics.get_mut(topic)?;
         let partition = unkeyed.next;
@@ -116,7 +116,7 @@ impl KafkaPublisher {
         Some(partition)
     }
 
-    /// Hears deliveries for a while; an error if any failed.
+    /// Polls for delivery reports until the timeout; fails if a delivery failed.
     fn hear(&mut self, at_most: Duration) -> Result<(), TransportError> {
         self.unheard = 0;
         self.producer.poll(at_most);
@@ -162,8 +162,8 @@ impl Publisher for KafkaPublisher {
     }
 
     fn flush(&mut self) -> Result<(), TransportError> {
-        // Every record is stored, or given up after `delivery_timeout_ms`: this ends. A flush with a longer timeout would wait
-        // for a tenth of a second even if all was stored after a hundredth.
+        // The loop ends, since every record is stored or given up after `delivery_timeout_ms`. A flush with a longer timeout
+        // would wait 100 ms even if all records were stored after 10 ms.
         loop {
             match self.producer.flush(Duration::ZERO) {
                 Ok(()) => return self.hear(Duration::ZERO),

@@ -1,4 +1,4 @@
-//! Reading partitions.
+//! Reader of Kafka.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use super::context::Context;
 use super::failure::{failure, is_passing, is_refusal};
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
-/// How long a partition may stay without an answer before it is told.
+/// How long a partition may stay unanswered before it is logged.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Events of the common queue that are served before a read, if there are any.
+/// Events of the common queue that are served before a read, at most.
 const EVENTS: usize = 64;
 
-/// Reads the partitions that are assigned to it, each from a queue of its own.
+/// Reads its assigned partitions, each from a queue of its own.
 pub(super) struct KafkaReader {
-    /// Before the consumer, so that queues are gone before it is.
+    /// Declared before the consumer, so that queues are dropped first.
     slots: Vec<Slot>,
     consumer: Arc<BaseConsumer<Context>>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Something came into the common queue: errors, statistics, log lines.
+    /// Whether the common queue has events: errors, statistics, log lines.
     events: Arc<AtomicBool>,
-    /// Whether some of its partitions get no answer, and how many readers of this process say so.
+    /// Whether partitions of this reader are unanswered, and the number of this process's readers for which that holds.
     silent: bool,
     silent_readers: Arc<AtomicUsize>,
     timeout: Duration,
@@ -41,25 +41,25 @@ struct Slot {
     partition: i32,
     queue: PartitionQueue<Context>,
     high: Arc<AtomicI64>,
-    /// The offset to go on from.
+    /// The offset to read next.
     next: i64,
     standing: Standing,
-    /// Since when it has been asked in vain.
+    /// Since when requests have been unanswered.
     silent_since: Option<Instant>,
 }
 
-/// What is known of a partition's end.
+/// Whether a partition is at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// There may be more.
+    /// There may be more records.
     Reading,
-    /// Its broker said that there is no more.
+    /// The broker confirmed that there are no more records.
     AtEnd,
-    /// A connection broke: what its queue still holds may say "end" of a broker that is away.
+    /// A connection broke: an end in the queue may have been reported before the broker went down.
     Doubtful,
 }
 
-/// Why a slot stopped to hand out.
+/// Why a slot stopped handing out records.
 enum Stop {
     /// The limit was reached, or the sink broke.
     Limit,
@@ -69,7 +69,8 @@ enum Stop {
 }
 
 impl KafkaReader {
-    /// `silent_readers` is shared by all readers of a transport, so that only the first and the last of them tell.
+    /// Opens a reader. `silent_readers` is shared by all readers of a transport, so that an outage is logged once, and its end
+    /// once.
     pub(super) fn open(
         config: &KafkaConfig,
         wake: Arc<dyn Fn() + Send + Sync>,
@@ -86,7 +87,7 @@ impl KafkaReader {
         Ok(Self { slots: Vec::new(), consumer: Arc::new(consumer), wake, events, silent: false, silent_readers, timeout: config.timeout() })
     }
 
-    /// Serves the common queue: everything that is not about one partition.
+    /// Serves the common queue, which has all events that are not about one partition.
     fn serve(&mut self) -> Result<(), TransportError> {
         let rounds = if self.events.swap(false, Ordering::AcqRel) { EVENTS } else { 1 };
         for _ in 0..rounds {
@@ -104,13 +105,13 @@ impl KafkaReader {
         Ok(())
     }
 
-    /// A connection broke, or was refused. What waiting mends makes every end doubtful: it is asked again.
+    /// Handles a connection that broke or was refused. If waiting resolves it, every end becomes doubtful and is requested again.
     fn connection_failed(&mut self, error: &KafkaError) -> Result<(), TransportError> {
         let code = error.rdkafka_error_code();
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code.is_some_and(is_refusal) {
             return Err(failure("reading from", "Kafka", error, &self.consumer.context().reason()));
         }
-        // Anything else is not about partitions: it was logged, and the group's errors are told by announcing.
+        // Other errors are not about partitions. They were logged; announcing reports errors of the group.
         if !code.is_some_and(is_passing) {
             return Ok(());
         }
@@ -120,13 +121,13 @@ impl KafkaReader {
         self.ask_again(|_, slot| slot.standing == Standing::AtEnd)
     }
 
-    /// Has partitions fetched anew from where they stand, so that their brokers say again where they end.
+    /// Fetches partitions again from their positions, so that their brokers report the ends again.
     fn ask_again(&mut self, which: impl Fn(usize, &Slot) -> bool) -> Result<(), TransportError> {
         if !self.slots.iter().enumerate().any(|(index, slot)| which(index, slot)) {
             return Ok(());
         }
         let failed = |error: KafkaError| failure("reading from", "Kafka", &error, "");
-        // Where librdkafka stands counts the markers behind the last record, too.
+        // librdkafka's position also counts the transaction markers after the last record.
         let positions = self.consumer.position().map_err(failed)?;
         let mut again = TopicPartitionList::new();
         for (_, slot) in self.slots.iter_mut().enumerate().filter(|(index, slot)| which(*index, slot)) {
@@ -136,11 +137,11 @@ impl KafkaReader {
             slot.standing = Standing::Reading;
             again.add_partition_offset(&slot.topic, slot.partition, Offset::Offset(slot.next)).map_err(failed)?;
         }
-        // Without a timeout this does not wait for anything.
+        // A zero timeout makes the call return at once.
         self.consumer.seek_partitions(again, Duration::ZERO).map(drop).map_err(failed)
     }
 
-    /// An error of a partition: waiting mends it, or it says what is wrong.
+    /// Handles an error of a partition: waits, or returns the error if waiting cannot resolve it.
     fn partition_failed(&self, slot: usize, error: &KafkaError) -> Result<(), TransportError> {
         let Some(slot) = self.slots.get(slot) else { return Ok(()) };
         let code = error.rdkafka_error_code();
@@ -152,7 +153,7 @@ impl KafkaReader {
         }
     }
 
-    /// The error of an offset that the partition does not hold.
+    /// The error of an offset that the partition does not have.
     fn not_there(&self, slot: &Slot, reason: &str) -> TransportError {
         let Slot { topic, partition, next, .. } = slot;
         let cause = match self.consumer.fetch_watermarks(topic, *partition, self.timeout) {
@@ -174,7 +175,7 @@ impl KafkaReader {
         TransportError { attempt: "reading", object: slot.to_string(), cause: cause.into(), retry: false }
     }
 
-    /// Tells once when partitions get no answer for a while, and once when all of them do again.
+    /// Logs once when partitions have been unanswered for a while, and once when all answer again.
     fn watch_silence(&mut self, slot: usize) {
         let Some(current) = self.slots.get(slot) else { return };
         if !self.silent && current.is_silent() {
@@ -208,7 +209,7 @@ impl Reader for KafkaReader {
         let next = i64::try_from(from).unwrap_or(i64::MAX);
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(topic, partition, Offset::Offset(next)).map_err(failed)?;
-        // The queue comes first, so that nothing of the partition can go into the common one.
+        // The queue is split off first, so that no record of the partition reaches the common queue.
         let queue = self.consumer.split_partition_queue(topic, partition);
         let mut queue = queue.ok_or_else(|| failed(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownPartition)))?;
         let wake = Arc::clone(&self.wake);
@@ -256,7 +257,7 @@ impl Reader for KafkaReader {
 }
 
 impl Slot {
-    /// Hands out what its queue holds, without waiting.
+    /// Hands out the records of its queue, without waiting.
     fn hand_out(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Stop {
         let mut given = 0;
         while given < max_records {
@@ -267,7 +268,7 @@ impl Slot {
                         self.standing = Standing::Reading;
                     }
                     self.silent_since = None;
-                    // A fetch begins at a batch, so records of before may come along.
+                    // A fetch begins at a batch, which may contain earlier records.
                     if offset >= self.next {
                         self.next = offset + 1;
                         given += 1;
@@ -295,7 +296,7 @@ impl Slot {
         self.silent_since.is_some_and(|since| since.elapsed() > PATIENCE)
     }
 
-    /// What the queue held from before a connection broke is gone.
+    /// Called when the queue has no records left from before a connection broke.
     fn emptied(&mut self) {
         if self.standing == Standing::Doubtful {
             self.standing = Standing::Reading;

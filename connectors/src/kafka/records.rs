@@ -1,4 +1,4 @@
-//! Reading single records again.
+//! Random access to single records of Kafka.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use super::context::Context;
 use super::failure::{failure, is_passing};
 use crate::transport::{Records, TransportError};
 
-/// How far ahead a record may be for the consumer to read on to it: it fetches many at once.
+/// The farthest record to which the consumer reads on instead of seeking: it fetches many at once.
 const AHEAD: u64 = 10_000;
-/// How long one look at the queue takes.
+/// Timeout of one poll of the queue.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reads records by their offsets, with a consumer of its own that is made for the first of them.
+/// Reads records by offset, with its own consumer, which is created for the first of them.
 pub(super) struct KafkaRecords {
     config: KafkaConfig,
     consumer: Option<BaseConsumer<Context>>,
-    /// The partition that is read, and the offset that comes next.
+    /// The assigned partition, and the offset that its consumer reads next.
     at: Option<(String, u16, u64)>,
 }
 
@@ -31,7 +31,7 @@ impl KafkaRecords {
         Self { config, consumer: None, at: None }
     }
 
-    /// A consumer that reads on to the record.
+    /// A consumer whose next records include the given one.
     fn before(&mut self, topic: &str, partition: u16, offset: u64) -> Result<&BaseConsumer<Context>, TransportError> {
         let failed = |error: KafkaError| failure("reading again from", topic, &error, "");
         let consumer = match self.consumer.take() {
@@ -61,7 +61,7 @@ impl Records for KafkaRecords {
         let missing = |cause: &str| TransportError { attempt: "reading again", object: object(), cause: cause.into(), retry: false };
         let value = loop {
             match consumer.poll(POLL) {
-                // What is left of another partition's queue.
+                // Left over from another partition's queue.
                 Some(Ok(record)) if record.topic() != topic || record.partition() != i32::from(partition) => {}
                 Some(Ok(record)) => match u64::try_from(record.offset()).unwrap_or(0).cmp(&offset) {
                     std::cmp::Ordering::Less => {}

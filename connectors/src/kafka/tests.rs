@@ -1,4 +1,4 @@
-//! Against a real broker: one for all steps, because starting one takes seconds.
+//! Tests against a real broker, which all steps share because it takes seconds to start.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportE
 
 type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -54,7 +54,7 @@ fn against_a_real_broker() -> TestResult {
 /// Values by partition, in order, each with its offset.
 type Records = BTreeMap<u16, Vec<(u64, String)>>;
 
-/// A reader with some partitions, and what it handed out.
+/// A reader of some partitions, and the records it has handed out.
 struct Reading {
     reader: Box<dyn Reader>,
     slots: BTreeMap<u16, usize>,
@@ -85,7 +85,7 @@ impl Reading {
         Ok(statuses)
     }
 
-    /// Reads until all partitions are at their ends and `count` records came.
+    /// Reads until all partitions are at their ends and `count` records have arrived.
     fn until_end(&mut self, count: usize) -> TestResult {
         until_end(&mut [self], count)
     }
@@ -229,7 +229,7 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
     Ok(())
 }
 
-/// A record as others write it.
+/// Publishes a record as other producers write it.
 fn with_headers(broker: &Broker, topic: &str) -> TestResult {
     let producer: BaseProducer = client(broker).create()?;
     let headers = OwnedHeaders::new().insert(Header { key: "trace", value: Some("x") });
@@ -258,7 +258,7 @@ fn an_end_lies_behind_the_markers_of_transactions(broker: &Broker) -> TestResult
     send("aborted")?;
     send("aborted, too")?;
     producer.abort_transaction(DEADLINE)?;
-    // committed, marker, aborted, aborted, marker; brokers write the last marker after they answered.
+    // committed, marker, aborted, aborted, marker; brokers write the last marker after they have answered.
     let begin = Instant::now();
     while transport.partitions("transactions")? != [PartitionState { partition: 0, low: 0, high: 5 }] {
         assert!(begin.elapsed() < DEADLINE, "the transactions do not end");
@@ -267,7 +267,7 @@ fn an_end_lies_behind_the_markers_of_transactions(broker: &Broker) -> TestResult
     reading.until_end(1)?;
     assert_eq!(reading.values(), ["committed"]);
 
-    // A transaction that is open holds the end back, and what came behind it.
+    // An open transaction holds back the end, and every record after it.
     producer.begin_transaction()?;
     send("late")?;
     publish(&transport, "transactions", 0..1)?;
@@ -335,7 +335,7 @@ fn single_records_are_read_again(broker: &Broker) -> TestResult {
     let mut records = transport.records().ok_or("Kafka has no records")?;
     let all: Vec<_> =
         all.records.iter().flat_map(|(partition, of)| of.iter().map(|(offset, value)| (*partition, *offset, value))).collect();
-    // In order, backwards, and from one partition to the other.
+    // In order, backwards, and alternating between partitions.
     let back = all.iter().rev().step_by(97);
     let across = all.iter().step_by(211).chain(all.iter().skip(5).step_by(180));
     for (partition, offset, value) in all.iter().step_by(7).chain(back).chain(across) {
@@ -406,7 +406,7 @@ fn a_deleted_topic_is_an_error(broker: &Broker) -> TestResult {
     Ok(())
 }
 
-/// Hears what the connector tells at INFO and above.
+/// Captures the connector's log lines at INFO and above.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -488,8 +488,8 @@ fn go_away_and_come_back(broker: &Broker, told: &Told) -> TestResult {
         assert!(begin.elapsed() < DEADLINE, "nobody tells that the broker is away");
         std::thread::sleep(Duration::from_millis(5));
     }
-    // This one had fetched everything up to the end before, and read a third of it: the records are not lost. Whether it
-    // has heard of the broker's death yet is a matter of moments, so nothing is said of its end.
+    // This reader had fetched everything up to the end, and read a third of it: those records are not lost. Whether it already
+    // knows that the broker is down depends on timing, so its end is not asserted.
     for _ in 0..50 {
         reading.step(50)?;
         std::thread::sleep(Duration::from_millis(2));
@@ -522,7 +522,7 @@ fn a_broker_may_be_away_at_the_start(broker: &Broker) -> TestResult {
         reading.reader.announce(0, 0)?;
         std::thread::sleep(Duration::from_millis(5));
     }
-    // One that is given up while the broker is away must not wait for it.
+    // Dropping a reader while the broker is down must not wait for the broker.
     let begin = Instant::now();
     drop(Reading::begin(&transport, "lasting", &[(0, 0)])?);
     assert!(begin.elapsed() < DEADLINE / 4);

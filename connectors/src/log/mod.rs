@@ -1,11 +1,12 @@
 //! The embedded log: topics as files, `DIR/<topic>/<partition>.jsonl`, one event a line. The reference connector.
 //!
-//! - **Offsets** are byte positions of lines. A last line without its newline is not there yet, so a writer that is in
-//!   the middle of a line, or died there, is never misread.
-//! - **Anyone may append**, also while a pipeline reads: `echo '{…}' >> DIR/orders/0.jsonl`. Files are only ever added to: one
-//!   that was replaced, moved away, or cut off is an error that names it, while it is read and when reading resumes ([`proof`]).
-//! - **Keys** are not stored: a record's key is the key field of its event. So there are no tombstones in a log.
-//! - **Delivery**: a reader hands out every line once, in order; a publisher writes whole lines, in one piece each.
+//! - **Offsets** are byte positions of lines. A last line without a newline is not visible yet, so a writer that is in the middle
+//!   of a line, or died there, is never misread.
+//! - **Any program may append**, also while a pipeline reads: `echo '{…}' >> DIR/orders/0.jsonl`. Files must only grow: a file
+//!   that was replaced, moved away, or truncated is an error that names it, while it is read and when reading resumes
+//!   ([`proof`]).
+//! - **Keys** are not stored: a record's key is the key field of its event. So a log has no tombstones.
+//! - **Delivery**: a reader hands out every line once, in order; a publisher appends each line whole.
 
 mod outbox;
 mod proof;
@@ -19,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
-/// The greatest line that is handed out whole, in bytes. Events are far smaller; this only keeps memory bounded.
+/// The longest line that is handed out whole, in bytes. Events are far smaller; the limit bounds memory.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
-/// What some programs write at the beginning of a text.
+/// The UTF-8 byte order mark, with which some programs begin a file.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const EXTENSION: &str = ".jsonl";
 
@@ -54,13 +55,13 @@ impl LogTransport {
     }
 }
 
-/// The partition whose file has a name: its number as it is written, without a sign or zeros before it.
+/// The partition of a file name: the number in decimal, without a sign or leading zeros.
 fn partition_of_file(name: &str) -> Option<u16> {
     let number = name.strip_suffix(EXTENSION)?.parse::<u16>().ok()?;
     (name == format!("{number}{EXTENSION}")).then_some(number)
 }
 
-/// Opens a file to read it. A pipe would be waited at, and what came through it could not be read again.
+/// Opens a regular file for reading. A pipe is refused: opening it would block, and its content could not be read again.
 fn open(path: &Path) -> std::io::Result<fs::File> {
     if !fs::metadata(path)?.is_file() {
         let problem = "it is no regular file: publish what comes through a pipe with `headwater publish`";
@@ -69,7 +70,7 @@ fn open(path: &Path) -> std::io::Result<fs::File> {
     fs::File::open(path)
 }
 
-/// What a folder holds, by name; nothing if it is not there.
+/// The names in a folder; empty if the folder does not exist.
 fn names_in(folder: &Path) -> Result<Vec<String>, TransportError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -151,7 +152,7 @@ impl Transport for LogTransport {
     }
 }
 
-/// The position behind a file's last newline.
+/// The offset after a file's last newline.
 fn end_of_lines(path: &Path) -> std::io::Result<u64> {
     const BLOCK: u64 = 64 << 10;
     let mut file = open(path)?;

@@ -1,8 +1,8 @@
-//! The outbox of a log: batches of lines that are appended once, whatever dies in between.
+//! Outbox of a log: batches of lines, each appended exactly once across crashes.
 //!
-//! A file with the outbox's progress, beside the topics, holds for each file the length behind the last batch. A batch that
-//! was cut off left a beginning of itself behind that length; because the same batch comes again, what is missing of it is
-//! appended, and nothing that a reader may have seen is taken back.
+//! A file with the outbox's progress, beside the topics, holds each file's length after the last batch. A batch that was cut off
+//! may have left some of its bytes after that length. Because the same batch comes again, only its missing bytes are appended,
+//! and bytes that a reader may have seen are never removed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,7 +16,7 @@ use super::{LogTransport, failed};
 use crate::durable;
 use crate::transport::{Outbox, Outgoing, Transport, TransportError, partition_of};
 
-/// The folder of the outboxes' progress, beside the topics.
+/// The folder of the outboxes' progress files, beside the topics.
 const FOLDER: &str = ".outbox";
 
 /// Appends batches to the files of topics.
@@ -26,12 +26,12 @@ pub(super) struct LogOutbox {
     standing: Standing,
 }
 
-/// What is certain.
+/// Durable progress of an outbox.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Standing {
-    /// What the caller gave with the last batch.
+    /// The caller's progress, given with the last batch.
     progress: Option<String>,
-    /// The length of each partition's file behind the last batch, by `<topic>/<partition>`.
+    /// The length of each partition's file after the last batch, by `<topic>/<partition>`.
     lengths: BTreeMap<String, u64>,
 }
 
@@ -81,7 +81,7 @@ impl Outbox for LogOutbox {
 
     fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError> {
         let lines = self.lines(records)?;
-        // Where a file's first batch begins is certain before anything is appended.
+        // The offset of a file's first batch is made durable before anything is appended.
         let mut is_new = false;
         for (topic, partition) in lines.keys() {
             let path = self.log.partition_file(topic, *partition);
@@ -106,7 +106,7 @@ impl Outbox for LogOutbox {
     }
 }
 
-/// Makes a file end with these bytes behind a length, of which a beginning may be there.
+/// Completes the bytes of a batch at an offset of a file, where some of its first bytes may already be.
 fn append(path: &Path, from: u64, bytes: &[u8]) -> Result<(), TransportError> {
     let opened = || {
         let mut file = File::options().read(true).append(true).open(path)?;
@@ -130,7 +130,7 @@ fn append(path: &Path, from: u64, bytes: &[u8]) -> Result<(), TransportError> {
     file.write_all(missing).and_then(|()| file.sync_data()).map_err(|error| failed("appending to", path, error))
 }
 
-/// Progress that is not as it was written.
+/// The progress file is damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("it is damaged: restore it from a copy")]
 struct Damaged(#[source] serde_json::Error);

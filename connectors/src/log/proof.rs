@@ -1,8 +1,8 @@
-//! Proof that a file still holds what was read of it.
+//! Detection of log files that were changed after they were read.
 //!
-//! A log is only added to. While a file is read, it is looked at whenever its end is met, and again when more has come: that it is
-//! the file of its name, no shorter than what was read, and ends with the bytes that were read. Between runs a commit keeps a
-//! [`fingerprint`].
+//! A log file may only grow. While a file is read, it is checked whenever its end is reached, and again once it has grown: it
+//! must still be the file of its name, be no shorter than what was read, and end with the bytes that were read. Between runs,
+//! commits keep a [`fingerprint`] of each file.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -16,13 +16,13 @@ use sha2::{Digest as _, Sha256};
 use super::{failed, open};
 use crate::transport::TransportError;
 
-/// Bytes before an offset, and at a file's beginning, that a fingerprint covers.
+/// Bytes before an offset, and bytes at the beginning of a file, that a fingerprint covers.
 const COVERED: u64 = 4096;
-/// Bytes before a file's end that are compared when it has grown.
+/// Bytes before the end that are compared when a file has grown.
 const COMPARED: u64 = 256;
 /// How often it is looked at whether a file that was read to its end is still the one of its name.
 const LOOK: Duration = Duration::from_millis(100);
-/// Bytes of a fingerprint.
+/// Length of a fingerprint in bytes.
 const LENGTH: usize = 16;
 
 /// What was read last when the end of a file was met.
@@ -75,7 +75,7 @@ fn is_named(path: &Path, opened: &Metadata) -> Result<(), TransportError> {
     }
 }
 
-/// The last bytes before an offset, at most so many.
+/// The bytes before an offset, at most `most`.
 fn before(file: &File, offset: u64, most: u64) -> io::Result<Vec<u8>> {
     let begin = offset.saturating_sub(most);
     let mut bytes = vec![0; usize::try_from(offset - begin).unwrap_or(0)];
@@ -83,7 +83,7 @@ fn before(file: &File, offset: u64, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A digest of the first and the last bytes of a file before an offset.
+/// Digest of the first and the last bytes of a file before an offset.
 pub(super) fn fingerprint(path: &Path, offset: u64) -> io::Result<String> {
     let file = open(path)?;
     let mut digest = Sha256::new();

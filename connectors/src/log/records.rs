@@ -1,4 +1,4 @@
-//! Reading single lines again.
+//! Random access to single lines of a log.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,10 +9,10 @@ use super::reader::{KEPT_BYTES, record};
 use super::{LogTransport, MAX_LINE_BYTES, failed, open};
 use crate::transport::{Records, TransportError};
 
-/// Bytes that are read at first; most lines are shorter.
+/// Bytes of the first read; most lines are shorter.
 const FIRST: usize = 1024;
 
-/// Reads lines by their offsets. Files stay open.
+/// Reads lines by offset. Keeps files open.
 pub(super) struct LogRecords {
     log: LogTransport,
     files: BTreeMap<(String, u16), File>,
@@ -41,7 +41,7 @@ impl Records for LogRecords {
     }
 }
 
-/// The line that begins at an offset, as far as it is needed.
+/// The line that begins at an offset, cut off beyond the limit.
 fn line(file: &File, offset: u64) -> std::io::Result<Vec<u8>> {
     let (mut line, mut searched) = (Vec::new(), 0);
     loop {

@@ -1,4 +1,4 @@
-//! Changes that wait for their commit, on one worker.
+//! Changes of a worker that are not committed yet.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,23 +12,23 @@ use super::encode::{Closed, Target};
 use super::record::CommittedFile;
 use super::writer::CommitFormat;
 
-/// All tables of a worker. Clones share them; a table that is registered twice has one writer.
+/// All tables of a worker. Clones share them; registering a table twice yields one writer.
 #[derive(Clone, Default)]
 pub struct Tables {
     tables: Rc<RefCell<Vec<Rc<dyn Waiting>>>>,
 }
 
-/// A table whose changes wait for their commit, whatever its rows are.
+/// A table with uncommitted changes, independent of its row type.
 trait Waiting: Any {
     /// The table's declaration.
     fn spec(&self) -> TableSpec;
-    /// Takes out the changes of ticks below `end_tick`; none if there are none.
+    /// Takes the changes of ticks below `end_tick`; `None` if there are none.
     fn close(&self, end_tick: u64) -> Option<Box<dyn ClosedTable>>;
 }
 
-/// The changes of one table in one commit, on their way to a file on another thread.
+/// The changes of one table in one commit, to be written by another thread.
 pub(super) trait ClosedTable: Send {
-    /// Writes the changes into staging.
+    /// Writes the changes into the staging folder.
     fn stage(self: Box<Self>, target: &mut Target<'_>) -> Result<Vec<CommittedFile>, CommitError>;
 }
 
@@ -38,7 +38,7 @@ struct Registered<R> {
 }
 
 impl Tables {
-    /// Takes out every table's changes of ticks below `end_tick`, in the order in which the tables were registered.
+    /// Takes every table's changes of ticks below `end_tick`, in the order in which the tables were registered.
     pub(super) fn close(&self, end_tick: u64) -> Vec<Box<dyn ClosedTable>> {
         self.tables.borrow().iter().filter_map(|table| table.close(end_tick)).collect()
     }

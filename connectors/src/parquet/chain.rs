@@ -1,10 +1,10 @@
-//! The chain of commits: what exists.
+//! The chain of commits: which files exist.
 //!
-//! Records are read from 1 without gaps ([`super::records`] knows where they are); each must have the hash that it says, and its
+//! Records are read from 1 without gaps ([`super::records`] finds them). Each must have the hash that it names, and its
 //! predecessor's. Table folders are never listed: a file that no record names does not exist.
 //!
-//! What exists at a commit was written down now and then, in an inventory, so that a chain is opened from there; only a proof
-//! begins at the first commit.
+//! An inventory lists all files that exist at a commit. A chain is opened from the newest inventory; only `verify` reads from the
+//! first commit.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,41 +21,41 @@ use super::record::{CommittedFile, FileRole, GENESIS, Head, Merged, Part, Partit
 use super::records::{Records, keep, keep_file};
 use crate::fault::{Cause, Fault, with_causes};
 
-/// A commit, as its record says.
+/// A commit, as described by its record.
 #[derive(Debug)]
 pub struct Commit {
     /// Counts from 1.
     pub commit_id: u64,
-    /// The first tick that it holds.
+    /// The first tick in the commit.
     pub first_tick: u64,
-    /// The tick behind the last one that it holds.
+    /// The tick after the last one in the commit.
     pub end_tick: u64,
-    /// The time that the next run goes on from, in nanoseconds since the epoch.
+    /// The time at which the next run continues, in nanoseconds since the epoch.
     pub end_clock: u64,
-    /// The steps of time.
+    /// Tick and grid intervals.
     pub clock: Clock,
-    /// The hash of the configuration that it was made with.
+    /// Hash of the configuration of its run.
     pub configuration: String,
-    /// When it was published; the wall clock.
+    /// Wall clock at publication.
     pub committed_at: Option<EventTime>,
     /// Its hash.
     pub hash: String,
-    /// The hash of the one before.
+    /// The hash of the previous commit.
     pub previous_hash: String,
-    /// Where reading goes on behind it.
+    /// Where reading resumes after it.
     pub partitions: Vec<PartitionProgress>,
     /// Whether it was the last commit of its run.
     pub ends_run: bool,
     /// The files that it adds.
     pub files: Vec<Arc<CommitFile>>,
-    /// The names of earlier files whose rows are in those.
+    /// Names of earlier files whose rows were merged into the added files.
     pub replaced: Vec<String>,
-    /// The names of earlier files whose rows are let go.
+    /// Names of earlier files whose rows were dropped.
     pub dropped: Vec<String>,
 }
 
 impl Commit {
-    /// How many rows it adds, over all files. Rows that were merged are not new.
+    /// The number of rows that it adds, over all files. Merged rows are not new.
     pub fn rows(&self) -> u64 {
         self.files.iter().filter(|file| file.merged.is_none()).map(|file| file.rows).sum()
     }
@@ -68,26 +68,26 @@ pub struct CommitFile {
     pub commit_id: u64,
     /// The table, without `_history`.
     pub table: Box<str>,
-    /// Which of the table's data sets.
+    /// Which of the table's data sets the file belongs to.
     pub role: FileRole,
-    /// If it was made of others: what it holds.
+    /// For a merged file: which commits' rows it holds.
     pub merged: Option<Merged>,
-    /// Below the data directory.
+    /// Path below the data directory.
     pub path: Box<str>,
-    /// The day on which all its rows' `ts` are, or of a journal or checkpoint the newest; unknown for a day that has no four-digit name.
+    /// The day of all rows' `ts`; for a journal or checkpoint, of the newest row. None if the date has no four-digit year.
     pub date: Option<Date>,
-    /// Of a part of a segment: where it lies.
+    /// For a part of a segment: its position in the segment.
     pub part: Option<Part>,
-    /// How many rows.
+    /// Number of rows.
     pub rows: u64,
-    /// How many bytes: of the file, or of the part.
+    /// Length in bytes of the file, or of the part.
     pub bytes: u64,
     /// SHA-256 of those bytes, in hexadecimal.
     pub sha256: Box<str>,
 }
 
 impl CommitFile {
-    /// As a record describes it.
+    /// The file in the form of a record.
     pub(super) fn committed(&self) -> CommittedFile {
         CommittedFile {
             path: self.path.to_string(),
@@ -111,12 +111,12 @@ impl CommitFile {
         self.merged.map_or(self.commit_id, |merged| merged.last)
     }
 
-    /// Whether it holds a state table whole, as of its last commit.
+    /// Whether it holds all rows of a state table, as of its last commit.
     pub fn is_whole(&self) -> bool {
         self.merged.is_some_and(|merged| merged.whole)
     }
 
-    /// What it is called where commits replace or drop it.
+    /// The name by which commits replace or drop it.
     pub fn name(&self) -> Cow<'_, str> {
         file_name(&self.path, self.part.as_ref())
     }
@@ -126,19 +126,19 @@ impl CommitFile {
         dataset(&self.table, self.role)
     }
 
-    /// The day, as the folder of a Parquet file has it in its name.
+    /// The day in the form that the folder name of a Parquet file has.
     pub fn day(&self) -> &str {
         let of_folder = || self.path.split('/').nth(1).and_then(|folder| folder.strip_prefix("date=")).unwrap_or_default();
         self.part.as_ref().map_or_else(of_folder, |part| &part.day)
     }
 }
 
-/// What a commit took away.
+/// Files that a commit removed from the live ones.
 #[derive(Clone, Debug, Default)]
 pub struct Gone {
-    /// How many files, and parts of segments.
+    /// Number of files and parts of segments.
     pub count: usize,
-    /// The paths that hold nothing any more. A segment is one once its last part has gone.
+    /// Paths without live rows. A segment is among them once its last part is removed.
     pub paths: Vec<Box<str>>,
 }
 
@@ -150,7 +150,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// What an inventory says: files with the commits that added them; what is wrong with it otherwise.
+    /// The files of an inventory with the commits that added them, or what is wrong with the inventory.
     pub(super) fn of(files: Vec<(u64, CommittedFile)>, dropped: BTreeMap<String, u64>) -> Result<Self, String> {
         let files = files.into_iter().map(|(commit_id, file)| keep_file(file, commit_id).map(Arc::new));
         Ok(Self { files: files.collect::<Result<_, _>>()?, dropped })
@@ -161,12 +161,12 @@ impl Live {
         &self.files
     }
 
-    /// By table (a history under its own name): the last commit of which something was dropped.
+    /// By table (a history under its own name): the last commit that dropped rows of it.
     pub const fn dropped(&self) -> &BTreeMap<String, u64> {
         &self.dropped
     }
 
-    /// Goes on to the next commit; tells which files are gone since.
+    /// Applies the next commit and returns the files that it removes.
     pub fn apply(&mut self, commit: &Commit) -> Gone {
         let dropped: BTreeSet<&str> = commit.dropped.iter().map(String::as_str).collect();
         let replaced: BTreeSet<&str> = commit.replaced.iter().map(String::as_str).collect();
@@ -187,7 +187,7 @@ impl Live {
         gone
     }
 
-    /// The paths of files that are gone, without those of segments of which a part is live.
+    /// The paths of removed files, except segments with a live part.
     fn without_live(&self, gone: &[Arc<CommitFile>]) -> Vec<Box<str>> {
         let mut paths: BTreeSet<&str> = gone.iter().map(|file| &*file.path).collect();
         if gone.iter().any(|file| file.part.is_some()) {
@@ -202,32 +202,32 @@ impl Live {
 /// Why the commits cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// The folder is not there.
+    /// The data directory does not exist.
     #[error("there is no data directory {path}; give with --data the folder that `headwater run` or `headwater demo` writes")]
     NoDataDirectory {
         /// The folder.
         path: PathBuf,
     },
-    /// A commit was asked for that is not there yet.
+    /// The requested commit does not exist yet.
     #[error("there is no commit {at} in {data}: the last one is {last}; give --at at most {last}, or leave it out for the newest")]
     BeyondLast {
         /// The data directory.
         data: PathBuf,
-        /// The commit asked for.
+        /// The requested commit.
         at: u64,
         /// The last commit.
         last: u64,
     },
-    /// A record is missing, although a later one is there.
+    /// A record is missing although a later one exists.
     #[error(
         "{path} is missing although commit {later} is there: restore the file from a copy, or query what came before with --at {before}"
     )]
     Gap {
         /// The missing record.
         path: PathBuf,
-        /// A commit that is there.
+        /// A later commit that exists.
         later: u64,
-        /// The last commit of the whole chain.
+        /// The last commit before the gap.
         before: u64,
     },
     /// A file or folder cannot be read.
@@ -235,91 +235,91 @@ pub enum ChainError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         cause: std::io::Error,
     },
-    /// A record is not what its writer wrote.
+    /// A record differs from what was written.
     #[error("{path} is damaged: {problem}; restore the file from a copy, or query what came before with --at {before}")]
     Damaged {
         /// The record.
         path: PathBuf,
         /// What is wrong.
         problem: String,
-        /// The error that showed it.
+        /// The error that revealed it.
         #[source]
         cause: Option<Cause>,
         /// The commit before it.
         before: u64,
     },
-    /// A record has a layout from the future.
+    /// A record has a newer layout.
     #[error(
         "{path} has format_version {found}, and this program reads {known}: use the version of headwater that wrote it, or a newer one"
     )]
     UnknownVersion {
         /// The record.
         path: PathBuf,
-        /// The version that it has.
+        /// The record's version.
         found: u64,
         /// The version that this program reads.
         known: u32,
     },
-    /// A record has a layout of an earlier version of this program.
+    /// A record has an older layout.
     #[error(
         "{path} has format_version {found}, which this program does not read (it reads {known}): replay the topics into a new directory with `headwater replay --source … --out <new directory>`, or use the version of headwater that wrote it"
     )]
     OlderVersion {
         /// The record.
         path: PathBuf,
-        /// The version that it has.
+        /// The record's version.
         found: u64,
         /// The version that this program reads.
         known: u32,
     },
-    /// The end of the chain is gone.
+    /// The last records of the chain are missing.
     #[error(
         "{path} says that commit {commit_id} was published, and the last record is that of commit {last}: restore the records from a copy"
     )]
     Tail {
-        /// The file that says so.
+        /// The file that names the last commit.
         path: PathBuf,
         /// The commit it names.
         commit_id: u64,
-        /// The last commit there is.
+        /// The last commit that exists.
         last: u64,
     },
-    /// The inventory is not as it was written.
+    /// The inventory differs from what was written.
     #[error("{path} is damaged: {problem}; restore it from a copy, or remove it: all that it says is in the records, which are read then")]
     Inventory {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
-        /// The error that showed it.
+        /// The error that revealed it.
         #[source]
         cause: Option<Cause>,
     },
-    /// What names the end of the chain is not as it was written.
+    /// The file that names the end of the chain is damaged.
     #[error("{path} {problem}: restore it from a copy")]
     Head {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
-        /// The error that showed it.
+        /// The error that revealed it.
         #[source]
         cause: Option<Cause>,
     },
 }
 
 impl ChainError {
-    /// A record that is not what its writer wrote; the last commit before it can still be asked for.
+    /// A damaged record; the commit before it can still be queried.
     pub(super) fn damaged(path: &Path, before: u64, fault: impl Into<Fault>) -> Self {
         let Fault { problem, cause } = fault.into();
         Self::Damaged { path: path.to_owned(), problem, cause, before }
     }
 
-    /// An inventory that is not as it was written.
+    /// A damaged inventory.
     pub fn inventory(path: &Path, fault: impl Into<Fault>) -> Self {
         let Fault { problem, cause } = fault.into();
         Self::Inventory { path: path.to_owned(), problem, cause }
@@ -335,20 +335,20 @@ impl ChainError {
 #[derive(Clone, Debug)]
 pub struct Chain {
     records: Records,
-    /// All that were read, or, of an open chain that only follows, the last two.
+    /// All commits that were read; for a chain that only follows new commits, the last two.
     commits: Vec<Arc<Commit>>,
     keeps_all: bool,
-    /// The commit that was asked for; what came later tells only where its rows are now.
+    /// The requested commit; later ones only tell which files hold its rows now.
     at: Option<u64>,
     live: Live,
-    /// What inventory the chain was opened from; 0 for none.
+    /// The commit of the inventory that the chain was opened from; 0 for none.
     inventory: u64,
-    /// The files that are gone since then, with the commit in which they went.
+    /// Files removed since the inventory, by the commit that removed them.
     gone: Vec<(u64, Vec<Box<str>>)>,
 }
 
 impl Chain {
-    /// Opens the chain where it ends, or to ask for what was at a commit.
+    /// Opens the chain at its end, or to query the state at a commit.
     pub fn open(data: &Path, at: Option<u64>) -> Result<Self, ChainError> {
         let (mut chain, last) = Self::begin(data, false)?;
         if let Some(at) = at.filter(|at| *at > last) {
@@ -357,7 +357,7 @@ impl Chain {
         chain.at = at;
         chain.read_up_to(at.unwrap_or(last), last)?;
         match chain.read_up_to(last, last) {
-            // A break behind the commit that is asked for does not concern it.
+            // Damage after the requested commit does not concern it.
             Err(error) if at.is_some() => tracing::warn!(error = with_causes(&error), "behind the commit asked for"),
             result => result?,
         }
@@ -371,7 +371,7 @@ impl Chain {
         Ok(chain)
     }
 
-    /// The chain before anything but the inventory was read, and the number of the last commit.
+    /// The chain with nothing read but the inventory, and the number of the last commit.
     fn begin(data: &Path, keeps_all: bool) -> Result<(Self, u64), ChainError> {
         if !data.is_dir() {
             return Err(ChainError::NoDataDirectory { path: data.to_owned() });
@@ -400,7 +400,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Reads what came since; tells whether anything did.
+    /// Reads the new commits; true if there were any.
     pub fn extend(&mut self) -> Result<bool, ChainError> {
         let before = self.read_id();
         while self.read_next()? {}
@@ -412,7 +412,7 @@ impl Chain {
         self.commits.last().map_or(0, |commit| commit.commit_id)
     }
 
-    /// The number of the last commit, or of the one that was asked for; 0 when there is none.
+    /// The number of the last commit, or of the requested one; 0 if there is none.
     pub fn last_id(&self) -> u64 {
         self.at.unwrap_or_else(|| self.read_id())
     }
@@ -422,12 +422,12 @@ impl Chain {
         self.records.data()
     }
 
-    /// The commits, oldest first: all, if the chain was opened whole, and otherwise the last.
+    /// The commits, oldest first: all if the chain was opened whole, and otherwise the last ones.
     pub fn commits(&self) -> &[Arc<Commit>] {
         &self.commits
     }
 
-    /// The files that exist, also of commits behind the one that was asked for.
+    /// The files that exist, including those of commits after the requested one.
     pub const fn live(&self) -> &Live {
         &self.live
     }
@@ -437,8 +437,8 @@ impl Chain {
         self.inventory
     }
 
-    /// The paths that hold nothing any more since that inventory, with the commits whose upkeep replaced or dropped the last of
-    /// it. The files may still be there.
+    /// Paths that have lost their last live rows since that inventory, by the commit whose upkeep replaced or dropped the rows.
+    /// The files may still exist.
     pub fn gone(&self) -> &[(u64, Vec<Box<str>>)] {
         &self.gone
     }
@@ -449,7 +449,7 @@ impl Chain {
         Some(ChainEnd { commit_id: last.commit_id, hash: last.hash.clone(), end_tick: last.end_tick, end_clock: last.end_clock })
     }
 
-    /// Compares the end with what `HEAD` says. It is written behind the record, so it may be one commit behind, but never
+    /// Compares the end of the chain with `HEAD`. `HEAD` is written after the record, so it may lag by one commit but is never
     /// ahead.
     pub fn check_tail(&self) -> Result<(), ChainError> {
         let path = head_path(self.data());

@@ -1,19 +1,19 @@
-//! The columns that files have behind their tables' own.
+//! Columns that files have in addition to their tables' own.
 
 use arrow::datatypes::{DataType, Field};
 
 use super::record::FileRole;
 
-/// Of a history or a state file: 1 for what is, -1 for the last row of a key that is gone.
+/// In a history or a state file: 1 for a row, -1 for the last row of a key that was retracted.
 pub const CHANGE: &str = "change";
-/// Of a history, after that: the tick of the change. A key changes at most once in a tick.
+/// In a history, after `change`: the tick of the change. A key changes at most once in a tick.
 pub const TICK: &str = "tick";
-/// Of a history, after that: what was corrected, where the change is not in the ordinary course of things.
+/// In a history, after `tick`: the correction that caused the change, if one did.
 pub const REASON: &str = "reason";
 /// The last column of every file: the commit that wrote the row.
 pub const COMMIT_ID: &str = "commit_id";
 
-/// Whether a column of a file is none of the table's own.
+/// Whether a column of a file is not one of the table's own.
 pub fn is_added(name: &str, role: FileRole) -> bool {
     match name {
         COMMIT_ID => true,
@@ -23,7 +23,7 @@ pub fn is_added(name: &str, role: FileRole) -> bool {
     }
 }
 
-/// The columns after a table's own in its files of a role.
+/// The columns that follow a table's own in files of a role.
 pub fn added_fields(role: FileRole) -> Vec<Field> {
     let mut fields = Vec::new();
     if role != FileRole::Rows {

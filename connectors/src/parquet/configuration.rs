@@ -1,6 +1,6 @@
-//! The configuration that commits were made with: `commits/<sha256>.configuration.json`, once each, named by its content.
+//! Stored configurations of commits: `commits/<sha256>.configuration.json`, one file per configuration, named by its content.
 //!
-//! A row follows from the topics' records and from this; so a commit names it, and a replay can be asked for the same.
+//! Rows follow from the topics' records and the configuration. So each commit names its configuration, and a replay can use it.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -11,7 +11,7 @@ use super::CommitError;
 use super::directory::record_path;
 use crate::durable;
 
-/// A configuration that a commit names and that cannot be read.
+/// The configuration of a commit is missing or damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}, the configuration of commit {commit_id}, {problem}: restore it from a copy")]
 pub struct ConfigurationError {
@@ -21,7 +21,7 @@ pub struct ConfigurationError {
     pub commit_id: u64,
     /// What is wrong with it.
     pub problem: &'static str,
-    /// Why it cannot be read.
+    /// The error of the operating system, if any.
     #[source]
     pub cause: Option<io::Error>,
 }
@@ -31,7 +31,7 @@ pub fn configuration_path(data: &Path, hash: &str) -> PathBuf {
     record_path(data, 0).with_file_name(format!("{hash}.configuration.json"))
 }
 
-/// Keeps a configuration for the commits to come; its hash is what they name.
+/// Stores a configuration for later commits and returns its hash.
 pub fn keep(data: &Path, text: &str) -> Result<String, CommitError> {
     let hash = hash(text.as_bytes());
     let path = configuration_path(data, &hash);
@@ -41,7 +41,7 @@ pub fn keep(data: &Path, text: &str) -> Result<String, CommitError> {
     Ok(hash)
 }
 
-/// Reads the configuration of a commit, which must be what its name says.
+/// Reads the configuration of a commit and verifies its hash.
 pub fn read(data: &Path, named: &str, commit_id: u64) -> Result<String, ConfigurationError> {
     let path = configuration_path(data, named);
     let (problem, cause) = match fs::read(&path).map(String::from_utf8) {
@@ -69,7 +69,7 @@ mod tests {
         fs::write(configuration_path(folder.path(), &name), "{ }")?;
         let said = read(folder.path(), &name, 7).map_err(|error| error.to_string());
         assert!(said.is_err_and(|said| said.contains("of commit 7, is not what it was when it was written")));
-        // What a run makes good that writes it again.
+        // A run that writes it again repairs it.
         assert_eq!(keep(folder.path(), "{}")?, name);
         assert_eq!(read(folder.path(), &name, 1)?, "{}");
         Ok(())

@@ -1,4 +1,4 @@
-//! The data directory: who may write it, and what is where.
+//! The data directory: its lock and its paths.
 //!
 //! ```text
 //!  <data>/
@@ -22,7 +22,7 @@ use super::chain::Chain;
 use super::record::FileRole;
 use crate::durable::DRAFT;
 
-/// What is appended to a state table's name for its history.
+/// Suffix of a state table's name for its history.
 pub const HISTORY_SUFFIX: &str = "_history";
 
 const LOCK: &str = "LOCK";
@@ -31,14 +31,14 @@ const STAGING: &str = "staging";
 pub(super) const SEGMENTS: &str = "segments";
 const SEGMENT: &str = "segment";
 const HEAD: &str = "HEAD";
-/// The name of the outbox, which outlives a process that died before its first commit.
+/// The outbox's file, which survives a crash before the first commit.
 const OUTBOX: &str = "OUTBOX";
-/// What was decided by the wall clock for what was published before its commit.
+/// The file of wall clock decisions for records that are published before their commit.
 const EAGER: &str = "EAGER";
-/// Where `demo` keeps its topics: beside the tables, and none of the commits' business.
+/// The folder of `demo`'s topics, beside the tables; commits ignore it.
 const LOG: &str = "log";
 
-/// A data directory that this process writes. The lock is held as long as this lives.
+/// A data directory that this process writes. Holds the lock while it lives.
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
@@ -46,8 +46,8 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Takes the directory for writing: makes it if it is missing, locks it, and removes what no commit names. The chain
-    /// tells what was committed before; it is empty in a new directory.
+    /// Opens the directory for writing: creates it if it is missing, locks it, and removes files that no commit names. Returns
+    /// the chain of earlier commits, which is empty in a new directory.
     pub fn open(path: &Path) -> Result<(Self, Chain), CommitError> {
         fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
         let lock = lock(path)?;
@@ -70,7 +70,7 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Removes what a process left that died before its first commit. A folder that is none of ours stays, and stops us.
+    /// Removes the files of a process that died before its first commit. A foreign folder is left alone and is an error.
     fn remove_everything(&self) -> Result<(), CommitError> {
         let (mut leftovers, mut drafts) = (Vec::new(), Vec::new());
         for entry in self.entries(&self.path)? {
@@ -87,13 +87,13 @@ impl DataDirectory {
         leftovers.iter().try_for_each(|leftover| remove_folder(leftover))
     }
 
-    /// Removes what a process left that died behind its last commit. The folders of a commit's staging tell where its files
-    /// went, so nothing else is searched.
+    /// Removes the files that a dead process left after its last commit. The subfolders of a commit's staging folder show where
+    /// files were moved, so nothing else is searched.
     fn remove_leftovers(&self, last: u64) -> Result<(), CommitError> {
         for staged in self.entries(&self.path.join(STAGING))? {
             let name = staged.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
-            // Staging of a commit that was published stays behind if the process dies before it is removed.
+            // The staging folder of a published commit remains if the process dies before removing it.
             if commit_id.is_some_and(|commit_id| commit_id > last) {
                 self.remove_renamed(&staged, name)?;
             }
@@ -107,7 +107,7 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Removes the files that were staged in a folder of that name and have been renamed.
+    /// Removes the files that were staged in a folder and then renamed.
     fn remove_renamed(&self, staged: &Path, name: &str) -> Result<(), CommitError> {
         remove_file(&self.path.join(SEGMENTS).join(name).with_extension(SEGMENT))?;
         for table in self.entries(staged)? {
@@ -120,7 +120,7 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// What a folder holds; nothing if it is not there.
+    /// The content of a folder; empty if it does not exist.
     fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -131,7 +131,7 @@ impl DataDirectory {
     }
 }
 
-/// What files beside the commits are called while they are written.
+/// Draft names of the files beside the commits.
 fn drafts_of_others() -> [String; 3] {
     [HEAD, OUTBOX, EAGER].map(|name| format!("{name}.{DRAFT}"))
 }
@@ -147,20 +147,20 @@ pub(super) fn remove_file(path: &Path) -> Result<(), CommitError> {
     }
 }
 
-/// Whether a Parquet file is called that, or that and a number.
+/// Whether a Parquet file has a name, or the name with a number.
 fn is_named(path: &Path, name: &str) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     let rest = stem.and_then(|stem| stem.strip_prefix(name));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// Whether a folder holds nothing but segments.
+/// Whether a folder holds only segments.
 fn is_segment_folder(path: &Path) -> bool {
     let Ok(mut entries) = fs::read_dir(path) else { return false };
     entries.all(|entry| entry.is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == SEGMENT)))
 }
 
-/// Whether a folder holds nothing but our date folders.
+/// Whether a folder holds only date folders of a table.
 fn is_table_folder(path: &Path) -> bool {
     let Ok(mut entries) = fs::read_dir(path) else { return false };
     entries.all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("date="))))
@@ -176,7 +176,7 @@ fn lock(path: &Path) -> Result<File, CommitError> {
     }
 }
 
-/// Whether a run has begun to write a directory.
+/// Whether a run has begun to write the directory.
 pub fn is_data_directory(data: &Path) -> bool {
     data.join(COMMITS).is_dir() || head_path(data).is_file()
 }
@@ -191,27 +191,27 @@ pub fn head_path(data: &Path) -> PathBuf {
     data.join(HEAD)
 }
 
-/// The path of the file of what was decided for what was published before its commit.
+/// The path of the file of wall clock decisions for records that are published before their commit.
 pub fn eager_path(data: &Path) -> PathBuf {
     data.join(EAGER)
 }
 
-/// The folder that a worker writes a commit's files into, before they have their names.
+/// The staging folder of a worker and a commit.
 pub(super) fn staging_folder(data: &Path, commit_id: u64, worker: usize) -> PathBuf {
     data.join(STAGING).join(format!("{commit_id}-{worker}"))
 }
 
-/// What a commit's merged files are called, and the folder that they are staged in.
+/// The name of a commit's merged files and of their staging folder.
 fn merged_name(commit_id: u64) -> String {
     format!("{commit_id}-merged")
 }
 
-/// The folder that a commit's merged files are written into, before they have their names.
+/// The staging folder of a commit's merged files.
 pub(super) fn merged_staging(data: &Path, commit_id: u64) -> PathBuf {
     data.join(STAGING).join(merged_name(commit_id))
 }
 
-/// The path of one of a commit's merged files, which are numbered: a day may have several.
+/// The path of one of a commit's merged files. They are numbered because a day may have several.
 pub(super) fn merged_file(dataset: &str, day: &str, commit_id: u64, number: usize) -> String {
     format!("{dataset}/date={day}/{}-{number}.parquet", merged_name(commit_id))
 }
@@ -278,7 +278,7 @@ mod tests {
             left.sort();
             Ok(left)
         };
-        // Workers 0 and 10 had not begun to stage the fourth commit, so files of those names are none of its.
+        // Workers 0 and 10 had not begun to stage commit 4, so the files of those names belong to other commits.
         assert_eq!(left(&day)?, ["3-0.parquet", "3-1.parquet", "3-merged-1.parquet", "4-0.parquet", "4-10.parquet"]);
         assert_eq!(left(&data.join("segments"))?, ["3-1.segment", "4-0.segment", "4-10.segment"]);
         assert_eq!(fs::read_dir(data.join("staging"))?.count(), 0);

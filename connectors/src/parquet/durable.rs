@@ -1,4 +1,4 @@
-//! Making files reach the disk before anybody is told of them.
+//! Syncing files to disk before a commit refers to them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -8,10 +8,10 @@ use std::path::Path;
 use super::CommitError;
 use crate::durable::DRAFT;
 
-/// Above so many files, one call that flushes the whole file system is cheaper than one call each.
+/// Above this number of files, one flush of the whole file system is cheaper than one per file.
 const FLUSH_ALL_ABOVE: usize = 32;
 
-/// Makes files durable: their content if `what` is files, their names if it is folders.
+/// Makes files durable: their contents if `what` lists files, their names if it lists folders.
 pub(super) fn sync(data: &Path, what: &[impl AsRef<Path>]) -> Result<(), CommitError> {
     if what.len() > FLUSH_ALL_ABOVE {
         let folder = File::open(data).map_err(CommitError::file("opening", data))?;
@@ -24,13 +24,13 @@ pub(super) fn sync(data: &Path, what: &[impl AsRef<Path>]) -> Result<(), CommitE
     Ok(())
 }
 
-/// Writes a file that appears whole or not at all, and never over an existing one.
+/// Writes a new file atomically; fails if the file exists.
 pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let folder = path.parent().unwrap_or(path);
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     File::open(&draft).and_then(|file| file.sync_all()).map_err(CommitError::file("syncing", &draft))?;
-    // A link, unlike a rename, refuses to replace what is there.
+    // A hard link, unlike a rename, fails if the target exists.
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft).map_err(CommitError::file("removing", &draft))?;
     match linked {
@@ -41,14 +41,14 @@ pub(super) fn publish(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(CommitError::file("syncing", folder))
 }
 
-/// Writes a file that always is whole, as it was or as it is to be. After a power cut it may be as it was.
+/// Replaces a file atomically. After a power cut the old content may be back.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), CommitError> {
     let draft = path.with_extension(DRAFT);
     fs::write(&draft, content).map_err(CommitError::file("writing", &draft))?;
     fs::rename(&draft, path).map_err(CommitError::file("renaming", path))
 }
 
-/// Gives staged files their names, and makes those durable. `renamed` is called between the two.
+/// Renames staged files to their final names and makes the names durable. `renamed` is called between the two.
 pub(super) fn rename_all<'a>(
     data: &Path,
     staging: &Path,
@@ -61,7 +61,7 @@ pub(super) fn rename_all<'a>(
         folders.extend(data.join(path).parent().map(Path::to_owned));
     }
     renamed();
-    // A new date folder is a name in its table's folder, and that one a name in the data directory.
+    // A new date folder is a name in its table's folder, and a new table's folder is a name in the data directory.
     folders.extend(folders.clone().iter().filter_map(|folder| folder.parent().map(Path::to_owned)));
     if !folders.is_empty() {
         folders.insert(data.to_owned());
@@ -69,7 +69,7 @@ pub(super) fn rename_all<'a>(
     sync(data, &folders.into_iter().collect::<Vec<_>>())
 }
 
-/// How often a folder is made that is not there, or is removed at the same time because it was empty.
+/// Attempts to rename into a folder that does not exist yet, or that is removed at the same time because it was empty.
 const ATTEMPTS: usize = 8;
 
 fn rename(from: &Path, to: &Path) -> Result<(), CommitError> {

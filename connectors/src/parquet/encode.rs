@@ -1,13 +1,13 @@
-//! The changes of a commit as the rows of its files.
+//! Encoding of a commit's changes as rows of files.
 //!
-//! What a file holds, and in which order, follows from the changes alone: not from the order in which they were emitted.
+//! The content and the order of a file follow from the changes alone, not from the order in which they were emitted.
 //!
 //! | table | rows | order |
 //! |---|---|---|
 //! | append | each insertion | tick, hash of the key, row |
 //! | journal | each insertion | key |
-//! | state | each change: `change` is 1 with the row of the key, -1 with the last row of a key that is gone | tick, hash of the key, key |
-//! | checkpoint | the last change of each key, likewise | tick, hash of the key, key |
+//! | state | each change: `change` is 1 with the row of the key, -1 with the last row of a retracted key | tick, hash of the key, key |
+//! | checkpoint | the last change of each key, as in a state | tick, hash of the key, key |
 //!
 //! Ticks and hashes are integers, so strings are compared only where two keys have the same hash. Upkeep sorts by key later.
 
@@ -28,13 +28,13 @@ use super::record::{CommittedFile, FileRole};
 use super::segment::{SEGMENT_ROWS, SegmentWriter};
 use super::writer::{CommitFormat, stage};
 
-/// Where a worker writes a commit's files, and under which name.
+/// Target of a worker's files of a commit: folder and name.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
     pub(super) staging: &'a Path,
     pub(super) commit_id: u64,
     pub(super) worker: usize,
-    /// Takes the rows of tables and days that have few; none if those are to be Parquet, too.
+    /// Takes the rows of tables and days with few rows; `None` if those are to be Parquet, too.
     pub(super) segment: Option<SegmentWriter>,
 }
 
@@ -60,7 +60,7 @@ impl<R: TableRow> ClosedTable for Closed<R> {
     }
 }
 
-/// The role of the files that commits write of a table. Files of a state table's current rows are written by upkeep.
+/// The role of the files that commits write for a table. Upkeep writes the files of a state table's current rows.
 pub(super) const fn role_of(kind: TableKind) -> FileRole {
     match kind {
         TableKind::Append | TableKind::Journal => FileRole::Rows,
@@ -69,10 +69,10 @@ pub(super) const fn role_of(kind: TableKind) -> FileRole {
     }
 }
 
-/// A change with what decides its place.
+/// A change with its sort key.
 struct Placed<'a, R> {
     hash: u64,
-    /// How many changes were emitted before it.
+    /// Number of changes that were emitted before it.
     arrived: usize,
     change: &'a Change<R>,
 }
@@ -87,15 +87,15 @@ impl<R: TableRow> Placed<'_, R> {
     }
 }
 
-/// The changes that become rows, in the order of the file.
+/// The changes that become rows, in file order.
 fn in_order<'a, R: TableRow>(changes: impl Iterator<Item = &'a Change<R>>) -> Vec<&'a Change<R>> {
     let kind = R::SPEC.kind;
     let is_of_states = matches!(kind, TableKind::State | TableKind::Checkpoint);
     let mut written: Vec<_> = changes.enumerate().filter(|(_, change)| is_of_states || !change.gone).collect();
     match kind {
-        // Each partition's rows come in their order, and few partitions alternate: a stable sort merges the runs.
+        // The rows of each partition arrive in order, and few partitions alternate: a stable sort merges the runs.
         TableKind::Journal => written.sort_by(|(_, a), (_, b)| a.row.cmp_key(&b.row)),
-        // Operators emit tick by tick: it is nearly in order.
+        // Operators emit tick by tick, so the changes are nearly sorted.
         TableKind::Append | TableKind::State | TableKind::Checkpoint => written.sort_by_key(|(_, change)| change.tick),
     }
     match kind {
@@ -105,7 +105,7 @@ fn in_order<'a, R: TableRow>(changes: impl Iterator<Item = &'a Change<R>>) -> Ve
     }
 }
 
-/// Of changes in the order of their ticks, the last one of each key.
+/// The last change of each key, from changes in tick order.
 fn last_of_each_key<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)]) -> Vec<(usize, &'a Change<R>)> {
     let mut seen = HashTable::<(u64, &Change<R>)>::with_capacity(changes.len());
     let mut kept = Vec::with_capacity(changes.len());
@@ -121,7 +121,7 @@ fn last_of_each_key<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)]) -> Vec<
     kept
 }
 
-/// Changes in the order of their ticks, put in order within each tick, where a state has one of each key.
+/// Sorts changes within each tick. A state keeps one change per key and tick.
 fn in_order_of_ticks<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)], kind: TableKind) -> Vec<&'a Change<R>> {
     let mut ordered = Vec::with_capacity(changes.len());
     let mut placed = Vec::new();
@@ -132,7 +132,7 @@ fn in_order_of_ticks<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)], kind: 
         }
         placed.extend(of_tick.iter().map(|&(arrived, change)| Placed { hash: change.row.key_hash(), arrived, change }));
         placed.sort_unstable_by(|a, b| {
-            // Facts may have equal keys; of a state the last change of a tick comes first, and stays.
+            // Rows of an append table may have equal keys. In a state, the last change of a tick is sorted first, and kept.
             let of_key = || if kind == TableKind::Append { a.change.row.cmp(&b.change.row) } else { b.arrived.cmp(&a.arrived) };
             a.cmp_key(b).then_with(of_key)
         });
@@ -144,8 +144,8 @@ fn in_order_of_ticks<'a, R: TableRow>(changes: &[(usize, &'a Change<R>)], kind: 
     ordered
 }
 
-/// The changes by the day of their row. Nobody asks for a day of a journal or a checkpoint, so those are one file, on the day of
-/// the newest row.
+/// The changes by the day of their row. A journal or a checkpoint, which is never queried by day, is one file on the day of its
+/// newest row.
 fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeMap<Date, Vec<&'a Change<R>>> {
     let day_of = |change: &Change<R>| change.row.event_time().date();
     let (Some(first), Some(last)) = (changes.iter().map(|c| day_of(c)).min(), changes.iter().map(|c| day_of(c)).max()) else {
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(said(&changes), expected);
         changes.reverse();
         assert_eq!(said(&changes), expected);
-        // A view that emits a key twice in a tick means the last.
+        // If a view emits a key twice in a tick, the last change counts.
         writer.insert(&at(5), balance("a", 5));
         writer.insert(&at(5), balance("a", 6));
         assert_eq!(said(&writer.take_below(9).into_iter().collect::<Vec<_>>()), [(5, "6".to_owned(), false)]);

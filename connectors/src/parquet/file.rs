@@ -1,4 +1,4 @@
-//! Committed files, and what is wrong with one that cannot be read.
+//! Reading of committed files, and errors of damaged ones.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::chain::CommitFile;
 use crate::fault::{Cause, Fault};
 
-/// A committed file that is not what its commit says.
+/// A committed file is missing or damaged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "table {table}: {path}{range} of commit {commit_id} {problem}; restore the file from a copy, and see with `headwater verify` whether more is damaged",
@@ -22,13 +22,13 @@ pub struct FileError {
     pub table: Box<str>,
     /// The file.
     pub path: PathBuf,
-    /// Of a part of a segment: its bytes in the file.
+    /// For a part of a segment: its byte range in the file.
     pub part: Option<Range<u64>>,
     /// The commit that names it.
     pub commit_id: u64,
     /// What is wrong with it.
     pub problem: String,
-    /// The error that showed it.
+    /// The error that revealed it.
     #[source]
     pub cause: Option<Cause>,
 }
@@ -45,13 +45,13 @@ impl CommitFile {
         FileError { table, path, part, commit_id: self.commit_id, problem, cause }
     }
 
-    /// Its bytes in the file.
+    /// Its byte range in the file.
     fn range(&self) -> Range<u64> {
         let begin = self.part.as_ref().map_or(0, |part| part.begin);
         begin..begin.saturating_add(self.bytes)
     }
 
-    /// Compares existence and size with what the commit says.
+    /// Checks existence and size against the commit.
     pub fn diagnose_quickly(&self, data: &Path) -> Option<FileError> {
         let (end, is_part) = (self.range().end, self.part.is_some());
         match fs::metadata(data.join(&*self.path)) {
@@ -63,7 +63,7 @@ impl CommitFile {
         }
     }
 
-    /// Compares the content, too: reads all of it.
+    /// Checks existence, size and hash: reads the whole file.
     pub fn diagnose(&self, data: &Path) -> Option<FileError> {
         self.diagnose_quickly(data).or_else(|| match self.sha256_on_disk(data) {
             Ok(found) if found == *self.sha256 => None,
@@ -72,7 +72,7 @@ impl CommitFile {
         })
     }
 
-    /// Its bytes, proved by their hash.
+    /// The content, verified by its hash.
     pub(super) fn content(&self, data: &Path) -> Result<Vec<u8>, FileError> {
         let mut content = Vec::new();
         let read = self.open(data).and_then(|mut bytes| bytes.read_to_end(&mut content));
@@ -84,7 +84,7 @@ impl CommitFile {
         Err(self.diagnose(data).unwrap_or_else(|| self.error(data, "is damaged: its SHA-256 is not the one in the commit")))
     }
 
-    /// Its bytes; of a file all of them, also those beyond the length in its commit.
+    /// Opens the file at its content. A part is read to its end, a whole file also beyond the length in its commit.
     fn open(&self, data: &Path) -> io::Result<io::Take<File>> {
         let mut file = File::open(data.join(&*self.path))?;
         if self.part.is_none() {

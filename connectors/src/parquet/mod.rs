@@ -1,4 +1,4 @@
-//! Commits: every table's rows below one tick, in segments and Parquet, all at once or not at all.
+//! Commits: the rows of every table below one tick, in segments and Parquet files, published atomically.
 //!
 //! ```text
 //!  changes ─► tables ───────────────┐                                      every worker
@@ -6,25 +6,26 @@
 //!                          (worker 0)        └─► report ─► publish commits/<n>.json (worker 0: a thread, atomically)
 //! ```
 //!
-//! - One tick F closes a commit for **all** tables, so balances, alerts and reports never disagree.
-//! - A worker writes many rows of a table and day as a Parquet file, and all else into one segment ([`segment`]), of which upkeep
-//!   makes Parquet: within a minute in a live run, and with the last commit of every run.
-//! - Files are written in a staging folder outside the tables, made durable, and renamed to names that follow from
-//!   (table, date, commit, worker). What no commit record names does not exist: a process that dies in the middle leaves
-//!   files that nobody reads and that the next start removes.
+//! - One tick F closes a commit for **all** tables, so balances, alerts and reports are always consistent.
+//! - A worker writes many rows of a table and day as a Parquet file, and all others into one segment ([`segment`]). Upkeep
+//!   converts segments to Parquet: within a minute in a live run, and with the last commit of every run.
+//! - Files are written in a staging folder outside the tables, made durable, and renamed to names that follow from (table, date,
+//!   commit, worker). What no commit record names does not exist: files of a process that died before the record are never read,
+//!   and the next start removes them.
 //! - The record is published last, atomically and never over an existing one ([`record`]).
-//! - A change of a state table is one row, in `<table>_history`: what the key's row is from then on, or that the key is gone.
-//!   Current rows are the newest of each key; upkeep writes them whole into `<table>` now and then, so that no reader begins at
-//!   the first commit. A checkpoint, which is what operators remember, has no history: its rows are in `<table>`.
+//! - A change of a state table is one row in `<table>_history`: the new row of the key, or the retraction of the key. The current
+//!   rows are the newest of each key. Upkeep writes them whole into `<table>` from time to time, so that readers need not begin
+//!   at the first commit. A checkpoint, which holds the state of operators, has no history: its rows are in `<table>`.
 //!
-//! - What was committed can be read back: [`chain`] is the chain of records, and [`reader`] the current rows of a table at
-//!   its end, which is where a restart goes on.
+//! - Committed data can be read back: [`chain`] is the chain of records, and [`reader`] reads the current rows of a table at its
+//!   end, from which a restart continues.
 //!
-//! - A directory stays small, and a restart takes as long as the state is large: [`upkeep`] merges files, writes state tables
-//!   whole, lets go what is older than its retention, and archives records.
+//! - A directory stays small, and the time of a restart is proportional to the state: [`upkeep`] merges files, writes state
+//!   tables whole, drops rows beyond their retention, and archives records.
 //!
-//! Files: [`record`] is the record, [`records`] where it is kept, [`directory`] the data directory with its lock, [`buffer`] the changes that wait,
-//! [`encode`] the rows of a commit's files, [`writer`] a Parquet file, [`segment`] a segment, [`durable`] what reaches the disk, [`commit`] the dataflow.
+//! Files: [`record`] is the record, [`records`] finds it, [`directory`] is the data directory with its lock, [`buffer`] holds
+//! uncommitted changes, [`encode`] makes the rows of a commit's files, [`writer`] writes a Parquet file, [`segment`] a segment,
+//! [`durable`] syncs to disk, [`commit`] is the dataflow.
 
 pub mod buffer;
 pub mod chain;
@@ -44,7 +45,7 @@ mod writer;
 
 use std::path::PathBuf;
 
-/// Why a commit could not be made.
+/// Error of a commit.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// A file operation failed.
@@ -52,9 +53,9 @@ pub enum CommitError {
     File {
         /// What was attempted.
         attempt: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the operating system.
         #[source]
         cause: std::io::Error,
     },
@@ -63,16 +64,16 @@ pub enum CommitError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the Parquet writer.
         #[source]
         cause: parquet::errors::ParquetError,
     },
-    /// Rows could not be put into columns.
+    /// Rows could not be converted into columns.
     #[error("putting rows of table {table} into columns")]
     Columns {
         /// The table.
         table: &'static str,
-        /// Why not.
+        /// The error of Arrow.
         #[source]
         cause: arrow::error::ArrowError,
     },
@@ -81,20 +82,20 @@ pub enum CommitError {
     Record {
         /// The commit.
         commit_id: u64,
-        /// Why not.
+        /// The error of the JSON writer.
         #[source]
         cause: serde_json::Error,
     },
-    /// Another process writes the directory.
+    /// Another process is writing the directory.
     #[error("{path} is in use by another headwater process: one data directory has one writer; stop it, or use another --data")]
     Locked {
         /// The lock file.
         path: PathBuf,
     },
-    /// A file of what was committed before cannot be read.
+    /// A file of an earlier commit cannot be read.
     #[error(transparent)]
     Read(#[from] file::FileError),
-    /// What was committed before cannot be read.
+    /// The chain of earlier commits cannot be read.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),
     /// Writing or publishing a commit ended in a panic.
@@ -109,13 +110,13 @@ pub enum CommitError {
         /// The data directory.
         path: PathBuf,
     },
-    /// The directory is not one of ours.
+    /// The directory was not written by headwater.
     #[error("{path} holds files but no commits of headwater: give an empty directory with --data")]
     Foreign {
         /// The directory.
         path: PathBuf,
     },
-    /// A commit record of that number is there already.
+    /// A record of that commit exists already.
     #[error("{path} exists already: another process has written it; nothing was overwritten")]
     Published {
         /// The record.

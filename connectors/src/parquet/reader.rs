@@ -1,9 +1,9 @@
-//! Reading rows back: of a table's keys the newest rows at the end of a chain.
+//! Reading committed rows back: the newest row of each key at the end of a chain.
 //!
 //! ```text
-//!  whole rows as of commit w, if they were written ──┐
-//!                                                   ├─► per key the newest row by (commit, tick) ─► those that are, by key
-//!  changes of the commits since ────────────────────┘
+//!  whole rows as of commit w, if there are any ──┐
+//!                                                ├─► newest row of each key, by (commit, tick) ─► without retracted keys, by key
+//!  changes of the commits since w ───────────────┘
 //! ```
 
 use std::path::Path;
@@ -23,14 +23,14 @@ use super::record::FileRole;
 use super::segment::decode;
 use crate::fault::Fault;
 
-/// What the key of a row is from a commit and a tick on.
+/// The state of a key from a commit and tick on: its row, or that it is retracted.
 struct Version<R> {
     row: R,
     since: (i64, i64),
     is: bool,
 }
 
-/// The current rows of a state table or a checkpoint, in the order of their keys. Every file is proved by its hash first.
+/// The current rows of a state table or a checkpoint, ordered by key. Every file is first verified by its hash.
 pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
     let mut versions: Vec<Version<R>> = Vec::new();
     let files = CurrentFiles::of(chain.live().files(), R::SPEC.name);
@@ -45,17 +45,17 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
     Ok(versions.into_iter().filter_map(|version| version.is.then_some(version.row)).collect())
 }
 
-/// The files that the current rows of a state table or a checkpoint are in.
+/// The files with the current rows of a state table or a checkpoint.
 #[derive(Debug, Default)]
 pub struct CurrentFiles {
-    /// All rows as of a commit, once they were written whole.
+    /// All rows as of a commit, if they were written whole.
     pub whole: Option<Arc<CommitFile>>,
-    /// What changed since, in no order: of each key the newest row counts. Rows of merged files may be older than the whole.
+    /// Later changes, in no order: the newest row of each key counts. Rows of merged files may be older than the whole.
     pub changes: Vec<Arc<CommitFile>>,
 }
 
 impl CurrentFiles {
-    /// Those of a table among the files that exist.
+    /// Selects a table's files among those that exist.
     pub fn of(files: &[Arc<CommitFile>], table: &str) -> Self {
         let of_table = || files.iter().filter(|file| *file.table == *table && file.role != FileRole::Rows);
         let whole = of_table().filter(|file| file.is_whole()).max_by_key(|file| file.last_commit()).cloned();
@@ -63,7 +63,7 @@ impl CurrentFiles {
         Self { whole, changes: of_table().filter(|file| !file.is_whole() && file.last_commit() > since).cloned().collect() }
     }
 
-    /// The commit of the whole rows; 0 if they were never written whole.
+    /// The commit of the whole rows; 0 if there are none.
     pub fn whole_commit(&self) -> u64 {
         self.whole.as_ref().map_or(0, |whole| whole.last_commit())
     }
@@ -80,7 +80,7 @@ pub fn all_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
     Ok(rows)
 }
 
-/// The rows of one file, each with its commit, proved by its hash.
+/// The rows of one file, each with its commit, verified by the file's hash.
 pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, u64)>, FileError> {
     let mut rows = Vec::new();
     for batch in batches(data, file)? {
@@ -91,7 +91,8 @@ pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, 
     Ok(rows)
 }
 
-/// Adds a file's rows after a commit, with their commits and ticks. Of a checkpoint a commit has one row of a key, so no tick is needed.
+/// Adds the rows of commits after `behind`, with their commits and ticks. A checkpoint has one row per key and commit, so it
+/// needs no ticks.
 fn read<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, versions: &mut Vec<Version<R>>) -> Result<(), FileError> {
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
     for batch in batches(data, file)? {
@@ -115,7 +116,7 @@ fn commits<'a>(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result
     commits.ok_or_else(|| file.error(data, format!("has no column {COMMIT_ID}")))
 }
 
-/// A batch with the columns of a schema: a column that is younger than the file is NULL.
+/// Adapts a batch to a schema: a column that is newer than the file becomes NULL.
 pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
         Some(column) => Arc::clone(column),
@@ -125,7 +126,7 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
-/// The batches of one file, or of a part of a segment, proved by its hash.
+/// The batches of one file, or of a part of a segment, verified by its hash.
 pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
     let content = file.content(data)?;
     if file.part.is_some() {

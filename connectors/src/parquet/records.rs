@@ -1,10 +1,10 @@
-//! Records of commits, wherever they are: each in a file of its own, or many in an archive.
+//! Storage of commit records: the newest as single files, older ones in archives.
 //!
 //! ```text
 //!  commits/<n>.json                    the newest commits' records
 //!  commits/<first>-<last>.jsonl.zst    the records of older ones, a line each
 //!  commits/<n>.files.json              the inventory of what existed at commit n
-//!  commits/<sha256>.configuration.json what commits were made with (`configuration`)
+//!  commits/<sha256>.configuration.json the configurations of commits (`configuration`)
 //! ```
 
 use std::fs;
@@ -20,10 +20,10 @@ use headwater_schemas::Clock;
 
 const ARCHIVE: &str = ".jsonl.zst";
 const INVENTORY: &str = ".files.json";
-/// How often the folder is listed again when something that was in it has gone meanwhile.
+/// Attempts to list the folder when a listed file was removed meanwhile.
 const LISTINGS: usize = 8;
 
-/// Reads records.
+/// Reads records of commits.
 #[derive(Clone, Debug)]
 pub struct Records {
     data: PathBuf,
@@ -37,7 +37,7 @@ struct Opened {
     lines: Vec<String>,
 }
 
-/// The records of a range of commits in one file.
+/// A file with the records of a range of commits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Archive {
     pub(super) first: u64,
@@ -45,14 +45,14 @@ pub(super) struct Archive {
     pub(super) path: PathBuf,
 }
 
-/// What the folder of records holds.
+/// The content of the folder of records.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Commits with a record of their own, in order.
+    /// Commits with a record file of their own, ascending.
     pub(super) records: Vec<u64>,
-    /// Archives, in order.
+    /// Archives, ascending.
     pub(super) archives: Vec<Archive>,
-    /// Commits with an inventory, in order.
+    /// Commits with an inventory, ascending.
     pub(super) inventories: Vec<u64>,
 }
 
@@ -112,19 +112,19 @@ impl Records {
         &self.data
     }
 
-    /// The greatest number among the records. They are published in order, so all before it must be there too.
+    /// The greatest commit with a record. Records are published in order, so all before it must exist, too.
     pub fn last(&self) -> Result<u64, ChainError> {
         Listing::read(&self.data).map(|listing| listing.last())
     }
 
-    /// Reads one commit: its record's own hash is checked, its place in the chain is not. None if there is no such record.
+    /// Reads one commit and checks its record's own hash, but not its place in the chain. `None` if there is no such record.
     pub fn read(&mut self, commit_id: u64) -> Result<Option<Commit>, ChainError> {
         let Some(record) = self.find(commit_id)? else { return Ok(None) };
         let damaged = |problem: String| ChainError::damaged(&record_path(&self.data, commit_id), commit_id.saturating_sub(1), problem);
         keep(record).map(Some).map_err(damaged)
     }
 
-    /// The record of a commit that there must be.
+    /// The record of a commit that must exist.
     pub(super) fn record(&mut self, commit_id: u64) -> Result<CommitRecord, ChainError> {
         let path = record_path(&self.data, commit_id);
         self.find(commit_id)?.ok_or(ChainError::Unreadable { path, cause: ErrorKind::NotFound.into() })
@@ -148,7 +148,7 @@ impl Records {
             let Some(archive) = archives.into_iter().find(|archive| (archive.first..=archive.last).contains(&commit_id)) else {
                 return Ok(None);
             };
-            // Archives are joined to greater ones; then there is another.
+            // An archive that is missing was joined into a greater one, which the next listing shows.
             if self.open(archive)? {
                 return self.in_opened(commit_id).transpose();
             }
@@ -156,7 +156,7 @@ impl Records {
         Ok(None)
     }
 
-    /// A record behind the one that `HEAD` names is in no archive. So to look whether there is a next commit lists no folder.
+    /// Records after the one that `HEAD` names are in no archive. So polling for the next commit lists no folder.
     fn may_be_archived(&self, commit_id: u64) -> bool {
         let head = fs::read(head_path(&self.data)).ok().and_then(|text| serde_json::from_slice::<Head>(&text).ok());
         head.is_none_or(|head| commit_id <= head.commit_id)
@@ -169,7 +169,7 @@ impl Records {
         Some(proved(&opened.archive.path, line.as_bytes(), commit_id))
     }
 
-    /// Reads an archive; whether it was there.
+    /// Reads an archive; false if it does not exist.
     fn open(&mut self, archive: Archive) -> Result<bool, ChainError> {
         let Some(lines) = archive.lines()? else { return Ok(false) };
         self.opened = Some(Arc::new(Opened { archive, lines }));
@@ -183,7 +183,7 @@ impl Records {
             let path = inventory_path(&self.data, commit_id);
             match fs::read(&path) {
                 Ok(text) => return inventory(&path, &text, commit_id).map(Some),
-                // A newer one has taken its place.
+                // A newer one has replaced it.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(cause) => return Err(ChainError::Unreadable { path, cause }),
             }
@@ -193,7 +193,7 @@ impl Records {
 }
 
 impl Archive {
-    /// The records, a line each; none if the file is not there.
+    /// The records, one per line; `None` if the file does not exist.
     pub(super) fn lines(&self) -> Result<Option<Vec<String>>, ChainError> {
         let damaged = |fault: Fault| ChainError::damaged(&self.path, self.first - 1, fault);
         let packed = match fs::read(&self.path) {
@@ -242,7 +242,7 @@ fn unknown_version(path: &Path, found: u64) -> ChainError {
     }
 }
 
-/// The version that a text says it has, if it is not this program's.
+/// The format version of a text, if it is not this program's.
 fn other_version(text: &[u8]) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct Version {
@@ -254,7 +254,7 @@ fn other_version(text: &[u8]) -> Option<u64> {
 
 fn parse(path: &Path, text: &[u8], commit_id: u64) -> Result<CommitRecord, ChainError> {
     let parsed = serde_json::from_slice::<CommitRecord>(text);
-    // A layout from the future need not parse: its version explains more than the first field that is strange.
+    // A newer layout may not parse: its version is a better error than the first unknown field.
     let version = match &parsed {
         Ok(record) => Some(u64::from(record.format_version)).filter(|version| *version != u64::from(FORMAT_VERSION)),
         Err(_) => other_version(text),
@@ -285,7 +285,7 @@ fn another_hash(hash: &str, expected: &str) -> Fault {
     format!("its hash is {hash}, but what it says has the hash {expected}").into()
 }
 
-/// A record whose hashes are right, with its files where they can be.
+/// Converts a record and checks its hashes and the paths of its files.
 pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
     let commit_id = record.commit_id;
     let files = record.files.into_iter().map(|file| keep_file(file, commit_id).map(Arc::new)).collect::<Result<_, _>>()?;
@@ -307,7 +307,7 @@ pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
     })
 }
 
-/// A file must lie in a date folder below the data directory, and a segment in the folder of segments.
+/// Checks a path: a file must lie in a date folder below the data directory, a segment in the folder of segments.
 pub(super) fn keep_file(file: CommittedFile, commit_id: u64) -> Result<CommitFile, String> {
     let components = Path::new(&file.path).components().map(|component| match component {
         Component::Normal(name) => name.to_str(),

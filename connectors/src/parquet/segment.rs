@@ -1,11 +1,11 @@
-//! Segments: what a worker adds in a commit, in one file, so that it is written, synced and named once.
+//! Segments: the rows that a worker adds in a commit, in one file, which is written, synced and renamed once.
 //!
 //! ```text
 //!  segments/<commit>-<worker>.segment:  part │ part │ part …      a part: the rows of one table and day, an Arrow IPC stream
 //! ```
 //!
-//! Parts lie one after the other, in the order of tables and days; the commit's record has their offsets. Buffers are compressed one by
-//! one with LZ4: upkeep reads a segment once, within a minute, and writes its rows as Parquet. The bytes follow from the rows alone.
+//! Parts are contiguous, ordered by table and day; the commit's record has their offsets. Each buffer is compressed with LZ4:
+//! upkeep reads a segment once, within a minute, and writes its rows as Parquet. The bytes follow from the rows alone.
 
 use std::fs;
 use std::io::Cursor;
@@ -23,14 +23,14 @@ use super::CommitError;
 use super::directory::segment_file;
 use super::record::{CommittedFile, FileRole, Part};
 
-/// Rows of a table and day from which on they are a Parquet file at once. Rows in a segment are written again as Parquet; with fewer
-/// rows than these that costs less than a file of their own, which has to be created, described and synced.
+/// Rows of a table and day from which on they get a Parquet file of their own. Rows in a segment are written a second time, as
+/// Parquet; for fewer rows than this, that is cheaper than creating, describing and syncing one more file.
 pub(super) const SEGMENT_ROWS: usize = 8192;
 
-/// Bytes that each buffer of a part is aligned to: the fewest that Arrow allows, since decompressing aligns buffers anew.
+/// Alignment of each buffer of a part, in bytes: the minimum of Arrow, since decompression realigns buffers.
 const ALIGNMENT: usize = 8;
 
-/// The segment of a worker and a commit while it is filled.
+/// The segment of a worker and a commit that is being written.
 #[derive(Debug)]
 pub(super) struct SegmentWriter {
     path: String,
@@ -146,7 +146,7 @@ mod tests {
         writer.take_below(u64::MAX).into_iter().collect()
     }
 
-    /// What a worker writes of tables in a commit: the content of its segment, and the files.
+    /// The content of the segment and the list of files that a worker writes for tables in a commit.
     fn staged(staging: &Path, tables: Vec<Box<dyn ClosedTable>>) -> (Vec<u8>, Vec<CommittedFile>) {
         let mut target = Target { staging, commit_id: 7, worker: 1, segment: Some(SegmentWriter::new(7, 1)) };
         let mut files = Vec::new();

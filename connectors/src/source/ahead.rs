@@ -1,25 +1,25 @@
-//! How far reading is ahead of the frontier of all results, and how much of a partition may be read next.
+//! Bounds on how far reading may be ahead of the frontier of all results.
 //!
-//! Two bounds, both on what the dataflow holds because of what was read and is not done:
+//! Both bounds limit what the dataflow holds because it was read and is not processed yet:
 //!
-//! - **Bytes**, as decoded, over all partitions of a worker ([`ReadAhead`]). Half of the budget is for whichever partition
-//!   asks first. The other half is divided among the partitions: a partition may read its share while its clock is the
-//!   frontier, however much the others have read.
-//! - **Grid points**, for each partition ([`GridLead`]): one record can change much that is valued at its grid point, so what
-//!   a grid point costs is not known from its bytes. Only grid points with records count: a partition with a record a day is
-//!   not slower to read than one with a record a second.
+//! - **Bytes**, as decoded, over all partitions of a worker ([`ReadAhead`]). Half of the budget is for whichever partition asks
+//!   first. The other half is divided among the partitions: a partition may read its share while its clock is the frontier,
+//!   however much the others have read.
+//! - **Grid points**, for each partition ([`GridLead`]): one record can change many values at its grid point, so the cost of a
+//!   grid point does not follow from its bytes. Only grid points with records count: a partition with a record a day is read as
+//!   fast as one with a record a second.
 //!
-//! A partition whose clock is the frontier is never paused, because every other partition waits for it. So neither bound can
-//! hold what counts at one tick: a table topic without `ts` is read whole. In a live run, a partition that pauses at the wall
-//! clock waits for as long as those that are read to their ends stay behind it: the idle allowance.
+//! A partition whose clock is the frontier is never paused, because every other partition waits for it. So neither bound limits
+//! the records of one tick: a table topic without `ts` is read whole. In a live run, a partition that is read up to the wall
+//! clock pauses for as long as idle partitions lag: the idle allowance.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// What a worker has read and the frontier has not passed, and the bounds for it.
+/// What a worker has read beyond the frontier, and the bounds for it.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     budget_bytes: u64,
-    /// Grid points that a partition may be ahead, at least 1.
+    /// Grid points that a partition may be ahead of the frontier, at least 1.
     grid_lead: usize,
     /// Decoded bytes by the tick that the frontier has to pass.
     by_tick: BTreeMap<u64, u64>,
@@ -27,7 +27,7 @@ pub(super) struct ReadAhead {
     bytes: u64,
 }
 
-/// What may be read of a partition in one go.
+/// How much may be read of a partition at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allowance {
     /// Decoded bytes, at least 1. Reading stops with the record that reaches them.
@@ -41,20 +41,20 @@ impl ReadAhead {
         Self { budget_bytes, grid_lead: grid_lead.max(1), by_tick: BTreeMap::new(), bytes: 0 }
     }
 
-    /// Adds decoded bytes that are done once the frontier has passed a tick.
+    /// Adds decoded bytes that are released once the frontier has passed a tick.
     pub(super) fn add(&mut self, tick: u64, bytes: u64) {
         *self.by_tick.entry(tick).or_default() += bytes;
         self.bytes += bytes;
     }
 
-    /// Forgets what the frontier has passed. Without a frontier, everything is done.
+    /// Releases what the frontier has passed. Without a frontier, everything is released.
     pub(super) fn passed(&mut self, frontier: Option<u64>) {
         while let Some(first) = self.by_tick.first_entry().filter(|first| frontier.is_none_or(|frontier| *first.key() < frontier)) {
             self.bytes -= first.remove();
         }
     }
 
-    /// What may be read of one of so many partitions; `None` if it is to pause until the frontier moves.
+    /// How much may be read of one of `partitions` partitions; `None` if it has to pause until the frontier moves.
     pub(super) fn allowance(&self, lead: &GridLead, holds_frontier: bool, partitions: usize) -> Option<Allowance> {
         let half = self.budget_bytes / 2;
         let left = half.saturating_sub(self.bytes);
@@ -67,10 +67,10 @@ impl ReadAhead {
     }
 }
 
-/// The grid points of a partition that have records and are not done.
+/// The grid points of a partition that have records and that the frontier has not passed.
 #[derive(Debug, Default)]
 pub(super) struct GridLead {
-    /// Grid intervals, rising: the tick of a record over the ticks between grid points.
+    /// Grid intervals, ascending: the tick of a record divided by the ticks between grid points.
     intervals: VecDeque<u64>,
 }
 
@@ -82,13 +82,13 @@ impl GridLead {
         }
     }
 
-    /// Forgets the grid points before the interval that the frontier has reached. Without a frontier, everything is done.
+    /// Removes the grid points before the interval that the frontier has reached. Without a frontier, removes all.
     pub(super) fn passed(&mut self, frontier: Option<u64>) {
         let is_done = |interval: u64| frontier.is_none_or(|frontier| interval < frontier);
         while self.intervals.pop_front_if(|interval| is_done(*interval)).is_some() {}
     }
 
-    /// How many there are.
+    /// Number of grid points.
     pub(super) fn len(&self) -> usize {
         self.intervals.len()
     }

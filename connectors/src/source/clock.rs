@@ -1,17 +1,17 @@
-//! A partition's clock: how event time becomes effective time.
+//! Clock of a partition: derives effective time from event time.
 //!
-//! The clock is the greatest event time read from the partition so far. A record's *effective time* is the clock once
-//! it was read, so along a partition it only rises; a record behind the clock takes the clock's time, and its own `ts`
-//! stays data. In a live run the wall clock has two says: a record from the future is lowered to now, and a partition
-//! that was read to its end follows the wall clock at a distance, so that it holds nobody back. Where that made a
-//! difference that the topics do not tell, [`PartitionClock::advance`] says so, and `remap` gets a row.
+//! The clock is the greatest event time read from the partition so far. A record's *effective time* is the clock after it was
+//! read, so effective times never decrease within a partition. A late record gets the clock's time; its own `ts` remains as data.
+//! In a live run the wall clock matters twice: a record from the future gets the current time, and the clock of a partition that
+//! is read to its end follows the wall clock at a distance, so that it does not hold back other partitions. If the topics alone
+//! would yield another time, [`PartitionClock::advance`] returns `remapped`, and `remap` gets a row.
 
 /// A partition's clock, in nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionClock {
     /// The clock now.
     now: u64,
-    /// What the clock would be if only the records since the last remapped one had moved it.
+    /// The clock as it would be if only the records since the last remapped one had moved it.
     told: u64,
 }
 
@@ -20,27 +20,27 @@ pub struct PartitionClock {
 pub struct Effective {
     /// The effective time.
     pub time: u64,
-    /// Whether the wall clock decided it, so that a replay needs to be told.
+    /// Whether the wall clock decided the time, so that a replay needs it from `remap`.
     pub remapped: bool,
 }
 
 impl PartitionClock {
-    /// A clock that goes on from what records have told, but not from before a time.
+    /// A clock that resumes from the greatest time of the records, but no earlier than `not_before`.
     pub fn resuming(told: u64, not_before: u64) -> Self {
         Self { now: told.max(not_before), told }
     }
 
-    /// What the records alone have told.
+    /// The clock according to the records alone.
     pub const fn told(self) -> u64 {
         self.told
     }
 
-    /// The time now.
+    /// The current time.
     pub const fn now(self) -> u64 {
         self.now
     }
 
-    /// Reads a record. `ts` is its event time (`None`: it takes the clock's), `wall` the wall clock in a live run.
+    /// Advances the clock by a record. `ts` is its event time (`None`: the clock's time), `wall` the wall clock in a live run.
     pub fn advance(&mut self, ts: Option<u64>, wall: Option<u64>) -> Effective {
         let claimed = match (ts, wall) {
             (Some(ts), Some(wall)) => ts.min(wall),
@@ -48,21 +48,21 @@ impl PartitionClock {
             (None, _) => self.now,
         };
         self.now = self.now.max(claimed);
-        // What a reader of the topic alone would make of it.
+        // The clock that a reader of the topic alone would compute.
         let told = self.told.max(ts.unwrap_or(self.told));
         let remapped = told != self.now;
         self.told = self.now;
         Effective { time: self.now, remapped }
     }
 
-    /// Takes the clock that a record got from the wall clock in the run that this one repeats.
+    /// Takes the clock from the run that is replayed, in which the wall clock decided it.
     pub fn follow(&mut self, clock: u64) -> Effective {
         self.now = self.now.max(clock);
         self.told = self.now;
         Effective { time: self.now, remapped: true }
     }
 
-    /// Lets the clock follow the wall clock, at a partition's end.
+    /// Advances the clock to the wall clock, at a partition's end.
     pub fn lift(&mut self, to: u64) {
         self.now = self.now.max(to);
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_clock_only_rises_and_says_when_the_wall_decided() {
-        // (ts, wall, lifted to before, expected time, expected remapped)
+        // (ts, wall, clock lifted to before, expected time, expected remapped)
         type Step = (Option<u64>, Option<u64>, Option<u64>, u64, bool);
         let steps: &[Step] = &[
             (None, None, None, 0, false),               // no time yet: the beginning
@@ -97,20 +97,20 @@ mod tests {
     #[test]
     fn a_wall_clock_that_jumps_never_takes_time_back() {
         let mut clock = PartitionClock::resuming(100, 0);
-        // An hour forward while the partition is idle, and back again: what comes counts from where time was.
+        // The wall clock jumps an hour forward while the partition is idle, and back: later records get the clock's time.
         clock.lift(3_700);
         assert_eq!(clock.advance(Some(110), Some(120)), Effective { time: 3_700, remapped: true });
         clock.lift(115);
         assert_eq!(clock.now(), 3_700);
-        // From the future of a clock that was set back: not later than time was already.
+        // From the future of a wall clock that was set back: the clock does not advance.
         assert_eq!(clock.advance(Some(5_000), Some(130)), Effective { time: 3_700, remapped: true });
-        // Once the wall clock has caught up, time goes on with it.
+        // Once the wall clock has caught up, the clock advances with it.
         assert_eq!(clock.advance(Some(3_800), Some(3_900)), Effective { time: 3_800, remapped: false });
     }
 
     #[test]
     fn a_replay_that_is_told_the_remapped_clocks_comes_to_the_same_times() {
-        // A live run with lifts and futures, and a reader that knows `ts` and the remapped times only.
+        // A live run with lifts and future records, and a reader that knows only `ts` and the remapped times.
         let mut live = PartitionClock::default();
         let mut replayed = PartitionClock::default();
         for step in 0..1000_u64 {

@@ -1,4 +1,4 @@
-//! What a source counts, for metrics and progress lines: shared by all workers of the process.
+//! Counters of a source for metrics and progress lines, shared by all workers of the process.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -8,42 +8,42 @@ use std::time::{Duration, Instant};
 use headwater_schemas::tables::DeadLetter;
 use headwater_schemas::{Text, Topic};
 
-/// Counts of one topic.
+/// Counters of one topic.
 #[derive(Debug, Default)]
 pub struct TopicCounts {
     /// Records read.
     pub records: AtomicU64,
     /// Bytes of their keys and values.
     pub bytes: AtomicU64,
-    /// Records that were not taken, by the source or by an operator.
+    /// Records that were rejected, by the source or by an operator.
     pub dead_letters: AtomicU64,
 }
 
-/// Where a partition's reading stands.
+/// Reading position of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionPosition {
     /// The offset at which reading began.
     pub begin: u64,
-    /// The offset that is read next.
+    /// The offset to read next.
     pub offset: u64,
-    /// The offset behind the last record, as last heard.
+    /// The latest known offset after the last record.
     pub high: u64,
     /// The clock, in nanoseconds since the epoch.
     pub clock: u64,
-    /// Whether everything that was there is read.
+    /// Whether every available record is read.
     pub at_end: bool,
-    /// Whether it is not read any more.
+    /// Whether reading has ended.
     pub ended: bool,
 }
 
-/// All counts of a process's sources.
+/// Counters of all sources of a process.
 #[derive(Debug)]
 pub struct SourceCounters {
     topics: Vec<TopicCounts>,
     partitions: Mutex<BTreeMap<(Topic, u16), PartitionPosition>>,
-    /// By code: how many dead letters, and the first of them.
+    /// By code: the number of dead letters, and the first of them.
     dead_letters: Mutex<BTreeMap<Text, (u64, DeadLetter)>>,
-    /// Strides that are not committed yet: the tick that they ended at, and when they were read.
+    /// Strides that are not committed yet: their last tick, and when they were read.
     arrivals: Mutex<VecDeque<(u64, Instant)>>,
 }
 
@@ -59,7 +59,7 @@ impl Default for SourceCounters {
 }
 
 impl SourceCounters {
-    /// Counts of a topic.
+    /// The counters of a topic.
     pub fn topic(&self, topic: Topic) -> Option<&TopicCounts> {
         self.topics.get(usize::from(topic.rank()))
     }
@@ -69,7 +69,7 @@ impl SourceCounters {
         self.topics.iter().map(|counts| counts.records.load(Ordering::Relaxed)).sum()
     }
 
-    /// Where every partition's reading stands.
+    /// The reading position of every partition.
     pub fn partitions(&self) -> BTreeMap<(Topic, u16), PartitionPosition> {
         self.partitions.lock().map(|partitions| partitions.clone()).unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl SourceCounters {
         }
     }
 
-    /// Counts a record that was not taken, whoever refused it.
+    /// Counts a rejected record, by whichever operator.
     pub fn dead_letter(&self, letter: &DeadLetter) {
         if let Some(counts) = Topic::from_word(&letter.topic).and_then(|topic| self.topic(topic)) {
             counts.dead_letters.fetch_add(1, Ordering::Relaxed);
@@ -89,18 +89,18 @@ impl SourceCounters {
         let Ok(mut letters) = self.dead_letters.lock() else { return };
         match letters.get_mut(&letter.code) {
             Some((count, _)) => *count += 1,
-            // An example, not a copy of the record.
+            // Kept as an example, without a copy of the record.
             None => drop(letters.insert(letter.code.clone(), (1, DeadLetter { key: None, value: None, text: None, ..letter.clone() }))),
         }
     }
 
-    /// Dead letters by code: how many, and the first of them without its key and value.
+    /// Dead letters by code: their number, and the first of them without its key and value.
     pub fn dead_letters(&self) -> BTreeMap<Text, (u64, DeadLetter)> {
         self.dead_letters.lock().map(|letters| letters.clone()).unwrap_or_default()
     }
 
-    /// How long the strides waited that a published commit of everything below `end_tick` holds. They are forgotten, so every
-    /// process has to ask at every commit, whichever process publishes it.
+    /// Takes the waiting times of the strides that a published commit of everything below `end_tick` contains. Every process has
+    /// to call it at every commit, whichever process publishes it.
     pub fn take_arrivals(&self, end_tick: u64) -> Vec<Duration> {
         let Ok(mut arrivals) = self.arrivals.lock() else { return Vec::new() };
         let mut waited = Vec::new();

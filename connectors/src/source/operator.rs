@@ -31,59 +31,59 @@ use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportE
 /// Called with an error that ends the run. It is called once, by the worker that met it.
 pub type Failure = Arc<dyn Fn(TransportError) + Send + Sync>;
 
-/// What a source reads and how.
+/// Settings of a source.
 #[derive(Clone)]
 pub struct SourceSettings {
-    /// Where the topics are.
+    /// Transport of the topics.
     pub transport: Arc<dyn Transport>,
-    /// The partitions of each topic at the run's beginning; the same on every worker.
+    /// The partitions of each topic when the run begins; equal on every worker.
     pub partitions: Arc<BTreeMap<Topic, Vec<PartitionState>>>,
-    /// A topic's name outside, where it is not its own.
+    /// Names of topics in the transport, where they differ.
     pub names: Arc<BTreeMap<Topic, String>>,
-    /// Where to begin, for partitions that don't begin at their first record.
+    /// Start positions of partitions that do not begin at their first record.
     pub start: Arc<BTreeMap<(Topic, u16), Position>>,
-    /// No clock is below, in nanoseconds since the epoch: where the run before ended.
+    /// Minimum of all clocks, in nanoseconds since the epoch: the end of the previous run.
     pub start_clock: u64,
-    /// In a bounded run, the greatest event time that is taken where records have no timestamp of their transport: the wall clock at
-    /// its start and a day.
+    /// In a bounded run, the greatest event time accepted of records without a transport timestamp: one day after the wall clock
+    /// at the start.
     pub latest: u64,
-    /// The steps of time. Commits close at grid points.
+    /// Tick and grid intervals. Commits close at grid points.
     pub clock: Clock,
     /// Whether accepted records get rows in `audit`.
     pub audit: bool,
-    /// Nanoseconds that an event may count later than its own time without being late: what its corrections are called by.
+    /// Nanoseconds by which an event's effective time may exceed its own time before the event's corrections count as late.
     pub late_after: u64,
-    /// Records that are read of a partition before the next one has its turn.
+    /// Records that are read of a partition before the next partition's turn.
     pub stride: usize,
-    /// Bytes that events may take in memory, of all partitions of this worker, from when they are read until the frontier of
-    /// all results has passed them. What counts at one tick is held whole, however much it is.
+    /// Memory in bytes for the events of all partitions of this worker, from reading until the frontier of all results has passed
+    /// them. All events of one tick are held, however many.
     pub budget_bytes: u64,
     /// Grid points with records that a partition may be ahead of the frontier of all results, at least 1.
     pub grid_lead: usize,
-    /// Partitions that were found while a live run goes on: only ever added to.
+    /// Partitions that were discovered during a live run; only ever added to.
     pub discovered: Arc<Mutex<Vec<(Topic, PartitionState)>>>,
-    /// What a replay follows.
+    /// The decisions that a replay follows.
     pub script: Arc<Script>,
-    /// How time goes on.
+    /// Bounded or live reading.
     pub mode: Mode,
-    /// Set by a live run that is told to stop while records are left to read: nothing more is to be committed then, because
-    /// time would go on past them.
+    /// Set by a live run that is stopped while records are left to read. No further commit may follow, because its time would be
+    /// past the unread records.
     pub abandoned: Arc<AtomicBool>,
-    /// Where it is counted what happened.
+    /// Counters for metrics.
     pub counters: Arc<SourceCounters>,
-    /// Where errors go that end the run.
+    /// Called with the error that ends the run.
     pub failure: Failure,
 }
 
-/// What a source says.
+/// Output streams of a source.
 pub struct SourceOutput<'scope> {
     /// The events of each topic.
     pub events: BTreeMap<Topic, StreamVec<'scope, u64, Placed<Event>>>,
-    /// What could not be taken.
+    /// Rejected records.
     pub dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
-    /// What the wall clock decided.
+    /// Clocks that the wall clock decided.
     pub remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
-    /// What was accepted.
+    /// Accepted records.
     pub audit: StreamVec<'scope, u64, (Audit, u64, isize)>,
     /// The clocks at which this worker's partitions ended.
     pub ends: StreamVec<'scope, u64, u64>,
@@ -156,7 +156,7 @@ pub fn source<'scope>(
     SourceOutput { events: streams, dead_letters, remap, audit, ends }
 }
 
-/// Which worker reads a partition.
+/// Whether a worker reads a partition.
 fn reads(topic: Topic, partition: u16, index: usize, peers: usize) -> bool {
     let mut hasher = FxHasher::default();
     (topic.rank(), partition).hash(&mut hasher);
@@ -179,7 +179,7 @@ enum Next {
     Now,
 }
 
-/// The partitions that this worker reads.
+/// The partitions that this worker reads, and their state.
 struct Source {
     settings: SourceSettings,
     reader: Option<Box<dyn Reader>>,
@@ -211,7 +211,7 @@ impl Source {
         let (transport, names) = (Arc::clone(&settings.transport), Arc::clone(&settings.names));
         progress.prove_with(Box::new(move |topic, partition, offset| {
             let name = Topic::from_word(topic).and_then(|topic| names.get(&topic)).map_or(topic, String::as_str);
-            // What cannot be looked at cannot be read on either, which is reported.
+            // A file that cannot be read here cannot be read by the reader either, which reports the error.
             transport.fingerprint(name, partition, offset).ok().flatten()
         }));
         let mut source = Self {
@@ -251,7 +251,7 @@ impl Source {
         source
     }
 
-    /// Begins to read a partition. No clock of it is below `not_before`, in nanoseconds.
+    /// Begins to read a partition. Its clock is at least `not_before`, in nanoseconds since the epoch.
     fn assign(
         &mut self,
         topic: Topic,
@@ -296,7 +296,7 @@ impl Source {
         Surroundings { clock, audit, late_after, latest, wall }
     }
 
-    /// Gives every partition its turn.
+    /// Reads a stride of every partition that may be read.
     fn step(&mut self, frontier: Option<u64>, ports: &mut Ports) -> Next {
         let (wall, stopped) = match &self.settings.mode {
             Mode::Bounded => (None, false),
@@ -325,12 +325,12 @@ impl Source {
                 return false;
             }
             partition.lead.passed(frontier.map(|tick| around.clock.interval_of(tick)));
-            // Whoever holds the frontier is never paused: everybody waits for it.
+            // A partition that holds the frontier is never paused: all others wait for it.
             let holds_frontier = frontier.is_none_or(|frontier| partition.capabilities.tick() <= frontier);
             let Some(allowance) = self.ahead.allowance(&partition.lead, holds_frontier, count) else { return true };
             match self.read_stride(partition, allowance, around, ports) {
                 Ok(Read::Ended) => {
-                    // What has read nothing moves no time.
+                    // A partition of which nothing was read does not move time.
                     let told = (partition.course.offset > partition.begin).then(|| partition.course.clock.told());
                     let end_of_time = Some(self.settings.script.end_of_time).filter(|time| *time > 0);
                     if let Some(clock) = told.max(end_of_time) {
@@ -365,7 +365,7 @@ impl Source {
         }
     }
 
-    /// Tells tools how far each partition is committed.
+    /// Announces each partition's committed offset, for tools that show lag.
     fn announce(&mut self) {
         let Some(reader) = self.reader.as_mut() else { return };
         for (name, offset) in self.progress.take_committed() {
@@ -376,7 +376,7 @@ impl Source {
         }
     }
 
-    /// Takes in partitions that were found, and lets what they begin with follow the clock.
+    /// Adds discovered partitions; their first records get at least the clock of the discovery.
     fn look_around(&mut self, now: u64) {
         let found: Vec<_> = match self.settings.discovered.lock() {
             Ok(discovered) => discovered.get(self.looked_at..).unwrap_or_default().to_vec(),
@@ -399,7 +399,7 @@ impl Source {
         }
     }
 
-    /// Reads a stride of a partition and sends what it became.
+    /// Reads a stride of a partition and sends the results.
     fn read_stride(
         &mut self,
         partition: &mut Partition,
@@ -418,7 +418,7 @@ impl Source {
             if end.is_none_or(|end| record.offset < end) {
                 course.read(record, around, stride);
             } else {
-                // What came after the run began belongs to the next run.
+                // Records that arrived after the run began belong to the next run.
                 course.is_past = true;
             }
             if course.is_past || stride.has_used_up(allowance) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -433,7 +433,7 @@ impl Source {
             partition.at_end = false;
         }
         self.settle(partition, around);
-        // An end that is met after the run began lies behind everything that was there then.
+        // An end that is reached after the run began is at or after the end at the beginning.
         let at_bound =
             partition.course.is_past || partition.end.is_some_and(|end| partition.course.offset >= end || status == ReadStatus::End);
         Ok(match status {
@@ -444,7 +444,7 @@ impl Source {
         })
     }
 
-    /// Lets the partition's time go on, and notes where a restart would read on.
+    /// Advances the partition's clock, and notes where a restart would resume.
     fn settle(&mut self, partition: &mut Partition, around: Surroundings) {
         let topic = partition.course.topic;
         let tick = around.clock.tick_of(partition.course.clock.now());
@@ -474,14 +474,14 @@ impl Source {
     }
 }
 
-/// How the reading of a stride ended.
+/// Result of reading a stride.
 enum Read {
     More,
     Idle,
     Ended,
 }
 
-/// The right to send on a topic's outputs, from the operator's first capabilities: one per topic, then the others.
+/// The capabilities for a topic's outputs, from the operator's initial ones: one per topic, then the others.
 fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<Capabilities> {
     let output = |index: usize| all.get(index).map(|capability| capability.delayed(&tick));
     Some(Capabilities {
@@ -493,7 +493,7 @@ fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<C
     })
 }
 
-/// Sends what a stride became. Each kind of thing is one message: nothing is moved one by one.
+/// Sends the results of a stride, one message per output: nothing is moved item by item.
 fn send(partition: &Partition, stride: &mut Stride, ports: &mut Ports) {
     let capabilities = &partition.capabilities;
     if let Some(port) = ports.events.get_mut(usize::from(partition.course.topic.rank())) {
@@ -510,7 +510,7 @@ fn send_whole<D: Clone + 'static>(port: &mut Port<D>, capability: &Capability<u6
     }
 }
 
-/// Says at which clock a partition ended.
+/// Emits the clock at which a partition ended.
 fn end_partition(partition: &Partition, clock: u64, ports: &mut Ports) {
     ports.ends.activate().session(&partition.capabilities.ends).give(clock);
 }

@@ -1,4 +1,4 @@
-//! One partition as the source reads it.
+//! Reading of one partition.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::script::{Remapped, Script};
 use super::size;
 use crate::transport::RawRecord;
 
-/// The right to send, for each output of a partition: all at the tick of its clock.
+/// The capabilities of a partition, one per output, all at the tick of its clock.
 pub(super) struct Capabilities {
     pub(super) events: Capability<u64>,
     pub(super) dead_letters: Capability<u64>,
@@ -40,9 +40,9 @@ impl Capabilities {
 /// A partition that is being read.
 pub(super) struct Partition {
     pub(super) course: Course,
-    /// What the reader calls it.
+    /// Its handle in the reader.
     pub(super) slot: usize,
-    /// What [`super::SourceProgress`] calls it.
+    /// Its handle in [`super::SourceProgress`].
     pub(super) progress: usize,
     /// In a bounded run, the offset at which it ends.
     pub(super) end: Option<u64>,
@@ -56,7 +56,7 @@ pub(super) struct Partition {
 /// A row that is added to a table at a tick.
 pub(super) type Addition<R> = (R, u64, isize);
 
-/// What a stride of records became.
+/// The results of a stride of records.
 #[derive(Default)]
 pub(super) struct Stride {
     pub(super) events: Vec<Placed<Event>>,
@@ -67,9 +67,9 @@ pub(super) struct Stride {
     pub(super) records: u64,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
-    /// Bytes that what was decoded takes in memory.
+    /// Bytes in memory of the decoded results.
     pub(super) decoded_bytes: u64,
-    /// The same by the last tick of each grid interval, rising.
+    /// The same by the last tick of each grid interval, ascending.
     pub(super) decoded: Vec<(u64, u64)>,
 }
 
@@ -84,12 +84,12 @@ impl Stride {
         (self.records, self.bytes, self.decoded_bytes) = (0, 0, 0);
     }
 
-    /// Whether nothing more may be read.
+    /// Whether the allowance is used up.
     pub(super) fn has_used_up(&self, allowance: Allowance) -> bool {
         self.decoded_bytes >= allowance.bytes || self.crossings.len() >= allowance.grid_points
     }
 
-    /// Counts what a record became, in the interval that the last crossing has begun.
+    /// Counts the result of a record, in the interval that the last crossing began.
     fn count(&mut self, tick: u64, is_new_interval: bool, bytes: u64) {
         self.decoded_bytes += bytes;
         match self.decoded.last_mut().filter(|_| !is_new_interval) {
@@ -99,56 +99,56 @@ impl Stride {
     }
 }
 
-/// What the reading of a record depends on, besides the partition.
+/// Inputs to the reading of a record that do not depend on the partition.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings {
     pub(super) clock: Clock,
     /// Whether accepted records are audited.
     pub(super) audit: bool,
-    /// Nanoseconds that an event may count later than its own time without being late.
+    /// Nanoseconds by which an event's effective time may exceed its own time without the event being late.
     pub(super) late_after: u64,
-    /// The greatest event time that is taken where the transport has no timestamps.
+    /// The greatest event time accepted where the transport has no timestamps.
     pub(super) latest: u64,
     /// The wall clock in a live run.
     pub(super) wall: Option<u64>,
 }
 
-/// A record may claim to be at most this much later than its transport says it is.
+/// By how much an event's time may exceed its transport timestamp, in nanoseconds.
 const FUTURE_ALLOWANCE: i64 = EventTime::DAY.cast_signed();
 
-/// What of a partition goes on from record to record.
+/// State of a partition's reading that each record advances.
 pub(super) struct Course {
     pub(super) topic: Topic,
     pub(super) number: u16,
     pub(super) clock: PartitionClock,
-    /// The offset that is read next.
+    /// The offset to read next.
     pub(super) offset: u64,
-    /// How many records were accepted, and the audit's hash of the last of them.
+    /// The number of accepted records, and the audit's hash of the last of them.
     pub(super) sequence: u64,
     pub(super) hash: Digest<32>,
     /// The grid interval of the last record.
     pub(super) interval: u64,
-    /// Of a replay, the records to come that got their clocks from the wall clock.
+    /// In a replay: the remaining records whose clocks the wall clock decided.
     pub(super) remapped: VecDeque<Remapped>,
-    /// Of a replay, the offsets to come of records that the wall clock refused.
+    /// In a replay: the offsets of the remaining records that the wall clock rejected.
     pub(super) refused: VecDeque<u64>,
-    /// From which offset on the clock is not below which time.
+    /// An offset, and the minimum clock from that offset on.
     pub(super) floor: Option<Remapped>,
-    /// What is read of it: effective times from the first, before the second.
+    /// Range of effective times that are emitted: from the first, before the second.
     pub(super) range: (u64, u64),
-    /// Whether a record was met that lies behind the range.
+    /// Whether a record after the range was met.
     pub(super) is_past: bool,
 }
 
 impl Course {
-    /// Goes on from a position; what is effective lies at or behind the tick that begins at `not_before`.
+    /// Resumes from a position. All effective times are at or after the start of the tick of `not_before`.
     pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings, script: &Script) -> Self {
         let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
         let refused = script.refused.get(&(topic, number)).map(|offsets| offsets.iter().copied().collect());
         let range = (if Script::is_known(topic) { 0 } else { script.from }, script.to);
         let clock = PartitionClock::resuming(from.clock, not_before);
-        // The commit that closes at the beginning of this interval may be open still, where a partition is found in a live
-        // run: so the first record crosses in any case.
+        // A partition that a live run discovers may begin while the commit that closes at this interval's start is open: so the
+        // first record crosses in any case.
         let interval = around.clock.interval_of(around.clock.tick_of(not_before)).saturating_sub(1);
         Self {
             topic,
@@ -166,7 +166,7 @@ impl Course {
         }
     }
 
-    /// Where reading stands.
+    /// The current position.
     pub(super) fn position(&self) -> Position {
         Position { offset: self.offset, clock: self.clock.told(), sequence: self.sequence, hash: self.hash }
     }
@@ -182,7 +182,7 @@ impl Course {
         let (decoded, by_wall) = self.decode(record, around.latest);
         let ts = decoded.as_ref().ok().and_then(Event::ts);
 
-        // Its place.
+        // Determines the record's place.
         let (before, clock) = (self.position(), self.clock);
         if let Some((_, floor)) = self.floor.take_if(|(offset, _)| *offset <= record.offset) {
             self.clock.lift(floor);
@@ -198,7 +198,7 @@ impl Course {
         }
         self.offset = record.next_offset;
         if effective.time < self.range.0 {
-            // What is left out tells no time either: the first that is not has a later one of its own.
+            // A record before the range does not advance the clock: the first record in the range has a later time.
             self.clock = clock;
             return;
         }
@@ -215,7 +215,7 @@ impl Course {
             stride.remap.push((remap_row(place, self.topic, tick), tick, 1));
         }
 
-        // What becomes of it.
+        // Emits the result.
         match decoded {
             Ok(event) => {
                 stride.count(tick, is_new_interval, size::of_event(&event, bytes) + if around.audit { size::OF_AUDIT } else { 0 });
@@ -231,7 +231,7 @@ impl Course {
         }
     }
 
-    /// What a record says, and whether the wall clock decided that it is not taken.
+    /// Decodes a record. The second value is whether the wall clock decided its rejection.
     fn decode(&mut self, record: RawRecord<'_>, latest: u64) -> (Result<Event, BadRecord>, bool) {
         while self.refused.pop_front_if(|offset| *offset < record.offset).is_some() {}
         let was_refused = self.refused.pop_front_if(|offset| *offset == record.offset).is_some();
@@ -269,7 +269,7 @@ impl Course {
     }
 }
 
-/// The row that says which clock a record got.
+/// The row with the clock that a record got from the wall clock.
 fn remap_row(place: Place, topic: Topic, tick: u64) -> Remap {
     Remap {
         topic: Text::const_new(topic.as_str()),
@@ -281,7 +281,7 @@ fn remap_row(place: Place, topic: Topic, tick: u64) -> Remap {
     }
 }
 
-/// An event that is not later than its record's timestamp and a day.
+/// Rejects an event that is more than a day later than its record's timestamp.
 fn not_from_the_future(event: Event, stamped_ms: i64) -> Result<Event, BadRecord> {
     let stamped = EventTime::from_nanos(stamped_ms.saturating_mul(1_000_000));
     match event.ts().filter(|ts| ts.nanos().saturating_sub(stamped.nanos()) > FUTURE_ALLOWANCE) {

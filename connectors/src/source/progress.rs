@@ -1,8 +1,8 @@
-//! Where reading goes on behind a commit.
+//! Resume positions of partitions after a commit.
 //!
-//! A commit of everything below a grid point has to say for every partition what the first record is that it does not hold.
-//! So a partition notes where its records cross grid points: exactly there a restart goes on, and no record is read twice or
-//! left out, whatever its clock became meanwhile.
+//! A commit of everything below a grid point records, for every partition, the first record that it does not contain. So a
+//! partition notes where its records cross grid points: a restart resumes exactly there, and no record is read twice or left out,
+//! whatever its clock has become meanwhile.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -13,20 +13,20 @@ use headwater_schemas::Digest;
 use crate::parquet::commit::MOST_IN_FLIGHT;
 use crate::parquet::record::PartitionProgress;
 
-/// Where reading of a partition stands before a record.
+/// A position in a partition, before a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The record's offset.
     pub offset: u64,
-    /// The clock that the records before it have told, in nanoseconds since the epoch.
+    /// The clock according to the records before it, in nanoseconds since the epoch.
     pub clock: u64,
-    /// How many records before it were accepted.
+    /// The number of accepted records before it.
     pub sequence: u64,
-    /// The audit's hash of the last of them; zeros before the first.
+    /// The audit's hash of the last accepted record; zeros before the first.
     pub hash: Digest<32>,
 }
 
-/// A record that is the first at or behind a grid point.
+/// The first record at or after a grid point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Crossing {
     /// The record's tick.
@@ -34,22 +34,22 @@ pub(super) struct Crossing {
     pub(super) position: Position,
 }
 
-/// A digest of what lies before an offset of a topic's partition, where what was read can be changed.
+/// Computes a digest of the content before an offset of a partition, for transports whose records can be changed.
 pub(super) type Fingerprint = Box<dyn Fn(&str, u16, u64) -> Option<String>>;
 
-/// What a commit may still ask of one partition.
+/// The crossings of one partition that later commits may need.
 #[derive(Debug)]
 struct PartitionCrossings {
     topic: &'static str,
     partition: u16,
-    /// Commits that end before this tick do not know it.
+    /// Commits that end before this tick do not contain the partition.
     since: u64,
     crossings: VecDeque<Crossing>,
-    /// Behind everything that was read.
+    /// The position after everything that was read.
     now: Position,
-    /// The clock there, whatever moved it.
+    /// The clock at that position, whatever advanced it.
     clock: u64,
-    /// The offset that was asked for last, and the digest of what lies before it.
+    /// The last requested offset, and the digest of the content before it.
     proved: Option<(u64, Option<String>)>,
 }
 
@@ -73,7 +73,7 @@ impl PartitionCrossings {
     }
 }
 
-/// The progress of all partitions that a worker reads: written by the source, read by the commit.
+/// Progress of all partitions that a worker reads: written by the source, read by the commit.
 #[derive(Clone, Default)]
 pub struct SourceProgress {
     partitions: Rc<RefCell<Vec<PartitionCrossings>>>,
@@ -81,30 +81,30 @@ pub struct SourceProgress {
     offsets: Rc<RefCell<Offsets>>,
 }
 
-/// Offsets that tools may be told, by the partition's name here.
+/// Offsets that may be announced, by the partition's handle here.
 #[derive(Debug, Default)]
 struct Offsets {
-    /// Of the commits that are being made, in order.
+    /// Those of the commits in flight, in order.
     coming: VecDeque<Vec<(usize, u64)>>,
-    /// Of the last one that is known to be published.
+    /// Those of the last commit that is known to be published.
     committed: Vec<(usize, u64)>,
 }
 
 impl SourceProgress {
-    /// Adds a partition that commits know from an end tick on; the answer names it in [`SourceProgress::read`].
+    /// Adds a partition that commits contain from an end tick on; returns its handle for [`SourceProgress::read`].
     pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position, since: u64) -> usize {
         let mut partitions = self.partitions.borrow_mut();
         partitions.push(PartitionCrossings { topic, partition, since, crossings: VecDeque::new(), now, clock: now.clock, proved: None });
         partitions.len() - 1
     }
 
-    /// Proves with a function that what was read is still there.
+    /// Sets the function that computes fingerprints.
     pub(super) fn prove_with(&self, prove: Fingerprint) {
-        // A source is opened once.
+        // A source is opened once, so the value is unset.
         let _ = self.prove.set(prove);
     }
 
-    /// Notes what was read, up to a position.
+    /// Notes what was read up to a position.
     pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position, clock: u64) {
         if let Some(partition) = self.partitions.borrow_mut().get_mut(partition) {
             partition.crossings.extend(crossings);
@@ -112,21 +112,20 @@ impl SourceProgress {
         }
     }
 
-    /// Where every partition stands: its topic and number, the offset that is read next, and the clock below which nothing of
-    /// it will be from there on.
+    /// The state of every partition: topic, number, the offset to read next, and the minimum clock of the records from there on.
     pub fn standing(&self) -> Vec<(&'static str, u16, u64, u64)> {
         let partitions = self.partitions.borrow();
         partitions.iter().map(|partition| (partition.topic, partition.partition, partition.now.offset, partition.clock)).collect()
     }
 
-    /// Where every partition goes on behind a commit of everything below `end_tick`, a grid point. What lies before is
-    /// forgotten: a later question must not ask for less.
+    /// The resume position of every partition after a commit of everything below `end_tick`, a grid point. Earlier crossings are
+    /// dropped: later calls must not ask for an earlier tick.
     pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
         let mut partitions = self.partitions.borrow_mut();
         let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick, self.prove.get())).collect();
         let mut offsets = self.offsets.borrow_mut();
         let coming = progress.iter().enumerate().map(|(partition, progress)| (partition, progress.offset)).collect();
-        // With this one so many are on their way at most, so all before them are published.
+        // At most this many commits are in flight, so all earlier ones are published.
         offsets.coming.push_back(coming);
         if offsets.coming.len() > MOST_IN_FLIGHT {
             offsets.committed = offsets.coming.pop_front().unwrap_or_default();
@@ -135,7 +134,7 @@ impl SourceProgress {
         progress.into_iter().zip(known).filter_map(|(progress, is_known)| is_known.then_some(progress)).collect()
     }
 
-    /// How far each partition is committed, if that has changed since it was asked last.
+    /// Each partition's committed offset, if any has changed since the last call.
     pub(super) fn take_committed(&self) -> Vec<(usize, u64)> {
         std::mem::take(&mut self.offsets.borrow_mut().committed)
     }
@@ -161,7 +160,7 @@ mod tests {
         assert_eq!(offsets(200), [(9, 90)]);
         assert_eq!(offsets(300), [(9, 90)]);
         assert_eq!(offsets(400), [(12, 120)]);
-        // The other one was not there yet in the run that is repeated.
+        // The other partition did not exist yet in the run that is replayed.
         progress.read(added, std::iter::empty(), position(1), 10);
         assert_eq!(offsets(500), [(12, 120), (1, 10)]);
     }

@@ -1,41 +1,41 @@
-//! What a replay follows: the decisions of the run that it repeats, and which part of the topics it reads. A live run that goes on
-//! behind one that died follows what that one had published by.
+//! Decisions that a replay follows, and the part of the topics that it reads. A live run after a crash follows the decisions by
+//! which the crashed run had already published.
 
 use std::collections::BTreeMap;
 
 use headwater_schemas::Topic;
 
-/// A record that got its clock from the wall clock: its offset, and the clock.
+/// A record whose clock the wall clock decided: its offset, and the clock.
 pub type Remapped = (u64, u64);
 
-/// The records of each partition that got their clocks from the wall clock, by rising offsets.
+/// The records of each partition whose clocks the wall clock decided, by ascending offset.
 pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
 
-/// A partition of a run that is repeated.
+/// A partition of the run that is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated {
-    /// The offset up to which it was read, whatever there is behind it.
+    /// The offset up to which it was read; records after it are ignored.
     pub end: u64,
-    /// When the first commit ended that knew it, in nanoseconds since the epoch; 0 if there was none before.
+    /// The end of the first commit that contained it, in nanoseconds since the epoch; 0 if there was none before.
     pub since: u64,
 }
 
-/// What a replay follows. The default is nothing: everything is read, with the clocks that the records tell.
+/// Decisions that a replay follows. The default has none: everything is read, with the clocks that follow from the records.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// The records of each partition that got their clocks from the wall clock, by rising offsets.
+    /// The records of each partition whose clocks the wall clock decided, by ascending offset.
     pub remap: Remaps,
-    /// The offsets of each partition's records that were refused because of the wall clock, rising.
+    /// The offsets of each partition's records that the wall clock rejected, ascending.
     pub refused: BTreeMap<(Topic, u16), Vec<u64>>,
-    /// From which offset on no clock of a partition is below which time: a live run that died had got there.
+    /// By partition: an offset, and the minimum clock from that offset on, which a crashed live run had reached.
     pub floors: BTreeMap<(Topic, u16), Remapped>,
-    /// The partitions that there were, if others are not to be read.
+    /// The partitions to read, if not all.
     pub partitions: Option<BTreeMap<(Topic, u16), Repeated>>,
-    /// Time goes on at least to here, in nanoseconds since the epoch.
+    /// Time advances at least to here, in nanoseconds since the epoch.
     pub end_of_time: u64,
-    /// What is effective before is left out, but for [what is known](Script::is_known) from then on.
+    /// Earlier effective times are left out, except [reference data](Script::is_known), in nanoseconds since the epoch.
     pub from: u64,
-    /// What is effective then or later is left out.
+    /// Effective times from here on are left out, in nanoseconds since the epoch.
     pub to: u64,
 }
 
@@ -54,7 +54,7 @@ impl Default for Script {
 }
 
 impl Script {
-    /// Whether records of a topic count for what comes later, however old they are: reference data, closes and rates.
+    /// Whether records of a topic affect later results however old they are: reference data, closes and rates.
     pub const fn is_known(topic: Topic) -> bool {
         topic.is_table() || matches!(topic, Topic::Accounts | Topic::Closes | Topic::FxRates)
     }

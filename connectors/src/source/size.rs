@@ -1,7 +1,7 @@
-//! Bytes that what was decoded takes in memory, at most.
+//! Upper bounds of the memory that decoded events take.
 //!
-//! A text is no longer than in its record, so an event takes what its struct and its box take, and at most the record's length
-//! for texts that are too long to be inline. Nothing has to be walked.
+//! A text is no longer than in its record. So an event takes at most its struct, its box, and the record's length for texts that
+//! are too long to be stored inline. Nothing is traversed.
 
 use headwater_schemas::Placed;
 use headwater_schemas::events::{AccountEvent, BadRecord, Event, FillEvent, OrderEvent, TransferEvent};
@@ -10,12 +10,12 @@ use headwater_schemas::tables::{Audit, DeadLetter};
 /// Bytes of a row of the audit.
 pub(super) const OF_AUDIT: u64 = size_of::<Audit>() as u64;
 
-/// Bytes of an event whose record had so many.
+/// Bytes of an event, from the length of its record.
 pub(super) fn of_event(event: &Event, record_bytes: usize) -> u64 {
     (size_of::<Placed<Event>>() + boxed(event) + record_bytes) as u64
 }
 
-/// Bytes of a dead letter whose record had so many.
+/// Bytes of a dead letter, from the length of its record.
 pub(super) fn of_dead_letter(bad: &BadRecord, record_bytes: usize) -> u64 {
     (size_of::<DeadLetter>() + bad.message.len() + record_bytes) as u64
 }

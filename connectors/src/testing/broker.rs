@@ -6,11 +6,10 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// The exit code by which `scripts/kafka` says that there is no Java or Maven here.
+/// Exit code of `scripts/kafka` when Java or Maven is missing.
 const NOTHING_TO_RUN_IT_WITH: i32 = 3;
 
-/// A real Kafka broker of this test alone, on the loopback. It is stopped when dropped, and ends with this process in any
-/// case.
+/// A real Kafka broker for one test, on the loopback. It is stopped on drop, and ends with this process in any case.
 #[derive(Debug)]
 pub struct Broker {
     directory: TempDir,
@@ -19,13 +18,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts one. `None`, with a sentence on standard error, where there is no Java or Maven to run it with; in CI
-    /// (`CI=true`) that is an error.
+    /// Starts a broker. `None`, with a sentence on standard error, where Java or Maven is missing; in CI (`CI=true`) that is an
+    /// error.
     pub fn start() -> io::Result<Option<Self>> {
         Self::start_with(&[])
     }
 
-    /// The same, with one more address, for TLS and SASL: SCRAM-SHA-512, user and password `headwater`.
+    /// Starts a broker with one more listener, for TLS and SASL: SCRAM-SHA-512, user and password `headwater`.
     pub fn start_secure() -> io::Result<Option<Self>> {
         Self::start_with(&["--secure"])
     }
@@ -42,7 +41,7 @@ impl Broker {
         Ok(Some(Self { directory, bootstrap, secure }))
     }
 
-    /// Its address, `HOST:PORT`.
+    /// Its bootstrap address, `HOST:PORT`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
@@ -52,17 +51,17 @@ impl Broker {
         Some((self.secure.as_deref()?, self.directory.path().join("ca.pem")))
     }
 
-    /// Kills it, as a crash would.
+    /// Kills the broker, like a crash.
     pub fn kill(&self) -> io::Result<()> {
         done(&command("kill", self.directory.path()).output()?)
     }
 
-    /// Stops it in good order.
+    /// Stops the broker gracefully.
     pub fn stop(&self) -> io::Result<()> {
         done(&command("stop", self.directory.path()).output()?)
     }
 
-    /// Starts it again after [`Self::kill`] or [`Self::stop`], with the same data and address.
+    /// Restarts the broker after [`Self::kill`] or [`Self::stop`], with the same data and address.
     pub fn restart(&self) -> io::Result<()> {
         done(&command("start", self.directory.path()).args(["--for", &std::process::id().to_string()]).output()?)
     }
@@ -90,7 +89,7 @@ fn done(output: &Output) -> io::Result<()> {
     Err(io::Error::other(format!("scripts/kafka: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())))
 }
 
-/// An address in what `scripts/kafka start` printed.
+/// Extracts an address from the output of `scripts/kafka start`.
 fn address(output: &Output, name: &str) -> io::Result<String> {
     done(output)?;
     let printed = String::from_utf8_lossy(&output.stdout);

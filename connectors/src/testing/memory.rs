@@ -1,4 +1,4 @@
-//! Topics in memory.
+//! A transport with topics in memory.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, RawRecord, ReadStatus, Reader, Transport, TransportError};
 
-/// Topics in memory, which a test fills by hand. A record's offset is its number in the partition. Clones share the records.
+/// Topics in memory, which a test fills by hand. A record's offset is its index in the partition. Clones share the records.
 ///
 /// ```
 /// use headwater_connectors::testing::MemoryLog;

@@ -1,4 +1,4 @@
-//! What tests need besides: a real Kafka broker, and topics in memory. Behind the feature `test-broker`.
+//! Test support: a real Kafka broker, and topics in memory. Behind the feature `test-broker`.
 
 mod broker;
 mod memory;

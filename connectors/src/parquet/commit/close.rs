@@ -1,4 +1,4 @@
-//! Naming the closing tick.
+//! Choosing the tick at which a commit closes, on worker 0.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,19 +18,18 @@ use timely::scheduling::Activator;
 use super::publish::Complete;
 use super::{Close, Closing, CommitSettings, MOST_IN_FLIGHT, Report, Step};
 
-/// The commits between their closing and their publication, as worker 0 knows them. Shared by the operator that closes and the
-/// one that publishes.
+/// The commits that are closed and not published yet. Worker 0 keeps it; the closing and the publishing operator share it.
 #[derive(Default)]
 pub(super) struct InFlight {
-    /// The commits that workers are writing, in order.
+    /// The commits whose files workers are writing, in order.
     open: VecDeque<Open>,
-    /// The number of commits whose files are all there and that are not published yet.
+    /// The number of commits whose files are complete, but whose records are not published yet.
     publishing: usize,
     /// The last commit that was closed.
     closed_id: u64,
-    /// Everything below is in a commit, and nothing from there on.
+    /// All ticks below are in a commit, and none from here on.
     closed_end_tick: u64,
-    /// Whether a commit of this run was closed, or has to be whatever comes.
+    /// Whether this run must still close a commit even without changes.
     is_due: bool,
     /// Wakes the closing operator.
     closer: Option<Activator>,
@@ -44,7 +43,7 @@ struct Open {
 }
 
 impl InFlight {
-    /// None, after a last commit. A run goes on in the tick of the clock at which the one before ended.
+    /// No commits in flight. A run continues in the tick of the clock at which the previous run ended.
     pub(super) fn after(settings: &CommitSettings) -> Rc<RefCell<Self>> {
         let tick_of = |clock: u64| settings.clock.tick_of(clock);
         let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, 0), |end| (end.commit_id, tick_of(end.end_clock)));
@@ -57,27 +56,27 @@ impl InFlight {
         self.open.push_back(Open { close, began, reports: Vec::new() });
     }
 
-    /// Adds what a worker has written.
+    /// Adds a worker's report.
     pub(super) fn add(&mut self, report: Report) {
         if let Some(open) = self.open.iter_mut().find(|open| open.close.commit_id == report.commit_id) {
             open.reports.push(report);
         }
     }
 
-    /// The next commit to be published, once all workers have reported.
+    /// The next commit to publish, once all workers have reported.
     pub(super) fn take_complete(&mut self, peers: usize) -> Option<Complete> {
         let Open { close, began, reports } = self.open.pop_front_if(|open| open.reports.len() >= peers)?;
         self.publishing += 1;
         Some(Complete { close, began, reports })
     }
 
-    /// Takes note that a commit was published.
+    /// Notes that a commit was published.
     pub(super) fn published(&mut self) {
         self.publishing = self.publishing.saturating_sub(1);
         self.wake();
     }
 
-    /// Gives up: nothing is closed or published any more.
+    /// Stops after a failure: no further commit is closed or published.
     pub(super) fn fail(&mut self) {
         self.failed = true;
         self.open.clear();
@@ -85,7 +84,7 @@ impl InFlight {
         self.wake();
     }
 
-    /// Whether nothing is on its way.
+    /// Whether no commit is in flight.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.publishing == 0
     }
@@ -95,7 +94,7 @@ impl InFlight {
     }
 }
 
-/// Names the closing tick, on worker 0: at every interval, if the frontier has moved, and once more when all is over.
+/// Closes commits on worker 0: after every interval in which the frontier has moved, and once more at the end of the run.
 pub(super) fn close<'scope>(
     scope: Scope<'scope, u64>,
     settings: &CommitSettings,
@@ -121,7 +120,7 @@ pub(super) fn close<'scope>(
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
-        // The greatest clock at which a partition ended that was read.
+        // The greatest clock at which a partition that was read has ended.
         let mut end: Option<u64> = None;
         move |frontiers| {
             done.for_each(|_, _| {});
@@ -136,8 +135,8 @@ pub(super) fn close<'scope>(
             if in_flight.open.len() + in_flight.publishing >= MOST_IN_FLIGHT {
                 return; // Woken again by the publishing operator.
             }
-            // A commit closes at a grid point, where no valuation is open. When all is over, time has ended at the greatest
-            // clock, and the last grid point is the one after it; the next run goes on at that clock.
+            // A commit closes at a grid point, where no valuation is open. At the end of a run, time ends at the greatest clock,
+            // and the last grid point is the one after it; the next run continues at that clock.
             let end_clock = end.unwrap_or(0).max(clock.start_of(in_flight.closed_end_tick)).max(begin);
             let reached = match frontier {
                 Some(frontier) => clock.interval_start(frontier),
@@ -176,7 +175,7 @@ pub(super) fn close<'scope>(
             if is_last {
                 capability = None;
             } else {
-                // The next tick may be complete already.
+                // The next tick may already be complete.
                 activator.activate();
             }
         }
@@ -189,12 +188,12 @@ fn next_closing(closings: &[Closing], end_tick: u64) -> Option<Closing> {
     closings.get(closings.partition_point(|closing| closing.end_tick <= end_tick)).copied()
 }
 
-/// When to close. Commits are an interval apart, but where grid points come about as slowly, each is closed when it comes:
-/// otherwise every commit would be late by as much as the first one happened to be.
+/// Schedule of commits. Commits are one interval apart. Where grid points come about as slowly, a commit closes at each grid
+/// point at once: a fixed rhythm would delay every commit by the phase at which the first one happened to close.
 struct Rhythm {
     interval: Duration,
     closed: Instant,
-    /// The last grid point, and when it came.
+    /// The last grid point, and the time at which it was reached.
     point: (u64, Instant),
     is_steady: bool,
 }
@@ -226,7 +225,7 @@ mod tests {
     #[test]
     fn a_grid_point_that_comes_once_an_interval_is_closed_at_once_and_others_wait() {
         let interval = Duration::from_millis(1000);
-        // (when grid points come in ms, which of them is closed when)
+        // (times in ms at which grid points are reached, times of those at which a commit closes)
         let cases: [(&[u64], &[u64]); 3] = [
             (&[600, 1600, 2600, 3600], &[1600, 2600, 3600]), // live: in step with the grid
             (&[10, 20, 500, 1020, 1100], &[1020]),           // catching up: an interval apart

@@ -1,4 +1,4 @@
-//! Committing as part of the dataflow: the closing tick out, rows down, reports in, the record published.
+//! Commits in the dataflow: close, write, publish.
 //!
 //! ```text
 //!  close (worker 0) ─► write (every worker) ─► publish (worker 0)
@@ -7,11 +7,11 @@
 //!                             hash, sync, rename
 //! ```
 //!
-//! Every worker is told of a commit once it is published: a process that publishes none learns so what is committed.
+//! Every worker gets a message once a commit is published: so a process that publishes none learns what is committed.
 //!
-//! Workers only hand their changes over: encoding, hashing and syncing happen on threads beside the dataflow, which continues.
-//! Two commits may be on their way at once; the third waits until the first is published. They are published in order, and a
-//! dataflow ends only when all are.
+//! Workers only hand over their changes: encoding, hashing and syncing happen on other threads while the dataflow continues. At
+//! most two commits are in flight; the third waits until the first is published. Commits are published in order, and the dataflow
+//! ends once all are published.
 
 mod close;
 mod pool;
@@ -37,42 +37,42 @@ use super::record::{CommitRecord, CommittedFile, Gap, PartitionProgress};
 use super::upkeep::UpkeepSettings;
 use crate::source::SourceProgress;
 
-/// Commits that may be on their way at once.
+/// Most commits in flight at once.
 pub(crate) const MOST_IN_FLIGHT: usize = 2;
 
-/// Called with a commit's record, the time that it took, and how many files exist now.
+/// Called with a commit's record, the time that the commit took, and the number of files that exist now.
 pub type Published = Arc<dyn Fn(&CommitRecord, Duration, usize) + Send + Sync>;
 
-/// A point in the making of a commit, in order. A process may die before or after any of them.
+/// A step of a commit, in order. A crash may happen before or after any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The closing tick is named.
+    /// The closing tick is chosen.
     Closed,
-    /// A worker's files are written, in staging.
+    /// A worker's files are written, in the staging folder.
     Staged,
-    /// Their content has reached the disk.
+    /// The files' contents are synced to disk.
     Synced,
-    /// They have their names.
+    /// The files are renamed to their final names.
     Renamed,
-    /// Their names have reached the disk.
+    /// The new names are synced to disk.
     Settled,
-    /// Merged files that the commit adds have their names.
+    /// Merged files that the commit adds have their final names.
     Merged,
-    /// The record is there: from here on the commit exists.
+    /// The record is published: from here on the commit exists.
     Published,
     /// `HEAD` names it.
     Headed,
-    /// Its staging is gone.
+    /// Its staging folder is removed.
     Cleared,
-    /// The files are removed that it had replaced.
+    /// The files that it replaced are removed.
     Swept,
-    /// Its record and those before it are in archives, and the inventory is there.
+    /// Its record and those before it are archived, and the inventory is written.
     Archived,
-    /// What decides the order of what is published before this commit has reached the disk.
+    /// The decisions that order early publications of this commit are synced to disk.
     Journaled,
-    /// What it publishes is sent, but not certain yet.
+    /// The commit's publications are sent, but not acknowledged yet.
     Sent,
-    /// It is certain, together with the outbox's progress.
+    /// The publications are acknowledged, together with the outbox's progress.
     Recorded,
 }
 
@@ -95,64 +95,63 @@ impl Step {
         Self::Recorded,
     ];
 
-    /// Its name, in lower case.
+    /// The name in lower case.
     pub fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 }
 
-/// Told of every step of every commit.
+/// Called at every step of every commit.
 pub type Steps = Arc<dyn Fn(Step, u64) + Send + Sync>;
 
-/// How commits are made.
+/// Settings of commits.
 #[derive(Clone)]
 pub struct CommitSettings {
     /// The data directory.
     pub data: PathBuf,
-    /// The last commit that is there already.
+    /// The last commit of the chain.
     pub before: Option<ChainEnd>,
-    /// The hash of the configuration, which is kept.
+    /// Hash of the stored configuration.
     pub configuration: String,
-    /// The time between commits, at least: they close at grid points.
+    /// Minimum time between commits, which close at grid points.
     pub interval: Duration,
-    /// The steps of time. Commits close at grid points.
+    /// Tick and grid intervals. Commits close at grid points.
     pub clock: Clock,
-    /// What was there before.
+    /// Files that exist when the run begins.
     pub existing: Existing,
-    /// What is missing of the topics and was accepted: the first commit says so.
+    /// Accepted gaps in the topics, which the first commit records.
     pub gaps: Vec<Gap>,
-    /// How the directory is kept small.
+    /// Settings of upkeep.
     pub upkeep: UpkeepSettings,
-    /// Whether rows are let go instead of written, and no record is published: the run leaves nothing. What benches compare
-    /// with.
+    /// Whether rows are discarded, and no record is published, so that the run leaves nothing behind. For benchmarks.
     pub discards: bool,
-    /// Where commits close, one after the other, if they are to close as those of another directory did.
+    /// For a replay: the closings of the original run, in order.
     pub closings: Option<Arc<Vec<Closing>>>,
-    /// What `committed_at` is made of: the wall clock as RFC 3339.
+    /// The wall clock as RFC 3339, for `committed_at`.
     pub now_text: Arc<dyn Fn() -> String + Send + Sync>,
-    /// Called with every commit once it is published, on a thread of worker 0's process.
+    /// Called with every published commit, on a thread of worker 0's process.
     pub published: Published,
-    /// Called with every commit once it is published, by every worker of every process.
+    /// Called with every published commit, by every worker of every process.
     pub on_commit: Arc<dyn Fn(Committed) + Send + Sync>,
-    /// Called at every step, on the thread that takes it.
+    /// Called at every step, on the thread that performs it.
     pub steps: Steps,
-    /// Told of the error that ends the run.
+    /// Called with the error that ends the run.
     pub failure: Arc<dyn Fn(CommitError) + Send + Sync>,
 }
 
-/// What there is already when a run begins.
+/// Files of a data directory when a run begins.
 #[derive(Clone, Debug, Default)]
 pub struct Existing {
     /// The files that exist.
     pub live: Live,
     /// The commit of the inventory.
     pub inventory: u64,
-    /// The paths that hold nothing any more since then, and in which commits that came about.
+    /// Paths without live rows since that inventory, by the commit that removed the last of them.
     pub gone: Vec<(u64, Vec<Box<str>>)>,
 }
 
 impl Existing {
-    /// At the end of a chain.
+    /// The files at the end of a chain.
     pub fn of(chain: &Chain) -> Self {
         Self { live: chain.live().clone(), inventory: chain.inventory(), gone: chain.gone().to_vec() }
     }
@@ -165,42 +164,42 @@ pub struct ChainEnd {
     pub commit_id: u64,
     /// Its hash.
     pub hash: String,
-    /// The tick after the last one that it holds.
+    /// The tick after the last one in the commit.
     pub end_tick: u64,
-    /// The time that the next run goes on from, in nanoseconds since the epoch.
+    /// The time at which the next run continues, in nanoseconds since the epoch.
     pub end_clock: u64,
 }
 
 /// Where a commit closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closing {
-    /// The tick after the last one that it holds.
+    /// The tick after the last one in the commit.
     pub end_tick: u64,
-    /// Whether it was the last of its run.
+    /// Whether it was the last commit of its run.
     pub ends_run: bool,
 }
 
-/// A commit that is published.
+/// A published commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
     /// Its number.
     pub commit_id: u64,
-    /// The tick after the last one that it holds.
+    /// The tick after the last one in the commit.
     pub end_tick: u64,
 }
 
-/// Everything below a tick is complete: write it.
+/// Request to write all changes below a tick.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Close {
     commit_id: u64,
     end_tick: u64,
-    /// The time that the next run goes on from, in nanoseconds.
+    /// The time at which the next run continues, in nanoseconds since the epoch.
     end_clock: u64,
-    /// Whether the run, or the one that is repeated, ends with it: then no segment is left.
+    /// Whether the run, or the run that is replayed, ends with it; then no segment is left.
     ends_run: bool,
 }
 
-/// What a worker has written of a commit.
+/// A worker's report of the files that it wrote for a commit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Report {
     commit_id: u64,
@@ -208,8 +207,8 @@ struct Report {
     partitions: Vec<PartitionProgress>,
 }
 
-/// Adds the commit of `tables` to the dataflow. `done` carries the frontier of everything that goes into them, `ends` the
-/// clocks at which all workers' partitions ended.
+/// Adds the commits of `tables` to the dataflow. `done` carries the frontier of all rows; `ends` carries the clocks at which the
+/// partitions of all workers ended.
 pub fn commit<'scope>(
     scope: Scope<'scope, u64>,
     settings: CommitSettings,

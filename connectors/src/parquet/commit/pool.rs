@@ -1,4 +1,4 @@
-//! Threads beside the dataflow.
+//! Thread pool beside the dataflow.
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +9,17 @@ use std::thread::{self, JoinHandle};
 
 use super::{CommitError, MOST_IN_FLIGHT};
 
-/// A piece of work.
+/// A job.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads that take one job after the other. They end, with what was begun, when this is dropped.
+/// A small thread pool. On drop, its threads end after the jobs in progress.
 pub(super) struct Pool {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
-    /// Starts the threads: one on a machine of up to two cores, otherwise one for each commit that may be on its way.
+    /// Starts the threads: one on a machine of up to two cores, otherwise one per commit in flight.
     pub(super) fn start(name: &str, data: &Path) -> Result<Self, CommitError> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let count = if cores <= 2 { 1 } else { MOST_IN_FLIGHT };
@@ -33,7 +33,7 @@ impl Pool {
         Ok(Self { jobs: Some(jobs), threads: (0..count).map(start).collect::<Result<_, _>>()? })
     }
 
-    /// Gives the threads a job. What it was to answer to hears of a panic by what the job drops.
+    /// Queues a job. If the job panics, whoever waits for it learns that from the channel or waker that the job drops.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
         // The threads outlive the sender.
         let _ = self.jobs.as_ref().map(|jobs| jobs.send(Box::new(job)));
@@ -44,7 +44,7 @@ fn next(given: &Mutex<Receiver<Job>>) -> Option<Job> {
     given.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// A job that panics costs its own result, not the thread.
+/// Runs a job and contains its panic, so that the thread survives.
 fn run(job: Job) -> bool {
     let _ = catch_unwind(AssertUnwindSafe(job));
     true

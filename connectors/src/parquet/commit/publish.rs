@@ -26,15 +26,15 @@ use crate::parquet::records::keep;
 use crate::parquet::upkeep::merger::{Merger, Upkept};
 use crate::parquet::upkeep::sweeper::{Left, Sweeper};
 
-/// A commit whose files are all there.
+/// A commit whose files are complete.
 pub(super) struct Complete {
     pub(super) close: Close,
     pub(super) began: Instant,
     pub(super) reports: Vec<Report>,
 }
 
-/// Publishes each commit's record once every worker has reported, in order, and sends which ones are published. The dataflow
-/// lasts until all are.
+/// Publishes each commit's record in order, once every worker has reported, and emits published commits. The dataflow lasts
+/// until all are published.
 pub(super) fn publish<'scope>(
     scope: Scope<'scope, u64>,
     settings: CommitSettings,
@@ -81,10 +81,10 @@ pub(super) fn publish<'scope>(
     })
 }
 
-/// The thread that publishes. It ends, with what it was given, when this is dropped.
+/// The publishing thread. On drop it publishes the commits it was given, then ends.
 struct PublisherThread {
     complete: Option<Sender<Complete>>,
-    /// Each commit that is published; the end if one could not be.
+    /// Each published commit; disconnected after a failure.
     published: Receiver<Committed>,
     thread: Option<JoinHandle<()>>,
 }
@@ -95,7 +95,7 @@ impl PublisherThread {
         let (tell, published) = channel();
         let (failure, data) = (Arc::clone(&settings.failure), settings.data.clone());
         let thread = thread::Builder::new().name("publish".to_owned()).spawn(move || {
-            // Dropped after what tells: the operator wakes to an answer, or to the end.
+            // Dropped after the channel's sender, so that the operator wakes to an answer or to a closed channel.
             let wake = Waking(wake);
             let tell = tell;
             let failure = Arc::clone(&settings.failure);
@@ -108,11 +108,11 @@ impl PublisherThread {
     }
 
     fn give(&self, complete: Complete) {
-        // A thread that failed has reported it.
+        // A thread that failed has reported its error.
         let _ = self.complete.as_ref().map(|sender| sender.send(complete));
     }
 
-    /// Whether the thread, which has ended, panicked.
+    /// Whether the thread has ended by a panic.
     fn panicked(&mut self) -> bool {
         self.thread.take().is_some_and(|thread| thread.join().is_err())
     }
@@ -125,12 +125,12 @@ impl Drop for PublisherThread {
     }
 }
 
-/// Wakes an operator, and once more when it is dropped.
+/// Wakes an operator, and once more on drop.
 struct Waking(SyncActivator);
 
 impl Waking {
     fn wake(&self) {
-        // A worker that is gone needs no waking.
+        // If the worker is gone, nobody needs to wake.
         let _ = self.0.activate();
     }
 }
@@ -168,7 +168,7 @@ struct Publisher {
     last: ChainEnd,
     /// The files that exist.
     live: Live,
-    /// What keeps them few; none where nothing is written.
+    /// Upkeep of the files; none where nothing is written.
     upkeep: Option<Upkeep>,
 }
 
@@ -194,7 +194,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// What a commit adds that was merged, under its names.
+    /// The merged files that a commit adds, renamed to their final names.
     fn upkept(&mut self, Close { commit_id, ends_run, .. }: Close) -> Result<Upkept, CommitError> {
         let Some(upkeep) = &mut self.upkeep else { return Ok(Upkept::default()) };
         let (merger, files) = (&mut upkeep.merger, self.live.files());
@@ -254,7 +254,7 @@ impl Publisher {
         let head = Head { commit_id, hash: record.hash.clone() };
         durable::replace(&head_path(data), &serde_json::to_vec(&head).map_err(failed)?)?;
         reached(Step::Headed);
-        // Only now: until the record was there, its folders told where files had gone.
+        // Only now: before the record existed, the folders showed where files had been moved.
         let merged = Some(merged_staging(data, commit_id)).filter(|staging| staging.exists());
         for staging in (0..self.peers).map(|worker| staging_folder(data, commit_id, worker)).chain(merged) {
             std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
@@ -263,7 +263,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Takes note of a commit.
+    /// Takes note of a published commit.
     fn go_on(&mut self, record: &CommitRecord) -> Result<(), CommitError> {
         let CommitRecord { commit_id, end_tick, end_clock_ns: end_clock, .. } = *record;
         self.last = ChainEnd { commit_id, hash: record.hash.clone(), end_tick, end_clock };

@@ -1,4 +1,4 @@
-//! Commits on their way: how many at once, in which order they are published, and what fails.
+//! Tests of commits in flight: how many at once, the order of publication, and failures.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::*;
 use crate::fault::with_causes;
 use crate::parquet::directory::DataDirectory;
 
-/// What happened, in order, and whoever waits for more.
+/// The events so far, in order, and a condition variable for waiting.
 #[derive(Clone, Default)]
 struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
 
@@ -27,7 +27,7 @@ impl Log {
         self.0.0.lock().expect("a lock").clone()
     }
 
-    /// Waits until something has happened, and fails the test if it doesn't.
+    /// Waits for an event; fails the test if it does not come.
     fn wait_for(&self, line: &str) {
         let lines = self.0.0.lock().expect("a lock");
         let missing = |lines: &mut Vec<String>| !lines.iter().any(|known| known == line);
@@ -40,7 +40,7 @@ impl Log {
     }
 }
 
-/// Makes commits of a row of each worker, and logs every step, publication and failure.
+/// Makes commits of one row per worker, and logs every step, publication and failure.
 fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
     let (_directory, chain) = DataDirectory::open(data).expect("a directory");
     let (steps, published, told, failure) = (log.clone(), log.clone(), log.clone(), log.clone());

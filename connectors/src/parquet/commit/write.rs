@@ -21,7 +21,7 @@ use crate::parquet::record::{CommittedFile, PartitionProgress};
 use crate::parquet::segment::SegmentWriter;
 use crate::source::SourceProgress;
 
-/// What the pool answers.
+/// Result of a job.
 type Written = Result<Vec<CommittedFile>, CommitError>;
 
 /// A commit whose files are being written.
@@ -33,7 +33,7 @@ struct Writing {
     written: Receiver<Written>,
 }
 
-/// Writes the files that a close asks for: the worker takes the changes out of its tables, the pool does the rest.
+/// Writes the files of each close: the worker takes the changes out of its tables, the pool does the rest.
 pub(super) fn write<'scope>(
     scope: Scope<'scope, u64>,
     settings: &CommitSettings,
@@ -55,7 +55,8 @@ pub(super) fn write<'scope>(
                     let waker = Waker(wake.clone());
                     if let Some(pool) = &pool {
                         pool.run(move || {
-                            // Dropped last: the operator wakes when the answer is there, or will never be because of a panic.
+                            // Dropped last: the operator wakes when the result is there, or when a panic means that it never will
+                            // be.
                             let _waker = waker;
                             let sender = sender;
                             let _ = sender.send(job.write());
@@ -65,7 +66,7 @@ pub(super) fn write<'scope>(
                     writing.push_back(Writing { capability: time.retain(0), commit_id: close.commit_id, partitions, written });
                 }
             });
-            // In order: a later commit is published after this one in any case.
+            // In order, because a later commit cannot be published before this one.
             while let Some(result) = writing.front().and_then(Writing::result) {
                 let Some(Writing { capability, commit_id, partitions, .. }) = writing.pop_front() else { return };
                 match result {
@@ -78,7 +79,7 @@ pub(super) fn write<'scope>(
 }
 
 impl Writing {
-    /// What became of it, once that is known; an error without a reason if the pool panicked.
+    /// The result, once there is one; an error without a reason if the job panicked.
     fn result(&self) -> Option<Result<Vec<CommittedFile>, Option<CommitError>>> {
         match self.written.try_recv() {
             Ok(written) => Some(written.map_err(Some)),
@@ -88,17 +89,17 @@ impl Writing {
     }
 }
 
-/// Wakes an operator when it is dropped.
+/// Wakes an operator on drop.
 struct Waker(SyncActivator);
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        // A worker that is gone needs no waking.
+        // If the worker is gone, nobody needs to wake.
         let _ = self.0.activate();
     }
 }
 
-/// The changes of one commit, on their way to files.
+/// The changes of one commit, to be written to files.
 struct Job {
     settings: CommitSettings,
     worker: usize,
@@ -107,8 +108,8 @@ struct Job {
 }
 
 impl Job {
-    /// Staged, synced, renamed, and the names synced; the last commit of a run without a segment. The staging folder stays until the commit is published: its folders tell
-    /// where the files went.
+    /// Writes files to staging, syncs and renames them, and syncs their names. The last commit of a run writes no segment. The
+    /// staging folder stays until the commit is published, because its subfolders show where the files were moved.
     fn write(self) -> Written {
         let Self { settings, worker, close, tables } = self;
         if settings.discards {

@@ -1,7 +1,8 @@
-//! The records of old commits in few files, and the inventory from which a chain is opened.
+//! Archiving the records of old commits, and writing the inventory from which a chain is opened.
 //!
-//! In this order, so that a process may die anywhere: the archive, the inventory, then what both make superfluous goes.
-//! Archives that are no longer than the new one are joined with it: so there are few, and each record is rewritten seldom.
+//! The order makes a crash at any point safe: first the archive, then the inventory, then the removal of what both replace.
+//! Preceding archives that are no longer than the new one are joined with it: so archives are few, and a record is seldom
+//! rewritten.
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory
 
 const LEVEL: i32 = 3;
 
-/// Archives all records up to a commit that have none yet, and writes the inventory of that commit.
+/// Archives all records up to a commit that are not archived yet, and writes the inventory of that commit.
 pub(super) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), CommitError> {
     let listing = Listing::read(data)?;
     let before = listing.archives.iter().map(|archive| archive.last).filter(|last| *last <= end).max().unwrap_or(0);
@@ -42,7 +43,7 @@ pub(super) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), Commit
     tidy(data)
 }
 
-/// The archives that a new one takes in: from the last one back, as long as they are no longer than what there is already.
+/// The archives to be joined with a new one: from the last one back, while they are no longer than the records joined so far.
 fn to_join(archives: &[Archive], before: u64, end: u64) -> Vec<Archive> {
     let mut joined: Vec<Archive> = Vec::new();
     let mut first = before + 1;
@@ -57,7 +58,7 @@ fn to_join(archives: &[Archive], before: u64, end: u64) -> Vec<Archive> {
     joined
 }
 
-/// Writes what existed at a commit: what the inventory before it says, and the records since.
+/// Writes the inventory of a commit: the previous inventory with the records since then applied.
 fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
     let path = inventory_path(data, end);
     if path.exists() {
@@ -84,7 +85,7 @@ fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
     durable::publish(&path, &serde_json::to_vec(&inventory).map_err(failed)?)
 }
 
-/// Removes the records that are in archives, the archives that are in greater ones, and inventories that have a newer one.
+/// Removes archived records, archives that are part of greater ones, and all inventories but the newest.
 fn tidy(data: &Path) -> Result<(), CommitError> {
     let listing = Listing::read(data)?;
     let is_in = |first: u64, last: u64, archive: &Archive| archive.first <= first && last <= archive.last;
@@ -110,7 +111,7 @@ mod tests {
     use crate::parquet::directory::head_path;
     use crate::parquet::record::{CommitRecord, CommittedFile, FileRole, GENESIS, Head};
 
-    /// Commits of a file each; every fifth one takes the place of the four before.
+    /// Publishes commits of one file each; every fifth commit replaces the four files before.
     fn publish(data: &Path, commit_ids: std::ops::RangeInclusive<u64>) {
         let mut previous = Records::new(data).record(commit_ids.start() - 1).map_or(GENESIS.to_owned(), |record| record.hash);
         let path = |commit_id: u64| format!("t/date=2026-01-01/{commit_id}-0.parquet");
@@ -163,7 +164,7 @@ mod tests {
         for round in 1..=33 {
             publish(data, round * 4 - 3..=round * 4);
             archive(data, (round * 4).saturating_sub(4).max(1), &steps)?;
-            // It had read less than was archived since.
+            // This reader had read only part of what has been archived since.
             if round % 7 == 0 {
                 assert!(follower.extend()?);
             }
@@ -178,11 +179,11 @@ mod tests {
         assert_eq!(told.lock().expect("a lock").last(), Some(&(Step::Archived, 128)));
         anew.check_tail()?;
         assert_eq!(Chain::open(data, Some(50))?.last_id(), 50);
-        // 128 records in archives that grow by powers of two, four by themselves, the inventory.
+        // 128 records in archives whose lengths are powers of two, 4 single records, the inventory.
         let files = fs::read_dir(data.join("commits"))?.count();
         assert!(files <= 8 + 4 + 1, "{files} files");
 
-        // Without the inventory the records tell the same; a damaged one is named.
+        // Without the inventory the records yield the same; a damaged one is an error that names it.
         let inventory = inventory_path(data, 128);
         let text = fs::read_to_string(&inventory)?;
         fs::write(&inventory, text.replacen("\"rows\":1", "\"rows\":2", 1))?;

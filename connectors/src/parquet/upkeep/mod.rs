@@ -1,4 +1,4 @@
-//! Upkeep: what keeps a data directory small, however long a run goes on.
+//! Upkeep: keeps a data directory small, however long a run lasts.
 //!
 //! ```text
 //!  files at commit n ─► plan ─► merged files (a thread) ─► a later commit adds them, and names what they replace
@@ -6,19 +6,20 @@
 //!  files that no commit names any more ─► removed after a while (a thread); records ─► archives, inventory
 //! ```
 //!
-//! - The parts of segments become Parquet with every plan, and there are twice as many plans for them as for all files. With a
-//!   run's last commit all become Parquet that are left.
-//! - Small files of a table are merged as soon as there are enough of about a size, so that there are never many; a day that
-//!   is over becomes one file. The current rows of a state table or a checkpoint are written whole once as much has changed, so
-//!   that a restart reads what is, not all that was.
-//! - What is older than its retention goes. Before changes go that current rows are made of, those are written whole.
-//! - What is merged depends on the commits alone: the plan on the files at a commit with a certain number, and the commit that
-//!   adds the result comes a certain number of commits later. So a repeated run makes the same files.
-//! - Merged rows keep their `commit_id`, and changes their `tick`: every past commit can still be asked for.
-//! - A reader that began at an older commit has `grace` to finish, until files are removed that a commit replaced.
+//! - Parts of segments become Parquet with every plan; half of the plans are for parts alone. The last commit of a run converts
+//!   all remaining parts.
+//! - Small files of a table are merged once there are enough of similar size, so their number is bounded; a day that is over
+//!   becomes one file. The current rows of a state table or a checkpoint are written whole once as many changes have accumulated,
+//!   so that a restart reads the current rows instead of all changes.
+//! - Rows beyond their retention are dropped. Before changes that current rows depend on are dropped, the current rows are
+//!   written whole.
+//! - Merging depends on the commits alone: a plan on the files at a commit with a certain number, and its result is added a
+//!   certain number of commits later. So a replay makes the same files.
+//! - Merged rows keep their `commit_id`, and changes their `tick`: every past commit can still be queried.
+//! - Files that a commit replaced are removed after `grace`, so that a reader that began at an older commit can finish.
 //!
-//! Files: [`plan`] decides, [`rows`] merges, [`merger`] runs that beside the dataflow, [`sweeper`] removes, [`archive`] writes
-//! what is known of old commits in fewer files.
+//! Files: [`plan`] decides, [`rows`] merges, [`merger`] runs that beside the dataflow, [`sweeper`] removes files, [`archive`]
+//! archives the records of old commits.
 
 mod archive;
 pub(super) mod merger;
@@ -31,43 +32,44 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-/// What is kept up, and how.
+/// Settings of upkeep.
 #[derive(Clone, Debug)]
 pub struct UpkeepSettings {
-    /// How many commits lie between two plans for all files; 0 for no upkeep. Between two of them there is one for the parts of
+    /// Number of commits between two plans for all files; 0 for no upkeep. Halfway between them is a plan for the parts of
     /// segments alone.
     pub every: u64,
-    /// Changes of a state table or a checkpoint from which on it is written whole again, if they are as many as its rows.
+    /// Minimum number of changes after which a state table or a checkpoint is written whole again; they must also be as many as
+    /// its rows.
     pub whole_from_changes: u64,
-    /// Nanoseconds behind the end of a day from which on nothing more is expected of it.
+    /// Nanoseconds after the end of a day until the day counts as over, when no more rows are expected.
     pub day_closes_after: u64,
-    /// By table (a history under its own name): nanoseconds behind the end of a day from which on its rows are let go.
+    /// By table (a history under its own name): nanoseconds after the end of a day until its rows are dropped.
     pub retention: BTreeMap<String, u64>,
-    /// How long a file stays that a commit replaced.
+    /// How long a replaced file is kept.
     pub grace: Duration,
-    /// The last commit that was published as topics: what is not yet must stay.
+    /// The last commit that was published to topics: rows of later commits are kept.
     pub outbox: Arc<AtomicU64>,
 }
 
-/// What a plan looks at.
+/// The files that a plan considers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
-    /// Everything that exists.
+    /// All files that exist.
     AllFiles,
-    /// The parts of segments alone.
+    /// Parts of segments alone.
     Parts,
 }
 
 impl UpkeepSettings {
-    /// The commit that adds what was planned at a commit, no later than the next plan. So the rows of a segment are in Parquet at
-    /// most 7/8 of `every` commits after their own: within a minute, with 64 and a commit each second.
+    /// The commit that adds the result of a plan, no later than the next plan. So the rows of a segment are in Parquet at most
+    /// 7/8 of `every` commits after their own: within a minute, with `every = 64` and a commit each second.
     const fn added_in(&self, planned: u64) -> u64 {
         let merging = self.every / 2 * 3 / 4;
         planned + if merging == 0 { 1 } else { merging }
     }
 
-    /// The last commit, up to this one, at which it was planned; none before the first. Plans for all files are `every` commits
-    /// apart, and in the middle between two of them is one for parts.
+    /// The commit of the last plan up to this one; none before the first. Plans for all files are `every` commits apart, and
+    /// halfway between them is one for parts.
     fn last_plan(&self, commit_id: u64) -> Option<u64> {
         let for_all = commit_id.checked_div(self.every)? * self.every;
         let for_parts = for_all + self.every / 2;
@@ -75,7 +77,7 @@ impl UpkeepSettings {
         (plan > 0).then_some(plan)
     }
 
-    /// What a plan at a commit looks at.
+    /// The files that a plan at a commit considers.
     const fn scope(&self, planned: u64) -> Scope {
         if planned.is_multiple_of(self.every) { Scope::AllFiles } else { Scope::Parts }
     }

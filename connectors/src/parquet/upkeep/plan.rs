@@ -1,4 +1,4 @@
-//! What is to be merged, and what is let go.
+//! Plans of upkeep: which files are merged, and which are dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,45 +7,46 @@ use super::{Scope, UpkeepSettings};
 use crate::parquet::chain::CommitFile;
 use crate::parquet::record::FileRole;
 
-/// So many files of about a size become one.
+/// Number of files of similar size that are merged into one.
 const ENOUGH: usize = 8;
-/// So many files of a day that is over become one.
+/// Number of files of a day that is over that are merged into one.
 const ENOUGH_OF_A_DAY: usize = 4;
-/// Sizes: a file of less than the first is of size 0, and so on; what is as large as the last stays as it is.
+/// Upper bounds of size classes in bytes: a smaller file than the first bound is of class 0, and so on; larger files are not
+/// merged.
 const SIZES: [u64; 3] = [16 << 10, 128 << 10, 1 << 20];
 
-/// What is to be done with the files of a commit.
+/// The merges and drops for the files at a commit.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) merges: Vec<Merge>,
     pub(super) dropped: Vec<Arc<CommitFile>>,
 }
 
-/// Files whose rows become one.
+/// Files whose rows are merged into one.
 #[derive(Debug)]
 pub(super) struct Merge {
     /// Which of the table's data sets the file belongs to.
     pub(super) role: FileRole,
-    /// Whether it holds all current rows of a state table or a checkpoint.
+    /// Whether the result holds all current rows of a state table or a checkpoint.
     pub(super) whole: bool,
-    /// In the order of their commits.
+    /// Ordered by commit.
     pub(super) files: Vec<Arc<CommitFile>>,
 }
 
 impl Merge {
-    /// The files whose place it takes: a state table that is written whole leaves its history as it is.
+    /// The files that the result replaces: writing a state table whole leaves its history unchanged.
     pub(super) fn replaced(&self) -> impl Iterator<Item = &Arc<CommitFile>> {
         self.files.iter().filter(|file| file.role == self.role)
     }
 }
 
-/// Files that may be merged with each other: of a data set and a day, held by a whole state or not.
+/// Files that may be merged with each other: the data set, the day, and whether a whole state covers them.
 type Group<'a> = (String, &'a str, bool);
 
 /// The last commit of each table's whole state.
 type Wholes<'a> = BTreeMap<&'a str, u64>;
 
-/// Plans for the files that exist at a commit that ends at `now`, in nanoseconds.
+/// The plan for the files that exist at a commit that ends at `now`, in nanoseconds since the epoch.
 pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, scope: Scope, settings: &UpkeepSettings) -> Plan {
     let wholes: Wholes<'_> = files.iter().filter(|file| file.is_whole()).map(|file| (&*file.table, file.last_commit())).collect();
     match scope {
@@ -66,7 +67,7 @@ fn plan_all(files: &[Arc<CommitFile>], now: u64, wholes: &Wholes<'_>, settings: 
         let parts: Vec<_> = group.iter().filter(|file| file.part.is_some()).cloned().collect();
         let is_state = group.first().is_some_and(|file| file.role == FileRole::State);
         let merge = if is_state { plan_state(group, settings) } else { plan_day(group, now, settings) };
-        // Parts become Parquet in any case, if not together with other files.
+        // Parts always become Parquet, alone if there are no other files to merge them with.
         let is_left = |part: &Arc<CommitFile>| !merge.iter().flat_map(|merge| &merge.files).any(|file| Arc::ptr_eq(file, part));
         let left = parts.into_iter().filter(is_left).collect();
         plan.merges.extend(part(left));
@@ -81,7 +82,8 @@ fn groups<'a>(files: impl Iterator<Item = &'a Arc<CommitFile>>, wholes: &Wholes<
     for file in files {
         // Rows of a state are not divided by day.
         let day = if file.role == FileRole::State { "" } else { file.day() };
-        // Changes that a whole state holds are not merged with later ones: who needs those alone need not read both.
+        // Changes that a whole state covers are merged apart from later ones, so that a reader of the later ones need not read
+        // both.
         groups.entry((file.dataset(), day, is_held(file, wholes))).or_default().push(Arc::clone(file));
     }
     groups.values_mut().for_each(|group| sort(group));
@@ -93,13 +95,13 @@ fn sort(files: &mut [Arc<CommitFile>]) {
     files.sort_by(|a, b| (a.first_commit(), &a.path, begin(a)).cmp(&(b.first_commit(), &b.path, begin(b))));
 }
 
-/// Whether a whole state holds what a history's file holds.
+/// Whether a whole state covers a history file.
 fn is_held(file: &CommitFile, wholes: &Wholes<'_>) -> bool {
     file.role == FileRole::History && wholes.get(&*file.table).is_some_and(|whole| file.last_commit() <= *whole)
 }
 
-/// State tables that are written whole: those of which as much has changed since the last time, and those of which changes are
-/// let go that nothing else holds.
+/// State tables to be written whole: those with enough changes since the last time, and those of which changes are dropped that
+/// no whole state covers.
 fn plan_wholes(files: &[Arc<CommitFile>], wholes: &Wholes<'_>, dropped: &[Arc<CommitFile>], settings: &UpkeepSettings) -> Vec<Merge> {
     let mut changes = BTreeMap::<&str, Vec<Arc<CommitFile>>>::new();
     for file in files.iter().filter(|file| file.role == FileRole::History && !is_held(file, wholes)) {
@@ -117,7 +119,7 @@ fn plan_wholes(files: &[Arc<CommitFile>], wholes: &Wholes<'_>, dropped: &[Arc<Co
     changes.into_iter().filter_map(whole).collect()
 }
 
-/// Whether a file's day ended so long ago.
+/// Whether a file's day ended at least this long ago.
 fn is_over(file: &CommitFile, now: u64, after: Option<u64>) -> bool {
     let end = file.date.map(|date| date.end().effective());
     file.role != FileRole::State && after.zip(end).is_some_and(|(after, end)| end.saturating_add(after) <= now)
@@ -144,7 +146,7 @@ fn size(file: &CommitFile) -> usize {
     SIZES.partition_point(|size| *size <= file.bytes)
 }
 
-/// The longest run of the newest files up to some size, of which enough are of that size.
+/// The longest run of newest files up to some size class of which enough are in that class.
 fn run(group: Vec<Arc<CommitFile>>) -> Option<Merge> {
     let longest = (0..SIZES.len()).rev().find_map(|of| {
         let begin = group.iter().rposition(|file| size(file) > of).map_or(0, |last| last + 1);
@@ -161,7 +163,7 @@ fn run(group: Vec<Arc<CommitFile>>) -> Option<Merge> {
     if files.len() > 1 { part(files) } else { None }
 }
 
-/// Files of one data set that become one of it.
+/// A merge of files of one data set into one file of it.
 fn part(files: Vec<Arc<CommitFile>>) -> Option<Merge> {
     let role = files.first()?.role;
     Some(Merge { role, whole: false, files })
@@ -187,7 +189,7 @@ mod tests {
         }
     }
 
-    /// A file of a commit with so many KiB (and as many rows), on 2026-01-01.
+    /// A file of a commit with this many KiB (and rows), on 2026-01-01.
     fn file(role: FileRole, commit_id: u64, worker: u64, kib: u64, whole: bool) -> Arc<CommitFile> {
         let dataset = if role == FileRole::History { "t_history" } else { "t" };
         let path = format!("{dataset}/date=2026-01-01/{commit_id}-{worker}.parquet").into();
@@ -197,7 +199,7 @@ mod tests {
         Arc::new(CommitFile { commit_id, table: "t".into(), role, merged, path, date, part: None, rows, bytes, sha256 })
     }
 
-    /// What is planned for files of so many KiB each, in commits from 1 on: how many are merged, if any, and into a whole.
+    /// The plan for files of these sizes in KiB, in commits from 1 on: how many are merged, if any, and into a whole.
     fn planned(role: FileRole, kib: &[u64], days_later: u64, whole: u64) -> (Option<(usize, bool)>, usize) {
         let mut files: Vec<_> = (whole > 0).then(|| file(FileRole::State, 1, 0, whole, true)).into_iter().collect();
         files.extend((2..).zip(kib).map(|(commit_id, kib)| file(role, commit_id, 0, *kib, false)));
@@ -263,7 +265,7 @@ mod tests {
         assert_eq!(merged, [(10..18).collect::<Vec<_>>(), (2..10).collect::<Vec<_>>()]);
     }
 
-    /// A part of a commit's segment with so many KiB, on a day in January 2026.
+    /// A part of a commit's segment with this many KiB, on a day in January 2026.
     fn part_of(role: FileRole, commit_id: u64, day: u64, kib: u64) -> Arc<CommitFile> {
         let day = format!("2026-01-{day:02}");
         let (path, date) = (format!("segments/{commit_id}-0.segment").into(), day.parse().ok());

@@ -1,4 +1,4 @@
-//! The rows of several files as those of one.
+//! Merging the rows of several files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 use crate::parquet::reader::{batches, conform};
 use crate::parquet::record::FileRole;
 
-/// The rows in the order of their keys, and of one key of its commits and ticks; of a state the newest row of each key, and
-/// of a whole state no keys that are gone. None if there are none.
+/// The merged rows, ordered by key, commit and tick. A state keeps the newest row of each key, and a whole state drops retracted
+/// keys. `None` if there are no rows.
 pub(super) fn merged(data: &Path, spec: &TableSpec, merge: &Merge) -> Result<Option<RecordBatch>, CommitError> {
     let columns = |cause| CommitError::Columns { table: spec.name, cause };
     let rows = match merge.role {
@@ -30,11 +30,11 @@ pub(super) fn merged(data: &Path, spec: &TableSpec, merge: &Merge) -> Result<Opt
         FileRole::Rows => sorted(&all(data, &merge.files)?, &[spec.key, &[COMMIT_ID]].concat()),
         FileRole::History => sorted(&all(data, &merge.files)?, &[spec.key, &[COMMIT_ID, TICK, CHANGE]].concat()),
     };
-    // A whole state without keys is told, too: what was before does not count any more.
+    // A whole state without keys is written, too: it supersedes all earlier rows.
     rows.map_err(columns).map(|rows| Some(rows).filter(|rows| rows.num_rows() > 0 || merge.whole))
 }
 
-/// The newest rows of a history's changes and of a state before or beside them.
+/// The newest rows of a history's changes and of earlier states.
 fn state(changes: &RecordBatch, states: &RecordBatch, spec: &TableSpec, whole: bool) -> Result<RecordBatch, ArrowError> {
     if changes.num_columns() == 0 {
         return newest(states, spec.key, whole);
@@ -48,7 +48,7 @@ fn state(changes: &RecordBatch, states: &RecordBatch, spec: &TableSpec, whole: b
     newest(&concat_batches(&schema, &both)?, spec.key, whole)
 }
 
-/// Of a history, the last change of each key.
+/// The last change of each key of a history.
 fn last_of_each_key(changes: &RecordBatch, key: &[&str]) -> Result<RecordBatch, ArrowError> {
     let by_age = comparable(changes, &[key, &[COMMIT_ID, TICK]].concat(), true)?;
     let keys = comparable(changes, key, false)?;
@@ -57,14 +57,14 @@ fn last_of_each_key(changes: &RecordBatch, key: &[&str]) -> Result<RecordBatch, 
     take_record_batch(changes, &UInt32Array::from(order))
 }
 
-/// The columns that a state has, too.
+/// The columns of a history that a state has, too.
 fn without_past(changes: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = changes.schema();
     let kept = schema.fields().iter().enumerate().filter(|(_, field)| ![TICK, REASON].contains(&field.name().as_str()));
     changes.project(&kept.map(|(index, _)| index).collect::<Vec<_>>())
 }
 
-/// The rows of all files, with the columns of the newest one.
+/// The rows of all files, with the columns of the newest file.
 fn all(data: &Path, files: &[Arc<CommitFile>]) -> Result<RecordBatch, CommitError> {
     let mut read = Vec::new();
     for file in files {
@@ -78,7 +78,7 @@ fn all(data: &Path, files: &[Arc<CommitFile>]) -> Result<RecordBatch, CommitErro
     concat_batches(&schema, &conformed).map_err(columns)
 }
 
-/// Columns as bytes that compare as their rows do; commits and ticks from the newest on if that is asked for.
+/// Rows of these columns as bytes that compare like the rows; commits and ticks descend if `newest_first`.
 fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Result<Rows, ArrowError> {
     let indexes = columns.iter().map(|name| rows.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
     let field = |index: &usize| {
@@ -91,11 +91,11 @@ fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Resul
     converter.convert_columns(rows.project(&indexes)?.columns())
 }
 
-/// The numbers of rows in the order of the rows. Of rows that are equal in all that, those of the earlier file come first.
+/// The row numbers in sorted order. Among equal rows, those of the earlier file come first.
 fn order(rows: &Rows) -> Vec<u32> {
     let mut order: Vec<_> =
         (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).zip(rows.iter().map(|row| prefix(row.data()))).collect();
-    // The first bytes decide most comparisons, and lie beside each other.
+    // The prefixes decide most comparisons, and are contiguous in memory.
     order.sort_unstable_by(|(a, prefix_of_a), (b, prefix_of_b)| {
         let whole = || rows.row(*a as usize).cmp(&rows.row(*b as usize)).then(a.cmp(b));
         prefix_of_a.cmp(prefix_of_b).then_with(whole)
@@ -103,7 +103,7 @@ fn order(rows: &Rows) -> Vec<u32> {
     order.into_iter().map(|(number, _)| number).collect()
 }
 
-/// The first bytes of a row, as a number that compares as they do; zeros after the end of a short row.
+/// The first bytes of a row as a number with the same order; a short row is padded with zeros.
 fn prefix(row: &[u8]) -> u128 {
     let mut first = [0; size_of::<u128>()];
     first.iter_mut().zip(row).for_each(|(to, from)| *to = *from);

@@ -1,7 +1,7 @@
-//! Removing what no commit names any more, and archiving the records of old commits: a thread of its own.
+//! Removing files that no commit names any more, and archiving records of old commits, on a thread of its own.
 //!
-//! Nothing depends on when this happens. A process that dies in the middle leaves files that the next one finds in the records
-//! since the last inventory: records are archived only once all is removed that they had replaced.
+//! Results do not depend on when this happens. After a crash, the next process finds the remaining files in the records since the
+//! last inventory: records are archived only once all files that they replaced are removed.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -17,27 +17,27 @@ use crate::parquet::CommitError;
 use crate::parquet::commit::{Step, Steps};
 use crate::parquet::directory::remove_file;
 
-/// How often it is looked whether something can go that had to wait.
+/// Interval at which waiting files are checked again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// An archive is begun with the records of so many plans.
+/// An archive is begun once the records of this many plans are not archived.
 const ARCHIVE_PLANS: u64 = 4;
 
-/// What a commit left behind.
+/// Files that a commit made superfluous.
 pub(in crate::parquet) struct Left {
     pub(in crate::parquet) commit_id: u64,
-    /// The files that hold nothing any more.
+    /// Files without live rows.
     pub(in crate::parquet) paths: Vec<Box<str>>,
 }
 
-/// The thread; it ends when this is dropped.
+/// The sweeping thread; it ends on drop.
 pub(in crate::parquet) struct Sweeper {
     left: Option<Sender<Left>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sweeper {
-    /// Starts sweeping. `archived` is the commit of the last inventory, `last` the last commit, and `gone` what commits since the
-    /// inventory left behind.
+    /// Starts sweeping. `archived` is the commit of the last inventory, `last` the last commit, and `gone` lists the files that
+    /// commits since the inventory made superfluous.
     pub(in crate::parquet) fn start(
         data: &Path,
         settings: UpkeepSettings,
@@ -58,9 +58,9 @@ impl Sweeper {
         Ok(Self { left: Some(left), thread: Some(thread.map_err(CommitError::file("starting a thread for sweeping", data))?) })
     }
 
-    /// Tells of a commit.
+    /// Adds the superfluous files of a commit.
     pub(in crate::parquet) fn tell(&self, left: Left) {
-        // A thread that failed has said so.
+        // A thread that failed has reported its error.
         let _ = self.left.as_ref().map(|sender| sender.send(left));
     }
 }
@@ -78,7 +78,7 @@ struct Sweeping {
     /// The commit of the last inventory.
     archived: u64,
     last: u64,
-    /// In the order of commits, each with the time from which on its files may go.
+    /// In commit order, each with the time from which on its files may be removed.
     waiting: VecDeque<(Instant, Left)>,
     steps: Steps,
 }
@@ -105,7 +105,7 @@ impl Sweeping {
         }
     }
 
-    /// Removes what is due. What was not published yet is read by the outbox.
+    /// Removes what is due, but nothing that the outbox still has to read for publishing.
     fn sweep(&mut self) -> Result<(), CommitError> {
         let published = self.settings.outbox.load(Ordering::Relaxed);
         let is_due = |(due, left): &mut (Instant, Left)| *due <= Instant::now() && left.commit_id <= published;
@@ -118,7 +118,7 @@ impl Sweeping {
         Ok(())
     }
 
-    /// Archives the records of all commits that left nothing behind, as soon as that is worth it. The newest records stay.
+    /// Archives the records of all commits whose superfluous files are removed, once there are enough. The newest records stay.
     fn archive(&mut self) -> Result<(), CommitError> {
         let worth = self.settings.every.saturating_mul(ARCHIVE_PLANS).max(1);
         let swept = self.waiting.front().map_or(u64::MAX, |(_, left)| left.commit_id - 1);
@@ -133,10 +133,10 @@ impl Sweeping {
     }
 }
 
-/// Removes a file, and its folder if it was the last one in it.
+/// Removes a file, and its folder if it is empty then.
 fn remove(path: &Path) -> Result<(), CommitError> {
     remove_file(path)?;
-    // It fails if there are others.
+    // Fails if the folder has other files.
     let _ = path.parent().map(fs::remove_dir);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A source whose fed-back frontier is moved by hand.
+//! A source whose fed-back frontier a test moves by hand.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
@@ -19,7 +19,7 @@ const STEPS: usize = 64;
 /// How long a worker with nothing to do waits in a step.
 const PARK: Duration = Duration::from_micros(500);
 
-/// Workers that do not settle for so long have died.
+/// Workers that do not settle for this long are dead.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A source on some workers.
@@ -28,11 +28,11 @@ pub(super) struct Harness {
     frontiers: Vec<Sender<Option<u64>>>,
     /// The frontier of the source's outputs, from each worker once it has settled.
     settled: Receiver<Option<u64>>,
-    /// What the workers sent since they were asked last.
+    /// What the workers sent since the last call.
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
-/// What a source sent: what it is sorted by, a number among those that are equal, and how it reads.
+/// A sent message: sort key, sequence number among equal keys, and text.
 type Sent = (String, usize, String);
 
 impl Harness {
@@ -55,9 +55,9 @@ impl Harness {
         Self { frontiers: senders, settled, sent }
     }
 
-    /// Moves the fed-back frontier, or closes it, and lets all workers do what there is to do. What they sent, partition by
-    /// partition, one line a message: `topic/partition @tick: offsets`; then remapped records, the ends of
-    /// partitions, and where the frontier of the outputs is.
+    /// Moves the fed-back frontier, or closes it, and lets all workers run until nothing is left to do. Returns what they sent,
+    /// by partition, one line per message: `topic/partition @tick: offsets`; then remapped records, the ends of partitions, and
+    /// the frontier of the outputs.
     pub(super) fn done(&self, frontier: Option<u64>) -> Vec<String> {
         self.frontiers.iter().for_each(|worker| worker.send(frontier).expect("the workers live"));
         let frontiers: Vec<_> = self.frontiers.iter().map(|_| self.settled.recv_timeout(DEADLINE).expect("the workers live")).collect();
@@ -69,7 +69,7 @@ impl Harness {
     }
 }
 
-/// Builds the source on a worker and follows the fed-back frontier until its sender is gone.
+/// Builds the source on a worker and follows the fed-back frontier until its sender is dropped.
 fn drive(
     worker: &mut Worker,
     settings: SourceSettings,

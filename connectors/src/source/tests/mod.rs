@@ -1,5 +1,5 @@
-//! Tests of the source on topics in memory: exact messages and moves of the frontier with 1, 2 and 3 workers ([`pausing`]),
-//! and what must not depend on when partitions pause ([`places`]).
+//! Tests of the source on topics in memory: exact messages and frontiers with 1, 2 and 3 workers ([`pausing`]), and results that
+//! must not depend on when partitions pause ([`places`]).
 //!
 //! Ticks have 10 ms and grid points are 1 s apart; times are in milliseconds since the epoch.
 
@@ -25,7 +25,7 @@ const TICK: u64 = 10 * MS;
 /// Ticks between grid points.
 const GRID_TICKS: u64 = 100;
 
-/// The settings of a bounded run over everything that a log holds, without bounds for memory.
+/// Settings of a bounded run over a whole log, without bounds for memory.
 fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
     let mut partitions = BTreeMap::new();
     for topic in Topic::ALL {
@@ -58,12 +58,12 @@ fn quote(ms: u64) -> String {
     format!(r#"{{"symbol":"A","bid":"1","ask":"2","bid_size":"1","ask_size":"1","ts":"{}"}}"#, EventTime::from_effective(ms * MS))
 }
 
-/// An instrument, which has no time of its own.
+/// An instrument, an event without a time.
 fn instrument(number: usize) -> String {
     format!(r#"{{"symbol":"S{number}","asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":"1"}}"#)
 }
 
-/// A log with quotes at these times, for each partition of the topic.
+/// A log with quotes at these times, by partition.
 fn quotes(partitions: &[&[u64]]) -> MemoryLog {
     let log = MemoryLog::default();
     for (partition, times) in (0..).zip(partitions) {

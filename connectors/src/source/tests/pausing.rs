@@ -1,4 +1,4 @@
-//! When partitions pause and when they are read again.
+//! When partitions pause and when they resume.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,17 +11,17 @@ use super::super::{Mode, SourceSettings};
 use super::harness::Harness;
 use super::*;
 
-/// Time for idle partitions to stay behind the wall clock, in milliseconds.
+/// Idle allowance in milliseconds: how far idle partitions lag the wall clock.
 const IDLE_ALLOWANCE_MS: u64 = 50;
 
-/// Bytes that a quote of the tests takes in memory.
+/// Bytes of a test's quote in memory.
 fn quote_bytes(ms: u64) -> u64 {
     let record = quote(ms);
     let event = Event::decode(Topic::Quotes, None, Some(record.as_bytes())).expect("a quote");
     size::of_event(&event, record.len())
 }
 
-/// A wall clock that is moved by hand, and how a live run is stopped.
+/// A wall clock that is moved by hand, and the stop flag of a live run.
 #[derive(Clone, Default)]
 struct Live {
     wall_ms: Arc<AtomicU64>,
@@ -49,7 +49,7 @@ fn a_partition_is_read_up_to_its_grid_lead_and_on_as_grid_points_are_done() -> T
         let log = quotes(&[&[1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 6_000]]);
         let harness = Harness::new(workers, SourceSettings { grid_lead: 2, ..unbounded(&log)? });
         assert_eq!(harness.done(Some(0)), ["market.quotes/0 @0: 0 1 2 3", "frontier 300"]);
-        // Within the first grid interval: nothing is done.
+        // Within the first grid interval, so no grid point is passed.
         assert_eq!(harness.done(Some(199)), ["frontier 300"]);
         assert_eq!(harness.done(Some(200)), ["market.quotes/0 @300: 4", "frontier 400"]);
         assert_eq!(harness.done(Some(299)), ["frontier 400"]);
@@ -79,7 +79,7 @@ fn partitions_an_hour_apart_are_read_one_after_the_other() -> TestResult {
         let harness = Harness::new(workers, SourceSettings { grid_lead: 1, ..unbounded(&log)? });
         let begun = ["market.quotes/0 @0: 0 1", "market.quotes/1 @0: 0 1", "frontier 200"];
         assert_eq!(harness.done(Some(0)), begun);
-        // The one that holds the frontier is read; the other has its grid point and pauses.
+        // The partition that holds the frontier is read; the other has its grid point and pauses.
         assert_eq!(harness.done(Some(200)), ["market.quotes/0 @200: 2", "frontier 300"]);
         assert_eq!(harness.done(Some(300)), ["market.quotes/0 @300: 3", "end 4000 ms", "frontier 360200"]);
         assert_eq!(harness.done(Some(360_200)), ["market.quotes/1 @360200: 2", "end 3603000 ms", "frontier none"]);
@@ -95,9 +95,9 @@ fn a_partition_pauses_while_what_it_sent_takes_its_half_of_the_budget() -> TestR
         let harness = Harness::new(workers, SourceSettings { budget_bytes, ..unbounded(&log)? });
         assert_eq!(harness.done(Some(0)), ["market.quotes/0 @0: 0 1", "frontier 101"]);
         assert_eq!(harness.done(Some(100)), ["frontier 101"]);
-        // At the frontier it has its share of the other half.
+        // At the frontier, the partition has its share of the other half.
         assert_eq!(harness.done(Some(101)), ["market.quotes/0 @101: 2 3", "frontier 103"]);
-        // What came first is done: as much is left as before.
+        // The first quote is released: the remaining budget is as before.
         assert_eq!(harness.done(Some(102)), ["frontier 103"]);
         assert_eq!(harness.done(Some(103)), ["market.quotes/0 @103: 4 5", "end 1050 ms", "frontier none"]);
     }
@@ -109,7 +109,7 @@ fn the_budget_is_one_for_all_partitions_of_a_worker() -> TestResult {
     let log = quotes(&[&[1_000, 1_010, 1_020, 1_030], &[5_000, 5_010, 5_020]]);
     let budget_bytes = 4 * quote_bytes(1_000);
     let harness = Harness::new(1, SourceSettings { budget_bytes, ..unbounded(&log)? });
-    // The first takes the common half, the second its share, which is a quarter of the budget.
+    // The first partition takes the common half, the second its share, which is a quarter of the budget.
     assert_eq!(harness.done(Some(0)), ["market.quotes/0 @0: 0 1", "market.quotes/1 @0: 0", "frontier 101"]);
     assert_eq!(harness.done(Some(101)), ["market.quotes/0 @101: 2", "frontier 102"]);
     assert_eq!(harness.done(Some(102)), ["market.quotes/0 @102: 3", "end 1030 ms", "frontier 500"]);
@@ -124,7 +124,7 @@ fn what_a_partition_sent_before_it_ended_takes_the_budget_until_it_is_done() -> 
     let harness = Harness::new(1, SourceSettings { budget_bytes, ..unbounded(&log)? });
     let begun = ["market.quotes/0 @0: 0 1", "market.quotes/1 @0: 0", "end 5010 ms", "frontier 100"];
     assert_eq!(harness.done(Some(0)), begun);
-    // The share of the only one that is left is half of the budget.
+    // The share of the only remaining partition is half of the budget.
     assert_eq!(harness.done(Some(100)), ["market.quotes/1 @100: 1 2", "end 1020 ms", "frontier none"]);
     Ok(())
 }
@@ -167,11 +167,11 @@ fn a_live_partition_with_nothing_new_follows_the_wall_clock_and_holds_nobody() -
         live.wall_ms.store(20_000, Ordering::Relaxed);
         assert_eq!(harness.done(Some(299)), ["frontier 300"]);
         assert_eq!(harness.done(Some(300)), ["market.quotes/0 @300: 3", "frontier 400"]);
-        // Nothing is left to read: both follow the wall clock, whose grid points without records are not ahead of anything.
+        // Nothing is left to read: both follow the wall clock, whose grid points without records count for no lead.
         assert_eq!(harness.done(Some(400)), ["frontier 1995"]);
         live.wall_ms.store(80_000, Ordering::Relaxed);
         assert_eq!(harness.done(Some(400)), ["frontier 7995"]);
-        // One that comes in time, and one that is late.
+        // One record that is in time, and one that is late.
         log.append(Topic::Quotes.as_str(), 1, quote(79_970));
         assert_eq!(harness.done(Some(1_000)), ["market.quotes/1 @7995: 0", "frontier 7995"]);
         log.append(Topic::Quotes.as_str(), 0, quote(5_000));

@@ -1,5 +1,5 @@
-//! What must not depend on when partitions pause: places, what is refused, remapped and audited, the clocks at which partitions
-//! end, and the offsets of commits. The fed-back frontier comes from an operator that is slower than the source.
+//! Results that must not depend on when partitions pause: places, rejected, remapped and audited records, the clocks at which
+//! partitions end, and the offsets of commits. The fed-back frontier comes from an operator that is slower than the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,22 +26,22 @@ use super::super::{Mode, SourceProgress, SourceSettings, source};
 use super::{GRID_TICKS, MS, MemoryLog, instrument, quote, unbounded};
 use crate::parquet::record::PartitionProgress;
 
-/// A run that takes longer waits for something that never comes.
+/// A run that takes longer is stuck.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The wall clock of live runs, in milliseconds: some records are from its future.
 const WALL_MS: u64 = 20_000_000;
 
-/// How a record differs from the one before it.
+/// Difference of a record from the previous one.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many milliseconds later.
+    /// Later by this many milliseconds.
     Later(u64),
-    /// So many milliseconds earlier: late.
+    /// Earlier by this many milliseconds: late.
     Earlier(u64),
-    /// No event.
+    /// Not an event.
     Bad,
-    /// An instrument, which has no time of its own, in place of a quote.
+    /// An instrument, an event without a time, in place of a quote.
     Timeless,
 }
 
@@ -81,7 +81,7 @@ fn log_of(partitions: &[(u64, Vec<Step>)]) -> MemoryLog {
     log
 }
 
-/// How a source is run.
+/// Parameters of a run: workers, strides and bounds.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     workers: usize,
@@ -102,18 +102,18 @@ fn way() -> impl Strategy<Value = Way> {
 /// Everything that a run emits.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
-    /// The events of each partition, in the order they came.
+    /// The events of each partition, in order of arrival.
     events: BTreeMap<(Topic, u16), Vec<Placed<Event>>>,
     dead_letters: BTreeSet<DeadLetter>,
     remap: BTreeSet<Remap>,
     audit: BTreeSet<Audit>,
-    /// The clocks at which partitions ended, rising.
+    /// The clocks at which partitions ended, ascending.
     ends: Vec<u64>,
-    /// Where a restart after a commit reads each partition on, by the commit's end tick.
+    /// Resume positions of each partition after a commit, by the commit's end tick.
     commits: BTreeMap<u64, BTreeMap<(String, u16), PartitionProgress>>,
 }
 
-/// One thing that a run emits.
+/// One output of a run.
 enum Said {
     Events(Vec<Placed<Event>>),
     DeadLetter(DeadLetter),
@@ -144,17 +144,17 @@ impl Outcome {
     }
 }
 
-/// The end ticks of the commits that a run is asked for, rising: every grid point at first, then some.
+/// The end ticks of the commits of a run, ascending: every grid point at first, then some.
 fn commits() -> impl Iterator<Item = u64> {
     (0..100_u64).chain((100..100_000).step_by(500)).map(|seconds| seconds * GRID_TICKS)
 }
 
-/// Runs a source to its end: over what there is, or live with a wall clock that stands still.
+/// Runs a source to its end: over the log, or live with a wall clock that does not move.
 fn run(log: &MemoryLog, way: Way, live: bool) -> Result<Outcome, Box<dyn std::error::Error>> {
     let Way { workers, stride, budget_bytes, grid_lead } = way;
     let stop = Arc::new(AtomicBool::new(false));
-    // Without an allowance: a partition that was read up to the wall clock pauses until the others have got there, too, and
-    // this wall clock does not move on.
+    // Without an allowance: a partition that was read up to the wall clock pauses until the others are there, too, and this wall
+    // clock does not move.
     let following_the_wall = Mode::Live { wall: Arc::new(|| WALL_MS * MS), idle_allowance: 0, stop: Arc::clone(&stop) };
     let mode = if live { following_the_wall } else { Mode::Bounded };
     let settings = SourceSettings { stride, budget_bytes, grid_lead, audit: true, mode, ..unbounded(log)? };
@@ -186,7 +186,7 @@ fn run(log: &MemoryLog, way: Way, live: bool) -> Result<Outcome, Box<dyn std::er
     Ok(all)
 }
 
-/// A source, and a dataflow that tells what comes and is done with it slowly.
+/// A source, and a dataflow that records its outputs and passes them slowly.
 fn build(worker: &mut Worker, settings: SourceSettings, progress: SourceProgress, said: &Sender<Said>) {
     worker.dataflow::<u64, _, _>(|scope| {
         let (handle, frontier) = scope.feedback::<Vec<()>>(0);
@@ -208,7 +208,7 @@ fn build(worker: &mut Worker, settings: SourceSettings, progress: SourceProgress
     });
 }
 
-/// Lets time pass in steps of half the way.
+/// Delays time: it advances in steps of half the remaining distance.
 fn slowly(stream: StreamVec<'_, u64, ()>) -> StreamVec<'_, u64, ()> {
     let scope = stream.scope();
     stream.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "slow", move |capability, info| {
