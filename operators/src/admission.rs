@@ -1,13 +1,12 @@
-//! Admission: each event once.
+//! Admission: deduplicates events, and rejects late ones.
 //!
-//! An event is known by its topic and its identity ([`Event::identity`]). The first one with an identity is derived; the same
-//! content again is one event and only counted; other content under the same identity is a dead letter
-//! (`conflicting_duplicate`).
+//! An event has an identity: its topic and [`Event::identity`]. The first event of an identity is derived. A repetition with the
+//! same content is only counted; one with other content is a dead letter (`conflicting_duplicate`).
 //!
-//! An identity is remembered for the horizon of its topic, or longer where later events can still name it: transactions for as
-//! long as they can be reversed. An event that is new and later than the horizon cannot be told from one that was forgotten and
-//! is a dead letter too (`too_late`). Accounts are the exception: their identities are remembered for ever, and they are never
-//! too late.
+//! An identity is remembered for the horizon of its topic, or longer where later events can still refer to it: transactions for
+//! as long as they can be reversed. A new event that is late by more than the horizon cannot be distinguished from a repetition
+//! of a forgotten one, and is a dead letter (`too_late`). Accounts are the exception: their identities are remembered for ever,
+//! and they are never too late.
 //!
 //! - **Key**: the identity, as a 128-bit digest. **State**: the body's digest and when it was seen. **Derived**: the event.
 
@@ -23,28 +22,28 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::keyed_fold::{Outbox, View};
 
-/// The view that lets each event through once.
+/// View that lets each event through once.
 #[derive(Clone, Debug)]
 pub struct Admission {
     /// How late an event may be, in nanoseconds.
     pub horizon: u64,
-    /// How late events of topics with a horizon of their own may be.
+    /// Horizons of topics that have their own, in nanoseconds.
     pub horizons: BTreeMap<Topic, u64>,
-    /// How long identities of topics are remembered where that is longer than their horizon.
+    /// How long identities of topics are remembered, where that is longer than their horizon, in nanoseconds.
     pub remembered: BTreeMap<Topic, u64>,
-    /// Counts repeats that were left out.
+    /// Counts deduplicated events.
     pub duplicates: Arc<AtomicU64>,
 }
 
 /// What is remembered of an identity.
 ///
-/// There is one for each event within the horizon, so it is small.
+/// Kept small, because there is one for each event within the horizon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     known: Option<Known>,
     /// Whether its row was emitted.
     emitted: bool,
-    /// The row that is to be retracted.
+    /// The row to be retracted.
     gone: Option<Box<Known>>,
 }
 
@@ -52,11 +51,11 @@ pub struct Seen {
 struct Known {
     body: Digest<16>,
     since: u64,
-    /// When it is forgotten; [`NEVER`], of accounts.
+    /// The effective time at which it is forgotten; [`NEVER`] for accounts.
     until: u64,
 }
 
-/// The end of an identity that is remembered for ever.
+/// For identities that are remembered for ever.
 const NEVER: u64 = u64::MAX;
 
 fn row(identity: Digest<16>, known: Known) -> Admitted {
@@ -65,18 +64,18 @@ fn row(identity: Digest<16>, known: Known) -> Admitted {
 }
 
 impl Admission {
-    /// How late an event of a topic may be; accounts, however late they are.
+    /// Horizon of a topic in nanoseconds; `None` for accounts, which are never too late.
     fn horizon_of(&self, topic: Topic) -> Option<u64> {
         (topic != Topic::Accounts).then(|| self.horizons.get(&topic).copied().unwrap_or(self.horizon))
     }
 
-    /// When an identity that was seen at `time` is forgotten.
+    /// The effective time at which an identity that was seen at `time` is forgotten.
     fn end_of(&self, topic: Topic, time: u64) -> u64 {
         let longer = self.remembered.get(&topic).copied().unwrap_or(0);
         self.horizon_of(topic).map_or(NEVER, |horizon| time.saturating_add(horizon.max(longer)))
     }
 
-    /// The error of an event that is later than its horizon.
+    /// The error of an event that is late by more than its horizon.
     fn lateness(&self, place: Place, event: &Event) -> Option<String> {
         let horizon = self.horizon_of(event.topic())?;
         let behind = i128::from(place.time) - i128::from(event.ts()?.nanos());
@@ -90,8 +89,8 @@ impl Admission {
     }
 }
 
-/// The dead letter of an event that was understood but not taken, with the event as it would be written. Where the record itself can
-/// be read again, its bytes take the place of that.
+/// The dead letter of an event that was decoded and then rejected, with the event encoded again. The bytes of the record replace
+/// that value if the record can be read again.
 pub fn dead_letter(place: Place, event: &Event, code: ErrorCode, error: &str) -> DeadLetter {
     DeadLetter {
         topic: Text::new(event.topic().as_str()),
@@ -262,9 +261,9 @@ mod tests {
         let happenings = vec![
             fill(1, 1, "f1", 10),
             fill(2, 2, "f2", 10),
-            fill(3, 1, "f1", 10),       // the same again
+            fill(3, 1, "f1", 10),       // a repetition
             fill(4, 1, "f1", 11),       // another body
-            fill(1500, 400, "f3", 10),  // 1100 behind
+            fill(1500, 400, "f3", 10),  // late by 1100
             fill(1501, 501, "f4", 10),  // exactly at the horizon
             fill(2000, 2000, "f1", 12), // f1 was forgotten at 1001
         ];
@@ -279,7 +278,7 @@ mod tests {
     fn a_topic_may_have_a_horizon_of_its_own() {
         let happenings = vec![
             order(100, 50, "o1"),  // exactly at the horizon
-            order(110, 59, "o2"),  // 51 behind
+            order(110, 59, "o2"),  // late by 51
             order(120, 120, "o1"), // another body
             order(151, 120, "o1"), // o1 was forgotten at 150
             fill(160, 60, "f1", 1),
@@ -327,7 +326,7 @@ mod tests {
         let happenings = vec![
             transaction(1, 1, payment),
             transaction(1500, 1499, payment), // another ts
-            transaction(4000, 1, payment),    // the same again, however late
+            transaction(4000, 1, payment),    // a repetition, however late
             transaction(5002, 5002, payment), // t1 was forgotten at 5001
         ];
         let (admitted, refused) = summary(&run(view.clone(), happenings));
@@ -343,7 +342,7 @@ mod tests {
             account(1, 1, opened),
             account(2, 2, frozen),
             account(3, 3, unfrozen),
-            account(4, 2, frozen), // the same again
+            account(4, 2, frozen), // a repetition
             account(5, 5, closed),
             account(6, 6, opened), // once more
             account(9000, 7, r#""type":"updated","currency":"EUR""#),

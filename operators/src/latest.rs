@@ -1,7 +1,8 @@
-//! The latest record of a key, on the grid: terms, rates and closes as valuations see them.
+//! The latest record of a key, on the grid: terms, rates and closes for valuations.
 //!
-//! - **Key**: the record's. **Rows**: the record as it stands, which is the state too. A deletion takes it away.
-//! - The latest is the one with the latest time of its own; a record without a time is of the beginning. **Ties**: the later place wins.
+//! - **Key**: the record's. **Rows**: the current record, which is also the state. A deletion retracts it.
+//! - The latest record is the one with the latest time of its own; a record without a time counts as the oldest. **Ties**: the
+//!   later place wins.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -13,13 +14,13 @@ use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
 
-/// A table's row that can be the latest of its key.
+/// A table's row of which the latest per key is kept.
 pub trait Record: TableRow + ExchangeData {
-    /// What it is the latest of.
+    /// Key of the record.
     type Key: ExchangeData + Clone + Ord + Hash;
     /// Its key.
     fn key(&self) -> Self::Key;
-    /// Takes what is newer in another record of the same key, which has a later place.
+    /// Merges the newer parts of another record of the same key with a later place.
     fn take(&mut self, other: Self);
 }
 
@@ -40,7 +41,7 @@ impl Record for ClosingPrice {
     fn key(&self) -> (Symbol, Date) {
         (self.symbol, self.date)
     }
-    /// The date is its time.
+    /// The date is the record's time.
     fn take(&mut self, other: Self) {
         *self = other;
     }
@@ -63,7 +64,7 @@ impl Record for AccountTerms {
     fn key(&self) -> AccountId {
         self.account_id
     }
-    /// A part that has no time is one that the record does not say.
+    /// A part without a time is one that the record does not give.
     fn take(&mut self, other: Self) {
         if other.currency_ts.is_some() && self.currency_ts <= other.currency_ts {
             (self.currency, self.currency_ts, self.ts) = (other.currency, other.currency_ts, other.ts);
@@ -74,7 +75,7 @@ impl Record for AccountTerms {
     }
 }
 
-/// Of a table's key the last record counts; of an account each, because an update says only what changes.
+/// For a table topic the last record counts; for an account all records, because an update gives only the changed fields.
 impl Record for ReferenceRecord {
     type Key = (Text, Text, Option<(EventTime, i32, u64)>);
     fn key(&self) -> Self::Key {
@@ -88,13 +89,13 @@ impl Record for ReferenceRecord {
     }
 }
 
-/// What becomes of a key.
+/// A change of a key's record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Upsert<R: Record> {
-    /// A record came.
+    /// A record arrived.
     #[serde(bound = "")]
     Put(R),
-    /// It has none any more.
+    /// The record is deleted.
     #[serde(bound = "")]
     Delete(R::Key),
 }
@@ -108,7 +109,7 @@ impl<R: Record> Upsert<R> {
     }
 }
 
-/// The view that keeps the latest record of each key.
+/// View that keeps the latest record of each key.
 pub struct Latest<R>(PhantomData<fn() -> R>);
 
 impl<R> Latest<R> {
@@ -130,12 +131,12 @@ impl<R> Clone for Latest<R> {
     }
 }
 
-/// The record as it was emitted, and as it is.
+/// The record as it was emitted, and the current one.
 #[derive(Debug)]
 pub struct Versions<R> {
     emitted: Option<R>,
     is: Option<R>,
-    /// The record that other operators know.
+    /// The record that was last sent to other operators.
     told: Option<R>,
 }
 

@@ -1,18 +1,18 @@
-//! Operators: what becomes of placed events, from admission to alerts. No files, no brokers and no wall clock.
+//! Operators: compute tables from placed events, from admission to alerts. They use no files, no brokers and no wall clock.
 //!
-//! An operator is one of two things, and each answers the same question: what do the rows become?
+//! There are two kinds:
 //!
-//! - A **keyed fold** ([`keyed_fold`]), where the order of events decides: a book, an average cost, an alert that stands.
-//!   Events meet their key's state in the order of their places, once the frontier has passed them.
-//! - **Dense** ([`valuation::dense`]), where a change touches much at once: all positions of a symbol, all sums and scenarios of
-//!   a scope. It takes the changes of a grid point in one batch and walks its own arrays.
+//! - A **keyed fold** ([`keyed_fold`]), where the order of events matters: a book, an average cost, a standing alert. Events are
+//!   applied to their key's state in the order of their places, once the frontier has passed them.
+//! - **Dense** ([`valuation::dense`]), where a change affects much at once: all positions of a symbol, all sums and scenarios of
+//!   a scope. It takes the changes of a grid point in one batch and iterates over its own arrays.
 //!
-//! In both, rows are a function of what the topics hold: not of arrival, number of workers or tick size. Rows go from the
-//! operator to the writers of its tables ([`headwater_schemas::tables::TableSet`]). A fold's state is restored from the rows that
-//! it has emitted; what its other tables do not hold anyway it emits as rows of a checkpoint table. `operators/README.md` tells
-//! how a view is added.
+//! In both, rows are a function of the topics alone: not of arrival order, number of workers or tick size. Operators pass rows to
+//! the writers of their tables ([`headwater_schemas::tables::TableSet`]). A fold's state is restored from the rows that it has
+//! emitted; state that no other table holds is emitted as rows of a checkpoint table. `operators/README.md` explains how to add a
+//! view.
 //!
-//! All of them, by the name that metrics show, as the pipeline wires them:
+//! All operators, by their name in metrics, in the order in which the pipeline connects them:
 //!
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
@@ -33,25 +33,25 @@
 //! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | sums, weights and scenario P&L as they are now; peak and greatest drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the alert that stands, until it is cleared |
 //!
-//! [`reference`](mod@reference) is what views look up: instruments, accounts, customers, limits. [`testing`] runs a view on
-//! a list of events, without a dataflow.
+//! [`reference`](mod@reference) has the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
+//! view on a list of events, without a dataflow.
 //!
-//! Words:
+//! Terms:
 //!
-//! - **Place**: where an event stands among all: effective time, topic, partition, offset. **Effective time**: what the
-//!   partition's clock said once the event was read.
-//! - **Tick**: effective time over the tick interval. **Frontier**: the first tick that something may still be said about.
-//! - **Grid point**: a multiple of the valuation interval in event time. It sees what lies strictly before it, and what is
-//!   valued at it belongs to the last tick before it.
+//! - **Place**: the position of an event among all: effective time, topic, partition, offset. **Effective time**: the partition's
+//!   clock after the event was read.
+//! - **Tick**: effective time divided by the tick interval. **Frontier**: the first tick for which events may still arrive.
+//! - **Grid point**: a multiple of the valuation interval in event time. It reflects the events strictly before it, and its rows
+//!   belong to the last tick before it.
 //! - **Horizon**: how late an event may be, and how long it can be taken back.
-//! - **Correction**: an event that changes what was said before it: a bust, a reversal, a void, what came late. The reason of a
+//! - **Correction**: an event that changes earlier results: a bust, a reversal, a void, a late event. It is the reason of a
 //!   change in a history.
-//! - **Fill**: a trade of an account on another venue. **Execution**: one side of a match on our own book. **Bust**: a fill
-//!   that is taken back.
-//! - **Notional**: price × quantity × multiplier. **Mark**: the price that a position is valued at.
-//! - **Scope**: what is added up, `account:ID` or `book:PATH`. **Exposure**: the market values of a scope, gross by
-//!   magnitude, net with their signs.
-//! - **Scenario**: the returns of one day, put through the positions of now. **VaR**: the loss that is not exceeded with a
+//! - **Fill**: a trade of an account on another venue. **Execution**: one side of a match on our own book. **Bust**: the
+//!   cancellation of a fill.
+//! - **Notional**: price × quantity × multiplier. **Mark**: the price at which a position is valued.
+//! - **Scope**: what is aggregated, `account:ID` or `book:PATH`. **Exposure**: the market values of a scope, gross by magnitude,
+//!   net with their signs.
+//! - **Scenario**: the returns of one day, applied to the current positions. **VaR**: the loss that is not exceeded with a given
 //!   confidence.
 
 pub mod admission;

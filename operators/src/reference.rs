@@ -1,7 +1,7 @@
-//! Reference data: what the table topics and `accounts` add up to, for every view that looks something up.
+//! Reference data: the accumulated records of the table topics and `accounts`, for views that look them up.
 //!
-//! Each worker folds the same broadcasts in the same order, so each knows the same. What has not been told is unknown,
-//! which is no error: an account may trade before it opens, and how to take that is for the view to say.
+//! Each worker applies the same broadcasts in the same order, so all have the same data. Missing data is unknown, which is not an
+//! error: an account may trade before it is opened, and each view decides how to treat that.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,28 +21,28 @@ pub struct Reference {
     limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Arc<Limit>>>,
 }
 
-/// What is known of an account: each event says some of it. Of two events that say the same, the one with the later time of its
-/// own counts; of equal times, the one with the later place.
+/// The data of an account, merged from its events: each event gives some of the fields. Of two events with the same field, the
+/// one with the later time of its own counts; of equal times, the one with the later place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Whose it is.
+    /// The customer who owns it.
     pub customer_id: Option<CustomerId>,
-    /// What it is for.
+    /// The type of account.
     pub account_type: Option<AccountType>,
-    /// What it is kept in.
+    /// Its currency.
     pub currency: Option<Currency>,
-    /// Its place in the firm: `firm/desk/book`.
+    /// Its book path in the firm: `firm/desk/book`.
     pub book: Option<Text>,
-    /// Interest a year, as a fraction.
+    /// Interest rate per year, as a fraction.
     pub interest_rate: Option<Decimal>,
-    /// How far below zero it may go.
+    /// Overdraft limit: how far the balance may be below zero.
     pub overdraft_limit: Option<Amount>,
-    /// Whether it may be used.
+    /// Its status.
     pub status: AccountStatus,
     written: Written,
 }
 
-/// The times of the events that each part of an account is from.
+/// The time of the event from which each field of an account comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Written {
     customer_id: Option<EventTime>,
@@ -55,7 +55,7 @@ struct Written {
     is_frozen: Flag,
 }
 
-/// Something that is so or not, and since when.
+/// A yes/no property, and since when it has its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Flag {
     is_set: bool,
@@ -65,17 +65,17 @@ struct Flag {
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccountStatus {
-    /// It may.
+    /// It may be used.
     #[default]
     Open,
-    /// Not for now.
+    /// Blocked until it is unfrozen.
     Frozen,
-    /// Never again, until it is opened once more.
+    /// Blocked until it is opened again.
     Closed,
 }
 
 impl Reference {
-    /// Takes in a broadcast. What is no reference data changes nothing.
+    /// Applies a broadcast; ignores events that are not reference data.
     pub fn learn(&mut self, event: &Event) {
         match event {
             Event::Instrument(instrument) => put_newer(&mut self.instruments, instrument.symbol, instrument, |instrument| instrument.ts),
@@ -120,14 +120,14 @@ impl Reference {
         self.customers.get(customer_id).map(Arc::as_ref)
     }
 
-    /// Who stands behind an account, as far as is known: the group of its customer, else the customer, else itself.
+    /// The owner of an account, as far as is known: its customer's group, else the customer, else the account itself.
     pub fn owner(&self, account_id: AccountId) -> OwnerId {
         let Some(customer_id) = self.account(&account_id).and_then(|account| account.customer_id) else { return account_id.of_kind() };
         self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
     }
 
-    /// The least limit of a kind among those of the account, its customer, its book and all above it, and the symbol. The
-    /// default counts where none of them has one.
+    /// The least limit of a kind among those of the account, its customer, its book and all books above, and the symbol. The
+    /// default applies if none of them has one.
     pub fn limit(&self, kind: LimitKind, account_id: &AccountId, symbol: &Symbol) -> Option<&Limit> {
         let limits = self.limits.get(&kind)?;
         let default = limits.get(&LimitScope::Default);
@@ -143,12 +143,12 @@ impl Reference {
     }
 }
 
-/// The types of accounts, for views that need nothing else of them.
+/// The types of accounts, for views that need no other account data.
 #[derive(Clone, Debug, Default)]
 pub struct AccountTypes(FxHashMap<AccountId, (EventTime, AccountType)>);
 
 impl AccountTypes {
-    /// Takes in a broadcast. They come in the order of their places, so of equal times the later one counts.
+    /// Applies a broadcast. Broadcasts come in the order of their places, so of equal times the later one counts.
     pub fn learn(&mut self, event: &Event) {
         let Event::Account(event) = event else { return };
         let account_type = match event {
@@ -169,7 +169,7 @@ impl AccountTypes {
 }
 
 impl Account {
-    /// Takes in an event of the account. They come in the order of their places, so of equal times the later one counts.
+    /// Applies an event of the account. Events come in the order of their places, so of equal times the later one counts.
     fn learn(&mut self, event: &AccountEvent) {
         let ts = event.ts();
         match event {
@@ -206,7 +206,7 @@ impl Account {
 }
 
 impl Written {
-    /// An account stays closed, whatever its freezing, until it is opened again.
+    /// An account stays closed, whether frozen or not, until it is opened again.
     const fn status(&self) -> AccountStatus {
         match (self.is_closed.is_set, self.is_frozen.is_set) {
             (true, _) => AccountStatus::Closed,
@@ -224,7 +224,7 @@ impl Flag {
     }
 }
 
-/// Puts a record, unless the one that is there is of a later time. Without a time it is of the beginning.
+/// Stores a record, unless the existing one has a later time. A record without a time counts as the oldest.
 fn put_newer<K: Eq + Hash, T>(records: &mut FxHashMap<K, Arc<T>>, key: K, record: &Arc<T>, ts: impl Fn(&T) -> Option<EventTime>) {
     let is_newer = records.get(&key).is_none_or(|old| ts(old) <= ts(record));
     if is_newer {
@@ -232,7 +232,7 @@ fn put_newer<K: Eq + Hash, T>(records: &mut FxHashMap<K, Arc<T>>, key: K, record
     }
 }
 
-/// Gives a field a value, or none, unless the one that it has is from a later time.
+/// Sets or clears a field, unless its value has a later time.
 fn put<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
     if *written <= Some(ts) {
         *field = value.cloned();
@@ -240,7 +240,7 @@ fn put<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: 
     }
 }
 
-/// As [`put`]; without a value the field stays as it is.
+/// Like [`put`], but without a value the field stays as it is.
 fn put_given<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
     if value.is_some() {
         put(field, written, value, ts);
@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
 
-    /// What a list of records says, each a topic and a value; `-` in front of a key deletes it.
+    /// Reference data from a list of records, each a topic and a value; a leading `-` deletes the key.
     fn told(records: &[(Topic, &str)]) -> Reference {
         let mut reference = Reference::default();
         for (topic, value) in records {

@@ -1,11 +1,11 @@
-//! A list that grows without moving what it holds.
+//! A growable list whose values never move.
 
-/// Values by number. They lie in chunks, each twice as long as the one before: growing copies nothing, and at most half
-/// of what is reserved is unused.
+/// Values by index. They are stored in chunks, each twice as long as the previous one: growing copies nothing, and at most half
+/// of the reserved memory is unused.
 #[derive(Clone, Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<T>>,
-    /// The number of the next value.
+    /// The index of the next value.
     next: u32,
 }
 
@@ -13,14 +13,14 @@ pub(crate) struct Slab<T> {
 const FIRST: u32 = 16;
 
 impl<T> Slab<T> {
-    /// The greatest number of values. Numbers beyond it never name a value.
+    /// The greatest number of values. No valid index is greater.
     const CAPACITY: u32 = u32::MAX - FIRST;
 
     pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), next: 0 }
     }
 
-    /// Whether no number is left.
+    /// Whether no index is left.
     pub(crate) const fn is_full(&self) -> bool {
         self.next >= Self::CAPACITY
     }
@@ -35,7 +35,7 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
-    /// Adds a value. Returns its number, or `None` if the slab is full.
+    /// Adds a value. Returns its index, or `None` if the slab is full.
     pub(crate) fn push(&mut self, value: T) -> Option<u32> {
         if self.is_full() {
             return None;
@@ -51,8 +51,8 @@ impl<T> Slab<T> {
     }
 }
 
-/// Which chunk a number lies in, and where there. Chunk `c` begins with number `FIRST · (2ᶜ − 1)`, so the leading bit of
-/// the number plus `FIRST` tells the chunk.
+/// The chunk of an index, and the position in the chunk. Chunk `c` begins at index `FIRST · (2ᶜ − 1)`, so the leading bit of the
+/// index plus `FIRST` determines the chunk.
 const fn place(number: u32) -> (usize, usize) {
     let shifted = number.saturating_add(FIRST);
     let chunk = shifted.ilog2() - FIRST.ilog2();

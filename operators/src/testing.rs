@@ -10,15 +10,15 @@ use headwater_schemas::{Clock, Placed};
 
 use crate::keyed_fold::{Fold, Updated, View};
 
-/// What a view has emitted.
+/// Output of a view.
 pub struct Emitted<V: View> {
     /// Its tables, with all their changes.
     pub tables: V::Tables,
-    /// What went to other views at grid points; here every time is one.
+    /// Updates at grid points; in tests every time is a grid point.
     pub updates: Vec<Updated<V::Update>>,
-    /// What was derived.
+    /// Derived events.
     pub derived: Vec<Placed<V::Derived>>,
-    /// What was rejected.
+    /// Rejected events.
     pub dead_letters: Vec<DeadLetter>,
 }
 
@@ -28,7 +28,7 @@ impl<V: View> Emitted<V> {
     }
 }
 
-/// The rows that a table has after all its changes, in the order of their keys; of an append table, all of them.
+/// The final rows of a table, by key; all rows of an append table.
 pub fn rows_of<R: TableRow>(table: &TableWriter<R>) -> Vec<R> {
     current(&table.changes())
 }
@@ -40,8 +40,8 @@ fn current<R: TableRow>(changes: &[Change<R>]) -> Vec<R> {
     newest.into_iter().filter(|change| !change.gone).map(|change| change.row.clone()).collect()
 }
 
-/// What a table's history is: for each tick in which a key became something else, the row, or none if it is gone then; in the order
-/// of ticks, then keys. Of several changes of a key in one tick the last one counts.
+/// The history of a table: for each tick and key that changed, the row, or `false` if it was retracted; ordered by tick, then
+/// key. Of several changes of a key in one tick the last one counts.
 pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(u64, R, bool)> {
     let changes = table.changes();
     let mut ordered: Vec<&Change<R>> = changes.iter().collect();
@@ -63,15 +63,15 @@ pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(u64, R, bool)> {
     history
 }
 
-/// A clock whose ticks, and intervals of the grid, are a nanosecond.
+/// A clock whose ticks and grid intervals are a nanosecond.
 const FINEST: Clock = Clock::new(1, 1);
 
-/// A fold without states, whose tick is a nanosecond.
+/// A fold without states, with a tick of a nanosecond.
 pub fn fold<V: View>(view: V) -> Fold<V> {
     Fold::new(view, V::Tables::register(&mut TestTables::default()), FINEST)
 }
 
-/// The tables of a test: given out to views, and read back as a restart does.
+/// Tables of a test: views write them, and a restart reads them back.
 #[derive(Default)]
 pub struct TestTables {
     writers: BTreeMap<TypeId, Box<dyn Any>>,
@@ -96,20 +96,20 @@ impl TableReader for TestTables {
     }
 }
 
-/// What can happen to a view, in one list.
+/// An input of a view.
 #[derive(Clone, Debug)]
 pub enum Happening<B, E> {
-    /// Something that every key can see.
+    /// A broadcast to all keys.
     Broadcast(B),
-    /// Something that happens to a key.
+    /// An event of a key.
     Event(E),
 }
 
-/// Everything that happens to a view, in one list.
+/// All inputs of a view.
 pub type Happenings<V> = Vec<Placed<Happening<<V as View>::Broadcast, <V as View>::Event>>>;
 
-/// Applies what happens in the order of its places. A tick is a nanosecond, and every time a grid point: rows and updates are
-/// emitted after each distinct effective time; timers fire up to the last time.
+/// Runs a view on its inputs, in the order of their places. A tick is a nanosecond, and every time is a grid point: rows and
+/// updates are emitted after each distinct effective time; timers fire up to the last time.
 pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Emitted<V> {
     let mut fold = fold(view);
     let mut emitted = Emitted::new(fold.tables().clone());
@@ -117,8 +117,8 @@ pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Emitted<V> {
     emitted
 }
 
-/// As [`run`], but after `cut` happenings a new fold goes on from the rows that were emitted until then. Broadcasts are given to
-/// the new fold again, as a restart does.
+/// Like [`run`], but after `cut` inputs a new fold continues from the rows that were emitted until then. It gets the earlier
+/// broadcasts again, as in a restart.
 pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>, cut: usize) -> Emitted<V> {
     happenings.sort_by_key(|happening| happening.place);
     let rest = happenings.split_off(cut.min(happenings.len()));

@@ -1,4 +1,4 @@
-//! What is known of the customers: where they live and which time it is there.
+//! Customers' home locations and time zones.
 
 use headwater_schemas::events::Event;
 use headwater_schemas::{AccountId, EventTime, Text};
@@ -14,12 +14,12 @@ use crate::reference::Reference;
 #[derive(Clone, Debug, Default)]
 pub struct Customers {
     reference: Reference,
-    /// `None` for a name that is no time zone: the customer's hour is unknown.
+    /// `None` for an unknown time zone name: the customer's local hour is unknown.
     zones: FxHashMap<Text, Option<TimeZone>>,
 }
 
 impl Customers {
-    /// Takes in a broadcast. What is not about accounts or customers changes nothing.
+    /// Learns from a broadcast of an account or a customer; ignores others.
     pub(super) fn learn(&mut self, event: &Event) {
         if let Event::Customer(customer) = event
             && let Some(name) = customer.timezone.as_ref().filter(|name| !self.zones.contains_key(*name))
@@ -31,7 +31,7 @@ impl Customers {
         }
     }
 
-    /// What is known of an account's customer at a time.
+    /// Home location and UTC offset of an account's customer at a time.
     pub(super) fn whereabouts(&self, account: &AccountId, ts: EventTime) -> Whereabouts {
         let customer = self.reference.account(account).and_then(|account| account.customer_id.as_ref());
         let Some(customer) = customer.and_then(|customer| self.reference.customer(customer)) else { return Whereabouts::default() };

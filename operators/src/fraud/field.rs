@@ -1,4 +1,4 @@
-//! The fields of a transaction that rules can read, and what is known of its customer.
+//! Fields of a transaction and of its customer that rules can read.
 
 use headwater_schemas::events::{Channel, TransactionPhase, TransactionType};
 
@@ -8,39 +8,39 @@ use super::expression::Type;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(super) enum Field {
-    /// How much.
+    /// The amount.
     Amount,
     /// The event's own time.
     Ts,
-    /// Why money moved.
+    /// The transaction type.
     Type,
-    /// `posted` or `pending`.
+    /// The phase: `posted` or `pending`.
     Phase,
-    /// The way it came in.
+    /// The channel by which it was initiated.
     Channel,
-    /// In which currency.
+    /// The currency of the amount.
     Currency,
     /// The account on the other side.
     CounterpartyAccount,
-    /// The pending transaction that it resolves.
+    /// The hold that it captures or voids.
     PendingId,
-    /// The transaction that it turns back.
+    /// The transaction that it reverses.
     Reverses,
     /// The merchant.
     Merchant,
     /// The merchant's category code.
     Mcc,
-    /// The device.
+    /// The device id.
     DeviceId,
     /// The country.
     Country,
-    /// Where it happened: latitude and longitude.
+    /// Location of the transaction: latitude and longitude.
     Location,
-    /// Where the customer lives.
+    /// Home location of the customer.
     Home,
-    /// The hour of the customer's day, 0 to 23.
+    /// Hour in the customer's time zone, 0 to 23.
     HourLocal,
-    /// The day of the customer's week: 1 is Monday, 7 is Sunday.
+    /// Weekday in the customer's time zone: 1 is Monday, 7 is Sunday.
     WeekdayLocal,
 }
 
@@ -89,12 +89,12 @@ impl Field {
         }
     }
 
-    /// The field of a name.
+    /// The field with a name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
 
-    /// What its values are.
+    /// The type of its values.
     pub(super) const fn type_of(self) -> Type {
         match self {
             Self::Amount | Self::HourLocal | Self::WeekdayLocal => Type::Number,
@@ -113,7 +113,7 @@ impl Field {
     }
 }
 
-/// A set of fields, and of what else can keep a rule from being decided.
+/// A set of fields and other causes that keep a rule from being decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSet(u32);
 
@@ -125,7 +125,7 @@ impl FieldSet {
         self.0 |= 1 << field as u32;
     }
 
-    /// Adds a result that was too large to be a number.
+    /// Adds the cause that a result was too large for a number.
     pub(super) const fn add_overflow(&mut self) {
         self.0 |= Self::OVERFLOW;
     }
@@ -135,19 +135,19 @@ impl FieldSet {
         self.0 |= other.0;
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the set is empty.
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The names of what is in it, in the order of the fields.
+    /// The names of its members, in the order of the fields.
     pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
         let fields = Field::ALL.into_iter().filter(move |field| self.0 & (1 << *field as u32) != 0).map(Field::name);
         fields.chain((self.0 & Self::OVERFLOW != 0).then_some("result"))
     }
 }
 
-/// A list of words that a field chooses from.
+/// The list of words that a field chooses from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Words {
     /// [`TransactionType`].
@@ -159,7 +159,7 @@ pub(super) enum Words {
 }
 
 impl Words {
-    /// The words, in order: a word's code is its place.
+    /// The words, in order: a word's code is its index.
     pub(super) fn all(self) -> Vec<&'static str> {
         match self {
             Self::Type => TransactionType::ALL.iter().map(|word| word.as_str()).collect(),
@@ -173,12 +173,12 @@ impl Words {
         self.all().iter().position(|known| *known == word).and_then(|code| u8::try_from(code).ok())
     }
 
-    /// The word of a code.
+    /// The word with a code.
     pub(super) fn word(self, code: u8) -> Option<&'static str> {
         self.all().get(usize::from(code)).copied()
     }
 
-    /// What the words are, in a word.
+    /// The noun for one of the words, in messages.
     pub(super) const fn noun(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(Field::from_name(field.name()), Some(field));
             assert_eq!(place, field as usize);
         }
-        // A record keeps the enumeration itself: its number has to be the word's code.
+        // A record stores the enumeration itself: its discriminant has to be the word's code.
         assert!(Channel::ALL.iter().all(|word| Words::Channel.code(word.as_str()) == Some(*word as u8)));
         assert!(TransactionType::ALL.iter().all(|word| Words::Type.code(word.as_str()) == Some(*word as u8)));
         assert!(TransactionPhase::ALL.iter().all(|word| Words::Phase.code(word.as_str()) == Some(*word as u8)));

@@ -1,8 +1,8 @@
 //! Places on the earth and the distances between them.
 //!
-//! Distances are binary floating point: a position is a measurement with an error of its own, not money. The earth is
-//! taken as a sphere of its mean radius, which is off by at most half a percent. The last digits are those of the machine's
-//! sine and cosine; no money is ever compared with them.
+//! Distances are binary floating point: a position is a measurement with an error, not money. The earth is approximated by a
+//! sphere of its mean radius, which is off by at most half a percent. The last digits depend on the machine's sine and cosine; no
+//! money is ever compared with them.
 
 use headwater_schemas::Decimal;
 
@@ -20,7 +20,7 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// A place, if both coordinates are known. 0, 0 is none: devices without a position send it.
+    /// A place, if both coordinates are known. 0, 0 is not a place: devices without a position send it.
     pub(super) fn new(lat: Option<Decimal>, lon: Option<Decimal>) -> Option<Self> {
         let place = Self { lat: lat?.units().try_into().ok()?, lon: lon?.units().try_into().ok()? };
         Some(place).filter(|place| (place.lat, place.lon) != (0, 0))
@@ -36,7 +36,7 @@ impl Location {
         Decimal::from_units(self.lon.into())
     }
 
-    /// The way from here to there along the surface, in kilometres (haversine).
+    /// The distance along the surface, in kilometres (haversine).
     pub(super) fn km_to(self, there: Self) -> f64 {
         if self == there {
             return 0.0;
@@ -48,7 +48,7 @@ impl Location {
         2.0 * RADIUS_KM * chord.sqrt().min(1.0).asin()
     }
 
-    /// The speed of somebody who was here and, `nanos` later, there, in km/h. Two places at one time: infinite.
+    /// The speed from here to `there` over `nanos` nanoseconds, in km/h. Infinite for two places at the same time.
     pub(super) fn kmh_to(self, there: Self, nanos: i64) -> f64 {
         let km = self.km_to(there);
         let hours = nanos.unsigned_abs() as f64 / 3.6e12;
@@ -80,10 +80,10 @@ mod tests {
         for (from, to, km) in [(london, new_york, 5572.0), (london, sydney, 16_993.0), (london, london, 0.0), (new_york, london, 5572.0)] {
             assert!((from.km_to(to) - km).abs() < km / 300.0 + 1e-9, "{from:?} {to:?} {}", from.km_to(to));
         }
-        // One degree along the equator, and across the date line.
+        // One degree along the equator, also across the date line.
         assert!((at("0", "0").km_to(at("0", "1")) - 111.195).abs() < 0.001);
         assert!((at("0", "179.5").km_to(at("0", "-179.5")) - 111.195).abs() < 0.001);
-        // Half the way around is the farthest that there is.
+        // Half the circumference is the greatest distance.
         assert!((at("90", "0").km_to(at("-90", "0")) - 20_015.115).abs() < 0.01);
     }
 

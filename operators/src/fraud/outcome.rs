@@ -1,4 +1,4 @@
-//! What was decided about a transaction, and the rows that say so.
+//! The decision about a transaction, and its rows.
 
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, Amendment, Decision, DecisionState, Reason, Severity, SubjectType, Verdict};
 use headwater_schemas::{AccountId, EventTime, Id, Statistic, Text};
@@ -7,7 +7,7 @@ use super::field::FieldSet;
 use super::pack::Pack;
 use super::record::Record;
 
-/// What was decided, in as little room as the common case needs: no rule fired.
+/// A decision, stored compactly for the common case that no rule fired.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) score: u32,
@@ -16,10 +16,10 @@ pub(super) struct Outcome {
     pub(super) grounds: Grounds,
 }
 
-/// Why.
+/// The grounds of a decision.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Grounds {
-    /// No rule fired, and each could be decided.
+    /// No rule fired, and all could be decided.
     #[default]
     Nothing,
     /// No rule fired; some could not be decided.
@@ -40,12 +40,12 @@ pub(super) struct Found {
     pub(super) reasons: Vec<Reason>,
     /// The ids in the reasons' evidence.
     pub(super) evidence: Vec<Id>,
-    /// What changed the decision last.
+    /// The last cause that changed the decision.
     pub(super) amended_by: Option<Cause>,
     pub(super) alert: Option<Raised>,
 }
 
-/// An alert that was raised, whatever became of it.
+/// An alert that was raised, and may have been withdrawn since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Raised {
     pub(super) state: AlertState,
@@ -53,7 +53,7 @@ pub(super) struct Raised {
     pub(super) ts: EventTime,
 }
 
-/// What changed a decision. A reason of the decision names it; no rule can be called so.
+/// The cause that changed a decision. A reason of the decision names it; no rule can have such a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cause {
     pub(super) amendment: Amendment,
@@ -96,7 +96,7 @@ impl Outcome {
         }
     }
 
-    /// Whether two outcomes decide the same for the same reasons.
+    /// Whether two outcomes have the same decision and the same reasons.
     fn agrees_with(&self, other: &Self, pack: &Pack) -> bool {
         let figures = (self.score, self.verdict) == (other.score, other.verdict);
         figures
@@ -107,7 +107,7 @@ impl Outcome {
             }
     }
 
-    /// The outcome of an event that was just scored for the first time, at an effective time.
+    /// The outcome of an event that is scored for the first time, at an effective time.
     pub(super) fn made(mut self, pack: &Pack, now: EventTime) -> Self {
         let severity = pack.thresholds.severity(self.score);
         if let (Grounds::Found(found), Verdict::Block) = (&mut self.grounds, self.verdict) {
@@ -116,7 +116,7 @@ impl Outcome {
         self
     }
 
-    /// Whether the event was taken back: nothing counts it any more.
+    /// Whether the event was taken back and no longer counts.
     pub(super) fn is_withdrawn(&self) -> bool {
         self.state == DecisionState::Withdrawn
     }
@@ -129,17 +129,17 @@ impl Outcome {
         Self { state: DecisionState::Withdrawn, grounds: Grounds::Found(Box::new(found)), ..*self }
     }
 
-    /// The outcome of an event that counts again, until it is scored anew.
+    /// The outcome of an event that counts again, before it is scored again.
     pub(super) fn counting_again(&self) -> Self {
         Self { state: DecisionState::Amended, ..self.clone() }
     }
 
-    /// The outcome, scored anew, of an event that was taken back and counts again.
+    /// The outcome, scored again, of an event that was taken back and counts again.
     pub(super) fn restored(self, withdrawn: &Self, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
         self.replacing(withdrawn.alert(), pack, cause, now)
     }
 
-    /// The outcome after a late event, or without one that was taken back, if it became another one.
+    /// The outcome after a late event or after an event was taken back; `None` if it is unchanged.
     pub(super) fn amended(self, old: &Self, pack: &Pack, cause: &Cause, now: EventTime) -> Option<Self> {
         if old.is_withdrawn() || self.agrees_with(old, pack) {
             return None;
@@ -147,7 +147,7 @@ impl Outcome {
         Some(self.replacing(old.alert(), pack, cause, now))
     }
 
-    /// The outcome in place of another one, whose alert it amends or withdraws.
+    /// The outcome that replaces another one, and amends or withdraws that one's alert.
     fn replacing(self, alert: Option<Raised>, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
         let severity = pack.thresholds.severity(self.score);
         let alert = match (alert, self.verdict) {

@@ -1,4 +1,4 @@
-//! What is remembered of a transaction.
+//! A remembered transaction.
 
 use headwater_schemas::events::{Channel, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::TransactionRole;
@@ -10,7 +10,7 @@ use super::geo::Location;
 use super::outcome::Outcome;
 use super::pack::Kept;
 
-/// Where an event stands among those of its account: by its own time, then as it was read.
+/// Order of an account's events: by their own time, then by their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     pub(super) ts: i64,
@@ -26,8 +26,8 @@ impl Order {
     }
 }
 
-/// What was known of the customer when the event came. It stays with the event: who moves house does not change what was
-/// decided before.
+/// Location and UTC offset of the customer when the event arrived. They stay with the event: a customer who moves house does not
+/// change earlier decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Whereabouts {
     pub(super) home: Option<Location>,
@@ -35,7 +35,7 @@ pub(super) struct Whereabouts {
     pub(super) utc_offset: Option<i32>,
 }
 
-/// A transaction within reach of the windows, with what was decided about it.
+/// A transaction within reach of the windows, and its decision.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) order: Order,
@@ -50,7 +50,7 @@ pub(super) struct Record {
     /// The texts that the pack reads, in the order of [`Kept`].
     pub(super) texts: Box<[Option<Text>]>,
     pub(super) outcome: Outcome,
-    /// Whether the outcome changed since it was said last.
+    /// Whether the outcome changed since it was emitted last.
     pub(super) is_pending: bool,
 }
 
@@ -72,7 +72,7 @@ impl Record {
         }
     }
 
-    /// A field's value, for the pack that keeps these texts.
+    /// The value of a field, for the pack that chose which texts are kept.
     pub(super) fn field(&self, field: Field, kept: &Kept) -> Value<'_> {
         match field {
             Field::Amount => Value::Number(self.amount.units()),
@@ -127,7 +127,7 @@ fn text_of(event: &Transaction, field: Field) -> Option<Text> {
     }
 }
 
-/// A record on its own, as a filter sees it.
+/// A record without features, which is all that a filter sees.
 pub(super) struct Alone<'a> {
     pub(super) record: &'a Record,
     pub(super) kept: &'a Kept,

@@ -1,4 +1,4 @@
-//! The events of an account within reach of its windows, in order. An event keeps its index while earlier ones are let go.
+//! The events of an account within reach of its windows, in order. An event keeps its index when earlier ones are dropped.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::record::{Order, Record};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ring {
     records: VecDeque<Record>,
-    /// How many were let go.
+    /// The number of dropped events.
     dropped: usize,
 }
 
@@ -17,7 +17,7 @@ impl Ring {
         self.records.is_empty()
     }
 
-    /// The index behind the last event.
+    /// The index after the last event.
     pub(super) fn end(&self) -> usize {
         self.dropped + self.records.len()
     }
@@ -43,7 +43,7 @@ impl Ring {
         self.records.back()
     }
 
-    /// The index at which an event belongs: that of the first one which is not before it.
+    /// The index at which an event is inserted: that of the first event not before it.
     pub(super) fn place_of(&self, order: &Order) -> usize {
         if self.records.back().is_none_or(|last| last.order < *order) {
             return self.end();
@@ -56,7 +56,7 @@ impl Ring {
         self.dropped + self.records.partition_point(|record| record.order.ts < ts)
     }
 
-    /// Puts an event at its index; those behind it move up.
+    /// Inserts an event at its index; later ones move up.
     pub(super) fn insert(&mut self, index: usize, record: Record) {
         match index.checked_sub(self.dropped) {
             Some(position) if position < self.records.len() => self.records.insert(position, record),
@@ -64,7 +64,7 @@ impl Ring {
         }
     }
 
-    /// Takes the first event out.
+    /// Removes the first event.
     pub(super) fn take_first(&mut self) -> Option<Record> {
         let first = self.records.pop_front()?;
         self.dropped += 1;

@@ -1,4 +1,4 @@
-//! An event as a row, and back.
+//! Conversion of a remembered event to a row of the checkpoint, and back.
 
 use headwater_schemas::tables::ScoredEvent;
 use headwater_schemas::{AccountId, EventTime, Text};
@@ -9,7 +9,7 @@ use super::outcome::{Cause, Found, Grounds, Outcome, Raised};
 use super::pack::Pack;
 use super::record::{Order, Record, Whereabouts};
 
-/// An event with what was decided about it.
+/// The row of an event and its decision.
 pub(super) fn row(pack: &Pack, account: &AccountId, record: &Record, outcome: &Outcome) -> ScoredEvent {
     let text = |field| record.text(field, &pack.kept).cloned();
     let alert = outcome.alert();
@@ -53,7 +53,7 @@ pub(super) fn row(pack: &Pack, account: &AccountId, record: &Record, outcome: &O
     }
 }
 
-/// The event of a row, with what was decided about it.
+/// The event of a row, and its decision.
 pub(super) fn record(pack: &Pack, row: &ScoredEvent) -> Option<Record> {
     let order = Order {
         ts: row.ts.nanos(),
@@ -92,7 +92,7 @@ fn text_of(row: &ScoredEvent, field: Field) -> Option<Text> {
     }
 }
 
-/// The grounds as they were written: an undecided outcome comes back in words, which say the same.
+/// The grounds as they were written: an undecided outcome is restored as text with the same meaning.
 fn grounds(row: &ScoredEvent) -> Grounds {
     let alert = row.alert_state.zip(row.alert_severity).zip(row.alert_ts);
     let alert = alert.map(|((state, severity), ts)| Raised { state, severity, ts });

@@ -1,4 +1,4 @@
-//! Scoring: the rules on one event and the features at its moment.
+//! Scoring: applies the rules to one event and the features at its moment.
 
 use headwater_schemas::tables::{DecisionState, Reason};
 use headwater_schemas::{Id, Statistic, Text};
@@ -11,12 +11,12 @@ use super::record::Record;
 use super::ring::Ring;
 use super::running::{Reading, Running};
 
-/// How many ids a reason names at most: the latest ones.
+/// Maximum number of ids that a reason names: the latest ones.
 const MAX_IDS: usize = 20;
-/// What a reason says when there are more.
+/// Evidence of a reason with more ids.
 const MORE_IDS: Text = Text::const_new("(and earlier events)");
 
-/// An event and what the aggregates are at its moment.
+/// An event, and the values of the aggregates at its moment.
 pub(super) struct Moment<'a> {
     pub(super) pack: &'a Pack,
     pub(super) ring: &'a Ring,
@@ -38,7 +38,7 @@ impl Scope for Moment<'_> {
     }
 }
 
-/// The ids behind a reason: the latest, in order, and whether there are more.
+/// The ids of a reason: the latest, in order, and whether there are more.
 struct Ids {
     indices: Vec<usize>,
     is_cut: bool,
@@ -50,7 +50,7 @@ impl<'a> Moment<'a> {
         Some(Reading { aggregate, kept: &self.pack.kept, ring: self.ring })
     }
 
-    /// The rules that are about the event, with their numbers.
+    /// The rules that apply to the event, with their indices.
     fn rules(&self) -> impl Iterator<Item = (&'a Rule, u16)> {
         let role = self.record.role;
         self.pack.rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.followers.admit(role))
@@ -98,7 +98,7 @@ impl<'a> Moment<'a> {
         found
     }
 
-    /// What made a rule fire: the values that decided it, then the ids of the events behind them.
+    /// Why a rule fired: the values that decided it, then the ids of the events that they were computed from.
     fn reason(&self, rule: &Rule) -> (Reason, Vec<Id>) {
         let mut leaves = Vec::new();
         decisive(&rule.when, self, &mut leaves);
@@ -128,7 +128,7 @@ impl<'a> Moment<'a> {
         Some(Text::from(text))
     }
 
-    /// The events behind what was read: those of the aggregates, and the one that is scored.
+    /// The events that the leaves were computed from: those of the aggregates, and the scored one.
     fn ids(&self, leaves: &[Leaf]) -> Ids {
         let mut ids = Ids { indices: vec![self.index], is_cut: false };
         for leaf in leaves {
@@ -146,7 +146,7 @@ impl<'a> Moment<'a> {
         ids
     }
 
-    /// The events that made an aggregate: one where one did, else all of the window, from the latest.
+    /// The events that determined an aggregate: a single one where one did, else all of the window, from the latest.
     fn witnesses(&self, number: usize, ids: &mut Ids) {
         let (Some(reading), Some(running)) = (self.reading(number), self.running.get(number)) else { return };
         if let Some(witness) = running.witness(reading, self.record) {

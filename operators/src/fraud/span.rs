@@ -1,11 +1,11 @@
-//! Lengths of time in packs: `30s`, `10m`, `24h`, `90d`.
+//! Durations in packs: `30s`, `10m`, `24h`, `90d`.
 
 const UNITS: &[(&str, i64)] = &[("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 const NANOS: i64 = 1_000_000_000;
-/// Ten years: longer than any rule needs, and far from what an `i64` of nanoseconds holds.
+/// Ten years: longer than any rule needs, and far below the range of `i64` nanoseconds.
 const MAX_SECONDS: i64 = 3_660 * 86_400;
 
-/// Reads a length of time, in nanoseconds.
+/// Parses a duration, in nanoseconds.
 pub(super) fn parse(text: &str) -> Result<i64, String> {
     let advice = "write a whole number and one of s, m, h, d, like 10m";
     let unit = UNITS.iter().find_map(|(unit, seconds)| text.strip_suffix(unit).map(|count| (count, *seconds)));
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
     }
 }
 
-/// Writes a length of time: in the greatest unit that it is a whole number of, or in nanoseconds.
+/// Writes a duration in the greatest unit of which it is a whole multiple, or in nanoseconds.
 pub(super) fn write(nanos: i64, out: &mut impl std::fmt::Write) -> std::fmt::Result {
     let whole = UNITS.iter().find(|(_, seconds)| nanos % (seconds * NANOS) == 0);
     match whole {

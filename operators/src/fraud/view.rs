@@ -1,4 +1,4 @@
-//! Fraud scoring as a keyed view.
+//! Fraud scoring as a keyed fold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
 use crate::ledger::{Adjusted, TakenBack};
 
-/// The view: a ruleset over transactions.
+/// View that scores transactions by a ruleset.
 #[derive(Clone, Debug)]
 pub struct Fraud {
     pub(super) pack: Arc<Pack>,
     horizon: i64,
-    /// How much older than the effective time an event may be before nothing reaches it any more.
+    /// The age, relative to the effective time, beyond which no window reaches an event, in nanoseconds.
     retention: i64,
 }
 
-/// What happens to an account.
+/// An event of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FraudEvent {
-    /// A transaction, to be scored.
+    /// A transaction to be scored.
     Transaction(Arc<Transaction>),
-    /// One of which nothing counts any more, or something again.
+    /// A transaction that no longer counts, or of which something counts again.
     TakenBack(Box<TakenBack>),
-    /// A hold that was captured for another amount.
+    /// A hold that was captured for another amount than was held.
     Adjusted(Box<Adjusted>),
 }
 
@@ -55,7 +55,7 @@ impl Fraud {
         Self::with_horizon(pack, horizon.unsigned_abs())
     }
 
-    /// The view with another horizon, in nanoseconds: how late an event may be.
+    /// The view with another horizon: how late an event may be, in nanoseconds.
     pub fn with_horizon(pack: Arc<Pack>, horizon: u64) -> Self {
         let horizon = i64::try_from(horizon).unwrap_or(i64::MAX);
         let retention = horizon.saturating_add(pack.longest_window());
@@ -99,12 +99,12 @@ impl Fraud {
         state.adjust(&self.pack, &adjusted.hold, adjusted.amount, oldest, &cause, now);
     }
 
-    /// The time from which on an event of `ts` can be forgotten.
+    /// The effective time from which on an event of `ts` can be forgotten.
     fn expiry(&self, ts: i64) -> u64 {
         EventTime::from_nanos(ts.saturating_add(self.retention).saturating_add(1)).effective()
     }
 
-    /// The time from which on the first event can be forgotten.
+    /// The effective time from which on the first event can be forgotten.
     fn first_expiry(&self, state: &AccountHistory) -> Option<u64> {
         state.ring.get(state.ring.start()).map(|first| self.expiry(first.order.ts))
     }
@@ -177,11 +177,11 @@ impl View for Fraud {
         }
     }
 
-    /// There is always a timer for the first event: when one is let go depends on nothing else.
+    /// A timer for the first event is always set, so forgetting an event depends on nothing else.
     fn timer(&self, _: &Customers, _: &AccountId, state: &mut AccountHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         self.forget(state, place.time);
         if state.timer.is_some_and(|timer| timer > place.time) {
-            // Of an event that is gone already: another one goes on.
+            // The timer of an event that is already forgotten.
             return;
         }
         state.timer = self.first_expiry(state);
@@ -195,7 +195,7 @@ impl View for Fraud {
             let index = state.ring.place_of(&order);
             let here = state.ring.get_mut(index).filter(|record| record.order == order);
             let is_here = here.is_some();
-            // What was taken back may have been forgotten since.
+            // The event may have been forgotten meanwhile.
             let Some(record) = here.or_else(|| state.gone.iter_mut().find(|record| record.order == order)) else { continue };
             record.is_pending = false;
             let decision = |outcome: &_| outcome::decision(&self.pack, account, record, outcome);
@@ -217,7 +217,7 @@ impl View for Fraud {
         }
     }
 
-    /// A pack that reads a text which the one before it did not finds it unknown in the events of before.
+    /// If the pack reads a text that the previous pack did not keep, the text is unknown for earlier events.
     fn restore(&self, saved: &SavedFraud, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, AccountHistory)> {
         let mut accounts = BTreeMap::<AccountId, Vec<Record>>::new();
         for row in saved.fraud_events.iter().filter(|row| row.ruleset == self.pack.name && is_mine(&row.account_id)) {

@@ -1,24 +1,24 @@
-//! What is on the worker that has its account.
+//! Streams that are partitioned by account.
 
 use headwater_schemas::AccountId;
 use timely::dataflow::StreamVec;
 
 use super::{FoldOutput, Updated, View};
 
-/// A stream of what is on the worker that has its account: it comes of a view that is routed by account. What reads several of
-/// them finds all that belongs to an account on one worker.
+/// A stream whose items are on the worker of their account, because the view that emits them is routed by account. An operator
+/// that reads several such streams finds everything of an account on one worker.
 #[derive(Clone)]
 pub struct ByAccount<S>(S);
 
 impl<'scope, U: 'static> ByAccount<StreamVec<'scope, u64, Updated<U>>> {
-    /// What a view that is routed by account tells others.
+    /// The updates of a view that is routed by account.
     pub fn updates<V: View<Route = AccountId, Update = U>>(output: FoldOutput<'scope, V>) -> Self {
         Self(output.updates)
     }
 }
 
 impl<S> ByAccount<S> {
-    /// The stream, for what reads it where it is.
+    /// The stream, for operators that read it without an exchange.
     pub fn stream(self) -> S {
         self.0
     }

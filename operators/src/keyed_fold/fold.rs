@@ -1,4 +1,4 @@
-//! The states of a view and what is applied to them: the fold without the dataflow.
+//! The fold without the dataflow: the states of a view, and the application of events.
 
 use std::hash::{Hash, Hasher};
 
@@ -13,7 +13,7 @@ use super::view::{Outbox, Updated, Updates, View};
 /// The rank of a timer: after every topic.
 const TIMER_RANK: u8 = u8::MAX;
 
-/// Slots that wait to be emitted, in the order in which they were touched, with what was corrected.
+/// Slots to be emitted, in the order in which they were touched, with their corrections.
 #[derive(Default)]
 struct Waiting {
     slots: Vec<SlotNumber>,
@@ -28,7 +28,7 @@ impl Waiting {
     }
 }
 
-/// The states of the keys that one worker has.
+/// The states of a worker's keys.
 pub struct Fold<V: View> {
     view: V,
     context: V::Context,
@@ -44,7 +44,7 @@ pub struct Fold<V: View> {
 }
 
 impl<V: View> Fold<V> {
-    /// No states.
+    /// A fold without states.
     pub fn new(view: V, tables: V::Tables, clock: Clock) -> Self {
         Self {
             view,
@@ -67,7 +67,7 @@ impl<V: View> Fold<V> {
     }
 
     /// Restores the states of the keys that `is_mine` accepts from the rows that they had emitted. A timer that was due before
-    /// `not_before`, because the configuration is another one now, fires then.
+    /// `not_before`, because the configuration has changed, fires then.
     pub fn restore(&mut self, saved: &<V::Tables as TableSet>::Saved, is_mine: &dyn Fn(&V::Key) -> bool, not_before: u64) {
         let mut timers = Vec::new();
         for (key, state) in self.view.restore(saved, is_mine) {
@@ -78,17 +78,17 @@ impl<V: View> Fold<V> {
                 slot.state = state;
             }
         }
-        // In the order of their times they wait in a queue.
+        // In the order of their times, they take the cheap queue.
         timers.sort_unstable();
         timers.into_iter().for_each(|(time, key, timer)| self.timers.set(time, key, timer));
     }
 
-    /// The states, in no order that anything may depend on.
+    /// The states, in arbitrary order, on which nothing may depend.
     pub fn states(&self) -> impl Iterator<Item = (&V::Key, &V::State)> {
         self.slots.iter().map(|slot| (&slot.key, &slot.state))
     }
 
-    /// Takes in a broadcast.
+    /// Applies a broadcast to the context.
     pub fn learn(&mut self, broadcast: Placed<V::Broadcast>) {
         self.view.learn(&mut self.context, broadcast);
     }
@@ -110,12 +110,12 @@ impl<V: View> Fold<V> {
         let Some((time, key, timer)) = self.timers.take() else { return };
         let mut hasher = FxHasher::default();
         key.hash(&mut hasher);
-        // The key's hash as an offset: what timers of different keys derive has an order that no worker decides.
+        // The key's hash as an offset: the order of events derived by timers of different keys does not depend on workers.
         let place = Place { time, rank: TIMER_RANK, partition: 0, offset: hasher.finish(), sequence: 0, is_late: false };
         self.with_slot(key, place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
     }
 
-    /// Emits the rows of every key that was touched since the last time, as changes of `tick`. Rows may show `time` as their own.
+    /// Emits the rows of every touched key as changes of `tick`. Rows may show `time` as their own time.
     pub fn emit(&mut self, tick: u64, time: u64) {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.rows.slots) {
@@ -127,7 +127,7 @@ impl<V: View> Fold<V> {
         }
     }
 
-    /// Tells other operators what every key that was touched since the last time is at the grid point `time`, which ends `tick`.
+    /// Emits the updates of every touched key at the grid point `time`, which ends `tick`.
     pub fn update(&mut self, tick: u64, time: u64) -> std::vec::Drain<'_, Updated<V::Update>> {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.updates.slots) {
@@ -140,12 +140,12 @@ impl<V: View> Fold<V> {
         self.told.told.drain(..)
     }
 
-    /// What was derived since it was taken last.
+    /// Takes the derived events since the last call.
     pub fn take_derived(&mut self) -> std::vec::Drain<'_, Placed<V::Derived>> {
         self.derived.drain(..)
     }
 
-    /// What was rejected since it was taken last.
+    /// Takes the dead letters since the last call.
     pub fn take_dead_letters(&mut self) -> std::vec::Drain<'_, DeadLetter> {
         self.dead_letters.drain(..)
     }
@@ -176,7 +176,7 @@ impl<V: View> Fold<V> {
         }
     }
 
-    /// Forgets a key that has nothing left to emit and nothing to remember.
+    /// Forgets a key that has nothing left to emit or to remember.
     fn forget(&mut self, number: SlotNumber) {
         let Some(slot) = self.slots.get_mut(number) else { return };
         if !slot.touched.rows && !slot.touched.updates && self.view.is_forgettable(&slot.state) {

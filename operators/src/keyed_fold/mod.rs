@@ -1,30 +1,29 @@
-//! The keyed fold: every ordered view is one.
+//! The keyed fold: the operator of every view whose result depends on the order of events.
 //!
-//! Events are exchanged by key and wait until the frontier has passed their tick. Then they are applied in the order of
-//! their [`Place`](headwater_schemas::Place)s: effective time, topic, partition, offset. So what a view says is a
-//! function of what the topics hold, and of nothing else: not of arrival, number of workers, tick size or batches.
+//! Events are exchanged by key and wait until the frontier has passed their tick. Then they are applied in the order of their
+//! [`Place`](headwater_schemas::Place)s: effective time, topic, partition, offset. So the rows of a view are a function of the
+//! topics alone: not of arrival order, number of workers, tick size or batches.
 //!
 //! ```text
 //!  events ────exchange by key──┐                                           ┌────► tables    rows, dead letters
 //!  broadcasts (every worker) ──┤─► stash ─► release below the frontier ─► apply ► derived   events with a place
-//!  ends of partitions ─────────┘                 timers ────────────────────┴────► updates   what keys are, on the grid
+//!  ends of partitions ─────────┘                 timers ────────────────────┴────► updates   states of keys, on the grid
 //! ```
 //!
-//! - **Writing a view** is writing a [`View`]: a key, a state, its tables and pure functions. [`testing`](crate::testing) runs it
+//! - **To write a view**, implement [`View`]: a key, a state, its tables and pure functions. [`testing`](crate::testing) runs it
 //!   on a list of events without a dataflow.
-//! - **Rows** are emitted once per key and tick, so `_history` has one change per key and tick. A view that only
-//!   valuations read emits once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick
-//!   before it. When the input is over, the last grid point is the one after the end of time. Facts (rows of append tables) are
-//!   written when they come about.
+//! - **Rows** are emitted once per key and tick, so `_history` has one change per key and tick. A view that only valuations read
+//!   emits once per grid point instead ([`Pace::Grid`]): with the grid point's time, in the last tick before it. When the input
+//!   has ended, the last grid point is the one after the end of time. Facts (rows of append tables) are written at once.
 //! - **Tables** are written directly: the `done` output carries their frontier.
-//! - **Updates** tell other operators what a key is, once per grid point.
-//! - **Reasons**: a view names what an event corrects (a bust, a reversal, what came late: [`Outbox::correct`]). It is the reason
-//!   of the changes that follow, and goes along with updates.
-//! - **Timers** fire after all events of their time. A key may have several, and take one back. When the input is over, time
-//!   ends at the greatest clock of any partition: later timers stay.
+//! - **Updates** send the state of a key to other operators, once per grid point.
+//! - **Corrections**: a view names what an event corrects (a bust, a reversal, a late event: [`Outbox::correct`]). The correction
+//!   is the reason of the changes that follow, and is sent along with updates.
+//! - **Timers** fire after all events of their time. A key may have several, and cancel them. When the input has ended, time ends
+//!   at the greatest clock of any partition: later timers do not fire.
 //! - **Work** per activation is bounded, so that a frontier that jumps does not block the worker.
 //!
-//! A whole view, as an example: what each account has posted in all. `operators/README.md` says where its parts go.
+//! A complete view as an example: the total that each account has posted. `operators/README.md` explains where its parts belong.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -41,7 +40,7 @@
 //! #[derive(Default)]
 //! struct Sum {
 //!     posted: Total,
-//!     /// The row as it was emitted last: a row that stays as it was is no change.
+//!     /// The row emitted last: an unchanged row is no change.
 //!     emitted: Option<Balance>,
 //! }
 //!
@@ -98,7 +97,7 @@
 //! let postings = vec![posting(1, 100), posting(2, -30), posting(3, 5)];
 //! let whole = run(Posted, postings.clone());
 //! assert_eq!(rows_of(&whole.tables)[0].posted, Total::whole(75));
-//! // It goes on from the rows that it has emitted as if nothing had happened.
+//! // A restart from the emitted rows continues with the same result.
 //! assert_eq!(rows_of(&run_with_restart(Posted, postings, 2).tables), rows_of(&whole.tables));
 //! ```
 

@@ -17,7 +17,7 @@ use super::fold::Fold;
 use super::stash::Stash;
 use super::view::{Updated, View, worker_number};
 
-/// Events that are applied before the operator lets others run.
+/// Events that are applied before the operator yields to others.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
 
 /// How often rows are emitted.
@@ -29,61 +29,61 @@ pub enum Pace {
     Grid,
 }
 
-/// What a fold reads.
+/// Inputs of a fold.
 pub struct FoldInput<'scope, V: View> {
-    /// What happens to keys.
+    /// Events of keys.
     pub events: StreamVec<'scope, u64, Placed<V::Event>>,
-    /// What every key can see; every worker gets all of it.
+    /// Broadcasts to every key; every worker gets all of them.
     pub broadcasts: StreamVec<'scope, u64, Placed<V::Broadcast>>,
     /// The clocks at which partitions ended; every worker gets all of them.
     pub ends: StreamVec<'scope, u64, u64>,
 }
 
-/// Where a fold goes on after a restart.
+/// State of a fold before a restart.
 pub struct Before<V: View> {
-    /// What was broadcast until then.
+    /// The broadcasts so far.
     pub broadcasts: Vec<Placed<V::Broadcast>>,
-    /// The rows that the states are restored from, of all workers.
+    /// The rows of all workers from which states are restored.
     pub saved: <V::Tables as TableSet>::Saved,
-    /// The worker's share.
+    /// The share of this worker.
     pub share: Share,
 }
 
-/// A worker's share of what was saved.
+/// The keys of one worker among those that were saved.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
-    /// The worker.
+    /// The worker's index.
     pub worker: usize,
-    /// How many there are.
+    /// The number of workers.
     pub workers: usize,
-    /// The effective time from which the run goes on, in nanoseconds.
+    /// The effective time at which the run continues, in nanoseconds.
     pub not_before: u64,
 }
 
 impl Share {
-    /// Whether the worker has what is routed by `route`.
+    /// Whether the worker has the keys that are routed by `route`.
     pub fn has(self, route: &impl Hash) -> bool {
         let workers = if self.workers == 0 { 1 } else { self.workers as u64 };
         worker_number(route) % workers == self.worker as u64
     }
 }
 
-/// Where a fold writes.
+/// Output tables of a fold.
 pub struct FoldTables<V: View> {
     /// The tables of the view.
     pub tables: V::Tables,
-    /// Takes what it rejects.
+    /// Takes rejected events.
     pub reject: Reject,
 }
 
-/// Takes what an operator rejects.
+/// Takes an operator's rejected events.
 pub type Reject = Rc<dyn Fn(&Moment, DeadLetter)>;
 
-/// What a fold sends to others.
+/// Output streams of a fold.
 pub struct FoldOutput<'scope, V: View> {
-    /// Events derived from what happened.
+    /// Derived events.
     pub derived: StreamVec<'scope, u64, Placed<V::Derived>>,
-    /// What keys are at grid points.
+    /// States of keys at grid points.
     pub updates: StreamVec<'scope, u64, Updated<V::Update>>,
     /// Carries the frontier of the rows: once it has passed a tick, the tables hold all rows of that tick.
     pub done: StreamVec<'scope, u64, ()>,
@@ -104,10 +104,10 @@ pub trait FoldOperator: View + Clone {
     ) -> FoldOutput<'scope, Self>;
 }
 
-/// Compiles the operators of views here and now.
+/// Compiles the operators of views in this crate.
 ///
-/// Generic code is compiled where it is used first with its types. Without this, every operator would be compiled anew whenever
-/// the crate changes that wires them.
+/// Generic code is compiled in the crate that first uses it with concrete types. Without this, every operator would be compiled
+/// again whenever the crate that wires them changes.
 #[macro_export]
 macro_rules! fold_operator {
     ($($view:ty),+ $(,)?) => {$(
@@ -165,7 +165,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             ends.for_each(|_, batch| driver.end = batch.drain(..).fold(driver.end, u64::max));
             let Some(capabilities) = held.as_mut() else { return };
 
-            // Act on the ticks that the frontier has passed.
+            // Work on the ticks that the frontier has passed.
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             driver.release(frontier);
             let finished = {
@@ -176,7 +176,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
                 driver.work(WORK_PER_ACTIVATION, &mut Output { derived: &mut derived, updates: &mut updates })
             };
 
-            // Advance time as far as what is left to emit allows.
+            // Downgrade capabilities as far as pending emissions allow.
             match frontier {
                 _ if !finished => activator.activate(),
                 None => held = None,
@@ -189,22 +189,22 @@ pub fn keyed_fold<'scope, V: View + Clone>(
 
 type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
 
-/// The outputs while the operator runs.
+/// The output sessions while the operator runs.
 struct Output<'x, 'a, 'b, V: View> {
     derived: &'x mut TimedSession<'a, 'b, Placed<V::Derived>>,
     updates: &'x mut TimedSession<'a, 'b, Updated<V::Update>>,
 }
 
-/// Keys that were touched in a period of ticks, and are not emitted yet.
+/// Keys that were touched in a period of ticks and are not emitted yet.
 struct Period {
-    /// How many ticks it has.
+    /// Length in ticks.
     ticks: u64,
-    /// The number of the period that is open.
+    /// The index of the open period.
     open: Option<u64>,
 }
 
 impl Period {
-    /// The last tick of the open period, if all that happens before `time` lies after it. It is closed then.
+    /// Closes the open period if `time` is after its last tick, which is returned.
     fn close_before(&mut self, time: u64, clock: Clock, is_over: bool) -> Option<u64> {
         let ends = (self.open? + 1).saturating_mul(self.ticks);
         let has_passed = clock.tick_of(time) >= ends || (time == u64::MAX && is_over);
@@ -212,7 +212,7 @@ impl Period {
     }
 }
 
-/// The fold with what waits for it.
+/// The fold, and the events that wait for it.
 struct Driver<V: View> {
     fold: Fold<V>,
     reject: Reject,
@@ -253,7 +253,7 @@ impl<V: View + Clone> Driver<V> {
         }
     }
 
-    /// Moves what the frontier has passed to what is ready.
+    /// Moves what the frontier has passed to the ready queue.
     fn release(&mut self, frontier: Option<u64>) {
         let limit = match frontier {
             Some(tick) => self.clock.start_of(tick),
@@ -267,7 +267,7 @@ impl<V: View + Clone> Driver<V> {
         }
     }
 
-    /// Applies what is ready, in order; true once nothing is left to do for now.
+    /// Applies what is ready, in order; true once there is nothing left to do for now.
     fn work(&mut self, mut budget: usize, out: &mut Output<'_, '_, '_, V>) -> bool {
         while let Some(next) = self.next_step() {
             if budget == 0 {
@@ -289,7 +289,7 @@ impl<V: View + Clone> Driver<V> {
         true
     }
 
-    /// What comes next, and its effective time.
+    /// The next step, and its effective time.
     fn next_step(&self) -> Option<(u64, Step)> {
         let event = self.ready_events.front().map(|event| event.place);
         let broadcast = self.ready_broadcasts.front().map(|broadcast| broadcast.place);
@@ -308,10 +308,10 @@ impl<V: View + Clone> Driver<V> {
         }
     }
 
-    /// Emits rows and updates of the open periods if `time` lies after them.
+    /// Emits rows and updates of open periods that end before `time`.
     fn emit_before(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
         if let Some(tick) = self.rows.close_before(time, self.clock, self.input_is_over) {
-            // What is emitted at a grid point belongs to the last tick before it.
+            // Rows of a grid point belong to the last tick before it.
             let time = if self.pace == Pace::Grid { self.clock.end_of(tick) } else { self.clock.start_of(tick) };
             self.fold.emit(tick, time);
         }
@@ -323,7 +323,7 @@ impl<V: View + Clone> Driver<V> {
         }
     }
 
-    /// Passes on what an event led to.
+    /// Sends derived events and dead letters of an applied event.
     fn pass_on(&mut self, tick: u64, time: u64, out: &mut Output<'_, '_, '_, V>) {
         for event in self.fold.take_derived() {
             out.derived.give(event);

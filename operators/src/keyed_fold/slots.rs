@@ -1,4 +1,4 @@
-//! Keys and their states, in slots that never move.
+//! Storage of keys and their states, in slots that never move.
 
 use std::hash::Hash;
 
@@ -12,7 +12,7 @@ pub(super) struct Slot<K, S> {
     pub(super) touched: Touched,
 }
 
-/// What was touched since it was emitted last.
+/// Whether the rows and the updates of a slot wait to be emitted.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Touched {
     pub(super) rows: bool,
@@ -22,7 +22,7 @@ pub(super) struct Touched {
 /// The number of a slot, valid until its key is removed.
 pub(super) type SlotNumber = u32;
 
-/// Slots, found by their keys. A key is kept once, in its slot.
+/// Slots, indexed by key. A key is stored once, in its slot.
 pub(super) struct Slots<K, S> {
     index: SlotIndex,
     slots: Slab<Option<Slot<K, S>>>,
@@ -38,12 +38,12 @@ impl<K: Eq + Hash, S: Default> Slots<K, S> {
         self.slots.get_mut(number)?.as_mut()
     }
 
-    /// The slots, in no order that anything may depend on.
+    /// The slots, in arbitrary order, on which nothing may depend.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<K, S>> {
         self.index.slots().filter_map(|number| self.slots.get(number)?.as_ref())
     }
 
-    /// The slot of a key, made if there is none. `None` beyond four billion keys, which no memory holds.
+    /// The slot of a key, created if there is none. `None` beyond 2^32 keys, which no memory holds.
     pub(super) fn find_or_insert(&mut self, key: K) -> Option<SlotNumber> {
         let hash = KeyHash::of(&key);
         let is_it = |number| matches!(self.slots.get(number), Some(Some(slot)) if slot.key == key);

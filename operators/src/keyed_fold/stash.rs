@@ -1,8 +1,8 @@
 //! Events that wait for the frontier.
 //!
-//! What arrives from one partition is in order already, but for derived events several upstream workers interleave. So
-//! the stash keeps sorted runs: an event goes behind the first run of its partition whose last event is not after it. A
-//! step of the frontier takes a prefix of each run, and a stable sort (which merges runs) puts them in one order.
+//! Events of one partition arrive in order, except that derived events of several upstream workers interleave. So the stash keeps
+//! sorted runs: an event is appended to the first run of its partition whose last event is not after it. When the frontier
+//! advances, a prefix of each run is taken, and a stable sort (which merges runs) puts them in one order.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 /// A partition among all topics: the topic's rank and the partition.
 type Source = (u8, u16);
 
-/// Sorted runs of events that wait.
+/// Sorted runs of waiting events.
 pub(super) struct Stash<E> {
     runs: FxHashMap<Source, Vec<VecDeque<Placed<E>>>>,
 }
@@ -22,7 +22,7 @@ impl<E> Stash<E> {
         Self { runs: FxHashMap::default() }
     }
 
-    /// Adds what arrived.
+    /// Adds events that arrived.
     pub(super) fn extend(&mut self, events: impl Iterator<Item = Placed<E>>) {
         let mut events = events.peekable();
         while let Some(first) = events.peek() {
@@ -38,7 +38,7 @@ impl<E> Stash<E> {
         }
     }
 
-    /// Moves everything before `limit` (an effective time) behind `ready`, in order.
+    /// Moves all events before `limit` (an effective time) to the end of `ready`, in order.
     pub(super) fn release(&mut self, limit: u64, ready: &mut VecDeque<Placed<E>>) {
         let before = ready.len();
         for runs in self.runs.values_mut() {
@@ -49,7 +49,7 @@ impl<E> Stash<E> {
             runs.retain(|run| !run.is_empty());
         }
         self.runs.retain(|_, runs| !runs.is_empty());
-        // What was released earlier lies before the last limit, so sorting all of it again only checks that.
+        // Events released earlier lie before the last limit, so sorting all of `ready` again would only verify that.
         if let Some(released) = ready.make_contiguous().get_mut(before..) {
             released.sort_by_key(|event| event.place);
         }

@@ -1,7 +1,7 @@
-//! The operator, driven by hand: which messages leave when, and how far the frontiers are, with one, two and three workers.
+//! Tests of the operator, driven by hand: its messages and frontiers, with one, two and three workers.
 //!
-//! A tick is 10 ns and a grid interval 5 ticks. Each worker feeds its own partition; after each advance of the inputs everything
-//! that was emitted is written down, sorted, with the frontier of `done`.
+//! A tick is 10 ns and a grid interval 5 ticks. Each worker feeds its own partition. After each advance of the inputs, the test
+//! logs everything that was emitted, sorted, and the frontier of `done`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::testing::TestTables;
 const TICK: u64 = 10;
 const GRID: u64 = 5;
 
-/// What happens to a sum.
+/// An event of a sum.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Step {
     Add(i64),
@@ -32,7 +32,7 @@ enum Step {
     Reject,
 }
 
-/// A view that adds up, in the unit that was broadcast last.
+/// A view that sums, in the unit of the last broadcast.
 #[derive(Clone)]
 struct Sums;
 
@@ -133,19 +133,19 @@ impl View for Sums {
     }
 }
 
-/// What is fed before the inputs advance to a tick: (partition, time, key, step).
+/// An event to be fed before the inputs advance to a tick: (partition, time, key, step).
 type Fed = (u16, u64, &'static str, Step);
 
 struct Script {
     pace: Pace,
     broadcasts: Vec<(u64, i64)>,
-    /// The tick that inputs advance to, after what is fed before it. None: they end, and time with them at this many nanoseconds.
+    /// The tick that inputs advance to, and the events fed before it. `None`: the inputs end, and time ends at `end` nanoseconds.
     steps: Vec<(Option<u64>, Vec<Fed>)>,
     end: u64,
     saved: Vec<Balance>,
 }
 
-/// Runs a script: the lines of each step, each step ending with the frontier of `done`.
+/// Runs a script and returns the lines of each step, the last of them the frontier of `done`.
 fn run(workers: usize, script: Script) -> Vec<Vec<String>> {
     let script = Arc::new(script);
     let transcript = Arc::new(Mutex::new(vec![Vec::new(); script.steps.len()]));
@@ -197,13 +197,13 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
         (events, broadcasts, ends)
     });
 
-    // Broadcasts come from the first worker and are all there at once; they wait for their time.
+    // The first worker sends all broadcasts at once; they wait for their time.
     if index == 0 {
         for (offset, (time, unit)) in (1..).zip(&script.broadcasts) {
             broadcasts.send(Placed { place: Place::of_record(*time, Topic::Instruments, 0, offset), event: *unit });
         }
     }
-    // So do the clocks at which partitions end.
+    // So does it send the clocks at which partitions end.
     if index == 0 {
         ends.send(script.end);
     }
@@ -224,7 +224,7 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
                     ends.advance_to(*tick);
                 });
                 worker.step_while(|| probe.less_than(tick));
-                // What is complete has been written by every worker; a few more steps bring messages to where they are looked at.
+                // Every worker has written all complete rows; a few more steps deliver the messages.
                 (0..10).for_each(|_| {
                     worker.step();
                 });
@@ -256,7 +256,7 @@ fn add(partition: u16, time: u64, key: &'static str, amount: i64) -> Fed {
     (partition, time, key, Step::Add(amount))
 }
 
-/// The same lines, whatever the number of workers.
+/// Asserts the lines, which must not depend on the number of workers.
 fn assert_transcript(script: impl Fn() -> Script, expected: &[&[&str]]) {
     for workers in 1..=3 {
         let transcript = run(workers, script());
@@ -273,7 +273,7 @@ fn rows_leave_when_their_tick_has_passed_and_updates_at_grid_points() {
         pace: Pace::Tick,
         broadcasts: vec![(25, 100)],
         steps: vec![
-            // Two partitions in disorder among each other; a broadcast between them.
+            // Two partitions out of order with each other; a broadcast between them.
             (Some(2), vec![add(0, 12, "a", 1), add(0, 27, "a", 1), add(1, 15, "a", 2), add(2, 11, "b", 5)]),
             (Some(3), vec![add(1, 24, "a", 3)]),
             (Some(5), vec![]),
@@ -310,7 +310,7 @@ fn on_the_grid_rows_leave_once_with_the_grid_point_s_time_in_the_last_tick_befor
         steps: vec![
             (Some(4), vec![add(0, 12, "a", 1), add(1, 31, "a", 2)]),
             (Some(5), vec![add(0, 49, "a", 4)]),
-            // Exactly at the grid point: of the next one.
+            // Exactly at the grid point: part of the next one.
             (Some(6), vec![add(0, 50, "a", 8)]),
             (None, vec![]),
         ],
@@ -335,7 +335,7 @@ fn timers_fire_after_all_events_of_their_time_and_no_later_than_time_ends() {
         broadcasts: Vec::new(),
         steps: vec![
             (Some(1), vec![(0, 1, "a", Step::SetTimer(25, 1)), (0, 2, "a", Step::SetTimer(25, 2)), (0, 3, "a", Step::SetTimer(27, 3))]),
-            // One of them is taken back, and an event comes at their very time.
+            // One of them is cancelled, and an event arrives at the same time.
             (Some(3), vec![(1, 21, "a", Step::CancelTimer(25, 2)), add(1, 25, "a", 10)]),
             // Of two timers after the end of the input, the one at the greatest clock still fires.
             (Some(4), vec![(0, 31, "b", Step::SetTimer(60, 1)), (0, 31, "b", Step::SetTimer(61, 2))]),

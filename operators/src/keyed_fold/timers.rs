@@ -1,16 +1,16 @@
-//! Timers in order of time, then key, then what they are for.
+//! Timers, ordered by time, then key, then purpose.
 
 use std::collections::{BTreeSet, VecDeque};
 
 /// A timer of a key.
 type Timer<K, T> = (u64, K, T);
 
-/// The timers of a fold. Most views set them at a fixed distance, so that they come in order already: those wait in a
-/// queue, which costs nothing, and only the others in a tree.
+/// The timers of a fold. Most views set timers at a fixed distance, so they come in order: those wait in a queue, which is cheap,
+/// and only the others in a tree.
 pub(super) struct Timers<K, T> {
     queue: VecDeque<Timer<K, T>>,
     others: BTreeSet<Timer<K, T>>,
-    /// Timers of the queue that are not to fire.
+    /// Cancelled timers that are still in the queue.
     cancelled: BTreeSet<Timer<K, T>>,
 }
 
@@ -19,7 +19,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
         Self { queue: VecDeque::new(), others: BTreeSet::new(), cancelled: BTreeSet::new() }
     }
 
-    /// Sets a timer. One that is set already is one timer.
+    /// Sets a timer. Setting it twice has no further effect.
     pub(super) fn set(&mut self, time: u64, key: K, timer: T) {
         let timer = (time, key, timer);
         if self.cancelled.remove(&timer) {
@@ -32,7 +32,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
         }
     }
 
-    /// Takes a timer back, if it is set.
+    /// Cancels a timer, if it is set.
     pub(super) fn cancel(&mut self, time: u64, key: K, timer: T) {
         let timer = (time, key, timer);
         if !self.others.remove(&timer) && self.queue.binary_search(&timer).is_ok() {
@@ -41,13 +41,13 @@ impl<K: Ord, T: Ord> Timers<K, T> {
         }
     }
 
-    /// The time of the earliest.
+    /// The time of the earliest timer.
     pub(super) fn next(&self) -> Option<u64> {
         let times = self.queue.front().into_iter().chain(self.others.first());
         times.map(|(time, ..)| *time).min()
     }
 
-    /// Takes the earliest out.
+    /// Removes the earliest timer.
     pub(super) fn take(&mut self) -> Option<Timer<K, T>> {
         let taken = match (self.queue.front(), self.others.first()) {
             (Some(queued), Some(other)) if other < queued => self.others.pop_first(),
@@ -58,7 +58,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
         taken
     }
 
-    /// Keeps the front of the queue a timer that is to fire.
+    /// Removes cancelled timers from the front of the queue.
     fn drop_cancelled(&mut self) {
         while self.queue.front().is_some_and(|front| self.cancelled.remove(front)) {
             self.queue.pop_front();
@@ -92,7 +92,7 @@ mod tests {
         }
         timers.cancel(5, 'a', 0); // the front of the queue
         timers.cancel(7, 'a', 0);
-        timers.cancel(3, 'a', 0); // of the tree
+        timers.cancel(3, 'a', 0); // in the tree
         timers.cancel(9, 'a', 0); // never set
         assert_eq!(timers.next(), Some(6));
         timers.set(7, 'a', 0);

@@ -1,4 +1,4 @@
-//! What a view declares: its key, its tables, and the pure functions between them.
+//! The trait of a view: its key, its state, its tables, and pure functions.
 
 use std::hash::{Hash, Hasher};
 
@@ -7,36 +7,36 @@ use headwater_schemas::{Correction, Corrections, Place, Placed};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
-/// A keyed view: pure functions of a key's state, an event and what was broadcast, applied in the order of places.
+/// A keyed view: pure functions of a key's state, an event and the broadcasts, applied in the order of places.
 pub trait View: 'static {
-    /// What a state belongs to.
+    /// The key of a state.
     type Key: Clone + Ord + Hash + 'static;
-    /// The part of a key that decides which worker has its state: keys with equal parts meet.
+    /// The part of a key that determines its worker: keys with equal routes are on the same worker.
     type Route: Hash;
-    /// What happens to a key.
+    /// Event of a key.
     type Event: ExchangeData + Clone;
-    /// What every key can see: instruments, accounts, limits.
+    /// Event that every key can see: instruments, accounts, limits.
     type Broadcast: ExchangeData + Clone;
-    /// What the broadcasts add up to.
+    /// Accumulated broadcasts.
     type Context: Default + 'static;
-    /// What is remembered of a key. The default is a key that nothing has happened to.
+    /// State of a key. The default is that of a key without events.
     type State: Default + 'static;
-    /// What a timer is for: its identity within the key.
+    /// Purpose of a timer: its identity within the key.
     type Timer: Clone + Ord + 'static;
     /// The tables that the view writes.
     type Tables: TableSet;
-    /// Events that the view derives, once each, at the place of their cause: executions, legs.
+    /// Event that the view derives, at the place of its cause: an execution, a leg.
     type Derived: ExchangeData + Clone;
-    /// What other operators need to know of a key whenever it has changed: a holding, a mark.
+    /// State of a key for other operators, sent whenever it has changed: a holding, a mark.
     type Update: ExchangeData + Clone;
 
-    /// The key that an event belongs to.
+    /// The key of an event.
     fn key(&self, event: &Self::Event) -> Self::Key;
 
-    /// The part of the key that decides which worker has its state.
+    /// The route of a key.
     fn route(key: &Self::Key) -> Self::Route;
 
-    /// Takes in a broadcast.
+    /// Applies a broadcast to the context.
     fn learn(&self, context: &mut Self::Context, broadcast: Placed<Self::Broadcast>);
 
     /// Applies an event.
@@ -49,7 +49,7 @@ pub trait View: 'static {
         out: &mut Outbox<'_, Self>,
     );
 
-    /// Answers a timer that the key has set. It fires after all events of its time.
+    /// Handles a timer that the key has set. It fires after all events of its time.
     fn timer(
         &self,
         _context: &Self::Context,
@@ -61,10 +61,10 @@ pub trait View: 'static {
     ) {
     }
 
-    /// Emits the key's rows, as they are at `at`. Called once per period ([`super::Pace`]) in which the key was touched.
+    /// Emits the key's rows at `at`. Called once per period ([`super::Pace`]) in which the key was touched.
     fn emit(&self, context: &Self::Context, key: &Self::Key, state: &mut Self::State, at: &Moment, tables: &Self::Tables);
 
-    /// Tells other operators what the key is at a grid point. Called once per grid point before which the key was touched.
+    /// Sends the key's state at a grid point to other operators. Called once per grid interval in which the key was touched.
     fn update(
         &self,
         _context: &Self::Context,
@@ -75,24 +75,24 @@ pub trait View: 'static {
     ) {
     }
 
-    /// Whether [`View::update`] tells anything.
+    /// Whether [`View::update`] sends anything.
     const UPDATES: bool = false;
 
-    /// Whether a state holds no more than the default does and can be forgotten.
+    /// Whether a state equals the default and can be forgotten.
     fn is_forgettable(&self, _state: &Self::State) -> bool {
         false
     }
 
-    /// Restores states from the rows that they had emitted. Only those keys are wanted that `is_mine` accepts.
+    /// Restores states from the rows that they had emitted, for the keys that `is_mine` accepts.
     fn restore(&self, saved: &<Self::Tables as TableSet>::Saved, is_mine: &dyn Fn(&Self::Key) -> bool) -> Vec<(Self::Key, Self::State)>;
 
-    /// The timers that a restored state waits for.
+    /// The timers of a restored state.
     fn timers(&self, _key: &Self::Key, _state: &Self::State) -> Vec<(u64, Self::Timer)> {
         Vec::new()
     }
 }
 
-/// The number whose remainder by the number of workers is the worker that has what is routed by `route`.
+/// Hash of a route; modulo the number of workers it gives the worker's index.
 pub fn worker_number(route: &impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     route.hash(&mut hasher);
@@ -100,10 +100,10 @@ pub fn worker_number(route: &impl Hash) -> u64 {
     hasher.finish() >> 20
 }
 
-/// What other operators are told at a grid point: the update, the tick that ends there, and what was corrected.
+/// An update, the tick that ends at its grid point, and its corrections.
 pub type Updated<U> = (U, u64, Corrections);
 
-/// Collects what other operators are told.
+/// Collects updates.
 #[derive(Debug)]
 pub struct Updates<U> {
     pub(super) told: Vec<Updated<U>>,
@@ -114,13 +114,13 @@ impl<U> Updates<U> {
         Self { told: Vec::new() }
     }
 
-    /// Tells an update of the key.
+    /// Adds an update of the key.
     pub fn push(&mut self, at: &Moment, update: U) {
         self.told.push((update, at.tick, at.why.clone()));
     }
 }
 
-/// A timer that is to be set, or not any more.
+/// Sets or cancels a timer.
 #[derive(Debug)]
 pub(super) struct TimerChange<T> {
     pub(super) time: u64,
@@ -128,7 +128,7 @@ pub(super) struct TimerChange<T> {
     pub(super) is_set: bool,
 }
 
-/// Collects the consequences of one event.
+/// Collects the outputs of one event.
 pub struct Outbox<'a, V: View + ?Sized> {
     cause: Place,
     sequence: u32,
@@ -152,7 +152,7 @@ impl<'a, V: View + ?Sized> Outbox<'a, V> {
         Self { cause, sequence: 0, tables, at, derived, dead_letters, timers: Vec::new(), corrections: Corrections::new() }
     }
 
-    /// The tables, for facts: rows of append tables, which are written when they come about.
+    /// The tables, for facts: rows of append tables, which are written at once.
     pub const fn tables(&self) -> &'a V::Tables {
         self.tables
     }
@@ -162,7 +162,7 @@ impl<'a, V: View + ?Sized> Outbox<'a, V> {
         &self.at
     }
 
-    /// Derives an event, at the cause's place and after what was derived before.
+    /// Derives an event, at the cause's place and after the events derived before.
     pub fn derive(&mut self, event: V::Derived) {
         self.sequence += 1;
         self.derived.push(Placed { place: self.cause.derived(self.sequence), event });
@@ -173,17 +173,17 @@ impl<'a, V: View + ?Sized> Outbox<'a, V> {
         self.dead_letters.push(letter);
     }
 
-    /// Names what the event corrects: the reason for what changes in the key's rows when they are emitted next.
+    /// Names what the event corrects: the reason of the next changes of the key's rows.
     pub fn correct(&mut self, correction: Correction) {
         self.corrections.add(correction);
     }
 
-    /// Asks for [`View::timer`] once all events up to that time (nanoseconds) were applied.
+    /// Sets a timer: [`View::timer`] is called once all events up to that time (nanoseconds) are applied.
     pub fn set_timer(&mut self, time: u64, timer: V::Timer) {
         self.timers.push(TimerChange { time, timer, is_set: true });
     }
 
-    /// Takes a timer back that was set for that time.
+    /// Cancels a timer that was set for that time.
     pub fn cancel_timer(&mut self, time: u64, timer: V::Timer) {
         self.timers.push(TimerChange { time, timer, is_set: false });
     }

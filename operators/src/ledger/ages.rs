@@ -1,10 +1,10 @@
-//! The ages of what is remembered by id.
+//! Ids ordered by age.
 
 use std::collections::VecDeque;
 
 use headwater_schemas::Id;
 
-/// Ids in the order of their effective times, the oldest first.
+/// Ids ordered by their effective times, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ages(VecDeque<(u64, Id)>);
 
@@ -19,12 +19,12 @@ impl Ages {
         self.0.is_empty()
     }
 
-    /// When the oldest is as old as a horizon.
+    /// The time at which the oldest id reaches the age of a horizon.
     pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
         self.0.front().map(|(time, _)| time.saturating_add(horizon))
     }
 
-    /// Takes out the oldest id if its time is not after `time`. What it names may have been replaced since, and be younger.
+    /// Removes the oldest id if its time is not after `time`. The id may have been reused since, and be younger.
     pub(super) fn take_until(&mut self, time: u64) -> Option<Id> {
         self.0.pop_front_if(|(oldest, _)| *oldest <= time).map(|(_, id)| id)
     }

@@ -1,11 +1,11 @@
-//! Balances: the fold of postings.
+//! Balances: sums of postings.
 //!
 //! - **Key**: account. **Rows**: [`Balance`], one per currency, once per tick. **Updates**: [`Cash`]. **State**: two sums per
 //!   currency.
-//! - A balance exists from the account's opening on, or from its first posting if that comes before.
-//! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows the limit at once: what
-//!   happens to the account is an event of the key, too.
-//! - A posting that a sum cannot take is a dead letter (`overflow`); it needs 10^11 amounts of the greatest magnitude.
+//! - A balance exists from the account's opening on, or from its first posting if that is earlier.
+//! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows changes of the limit at
+//!   once, because account events are events of the key, too.
+//! - A posting that would overflow a sum is a dead letter (`overflow`); that takes 10^11 amounts of the greatest magnitude.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use super::Posting;
 use crate::keyed_fold::{Outbox, Updates, View};
 use crate::reference::{Account, Reference};
 
-/// The view. Rows are emitted per tick; valuations are told the posted balance on the grid.
+/// View of balances. Rows are emitted per tick; valuations get the posted balance on the grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Balances;
 
-/// What happens to the balances of an account.
+/// An event of an account's balances.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BalanceEvent {
-    /// A leg.
+    /// A posting of a leg.
     Posting(Posting),
-    /// An event of the account: it begins, or its terms change.
+    /// An event of the account: its opening, or a change of its terms.
     Account(AccountEvent),
 }
 
-/// What an account has posted of a currency.
+/// The posted balance of an account in a currency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cash {
     /// The account.
@@ -54,7 +54,7 @@ struct Sums {
     held: Total,
     ts: Option<EventTime>,
     emitted: Option<Balance>,
-    /// The posted balance that valuations know: nothing, if they were told none.
+    /// The posted balance last sent to valuations; zero if none was sent.
     told: Total,
 }
 
@@ -126,7 +126,7 @@ impl View for Balances {
     }
 }
 
-/// The overdraft limit in a currency: of the account's own one.
+/// The overdraft limit in a currency; zero in other currencies than the account's own.
 fn overdraft(terms: Option<&Account>, currency: &Currency) -> Money {
     let limit = terms.filter(|terms| terms.currency.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit);
     limit.map_or(Money::ZERO, |limit| limit.money())
@@ -141,7 +141,7 @@ impl BalanceState {
         posting.correction.into_iter().for_each(|correction| out.correct(*correction));
     }
 
-    /// Follows the terms of the account: which limit counts is known when rows are emitted.
+    /// Applies an account event. The limit is looked up when rows are emitted.
     fn follow(&mut self, event: &AccountEvent) {
         match event {
             AccountEvent::Opened(opened) => self.see(Some(&opened.currency), event.ts()),
@@ -152,7 +152,7 @@ impl BalanceState {
         }
     }
 
-    /// Notes that terms changed. The balance in their currency begins, if it does not exist yet.
+    /// Notes that terms changed, and opens the balance in their currency if it does not exist yet.
     fn see(&mut self, currency: Option<&Currency>, ts: EventTime) {
         if let Some(currency) = currency {
             self.0.entry(*currency).or_default();
@@ -162,14 +162,14 @@ impl BalanceState {
 }
 
 impl Sums {
-    /// The sums with a posting; none if they, or what is available of them, do not fit their columns.
+    /// The sums after a posting; `None` if they, or the available balance, overflow their columns.
     fn with(&self, posting: &Posting) -> Option<(Total, Total)> {
         let (posted, held) = (self.posted.checked_add(posting.posted)?, self.held.checked_add(posting.held)?);
         posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT).map(|_| (posted, held))
     }
 
     fn row(&self, account: &AccountId, currency: &Currency, overdraft: Money) -> Balance {
-        // In range: a posting that leaves no room for it is refused.
+        // In range: a posting that leaves no room for the limit is rejected.
         let free = self.posted.units().saturating_sub(self.held.units());
         let available = Total::from_units(free.saturating_add(overdraft.units()));
         Balance {
@@ -183,10 +183,10 @@ impl Sums {
     }
 }
 
-/// Above every overdraft limit: amounts have at most 18 integer digits.
+/// More than any overdraft limit: amounts have at most 18 integer digits.
 const GREATEST_OVERDRAFT: Money = Money::from_units(10_i128.pow(27));
 
-/// The dead letter of a posting that the sums cannot take.
+/// The dead letter of a posting that would overflow a sum.
 fn overflow(place: Place, posting: &Posting) -> DeadLetter {
     DeadLetter {
         topic: Text::new(Topic::Transactions.as_str()),

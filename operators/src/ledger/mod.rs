@@ -1,12 +1,12 @@
-//! The ledger: transactions as legs, balances as the fold of the legs.
+//! The ledger: postings of transactions, and balances.
 //!
-//! - [`legs`]: which legs a transaction posts. They sum to zero per currency: money from or to outside goes against
+//! - [`legs`]: the legs that a transaction posts. They sum to zero per currency: money from or to the outside is posted against
 //!   `external:<currency>`.
-//! - [`returns`]: the view that finds whose transaction a reversal reverses: either account of a transfer may return it. **Key**: the
-//!   account that received it.
-//! - [`postings`]: the view that turns transactions into legs, knowing holds and reversals. **Key**: the account that
-//!   the transaction names; of a return, the account that sent the original.
-//! - [`balances`]: the view that folds legs. **Key**: the account that the leg belongs to.
+//! - [`returns`]: view that finds the owner of the transaction that a reversal reverses: either account of a transfer may return
+//!   it. **Key**: the account that received it.
+//! - [`postings`]: view that turns transactions into legs and tracks holds and reversals. **Key**: the account that the
+//!   transaction names; for a return, the account that sent the original.
+//! - [`balances`]: view that sums legs. **Key**: the account of the leg.
 
 mod ages;
 pub mod balances;

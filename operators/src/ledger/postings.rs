@@ -1,20 +1,19 @@
-//! From transactions to postings: what each one does to balances, knowing holds and reversals.
+//! Postings: the effect of each transaction on balances, including holds and reversals.
 //!
-//! - `posted` moves its legs. With `pending_id` it captures a hold: posting less releases the rest, posting more is refused unless
-//!   [`Postings::allows_overcapture`].
-//! - `pending` holds its amount on the accounts that would be debited: available falls, posted doesn't.
+//! - `posted` moves its legs. With `pending_id` it captures a hold: posting less releases the rest, posting more is rejected
+//!   unless [`Postings::allows_overcapture`].
+//! - `pending` holds its amount on the accounts that would be debited: the available balance falls, the posted one does not.
 //! - `void` with `pending_id` releases the hold.
-//! - `reverses` moves the original's legs with the signs turned, up to the original amount in all, whichever of its two accounts sends
-//!   it. A reversal that is itself
-//!   reversed restores the original.
+//! - `reverses` moves the original's legs with inverted signs, up to the original amount in total, whichever of its two accounts
+//!   sends it. A reversal that is itself reversed restores the original.
 //! - Interest is charged to credit and loan accounts and paid to others.
 //!
-//! A hold is resolved once, by a transaction of its currency, its type and, if that gives one, its counterparty; else it is
-//! `inconsistent`. What asks for more than is left is `refused`. A transaction that comes before the one that it names waits for it;
-//! after [`Postings::waiting_horizon`] it is an `unknown_reference`.
+//! A hold is resolved once, by a transaction of the same currency, type and, if given, counterparty; any other one is
+//! `inconsistent`. A transaction that asks for more than is left is `refused`. A transaction that arrives before the one that it
+//! refers to waits for it; after [`Postings::waiting_horizon`] it is an `unknown_reference`.
 //!
-//! A posted transaction can be reversed for as long as the reversal horizon; then it is forgotten, as is a hold that was
-//! resolved. An open hold is never forgotten.
+//! A posted transaction can be reversed within the reversal horizon; then it is forgotten, as is a resolved hold. An open hold is
+//! never forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
 use crate::reference::AccountTypes;
 
-/// What a transaction does to one account's balance.
+/// The effect of a transaction on one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Posting {
     /// The account, or `external:<currency>`.
@@ -41,16 +40,16 @@ pub struct Posting {
     pub currency: Currency,
     /// Added to the posted balance.
     pub posted: Money,
-    /// Added to what is held, which is never below zero in all.
+    /// Added to the held amount, whose total is never negative.
     pub held: Money,
-    /// When.
+    /// Time of the transaction.
     pub ts: EventTime,
-    /// What it corrects, if it is not in the ordinary course of things.
+    /// The correction that it is, if any.
     pub correction: Option<Box<Correction>>,
 }
 
-/// A transaction of which nothing counts any more, because its hold was released or all of it was reversed; or of which something
-/// counts again, because a reversal was itself reversed.
+/// A transaction that no longer counts, because its hold was released or it was reversed in full; or of which something counts
+/// again, because a reversal was itself reversed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakenBack {
     /// Its account.
@@ -59,14 +58,14 @@ pub struct TakenBack {
     pub transaction_id: Id,
     /// Whether something of it counts again.
     pub is_restored: bool,
-    /// The transaction behind it.
+    /// The transaction that caused this.
     pub correction: Correction,
 }
 
-/// A transaction that the ledger took, unless it is a void.
+/// A transaction that the ledger accepted, unless it is a void.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The place of its record, at the time at which the ledger took it.
+    /// The place of its record, at the effective time at which the ledger accepted it.
     pub record: Place,
     /// The transaction.
     pub transaction: Arc<Transaction>,
@@ -79,29 +78,29 @@ pub struct Adjusted {
     pub account_id: AccountId,
     /// The hold.
     pub hold: Id,
-    /// What it was captured for.
+    /// The captured amount.
     pub amount: Amount,
     /// The capture.
     pub capture: Id,
 }
 
-/// What the view derives.
+/// An event that the view derives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LedgerEvent {
-    /// To the balances.
+    /// For balances.
     Posting(Posting),
-    /// To those who go by what transactions there were.
+    /// For views that count transactions.
     Accepted(Accepted),
-    /// To them, too.
+    /// For views that count transactions.
     TakenBack(Box<TakenBack>),
-    /// To them, too.
+    /// For views that count transactions.
     Adjusted(Box<Adjusted>),
 }
 
-/// The view. Horizons are in nanoseconds of effective time.
+/// View of postings. Horizons are in nanoseconds of effective time.
 #[derive(Clone, Copy, Debug)]
 pub struct Postings {
-    /// How long a posted transaction can be reversed.
+    /// Time within which a posted transaction can be reversed.
     pub reversal_horizon: u64,
     /// How long a transaction waits for the one that it resolves or reverses.
     pub waiting_horizon: u64,
@@ -109,19 +108,19 @@ pub struct Postings {
     pub allows_overcapture: bool,
 }
 
-/// What is remembered of an account's transactions.
+/// State of an account's transactions.
 #[derive(Clone, Debug, Default)]
 pub struct PostingState {
     transactions: Transactions,
     waiting: WaitingRoom,
 }
 
-/// What a timer of an account is for.
+/// Purpose of an account's timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PostingTimer {
-    /// To forget the oldest transactions.
+    /// Forget the oldest transactions.
     Forget,
-    /// To reject those that have waited too long.
+    /// Reject transactions that have waited too long.
     Reject,
 }
 
@@ -235,14 +234,14 @@ impl View for Postings {
     }
 }
 
-/// What became of a transaction that is not refused.
+/// The result of a transaction that is not rejected.
 enum Taken {
     Posted,
     Waiting,
 }
 
 impl Postings {
-    /// Posts a transaction, or lets it wait for the one that it names.
+    /// Posts a transaction, or stores it until the one that it refers to arrives.
     fn take(
         &self,
         state: &mut PostingState,
@@ -278,13 +277,13 @@ impl Postings {
         Ok(Taken::Posted)
     }
 
-    /// Sets the timer for the first that is to be forgotten. There is always one.
+    /// Sets the timer for the first transaction to be forgotten. It is always set.
     fn set_forgetting(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
         state.transactions.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, PostingTimer::Forget));
     }
 }
 
-/// What a transaction corrects.
+/// The correction that a transaction is, if any.
 fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> Option<Correction> {
     let transaction_id = transaction.transaction_id.clone();
     match request {
@@ -297,7 +296,7 @@ fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> 
     }
 }
 
-/// Why a transaction that has waited in vain is a dead letter.
+/// The rejection of a transaction that has waited in vain.
 fn unknown_reference(transaction: &Transaction) -> Refusal {
     let (field, id) = match (&transaction.pending_id, &transaction.reverses) {
         (Some(hold), _) => ("pending_id", hold.as_str()),

@@ -1,7 +1,7 @@
-//! Returns: which account's transaction a reversal reverses.
+//! Returns: the owner of the transaction that a reversal reverses.
 //!
-//! A transaction belongs to the account that it names, and so do its reversals. Its counterparty may return it, too, with a reversal
-//! that names the counterparty itself. So a counterparty's state knows what it received and from whom, and hands a reversal of that
+//! A transaction and its reversals belong to the account that the transaction names. Its counterparty may return it, too, with a
+//! reversal that names the counterparty. So the state of an account knows what it received from whom, and routes such a reversal
 //! to the sender's postings.
 //!
 //! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]. **Derived**: every
@@ -20,12 +20,12 @@ use super::ages::Ages;
 use super::legs::phase;
 use crate::keyed_fold::{Outbox, View};
 
-/// A transaction on its way to the postings of its owner.
+/// A transaction, routed to the postings of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owned {
     /// The transaction.
     pub transaction: Arc<Transaction>,
-    /// The account whose transaction it reverses, if that is another one than it names.
+    /// The account whose transaction it reverses, if it names another one.
     pub sender: Option<AccountId>,
 }
 
@@ -36,7 +36,7 @@ impl Owned {
     }
 }
 
-/// A transaction of the account that it names.
+/// A transaction that belongs to the account that it names.
 impl From<Arc<Transaction>> for Owned {
     fn from(transaction: Arc<Transaction>) -> Self {
         Self { transaction, sender: None }
@@ -49,27 +49,27 @@ fn receiver(transaction: &Transaction) -> Option<AccountId> {
     transaction.counterparty_account.filter(|other| !is_void && *other != transaction.account_id)
 }
 
-/// Whether a transaction can be returned by another account, or is a reversal: others need not pass [`Returns`].
+/// Whether another account may return a transaction, or it is a reversal. All others bypass [`Returns`].
 pub fn concerns_returns(transaction: &Transaction) -> bool {
     transaction.reverses.is_some() || receiver(transaction).is_some()
 }
 
-/// The view.
+/// View of returns.
 #[derive(Clone, Copy, Debug)]
 pub struct Returns {
     /// How long a transaction can be returned, in nanoseconds of effective time.
     pub reversal_horizon: u64,
 }
 
-/// What an account received.
+/// Transactions that an account received.
 #[derive(Clone, Debug, Default)]
 pub struct ReceivedState {
     senders: FxHashMap<Id, Received>,
-    /// In the order of effective times: which are to be forgotten.
+    /// Ids ordered by effective time, to find what is to be forgotten.
     ages: Ages,
-    /// Received since rows were emitted.
+    /// Ids received since rows were emitted.
     new: Vec<Id>,
-    /// Forgotten since rows were emitted.
+    /// Transactions forgotten since rows were emitted.
     gone: Vec<(Id, Received)>,
 }
 
@@ -95,7 +95,7 @@ impl ReceivedState {
 
     fn forget(&mut self, oldest: u64) {
         while let Some(id) = self.ages.take_until(oldest) {
-            // One that was received again under its id meanwhile is not that old.
+            // An id that was received again meanwhile is younger.
             if self.senders.get(&id).is_some_and(|received| received.time <= oldest) {
                 let received = self.senders.remove(&id);
                 self.gone.extend(received.map(|received| (id, received)));
@@ -133,7 +133,7 @@ impl View for Returns {
         let Placed { place, event: transaction } = placed;
         let sender = transaction.reverses.as_ref().and_then(|original| state.senders.get(original)).map(|received| received.sender);
         let is_received = transaction.reverses.is_none() && receiver(&transaction).is_some();
-        // The return itself may be reversed by either account, too: it belongs to the sender.
+        // Either account may reverse the return, too: it belongs to the sender.
         let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
         let had_oldest = !state.ages.is_empty();
         if let Some(owner) = owner {
@@ -179,7 +179,7 @@ impl View for Returns {
 }
 
 impl Returns {
-    /// Sets the timer for the first that is to be forgotten. There is always one.
+    /// Sets the timer for the first id to be forgotten. It is always set.
     fn set_timer(&self, state: &ReceivedState, out: &mut Outbox<'_, Self>) {
         state.ages.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, ()));
     }

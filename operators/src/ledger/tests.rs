@@ -1,4 +1,4 @@
-//! From records of transactions and accounts to balances: case by case, and properties.
+//! Tests from records of transactions and accounts to balances: case by case, and properties.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, r
 
 const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, waiting_horizon: 1000, allows_overcapture: false };
 const RETURNS: Returns = Returns { reversal_horizon: u64::MAX };
-/// So short that some of what a property test makes is forgotten, or waits in vain.
+/// Horizons so short that a property test forgets transactions and rejects waiting ones.
 const FORGETFUL: Postings = Postings { reversal_horizon: 12, waiting_horizon: 5, allows_overcapture: true };
 
-/// Records of one partition per topic: `fields`, or `@TIME fields` for another effective time than the next one. Account, currency
-/// and time are those of the account `a`, in USD, at the effective time, where the fields give no other.
+/// Records of one partition per topic: `fields`, or `@TIME fields` for an effective time other than the next one. Defaults of the
+/// fields: account `a`, USD, and the effective time.
 fn events(records: &[&str]) -> Vec<Placed<Event>> {
     let mut time = 0;
     let event = |record: &&str| {
@@ -43,7 +43,7 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
     records.iter().map(event).collect()
 }
 
-/// The transactions that pass the returns.
+/// The transactions that pass through the returns.
 fn to_returns(events: &[Placed<Event>]) -> Happenings<Returns> {
     let happening = |Placed { place, event }: &Placed<Event>| match event {
         Event::Transaction(transaction) if concerns_returns(transaction) => {
@@ -85,13 +85,13 @@ fn to_balances(events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]) -> Hap
     accounts.chain(postings).collect()
 }
 
-/// The balances, as `account currency posted held available`, without the world outside.
+/// The balances as `account currency posted held available`, without those of the outside.
 fn balances_of(emitted: &Emitted<Balances>) -> Vec<String> {
     let text = |row: &Balance| format!("{} {} {} {} {}", row.account_id, row.currency, row.posted, row.pending, row.available);
     rows_of(&emitted.tables).iter().filter(|row| !row.account_id.is_external()).map(text).collect()
 }
 
-/// The currencies in which what is posted to all accounts, those of the world outside included, does not add up to nothing.
+/// The currencies in which the posted balances of all accounts, those of the outside included, do not sum to zero.
 fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
     let mut sums = std::collections::BTreeMap::<_, i128>::new();
     for row in rows_of(&emitted.tables) {
@@ -100,7 +100,7 @@ fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
     sums.into_iter().filter(|(_, sum)| *sum != 0).map(|(currency, sum)| format!("{currency} {sum}")).collect()
 }
 
-/// The balances that come of records, and what was rejected, as `offset code`.
+/// The balances that result from records, and the rejected records as `offset code`.
 fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
     let events = events(records);
     let posted = run(view, to_postings(&events));
@@ -110,7 +110,7 @@ fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
     (balances_of(&balances), letters.map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
 }
 
-/// A name, records, the balances and what was rejected.
+/// Name, records, balances, rejected records.
 type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
 
 fn check(view: Postings, cases: &[Case<'_>]) {
@@ -450,7 +450,7 @@ fn sums_beyond_the_greatest_amount_are_exact() {
     assert_eq!(texts, [format!("a {twelve} {twelve} 0"), format!("external:USD {outside} 0 {outside}")]);
 }
 
-/// What valuations know in the end: a balance of nothing is as good as none.
+/// The last balances sent to valuations, without zeros.
 fn told(emitted: &Emitted<Balances>) -> std::collections::BTreeMap<(String, String), String> {
     let last = emitted.updates.iter().map(|(cash, ..)| ((cash.account_id.to_string(), cash.currency.to_string()), cash.posted.to_string()));
     let mut told: std::collections::BTreeMap<_, _> = last.collect();
@@ -495,7 +495,7 @@ proptest! {
             prop_assert_eq!(moved, 0);
             let balances = rows_of(&run(Balances, to_balances(&events, &said.derived)).tables);
             prop_assert!(balances.iter().all(|row| row.pending.units() >= 0));
-            // What is left of a posting is never below zero nor above its amount.
+            // The remaining amount of a posting is between zero and its amount.
             let posted = rows_of(&said.tables.posted_transactions);
             prop_assert!(posted.iter().all(|row| row.left.units() >= 0 && row.left <= row.amount.magnitude()));
         }

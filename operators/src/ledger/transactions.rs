@@ -1,4 +1,4 @@
-//! An account's transactions that later ones may resolve or reverse, and what each transaction does to them.
+//! An account's transactions that later ones may resolve or reverse, and the effects of each transaction.
 
 use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
@@ -8,21 +8,21 @@ use rustc_hash::FxHashMap;
 use super::ages::Ages;
 use super::legs::{Leg, counterparty, legs_between, phase, signed_amount};
 
-/// Why a transaction is a dead letter.
+/// Code and message of a rejected transaction.
 pub(super) type Refusal = (ErrorCode, String);
 
-/// What a transaction asks for.
+/// What a transaction requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request<'a> {
-    /// To post.
+    /// Post.
     Post,
-    /// To hold.
+    /// Hold.
     Hold,
-    /// To release a hold.
+    /// Release a hold.
     Release(&'a Id),
-    /// To post what a hold held.
+    /// Capture a hold.
     Capture(&'a Id),
-    /// To reverse a posting.
+    /// Reverse a posting.
     Reverse(&'a Id),
 }
 
@@ -44,7 +44,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The transaction that it names.
+    /// The transaction that it refers to.
     pub(super) const fn reference(self) -> Option<&'a Id> {
         match self {
             Self::Post | Self::Hold => None,
@@ -53,10 +53,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What is known when a transaction is posted, but for the transactions before it.
+/// Inputs to posting a transaction, besides earlier transactions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
-    /// The account whose transactions these are. A return names the other one.
+    /// The account that owns the transactions. A return names the other one.
     pub(super) account: &'a AccountId,
     pub(super) account_type: Option<AccountType>,
     /// Whether more than was held may be posted against a hold.
@@ -65,24 +65,24 @@ pub(super) struct Circumstances<'a> {
     pub(super) time: u64,
 }
 
-/// What a transaction does to one of its accounts.
+/// The effect of a transaction on one of its accounts.
 #[derive(Clone, Debug)]
 pub(super) struct Effect {
     pub(super) leg: Leg,
-    /// Whether the leg is final.
+    /// Whether the leg is final, not held.
     pub(super) moves: bool,
     /// Added to what is held.
     pub(super) held: Money,
 }
 
-/// A transaction of which nothing counts any more, or something again.
+/// A transaction that no longer counts, or of which something counts again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     TakenBack(Id),
     Restored(Id),
 }
 
-/// What a transaction does.
+/// The consequences of a transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Consequences {
     pub(super) effects: Vec<Effect>,
@@ -97,17 +97,17 @@ impl Consequences {
     }
 }
 
-/// What is remembered of a transaction.
+/// State of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Remembered {
     transaction_type: TransactionType,
     /// The other account.
     counterparty: AccountId,
-    /// Into the account itself; out of the other one.
+    /// Signed: positive into the account itself, and out of the other one.
     amount: Money,
     currency: Currency,
     kind: Kind,
-    /// Its effective time; of a hold, when it was resolved.
+    /// The effective time of the transaction; for a hold, that at which it was resolved.
     time: u64,
 }
 
@@ -117,13 +117,13 @@ enum Kind {
         is_resolved: bool,
     },
     Posting {
-        /// The part of the amount that was not reversed yet: the amount less what is left of its reversals.
+        /// The amount that is not reversed: the amount less the remaining amounts of its reversals.
         left: Money,
         origin: Origin,
     },
 }
 
-/// What a posting is to another transaction.
+/// The transaction that a posting refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Itself,
@@ -210,12 +210,12 @@ impl Remembered {
         }
     }
 
-    /// Whether nothing can happen to it any more but that it is reversed.
+    /// Whether it can only be reversed from now on.
     const fn is_final(&self) -> bool {
         !matches!(self.kind, Kind::Hold { is_resolved: false })
     }
 
-    /// Whether a later transaction that names it has its currency, and its other account if it gives one.
+    /// Whether a later transaction that refers to it has its currency and, if given, its other account.
     fn admits(&self, id: &Id, later: &Transaction, account: &AccountId) -> Result<(), Refusal> {
         if later.currency != self.currency {
             return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
@@ -236,13 +236,13 @@ impl Remembered {
     }
 }
 
-/// Transactions within reach of later ones.
+/// Transactions that later ones can refer to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transactions {
     known: FxHashMap<Id, Box<Remembered>>,
-    /// Final ones in the order of their effective times: which are to be forgotten.
+    /// Ids of final ones by effective time, to find what is to be forgotten.
     ages: Ages,
-    /// Those that changed since rows were emitted, as they were then.
+    /// Transactions that changed since rows were emitted, in their state at that time.
     touched: Vec<(Id, Option<Box<Remembered>>)>,
 }
 
@@ -255,12 +255,12 @@ impl Transactions {
         self.known.contains_key(id)
     }
 
-    /// When the first one is to be forgotten.
+    /// The time at which the first one is to be forgotten.
     pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
         self.ages.next_end(horizon)
     }
 
-    /// Restores one. They come in the order of their effective times.
+    /// Restores a transaction. Rows come in the order of their effective times.
     pub(super) fn restore(&mut self, row: &PostedTransaction) {
         let remembered = Box::new(Remembered::restored(row));
         if remembered.is_final() {
@@ -276,7 +276,7 @@ impl Transactions {
         }
     }
 
-    /// Forgets what is at least as old as a time. One that was replaced under its id meanwhile is not that old.
+    /// Forgets transactions up to a time. One whose id was reused meanwhile is younger.
     pub(super) fn forget(&mut self, oldest: u64) {
         while let Some(id) = self.ages.take_until(oldest) {
             if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
@@ -305,7 +305,7 @@ impl Transactions {
         }
     }
 
-    /// Notes how a transaction stood before it changes.
+    /// Notes the state of a transaction before it changes.
     fn touch(&mut self, id: &Id) {
         if !self.touched.iter().any(|(touched, _)| touched == id) {
             self.touched.push((id.clone(), self.known.get(id).cloned()));
@@ -335,7 +335,7 @@ impl Transactions {
         legs.into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect()
     }
 
-    /// A hold that a transaction may resolve.
+    /// The hold that a transaction resolves, if it may.
     fn open_hold(&self, hold: &Id, transaction: &Transaction) -> Result<Remembered, Refusal> {
         let unknown = || (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id"));
         let held = self.known.get(hold).ok_or_else(unknown)?;
@@ -395,8 +395,8 @@ impl Transactions {
         Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, now)) })
     }
 
-    /// What is left of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is reversed.
-    /// What counts less of a reversal counts again of its original.
+    /// The remaining amounts of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is
+    /// reversed. An amount that is taken from a reversal counts again in its original.
     fn parts_after(&self, id: &Id, amount: Money) -> Result<Vec<(Id, Money)>, Refusal> {
         let mut parts = Vec::new();
         let mut next = Some(id);
@@ -414,7 +414,7 @@ impl Transactions {
         Ok(parts)
     }
 
-    /// Sets what is left of a posting. What becomes of a capture becomes of its hold, which stands for the same.
+    /// Sets the remaining amount of a posting. For a capture, the hold changes with it, since both are the same money.
     fn leave(&mut self, id: &Id, left: Money) -> Vec<Turn> {
         self.touch(id);
         let Some(Kind::Posting { left: part, origin }) = self.known.get_mut(id).map(|known| &mut known.kind) else { return Vec::new() };

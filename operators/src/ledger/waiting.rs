@@ -1,4 +1,4 @@
-//! Transactions that came before the ones that they resolve or reverse.
+//! Transactions that arrived before the ones that they resolve or reverse.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use headwater_schemas::events::{Event, Transaction};
 use headwater_schemas::tables::{Moment, TableWriter, WaitingTransaction};
 use headwater_schemas::{AccountId, Id, Place, Placed, Text, Topic};
 
-/// A transaction that waits.
+/// A waiting transaction.
 #[derive(Clone, Debug)]
 struct Waiting {
     place: Place,
@@ -29,11 +29,11 @@ impl Waiting {
     }
 }
 
-/// Transactions that wait, in the order of their places.
+/// Waiting transactions, in the order of their places.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingRoom {
     waiting: Vec<Waiting>,
-    /// Those whose rows are to be retracted.
+    /// Transactions whose rows are to be retracted.
     gone: Vec<Waiting>,
 }
 
@@ -42,17 +42,17 @@ impl WaitingRoom {
         self.waiting.is_empty()
     }
 
-    /// Lets a transaction wait for another one.
+    /// Adds a transaction that waits for another one.
     pub(super) fn enter(&mut self, place: Place, reference: Id, transaction: Arc<Transaction>) {
         self.waiting.push(Waiting { place, reference, transaction, is_emitted: false });
     }
 
-    /// Takes out those that wait for a transaction.
+    /// Removes the transactions that wait for a transaction.
     pub(super) fn leave_for(&mut self, reference: &Id) -> Vec<Placed<Arc<Transaction>>> {
         self.leave(|waiting| waiting.reference == *reference)
     }
 
-    /// Takes out those that came at a time or before it.
+    /// Removes the transactions that arrived at or before a time.
     pub(super) fn leave_since(&mut self, time: u64) -> Vec<Placed<Arc<Transaction>>> {
         self.leave(|waiting| waiting.place.time <= time)
     }
@@ -65,7 +65,7 @@ impl WaitingRoom {
         transactions
     }
 
-    /// The effective times of those that wait.
+    /// The effective times of the waiting transactions.
     pub(super) fn times(&self) -> impl Iterator<Item = u64> {
         self.waiting.iter().map(|waiting| waiting.place.time)
     }
@@ -78,7 +78,7 @@ impl WaitingRoom {
         }
     }
 
-    /// Restores one. They come in the order of their places.
+    /// Restores a transaction. Rows come in the order of their places.
     pub(super) fn restore(&mut self, row: &WaitingTransaction) {
         let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(row.event.as_bytes())) else { return };
         let Some(reference) = transaction.pending_id.clone().or_else(|| transaction.reverses.clone()) else { return };

@@ -1,19 +1,19 @@
-//! The uncrossing: orders that gathered trade at one price.
+//! Uncrossing of an auction: accumulated orders trade at one price.
 //!
-//! The price is the one with the most volume; among those the one that leaves the least surplus; among those the one
-//! nearest the reference, which is the last price (the instrument's reference price while there is none); among those the
-//! lower one. All prices on the tick grid take part, not only those that somebody named, but none beyond the limits and the
-//! reference. If all orders are market orders, the reference alone can be the price; without one nothing trades.
+//! The price is the one with the most volume; among those the one with the least surplus; among those the one nearest the
+//! reference, which is the last price (the instrument's reference price while there is none); among those the lowest. Every price
+//! on the tick grid is a candidate, not only the orders' limits, but none beyond the limits and the reference. If all orders are
+//! market orders, only the reference can be the price; without one nothing trades.
 //!
-//! - **Priority**: market orders, then price, then priority, as in continuous trading. Hidden quantity counts in full and
-//!   at its order's own place. An order of which all that it showed was taken shows a fresh part afterwards, from the
-//!   back of its queue.
-//! - **Self-trades** are prevented where they would happen. The price is found from all orders; where two orders of one
-//!   owner are next in line for each other at that price, they get what the mode of the newer one leaves them, and the
-//!   volume goes to the next in the queue. Orders that do not meet at the price stay as they are.
-//! - **One price**, unless prevention took out volume that had kept the book from being crossed: then what still crosses is
-//!   uncrossed again, at a price of its own, until nothing does.
-//! - **What is left** of market orders is cancelled, by priority.
+//! - **Priority**: market orders, then price, then priority, as in continuous trading. Hidden quantity counts in full and with
+//!   its order's priority. An order whose displayed quantity was filled entirely displays a fresh part afterwards, at the back of
+//!   its queue.
+//! - **Self-trades** are prevented where they would happen. The price is computed from all orders; where two orders of one owner
+//!   are next in line for each other at that price, the mode of the newer one decides what is left of them, and the volume goes
+//!   to the next in the queue. Orders that do not meet at the price stay as they are.
+//! - **One price**, unless prevention removed volume that had kept the book from being crossed: then the remainder is uncrossed
+//!   again, at a price of its own, until it is not crossed.
+//! - **Remaining** quantity of market orders is cancelled, by priority.
 
 use std::cmp::Reverse;
 
@@ -31,9 +31,9 @@ use super::report::{Match, Reports};
 use super::self_trade::kept_apart;
 
 impl Book {
-    /// Trades what gathered, and cancels what is left of market orders. Does nothing to a book that is not crossed.
+    /// Trades accumulated orders, and cancels what is left of market orders. A book that is not crossed stays unchanged.
     pub(super) fn uncross(&mut self, tick_size: Option<Price>, reference: Option<Price>, reports: &mut Reports) {
-        // Each round ends orders, so there is a last one.
+        // Each round ends orders, so the loop terminates.
         while self.is_crossed() {
             let reference = self.head.last_price.or(reference);
             let Some(price) = clearing_price(self, tick_size, reference) else { break };
@@ -65,7 +65,7 @@ impl Book {
             buyers.next_if(|(_, left)| left.is_zero());
             sellers.next_if(|(_, left)| left.is_zero());
         }
-        // Of those that traded, only the last of each side can have something left.
+        // Of the orders that traded, only the last of each side can have quantity left.
         let last = [buyers.next(), sellers.next()];
         last.into_iter().flatten().for_each(|(slot, _)| self.refill(slot));
     }
@@ -85,7 +85,7 @@ impl Book {
         self.leave(newest, newest_keeps, reports);
     }
 
-    /// The orders that trade at the price, in the order in which they do, with all that they have.
+    /// The orders that trade at the price, by priority, with their full quantity.
     fn willing(&self, side: Side, price: Price) -> Vec<(Slot, Quantity)> {
         let orders = self.side(side).slots(&self.orders).map(|slot| (slot, self.orders.standing(slot)));
         let willing = orders.take_while(|(_, standing)| accepts(side, standing.price, price));
@@ -112,11 +112,11 @@ impl Book {
     }
 }
 
-/// The one price of an uncrossing: see the head of this file.
+/// The price of an uncrossing, as described at the top of this file.
 fn clearing_price(book: &Book, tick_size: Option<Price>, reference: Option<Price>) -> Option<Price> {
     let Book { bids, asks, orders, .. } = book;
     let leaves = |queue: QueueId| orders.queue(queue).leaves().units();
-    // Going up the prices, supply grows by what asks there, and demand falls by what bid below.
+    // With rising prices, supply grows by the asks at each price, and demand falls by the bids below it.
     let mut demand = bids.rungs().fold(leaves(bids.unpriced()), |sum, (_, queue)| sum.saturating_add(leaves(queue)));
     let mut supply = leaves(asks.unpriced());
     let limits = bids.rungs().chain(asks.rungs()).map(|(price, _)| price);
@@ -136,9 +136,8 @@ fn clearing_price(book: &Book, tick_size: Option<Price>, reference: Option<Price
     rated.min().map(|(_, _, _, price)| price)
 }
 
-/// Prices of which one is the best. Between two neighbouring limits volume and surplus do not change, so what counts is
-/// each limit, the first price on the tick grid on either side of it, and the reference (the grid's prices around it, if
-/// it is none of them).
+/// Candidate prices. Between two neighbouring limits volume and surplus do not change, so the candidates are each limit, the
+/// first price on the tick grid on either side of it, and the reference (the grid's prices around it, if it is not on the grid).
 fn candidates(limits: impl Iterator<Item = Price>, tick_size: Option<Price>, reference: Option<Price>) -> Vec<Price> {
     let limits: Vec<Price> = limits.collect();
     let tick = tick_size.filter(|tick| *tick > Price::ZERO);
@@ -157,7 +156,7 @@ fn candidates(limits: impl Iterator<Item = Price>, tick_size: Option<Price>, ref
     prices
 }
 
-/// The nearest prices on the tick grid below and above, neither of them the price itself.
+/// The nearest prices on the tick grid below and above, excluding the price itself.
 fn neighbours(price: Price, tick: Price) -> [Price; 2] {
     let (units, tick) = (price.units(), tick.units());
     let past = units.rem_euclid(tick);

@@ -3,33 +3,33 @@
 use headwater_schemas::events::{Instrument, Side};
 use headwater_schemas::value::{Factor, Price, fixed};
 
-/// An instrument's price band. The default bounds nothing.
+/// An instrument's price band. The default has no bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Band {
-    /// Half of its width, in hundredths of a percent of the reference; `None`: there is no band.
+    /// Half of its width in basis points of the reference; `None`: there is no band.
     pub bps: Option<Factor>,
     /// The reference until there is a last price.
     pub reference_price: Option<Price>,
 }
 
 impl Band {
-    /// The band of an instrument.
+    /// The band that an instrument defines.
     pub const fn of(instrument: &Instrument) -> Self {
         Self { bps: instrument.price_band_bps, reference_price: instrument.reference_price }
     }
 
-    /// Whether a limit is within the band. The edges are.
+    /// Whether a limit is within the band, edges included.
     pub(super) fn holds(self, limit: Price, last_price: Option<Price>) -> bool {
         self.edges(last_price).is_none_or(|(low, high)| (low..=high).contains(&limit))
     }
 
-    /// The worst price that an order without a limit may trade at; `None`: any.
+    /// The worst price at which an order without a limit may trade; `None`: any.
     pub(super) fn worst(self, side: Side, last_price: Option<Price>) -> Option<Price> {
         self.edges(last_price).map(|(low, high)| if side == Side::Buy { high } else { low })
     }
 
-    /// The lowest and the highest price. The band's half width is its fraction of the reference, rounded half to even to
-    /// nine digits. A band wider than any price is none.
+    /// The lowest and the highest price. The band's half width is a fraction of the reference, rounded half to even to nine
+    /// digits. A band wider than any price is no band.
     fn edges(self, last_price: Option<Price>) -> Option<(Price, Price)> {
         let (bps, reference) = (self.bps?, last_price.or(self.reference_price)?);
         let half_width = fixed::quotient(reference.units().abs(), bps.units(), 10_000 * fixed::ONE)?;
@@ -66,7 +66,7 @@ mod tests {
             assert_eq!(band.holds(limit.parse().unwrap(), None), expected, "{limit}");
         }
         assert!(Band::default().holds(Price::from_units(fixed::MAX_UNITS), Some(Price::whole(1))));
-        // So wide that its width is no number of a column.
+        // So wide that its width does not fit a column.
         let widest = Band { bps: Some(Factor::from_units(fixed::MAX_UNITS)), reference_price: Some(Price::from_units(fixed::MAX_UNITS)) };
         assert!(widest.holds(Price::ZERO, None));
     }

@@ -1,4 +1,4 @@
-//! A symbol's book: what it holds and what it does with each command.
+//! The order book of a symbol: its state, and its handling of each command.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,14 +16,14 @@ use super::reason::Reason;
 use super::report::{Change, Reports, Subject};
 use super::resting::TermsOf;
 
-/// How far a book has counted.
+/// Counters of a book.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequences {
-    /// Matches said.
+    /// Number of matches reported.
     pub matches: u64,
-    /// Changes of orders said.
+    /// Number of changes reported.
     pub changes: u64,
-    /// Places in the one order of arrival given away.
+    /// Number of priorities assigned.
     pub priority: u64,
 }
 
@@ -53,25 +53,25 @@ impl Sequences {
     }
 }
 
-/// What a book is besides its orders.
+/// State of a book besides its orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// What it does with orders.
+    /// The trading phase.
     pub phase: TradingPhase,
     /// The price of the last match.
     pub last_price: Option<Price>,
-    /// How far it has counted.
+    /// The counters.
     pub sequences: Sequences,
 }
 
 impl Default for Head {
-    /// A book that nobody told of a phase trades.
+    /// A book without a phase command is in continuous trading.
     fn default() -> Self {
         Self { phase: TradingPhase::Continuous, last_price: None, sequences: Sequences::default() }
     }
 }
 
-/// The best prices of a book, with what is shown there.
+/// The best prices of a book, with the quantities displayed there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Top {
     /// The highest bid.
@@ -82,24 +82,24 @@ pub struct Top {
     pub last: Option<Price>,
 }
 
-/// A symbol's book: a pure state machine. What it says is a function of the commands and their times.
+/// The book of a symbol: a deterministic state machine. Its reports are a function of the commands and their times.
 #[derive(Clone, Debug)]
 pub struct Book {
     pub(super) head: Head,
     pub(super) orders: Orders,
     pub(super) bids: Ladder,
     pub(super) asks: Ladder,
-    /// Stops that buy, the lowest trigger first.
+    /// Waiting buy stops, the lowest trigger first.
     pub(super) buy_stops: Ladder,
-    /// Stops that sell, the highest trigger first.
+    /// Waiting sell stops, the highest trigger first.
     pub(super) sell_stops: Ladder,
-    /// When `gtd` orders end.
+    /// Expiry times of `gtd` orders.
     pub(super) expiries: BTreeSet<(EventTime, Slot)>,
-    /// Stops whose trigger was met by the command at hand, and that have not entered yet.
+    /// Stops that the current command triggered and that have not entered yet.
     pub(super) triggered: VecDeque<Order>,
-    /// The time of the command at hand.
+    /// Time of the current command.
     pub(super) now: EventTime,
-    /// How far from the last price orders without a limit trade. Set before each command, so a restart needs no row of it.
+    /// Price band of orders without a limit. Set before each command, so it is not part of the saved state.
     pub(super) band: Band,
 }
 
@@ -110,7 +110,7 @@ impl Default for Book {
 }
 
 impl Book {
-    /// A book as it was: its head and its orders, in any order.
+    /// Restores a book from its head and its orders, which may come in any order.
     pub fn restore(head: Head, mut orders: Vec<(Terms, Standing)>) -> Self {
         let mut kept = Orders::new();
         let mut book = Self {
@@ -132,12 +132,12 @@ impl Book {
         book
     }
 
-    /// Sets the instrument's price band, for the commands that follow.
+    /// Sets the instrument's price band for the following commands.
     pub const fn set_band(&mut self, band: Band) {
         self.band = band;
     }
 
-    /// Obeys a command, behind what its time brings.
+    /// Applies a command, after the expiries that are due at its time.
     pub fn apply(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
         self.expire(now, reports);
         match command {
@@ -149,12 +149,12 @@ impl Book {
         self.enter_triggered(reports);
     }
 
-    /// Refuses an order that comes.
+    /// Rejects a new order.
     pub fn reject_new(&mut self, new: NewOrder, reason: Reason, reports: &mut Reports) {
         self.reject_with(new.order_id, new.account_id, reason, Standing::default(), reports);
     }
 
-    /// Refuses what was asked about an order.
+    /// Rejects an amendment or a cancel.
     pub fn reject(&mut self, order_id: Id, account_id: AccountId, reason: Reason, reports: &mut Reports) {
         let asked = self.find(&order_id, &account_id).map(|slot| self.orders.standing(slot));
         self.reject_with(order_id, account_id, reason, asked.unwrap_or_default(), reports);
@@ -173,7 +173,7 @@ impl Book {
         });
     }
 
-    /// What the book is besides its orders.
+    /// The state besides its orders.
     pub const fn head(&self) -> Head {
         self.head
     }
@@ -183,7 +183,7 @@ impl Book {
         self.head.last_price
     }
 
-    /// How many orders rest or wait.
+    /// The number of resting and waiting orders.
     pub fn len(&self) -> usize {
         self.orders.len()
     }
@@ -193,12 +193,12 @@ impl Book {
         self.len() == 0
     }
 
-    /// A copy of an account's order that rests or waits; else why there is none.
+    /// A copy of an account's resting or waiting order; otherwise the reason why there is none.
     pub fn order(&self, account_id: &AccountId, order_id: &Id) -> Result<Order, Reason> {
         self.find(order_id, account_id).map(|slot| self.orders.order(slot))
     }
 
-    /// Copies of the orders that rest or wait, the one with the least priority number first.
+    /// Copies of the resting and waiting orders, by ascending priority number.
     pub fn orders(&self) -> impl Iterator<Item = Order> {
         self.orders.by_priority().into_iter().map(|slot| self.orders.order(slot))
     }
@@ -209,8 +209,8 @@ impl Book {
         Top { bid: best(&self.bids), ask: best(&self.asks), last: self.head.last_price }
     }
 
-    /// Tells of every order that changed since this was asked last: how it stood then, and how it stands. An order that
-    /// came and went in between is not told of. Whoever never asks keeps the book from forgetting what ended.
+    /// Reports every order that changed since the last call: its state then and now. An order that came and went in between is
+    /// not reported. Ended orders are kept in memory until this is called.
     pub fn drain_changes(&mut self, say: impl FnMut(TermsOf<'_>, Option<Standing>, Option<Standing>)) {
         self.orders.drain_changes(say);
     }
@@ -230,7 +230,7 @@ impl Book {
         }
     }
 
-    /// What the book itself asks of an order; the order of the checks is a promise.
+    /// The book's own checks of a new order. Their sequence is part of the contract.
     fn admit(&self, new: &NewOrder) -> Result<(), Reason> {
         new.check(self.now)?;
         let (waits, price) = (is_stop(new.order_type), new.price.filter(|_| has_limit(new.order_type)));
@@ -240,7 +240,7 @@ impl Book {
         if !self.takes_orders() || (self.collects() && !waits && is_immediate(new.time_in_force)) {
             return Err(Reason::WrongPhase);
         }
-        // An order without a limit never rests, which is all that a post-only order may do.
+        // An order without a limit never rests, and a post-only order may only rest.
         if new.post_only && (price.is_none() || (!waits && self.would_trade(new.side, price))) {
             return Err(Reason::PostOnly);
         }
@@ -267,7 +267,7 @@ impl Book {
         }
     }
 
-    /// The limit and the remainder that an amendment asks for, if the book allows them.
+    /// The limit and the remaining quantity of an amendment, if the book allows them.
     fn amended(&self, slot: Slot, amendment: &Amendment) -> Result<(Option<Price>, Quantity), Reason> {
         let (order, standing) = (self.orders.at(slot), self.orders.standing(slot));
         if !self.takes_orders() {
@@ -289,7 +289,7 @@ impl Book {
         Ok((price, leaves))
     }
 
-    /// Less of an order keeps its place; a new limit or more of it comes as if it were new.
+    /// A smaller quantity keeps the priority; a new limit or a greater quantity gets a new one, like a new order.
     fn become_amended(&mut self, slot: Slot, (price, leaves): (Option<Price>, Quantity), reports: &mut Reports) {
         let standing = self.orders.standing(slot);
         if leaves <= Quantity::ZERO {
@@ -317,7 +317,7 @@ impl Book {
         }
     }
 
-    /// Lets an order trade, if the phase allows it, and rest with what is left, if its terms allow that.
+    /// Matches an order, if the phase allows it, and rests the remainder, if its terms allow it.
     pub(super) fn enter(&mut self, mut order: Order, reports: &mut Reports) {
         if self.collects() {
             return self.rest(order, reports);
@@ -330,7 +330,7 @@ impl Book {
             return self.orders.end(order);
         }
         match (order.terms.time_in_force, order.standing.price) {
-            // Whoever still offers is beyond the band.
+            // The remaining offers are beyond the band.
             (_, None) if self.side(opposite(order.terms.side)).best().is_some() => self.drop(order, Reason::PriceBand, reports),
             (_, None) => self.drop(order, Reason::NoLiquidity, reports),
             (TimeInForce::Ioc, _) => self.drop(order, Reason::ImmediateOrCancel, reports),
@@ -338,21 +338,21 @@ impl Book {
         }
     }
 
-    /// The worst price that an order which enters now may trade at: its own limit, else the edge of the band.
+    /// The worst price at which an entering order may trade: its own limit, else the edge of the band.
     fn limit(&self, order: &Order) -> Option<Price> {
         order.standing.price.or_else(|| self.band.worst(order.terms.side, self.head.last_price))
     }
 
-    /// What keeps an accepted order from trading at all.
+    /// The reason why an accepted order must not trade at all, if any.
     fn hindrance(&self, order: &Order, limit: Option<Price>) -> Option<Reason> {
         if order.terms.time_in_force == TimeInForce::Fok && !self.can_fill(order, limit) {
             return Some(Reason::FillOrKill);
         }
-        // Only a stop can come here so: others were refused.
+        // Only a triggered stop gets here: other orders were rejected.
         (order.terms.post_only && self.would_trade(order.terms.side, order.standing.price)).then_some(Reason::PostOnly)
     }
 
-    /// Puts an order behind those of its price.
+    /// Adds an order at the end of the queue of its price.
     fn rest(&mut self, mut order: Order, reports: &mut Reports) {
         if !self.has_room(order.terms.side, order.standing.price, order.standing.leaves) {
             return self.drop(order, Reason::Overflow, reports);
@@ -362,7 +362,7 @@ impl Book {
         self.shelve(order, Orders::insert);
     }
 
-    /// Puts an order into its queue.
+    /// Adds an order to its queue.
     fn shelve(&mut self, order: Order, keep: impl FnOnce(&mut Orders, Order, QueueId) -> Slot) {
         let (rung, end) = (order.rung(), order.terms.expires_at);
         let (ladder, orders) = self.shelf(order.waits(), order.terms.side);
@@ -373,7 +373,7 @@ impl Book {
         }
     }
 
-    /// Takes an order out of the book, to let it enter again.
+    /// Removes an order from the book in order to enter it again.
     pub(super) fn take_out(&mut self, slot: Slot) -> Order {
         let (waits, side) = self.unlist(slot);
         let (order, queue) = self.orders.take_out(slot);
@@ -388,7 +388,7 @@ impl Book {
         self.tidy(waits, side, queue);
     }
 
-    /// Removes an order from the expiries. Returns whether it waits, and its side: they name its ladder.
+    /// Removes an order from the expiries. Returns whether it waits, and its side, which together determine its ladder.
     fn unlist(&mut self, slot: Slot) -> (bool, Side) {
         let order = self.orders.at(slot);
         if let Some(end) = order.expires_at() {
@@ -403,21 +403,21 @@ impl Book {
         ladder.tidy(queue, orders);
     }
 
-    /// Lets a resting order have less left.
+    /// Reduces the remaining quantity of a resting order.
     pub(super) fn reduce(&mut self, slot: Slot, leaves: Quantity, reason: Option<Reason>, reports: &mut Reports) {
         let now = self.now;
         self.orders.change(slot, |order| order.reduce(leaves, now));
         self.head.sequences.report(self.orders.at(slot).subject(), OrderChange::Amended, reason, reports);
     }
 
-    /// Ends an order that rests or waits.
+    /// Ends a resting or waiting order.
     pub(super) fn end(&mut self, slot: Slot, change: OrderChange, reason: Option<Reason>, reports: &mut Reports) {
         let ended = Subject { leaves: Quantity::ZERO, ..self.orders.at(slot).subject() };
         self.head.sequences.report(ended, change, reason, reports);
         self.discard(slot);
     }
 
-    /// Ends an order that rests, because all of it has been matched.
+    /// Ends a resting order that is filled.
     pub(super) fn end_filled(&mut self, slot: Slot, reports: &mut Reports) {
         let order = self.orders.at(slot).subject();
         let ended = Subject { leaves: Quantity::ZERO, filled: plus(order.filled, order.leaves), ..order };
@@ -438,32 +438,33 @@ impl Book {
             .ok_or_else(|| if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder })
     }
 
-    /// Whether orders may come and change.
+    /// Whether orders may be entered and amended.
     fn takes_orders(&self) -> bool {
         !matches!(self.head.phase, TradingPhase::Halted | TradingPhase::Closed)
     }
 
-    /// Whether orders gather without trading.
+    /// Whether orders accumulate without trading.
     fn collects(&self) -> bool {
         matches!(self.head.phase, TradingPhase::PreOpen | TradingPhase::Auction)
     }
 
-    /// Whether an order with this limit would find somebody. While orders gather, it asks what would be if they did not.
+    /// Whether an order with this limit would trade. While orders accumulate: whether it would in continuous trading.
     fn would_trade(&self, side: Side, price: Option<Price>) -> bool {
         let others = self.side(opposite(side));
         !self.unpriced(opposite(side)).is_empty() || others.best().is_some_and(|(best, _)| accepts(side, price, best))
     }
 
-    /// Whether a column could hold what rests at the price once so much is added, and the book another order.
+    /// Whether the price's total quantity still fits a column with this quantity added, and the book has a slot for another
+    /// order.
     fn has_room(&self, side: Side, price: Option<Price>, quantity: Quantity) -> bool {
-        // The sum over the whole book bounds the sum at each price, and spares the look-up.
+        // The total of the whole book bounds the total at each price, and is cheaper to look up.
         self.orders.have_room(quantity) || {
             let there = self.side(side).find(price).map_or(Quantity::ZERO, |queue| self.orders.queue(queue).leaves());
             !self.orders.are_full() && fits(there.units(), quantity)
         }
     }
 
-    /// The bids of a buyer, the asks of a seller.
+    /// The bids for a buyer, the asks for a seller.
     pub(super) const fn side(&self, side: Side) -> &Ladder {
         match side {
             Side::Buy => &self.bids,
@@ -471,12 +472,12 @@ impl Book {
         }
     }
 
-    /// The orders of a side that have no limit.
+    /// The orders of a side without a limit.
     pub(super) fn unpriced(&self, side: Side) -> &Queue {
         self.orders.queue(self.side(side).unpriced())
     }
 
-    /// The ladder of a side's orders that rest or of its stops that wait, and the orders.
+    /// The ladder of a side's resting orders, or of its waiting stops, and the orders.
     fn shelf(&mut self, waits: bool, side: Side) -> (&mut Ladder, &mut Orders) {
         let ladder = match (waits, side) {
             (false, Side::Buy) => &mut self.bids,
@@ -496,7 +497,7 @@ pub(super) const fn opposite(side: Side) -> Side {
     }
 }
 
-/// Whether an order ends where it does not trade at once.
+/// Whether an order is cancelled if it does not trade at once.
 const fn is_immediate(time_in_force: TimeInForce) -> bool {
     matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok)
 }

@@ -1,11 +1,10 @@
-//! The checks before the book: what the firm asks of an order. The book has checks of its own behind them.
+//! The firm's pre-trade checks of orders and amendments. The book's own checks follow.
 //!
-//! Their order is a promise, so that an order or an amendment with several faults always gets the same reason: it is that
-//! of [`Reason`], the same for both. An amendment is checked for what it changes: less of an order is allowed
-//! where the same order could not come any more. A cancel is not checked at all: whoever may not trade may always stop
-//! trading.
+//! Their sequence is part of the contract, so that an order or an amendment with several faults always gets the same reason: the
+//! sequence of [`Reason`], for both. An amendment is checked only for what it changes: reducing an order is allowed even where
+//! the same order would now be rejected. A cancel is never checked: an account that may not trade may always cancel.
 //!
-//! Limits are in the instrument's currency; see [`Reference::limit`] for whose limits count.
+//! Limits are in the instrument's currency; [`Reference::limit`] defines which limits apply.
 
 use headwater_schemas::events::{AssetClass, Instrument, LimitKind};
 use headwater_schemas::value::{AccountId, Factor, Money, Price, Quantity, Symbol};
@@ -17,7 +16,7 @@ use super::order::{Order, has_limit, is_stop};
 use super::reason::Reason;
 use crate::reference::{AccountStatus, Reference};
 
-/// What the checks look at besides the order.
+/// Inputs to the checks, besides the order.
 pub(super) struct Desk<'a> {
     pub(super) config: &'a MatchingConfig,
     pub(super) reference: &'a Reference,
@@ -27,20 +26,20 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Whether an order may come.
+    /// Checks a new order.
     pub(super) fn check_new(&self, order: &NewOrder) -> Result<(), Reason> {
         let instrument = self.instrument()?;
         let has_limit = has_limit(order.order_type);
         let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop(order.order_type)));
         let display = order.display_quantity.filter(|_| has_limit);
         self.check_terms(instrument, [limit, stop], [Some(order.quantity), display])?;
-        // A market order is worth what it is likely to trade at.
+        // A market order is valued at its expected price.
         let price = limit.or(stop).or(self.reference_price(instrument));
         self.within_limits(instrument, &order.account_id, order.quantity, price)?;
         self.may_trade(&order.account_id)
     }
 
-    /// Whether an order of the book, if there is such a one, may become what is asked.
+    /// Checks an amendment of a resting order.
     pub(super) fn check_amend(&self, order: Result<Order, Reason>, amendment: &Amendment) -> Result<(), Reason> {
         let instrument = self.instrument()?;
         let order = order?;
@@ -57,7 +56,7 @@ impl Desk<'_> {
         self.reference.instrument(self.symbol).ok_or(Reason::UnknownInstrument)
     }
 
-    /// Whether prices and quantities are such as the instrument has. The first price is the limit.
+    /// Checks prices and quantities against the instrument. The first price is the limit.
     fn check_terms(&self, instrument: &Instrument, prices: [Option<Price>; 2], quantities: [Option<Quantity>; 2]) -> Result<(), Reason> {
         above_zero(instrument, prices)?;
         on_tick(instrument, prices)?;
@@ -66,7 +65,7 @@ impl Desk<'_> {
         self.within_band(instrument, limit)
     }
 
-    /// Whether the account may trade the symbol at all. An account that nobody told of may: it may open later.
+    /// Whether the account may trade the symbol at all. An unknown account may: it may be opened later.
     fn may_trade(&self, account_id: &AccountId) -> Result<(), Reason> {
         match self.reference.account(account_id).map(|account| account.status) {
             Some(AccountStatus::Closed) => return Err(Reason::AccountClosed),
@@ -79,7 +78,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// What a market order is likely to trade at: the last price, else the instrument's reference price.
+    /// The expected price of a market order: the last price, else the instrument's reference price.
     fn reference_price(&self, instrument: &Instrument) -> Option<Price> {
         self.last_price.or(instrument.reference_price)
     }
@@ -102,7 +101,7 @@ impl Desk<'_> {
         }
         let limit = limit(LimitKind::OrderNotional);
         let Some(price) = price else {
-            // A value that cannot be told cannot be within its limit.
+            // A value that cannot be computed cannot be checked against its limit.
             return if limit.is_some() { Err(Reason::NoReferencePrice) } else { Ok(()) };
         };
         let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));

@@ -1,4 +1,4 @@
-//! What a book is told.
+//! Commands of a book.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
@@ -6,52 +6,52 @@ use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantit
 use super::order::{has_limit, is_stop};
 use super::reason::Reason;
 
-/// What a book is told.
+/// A command of a book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// An order comes.
+    /// A new order.
     New(NewOrder),
-    /// An order changes.
+    /// An amendment of an order.
     Amend(Amendment),
-    /// An order goes.
+    /// A cancel of an order.
     Cancel(Cancellation),
     /// The symbol's phase changes.
     Phase(PhaseChange),
 }
 
-/// An order that comes. What its type has no use for (a market order's price, say) is not looked at.
+/// A new order. Fields that do not apply to its type (a market order's price) are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
-    /// Its name: no other order of the account has it while it is in the book.
+    /// Its id, unique among the account's orders in the book.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// Who stands behind the account: orders of one owner are kept from trading with each other.
+    /// The owner of the account: orders of one owner do not trade with each other.
     pub owner_id: OwnerId,
-    /// Which way.
+    /// Buy or sell.
     pub side: Side,
-    /// How it names its price.
+    /// Market, limit, stop or stop limit.
     pub order_type: OrderType,
-    /// How long it stays.
+    /// How long it is valid.
     pub time_in_force: TimeInForce,
-    /// How much.
+    /// The quantity.
     pub quantity: Quantity,
     /// The limit.
     pub price: Option<Price>,
-    /// The trigger.
+    /// The trigger price.
     pub stop_price: Option<Price>,
-    /// How much of it is shown at a time.
+    /// The displayed part of the quantity.
     pub display_quantity: Option<Quantity>,
-    /// Whether it may only rest.
+    /// Whether it must not trade on entry.
     pub post_only: bool,
-    /// When it ends.
+    /// Expiry time of a `gtd` order.
     pub expires_at: Option<EventTime>,
-    /// What happens when it would meet one of its owner's.
+    /// Self-trade prevention mode.
     pub self_trade: SelfTrade,
 }
 
 impl NewOrder {
-    /// Whether it has what its kind needs.
+    /// Checks that it has the fields that its type requires.
     pub(super) fn check(&self, now: EventTime) -> Result<(), Reason> {
         let is_something = |quantity: Quantity| quantity > Quantity::ZERO;
         if !is_something(self.quantity) || !self.display_quantity.is_none_or(is_something) {
@@ -71,35 +71,35 @@ impl NewOrder {
     }
 }
 
-/// What an order becomes.
+/// An amendment of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Amendment {
-    /// Which order.
+    /// The order.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// How much in all, with what was filled already.
+    /// The new total quantity, including what is filled.
     pub quantity: Option<Quantity>,
-    /// The limit.
+    /// The new limit.
     pub price: Option<Price>,
 }
 
-/// An order that goes.
+/// A cancel of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancellation {
-    /// Which order.
+    /// The order.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
 }
 
-/// The symbol's next phase, with what an uncrossing needs to know of the instrument.
+/// A new phase of the symbol, with the instrument's data for an uncrossing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseChange {
-    /// The phase.
+    /// The new phase.
     pub phase: TradingPhase,
-    /// The step between prices, if the instrument is known.
+    /// The tick size, if the instrument is known.
     pub tick_size: Option<Price>,
-    /// What stands for the last price while there is none.
+    /// The reference for an uncrossing while there is no last price.
     pub reference_price: Option<Price>,
 }

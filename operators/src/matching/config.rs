@@ -1,4 +1,4 @@
-//! What can be configured about matching.
+//! Configuration of matching.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use headwater_schemas::tables::Liquidity;
 use headwater_schemas::value::{Decimal, Factor, Money, Price, Quantity, Symbol, fixed};
 use serde::{Deserialize, Serialize};
 
-/// What can be configured about matching. The defaults charge nothing and restrict nothing.
+/// Configuration of matching. By default there are no fees and no restrictions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MatchingConfig {
-    /// What the order that rested pays, in hundredths of a percent of the match's value; negative for a rebate.
+    /// Fee of the resting order, in basis points of the match's value; negative for a rebate.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub maker_fee_bps: Decimal,
-    /// What the order that came pays.
+    /// Fee of the incoming order, in basis points.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub taker_fee_bps: Decimal,
-    /// What both sides of an auction's match pay.
+    /// Fee of both sides of an auction match, in basis points.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub auction_fee_bps: Decimal,
     /// Symbols that may not be traded: new orders and amendments are rejected, cancels are not.
@@ -24,9 +24,9 @@ pub struct MatchingConfig {
 }
 
 impl MatchingConfig {
-    /// The fee for one side of a match: the rate of price × quantity × multiplier without its sign, rounded half to even
-    /// to nine digits. A fee that no column holds is cut to the greatest one that a column does; it takes a multiplier
-    /// that grew after the order was accepted to get there, because acceptance checks the order's value.
+    /// The fee of one side of a match: the rate × |price × quantity × multiplier|, rounded half to even to nine digits. A fee
+    /// that does not fit a column is cut to the greatest one that does. This happens only if the multiplier grew after the order
+    /// was accepted, because acceptance checks the order's value.
     pub(super) fn fee(&self, liquidity: Liquidity, price: Price, quantity: Quantity, multiplier: Factor) -> Money {
         let rate = match liquidity {
             Liquidity::Maker => self.maker_fee_bps,
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(fee(Liquidity::Taker, "100", "10", 1), "0.5");
         assert_eq!(fee(Liquidity::Maker, "100", "10", 1), "-0.02");
         assert_eq!(fee(Liquidity::Auction, "100", "10", 50), "5");
-        // A negative price is paid for like a positive one.
+        // A negative price has the same fee as its magnitude.
         assert_eq!(fee(Liquidity::Taker, "-100", "10", 1), "0.5");
         // 0.000025 × 0.0001 is 2.5 billionths, 0.000035 × 0.0001 is 3.5.
         assert_eq!(fee(Liquidity::Auction, "0.000025", "1", 1), "0.000000002");

@@ -1,5 +1,5 @@
-//! Continuous trading: an order that came takes from the other side, best price first, earliest first, each time at the
-//! price of the order that rested.
+//! Continuous trading: an incoming order trades with the other side, best price first, earliest first, each time at the price of
+//! the resting order.
 
 use headwater_schemas::events::{SelfTrade, Side};
 use headwater_schemas::tables::{Liquidity, OrderChange};
@@ -13,7 +13,7 @@ use super::report::{Match, Reports};
 use super::self_trade::kept_apart;
 
 impl Book {
-    /// Takes what the other side offers up to a limit. Answers whether the order still has something left and may go on.
+    /// Matches an order up to a limit. Returns whether it has quantity left and may continue.
     pub(super) fn take(&mut self, order: &mut Order, limit: Option<Price>, reports: &mut Reports) -> bool {
         while order.standing.leaves > Quantity::ZERO {
             let best = self.side(opposite(order.terms.side)).best();
@@ -44,7 +44,7 @@ impl Book {
         self.head.sequences.report(order.subject(), change, Some(Reason::SelfTrade), reports);
     }
 
-    /// Leaves a resting order what self-trade prevention leaves it.
+    /// Reduces a resting order to what self-trade prevention leaves of it.
     pub(super) fn leave(&mut self, slot: Slot, leaves: Quantity, reports: &mut Reports) {
         if leaves <= Quantity::ZERO {
             self.end(slot, OrderChange::Cancelled, Some(Reason::SelfTrade), reports);
@@ -71,7 +71,7 @@ impl Book {
         self.collect_triggered(price);
     }
 
-    /// Takes a match into account that a resting order had. Behind the last one, [`Book::refill`] it.
+    /// Applies a match to a resting order. After the last match, call [`Book::refill`].
     pub(super) fn fill(&mut self, slot: Slot, quantity: Quantity, reports: &mut Reports) {
         let (now, leaves) = (self.now, self.orders.at(slot).leaves);
         if quantity >= leaves {
@@ -81,7 +81,7 @@ impl Book {
         self.head.sequences.report(self.orders.at(slot).subject(), OrderChange::PartiallyFilled, None, reports);
     }
 
-    /// Lets an order that shows nothing any more show a fresh part, if it has one.
+    /// Displays a fresh part of an order whose displayed quantity is used up, if it has one.
     pub(super) fn refill(&mut self, slot: Slot) {
         let order = self.orders.at(slot);
         if order.shown() > Quantity::ZERO || order.leaves <= Quantity::ZERO {
@@ -91,9 +91,9 @@ impl Book {
         self.orders.refill(slot, priority);
     }
 
-    /// Whether the order would be filled whole up to a limit: hidden quantity counts, and its owner's orders do as much as self-trade
-    /// prevention would let them. It passes by those that would be cancelled in its favour; at any other it would be
-    /// cancelled or reduced itself, so nothing behind counts. What hides at a price is behind all that shows there.
+    /// Whether the order would be filled completely up to a limit. Hidden quantity counts; orders of the same owner count as
+    /// self-trade prevention allows: those that would be cancelled in its favour are skipped; at any other the order itself would
+    /// be cancelled or reduced, so nothing after it counts. At each price, hidden quantity follows all displayed quantity.
     pub(super) fn can_fill(&self, order: &Order, limit: Option<Price>) -> bool {
         let mut missing = order.standing.leaves;
         let others = self.side(opposite(order.terms.side));
@@ -122,7 +122,7 @@ impl Book {
     }
 }
 
-/// What a match has made of an order.
+/// The change of an order by a match.
 fn fill_change(order: &Order) -> OrderChange {
     if order.standing.leaves > Quantity::ZERO { OrderChange::PartiallyFilled } else { OrderChange::Filled }
 }

@@ -1,4 +1,4 @@
-//! Orders that end by themselves. Where several end at once, they do so by priority.
+//! Expiry of orders. Orders that expire together do so by priority.
 
 use headwater_schemas::events::TimeInForce;
 use headwater_schemas::tables::OrderChange;
@@ -10,8 +10,8 @@ use super::reason::Reason;
 use super::report::Reports;
 
 impl Book {
-    /// Ends the `gtd` orders whose time has come. It comes with the first event of the symbol at or behind it: a book
-    /// has no clock of its own.
+    /// Ends `gtd` orders that are due. They end at the first event of the symbol at or after their time: a book has no clock of
+    /// its own.
     pub fn expire(&mut self, now: EventTime, reports: &mut Reports) {
         self.now = now;
         if self.expiries.first().is_none_or(|(end, _)| *end > now) {

@@ -1,7 +1,7 @@
 //! One side of a book: a queue of orders per price, the best price first.
 //!
-//! Four ladders make a book: bids and asks, and the buy and sell stops that wait for their triggers. The queues
-//! themselves are with the [`Orders`].
+//! A book has four ladders: bids and asks, and the buy and sell stops that wait for their triggers. The queues themselves are in
+//! [`Orders`].
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use super::queue::QueueId;
 /// One side of a book.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    /// Whether the highest price is the best.
+    /// Whether the highest price is the best (descending order).
     descending: bool,
-    /// By price in billionths, turned so that the best comes first.
+    /// Queues by price in billionths, negated if `descending`, so that the best comes first.
     rungs: BTreeMap<i128, QueueId>,
-    /// Orders without a price, which come before all others: market orders that wait for an uncrossing.
+    /// Orders without a price, which precede all others: market orders that wait for an uncrossing.
     unpriced: QueueId,
 }
 
@@ -34,27 +34,27 @@ impl Ladder {
         Price::from_units(if self.descending { key.wrapping_neg() } else { key })
     }
 
-    /// The best price and who waits there.
+    /// The best price and its queue.
     pub(super) fn best(&self) -> Option<(Price, QueueId)> {
         self.rungs.first_key_value().map(|(key, queue)| (self.price(*key), *queue))
     }
 
-    /// Every price and who waits there, the best first.
+    /// Every price and its queue, the best first.
     pub(super) fn rungs(&self) -> impl DoubleEndedIterator<Item = (Price, QueueId)> {
         self.rungs.iter().map(|(key, queue)| (self.price(*key), *queue))
     }
 
-    /// Who waits without a price.
+    /// The queue of orders without a price.
     pub(super) const fn unpriced(&self) -> QueueId {
         self.unpriced
     }
 
-    /// Every order, in the order in which they trade.
+    /// All orders in the sequence in which they trade.
     pub(super) fn slots<'a>(&'a self, orders: &'a Orders) -> impl Iterator<Item = Slot> {
         std::iter::once(self.unpriced).chain(self.rungs.values().copied()).flat_map(|queue| orders.slots_of(queue))
     }
 
-    /// Who waits at a price.
+    /// The queue of a price.
     pub(super) fn find(&self, price: Option<Price>) -> Option<QueueId> {
         match price {
             Some(price) => self.rungs.get(&self.key(price)).copied(),
@@ -62,7 +62,7 @@ impl Ladder {
         }
     }
 
-    /// The queue of a price; created if there is none.
+    /// The queue of a price, created if there is none.
     pub(super) fn queue(&mut self, price: Option<Price>, orders: &mut Orders) -> QueueId {
         match price {
             Some(price) => *self.rungs.entry(self.key(price)).or_insert_with(|| orders.new_queue(Some(price))),

@@ -1,4 +1,4 @@
-//! An order: what was agreed when it came, and how it stands.
+//! An order: its fixed terms and its current standing.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
@@ -7,64 +7,64 @@ use super::command::NewOrder;
 use super::orders::UNTOUCHED;
 use super::report::Subject;
 
-/// What was agreed when the order came. Nothing of it changes.
+/// The terms of an order, which never change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The order.
+    /// The order id.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// Who stood behind the account when the order came.
+    /// The owner of the account when the order was entered.
     pub owner_id: OwnerId,
-    /// Which way.
+    /// Buy or sell.
     pub side: Side,
-    /// How it names its price.
+    /// Market, limit, stop or stop limit.
     pub order_type: OrderType,
-    /// How long it stays.
+    /// How long it is valid.
     pub time_in_force: TimeInForce,
-    /// The trigger; only a stop has one.
+    /// The trigger price; only for a stop.
     pub stop_price: Option<Price>,
-    /// How much is shown at a time, if not all; only orders with a limit have it.
+    /// The displayed part, if not all of the quantity; only for orders with a limit.
     pub display_quantity: Option<Quantity>,
-    /// When it ends; only a `gtd` order does.
+    /// The expiry time; only for a `gtd` order.
     pub expires_at: Option<EventTime>,
-    /// Whether it may only rest.
+    /// Whether it must not trade on entry.
     pub post_only: bool,
-    /// What happens when it would meet one of its owner's.
+    /// Self-trade prevention mode.
     pub self_trade: SelfTrade,
 }
 
-/// How an order stands: all that changes about it.
+/// The standing of an order: everything that changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The limit; a market order and a stop have none.
+    /// The limit; none for a market order or a stop.
     pub price: Option<Price>,
-    /// What can still be matched, shown or not.
+    /// The remaining quantity, displayed or hidden.
     pub leaves: Quantity,
-    /// What has been matched so far.
+    /// The filled quantity.
     pub filled: Quantity,
-    /// What others see of it, and what a match takes before it goes to the back. Without a display quantity: all.
+    /// The displayed quantity, after whose match the order loses its priority. Without a display quantity: all that remains.
     pub shown: Quantity,
-    /// Whether a stop's trigger was met.
+    /// Whether a stop has been triggered.
     pub triggered: bool,
-    /// Its place in the book's one count of arrivals: less is earlier, and no two orders share one.
+    /// Its time priority in the book: smaller is earlier, and unique.
     pub priority: u64,
-    /// When it last changed.
+    /// Time of the last change.
     pub ts: EventTime,
 }
 
-/// An order by itself: one that comes, or a copy of one that rests.
+/// An order outside the book: a new one, or a copy of a resting one.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What was agreed.
+    /// The terms.
     pub terms: Terms,
-    /// How it stands.
+    /// The standing.
     pub standing: Standing,
-    /// Its number in the book's list of what changed, if it was taken out of the book.
+    /// Its index in the book's list of changed orders, if it was taken out of the book.
     pub(super) touched: u32,
 }
 
-/// `a − b`, where `b` is a part of `a`: both are within what a column holds, so nothing can overflow.
+/// `a − b`, where `b` is a part of `a`: both fit a column, so the result cannot overflow.
 pub(super) const fn minus(a: Quantity, b: Quantity) -> Quantity {
     Quantity::from_units(a.units().saturating_sub(b.units()))
 }
@@ -75,7 +75,7 @@ pub(super) const fn plus(a: Quantity, b: Quantity) -> Quantity {
 }
 
 impl Order {
-    /// An order that comes, stripped of what its type has no use for.
+    /// A new order, without the fields that do not apply to its type.
     pub(super) fn new(new: NewOrder, ts: EventTime) -> Self {
         let has_limit = has_limit(new.order_type);
         let price = new.price.filter(|_| has_limit);
@@ -98,27 +98,27 @@ impl Order {
         }
     }
 
-    /// An order as it was saved.
+    /// An order from its saved state.
     pub(super) fn restored(terms: Terms, standing: Standing) -> Self {
         Self { terms, standing, touched: UNTOUCHED }
     }
 
-    /// Whether it is a stop that waits for its trigger.
+    /// Whether it is a stop that has not been triggered.
     pub fn waits(&self) -> bool {
         is_stop(self.terms.order_type) && !self.standing.triggered
     }
 
-    /// What it is sorted by where it waits: a stop's trigger, else its limit.
+    /// The price of its queue: a waiting stop's trigger, else its limit.
     pub(super) fn rung(&self) -> Option<Price> {
         if self.waits() { self.terms.stop_price } else { self.standing.price }
     }
 
-    /// How much was ordered: what was filled and what can be.
+    /// The total quantity: filled and remaining.
     pub fn quantity(&self) -> Quantity {
         plus(self.standing.filled, self.standing.leaves)
     }
 
-    /// How much a fresh showing shows.
+    /// The displayed quantity after a refill.
     pub(super) fn peak(&self) -> Quantity {
         match self.terms.display_quantity {
             Some(display) => display.min(self.standing.leaves),
@@ -126,13 +126,13 @@ impl Order {
         }
     }
 
-    /// What a report says of it.
+    /// The fields for a report.
     pub(super) const fn subject(&self) -> Subject<'_> {
         let Self { terms, standing, .. } = self;
         Subject { order_id: &terms.order_id, account_id: &terms.account_id, leaves: standing.leaves, filled: standing.filled }
     }
 
-    /// Takes a match of so much into account.
+    /// Applies a match.
     pub(super) fn fill(&mut self, quantity: Quantity, ts: EventTime) {
         self.standing.leaves = minus(self.standing.leaves, quantity);
         self.standing.filled = plus(self.standing.filled, quantity);
@@ -150,7 +150,7 @@ pub(super) const fn has_limit(order_type: OrderType) -> bool {
     matches!(order_type, OrderType::Limit | OrderType::StopLimit)
 }
 
-/// Whether an order with this limit (`None`: at any price) would trade at that price.
+/// Whether an order with this limit (`None`: any price) would trade at a price.
 pub(super) fn accepts(side: Side, limit: Option<Price>, price: Price) -> bool {
     match (side, limit) {
         (_, None) => true,

@@ -1,10 +1,10 @@
-//! The orders of a book: in slots, found by account and id, in queues.
+//! The orders of a book: stored in slots, indexed by account and id, linked in queues.
 //!
-//! [`NOWHERE`] reads as [`Resting::nobody`], and [`QueueId::NONE`] as an empty queue: links need no case for the ends, and
-//! nothing can stop the worker.
+//! [`NOWHERE`] reads as [`Resting::nobody`], and [`QueueId::NONE`] as an empty queue: links need no special case for the ends,
+//! and no index can panic.
 //!
-//! At an order's first change after a drain, its standing before the change is kept, so that [`Orders::drain_changes`] can
-//! report old and new. An order that comes and goes between two drains leaves no trace.
+//! At an order's first change after a drain, its previous standing is kept, so that [`Orders::drain_changes`] can report old and
+//! new. An order that comes and goes between two drains is not reported.
 
 use headwater_schemas::value::{AccountId, Id, Price, Quantity, fixed};
 
@@ -14,14 +14,14 @@ use super::resting::{Resting, TermsOf};
 use crate::slab::Slab;
 use crate::slot_index::{KeyHash, SlotIndex};
 
-/// Where an order is kept.
+/// Index of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(u32);
 
-/// A slot that holds nothing, ever.
+/// A slot that is always empty.
 pub(super) const NOWHERE: Slot = Slot(u32::MAX);
 
-/// The number of an order that is not in the list of changed orders.
+/// The index of an order that is not in the list of changed orders.
 pub(super) const UNTOUCHED: u32 = u32::MAX;
 
 /// An order that changed since the last drain.
@@ -43,7 +43,7 @@ pub(super) struct Orders {
     index: SlotIndex,
     queues: Vec<Queue>,
     free_queues: Vec<QueueId>,
-    /// What all orders have left, in billionths.
+    /// Total remaining quantity of all orders, in billionths.
     leaves: i128,
     touched: Vec<Touched>,
     nobody: Resting,
@@ -74,7 +74,7 @@ impl Orders {
         self.index.find(hash(account_id, order_id), |slot| is_it(self.at(Slot(slot)))).map(Slot)
     }
 
-    /// Whether any account has an order of this name.
+    /// Whether any account has an order with this id.
     pub(super) fn has_name(&self, order_id: &Id) -> bool {
         self.index.find_first_part(KeyHash::of_parts(order_id, &()), |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
     }
@@ -83,18 +83,18 @@ impl Orders {
         self.slots.get(slot.0).unwrap_or(&self.nobody)
     }
 
-    /// How an order stands.
+    /// The standing of an order.
     pub(super) fn standing(&self, slot: Slot) -> Standing {
         let order = self.at(slot);
         order.standing(self.queue(order.queue).price)
     }
 
-    /// An order by itself.
+    /// A copy of an order.
     pub(super) fn order(&self, slot: Slot) -> Order {
         Order::restored(self.at(slot).terms(), self.standing(slot))
     }
 
-    /// Every order, the one with the least priority number first.
+    /// All orders, by ascending priority number.
     pub(super) fn by_priority(&self) -> Vec<Slot> {
         let mut slots: Vec<Slot> = self.index.slots().map(Slot).collect();
         slots.sort_unstable_by_key(|slot| self.at(*slot).priority);
@@ -105,13 +105,13 @@ impl Orders {
         self.queues.get(queue.number()).unwrap_or(&self.nothing)
     }
 
-    /// The orders of a queue, the first one first.
+    /// The orders of a queue, by priority.
     pub(super) fn slots_of(&self, queue: QueueId) -> impl Iterator<Item = Slot> + use<'_> {
         let known = |slot: Slot| (slot != NOWHERE).then_some(slot);
         std::iter::successors(known(self.queue(queue).head), move |slot| known(self.at(*slot).next))
     }
 
-    /// A queue for a price at which nobody is.
+    /// A new queue for a price without orders.
     pub(super) fn new_queue(&mut self, price: Option<Price>) -> QueueId {
         let fresh = Queue::new(price);
         match self.free_queues.pop() {
@@ -132,17 +132,17 @@ impl Orders {
         self.free_queues.push(queue);
     }
 
-    /// Whether there is no slot for another order.
+    /// Whether no slot is left for another order.
     pub(super) const fn are_full(&self) -> bool {
         self.free.is_empty() && self.slots.is_full()
     }
 
-    /// Whether a column could hold so much more at any price, and there is a slot for another order.
+    /// Whether the total with this quantity added fits a column, and a slot is left for another order.
     pub(super) fn have_room(&self, quantity: Quantity) -> bool {
         !self.are_full() && fits(self.leaves, quantity)
     }
 
-    /// Keeps an order, after all others of its queue.
+    /// Adds an order at the end of a queue.
     pub(super) fn insert(&mut self, order: Order, queue: QueueId) -> Slot {
         let touched = order.touched;
         let slot = self.keep(order, queue);
@@ -153,7 +153,7 @@ impl Orders {
         slot
     }
 
-    /// Keeps an order that an earlier drain reported.
+    /// Adds an order that an earlier drain has reported.
     pub(super) fn restore(&mut self, order: Order, queue: QueueId) -> Slot {
         self.keep(order, queue)
     }
@@ -179,7 +179,7 @@ impl Orders {
         }
     }
 
-    /// Changes an order in place: `logic` must leave its links alone.
+    /// Changes an order in place: `logic` must not change its links.
     pub(super) fn change(&mut self, slot: Slot, logic: impl FnOnce(&mut Resting)) {
         self.mark(slot);
         let Some(order) = self.slots.get_mut(slot.0) else { return };
@@ -191,7 +191,7 @@ impl Orders {
         self.leaves = self.leaves.saturating_add(order.leaves.units());
     }
 
-    /// Shows a fresh part of an order, at the back of its queue.
+    /// Displays a fresh part of an order, at the back of its queue.
     pub(super) fn refill(&mut self, slot: Slot, priority: u64) {
         self.mark(slot);
         self.unlink(slot);
@@ -199,7 +199,7 @@ impl Orders {
         self.link(slot);
     }
 
-    /// Takes an order out, to [`Orders::insert`] it again or to [`Orders::end`] it. Returns the queue that it leaves.
+    /// Removes an order, to [`Orders::insert`] it again or to [`Orders::end`] it. Returns the queue that it left.
     pub(super) fn take_out(&mut self, slot: Slot) -> (Order, QueueId) {
         self.mark(slot);
         let standing = self.standing(slot);
@@ -211,7 +211,7 @@ impl Orders {
         (Order { terms, standing, touched }, queue)
     }
 
-    /// Ends an order. Returns the queue that it leaves.
+    /// Ends an order. Returns the queue that it left.
     pub(super) fn discard(&mut self, slot: Slot) -> QueueId {
         self.mark(slot);
         let queue = self.leave(slot);
@@ -222,7 +222,7 @@ impl Orders {
         queue
     }
 
-    /// Ends an order that has been taken out, or that never was in.
+    /// Ends an order that was taken out, or that never was in the book.
     pub(super) fn end(&mut self, order: Order) {
         let touched = order.touched;
         if self.touched.get(touched as usize).is_some_and(|entry| entry.said.is_some()) {
@@ -243,7 +243,7 @@ impl Orders {
         }
     }
 
-    /// Frees a slot. Its content stays until the slot is used again.
+    /// Frees a slot. Its content remains until the slot is reused.
     fn vacate(&mut self, slot: Slot) {
         self.free.push(slot);
     }
@@ -263,7 +263,7 @@ impl Orders {
         self.touched = touched;
     }
 
-    /// Keeps an order's standing before its first change since the last drain.
+    /// Keeps an order's standing at its first change since the last drain.
     fn mark(&mut self, slot: Slot) {
         if self.at(slot).touched == UNTOUCHED && slot != NOWHERE {
             self.touch(slot, Some(self.standing(slot)));
@@ -315,12 +315,12 @@ impl Orders {
     }
 }
 
-/// Accounts name their orders without knowing of each other's.
+/// The account is part of the hash, because accounts choose their order ids independently.
 fn hash(account_id: &AccountId, order_id: &Id) -> KeyHash {
     KeyHash::of_parts(order_id, account_id)
 }
 
-/// Whether a column could hold so much more than what is there.
+/// Whether a total with this quantity added fits a column.
 pub(super) fn fits(there: i128, quantity: Quantity) -> bool {
     there.checked_add(quantity.units()).and_then(fixed::in_range).is_some()
 }

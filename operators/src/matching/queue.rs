@@ -1,12 +1,12 @@
-//! The orders at one price, by priority: linked through the orders themselves, so that coming, going and trading move no
-//! other order.
+//! The orders at one price, by priority: a list linked through the orders, so that adding, removing and trading move no other
+//! order.
 
 use headwater_schemas::value::{Price, Quantity};
 
 use super::orders::{NOWHERE, Slot};
 use super::resting::Resting;
 
-/// Which queue.
+/// Index of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueId(u32);
 
@@ -26,13 +26,13 @@ impl QueueId {
 /// The orders at one price, by priority.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queue {
-    /// What its orders are sorted by: their limit, or the trigger that they wait for.
+    /// The price of all its orders: their limit, or their trigger if they wait.
     pub(super) price: Option<Price>,
     pub(super) head: Slot,
     pub(super) tail: Slot,
-    /// What the orders show, in billionths.
+    /// Total displayed quantity of the orders, in billionths.
     shown: i128,
-    /// What the orders have left, in billionths.
+    /// Total remaining quantity of the orders, in billionths.
     leaves: i128,
 }
 
@@ -45,12 +45,12 @@ impl Queue {
         self.head == NOWHERE
     }
 
-    /// What everybody can see.
+    /// The displayed quantity.
     pub(super) const fn shown(&self) -> Quantity {
         Quantity::from_units(self.shown)
     }
 
-    /// What is there, shown or not.
+    /// The total quantity, displayed or hidden.
     pub(super) const fn leaves(&self) -> Quantity {
         Quantity::from_units(self.leaves)
     }

@@ -1,47 +1,47 @@
-//! What a book says.
+//! Reports of a book.
 
 use headwater_schemas::tables::{Liquidity, OrderChange};
 use headwater_schemas::value::{AccountId, Id, Price, Quantity};
 
 use super::reason::Reason;
 
-/// What a book said, each list in order. Kept by the caller, so that the book allocates nothing for it.
+/// Reports of a book, each list in order. The caller owns and reuses it, so that the book does not allocate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reports {
-    /// What happened to orders.
+    /// Changes of orders.
     pub changes: Vec<Change>,
-    /// What was traded.
+    /// Matches.
     pub matches: Vec<Match>,
 }
 
 impl Reports {
-    /// Forgets what was said and keeps the room for more.
+    /// Clears the lists and keeps their capacity.
     pub fn clear(&mut self) {
         self.changes.clear();
         self.matches.clear();
     }
 }
 
-/// What happened to an order.
+/// A change of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Counts the book's changes, from 1.
+    /// Sequence number of the change in its book, from 1.
     pub sequence: u64,
     /// The order.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// What happened.
+    /// The kind of change.
     pub change: OrderChange,
-    /// Why, where that needs saying.
+    /// The reason, if any.
     pub reason: Option<Reason>,
-    /// What can still be matched: nothing, once an order has ended.
+    /// The remaining quantity: zero once an order has ended.
     pub leaves: Quantity,
-    /// What has been matched so far.
+    /// The filled quantity.
     pub filled: Quantity,
 }
 
-/// What a change says about an order.
+/// The fields of an order in a change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub(super) order_id: &'a Id,
@@ -51,7 +51,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The party to a match.
+    /// One side of a match.
     pub(super) fn party(&self, liquidity: Liquidity) -> Party {
         Party { order_id: self.order_id.clone(), account_id: *self.account_id, liquidity }
     }
@@ -60,15 +60,15 @@ impl Subject<'_> {
 /// Two orders that traded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// Counts the book's matches, from 1.
+    /// Sequence number of the match in its book, from 1.
     pub sequence: u64,
-    /// At which price.
+    /// The price.
     pub price: Price,
-    /// How much.
+    /// The quantity.
     pub quantity: Quantity,
-    /// Who bought.
+    /// The buyer.
     pub buyer: Party,
-    /// Who sold.
+    /// The seller.
     pub seller: Party,
 }
 
@@ -77,8 +77,8 @@ pub struct Match {
 pub struct Party {
     /// The order.
     pub order_id: Id,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// Whether it rested or came.
+    /// Whether the order was resting or incoming.
     pub liquidity: Liquidity,
 }

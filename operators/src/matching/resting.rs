@@ -1,6 +1,6 @@
-//! An order as a book keeps it: 128 bytes, so that a processor fetches it as two neighbouring lines.
+//! An order as a book stores it: 128 bytes, so that a processor fetches it as two adjacent cache lines.
 //!
-//! Fields that few orders use are boxed. Its price is the price of its queue.
+//! Rarely used fields are boxed. An order's price is the price of its queue.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
@@ -10,17 +10,17 @@ use super::orders::{NOWHERE, Slot, UNTOUCHED};
 use super::queue::QueueId;
 use super::report::Subject;
 
-/// An order that rests, or a stop that waits. What a cancel looks at first comes first.
+/// A resting order or a waiting stop. The fields that a cancel reads come first.
 #[derive(Clone, Debug)]
 #[repr(C, align(128))]
 pub(super) struct Resting {
     pub(super) order_id: Id,
     pub(super) account_id: AccountId,
-    /// The queue that it stands in, and its neighbours there.
+    /// Its queue, and its neighbours there.
     pub(super) queue: QueueId,
     pub(super) previous: Slot,
     pub(super) next: Slot,
-    /// Its number in the list of what changed, or [`UNTOUCHED`].
+    /// Its index in the list of changed orders, or [`UNTOUCHED`].
     pub(super) touched: u32,
     pub(super) leaves: Quantity,
     pub(super) filled: Quantity,
@@ -37,7 +37,7 @@ pub(super) struct Resting {
 
 const _: () = assert!(size_of::<Resting>() == 128, "an order has grown beyond two lines");
 
-/// What was agreed when an order came, where the book keeps it: a look at it copies nothing.
+/// View of an order's terms in the book, without copying them.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsOf<'a>(pub(super) &'a Resting);
 
@@ -47,27 +47,27 @@ impl TermsOf<'_> {
         &self.0.order_id
     }
 
-    /// Whose it is.
+    /// The account.
     pub const fn account_id(&self) -> &AccountId {
         &self.0.account_id
     }
 
-    /// A copy.
+    /// A copy of the terms.
     pub fn copied(&self) -> Terms {
         self.0.terms()
     }
 }
 
-/// Fields that few orders use.
+/// Rarely used fields.
 #[derive(Clone, Debug)]
 struct Rare {
-    /// Who stood behind the account when the order came, if not the account itself.
+    /// The owner of the account when the order was entered, if not the account itself.
     owner_id: Option<OwnerId>,
-    /// A stop's limit while it waits: it stands in the queue of its trigger.
+    /// A stop's limit while it waits, when its queue is that of its trigger.
     limit: Option<Price>,
     stop_price: Option<Price>,
     display_quantity: Option<Quantity>,
-    /// What is shown of an order with a display quantity.
+    /// The displayed quantity of an order with a display quantity.
     shown: Quantity,
     expires_at: Option<EventTime>,
 }
@@ -96,7 +96,7 @@ impl Resting {
         }
     }
 
-    /// An order that comes to rest or to wait in a queue, where it has no neighbours yet.
+    /// An order to be linked into a queue, still without neighbours.
     pub(super) fn new(order: Order, queue: QueueId) -> Self {
         let rare = Rare::of(&order).map(Box::new);
         let Order { terms, standing, touched } = order;
@@ -121,12 +121,12 @@ impl Resting {
         }
     }
 
-    /// Whether it is a stop that waits for its trigger.
+    /// Whether it is a stop that has not been triggered.
     pub(super) const fn waits(&self) -> bool {
         is_stop(self.order_type) && !self.triggered
     }
 
-    /// Who stood behind the account when the order came.
+    /// The owner of the account when the order was entered.
     pub(super) fn owner_id(&self) -> OwnerId {
         self.rare.as_ref().and_then(|rare| rare.owner_id).unwrap_or(self.account_id.of_kind())
     }
@@ -147,7 +147,7 @@ impl Resting {
         self.rare.as_ref().and_then(|rare| rare.expires_at)
     }
 
-    /// What others see of it.
+    /// The displayed quantity.
     pub(super) fn shown(&self) -> Quantity {
         match &self.rare {
             Some(rare) if rare.display_quantity.is_some() => rare.shown,
@@ -155,7 +155,7 @@ impl Resting {
         }
     }
 
-    /// Its standing, in a queue of this price.
+    /// Its standing, given the price of its queue.
     pub(super) fn standing(&self, queue_price: Option<Price>) -> Standing {
         let limit = || self.rare.as_ref().and_then(|rare| rare.limit);
         Standing {
@@ -169,12 +169,12 @@ impl Resting {
         }
     }
 
-    /// What was agreed when it came.
+    /// Its terms.
     pub(super) fn terms(&self) -> Terms {
         self.terms_of(self.order_id.clone(), self.account_id)
     }
 
-    /// What was agreed when it came, taken out of it.
+    /// Moves its terms out.
     pub(super) fn take_terms(&mut self) -> Terms {
         let (order_id, account_id) = (std::mem::take(&mut self.order_id), std::mem::take(&mut self.account_id));
         self.terms_of(order_id, account_id)
@@ -197,12 +197,12 @@ impl Resting {
         }
     }
 
-    /// Its part of a report.
+    /// The fields for a report.
     pub(super) const fn subject(&self) -> Subject<'_> {
         Subject { order_id: &self.order_id, account_id: &self.account_id, leaves: self.leaves, filled: self.filled }
     }
 
-    /// Takes a match of less than it has left into account: from what it shows as far as that goes.
+    /// Applies a match of less than the remaining quantity: first from the displayed part.
     pub(super) fn fill(&mut self, quantity: Quantity, ts: EventTime) {
         self.leaves = minus(self.leaves, quantity);
         self.filled = plus(self.filled, quantity);
@@ -212,7 +212,7 @@ impl Resting {
         }
     }
 
-    /// Reduces what it has left. The hidden part goes first.
+    /// Reduces the remaining quantity. The hidden part is reduced first.
     pub(super) fn reduce(&mut self, leaves: Quantity, ts: EventTime) {
         self.leaves = leaves;
         self.ts = ts;
@@ -221,7 +221,7 @@ impl Resting {
         }
     }
 
-    /// Shows a fresh part, at a new place in the order of arrival.
+    /// Displays a fresh part, with a new priority.
     pub(super) fn refill(&mut self, priority: u64) {
         self.priority = priority;
         if let Some(rare) = &mut self.rare {

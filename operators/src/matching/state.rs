@@ -1,4 +1,4 @@
-//! A symbol's state between events, its rows, and the way back from them.
+//! The state of a symbol, its rows, and restoring it from them.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::book::{Book, Head, Sequences, Top};
 use super::order::{Standing, Terms};
 use super::report::Reports;
 
-/// A symbol's book, and the rows that were emitted last.
+/// A symbol's book, and the rows emitted last.
 #[derive(Debug, Default)]
 pub struct SymbolBook {
     pub(super) book: Book,
-    /// Room for what the book says about one event.
+    /// Buffer for the book's reports of one event.
     pub(super) reports: Reports,
     /// When the best prices last changed.
     top_changed: EventTime,
@@ -32,8 +32,8 @@ headwater_schemas::table_set! {
 }
 
 impl SymbolBook {
-    /// Lets something happen to the book, and notes when its best prices and its head change: so their times do not
-    /// depend on how often they are looked at.
+    /// Changes the book, and records the time if its best prices or its head change: so these times do not depend on how often
+    /// they are emitted.
     pub(super) fn change<T>(&mut self, now: EventTime, logic: impl FnOnce(&mut Book, &mut Reports) -> T) -> T {
         let (top, head) = (self.book.top(), self.book.head());
         let result = logic(&mut self.book, &mut self.reports);
@@ -46,7 +46,7 @@ impl SymbolBook {
         result
     }
 
-    /// Emits what has changed since it was emitted last.
+    /// Emits the changes since the last emission.
     pub(super) fn emit(&mut self, symbol: &Symbol, at: &Moment, tables: &BookTables) {
         self.book.drain_changes(|terms, old, new| {
             if old != new {
@@ -67,7 +67,7 @@ impl SymbolBook {
         }
     }
 
-    /// Whether nothing is left to remember.
+    /// Whether the state equals that of a new book.
     pub(super) fn is_forgettable(&self) -> bool {
         self.book.head() == Head::default() && self.book.is_empty()
     }
@@ -128,7 +128,7 @@ impl SavedBooks {
     }
 }
 
-/// An order's row.
+/// The row of an order.
 fn open_order(symbol: &Symbol, terms: &Terms, standing: &Standing) -> OpenOrder {
     OpenOrder {
         symbol: *symbol,

@@ -1,11 +1,11 @@
 //! Stops: a buy is triggered by a last price at or above its stop price, a sell by one at or below.
 //!
-//! A stop that is triggered enters as a market order, a stop limit as a limit order, once the order that traded has come
-//! to its end. What it trades may trigger others, until all is quiet. They enter in the order in which they were
-//! triggered: trade by trade, and where one trade triggers several, by priority.
+//! A triggered stop enters as a market order, a triggered stop limit as a limit order, once the order that traded is finished.
+//! Its trades may trigger further stops, until none is left. They enter in the sequence in which they were triggered: trade by
+//! trade, and for one trade by priority.
 //!
-//! Stops trigger in continuous trading only. What an auction's price would trigger does so when trading begins; a price
-//! at the close triggers nothing until then, and then only if it still is the last one.
+//! Stops trigger in continuous trading only. Stops that an auction's price would trigger do so when trading begins; the price of
+//! a closing auction triggers none until then, and only if it is still the last price.
 
 use headwater_schemas::events::{Side, TradingPhase};
 use headwater_schemas::tables::OrderChange;
@@ -18,13 +18,13 @@ use super::orders::{Orders, Slot};
 use super::report::Reports;
 
 impl Book {
-    /// Whether the last price triggers a stop that comes.
+    /// Whether the last price triggers a new stop.
     pub(super) fn is_triggered(&self, order: &Order) -> bool {
         let met = self.head.last_price.is_some_and(|last| triggers(order.terms.side, last, order.terms.stop_price));
         met && self.head.phase == TradingPhase::Continuous
     }
 
-    /// Sets aside the stops that a trade at this price triggers.
+    /// Collects the stops that a trade at this price triggers.
     pub(super) fn collect_triggered(&mut self, last: Price) {
         let is_met = |side: Side, stops: &Ladder| stops.best().is_some_and(|(stop, _)| triggers(side, last, Some(stop)));
         if !is_met(Side::Buy, &self.buy_stops) && !is_met(Side::Sell, &self.sell_stops) {
@@ -39,7 +39,7 @@ impl Book {
         }
     }
 
-    /// Lets what was set aside enter, until nothing more is triggered.
+    /// Enters the collected stops, until none is left.
     pub(super) fn enter_triggered(&mut self, reports: &mut Reports) {
         while let Some(mut order) = self.triggered.pop_front() {
             order.standing.triggered = true;
@@ -52,7 +52,7 @@ impl Book {
 
 /// Whether a last price triggers a stop.
 fn triggers(side: Side, last: Price, stop: Option<Price>) -> bool {
-    // As a limit at the last price would accept the stop price.
+    // A limit order at the last price would accept the stop price.
     stop.is_some_and(|stop| accepts(side, Some(last), stop))
 }
 

@@ -1,4 +1,4 @@
-//! The view: events of a symbol become commands of its book, and what the book says becomes rows and executions.
+//! The view of matching: events of a symbol become commands of its book, and the book's reports become rows and executions.
 
 use std::fmt::Write;
 
@@ -18,14 +18,14 @@ use super::state::{BookTables, SavedBooks, SymbolBook};
 use crate::keyed_fold::{Outbox, View};
 use crate::reference::Reference;
 
-/// The matching of orders, by symbol.
+/// View of order matching, by symbol.
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     config: MatchingConfig,
 }
 
 impl Matching {
-    /// The matching under a configuration.
+    /// The view with a configuration.
     pub const fn new(config: MatchingConfig) -> Self {
         Self { config }
     }
@@ -41,9 +41,9 @@ impl Matching {
         Some(Correction::Late { topic: Topic::Orders, id: id.clone(), nanos })
     }
 
-    /// What becomes of a message, once the firm's checks are passed.
+    /// Checks an order message and applies it to the book.
     fn obey(&self, reference: &Reference, symbol: &Symbol, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
-        // What has ended by now is neither checked against nor amended.
+        // Expired orders are neither checked nor amended.
         book.expire(ts, reports);
         book.set_band(reference.instrument(symbol).map(Band::of).unwrap_or_default());
         let desk = Desk { config: &self.config, reference, symbol, last_price: book.last_price() };
@@ -121,7 +121,7 @@ impl View for Matching {
     }
 }
 
-/// What a message asks of the book.
+/// The command of an order message.
 fn command(reference: &Reference, message: OrderMessage) -> Command {
     match message {
         OrderMessage::New(new) => Command::New(new_order(reference, *new)),
@@ -176,7 +176,7 @@ fn order_event(symbol: &Symbol, ts: EventTime, change: Change) -> OrderEvent {
 }
 
 impl Matching {
-    /// The two sides of a match, the buyer's first.
+    /// The two executions of a match, the buyer's first.
     fn executions(&self, symbol: &Symbol, ts: EventTime, multiplier: Factor, found: Match, ids: &mut Ids) -> [Execution; 2] {
         let Match { sequence, price, quantity, buyer, seller } = found;
         let match_id = ids.make(format_args!("{symbol}-{sequence}"));
@@ -196,7 +196,7 @@ impl Matching {
     }
 }
 
-/// Makes ids in a buffer of its own: short ones without an allocation.
+/// Formats ids in a reused buffer: short ones do not allocate.
 #[derive(Default)]
 struct Ids {
     text: String,

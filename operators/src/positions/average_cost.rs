@@ -1,11 +1,11 @@
-//! The arithmetic of average cost.
+//! Average cost arithmetic.
 //!
-//! The state is sums, not averages: `cost` is what the open quantity cost, exactly. A closing trade takes out the same
-//! part of the cost as of the quantity, rounded half to even to nine digits once; what it takes out is what realized P&L
-//! is counted against, so nothing is lost: `realized = cash_flow + cost`, always, to the last digit.
+//! The state holds sums, not averages: `cost` is the exact cost of the open quantity. A closing trade removes the same fraction
+//! of the cost as of the quantity, rounded half to even to nine digits once. Realized P&L is computed against the removed cost,
+//! so nothing is lost: `realized = cash_flow + cost`, always, to the last digit.
 //!
-//! Sums are price × quantity. The instrument's multiplier is a constant of the contract, applied where a value is shown
-//! ([`AverageCost::in_money`]): one that becomes known late, or is corrected, counts as if it had always been so.
+//! Sums are price × quantity. The instrument's multiplier is a constant of the contract that is applied on output
+//! ([`AverageCost::in_money`]): a multiplier that arrives late, or is corrected, applies as if it had been known from the start.
 //!
 //! ```
 //! use headwater_operators::positions::{AverageCost, Trade};
@@ -22,43 +22,43 @@ use headwater_schemas::value::fixed;
 use headwater_schemas::{Factor, Money, Price, Quantity};
 use serde::{Deserialize, Serialize};
 
-/// A trade as a position sees it.
+/// A trade of a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Trade {
-    /// Above zero: bought. Below: sold.
+    /// Signed quantity: positive bought, negative sold.
     pub quantity: Quantity,
-    /// At which price.
+    /// The price.
     pub price: Price,
-    /// What it cost besides.
+    /// The fee.
     pub fee: Money,
 }
 
-/// An open quantity and what came of the trades so far.
+/// An open quantity, and the sums of its trades.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AverageCost {
-    /// Above zero: long. Below: short.
+    /// Signed quantity: positive long, negative short.
     pub quantity: Quantity,
-    /// What the open quantity cost, as price × quantity; below zero for a short one.
+    /// Cost of the open quantity, as price × quantity; negative if short.
     pub cost: Money,
-    /// What all trades brought in, as price × quantity, without fees.
+    /// Total proceeds of all trades, as price × quantity, without fees.
     pub cash_flow: Money,
-    /// What all trades cost besides.
+    /// Total fees.
     pub fees: Money,
 }
 
 /// The sums of a position in the instrument's currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PositionMoney {
-    /// What the open quantity cost; below zero for a short one.
+    /// Cost of the open quantity; negative if short.
     pub cost: Money,
-    /// What all trades brought in, fees taken off.
+    /// Total proceeds of all trades, net of fees.
     pub cash_flow: Money,
-    /// What closing trades brought in over their cost, less all fees: `cash_flow + cost`.
+    /// Proceeds of closing trades less their cost and less all fees: `cash_flow + cost`.
     pub realized: Money,
 }
 
 impl AverageCost {
-    /// The state after a trade; `None` if a sum would not fit the tables.
+    /// The state after a trade; `None` if a sum would not fit a column.
     #[must_use = "the state itself does not change"]
     pub fn after(self, trade: Trade) -> Option<Self> {
         let (closing, opening) = self.split(trade.quantity)?;
@@ -74,14 +74,14 @@ impl AverageCost {
         after.in_money(one).map(|_| after)
     }
 
-    /// The sums with the instrument's multiplier; `None` if one would not fit the tables.
+    /// The sums with the instrument's multiplier; `None` if one would not fit a column.
     pub fn in_money(self, multiplier: Factor) -> Option<PositionMoney> {
         let cost = self.cost.times(multiplier)?;
         let cash_flow = self.cash_flow.times(multiplier)?.checked_sub(self.fees)?;
         Some(PositionMoney { cost, cash_flow, realized: cash_flow.checked_add(cost)? })
     }
 
-    /// The part of a trade that closes what is open, and the part that opens.
+    /// The part of a trade that closes the open quantity, and the part that opens.
     fn split(self, quantity: Quantity) -> Option<(Quantity, Quantity)> {
         let opposite = (self.quantity.units() < 0) != (quantity.units() < 0);
         if self.quantity.is_zero() || !opposite {
@@ -92,7 +92,7 @@ impl AverageCost {
         Some((closing, quantity.checked_sub(closing)?))
     }
 
-    /// The cost of a part of the open quantity, without the part's sign: that of the cost.
+    /// The cost of a part of the open quantity. The result has the sign of the cost; the part's sign is ignored.
     fn cost_of(self, closing: Quantity) -> Option<Money> {
         if closing.is_zero() {
             return Some(Money::ZERO);

@@ -1,4 +1,4 @@
-//! Busts that wait for their fills.
+//! Busts that arrived before their fills.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use headwater_schemas::events::{Bust, Event, FillEvent};
 use headwater_schemas::tables::{Moment, PendingBust, TableWriter};
 use headwater_schemas::{Id, Place, Topic};
 
-/// A bust whose fill has not come.
+/// A bust whose fill has not arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WaitingBust {
     pub(super) place: Place,
@@ -16,12 +16,12 @@ pub(super) struct WaitingBust {
 }
 
 impl WaitingBust {
-    /// The end of the waiting, an effective time.
+    /// The effective time at which it stops waiting.
     pub(super) const fn until(&self, horizon: u64) -> u64 {
         self.place.time.saturating_add(horizon)
     }
 
-    /// The event that waits.
+    /// The event of the bust.
     pub(super) fn event(self) -> Event {
         Event::Fill(FillEvent::Bust(self.bust))
     }
@@ -38,18 +38,18 @@ impl WaitingBust {
     }
 }
 
-/// The busts of an account that wait, by fill.
+/// The waiting busts of an account, by fill.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingBusts {
     waiting: BTreeMap<Id, WaitingBust>,
-    /// Fills whose busts began to wait since the rows were emitted last.
+    /// Fills whose busts began to wait since the last emission.
     began: Vec<Id>,
-    /// Rows that are to be retracted.
+    /// Rows to be retracted.
     gone: Vec<PendingBust>,
 }
 
 impl WaitingBusts {
-    /// Lets a bust wait. Of several for one fill the first one does.
+    /// Adds a bust. Of several for one fill the first one counts.
     pub(super) fn wait(&mut self, place: Place, bust: Bust) -> &WaitingBust {
         let Self { waiting, began, .. } = self;
         let fill_id = bust.fill_id.clone();
@@ -59,14 +59,14 @@ impl WaitingBusts {
         })
     }
 
-    /// The bust of a fill, which waits no longer.
+    /// Removes the bust of a fill.
     pub(super) fn take(&mut self, fill_id: &Id) -> Option<WaitingBust> {
         let taken = self.waiting.remove(fill_id)?;
         self.gone.extend(taken.emitted.then(|| taken.row()));
         Some(taken)
     }
 
-    /// The busts that wait.
+    /// The waiting busts.
     pub(super) fn iter(&self) -> impl Iterator<Item = &WaitingBust> {
         self.waiting.values()
     }
@@ -82,7 +82,7 @@ impl WaitingBusts {
         }
     }
 
-    /// Restores a bust that waits from its row.
+    /// Restores a waiting bust from its row.
     pub(super) fn restore(&mut self, row: &PendingBust) {
         let Ok(partition) = row.partition.try_into() else { return };
         let place = Place::of_record(row.ts.effective(), Topic::Fills, partition, row.offset);

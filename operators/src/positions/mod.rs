@@ -1,13 +1,13 @@
-//! Positions: what each account holds of each symbol, at average cost.
+//! Positions: the holdings of each account by symbol, at average cost.
 //!
-//! - **Reads** executions of our own book and outside fills, in the order of their places.
+//! - **Reads** executions of our own book and fills of other venues, in the order of their places.
 //! - **Key**: the account. **Rows**: a [`HoldingSums`] per symbol, once per grid point, for valuations.
-//! - **State**: the sums, exactly ([`average_cost`]), and the trades that a bust may still take back ([`recent`]).
-//! - **A bust** folds the trades again without the fill that it names. One that comes before its fill waits for it, and then
-//!   the fill never counts. One whose fill does not come within the horizon is a dead letter then (`unknown_reference`); so is
-//!   one of a fill that is older than the horizon, which cannot be told from a fill that is still to come.
-//! - **An execution** that the sums cannot hold is a dead letter of the order that made it; so is such a fill.
-//! - A fill for an account that isn't opened yet counts; it rolls up into portfolios once the account is.
+//! - **State**: the exact sums ([`average_cost`]), and the trades that a bust can still remove ([`recent`]).
+//! - **A bust** recomputes the sums without its fill. A bust that arrives before its fill waits for it, and then the fill never
+//!   counts. If the fill does not arrive within the horizon, the bust is a dead letter (`unknown_reference`); so is the bust of a
+//!   fill older than the horizon, because it cannot be distinguished from a fill that has not arrived.
+//! - **An execution** that overflows the sums is a dead letter of the order that caused it; a fill that does is one itself.
+//! - A fill of an account that is not opened yet counts; it is part of portfolios once the account is.
 
 pub mod average_cost;
 mod busts;

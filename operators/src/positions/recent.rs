@@ -1,7 +1,7 @@
-//! The trades that a bust may still take back.
+//! The trades that a bust can still remove.
 //!
-//! Only outside fills can be busted, and only within the horizon. So trades are kept from the earliest such fill on:
-//! everything before it is summed up in the base. An account that trades on our own book alone keeps nothing.
+//! Only fills of other venues can be busted, and only within the horizon. So trades are kept from the earliest such fill on:
+//! everything before it is summed up in the base. For an account that trades only on our own book nothing is kept.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use headwater_schemas::{Id, Place};
 
 use super::{AverageCost, Trade};
 
-/// A trade that is kept.
+/// A kept trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) place: Place,
@@ -20,12 +20,12 @@ pub(super) struct Kept {
     pub(super) emitted: bool,
 }
 
-/// The base and what came after it.
+/// The base and the trades after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Recent {
     pub(super) base: AverageCost,
     pub(super) kept: VecDeque<Kept>,
-    /// Those that are not kept any more and whose rows are to be taken back.
+    /// Trades that are no longer kept and whose rows are to be retracted.
     pub(super) gone: Vec<Kept>,
 }
 
@@ -41,11 +41,11 @@ impl Recent {
         Some(after)
     }
 
-    /// Sums up what lies before `horizon` (an effective time).
+    /// Adds the trades before `horizon` (an effective time) to the base.
     pub(super) fn forget(&mut self, horizon: u64) {
         while self.kept.front().is_some_and(|kept| kept.place.time < horizon || kept.fill_id.is_none()) {
             let Some(kept) = self.kept.pop_front() else { return };
-            // It was added before, so it fits.
+            // The trade was part of the sums before, so it fits.
             self.base = self.base.after(kept.trade).unwrap_or(self.base);
             self.gone.extend(Some(kept).filter(|kept| kept.emitted));
         }
@@ -55,7 +55,7 @@ impl Recent {
         self.kept.iter().any(|kept| kept.fill_id.as_ref() == Some(fill_id))
     }
 
-    /// Takes a fill out and folds the others again: the sums, and when it was traded. `None` if a sum would not fit without it.
+    /// Removes a fill and recomputes the sums. Returns them, and the effective time of the fill. `None` if a sum would overflow.
     pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, u64)> {
         let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;

@@ -1,4 +1,4 @@
-//! The positions as a keyed view.
+//! Positions as a keyed fold.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{AverageCost, Trade};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, Updates, View};
 
-/// What changes positions.
+/// An event that changes positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PositionEvent {
     /// One side of a match on our own book.
@@ -22,29 +22,29 @@ pub enum PositionEvent {
     Fill(FillEvent),
 }
 
-/// What an account holds of a symbol, before it is valued.
+/// The unvalued holding of an account in a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HoldingSums {
-    /// Whose.
+    /// The account.
     pub account_id: AccountId,
-    /// Of what.
+    /// The symbol.
     pub symbol: Symbol,
     /// The sums.
     pub sums: AverageCost,
 }
 
 impl HoldingSums {
-    /// The sums of a row.
+    /// The sums of a saved row.
     pub fn of(row: &Holding) -> Self {
         let sums = AverageCost { quantity: row.quantity, cost: row.cost, cash_flow: row.cash_flow, fees: row.fees };
         Self { account_id: row.account_id, symbol: row.symbol, sums }
     }
 }
 
-/// The view.
+/// View of positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Positions {
-    /// How long a fill can be busted, in nanoseconds.
+    /// How long a fill can be busted, in nanoseconds of effective time.
     pub horizon: u64,
 }
 
@@ -53,9 +53,9 @@ pub struct Positions {
 pub struct PositionState {
     symbols: BTreeMap<Symbol, SymbolState>,
     busts: WaitingBusts,
-    /// The symbols whose rows are to be emitted.
+    /// Symbols whose rows are to be emitted.
     touched: Vec<Symbol>,
-    /// The symbols that valuations are to be told of.
+    /// Symbols whose updates are to be sent to valuations.
     changed: Vec<Symbol>,
 }
 
@@ -63,22 +63,22 @@ pub struct PositionState {
 struct SymbolState {
     sums: AverageCost,
     recent: Recent,
-    /// The sums that valuations know.
+    /// The sums last sent to valuations.
     told: Option<AverageCost>,
     emitted_base: Option<HoldingState>,
-    /// What was corrected since they were told.
+    /// Corrections since then.
     corrections: Corrections,
 }
 
 headwater_schemas::table_set! {
-    /// The tables of what positions remember.
+    /// The checkpoint tables of positions.
     pub struct PositionTables restored from SavedPositions {
         restored { position_bases: HoldingState, position_trades: HeldTrade, pending_busts: PendingBust }
     }
 }
 
 impl SymbolState {
-    /// The base's row; as it was emitted, unless it is another one.
+    /// The row of the base; the one emitted before, if it is unchanged.
     fn base_row(&self, account: &AccountId, symbol: &Symbol, as_of: u64) -> HoldingState {
         let base = self.recent.base;
         let row = HoldingState {
@@ -94,7 +94,7 @@ impl SymbolState {
         emitted.unwrap_or(row)
     }
 
-    /// Emits the rows that have changed.
+    /// Emits the changed rows.
     fn emit(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, tables: &PositionTables) {
         let at = Moment::new(at.tick, at.time);
         let base = self.base_row(account, symbol, at.time);
@@ -106,7 +106,7 @@ impl SymbolState {
         }
     }
 
-    /// Tells valuations what is held, if that has changed.
+    /// Sends the holding to valuations, if it has changed.
     fn update(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, updates: &mut Updates<HoldingSums>) {
         let at = Moment { why: std::mem::take(&mut self.corrections), ..*at };
         if self.told.replace(self.sums) != Some(self.sums) {
@@ -249,24 +249,24 @@ impl View for Positions {
     }
 }
 
-/// What became of a bust.
+/// Result of a bust.
 enum Busted {
-    /// Its fill counts no longer.
+    /// Its fill no longer counts.
     Done,
-    /// No fill of its id is held.
+    /// There is no fill with its id.
     NoSuchFill,
-    /// Without the fill a sum would not fit.
+    /// Without the fill a sum would overflow.
     Overflows,
 }
 
-/// An execution cannot be refused any more: the match stands, but the position lacks it.
+/// An execution cannot be rejected any more: the match remains, but the position lacks it.
 fn overflowing(place: Place, execution: &Execution) -> DeadLetter {
     let Execution { execution_id, account_id, symbol, .. } = execution;
     let error = format!(
         "the position of {account_id} in {symbol} would not fit 19 integer digits and lacks execution {execution_id}: \
          split the account, or correct the position with a fill"
     );
-    // The record is the order that came; its bytes are in the topic.
+    // The record is that of the incoming order; its bytes are in the topic.
     let topic = Topic::from_rank(place.rank).unwrap_or(Topic::Orders);
     DeadLetter {
         topic: Text::new(topic.as_str()),
@@ -383,7 +383,7 @@ mod tests {
         holdings(&run(VIEW, happenings)).into_iter().map(text).collect()
     }
 
-    /// What valuations know in the end.
+    /// The last holdings sent to valuations.
     fn holdings(emitted: &Emitted<Positions>) -> Vec<HoldingSums> {
         let of_symbol = |(holding, ..): &Updated<HoldingSums>| (holding.symbol, holding.clone());
         let last: BTreeMap<_, _> = emitted.updates.iter().map(of_symbol).collect();

@@ -1,7 +1,7 @@
 //! The grid of valuations, and dense operators on it.
 //!
-//! A grid point sees what lies strictly before it. So what is valued at a grid point belongs to the last tick before it:
-//! once the frontier has reached a grid point, nothing of it is open any more, and a commit that closes there is whole.
+//! A grid point reflects the events strictly before it. So its results belong to the last tick before it: once the frontier has
+//! reached a grid point, all its results are complete, and a commit that closes there splits no valuation.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::generic::operator::Operator;
 
-/// A change of something at a grid point: +1 for what is, -1 for what was.
+/// A change at a grid point: +1 for the new value, -1 for the old one.
 pub type GridChange<D> = (D, u64, isize);
 
-/// The rank of what stands at a grid point: behind every topic.
+/// The rank of events at a grid point: after every topic.
 const GRID_RANK: u8 = 200;
 
-/// The grid point that a [`placed`] event stands at.
+/// The grid point of a [`placed`] event.
 pub fn point_of(place: Place) -> EventTime {
     EventTime::from_effective(place.time.saturating_add(1))
 }
 
-/// Results after which an operator lets those consume them that come after it.
+/// Results of one activation after which an operator yields to the operators that consume them.
 const RESULTS_PER_ACTIVATION: usize = 1 << 10;
 
-/// Runs `logic` once per grid point at which something changed, in order, with the changes in no particular order. What names
-/// the grid point is the last tick before it. Changes wait until it is complete.
+/// Runs `logic` once per grid point with changes, in order, with the changes in arbitrary order. A grid point is identified by
+/// the last tick before it. Changes wait until it is complete.
 ///
-/// Many grid points with few results are one activation, because each activation costs a round of timely's progress. After a
-/// grid point with many results the operator yields: they are consumed before the next one, so a backlog takes no more memory
-/// than its inputs.
+/// Many grid points with few results are one activation, because each activation costs a round of timely's progress tracking.
+/// After a grid point with many results the operator yields: they are consumed before the next one, so a backlog takes no more
+/// memory than its inputs.
 pub fn on_grid<'scope, D, R, P>(
     input: StreamVec<'scope, u64, GridChange<D>>,
     route: P,
@@ -81,8 +81,8 @@ where
     })
 }
 
-/// What stands at a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between
-/// events of one key at one grid point.
+/// A result of a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between events of
+/// one key at one grid point.
 pub fn placed<E>(event: E, tick: u64, clock: Clock, number: u64) -> Placed<E> {
     let time = clock.end_of(tick).saturating_sub(1);
     Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0, is_late: false }, event }

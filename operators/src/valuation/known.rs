@@ -1,4 +1,4 @@
-//! What the valuation knows of accounts and of the market.
+//! Inputs of the valuation: data of accounts and of the market.
 
 use headwater_schemas::events::Event;
 use headwater_schemas::{AccountId, Corrections, Currency, Date, EventTime, Factor, Money, Placed, Price, Symbol, Text};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::marks::Mark;
 use crate::positions::HoldingSums;
 
-/// Something that the valuer knows, and that changes.
+/// A changed input of the valuer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known {
     /// An instrument's currency and multiplier.
@@ -16,14 +16,14 @@ pub enum Known {
         symbol: Symbol,
         /// Its currency.
         currency: Currency,
-        /// What one unit is worth per point of price.
+        /// Value of one unit per point of price.
         multiplier: Factor,
     },
     /// An exchange rate.
     Rate {
-        /// The currency that is priced.
+        /// The base currency.
         base: Currency,
-        /// The currency that it is priced in.
+        /// The quote currency.
         quote: Currency,
         /// The rate.
         rate: Factor,
@@ -41,7 +41,7 @@ pub enum Known {
     },
     /// A mark.
     Mark(Mark),
-    /// An account's currency and its place in the firm.
+    /// An account's currency and book.
     Account {
         /// The account.
         account_id: AccountId,
@@ -50,7 +50,7 @@ pub enum Known {
         /// `firm/desk/book`.
         book: Option<Text>,
     },
-    /// What an account has posted of a currency.
+    /// The posted balance of an account in a currency.
     Cash {
         /// The account.
         account_id: AccountId,
@@ -59,21 +59,21 @@ pub enum Known {
         /// The posted balance.
         posted: Money,
     },
-    /// What an account holds of a symbol.
+    /// The holding of an account in a symbol.
     Holding(HoldingSums),
     /// A limit that was set or deleted.
     Limit(Box<Placed<Event>>),
-    /// Why something else at the same grid point is not what it was.
+    /// Corrections of another input at the same grid point.
     Corrected(CorrectedPart, Corrections),
 }
 
-/// What was corrected.
+/// The input that was corrected.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CorrectedPart {
     /// A symbol's mark.
     Mark(Symbol),
-    /// What an account has in the bank.
+    /// The balances of an account.
     Cash(AccountId),
-    /// What an account holds of a symbol.
+    /// The holding of an account in a symbol.
     Holding(AccountId, Symbol),
 }

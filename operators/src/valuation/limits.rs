@@ -1,15 +1,15 @@
 //! Exposure limits and their alerts.
 //!
-//! A measure of a scope (the value of a position, gross exposure, leverage, the greatest weight, VaR) is held against
-//! the scope's limit, else the default. At `warn_at` of the limit a warning is raised, above the limit a breach; only
-//! below 75 % of it the alert is cleared, so that a measure that swings around its limit raises one alert, not many.
+//! A figure of a scope (the value of a position, gross exposure, leverage, the greatest weight, VaR) is compared with the scope's
+//! limit, else the default. At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below
+//! 75 % of the limit, so that a figure that swings around its limit raises one alert, not many.
 //!
-//! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the alert that stands. **Ties**: measures come from the
-//!   grid, one per key and grid point.
-//! - Gross exposure without equity is a breach of leverage, whatever the limit, and critical.
-//! - A figure that is missing, or leaves something out, clears nothing: the alert stays, amended with the reason. Where none stands,
-//!   a missing figure of a scope that has positions is an alert of kind `feed`, until there is a figure again.
-//! - A breach of a position's value proposes a reduction by half in its evidence; it does not trade.
+//! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the standing alert. **Ties**: figures come from the grid, one
+//!   per key and grid point.
+//! - Gross exposure without equity is a critical breach of leverage, whatever the limit.
+//! - A missing or incomplete figure clears nothing: the alert stays, amended with the reason. If none stands, a missing figure of
+//!   a scope with positions raises an alert of kind `feed`, until there is a figure again.
+//! - A breach of a position's value proposes in its evidence to halve the position; no trade is made.
 
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Moment, Severity};
@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::grid::point_of;
 use crate::keyed_fold::{Outbox, View};
 
-/// Where an alert is cleared: this part of the limit.
+/// Fraction of the limit below which an alert clears, in billionths.
 pub(super) const CLEAR_BELOW: i128 = 750_000_000;
-/// Where a warning is raised if the limit does not say.
+/// Default of `warn_at`, in billionths of the limit.
 pub(super) const WARN_AT: i128 = 800_000_000;
 
 /// A figure that may have a limit.
@@ -31,7 +31,7 @@ pub(super) const WARN_AT: i128 = 800_000_000;
 pub struct Measure {
     /// `account:ID` or `book:PATH`.
     pub scope: Scope,
-    /// What it is.
+    /// The kind of limit that applies to it.
     pub kind: LimitKind,
     /// The position's symbol, for a position's value; the heaviest one, for concentration.
     pub symbol: Option<Symbol>,
@@ -39,28 +39,28 @@ pub struct Measure {
     pub compared: Compared,
 }
 
-/// A figure as it is held against a limit.
+/// A figure for comparison with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Compared {
     /// The figure.
     pub figure: Figure,
-    /// Whether it leaves nothing out.
+    /// Whether it is complete.
     pub is_whole: bool,
 }
 
 /// A figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Figure {
-    /// Money, or a fraction.
+    /// An amount of money, or a fraction.
     Is(Decimal),
     /// Gross exposure with equity at or below zero: beyond any leverage.
     NoEquity,
-    /// It cannot be told.
+    /// It cannot be computed.
     Missing,
 }
 
 impl Compared {
-    /// A figure that leaves nothing out.
+    /// A complete figure.
     pub const fn whole(figure: Figure) -> Self {
         Self { figure, is_whole: true }
     }
@@ -71,32 +71,32 @@ impl Compared {
     }
 }
 
-/// What happens to a figure at a grid point.
+/// An event of a figure at a grid point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MeasureEvent {
-    /// It is this now.
+    /// It has a new value.
     Measured(Measure),
-    /// Something below it was corrected.
+    /// It was corrected.
     Corrected(MeasureKey, Corrections),
 }
 
-/// Limits for what has none of its own.
+/// Default limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitDefaults {
-    /// Of one position's market value, in the account's currency. Default 1 000 000.
+    /// For a position's market value, in the account's currency. Default 1 000 000.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub position_value: Decimal,
-    /// Of gross exposure; none by default.
+    /// For gross exposure; none by default.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub gross_exposure: Option<Decimal>,
-    /// Of gross exposure over equity. Default 3.
+    /// For gross exposure over equity. Default 3.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub leverage: Decimal,
-    /// Of the greatest weight. Default 0.25.
+    /// For the greatest weight. Default 0.25.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub concentration: Decimal,
-    /// Of the one-day VaR at `risk.limit_confidence`. Default 50 000.
+    /// For the one-day VaR at `risk.limit_confidence`. Default 50 000.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub var: Decimal,
 }
@@ -115,14 +115,14 @@ impl Default for LimitDefaults {
 }
 
 impl Measure {
-    /// What it is of.
+    /// The key of the figure.
     pub fn key(&self) -> MeasureKey {
-        // Which symbol is the heaviest may change; the concentration is the scope's.
+        // The concentration is the scope's, whichever symbol is the heaviest.
         let symbol = self.symbol.filter(|_| self.kind == LimitKind::PositionValue);
         (self.scope, self.kind, symbol)
     }
 
-    /// Whether it is a scope's figure, and cannot be told. A position's value is told by its row.
+    /// Whether it is a missing figure of a scope. A position without a value has a row that shows it.
     fn is_missing(&self) -> bool {
         self.compared.figure == Figure::Missing && self.kind != LimitKind::PositionValue
     }
@@ -146,11 +146,11 @@ impl LimitDefaults {
 pub struct SetLimit {
     value: Decimal,
     warn_at: Option<Decimal>,
-    /// Its own time; none means from the beginning.
+    /// Its own time; a limit without one counts as the oldest.
     ts: Option<EventTime>,
 }
 
-/// The limits that were set, by scope and kind. Of several the one with the latest time of its own counts.
+/// The limits, by scope and kind. Of several the one with the latest time of its own counts.
 pub type SetLimits = FxHashMap<Text, SetLimit>;
 
 impl SetLimit {
@@ -160,23 +160,23 @@ impl SetLimit {
     }
 }
 
-/// The view.
+/// View of exposure limits.
 #[derive(Clone, Debug)]
 pub struct ExposureLimits {
-    /// Limits for what has none of its own.
+    /// Default limits.
     pub defaults: LimitDefaults,
 }
 
-/// What a measure is of.
+/// The key of a figure.
 pub type MeasureKey = (Scope, LimitKind, Option<Symbol>);
 
-/// The alert that is raised for a measure.
+/// State of a figure's alert.
 #[derive(Clone, Debug, Default)]
 pub struct LimitState {
     standing: Option<Alert>,
-    /// Whether it stands only because the figure leaves something out.
+    /// Whether it stands only because the figure is incomplete.
     is_kept: bool,
-    /// Alerts that are to be emitted, each as it is now.
+    /// Alerts to be emitted, each in its latest state.
     now: Vec<Alert>,
     emitted_standing: Option<LimitAlertState>,
 }
@@ -189,14 +189,14 @@ headwater_schemas::table_set! {
     }
 }
 
-/// The alert that stands, and which measure it belongs to.
+/// The saved row of the standing alert.
 fn standing((scope, kind, symbol): &MeasureKey, state: &LimitState) -> Option<LimitAlertState> {
     let Alert { alert_id, kind: family, rule, severity, subject, state: last, message, evidence, ts } = state.standing.clone()?;
     let (scope, kind, symbol, is_kept) = (*scope, *kind, *symbol, state.is_kept);
     Some(LimitAlertState { alert_id, family, rule, severity, subject, state: last, message, evidence, scope, kind, symbol, is_kept, ts })
 }
 
-/// The alert that stands, as it was saved.
+/// The standing alert from its saved row.
 fn saved_alert(row: &LimitAlertState) -> Alert {
     let LimitAlertState { alert_id, family, rule, severity, subject, state, message, evidence, ts, .. } = row.clone();
     Alert { alert_id, kind: family, rule, severity, subject, state, message, evidence, ts }
@@ -292,14 +292,14 @@ impl View for ExposureLimits {
 }
 
 impl LimitState {
-    /// An alert becomes this.
+    /// Stores the next state of an alert.
     fn put(&mut self, next: Alert) {
         self.standing = (next.state != AlertState::Cleared).then(|| next.clone());
         self.now.retain(|alert| alert.alert_id != next.alert_id);
         self.now.push(next);
     }
 
-    /// There is a figure again.
+    /// Clears the alert about a missing figure.
     fn clear_missing(&mut self, measure: &Measure, ts: EventTime) {
         let Some(standing) = self.standing.as_ref().filter(|standing| standing.kind == AlertKind::Feed) else { return };
         let message = Text::from(format!("{} of {} is known again", measure.kind, measure.scope));
@@ -331,7 +331,7 @@ fn limit_key(scope: &str, kind: LimitKind) -> Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     Below,
-    /// Something is missing: it may be anywhere above or below.
+    /// The figure is incomplete, so its level is unknown.
     Unknown,
     Between,
     Warning,
@@ -340,7 +340,7 @@ enum Level {
     Boundless,
 }
 
-/// Where a figure stands against its limit. Figures are compared by magnitude: a short position is exposure too.
+/// The level of a figure relative to its limit. Figures are compared by magnitude: a short position is exposure, too.
 fn level(compared: Compared, limit: Decimal, warn_at: Option<Decimal>) -> Level {
     let value = match compared.figure {
         Figure::Is(value) => value.units().abs(),
@@ -409,7 +409,7 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
     }
 }
 
-/// The alert of a scope whose figure is missing although it has positions.
+/// The alert of a scope with positions whose figure is missing.
 fn missing(measure: &Measure, ts: EventTime) -> Alert {
     let (kind, scope) = (measure.kind, measure.scope);
     let message = format!(
@@ -467,7 +467,7 @@ mod tests {
             format!("{tick} {} {} {}", row.alert_id, row.state, row.severity)
         };
         let changes: Vec<_> = said.tables.alerts.changes().iter().map(text).collect();
-        // What is measured at the last moment before a grid point is told with the grid point's time.
+        // A figure of the last moment before a grid point gets the grid point's time.
         let id = |time: u64| format!("limit:gross_exposure:account:a:{}", time + 1);
         let expected = [
             format!("2 {} raised medium", id(2)),
@@ -477,7 +477,7 @@ mod tests {
             format!("10 {} raised high", id(10)),
         ];
         assert_eq!(changes, expected);
-        // Two alerts, and the measure of the one that stands.
+        // Two alerts, and the saved row of the standing one.
         assert_eq!((rows_of(&said.tables.alerts).len(), rows_of(&said.tables.limit_alerts).len()), (2, 1));
     }
 
@@ -486,7 +486,7 @@ mod tests {
         let whole = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
         let part = |value: i64| Compared { is_whole: false, ..whole(value) };
         let (missing, no_equity) = (Compared::whole(Figure::Missing), Compared::whole(Figure::NoEquity));
-        // (figures against a limit of 100, what becomes of the alert)
+        // (figures against a limit of 100, resulting alerts)
         let cases: [(&str, &[Compared], &[&str]); 8] = [
             (
                 "it is low without what is missing",

@@ -1,10 +1,11 @@
-//! Marks: the price that a symbol is valued at.
+//! Marks: the prices at which symbols are valued.
 //!
-//! - **Key**: symbol. **Rows**: the mark with what it is made of, once per grid point. **State**: the last quote's mid, trade and close.
+//! - **Key**: symbol. **Rows**: the mark with its sources, once per grid point. **State**: the last quote's mid, trade and close.
 //!   **Ties**: of equal times the later place wins.
-//! - The mid of the last quote, else the last trade, else the last close. A quote has a mid if it has both sides, each with a price
-//!   and a size above zero.
-//! - The last one is that with the latest time of its own (a close: date). So neither a slow feed nor a backfill replaces what is newer.
+//! - A mark is the mid of the last quote, else the last trade, else the last close. A quote has a mid if both its sides have a
+//!   price and a size above zero.
+//! - The last one is that with the latest time of its own (for a close: its date). So neither a slow feed nor a backfill replaces
+//!   a newer price.
 
 use std::sync::Arc;
 
@@ -15,23 +16,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Outbox, Updates, View};
 
-/// What prices a symbol.
+/// An event that prices a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarketEvent {
     /// The best bid and ask.
     Quote(Quote),
-    /// A print, of the market or of our own book.
+    /// A trade, of the market or of our own book.
     Trade(Trade),
     /// A closing price.
     Close(Close),
 }
 
-/// The price that a symbol is valued at.
+/// The price at which a symbol is valued.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// The symbol.
     pub symbol: Symbol,
-    /// Its price; none if nothing prices it any more.
+    /// The price; none if there is no longer any.
     pub price: Option<Price>,
 }
 
@@ -42,11 +43,11 @@ impl Mark {
     }
 }
 
-/// The view.
+/// View of marks.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks;
 
-/// A price and the time that it is of.
+/// A price and its time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last<T> {
     price: Option<Price>,
@@ -54,7 +55,7 @@ struct Last<T> {
 }
 
 impl<T: Copy + PartialOrd> Last<T> {
-    /// Takes a price, unless the one that is there is of a later time. Whether it was taken.
+    /// Stores a price, unless the existing one has a later time. Returns whether it was stored.
     fn put(&mut self, price: Option<Price>, time: T) -> bool {
         let is_newer = self.time.is_none_or(|last| last <= time);
         if is_newer {
@@ -71,10 +72,10 @@ pub struct MarkState {
     quote: Last<EventTime>,
     trade: Last<EventTime>,
     close: Last<Date>,
-    /// How the quote and the trade of those prices came late, if they did.
+    /// Corrections, if the quote or the trade of those prices arrived late.
     late_quote: Option<Correction>,
     late_trade: Option<Correction>,
-    /// The mark that valuations know.
+    /// The mark last sent to valuations.
     told: Option<Price>,
     emitted: Option<MarkPrice>,
 }
@@ -84,7 +85,7 @@ impl MarkState {
         self.quote.price.or(self.trade.price).or(self.close.price)
     }
 
-    /// Only what the mark is made of can be its reason.
+    /// Corrections of the prices that determine the mark.
     fn reason(&self) -> Corrections {
         let late = if self.quote.price.is_some() { &self.late_quote } else { &self.late_trade };
         late.iter().cloned().collect()
@@ -129,7 +130,7 @@ impl View for Marks {
                     state.late_trade = Self::late(placed.place, Topic::Trades, trade.symbol, trade.ts);
                 }
             }
-            // A close is told days after, by its nature.
+            // A close normally arrives later than its date.
             MarketEvent::Close(close) => {
                 state.close.put(Some(close.close), close.date);
             }
@@ -195,13 +196,13 @@ fn symbol(event: &MarketEvent) -> &Symbol {
     }
 }
 
-/// The middle of a quote that has both sides.
+/// The mid of a quote with both sides.
 fn mid_of(quote: &Quote) -> Option<Price> {
     let has_both = quote.bid.units() > 0 && quote.ask.units() > 0 && !quote.bid_size.is_zero() && !quote.ask_size.is_zero();
     has_both.then(|| mid(quote.bid, quote.ask))
 }
 
-/// The middle, rounded half to even to nine digits.
+/// The mid, rounded half to even to nine digits.
 fn mid(bid: Price, ask: Price) -> Price {
     let sum = bid.units() + ask.units();
     let half = sum.div_euclid(2);
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
     use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
 
-    /// The marks that valuations are told, each as `grid point price`.
+    /// The marks sent to valuations, each as `grid point price`.
     fn told(texts: &[&str]) -> Vec<String> {
         let emitted = run(Marks, happenings(texts));
         let text = |(mark, time, _): &(Mark, u64, Corrections)| match mark.price {
@@ -271,7 +272,7 @@ mod tests {
         }
     }
 
-    /// From `quote TS BID/ASK` (with `xSIZE`), `trade TS PRICE` and `close DAY PRICE`, one a grid point.
+    /// Events from `quote TS BID/ASK` (with `xSIZE`), `trade TS PRICE` and `close DAY PRICE`, one per grid point.
     fn happenings(texts: &[&str]) -> Happenings<Marks> {
         let side = |text: &str| {
             text.split_once('x').map_or((text.to_owned(), "1".to_owned()), |(price, size)| (price.to_owned(), size.to_owned()))

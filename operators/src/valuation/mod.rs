@@ -1,4 +1,4 @@
-//! Valuation: what positions are worth, and what they could lose, on the event-time grid.
+//! Valuation: values and risk of positions, on the event-time grid.
 //!
 //! ```text
 //!  holdings, balances (per account) ──┐
@@ -7,18 +7,18 @@
 //!                                                 └─► values of positions ───────┴─► limits ─► alerts
 //! ```
 //!
-//! Grid point g sees what lies strictly before g, and exists only if something that it reads has changed. All inputs
-//! arrive as changes at grid times ([`crate::keyed_fold::Pace::Grid`]); [`grid`] holds them until the frontier has
-//! passed g, so the result is a function of what was known at g.
+//! Grid point g reflects the events strictly before g, and has results only if an input has changed. All inputs arrive as changes
+//! at grid times ([`crate::keyed_fold::Pace::Grid`]); [`grid`] holds them until the frontier has passed g, so the result is a
+//! function of the inputs before g.
 //!
-//! Causes are stored, not what follows from them: a row of `holdings` when a holding changes, one of `marks` when the market
-//! moves. What a position is worth at any moment is a view in SQL over both.
+//! Tables hold causes, not consequences: a row of `holdings` when a holding changes, one of `marks` when the market moves. The
+//! value of a position at any moment is a view in SQL over both.
 //!
-//! What was corrected (a bust, a reversal, what came late) goes along beside the figures, account by account and scope by
-//! scope, and gives the changes in histories their reason.
+//! Corrections (a bust, a reversal, a late event) accompany the figures, by account and by scope, and are the reasons of the
+//! changes in histories.
 //!
-//! Money is added as integers, so sums are the same in any order, incremental or not. Converted sums and scenario terms
-//! are rounded once per position, half to even; ratios are derived last.
+//! Money is added as integers, so sums are the same in any order, incremental or not. Converted sums and scenario terms are
+//! rounded once per position, half to even; ratios are derived last.
 
 pub mod dense;
 pub mod grid;

@@ -1,27 +1,27 @@
-//! P&L in scenarios: market value × return, each term rounded once, half to even, to millionths, and added as integers.
+//! Scenario P&L: market value × return, each term rounded once, half to even, to millionths, and added as integers.
 //!
-//! A term is a pure function of value and return. Nearly all terms are below 2⁵¹: adding 1.5 × 2⁵² to such a product leaves
-//! it rounded in the low bits, which compilers turn into vector instructions. Greater ones take a slower way that gives
-//! the same integers, and beyond 2⁵³, where a binary product is not exact any more, they are computed in 256 bits.
+//! A term is a pure function of value and return. Nearly all terms are below 2⁵¹: adding 1.5 × 2⁵² to such a product leaves it
+//! rounded in the low bits, which compilers turn into vector instructions. Greater terms take a slower path with the same
+//! results, and beyond 2⁵³, where a binary product is no longer exact, terms are computed in 256 bits.
 //!
-//! Sums are 64 bits wide as long as they fit, and 128 bits from then on: no order of additions changes them.
+//! Sums are 64 bits wide while they fit, and 128 bits from then on: no order of additions changes them.
 
 use ethnum::I256;
 use headwater_schemas::Money;
 use serde::{Deserialize, Serialize};
 
-/// 1.5 × 2⁵²: a sum with it has no bits for fractions.
+/// 1.5 × 2⁵²: a sum with it has no fraction bits.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
 /// 2⁵¹: below it [`ROUNDING`] rounds.
 const NARROW: f64 = 2_251_799_813_685_248.0;
-/// 2⁵³: below it a product that is rounded to a whole number is exact.
+/// 2⁵³: below it, a product that is rounded to an integer is exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
-/// The greatest P&L of one position in a scenario, in millionths: far less than the sums of many can hold.
+/// The greatest P&L of one position in a scenario, in millionths: sums of many still fit.
 const GREATEST: f64 = 1e28;
-/// 2⁵²: no difference of two narrow terms is greater.
+/// 2⁵²: the greatest difference of two narrow terms.
 const NARROW_STEP: u64 = 1 << 52;
 
-/// The market value that goes through the scenarios.
+/// The market value to which the returns are applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stake {
     value: Money,
@@ -29,12 +29,12 @@ pub struct Stake {
 }
 
 impl Stake {
-    /// Of a market value.
+    /// The stake of a market value.
     pub fn of(value: Money) -> Self {
         Self { value, millionths: value.to_statistic() * 1e6 }
     }
 
-    /// One term, if it is not too great.
+    /// One term; `None` if it exceeds [`GREATEST`].
     fn term(self, daily: f64) -> Option<i128> {
         let product = self.millionths * daily;
         if product.abs() < WHOLE {
@@ -52,7 +52,7 @@ pub struct Returns<'a> {
 }
 
 impl<'a> Returns<'a> {
-    /// Finite returns, with the greatest of their magnitudes.
+    /// Finite returns, and the greatest of their magnitudes.
     pub const fn new(daily: &'a [f64], greatest: f64) -> Self {
         Self { daily, greatest }
     }
@@ -71,14 +71,14 @@ impl<'a> Returns<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScenarioSums {
     narrow: Vec<i64>,
-    /// No magnitude in `narrow` is greater.
+    /// Upper bound of all magnitudes in `narrow`.
     bound: u64,
-    /// To be added to `narrow`; empty as long as everything fits there.
+    /// To be added to `narrow`; empty while everything fits there.
     wide: Vec<i128>,
 }
 
 impl ScenarioSums {
-    /// Nothing yet, in so many scenarios.
+    /// Zeros in this many scenarios.
     pub fn zeros(scenarios: usize) -> Self {
         Self { narrow: vec![0; scenarios], bound: 0, wide: Vec::new() }
     }
@@ -93,7 +93,7 @@ impl ScenarioSums {
         self.narrow.is_empty()
     }
 
-    /// Takes the terms of `old` back and adds those of `new`. Both can be taken by the returns.
+    /// Subtracts the terms of `old` and adds those of `new`. Precondition: the returns can take both.
     pub fn replace(&mut self, returns: Returns<'_>, old: Stake, new: Stake) {
         if returns.is_narrow(old) && returns.is_narrow(new) {
             self.make_room(NARROW_STEP);
@@ -124,7 +124,7 @@ impl ScenarioSums {
         Totals::Wide(self.narrow.iter().zip(&self.wide).map(|(narrow, wide)| i128::from(*narrow) + wide).collect())
     }
 
-    /// Precondition of adding so much to every narrow sum: nothing overflows.
+    /// Makes room for adding `step` to every narrow sum without overflow.
     fn make_room(&mut self, step: u64) {
         const LIMIT: u64 = i64::MAX.unsigned_abs();
         if LIMIT - self.bound < step {
@@ -146,12 +146,12 @@ impl ScenarioSums {
     }
 }
 
-/// Sums as integers that hold them.
+/// Sums as integers of sufficient width.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Totals<'a> {
     /// They fit 64 bits.
     Narrow(&'a [i64]),
-    /// They may not.
+    /// They may exceed 64 bits.
     Wide(Vec<i128>),
 }
 
@@ -168,7 +168,7 @@ const fn whole(number: f64) -> i64 {
     number as i64
 }
 
-/// Billionths × return, in millionths, rounded half to even: exactly, because a binary number is a whole one times a power of two.
+/// Billionths × return, in millionths, rounded half to even: exact, because a binary number is an integer times a power of two.
 fn exact_term(units: i128, daily: f64) -> Option<i128> {
     let bits = daily.abs().to_bits();
     let (biased, fraction) = (bits >> 52, bits & ((1 << 52) - 1));
@@ -176,7 +176,7 @@ fn exact_term(units: i128, daily: f64) -> Option<i128> {
     let product = I256::from(units.unsigned_abs()) * I256::from(mantissa);
     let (numerator, divisor) = match u32::try_from(exponent) {
         Ok(up) => (product.checked_shl(up).filter(|shifted| *shifted >> up == product)?, I256::from(1000)),
-        // The product has at most 147 bits: divided by more than that it is nothing.
+        // The product has at most 147 bits: divided by more than that it is zero.
         Err(_) if exponent < -200 => return Some(0),
         Err(_) => (product, I256::from(1000) << exponent.unsigned_abs()),
     };

@@ -1,4 +1,4 @@
-//! Exchange rates: direct, inverse, or over the base currency. Of the direct and the inverse one the newer counts.
+//! Exchange rates: direct, inverse, or through the base currency. The newer of direct and inverse counts.
 //!
 //! ```
 //! use headwater_operators::valuation::rates::Rates;
@@ -22,10 +22,10 @@ pub struct Rates {
     pairs: FxHashMap<(Currency, Currency), (EventTime, Factor)>,
 }
 
-/// How to get from one currency to another.
+/// A conversion between two currencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// They are the same.
+    /// The currencies are equal.
     Same,
     /// Multiply by a rate.
     Direct(Factor),
@@ -45,7 +45,7 @@ impl Conversion {
     }
 }
 
-/// One conversion, or two over the pivot.
+/// One conversion, or two through the pivot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path(Conversion, Conversion);
 
@@ -60,17 +60,17 @@ impl Path {
 }
 
 impl Rates {
-    /// No rates; `pivot` is the currency that others may be converted over.
+    /// No rates; `pivot` is the currency through which others may be converted.
     pub fn new(pivot: Currency) -> Self {
         Self { pivot, pairs: FxHashMap::default() }
     }
 
-    /// Sets a pair's rate, units of `quote` for one of `base`, and the time that it is of.
+    /// Sets a pair's rate, in units of `quote` per unit of `base`, and its time.
     pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
         self.pairs.insert((base, quote), (ts, rate));
     }
 
-    /// The way from one currency to another, if there is one.
+    /// The path from one currency to another, if there is one.
     pub fn path(&self, from: &Currency, to: &Currency) -> Option<Path> {
         if let Some(conversion) = self.one_step(from, to) {
             return Some(Path(conversion, Conversion::Same));

@@ -1,4 +1,4 @@
-//! Gives an expression its types. What is wrong is collected: one mistake does not hide another.
+//! Type checking of expressions. Collects all errors, so that one mistake does not hide another.
 
 use headwater_schemas::Text;
 
@@ -7,12 +7,12 @@ use super::{Comparison, Fault, Node, Operator, Type, constant};
 use crate::fraud::field::Words;
 use crate::fraud::geo::KM_PER_MILE;
 
-/// What a name stands for.
+/// The node and type of a name.
 pub(in crate::fraud) type Resolved = (Node, Type);
 
-/// The names that an expression may use.
+/// Resolves the names that an expression may use.
 pub(in crate::fraud) trait Names {
-    /// What a name stands for, or what is wrong with it; no reason if that was said already.
+    /// The meaning of a name, or the error; `None` as the error if it was reported already.
     fn resolve(&self, name: &str) -> Result<Resolved, Option<String>>;
 }
 
@@ -29,12 +29,12 @@ const FUNCTIONS: &[Function] = &[
     Function { name: "speed_kmh", usage: "speed_kmh(from, to, time between)" },
 ];
 
-/// Whether a name is a word of the language. A feature may be called like a function: the brackets tell them apart.
+/// Whether a name is a keyword of the language. A feature may have the name of a function: the brackets distinguish them.
 pub(in crate::fraud) fn is_reserved(name: &str) -> bool {
     KEYWORDS.contains(&name)
 }
 
-/// Types an expression.
+/// Checks an expression and returns it with its type.
 pub(super) fn check(tree: &Tree, names: &dyn Names, expected: Option<Type>) -> Result<Resolved, Vec<Fault>> {
     let mut checker = Checker { names, faults: Vec::new() };
     let found = match expected {
@@ -91,7 +91,7 @@ impl Checker<'_> {
     }
 
     fn conditions(&mut self, parts: &[Tree]) -> Option<Vec<Node>> {
-        // All are looked at before one that is wrong ends it.
+        // All parts are checked before an error returns.
         let nodes: Vec<_> = parts.iter().map(|part| self.of_type(part, Type::Bool)).collect();
         nodes.into_iter().collect()
     }
@@ -129,7 +129,7 @@ impl Checker<'_> {
         Some((Node::Distance(unit, Box::new([from?, to?])), Type::Estimate))
     }
 
-    /// A word where the other side chooses from a list, else whatever it is.
+    /// Reads a text as a word if the other side is a list of words.
     fn side(&mut self, tree: &Tree, other: Option<Type>) -> Option<Resolved> {
         match (&tree.kind, other) {
             (Kind::Text(text), Some(Type::Word(words))) => self.word(tree.at, words, text),
@@ -146,7 +146,7 @@ impl Checker<'_> {
 
     fn compare(&mut self, at: usize, comparison: Comparison, sides: &[Tree; 2]) -> Option<Node> {
         let [left_tree, right_tree] = sides;
-        // A literal takes its meaning from the side that is none.
+        // A literal gets its type from the other side.
         let (left, right) = if matches!(left_tree.kind, Kind::Text(_)) {
             let right = self.any(right_tree);
             (self.side(left_tree, right.as_ref().map(|right| right.1)), right)
@@ -199,7 +199,7 @@ impl Checker<'_> {
     }
 }
 
-/// Why two types can not be compared.
+/// Why two types cannot be compared.
 fn incomparable(comparison: Comparison, left: Type, right: Type) -> Option<String> {
     let equality = matches!(comparison, Comparison::Equal | Comparison::Different);
     match (left, right) {

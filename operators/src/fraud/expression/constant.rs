@@ -1,4 +1,4 @@
-//! Mistakes that show without an event: a quotient by zero, and a comparison that is the same for every event.
+//! Detection of mistakes without an event: division by a constant zero, and comparisons with a constant result.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::evaluate::NoEvent;
 use super::{Comparison, Node, Value};
 use crate::fraud::field::Field;
 
-/// The numbers that a field can have, in billionths.
+/// Range of a field's values, in billionths.
 #[derive(Clone, Copy)]
 struct Range {
     least: i128,
@@ -26,7 +26,7 @@ const fn range_of(field: Field) -> Option<Range> {
     }
 }
 
-/// The number that an expression is, if it is a constant.
+/// The value of a constant expression.
 fn constant(node: &Node) -> Option<i128> {
     match node.evaluate(&NoEvent) {
         Value::Number(units) => Some(units),
@@ -39,7 +39,7 @@ pub(super) fn is_zero(node: &Node) -> bool {
     constant(node) == Some(0)
 }
 
-/// Why a comparison tells nothing: it has the same result whatever the event.
+/// The error of a comparison that has the same result for every event.
 pub(super) fn tells_nothing(comparison: Comparison, left: &Node, right: &Node) -> Option<String> {
     let (field, number, is_left) = match (left, right) {
         (Node::Field(field), other) => (*field, constant(other)?, true),
@@ -57,7 +57,7 @@ pub(super) fn tells_nothing(comparison: Comparison, left: &Node, right: &Node) -
 }
 
 impl Range {
-    /// Values between which the result of a comparison with a number can change.
+    /// The ends of the range and the values next to a number: between them the result of a comparison with it cannot change.
     fn around(self, number: i128) -> impl Iterator<Item = i128> {
         let near = [number.saturating_sub(self.step), number, number.saturating_add(self.step)];
         let is_value = move |value: &i128| (self.least..=self.greatest).contains(value) && (value - self.least) % self.step == 0;

@@ -1,4 +1,4 @@
-//! Evaluates an expression. Types were settled before, so a pair that can not meet comes out as unknown.
+//! Evaluation of expressions. They are type-checked, so a pair of values of other types evaluates to unknown.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use headwater_schemas::value::fixed;
 use super::{Comparison, Node, Operator, Value};
 use crate::fraud::field::Field;
 
-/// What an expression is about: an event and the features at its moment.
+/// Inputs of an expression: an event, and the features at its moment.
 pub(in crate::fraud) trait Scope {
     /// A field of the event.
     fn field(&self, field: Field) -> Value<'_>;
@@ -16,7 +16,7 @@ pub(in crate::fraud) trait Scope {
 }
 
 impl Node {
-    /// What the expression comes to.
+    /// Evaluates the expression.
     pub(in crate::fraud) fn evaluate<'a, S: Scope>(&'a self, scope: &'a S) -> Value<'a> {
         match self {
             Self::Bool(value) => Value::Bool(*value),
@@ -57,7 +57,7 @@ impl Node {
     }
 }
 
-/// A field that the event does not give does not exist. What is computed from such a field is unknown all the same.
+/// A field that is missing from the event does not exist. An expression computed from such a field is unknown.
 fn exists<'a, S: Scope>(inner: &'a Node, scope: &'a S) -> Value<'a> {
     match (inner, inner.evaluate(scope)) {
         (Node::Field(_), value) => Value::Bool(!value.is_unknown()),
@@ -66,8 +66,8 @@ fn exists<'a, S: Scope>(inner: &'a Node, scope: &'a S) -> Value<'a> {
     }
 }
 
-/// Kleene's `and` (`decider` false) or `or` (`decider` true): one part that is the decider decides; else one that is
-/// unknown leaves all unknown.
+/// Kleene's `and` (`decider` false) or `or` (`decider` true): the result is the decider if one part is, else unknown if one part
+/// is.
 fn joined<'a, S: Scope>(parts: &'a [Node], scope: &'a S, decider: bool) -> Value<'a> {
     let mut result = Value::Bool(!decider);
     for part in parts {
@@ -80,7 +80,7 @@ fn joined<'a, S: Scope>(parts: &'a [Node], scope: &'a S, decider: bool) -> Value
     result
 }
 
-/// What lacks a value passes that on: nothing before unknown, because nothing is known.
+/// The result if one side has no value: nothing takes precedence over unknown, because it is known.
 const fn lacking<'a>(left: Value<'_>, right: Value<'_>) -> Option<Value<'a>> {
     match (left, right) {
         (Value::Nothing, _) | (_, Value::Nothing) => Some(Value::Nothing),
@@ -99,7 +99,7 @@ fn compare<'a>(comparison: Comparison, left: Value<'_>, right: Value<'_>) -> Val
 }
 
 impl Comparison {
-    /// Whether it is true of two values that compare so.
+    /// Whether the comparison holds for an ordering of its sides.
     pub(super) const fn is_true_of(self, ordering: Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),
@@ -112,7 +112,7 @@ impl Comparison {
     }
 }
 
-/// What knows no event: an expression that is a constant has its value there, and any other one is unknown.
+/// A scope without an event: constant expressions have their value, all others are unknown.
 pub(super) struct NoEvent;
 
 impl Scope for NoEvent {
@@ -163,7 +163,7 @@ fn arithmetic<'a>(operator: Operator, left: Value<'_>, right: Value<'_>) -> Valu
     }
 }
 
-/// A result that is too large for a number is unknown, so that it shows up in the reasons.
+/// A result that does not fit a number is unknown, so that the reasons name it.
 fn exact<'a>(operator: Operator, left: i128, right: i128) -> Value<'a> {
     let result = match operator {
         Operator::Add => left.checked_add(right),

@@ -1,4 +1,4 @@
-//! Cuts an expression into tokens.
+//! Tokenizer of expressions.
 
 use headwater_schemas::value::fixed;
 
@@ -10,7 +10,7 @@ pub(super) enum Token {
     Number(i128),
     Span(i64),
     Text(String),
-    /// A name or a word of the language.
+    /// A name or a keyword.
     Name(String),
     Symbol(&'static str),
     End,
@@ -29,12 +29,12 @@ impl Token {
     }
 }
 
-/// The longer ones first.
+/// Longer symbols first.
 const SYMBOLS: &[&str] = &["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "+", "-", "*", "/"];
-/// What other languages write, and what is written here.
+/// Operators of other languages, and their equivalents here.
 const FOREIGN: &[(&str, &str)] = &[("&&", "and"), ("||", "or"), ("!", "not"), ("=", "=="), ("<>", "!="), ("&", "and"), ("|", "or")];
 
-/// The tokens of an expression, each with where it begins; the last one is [`Token::End`].
+/// The tokens of an expression, each with its offset; the last one is [`Token::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Fault> {
     let mut tokens = Vec::new();
     let mut at = 0;

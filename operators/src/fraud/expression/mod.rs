@@ -6,8 +6,9 @@
 //! amount > average + 3 * deviation        ts - first_seen <= 1d        channel in ["atm", "cash"]
 //! ```
 //!
-//! An expression is read once ([`parse`]), typed once ([`check`]) and then evaluated for every transaction ([`evaluate`])
-//! without an allocation. From loosest to tightest: `or`, `and`, `not`, comparison (`== != < <= > >= in`), `+ -`, `* /`.
+//! An expression is parsed once ([`parse`]), type-checked once ([`check`]) and then evaluated for every transaction
+//! ([`evaluate`]) without an allocation. From loosest to tightest: `or`, `and`, `not`, comparison (`== != < <= > >= in`), `+ -`,
+//! `* /`.
 //!
 //! # Fields
 //! | field | type | |
@@ -26,28 +27,27 @@
 //!
 //! # Types
 //! - **Number**: an exact decimal with nine fraction digits. `+` and `-` are exact, `*` and `/` round half to even once.
-//! - **Estimate**: a binary floating-point number: distances, speeds, standard deviations. What a number meets an estimate
-//!   in becomes an estimate; numbers among themselves never do, so comparisons of money are exact.
+//! - **Estimate**: a binary floating-point number: distances, speeds, standard deviations. An operation of a number and an
+//!   estimate yields an estimate; an operation of numbers never does, so comparisons of money are exact.
 //! - **Time** and **Span** (`ts`, `10m`), **Text**, **Word** (a text from a fixed list: a word that is not in the list is
 //!   refused when the pack is loaded), **Location**, **Bool**.
 //!
-//! # What is not there
-//! - **Unknown** is what the event or the reference data should tell but don't: no location, no time zone. What is computed
-//!   from it is unknown; `and` and `or` are known all the same if the other side decides (Kleene's logic). A rule whose
-//!   condition is unknown does not fire, and [`trace`] says which fields would have decided it.
-//! - **Nothing** is what is known not to be: the last event before the first one, the average of no event, a quotient by
+//! # Missing values
+//! - **Unknown** is what the event or the reference data should give but does not: no location, no time zone. What is computed
+//!   from it is unknown, except that `and` and `or` are known if the other side decides (Kleene's logic). A rule whose condition
+//!   is unknown does not fire, and [`trace`] names the fields that would have decided it.
+//! - **Nothing** is what is known not to exist: the previous event of the first one, the average of no events, a division by
 //!   zero. A comparison with nothing is false, whatever the other side; arithmetic with nothing is nothing.
-//! - `exists(x)` is false for nothing, and for a field that the event does not give; of what is computed from such a field it is
-//!   unknown. `known(x)` is false for the unknown alone.
+//! - `exists(x)` is false for nothing, and for a field that is missing from the event; for a value computed from such a field it
+//!   is unknown. `known(x)` is false only for the unknown.
 //!
-//! # What is refused
-//! A quotient by a constant that is zero, and a comparison of `amount`, `hour_local` or `weekday_local` with a constant that has the
-//! same result for each of their values.
+//! # Rejected expressions A division by a constant zero, and a comparison of `amount`, `hour_local` or `weekday_local` with a
+//! constant that has the same result for each of their values.
 //!
 //! # Why not a library
-//! `cel` 0.15 is kept well and was tried. It has no decimals (money would be compared in binary floating point), nothing
-//! checks types or names before an event arrives (`amount > "x" and nofield` compiles), an unknown is an error rather than
-//! a value, and a condition of three comparisons took a microsecond: ten times what a whole ruleset may take.
+//! `cel` 0.15 is well maintained and was tried. It has no decimals (money would be compared in binary floating point), does not
+//! check types or names before an event arrives (`amount > "x" and nofield` compiles), treats an unknown as an error rather than
+//! a value, and takes a microsecond for a condition of three comparisons: ten times the budget of a whole ruleset.
 
 mod check;
 mod constant;
@@ -68,7 +68,7 @@ pub(super) use value::{Type, Value, describe};
 
 use super::field::{Field, Words};
 
-/// What is wrong in an expression, and where: an offset in bytes.
+/// An error in an expression, and its offset in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) at: usize,
@@ -90,9 +90,9 @@ pub(super) enum Node {
     Text(Text),
     Word(Words, u8),
     Field(Field),
-    /// An aggregate over a window: its number in the pack, and the field besides the account that it is kept by.
+    /// An aggregate over a window: its index in the pack, and the second field of its key, besides the account.
     Aggregate(usize, Option<Field>),
-    /// A feature that is computed from others.
+    /// A feature computed from others.
     Named(Arc<Named>),
     Not(Box<Node>),
     And(Vec<Node>),
@@ -103,13 +103,13 @@ pub(super) enum Node {
     Negate(Box<Node>),
     Exists(Box<Node>),
     Known(Box<Node>),
-    /// The way between two places: in kilometres, divided by so many.
+    /// The distance between two places: in kilometres, divided by the number.
     Distance(f64, Box<[Node; 2]>),
-    /// The speed from one place to another in a span.
+    /// The speed between two places over a span.
     Speed(Box<[Node; 3]>),
 }
 
-/// An expression with a name.
+/// A named expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Named {
     pub(super) name: Text,
@@ -135,7 +135,7 @@ pub(super) enum Operator {
     Divide,
 }
 
-/// Reads and types an expression that must be of a type, if one is given. All that is wrong is said at once.
+/// Parses an expression and checks its type against the expected one, if any. Returns all errors at once.
 pub(super) fn compile(text: &str, names: &dyn Names, expected: Option<Type>) -> Result<(Node, Type), Vec<Fault>> {
     let tree = parse::parse(text).map_err(|fault| vec![fault])?;
     check::check(&tree, names, expected)

@@ -1,9 +1,9 @@
-//! Reads an expression into a tree that has no types yet.
+//! Parser of expressions: from tokens to an untyped tree.
 
 use super::lex::{Token, tokens};
 use super::{Comparison, Fault, Operator};
 
-/// A part of an expression, and where it begins.
+/// A node of the tree, and its offset.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tree {
     pub(super) at: usize,
@@ -27,13 +27,13 @@ pub(super) enum Kind {
     Arithmetic(Operator, Box<[Tree; 2]>),
 }
 
-/// Brackets within brackets that are read, so that no pack exhausts the stack.
+/// Maximum depth of nested brackets, so that no pack exhausts the stack.
 const MAX_DEPTH: usize = 40;
 
-/// The words of the language, which name nothing.
+/// Keywords of the language, which cannot be names.
 pub(super) const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "true", "false"];
 
-/// Reads an expression.
+/// Parses an expression.
 pub(super) fn parse(text: &str) -> Result<Tree, Fault> {
     let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), end: text.len(), depth: 0 };
     let tree = parser.any()?;
@@ -78,7 +78,7 @@ impl Parser {
         Err(Fault::new(at, format!("expected `{symbol}`, found {}", token.describe())))
     }
 
-    /// One level deeper; every way to recurse goes through here.
+    /// Parses one level deeper; all recursion goes through here.
     fn deeper(&mut self, read: impl FnOnce(&mut Self) -> Result<Tree, Fault>) -> Result<Tree, Fault> {
         if self.depth == MAX_DEPTH {
             return Err(Fault::new(self.at(), format!("more than {MAX_DEPTH} levels deep: split it into features")));

@@ -1,4 +1,4 @@
-//! Expressions: what they come to, and what is refused.
+//! Tests of expressions: their values, and what is rejected.
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{EventTime, Text};
@@ -7,7 +7,7 @@ use super::*;
 use crate::fraud::field::FieldSet;
 use crate::fraud::geo::Location;
 
-/// An event with a few fields, the rest unknown, and three aggregates.
+/// An event with a few fields, all others unknown, and three aggregates.
 struct Example;
 
 impl Scope for Example {

@@ -1,4 +1,4 @@
-//! What decided a condition, or would have.
+//! What decided a condition, or would have decided it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::evaluate::Scope;
 use super::{Named, Node, Value};
 use crate::fraud::field::{Field, FieldSet};
 
-/// What a condition read that has a name.
+/// A named value that a condition read.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::fraud) enum Leaf {
     Field(Field),
@@ -14,7 +14,7 @@ pub(in crate::fraud) enum Leaf {
     Named(Arc<Named>),
 }
 
-/// The fields that are unknown and would have decided an expression that is unknown.
+/// Adds the unknown fields that would have decided an unknown expression.
 pub(in crate::fraud) fn unknowns<S: Scope>(node: &Node, scope: &S, fields: &mut FieldSet) {
     if !node.evaluate(scope).is_unknown() {
         return;
@@ -26,13 +26,13 @@ pub(in crate::fraud) fn unknowns<S: Scope>(node: &Node, scope: &S, fields: &mut 
     let mut below = FieldSet::default();
     parts(node, &mut |part| unknowns(part, scope, &mut below));
     if below.is_empty() {
-        // All that it was made of is known, so the result was too large.
+        // All its operands are known, so the result was too large.
         below.add_overflow();
     }
     fields.merge(below);
 }
 
-/// What a condition that is true was decided by: of an `or` the sides that are true, else all that it reads.
+/// Adds the leaves that decided a true condition: of an `or` those of the true sides, else all.
 pub(in crate::fraud) fn decisive<S: Scope>(node: &Node, scope: &S, leaves: &mut Vec<Leaf>) {
     match node {
         Node::And(parts) | Node::Or(parts) => {
@@ -56,7 +56,7 @@ fn all_leaves(node: &Node, leaves: &mut Vec<Leaf>) {
 }
 
 impl Node {
-    /// The aggregates that it is computed from, however deep.
+    /// Visits the aggregates that the node is computed from, at any depth.
     pub(in crate::fraud) fn aggregates(&self, visit: &mut dyn FnMut(usize)) {
         if let Self::Aggregate(number, _) = self {
             visit(*number);
@@ -64,7 +64,7 @@ impl Node {
         parts(self, &mut |part| part.aggregates(visit));
     }
 
-    /// The computed features that it reads, however deep.
+    /// Visits the computed features that the node reads, at any depth.
     pub(in crate::fraud) fn computed<'a>(&'a self, visit: &mut dyn FnMut(&'a Named)) {
         if let Self::Named(named) = self {
             visit(named);
@@ -72,7 +72,7 @@ impl Node {
         parts(self, &mut |part| part.computed(visit));
     }
 
-    /// The fields that it reads, however deep; those that its aggregates read are not its own.
+    /// Visits the fields that the node reads, at any depth; not those that its aggregates read.
     pub(in crate::fraud) fn fields(&self, visit: &mut dyn FnMut(Field)) {
         if let Self::Field(field) = self {
             visit(*field);
@@ -81,7 +81,7 @@ impl Node {
     }
 }
 
-/// Visits what an expression is made of, one level down.
+/// Visits the direct operands of a node.
 fn parts<'a>(node: &'a Node, visit: &mut dyn FnMut(&'a Node)) {
     match node {
         Node::Named(named) => visit(&named.node),

@@ -1,4 +1,4 @@
-//! What an expression comes to.
+//! Values and types of expressions.
 
 use std::fmt::{self, Write};
 
@@ -48,9 +48,9 @@ impl fmt::Display for Type {
 /// A value, or the lack of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::fraud) enum Value<'a> {
-    /// Known not to be.
+    /// Known not to exist.
     Nothing,
-    /// Not told.
+    /// Missing from the event or the reference data.
     Unknown,
     Bool(bool),
     /// In billionths.
@@ -74,7 +74,7 @@ impl Value<'_> {
         matches!(self, Self::Bool(true))
     }
 
-    /// As a floating-point number.
+    /// The value as a floating-point number.
     pub(super) fn estimate(self) -> Option<f64> {
         match self {
             Self::Number(units) => Some(units as f64 / fixed::ONE as f64),
@@ -84,7 +84,7 @@ impl Value<'_> {
     }
 }
 
-/// Writes a value as evidence. Estimates have one digit: more would depend on the machine's floating point.
+/// Appends a value as evidence. Estimates have one digit: further digits would depend on the machine's floating point.
 pub(in crate::fraud) fn describe(value: Value<'_>, type_of: Type, out: &mut String) {
     let written = match (value, type_of) {
         (Value::Nothing, _) => out.write_str("none"),
@@ -99,6 +99,6 @@ pub(in crate::fraud) fn describe(value: Value<'_>, type_of: Type, out: &mut Stri
         (Value::Span(nanos), _) => span::write(nanos, out),
         (Value::Location(place), _) => write!(out, "{},{}", place.lat(), place.lon()),
     };
-    // Writing to a string can not fail.
+    // Writing to a string cannot fail.
     let _ = written;
 }

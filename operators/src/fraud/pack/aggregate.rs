@@ -1,4 +1,4 @@
-//! What an aggregate is: of which events, of which field, and of which type.
+//! Aggregates: kind, field, filter and type.
 
 use headwater_schemas::Text;
 use headwater_schemas::tables::TransactionRole;
@@ -6,7 +6,7 @@ use headwater_schemas::tables::TransactionRole;
 use crate::fraud::expression::{Node, Type};
 use crate::fraud::field::Field;
 
-/// How events become one value.
+/// The function that aggregates events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::fraud) enum AggregateKind {
     Count,
@@ -31,7 +31,7 @@ impl AggregateKind {
         ("last", Self::Last),
     ];
 
-    /// Whether the event that is scored is one of the events.
+    /// Whether it includes the scored event.
     pub(in crate::fraud) const fn includes_current(self) -> bool {
         matches!(self, Self::Count | Self::Sum | Self::Distinct)
     }
@@ -40,7 +40,7 @@ impl AggregateKind {
         !matches!(self, Self::Count | Self::FirstSeen)
     }
 
-    /// What its field has to be, for messages.
+    /// The required type of its field, for messages.
     pub(super) const fn takes(self) -> &'static str {
         match self {
             Self::Max => "a number or a time",
@@ -48,7 +48,7 @@ impl AggregateKind {
         }
     }
 
-    /// The type of the aggregate of a field, if the field has one of the types that it takes.
+    /// The type of the aggregate, if its field has a permitted type.
     pub(super) fn result(self, field: Option<Type>) -> Option<Type> {
         match (self, field) {
             (Self::Count | Self::Distinct, _) => Some(Type::Number),
@@ -66,20 +66,20 @@ impl AggregateKind {
 pub(in crate::fraud) struct Aggregate {
     pub(in crate::fraud) name: Text,
     pub(in crate::fraud) kind: AggregateKind,
-    /// Events without it are left out.
+    /// The aggregated field. Events without it are left out.
     pub(in crate::fraud) field: Option<Field>,
-    /// Only events that are equal in it.
+    /// Only events with the same value of this field count.
     pub(in crate::fraud) key: Option<Field>,
-    /// Only events for which it is true.
+    /// Only events for which it is true count.
     pub(in crate::fraud) filter: Option<Node>,
-    /// How much older an event may be, in nanoseconds.
+    /// The maximum age of an event relative to the scored one, in nanoseconds.
     pub(in crate::fraud) window: i64,
     pub(in crate::fraud) type_of: Type,
     pub(in crate::fraud) followers: Followers,
 }
 
-/// The captures and reversals that an aggregate counts, or a rule is about, besides the transactions that stand for themselves: those
-/// that it asks for, by reading `pending_id` or `phase`, or `reverses`.
+/// Captures and reversals that an aggregate counts, or a rule applies to, besides all other transactions: captures if it reads
+/// `pending_id` or `phase`, reversals if it reads `reverses`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::fraud) struct Followers {
     captures: bool,
@@ -87,19 +87,19 @@ pub(in crate::fraud) struct Followers {
 }
 
 impl Followers {
-    /// Adds those that a field asks for.
+    /// Adds the kinds that a field asks for.
     pub(super) const fn add(&mut self, field: Field) {
         self.captures |= matches!(field, Field::PendingId | Field::Phase);
         self.reversals |= matches!(field, Field::Reverses);
     }
 
-    /// Adds those of an aggregate.
+    /// Adds the kinds that an aggregate asks for.
     pub(super) const fn merge(&mut self, other: Self) {
         self.captures |= other.captures;
         self.reversals |= other.reversals;
     }
 
-    /// Whether a transaction belongs to what is counted.
+    /// Whether a transaction of this role counts.
     pub(in crate::fraud) const fn admit(self, role: TransactionRole) -> bool {
         match role {
             TransactionRole::Original => true,

@@ -1,20 +1,20 @@
-//! What differs between two packs, and whether what is remembered suffices for the later one.
+//! Differences between two packs, and whether the remembered events suffice for the new one.
 
 use super::Pack;
 use crate::fraud::field::Field;
 use crate::fraud::span;
 
-/// A pack in place of the one before.
+/// The difference of a pack from the previous one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What changed: the name, thresholds, and each rule that is new, gone, or means something else.
+    /// Changes of the name, of thresholds, and each rule that was added, removed, or changed.
     pub changes: Vec<String>,
-    /// What the later pack needs and the events that are remembered lack. Decisions from them would be wrong.
+    /// What the new pack needs and the remembered events do not have. Decisions based on them would be wrong.
     pub missing: Vec<String>,
 }
 
 impl Pack {
-    /// How it differs from the pack before it.
+    /// The difference from the previous pack.
     pub fn difference(&self, before: &Self) -> Difference {
         let mut difference = Difference::default();
         if self.name != before.name {

@@ -1,7 +1,7 @@
-//! Rule packs: rules are data.
+//! Rule packs: fraud rules as data.
 //!
-//! A pack is a TOML file. It is read and typed when it is loaded; one that is wrong is refused with every problem in it,
-//! each with file, line, column and reason ([`PackError`]), before any event arrives.
+//! A pack is a TOML file. It is parsed and type-checked when it is loaded. An invalid pack is rejected before any event arrives,
+//! with all its problems, each with file, line, column and reason ([`PackError`]).
 //!
 //! ```toml
 //! name = "banking"                   # the ruleset; part of every decision's id
@@ -30,13 +30,14 @@
 //! points = 30
 //! ```
 //!
-//! - `count`, `sum` and `distinct` include the event that is scored; `avg`, `max`, `stddev`, `last` and `first_seen` don't.
+//! - `count`, `sum` and `distinct` include the scored event; `avg`, `max`, `stddev`, `last` and `first_seen` do not.
 //! - `avg` is rounded to nine digits, half to even; `stddev` is the sample's (n − 1), computed exactly before its root, and
 //!   nothing below two events. Of no event, `avg`, `max`, `last` and `first_seen` are nothing.
-//! - A window counts what a customer did, once: no captures of holds, and no reversals. An aggregate counts captures if its field,
-//!   key or filter reads `pending_id` or `phase`, and reversals if one reads `reverses`; likewise a rule is about captures or
-//!   reversals if its condition, or a feature in it, reads one of these. The amount of a hold is what it was captured for.
-//! - `first_seen` is the time of the first such event within the window, `last` the field of the last one.
+//! - A window counts each action of a customer once: no captures of holds, and no reversals. An aggregate counts captures if its
+//!   field, key or filter reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
+//!   to captures or reversals if its condition, or a feature in it, reads one of these fields. A captured hold has the amount of
+//!   its capture.
+//! - `first_seen` is the time of the first such event within the window, `last` the field's value in the last one.
 //! - The fields and the expressions are described in [`expression`](super::expression).
 
 mod aggregate;
@@ -57,7 +58,7 @@ pub use problem::{PackError, Problem};
 use super::expression::Node;
 use super::field::Field;
 
-/// The pack for transactions on bank accounts that comes with the program.
+/// The built-in pack for transactions on bank accounts.
 pub const BANKING: &str = include_str!("../../../packs/banking.toml");
 
 /// A rule pack, ready to score.
@@ -77,11 +78,11 @@ pub(super) struct Rule {
     pub(super) when: Node,
     pub(super) points: u32,
     pub(super) followers: Followers,
-    /// Points, condition, and the features that it reads: what makes it this rule.
+    /// Points, condition, and the features that it reads: changing any of them changes the rule.
     pub(super) meaning: Text,
 }
 
-/// What a score leads to.
+/// Score thresholds of verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Thresholds {
     pub(super) review: u32,
@@ -105,7 +106,7 @@ impl Thresholds {
     }
 }
 
-/// The fields of free text that the pack reads: only those are remembered.
+/// The free-text fields that the pack reads: only those are remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept(Vec<Field>);
 
@@ -127,12 +128,12 @@ impl Kept {
 }
 
 impl Pack {
-    /// Reads a pack. `file` is its name in messages.
+    /// Parses a pack. `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Arc<Self>, PackError> {
         read::pack(file, text).map(Arc::new)
     }
 
-    /// The pack `banking`.
+    /// The built-in pack `banking`.
     pub fn banking() -> Result<Arc<Self>, PackError> {
         Self::parse("banking.toml (built in)", BANKING)
     }

@@ -1,24 +1,24 @@
-//! Why a pack was refused.
+//! Errors of a pack.
 
 use std::fmt;
 
-/// One thing that is wrong with a pack, and where.
+/// A problem in a pack, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The line, counted from 1.
     pub line: usize,
     /// The column, counted from 1, in characters.
     pub column: usize,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub reason: String,
 }
 
-/// A pack that was refused: everything that is wrong with it.
+/// A rejected pack, with all its problems.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackError {
     /// The pack's file.
     pub file: String,
-    /// What is wrong, in the order of the file.
+    /// The problems, in the order of the file.
     pub problems: Vec<Problem>,
 }
 
@@ -46,7 +46,7 @@ impl<'t> Problems<'t> {
         Self { text, found: Vec::new() }
     }
 
-    /// Notes a problem at an offset in bytes.
+    /// Adds a problem at an offset in bytes.
     pub(super) fn add(&mut self, at: usize, reason: impl Into<String>) {
         self.found.push((at, reason.into()));
     }

@@ -1,4 +1,4 @@
-//! Reads a pack and collects everything that is wrong with it.
+//! Reading of packs; collects all problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::fraud::expression::{self, Named, Names, Node, Resolved, Type};
 use crate::fraud::field::Field;
 use crate::fraud::span;
 
-/// A name is part of ids and of messages.
+/// Maximum length of a name, which is part of ids and messages.
 const MAX_NAME: usize = 32;
 
 /// Reads a pack.
@@ -26,7 +26,7 @@ pub(super) fn pack(file: &str, text: &str) -> Result<Pack, PackError> {
         problems.add(error.span().map_or(0, |span| span.start), format!("this is not TOML: {}", error.message()));
     }
     if !problems.is_empty() {
-        // What was recovered of the rest would only be guesses.
+        // Entries that the parser recovered after a syntax error would only be guesses.
         return Err(problems.into_error(file));
     }
     let pack = Reader::new(&mut problems).pack(root.get_ref());
@@ -47,9 +47,9 @@ struct Reader<'p, 't> {
 struct Features {
     aggregates: Vec<Aggregate>,
     values: Vec<Arc<Named>>,
-    /// The expression of each value, as it is written.
+    /// The expression of each value, as written.
     expressions: BTreeMap<Text, Text>,
-    /// The names of features that are wrong: what reads them is not to blame.
+    /// Names of features with problems: expressions that read them get no problem of their own.
     broken: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl Features {
         names.any(|known| known.as_str() == name) || self.broken.iter().any(|broken| broken == name)
     }
 
-    /// The captures and reversals that a condition is about.
+    /// The captures and reversals that a condition applies to.
     fn followers(&self, when: &Node) -> Followers {
         let mut followers = Followers::default();
         when.fields(&mut |field| followers.add(field));
@@ -85,7 +85,7 @@ impl Features {
     }
 }
 
-/// What a filter may read.
+/// Names that a filter may read.
 struct FieldsOnly;
 
 impl Names for FieldsOnly {
@@ -96,7 +96,7 @@ impl Names for FieldsOnly {
     }
 }
 
-/// What conditions and values may read.
+/// Names that conditions and values may read.
 impl Names for Features {
     fn resolve(&self, name: &str) -> Result<Resolved, Option<String>> {
         if let Some(field) = Field::from_name(name) {
@@ -173,7 +173,7 @@ impl<'p, 't> Reader<'p, 't> {
             (false, true) => self.aggregate(&mut section, valid.as_deref()),
             _ => {
                 self.problems.add(section.at(), "a feature has either an `aggregate` or a `value`");
-                // Its entries can not be judged.
+                // Its entries cannot be checked.
                 self.features.broken.extend(valid);
                 return;
             }
@@ -225,7 +225,7 @@ impl<'p, 't> Reader<'p, 't> {
         Some(())
     }
 
-    /// The kind of aggregate, the field that it is of, and what it comes to.
+    /// The kind, the field and the type of an aggregate.
     fn aggregate_of(&mut self, kind: &Entry<&str>, field: Option<&Entry<&str>>) -> Option<(AggregateKind, Option<Field>, Type)> {
         let found = field.map(|field| self.field(field));
         let kind_at = kind.span.start;
@@ -318,7 +318,7 @@ impl<'p, 't> Reader<'p, 't> {
         Some(Rule { name: Text::new(valid?), when, points, followers, meaning })
     }
 
-    /// Reads an expression; what is wrong in it is placed in the file.
+    /// Compiles an expression; its problems are located in the file.
     fn expression(&mut self, text: &Entry<&str>, expected: Option<Type>, features: bool) -> Option<Resolved> {
         let names: &dyn Names = if features { &self.features } else { &FieldsOnly };
         match expression::compile(text.value, names, expected) {
@@ -327,7 +327,7 @@ impl<'p, 't> Reader<'p, 't> {
                 Some((node, type_of))
             }
             Err(faults) => {
-                // Where a TOML text has escapes, its characters have no places of their own: then it is the text's.
+                // In a TOML text with escapes, offsets do not correspond to the file: problems are then at the text's beginning.
                 let inside = self.problems.source(text.span.clone()).find(text.value);
                 for fault in faults {
                     self.problems.add(text.span.start + inside.map_or(0, |inside| inside + fault.at), fault.reason);

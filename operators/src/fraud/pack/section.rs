@@ -1,4 +1,4 @@
-//! A table of a pack's TOML: its entries are taken out by name, and what is left over is a problem.
+//! Access to a TOML table of a pack: entries are taken by name, and each remaining entry is a problem.
 
 use std::ops::Range;
 
@@ -7,16 +7,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
 
-/// A table while it is read.
+/// A table that is being read.
 pub(super) struct Section<'t> {
     table: &'t DeTable<'t>,
-    /// What it is, for messages.
+    /// Its name in messages.
     what: &'static str,
     at: usize,
     taken: Vec<&'static str>,
 }
 
-/// An entry's value and where it is.
+/// An entry's value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
     pub(super) value: T,
@@ -32,7 +32,7 @@ impl<'t> Section<'t> {
         self.at
     }
 
-    /// An entry that may be left out.
+    /// An optional entry.
     pub(super) fn optional(&mut self, name: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         if !self.taken.contains(&name) {
             self.taken.push(name);
@@ -48,7 +48,7 @@ impl<'t> Section<'t> {
         value
     }
 
-    /// A text that may be left out.
+    /// An optional text.
     pub(super) fn optional_text(&mut self, name: &'static str, problems: &mut Problems<'_>) -> Option<Entry<&'t str>> {
         self.optional(name).and_then(|value| text(name, value, problems))
     }
@@ -58,17 +58,17 @@ impl<'t> Section<'t> {
         self.required(name, problems).and_then(|value| text(name, value, problems))
     }
 
-    /// A whole number from 1 on that may be left out.
+    /// An optional whole number, at least 1.
     pub(super) fn optional_points(&mut self, name: &'static str, problems: &mut Problems<'_>) -> Option<Entry<u32>> {
         self.optional(name).and_then(|value| points(name, value, problems))
     }
 
-    /// A whole number from 1 on.
+    /// A whole number, at least 1.
     pub(super) fn points(&mut self, name: &'static str, problems: &mut Problems<'_>) -> Option<Entry<u32>> {
         self.required(name, problems).and_then(|value| points(name, value, problems))
     }
 
-    /// A list of texts that may be left out.
+    /// An optional list of texts.
     pub(super) fn optional_texts(&mut self, name: &'static str, problems: &mut Problems<'_>) -> Option<Entry<Vec<&'t str>>> {
         let value = self.optional(name)?;
         let Some(items) = value.get_ref().as_array() else {
@@ -91,7 +91,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A list of tables; none if it is left out.
+    /// An optional list of tables.
     pub(super) fn tables(&mut self, name: &'static str, what: &'static str, problems: &mut Problems<'_>) -> Vec<Section<'t>> {
         let Some(value) = self.optional(name) else { return Vec::new() };
         let items = value.get_ref().as_array().map(|items| items.iter()).into_iter().flatten();
@@ -102,7 +102,7 @@ impl<'t> Section<'t> {
         tables
     }
 
-    /// Says which entries mean nothing.
+    /// Adds a problem for each remaining entry.
     pub(super) fn finish(self, problems: &mut Problems<'_>) {
         for (key, _) in self.table {
             if !self.taken.iter().any(|taken| key.get_ref() == taken) {
@@ -113,7 +113,7 @@ impl<'t> Section<'t> {
     }
 }
 
-/// What a value is, for messages.
+/// The type of a value, for messages.
 fn kind(value: &Spanned<DeValue<'_>>) -> &'static str {
     match value.get_ref() {
         DeValue::String(_) => "a text",

@@ -1,4 +1,4 @@
-//! Packs: what is read, and what is refused with which words.
+//! Tests of packs: what is accepted, and the message of each rejection.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn refused(text: &str) -> Vec<String> {
     error.problems.iter().map(|problem| format!("{}:{}: {}", problem.line, problem.column, problem.reason)).collect()
 }
 
-/// The problems of a pack that begins well; its first line is then the sixth.
+/// The problems of a pack with a valid head; the given text begins at line 6.
 fn refused_after_head(rest: &str) -> Vec<String> {
     refused(&format!("{HEAD}{rest}"))
 }
@@ -105,7 +105,7 @@ fn what_is_not_toml_is_said_with_its_line() {
     assert!(problems.iter().all(|problem| problem.contains("this is not TOML: ")), "{problems:?}");
     assert!(problems.first().is_some_and(|problem| problem.starts_with("2:")), "{problems:?}");
     assert!(problems.get(1).is_some_and(|problem| problem.starts_with("3:")), "{problems:?}");
-    // The same name twice is no TOML either.
+    // A repeated key is a TOML error, too.
     assert!(refused("name = \"p\"\nname = \"q\"\n").first().is_some_and(|problem| problem.starts_with("2:1: this is not TOML")));
 }
 
@@ -204,7 +204,7 @@ fn places_are_right_in_long_texts_too() {
     assert!(refused_after_head(text).first().is_some_and(|problem| problem.starts_with("10:7: `amonut`")));
     let text = "[[rule]]\nname = \"r\"\nwhen = 'merchant == \"x\" and amonut > 2'\npoints = 1\n";
     assert!(refused_after_head(text).first().is_some_and(|problem| problem.starts_with("8:29: `amonut`")));
-    // With escapes a place inside can't be told: it is the text's.
+    // With escapes, the position inside the text is unknown: the problem is at the text.
     let text = "[[rule]]\nname = \"r\"\nwhen = \"merchant == \\\"x\\\" and amonut > 2\"\npoints = 1\n";
     assert!(refused_after_head(text).first().is_some_and(|problem| problem.starts_with("8:8: `amonut`")));
 }

@@ -1,4 +1,4 @@
-//! Every aggregate: what it comes to event by event, with windows, filters and keys.
+//! Tests of aggregates: the value of each, event by event, with windows, filters and keys.
 
 use headwater_schemas::events::Channel;
 
@@ -23,7 +23,7 @@ fn payments() -> Vec<Transaction> {
     ]
 }
 
-/// What a feature is at each payment: `name=value`, from the evidence of a rule that always fires.
+/// The value of a feature at each payment: `name=value`, from the evidence of a rule that always fires.
 fn values(feature: &str) -> Vec<String> {
     let pack = pack(&format!(
         "[[feature]]\nname = \"f\"\n{feature}\n[[rule]]\nname = \"r\"\nwhen = \"true and (exists(f) or not exists(f))\"\npoints = 1\n"
@@ -31,7 +31,7 @@ fn values(feature: &str) -> Vec<String> {
     let said = run_as(Fraud::new(pack), "", payments());
     let value = |decision: &Decision| {
         let evidence = decision.reasons.first().map(|reason| reason.evidence.as_slice()).unwrap_or_default();
-        // Of an unknown feature the evidence names the field that is missing.
+        // For an unknown feature, the evidence names the missing field.
         evidence.first().and_then(|text| text.split_once('=')).map(|(_, value)| value.to_owned()).unwrap_or_default()
     };
     decisions(&said).iter().map(value).collect()
@@ -149,7 +149,7 @@ fn an_amount_far_above_the_usual_is_a_rule_that_can_be_written() {
     let amounts = ["10", "12", "9", "11", "10", "10", "11", "12", "9", "500", "10", "600"];
     let said =
         run_as(Fraud::new(pack), "", amounts.iter().zip(0..).map(|(amount, day)| transaction(&format!("t{day:02}"), day * DAY, amount)));
-    // The tenth is not judged yet; the twelfth lies below mean + 3 sd because of the tenth: 54.9 + 3 × 147.7 < 600.
+    // The tenth has too few predecessors; the twelfth lies below mean + 3 sd because of the tenth: 54.9 + 3 × 147.7 < 600.
     let fires: Vec<_> = decisions(&said).iter().map(|decision| fired(decision).len()).collect();
     assert_eq!(fires, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     let reason = reasons(&decision_on(&said, "t11")).join("");

@@ -44,7 +44,7 @@ fn the_night_is_from_midnight_until_just_before_six_where_the_customer_lives() {
         ("Europe/London", "2026-10-25T06:00:00Z", false),
         ("America/New_York", "2026-01-15T05:00:00Z", true),
         ("America/New_York", "2026-01-15T04:59:59Z", false),
-        // Half an hour off the full one, and on another day than in UTC.
+        // An offset of half an hour, and another date than in UTC.
         ("Asia/Kolkata", "2026-01-14T18:30:00Z", true),
         ("Asia/Kolkata", "2026-01-14T18:29:59Z", false),
         ("Asia/Kolkata", "2026-01-15T00:30:00Z", false),
@@ -84,7 +84,7 @@ fn the_sixth_within_ten_minutes_fires() {
         let all: Vec<i64> = five.into_iter().chain([sixth]).collect();
         assert_eq!(times(&all), if fires { vec!["t6"] } else { vec![] }, "{sixth}");
     }
-    // At one and the same time, as they were read.
+    // At the same time, in the order in which they were read.
     assert_eq!(times(&[0; 7]), ["t6", "t7"]);
 
     let transactions = (1..=6).map(|n| located(transaction(&format!("t{n}"), NOON, "1"), "0", "0"));
@@ -117,12 +117,12 @@ fn travel_fires_above_900_km_an_hour_and_not_at_it() {
         ("8.094", HOUR + MINUTE, false),
         ("8.094", 30 * MINUTE, true),
         ("0", 0, false),
-        // 22 m apart within 50 ms, and far apart at one time: nobody travelled.
+        // Twenty-two metres apart within 50 ms, and far apart at the same time: not travel.
         ("0.0002", 50_000_000, false),
         ("9", 0, false),
         ("9", MINUTE - 1, false),
         ("9", MINUTE, true),
-        // 50.04 km and 49.93 km.
+        // Distances of 50.04 km and 49.93 km.
         ("0.45", MINUTE, true),
         ("0.449", MINUTE, false),
     ] {
@@ -176,7 +176,7 @@ fn a_missing_place_is_unknown_and_named_only_where_it_decides() {
         assert_eq!(reasons(&decision), expected, "{customer}");
         assert_eq!((decision.score.value(), decision.decision), (0.0, Verdict::Approve));
     }
-    // 0° N 0° E is no place, and neither is half a one.
+    // The coordinates 0° N 0° E are not a place, and neither is a single coordinate.
     let mut nought = nowhere(NOON);
     (nought.lat, nought.lon) = ("0".parse().ok(), "0".parse().ok());
     assert_eq!(reasons(&one(AT_HOME, nought)), ["impossible_travel 0: location=unknown"]);
@@ -188,7 +188,7 @@ fn a_missing_place_is_unknown_and_named_only_where_it_decides() {
     let second = located(transaction("t", NOON + 30 * MINUTE, "1"), "0", "9");
     let decision = decision_on(&run_as(banking(), r#","timezone":"UTC""#, [first, second]), "t");
     assert_eq!(reasons(&decision), ["impossible_travel 50: speed_kmh=2001.5 travel_km=1000.8 travel_time=30m s t"]);
-    // A customer that nobody told us of.
+    // A customer without reference data.
     let alone = decision_on(&run(banking(), arriving([nowhere(NOON)])), "t");
     assert_eq!(undecided(&alone), ["night", "impossible_travel"]);
 }

@@ -1,4 +1,4 @@
-//! Late events: scored where they belong, and what they change is decided again.
+//! Tests of late events: each is scored at its own time, and later decisions that it changes are updated.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn a_late_event_amends_the_decisions_behind_it_that_change() {
         let decision = decision_on(&said, id);
         assert_eq!((decision.state, reasons(&decision)), (state, expected.iter().map(|text| text.to_string()).collect()), "{id}");
     }
-    // The old row stays in the history and the new one comes after it: nothing is edited silently.
+    // The old row stays in the history, followed by the new one: nothing is edited silently.
     let history = history_of(&said.tables.decisions);
     let of_t5 = history.iter().filter(|(_, decision, _)| decision.subject_id.as_str() == "t5");
     let scores: Vec<_> = of_t5.map(|(_, decision, gone)| (decision.score.value(), *gone)).collect();
@@ -37,7 +37,7 @@ fn a_late_event_amends_the_decisions_behind_it_that_change() {
 
 #[test]
 fn a_late_event_raises_amends_and_withdraws_alerts() {
-    // Far away an hour after home: impossible, and with 20 000 blocked. A late stop on the way makes it possible.
+    // Far away an hour after being home: impossible, and with 20 000 blocked. A late stop on the way makes it possible.
     let home = here("t1", NOON, "1");
     let far = located(transaction("t2", NOON + HOUR, "20000"), "0", "9");
     let on_the_way = located(transaction("late", NOON + 30 * MINUTE, "1"), "0", "4.5");
@@ -55,12 +55,12 @@ fn a_late_event_raises_amends_and_withdraws_alerts() {
     let (verdict, alerts) = steps(vec![home.clone(), far.clone(), later.clone(), late_move.clone()]);
     assert_eq!((verdict, alerts.first()), (Verdict::Approve, Some(&(AlertState::Withdrawn, withdrawn.to_owned(), NOON + 3 * HOUR))));
 
-    // On the way at 4.5°, the second half is as fast as the first: still blocked, from another place.
+    // With a stop at 4.5°, the second half is as fast as the first: still blocked, from another place.
     let (verdict, alerts) = steps(vec![home.clone(), far.clone(), on_the_way]);
     let amended = "transaction t2 on account a: block, score 80 (large_amount 30, impossible_travel 50), since late came late";
     assert_eq!((verdict, alerts), (Verdict::Block, vec![(AlertState::Amended, amended.to_owned(), NOON + HOUR)]));
 
-    // Without the first event nothing was wrong until it came: raised late.
+    // Without the first event nothing was wrong until it arrived: raised late.
     let (verdict, alerts) = steps(vec![far, home]);
     let raised = "transaction t2 on account a: block, score 80 (large_amount 30, impossible_travel 50), since t1 came late";
     assert_eq!((verdict, alerts), (Verdict::Block, vec![(AlertState::Raised, raised.to_owned(), NOON + HOUR)]));
@@ -108,7 +108,7 @@ fn the_horizon_is_a_day_or_the_longest_window_if_longer() {
 
 #[test]
 fn an_event_at_the_edge_of_the_horizon_still_finds_its_window() {
-    // The window reaches a day back, the late event is a day late: what lies two days back must still be there.
+    // The window is a day, and the event is late by a day: events from two days before must still be remembered.
     let pack =
         pack("[[feature]]\nname = \"f\"\naggregate = \"count\"\nwindow = \"1d\"\n[[rule]]\nname = \"r\"\nwhen = \"f > 1\"\npoints = 10\n");
     let transactions = [here("first", NOON, "1"), here("clock", NOON + 2 * DAY, "1"), here("late", NOON + DAY, "1")];
@@ -133,9 +133,9 @@ fn state_is_bounded() {
         fold.emit(0, 0);
         largest = largest.max(fold.states().map(|(_, state)| state.ring.iter().count()).max().unwrap_or(0));
     }
-    // A day of horizon and a day of window, one event each three hours: 17 and the one at the edge.
+    // A day of horizon and a day of window, one event every three hours: 17 and the one at the edge.
     assert!(largest <= 18, "{largest}");
-    // Quiet accounts are forgotten whole, once their timers have fired.
+    // A quiet account is forgotten entirely, once its timers have fired.
     while fold.next_timer().is_some() {
         fold.fire();
         fold.emit(0, 0);

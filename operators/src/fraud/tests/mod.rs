@@ -1,5 +1,5 @@
-//! Fraud scoring as a whole: the pack `banking` case by case, every aggregate, late events, restarts, and the same against
-//! a recomputation that is too simple to be wrong.
+//! Tests of fraud scoring as a whole: the pack `banking` case by case, every aggregate, late events, restarts, and a comparison
+//! with an independent recomputation.
 
 mod aggregates;
 mod banking;
@@ -26,7 +26,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A time, from RFC 3339.
+/// Parses an RFC 3339 time, in nanoseconds.
 fn at(text: &str) -> i64 {
     text.parse::<EventTime>().expect(text).nanos()
 }
@@ -56,14 +56,14 @@ fn transaction(id: &str, ts: i64, amount: &str) -> Transaction {
     }
 }
 
-/// A place, whose longitude is given from the customer's home on, which lies at 0° N 1° E: 0° N 0° E is no place.
+/// Sets a location; the longitude is relative to the customer's home at 0° N 1° E, because 0° N 0° E is not a place.
 fn located(mut transaction: Transaction, lat: &str, lon: &str) -> Transaction {
     let lon = lon.parse::<Decimal>().ok().and_then(|lon| lon.checked_add(Decimal::whole(1)));
     (transaction.lat, transaction.lon) = (lat.parse().ok(), lon);
     transaction
 }
 
-/// The account `a` of a customer, whose record has these fields.
+/// The account `a` and its customer, whose record has these fields.
 fn customer(fields: &str) -> Vec<Step> {
     let opened = r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"checking","currency":"USD","ts":0}"#;
     let customer = format!(r#"{{"customer_id":"c"{fields}}}"#);
@@ -79,12 +79,12 @@ fn customer(fields: &str) -> Vec<Step> {
 /// Lives at 0° N 1° E, in London time.
 const AT_HOME: &str = r#","home_lat":"0","home_lon":"1","timezone":"Europe/London""#;
 
-/// The ledger says that a transaction was reversed by another one, which stands before a step.
+/// The ledger's event, placed before a step, that a transaction was reversed by another one.
 fn taken_back(behind: &Step, account: &str, id: &str, by: &str) -> Step {
     turned(behind, account, id, by, false)
 }
 
-/// The ledger says that something of a transaction counts again.
+/// The ledger's event, placed before a step, that part of a transaction counts again.
 fn restored(behind: &Step, account: &str, id: &str, by: &str) -> Step {
     turned(behind, account, id, by, true)
 }
@@ -117,7 +117,7 @@ fn pack(text: &str) -> Arc<Pack> {
     Pack::parse("p.toml", &format!("{head}{text}")).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs what happens to a customer.
+/// Runs the transactions of a customer.
 fn run_as(view: Fraud, customer_fields: &str, transactions: impl IntoIterator<Item = Transaction>) -> Emitted<Fraud> {
     let happenings: Happenings<Fraud> = customer(customer_fields).into_iter().chain(arriving(transactions)).collect();
     run(view, happenings)

@@ -1,4 +1,4 @@
-//! What a customer did counts once: holds with their captures, reversals, and what the ledger refuses.
+//! Tests that each action of a customer counts once: holds with their captures, reversals, and what the ledger rejects.
 
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{AlertState, DecisionState};
@@ -27,7 +27,7 @@ fn reversed(original: &str, id: &str, ts: i64, amount: &str) -> Transaction {
     Transaction { reverses: Some(Id::derived(original)), ..bought(id, ts, amount) }
 }
 
-/// What the ledger derives for scoring.
+/// The events that the ledger derives for scoring.
 fn through_the_ledger(transactions: Vec<Transaction>) -> Happenings<Fraud> {
     let to_ledger = arriving(transactions).into_iter().filter_map(|Placed { place, event }| match event {
         Happening::Event(FraudEvent::Transaction(transaction)) => Some(Placed { place, event: Happening::Event(Owned::from(transaction)) }),
@@ -57,7 +57,7 @@ fn scored(view: &Fraud, transactions: Vec<Transaction>) -> Emitted<Fraud> {
     whole
 }
 
-/// A rule on a feature that never fires, with what the feature is at each decision.
+/// The value of a feature at each decision, from a rule that never fires.
 fn figures(feature: &str, transactions: Vec<Transaction>) -> Vec<String> {
     let rules =
         format!("[[feature]]\nname = \"f\"\nwindow = \"1d\"\n{feature}\n[[rule]]\nname = \"r\"\nwhen = \"true and f >= 0\"\npoints = 1\n");
@@ -131,7 +131,7 @@ fn a_hold_has_the_amount_that_it_was_captured_for() {
     let sum = "aggregate = \"sum\"\nfield = \"amount\"";
     assert_eq!(figures(sum, story("20000")), ["after f=20003", "between f=20001", "c", "h f=20000"]);
     assert_eq!(figures(sum, story("50")), ["after f=53", "between f=51", "c", "h f=50"]);
-    // What the hold itself was decided by changes as well.
+    // The hold's own decision is updated as well.
     let decided = |amount: &str| {
         let decision = decision_on(&scored(&banking(), story(amount)), "h");
         (decision.state, reasons(&decision))
@@ -144,7 +144,7 @@ fn a_hold_has_the_amount_that_it_was_captured_for() {
 
 #[test]
 fn a_refund_of_a_blocked_payment_raises_no_alert_of_its_own() {
-    // In the night, far from home.
+    // At night, far from home.
     let night = NOON + 13 * HOUR;
     let far = |transaction: Transaction| located(transaction, "0", "30");
     let blocked = far(transaction("p", night, "20000"));

@@ -1,4 +1,4 @@
-//! The same as a batch: all events sorted by their own time, and for each one all earlier ones looked through.
+//! Comparison with a batch computation: all events sorted by their own time, each scored from all earlier ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a transaction is made of: minute, amount, longitude, device, channel, account.
+/// Parameters of a transaction: minute, amount, longitude, device, channel, account.
 pub(super) type Spec = (i64, i64, Option<i64>, Option<u8>, u8, u8);
 
-/// Up to so many transactions over three days.
+/// At most `most` transactions over three days.
 pub(super) fn specs(most: usize) -> impl Strategy<Value = Vec<Spec>> {
     let spec = (
-        // Crowded, so that windows hold several and times meet.
+        // Dense enough that windows hold several events and some times are equal.
         prop_oneof![0..40_i64, 0..(3 * 24 * 60_i64)],
         prop_oneof![Just(5), Just(10_000), Just(10_001), 0..50_000_i64],
         proptest::option::of(-30..30_i64),
@@ -46,7 +46,7 @@ pub(super) fn happenings(specs: &[Spec]) -> Happenings<Fraud> {
     customer(AT_HOME).into_iter().chain(arriving(transactions(specs))).collect()
 }
 
-/// The transactions that are in time, in the order of their own time.
+/// The transactions within the horizon, ordered by their own time.
 fn in_order(specs: &[Spec], horizon: i64) -> Vec<Transaction> {
     let mut clock = i64::MIN;
     let mut taken = transactions(specs);
@@ -54,7 +54,7 @@ fn in_order(specs: &[Spec], horizon: i64) -> Vec<Transaction> {
         clock = clock.max(transaction.ts.nanos());
         clock - transaction.ts.nanos() <= horizon
     });
-    // A stable sort: of two with one time, the one that was read first comes first.
+    // A stable sort: of two with the same time, the one that was read first comes first.
     taken.sort_by_key(|transaction| transaction.ts);
     taken
 }
@@ -70,7 +70,7 @@ fn location(transaction: &Transaction) -> Option<geo::Location> {
     geo::Location::new(transaction.lat, transaction.lon)
 }
 
-/// Score and undecided rules of `banking`, without windows that go along, packs or expressions.
+/// Score and undecided rules of `banking`, without incremental windows, packs or expressions.
 pub(super) fn banking_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'static str>) {
     let this = &all[index];
     let has_home = this.account_id.as_str() == "a";
@@ -207,13 +207,13 @@ pub(super) fn wide_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'sta
     fires(2, this.device_id.is_some() && total > 20_000 * fixed::ONE);
     let amounts: Vec<i128> = before(6 * HOUR).iter().map(|other| other.amount.units()).collect();
     let count = i128::try_from(amounts.len()).expect("a count");
-    // Whole amounts of at most 60 events: the sum decides where the rounded average would.
+    // Integer amounts of at most 60 events: the sum decides exactly, where the rounded average might not.
     fires(4, count > 0 && this.amount.units() > fixed::quotient(amounts.iter().sum(), 1, count).expect("an average"));
     if amounts.len() > 1 {
         let mean = amounts.iter().sum::<i128>() as f64 / count as f64;
         let squares: f64 = amounts.iter().map(|units| (*units as f64 - mean).powi(2)).sum();
         let deviation = (squares / (count as f64 - 1.0)).sqrt() / 1e9;
-        // Two ways to compute a root agree to many digits, and no two of these lie between.
+        // Both ways to compute a root agree to many digits, and no deviation lies close enough to the limit to differ.
         assert!((deviation - 9000.0).abs() > 1e-6);
         fires(8, deviation > 9000.0);
     }
@@ -231,7 +231,7 @@ pub(super) fn wide_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'sta
 
 type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);
 
-/// The rules that could not be decided, without what changed the decision.
+/// The undecided rules, without the causes that changed the decision.
 pub(super) fn undecided_by_rules(decision: &Decision) -> Vec<String> {
     let rules = undecided(decision).into_iter().filter(|rule| Amendment::from_word(rule).is_none());
     rules.map(str::to_owned).collect()
@@ -268,8 +268,8 @@ proptest! {
         matches_batch(Fraud::new(wide_pack()), &specs, wide_by_hand)?;
     }
 
-    /// In order of their own time nothing is late, so nothing is amended. However they come, the decisions and their
-    /// evidence are the same, but for the state and the late events that are named.
+    /// In the order of their own times no event is late, so none is amended. In any order the decisions and their evidence are
+    /// the same, except for the state and the late events that are named.
     #[test]
     fn the_order_of_arrival_decides_nothing_but_the_state((ordered, shuffled) in shuffled_specs()) {
         for pack in [wide_pack(), Pack::banking().expect("the pack")] {
@@ -293,7 +293,7 @@ proptest! {
     }
 }
 
-/// Transactions at different times, in their order and in another one.
+/// Transactions at different times, in order and shuffled.
 fn shuffled_specs() -> impl Strategy<Value = (Vec<Transaction>, Vec<Transaction>)> {
     let ordered = specs(40).prop_map(|mut specs| {
         specs.sort_by_key(|spec| spec.0);

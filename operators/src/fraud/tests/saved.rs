@@ -1,4 +1,4 @@
-//! State as rows: a fold that goes on from them says the same.
+//! Tests of restoring: a fold that continues from saved rows emits the same.
 
 use headwater_schemas::Clock;
 use headwater_schemas::tables::{TableReader, TableSet};

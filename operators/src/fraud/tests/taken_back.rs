@@ -1,4 +1,4 @@
-//! What the ledger takes back does not count any more, and what it changed is decided again.
+//! Tests of transactions that the ledger takes back: they no longer count, and decisions that they changed are updated.
 
 use headwater_schemas::tables::{AlertState, DecisionState};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn here(id: &str, ts: i64, amount: &str) -> Transaction {
     located(transaction(id, ts, amount), "0", "0")
 }
 
-/// What is told of a decision: state, score, reasons.
+/// State, score and reasons of a decision.
 fn told(said: &Emitted<Fraud>, id: &str) -> (DecisionState, f64, Vec<String>) {
     let decision = decision_on(said, id);
     (decision.state, decision.score.value(), reasons(&decision))
@@ -38,14 +38,14 @@ fn what_is_taken_back_is_withdrawn_and_does_not_count_any_more() {
     assert_eq!(told(&said, "t2"), (DecisionState::Withdrawn, 0.0, vec!["taken_back 0: back".to_owned()]));
     assert_eq!(told(&said, "t6"), (DecisionState::Amended, 0.0, vec!["taken_back 0: back".to_owned()]), "five are left in ten minutes");
     assert_eq!(told(&said, "t5"), (DecisionState::Made, 0.0, vec![]));
-    // Whoever asks why finds it at each row that changed.
+    // Each changed row has the correction that caused it.
     let changes = said.tables.decisions.changes();
     let reasons: Vec<_> = changes.iter().map(|change| (change.row.subject_id.to_string(), change.why.to_string())).collect();
     for id in ["t2", "t6"] {
         assert!(reasons.contains(&(id.to_owned(), "transaction back reverses t2".to_owned())), "{reasons:?}");
     }
 
-    // What comes late between them does not bring it back.
+    // A late event between them does not restore it.
     transactions.push(here("late", NOON + 5 * MINUTE + SECOND, "1"));
     let said = run_with(transactions, &[("t2", "back")]);
     assert_eq!(told(&said, "t2").0, DecisionState::Withdrawn);
@@ -100,7 +100,8 @@ fn what_is_not_known_or_was_taken_back_before_changes_nothing() {
 
 #[test]
 fn what_is_older_than_the_horizon_is_not_decided_again() {
-    // A day of horizon, a day of window: two days later the first one is forgotten, and with it a part of what the third one saw.
+    // A day of horizon, a day of window: two days later the first transaction is forgotten, and with it a part of the third one's
+    // window.
     let pack =
         pack("[[feature]]\nname = \"f\"\naggregate = \"count\"\nwindow = \"1d\"\n[[rule]]\nname = \"r\"\nwhen = \"f > 2\"\npoints = 10\n");
     let transactions = [("t1", 0), ("t2", HOUR), ("t3", 2 * HOUR), ("back", 2 * DAY + HOUR / 2)];
@@ -131,7 +132,7 @@ fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
     let events = rows_of(&fold.tables().fraud_events).into_iter().map(|row| format!("event {}", row.transaction_id));
     let left: Vec<_> = decisions.chain(events).collect();
     assert_eq!(left, ["decision back made", "decision t1 withdrawn", "event back"]);
-    // What was forgotten had a row, which is retracted once.
+    // The forgotten event had a row, which is retracted once.
     let events = fold.tables().fraud_events.changes();
     let of_t1: Vec<_> =
         events.iter().filter(|change| change.row.transaction_id.as_str() == "t1").map(|change| (change.tick, change.gone)).collect();
@@ -140,7 +141,7 @@ fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
 
 type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);
 
-/// Whenever something is taken back: what is left is decided as a batch decides it that never saw the others.
+/// After every event that is taken back, the decisions equal those of a batch over the remaining events.
 fn matches_batch(view: Fraud, specs: &[Spec], taken: &[(usize, usize)], by_hand: ByHand) -> Result<(), TestCaseError> {
     let all = transactions(specs);
     let mut steps = arriving(all.clone());

@@ -1,5 +1,5 @@
-//! Long streams of commands from a seed: the book and the naive book say the same, hold the same, and keep what is always
-//! kept. A stream that fails is made shorter before it is shown.
+//! Random command streams from a seed: the book and a naive book must give the same reports and hold the same orders, and
+//! invariants must hold. A failing stream is shortened before it is shown.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::matching::*;
 
 pub(super) type Stream = Vec<(EventTime, Command)>;
 
-/// A number after another (SplitMix64), the same ones for the same seed.
+/// A deterministic random number generator (SplitMix64).
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -38,7 +38,7 @@ impl Dice {
         self.roll() % 100 < chance
     }
 
-    /// One of several, each as likely as its weight.
+    /// One of several choices, with probability by weight.
     fn pick<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let mut roll = self.roll() % choices.iter().map(|(weight, _)| weight).sum::<u64>();
         for (weight, choice) in choices {
@@ -51,18 +51,18 @@ impl Dice {
     }
 }
 
-/// What kind of market a stream is.
+/// Composition of a stream.
 #[derive(Clone, Copy)]
 pub(super) enum Market {
     /// Limit and market orders, cancels and amendments.
     Plain,
-    /// Everything there is.
+    /// All commands.
     Wild,
-    /// Mostly gathering, and uncrossing.
+    /// Mostly auction phases with uncrossings.
     Auctions,
 }
 
-/// What traders might do.
+/// A random command stream.
 pub(super) fn stream(seed: u64, length: usize, market: Market) -> Stream {
     let mut dice = Dice::new(seed);
     let (mut commands, mut names, mut now, mut phase) = (vec![], vec![], 0, TradingPhase::Continuous);
@@ -123,7 +123,7 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Acc
         dice.pick(&[(80, Gtc), (10, Ioc), (10, Fok)])
     };
     let side = dice.pick(&[(1, Side::Buy), (1, Side::Sell)]);
-    // Buyers a little lower than sellers, so that books grow.
+    // Buyers bid a little lower than sellers ask, so that the book grows.
     let middle = if side == Side::Buy { 99 } else { 101 };
     let price = |dice: &mut Dice| Some(Price::whole(middle + dice.between(-4, 4)));
     let (forgets, least) = (dice.percent(1), i64::from(!dice.percent(1)));
@@ -148,7 +148,7 @@ fn new_order(dice: &mut Dice, now: i64, market: Market, names: &mut Vec<(Id, Acc
     }
 }
 
-/// One of the latest orders; now and then a stranger, or with another's account.
+/// One of the latest orders; sometimes an unknown one, or one with another account.
 fn known(dice: &mut Dice, names: &[(Id, AccountId)]) -> (Id, AccountId) {
     let latest = i64::try_from(names.len()).unwrap();
     if latest == 0 || dice.percent(3) {
@@ -165,7 +165,7 @@ fn amendment(dice: &mut Dice, names: &[(Id, AccountId)]) -> Command {
     Command::Amend(Amendment { order_id, account_id, quantity, price })
 }
 
-/// How an order stands, for comparing: all but what counts and times it.
+/// The standing of an order for comparison: without priority and times.
 #[derive(Debug, PartialEq, Eq)]
 struct Standing {
     order_id: Id,
@@ -200,13 +200,13 @@ fn naive_standing(book: &NaiveBook) -> Vec<Standing> {
     book.orders.iter().map(stands).collect()
 }
 
-/// An account, and the name that it gave an order.
+/// An account and its order id.
 type Name = (AccountId, Id);
 
-/// Follows what is said of each order, and knows what must not be.
+/// Follows the reports of each order, and checks invariants.
 #[derive(Default)]
 struct Auditor {
-    /// What each order has left and what it had filled, while it lives.
+    /// Remaining and filled quantity of each live order.
     live: BTreeMap<Name, (i128, i128)>,
     seen: BTreeMap<(OrderChange, Option<Reason>), usize>,
 }
@@ -260,7 +260,7 @@ fn name(order: &Order) -> Name {
     (order.terms.account_id, order.terms.order_id.clone())
 }
 
-/// What holds between any two commands.
+/// Checks the invariants between two commands.
 fn check(book: &Book) -> Result<(), String> {
     for ladder in [&book.bids, &book.asks, &book.buy_stops, &book.sell_stops] {
         let queues = ladder.rungs().map(|(price, queue)| (Some(price), queue)).chain([(None, ladder.unpriced())]);
@@ -288,7 +288,7 @@ fn check(book: &Book) -> Result<(), String> {
     if book.head().phase == TradingPhase::Continuous && (crossed || unpriced) { Err("crossed".to_owned()) } else { Ok(()) }
 }
 
-/// The limits that were asked for each order, one after the other.
+/// The limits that each order has had.
 #[derive(Default)]
 struct Limits(BTreeMap<Name, Vec<(Side, Option<Price>)>>);
 
@@ -307,7 +307,7 @@ impl Limits {
         }
     }
 
-    /// Whether every match had a price that both sides asked for at some time.
+    /// Checks that every match was within a limit that each side has had.
     fn check(&self, reports: &Reports) -> Result<(), String> {
         let parties = reports.matches.iter().flat_map(|found| [(found.price, &found.buyer), (found.price, &found.seller)]);
         for (price, party) in parties {
@@ -320,7 +320,7 @@ impl Limits {
     }
 }
 
-/// Says what is wrong, if anything is; `seen` counts what happened.
+/// The first difference or violation, if any; `seen` counts what happened.
 fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Option<Reason>), usize>) -> Option<String> {
     let (mut book, mut naive, mut auditor) = (Book::default(), NaiveBook::new(), Auditor::default());
     book.set_band(band);
@@ -362,13 +362,13 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
     None
 }
 
-/// Adds up the changes that the book tells of; they must lead from what was said to what is.
+/// Applies the changes that the book reports; they must lead from the previous state to the current one.
 fn follow(book: &mut Book, said: &mut BTreeMap<Name, crate::matching::Standing>) {
     let mut lawful = true;
     book.drain_changes(|terms, old, new| {
         let name = (*terms.account_id(), terms.order_id().clone());
         let before = said.remove(&name);
-        // An id that was used anew comes as the end of one order and the beginning of another.
+        // A reused id is reported as the end of one order and the beginning of another.
         lawful &= before == old || (old.is_none() && new.is_some());
         said.extend(new.map(|new| (name, new)));
     });
@@ -376,14 +376,14 @@ fn follow(book: &mut Book, said: &mut BTreeMap<Name, crate::matching::Standing>)
     assert!(lawful && *said == is, "what was said does not add up: {said:?} but it is {is:?}");
 }
 
-/// The book as a restart would have it.
+/// The book as a restart would restore it.
 fn restarted(book: &Book) -> Book {
     let mut orders: Vec<_> = book.orders().map(|order| (order.terms.clone(), order.standing)).collect();
     orders.reverse();
     Book::restore(book.head(), orders)
 }
 
-/// Leaves out commands as long as something stays wrong.
+/// Removes commands as long as the stream still fails.
 fn shortened(mut commands: Stream, band: Band) -> Stream {
     let is_wrong = |commands: &Stream| differs(commands, band, &mut BTreeMap::new()).is_some();
     let mut chunk = commands.len() / 2;
@@ -425,7 +425,7 @@ fn a_market_of_auctions_agrees_with_the_naive_book_30_1000() {
 #[test]
 fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
     let seen = agree(Market::Wild, Band::default(), 1_000..1_040, 1_500);
-    // The checks before the book are not the book's, and no stream can make a number overflow.
+    // The firm's checks are not part of the book, and no stream can make a number overflow.
     let elsewhere = Reason::ALL.iter().position(|reason| *reason == Reason::NoQuantity).unwrap();
     let missing: Vec<_> =
         Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();

@@ -1,4 +1,4 @@
-//! What the matching promises: stories a trader can follow, and long streams against a book that is too dumb to be wrong.
+//! Tests of matching: readable stories, and long random streams compared with a naive book.
 
 mod generated;
 mod naive;

@@ -1,5 +1,5 @@
-//! The dumbest book that obeys the same rules: one list, in the order of priority, walked from end to end for everything.
-//! Whoever loses its priority goes to the end of the list. There is nothing to link, to look up or to keep in step.
+//! A naive book with the same rules: one list by priority, scanned from end to end for everything. An order that loses its
+//! priority moves to the end of the list. There are no links, indices or derived state to keep consistent.
 
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
 use headwater_schemas::tables::{Liquidity, OrderChange};
@@ -169,7 +169,7 @@ impl NaiveBook {
             return self.rest(order);
         }
         let limit = order.price.or(self.band.worst(order.new.side, self.last));
-        // All or nothing is tried out on a copy of the book.
+        // Fill-or-kill is tried on a copy of the book.
         if order.new.time_in_force == TimeInForce::Fok {
             let mut trial = order.clone();
             self.clone().take(&mut trial, limit, &mut Reports::default());
@@ -256,7 +256,7 @@ impl NaiveBook {
     }
 
     fn meet_in_auction(&mut self, buy: usize, sell: usize, price: Price, reports: &mut Reports) {
-        // Whoever stands further back in the list is the newer one.
+        // The order further back in the list is the newer one.
         let (newest, oldest) = (buy.max(sell), buy.min(sell));
         let (newer, older) = (self.orders[newest].clone(), self.orders[oldest].clone());
         if newer.new.owner_id == older.new.owner_id && newer.new.self_trade != SelfTrade::Allow {
@@ -265,7 +265,7 @@ impl NaiveBook {
             let newest = self.find(&newer.new.order_id, &newer.new.account_id).unwrap();
             return self.set_leaves(newest, newest_left, reports);
         }
-        // An iceberg shows all it has while the auction lasts.
+        // An iceberg displays its full quantity during the auction.
         let quantity = self.orders[buy].leaves.min(self.orders[sell].leaves);
         let (buyer, seller) = (party(&self.orders[buy], Liquidity::Auction), party(&self.orders[sell], Liquidity::Auction));
         let (order_id, account_id) = (seller.order_id.clone(), seller.account_id);
@@ -286,7 +286,7 @@ impl NaiveBook {
         self.say(&order, change, None, reports);
     }
 
-    /// At most one order per side has something left of what it gave: whoever showed no more goes to the end.
+    /// At most one order per side has displayed quantity left: all others move to the end.
     fn refill_after_auction(&mut self) {
         for side in [Side::Buy, Side::Sell] {
             while let Some(at) = self.orders.iter().position(|order| order.new.side == side && !order.waits && order.shown <= 0) {
@@ -305,7 +305,7 @@ impl NaiveBook {
             (Some(reference), None) => prices.push(reference),
             (None, None) => {}
             (reference, Some(tick)) => {
-                // An off-grid reference stands for the prices around it; an off-grid limit is as good as any.
+                // An off-grid reference is replaced by the grid prices around it; an off-grid limit is a candidate itself.
                 let around = reference.map(|reference| [reference.div_euclid(tick) * tick, -(-reference).div_euclid(tick) * tick]);
                 prices.extend(around.into_iter().flatten());
                 let (low, high) = (*prices.iter().min()?, *prices.iter().max()?);
@@ -324,7 +324,7 @@ impl NaiveBook {
         (sum(Side::Buy, price).min(sum(Side::Sell, price)) > 0).then_some(Price::from_units(price))
     }
 
-    /// Whom an order of this side and limit would trade with first.
+    /// The first order that an order of this side and limit would trade with.
     fn best(&self, side: Side, limit: Option<Price>) -> Option<usize> {
         self.best_of(side, limit, |_| true)
     }

@@ -1,19 +1,19 @@
-//! Stories as text: what traders do on lines that begin with `>`, and under each what the book says.
+//! Stories as text: commands of traders on lines that begin with `>`, and under each the book's reports.
 //!
 //! ```text
-//! > b1 bob buys 8 @ 10 ioc          an order; behind the price, in any order: a time in force, `show 2`, `post_only`,
+//! > b1 bob buys 8 @ 10 ioc          an order; after the price, in any order: a time in force, `show 2`, `post_only`,
 //! > b2 bob/desk sells 5 market      `stop 11`, `until 50`, `decrement` …; `bob/desk` is bob's account, owned by desk
 //! > amend b1 bob 5 @ 11             a quantity, a price, or both
 //! > cancel b1 bob
 //! > phase auction tick 1 reference 10
-//! > at 50                           from here on, it is 50
-//! > band 500 around 9.2             from here on, market orders trade no further than 500 hundredths of a percent
+//! > at 50                           sets the time to 50
+//! > band 500 around 9.2             sets the price band of market orders to 500 basis points
 //! > book                            shows the book: best prices in the middle, earliest orders first
-//!   3 @ 10: b1* buys from s1        a match; a star marks the order that came
+//!   3 @ 10: b1* buys from s1        a match; a star marks the incoming order
 //!   b1 partially_filled, 5 left, 3 done: why
 //! ```
 //!
-//! Every story is told to both books.
+//! Every story runs against both books.
 
 use std::fmt::Write;
 
@@ -24,22 +24,22 @@ use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantit
 use super::naive::{NaiveBook, NaiveOrder};
 use crate::matching::*;
 
-/// An order as a book's listing shows it.
+/// An order in a listing of the book.
 pub(super) struct Listed {
     pub(super) order_id: Id,
     pub(super) side: Side,
     pub(super) price: Option<Price>,
-    /// The trigger that it waits for.
+    /// The trigger price of a waiting stop.
     pub(super) stop: Option<Price>,
     pub(super) leaves: Quantity,
     pub(super) shown: Quantity,
 }
 
-/// A book that a story can be told to.
+/// A book that can run a story.
 pub(super) trait Listener {
     fn set_band(&mut self, band: Band);
     fn obey(&mut self, now: EventTime, command: Command, reports: &mut Reports);
-    /// Every order, by priority.
+    /// All orders, by priority.
     fn listing(&self) -> Vec<Listed>;
 }
 
@@ -83,7 +83,7 @@ impl Listener for NaiveBook {
     }
 }
 
-/// Checks that both books tell the story as it is written.
+/// Asserts that both books report what the story says.
 #[track_caller]
 pub(super) fn tells(story: &str) {
     let lines = || story.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -140,7 +140,7 @@ fn listing(orders: &[Listed]) -> String {
     let mut text = String::new();
     for (side, name) in [(Side::Sell, "ask"), (Side::Buy, "bid")] {
         let mut prices: Vec<Option<Price>> = resting(side).map(|order| order.price).collect();
-        // A market order stands nearest to the other side.
+        // A market order is nearest to the other side.
         let height = |price: &Option<Price>| price.map_or(if side == Side::Sell { i128::MIN } else { i128::MAX }, Price::units);
         prices.sort_by_key(|price| std::cmp::Reverse(height(price)));
         prices.dedup();
@@ -162,7 +162,7 @@ fn shown(order: &Listed) -> String {
     format!("{} {}{hidden}", order.order_id, order.shown)
 }
 
-/// The words of a line that are left.
+/// The remaining words of a line.
 struct Words<'a>(std::collections::VecDeque<&'a str>);
 
 impl<'a> Words<'a> {

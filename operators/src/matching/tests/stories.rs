@@ -1,4 +1,4 @@
-//! The rules, one story each.
+//! Stories of the matching rules, one each.
 
 use super::script::tells;
 
@@ -1018,7 +1018,7 @@ fn among_equal_prices_the_nearest_to_the_reference_wins_and_then_the_lower() {
     for (reference, price) in
         [("", 10), ("reference 8", 10), ("reference 11", 11), ("reference 30", 13), ("reference 11.5", 11), ("reference 11.75", 12)]
     {
-        // From 10 to 13 five would trade, and nothing would be left over.
+        // From 10 to 13 the volume is five, with no surplus.
         tells(
             &format!(
                 "
@@ -1367,7 +1367,7 @@ fn prices_may_be_negative() {
 fn a_level_that_no_column_could_hold_is_refused() {
     let huge = "999999999999999999";
     let mut story = String::new();
-    // Ten fit: a column has one integer digit more than an order.
+    // Ten fit: a column has one integer digit more than an order's quantity.
     for number in 1..=10 {
         story += &format!("> b{number} bob buys {huge} @ 10\nb{number} accepted, {huge} left\n");
     }

@@ -1,4 +1,4 @@
-//! The view: its checks, its rows, its executions, and that a restart changes nothing.
+//! Tests of the view: checks, rows, executions, and restarts.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::keyed_fold::View;
 use crate::matching::*;
 use crate::testing::{Emitted, Happening, Happenings, fold, rows_of, run, run_with_restart};
 
-/// What is told, record by record, at the times that the records have.
+/// Events from records, at the records' times.
 fn told(records: &[(Topic, &str)]) -> Happenings<Matching> {
     let happen = |(offset, (topic, value)): (usize, &(Topic, &str))| {
         let event = Event::decode(*topic, None, Some(value.as_bytes())).unwrap_or_else(|bad| panic!("{value}: {bad:?}"));
@@ -42,7 +42,7 @@ const OPENED: (Topic, &str) = (
     r#"{"type":"opened","account_id":"ann","customer_id":"c1","account_type":"investment","currency":"USD","book":"firm/desk","ts":0}"#,
 );
 
-/// An order of ann's at 9; the fields given replace those of a good one.
+/// An order of ann's at 9; the given fields override the defaults.
 fn order(fields: &str) -> String {
     let mut given: BTreeMap<&str, &str> = BTreeMap::from([
         ("order_id", "o1"),
@@ -60,7 +60,7 @@ fn order(fields: &str) -> String {
     format!(r#"{{"type":"new",{},"ts":9}}"#, fields.join(","))
 }
 
-/// What becomes of an order, as a word or a reason.
+/// The result of an order: `accepted` or a reason.
 fn outcome(records: &[(Topic, &str)], fields: &str, config: MatchingConfig) -> String {
     let order = order(fields);
     let records: Vec<_> = records.iter().copied().chain([(Topic::Orders, order.as_str())]).collect();
@@ -101,7 +101,7 @@ fn every_check_before_the_book_has_its_reason() {
         (&[STOCK, OPENED, limits[0]], "quantity=30", "accepted"),
         (&[STOCK, OPENED, limits[0]], "quantity=40", "order_quantity"),
         (&[STOCK, OPENED, limits[0], limits[1]], "quantity=30", "order_quantity"),
-        // 20 at 100, each worth 2: 4000.
+        // Twenty at 100, each worth 2: 4000.
         (&[STOCK, OPENED, limits[2]], "quantity=20", "accepted"),
         (&[STOCK, OPENED, limits[2]], "quantity=20 price=100.5", "order_notional"),
         (&[STOCK, OPENED, limits[2]], "quantity=30 order_type=market price=none", "order_notional"),
@@ -110,7 +110,7 @@ fn every_check_before_the_book_has_its_reason() {
         (&[STOCK, OPENED, auction], "", "accepted"),
         (&[STOCK, OPENED, auction], "time_in_force=ioc", "wrong_phase"),
         (&[STOCK, OPENED, halted], "", "wrong_phase"),
-        // The order of the checks: of several faults it is always the same one that counts.
+        // The sequence of the checks: with several faults it is always the same one that counts.
         (&[OPENED, closed], "quantity=15 price=0.3", "unknown_instrument"),
         (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=35 price=0.3", "off_tick"),
         (&[STOCK, OPENED, frozen, limits[1], halted], "quantity=40", "order_quantity"),
@@ -148,7 +148,7 @@ fn of_several_faults_the_first_of_one_order_counts_for_orders_and_amendments_ali
     let halted = (Topic::Orders, r#"{"type":"phase","symbol":"S","phase":"halted","ts":10}"#);
     let rests = order("");
     let rests = [STOCK, OPENED, (Topic::Orders, rests.as_str())];
-    // Each has the fault that is expected, and those that are looked for after it.
+    // Each has the expected fault, and those that are checked after it.
     for (records, price, quantity, expected) in [
         (&[quantity_20, value_4000, frozen, halted][..], "-0.3", "35", "not_positive"),
         (&[quantity_20, value_4000, frozen, halted], "0.3", "35", "off_tick"),
@@ -207,7 +207,7 @@ fn a_market_order_cannot_be_valued_without_a_price() {
     let limit = (Topic::Limits, r#"{"scope":"default","kind":"order_notional","value":"1000"}"#);
     assert_eq!(outcome(&[unpriced, limit], "order_type=market price=none", MatchingConfig::default()), "no_reference_price");
     assert_eq!(outcome(&[unpriced], "order_type=market price=none", MatchingConfig::default()), "no_liquidity");
-    // Without a reference there is no band either.
+    // Without a reference price there is no band either.
     assert_eq!(outcome(&[unpriced], "price=1000000", MatchingConfig::default()), "accepted");
 }
 
@@ -306,7 +306,7 @@ fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
             placed.place.sequence
         )
     };
-    // 10 at 100, each worth 2: 2000.
+    // Ten at 100, each worth 2: 2000.
     assert_eq!(
         said.derived.iter().map(shown).collect::<Vec<_>>(),
         ["1: S-1-b of S-1: b1 ann buy 10 @ 100, fee 0.4, taker", "2: S-1-s of S-1: s1 eve sell 10 @ 100, fee -0.1, maker"]
@@ -355,7 +355,7 @@ fn the_top_shows_what_is_shown_and_ends_with_the_book() {
     assert_eq!(tops, [(Some("10".to_owned()), 9, false), (Some("10".to_owned()), 10, true)]);
 }
 
-/// Generated commands as messages, with accounts that have the commands' owners.
+/// Generated commands as events, with accounts that belong to the commands' owners.
 fn happenings(commands: &Stream) -> Happenings<Matching> {
     let instrument = r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1","reference_price":"100"}"#;
     let account = |number: usize| {
@@ -447,7 +447,7 @@ fn the_view_says_what_the_naive_book_says() {
     }
 }
 
-/// The rows that a restart would find are the same.
+/// Asserts that a restart would read the same rows.
 fn assert_same_rows(tables: &BookTables, others: &BookTables, case: &str) {
     assert_eq!(rows_of(&tables.book_states), rows_of(&others.book_states), "{case}");
     assert_eq!(rows_of(&tables.open_orders), rows_of(&others.open_orders), "{case}");
@@ -481,7 +481,7 @@ fn rows_do_not_depend_on_how_often_they_are_emitted() {
                 Happening::Event(event) => fold.apply(Placed { place, event }),
             }
         }
-        // Emitted once or after every event: what is left is the same, times included.
+        // Emitted once or after every event, the final rows are the same, times included.
         fold.emit(0, 0);
         let once = fold.tables();
         assert!(once.open_orders.changes().iter().all(|change| !change.gone));

@@ -1,4 +1,4 @@
-//! Accounts: where they belong, and what they add to their scopes.
+//! Accounts: their scopes, and their contributions to them.
 
 use headwater_schemas::events::LimitScope;
 use headwater_schemas::{AccountId, Corrections, Money, Scope};
@@ -8,7 +8,7 @@ use super::currencies::Currencies;
 use super::handles::{AccountHandle, BookHandle, CurrencyHandle, HoldingHandle, Named, SymbolHandle};
 use super::part::{Pending, ScopePart};
 
-/// An account's currency and its place in the firm.
+/// Currency and book of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) currency: CurrencyHandle,
@@ -21,15 +21,15 @@ pub(super) struct Account {
     pub(super) terms: Option<Terms>,
     pub(super) holdings: Vec<(SymbolHandle, HoldingHandle)>,
     cash: Vec<(CurrencyHandle, Money)>,
-    /// What its cash adds in its own currency, and in that of its books.
+    /// The contribution of its cash in its own currency, and in that of its books.
     own_cash: CashWorth,
     base_cash: CashWorth,
-    /// Whether it belongs to its scopes: it has a position or a book.
+    /// Whether it is a member of its scopes: it has a position or a book.
     is_member: bool,
     pending: Option<Box<AccountPart>>,
 }
 
-/// What an account adds to its own scope, and, unless that is the same, to its books.
+/// The contribution of an account to its own scope and, if their currency differs, to its books.
 #[derive(Debug, Default)]
 pub(super) struct AccountPart {
     pub(super) own: Pending,
@@ -50,17 +50,17 @@ impl Terms {
 }
 
 impl Account {
-    /// The scope that it is by itself.
+    /// The scope of the account itself.
     pub(super) fn scope(account_id: AccountId) -> Scope {
         LimitScope::Account(account_id).name()
     }
 
-    /// Whether it belongs to scopes.
+    /// Whether it is a member of its scopes.
     pub(super) const fn is_member(&self) -> bool {
         self.is_member
     }
 
-    /// Whether it is to belong to scopes.
+    /// Whether it should be a member of its scopes.
     pub(super) fn qualifies(&self) -> bool {
         self.terms.is_some_and(|terms| terms.book.is_some() || !self.holdings.is_empty())
     }
@@ -73,12 +73,12 @@ impl Account {
         }
     }
 
-    /// Whether it has an amount of the currency.
+    /// Whether it has a balance in the currency.
     pub(super) fn has_cash_of(&self, currency: CurrencyHandle) -> bool {
         self.cash.iter().any(|(of, _)| *of == currency)
     }
 
-    /// The part that is being added up. `touched` learns of a new one.
+    /// The pending contribution. If it is new, the account is added to `touched`.
     pub(super) fn part(&mut self, account: AccountHandle, touched: &mut Vec<AccountHandle>) -> &mut AccountPart {
         self.pending.get_or_insert_with(|| {
             touched.push(account);
@@ -86,7 +86,7 @@ impl Account {
         })
     }
 
-    /// Adds it to its scopes, or takes it out of them, with its cash.
+    /// Adds it, with its cash, to its scopes, or removes it from them.
     pub(super) fn set_member(&mut self, is_member: bool, account: AccountHandle, touched: &mut Vec<AccountHandle>) {
         if self.is_member == is_member {
             return;
@@ -98,7 +98,7 @@ impl Account {
         part.base.sums.members += change;
     }
 
-    /// Values the cash again.
+    /// Revalues the cash.
     pub(super) fn value_cash(
         &mut self,
         account: AccountHandle,
@@ -128,13 +128,13 @@ impl Account {
         }
     }
 
-    /// Says that it traded.
+    /// Notes that it traded.
     pub(super) fn trade(&mut self, account: AccountHandle, touched: &mut Vec<AccountHandle>) {
         let part = self.part(account, touched);
         (part.own.has_traded, part.base.has_traded) = (true, true);
     }
 
-    /// Names what was corrected.
+    /// Adds corrections.
     pub(super) fn correct(
         &mut self,
         corrections: &Corrections,
@@ -147,7 +147,7 @@ impl Account {
         part.base.correct(corrections, affects_exposure);
     }
 
-    /// The account's own part; what it adds to its books is given to them.
+    /// Emits the account's own part, and adds its contribution to its books.
     pub(super) fn flush<S>(
         &mut self,
         account_id: AccountId,

@@ -1,4 +1,4 @@
-//! The tree of books: what the accounts below a node add up to rolls up to the node above it.
+//! The tree of books: sums of accounts roll up to each node above them.
 
 use headwater_schemas::Scope;
 use headwater_schemas::events::LimitScope;
@@ -9,7 +9,7 @@ use super::part::Pending;
 /// The nodes of all book paths.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// By scope.
+    /// Nodes by scope.
     nodes: Named<BookHandle, Node>,
     /// Nodes with a pending part, by depth.
     touched: Vec<Vec<BookHandle>>,
@@ -23,7 +23,7 @@ struct Node {
 }
 
 impl Books {
-    /// The node of a whole path, with all nodes above it. `None` for an empty path.
+    /// The node of a path, created with all nodes above it. `None` for an empty path.
     pub(super) fn of_path(&mut self, path: &str) -> Option<BookHandle> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain((!path.is_empty()).then_some(path.len()));
         let mut parent = None;
@@ -46,7 +46,7 @@ impl Books {
         node.pending.get_or_insert_default().add(part);
     }
 
-    /// Rolls all parts up, from the leaves to the roots, and hands each node's to `emit`.
+    /// Rolls all parts up, from the leaves to the roots, and passes each node's part to `emit`.
     pub(super) fn roll_up(&mut self, mut emit: impl FnMut(Scope, Pending)) {
         while let Some(deepest) = self.touched.pop() {
             for book in deepest {

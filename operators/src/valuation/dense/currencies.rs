@@ -1,4 +1,4 @@
-//! Conversions between the currencies of the positions and those of the scopes.
+//! Conversions between currencies of positions and of scopes.
 
 use headwater_schemas::{Currency, EventTime, Factor};
 use rustc_hash::FxHashMap;
@@ -6,17 +6,17 @@ use rustc_hash::FxHashMap;
 use super::handles::{CurrencyHandle, Named};
 use crate::valuation::rates::{Path, Rates};
 
-/// The currencies, and how to get from one to another.
+/// Currencies, and conversion paths between them.
 #[derive(Debug)]
 pub(super) struct Currencies {
     names: Named<CurrencyHandle, ()>,
     rates: Rates,
-    /// The paths that were asked for.
+    /// The paths that have been requested.
     paths: FxHashMap<(CurrencyHandle, CurrencyHandle), Option<Path>>,
 }
 
 impl Currencies {
-    /// No rates; `pivot` is the currency that others may be converted over.
+    /// No rates; `pivot` is the currency through which others may be converted.
     pub(super) fn new(pivot: Currency) -> Self {
         Self { names: Named::default(), rates: Rates::new(pivot), paths: FxHashMap::default() }
     }
@@ -29,12 +29,12 @@ impl Currencies {
         self.names.name(currency)
     }
 
-    /// Sets a pair's rate and its time. Paths are as before until [`Currencies::refresh`].
+    /// Sets a pair's rate and its time. Paths do not change until [`Currencies::refresh`].
     pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
         self.rates.set(base, quote, rate, ts);
     }
 
-    /// Finds all paths anew. Returns the pairs whose path is another one.
+    /// Recomputes all paths. Returns the pairs whose path has changed.
     pub(super) fn refresh(&mut self) -> Vec<(CurrencyHandle, CurrencyHandle)> {
         let mut changed = Vec::new();
         for ((from, into), path) in &mut self.paths {

@@ -1,45 +1,45 @@
-//! The running peak of a scope's P&L, and the greatest fall from it.
+//! The running peak of a scope's P&L, and the maximum drawdown.
 //!
-//! A bust takes back what was seen since its fill was traded: peak and fall go on from what they were before it. So there is a row for
-//! each grid point at which they changed first after a trade, as far back as fills can be busted.
+//! A bust takes back what was observed since its fill was traded: peak and drawdown return to their values before the fill. So a
+//! row is kept for each grid point at which they first changed after a trade, as far back as fills can be busted.
 
 use std::collections::VecDeque;
 
 use headwater_schemas::tables::{DrawdownState, Moment, TableWriter};
 use headwater_schemas::{EventTime, Scope, Total};
 
-/// What was reached.
+/// Peak and maximum drawdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reached {
     peak: Total,
     max_drawdown: Total,
 }
 
-/// What happens to a scope at a grid point.
+/// A scope at a grid point.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// The P&L, in billionths.
     pub(super) pnl: i128,
-    /// Whether an account below traded.
+    /// Whether an account of the scope traded.
     pub(super) has_traded: bool,
-    /// When the earliest of the fills was traded that were busted.
+    /// The effective time of the earliest of the busted fills.
     pub(super) busted_since: Option<u64>,
-    /// Whether everything is in another currency now.
+    /// Whether the scope has changed its currency.
     pub(super) begins_anew: bool,
 }
 
-/// The rows as they were emitted, oldest first.
+/// The emitted rows, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drawdown(VecDeque<DrawdownState>);
 
 impl Drawdown {
-    /// Goes on from a row of the last commit; they come by their time.
+    /// Restores a row of the last commit; rows come in the order of time.
     pub(super) fn restore(&mut self, row: DrawdownState) {
         let place = self.0.partition_point(|before| before.ts < row.ts);
         self.0.insert(place, row);
     }
 
-    /// The greatest fall.
+    /// The maximum drawdown.
     pub(super) fn max_drawdown(&self) -> Total {
         self.reached().max_drawdown
     }
@@ -48,9 +48,9 @@ impl Drawdown {
         self.0.back().map(|row| Reached { peak: row.peak, max_drawdown: row.max_drawdown }).unwrap_or_default()
     }
 
-    /// Takes in what is seen at a grid point. Fills can be busted for `horizon` nanoseconds.
+    /// Applies what is observed at a grid point. Fills can be busted for `horizon` nanoseconds.
     pub(super) fn follow(&mut self, scope: Scope, seen: Seen, horizon: u64, at: &Moment, table: &TableWriter<DrawdownState>) {
-        // A checkpoint has no history that would ask for a reason.
+        // A checkpoint has no history, so its rows need no reason.
         let at = &Moment::new(at.tick, at.time);
         if seen.begins_anew {
             self.clear(at, table);
@@ -63,19 +63,19 @@ impl Drawdown {
         let old = self.reached();
         let peak = old.peak.max(Total::from_units(seen.pnl));
         let max_drawdown = old.max_drawdown.max(Total::from_units(peak.units() - seen.pnl));
-        // Of the fills since a busted one others may be busted, too.
+        // Other fills since a busted one may be busted, too.
         let has_traded = seen.has_traded || seen.busted_since.is_some();
         if self.reach(scope, Reached { peak, max_drawdown }, has_traded, at, table) {
             self.forget(at.time.saturating_sub(horizon), at, table);
         }
     }
 
-    /// Writes what is reached now. Whether that is news.
+    /// Stores new values. Returns whether they changed.
     fn reach(&mut self, scope: Scope, new: Reached, has_traded: bool, at: &Moment, table: &TableWriter<DrawdownState>) -> bool {
         let has_changed = self.reached() != new;
         let row = |ts: EventTime, has_traded: bool| DrawdownState { scope, peak: new.peak, max_drawdown: new.max_drawdown, has_traded, ts };
         match self.0.back_mut() {
-            // No fill lies between what it was and what it becomes, so no bust goes back to between them.
+            // No fill lies between the last change and this one, so no bust goes back to between them.
             Some(last) if !last.has_traded && has_traded != has_changed => {
                 let after = row(last.ts, has_traded);
                 table.replace(at, Some(std::mem::replace(last, after.clone())), Some(after));
@@ -90,14 +90,14 @@ impl Drawdown {
         true
     }
 
-    /// Lets go what only the bust of an older fill would ask for.
+    /// Removes rows that only the bust of a fill beyond the horizon would need.
     fn forget(&mut self, horizon: u64, at: &Moment, table: &TableWriter<DrawdownState>) {
         while self.0.get(1).is_some_and(|next| next.ts.effective() <= horizon) {
             self.0.pop_front().into_iter().for_each(|row| table.retract(at, row));
         }
     }
 
-    /// Begins anew.
+    /// Retracts all rows.
     pub(super) fn clear(&mut self, at: &Moment, table: &TableWriter<DrawdownState>) {
         self.0.drain(..).for_each(|row| table.retract(at, row));
     }
@@ -115,10 +115,10 @@ mod tests {
         Moment::new(time, time)
     }
 
-    /// Time, P&L in units, whether something was traded, when the earliest busted fill was.
+    /// Time, P&L in units, whether there was a trade, the time of the earliest busted fill.
     type Step = (u64, i128, bool, Option<u64>);
 
-    /// Restarted after `cut` steps.
+    /// Follows steps, with a restart after `cut` of them.
     fn followed(steps: &[Step], cut: usize) -> (Drawdown, Vec<Total>) {
         let table = TableWriter::default();
         let (mut drawdown, mut all) = (Drawdown::default(), Vec::new());
@@ -178,7 +178,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of all that was seen: a bust takes back what was seen after its fill, everything else counts.
+        /// Compared with a list of all observations: a bust removes what was observed since its fill, all others count.
         #[test]
         fn it_is_the_fold_of_all_that_was_not_taken_back(
             steps in proptest::collection::vec((-20..20_i128, any::<bool>(), proptest::option::of(0..30_u64)), 1..40),
@@ -188,7 +188,7 @@ mod tests {
                 .zip(steps)
                 .map(|(time, (pnl, has_traded, back))| (time, pnl, has_traded, back.map(|back| time.saturating_sub(back + 1))))
                 .collect();
-            // Only a time at which something was traded, in the step after it, can be that of a fill.
+            // Only a time at which there was a trade, as seen in the following step, can be that of a fill.
             let steps: Vec<_> = steps
                 .iter()
                 .map(|(time, pnl, traded, since)| (*time, *pnl, *traded, since.filter(|since| steps.iter().any(|step| step.0 == since + 1 && step.2))))

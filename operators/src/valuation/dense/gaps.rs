@@ -1,4 +1,4 @@
-//! The rows of `risk_gaps`: the symbols that the scenarios leave out.
+//! Rows of `risk_gaps`: symbols that are left out of the scenarios.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use headwater_schemas::{Symbol, Text};
 use super::handles::{Named, SymbolHandle};
 use super::scenarios::Gap;
 
-/// The rows as they were written.
+/// The rows as emitted last.
 #[derive(Debug)]
 pub(super) struct GapRows {
     table: TableWriter<RiskGap>,
@@ -16,12 +16,12 @@ pub(super) struct GapRows {
 }
 
 impl GapRows {
-    /// Goes on from the rows of the last commit.
+    /// Restores the rows of the last commit.
     pub(super) fn new(table: TableWriter<RiskGap>, saved: &[RiskGap]) -> Self {
         Self { table, rows: saved.iter().map(|row| (row.symbol, row.clone())).collect() }
     }
 
-    /// Writes what is another gap now.
+    /// Emits the changes.
     pub(super) fn write<S>(&mut self, moment: &Moment, gaps: &[Gap], symbols: &Named<SymbolHandle, S>) {
         let rows = gaps.iter().filter_map(|gap| Some(row(symbols.name(gap.symbol)?, *gap, moment)));
         let mut old_rows = std::mem::take(&mut self.rows);

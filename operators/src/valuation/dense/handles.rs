@@ -1,7 +1,7 @@
-//! Names as small integers, and arrays by them.
+//! Interned names: small integers, and arrays indexed by them.
 //!
-//! A handle is what a worker calls an account, a symbol, a currency or a book while it runs. It depends on the order of
-//! arrival, so nothing visible is ordered by it, and it never leaves the worker: messages carry the name.
+//! A handle identifies an account, a symbol, a currency or a book within a worker at run time. Handles depend on the order of
+//! arrival, so no visible output is ordered by them, and they never leave the worker: messages carry names.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -9,13 +9,13 @@ use std::marker::PhantomData;
 use headwater_schemas::{AccountId, Currency, Scope, Symbol};
 use rustc_hash::FxHashMap;
 
-/// A place in an array.
+/// An index of an array.
 pub(super) trait Handle: Copy + Eq {
-    /// What it stands for.
+    /// The name that it represents.
     type Name: Copy + Eq + Hash;
-    /// The handle of a place. Four billion names would need more memory than a machine has.
+    /// The handle with an index. More than 2^32 names would not fit into memory.
     fn at(place: usize) -> Self;
-    /// The place.
+    /// The index.
     fn place(self) -> usize;
 }
 
@@ -48,13 +48,13 @@ handle! {
     CurrencyHandle of Currency,
     /// A node of a book path.
     BookHandle of Scope,
-    /// A scope, where it is added up.
+    /// A scope, on the worker that sums it.
     ScopeHandle of Scope,
-    /// A holding among those of its symbol.
+    /// A holding, within those of its symbol.
     HoldingHandle of (),
 }
 
-/// An array by handle. A row is never removed.
+/// An array indexed by handles. Rows are never removed.
 #[derive(Debug)]
 pub(super) struct Rows<H, T> {
     rows: Vec<T>,
@@ -90,7 +90,7 @@ impl<H: Handle, T> Rows<H, T> {
     }
 }
 
-/// Rows that have names.
+/// Rows with names.
 #[derive(Debug)]
 pub(super) struct Named<H: Handle, T> {
     handles: FxHashMap<H::Name, H>,
@@ -104,7 +104,7 @@ impl<H: Handle, T> Default for Named<H, T> {
 }
 
 impl<H: Handle, T> Named<H, T> {
-    /// The handle of a name; `new` is its row if the name is new.
+    /// The handle of a name; `new` creates the row of a new name.
     pub(super) fn intern(&mut self, name: H::Name, new: impl FnOnce() -> T) -> H {
         if let Some(handle) = self.handles.get(&name) {
             return *handle;

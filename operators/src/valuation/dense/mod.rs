@@ -1,20 +1,20 @@
-//! Dense valuation: positions, sums of scopes and scenario P&L in arrays.
+//! Dense valuation: positions, sums of scopes and scenario P&L, in arrays.
 //!
 //! ```text
 //!  known ─► valuer (a worker's accounts) ── one part per scope ─► exchange by scope ─► scopes ─► portfolios, risk
 //!             │ rows of holdings                                                         │
-//!             └────────────────────── figures that limits have to see ───────────────────┘
+//!             └──────────────────────────── figures for limits ────────────────────────────┘
 //! ```
 //!
-//! - **Valuer** ([`valuer`]): at a grid point, a mark that moved costs one multiplication and a few integer additions for
-//!   each holder. Accounts roll up into their books here, so that a worker sends one part per scope.
-//! - **Scopes** ([`scopes`]): parts are added where the scope lives. Only integers are added: incremental, recomputed,
-//!   restarted and on any number of workers the sums are the same to the bit. Ratios are derived last ([`weights`]).
-//! - **Limits** see a figure only where it can change an alert ([`watch`]).
-//! - **Restart**: the valuer knows again what the tables hold, and sends all that its accounts add to their scopes; the
-//!   scopes go on from their own rows.
+//! - **Valuer** ([`valuer`]): at a grid point, a changed mark costs one multiplication and a few integer additions for each
+//!   holder. Accounts roll up into their books here, so that a worker sends one part per scope.
+//! - **Scopes** ([`scopes`]): parts are added on the worker of the scope. Only integers are added: incremental, recomputed,
+//!   restarted and on any number of workers the sums are identical. Ratios are derived last ([`weights`]).
+//! - **Limits** receive a figure only if it can change an alert ([`watch`]).
+//! - **Restart**: the valuer restores its inputs from the tables, and sends the full contributions of its accounts to their
+//!   scopes; the scopes are restored from their own rows.
 //!
-//! Names are interned ([`handles`]); the numbers depend on arrival, so nothing visible is ordered by them.
+//! Names are interned ([`handles`]); handles depend on the order of arrival, so no visible output is ordered by them.
 
 mod accounts;
 mod books;
@@ -55,7 +55,7 @@ pub use part::{ScenarioChange, ScopePart, SumChange};
 pub use standalone::Standalone;
 
 headwater_schemas::table_set! {
-    /// The tables of what accounts hold, and of symbols that the scenarios leave out.
+    /// The tables of holdings, and of symbols that are left out of the scenarios.
     pub struct HoldingTables restored from SavedHoldings {
         restored { holdings: headwater_schemas::tables::Holding, risk_gaps: headwater_schemas::tables::RiskGap }
     }
@@ -72,62 +72,62 @@ headwater_schemas::table_set! {
     }
 }
 
-/// How positions are valued.
+/// Settings of valuation.
 #[derive(Clone, Debug)]
 pub struct ValuationSettings {
-    /// The currency of books, which others may be converted over.
+    /// The currency of books, through which others may be converted.
     pub base_currency: Currency,
-    /// How risk is estimated.
+    /// Settings of risk estimates.
     pub risk: RiskSettings,
-    /// Limits for what has none of its own.
+    /// Default limits.
     pub limits: LimitDefaults,
-    /// The steps of time.
+    /// Tick and grid intervals.
     pub clock: Clock,
-    /// The first tick that is not committed yet.
+    /// The first tick that is not committed.
     pub start_tick: u64,
-    /// How long a fill can be busted, in nanoseconds: drawdowns go back to before it.
+    /// How long a fill can be busted, in nanoseconds of effective time: drawdowns can return to values before it.
     pub bust_horizon: u64,
 }
 
-/// Where a worker's valuation goes on.
+/// State of a worker's valuation before a restart.
 #[derive(Clone, Debug, Default)]
 pub struct ValuationBefore {
-    /// What was known at the last commit of the worker's accounts, and of the market all there is.
+    /// The inputs at the last commit: of the worker's accounts, and of the whole market.
     pub known: Vec<Known>,
-    /// The limits that were set, in the order of their places.
+    /// The limits, in the order of their places.
     pub limits: Vec<Placed<Event>>,
     /// The rows of scopes, of all workers.
     pub scopes: SavedScopes,
-    /// The symbols that the scenarios leave out.
+    /// The symbols that are left out of the scenarios.
     pub gaps: Arc<Vec<RiskGap>>,
 }
 
-/// What the valuation reads.
+/// Inputs of the valuation.
 pub struct ValuationInput<'scope> {
-    /// Changes on the grid: of the worker's accounts, and of the market on every worker.
+    /// Changes on the grid: of the worker's accounts, and of the market to every worker.
     pub known: StreamVec<'scope, u64, GridChange<Known>>,
-    /// Limits that are set or deleted, on every worker.
+    /// Limits that are set or deleted, to every worker.
     pub limits: StreamVec<'scope, u64, Placed<Event>>,
-    /// Where it goes on.
+    /// The state before a restart.
     pub before: ValuationBefore,
 }
 
-/// What the valuation emits besides rows.
+/// Outputs of the valuation, besides rows.
 pub struct ValuationOutput<'scope> {
-    /// Figures that limits have to see.
+    /// Figures for limits.
     pub measures: StreamVec<'scope, u64, Placed<MeasureEvent>>,
-    /// Its frontier passes a tick once all rows of the tick are in the tables.
+    /// Carries the frontier of the rows: once it has passed a tick, the tables hold all rows of that tick.
     pub done: StreamVec<'scope, u64, ()>,
 }
 
-/// What happens to scopes.
+/// An event of scopes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum ScopeEvent {
     Part(Box<ScopePart>),
     Limit(Box<Placed<Event>>),
 }
 
-/// Values positions, adds up scopes and estimates their risk.
+/// Values positions, sums scopes and estimates their risk.
 pub fn valuation<'scope>(
     scope: Scope<'scope, u64>,
     input: ValuationInput<'scope>,
@@ -144,8 +144,8 @@ pub fn valuation<'scope>(
         valuer.write_gaps(tables.0.risk_gaps.clone(), &before.gaps);
     }
     let known_before = before.known.into_iter().chain(set.clone().map(Known::Limit));
-    // At the beginning of this run: if scopes are valued otherwise now, that is news. No change of its own (0), so that it comes
-    // before those of that tick.
+    // At the beginning of this run, so that a scope whose valuation has changed gets a row. They have no diff of their own (0),
+    // so they precede the changes of that tick.
     let restored = valuer.restore(known_before, start_tick).into_iter().map(|part| (ScopeEvent::Part(Box::new(part)), start_tick, 0));
     let restored: Vec<_> = restored.collect();
     let known = known.concat(limits.clone().map(move |event| {
@@ -155,7 +155,7 @@ pub fn valuation<'scope>(
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, emitted| {
         let mut valued = Valued::default();
         let moment = Moment::new(tick, clock.end_of(tick));
-        // What is replaces what was, so the retractions are not needed.
+        // The new value replaces the old one, so retractions are not needed.
         valuer.advance(&moment, changes.into_iter().filter(|(_, diff)| *diff > 0).map(|(known, _)| known), &mut valued);
         emitted.extend(valued.parts.into_iter().map(|part| Ok((ScopeEvent::Part(Box::new(part)), tick, 1))));
         emitted.extend(valued.measures.into_iter().map(|measure| Err(Box::new(at_grid_point(measure, tick, clock)))));
@@ -173,7 +173,7 @@ pub fn valuation<'scope>(
     });
     let exchange = Exchange::new(move |(event, _, _): &GridChange<ScopeEvent>| match event {
         ScopeEvent::Part(part) => worker_number(&part.scope),
-        // Every worker has them already.
+        // Broadcast already, so every worker keeps its copy.
         ScopeEvent::Limit(_) => worker,
     });
     let events = parts.concat(restored.to_stream(scope)).concat(limits);

@@ -1,4 +1,4 @@
-//! Parts of scopes: what a worker's accounts change in the sums of a scope at a grid point.
+//! Parts of scopes: the changes of a scope's sums by one worker's accounts at a grid point.
 
 use std::ops::AddAssign;
 
@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::handles::{Named, SymbolHandle};
 use crate::valuation::pnl::ScenarioSums;
 
-/// Differences of a scope's sums, in billionths of its currency.
+/// Changes of a scope's sums, in billionths of its currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SumChange {
-    /// Market value.
+    /// Sum of market values.
     pub net: i128,
-    /// Magnitudes of market values.
+    /// Sum of the magnitudes of market values.
     pub gross: i128,
-    /// Posted balances and the fills' cash flow.
+    /// Sum of posted balances and the fills' cash flow.
     pub cash: i128,
     /// Realized P&L.
     pub realized: i128,
     /// Unrealized P&L.
     pub unrealized: i128,
-    /// Positions and balances that cannot be valued.
+    /// Number of positions and balances that cannot be valued.
     pub unvalued: i64,
-    /// Accounts that belong to the scope.
+    /// Number of member accounts.
     pub members: i64,
 }
 
@@ -39,29 +39,28 @@ impl AddAssign for SumChange {
     }
 }
 
-/// A difference of a scope's P&L in the scenarios.
+/// Change of a scope's scenario P&L.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScenarioChange {
-    /// The first tick with the scenarios as they are; 0 before there are any. Whatever was added up in other scenarios counts no
-    /// more.
+    /// The first tick with these scenarios; 0 before there are any. Sums over older scenarios are discarded.
     pub since: u64,
-    /// The difference in each scenario.
+    /// The change in each scenario.
     pub sums: ScenarioSums,
-    /// Positions that the scenarios count, flat ones included.
+    /// Number of positions that the scenarios include, flat ones too.
     pub counted: i64,
-    /// Positions that the scenarios leave out.
+    /// Number of positions that the scenarios leave out.
     pub left_out: i64,
-    /// Positions that are counted with a close that was carried.
+    /// Number of positions that are included with a carried close.
     pub filled: i64,
 }
 
 impl ScenarioChange {
-    /// Nothing yet.
+    /// No change.
     pub fn nothing(since: u64, scenarios: usize) -> Self {
         Self { since, sums: ScenarioSums::zeros(scenarios), counted: 0, left_out: 0, filled: 0 }
     }
 
-    /// Adds another difference. The newer scenarios prevail.
+    /// Adds another change. If their scenarios differ, only the newer one counts.
     pub fn add(&mut self, other: &Self) {
         if self.since < other.since {
             *self = Self::nothing(other.since, other.sums.len());
@@ -75,28 +74,28 @@ impl ScenarioChange {
     }
 }
 
-/// What a worker's accounts change in a scope at a grid point.
+/// The changes of a scope by one worker's accounts at a grid point.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScopePart {
     /// `account:ID` or `book:PATH`.
     pub scope: Scope,
     /// The currency of the sums.
     pub currency: Currency,
-    /// The differences of the sums.
+    /// Changes of the sums.
     pub sums: SumChange,
-    /// Differences of gross exposure by symbol, in billionths.
+    /// Changes of gross exposure by symbol, in billionths.
     pub weights: Vec<(Symbol, i128)>,
-    /// The difference of the P&L in the scenarios.
+    /// Change of the scenario P&L.
     pub scenarios: Option<ScenarioChange>,
-    /// Whether an account below traded.
+    /// Whether an account of the scope traded.
     pub has_traded: bool,
-    /// What was corrected below the scope.
+    /// Corrections in the scope.
     pub corrections: Corrections,
-    /// The corrections among them that affect exposure: not those of cash.
+    /// Corrections among them that affect exposure; cash is excluded.
     pub exposure_corrections: Corrections,
 }
 
-/// A part that is being added up.
+/// A part that accumulates.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) sums: SumChange,
@@ -108,7 +107,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Adds a part of a scope below.
+    /// Adds the part of a scope below.
     pub(super) fn add(&mut self, below: &Self) {
         self.sums += below.sums;
         self.weights.extend_from_slice(&below.weights);
@@ -120,7 +119,7 @@ impl Pending {
         self.exposure_corrections.extend(below.exposure_corrections.clone());
     }
 
-    /// Names what was corrected below.
+    /// Adds corrections of a scope below.
     pub(super) fn correct(&mut self, corrections: &Corrections, affects_exposure: bool) {
         if corrections.is_empty() {
             return;
@@ -131,7 +130,7 @@ impl Pending {
         }
     }
 
-    /// One difference per symbol, and none that is nothing.
+    /// Sums the changes of each symbol, and removes zeros.
     pub(super) fn net_weights(&mut self) {
         self.weights.sort_unstable_by_key(|(symbol, _)| *symbol);
         self.weights.dedup_by(|next, kept| {
@@ -144,7 +143,7 @@ impl Pending {
         self.weights.retain(|(_, gross)| *gross != 0);
     }
 
-    /// The message; `None` if nothing changed. [`Pending::net_weights`] has been called.
+    /// Converts to a message; `None` if nothing changed. [`Pending::net_weights`] must have been called.
     pub(super) fn into_part<S>(self, scope: Scope, currency: Currency, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
         let unchanged = self.sums == SumChange::default() && self.weights.is_empty();
         if unchanged && self.scenarios.is_none() && !self.has_traded && self.corrections.is_empty() {

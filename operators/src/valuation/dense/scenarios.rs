@@ -1,12 +1,12 @@
-//! Historical scenarios: the daily returns that positions are put through.
+//! Historical scenarios: daily returns that are applied to positions.
 //!
-//! - There is one list of dates for all scopes: the last `window` + 1 dates on which enough of the symbols that had a close within
-//!   the `max_gap` dates before have one. So a coin's Saturday, a foreign holiday or the first closes of today make no date.
-//! - A symbol without a close on one of them carries its last one, for at most `max_gap` of them. With a longer gap it is left out
-//!   everywhere, counted and named ([`Gap`]), never taken as a zero return.
-//! - A symbol with a close of zero or below is revalued by changes of its price, not by returns.
+//! - All scopes share one list of dates: the last `window` + 1 dates on which enough of the symbols that had a close within the
+//!   `max_gap` dates before have one. So a coin's Saturday, a foreign holiday or the first closes of today make no date.
+//! - A symbol without a close on one of them carries its last close over at most `max_gap` of them. With a longer gap it is left
+//!   out of all scenarios, counted and named ([`Gap`]); a missing return is never taken as zero.
+//! - A symbol with a close of zero or below is revalued by absolute price changes instead of returns.
 //!
-//! All of it is a function of the closes that are known, in whatever order they came.
+//! Scenarios are a function of the known closes, whatever the order of their arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -19,19 +19,19 @@ use super::handles::{Handle, SymbolHandle};
 use crate::valuation::RiskSettings;
 use crate::valuation::pnl::Returns;
 
-/// The closes, and what follows from them: a row of returns for each symbol, one after the other.
+/// The closes, and the derived returns: one row per symbol.
 #[derive(Clone, Debug)]
 pub(super) struct Scenarios {
     window: usize,
     max_gap: usize,
-    /// The part of the symbols that makes a date, in billionths.
+    /// The fraction of the symbols that makes a date, in billionths.
     coverage: i128,
     days: BTreeMap<Date, Day>,
     /// Dates with new closes.
     changed: BTreeSet<Date>,
     count: usize,
     returns: Vec<f64>,
-    /// By symbol.
+    /// Rows by symbol.
     rows: Vec<Option<Row>>,
     gaps: Vec<Gap>,
 }
@@ -55,19 +55,19 @@ struct Row {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SymbolScenarios<'a> {
     pub(super) returns: Returns<'a>,
-    /// Whether the returns are changes of the price.
+    /// Whether the returns are absolute price changes.
     pub(super) is_absolute: bool,
     /// Whether a close was carried.
     pub(super) is_filled: bool,
 }
 
-/// A symbol that is left out: it has no close that could be carried to these scenario dates.
+/// A gap of a symbol that is left out: it has no close that can be carried to these scenario dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) symbol: SymbolHandle,
     pub(super) from: Date,
     pub(super) to: Date,
-    /// Whether there are closes before it, too long ago.
+    /// Whether there is a close before it that is too old to be carried.
     pub(super) is_too_long: bool,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Gap {
 struct Series {
     prices: Vec<f64>,
     last: Price,
-    /// Scenario dates since the last close.
+    /// Number of scenario dates since the last close.
     age: usize,
     is_filled: bool,
     is_absolute: bool,
@@ -84,7 +84,7 @@ struct Series {
 }
 
 impl Scenarios {
-    /// No closes yet.
+    /// Without closes.
     pub(super) fn new(settings: &RiskSettings) -> Self {
         Self {
             window: settings.window,
@@ -99,16 +99,16 @@ impl Scenarios {
         }
     }
 
-    /// Sets a close. Returns are as before until [`Scenarios::refresh`].
+    /// Sets a close. Returns do not change until [`Scenarios::refresh`].
     pub(super) fn set(&mut self, symbol: SymbolHandle, date: Date, close: Price) {
         self.days.entry(date).or_default().closes.insert(symbol, close);
         self.changed.insert(date);
     }
 
-    /// Derives the dates and the returns of all symbols anew.
+    /// Recomputes the dates and the returns of all symbols.
     pub(super) fn refresh(&mut self) {
         self.find_dates();
-        // Before the window there are as many dates as a close can be carried over.
+        // As many dates before the window as a close can be carried.
         let all = self.days.iter().rev().filter(|(_, day)| day.counts);
         let newest: Vec<Date> = all.map(|(date, _)| *date).take(self.window + 1 + self.max_gap).collect();
         let in_window = newest.len().min(self.window + 1);
@@ -143,7 +143,7 @@ impl Scenarios {
         self.derive(all);
     }
 
-    /// Finds out anew which dates count, as far as that can have changed.
+    /// Recomputes which dates count, as far as that may have changed.
     fn find_dates(&mut self) {
         let changed = std::mem::take(&mut self.changed);
         let later = |date: &Date| self.days.range((Bound::Excluded(*date), Bound::Unbounded)).take(self.max_gap).map(|(date, _)| *date);
@@ -154,7 +154,7 @@ impl Scenarios {
         }
     }
 
-    /// Whether enough of the symbols that had a close shortly before have one.
+    /// Whether enough of the symbols with a recent close have one on the date.
     fn is_covered(&self, date: Date) -> bool {
         let Some(day) = self.days.get(&date) else { return false };
         let before = self.days.range(..date).rev().take(self.max_gap);
@@ -184,7 +184,7 @@ impl Scenarios {
         }
     }
 
-    /// How many scenarios there are.
+    /// The number of scenarios.
     pub(super) const fn len(&self) -> usize {
         self.count
     }
@@ -196,7 +196,7 @@ impl Scenarios {
         Some(SymbolScenarios { returns: Returns::new(daily, greatest), is_absolute, is_filled })
     }
 
-    /// The symbols that are left out although they had a close.
+    /// The gaps of symbols that are left out although they had a close.
     pub(super) fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
@@ -207,13 +207,13 @@ impl Series {
         Self { prices: Vec::new(), last: Price::ZERO, age: 0, is_filled: false, is_absolute: false, gap }
     }
 
-    /// Takes a close. One of a date that does not count is carried to the next that does.
+    /// Adds a close. The close of a date that does not count is carried to the next that does.
     fn close(&mut self, close: Price, counts: bool) {
         self.last = close;
         self.age = usize::from(!counts);
     }
 
-    /// Reaches the end of a scenario date.
+    /// Ends a scenario date.
     fn reach(&mut self, symbol: SymbolHandle, date: Date, max_gap: usize, is_in_window: bool) {
         let age = self.age;
         self.age += 1;
@@ -252,7 +252,7 @@ mod tests {
         SymbolHandle::at(usize::try_from(number).expect("a place"))
     }
 
-    /// The P&L of 1,000, or of a change of 1 in the price being worth 1,000.
+    /// The P&L of a value of 1,000; for absolute changes, where a change of 1 in the price is worth 1,000.
     fn pnl(scenarios: &Scenarios, symbol: u32) -> Option<Vec<i64>> {
         let of = scenarios.of(symbol_of(symbol))?;
         let mut sums = ScenarioSums::zeros(scenarios.len());
@@ -261,10 +261,10 @@ mod tests {
         Some(pnl.iter().map(|pnl| pnl / 1_000_000).collect())
     }
 
-    /// Symbol, first and last day, whether there are closes before it.
+    /// Symbol, first and last day, whether there is a close before it.
     type GapDays = (usize, i32, i32, bool);
 
-    /// Name, days with a close of the other symbol, whether a close of it is carried, its gaps.
+    /// Name, days with a close of the other symbol, whether one of its closes is carried, its gaps.
     type Case<'a> = (&'a str, &'a [i32], Option<bool>, &'a [GapDays]);
 
     fn gaps(scenarios: &Scenarios) -> Vec<GapDays> {

@@ -1,8 +1,8 @@
-//! Scopes: the sums of accounts and books, where the parts of all workers are added up.
+//! Scopes: sums of accounts and books over the parts of all workers.
 //!
-//! A scope's rows are a function of exact sums: whole numbers that are the same in whatever order, and on however many
-//! workers, they were added. What depends on the path of its P&L, the peak and the greatest drawdown ([`Drawdown`]), goes on from the
-//! rows of the last commit; in another currency it begins anew.
+//! A scope's rows are a function of exact integer sums, which do not depend on the order of additions or the number of workers.
+//! Peak and maximum drawdown ([`Drawdown`]) depend on the course of the P&L: they continue from the rows of the last commit, and
+//! begin anew when the scope changes its currency.
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{Moment, Portfolio, Risk};
@@ -18,13 +18,13 @@ use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
 use crate::valuation::risk::{RiskSettings, rows};
 
-/// What a worker knows of the scopes that it adds up.
+/// The scopes that a worker sums.
 #[derive(Debug)]
 pub(super) struct Scopes {
     scopes: Named<ScopeHandle, ScopeState>,
     symbols: Named<SymbolHandle, ()>,
     risk: RiskSettings,
-    /// How long a fill can be busted, in nanoseconds.
+    /// How long a fill can be busted, in nanoseconds of effective time.
     bust_horizon: u64,
     pub(super) watch: LimitWatch,
     tables: ScopeTables,
@@ -54,7 +54,7 @@ struct QuietFigures {
     var: Quiet,
 }
 
-/// What parts have brought at a grid point.
+/// What the parts of a grid point affect in a scope.
 #[derive(Debug, Default)]
 struct Touched {
     scenarios: bool,
@@ -65,7 +65,7 @@ struct Touched {
 }
 
 impl Scopes {
-    /// Goes on from the rows of the last commit, of those scopes that `is_mine` accepts. The parts come from the valuers.
+    /// Restores the scopes that `is_mine` accepts from the rows of the last commit. The valuers send the parts again.
     pub(super) fn restored(
         settings: &ValuationSettings,
         tables: ScopeTables,
@@ -121,7 +121,7 @@ impl Scopes {
         }
     }
 
-    /// Writes the rows of the scopes that were touched, and emits the figures that limits have to see.
+    /// Emits the rows of the changed scopes, and the figures for limits.
     pub(super) fn settle(&mut self, moment: &Moment, measures: &mut Vec<MeasureEvent>) {
         let limits_changed = self.watch.refresh();
         let mut touched = std::mem::take(&mut self.touched);
@@ -154,13 +154,13 @@ impl Scopes {
         }
     }
 
-    /// Other limits are held against the figures as they are.
+    /// Compares current figures with changed limits.
     fn compare_all(&mut self, measures: &mut Vec<MeasureEvent>) {
         for handle in self.scopes.handles() {
             let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
             let mut figures = Figures { scope: name, watch: &self.watch, measures: &mut *measures };
             let heaviest = scope.heaviest.and_then(|symbol| self.symbols.name(symbol));
-            // Without parts it is another worker's, or was left by all.
+            // Without members the scope is another worker's, or is empty.
             if let Some(row) = scope.portfolio.as_ref().filter(|_| scope.sums.members > 0) {
                 figures.of_portfolio(row, heaviest, &mut scope.quiet, &Corrections::new());
                 figures.of_risk(&scope.scenarios, &scope.risk, &self.risk, &mut scope.quiet, &Corrections::new());
@@ -183,7 +183,7 @@ impl ScopeState {
         let symbol = heaviest.map(|(_, symbol)| symbol);
         let row = self.row(name, heaviest.map(|(weight, _)| weight), moment);
         let is_same = self.portfolio.as_ref().is_some_and(|old| *old == Portfolio { ts: old.ts, ..row.clone() });
-        // Right after a restart it is not known which symbol was the heaviest: that is no news.
+        // Right after a restart the previous heaviest symbol is unknown, so there is no change to report.
         let is_known = self.heaviest.is_some() || self.portfolio.is_none();
         let is_another = std::mem::replace(&mut self.heaviest, symbol) != symbol;
         if is_same && !(is_known && is_another) {
@@ -196,7 +196,7 @@ impl ScopeState {
         }
     }
 
-    /// The row. A column holds the sums of 10^10 of the greatest positions.
+    /// The row of the portfolio. A column holds the sums of 10^10 of the greatest positions.
     fn row(&self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
         let SumChange { net, gross, cash, realized, unrealized, .. } = self.sums;
         let [net, gross, cash, equity, realized, unrealized] = [net, gross, cash, cash + net, realized, unrealized].map(Total::from_units);
@@ -221,7 +221,7 @@ impl ScopeState {
 
     fn settle_risk(&mut self, name: Scope, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
         let counts = [self.scenarios.left_out, self.scenarios.filled].map(|count| u64::try_from(count).unwrap_or(0));
-        // Without a position that the scenarios count there is nothing to estimate.
+        // Without a position in the scenarios there is nothing to estimate.
         let rows = match self.scenarios.sums.totals() {
             _ if self.scenarios.counted == 0 => Vec::new(),
             Totals::Narrow(pnl) => rows(&name, pnl, counts, settings, moment.event_time()),
@@ -246,7 +246,7 @@ impl ScopeState {
         }
     }
 
-    /// Nobody belongs to it any more: there is nothing that a limit could be about.
+    /// Retracts the rows of a scope without members: no limit can apply to it.
     fn leave(&mut self, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
         if self.portfolio.is_some() {
             for kind in [LimitKind::GrossExposure, LimitKind::Leverage, LimitKind::Concentration, LimitKind::Var] {
@@ -260,7 +260,7 @@ impl ScopeState {
     }
 }
 
-/// The figures of a scope on their way to limits.
+/// The figures of a scope, to be sent to limits.
 struct Figures<'a> {
     scope: Scope,
     watch: &'a LimitWatch,
@@ -283,11 +283,11 @@ impl Figures<'_> {
         self.figure(LimitKind::Concentration, heaviest, compared(Figure::Is(weight)), &mut quiet.concentration, why);
     }
 
-    /// Limits are about the VaR of the configured method and confidence.
+    /// Limits compare the VaR of the configured method and confidence.
     fn of_risk(&mut self, scenarios: &ScenarioChange, rows: &[Risk], settings: &RiskSettings, quiet: &mut QuietFigures, why: &Corrections) {
         let (method, confidence) = (settings.limit_method(), Statistic::new(settings.limit_confidence.to_statistic()));
         let row = rows.iter().find(|row| Some(row.method) == method && Some(row.confidence) == confidence);
-        // Before there are scenarios nobody has a figure: that is no news of this scope.
+        // Before there are scenarios no scope has a figure, so none is missing.
         let is_missing = !scenarios.sums.is_empty() && scenarios.counted == 0 && scenarios.left_out != 0;
         let figure = match row {
             Some(row) => Figure::Is(Decimal::from_units(row.var.units().max(0))),
@@ -310,7 +310,7 @@ impl Figures<'_> {
     }
 }
 
-/// A ratio as a decimal with nine digits, to be compared with a limit. Beyond 18 digits it is as good as infinite.
+/// A ratio as a decimal with nine digits, for comparison with a limit. Its magnitude is at most 10^18.
 #[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
 fn fraction(ratio: f64) -> Decimal {
     Decimal::from_units((ratio.clamp(-1e18, 1e18) * 1e9).round_ties_even() as i128)

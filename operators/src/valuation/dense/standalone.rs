@@ -1,4 +1,4 @@
-//! The valuation of one worker without a dataflow, for benches.
+//! The valuation of one worker without a dataflow, for benchmarks.
 
 use headwater_schemas::Clock;
 use headwater_schemas::tables::Moment;
@@ -17,7 +17,7 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// Knows nothing. Rows go to the tables.
+    /// An empty valuation that writes to the tables.
     pub fn new(settings: &ValuationSettings, holdings: &HoldingTables, scopes: &ScopeTables) -> Self {
         Self {
             valuer: Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), holdings.holdings.clone()),
@@ -26,7 +26,7 @@ impl Standalone {
         }
     }
 
-    /// Values what changed before the grid point at the end of a tick, and returns the figures that limits have to see.
+    /// Values the changes before the grid point at the end of a tick, and returns the figures for limits.
     pub fn advance(&mut self, tick: u64, changes: impl IntoIterator<Item = Known>) -> Vec<MeasureEvent> {
         let (mut valued, moment) = (Valued::default(), Moment::new(tick, self.clock.end_of(tick)));
         self.valuer.advance(&moment, changes.into_iter(), &mut valued);

@@ -1,9 +1,9 @@
-//! The valuer: each account's positions and what they add to scopes, kept up to date from grid point to grid point.
+//! The valuer: each account's positions and their contributions to scopes, updated at each grid point.
 //!
-//! A worker has the accounts that are routed to it, and all marks, terms, rates and closes. At a grid point it values
-//! again what changed: a position that traded, all positions of a symbol whose mark moved, what was converted by a rate
-//! that changed, every position when the scenarios did. It emits one part per scope that its accounts changed, and a row of
-//! `holdings` per holding that changed.
+//! A worker has the accounts that are routed to it, and all marks, terms, rates and closes. At a grid point it revalues what
+//! changed: a position that traded, all positions of a symbol whose mark changed, amounts converted by a rate that changed, every
+//! position when the scenarios changed. It emits one part per scope that its accounts changed, and a row of `holdings` per
+//! holding that changed.
 
 use std::collections::BTreeMap;
 
@@ -26,16 +26,16 @@ use crate::valuation::known::{CorrectedPart, Known};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::{LimitDefaults, Mark, RiskSettings};
 
-/// What an account holds of a symbol.
+/// A holding of an account in a symbol.
 #[derive(Debug)]
 struct Held {
     account: AccountHandle,
     sums: AverageCost,
-    /// What it adds in the account's currency, and in that of its books unless that is the same.
+    /// Its contribution in the account's currency, and in that of its books if it differs.
     own: Worth,
     base: Worth,
     quiet: Quiet,
-    /// Whether it has to be valued again.
+    /// Whether it has to be revalued.
     is_stale: bool,
 }
 
@@ -46,16 +46,16 @@ struct SymbolState {
     holdings: Rows<HoldingHandle, Held>,
 }
 
-/// What has to be done at a grid point.
+/// Pending work at a grid point.
 #[derive(Debug, Default)]
 struct Work {
-    /// Holdings to be valued again.
+    /// Holdings to be revalued.
     stale: Vec<(SymbolHandle, HoldingHandle)>,
-    /// Holdings whose rows are to be written.
+    /// Holdings whose rows are to be emitted.
     traded: Vec<(SymbolHandle, HoldingHandle)>,
     /// Accounts with new terms.
     terms: Vec<(AccountHandle, Terms)>,
-    /// Accounts whose cash is to be valued again.
+    /// Accounts whose cash is to be revalued.
     cash: Vec<AccountHandle>,
     /// Accounts with a pending part.
     touched: Vec<AccountHandle>,
@@ -64,15 +64,15 @@ struct Work {
     corrected: BTreeMap<CorrectedPart, Corrections>,
 }
 
-/// What a grid point comes to, besides rows.
+/// Results of a grid point, besides rows.
 #[derive(Debug, Default)]
 pub(super) struct Valued {
     pub(super) parts: Vec<ScopePart>,
-    /// Values of positions that limits have to see.
+    /// Values of positions, for limits.
     pub(super) measures: Vec<MeasureEvent>,
 }
 
-/// The state.
+/// State of a worker's valuation.
 #[derive(Debug)]
 pub(super) struct Valuer {
     base: CurrencyHandle,
@@ -82,9 +82,9 @@ pub(super) struct Valuer {
     places: FxHashMap<(AccountHandle, SymbolHandle), HoldingHandle>,
     books: Books,
     scenarios: Scenarios,
-    /// The rows of `risk_gaps`, if this worker writes them.
+    /// The rows of `risk_gaps`, if this worker emits them.
     gaps: Option<GapRows>,
-    /// The first tick with the scenarios as they are; 0 before there are any.
+    /// The first tick with the current scenarios; 0 before there are any.
     since: u64,
     pub(super) watch: LimitWatch,
     work: Work,
@@ -92,7 +92,7 @@ pub(super) struct Valuer {
 }
 
 impl Valuer {
-    /// Knows nothing. Books are valued in `base_currency`.
+    /// An empty valuer. Books are valued in `base_currency`.
     pub(super) fn new(base_currency: Currency, risk: &RiskSettings, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
         let mut currencies = Currencies::new(base_currency);
         Self {
@@ -111,24 +111,24 @@ impl Valuer {
         }
     }
 
-    /// Writes the table of gaps: one of the workers does, because all know the same closes. It goes on from the rows of the last commit.
+    /// Makes this worker emit `risk_gaps`: one does, because all have the same closes. Restores the rows of the last commit.
     pub(super) fn write_gaps(&mut self, table: TableWriter<RiskGap>, saved: &[RiskGap]) {
         self.gaps = Some(GapRows::new(table, saved));
     }
 
-    /// Knows what was known at the last commit. The parts are all that the worker's accounts add to their scopes.
+    /// Restores the inputs of the last commit. Returns the full contributions of the worker's accounts to their scopes.
     pub(super) fn restore(&mut self, known: impl Iterator<Item = Known>, start_tick: u64) -> Vec<ScopePart> {
         known.for_each(|known| self.learn(known));
         self.work.traded.clear();
         let mut valued = Valued::default();
-        // These scenarios were there before this run: any that come in its first tick prevail over them.
+        // These scenarios are older than this run: scenarios of its first tick replace them.
         self.value(start_tick.saturating_sub(1), &mut valued);
         self.watch.forget();
         self.flush(&mut valued);
         valued.parts
     }
 
-    /// Takes in what changed before the grid point at the end of `moment`'s tick.
+    /// Applies the changes before the grid point at the end of `moment`'s tick.
     pub(super) fn advance(&mut self, moment: &Moment, changes: impl Iterator<Item = Known>, valued: &mut Valued) {
         changes.for_each(|known| self.learn(known));
         let has_new_scenarios = self.work.scenarios;
@@ -201,10 +201,10 @@ impl Valuer {
         self.work.traded.push((symbol, place));
     }
 
-    /// Values again what has to be.
+    /// Revalues what has changed.
     fn value(&mut self, tick: u64, valued: &mut Valued) {
         if self.watch.refresh() {
-            // Other limits are held against the values as they are.
+            // Compares current values with changed limits.
             for (handle, place) in self.every_holding() {
                 let held = self.symbols.get_mut(handle).and_then(|symbol| symbol.holdings.get_mut(place));
                 held.into_iter().for_each(|held| held.make_stale((handle, place), &mut self.work.stale));
@@ -241,7 +241,7 @@ impl Valuer {
         self.symbols.iter().flat_map(|(handle, symbol)| symbol.holdings.handles().map(move |place| (handle, place))).collect()
     }
 
-    /// The path between two currencies is another one.
+    /// Marks what a changed path between two currencies converts.
     fn convert_again(&mut self, from: CurrencyHandle, into: CurrencyHandle) {
         let base = self.base;
         let uses = |account: &Account| account.terms.is_some_and(|terms| terms.currency == into || (into == base && terms.book.is_some()));
@@ -260,7 +260,7 @@ impl Valuer {
         self.work.cash.extend(with_cash.map(|(handle, _)| handle));
     }
 
-    /// An account that belongs elsewhere from now on leaves its scopes with everything that it adds there.
+    /// Changes the terms of an account, which leaves its scopes with all its contributions and enters the new ones.
     fn change_terms(&mut self, handle: AccountHandle, terms: Terms, valued: &mut Valued) {
         let Some(account) = self.accounts.get_mut(handle).filter(|account| account.terms != Some(terms)) else { return };
         let holdings = account.holdings.clone();
@@ -353,8 +353,8 @@ impl Valuer {
         self.work.traded = traded;
     }
 
-    /// Names what was corrected below each scope, whether or not the worker's part changed: a scope's reasons do not depend on who
-    /// has which account.
+    /// Adds corrections to each scope above, whether or not the worker's part changed: so a scope's reasons do not depend on
+    /// which worker has which account.
     fn pass_corrections_on(&mut self) {
         for (part, corrections) in std::mem::take(&mut self.work.corrected) {
             let (accounts, affects_exposure): (Vec<AccountHandle>, _) = match &part {
@@ -372,7 +372,7 @@ impl Valuer {
         }
     }
 
-    /// Emits the parts: of accounts, then of books.
+    /// Emits the parts of accounts, then those of books.
     fn flush(&mut self, valued: &mut Valued) {
         let mut touched = std::mem::take(&mut self.work.touched);
         touched.drain(..).for_each(|account| self.flush_account(account, valued));
@@ -415,7 +415,7 @@ impl Held {
     }
 }
 
-/// The value of a position, with what was corrected below it.
+/// The value of a position, with its corrections.
 fn measure(
     account_id: AccountId,
     symbol: Symbol,

@@ -1,8 +1,8 @@
-//! Which figures limits have to see.
+//! Filter of figures that limits have to receive.
 //!
-//! A figure below every limit of its kind, and below where any alert is cleared, changes no alert unless one stands. The
-//! first such figure after a higher one clears the alert; those that follow need not be sent. So of a million figures that
-//! are far from their limits none leaves the worker.
+//! A figure below all limits of its kind, and below the level at which alerts clear, changes no alert unless one stands. The
+//! first such figure after a higher one clears the alert; the following ones are not sent. So of a million figures far below
+//! their limits none leaves the worker.
 
 use headwater_schemas::events::{Event, LimitKind};
 use headwater_schemas::value::fixed;
@@ -11,22 +11,22 @@ use headwater_schemas::{Decimal, Placed};
 use crate::keyed_fold::View;
 use crate::valuation::limits::{CLEAR_BELOW, Compared, ExposureLimits, Figure, LimitDefaults, SetLimits, WARN_AT};
 
-/// The kinds of limits that figures of the valuation have.
+/// The kinds of limits whose figures come from the valuation.
 const KINDS: [LimitKind; 5] =
     [LimitKind::PositionValue, LimitKind::GrossExposure, LimitKind::Leverage, LimitKind::Concentration, LimitKind::Var];
 
-/// The limits as far as they decide whether a figure is sent.
+/// The limits, as far as they determine whether a figure is sent.
 #[derive(Debug)]
 pub(super) struct LimitWatch {
     limits: ExposureLimits,
     set: SetLimits,
     floors: Vec<(LimitKind, i128)>,
-    /// Counts how often limits changed.
+    /// Number of changes of limits.
     generation: u32,
     has_changed: bool,
 }
 
-/// What limits have seen of a figure since a limit changed last.
+/// What was sent of a figure since a limit changed last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Quiet {
     generation: u32,
@@ -38,14 +38,14 @@ enum Seen {
     /// Its last value was sent and was below the floor: no alert can stand.
     #[default]
     Low,
-    /// Its last value was sent and left something out: an alert that stands stays.
+    /// Its last value was sent as incomplete: a standing alert stays.
     Incomplete,
-    /// It was sent that it is missing: an alert stands.
+    /// It was sent as missing: an alert stands.
     Missing,
 }
 
 impl LimitWatch {
-    /// With no limits but the defaults.
+    /// With the default limits only.
     pub(super) fn new(defaults: LimitDefaults) -> Self {
         let limits = ExposureLimits { defaults };
         let mut watch = Self { limits, set: SetLimits::default(), floors: Vec::new(), generation: 0, has_changed: true };
@@ -53,13 +53,13 @@ impl LimitWatch {
         watch
     }
 
-    /// Takes in a limit that was set or deleted. It counts from [`LimitWatch::refresh`] on.
+    /// Applies a limit that was set or deleted, effective from [`LimitWatch::refresh`] on.
     pub(super) fn learn(&mut self, event: Placed<Event>) {
         self.limits.learn(&mut self.set, event);
         self.has_changed = true;
     }
 
-    /// After a change, every figure is to be looked at, and is sent once. Whether there was one.
+    /// Applies changes of limits: every figure is then compared, and sent once. Returns whether there were any.
     pub(super) fn refresh(&mut self) -> bool {
         let has_changed = std::mem::take(&mut self.has_changed);
         if has_changed {
@@ -69,12 +69,12 @@ impl LimitWatch {
         has_changed
     }
 
-    /// Every figure is sent once more: what was sent before is not known, or did not leave.
+    /// Forgets what was sent, where that is unknown or was not delivered: every figure is sent once more.
     pub(super) const fn forget(&mut self) {
         self.generation += 1;
     }
 
-    /// Below it there is neither a warning nor an alert that stays, whatever the scope.
+    /// The level below which no alert is raised or stays, whatever the scope.
     fn floor(&self, kind: LimitKind) -> Option<i128> {
         let suffix = format!("|{kind}");
         let set = self.set.iter().filter(|(key, _)| key.ends_with(&suffix)).map(|(_, limit)| limit.terms());
@@ -86,7 +86,7 @@ impl LimitWatch {
         all.map(lowest).min()
     }
 
-    /// Whether the limits have to see a figure.
+    /// Whether the limits have to receive a figure.
     pub(super) fn must_see(&self, kind: LimitKind, compared: Compared, quiet: &mut Quiet) -> bool {
         let Some((_, floor)) = self.floors.iter().find(|(floor_of, _)| *floor_of == kind) else { return false };
         let is_high = match compared.figure {
@@ -104,7 +104,7 @@ impl LimitWatch {
             _ => Seen::Incomplete,
         };
         let now = Quiet { generation: self.generation, seen };
-        // Where no alert can stand, none is kept.
+        // Where no alert can stand, no state is kept.
         let is_low = *quiet == Quiet { seen: Seen::Low, ..now };
         if *quiet == now || (is_low && seen == Seen::Incomplete) {
             return false;

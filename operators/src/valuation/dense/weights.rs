@@ -1,7 +1,7 @@
-//! The weights of a scope's symbols: concentration.
+//! Weights of a scope's symbols, for concentration.
 //!
-//! Gross exposure and its squares are whole numbers, so they are the same however they were added up. Ratios are derived
-//! from them last.
+//! Gross exposure and its squares are integers, so they do not depend on the order of additions. Ratios are derived from them
+//! last.
 
 use std::cmp::Ordering;
 
@@ -19,13 +19,13 @@ pub(super) struct Weights {
     heaviest: Heaviest,
 }
 
-/// The symbol with the greatest gross exposure; of several the first by name.
+/// The symbol with the greatest gross exposure; of equals the first by name.
 #[derive(Clone, Copy, Debug, Default)]
 enum Heaviest {
     #[default]
     Nothing,
     Symbol(SymbolHandle, i128),
-    /// It fell: another one may be greater.
+    /// Its exposure fell, so another one may be greater.
     Unknown,
 }
 
@@ -80,8 +80,7 @@ fn square(units: i128) -> U256 {
     magnitude * magnitude
 }
 
-/// A part of a whole as a binary number: as many binary digits as there is room for beyond the whole's, at most 120; then rounded
-/// to 53.
+/// A fraction as a binary number: as many binary digits as there is room for beyond the whole's, at most 120; then rounded to 53.
 fn fraction(part: U256, whole: U256) -> Option<Statistic> {
     if whole == U256::ZERO {
         return None;

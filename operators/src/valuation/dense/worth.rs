@@ -1,4 +1,4 @@
-//! What a position, or an account's cash, adds to a scope.
+//! Contributions of a position, or of an account's cash, to a scope.
 
 use headwater_schemas::Money;
 
@@ -9,17 +9,17 @@ use crate::positions::PositionMoney;
 use crate::valuation::pnl::Stake;
 use crate::valuation::rates::Path;
 
-/// What a position adds to the scopes of one currency.
+/// The contribution of a position to the scopes of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Worth {
     sums: Valuation,
     scenarios: Exposure,
 }
 
-/// A position in a currency.
+/// The value of a position in a currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Valuation {
-    /// It adds nothing: its account belongs to no scope.
+    /// No contribution: its account belongs to no scope.
     #[default]
     Absent,
     /// It cannot be valued: there is no mark, or no rate.
@@ -28,7 +28,7 @@ pub(super) enum Valuation {
     Valued { net: Money, cash: Money, realized: Money, unrealized: Money },
 }
 
-/// A position's share in the scenarios.
+/// The contribution of a position to the scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Exposure {
     #[default]
@@ -41,7 +41,7 @@ enum Exposure {
 }
 
 impl Valuation {
-    /// A position in another currency. Each conversion rounds once.
+    /// The value of a position after conversion. Each conversion rounds once.
     pub(super) fn of(position: Option<(PositionMoney, Money)>, path: Option<Path>) -> Self {
         Self::converted(position, path).unwrap_or(Self::Unvalued)
     }
@@ -79,7 +79,7 @@ impl Valuation {
 }
 
 impl Exposure {
-    /// Of a position that is not flat.
+    /// The exposure of a position that is not flat.
     fn of(position: PositionScenarios<'_>, valuation: Valuation) -> Self {
         let Some(net) = valuation.net() else {
             return if valuation == Valuation::Absent { Self::Absent } else { Self::LeftOut };
@@ -112,7 +112,7 @@ impl Exposure {
 }
 
 impl Worth {
-    /// Becomes another one, and adds the difference to a part.
+    /// Replaces the contribution, and adds the difference to a part.
     pub(super) fn update(&mut self, symbol: SymbolHandle, sums: Valuation, position: PositionScenarios<'_>, part: &mut Pending) {
         if sums != self.sums {
             self.sums.add_to(&mut part.sums, -1);
@@ -137,23 +137,23 @@ impl Worth {
         }
     }
 
-    /// Forgets its share in scenarios that count no more.
+    /// Discards its contribution to outdated scenarios.
     pub(super) const fn forget_scenarios(&mut self) {
         self.scenarios = Exposure::Absent;
     }
 }
 
-/// The scenarios as they are for one position.
+/// The current scenarios for one position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PositionScenarios<'a> {
-    /// Those of its symbol, if it has any.
+    /// The scenarios of its symbol, if it has any.
     pub(super) scenarios: Option<SymbolScenarios<'a>>,
-    /// How many there are.
+    /// The number of scenarios.
     pub(super) count: usize,
-    /// The first tick with the scenarios as they are.
+    /// The first tick with these scenarios.
     pub(super) since: u64,
-    /// Whether nothing is held.
+    /// Whether the position is flat.
     pub(super) is_flat: bool,
-    /// What it gains if the price rises by one, in the currency of the scope. Only for scenarios that are changes of the price.
+    /// P&L of a price change of one, in the currency of the scope. Only for scenarios of absolute price changes.
     pub(super) point_value: Option<Money>,
 }

@@ -1,4 +1,4 @@
-//! Historical value at risk and expected shortfall, exactly: P&L is in whole millionths, confidence is a decimal.
+//! Historical value at risk and expected shortfall, computed exactly: P&L is in integer millionths, confidence is a decimal.
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Decimal, Total};
@@ -10,17 +10,17 @@ fn tail(count: usize, confidence: Decimal) -> i128 {
     (fixed::ONE - confidence.units()) * count as i128
 }
 
-/// The worst scenarios of a count of them.
+/// The worst of the scenarios.
 #[derive(Clone, Copy, Debug)]
 pub struct Worst<'a, T> {
-    /// How many scenarios there are.
+    /// The number of scenarios.
     count: usize,
-    /// The smallest P&L in millionths, in order; at least as many as the confidences need.
+    /// The smallest P&L in millionths, ascending; at least as many as the confidences need.
     pnl: &'a [T],
 }
 
 impl<'a, T: Copy + Ord + Into<i128>> Worst<'a, T> {
-    /// Moves the scenarios that the confidences need to the front and sorts those; the others stay unsorted.
+    /// Moves the scenarios that the confidences need to the front and sorts them; the others stay unsorted.
     pub fn of(pnl: &'a mut [T], confidences: &[Decimal], quantile: Quantile) -> Self {
         let count = pnl.len();
         let needed = confidences.iter().map(|confidence| needed(count, *confidence, quantile)).max().unwrap_or(0).min(count);
@@ -37,7 +37,7 @@ impl<'a, T: Copy + Ord + Into<i128>> Worst<'a, T> {
     }
 }
 
-/// How many of the smallest P&L an estimate reads.
+/// The number of smallest P&L values that an estimate reads.
 fn needed(count: usize, confidence: Decimal, quantile: Quantile) -> usize {
     let read = match quantile {
         Quantile::OrderStatistic => rank(count, confidence),
@@ -66,7 +66,7 @@ pub fn value_at_risk<T: Copy + Ord + Into<i128>>(worst: Worst<'_, T>, confidence
             let below = usize::try_from(rank / fixed::ONE).ok()?;
             let low = worst.get(below)?;
             let high = worst.get(below + 1).unwrap_or(low);
-            // In billionths of a unit from here on: one rounding, of the step between the neighbours.
+            // In billionths of a unit from here on: the step between the neighbours is rounded once.
             let step = fixed::wide_quotient((high - low) * 1000, rank % fixed::ONE, fixed::ONE)?;
             Some(Total::from_units(-(low * 1000 + step)))
         }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(value_at_risk(worst, confidence("0.95"), Quantile::Linear).map(|var| var.to_string()), Some("3.8".into()));
     }
 
-    /// The estimates from a list that is sorted altogether.
+    /// The estimates from a list that is fully sorted.
     fn from_all(mut pnl: Vec<i64>, confidence: Decimal, quantile: Quantile) -> Option<(Total, Total)> {
         pnl.sort_unstable();
         let worst = Worst { count: pnl.len(), pnl: &pnl };

@@ -11,39 +11,39 @@ use serde::{Deserialize, Serialize};
 
 use self::historical::Worst;
 
-/// How a quantile between two scenarios is taken.
+/// Definition of a quantile between two scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantile {
     /// The ⌈(1−c)·n⌉-th smallest P&L: a scenario that happened.
     #[default]
     OrderStatistic,
-    /// Linear interpolation between neighbours, as numpy's default percentile.
+    /// Linear interpolation between neighbours, like numpy's default percentile.
     Linear,
 }
 
-/// How risk is estimated.
+/// Settings of risk estimates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RiskSettings {
-    /// Daily returns that scenarios reach back. Default 252.
+    /// Number of daily returns in the scenarios. Default 252.
     pub window: usize,
     /// Confidences, each between 0 and 1. Default 0.95, 0.975 and 0.99.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub confidences: Vec<Decimal>,
-    /// How a quantile of the historical method is taken. Default `order_statistic`.
+    /// Definition of the quantile in the historical method. Default `order_statistic`.
     pub quantile: Quantile,
-    /// How risk is estimated, one row each. Default `historical`; there are also `parametric` and `ewma`.
+    /// Methods of estimation, one row each. Default `historical`; also `parametric` and `ewma`.
     pub methods: Vec<RiskMethod>,
-    /// The confidence of the VaR that limits are about, one of `confidences`. Default 0.95.
+    /// The confidence of the VaR that limits compare, one of `confidences`. Default 0.95.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub limit_confidence: Decimal,
-    /// The method of the VaR that limits are about, one of `methods`. Default: the first of them.
+    /// The method of the VaR that limits compare, one of `methods`. Default: the first of them.
     pub limit_method: Option<RiskMethod>,
-    /// The part of the symbols with recent closes that must have one for a date to be a scenario date. Default 0.5.
+    /// The fraction of the symbols with recent closes that must have one for a date to be a scenario date. Default 0.5.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub coverage: Decimal,
-    /// Dates over which a close is recent, and scenario dates over which it is carried where there is none. Default 5.
+    /// Number of dates within which a close is recent, and of scenario dates over which a close is carried. Default 5.
     pub max_gap: usize,
 }
 
@@ -64,12 +64,12 @@ impl Default for RiskSettings {
 }
 
 impl RiskSettings {
-    /// The method of the VaR that limits are about.
+    /// The method of the VaR that limits compare.
     pub fn limit_method(&self) -> Option<RiskMethod> {
         self.limit_method.or_else(|| self.methods.first().copied())
     }
 
-    /// What is wrong with it.
+    /// The problems of the settings, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.window < 2 {
@@ -99,7 +99,7 @@ impl RiskSettings {
     }
 }
 
-/// The rows of a scope whose P&L in the scenarios, oldest first, is known.
+/// The rows of a scope from its scenario P&L, oldest first.
 pub(super) fn rows<T: Copy + Ord + Into<i128>>(
     scope: &Scope,
     pnl: &[T],
@@ -107,7 +107,7 @@ pub(super) fn rows<T: Copy + Ord + Into<i128>>(
     settings: &RiskSettings,
     as_of: EventTime,
 ) -> Vec<Risk> {
-    // Values only: among equal ones it does not matter which scenario comes first.
+    // Values only: among equal ones, the order of the scenarios does not matter.
     let mut moved = pnl.to_vec();
     let worst = Worst::of(&mut moved, &settings.confidences, settings.quantile);
     let estimate = |method: RiskMethod, confidence: Decimal| match method {

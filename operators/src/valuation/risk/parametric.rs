@@ -1,5 +1,5 @@
-//! Risk under a normal distribution, from the deviation of the scenarios. Statistics, so binary numbers; what comes out
-//! is rounded to millionths. P&L is in millionths, oldest scenario first.
+//! Risk under a normal distribution with the deviation of the scenarios. Statistics use binary floating point; results are
+//! rounded to millionths. P&L is in millionths, oldest scenario first.
 
 use headwater_schemas::Total;
 
@@ -12,7 +12,7 @@ pub fn parametric<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(T
     normal(mean, deviation, confidence)
 }
 
-/// The same with a mean of zero and the exponentially weighted deviation, in which the newest scenario weighs most.
+/// The same with a mean of zero and the exponentially weighted deviation, in which the newest scenario has the greatest weight.
 pub fn ewma<T: Copy + Into<i128>>(pnl: &[T], confidence: f64) -> Option<(Total, Total)> {
     normal(0.0, ewma_deviation(pnl)?, confidence)
 }
@@ -23,7 +23,7 @@ fn normal(mean: f64, deviation: f64, confidence: f64) -> Option<(Total, Total)> 
     Some((rounded(-(mean + z * deviation))?, rounded(-mean + deviation * density / (1.0 - confidence))?))
 }
 
-/// Millionths as money, if they are a number that fits.
+/// Millionths as money; `None` if not finite or out of range.
 #[expect(clippy::cast_possible_truncation, reason = "the bound is checked")]
 fn rounded(millionths: f64) -> Option<Total> {
     (millionths.abs() < 1e31).then(|| money(millionths.round_ties_even() as i128))

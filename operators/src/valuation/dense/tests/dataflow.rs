@@ -1,4 +1,4 @@
-//! The dataflow on 1, 2 and 3 workers.
+//! Tests of the dataflow on 1, 2 and 3 workers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::*;
 
 type Lines = BTreeMap<String, u32>;
 
-/// All changes and figures, as texts with the number of times.
+/// All changes and figures as text, each with its count.
 fn outcome(steps: &[Step], workers: usize) -> Lines {
     let (steps, lines) = (steps.to_vec(), Arc::new(Mutex::new(Lines::new())));
     let all = Arc::clone(&lines);
@@ -72,7 +72,7 @@ fn add(lines: &Mutex<Lines>, line: String) {
     *lines.lock().expect("lines").entry(line).or_default() += 1;
 }
 
-/// What is done is in the tables: nothing of those ticks comes later.
+/// Asserts that all rows of completed ticks are in the tables: none comes later.
 fn take<R: TableRow>(lines: &Mutex<Lines>, table: &TableWriter<R>, end_tick: u64) {
     for Change { row, tick, gone, why } in table.take_below(end_tick) {
         add(lines, format!("{} at {tick}, gone {gone}, why {why}: {row:?}", R::SPEC.name));

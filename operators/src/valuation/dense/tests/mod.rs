@@ -1,4 +1,4 @@
-//! The valuation against one that computes everything from scratch, restarted, and on several workers.
+//! Tests of the valuation: compared with a recomputation from scratch, restarted, and on several workers.
 
 mod dataflow;
 mod naive;
@@ -33,7 +33,7 @@ fn limits() -> LimitDefaults {
     LimitDefaults { gross_exposure: Some(headwater_schemas::Decimal::whole(300)), ..LimitDefaults::default() }
 }
 
-/// The rows of a table as they are now, by key.
+/// The current rows of a table, by key.
 #[derive(Clone, Debug, PartialEq)]
 struct Now<R>(Vec<R>);
 
@@ -44,7 +44,7 @@ impl<R> Default for Now<R> {
 }
 
 impl<R: TableRow> Now<R> {
-    /// Takes the changes in, and names the tables that changed because of corrections.
+    /// Applies the changes, and names the tables that changed because of corrections.
     fn take(&mut self, table: &TableWriter<R>, reasons: &mut Vec<String>) {
         for change in table.take_below(u64::MAX) {
             if !change.why.is_empty() {
@@ -63,7 +63,7 @@ impl<R: TableRow> Now<R> {
         self.0.sort_by(TableRow::cmp_key);
     }
 
-    /// As a restart reads it.
+    /// The rows as a restart reads them.
     fn read_back(&self) -> Vec<R> {
         R::read_all(&R::batch(&self.0).expect("a batch")).expect("rows")
     }
@@ -155,7 +155,7 @@ impl Workers {
     }
 }
 
-/// The alerts that figures lead to, with the limits that are set meanwhile.
+/// The alerts that result from figures, given the limits set meanwhile.
 fn alerts(steps: &[Step], measures: &[Placed<MeasureEvent>]) -> Vec<(u64, Alert, bool)> {
     let limits_set = steps.iter().flat_map(|step| &step.changes).filter_map(|known| match known {
         Known::Limit(event) => Some(Placed { place: event.place, event: Happening::Broadcast(event.event.clone()) }),
@@ -236,7 +236,7 @@ fn an_account_with_neither_position_nor_book_has_no_portfolio() {
     let scopes = |workers: &Workers| workers.now.portfolios.0.iter().map(|row| format!("{} {}", row.scope, row.cash)).collect::<Vec<_>>();
     workers.advance(1, &[account("a", None), account("b", Some("firm/desk")), cash("a"), cash("b")], false);
     assert_eq!(scopes(&workers), ["account:b 5", "book:firm 5", "book:firm/desk 5"]);
-    // The account that moves leaves the old book; a node that nobody belongs to any more has no row.
+    // The moved account leaves the old book; a node without members has no row.
     workers.advance(2, &[account("b", Some("firm/other")), account("a", Some("firm"))], false);
     assert_eq!(scopes(&workers), ["account:a 5", "account:b 5", "book:firm 10", "book:firm/other 5"]);
     workers.advance(3, &[account("a", None), account("b", None)], false);
@@ -260,7 +260,7 @@ fn corrections_reach_the_account_and_the_books_above_it() {
     let [row, scope] = ["holdings", "portfolios"].map(|table| reason(table, "F1"));
     assert_eq!(workers.reasons, [row, scope.clone(), scope.clone(), scope]);
 
-    // A mark that is corrected changes what it values; no holding changed.
+    // A corrected mark changes values; no holding changes.
     workers.advance(3, &[mark(11), Known::Corrected(CorrectedPart::Mark(symbol), why("F2"))], false);
     let scope = reason("portfolios", "F2");
     assert_eq!(workers.reasons, [scope.clone(), scope.clone(), scope]);

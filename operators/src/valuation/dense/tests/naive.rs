@@ -94,7 +94,7 @@ impl Naive {
         scopes
     }
 
-    /// Portfolios and risk, without times.
+    /// Rows of portfolios and risk, without times.
     pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
         let mut rates = Rates::new(Currency::derived("USD"));
         self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
@@ -198,7 +198,7 @@ fn rows(scope: &Scope, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
     let mut pnl = sums.pnl.clone();
     pnl.sort_unstable();
     let row = |confidence: &headwater_schemas::Decimal| {
-        // With three scenarios the tail of 95 % and more is the worst one.
+        // With three scenarios, the tail of 95 % and more is the worst one.
         let var = Total::from_units(-i128::from(*pnl.first()?) * 1000);
         Some(Risk {
             scope: *scope,

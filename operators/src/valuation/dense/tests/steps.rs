@@ -8,14 +8,14 @@ use super::{CLOCK, Known, worker_number};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::Mark;
 
-/// What changes at a grid point.
+/// The changes at a grid point.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) tick: u64,
     pub(super) changes: Vec<Known>,
 }
 
-/// What a fold upstream would have saved it by.
+/// The key of a change in its upstream fold.
 pub(super) type Key = (u8, &'static str, String);
 
 pub(super) fn key(known: &Known) -> Key {
@@ -32,7 +32,7 @@ pub(super) fn key(known: &Known) -> Key {
     }
 }
 
-/// Whose it is, if it is an account's.
+/// The account of a change, if it has one.
 pub(super) fn account_of(known: &Known) -> Option<AccountId> {
     match known {
         Known::Account { account_id, .. } | Known::Cash { account_id, .. } => Some(*account_id),
