@@ -1,17 +1,17 @@
-//! Several processes as one: who is where, and how they find each other.
+//! Cluster: several processes that run one dataflow, and how they connect.
 //!
 //! ```text
-//!  process 0 ◄── hello ── process 1        each connects to those before it, and waits for those behind it
+//!  process 0 ◄── hello ── process 1        each process connects to those of lower number, and waits for the others
 //!      ▲  ◄────── hello ────────┐
 //!      └───────────────────── process 2
 //! ```
 //!
-//! - The file of hosts has an address a line, `HOST:PORT`; line I is process I's. All processes have the same file, the same
-//!   configuration, the same number of workers and the same data directory, which process 0 writes the records of. What
-//!   differs is told before anything begins.
-//! - Process 0 holds the lock of the data directory, so it says from which commit all go on.
-//! - Any process that dies takes the others down, each with one message. A supervisor starts all of them again, and they go on
-//!   from the last commit.
+//! - The hosts file has an address a line, `HOST:PORT`; line I is process I's. All processes have the same file, the same
+//!   configuration, the same number of workers and the same data directory, in which process 0 writes the records. Differences
+//!   are reported before anything begins.
+//! - Process 0 holds the lock of the data directory, so it decides from which commit all continue.
+//! - If a process dies, the others end, each with one message. A supervisor restarts all of them, and they continue from the last
+//!   commit.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -30,47 +30,47 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 
 /// How long processes wait for each other at the beginning.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How soon a process that is not there is tried again.
+/// Interval of attempts to connect to a process.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
-/// How long a greeting may take.
+/// Timeout of a greeting.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long a greeting may be, in bytes.
+/// Maximum length of a greeting in bytes.
 const GREETING_BYTES: usize = 4096;
 
-/// The processes, and which one this is.
+/// The processes of a cluster, and the number of this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Where each process listens.
+    /// The address of each process.
     pub addresses: Vec<String>,
-    /// Which one this is.
+    /// The number of this process.
     pub process: usize,
 }
 
-/// What a process says of itself.
+/// The greeting of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// Which process it is.
+    /// Its number.
     pub process: usize,
-    /// How many it counts.
+    /// The number of processes in its hosts file.
     pub processes: usize,
-    /// How many workers each has.
+    /// The number of its workers.
     pub workers: usize,
-    /// A digest of everything that all processes must agree on.
+    /// A digest of all settings on which the processes must agree.
     pub configuration: String,
-    /// Of process 0: the commit from which all go on.
+    /// From process 0: the commit from which all continue.
     pub begin: Option<ChainEnd>,
 }
 
-/// A cluster whose processes have found each other.
+/// A cluster whose processes are connected.
 pub struct Connected {
     sockets: Vec<Option<TcpStream>>,
     process: usize,
-    /// The commit from which all go on.
+    /// The commit from which all continue.
     pub begin: Option<ChainEnd>,
 }
 
 impl Cluster {
-    /// Reads a file of hosts.
+    /// Reads a hosts file.
     pub fn read(hosts: &Path, process: usize) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(hosts).with_context(|| format!("--hosts: reading {}", hosts.display()))?;
         let addresses: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
@@ -117,9 +117,9 @@ impl Cluster {
             match listener.accept() {
                 Ok((socket, address)) => {
                     socket.set_nonblocking(false)?;
-                    // Whoever does not speak our language is none of us.
+                    // Not a process of this cluster.
                     let Ok(theirs) = hear(&socket) else {
-                        tracing::warn!(%address, "somebody else called");
+                        tracing::warn!(%address, "connection from a program outside the cluster");
                         continue;
                     };
                     say(&socket, hello)?;
@@ -148,7 +148,7 @@ fn go_on_waiting(began: Instant, stop: &AtomicBool, missing: impl Fn() -> String
     Ok(())
 }
 
-/// Tells what two processes do not agree on.
+/// Checks that two processes agree; the error names the difference.
 fn agree(mine: &Hello, theirs: &Hello) -> anyhow::Result<()> {
     let (me, other) = (mine.process, theirs.process);
     if me == other || other >= mine.processes {
@@ -171,7 +171,7 @@ fn say(mut socket: &TcpStream, hello: &Hello) -> anyhow::Result<()> {
     Ok(socket.write_all(&text)?)
 }
 
-/// Reads a line and not a byte more: what follows is not ours.
+/// Reads one line and no further byte: the rest belongs to timely.
 fn hear(mut socket: &TcpStream) -> anyhow::Result<Hello> {
     socket.set_read_timeout(Some(GREETING))?;
     let (mut text, mut byte) = (Vec::new(), [0]);
@@ -182,7 +182,7 @@ fn hear(mut socket: &TcpStream) -> anyhow::Result<Hello> {
 }
 
 impl Connected {
-    /// The workers' channels, with what keeps them open.
+    /// The workers' channels, and a guard that keeps them open.
     pub fn channels(self, workers: usize) -> std::io::Result<(Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>)> {
         end_with_the_others();
         let hooks = Hooks::default();
@@ -192,12 +192,12 @@ impl Connected {
     }
 }
 
-/// Ends this process, with one message, when another one goes away: timely's threads notice it by a panic of their own.
+/// Ends this process, with one message, when another one ends: timely's network threads then panic.
 fn end_with_the_others() {
     static ONCE: Once = Once::new();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // Those that carry messages; a worker's panic is its own.
+        // Network threads; a worker's panic is handled by the worker.
         let carries = |name: &str| name.starts_with("timely:send-") || name.starts_with("timely:recv-");
         if !std::thread::current().name().is_some_and(carries) {
             return before(panic);

@@ -1,4 +1,4 @@
-//! What of the configuration decides rows: it is kept with the commits, so that it is known under which one each was made.
+//! The configuration keys that determine rows. They are stored with commits, so that the configuration of each commit is known.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 
-/// The key of the rules of fraud scoring.
+/// The key of the fraud rules.
 const RULES: &str = "fraud.pack";
 
-/// A key that has another value than before.
+/// A key whose value has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The key, with its section.
     pub key: String,
-    /// What it was; none if there was none.
+    /// The old value, if there was one.
     pub before: Option<Value>,
-    /// What it is.
+    /// The new value, if there is one.
     pub now: Option<Value>,
 }
 
@@ -36,7 +36,7 @@ impl std::fmt::Display for Changed {
 }
 
 impl Changed {
-    /// How the rules differ, if it is they that changed and both can be read.
+    /// The difference of the fraud rules, if the change is one of rules and both can be read.
     fn rules(&self) -> Option<Difference> {
         let pack = |value: &Option<Value>| Pack::parse(RULES, value.as_ref()?.as_str()?).ok();
         match self.key.as_str() {
@@ -45,7 +45,7 @@ impl Changed {
         }
     }
 
-    /// Why the state of before cannot be taken up with the new value.
+    /// Why the existing state cannot be used with the new value.
     pub fn missing(&self) -> Vec<String> {
         match self.rules() {
             Some(difference) => difference.missing,
@@ -55,7 +55,7 @@ impl Changed {
     }
 }
 
-/// A value as one reads it in a sentence: of rules only how many lines they have.
+/// A value for a message; rules are shown as their number of lines.
 fn shortened(value: &Value) -> String {
     match value.as_str().map(|text| (text, text.lines().count())) {
         Some((_, lines @ 2..)) => format!("{lines} lines"),
@@ -64,17 +64,17 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-/// What decides rows; files that the configuration names are read once.
+/// The keys that determine rows, with the content of the files that they name.
 #[derive(Clone, Debug)]
 pub struct Decisive {
-    /// All of it, as JSON with sorted keys.
+    /// All keys as JSON, sorted.
     pub text: String,
-    /// The rules of fraud scoring.
+    /// The fraud rules.
     pub fraud: Arc<Pack>,
 }
 
 impl Decisive {
-    /// Of a configuration.
+    /// Extracts them from a configuration.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
         let file = config.fraud.file();
         let rules = match file {
@@ -109,7 +109,7 @@ fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&all)?)
 }
 
-/// What differs between two of them.
+/// The keys that differ.
 pub fn changed(before: &str, now: &str) -> anyhow::Result<Vec<Changed>> {
     let keys = |text: &str| -> anyhow::Result<BTreeMap<String, Value>> {
         let mut keys = BTreeMap::new();

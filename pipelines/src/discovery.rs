@@ -1,4 +1,4 @@
-//! Looking for partitions that come while a live run goes on.
+//! Discovery of new partitions during a live run.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use crate::config::SourceConfig;
 use crate::location;
 use crate::resume::Partitions;
 
-/// How soon a look-out notices that it is over.
+/// How soon discovery notices that it is dropped.
 const NOTICE: Duration = Duration::from_millis(50);
 
-/// A look-out, until it is dropped.
+/// Discovery on a thread; stops on drop.
 pub struct Discovery {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -31,7 +31,7 @@ impl Drop for Discovery {
     }
 }
 
-/// Adds partitions to `found` that are not among the known ones, every so often.
+/// Periodically adds partitions to `found` that are not known yet.
 pub fn look_out(
     transport: Arc<dyn Transport>,
     names: SourceConfig,
@@ -51,7 +51,7 @@ pub fn look_out(
                 continue;
             }
             looked = Instant::now();
-            // Brokers that are away have nothing new.
+            // Brokers that are down have no new partitions.
             let Ok(there) = location::partitions(transport.as_ref(), &names) else { continue };
             for (topic, state) in there.into_iter().flat_map(|(topic, states)| states.into_iter().map(move |state| (topic, state))) {
                 if known.insert((topic, state.partition))

@@ -1,4 +1,4 @@
-//! Horizons: how late events may be. One for all, and others for a topic or a view.
+//! Horizons: how late events may be, by default and for single topics or views.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::config::{Span, nanos};
 
-/// Section `[horizons]`. What is not given is `time.horizon`.
+/// Section `[horizons]`. The default of each is `time.horizon`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HorizonConfig {

@@ -16,14 +16,14 @@ use tokio::sync::oneshot;
 
 use crate::metrics::{MEDIA_TYPE, Metrics};
 
-/// How long requests may take that have begun when the server ends.
+/// How long open requests may take when the server stops.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server that runs until it is dropped.
+/// A server that stops on drop.
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: Option<SocketAddr>,
 }
 
@@ -36,7 +36,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves `/metrics` and `/health/*`; an empty address serves nothing.
+/// Serves `/metrics` and `/health/*`; does nothing if the address is empty.
 pub fn serve(address: &str, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
     if address.is_empty() {
         return Ok(Server { stop: None, thread: None, address: None });
@@ -53,7 +53,7 @@ pub fn serve(address: &str, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
             let _ = stopped.await;
             let _ = stopping.send(());
         });
-        // Clients may take their time with their requests; a run that has ended does not wait for them.
+        // Clients may be slow to send their requests; a run that has ended does not wait for them.
         let patience = async {
             let _ = over.await;
             tokio::time::sleep(PATIENCE).await;

@@ -1,9 +1,9 @@
-//! The journal of a run that publishes before it commits: what the wall clock decided, on disk before anything leaves that
-//! depends on it.
+//! The journal of a run with early publication: decisions of the wall clock, made durable before any row that depends on them is
+//! published.
 //!
-//! A run that dies is followed by one that reads the same records again from the last commit. For these to become the same
-//! rows under the same ids, each must get the clock that it had. Event times tell most of it; the journal tells the rest: which
-//! records got their clocks from the wall clock, and how far each partition's clock had come.
+//! After a crash, the next run reads the same records again from the last commit. For these to yield the same rows with the same
+//! ids, each record must get the same clock. Most clocks follow from event times. The journal has the rest: the records whose
+//! clocks the wall clock decided, and how far each partition's clock had advanced.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -36,28 +36,28 @@ pub struct Decided {
     pub clock: u64,
 }
 
-/// What is added at once: a line of the file.
+/// Decisions that are added together: a line of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Records that got their clocks from the wall clock.
+    /// Records whose clocks the wall clock decided.
     pub remap: Vec<Decided>,
-    /// Where partitions stand: no clock behind the offset will be below.
+    /// Positions of partitions: an offset, and the minimum clock from that offset on.
     pub standing: Vec<Decided>,
 }
 
-/// The journal of a data directory, open for adding.
+/// The journal of a data directory, open for appending.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// What of it is not committed yet.
+    /// Entries that are not committed yet.
     remap: BTreeMap<Partition, BTreeMap<u64, u64>>,
     standing: BTreeMap<Partition, Remapped>,
 }
 
 impl Journal {
-    /// Opens a directory's journal, with what is in it.
+    /// Opens a directory's journal with its entries.
     pub fn open(data: &Path) -> anyhow::Result<Self> {
         let path = eager_path(data);
         let mut all = Entry::default();
@@ -65,7 +65,7 @@ impl Journal {
             all.remap.extend(entry.remap);
             all.standing.extend(entry.standing);
         }
-        // Written anew, so that what is added does not follow a line that was cut off.
+        // Rewritten, so that no entry is appended to a line that was cut off.
         let file = rewrite(&path, &all)?;
         let mut journal = Self { path, file, remap: BTreeMap::new(), standing: BTreeMap::new() };
         journal.note(&all);
@@ -81,7 +81,7 @@ impl Journal {
         }
     }
 
-    /// Adds an entry; when this returns, it has reached the disk.
+    /// Appends an entry; once this returns, the entry is durable.
     pub fn add(&mut self, entry: &Entry) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
@@ -91,7 +91,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Lets go what a commit holds.
+    /// Removes the entries that a commit covers.
     pub fn committed(&mut self, record: &CommitRecord) -> anyhow::Result<()> {
         for progress in &record.partitions {
             if let Some(remap) = self.remap.get_mut(&(progress.topic.clone(), progress.partition)) {
@@ -119,7 +119,7 @@ fn flattened<'a>(decided: impl Iterator<Item = (&'a Partition, Remapped)>) -> Ve
     decided.map(flat).collect()
 }
 
-/// Replaces the file by one with a single entry, open for adding.
+/// Replaces the file with one of a single entry, open for appending.
 fn rewrite(path: &Path, entry: &Entry) -> anyhow::Result<File> {
     let mut text = serde_json::to_vec(entry)?;
     text.push(b'\n');
@@ -127,7 +127,7 @@ fn rewrite(path: &Path, entry: &Entry) -> anyhow::Result<File> {
     replaced.with_context(|| format!("writing {}", path.display()))
 }
 
-/// The entries of a journal; none if there is none. A line that was cut off told nobody anything.
+/// The entries of a journal; empty if there is none. A line that was cut off was not acted upon.
 fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -141,7 +141,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
     whole.lines().enumerate().map(parse).collect()
 }
 
-/// What a run is to follow that goes on behind a commit: of each partition what lies behind its position there.
+/// The decisions that a run after a commit must follow: for each partition those at or after its position.
 pub fn followed(data: &Path, positions: &Positions) -> anyhow::Result<Script> {
     let (mut remap, mut floors) = (Remaps::new(), BTreeMap::new());
     for entry in read(&eager_path(data))? {
@@ -184,7 +184,7 @@ mod tests {
         let script = followed(folder.path(), &at(7))?;
         assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![(7, 70), (12, 120)]));
         assert_eq!(script.floors.get(&(Topic::Orders, 1)), Some(&(14, 145)));
-        // Opened again, it goes on behind whole lines, and is the same.
+        // Reopened, it continues after complete lines, with the same entries.
         let mut journal = Journal::open(folder.path())?;
         journal.add(&Entry { remap: vec![decided(20, 200)], standing: vec![] })?;
         let script = followed(folder.path(), &at(12))?;

@@ -1,19 +1,19 @@
-//! Headwater: the pipeline's configuration, wiring and commands. The binary is a thin shell around this.
+//! Headwater: configuration, wiring and commands of the pipeline. The binary only parses the command line.
 //!
-//! - [`flow`]: the dataflow, from topics to tables, to be read top to bottom.
-//! - [`run`]: running it. [`cluster`]: in several processes. [`config`]: what can be configured. [`location`]: where topics are.
-//! - [`outbox`]: what is committed, published as topics.
-//! - [`discovery`]: partitions that come while a run goes on.
-//! - [`resume`], [`saved`]: where a restart goes on, in the topics and in the operators.
-//! - [`metrics`], [`http`], [`progress`]: what it says while it runs.
+//! - [`flow`]: the dataflow, from topics to tables; read it top to bottom.
+//! - [`run`]: runs it. [`cluster`]: in several processes. [`config`]: its configuration. [`location`]: the address of topics.
+//! - [`outbox`]: publishes committed rows to topics.
+//! - [`discovery`]: finds new partitions during a live run.
+//! - [`resume`], [`saved`]: restart from the last commit: positions in the topics, and state of the operators.
+//! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
-//! - [`commands`]: the other things that the binary can do.
+//! - [`commands`]: the other commands of the binary.
 //! - [`wall_clock`]: the only place that reads the time of day.
 //!
-//! Words: **live run**: one that goes on until it is told to stop, with the wall clock. **Bounded run**: one that reads what is
-//! there, without it. **Worker**: a thread with its share of partitions and keys; rows are the same for any number. **Grid**:
-//! the points of event time at which positions are valued. Words of time are explained in `headwater_connectors`, of trading
-//! in `headwater_schemas`, of operators in `headwater_operators`.
+//! Terms: **live run**: runs until it is stopped, with the wall clock. **Bounded run**: reads the records that exist at its
+//! start, without the wall clock. **Worker**: a thread with its share of partitions and keys; rows do not depend on the number of
+//! workers. **Grid**: the points of event time at which positions are valued. `headwater_connectors` explains terms of time,
+//! `headwater_schemas` those of trading, `headwater_operators` those of operators.
 
 pub mod cluster;
 pub mod commands;

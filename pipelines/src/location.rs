@@ -1,4 +1,4 @@
-//! Where topics are: `log:DIR` or `kafka://HOST:PORT[,HOST:PORT…]`.
+//! Location of topics: `log:DIR` or `kafka://HOST:PORT[,HOST:PORT…]`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use headwater_schemas::Topic;
 use crate::config::{Config, SourceConfig};
 use crate::outbox::{PROGRESS_TOPIC, PUBLISHED};
 
-/// Where topics are.
+/// Location of topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A directory of the embedded log.
@@ -50,7 +50,7 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// Opens it.
+    /// Opens the transport.
     pub fn open(&self, config: &Config) -> anyhow::Result<Arc<dyn Transport>> {
         Ok(match self {
             Self::Log(directory) => Arc::new(LogTransport::new(directory)),
@@ -62,13 +62,13 @@ impl Location {
     }
 }
 
-/// The partitions that each topic has now.
+/// The current partitions of each topic.
 pub fn partitions(transport: &dyn Transport, names: &SourceConfig) -> Result<BTreeMap<Topic, Vec<PartitionState>>, TransportError> {
     let of = |topic: &Topic| Ok((*topic, transport.partitions(&names.name_of(*topic))?));
     Topic::ALL.iter().map(of).collect()
 }
 
-/// What lies beside the topics and is not read, each with why.
+/// Files beside the topics that are not read, each with the reason.
 pub fn unread(transport: &dyn Transport, names: &SourceConfig) -> Result<Vec<String>, TransportError> {
     let read = Topic::ALL.iter().map(|topic| names.name_of(*topic));
     let published = PUBLISHED.iter().map(|published| names.outside(published.name));

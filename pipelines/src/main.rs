@@ -1,4 +1,4 @@
-//! The binary: reads the command line, sets up logs and signals, and runs a command.
+//! The binary: parses the command line, sets up logs and signals, and runs a command.
 
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -28,31 +28,31 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows everything at once: simulated producers on an embedded log, and the whole pipeline on it.
+    /// Demonstrates the whole pipeline: simulated producers on an embedded log, tables, metrics.
     Demo(demo::DemoArguments),
-    /// Runs the pipeline: topics in, committed tables out.
+    /// Runs the pipeline: reads topics and commits tables.
     Run(RunArguments),
-    /// Makes every table again from the topics, and compares them with those of a run.
+    /// Recomputes every table from the topics, and can compare them with those of a run.
     Replay(Box<replay::ReplayArguments>),
-    /// Turns lines into events: each line of FILE, or of standard input, is published to TOPIC.
+    /// Publishes events: each line of FILE, or of standard input, to TOPIC.
     Publish(PublishArguments),
-    /// Creates the topics that are missing, and shows partitions and offsets.
+    /// Creates missing topics, and lists partitions and offsets.
     Topics(TopicsArguments),
-    /// Answers SQL over the committed tables; without a query, prompts for them.
+    /// Queries the committed tables with SQL; without a query, opens a prompt.
     Sql(sql::SqlArguments),
-    /// Lists the Parquet files that exist, for other programs to read; a glob also finds files that have been merged into others.
+    /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
     Files(files::FilesArguments),
-    /// Proves from the files alone that nothing committed is missing or changed, and that the books balance.
+    /// Proves from the files alone that committed data is complete and unchanged, and that the books balance.
     Verify(verify::VerifyArguments),
 }
 
-/// What commands that read or write topics share.
+/// Arguments of commands that read or write topics.
 #[derive(Args)]
 struct SourceArguments {
-    /// Where the topics are: log:DIR or kafka://HOST:PORT[,HOST:PORT…].
+    /// Location of the topics: log:DIR or kafka://HOST:PORT[,HOST:PORT…].
     #[arg(long)]
     source: Location,
-    /// A configuration file (TOML). Everything has a default.
+    /// Configuration file (TOML); every key has a default.
     #[arg(long)]
     config: Option<PathBuf>,
 }
@@ -61,23 +61,23 @@ struct SourceArguments {
 struct RunArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// The directory for the tables. If it holds commits, the run goes on from the last one.
+    /// Directory for the tables; if it holds commits, the run continues from the last one.
     #[arg(long)]
     data: PathBuf,
-    /// Goes on even where records are gone that the last commit counts on: expired, or their topic created anew.
+    /// Continues even if records after the last commit are lost: expired, or their topic was created anew.
     #[arg(long)]
     accept_gaps: bool,
-    /// Handles all that is there now, commits, and exits. Otherwise runs until Ctrl-C or SIGTERM.
+    /// Processes all records that exist now, commits, and exits; without it, runs until Ctrl-C or SIGTERM.
     #[arg(long)]
     until_end: bool,
-    /// How many threads work on it, in each process. The rows are the same for any number.
+    /// Number of worker threads per process; rows do not depend on it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
-    /// Makes one run of several processes: a file with the address of each, HOST:PORT, one a line. Start all of them, each
-    /// with its own --process and otherwise alike; they share the data directory.
+    /// Joins several processes in one run: a file with the address of each, HOST:PORT, one a line. Start all of them, each with
+    /// its own --process and otherwise the same arguments; they share the data directory.
     #[arg(long, requires = "process")]
     hosts: Option<PathBuf>,
-    /// Which process of --hosts this is, from 0.
+    /// Number of this process: its line in --hosts, from 0.
     #[arg(long, requires = "hosts")]
     process: Option<usize>,
 }
@@ -86,12 +86,12 @@ struct RunArguments {
 struct PublishArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// The topic.
+    /// Topic.
     topic: String,
-    /// The file; standard input if it is not given.
+    /// File with one event a line; standard input if omitted.
     file: Option<PathBuf>,
-    /// Publishes in the order of the events' times. A file whose times go back, like one account after the other, would be late for
-    /// itself otherwise. All lines are held in memory.
+    /// Publishes by event time. Use it for a file whose times go back, like one account after the other: unsorted, its earlier
+    /// events would be late. All lines are held in memory.
     #[arg(long)]
     sort: bool,
 }
@@ -100,10 +100,10 @@ struct PublishArguments {
 struct TopicsArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// How many partitions a topic gets that is created.
+    /// Number of partitions of created topics.
     #[arg(long, default_value_t = 1)]
     partitions: u16,
-    /// A data directory: shows how far it has read each partition, and what it rejected.
+    /// Data directory: shows how far it has read each partition, and its dead letters.
     #[arg(long)]
     data: Option<PathBuf>,
 }
@@ -125,7 +125,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Structured logs on standard error: `RUST_LOG` chooses, `HEADWATER_LOG=json` makes each line an object.
+/// Logs to standard error: `RUST_LOG` sets the filter, `HEADWATER_LOG=json` makes each line an object.
 fn logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
@@ -185,7 +185,7 @@ fn cluster(hosts: Option<&Path>, process: Option<usize>) -> anyhow::Result<Optio
     hosts.zip(process).map(|(hosts, process)| Cluster::read(hosts, process)).transpose()
 }
 
-/// Set by Ctrl-C or SIGTERM. A second one ends the process at once.
+/// Flag that Ctrl-C or SIGTERM sets. A second signal ends the process at once.
 fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

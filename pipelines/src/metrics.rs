@@ -26,7 +26,7 @@ pub const MEDIA_TYPE: &str = prometheus::TEXT_FORMAT;
 /// Buckets of durations, in seconds: from a millisecond to two minutes.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
-/// What a process has to report.
+/// Settings of a process's metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricsSettings {
     /// Unit of the partitions' lag.
@@ -117,7 +117,7 @@ impl Metrics {
         })
     }
 
-    /// Follows what the sources count.
+    /// Exports the counters of the sources.
     pub fn follow(&self, counters: Arc<SourceCounters>, duplicates: Arc<AtomicU64>) {
         let _ = self.sources.set((counters, duplicates));
     }
@@ -153,12 +153,12 @@ impl Metrics {
         self.last_commit.load(Ordering::Relaxed)
     }
 
-    /// Follows whether the run has failed.
+    /// Watches whether the run has failed.
     pub fn follow_failure(&self, failed: Arc<AtomicBool>) {
         let _ = self.failed.set(failed);
     }
 
-    /// Whether commits are made, with a share of this process, and it has read everything that is there for it to read.
+    /// Whether commits are made with a part from this process, and it has read all records available to it.
     pub fn is_ready(&self) -> bool {
         let committed = self.committed_at.load(Ordering::Relaxed);
         let recent = wall_clock::now().saturating_sub(committed) < nanos(self.fresh_for);
@@ -257,7 +257,7 @@ impl SourceMetrics {
             self.lag.with_label_values(&labels).set(position.high.saturating_sub(position.offset) as f64);
             self.clock.with_label_values(&labels).set(position.clock as f64 / 1e9);
         }
-        // A partition that has ended holds nobody back.
+        // A partition that has ended does not lag.
         let going = partitions.iter().filter(|(_, position)| !position.ended);
         self.frontier_holder.reset();
         if let Some(((topic, partition), _)) = going.min_by_key(|(_, position)| position.clock) {
@@ -303,17 +303,17 @@ impl CommitMetrics {
     }
 }
 
-/// Time that one worker is busy, as timely logs it.
+/// Busy time of one worker, from timely's log.
 struct Busy {
     metrics: Arc<Metrics>,
     worker: String,
-    /// By operator: where its time is counted, and when it was last started.
+    /// By operator: its counter, and when it was last started.
     running: BTreeMap<usize, (Counter, Duration)>,
 }
 
 impl Busy {
     fn begin(&mut self, operates: &OperatesEvent) {
-        // The dataflow itself, which contains all operators, is the only one at the top.
+        // The dataflow itself, which contains all operators, is the only one with a top-level address.
         let counter = match operates.addr.as_slice() {
             [_] => self.metrics.worker_busy.with_label_values(&[self.worker.as_str()]),
             _ => self.metrics.operator_busy.with_label_values(&[operates.name.as_str()]),
@@ -330,12 +330,12 @@ impl Busy {
     }
 }
 
-/// Raises a counter to what was counted elsewhere.
+/// Raises a counter to a count that is kept elsewhere.
 fn raise(counter: &Counter, count: &AtomicU64) {
     counter.inc_by((count.load(Ordering::Relaxed) as f64 - counter.get()).max(0.0));
 }
 
-/// Processor time, memory, threads and files of the process; nothing outside Linux.
+/// Processor time, memory, threads and open files of the process; on Linux only.
 fn register_process(registry: &Registry) -> prometheus::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -345,7 +345,7 @@ fn register_process(registry: &Registry) -> prometheus::Result<()> {
     Ok(())
 }
 
-/// Makes metrics and registers them.
+/// Creates metrics and registers them.
 struct Maker<'a> {
     registry: &'a Registry,
 }

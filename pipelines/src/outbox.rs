@@ -1,16 +1,17 @@
-//! The outbox: what is committed, published as topics, each row exactly once.
+//! The outbox: publishes committed rows to topics, each exactly once.
 //!
 //! ```text
 //!  commits ─► files of commit n … m ─► records, each with its id ─► one transaction with the progress "m" ─► m + 1
 //! ```
 //!
-//! - It follows the commits, one after the other (several at once where it is behind), and reads their files: what was never committed is never published, and a
-//!   restart publishes what is left. It runs beside the dataflow and holds nobody up; brokers that are away are waited for.
-//! - Of a state table each change is published that a row came with; of an append table each row.
-//! - A record's `id` is a digest of its table and of all that it says, so a consumer knows a record that it sees again.
-//! - Where latency counts (executions, decisions), rows may leave before their commit ([`crate::flow::eager`]), under the same
-//!   ids: the progress then says below which tick everything of them is published, and their commit publishes the rest.
-//! - The progress of an outbox is kept under the id of its data directory, in the file `OUTBOX`.
+//! - It follows the commits one by one (several at once if it lags) and reads their files. So what was never committed is never
+//!   published, and a restart publishes the rest. It runs beside the dataflow without blocking it, and waits for brokers that are
+//!   down.
+//! - For a state table, each new row of a key is published, and no retractions; for an append table, each row.
+//! - A record's `id` is a digest of its table and its content, so a consumer can recognize a repeated record.
+//! - Where latency matters (executions, decisions), rows may be published before their commit ([`crate::flow::eager`]), with the
+//!   same ids: the progress then names the tick below which all of them are published, and their commit publishes the rest.
+//! - The progress of an outbox is stored under the id of its data directory, which is in the file `OUTBOX`.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -42,60 +43,60 @@ use sha2::{Digest as _, Sha256};
 use crate::metrics::Metrics;
 use crate::wall_clock;
 
-/// A table that is published, and the column that is a record's key.
+/// A published table, and the column of the records' key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The topic.
     pub name: &'static str,
     /// The table.
     pub table: &'static str,
-    /// The column whose value is the key.
+    /// The column with the key.
     pub key: &'static str,
 }
 
-/// Everything that can be published: the tables whose declaration says so.
+/// All tables that can be published, as declared in the schemas.
 pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
     let published = |spec: TableSpec| Some(Published { name: spec.topic()?, table: spec.name, key: spec.published_by? });
     declarations().into_iter().filter_map(|declaration| published(declaration.spec)).collect()
 });
 
-/// What can be published before its commit: rows that are final as soon as their tick has passed.
+/// Tables that can be published before their commit: their rows are final as soon as their tick has passed.
 pub const EAGER: [&str; 2] = ["executions", "decisions"];
 
-/// The topic of outboxes' progress, behind the prefix of all topics.
+/// The topic of outboxes' progress, without the prefix of all topics.
 pub const PROGRESS_TOPIC: &str = "headwater.outbox";
-/// The file that names a data directory's outbox.
+/// The file with the id of a data directory's outbox.
 const ID_FILE: &str = "OUTBOX";
-/// Records that are enough for a batch, when several commits wait.
+/// Records after which a batch takes no further commit.
 const BATCH_RECORDS: usize = 10_000;
-/// How soon brokers that are away are tried again.
+/// Interval of retries while brokers are down.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// How long brokers that are away are waited for once a run is over.
+/// How long brokers that are down are waited for at the end of a run.
 const LAST_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What an outbox needs.
+/// Settings of an outbox.
 pub struct OutboxSettings {
-    /// Where the topics are.
+    /// Transport of the topics.
     pub transport: Arc<dyn Transport>,
     /// The data directory.
     pub data: PathBuf,
-    /// The tables that are published, each with its topic's name outside.
+    /// The published tables, each with its topic's name in the transport.
     pub topics: Vec<(Published, String)>,
-    /// Those of them that are published before their commits.
+    /// Tables that are published before their commits.
     pub eager: Vec<String>,
-    /// The steps of time.
+    /// Tick and grid intervals.
     pub clock: Clock,
-    /// The name of the topic of progress outside.
+    /// Name of the progress topic in the transport.
     pub progress_topic: String,
-    /// The last commit that is there already.
+    /// The last existing commit.
     pub last: u64,
-    /// Told of the steps.
+    /// Called at every step.
     pub steps: Steps,
-    /// Told how far it is.
+    /// Gets the last published commit.
     pub metrics: Arc<Metrics>,
-    /// The last commit that is published.
+    /// The last published commit.
     pub published: Arc<AtomicU64>,
-    /// Told of the error that ends the run.
+    /// Called with the error that ends the run.
     pub failure: Arc<dyn Fn(anyhow::Error) + Send + Sync>,
 }
 
@@ -106,38 +107,38 @@ impl OutboxSettings {
     }
 }
 
-/// How far an outbox is.
+/// Progress of an outbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Progress {
-    /// The last commit that is published; 0 before the first.
+    /// The last published commit; 0 before the first.
     commit_id: u64,
     hash: String,
-    /// Of what is published before its commit, everything below this tick is.
+    /// All early rows below this tick are published.
     #[serde(default)]
     eager_tick: u64,
 }
 
-/// What an outbox is told.
+/// A message to the outbox.
 #[derive(Debug)]
 pub enum Told {
-    /// A commit is there.
+    /// A commit was published.
     Commit(u64),
-    /// Rows may leave before their commit.
+    /// Rows that may be published before their commit.
     Eager(Early),
 }
 
-/// All rows of the tables that are published early, from a tick to below another.
+/// All early rows of a range of ticks.
 #[derive(Debug)]
 pub struct Early {
     /// The first tick.
     pub begin_tick: u64,
-    /// The tick behind the last.
+    /// The tick after the last.
     pub end_tick: u64,
-    /// The rows, in the order of their ticks.
+    /// The rows, by tick.
     pub rows: Vec<EagerRow>,
 }
 
-/// A row that is published before its commit.
+/// A row to be published before its commit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EagerRow {
     /// Its tick.
@@ -150,7 +151,7 @@ pub struct EagerRow {
     pub value: Vec<u8>,
 }
 
-/// Rows with their ticks as the records that their commit would publish.
+/// Converts rows with their ticks to the records that their commit would publish.
 pub fn records_of<R: TableRow>(rows: &[(&R, u64)]) -> anyhow::Result<Vec<EagerRow>> {
     let table = R::SPEC.name;
     let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
@@ -160,26 +161,26 @@ pub fn records_of<R: TableRow>(rows: &[(&R, u64)]) -> anyhow::Result<Vec<EagerRo
     Ok(records.map(|((key, value), (_, tick))| EagerRow { tick: *tick, table: table.to_owned(), key, value }).collect())
 }
 
-/// An outbox at work.
+/// A running outbox.
 pub struct Running {
     told: Sender<Told>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    /// Where it is told what there is.
+    /// The channel for messages to it.
     pub fn told(&self) -> Sender<Told> {
         self.told.clone()
     }
 
-    /// Waits until everything that was committed is published.
+    /// Waits until all commits are published.
     pub fn finish(self) -> anyhow::Result<()> {
         drop(self.told);
-        self.thread.join().map_err(|_| anyhow::anyhow!("the outbox died: please report it"))?
+        self.thread.join().map_err(|_| anyhow::anyhow!("the outbox ended in a panic: please report it"))?
     }
 }
 
-/// Starts an outbox on a thread of its own.
+/// Starts an outbox on its own thread.
 pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
     let id = id(&settings.data)?;
     let (tell, told) = channel();
@@ -190,7 +191,7 @@ pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
     Ok(Running { told: tell, thread })
 }
 
-/// The id of a data directory's outbox, made when it is first asked for.
+/// The id of a data directory's outbox, created on first use.
 fn id(data: &Path) -> anyhow::Result<String> {
     let path = data.join(ID_FILE);
     match fs::read_to_string(&path) {
@@ -198,24 +199,23 @@ fn id(data: &Path) -> anyhow::Result<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     }
-    // Any name will do that no other directory has.
+    // Any id will do that no other directory has.
     let unlike = format!("{} {} {}", data.display(), wall_clock::now(), std::process::id());
     let id = format!("headwater-{}", Digest::<8>::shortened(&Digest::sha256(unlike).0));
     fs::write(&path, &id).with_context(|| format!("writing {}", path.display()))?;
     Ok(id)
 }
 
-/// Rows that may wait for the commit before them; what is more goes out with its own commit.
+/// Maximum number of early rows that wait for an earlier commit; further rows are published with their own commit.
 const MAX_WAITING_ROWS: usize = 100_000;
 
-/// What an outbox does next, and how far it is.
+/// The open outbox, its progress, and the next commit.
 struct Standing {
     outbox: Box<dyn Outbox>,
     progress: Progress,
 }
 
-/// Publishes commit after commit, and early rows between them, until nobody tells of more and all that is committed is
-/// published.
+/// Publishes commit after commit, and early rows between them, until the channel is closed and all commits are published.
 fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> anyhow::Result<()> {
     let mut last = settings.last;
     let mut early = VecDeque::<Early>::new();
@@ -235,7 +235,7 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
                         break;
                     }
                 }
-                // All that there is goes out together: a transaction takes longer than a tick.
+                // All pending messages are published together: a transaction takes longer than a tick.
                 next = told.recv_timeout(Duration::ZERO);
             }
             let mut waiting = early.iter().map(|early| early.rows.len()).sum::<usize>();
@@ -259,21 +259,21 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
             Err(error) => {
                 let may_pass = error.downcast_ref::<headwater_connectors::transport::TransportError>().is_some_and(|error| error.retry);
                 if !may_pass || over_since.is_some_and(|since| since.elapsed() > LAST_PATIENCE) {
-                    return Err(error.context("the outbox: nothing that is committed is lost, the next run publishes it"));
+                    return Err(error.context("publishing: committed rows are not lost, the next run publishes them"));
                 }
-                tracing::warn!(error = format!("{error:#}"), "the outbox waits");
+                tracing::warn!(error = format!("{error:#}"), "the outbox waits for brokers");
                 std::thread::sleep(TRY_AGAIN);
             }
         }
     }
 }
 
-/// Whether early rows follow what is published. If not, commits come first that hold what is between.
+/// Whether early rows follow directly what is published. If not, commits with the ticks between are published first.
 fn is_next(early: &VecDeque<Early>, progress: &Progress) -> bool {
     early.front().is_some_and(|early| early.begin_tick <= progress.eager_tick)
 }
 
-/// Publishes the early rows that come next, without what is published already.
+/// Publishes the next early rows, except those that are published already.
 fn publish_early(
     settings: &OutboxSettings,
     Standing { mut outbox, mut progress }: Standing,
@@ -284,7 +284,7 @@ fn publish_early(
     let (mut records, mut then, mut batches) = (Vec::new(), progress.clone(), 0);
     for Early { begin_tick, end_tick, rows } in early.iter() {
         if *begin_tick > then.eager_tick {
-            break; // The commit comes first that holds what is between.
+            break; // A commit with the ticks between comes first.
         }
         records.extend(rows.iter().filter(|row| row.tick >= then.eager_tick).filter_map(record));
         then.eager_tick = then.eager_tick.max(*end_tick);
@@ -302,7 +302,7 @@ fn publish_early(
     Ok(Standing { outbox, progress })
 }
 
-/// Opens the outbox, and finds how far it is.
+/// Opens the outbox and reads its progress.
 fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Standing> {
     for (_, topic) in &settings.topics {
         settings.transport.create_topic(topic, 1)?;
@@ -329,7 +329,7 @@ fn commit(records: &mut Records, commit_id: u64) -> anyhow::Result<Commit> {
     records.read(commit_id)?.with_context(|| format!("the record of commit {commit_id} is missing in {}", records.data().display()))
 }
 
-/// Publishes the commits that come next and are there, as many as make a batch.
+/// Publishes the next existing commits, as many as fit a batch.
 fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress }: Standing, last: u64) -> anyhow::Result<Standing> {
     let (mut records, first) = (Vec::new(), progress.commit_id + 1);
     let mut reader = Records::new(&settings.data);
@@ -339,7 +339,7 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
             let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { 0 };
             add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
         }
-        // The next run may go on in a tick that this commit holds rows of.
+        // The next run may continue in a tick of which this commit has rows.
         let eager_tick = progress.eager_tick.max(settings.clock.tick_of(commit.end_clock));
         progress = Progress { commit_id: commit.commit_id, hash: commit.hash, eager_tick };
     }
@@ -352,7 +352,7 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
     Ok(Standing { outbox, progress })
 }
 
-/// The records of one table's rows in a commit.
+/// Adds the records of one table's rows in a commit.
 fn add_records(
     settings: &OutboxSettings,
     commit: &Commit,
@@ -361,9 +361,9 @@ fn add_records(
     records: &mut Vec<Outgoing>,
 ) -> anyhow::Result<()> {
     let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.table && file.role != FileRole::State;
-    // Merged files have rows of earlier commits alone.
+    // Merged files have only rows of earlier commits.
     let own: Vec<_> = commit.files.iter().filter(is_of_table).filter(|file| file.merged.is_none()).cloned().collect();
-    // Of a directory whose past was never published, that past may be in merged files.
+    // If earlier commits were never published, their rows may be in merged files.
     let is_gone = own.iter().any(|file| !settings.data.join(&*file.path).exists());
     let files = if is_gone {
         let live = Chain::open(&settings.data, None)?.live().files().to_vec();
@@ -387,7 +387,7 @@ fn add_records(
     Ok(())
 }
 
-/// Rows as records: key and JSON each.
+/// Rows as records: key and JSON.
 fn keyed(published: Published, rows: &RecordBatch) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let keys = rows.column_by_name(published.key).map(|column| column.as_string::<i32>());
     let key = |row: usize| keys.filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row)).to_owned();
@@ -402,7 +402,7 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
     Ok(filter_record_batch(batch, &of_commit)?)
 }
 
-/// The ticks of rows: of a history its own column, of facts that have their effective time what follows from it.
+/// The ticks of rows: from its own column in a history, from the effective time in an append table.
 fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<u64> {
     let column = |name: &str| batch.column_by_name(name);
     if let Some(ticks) = column(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
@@ -412,7 +412,7 @@ fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<u64> {
     times.into_iter().flat_map(|times| times.values()).map(|ts| clock.tick_of(EventTime::from_nanos(*ts).effective())).collect()
 }
 
-/// Of a history, whether each row came (1), or is the last one of a key that is gone (-1).
+/// For a history: whether each row is a new row (1) or the last row of a retracted key (-1).
 fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
     batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
 }

@@ -1,4 +1,4 @@
-//! Progress on a terminal: records, records a second, lag, last commit.
+//! Progress line on a terminal: records, records per second, lag, last commit.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::metrics::Metrics;
 
-/// A line that is kept up to date until it is finished.
+/// A progress line that is updated until it is finished.
 pub struct Progress {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -27,7 +27,7 @@ impl Progress {
     }
 }
 
-/// Shows progress, if that is wanted and standard error is a terminal: in a bounded run with how much is left.
+/// Shows progress if `wanted` and standard error is a terminal; in a bounded run also the remaining part.
 pub fn show(wanted: bool, bounded: bool, counters: Arc<SourceCounters>, metrics: Arc<Metrics>) -> Progress {
     let over = Arc::new(AtomicBool::new(false));
     if !wanted || !std::io::stderr().is_terminal() {
@@ -46,7 +46,7 @@ pub fn show(wanted: bool, bounded: bool, counters: Arc<SourceCounters>, metrics:
             (last, at) = (records, Instant::now());
             let lag = lag(&counters);
             if bounded {
-                // What is left counts in the units of lag, so what is done does too.
+                // The remaining part is measured in the unit of lag, and so is the part that is done.
                 let done = counters.partitions().values().map(|position| position.offset.saturating_sub(position.begin)).sum();
                 line.set_length(done + lag);
                 line.set_position(done);

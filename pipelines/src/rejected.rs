@@ -1,4 +1,4 @@
-//! What was rejected, for whoever started a run: how many records by code, how to look at them, and what mends most of them.
+//! Summary of rejected records after a run: counts by code, the query that shows them, and what resolves most of them.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use headwater_connectors::source::SourceCounters;
 
-/// What is shown of a dead letter's error, in characters.
+/// Maximum length of an error in the summary, in characters.
 const SHOWN: usize = 200;
 /// The query that shows dead letters.
 const QUERY: &str = "SELECT topic, \"partition\", \"offset\", ts, code, error, text FROM dead_letters ORDER BY ts";
 
-/// What mends the records of a code, where their own errors do not tell it.
+/// Instructions for codes whose errors do not contain one.
 const MENDS: [(&str, &str); 1] = [(
     "too_late",
     "too_late: their topic had come further. Sort files by time before you publish them (`headwater publish --sort`), read topics that go back in time from a new data directory, or set time.horizon (or [horizons]) to how late events may be.",
@@ -20,15 +20,15 @@ const MENDS: [(&str, &str); 1] = [(
 /// Rejected records of a code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Where one of them is: `topic/partition@offset`.
+    /// The place of one of them: `topic/partition@offset`.
     pub at: String,
     /// Its error.
     pub error: String,
 }
 
-/// What the sources and operators of this process have rejected, by code.
+/// Records that this process has rejected, by code.
 pub fn counted(counters: &SourceCounters) -> BTreeMap<String, Rejected> {
     let rejected = |(count, letter): (u64, headwater_schemas::tables::DeadLetter)| Rejected {
         count,
@@ -38,7 +38,7 @@ pub fn counted(counters: &SourceCounters) -> BTreeMap<String, Rejected> {
     counters.dead_letters().into_iter().map(|(code, of_code)| (code.to_string(), rejected(of_code))).collect()
 }
 
-/// Writes a summary, if anything was rejected; `data` is where the records are.
+/// Writes a summary, if any record was rejected; `data` is the data directory with the dead letters.
 pub fn summarize(rejected: &BTreeMap<String, Rejected>, what: &str, data: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
     let count: u64 = rejected.values().map(|rejected| rejected.count).sum();
     if count == 0 {

@@ -1,4 +1,4 @@
-//! Going on from the last commit: where each partition is read on, and whether what is to be read is still there.
+//! Resuming from the last commit: the position of each partition, and whether its records still exist.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use crate::config::SourceConfig;
 /// The partitions of each topic.
 pub type Partitions = BTreeMap<Topic, Vec<PartitionState>>;
 
-/// Where each partition is read on.
+/// The position at which each partition is resumed.
 pub type Positions = BTreeMap<(Topic, u16), Position>;
 
-/// Why a run cannot go on from a commit, with every reason.
+/// Reasons why a run cannot resume from a commit.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot go on from commit {commit_id}: {}; --accept-gaps goes on from what is there, and the tables keep what the lost records did", problems.join("; "))]
+#[error("cannot resume from commit {commit_id}: {}; --accept-gaps resumes with the records that exist, and the tables keep the effects of the lost ones", problems.join("; "))]
 pub struct ResumeError {
     /// The commit.
     pub commit_id: u64,
-    /// What is wrong, each with topic, partition and offsets.
+    /// The reasons, each with topic, partition and offsets.
     pub problems: Vec<String>,
 }
 
-/// A digest of what lies before an offset of a topic's partition, if that can be changed.
+/// A digest of the content before an offset of a partition, if the transport's records can be changed.
 pub type Fingerprint<'a> = &'a dyn Fn(&str, u16, u64) -> Option<String>;
 
-/// Where reading goes on behind a commit, and the gaps that are accepted. Partitions that are new since then begin at their first
+/// The resume positions after a commit, and the accepted gaps. Partitions that are new since the commit begin at their first
 /// record.
 pub fn positions(
     commit: &Commit,
@@ -53,7 +53,7 @@ pub fn positions(
                 positions.insert((topic, progress.partition), position);
             }
             Some(problem) if accept_gaps => {
-                tracing::warn!(%problem, "accepted");
+                tracing::warn!(%problem, "gap accepted");
                 let to = state.map(|state| state.low);
                 gaps.push(Gap { topic: progress.topic.clone(), partition: progress.partition, from: progress.offset, to });
                 positions.extend(to.map(|offset| ((topic, progress.partition), Position { offset, ..position })));
@@ -65,7 +65,7 @@ pub fn positions(
 }
 
 fn position(progress: &PartitionProgress) -> Position {
-    // The record's own hash covers it, so it is as it was written.
+    // The record's own hash covers this one, so it is intact.
     let hash = progress.audit_hash.parse().unwrap_or_default();
     Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash }
 }
@@ -73,23 +73,23 @@ fn position(progress: &PartitionProgress) -> Position {
 fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, fingerprint: Fingerprint<'_>) -> Option<String> {
     let (partition, offset) = (progress.partition, progress.offset);
     let Some(PartitionState { low, high, .. }) = state else {
-        // What never had a record is not missed.
+        // A partition that never had a record is not missed.
         return (offset > 0).then(|| format!("topic {name} has no partition {partition} any more, which was read up to offset {offset}"));
     };
     if offset < *low {
         return Some(format!(
-            "topic {name}, partition {partition}: reading goes on at offset {offset}, but the first record left is {low}: the ones between have expired"
+            "topic {name}, partition {partition}: reading resumes at offset {offset}, but the first record left is {low}: the ones between have expired"
         ));
     }
     if offset > *high {
         return Some(format!(
-            "topic {name}, partition {partition}: reading goes on at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
+            "topic {name}, partition {partition}: reading resumes at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
         ));
     }
     let was = progress.fingerprint.as_ref()?;
     (fingerprint(name, partition, offset).as_ref() != Some(was)).then(|| {
         format!(
-            "topic {name}, partition {partition}: what lies before offset {offset}, where reading goes on, is not what was read: its file was replaced, or cut off and written again"
+            "topic {name}, partition {partition}: the content before offset {offset}, where reading resumes, is not what was read: its file was replaced, or truncated and written again"
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Running the pipeline: from a source and a data directory to the last commit.
+//! Running the pipeline, from a source and a data directory to the last commit.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,47 +30,47 @@ use crate::resume::{Partitions, Positions, positions};
 use crate::saved::SavedTables;
 use crate::{discovery, http, location, progress, rejected, wall_clock};
 
-/// What to run.
+/// Parameters of a run.
 pub struct Run {
-    /// Where events come from.
+    /// Transport of the topics.
     pub transport: Arc<dyn Transport>,
-    /// Where tables go.
+    /// The data directory.
     pub data: PathBuf,
-    /// How.
+    /// The configuration.
     pub config: Config,
-    /// Whether nothing is written: what benches compare with.
+    /// Whether rows are discarded instead of written; for benchmarks.
     pub discards: bool,
     /// Whether this is a replay, which publishes nothing.
     pub is_replay: bool,
-    /// What a replay follows.
+    /// The decisions that a replay follows.
     pub replay: Replay,
-    /// Whether to go on where records are gone that the last commit counts on.
+    /// Whether to continue although records after the last commit are lost.
     pub accept_gaps: bool,
-    /// Whether to end with what is there now.
+    /// Whether to end after the records that exist at the start.
     pub until_end: bool,
-    /// Threads that work, in each process.
+    /// Worker threads in each process.
     pub workers: usize,
-    /// The other processes.
+    /// The cluster, if there are several processes.
     pub cluster: Option<Cluster>,
-    /// Set from outside to end a live run.
+    /// Set from outside to stop a live run.
     pub stop: Arc<AtomicBool>,
-    /// Where it is counted what was read.
+    /// Counters of reading.
     pub counters: Arc<SourceCounters>,
     /// Whether to show progress on a terminal.
     pub show_progress: bool,
 }
 
 impl Run {
-    /// Whether this is the process that publishes.
+    /// Whether this process publishes commits.
     fn leads(&self) -> bool {
         self.cluster.as_ref().is_none_or(|cluster| cluster.process == 0)
     }
 }
 
-/// What crash tests set, as `<step>:<commit>`: the process kills itself there, or at the same step of the next commit that has it.
+/// Set by crash tests as `<step>:<commit>`: the process kills itself at that step of the commit, or of the next one that has it.
 const KILL_AT: &str = "HEADWATER_KILL_AT";
 
-/// Follows the steps of commits, for tests that have to die at one of them.
+/// A callback for steps of commits, for crash tests.
 fn steps() -> Steps {
     let kill_at = std::env::var(KILL_AT).ok();
     let kill_at =
@@ -82,34 +82,34 @@ fn steps() -> Steps {
     })
 }
 
-/// What a replay follows; nothing, in any other run.
+/// The decisions that a replay follows; empty in any other run.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
-    /// Clocks, and the part of the topics that is read.
+    /// Clocks, and the part of the topics to read.
     pub script: Arc<Script>,
-    /// Where partitions begin that don't begin at their first record.
+    /// Start positions of partitions that do not begin at their first record.
     pub positions: Positions,
-    /// Where commits close, if not by the time between them.
+    /// The ticks at which commits close, if not by the interval.
     pub closings: Option<Arc<Vec<Closing>>>,
-    /// Whether it repeats what the wall clock decided, so that its own wall clock decides nothing.
+    /// Whether it follows the original wall clock's decisions, so that its own wall clock decides nothing.
     pub follows_remap: bool,
 }
 
-/// What must stay as it was when a directory was begun: what is remembered there would mean something else.
+/// Keys that must not change in an existing directory, because its state would change its meaning.
 const UNCHANGEABLE: [&str; 3] = ["time.tick_interval", "valuation.interval", "valuation.base_currency"];
 
-/// How long a worker sleeps at most when it has nothing to do.
+/// Maximum sleep of an idle worker.
 const PARK: Duration = Duration::from_millis(10);
 
-/// How much later than expected a commit may come until the run is no longer ready.
+/// By how much a commit may be late before the run is no longer ready.
 const OVERDUE: Duration = Duration::from_secs(30);
 
-/// The time between commits of a live run, at most: they close at grid points.
+/// Maximum time between commits of a live run, which close at grid points.
 fn between_commits(config: &Config) -> Duration {
     config.commit.interval.saturating_add(config.valuation.interval)
 }
 
-/// Runs until the source's end, a stop, or an error.
+/// Runs until the source ends, a stop, or an error.
 pub fn run(run: Run) -> anyhow::Result<()> {
     let mut begin = begin(&run)?;
     let Some(partitions) = partitions(&run)? else { return Ok(()) };
@@ -135,7 +135,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let is_kept = !run.discards && begin.directory.is_some();
     let configuration = if is_kept { configuration::keep(&run.data, &decisive.text)? } else { String::new() };
     let existing = Existing::of(&begin.chain);
-    // Of what was committed before, only the lock is needed from here on.
+    // From here on only the lock of the directory is needed.
     let Begin { directory, chain } = begin;
     drop(chain);
     let discovered = Arc::default();
@@ -173,7 +173,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     published
 }
 
-/// The outbox, in process 0. A replay publishes nothing.
+/// Starts the outbox in process 0. A replay publishes nothing.
 fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64>, failure: &Failure) -> anyhow::Result<Option<Running>> {
     let topics: Vec<_> = PUBLISHED
         .iter()
@@ -184,7 +184,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         return Ok(None);
     }
     let failure = failure.clone();
-    // Until the outbox says how far it is, nothing is published.
+    // Until the outbox reports its progress, nothing counts as published.
     progress.store(0, Ordering::Relaxed);
     let settings = OutboxSettings {
         transport: Arc::clone(&run.transport),
@@ -202,7 +202,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
     outbox::start(settings).map(Some)
 }
 
-/// What leaves before its commit: in a live run from Kafka, if it is asked for.
+/// Settings of early publication, if it is configured and this is a live run on Kafka.
 fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Failure) -> anyhow::Result<Option<EagerSettings>> {
     let tables = run.config.outbox.eager.clone();
     if tables.is_empty() || run.until_end || run.is_replay {
@@ -211,7 +211,7 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
     if !run.transport.has_transactions() {
         bail!("outbox.eager needs Kafka: a log has no transactions; leave it out");
     }
-    // In the other processes of a cluster there is no outbox.
+    // In a cluster, only process 0 has an outbox.
     let journal = if told.is_some() { Some(Arc::new(Mutex::new(Journal::open(&run.data)?))) } else { None };
     let failure = failure.clone();
     Ok(Some(EagerSettings {
@@ -224,14 +224,14 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
     }))
 }
 
-/// The data directory at a run's beginning.
+/// The data directory at the start of a run.
 struct Begin {
-    /// Process 0 holds its lock.
+    /// In process 0, which holds the lock.
     directory: Option<DataDirectory>,
     chain: Chain,
 }
 
-/// Takes the directory; in a cluster process 0 does, and the others only read.
+/// Opens the directory: process 0 locks it, the other processes of a cluster only read.
 fn begin(run: &Run) -> anyhow::Result<Begin> {
     if run.cluster.as_ref().is_some_and(|cluster| cluster.process > 0) {
         std::fs::create_dir_all(&run.data).with_context(|| format!("creating {}", run.data.display()))?;
@@ -241,7 +241,7 @@ fn begin(run: &Run) -> anyhow::Result<Begin> {
     Ok(Begin { directory: Some(directory), chain })
 }
 
-/// Finds the other processes, and sees that all go on from the same commit.
+/// Connects to the other processes, and checks that all continue from the same commit.
 fn connect(run: &Run, begin: &mut Begin, decisive: &Decisive) -> anyhow::Result<Option<Connected>> {
     let Some(cluster) = &run.cluster else { return Ok(None) };
     let common = format!("{:?} {:?} {:?} {} {}", run.transport, run.data, run.config, run.until_end, decisive.text);
@@ -253,15 +253,19 @@ fn connect(run: &Run, begin: &mut Begin, decisive: &Decisive) -> anyhow::Result<
         begin: begin.chain.end().filter(|_| cluster.process == 0),
     };
     let connected = cluster.connect(&hello, &run.stop)?;
-    // Process 0 may have seen a commit that came after this one had read the chain.
+    // Process 0 may have seen a commit that was published after this process had read the chain.
     begin.chain.extend()?;
     if begin.chain.end() != connected.begin {
-        bail!("{}: process 0 goes on from another commit than process {}: is it the same directory?", run.data.display(), cluster.process);
+        bail!(
+            "{}: process 0 resumes from another commit than process {}: give all the same data directory",
+            run.data.display(),
+            cluster.process
+        );
     }
     Ok(Some(connected))
 }
 
-/// Each process of a cluster has a port of its own: the configured one plus its number.
+/// The HTTP address. Each process of a cluster has its own port: the configured one plus its number.
 fn http_address(run: &Run) -> anyhow::Result<String> {
     let configured = &run.config.http.address;
     let Some(cluster) = run.cluster.as_ref().filter(|_| !configured.is_empty()) else { return Ok(configured.clone()) };
@@ -272,38 +276,38 @@ fn http_address(run: &Run) -> anyhow::Result<String> {
     Ok(format!("{host}:{own}"))
 }
 
-/// How soon brokers that are away are asked again.
+/// Interval of retries while brokers are down.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Where a run begins.
+/// The state from which a run continues.
 #[derive(Default)]
 struct Resumed {
     before: Option<ChainEnd>,
     positions: Positions,
-    /// What is missing of the topics, and was accepted.
+    /// Accepted gaps in the topics.
     gaps: Vec<Gap>,
     saved: SavedTables,
-    /// What clocks follow.
+    /// Decisions that the run follows.
     script: Arc<Script>,
 }
 
 impl Resumed {
-    /// No clock is below, in nanoseconds since the epoch.
+    /// The minimum of all clocks, in nanoseconds since the epoch.
     fn start_clock(&self) -> u64 {
         self.before.as_ref().map_or(0, |end| end.end_clock)
     }
 }
 
-/// What a run begins with.
+/// The start of a run.
 struct Beginning {
     decisive: Decisive,
-    /// The name under which that is kept.
+    /// The hash of its stored configuration.
     configuration: String,
     partitions: Partitions,
     resumed: Resumed,
 }
 
-/// Where the last commit ended, the state there, and where each partition is read on.
+/// Reads the end of the last commit, the state there, and the position of each partition.
 fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive) -> anyhow::Result<Resumed> {
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
@@ -320,19 +324,19 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive
         }
         tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
     }
-    // What cannot be looked at cannot be read either, which is reported then.
+    // If it cannot be read here, it cannot be read later either, which reports the error.
     let fingerprint = |name: &str, partition, offset| run.transport.fingerprint(name, partition, offset).ok().flatten();
     let (positions, gaps) = positions(last, partitions, &run.config.source, &fingerprint, run.accept_gaps)?;
     let script = match run.is_replay {
         true => Arc::clone(&run.replay.script),
-        // Where records are gone, offsets are not what they were.
+        // Where records are lost, offsets may have changed.
         false if run.accept_gaps => Arc::default(),
         false => Arc::new(followed(&run.data, &positions)?),
     };
     Ok(Resumed { before: chain.end(), positions, gaps, saved: SavedTables::of(chain.clone()), script })
 }
 
-/// The partitions that there are. A live run waits for brokers that are away; `None` if it was stopped meanwhile.
+/// The existing partitions. A live run waits for brokers that are down; `None` if it was stopped meanwhile.
 fn partitions(run: &Run) -> anyhow::Result<Option<Partitions>> {
     while !run.stop.load(Ordering::Relaxed) {
         match location::partitions(run.transport.as_ref(), &run.config.source) {
@@ -421,7 +425,7 @@ fn settings(
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took, files| {
                 published.committed(record, took, files);
-                // An outbox that failed has said so.
+                // An outbox that failed has reported its error.
                 if let Some(told) = &told {
                     let _ = told.send(Told::Commit(record.commit_id));
                 }
@@ -450,7 +454,7 @@ fn names(config: &SourceConfig) -> std::collections::BTreeMap<Topic, String> {
     Topic::ALL.iter().map(|topic| (*topic, config.name_of(*topic))).collect()
 }
 
-/// Steps the workers until the dataflow is done, or something failed.
+/// Steps the workers until the dataflow has ended, or an error occurred.
 fn work(
     workers: usize,
     connected: Option<Connected>,
@@ -486,25 +490,25 @@ fn work(
         }
     });
     let guards = guards.map_err(|error| anyhow::anyhow!("starting the workers: {error}"))?;
-    // A worker that did not come to its end has said why.
+    // A worker that did not end normally has reported why.
     let ended: Result<Vec<()>, String> = guards.join().into_iter().collect();
-    ended.map(|_| ()).or_else(|error| if failed.failed.load(Ordering::Relaxed) { Ok(()) } else { bail!("a worker died: {error}") })
+    ended
+        .map(|_| ())
+        .or_else(|error| if failed.failed.load(Ordering::Relaxed) { Ok(()) } else { bail!("a worker ended in a panic: {error}") })
 }
 
-/// A worker that panics is missed by the others, which would wait for it for ever.
+/// Reports a worker's panic: the other workers would wait for it for ever.
 struct FailsOnPanic(Failure);
 
 impl Drop for FailsOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.set(anyhow::anyhow!(
-                "a worker broke off, which is a bug: please report it with what is printed above; the last commit stands"
-            ));
+            self.0.set(anyhow::anyhow!("a worker ended in a panic: please report it with the output above; the last commit is intact"));
         }
     }
 }
 
-/// Ends the process at once: closing its channels in good order would let the others wait for ever.
+/// Ends the process at once: closing its channels gracefully would let the other processes wait for ever.
 fn leave_the_cluster(failure: &Failure) -> ! {
     match failure.result() {
         Err(error) => {

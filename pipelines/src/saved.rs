@@ -1,8 +1,8 @@
-//! The state at the last commit: the current rows of its tables, read back.
+//! State at the last commit: the current rows of its tables.
 //!
-//! State is tables. Every operator commits all that decides a later answer, as rows of state tables and checkpoints; a restart
-//! reads the current rows and goes on, however long the history before them is. A view's declaration of its tables says which
-//! ones it is restored from; each worker restores its share.
+//! State is stored in tables. Every operator commits all state that affects later results, as rows of state tables and
+//! checkpoints. A restart reads the current rows, however long their history is. The declaration of a view's tables lists those
+//! from which it is restored; each worker restores its share.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::reader::current_rows;
 use headwater_schemas::tables::{TableReader, TableRow};
 
-/// A table that was read, for whoever asks next.
+/// A table that was read, cached for the other workers.
 type Cached = Arc<Mutex<Option<Arc<dyn Any + Send + Sync>>>>;
 
-/// The tables of the last commit. Each is read when the first worker asks for it, and shared by all workers of the process.
+/// The tables of the last commit. Each is read when the first worker requests it, and shared by all workers of the process.
 #[derive(Debug, Default)]
 pub struct SavedTables {
     chain: Option<Chain>,
@@ -29,11 +29,11 @@ impl SavedTables {
         Self { chain: Some(chain), tables: Mutex::default() }
     }
 
-    /// The current rows of a table; none before the first commit.
+    /// The current rows of a table; empty before the first commit.
     pub fn rows<R: TableRow>(&self) -> Result<Arc<Vec<R>>, FileError> {
         let Some(chain) = &self.chain else { return Ok(Arc::default()) };
         let cached = Arc::clone(lock(&self.tables).entry(R::SPEC.name).or_default());
-        // Held while the table is read, so that of two workers one reads and the other waits.
+        // Locked while the table is read, so that a second worker waits instead of reading it again.
         let mut cached = lock(&cached);
         if let Some(rows) = cached.clone().and_then(|rows| rows.downcast::<Vec<R>>().ok()) {
             return Ok(rows);
@@ -43,8 +43,7 @@ impl SavedTables {
         Ok(rows)
     }
 
-    /// Forgets what was read: to be called when a worker has restored all its states. Another worker that still needs a table
-    /// reads it again.
+    /// Drops the cache: called when a worker has restored all its states. Another worker that still needs a table reads it again.
     pub fn forget(&self) {
         lock(&self.tables).clear();
     }
@@ -58,7 +57,7 @@ impl TableReader for &SavedTables {
     }
 }
 
-/// What is behind the lock is whole even if a thread that held it has panicked.
+/// The guarded value is valid even if a thread that held the lock has panicked.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The wall clock: read here and nowhere else, and handed to who may know it.
+//! The wall clock: read here and nowhere else, and passed to the code that may use it.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use headwater_connectors::source::WallClock;
 
 use crate::config::nanos;
 
-/// Nanoseconds since the epoch.
+/// The current time, in nanoseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -19,7 +19,7 @@ pub fn wall_clock() -> WallClock {
     Arc::new(now)
 }
 
-/// Now, as RFC 3339.
+/// The current time as RFC 3339.
 pub fn now_text() -> String {
     headwater_schemas::EventTime::from_effective(now()).to_string()
 }

@@ -1,5 +1,5 @@
-//! The command line's exit codes and sentences. (This target also makes `cargo test` build the binary, which the scenarios
-//! of the workspace run.)
+//! Tests of exit codes and messages of the command line. (This target also makes `cargo test` build the binary, which the
+//! scenarios of the workspace run.)
 
 use std::io::Result;
 use std::process::{Command, Output};

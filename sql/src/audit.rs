@@ -1,8 +1,7 @@
-//! The audit proved: in every partition an unbroken chain of hashes, and every clock as records and remap tell it.
+//! Verification of the audit: an unbroken chain of hashes in every partition, and clocks that follow from records and remap.
 //!
-//! A row's hash follows from the row and the hash before it, so files are checked in parallel and then joined end to end.
-//! A row's effective time is the greatest event time so far, unless the wall clock decided otherwise: then `remap` says
-//! what it became, and for no other reason may it be anything else.
+//! A row's hash follows from the row and the hash before it, so files are checked in parallel and then joined end to end. A row's
+//! effective time is the greatest event time so far, unless `remap` has another one that the wall clock decided.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -18,10 +17,10 @@ use headwater_schemas::{Digest, EventTime, Text};
 /// A partition of a topic.
 type Partition = (Text, i32);
 
-/// By offset: the clocks that records got from the wall clock. A topic that was created anew has offsets a second time.
+/// By offset: the clocks that the wall clock decided. If a topic was created anew, an offset may have several.
 type Clocks = BTreeMap<u64, Vec<u64>>;
 
-/// What comes first of a partition's rows in a file, and what last.
+/// The first and the last row of a partition in a file.
 struct Piece {
     first: Audit,
     last: Audit,
@@ -29,13 +28,13 @@ struct Piece {
     path: Box<str>,
 }
 
-/// The first break of the audit.
+/// The first violation in the audit.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AuditBreak {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A row is not what it should be behind the one before.
+    /// A row does not follow from the one before.
     #[error("audit of {topic}, partition {partition}: row {sequence} in {path} {problem}")]
     Row {
         /// The topic.
@@ -46,10 +45,10 @@ pub enum AuditBreak {
         sequence: u64,
         /// The file.
         path: Box<str>,
-        /// What is wrong.
+        /// How it differs.
         problem: String,
     },
-    /// A commit says something else than the rows up to it.
+    /// A commit contradicts the rows up to it.
     #[error(
         "commit {commit_id} says that {topic}, partition {partition}, has {says} audited records with the hash {hash}, and the rows say otherwise"
     )]
@@ -60,14 +59,14 @@ pub enum AuditBreak {
         topic: String,
         /// The partition.
         partition: u16,
-        /// How many, as it says.
+        /// The number of rows in its record.
         says: u64,
-        /// The hash of the last, as it says.
+        /// The last hash in its record.
         hash: String,
     },
 }
 
-/// Proves the audit, reading files on so many threads; how many rows it has.
+/// Verifies the audit with `threads` threads; returns its number of rows.
 pub(crate) fn check_audit(chain: &Chain, threads: usize) -> Result<u64, AuditBreak> {
     let clocks = clocks(chain)?;
     let mut partitions = BTreeMap::<Partition, Vec<Piece>>::new();
@@ -81,7 +80,7 @@ pub(crate) fn check_audit(chain: &Chain, threads: usize) -> Result<u64, AuditBre
         let mut before = None;
         for piece in pieces.iter() {
             match (before, dropped) {
-                // Its rows from before are gone, and the commit before it tells how they ended.
+                // Earlier rows were dropped, and the commit before it has their end.
                 (None, Some(_)) => begins(&piece.first, commit_before(chain, piece), partition),
                 _ => follows(&piece.first, before, clocks.get(partition)),
             }
@@ -90,7 +89,7 @@ pub(crate) fn check_audit(chain: &Chain, threads: usize) -> Result<u64, AuditBre
         }
         rows += before.map_or(0, |last| last.sequence);
     }
-    // Of commits whose rows are gone there is nothing to compare.
+    // A commit whose rows were dropped cannot be compared.
     let compared = chain.commits().iter().filter(|commit| dropped.is_none_or(|dropped| commit.commit_id > dropped));
     compared.into_iter().try_for_each(|commit| check_commit(commit, &partitions, dropped.is_some()))?;
     Ok(rows)
@@ -101,7 +100,7 @@ fn commit_before<'a>(chain: &'a Chain, piece: &Piece) -> Option<&'a Commit> {
     chain.commits().get(index).map(|commit| &**commit)
 }
 
-/// Whether a row may be the first of a partition that there is, behind a commit.
+/// Checks the first existing row of a partition against the commit before it.
 fn begins(row: &Audit, before: Option<&Commit>, (topic, partition): &Partition) -> Result<(), String> {
     let progress = before.into_iter().flat_map(|commit| &commit.partitions);
     let progress = progress.into_iter().find(|progress| progress.topic == topic.as_str() && i32::from(progress.partition) == *partition);
@@ -123,7 +122,7 @@ fn clocks(chain: &Chain) -> Result<BTreeMap<Partition, Clocks>, FileError> {
     Ok(clocks)
 }
 
-/// Checks every file by itself.
+/// Checks every file on its own.
 fn pieces(chain: &Chain, clocks: &BTreeMap<Partition, Clocks>, threads: usize) -> Result<Vec<Piece>, AuditBreak> {
     let files: Vec<_> =
         chain.live().files().iter().filter(|file| file.role == FileRole::Rows && *file.table == *Audit::SPEC.name).collect();
@@ -169,7 +168,7 @@ fn check_file(chain: &Chain, file: &CommitFile, clocks: &BTreeMap<Partition, Clo
     Ok(pieces)
 }
 
-/// Whether a row may stand behind another; if not, why.
+/// Checks that a row follows from the one before; the error names the difference.
 fn follows(row: &Audit, before: Option<&Audit>, clocks: Option<&Clocks>) -> Result<(), String> {
     let (sequence, hash) = before.map_or((0, Digest::ZERO), |before| (before.sequence, before.hash));
     if row.sequence != sequence + 1 {
@@ -178,13 +177,12 @@ fn follows(row: &Audit, before: Option<&Audit>, clocks: Option<&Clocks>) -> Resu
     if row.hash != row.chained(&hash) {
         return Err(format!("has the hash {}, and what it says behind the row before has {}", row.hash, row.chained(&hash)));
     }
-    // What was refused in between has no row, but may have moved the clock. Offsets that go back are those of a topic that
-    // was created anew.
+    // Records rejected in between have no row, but may have moved the clock. If offsets decrease, the topic was created anew.
     let since = before.map(|before| before.offset + 1).filter(|since| *since <= row.offset).unwrap_or(0);
     let told = before.map_or(0, |before| before.ts.effective());
     let refused = clocks.into_iter().flat_map(|clocks| clocks.range(since..row.offset)).flat_map(|(_, clocks)| clocks).max();
     let told = told.max(refused.copied().unwrap_or(0));
-    // Clocks only rise, so an earlier one at this offset is another record's.
+    // Clocks only rise, so an earlier one at this offset belongs to another record.
     let decided = clocks.and_then(|clocks| clocks.get(&row.offset)?.iter().filter(|clock| **clock >= told).max());
     let expected = decided.copied().unwrap_or_else(|| told.max(row.event_ts.map_or(0, EventTime::effective)));
     if row.ts.effective() != expected {
@@ -197,7 +195,7 @@ fn broken(row: &Audit, path: &str, problem: String) -> AuditBreak {
     AuditBreak::Row { topic: row.topic.clone(), partition: row.partition, sequence: row.sequence, path: path.into(), problem }
 }
 
-/// A commit names the last row of each partition. If rows were let go, that may have been one of them.
+/// Compares a commit with the last row of each partition. If rows were dropped, that row may be among them.
 fn check_commit(commit: &Commit, partitions: &BTreeMap<Partition, Vec<Piece>>, dropped: bool) -> Result<(), AuditBreak> {
     for progress in &commit.partitions {
         let pieces = partitions.get(&(Text::new(&progress.topic), i32::from(progress.partition)));
@@ -274,7 +272,7 @@ mod tests {
             ("a remap of a refused record that is gone", |_, remap| drop(remap.pop()), Some("row 5")),
         ];
         for (name, harm, expected) in cases {
-            // The last row's clock was told by a record that was refused.
+            // The last row's clock comes from a record that was rejected.
             let (mut audit, mut remaps) = (rows(&RECORDS), vec![remap(9, 30), remap(11, 40)]);
             harm(&mut audit, &mut remaps);
             let mut data = TestData::new();

@@ -1,6 +1,6 @@
-//! Functions whose result may be far larger than their arguments, within the memory of queries.
+//! Memory limits for functions whose result may be far larger than their arguments.
 //!
-//! DataFusion counts what sorting, grouping and joining take, and not what a function makes. One `repeat` would be gigabytes.
+//! DataFusion counts the memory of sorting, grouping and joining, but not of function results. One `repeat` could take gigabytes.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 use datafusion::prelude::SessionContext;
 
-/// How many bytes a function makes of a row, at most.
+/// Size of a function's result per row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Makes {
-    /// The first argument as often as the second says.
+    /// The first argument, repeated as often as the second says.
     Copies,
     /// As many characters as the second argument says.
     Characters,
-    /// As many elements as an argument says.
+    /// As many elements as the argument with this index says.
     Elements(usize),
     /// The integers from the first argument to the second, in steps of the third.
     Range,
 }
 
-/// The functions that are bounded.
+/// The functions with limits.
 const BOUNDED: [(&str, Makes); 7] = [
     ("repeat", Makes::Copies),
     ("lpad", Makes::Characters),
@@ -34,11 +34,11 @@ const BOUNDED: [(&str, Makes); 7] = [
     ("range", Makes::Range),
     ("generate_series", Makes::Range),
 ];
-/// Bytes of a character, at most.
+/// Maximum bytes of a character.
 const CHARACTER_BYTES: i64 = 4;
-/// Bytes of an element of a list, about.
+/// Approximate bytes of a list element.
 const ELEMENT_BYTES: i64 = 16;
-/// A batch may have this part of the memory of all queries.
+/// The result of one batch may take the memory of all queries divided by this number.
 const PART_OF_MEMORY: usize = 4;
 
 /// The most bytes that an expression may make of a batch.
@@ -112,7 +112,7 @@ impl Makes {
     }
 }
 
-/// A column of integers; none of anything else, like the dates of a series.
+/// The column as integers; `None` for other types, like the dates of a series.
 fn integers(column: &ArrayRef) -> Option<Int64Array> {
     column
         .data_type()
@@ -122,7 +122,7 @@ fn integers(column: &ArrayRef) -> Option<Int64Array> {
         .map(|column| column.as_primitive::<Int64Type>().clone())
 }
 
-/// The bytes of each text.
+/// The length of each text in bytes.
 fn lengths(column: &ArrayRef) -> Option<Int64Array> {
     let lengths = arrow::compute::kernels::length::length(&cast(column, &DataType::LargeUtf8).ok()?).ok()?;
     integers(&lengths)

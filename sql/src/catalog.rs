@@ -20,11 +20,11 @@ use crate::tables::Table;
 
 /// A data directory, open for queries.
 ///
-/// Servers call [`Catalog::snapshot`] and the snapshot's `query`, which is `async`. A program without a runtime of its
-/// own calls [`Catalog::query`], which waits.
+/// Servers call [`Catalog::snapshot`] and the snapshot's `query`, which is `async`. A program without a runtime of its own calls
+/// [`Catalog::query`], which blocks.
 pub struct Catalog {
     config: SqlConfig,
-    /// Whether one commit was asked for, so that newer ones are none of our business.
+    /// Whether a specific commit was requested, so that newer ones are ignored.
     pinned: bool,
     engine: Arc<Engine>,
     current: Arc<CurrentCache>,
@@ -37,12 +37,12 @@ struct Newest {
 }
 
 impl Catalog {
-    /// Opens a data directory as it is now, or as it was at a commit. Without any commit every table exists and is empty.
+    /// Opens a data directory at its newest commit, or at an earlier one. Without any commit, every table exists and is empty.
     pub fn open(data_dir: &Path, at: Option<u64>) -> Result<Self, CatalogError> {
         Self::open_with(data_dir, at, SqlConfig::default())
     }
 
-    /// The same, with limits.
+    /// Opens a data directory with limits.
     pub fn open_with(data_dir: &Path, at: Option<u64>, config: SqlConfig) -> Result<Self, CatalogError> {
         let problems = config.validate();
         if !problems.is_empty() {
@@ -52,7 +52,7 @@ impl Catalog {
         Self::over(Chain::open(data_dir, at)?, at.is_some(), config)
     }
 
-    /// The catalog of a chain that was read already.
+    /// The catalog of a chain that has been read.
     pub(crate) fn over(chain: Chain, pinned: bool, config: SqlConfig) -> Result<Self, CatalogError> {
         let engine = Arc::new(Engine::start(chain.data(), &config)?);
         let current = Arc::new(CurrentCache::new());
@@ -60,27 +60,27 @@ impl Catalog {
         Ok(Self { config, pinned, engine, current, newest: Mutex::new(Newest { chain, snapshot }) })
     }
 
-    /// The same data directory at another commit, or following the newest.
+    /// The same data directory at another commit, or at the newest.
     pub fn reopen(&self, at: Option<u64>) -> Result<Self, CatalogError> {
         let data = self.newest().chain.data().to_owned();
         Self::open_with(&data, at, self.config.clone())
     }
 
-    /// Whether one commit was asked for.
+    /// Whether a specific commit was requested.
     pub fn is_pinned(&self) -> bool {
         self.pinned
     }
 
-    /// Picks up commits which came since, unless one commit was asked for; tells whether any did. Queries that run go on
-    /// with the commit on which they began.
+    /// Picks up new commits, unless a specific commit was requested; true if there were any. Running queries continue with the
+    /// commit at which they began.
     ///
-    /// Of one commit the rows stay, but the files that they are in are merged: so this is called before queries now and then,
-    /// more often than files stay that were replaced (`upkeep.grace`).
+    /// A specific commit's rows stay the same, but its files are merged over time: so call this before queries, at intervals
+    /// shorter than replaced files are kept (`upkeep.grace`).
     pub fn refresh(&self) -> Result<bool, CatalogError> {
         let mut newest = self.newest();
         match newest.chain.extend() {
             Ok(false) => return Ok(false),
-            // A break behind the commit that was asked for does not concern it.
+            // Damage after the requested commit does not concern it.
             Err(_) if self.pinned => return Ok(false),
             result => result?,
         };
@@ -88,7 +88,7 @@ impl Catalog {
         Ok(!self.pinned)
     }
 
-    /// All tables at the newest commit that was picked up.
+    /// All tables at the newest known commit.
     pub fn snapshot(&self) -> Snapshot {
         self.newest().snapshot.clone()
     }
@@ -98,14 +98,13 @@ impl Catalog {
         self.newest().snapshot.commit_id()
     }
 
-    /// Answers a statement, and waits where the answer has to be waited for. Not for `async` code: see
-    /// [`Catalog::snapshot`].
+    /// Runs a statement, and blocks until its rows arrive. Not for `async` code: see [`Catalog::snapshot`].
     pub fn query(&self, sql: &str) -> Result<QueryResult, QueryError> {
         let answer = self.engine.wait(self.snapshot().query(sql))?;
         Ok(QueryResult { answer })
     }
 
-    /// Whether another catalog has the same files of a table: then it has the same rows.
+    /// Whether another catalog has the same files of a table, and so the same rows.
     pub(crate) fn has_same_files(&self, other: &Self, table: &'static Table) -> bool {
         let files = |catalog: &Self| {
             let committed = catalog.snapshot().committed;
@@ -116,12 +115,12 @@ impl Catalog {
     }
 
     fn newest(&self) -> MutexGuard<'_, Newest> {
-        // What is behind the lock is replaced whole, so a panic elsewhere leaves nothing half done.
+        // The value behind the lock is replaced as a whole, so it is valid even after a panic elsewhere.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a run has begun to write a directory: a folder without a commit would look like one without rows.
+/// Checks that a run has begun to write a directory: a wrong folder would look like a directory without rows.
 pub(crate) fn check_directory(data: &Path) -> Result<(), CatalogError> {
     if is_data_directory(data) { Ok(()) } else { Err(CatalogError::NoDirectory(data.to_owned())) }
 }
@@ -132,7 +131,7 @@ fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engi
     Ok(Snapshot { committed, session, engine: Arc::clone(engine), config: config.clone() })
 }
 
-/// The rows that answer a query, batch by batch, for code that waits.
+/// The rows of a query, batch by batch, for blocking code.
 pub struct QueryResult {
     answer: Answer,
 }
@@ -211,7 +210,7 @@ mod tests {
             assert!(catalog.is_pinned());
             assert_eq!(rows(&catalog, sum), [expected]);
         }
-        // A catalog that has seen the newest commit asks an older one through another catalog.
+        // A catalog at the newest commit queries an older one through another catalog.
         assert_eq!(rows(&data.catalog().reopen(Some(1)).unwrap(), sum), ["1,1,1,1"]);
         let pinned = data.catalog_at(1);
         assert!(!pinned.refresh().unwrap());

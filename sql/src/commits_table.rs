@@ -12,7 +12,7 @@ use headwater_schemas::EventTime;
 
 use crate::error::{CatalogError, QueryError};
 
-/// What a row is.
+/// Description of a row.
 pub(crate) const ABOUT: &str = "a commit: a range of ticks of all tables at once";
 
 /// The columns of `commits`.
@@ -38,13 +38,13 @@ pub(crate) fn batch(data: &Path, last: u64) -> Result<RecordBatch, QueryError> {
     let mut records = Records::new(data);
     let mut commits = Vec::new();
     for commit_id in 1..=last {
-        // Of its files the row has only the number.
+        // The row has only the number of its files.
         commits.extend(records.read(commit_id).map_err(CatalogError::from)?.map(Row::of));
     }
     Ok(columns(&commits)?)
 }
 
-/// What a row says.
+/// Columns of a row.
 struct Row {
     commit_id: u64,
     first_tick: u64,

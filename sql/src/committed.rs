@@ -1,4 +1,4 @@
-//! What is committed up to one commit: the one thing that everything behind a query looks at.
+//! The files that exist at one commit: the data of a query.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use rustc_hash::FxHashSet;
 use crate::current::CurrentCache;
 use crate::tables::Table;
 
-/// Everything up to one commit. It never changes: a newer commit makes a new one of these.
+/// Everything up to one commit. It is immutable: a newer commit makes a new one.
 ///
-/// Files may hold rows of later commits, too, if they were merged since: [`Committed::straddles`] tells.
+/// Files may also hold rows of later commits, if they were merged since: [`Committed::straddles`] tells.
 #[derive(Debug)]
 pub(crate) struct Committed {
     data: PathBuf,
@@ -52,7 +52,7 @@ impl Committed {
         file.last_commit() > self.commit_id
     }
 
-    /// The last commit of which rows were let go; of a history, under its own name.
+    /// The last commit that dropped rows; of a history, under its own name.
     pub(crate) fn dropped(&self, dataset: &str) -> Option<u64> {
         self.live.dropped().get(dataset).copied()
     }

@@ -1,4 +1,4 @@
-//! What a query may use.
+//! Limits of queries.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SqlConfig {
-    /// How much memory all queries together may take for sorting, grouping and joining, in MiB. Beyond it they spill to
-    /// the system's folder for temporary files, or fail. The cached rows of state tables are not counted. Default: 1024.
+    /// Memory of all queries together for sorting, grouping and joining, in MiB. Beyond it they spill to the system's temporary
+    /// folder, or fail. The cached rows of state tables are not counted. Default: 1024.
     pub memory_limit_mib: u64,
-    /// After how many seconds of work a query is given up; 0: never. Default: 300.
+    /// Seconds of work after which a query is cancelled; 0: never. Default: 300.
     pub timeout_seconds: u64,
-    /// On how many threads a query runs; 0: as many as the machine has cores. Default: 0.
+    /// Number of threads of a query; 0: as many as the machine has cores. Default: 0.
     pub threads: usize,
 }
 
@@ -22,7 +22,7 @@ impl Default for SqlConfig {
 }
 
 impl SqlConfig {
-    /// Every problem, as one sentence each.
+    /// Every problem, one sentence each.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !(16..=1024 * 1024).contains(&self.memory_limit_mib) {
@@ -34,7 +34,7 @@ impl SqlConfig {
         problems
     }
 
-    /// Without a deadline: for what reads whole tables by itself.
+    /// Without a time limit: for internal queries that read whole tables.
     pub fn unhurried() -> Self {
         Self { timeout_seconds: 0, ..Self::default() }
     }

@@ -1,15 +1,15 @@
-//! The current rows of a state table: of each key the newest row, unless it says that the key is gone.
+//! Current rows of a state table: the newest row of each key, without retracted keys.
 //!
 //! ```text
 //!  current rows as of commit c, if known, or whole rows as of c ──┐
-//!                                                                 ├─► per key the newest by (commit, tick) ─► those that are, by key
+//!                                                                 ├─► newest row of each key by (commit, tick) ─► without retracted keys
 //!  changes of the commits after c,  in any order ─────────────────┘
 //! ```
 //!
-//! Changes of a state table are its history, those of a checkpoint its state files. If whole rows are younger than the commit
-//! that is asked for, a history tells the rows from its beginning; a checkpoint has none.
+//! Changes of a state table are in its history, those of a checkpoint in its state files. If whole rows are newer than the
+//! requested commit, the rows are computed from the beginning of the history; a checkpoint has none.
 //!
-//! What was folded for one commit is the start for the next, so that a catalog that follows a pipeline reads each file once.
+//! The rows at one commit are the start for the next, so a catalog that follows a pipeline reads each file once.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -41,19 +41,19 @@ use crate::error::QueryError;
 use crate::parts::read_part;
 use crate::tables::{Table, tables};
 
-/// How many files are read ahead of the fold.
+/// Number of files that are read ahead.
 const READ_AHEAD: usize = 8;
-/// How many rows a batch of current rows has.
+/// Rows in a batch of current rows.
 const BATCH_ROWS: usize = 8192;
 
-/// The current rows of a table as of a commit, in the order of their keys.
+/// The current rows of a table as of a commit, by key.
 #[derive(Debug)]
 pub(crate) struct CurrentRows {
     commit_id: u64,
     pub(crate) batches: Vec<RecordBatch>,
 }
 
-/// The newest current rows that were asked for, per table.
+/// Cache of each table's current rows at the newest commit that was queried.
 #[derive(Debug)]
 pub(crate) struct CurrentCache {
     tables: BTreeMap<&'static str, Mutex<Option<Arc<CurrentRows>>>>,
@@ -71,7 +71,7 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
     let Some(cache) = committed.current.tables.get(table.spec.name) else {
         return Err(QueryError::execution(format!("{} is not a state table", table.spec.name)));
     };
-    // Held while the files are read, so that of two queries at once one reads and the other finds.
+    // Locked while the files are read, so that of two simultaneous queries one reads and the other uses the result.
     let mut newest = cache.lock().await;
     let base = newest.clone().filter(|rows| rows.commit_id <= committed.commit_id());
     let rows = fold_onto(base, committed, table).await?;
@@ -114,11 +114,11 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
     Ok(Arc::new(CurrentRows { commit_id, batches: fold.finish()? }))
 }
 
-/// The rows that changes are added to.
+/// The rows to which changes are applied.
 enum Start {
-    /// Rows that were folded before.
+    /// Cached rows of an earlier commit.
     Known(Arc<CurrentRows>),
-    /// The file that a table was written whole in.
+    /// The file of all rows as of a commit.
     Whole(Arc<CommitFile>),
 }
 
@@ -131,18 +131,18 @@ impl Start {
     }
 }
 
-/// Rows from before the whole table was written lack what changed until then: those files may be gone.
+/// Cached rows from before the whole rows do not suffice: the files of the changes in between may be removed.
 fn start(base: Option<Arc<CurrentRows>>, files: &CurrentFiles) -> Option<Start> {
     let known = base.filter(|base| base.commit_id >= files.whole_commit()).map(Start::Known);
     known.or_else(|| files.whole.clone().map(Start::Whole))
 }
 
-/// Whether a file of a checkpoint has rows of later commits, too: then those that came before them are not known.
+/// Whether a checkpoint's file also has rows of later commits: then its earlier rows are unknown.
 fn is_unknown(committed: &Committed, file: &CommitFile) -> bool {
     file.role == FileRole::State && file.first_commit() <= committed.commit_id() && committed.straddles(file)
 }
 
-/// Every change from the first on, to tell the rows at a commit from before the table was written whole.
+/// All changes from the first on, for a commit before the whole rows.
 fn whole_history(committed: &Committed, table: &'static Table, files: &CurrentFiles) -> Result<Vec<Arc<CommitFile>>, QueryError> {
     let merged = files.changes.iter().filter(|file| is_unknown(committed, file)).map(|file| file.last_commit());
     let oldest = merged.max().unwrap_or(0).max(files.whole_commit());
@@ -156,7 +156,7 @@ fn whole_history(committed: &Committed, table: &'static Table, files: &CurrentFi
     Ok(committed.files(table, FileRole::History).cloned().collect())
 }
 
-/// The rows of the commits after one, up to another.
+/// The rows of commits after `behind`, up to `last`.
 fn between(batch: &RecordBatch, behind: u64, last: u64) -> Result<RecordBatch, ArrowError> {
     let commits = batch.column_by_name(COMMIT_ID).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
     let range = i64::try_from(behind).unwrap_or(i64::MAX).saturating_add(1)..=i64::try_from(last).unwrap_or(i64::MAX);
@@ -182,19 +182,19 @@ fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Ve
     read().map_err(|error| file.diagnose(data).unwrap_or_else(|| file.error(data, Fault::unreadable(error))))
 }
 
-/// Where a row stands: the batch, and the row in it.
+/// Position of a row: the batch, and the index in it.
 type RowPlace = (usize, usize);
 
-/// The newest row of a key that was seen.
+/// The newest row of a key so far.
 #[derive(Clone, Copy)]
 struct Newest {
     /// Its commit and tick.
     since: (i64, i64),
-    /// Where it is kept; none when the key is gone.
+    /// Where it is kept; `None` if the key is retracted.
     place: Option<RowPlace>,
 }
 
-/// Rows of keys, of which the newest are kept.
+/// The newest row of each key.
 struct Fold {
     keys: RowConverter,
     key_columns: Vec<usize>,
@@ -212,18 +212,18 @@ impl Fold {
         Ok(Self { keys, key_columns, schema, newest: FxHashMap::default(), batches: Vec::new() })
     }
 
-    /// A batch of changes, whose commits come after those of all current or whole rows.
+    /// Adds a batch of changes, whose commits come after those of all current or whole rows.
     fn add_changes(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
         let (commits, ticks) = (column(COMMIT_ID), column(TICK));
         let at = |column: Option<&Int64Array>, row: usize| column.and_then(|column| column.values().get(row)).copied().unwrap_or(0);
         let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
         let is = |row: usize| changes.and_then(|changes| changes.values().get(row)).is_some_and(|change| *change == 1);
-        // Of a checkpoint a commit has one row of a key, so no tick is needed.
+        // A checkpoint has one row per key and commit, so it needs no ticks.
         self.add(batch, |row| (at(commits, row), at(ticks, row)), is)
     }
 
-    /// A batch of rows that were current before all changes, or of a file of all rows.
+    /// Adds a batch of rows that precede all changes: current rows, or those of a file of all rows.
     fn add_current(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         self.add(batch, |_| (0, 0), |_| true)
     }
@@ -243,7 +243,7 @@ impl Fold {
         self.keep(batch, &keys)
     }
 
-    /// Keeps what of a batch is the newest: only that stays in memory, not the history.
+    /// Keeps only the newest rows of a batch in memory, not the history.
     fn keep(&mut self, batch: RecordBatch, keys: &Rows) -> Result<(), ArrowError> {
         let index = self.batches.len();
         let mut kept = 0;
@@ -255,7 +255,7 @@ impl Fold {
         };
         let mask: BooleanArray = keys.iter().enumerate().map(|(row, key)| Some(keep(row, key.as_ref()).is_some())).collect();
         match kept {
-            // The index stays that of a batch, so that places never name the next one.
+            // The index stays that of a batch, so that no position refers to the next batch.
             all if all == batch.num_rows() => self.batches.push(batch),
             _ => self.batches.push(filter_record_batch(&batch, &mask)?),
         }

@@ -1,8 +1,8 @@
-//! Arithmetic of decimals that neither wraps nor loses digits.
+//! Decimal arithmetic without overflow or loss of digits.
 //!
-//! DataFusion multiplies and adds decimals in 128 bits and wraps in a sum; a quotient has four more digits than its dividend. Here
-//! products that may need more than 38 digits, and sums of numbers with more than 29, are of 76 digits, and every quotient has at
-//! least [`QUOTIENT_DIGITS`] after its point. Beyond 76 digits there is an error.
+//! DataFusion multiplies and adds decimals in 128 bits, and a sum wraps around; a quotient has four more digits than its
+//! dividend. Here products that may need more than 38 digits, and sums of numbers with more than 29, have 76 digits, and every
+//! quotient has at least [`QUOTIENT_DIGITS`] after its point. A result beyond 76 digits is an error.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-/// Digits after the point of a quotient, at least: what PostgreSQL gives for quotients down to 10^-12.
+/// Minimum digits after the point of a quotient: as many as PostgreSQL gives for quotients down to 10^-12.
 const QUOTIENT_DIGITS: i8 = 28;
 /// What a division adds to the scale of its dividend.
 const ADDED_BY_DIVISION: i8 = 4;
-/// A sum of numbers with so many digits cannot wrap before 10^9 rows. Money has 28, and 29 where it is mixed with whole numbers.
+/// A sum of numbers with this many digits cannot wrap before 10^9 rows. Money has 28, and 29 where it is mixed with integers.
 const SUMMED_IN_128_BITS: u8 = 29;
 
-/// Digits of a number, and how many of them are after the point.
+/// Total digits of a number, and those after the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Digits {
     precision: u8,
@@ -34,7 +34,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// Those of a type; none if it is not exact.
+    /// The digits of a type; `None` if it is not exact.
     fn of_type(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Decimal32(precision, scale)
@@ -49,7 +49,7 @@ impl Digits {
         })
     }
 
-    /// Those of an expression; of a whole number that is written out, its own.
+    /// The digits of an expression; for an integer literal, its own.
     fn of(expr: &Expr, data_type: &DataType) -> Option<Self> {
         let digits = Self::of_type(data_type)?;
         match expr {
@@ -61,7 +61,7 @@ impl Digits {
         }
     }
 
-    /// With at least so many digits after the point.
+    /// At least this many digits after the point.
     fn with_scale(self, scale: i8) -> Self {
         let scale = scale.max(self.scale);
         let precision = self.precision.saturating_add(scale.saturating_sub(self.scale).unsigned_abs());
@@ -73,7 +73,7 @@ impl Digits {
     }
 }
 
-/// Plans products and quotients of decimals.
+/// Plans products and quotients of decimals with enough digits.
 #[derive(Debug)]
 pub(crate) struct WideDecimals;
 
@@ -95,7 +95,7 @@ impl ExprPlanner for WideDecimals {
     }
 }
 
-/// The digits that both sides are to have, if they are to be of 76.
+/// The digits to which both sides are widened, if the result needs 76.
 fn widened(op: &BinaryOperator, left: Digits, right: Digits, types: &(Option<DataType>, Option<DataType>)) -> Option<(Digits, Digits)> {
     let is_wide = |data_type: &Option<DataType>| matches!(data_type, Some(DataType::Decimal256(..)));
     let one_is_wide = is_wide(&types.0) || is_wide(&types.1);
@@ -110,17 +110,17 @@ fn widened(op: &BinaryOperator, left: Digits, right: Digits, types: &(Option<Dat
     }
 }
 
-/// The expression in 76 digits, under its own name.
+/// The expression with 76 digits, under its original name.
 fn cast(expr: Expr, digits: Digits) -> Expr {
     let name = expr.schema_name().to_string();
     Expr::Cast(Cast::new(Box::new(expr), digits.wide())).alias(name)
 }
 
-/// A rule of the optimizer that knows `sum` by its name, and adds it up in two steps where a distinct count stands beside it. The
-/// second step of a [`wide_sum`] would be wider than the plan says.
+/// A rule of the optimizer that matches `sum` by name, and splits it into two steps if the query also counts distinct values. The
+/// second step of a [`wide_sum`] would have another type than planned.
 pub(crate) const RULE_OF_NARROW_SUMS: &str = "single_distinct_aggregation_to_group_by";
 
-/// `sum`, of decimals with many digits in 76.
+/// `sum` that adds decimals with many digits in 76 digits.
 pub(crate) fn wide_sum() -> AggregateUDF {
     AggregateUDF::new_from_impl(WideSum { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) })
 }
@@ -214,7 +214,7 @@ mod tests {
                 format!("SELECT SUM(x) FROM (VALUES (CAST('{nines}' AS DECIMAL(38,0))), (CAST('{nines}' AS DECIMAL(38,0)))) AS t(x)"),
                 format!("1{}8", "9".repeat(37)),
             ),
-            // Two and three columns of money, as a notional in another currency is made of.
+            // Two and three columns of money, like a notional in another currency.
             (
                 "SELECT SUM(CAST(a AS DECIMAL(28,9)) * CAST(b AS DECIMAL(28,9)) * CAST(c AS DECIMAL(28,9))) \
                  FROM (VALUES (50000, 1000000, 150), (60000, 2000000, 150)) AS v(a, b, c)"
@@ -254,7 +254,7 @@ mod tests {
             ("CAST(12345678901234567890123456789 AS DECIMAL(38,0)) / 7", "1763668414462081127160493827"),
         ] {
             let value = rows(&catalog, &format!("SELECT {sql}")).concat();
-            // Ours goes on where theirs is rounded.
+            // Ours has further digits where PostgreSQL rounds.
             let digits = postgresql.trim_end_matches('0').len() - 1;
             assert_eq!(value.get(..digits), postgresql.get(..digits), "{sql}: {value}");
         }

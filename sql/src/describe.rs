@@ -1,4 +1,4 @@
-//! What tables there are, and what columns a table has: `SHOW TABLES` and `DESCRIBE`.
+//! `SHOW TABLES` and `DESCRIBE`: the tables, and the columns of a table.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use crate::commits_table;
 use crate::names::Relation;
 
-/// One row per name that may stand behind FROM.
+/// One row per name that may follow FROM.
 pub(crate) fn tables() -> Result<RecordBatch, ArrowError> {
     let relations = Relation::all();
     let names = relations.iter().map(|(name, _)| name.clone()).collect();
@@ -62,7 +62,7 @@ impl Relation {
     }
 }
 
-/// A column's type as one writes it in SQL.
+/// The SQL name of a column's type.
 fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR".to_owned(),

@@ -1,4 +1,4 @@
-//! What can go wrong: opening the catalog, and answering a query. Every message names the thing and the mend.
+//! Errors of opening the catalog and of queries. Every message names the object and the remedy.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use tokio::task::JoinError;
 /// Why the commits cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The chain of commits is not whole.
+    /// The chain of commits is broken.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// There is nothing of ours.
+    /// The folder is not a data directory.
     #[error("{} is no data directory: give the one that `headwater run --data` writes", .0.display())]
     NoDirectory(PathBuf),
-    /// The settings are impossible.
+    /// The settings are invalid.
     #[error("the SQL settings are impossible: {}", .0.join("; "))]
     Config(Vec<String>),
     /// The query engine cannot start.
@@ -26,13 +26,13 @@ pub enum CatalogError {
     Engine(#[source] Cause),
 }
 
-/// Why a query has no answer.
+/// Why a query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// There is nothing to run.
+    /// The text has no statement.
     #[error("there is nothing to run: give one SQL statement")]
     Empty,
-    /// More than one statement at once.
+    /// The text has several statements.
     #[error("{0} statements at once: give one at a time")]
     Several(usize),
     /// The statement's tree is too deep to plan.
@@ -40,56 +40,56 @@ pub enum QueryError {
         "the statement links {links} parts with AND, OR, UNION, JOIN or arithmetic, and at most {limit} are taken: write long lists as IN (…) or VALUES"
     )]
     TooDeep {
-        /// How many links there are.
+        /// The number of links.
         links: usize,
-        /// How many there may be.
+        /// The maximum number of links.
         limit: usize,
     },
-    /// The statement does something other than reading.
+    /// The statement does not only read.
     #[error(
         "{0} is refused: tables are written by the pipeline alone, and SQL only reads them (SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE)"
     )]
     NotReading(String),
-    /// The statement is not SQL, or names something that is not there.
+    /// The statement is not valid SQL, or names something that does not exist.
     #[error("{0}")]
     Statement(String),
-    /// What a table was at a commit is not known any more.
+    /// The table's rows at a commit are no longer kept.
     #[error("what {table} was at commit {at} is not kept any more: {why}; ask for --at {oldest} or a later commit")]
     Forgotten {
         /// The table.
         table: &'static str,
-        /// The commit asked for.
+        /// The requested commit.
         at: u64,
-        /// Why not.
+        /// The reason.
         why: &'static str,
-        /// The oldest commit of which it is kept.
+        /// The oldest commit whose rows are kept.
         oldest: u64,
     },
     /// A committed file is missing or damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The query ran into its memory limit.
+    /// The query exceeded its memory limit.
     #[error("the query needs more memory than memory_limit_mib allows: narrow it with WHERE or fewer columns, or raise the limit")]
     Memory(#[source] Cause),
-    /// The query ran into its time limit.
+    /// The query exceeded its time limit.
     #[error("the query was given up after {0} s (timeout_seconds): narrow it with WHERE, or raise the limit")]
     Timeout(u64),
     /// The query failed while it ran.
     #[error("the query failed")]
     Execution(#[source] Cause),
-    /// A thread of the engine ended in a panic, or with the engine.
-    #[error("the query failed: the engine broke off, which is a bug")]
+    /// A thread of the engine panicked, or was stopped with the engine.
+    #[error("the query failed: the engine ended in a panic, please report it")]
     BrokeOff(#[from] JoinError),
     /// The commits cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The answer cannot be written.
+    /// The result cannot be written.
     #[error("the answer cannot be written")]
     Output(#[from] std::io::Error),
 }
 
 impl QueryError {
-    /// A query beyond its memory.
+    /// A query beyond its memory limit.
     pub(crate) fn memory(cause: &str) -> Self {
         Self::Memory(Box::<dyn Error + Send + Sync>::from(cause).into())
     }

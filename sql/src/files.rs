@@ -1,4 +1,4 @@
-//! The Parquet files that exist, for programs that read them by themselves.
+//! Live Parquet files, for programs that read them directly.
 
 use std::path::{Path, PathBuf};
 
@@ -12,18 +12,18 @@ use crate::error::{CatalogError, QueryError};
 use crate::names::Relation;
 use crate::readable::unknown_table;
 
-/// The rows of a table, or of all, where they are at the newest commit.
+/// The files of a table, or of all tables, at the newest commit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LiveFiles {
     /// The Parquet files, in the order of the commits that added them.
     pub paths: Vec<PathBuf>,
-    /// How many rows are not in Parquet yet, but in segments.
+    /// Number of rows that are still in segments.
     pub segment_rows: u64,
 }
 
 /// The files of a table, of a history, or of all of them, at the newest commit of a data directory.
 ///
-/// The files of an append table and of a history hold its rows. Those of a checkpoint hold changes, of which the newest of each key
+/// The files of an append table and of a history hold its rows. Those of a checkpoint hold changes, of which the newest per key
 /// counts. The current rows of a state table follow from its history, so there are no files under its own name.
 pub fn live_files(data: &Path, name: Option<&str>) -> Result<LiveFiles, QueryError> {
     check_directory(data)?;
@@ -40,7 +40,7 @@ pub fn live_files(data: &Path, name: Option<&str>) -> Result<LiveFiles, QueryErr
     Ok(live)
 }
 
-/// The table whose files are asked for, and in which role.
+/// The table and role of a name.
 fn dataset(name: &str) -> Result<(&'static str, FileRole), QueryError> {
     let none = |why: String| Err(QueryError::Statement(format!("{name} {why}")));
     match Relation::named(name) {

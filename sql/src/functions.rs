@@ -1,6 +1,6 @@
-//! Functions for money: products and quotients with the pipeline's own rounding.
+//! Functions of money: products and quotients that round like the pipeline.
 //!
-//! DataFusion's decimals overflow in a product of three prices and quantities, and round otherwise than the pipeline does.
+//! DataFusion's decimals overflow in a product of three prices and quantities, and round differently.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) fn functions() -> [ScalarUDF; 2] {
     [of("notional", notional), of("average_price", average_price)]
 }
 
-/// Price × quantity × multiplier, each product rounded half to even to nine digits; NULL beyond what a column holds.
+/// Price × quantity × multiplier, each product rounded half to even to nine digits; NULL if it does not fit a column.
 fn notional([price, quantity, multiplier]: [i128; 3]) -> Option<i128> {
     let (price, quantity) = (Price::from_units(price), Quantity::from_units(quantity));
     Money::notional(price, quantity, Factor::from_units(multiplier)).map(Money::units)
@@ -30,7 +30,7 @@ fn average_price([cost, quantity]: [i128; 2]) -> Option<i128> {
     Some(fixed::quotient(cost, fixed::ONE, quantity).unwrap_or_default())
 }
 
-/// A function of so many decimals; NULL if one of them is.
+/// A function of `COUNT` decimals; NULL if one of them is.
 fn of<const COUNT: usize>(name: &str, function: fn([i128; COUNT]) -> Option<i128>) -> ScalarUDF {
     let of_columns = move |arguments: &[ColumnarValue]| {
         let columns = ColumnarValue::values_to_arrays(arguments)?;

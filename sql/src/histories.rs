@@ -1,4 +1,5 @@
-//! Histories, end to end: changes that views emit, through commits and upkeep, to what SQL shows; against a plain list of changes.
+//! End-to-end tests of histories: changes that views emit, through commits and upkeep, to SQL; compared with a plain list of
+//! changes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,11 +23,11 @@ use timely::dataflow::operators::vec::Input;
 use crate::Catalog;
 use crate::testing::{at, rows, try_rows};
 
-/// Four ticks a day.
+/// Length of a tick: four ticks a day.
 const TICK: u64 = 21_600_000_000_000;
 const DAY: u64 = 4 * TICK;
 
-/// From a tick on a key has a value, or is gone.
+/// A change: tick, key, and the new value, or `None` for a retraction.
 pub(crate) type Change = (u64, u8, Option<i64>);
 
 /// A row of a history: tick, commit, key, value, `change`.
@@ -38,7 +39,7 @@ pub(crate) struct Run {
     pub(crate) workers: usize,
     /// Ticks at which commits close.
     pub(crate) closes: Vec<u64>,
-    /// Of so many commits the last ends a run, and leaves no segment; 0 for none.
+    /// Every so many commits the last one ends a run, and leaves no segment; 0 for never.
     pub(crate) run_length: u64,
     /// Commits between plans.
     pub(crate) every: u64,
@@ -66,7 +67,7 @@ fn value_of(row: &Balance) -> i64 {
     i64::try_from(row.posted.units() / Total::whole(1).units()).unwrap()
 }
 
-/// What views do: of each tick the key's last value counts, and is emitted if it is another one than before.
+/// The emissions of a view: the last value of each key and tick, if it differs from the one before.
 fn emitted(changes: &[Change]) -> Vec<(u64, u8, Option<Balance>, Option<Balance>)> {
     let mut ticks = BTreeMap::<(u64, u8), Option<i64>>::new();
     for (tick, key, value) in changes {
@@ -90,7 +91,7 @@ fn emitted(changes: &[Change]) -> Vec<(u64, u8, Option<Balance>, Option<Balance>
     emitted
 }
 
-/// Makes the commits from one number up to another, counted from 0.
+/// Writes the commits from one index up to another.
 pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) {
     let (_directory, chain) = DataDirectory::open(data).unwrap();
     let retention = run.retention_days.map(|days| ("balances_history".to_owned(), days * DAY));
@@ -154,7 +155,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
     assert_eq!(*failures.lock().unwrap(), Vec::<String>::new());
 }
 
-/// What a history shows: the row that went, the row that came.
+/// The expected history: for each change the old row and the new row.
 fn expected(run: &Run, changes: &[Change], commit: u64) -> (Vec<Said>, Vec<(String, i64)>) {
     let (mut history, mut state) = (Vec::new(), BTreeMap::new());
     for (tick, key, old, new) in emitted(changes) {
@@ -190,7 +191,7 @@ fn history(catalog: &Catalog, filter: &str) -> Vec<Said> {
     history
 }
 
-/// Whether a row of a history must be there: it came on a day that is within the retention at the last commit.
+/// Whether a row must be kept: its day is within the retention at the last commit.
 fn must_be_kept(run: &Run, history: &[Said], said: &Said) -> bool {
     let Some(days) = run.retention_days else { return true };
     let came = history.iter().filter(|came| came.2 == said.2 && came.4 == 1 && came.0 < said.0).map(|came| came.0).max();
@@ -199,7 +200,7 @@ fn must_be_kept(run: &Run, history: &[Said], said: &Said) -> bool {
     EventTime::from_effective(tick * TICK).date().end().effective() + days * DAY > end * TICK
 }
 
-/// Filters hold for the same rows wherever they are compared.
+/// Checks that filters select the same rows wherever they are evaluated.
 fn check_filters(catalog: &Catalog, all: &[Said]) {
     for (filter, holds) in [
         ("WHERE change > 0", (|said| said.4 > 0) as fn(&Said) -> bool),

@@ -1,18 +1,18 @@
-//! Histories: every change of a state table, as rows that went (`change` -1) and came (+1).
+//! Histories: every change of a state table, as the old row (`change` -1) and the new row (+1).
 //!
 //! ```text
-//!  files: what each key's row is after each change ─► by key, commit and tick ─► before each row that came, the row that went
+//!  files: the row of a key after each change ─► by key, commit and tick ─► before each new row, the row that it replaces
 //! ```
 //!
-//! Files hold a row for each change: what the key's row is from then on, or its last row if it is gone. What it was before is the
-//! row before it of the same key, and is shown with the tick, the commit and the reason of the change that ended it.
+//! Files hold one row per change: the new row of the key, or its last row if it was retracted. The old row is the previous row of
+//! the same key, and is shown with the tick, the commit and the reason of the change that replaced it.
 //!
-//! A row that was dropped, because it is older than the history's retention, is not shown where it went either: a key's `ts` never
-//! decreases, so that the rows that are left of a key are its newest, and each went as it is shown. A key that was gone before it
-//! ever was there is not shown at all.
+//! A row that was dropped because it is beyond the history's retention is not shown as an old row either: a key's `ts` never
+//! decreases, so the remaining rows of a key are its newest, and the old rows among them are complete. The retraction of a key
+//! that never had a row is not shown at all.
 //!
-//! Where a query asks for rows that came alone (`change > 0`), files are scanned as they are. Otherwise only what it asks of the key,
-//! and the commit, is asked of the files: all rows of a key decide what went.
+//! A query for new rows alone (`change > 0`) scans files as they are. Otherwise only filters on the key and the commit are
+//! applied to files, because an old row depends on all rows of its key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ use crate::committed::Committed;
 use crate::scan::FileTable;
 use crate::tables::Table;
 
-/// Every change of a state table up to a commit.
+/// History of a state table up to a commit.
 #[derive(Debug)]
 pub(crate) struct HistoryTable {
     table: &'static Table,
@@ -54,12 +54,12 @@ impl HistoryTable {
         Self { table, files: FileTable::new(committed, table, FileRole::History) }
     }
 
-    /// Whether a filter asks for nothing but the key.
+    /// Whether a filter depends on the key alone.
     fn is_of_key(&self, filter: &Expr) -> bool {
         !filter.is_volatile() && filter.column_refs().iter().all(|column| self.table.spec.key.contains(&column.name()))
     }
 
-    /// The columns that are read for a projection: those of keys and changes besides.
+    /// The columns to read for a projection: also those of keys and changes.
     fn columns(&self, projection: &[usize]) -> Vec<usize> {
         let schema = self.files.schema();
         let needed = self.table.spec.key.iter().copied().chain([CHANGE, TICK, COMMIT_ID]);
@@ -104,7 +104,7 @@ impl TableProvider for HistoryTable {
     }
 }
 
-/// The columns of a projection, from those that were read for it.
+/// Projects the columns that were read to those that were requested.
 fn project(plan: Arc<dyn ExecutionPlan>, columns: &[usize], projection: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
     if columns == projection {
         return Ok(plan);
@@ -118,7 +118,7 @@ fn project(plan: Arc<dyn ExecutionPlan>, columns: &[usize], projection: &[usize]
     Ok(Arc::new(ProjectionExec::try_new(projection.iter().map(column).collect::<Result<Vec<_>>>()?, plan)?))
 }
 
-/// Adds to changes of keys, in order, the rows that they ended.
+/// Adds the old rows to changes that are ordered by key.
 #[derive(Debug)]
 struct PreviousRows {
     input: Arc<dyn ExecutionPlan>,
@@ -201,7 +201,7 @@ impl ExecutionPlan for PreviousRows {
     }
 }
 
-/// Where a row comes from: the last one of the batch before (0), or the batch (1); and its place in it.
+/// Source of a row: the last row of the previous batch (0) or the batch (1), and the index in it.
 type Source = (usize, usize);
 
 struct Adding {
@@ -209,9 +209,9 @@ struct Adding {
     keys: RowConverter,
     key_columns: Vec<usize>,
     change: usize,
-    /// Whether a column tells of the change, not of the row.
+    /// Whether a column belongs to the change, not to the row.
     of_change: Vec<bool>,
-    /// The last row of the batch before, and its key.
+    /// The last row of the previous batch, and its key.
     last: Option<(RecordBatch, OwnedRow)>,
 }
 
@@ -230,17 +230,17 @@ impl Adding {
         })
     }
 
-    /// The batch, with the rows that its changes ended.
+    /// The batch, with the old rows of its changes.
     fn add(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let keys = self.keys.convert_columns(batch.project(&self.key_columns)?.columns())?;
         let changes = batch.column(self.change).as_primitive::<Int32Type>().values();
         let (mut rows, mut ended_by, mut signs) = (Vec::<Source>::new(), Vec::<Source>::new(), Vec::<i32>::new());
-        // The row before, if it is one of the same key that is there.
+        // The previous row, if it has the same key and is not retracted.
         let was_there = |last: &RecordBatch| last.column(self.change).as_primitive::<Int32Type>().values().first() > Some(&0);
         let mut before = self.last.as_ref().filter(|(last, _)| was_there(last)).map(|(_, key)| ((0, 0), key.row()));
         for (row, (change, key)) in changes.iter().zip(keys.iter()).enumerate() {
             let was = before.filter(|(_, same)| *same == key).map(|(place, _)| (place, -1));
-            // Of a key that is gone, the row that went is the change itself; there is none if the key was not there.
+            // For a retracted key, the old row is the change itself; there is none if the key had no row.
             let shown = if *change > 0 { (was, Some(((1, row), 1))) } else { (was.map(|_| ((1, row), -1)), None) };
             for (place, sign) in shown.0.into_iter().chain(shown.1) {
                 rows.push(place);

@@ -5,11 +5,11 @@
 //! ```text
 //!  "SELECT … FROM positions"        commits/1.json, 2.json, … n.json
 //!            │                               │
-//!        statement: does it only read?    commits: is the chain whole?
+//!        statement: does it only read?    commits: is the chain complete?
 //!            │                               │
-//!            │                           committed: what exists at commit n
+//!            │                           committed: the files at commit n
 //!            ▼                               │
-//!        session ── names: what does `positions` mean? ──┐
+//!        session ── names: the relation of `positions` ──┐
 //!            │                               ▼           ▼
 //!            │                     state, current     scan, files       views, commits_table
 //!            │                     (newest row        (exactly the      (SQL over the others)
@@ -20,12 +20,12 @@
 //!         render: a table, CSV or JSON
 //! ```
 //!
-//! - A query sees one commit throughout: a [`Snapshot`]. [`Catalog::refresh`] makes a new one for the queries to come.
-//! - What no commit names does not exist. Table folders are never listed.
+//! - A query sees one commit throughout: a [`Snapshot`]. [`Catalog::refresh`] makes a new one for later queries.
+//! - A file that no commit names does not exist. Table folders are never listed.
 //! - Tables, histories, `commits` and views all exist from the start, possibly empty: [`tables()`], [`VIEWS`].
 //! - Money is exact: literals such as `1.1` are decimals, sums and products have as many digits as they need, up to 76, and
-//!   quotients at least 28 after the point.
-//! - SQL only reads. What would write is refused by grammar and again by plan.
+//!   quotients have at least 28 after the point.
+//! - SQL only reads. A statement that would write is refused by grammar and again by plan.
 //!
 //! ```no_run
 //! use headwater_sql::{Catalog, Format};
@@ -50,14 +50,14 @@
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
-//! | `files` | the Parquet files that exist, for programs that read them by themselves: [`live_files`] |
-//! | `compare` | what two data directories differ in, row by row |
-//! | `verify`, `audit` | the proof that all of it is whole, that every record was accepted in its place, and that the books balance |
-//! | `config`, `error`, `readable` | what a query may use; what can go wrong, and DataFusion's errors in a user's words |
+//! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
+//! | `compare` | differences of two data directories, row by row |
+//! | `verify`, `audit` | proof that a directory is complete, that every record has its place, and that the books balance |
+//! | `config`, `error`, `readable` | limits of queries; errors, and DataFusion's errors in a user's words |
 //!
-//! Words: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
-//! row per key; `t_history` has every change, with `change` 1 for a row that came and -1 for one that went. **View**: a query
-//! with a name, in `sql/views`.
+//! Terms: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
+//! row per key; `t_history` has every change, with `change` 1 for a new row and -1 for an old one. **View**: a named query, in
+//! `sql/views`.
 
 mod audit;
 mod bounded;

@@ -1,7 +1,7 @@
-//! How large a statement may be.
+//! Maximum size of a statement.
 //!
-//! The planner walks a statement's tree by recursion, several times over. Nested parentheses are limited by the parser;
-//! a chain such as `a OR b OR c …` is a tree that is as deep as the chain is long, and is limited here.
+//! The planner traverses a statement's tree recursively, several times. The parser limits nested parentheses; a chain such as `a
+//! OR b OR c …` is a tree as deep as the chain is long, and is limited here.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -9,12 +9,12 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use crate::error::QueryError;
 
-/// How many links all chains of a statement may have together. The engine's stacks hold several times as many.
+/// Maximum number of links in all chains of a statement. The engine's stacks hold several times as many.
 const LINKS_MAX: usize = 1000;
 
 /// Refuses a statement that is too deep to plan.
 pub(crate) fn check(text: &str) -> Result<(), QueryError> {
-    // What cannot be cut into tokens is the parser's to explain.
+    // The parser reports tokens that are invalid.
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize().unwrap_or_default();
     match links(&tokens) {
         links if links > LINKS_MAX => Err(QueryError::TooDeep { links, limit: LINKS_MAX }),
@@ -39,7 +39,7 @@ fn is_link(token: &Token, before: &Token) -> bool {
     }
 }
 
-/// Whether an operator behind it has a left side: a sign and the star of `COUNT(*)` have none.
+/// Whether an operator after the token has a left side: a sign and the star of `COUNT(*)` have none.
 fn is_operand(token: &Token) -> bool {
     match token {
         Token::Word(word) => word.keyword != Keyword::SELECT,

@@ -1,4 +1,4 @@
-//! What a name in a query means: a table, a history, the commits, or a view.
+//! Resolution of names in a query: tables, histories, commits, and views.
 
 use std::sync::{Arc, Weak};
 
@@ -22,10 +22,10 @@ use crate::tables::{COMMITS, Table, table_named, tables};
 use crate::views::{VIEWS, View};
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 
-/// What may stand behind FROM.
+/// A relation that may follow FROM.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Relation {
-    /// The facts of an append table.
+    /// The rows of an append table.
     Facts(&'static Table),
     /// The current rows of a state table.
     Current(&'static Table),
@@ -38,7 +38,7 @@ pub(crate) enum Relation {
 }
 
 impl Relation {
-    /// Everything that may stand behind FROM, by name.
+    /// All relations by name.
     pub(crate) fn all() -> Vec<(String, Self)> {
         let mut all = vec![(COMMITS.to_owned(), Self::Commits)];
         for table in tables() {
@@ -57,7 +57,7 @@ impl Relation {
         all
     }
 
-    /// What a name stands for.
+    /// The relation with a name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         if name == COMMITS {
             return Some(Self::Commits);
@@ -75,10 +75,10 @@ impl Relation {
     }
 }
 
-/// The names of one commit.
+/// The relations at one commit.
 pub(crate) struct Names {
     committed: Arc<Committed>,
-    /// For the planning of views, which name other tables.
+    /// For planning views, which refer to other tables.
     session: Weak<SessionContext>,
 }
 
@@ -100,7 +100,7 @@ impl Names {
     }
 }
 
-/// The table of commits: their records are read now.
+/// The table of commits, read from their records.
 async fn commits(committed: &Committed) -> Result<MemTable> {
     let (data, last) = (committed.data().to_owned(), committed.commit_id());
     let reading = spawn_blocking(move || commits_table::batch(&data, last)).await;

@@ -1,6 +1,6 @@
-//! Parts of segments: the rows of the newest commits, before upkeep makes Parquet of them.
+//! Parts of segments: the rows of the newest commits, before upkeep converts them to Parquet.
 //!
-//! They are small, and have no statistics: a part is read whole, and proved by its hash.
+//! Parts are small and have no statistics: a part is read whole, and verified by its hash.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) fn read_part(part: &CommitFile, data: &Path, schema: &SchemaRef) -> R
     batches(data, part)?.iter().map(|batch| conform(batch, schema).map_err(unlike)).collect()
 }
 
-/// A scan of parts, in at most so many partitions. A part is read when its rows are asked for, and only then in memory.
+/// A scan of parts, in at most `partitions` partitions. A part is read when its rows are requested, and only then held in memory.
 pub(crate) fn scan_parts(
     data: &Path,
     parts: &[Arc<CommitFile>],
@@ -65,7 +65,7 @@ impl PartitionStream for Parts {
     }
 }
 
-/// Reads a part on a thread that may wait for the disk.
+/// Reads a part on a thread that may block.
 async fn read_beside(part: Arc<CommitFile>, data: PathBuf, schema: SchemaRef) -> Result<Vec<RecordBatch>> {
     let reading = spawn_blocking(move || read_part(&part, &data, &schema)).await;
     let read = reading.map_err(QueryError::from).and_then(|read| read.map_err(QueryError::File));

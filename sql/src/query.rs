@@ -1,5 +1,5 @@
-//! One query: from its text to a stream of rows, all from one commit. It is planned and run on the engine's threads;
-//! whoever asked waits at a channel.
+//! Running a query: from its text to a stream of rows, all at one commit. It is planned and run on the engine's threads; the
+//! caller waits at a channel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +31,10 @@ use crate::error::QueryError;
 use crate::readable::{may_be_a_file, readable};
 use crate::statement::{Statement, parse, plan_only_reads};
 
-/// How many batches wait for whoever reads the answer.
+/// Number of batches that may wait for the caller.
 const BATCHES_AHEAD: usize = 2;
 
-/// All tables at one commit. Queries on it have the same answer for ever.
+/// All tables at one commit. Repeating a query on it gives the same rows.
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) committed: Arc<Committed>,
@@ -43,7 +43,7 @@ pub struct Snapshot {
     pub(crate) config: SqlConfig,
 }
 
-/// The rows that answer a query, as they come. The query ends when this is dropped.
+/// The rows of a query as a stream. Dropping it cancels the query.
 pub struct Answer {
     commit_id: u64,
     schema: SchemaRef,
@@ -59,7 +59,7 @@ impl Snapshot {
         self.committed.commit_id()
     }
 
-    /// Plans a statement that reads, and starts it. A Tokio runtime around it needs its timers, for the deadline.
+    /// Plans a statement that reads, and starts it. The surrounding Tokio runtime needs timers, for the time limit.
     pub async fn query(&self, sql: &str) -> Result<Answer, QueryError> {
         let mut deadline = Deadline::new(&self.config);
         let (snapshot, sql) = (self.clone(), sql.to_owned());
@@ -104,11 +104,11 @@ impl Answer {
         &self.schema
     }
 
-    /// The next rows; none when there are no more.
+    /// The next rows; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
         match self.deadline.within(self.batches.recv()).await {
             Ok(Some(batch)) => Some(batch),
-            // The end, if the task ended well.
+            // End of the stream, if the task succeeded.
             Ok(None) => match self.task.join_next().await {
                 Some(Err(error)) => Some(Err(error.into())),
                 _ => None,
@@ -118,7 +118,7 @@ impl Answer {
     }
 }
 
-/// Rows that DataFusion makes as they are asked for.
+/// Rows that DataFusion computes on demand.
 struct Stream {
     schema: SchemaRef,
     rows: SendableRecordBatchStream,
@@ -137,7 +137,7 @@ impl Stream {
         while let Some(batch) = self.rows.next().await {
             let batch = batch.map_err(|error| self.explain(&error));
             let failed = batch.is_err();
-            // Nobody listens any more, or there is nothing more to say.
+            // The receiver is gone, or the query failed.
             if answer.send(batch).await.is_err() || failed {
                 return;
             }
@@ -152,14 +152,14 @@ impl Stream {
     }
 }
 
-/// What a query reads from.
+/// The files that a query reads.
 struct Source {
     plan: Arc<dyn ExecutionPlan>,
     committed: Arc<Committed>,
 }
 
 impl Source {
-    /// The first file of those read that is not what its commit says.
+    /// The first of these files that differs from its commit.
     fn damage(&self) -> Option<FileError> {
         let paths = self.paths();
         let (files, data) = (|| self.committed.files_at(&paths), self.committed.data());
@@ -178,7 +178,7 @@ impl Source {
     }
 }
 
-/// How long a query may work: the time that whoever reads the answer takes does not count.
+/// Time limit of a query's work: waiting for the caller to read does not count.
 #[derive(Clone, Copy)]
 struct Deadline {
     left: Option<Duration>,

@@ -1,4 +1,4 @@
-//! DataFusion's errors in the words of somebody who asks a question.
+//! DataFusion's errors in the user's words.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::error::QueryError;
 use crate::names::Relation;
 use crate::session::{CATALOG, SCHEMA};
 
-/// The same error, with its prefixes and internal names taken off and a hint where there is one.
+/// The error without prefixes and internal names, with a hint if there is one.
 pub(crate) fn readable(error: &DataFusionError) -> QueryError {
     if let Some(known) = our_own(error) {
         return known;
@@ -28,7 +28,7 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
     }
 }
 
-/// Whether a damaged file may be the reason.
+/// Whether a damaged file may be the cause.
 pub(crate) fn may_be_a_file(error: &DataFusionError) -> bool {
     use arrow::error::ArrowError::{ExternalError, InvalidArgumentError, IoError, ParquetError, SchemaError};
     match error.find_root() {
@@ -42,7 +42,7 @@ pub(crate) fn may_be_a_file(error: &DataFusionError) -> bool {
     }
 }
 
-/// An error of ours that came through DataFusion.
+/// An error of this crate that DataFusion passed on.
 fn our_own(error: &DataFusionError) -> Option<QueryError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -66,19 +66,19 @@ fn syntax(error: &ParserError) -> String {
     }
 }
 
-/// Names as they were written: everything is in one schema of one catalog.
+/// Removes the qualifiers of names: everything is in one schema of one catalog.
 fn unqualified(text: &str) -> String {
     text.replace(&format!("{CATALOG}.{SCHEMA}."), "")
 }
 
-/// For an unknown table: the name that was meant, as far as one can guess.
+/// For an unknown table: adds the name that was probably meant.
 fn with_hint(text: &str) -> String {
     let between = |start, end| text.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
     let name = between("table '", "' not found").or_else(|| between("No table named '", "'"));
     name.map_or_else(|| text.to_owned(), unknown_table)
 }
 
-/// That there is no such table, with the name that was meant, as far as one can guess.
+/// The error of an unknown table, with the name that was probably meant.
 pub(crate) fn unknown_table(name: &str) -> String {
     let names = Relation::all().into_iter().map(|(known, _)| (levenshtein(name, &known), known));
     match names.min().filter(|(distance, _)| *distance <= 2 + name.len() / 4) {

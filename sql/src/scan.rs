@@ -1,8 +1,8 @@
-//! Append tables, and the files of histories: a scan of exactly the files that the commits name.
+//! Scans of append tables and of histories' files: exactly the files that commits name.
 //!
-//! DataFusion's own `ListingTable` lists folders and keeps what it found; here the commits are the list. Columns, row
-//! groups and pages that a query does not need are skipped by DataFusion's Parquet source; files whose date or commit
-//! the query rules out are not opened at all. How many rows Parquet files have is known without opening any.
+//! DataFusion's own `ListingTable` lists folders and caches the result; here the commits are the list. DataFusion's Parquet
+//! source skips the columns, row groups and pages that a query does not need; files whose date or commit the query rules out are
+//! not opened at all. The number of rows of Parquet files is known without opening any.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ use crate::parts::scan_parts;
 use crate::shown::{show, shown};
 use crate::tables::Table;
 
-/// The address under which DataFusion finds the data directory.
+/// The URL under which DataFusion finds the data directory.
 pub(crate) const STORE: &str = "headwater://data";
 
 /// The rows of a table's files of one role.
@@ -65,7 +65,7 @@ impl FileTable {
         let sum = |of: fn(&CommitFile) -> u64| usize::try_from(files.iter().map(|file| of(file)).sum::<u64>()).unwrap_or(usize::MAX);
         let mut statistics = Statistics::new_unknown(&self.schema);
         let rows = sum(|file| file.rows);
-        // Of a file that also has later rows it is not known how many count, and of a history not how many rows went.
+        // Not exact for a file with rows of later commits, nor for a history, because old rows are added to it.
         let is_exact = self.role != FileRole::History && !files.iter().any(|file| self.committed.straddles(file));
         statistics.num_rows = if is_exact { Precision::Exact(rows) } else { Precision::Inexact(rows) };
         statistics.total_byte_size = Precision::Inexact(sum(|file| file.bytes));
@@ -80,7 +80,7 @@ impl FileTable {
         Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
     }
 
-    /// For each of some bounds of rows: whether all filters may hold for one of them.
+    /// For each of several bounds: whether rows within them may satisfy all filters.
     fn may_hold(&self, state: &dyn Session, filters: &[Expr], bounds: Vec<Arc<Statistics>>) -> Result<Vec<bool>> {
         let all = vec![true; bounds.len()];
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all) };
@@ -92,7 +92,7 @@ impl FileTable {
         predicate.prune(&PrunableStatistics::new(bounds, Arc::clone(&self.schema)))
     }
 
-    /// Whether filters hold for no row whose column has a value.
+    /// Whether no row with this value in a column satisfies the filters.
     pub(crate) fn rules_out(&self, state: &dyn Session, filters: &[Expr], column: &str, value: i32) -> Result<bool> {
         let mut statistics = Statistics::new_unknown(&self.schema);
         self.bound(&mut statistics, column, ScalarValue::Int32(Some(value)), ScalarValue::Int32(Some(value)));
@@ -110,14 +110,15 @@ impl FileTable {
         }
     }
 
-    /// What a file's name and commit say about its rows. Bounds, not least and greatest values: for pruning alone.
+    /// Bounds of a file's rows, from its name and commit. They may be wider than the least and greatest values: for pruning
+    /// alone.
     fn bounds(&self, file: &CommitFile) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.schema);
         let commit_id = |commit_id: u64| ScalarValue::Int64(i64::try_from(commit_id).ok());
         self.bound(&mut statistics, COMMIT_ID, commit_id(file.first_commit()), commit_id(file.last_commit()));
         let (first, last) = file.date.map_or((i64::MIN, i64::MAX), |date| {
             let last = date.end().nanos();
-            // A journal's file has the day of its newest row.
+            // A journal's file is on the day of its newest row.
             let is_journal = self.table.spec.kind == TableKind::Journal;
             (if is_journal { i64::MIN } else { last.saturating_sub_unsigned(EventTime::DAY - 1) }, last)
         });
@@ -138,7 +139,7 @@ impl TableProvider for FileTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Files, row groups and pages are skipped; rows are still compared.
+        // Files, row groups and pages are skipped; rows must still be filtered.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
@@ -165,7 +166,7 @@ impl TableProvider for FileTable {
 }
 
 impl FileTable {
-    /// The rows for which filters hold, in columns as files hold them.
+    /// The rows that satisfy the filters, in columns as files hold them.
     pub(crate) fn scan_filtered(&self, state: &dyn Session, filters: &[Expr], columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
         let (files, columns) = (self.prune(state, filters)?, columns.to_vec());
         if files.is_empty() {
@@ -177,7 +178,7 @@ impl FileTable {
         self.scan_until_commit(state, &files, filters, Some(&columns))
     }
 
-    /// The rows of files for which filters hold, without those of later commits.
+    /// The rows of files that satisfy the filters, without those of later commits.
     fn scan_until_commit(
         &self,
         state: &dyn Session,

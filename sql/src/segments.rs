@@ -1,4 +1,4 @@
-//! Segments, end to end: when their rows become Parquet, what a repeated run makes of them, and what is said of a damaged one.
+//! End-to-end tests of segments: when their rows become Parquet, replays, and errors of damaged ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn changes() -> Vec<Change> {
     (0..32).map(change).collect()
 }
 
-/// A directory that is written in one process.
+/// A directory that one process wrote.
 fn written(run: &Run) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -43,7 +43,7 @@ fn live(data: &Path) -> Vec<Arc<CommitFile>> {
     Chain::open(data, None).unwrap().live().files().to_vec()
 }
 
-/// The commits of which rows are in segments.
+/// The commits with rows in segments.
 fn in_segments(data: &Path) -> Vec<u64> {
     let mut commits: Vec<_> = live(data).iter().filter(|file| file.part.is_some()).map(|file| file.commit_id).collect();
     commits.dedup();
@@ -77,7 +77,7 @@ fn rows_leave_segments_with_upkeep_and_with_the_last_commit_of_a_run() {
     // (commits of a run, commits between plans, commits that are in segments at the end)
     let cases: [(u64, u64, &[u64]); 6] = [
         (0, 0, &[1, 2, 3, 4, 5, 6, 7, 8]),
-        (0, 8, &[5, 6, 7, 8]), // those up to commit 4 were planned there, and added three commits later
+        (0, 8, &[5, 6, 7, 8]), // those up to commit 4 were planned at it, and added three commits later
         (0, 4, &[7, 8]),
         (0, 1, &[8]),
         (8, 8, &[]),
@@ -97,7 +97,7 @@ fn a_run_that_follows_several_makes_the_same_files() {
         let (_folder, at_once) = written(&run);
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        // No cut where a run had ended: what follows that is a run of its own, too.
+        // No cut at the end of a run: the next process would begin another run.
         for (from, until) in [(0, 2), (2, 4), (4, 5), (5, 7), (7, 8)] {
             write(&data, &run, &changes(), from, until);
         }

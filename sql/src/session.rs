@@ -1,4 +1,4 @@
-//! A session of DataFusion, set so that money stays exact and nothing is written.
+//! A DataFusion session with exact money and without writes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) const CATALOG: &str = "headwater";
 /// The name of the schema that all tables are in.
 pub(crate) const SCHEMA: &str = "public";
 
-/// A session in which every name means what it means at one commit.
+/// A session in which every name refers to its table at one commit.
 pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources: &Arc<RuntimeEnv>) -> Result<Arc<SessionContext>> {
     let catalog = Arc::new(MemoryCatalogProvider::new());
     let mut state = SessionStateBuilder::new()
@@ -53,7 +53,7 @@ fn session_config(config: &SqlConfig) -> SessionConfig {
     let options = session.options_mut();
     // `0.1` is a decimal, so that `price * 1.1` is exact.
     options.sql_parser.parse_float_as_decimal = true;
-    // One type of text everywhere: the tables' own.
+    // One type of text everywhere: that of the tables.
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.time_zone = Some("UTC".to_owned());

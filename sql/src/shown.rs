@@ -1,4 +1,4 @@
-//! Columns as SQL shows them: digests, which files hold as bytes, are hexadecimal text.
+//! Columns as SQL shows them: digests, which are bytes in files, become hexadecimal text.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use headwater_schemas::Hex;
 
-/// The columns of files, as they are shown.
+/// The schema of files, as it is shown.
 pub(crate) fn shown(stored: &SchemaRef) -> SchemaRef {
     let show = |field: &FieldRef| {
         if is_digest(field) { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)) } else { Arc::clone(field) }

@@ -1,17 +1,17 @@
-//! Where a statement ends: at a `;` that is a token of its own, outside quotes and comments.
+//! Splitting a text into statements, at each `;` outside quotes and comments.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-/// The tokens of a text, up to one that has no end yet.
+/// The tokens of a text, up to an incomplete one.
 fn tokens(text: &str) -> Vec<TokenWithSpan> {
     let mut tokens = Vec::new();
-    // What cannot be cut into tokens may still be completed, or is the parser's to explain.
+    // An invalid token may still be completed; otherwise the parser reports it.
     let _ = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location_into_buf(&mut tokens);
     tokens
 }
 
-/// The byte at which a line and a column begin; both are counted from 1, columns in characters.
+/// The byte offset of a line and column; both count from 1, columns in characters.
 fn byte_at(text: &str, at: Location) -> Option<usize> {
     let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
     let column = usize::try_from(at.column.checked_sub(1)?).ok()?;
@@ -20,7 +20,7 @@ fn byte_at(text: &str, at: Location) -> Option<usize> {
     Some(before + index)
 }
 
-/// The first statement of a text, without its `;`, and what follows it; none while it has no end.
+/// The first statement of a text, without its `;`, and the rest; `None` while it is incomplete.
 pub(crate) fn first_statement(text: &str) -> Option<(&str, &str)> {
     let tokens = tokens(text);
     let end = tokens.iter().find(|token| token.token == Token::SemiColon)?.span.start;
@@ -40,7 +40,7 @@ pub(crate) fn statements(mut text: &str) -> Vec<&str> {
     all
 }
 
-/// Whether a text has nothing but space and comments that end.
+/// Whether a text has only white space and complete comments.
 pub(crate) fn is_blank(text: &str) -> bool {
     match Tokenizer::new(&GenericDialect {}, text).tokenize() {
         Ok(tokens) => tokens.iter().all(|token| matches!(token, Token::Whitespace(_))),

@@ -1,4 +1,4 @@
-//! State tables: their current rows, which are in memory.
+//! State tables: their current rows, in memory.
 
 use std::sync::Arc;
 

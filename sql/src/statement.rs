@@ -1,4 +1,4 @@
-//! What a text asks for. Only what reads is let through, by its grammar here and by its plan later.
+//! Parsing of statements. Only those that read are accepted, by grammar here and by plan later.
 
 use std::fmt::Display;
 
@@ -16,13 +16,13 @@ use crate::{limits, zones};
 pub(crate) enum Statement {
     /// Planned and run by DataFusion.
     Query(Parsed),
-    /// What tables there are.
+    /// `SHOW TABLES`.
     ShowTables,
-    /// What columns a table has.
+    /// `DESCRIBE` of a table.
     Describe(String),
 }
 
-/// The one statement in a text.
+/// Parses a text with exactly one statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     limits::check(text)?;
     let parser = DFParserBuilder::new(text).build();
@@ -74,7 +74,7 @@ fn refused(statement: &impl Display) -> QueryError {
     })
 }
 
-/// Refuses a plan that would write after all, such as that of `SELECT … INTO`.
+/// Refuses a plan that would write, such as that of `SELECT … INTO`.
 pub(crate) fn plan_only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
     let only_reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     only_reading.verify_plan(plan).map_err(|_| QueryError::NotReading("a query that writes".to_owned()))

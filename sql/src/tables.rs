@@ -1,6 +1,6 @@
-//! Which tables there are: those of the schemas' declarations.
+//! The tables of the pipeline, as declared in the schemas.
 //!
-//! Every table exists, committed to or not: what a query may name never depends on what has happened so far.
+//! Every table exists, even without a commit: which names a query may use does not depend on the data.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use headwater_connectors::parquet::columns::added_fields;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::{Declaration, TableKind, TableSpec, declarations};
 
-/// The table of the commits themselves.
+/// The name of the table of commits.
 pub(crate) const COMMITS: &str = "commits";
 
 /// A table that the pipeline commits.
@@ -27,7 +27,7 @@ pub fn tables() -> &'static [Table] {
     &TABLES
 }
 
-/// The table of that name.
+/// The table with a name.
 pub(crate) fn table_named(name: &str) -> Option<&'static Table> {
     tables().iter().find(|table| table.spec.name == name)
 }
@@ -44,12 +44,12 @@ impl Table {
         Arc::new(Schema::new(self.fields.iter().cloned().chain(added).collect::<Vec<_>>()))
     }
 
-    /// The columns of a state table's current rows: those of its facts, and the commit that last changed the row.
+    /// The columns of a state table's current rows: its own, and the commit that last changed the row.
     pub(crate) fn current_schema(&self) -> SchemaRef {
         self.file_schema(FileRole::Rows)
     }
 
-    /// What a row is: the first sentence of its declaration's comment.
+    /// Description of a row: the first sentence of its declaration's comment.
     pub(crate) fn about(&self) -> &'static str {
         let comment = self.spec.about.trim();
         comment.find(". ").and_then(|end| comment.get(..=end)).unwrap_or(comment)
@@ -60,7 +60,7 @@ impl Table {
         matches!(self.spec.kind, TableKind::State | TableKind::Checkpoint)
     }
 
-    /// The word for its kind.
+    /// The name of its kind.
     pub(crate) fn kind(&self) -> &'static str {
         match self.spec.kind {
             TableKind::Append | TableKind::Journal => "append",

@@ -1,4 +1,4 @@
-//! For tests: a data directory as a pipeline would write it, and answers as CSV.
+//! Test support: a data directory as a pipeline would write it, and query results as CSV.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,14 +20,14 @@ use crate::error::QueryError;
 use crate::render::Format;
 use crate::tables::table_named;
 
-/// A data directory that goes when the test ends.
+/// A data directory that is removed when the test ends.
 pub(crate) struct TestData {
     _folder: TempDir,
     path: PathBuf,
     last: Option<CommitRecord>,
 }
 
-/// Rows for a commit, before they are files.
+/// Rows for a commit, not written yet.
 pub(crate) struct Rows {
     table: &'static str,
     role: FileRole,
@@ -39,8 +39,7 @@ pub(crate) fn facts<R: TableRow>(rows: &[R]) -> Rows {
     rows_of(FileRole::Rows, rows.iter().map(|row| (row, 0, 1)))
 }
 
-/// Changes of a state table, each in a tick of its own: with 1 what a key's row is from then on, with -1 the last row of a key that
-/// is gone.
+/// Changes of a state table, each in a tick of its own: with 1 the new row of a key, with -1 the last row of a retracted key.
 pub(crate) fn changes<R: TableRow>(rows: &[(R, i32)]) -> Rows {
     changes_at(&(0..).zip(rows).map(|(tick, (row, change))| (row.clone(), tick, *change)).collect::<Vec<_>>())
 }
@@ -69,7 +68,7 @@ fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i
 
 impl TestData {
     pub(crate) fn new() -> Self {
-        // A name that an address must not take apart.
+        // A name with characters that need escaping in a URL.
         let folder = tempfile::Builder::new().prefix("my dätä #1 100%20=").tempdir().unwrap();
         fs::create_dir(folder.path().join("commits")).unwrap();
         Self { path: folder.path().to_owned(), _folder: folder, last: None }
@@ -91,7 +90,7 @@ impl TestData {
         Catalog::open(self.path(), Some(commit_id)).unwrap()
     }
 
-    /// Makes a commit; gives its number.
+    /// Makes a commit and returns its number.
     pub(crate) fn commit(&mut self, rows: Vec<Rows>) -> u64 {
         let commit_id = self.last.as_ref().map_or(1, |last| last.commit_id + 1);
         let mut files: Vec<_> = rows.into_iter().flat_map(|rows| self.write(rows, commit_id)).collect();
@@ -152,7 +151,7 @@ fn parquet(batches: &[RecordBatch], commit_id: u64) -> (u64, Vec<u8>) {
     (batch.num_rows() as u64, content)
 }
 
-/// The answer as CSV lines without the header.
+/// The rows of a query as CSV lines without the header.
 pub(crate) fn rows(catalog: &Catalog, sql: &str) -> Vec<String> {
     try_rows(catalog, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
@@ -162,14 +161,14 @@ pub(crate) fn try_rows(catalog: &Catalog, sql: &str) -> Result<Vec<String>, Quer
     Ok(text(catalog, sql, Format::Csv)?.lines().skip(1).map(str::to_owned).collect())
 }
 
-/// The answer in a format.
+/// The rows of a query in a format.
 pub(crate) fn text(catalog: &Catalog, sql: &str, format: Format) -> Result<String, QueryError> {
     let mut out = Vec::new();
     catalog.query(sql)?.write(format, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
-/// The message of a query that must fail.
+/// The error message of a query that must fail.
 pub(crate) fn message(catalog: &Catalog, sql: &str) -> String {
     match text(catalog, sql, Format::Csv) {
         Ok(answer) => panic!("{sql} was answered: {answer}"),
@@ -177,7 +176,7 @@ pub(crate) fn message(catalog: &Catalog, sql: &str) -> String {
     }
 }
 
-/// A time on 2026-01-`day`, that many seconds after midnight.
+/// A time on 2026-01-`day`, `seconds` after midnight.
 pub(crate) fn at(day: u32, seconds: i64) -> EventTime {
     let midnight: EventTime = format!("2026-01-{day:02}T00:00:00Z").parse().unwrap();
     EventTime::from_nanos(midnight.nanos() + seconds * 1_000_000_000)

@@ -1,14 +1,12 @@
-//! Proof, from the files alone: that nothing of what was committed is missing or changed, and that the books balance.
+//! Verification, from the files alone, that committed data is complete and unchanged, and that the books balance.
 //!
-//! In this order, each naming the first break:
+//! In this order, and the error names the first violation:
 //!
-//! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
-//! 2. The end of the chain: the last record is not older than the one that `HEAD` names. What the inventory says is what the
-//!    records say.
-//! 3. The configurations that commits name are there, and are what they were.
-//! 4. Every file, and every part of a segment, that exists at the last commit has its size and its SHA-256; files are read in parallel.
-//! 5. The audit: in every partition an unbroken chain, whose clocks events and remap explain ([`crate::AuditBreak`]).
-//! 6. The books, in SQL over those files ([`INVARIANTS`]).
+//! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps. 2. The end of the chain: the last
+//! record is not older than the one that `HEAD` names. The inventory agrees with the records. 3. The configurations that commits
+//! name exist and are unchanged. 4. Every file, and every part of a segment, that exists at the last commit has its size and its
+//! SHA-256; files are read in parallel. 5. The audit: in every partition an unbroken chain, whose clocks follow from events and
+//! remap ([`crate::AuditBreak`]). 6. The books, in SQL over those files ([`INVARIANTS`]).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +25,7 @@ use crate::config::SqlConfig;
 use crate::error::{CatalogError, QueryError};
 use crate::render::Format;
 
-/// What must hold at every commit: a name, and a query that finds what breaks it.
+/// Invariants of every commit: a name, and a query for the rows that violate it.
 pub const INVARIANTS: &[(&str, &str)] = &[
     ("the legs of every transaction sum to zero in every currency", "SELECT * FROM unbalanced_legs"),
     ("the trial balance is zero", "SELECT * FROM trial_balance WHERE balance <> 0"),
@@ -44,22 +42,22 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("realized P&L of every position is its cash flow and cost", "SELECT * FROM positions WHERE realized_pnl <> cash_flow + cost"),
 ];
 
-/// What was proved.
+/// Summary of what was verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     /// Commits in the chain.
     pub commits: u64,
-    /// Files that exist at its end, and parts of segments, each with its hash.
+    /// Files at its end, and parts of segments, each verified by its hash.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Their rows, as the records say.
+    /// Their rows, according to the records.
     pub rows: u64,
-    /// Records that were accepted, each with its hash.
+    /// Accepted records, each verified by its hash.
     pub audited: u64,
 }
 
-/// The first break that was found.
+/// The first violation.
 #[derive(Debug, thiserror::Error)]
 pub enum Break {
     /// The chain of commits.
@@ -77,28 +75,28 @@ pub enum Break {
     /// The audit.
     #[error(transparent)]
     Audit(#[from] AuditBreak),
-    /// A query could not be answered.
-    #[error("{name}: it cannot be told")]
+    /// A query failed.
+    #[error("cannot check that {name}")]
     Query {
-        /// What should hold.
+        /// The invariant.
         name: &'static str,
-        /// Why not.
+        /// The error.
         #[source]
         cause: Box<QueryError>,
     },
-    /// The books.
+    /// The books violate an invariant.
     #[error("it does not hold at commit {commit_id} that {name}:\n{rows}")]
     Invariant {
-        /// What should hold.
+        /// The invariant.
         name: &'static str,
         /// The commit.
         commit_id: u64,
-        /// What breaks it, as CSV.
+        /// The rows that violate it, as CSV.
         rows: String,
     },
 }
 
-/// Proves a data directory, reading files on so many threads.
+/// Verifies a data directory with `threads` threads.
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     check_directory(data)?;
     let chain = Chain::open_whole(data)?;
@@ -112,7 +110,7 @@ pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     Ok(proof)
 }
 
-/// What an inventory says must be what the records say.
+/// Compares the inventory with the records.
 fn check_inventory(whole: &Chain) -> Result<(), Break> {
     let from_inventory = Chain::open(whole.data(), Some(whole.last_id()))?;
     let files = |chain: &Chain| {
@@ -138,7 +136,7 @@ fn check_configurations(chain: &Chain) -> Result<(), ConfigurationError> {
 fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
     let files = chain.live().files();
     let next = AtomicUsize::new(0);
-    // The first in the order of commits, whichever thread finds its own first.
+    // The first in commit order, whichever thread finds one first.
     let first = Mutex::new(None::<(usize, FileError)>);
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
@@ -147,7 +145,7 @@ fn check_files(chain: &Chain, threads: usize) -> Result<Proof, Break> {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(file) = files.get(index) else { return };
                     let Some(error) = file.diagnose(chain.data()) else { continue };
-                    // Those before it are taken already, those behind it need not be looked at.
+                    // Earlier files are taken already, later ones need not be checked.
                     next.store(files.len(), Ordering::Relaxed);
                     if let Ok(mut first) = first.lock()
                         && first.as_ref().is_none_or(|(earlier, _)| index < *earlier)
@@ -194,7 +192,7 @@ mod tests {
     use super::*;
     use crate::testing::{TestData, at, balance, changes, facts, leg};
 
-    /// Three transactions of five, each in a commit with the balances after it; `wrong` is added to the last one.
+    /// Three transactions of five, each in a commit with the balances after it; `wrong` is added to the last balance.
     fn three_commits(wrong: i64) -> TestData {
         let mut data = TestData::new();
         for number in 1..=3 {
@@ -234,7 +232,7 @@ mod tests {
         write_head(data.path(), 3);
         let proof = verify(data.path(), 2).expect("a proof");
         assert_eq!((proof.commits, proof.files, proof.rows), (3, 6, 12));
-        // A process that died before it wrote `HEAD` leaves it one commit behind.
+        // A process that died before writing `HEAD` leaves it one commit behind the last record.
         write_head(data.path(), 2);
         assert_eq!(verify(data.path(), 1).expect("a proof"), proof);
     }

@@ -1,4 +1,4 @@
-//! Views: questions that are asked often, as SQL files in `sql/views`. The comment that opens a file says what is asked.
+//! Views: frequently asked questions, as SQL files in `sql/views`. The comment that opens a file is the question.
 
 /// A named query.
 #[derive(Debug)]

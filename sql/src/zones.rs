@@ -1,6 +1,6 @@
-//! `AT TIME ZONE`, as PostgreSQL has it: of a moment the local time there, of a local time the moment.
+//! `AT TIME ZONE` as in PostgreSQL: converts a time with zone to the local time there, and a local time to a time with zone.
 //!
-//! DataFusion makes a cast of it, whose result shows the right local time until it is cast further and is UTC again.
+//! DataFusion plans it as a cast, whose result shows the right local time but becomes UTC again when cast further.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions_mut,
 };
 
-/// The function that the operator becomes.
+/// The function that replaces the operator.
 const NAME: &str = "at_time_zone";
-/// The zone of times that have one.
+/// The zone of times with a zone.
 const UTC: &str = "UTC";
 
-/// Makes calls of every `AT TIME ZONE` in a statement.
+/// Replaces every `AT TIME ZONE` in a statement by a function call.
 pub(crate) fn call_function<S: VisitMut>(statement: &mut S) {
     let _ = visit_expressions_mut(statement, |expr| {
         if let Sql::AtTimeZone { timestamp, time_zone } = expr {
@@ -46,7 +46,7 @@ fn call(timestamp: Sql, time_zone: Sql) -> Sql {
     })
 }
 
-/// The function: a time, and the name of a zone.
+/// The function of a time and the name of a zone.
 pub(crate) fn at_time_zone() -> ScalarUDF {
     ScalarUDF::new_from_impl(AtTimeZone { signature: Signature::any(2, Volatility::Immutable) })
 }
@@ -60,7 +60,7 @@ fn timestamp(zone: Option<&str>) -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, zone.map(Arc::from))
 }
 
-/// Whether a time is local: without a zone of its own.
+/// Whether a time is local, that is, without a zone.
 const fn is_local(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64)
 }
@@ -102,7 +102,7 @@ impl ScalarUDFImpl for AtTimeZone {
     }
 }
 
-/// The same in a statement of DataFusion's.
+/// The same for a statement of DataFusion's parser.
 pub(crate) fn call_function_in(statement: &mut datafusion::sql::parser::Statement) {
     use datafusion::sql::parser::Statement as Parsed;
     match statement {

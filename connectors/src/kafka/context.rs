@@ -49,7 +49,7 @@ impl Context {
             Err(error) if self.announcing_fails.swap(true, Ordering::Relaxed) => {
                 tracing::debug!(%error, "an offset could not be announced");
             }
-            Err(error) => tracing::warn!(%error, "offsets cannot be announced: tools show a lag that is too great; reading goes on"),
+            Err(error) => tracing::warn!(%error, "offsets cannot be announced: tools show too much lag; reading continues"),
         }
     }
 }

@@ -187,7 +187,7 @@ impl KafkaReader {
         } else if self.silent && current.silent_since.is_none() && !self.slots.iter().any(Slot::is_silent) {
             self.silent = false;
             if self.silent_readers.fetch_sub(1, Ordering::Relaxed) == 1 {
-                tracing::info!("all partitions answer again; reading goes on");
+                tracing::info!("all partitions answer again; reading continues");
             }
         }
     }

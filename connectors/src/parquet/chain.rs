@@ -289,7 +289,7 @@ pub enum ChainError {
         last: u64,
     },
     /// The inventory differs from what was written.
-    #[error("{path} is damaged: {problem}; restore it from a copy, or remove it: all that it says is in the records, which are read then")]
+    #[error("{path} is damaged: {problem}; restore it from a copy, or remove it: the records hold the same, and are read instead")]
     Inventory {
         /// The file.
         path: PathBuf,
@@ -358,7 +358,9 @@ impl Chain {
         chain.read_up_to(at.unwrap_or(last), last)?;
         match chain.read_up_to(last, last) {
             // Damage after the requested commit does not concern it.
-            Err(error) if at.is_some() => tracing::warn!(error = with_causes(&error), "behind the commit asked for"),
+            Err(error) if at.is_some() => {
+                tracing::warn!(error = with_causes(&error), "damage after the requested commit, which it does not affect")
+            }
             result => result?,
         }
         Ok(chain)

@@ -1,4 +1,4 @@
-//! `headwater demo`: simulated producers on the embedded log, and the whole pipeline on it.
+//! `headwater demo`: the whole pipeline on the embedded log, with simulated producers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,25 +21,25 @@ use crate::run::{Run, run};
 use crate::simulator::{Simulator, SimulatorSettings, publish};
 use crate::wall_clock;
 
-/// What `headwater demo` takes.
+/// Arguments of `headwater demo`.
 #[derive(Args)]
 pub struct DemoArguments {
-    /// The data directory: tables, and the topics in its `log/`.
+    /// Data directory: tables, and the topics in its `log/`.
     #[arg(long, default_value = "headwater-data")]
     data: PathBuf,
-    /// How long producers publish, like 30s; until Ctrl-C if it is not given.
+    /// How long producers publish, like 30s; without it until Ctrl-C.
     #[arg(long = "for", value_parser = duration)]
     duration: Option<Duration>,
-    /// The seed of everything that is simulated.
+    /// Seed of the simulation.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Events a second.
+    /// Events per second.
     #[arg(long, default_value_t = 200, value_name = "EVENTS_PER_S", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// A configuration file (TOML). Everything has a default.
+    /// Configuration file (TOML); every key has a default.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// How many threads work on it.
+    /// Number of worker threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
 }
@@ -50,14 +50,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| wrong())
 }
 
-/// How often producers publish what has happened.
+/// Interval at which producers publish.
 const STEP: Duration = Duration::from_millis(20);
-/// Partitions of a topic; tables have one.
+/// Partitions of a topic; table topics have one.
 const PARTITIONS: u16 = 2;
-/// How long the pipeline may take to read the rest once producers have ended.
+/// How long the pipeline may take to read the remaining records once producers have ended.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs the demo until its time is over, or until `stop` is set.
+/// Runs the demo until the duration has passed, or until `stop` is set.
 pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let config = Config::load(arguments.config.as_deref())?;
     let log = arguments.data.join("log");
@@ -85,7 +85,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     };
     let settings = SimulatorSettings { seed: arguments.seed, start: now(), ..SimulatorSettings::default() }.at_rate(arguments.rate);
     let until = arguments.duration;
-    // What lies in the past is there before the pipeline starts: a live run takes what comes later for late.
+    // The history is published before the pipeline starts: a live run would treat it as late.
     let mut simulator = Simulator::new(settings);
     let opening = producers.open(&mut simulator)?;
     let publishing = thread::spawn(move || producers.publish(simulator, until).map(|count| count + opening));
@@ -104,9 +104,9 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
         counters,
         show_progress: true,
     });
-    // If the pipeline failed, producers have nobody to publish for.
+    // If the pipeline failed, there is no reader to publish for.
     stop.store(true, Ordering::Relaxed);
-    let published = publishing.join().map_err(|_| anyhow::anyhow!("the simulator died"))?;
+    let published = publishing.join().map_err(|_| anyhow::anyhow!("the simulator ended in a panic: please report it"))?;
     ran?;
     let records = published?;
     let data = arguments.data.display();
@@ -114,7 +114,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     Ok(())
 }
 
-/// The tables that somebody looks at.
+/// The tables of the final summary.
 fn tables() -> Vec<&'static str> {
     let shown = |kind| matches!(kind, TableKind::Append | TableKind::State);
     declarations().into_iter().filter(|declaration| shown(declaration.spec.kind)).map(|declaration| declaration.spec.name).collect()
@@ -148,16 +148,16 @@ fn now() -> EventTime {
 struct Producers {
     transport: Arc<LogTransport>,
     config: Config,
-    /// Set from outside.
+    /// Set from outside to stop.
     stop: Arc<AtomicBool>,
-    /// Ends the pipeline, once it has read everything.
+    /// Set to end the pipeline, once it has read everything.
     pipeline: Arc<AtomicBool>,
-    /// Tells how far the pipeline has read.
+    /// Reading positions of the pipeline.
     counters: Arc<SourceCounters>,
 }
 
 impl Producers {
-    /// Publishes what was before the producers began; how many records there were.
+    /// Publishes the history; returns the number of records.
     fn open(&self, simulator: &mut Simulator) -> anyhow::Result<usize> {
         let mut publisher = self.transport.publisher()?;
         let count = publish(simulator.opening(), publisher.as_mut(), |topic| self.config.source.name_of(topic))?;
@@ -165,7 +165,7 @@ impl Producers {
         Ok(count)
     }
 
-    /// Publishes until it is time to stop; how many records there were.
+    /// Publishes until it is time to stop; returns the number of records.
     fn publish(&self, simulator: Simulator, until: Option<Duration>) -> anyhow::Result<usize> {
         let published = self.publish_all(simulator, until);
         let waiting = Instant::now();
@@ -176,7 +176,7 @@ impl Producers {
         published
     }
 
-    /// Whether the pipeline has read everything that is published.
+    /// Whether the pipeline has read every published record.
     fn is_all_read(&self) -> anyhow::Result<bool> {
         let read = self.counters.partitions();
         for topic in Topic::ALL {

@@ -1,4 +1,4 @@
-//! `headwater files`: the Parquet files that exist.
+//! `headwater files`: lists the live Parquet files.
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -10,25 +10,26 @@ use clap::Args;
 #[command(after_help = "\
 What the files hold:
   an append table      its rows
-  <table>_history      of a state table, a row for each change: `change` is 1 with what the key's row is from then on, -1 with the
-                       last row of a key that is gone; the current row of a key is the newest by commit_id and tick
-  a checkpoint         likewise, without ticks: the row of a key that counts is the newest by commit_id
-Without TABLE also files that hold a whole state table as of an earlier commit, from which `headwater sql` computes current rows.
-The list is that of the newest commit. Files that are merged stay for a while (`upkeep.grace`): list again rather than keep a list.")]
+  <table>_history      for a state table, one row per change: with `change` 1 the new row of the key, with -1 the last row of a
+                       retracted key; the current row of a key is the newest by commit_id and tick
+  a checkpoint         the same without ticks: the current row of a key is the newest by commit_id
+Without TABLE, the list includes files with a whole state table as of an earlier commit, from which `headwater sql` computes
+current rows.
+The list is that of the newest commit. Merged files are removed after a while (`upkeep.grace`): list again rather than keep a list.")]
 pub struct FilesArguments {
-    /// The data directory.
+    /// Data directory.
     #[arg(long)]
     data: PathBuf,
-    /// An append table, a checkpoint, or the history of a state table (`TABLE_history`). All if it is not given.
+    /// An append table, a checkpoint, or the history of a state table (`TABLE_history`); all if omitted.
     table: Option<String>,
 }
 
-/// Prints the paths, one a line, and on standard error how many rows are not in Parquet yet.
+/// Prints the paths, one a line, and on standard error the number of rows that are not in Parquet yet.
 pub fn files(arguments: &FilesArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let live = headwater_sql::live_files(&arguments.data, arguments.table.as_deref())?;
     for path in &live.paths {
         match writeln!(out, "{}", path.display()) {
-            // Who reads has seen enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }

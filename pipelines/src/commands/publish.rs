@@ -1,4 +1,4 @@
-//! `headwater publish`: lines become events.
+//! `headwater publish`: publishes lines as events.
 
 use std::io::BufRead;
 
@@ -10,18 +10,17 @@ use headwater_schemas::{EventTime, Text, Topic};
 
 use crate::config::SourceConfig;
 
-/// In which order lines are published.
+/// The order in which lines are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineOrder {
-    /// As they stand.
+    /// As given.
     AsGiven,
     /// By the times of their events. All lines are held in memory.
     ByTime,
 }
 
-/// Publishes each line; how many there were. A line that is no event of the topic is published as it is, without a key:
-/// the pipeline will put it among the dead letters with its reason, where it is seen. A topic that is none of ours is
-/// refused.
+/// Publishes each line and returns their number. A line that is not an event of the topic is published unchanged and without a
+/// key: the pipeline makes it a dead letter with the reason. An unknown topic is an error.
 pub fn publish(transport: &dyn Transport, names: &SourceConfig, topic: &str, lines: impl BufRead, order: LineOrder) -> anyhow::Result<u64> {
     let known = Topic::from_word(topic);
     let known = known.with_context(|| {
@@ -70,7 +69,7 @@ impl Line {
     }
 }
 
-/// Lines in the order of their times. One without a time stays after the line that it follows.
+/// The lines by time. A line without a time stays after the line that it follows.
 fn by_time(mut lines: Vec<Line>) -> Vec<Line> {
     let mut last = None;
     for line in &mut lines {

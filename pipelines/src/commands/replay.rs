@@ -1,4 +1,4 @@
-//! `headwater replay`: every table again, from the topics, into a fresh directory.
+//! `headwater replay`: recomputes every table from the topics into an empty directory.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,41 +26,41 @@ use crate::rejected::{counted, summarize};
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
 
-/// What `headwater replay` takes.
+/// Arguments of `headwater replay`.
 #[derive(Args)]
 pub struct ReplayArguments {
-    /// Where the topics are: log:DIR or kafka://HOST:PORT[,HOST:PORT…].
+    /// Location of the topics: log:DIR or kafka://HOST:PORT[,HOST:PORT…].
     #[arg(long)]
     source: Location,
-    /// The directory for the tables. It must be empty.
+    /// Directory for the tables; must be empty.
     #[arg(long)]
     out: PathBuf,
-    /// Begins there: at an event time (RFC 3339), or, once for each partition, at an offset as TOPIC/PARTITION@OFFSET.
-    /// Reference data, closes and rates from before are read nevertheless.
+    /// Begins at an event time (RFC 3339) or, once per partition, at an offset as TOPIC/PARTITION@OFFSET. Earlier reference data,
+    /// closes and rates are read in any case.
     #[arg(long)]
     from: Vec<From>,
     /// Ends before this event time.
     #[arg(long)]
     to: Option<EventTime>,
-    /// A configuration file (TOML). It may be another one than that of the run before.
+    /// Configuration file (TOML); may differ from that of the original run.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// How many threads work on it. The rows are the same for any number, the files for the same one.
+    /// Number of worker threads. Rows do not depend on it; files do.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
-    /// Repeats the run of this data directory: reads what it read, follows its remap and its commits, and then says what
-    /// differs, row by row.
+    /// Repeats the run of this data directory: reads the same records, follows its remap and its commits, and then lists the rows
+    /// that differ.
     #[arg(long, conflicts_with_all = ["from", "to"])]
     against: Option<PathBuf>,
-    /// Does not follow the remap: the tables become what they would be if every record had come in time.
+    /// Does not follow the remap: the tables become what they would be if every record had arrived in time.
     #[arg(long, requires = "against")]
     ignore_remap: bool,
-    /// How many rows of each table's differences are shown.
+    /// Maximum number of rows that are listed per table.
     #[arg(long, default_value_t = 10)]
     show: usize,
 }
 
-/// Where a replay begins.
+/// Start of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum From {
     Time(EventTime),
@@ -83,7 +83,7 @@ impl FromStr for From {
 }
 
 impl ReplayArguments {
-    /// What contradicts itself.
+    /// The contradiction between arguments, if there is one.
     pub fn contradiction(&self) -> Option<String> {
         let to = self.to?;
         let later = |from: &From| matches!(from, From::Time(time) if *time >= to);
@@ -91,7 +91,7 @@ impl ReplayArguments {
     }
 }
 
-/// Replays, and compares if that is asked for. It fails if anything differs.
+/// Replays and, if requested, compares. Fails if anything differs.
 pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl Write) -> anyhow::Result<()> {
     if Chain::open(&arguments.out, None).is_ok_and(|chain| chain.last_id() > 0) {
         bail!("--out {} holds commits already: a replay begins in an empty directory", arguments.out.display());
@@ -134,7 +134,7 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
     Ok(())
 }
 
-/// What was configured otherwise at the end of the run that is repeated.
+/// Prints configuration keys that differ from those at the end of the original run.
 fn say_configuration(data: &Path, config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
     let chain = Chain::open(data, None)?;
     let Some(last) = chain.commits().last() else { return Ok(()) };
@@ -155,7 +155,7 @@ fn say(data: &Path, again: &Path, differences: &[Difference], out: &mut impl Wri
     Ok(())
 }
 
-/// What a replay of a part of the topics follows.
+/// The decisions for a replay of a part of the topics.
 fn part(from: &[From], to: Option<EventTime>) -> Replay {
     let mut script = Script { to: to.map_or(u64::MAX, EventTime::effective), ..Script::default() };
     let mut positions = Positions::new();
@@ -170,9 +170,9 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
     Replay { script: Arc::new(script), positions, ..Replay::default() }
 }
 
-/// What a replay of a whole directory follows, run by run: it reads what each had read, closes commits where it did, and ends where
-/// it did, because a run's end is the greatest clock that it knows of. With another clock, where both can. One that does not follow
-/// remap is one run.
+/// The decisions for a replay of a whole directory, run by run. Each run reads the same records, closes commits at the same
+/// ticks, and ends at the same clock as the original, because a run's end is the greatest clock that it has read. With other tick
+/// or grid intervals, commits close where both allow it. A replay that does not follow the remap is one run.
 fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Vec<Replay>> {
     let chain = Chain::open_whole(data)?;
     chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
@@ -184,7 +184,7 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Ve
     for commits in runs {
         for commit in commits {
             for partition in &commit.partitions {
-                let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is no topic", partition.topic))?;
+                let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is not a topic", partition.topic))?;
                 let since = if commit.commit_id == 1 { 0 } else { commit.clock.start_of(commit.end_tick) };
                 let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
                 known.end = partition.offset;
@@ -205,7 +205,7 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Ve
     Ok(replays)
 }
 
-/// Where commits close, as far as they can.
+/// The ticks at which commits close, as far as the configured intervals allow.
 fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
     let clock = config.clock();
     let closing = |commit: &Arc<Commit>| {
@@ -215,7 +215,7 @@ fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
     commits.iter().filter_map(closing).collect()
 }
 
-/// Takes out what lies before the offset that each partition was read up to.
+/// Removes and returns the entries before the offset up to which each partition was read.
 fn take_read<T>(
     all: &mut BTreeMap<(Topic, u16), Vec<T>>,
     read: impl Fn(&(Topic, u16)) -> u64,
@@ -228,7 +228,7 @@ fn take_read<T>(
     all.iter_mut().map(take).collect()
 }
 
-/// The records that the wall clock refused.
+/// The offsets of records that the wall clock rejected.
 fn refused(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<u64>>> {
     let mut refused = BTreeMap::<_, Vec<u64>>::new();
     let is_refused = |row: &DeadLetter| *row.code == *ErrorCode::FutureTimestamp.as_str();
@@ -240,8 +240,8 @@ fn refused(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<u64>>> {
 }
 
 fn partition_of(topic: &str, partition: i32) -> anyhow::Result<(Topic, u16)> {
-    let known = Topic::from_word(topic).with_context(|| format!("{topic} is no topic"))?;
-    Ok((known, u16::try_from(partition).with_context(|| format!("topic {topic}: {partition} is no partition"))?))
+    let known = Topic::from_word(topic).with_context(|| format!("{topic} is not a topic"))?;
+    Ok((known, u16::try_from(partition).with_context(|| format!("topic {topic}: {partition} is not a partition number"))?))
 }
 
 fn remap(chain: &Chain) -> anyhow::Result<Remaps> {

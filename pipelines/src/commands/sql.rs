@@ -1,4 +1,4 @@
-//! `headwater sql`: a query, or a prompt.
+//! `headwater sql`: runs a query, or a prompt.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,38 @@ use headwater_sql::{Catalog, Format, converse, run_script};
 
 use crate::config::Config;
 
-/// What `headwater sql` takes.
+/// Arguments of `headwater sql`.
 #[derive(Args)]
 pub struct SqlArguments {
-    /// The data directory.
+    /// Data directory.
     #[arg(long)]
     data: PathBuf,
-    /// The commit to look at; the newest one if it is not given.
+    /// Commit to query; the newest if omitted.
     #[arg(long, value_name = "COMMIT")]
     at: Option<u64>,
-    /// How rows are written.
+    /// Output format of rows.
     #[arg(long, value_enum, default_value_t)]
     format: Layout,
-    /// A configuration file (TOML); its section [sql] says what queries may use.
+    /// Configuration file (TOML); its section [sql] limits queries.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// The query; without one, a prompt (or the statements on standard input, if that is no terminal).
+    /// The query; if omitted, a prompt (or the statements on standard input, if that is not a terminal).
     query: Option<String>,
 }
 
-/// How rows are written.
+/// Output format of rows.
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Layout {
     /// Aligned columns, for reading.
     #[default]
     Table,
-    /// A header line, then a line a row; lists and structs as JSON text, NULL empty.
+    /// A header line, then one line per row; lists and structs as JSON text, NULL empty.
     Csv,
     /// An array of objects.
     Json,
 }
 
-/// Answers.
+/// Runs the query or the prompt.
 pub fn sql(arguments: SqlArguments) -> anyhow::Result<()> {
     let format = match arguments.format {
         Layout::Table => Format::Table,

@@ -1,4 +1,4 @@
-//! `headwater topics`: creates what is missing, and shows what is there, what is left to read, and what was rejected.
+//! `headwater topics`: creates missing topics, and lists partitions, lag and dead letters.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::location;
 use crate::outbox::PUBLISHED;
 use crate::rejected::{Rejected, summarize};
 
-/// Creates missing topics with so many partitions and lists all of them; with a data directory also how far it has read them.
+/// Creates missing topics with this many partitions and lists all topics; with a data directory also how far it has read them.
 pub fn topics(
     transport: &dyn Transport,
     names: &SourceConfig,
@@ -51,7 +51,7 @@ pub fn topics(
     Ok(summarize(&rejected, &what, data, out)?)
 }
 
-/// The offset at which reading of each partition goes on after the last commit.
+/// The resume offset of each partition after the last commit.
 fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), u64>> {
     let chain = Chain::open(data, None)?;
     let partitions = chain.commits().last().map(|commit| commit.partitions.as_slice()).unwrap_or_default();
@@ -73,7 +73,7 @@ fn add(rejected: &mut BTreeMap<String, Rejected>, Letter { topic, partition, off
     rejected.entry(code).or_insert_with(first).count += count;
 }
 
-/// The dead letters of a data directory.
+/// The dead letters in a data directory.
 fn in_table(data: &Path) -> anyhow::Result<BTreeMap<String, Rejected>> {
     #[derive(Deserialize)]
     struct Counted {
@@ -93,10 +93,10 @@ fn in_table(data: &Path) -> anyhow::Result<BTreeMap<String, Rejected>> {
     Ok(rejected)
 }
 
-/// Records that are read at once.
+/// Records of one read.
 const STRIDE: usize = 1024;
 
-/// The dead letters that are published.
+/// The published dead letters.
 fn in_topic(transport: &dyn Transport, topic: &str) -> anyhow::Result<BTreeMap<String, Rejected>> {
     let mut rejected = BTreeMap::new();
     let mut reader = transport.reader(Box::new(|| ()))?;

@@ -1,22 +1,22 @@
-//! `headwater verify`: the proof that a data directory is whole.
+//! `headwater verify`: proves that a data directory is complete and unchanged.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// What `headwater verify` takes.
+/// Arguments of `headwater verify`.
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// The data directory.
+    /// Data directory.
     #[arg(long)]
     data: PathBuf,
-    /// Threads that read files; as many as there are processors if not given.
+    /// Number of threads that read files; one per processor if omitted.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 }
 
-/// Proves the directory, and says what was proved. The error names the first break.
+/// Verifies the directory and prints what was proved. The error names the first violation.
 pub fn verify(arguments: &VerifyArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.map_or_else(processors, usize::from);

@@ -1,4 +1,4 @@
-//! Each event once: what has an identity goes through the admission, the rest passes by.
+//! Deduplication: events with an identity pass through admission, all others bypass it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use super::Events;
 use super::wiring::Flow;
 use crate::config::nanos;
 
-/// The events that other parts read.
+/// The streams of events for the other parts.
 pub(super) struct Admitted<'scope> {
     pub(super) accounts: Events<'scope>,
     pub(super) orders: Events<'scope>,
     pub(super) fills: Events<'scope>,
-    /// Transactions of one account alone.
+    /// Transactions that concern one account alone.
     pub(super) transactions: Events<'scope>,
     /// Transactions that another account can return, and reversals.
     pub(super) returnable: Events<'scope>,
@@ -42,14 +42,14 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
         _ => (empty(scope), empty(scope)),
     };
     let horizons = flow.settings.config.horizons();
-    // As long as a transaction can be reversed, its id means that transaction and no other one.
+    // As long as a transaction can be reversed, its id cannot be reused.
     let remembered = BTreeMap::from([(Topic::Transactions, nanos(flow.settings.config.ledger.reversal_horizon))]);
     let duplicates = Arc::clone(&flow.settings.duplicates);
     let view = Admission { horizon: horizons.horizon, horizons: horizons.topics, remembered, duplicates };
     let broadcasts = flow.no_broadcasts();
     let admitted = flow.fold("admission", view, Pace::Tick, identified, broadcasts)?.derived;
 
-    // An admitted event keeps its record's place: it is the record, not something derived from it.
+    // An admitted event keeps its record's place, because it is not a derived event.
     let mut by_topic = admitted
         .concat(others)
         .partition::<CapacityContainerBuilder<Vec<_>>, _, _>(WITH_IDENTITY.len() as u64 + 1, |event: Placed<Event>| {
@@ -63,7 +63,7 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
     Ok(Admitted { accounts, orders, fills, transactions, returnable: next() })
 }
 
-/// Which stream an event goes to: that of its topic, or the last one.
+/// The index of an event's stream: that of its topic, or the last one.
 fn part_of(event: &Event) -> usize {
     match event {
         Event::Transaction(transaction) if concerns_returns(transaction) => WITH_IDENTITY.len(),

@@ -1,12 +1,13 @@
-//! What is published before its commit.
+//! Early publication: rows that are published before their commit.
 //!
 //! ```text
 //!  executions, decisions ─► rows of whole ticks ─┐ (every worker)
-//!  remap ─► what the wall clock decided ─────────┴─► worker 0: the journal first, then the outbox
+//!  remap ─► decisions of the wall clock ─────────┴─► worker 0: first the journal, then the outbox
 //! ```
 //!
-//! A tick's rows are final once the frontier has passed it. They leave as soon as every worker has passed it, and what decided
-//! their order is on disk ([`crate::journal`]). The commit that holds them later publishes what is not published by then.
+//! A tick's rows are final once the frontier has passed it. They are published as soon as every worker has passed it and the
+//! decisions that determine their order are on disk ([`crate::journal`]). Their commit later publishes those that were not
+//! published yet.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,24 +27,24 @@ use crate::outbox::{EagerRow, Early, Told, records_of};
 
 use super::wiring::Flow;
 
-/// Where what leaves early goes.
+/// Settings of early publication.
 #[derive(Clone)]
 pub struct EagerSettings {
     /// The journal, in process 0.
     pub journal: Option<Arc<Mutex<Journal>>>,
     /// The outbox, in process 0.
     pub outbox: Option<std::sync::mpsc::Sender<Told>>,
-    /// Which tables.
+    /// The tables that are published early.
     pub tables: Vec<String>,
     /// The tick at which the run begins.
     pub start_tick: u64,
-    /// Told of the steps.
+    /// Called at every step.
     pub steps: headwater_connectors::parquet::commit::Steps,
-    /// Told of the error that ends the run.
+    /// Called with the error that ends the run.
     pub failure: Arc<dyn Fn(anyhow::Error) + Send + Sync>,
 }
 
-/// What a worker has of the ticks that it has passed.
+/// The rows of the ticks that a worker has passed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Passed {
     worker: usize,
@@ -64,7 +65,7 @@ pub(super) fn eager<'scope>(
     let scope = flow.scope;
     let (worker, peers) = (scope.index(), scope.peers());
     let wants = |name: &str| settings.tables.iter().any(|table| table == name);
-    // The commit takes what it writes out of the tables: this reads copies.
+    // The commit takes the rows out of the tables, so this reads copies.
     let executions = wants(Execution::SPEC.name).then(|| flow.register::<TableWriter<Execution>>().copy());
     let decisions = wants(Decision::SPEC.name).then(|| flow.register::<TableWriter<Decision>>().copy());
 
@@ -81,10 +82,10 @@ pub(super) fn eager<'scope>(
         move |frontiers| {
             done.iter_mut().for_each(|done| done.for_each(|_, _| {}));
             remap.for_each(|_, rows| remapped.extend(rows.drain(..).map(|(row, _, _)| decided_by(&row))));
-            // Of what decided the order, what has come is enough: whoever passed a tick has read all that is in it.
+            // The decisions that have arrived are sufficient: a worker that passed a tick has read all its records.
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             let (Some(held), Some(end_tick)) = (&mut capability, frontier) else {
-                // At a run's end the last commit publishes.
+                // At the end of a run, the last commit publishes.
                 capability = None;
                 return;
             };
@@ -119,7 +120,7 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
     progress.standing().into_iter().map(at).collect()
 }
 
-/// Takes the rows below a tick, as records that are published: of a key in a tick the last one.
+/// Takes the rows below a tick as records; of each key and tick the last row.
 fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
     let due = table.map(|table| table.take_below(end_tick)).into_iter().flatten();
     let mut due: Vec<_> = due.filter(|change| !change.gone).collect();
@@ -128,7 +129,7 @@ fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> any
     if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows) }
 }
 
-/// Gathers what all workers have passed, on worker 0.
+/// Collects, on worker 0, the ticks that all workers have passed.
 fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSettings) {
     let mut ends = vec![settings.start_tick; peers];
     let mut begin = settings.start_tick;
@@ -160,7 +161,7 @@ fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSett
         entry.remap.clear();
         let mut rows: Vec<_> = waiting.extract_if(.., |row| row.tick < end).collect();
         rows.sort_by_key(|row| row.tick);
-        // An outbox that failed has said so.
+        // An outbox that failed has reported its error.
         let _ = outbox.send(Told::Eager(Early { begin_tick: begin, end_tick: end, rows }));
         begin = end;
     });

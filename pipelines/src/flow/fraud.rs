@@ -1,4 +1,4 @@
-//! Transactions to decisions.
+//! Fraud scoring: from transactions to decisions.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use timely::dataflow::StreamVec;
 
 use super::wiring::{Flow, Reference};
 
-/// Scores every transaction that the ledger took. What comes back is the frontier of decisions.
+/// Scores every transaction that the ledger accepted. Returns the frontier of decisions.
 pub(super) fn scores<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: StreamVec<'scope, u64, Placed<FraudEvent>>,

@@ -1,4 +1,4 @@
-//! The latest record of each key, for the parts that need terms, rates, closes and reference data.
+//! The latest record of each key: terms, rates, closes and reference data.
 
 use headwater_operators::keyed_fold::{FoldOperator, FoldOutput, Pace};
 use headwater_operators::latest::{Latest, Record, Upsert};
@@ -10,7 +10,7 @@ use timely::dataflow::operators::vec::Map;
 use super::Events;
 use super::wiring::Flow;
 
-/// What events make of their keys.
+/// The latest record of each key that events change.
 pub(super) fn latest_of<'scope, R: Record>(
     events: Events<'scope>,
     upsert: impl Fn(Place, Event) -> Option<Upsert<R>> + 'static,

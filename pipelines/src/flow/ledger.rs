@@ -1,4 +1,4 @@
-//! Transactions to legs, legs to balances.
+//! The ledger: from transactions to legs, from legs to balances.
 
 use headwater_operators::fraud::FraudEvent;
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
@@ -14,14 +14,14 @@ use super::Events;
 use super::wiring::{Flow, Reference};
 use crate::config::nanos;
 
-/// What the ledger derives for others.
+/// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
     pub(super) postings: StreamVec<'scope, u64, Placed<Posting>>,
-    /// What is scored, and what changes that.
+    /// Transactions to be scored, and changes of them.
     pub(super) scored: StreamVec<'scope, u64, Placed<FraudEvent>>,
 }
 
-/// What each transaction does to balances; its legs are `ledger_entries`.
+/// Posts transactions: derives their legs and writes `ledger_entries`.
 pub(super) fn postings<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: Events<'scope>,
@@ -51,7 +51,7 @@ pub(super) fn postings<'scope>(
     Ok(Posted { postings, scored })
 }
 
-/// Whose each transaction is: a return's is the sender's of what it returns.
+/// The owner of each transaction: the sender of the original for a return, else the account that it names.
 fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> anyhow::Result<StreamVec<'scope, u64, Placed<Owned>>> {
     let returnable = returnable.flat_map(|Placed { place, event }| match event {
         Event::Transaction(event) => Some(Placed { place, event }),
@@ -60,11 +60,11 @@ fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> any
     let view = Returns { reversal_horizon: nanos(flow.settings.config.ledger.reversal_horizon) };
     let broadcasts = flow.no_broadcasts();
     let owned = flow.fold("returns", view, Pace::Tick, returnable, broadcasts)?.derived;
-    // Each keeps its record's place: it is the record, not something derived from it.
+    // A transaction keeps its record's place, because it is not a derived event.
     Ok(owned.map(|Placed { place, event }| Placed { place: place.derived(0), event }))
 }
 
-/// The balances: rows once per tick, and what valuations know once per grid point. They begin with, and follow, their accounts.
+/// Balances: rows once per tick, and updates for valuations once per grid point. They follow the accounts' opening and terms.
 pub(super) fn balances<'scope>(
     flow: &mut Flow<'scope, '_>,
     postings: StreamVec<'scope, u64, Placed<Posting>>,

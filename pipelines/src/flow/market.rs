@@ -1,4 +1,4 @@
-//! What the valuer knows of accounts and of the market: terms, rates, closes and marks.
+//! Inputs of the valuer about accounts and the market: terms, rates, closes and marks.
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
@@ -14,7 +14,7 @@ use super::latest::{latest_of, on_grid_latest};
 use super::wiring::Flow;
 use super::{Events, Grid};
 
-/// The currency and book of each account, at the worker that has its positions.
+/// The currency and book of each account, on the worker that has its positions.
 pub(super) fn account_terms<'scope>(
     flow: &mut Flow<'scope, '_>,
     accounts: Events<'scope>,
@@ -49,7 +49,7 @@ pub(super) fn market_data<'scope>(
 ) -> anyhow::Result<Grid<'scope, Known>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
-    // Reference data is on every worker already; one of them is enough to say it here.
+    // Reference data is on every worker already; one of them emits it here.
     let instruments = latest_of(reference, move |place, event| match event {
         Event::Instrument(instrument) if first => {
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
@@ -90,7 +90,7 @@ pub(super) fn market_data<'scope>(
         };
         Some(Placed { place, event })
     });
-    // Each match has one buyer.
+    // The buyer's execution represents the match.
     let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
     let broadcasts = flow.no_broadcasts();
     let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), broadcasts)?.updates;
@@ -98,13 +98,13 @@ pub(super) fn market_data<'scope>(
     Ok(scope.concatenate([instruments, rates, closes, known(marks, Known::Mark), corrected]))
 }
 
-/// A match on our own book as a print.
+/// A match on our own book as a trade of the market.
 fn own_trade(execution: Execution) -> MarketEvent {
     let Execution { symbol, price, quantity, ts, .. } = execution;
     MarketEvent::Trade(Trade { symbol, price, size: Size::from_units(quantity.units()), source: None, ts })
 }
 
-/// Updates as the valuer knows them.
+/// Updates as inputs of the valuer.
 pub(super) fn known<'scope, U: Clone + 'static, K: Into<Option<Known>>>(
     updates: StreamVec<'scope, u64, Updated<U>>,
     as_known: impl Fn(U) -> K + 'static,
@@ -112,7 +112,7 @@ pub(super) fn known<'scope, U: Clone + 'static, K: Into<Option<Known>>>(
     updates.flat_map(move |(update, tick, _)| Some((as_known(update).into()?, tick, 1)))
 }
 
-/// What was corrected, as the valuer is to know it.
+/// Corrections as inputs of the valuer.
 pub(super) fn known_corrected<'scope, U: Clone + 'static>(
     updates: StreamVec<'scope, u64, Updated<U>>,
     part: impl Fn(U) -> CorrectedPart + 'static,
@@ -134,7 +134,7 @@ pub(super) fn close_known(ClosingPrice { symbol, date, close, .. }: ClosingPrice
     Known::Close { symbol, date, close }
 }
 
-/// Nothing before a record says the currency.
+/// Without a record the currency is unknown.
 pub(super) fn account_known(AccountTerms { account_id, currency, book, .. }: AccountTerms) -> Option<Known> {
     Some(Known::Account { account_id, currency: currency?, book })
 }

@@ -1,4 +1,4 @@
-//! The whole flow, from topics to committed tables.
+//! The complete dataflow, from topics to committed tables.
 //!
 //! ```text
 //!  source ─► admission ─┬─► trading: order book ─► executions ─┐
@@ -13,11 +13,10 @@
 //!  every row ─► tables ─► commit (one tick closes all tables)
 //! ```
 //!
-//! What was corrected (a bust, a reversal, what came late) goes along beside the rows that it changes, and is their reason in
-//! histories.
+//! Corrections (a bust, a reversal, a late event) accompany the rows that they change, and are their reason in histories.
 //!
-//! One file per part, each a function from streams to streams. A view becomes an operator, with its tables, its restored state
-//! and its dead letters, in [`wiring::Flow::fold`].
+//! One file per part, each a function from streams to streams. [`wiring::Flow::fold`] turns a view into an operator, with its
+//! tables, its restored state and its dead letters.
 
 mod admission;
 pub mod eager;
@@ -49,32 +48,32 @@ use crate::config::Config;
 use crate::saved::SavedTables;
 use wiring::Flow;
 
-/// Events of a topic on their way.
+/// Stream of a topic's events.
 type Events<'scope> = StreamVec<'scope, u64, Placed<Event>>;
 
-/// Changes at grid points on their way.
+/// Stream of changes at grid points.
 type Grid<'scope, D> = StreamVec<'scope, u64, GridChange<D>>;
 
-/// What the flow needs to know.
+/// Settings of the dataflow.
 #[derive(Clone)]
 pub struct FlowSettings {
-    /// Where events come from.
+    /// Settings of the source.
     pub source: SourceSettings,
-    /// How they are committed.
+    /// Settings of commits.
     pub commit: CommitSettings,
     /// The configuration: each view reads its own part.
     pub config: Arc<Config>,
-    /// The rules that transactions are scored by.
+    /// The fraud rules.
     pub fraud: Arc<Pack>,
-    /// Counts events that came again.
+    /// Counts deduplicated events.
     pub duplicates: Arc<AtomicU64>,
-    /// What is published before its commit, if anything is.
+    /// Settings of early publication, if any table is published early.
     pub eager: Option<eager::EagerSettings>,
     /// The state at the last commit.
     pub saved: Arc<SavedTables>,
 }
 
-/// Builds the flow of one worker. It fails if the state at the last commit cannot be restored.
+/// Builds the dataflow of one worker. Fails if the state at the last commit cannot be restored.
 pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<()> {
     let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
     let progress = SourceProgress::default();
@@ -88,7 +87,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<(
     flow.write_with("write dead letters", source.dead_letters, move |at, letter| reject(at, letter));
     let views = views(&mut flow, remap, &progress);
 
-    // Also of a flow that is not whole: timely drops only what has all its operators.
+    // Also for a dataflow whose construction failed: timely drops only dataflows with all their operators.
     let ends = flow.ends.clone();
     let (tables, done) = flow.finish();
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
@@ -97,7 +96,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<(
     views
 }
 
-/// Every view, each reading what those before it emit.
+/// Adds every view; each reads streams of earlier ones.
 fn views<'scope>(
     flow: &mut Flow<'scope, '_>,
     remap: StreamVec<'scope, u64, (Remap, u64, isize)>,

@@ -1,4 +1,4 @@
-//! Reference data: what every worker has to know.
+//! Reference data: the records that every worker needs.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::Events;
 use super::latest::{latest_of, on_grid_latest};
 use super::wiring::{Flow, Reference};
 
-/// Instruments, customers, limits and accounts, on every worker. The records that still count are committed.
+/// Broadcasts instruments, customers, limits and accounts to every worker. The current records are committed.
 pub(super) fn reference<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>) -> anyhow::Result<Reference<'scope>> {
     let before = events(&flow.settings.saved.rows::<ReferenceRecord>()?)?;
     let tables = [Topic::Instruments, Topic::Customers, Topic::Limits].map(|topic| flow.take(topic));
@@ -39,10 +39,10 @@ fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
     })
 }
 
-/// The records as the events that they were, in the order in which they came.
+/// The saved records as the original events, in the order of their arrival.
 fn events(records: &[ReferenceRecord]) -> anyhow::Result<Vec<Placed<Event>>> {
     let event = |record: &ReferenceRecord| {
-        let topic = Topic::from_word(&record.topic).with_context(|| format!("reference_records: {:?} is no topic", record.topic))?;
+        let topic = Topic::from_word(&record.topic).with_context(|| format!("reference_records: {:?} is not a topic", record.topic))?;
         let event = Event::decode(topic, Some(record.key.as_bytes()), Some(record.value.as_bytes()))
             .map_err(|bad| anyhow::anyhow!("reference_records: {} {}: {}", record.topic, record.key, bad.message))?;
         let partition = u16::try_from(record.partition).unwrap_or(u16::MAX);

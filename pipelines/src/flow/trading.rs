@@ -1,4 +1,4 @@
-//! Orders to executions, executions and fills to positions.
+//! Trading: from orders to executions, from executions and fills to positions.
 
 use headwater_operators::keyed_fold::{ByAccount, FoldOutput, Pace, Updated};
 use headwater_operators::matching::Matching;
@@ -13,7 +13,7 @@ use timely::dataflow::operators::vec::Map;
 use super::Events;
 use super::wiring::{Flow, Reference};
 
-/// The order book of each symbol; it derives executions.
+/// The order book of each symbol; derives executions.
 pub(super) fn matching<'scope>(
     flow: &mut Flow<'scope, '_>,
     orders: Events<'scope>,
@@ -27,7 +27,7 @@ pub(super) fn matching<'scope>(
     flow.fold("order books", view, Pace::Tick, messages, reference)
 }
 
-/// What each account holds, on the grid.
+/// The holdings of each account, on the grid.
 pub(super) fn positions<'scope>(
     flow: &mut Flow<'scope, '_>,
     executions: StreamVec<'scope, u64, Placed<Execution>>,

@@ -1,4 +1,4 @@
-//! Positions and balances to portfolios, risk and limit alerts, on the event-time grid.
+//! Valuation: from positions and balances to portfolios, risk and limit alerts, on the event-time grid.
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::Cash;
@@ -20,7 +20,7 @@ use super::Events;
 use super::market::{account_known, account_terms, close_known, instrument_known, known, known_corrected, market_data, rate_known};
 use super::wiring::{Flow, Reference};
 
-/// What is valued.
+/// Inputs of the valuation.
 pub(super) struct Market<'scope> {
     pub(super) holdings: ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>,
     pub(super) cash: ByAccount<StreamVec<'scope, u64, Updated<Cash>>>,
@@ -29,12 +29,12 @@ pub(super) struct Market<'scope> {
     pub(super) reference: Reference<'scope>,
 }
 
-/// Values positions, adds up scopes, estimates risk, and holds all that against limits.
+/// Values positions, sums scopes, estimates risk, and compares figures with limits.
 pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
     let scope = flow.scope;
     let holdings = market.holdings.stream();
     let cash = market.cash.stream().filter(|(cash, ..)| !cash.account_id.is_external());
-    // What each worker knows: of its own accounts, and of the market all there is.
+    // The inputs of each worker: its own accounts, and the whole market.
     let known = scope.concatenate([
         known(holdings.clone(), Known::Holding),
         known_corrected(holdings, |holding| CorrectedPart::Holding(holding.account_id, holding.symbol)),
@@ -61,7 +61,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
     Ok(())
 }
 
-/// What was known at the last commit.
+/// The inputs at the last commit.
 fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
     let (saved, share) = (&flow.settings.saved, flow.share());
     let mine = |account: &AccountId| share.has(account) && !account.is_external();

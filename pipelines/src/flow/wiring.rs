@@ -1,4 +1,4 @@
-//! What the parts of the flow share: topics, tables, and how a view becomes an operator.
+//! Shared parts of the dataflow: topics, tables, and the conversion of a view to an operator.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use timely::dataflow::{Scope, StreamVec};
 
 use super::{Events, FlowSettings};
 
-/// The flow of one worker while it is built.
+/// The dataflow of one worker under construction.
 pub(super) struct Flow<'scope, 's> {
     pub(super) scope: Scope<'scope, u64>,
     pub(super) settings: &'s FlowSettings,
@@ -31,7 +31,7 @@ pub(super) struct Flow<'scope, 's> {
     done: Vec<StreamVec<'scope, u64, ()>>,
 }
 
-/// What is broadcast to a view, and what was broadcast before this run.
+/// Broadcasts to a view, and those of before this run.
 pub(super) struct Broadcasts<'scope, B> {
     pub(super) stream: StreamVec<'scope, u64, Placed<B>>,
     pub(super) before: Arc<Vec<Placed<B>>>,
@@ -59,13 +59,13 @@ impl<'scope, 's> Flow<'scope, 's> {
         Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new() }
     }
 
-    /// The events of a topic. A topic is taken once; what several parts read is shared by them.
+    /// Takes the events of a topic. A topic is taken once; parts that read the same topic share the stream.
     pub(super) fn take(&mut self, topic: Topic) -> Events<'scope> {
         self.topics.remove(&topic).unwrap_or_else(|| empty(self.scope))
     }
 
-    /// Makes an operator of a view: registers its tables, restores its states, and commits its rows with their reasons and what
-    /// it rejects.
+    /// Turns a view into an operator: registers its tables, restores its states, and commits its rows with their reasons, and its
+    /// dead letters.
     pub(super) fn fold<V: FoldOperator>(
         &mut self,
         name: &str,
@@ -83,22 +83,22 @@ impl<'scope, 's> Flow<'scope, 's> {
         Ok(output)
     }
 
-    /// For a view that nothing is broadcast to.
+    /// For a view without broadcasts.
     pub(super) fn no_broadcasts(&self) -> Broadcasts<'scope, ()> {
         Broadcasts { stream: empty(self.scope), before: Arc::default() }
     }
 
-    /// The writers of a set of tables. Whoever writes hands in its frontier with [`Flow::done`].
+    /// The writers of a set of tables. The operator that writes them reports its frontier with [`Flow::done`].
     pub(super) fn register<T: TableSet>(&mut self) -> T {
         T::register(&mut self.tables)
     }
 
-    /// The frontier of an operator that writes tables: what it has passed is written.
+    /// Adds the frontier of an operator that writes tables: the rows of ticks that it has passed are written.
     pub(super) fn done(&mut self, done: StreamVec<'scope, u64, ()>) {
         self.done.push(done);
     }
 
-    /// Where an operator rejects what it cannot take: `dead_letters`, counted by topic.
+    /// The destination of an operator's rejected inputs: `dead_letters`, counted by topic.
     pub(super) fn reject(&mut self) -> Reject {
         let table: TableWriter<DeadLetter> = self.tables.writer();
         let counters = Arc::clone(&self.settings.source.counters);
@@ -108,7 +108,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         })
     }
 
-    /// The same for events: with the bytes of their records, where they can be read again.
+    /// The same for events: each dead letter gets the bytes of its record, if the record can be read again.
     fn reject_events(&mut self) -> Reject {
         let reject = self.reject();
         let source = &self.settings.source;
@@ -120,13 +120,13 @@ impl<'scope, 's> Flow<'scope, 's> {
         })
     }
 
-    /// Commits a stream of facts.
+    /// Commits a stream of rows of an append table.
     pub(super) fn write<R: TableRow>(&mut self, rows: StreamVec<'scope, u64, (R, u64, isize)>) {
         let table: TableWriter<R> = self.tables.writer();
         self.write_with(&format!("write {}", R::SPEC.name), rows, move |at, row| table.insert(at, row));
     }
 
-    /// Hands the rows of a stream on, each with the moment of its tick.
+    /// Passes the rows of a stream to a writer, each with the moment of its tick.
     pub(super) fn write_with<R: 'static>(
         &mut self,
         name: &str,
@@ -141,7 +141,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         self.done.push(done);
     }
 
-    /// This worker's share of what was saved.
+    /// This worker's share of the saved state.
     pub(super) fn share(&self) -> Share {
         let source = &self.settings.source;
         let not_before = source.clock.start_of(source.clock.tick_of(source.start_clock));
@@ -152,14 +152,14 @@ impl<'scope, 's> Flow<'scope, 's> {
         self.settings.source.clock
     }
 
-    /// The tables, and the frontier of everything that writes them.
+    /// The tables, and the frontier of all operators that write them.
     pub(super) fn finish(self) -> (Tables, StreamVec<'scope, u64, ()>) {
         (self.tables, self.scope.concatenate(self.done))
     }
 }
 
-/// The bytes of the record of an event that was rejected. Those of another event are none of its: one that was derived has the place
-/// of its cause, which is of another topic.
+/// The bytes of a rejected event's record. A derived event has the place of its cause; if that is of another topic, its bytes are
+/// not those of the event.
 fn record_of(letter: &DeadLetter, records: &mut dyn Records, names: &BTreeMap<Topic, String>) -> Option<Vec<u8>> {
     let topic = Topic::from_word(&letter.topic)?;
     let value = records.value(names.get(&topic)?, u16::try_from(letter.partition).ok()?, letter.offset).ok()?;

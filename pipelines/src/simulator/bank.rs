@@ -1,4 +1,4 @@
-//! The bank: everyday transactions, payments to merchants, transfers in their steps, and who looked at what.
+//! Simulated bank: everyday transactions, payments to merchants, multi-step transfers, accesses and labels.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::opening::{blank, cents_of};
 use super::people::{Account, People, near};
 use super::schedule::{DOLLAR, MILLISECOND, Planned, SECOND};
 
-/// How many payments are remembered, to take one back.
+/// Number of recent payments of which one may be reversed.
 const REMEMBERED: usize = 64;
 
 /// Merchants, with their category codes.
@@ -34,14 +34,14 @@ const MERCHANTS: [(&str, &str); 12] = [
     ("Cinema Royal", "7832"),
 ];
 
-/// Everyday money.
+/// State of the bank.
 #[derive(Clone, Debug)]
 pub(super) struct Bank {
     pub(super) dice: Dice,
-    /// The accounts that everyday money moves through: whose turn it is for a transaction, and for anything else.
+    /// The accounts of everyday money, in turn: one sequence for transactions, one for everything else.
     everyday: Turns,
     others: Turns,
-    /// The accounts that frauds are planted on, in turn.
+    /// The accounts on which frauds are planted, in turn.
     victims: Vec<Arc<Account>>,
     recent: VecDeque<Transaction>,
     victim: usize,
@@ -50,7 +50,7 @@ pub(super) struct Bank {
     transfers: u64,
 }
 
-/// Accounts that take turns. Turns, not chance: nobody is busier than an honest customer would be.
+/// Round-robin over accounts, so that no account is busier than an honest customer would be.
 #[derive(Clone, Debug)]
 struct Turns {
     accounts: Vec<Arc<Account>>,
@@ -58,7 +58,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// The next account and its place. Those who sleep are mostly passed over.
+    /// The next account and its index. Accounts of sleeping customers are mostly skipped.
     fn next_awake(&mut self, dice: &mut Dice, now: i64) -> Option<(usize, Arc<Account>)> {
         for _ in 0..self.accounts.len() {
             let place = self.turn % self.accounts.len().max(1);
@@ -87,7 +87,7 @@ impl Bank {
         }
     }
 
-    /// An everyday transaction; a hold brings its resolution with it.
+    /// An everyday transaction; a hold comes with its resolution.
     pub(super) fn transaction(&mut self, now: i64) -> Vec<Planned> {
         let Some((place, account)) = self.everyday.next_awake(&mut self.dice, now) else { return Vec::new() };
         match self.dice.below(1_000) {
@@ -113,7 +113,7 @@ impl Bank {
         payment
     }
 
-    /// A card payment without a place.
+    /// A card payment without a location.
     pub(super) fn at_merchant(&mut self, account: &Account, cents: i64, now: i64) -> Transaction {
         let (merchant, mcc) = self.dice.pick(&MERCHANTS).copied().unwrap_or_default();
         Transaction {
@@ -125,7 +125,7 @@ impl Bank {
         }
     }
 
-    /// Puts a transaction near its customer's home.
+    /// Sets a transaction's location near its customer's home.
     pub(super) fn at_home(&mut self, transaction: &mut Transaction, account: &Account) {
         let city = account.owner.city;
         transaction.lat = Some(near(&mut self.dice, city.latitude, 30));
@@ -145,7 +145,7 @@ impl Bank {
         withdrawal
     }
 
-    /// A transfer to one of the next accounts of the same currency: never in a small circle.
+    /// A transfer to one of the next accounts of the same currency, so that small circles do not arise.
     fn send_on(&mut self, place: usize, account: &Account, now: i64) -> Option<Transaction> {
         let payee = self.payee(place, account)?;
         let cents = self.dice.between(30 * DOLLAR, 400 * DOLLAR);
@@ -161,7 +161,7 @@ impl Bank {
         others.filter(|other| other.currency == account.currency).nth(skipped).cloned()
     }
 
-    /// A hold, and seconds later the payment or the release.
+    /// A hold, and seconds later its capture or void.
     fn hold(&mut self, account: &Account, now: i64) -> Vec<Planned> {
         let cents = self.everyday_cents();
         let hold = Transaction { phase: Some(TransactionPhase::Pending), ..self.at_merchant(account, cents, now) };
@@ -173,7 +173,7 @@ impl Bank {
         vec![planned(hold), planned(resolution)]
     }
 
-    /// Takes an earlier payment back.
+    /// Reverses an earlier payment.
     fn take_back(&mut self, now: i64) -> Option<Transaction> {
         let original = self.recent.pop_front()?;
         let (transaction_id, ts) = (self.next_id(), EventTime::from_nanos(now));
@@ -181,7 +181,7 @@ impl Bank {
     }
 
     fn everyday_cents(&mut self) -> i64 {
-        // Mostly small, seldom large: the product of two throws.
+        // Mostly small, seldom large: the product of two random numbers.
         150 + self.dice.between(10, 130) * self.dice.between(10, 130)
     }
 
@@ -196,18 +196,18 @@ impl Bank {
         Id::derived(format!("T{:08}", self.transactions))
     }
 
-    /// The next account that something is planted on.
+    /// The next account for a planted fraud.
     pub(super) fn next_victim(&mut self) -> Option<Arc<Account>> {
         self.victim += 1;
         self.victims.get(self.victim % self.victims.len().max(1)).cloned()
     }
 
-    /// The next of them whose owner's time is right for it.
+    /// The next such account whose local time is at night.
     pub(super) fn next_victim_at_night(&mut self, now: i64) -> Option<Arc<Account>> {
         (0..self.victims.len()).find_map(|_| self.next_victim().filter(|account| account.owner.city.night(now)))
     }
 
-    /// A payment to a merchant, sometimes in two stages.
+    /// A payment to a merchant, sometimes with two statuses.
     pub(super) fn payment(&mut self, now: i64) -> Vec<Planned> {
         let Some((_, account)) = self.others.next_awake(&mut self.dice, now) else { return Vec::new() };
         let (cents, device) = (self.everyday_cents(), format!("phone-{}", account.owner.id));
@@ -245,7 +245,7 @@ impl Bank {
         }
     }
 
-    /// A transfer in its steps. One in eight fails and is turned back; one in twenty goes no further than the debit.
+    /// A transfer in its steps. One in eight fails and is reversed; one in twenty stops after the debit.
     pub(super) fn transfer(&mut self, now: i64) -> Vec<Planned> {
         let Some((place, from)) = self.others.next_awake(&mut self.dice, now) else { return Vec::new() };
         let Some(to) = self.payee(place, &from) else { return Vec::new() };
@@ -276,7 +276,7 @@ impl Bank {
         planned
     }
 
-    /// Somebody looks at an account.
+    /// An access to an account.
     pub(super) fn access(&mut self, now: i64) -> Option<Planned> {
         let clerk = self.dice.between(1, 9);
         let account = self.dice.pick(&self.everyday.accounts)?;
@@ -295,7 +295,7 @@ impl Bank {
         Some(Planned::new(now, Event::Access(Box::new(access))))
     }
 
-    /// Somebody found an earlier payment to be in order, or to belong to another category.
+    /// A label for an earlier payment: legitimate, or another category.
     pub(super) fn label(&mut self, now: i64) -> Option<Planned> {
         let subject = self.recent.back()?.transaction_id.clone();
         let word = if self.dice.percent(50) { "legitimate" } else { "groceries" };
@@ -303,7 +303,7 @@ impl Bank {
     }
 }
 
-/// What somebody found a subject to be.
+/// A label of a subject.
 pub(super) fn label(subject_id: Id, word: &'static str, at: i64) -> Planned {
     let label = Label { subject_id, label: Text::const_new(word), ts: EventTime::from_nanos(at) };
     Planned::new(at, Event::Label(Box::new(label)))

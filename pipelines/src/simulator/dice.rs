@@ -1,11 +1,11 @@
-//! Chance, from a seed. Every part of the simulator throws dice of its own, so that a change in one part leaves the
-//! others as they were.
+//! Random numbers from a seed. Every part of the simulator has its own stream, so that changing one part leaves the others
+//! unchanged.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-/// What dice are thrown for: each has its own stream of the seed.
+/// Purpose of a stream of random numbers; each purpose has its own stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     People = 1,
@@ -17,7 +17,7 @@ pub(super) enum Purpose {
     Faults = 7,
 }
 
-/// A stream of chance.
+/// A stream of random numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Dice(ChaCha8Rng);
 
@@ -38,22 +38,22 @@ impl Dice {
         if low >= high { low } else { self.0.random_range(low..=high) }
     }
 
-    /// True once in so many throws.
+    /// True with probability 1 in `throws`.
     pub(super) fn one_in(&mut self, throws: u64) -> bool {
         self.below(throws) == 0
     }
 
-    /// True so many times in a hundred throws.
+    /// True with a probability in percent.
     pub(super) fn percent(&mut self, part: u64) -> bool {
         self.below(100) < part
     }
 
-    /// A standard normal number.
+    /// A standard normal random number.
     pub(super) fn normal(&mut self) -> f64 {
         self.0.sample(StandardNormal)
     }
 
-    /// One of some things; `None` of nothing.
+    /// A random element; `None` of an empty slice.
     pub(super) fn pick<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
         let place = self.below(things.len() as u64);
         usize::try_from(place).ok().and_then(|place| things.get(place))

@@ -1,4 +1,4 @@
-//! What goes wrong on the way: records that are sent twice, contradict each other, or are no events at all.
+//! Simulated faults: records that are repeated, contradict each other, or are malformed.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use super::dice::{Dice, Purpose};
 use super::record::Record;
 use super::schedule::MILLISECOND;
 
-/// How a record is wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It was sent before, with the same bytes.
+    /// A repetition of an earlier record, with the same bytes.
     Repeated,
-    /// It was sent before, and said something else.
+    /// A record with the id of an earlier one and another content.
     Conflicting,
-    /// It is not an event.
+    /// A record that is not an event.
     Malformed,
 }
 
-/// One in so many transactions and fills is sent twice.
+/// One in this many transactions and fills is repeated.
 const REPEATED_ONE_IN: u64 = 100;
-/// Of so many records, one is contradicted by a later one, on average.
+/// Average number of records between two conflicting ones.
 const CONFLICTING_EVERY: u64 = 5_000;
-/// After so many records comes a malformed one, on average.
+/// Average number of records between two malformed ones.
 const MALFORMED_EVERY: u64 = 3_000;
 
-/// Where things go wrong.
+/// State of the simulated faults.
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     dice: Dice,
@@ -36,7 +36,7 @@ pub(super) struct Faults {
     until_malformed: u64,
 }
 
-/// A record that will go wrong, and when.
+/// A faulty record, and when it is published.
 pub(super) type Planned = (i64, Fault, Record);
 
 impl Faults {
@@ -47,7 +47,7 @@ impl Faults {
         Self { dice, until_conflict, until_malformed }
     }
 
-    /// What goes wrong after a record that went well.
+    /// The faulty records that follow a correct one.
     pub(super) fn after(&mut self, now: i64, event: &Event, record: &Record) -> Vec<Planned> {
         let mut planned = Vec::new();
         planned.extend(self.repeat(now, event, record));
@@ -86,7 +86,7 @@ fn countdown(dice: &mut Dice, mean: u64) -> u64 {
     mean / 2 + dice.below(mean + 1)
 }
 
-/// The same event with another body, if it is one that has an identity.
+/// The same event with another body, if it has an identity.
 fn contradiction(event: &Event) -> Option<Event> {
     match event {
         Event::Transaction(event) => {
@@ -101,7 +101,7 @@ fn contradiction(event: &Event) -> Option<Event> {
     }
 }
 
-/// Bytes that are no event any more. Every way works on every topic whose events have a time.
+/// Bytes that are no longer an event. Every way works on every topic whose events have a time.
 pub(super) fn garbled(value: &[u8], way: u64) -> Vec<u8> {
     let text = String::from_utf8_lossy(value);
     match way {

@@ -1,9 +1,9 @@
-//! The market: correlated paths, the quotes and prints along them, closes and the exchange rate.
+//! Simulated market: correlated price paths, quotes and trades along them, closes and the exchange rate.
 //!
-//! A share's price is its last close times `exp(x)`. The displacement `x` returns to zero slowly (an Ornstein–Uhlenbeck
-//! process): over seconds it moves like the share does, only [`SimulatorSettings::market_speed`] times as fast, and from
-//! one day's close to the next it has moved by one of the share's daily standard deviations, however fast the day was.
-//! Displacements are binary floats; a price is a whole number of ticks from the moment that anybody sees it.
+//! A share's price is its last close times `exp(x)`. The displacement `x` slowly returns to zero (an Ornstein–Uhlenbeck process):
+//! over seconds it moves like the share does, [`SimulatorSettings::market_speed`] times as fast; from one day's close to the next
+//! it moves by one of the share's daily standard deviations, whatever the speed. Displacements are binary floats; a published
+//! price is a whole number of ticks.
 
 use headwater_schemas::events::{Close, Event, FxRate, Quote, Trade};
 use headwater_schemas::{Currency, Date, EventTime, Factor, Price, Size, Symbol, Text};
@@ -13,29 +13,29 @@ use super::dice::{Dice, Purpose};
 use super::schedule::{MILLISECOND, Planned, SECOND};
 use super::shares::{FACTOR, SHARES, Share};
 
-/// A tick, in billionths: a cent.
+/// Tick size, in billionths: a cent.
 pub(super) const TICK: i128 = 10_000_000;
 
-/// The seconds of a session in the data that the shares were calibrated on: from 09:30 to 16:00.
+/// Seconds of a session in the data on which the shares were calibrated: from 09:30 to 16:00.
 const SESSION_SECONDS: f64 = 23_400.0;
 
-/// Paths move at most this often.
+/// Minimum interval between moves of the paths.
 const STEP: i64 = 10 * MILLISECOND;
 
-/// The market.
+/// State of the market.
 #[derive(Clone, Debug)]
 pub(super) struct Market {
     dice: Dice,
-    /// The displacements' time to forget all but 1/e of themselves, in seconds.
+    /// Time constant of the return to zero, in seconds.
     memory: f64,
     moved_at: i64,
     lines: Vec<Line>,
     quotes: usize,
-    /// Ten-thousandths.
+    /// The exchange rate in ten-thousandths.
     rate: i64,
 }
 
-/// A share's line in the market.
+/// State of a share.
 #[derive(Clone, Debug)]
 struct Line {
     share: &'static Share,
@@ -58,7 +58,7 @@ impl Market {
         }
     }
 
-    /// Moves the paths on.
+    /// Advances the paths to a time.
     pub(super) fn move_to(&mut self, now: i64) {
         if now - self.moved_at < STEP {
             return;
@@ -76,12 +76,12 @@ impl Market {
         self.lines.get(share).map(|line| &line.symbol)
     }
 
-    /// The price that the market is at, in ticks.
+    /// The current price of a share, in ticks.
     pub(super) fn mid(&self, share: usize) -> Option<i64> {
         self.lines.get(share).map(Line::mid)
     }
 
-    /// A quote of the share whose turn it is: no share's quotes become stale.
+    /// A quote of the next share in turn, so that no share's quotes become stale.
     pub(super) fn quote(&mut self, now: i64) -> Option<Planned> {
         let line = self.lines.get(self.quotes % self.lines.len().max(1))?;
         self.quotes += 1;
@@ -98,7 +98,7 @@ impl Market {
         Some(Planned::new(now, Event::Quote(quote)))
     }
 
-    /// A print of the market, at or within the spread.
+    /// A trade of the market, at or within the spread.
     pub(super) fn trade(&mut self, now: i64) -> Option<Planned> {
         let dice = &mut self.dice;
         let line = dice.pick(&self.lines)?;
@@ -113,7 +113,7 @@ impl Market {
         Some(Planned::new(now, Event::Trade(trade)))
     }
 
-    /// The closes of the day that ends, from which the next one begins.
+    /// The closes of the day, from which the next day begins.
     pub(super) fn end_day(&mut self, date: Date) -> Vec<Event> {
         let mut closes = Vec::new();
         for line in &mut self.lines {
@@ -124,7 +124,7 @@ impl Market {
         closes
     }
 
-    /// The euro's next rate, a little away from the last.
+    /// The next euro rate, a small step from the last.
     pub(super) fn fx_rate(&mut self, now: i64) -> Event {
         self.rate = (self.rate + self.dice.between(-2, 2)).clamp(10_500, 11_200);
         eur_usd(self.rate, now)
@@ -137,22 +137,22 @@ impl Line {
     }
 }
 
-/// A day's log returns of all shares, without their drift: each its part of the common factor, and its own.
+/// Log returns of all shares for a day, without drift: each share's part of the common factor, and its own.
 pub(super) fn log_returns(dice: &mut Dice) -> impl Iterator<Item = f64> {
     let factor = FACTOR * dice.normal();
     SHARES.iter().map(move |share| share.beta * factor + share.own * dice.normal())
 }
 
-/// A price in ticks after a log return; never nothing, and never beyond ten times or a tenth.
+/// A price in ticks after a log return; at least one tick, and between a tenth and ten times the old price.
 pub(super) fn moved(ticks: i64, log: f64) -> i64 {
     let ratio = log.clamp(-2.3, 2.3).exp();
-    // A price in cents is far below 2^52, so that the conversions lose nothing but the part of a tick.
+    // A price in cents is far below 2^52, so the conversions lose only fractions of a tick.
     #[expect(clippy::cast_possible_truncation, reason = "the nearest tick is what is wanted")]
     let nearest = (ticks as f64 * ratio).round() as i64;
     nearest.max(10)
 }
 
-/// A price of so many ticks.
+/// The price of a number of ticks.
 pub(super) fn price(ticks: i64) -> Price {
     Price::from_units(i128::from(ticks.max(1)) * TICK)
 }
@@ -162,7 +162,7 @@ pub(super) fn close(share: &Share, ticks: i64, date: Date) -> Event {
     Event::Close(Close { symbol: Symbol::derived(share.symbol), date, close: price(ticks) })
 }
 
-/// What a euro costs in dollars, in ten-thousandths.
+/// Dollars per euro, in ten-thousandths.
 pub(super) fn eur_usd(ten_thousandths: i64, now: i64) -> Event {
     let rate = Factor::from_units(i128::from(ten_thousandths) * 100_000);
     Event::FxRate(FxRate { base: Currency::derived("EUR"), quote: Currency::derived("USD"), rate, ts: EventTime::from_nanos(now) })

@@ -1,24 +1,23 @@
 //! A simulated market and bank, for the demo, the tests and the benches.
 //!
-//! The simulator is a producer like any other: it makes [`Record`]s, and [`publish`] sends them through a connector. It
-//! knows nothing of what the pipeline makes of them. The same settings make the same bytes, however far [`Simulator::advance`]
-//! goes at a time: one queue of planned tasks (`schedule`) decides the order of everything, and every part throws dice of
-//! its own (`dice`).
+//! The simulator is a producer like any other: it makes [`Record`]s, and [`publish`] sends them through a connector. It does not
+//! depend on how the pipeline processes them. Equal settings make equal bytes, whatever the steps of [`Simulator::advance`]: one
+//! queue of planned tasks (`schedule`) decides the order of everything, and every part has random numbers of its own (`dice`).
 //!
 //! Of the ordinary events, [`SimulatorSettings::events_per_second`] of them:
 //!
 //! | part | what | topic |
 //! |---|---|---|
 //! | 55 % | quotes of twelve US shares in turn, along correlated paths | `market.quotes` |
-//! | 10 % | prints at or within the spread | `market.trades` |
-//! | 20 % | orders of 4 market makers and 16 others: passive 39 %, aggressive 27 % (market, ioc, fok among them), cancels 30 %, stops, amends, a few that are refused | `orders` |
+//! | 10 % | trades at or within the spread | `market.trades` |
+//! | 20 % | orders of 4 market makers and 16 others: passive 39 %, aggressive 27 % (market, ioc, fok among them), cancels 30 %, stops, amends, a few that are rejected | `orders` |
 //! | 3 % | fills from five other venues, with fees; rarely a bust | `fills` |
 //! | 8 % | card payments, deposits, withdrawals, transfers, holds with their resolution, reversals | `transactions` |
 //! | 3 % | payments to merchants | `payments` |
-//! | 1 % | transfers in their steps, looks at accounts, labels | `transfers`, `access`, `labels` |
+//! | 1 % | multi-step transfers, accesses to accounts, labels | `transfers`, `access`, `labels` |
 //!
-//! Beside them, by the clock: an exchange rate every 5 s, the closes at the end of each UTC day (this market knows no
-//! weekend), and what is planted:
+//! In addition, at fixed times: an exchange rate every 5 s, the closes at the end of each UTC day (this market has no weekend),
+//! and planted misconduct:
 //!
 //! | planted | first | every | what |
 //! |---|---|---|---|
@@ -31,17 +30,17 @@
 //! | structuring | 18 s | 60 s | 3 cash deposits just below 10 000 |
 //! | spoofing | 22 s | 45 s | 4 layers of sell orders, a purchase, 4 cancels |
 //!
-//! People find most of the frauds out and label them 3 to 8 s later. Some limits are so tight that trading breaks them
-//! within the first minute. The named customers (`C001` …) are those of the plants; the crowd (`R00001` …) is honest.
+//! Most of the frauds are labelled 3 to 8 s later. Some limits are so tight that trading breaks them within the first minute. The
+//! named customers (`C001` …) are those of the plants; the retail customers (`R00001` …) are honest.
 //!
-//! On the way, things go wrong:
+//! Faults on the way to the topics:
 //!
 //! | fault | how often |
 //! |---|---|
-//! | the venue `DARK` tells of a fill 2 to 5 s after its time | a fifth of the fills |
-//! | a transaction or fill is sent twice, with the same bytes | 1 in 100 |
+//! | the venue `DARK` publishes a fill 2 to 5 s after its time | a fifth of the fills |
+//! | a transaction or fill is repeated, with the same bytes | 1 in 100 |
 //! | a transaction or fill is contradicted by a second one with its id | after 2 500 to 7 500 records |
-//! | a record is followed by a copy that is not an event any more | after 1 500 to 4 500 records |
+//! | a record is followed by a malformed copy | after 1 500 to 4 500 records |
 
 mod bank;
 mod dice;
@@ -75,29 +74,29 @@ pub use self::workload::{Workload, workload};
 /// Seconds from one exchange rate to the next.
 const FX_PERIOD: i64 = 5 * SECOND;
 
-/// Everyday customers for each event a second: an honest account then stays below five transactions in ten minutes.
+/// Everyday customers per event a second: an honest account then stays below five transactions in ten minutes.
 const CUSTOMERS_PER_RATE: u32 = 15;
 
-/// What a simulation is like.
+/// Settings of a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimulatorSettings {
-    /// Where chance comes from: the same seed, the same bytes.
+    /// Seed of all random numbers: the same seed makes the same bytes.
     pub seed: u64,
-    /// Ordinary events a second of event time. What is planted or goes wrong comes on top: a few a second.
+    /// Ordinary events per second of event time. Planted misconduct and faults add a few per second.
     pub events_per_second: u32,
-    /// When the simulation begins; the opening records say what was before.
+    /// Start of the simulation; the opening records describe the time before.
     pub start: EventTime,
-    /// How much faster than in reality prices move within a day, so that a short demo sees them move: at 25, half a minute
-    /// moves them like twelve minutes of trading. From one close to the next they move as real shares do.
+    /// Speed of intraday price moves relative to reality, so that a short demo shows moves: at 25, half a minute moves prices
+    /// like twelve minutes of trading. From one close to the next they move as real shares do.
     pub market_speed: u32,
-    /// How many trading days before the start have closes.
+    /// Number of trading days before the start that have closes.
     pub history_days: u32,
-    /// How many customers there are beside the forty named ones. With none, the named ones do the everyday payments too.
+    /// Number of customers besides the forty named ones. If zero, the named ones make the everyday payments, too.
     pub retail_customers: u32,
 }
 
 impl Default for SimulatorSettings {
-    /// 200 events a second from Monday, 5 January 2026, 14:30 UTC: the opening bell in New York.
+    /// Defaults: 200 events a second from Monday, 5 January 2026, 14:30 UTC: the opening bell in New York.
     fn default() -> Self {
         Self {
             seed: 1,
@@ -111,25 +110,25 @@ impl Default for SimulatorSettings {
 }
 
 impl SimulatorSettings {
-    /// The same at another rate, with as many customers as that many transactions need to look honest (at most 100 000).
+    /// The same at another rate, with enough customers for that many transactions to look honest (at most 100 000).
     pub fn at_rate(self, events_per_second: u32) -> Self {
         let retail_customers = events_per_second.saturating_mul(CUSTOMERS_PER_RATE).clamp(50, 100_000);
         Self { events_per_second, retail_customers, ..self }
     }
 }
 
-/// What a simulator has done beyond the ordinary, so far.
+/// Counts of irregular records so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Irregularities {
-    /// Misdeeds that were planted.
+    /// Planted misconduct.
     pub plants: u64,
-    /// Records that came later than their event's time.
+    /// Records that were published later than their event's time.
     pub late: u64,
-    /// Records that were sent a second time.
+    /// Repeated records.
     pub repeated: u64,
     /// Records that contradict an earlier one.
     pub conflicting: u64,
-    /// Records that are not events.
+    /// Malformed records.
     pub malformed: u64,
 }
 
@@ -140,7 +139,7 @@ pub struct Simulator {
     people: People,
     schedule: Schedule,
     dice: Dice,
-    /// How many ordinary events were planned.
+    /// Number of ordinary events planned.
     ordinary: i64,
     market: Market,
     traders: Traders,
@@ -151,7 +150,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A simulation at its beginning.
+    /// A simulation at its start.
     pub fn new(settings: SimulatorSettings) -> Self {
         let people = People::new(&settings);
         let mut simulator = Self {
@@ -181,12 +180,12 @@ impl Simulator {
         self.plan_ordinary();
     }
 
-    /// What is known before the simulation begins: to be published before anything else.
+    /// Records that describe the time before the simulation: to be published before all others.
     pub fn opening(&mut self) -> Vec<Record> {
         opening::events(&self.settings, &self.people).iter().filter_map(Record::of).collect()
     }
 
-    /// Everything that is published after the last time and by this one, in order.
+    /// All records after the previous time and up to this one, in order.
     pub fn advance(&mut self, until: EventTime) -> Vec<Record> {
         while let Some((now, task)) = self.schedule.due(until.nanos()) {
             self.run(now, task);
@@ -194,12 +193,12 @@ impl Simulator {
         std::mem::take(&mut self.ready)
     }
 
-    /// What was beyond the ordinary, so far.
+    /// Counts of irregular records so far.
     pub fn irregularities(&self) -> Irregularities {
         self.irregularities
     }
 
-    /// Ordinary events are evenly spread, each at a random time within its part of the second.
+    /// Plans the next ordinary event: events are evenly spaced, each at a random time within its interval.
     fn plan_ordinary(&mut self) {
         let rate = i64::from(self.settings.events_per_second.max(1));
         let (whole, part) = (self.ordinary.div_euclid(rate), self.ordinary.rem_euclid(rate));
@@ -256,7 +255,7 @@ impl Simulator {
         self.ready.extend(closes.iter().filter_map(Record::of));
     }
 
-    /// Publishes what is due now, and keeps what is not.
+    /// Publishes what is due now, and schedules the rest.
     fn take(&mut self, now: i64, planned: Vec<Planned>) {
         for Planned { at, event } in planned {
             if at <= now {
@@ -267,7 +266,7 @@ impl Simulator {
         }
     }
 
-    /// Publishes an event, and lets things go wrong after it.
+    /// Publishes an event, and plans faults after it.
     fn publish(&mut self, now: i64, event: &Event) {
         let Some(record) = Record::of(event) else { return };
         self.irregularities.late += u64::from(event.ts().is_some_and(|ts| ts.nanos() < now));

@@ -1,4 +1,4 @@
-//! What is known before the simulation begins: instruments, customers, accounts, limits, rates, closes, deposits.
+//! Opening records: instruments, customers, accounts, limits, rates, closes and deposits from before the simulation.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::people::{Account, BOOKS, People, Person};
 use super::schedule::{DAY, SECOND};
 use super::shares::{SHARES, Share};
 
-/// How many days before the start accounts are opened, and funded. Neither new nor dormant when the simulation begins.
+/// Days before the start at which accounts are opened and funded: neither new nor dormant when the simulation begins.
 const OPENED_DAYS_AGO: i64 = 60;
 const FUNDED_DAYS_AGO: i64 = 30;
 
@@ -77,7 +77,7 @@ fn opening(account: &Account, ts: EventTime) -> AccountOpened {
     }
 }
 
-/// The deposit that funds an account: on a working day, at noon where its owner lives.
+/// The deposit that funds an account: on a working day, at noon local time.
 fn deposit(account: &Account, start: i64) -> Transaction {
     let mut day = (start - FUNDED_DAYS_AGO * DAY).div_euclid(DAY);
     while !working(day) {
@@ -91,7 +91,7 @@ fn deposit(account: &Account, start: i64) -> Transaction {
     }
 }
 
-/// A transaction with what it must have.
+/// A transaction with the required fields.
 pub(super) fn blank(id: String, account: &Account, r#type: TransactionType, cents: i64, ts: i64) -> Transaction {
     Transaction {
         transaction_id: Id::derived(id),
@@ -116,12 +116,12 @@ pub(super) fn blank(id: String, account: &Account, r#type: TransactionType, cent
     }
 }
 
-/// An amount of so many cents.
+/// An amount in cents.
 pub(super) fn cents_of(cents: i64) -> Amount {
     Amount::from_units(i128::from(cents.max(0)) * 10_000_000)
 }
 
-/// The limits: what holds for everybody, and some that trading will soon go beyond.
+/// The limits: defaults for everybody, and some that trading will soon exceed.
 fn limits() -> impl Iterator<Item = Event> {
     use LimitKind::{Concentration, GrossExposure, Leverage, OrderNotional, PositionValue, Var};
     let everybody = [
@@ -147,7 +147,7 @@ fn limits() -> impl Iterator<Item = Event> {
     })
 }
 
-/// What customers want to hear of: prices a little away from the close, and budgets that some will spend.
+/// Watchlists and budgets of customers: prices a little away from the close, and budgets that some will exceed.
 fn wishes(people: &People) -> Vec<Event> {
     let mut events = Vec::new();
     let sides = [(Direction::Above, 1_003), (Direction::Below, 997)];
@@ -164,7 +164,7 @@ fn wishes(people: &People) -> Vec<Event> {
     events
 }
 
-/// The closes of the trading days before the start, oldest first. They are made backwards from the last one, so that the
+/// The closes of the trading days before the start, oldest first. They are computed backwards from the last one, so that the
 /// history ends where the market begins.
 fn closes(settings: &SimulatorSettings) -> Vec<Event> {
     let mut dice = Dice::new(settings.seed, Purpose::History);
@@ -189,7 +189,7 @@ fn day_closes(day: i64, logs: &[f64]) -> Vec<Event> {
     SHARES.iter().zip(logs).map(|(share, log)| super::market::close(share, super::market::moved(share.close, *log), date)).collect()
 }
 
-/// Whether a day since the epoch (a Thursday) is one from Monday to Friday.
+/// Whether a day since the epoch (a Thursday) is from Monday to Friday.
 fn working(day: i64) -> bool {
     (day + 3).rem_euclid(7) < 5
 }

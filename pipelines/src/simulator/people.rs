@@ -1,4 +1,4 @@
-//! Who lives in the simulation: customers, their homes, and their accounts.
+//! Simulated customers: their homes and accounts.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::SimulatorSettings;
 use super::dice::{Dice, Purpose};
 use super::schedule::{DOLLAR, SECOND};
 
-/// A place to live.
+/// A city.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct City {
     pub(super) zone: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct City {
     pub(super) currency: &'static str,
 }
 
-/// The cities. Somewhere it is always night: no two neighbours are more than three hours apart.
+/// The cities. At any time it is night in one of them: no two neighbours are more than three hours apart.
 pub(super) const CITIES: [City; 14] = [
     city("America/New_York", "US", 40_713, -74_006, -5, "USD"),
     city("America/Chicago", "US", 41_878, -87_630, -6, "USD"),
@@ -46,17 +46,17 @@ const fn city(zone: &'static str, country: &'static str, latitude: i64, longitud
 }
 
 impl City {
-    /// The hour of the day there, without daylight saving time.
+    /// The local hour, without daylight saving time.
     pub(super) fn hour(&self, now: i64) -> i64 {
         (now.div_euclid(3_600 * SECOND) + self.hours).rem_euclid(24)
     }
 
-    /// Whether most people there sleep.
+    /// Whether most people there are asleep.
     pub(super) fn asleep(&self, now: i64) -> bool {
         self.hour(now) < 6
     }
 
-    /// Whether it is between midnight and six there, with daylight saving time or without.
+    /// Whether the local time is between midnight and six, with daylight saving time or without.
     pub(super) fn night(&self, now: i64) -> bool {
         matches!(self.hour(now), 1..=4)
     }
@@ -82,24 +82,24 @@ pub(super) struct Account {
     pub(super) kind: AccountType,
     pub(super) currency: Currency,
     pub(super) book: Option<&'static str>,
-    /// What is paid in before the simulation begins, in cents.
+    /// The deposit before the simulation begins, in cents.
     pub(super) funds: i64,
 }
 
-/// Everybody.
+/// All customers and accounts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct People {
     pub(super) persons: Vec<Arc<Person>>,
-    /// All accounts, in the order in which they were opened.
+    /// All accounts, in the order of their opening.
     pub(super) accounts: Vec<Arc<Account>>,
 }
 
-/// Customers with a name in the demo's story: checking and savings below, investors from there on.
+/// The first investor among the named customers: those of lower number have checking and savings accounts.
 const FIRST_INVESTOR: u32 = 21;
 const LAST_INVESTOR: u32 = 40;
 const LAST_SAVER: u32 = 10;
 
-/// The books of the investors, taken in turn. The first is the market makers'.
+/// The books of the investors, in turn. The first is the market makers'.
 pub(super) const BOOKS: [&str; 5] =
     ["firm/making/equities", "firm/equities/us", "firm/equities/tech", "firm/equities/energy", "firm/macro/defensive"];
 
@@ -145,7 +145,7 @@ impl People {
             let funds = dice.between(5_000 * DOLLAR, 20_000 * DOLLAR);
             self.open("CHK", person, AccountType::Checking, None, funds);
             let place = usize::try_from(number - FIRST_INVESTOR).unwrap_or(0) % BOOKS.len();
-            // One in five is thinly funded, and will be over its leverage before long.
+            // One in five is thinly funded, and will soon exceed its leverage limit.
             let funds = if number % 5 == 3 { 20_000 * DOLLAR } else { dice.between(150_000 * DOLLAR, 900_000 * DOLLAR) };
             self.open("INV", person, AccountType::Investment, BOOKS.get(place).copied(), funds);
         }
@@ -157,19 +157,19 @@ impl People {
         self.accounts.push(Arc::new(Account { id, owner: owner.clone(), kind, currency, book, funds }));
     }
 
-    /// The accounts of the named customers (not the crowd's) of a kind.
+    /// The accounts of a type of the named customers, without retail customers.
     pub(super) fn named(&self, kind: AccountType) -> Vec<Arc<Account>> {
         self.accounts.iter().filter(|account| account.kind == kind && account.owner.id.starts_with('C')).cloned().collect()
     }
 
-    /// The accounts that everyday money moves through: the crowd's, or without a crowd those of the named customers.
+    /// The accounts of everyday money: those of retail customers or, if there are none, of the named customers.
     pub(super) fn everyday(&self) -> Vec<Arc<Account>> {
         let crowd: Vec<_> = self.accounts.iter().filter(|account| account.owner.id.starts_with('R')).cloned().collect();
         if crowd.is_empty() { self.named(AccountType::Checking) } else { crowd }
     }
 }
 
-/// Which customers have one beneficial owner behind them.
+/// The beneficial owner of a customer, if several customers share one.
 fn group(number: u32) -> Option<&'static str> {
     match number {
         3 | 4 => Some("G-HOME"),
@@ -179,7 +179,7 @@ fn group(number: u32) -> Option<&'static str> {
     }
 }
 
-/// A coordinate within so many thousandths of a degree of another.
+/// A random coordinate within `spread` thousandths of a degree of another.
 pub(super) fn near(dice: &mut Dice, thousandths: i64, spread: i64) -> Decimal {
     let millionths = thousandths * 1_000 + dice.between(-spread * 1_000, spread * 1_000);
     Decimal::from_units(i128::from(millionths) * 1_000)

@@ -1,4 +1,4 @@
-//! What the simulator hands out, and how it is published.
+//! Records that the simulator makes, and their publication.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use headwater_connectors::transport::{Publisher, TransportError};
 use headwater_schemas::Topic;
 use headwater_schemas::events::Event;
 
-/// A record as it goes to a topic: bytes, because some of them are malformed on purpose.
+/// A record for a topic: bytes, because some records are malformed on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where it goes.
+    /// Its topic.
     pub topic: Topic,
     /// The key field of its event.
     pub key: Option<String>,
@@ -25,8 +25,7 @@ impl Record {
     }
 }
 
-/// Sends records, in their order, and says how many. It does not flush: whoever paces the simulator knows how often what
-/// was sent must be stored.
+/// Sends records in order and returns their number. It does not flush: the caller decides how often records must be stored.
 pub fn publish(
     records: impl IntoIterator<Item = Record>,
     publisher: &mut dyn Publisher,

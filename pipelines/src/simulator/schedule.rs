@@ -1,7 +1,7 @@
-//! What happens when: the one queue that decides the order of everything.
+//! Schedule of the simulation: the queue that decides the order of everything.
 //!
-//! A task's place is its time and, among equals, when it was planned. Nothing looks at how far the caller advances at a
-//! time, so the stream cannot depend on it.
+//! Tasks are ordered by time, then by when they were planned. The size of the caller's steps is not visible here, so the stream
+//! does not depend on it.
 
 use std::collections::BTreeMap;
 
@@ -21,29 +21,29 @@ pub(super) const DAY: i64 = 86_400 * SECOND;
 /// Cents of a dollar, or of a euro.
 pub(super) const DOLLAR: i64 = 100;
 
-/// Something to be done.
+/// A task of the simulation.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
-    /// An ordinary event, and the plan for the next.
+    /// Publish an ordinary event, and plan the next.
     Ordinary,
-    /// An event that was decided earlier.
+    /// Publish an event that was made earlier.
     Publish(Event),
-    /// A record that something goes wrong with.
+    /// Send a faulty record.
     Send(Fault, Record),
-    /// Something out of the ordinary.
+    /// Plant misconduct.
     Plant(Plant),
-    /// The exchange rate moves.
+    /// Move the exchange rate.
     FxRate,
-    /// The day ends.
+    /// End the day.
     DayEnd,
 }
 
-/// An event and when it is published.
+/// An event, and when it is published.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
-    /// When it is published: its own time, or later if its producer is slow.
+    /// Time of publication: the event's own time, or later if its producer is slow.
     pub(super) at: i64,
-    /// What is published.
+    /// The event.
     pub(super) event: Event,
 }
 
@@ -53,7 +53,7 @@ impl Planned {
     }
 }
 
-/// The tasks that are left, in order.
+/// The remaining tasks, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
     tasks: BTreeMap<(i64, u64), Task>,

@@ -1,6 +1,6 @@
-//! The shares that are traded, and how they move.
+//! Shares of the simulated market, and parameters of their moves.
 
-/// A share: what it is, and its part in the market's moves.
+/// A share, and the parameters of its daily returns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub(super) symbol: &'static str,
@@ -9,18 +9,18 @@ pub(super) struct Share {
     pub(super) close: i64,
     /// Average daily volume, in shares.
     pub(super) volume: i64,
-    /// How much of the common factor's daily return it takes.
+    /// Its loading on the common factor's daily return.
     pub(super) beta: f64,
-    /// The standard deviation of the rest of its daily return.
+    /// Standard deviation of the rest of its daily return.
     pub(super) own: f64,
-    /// The mean of its daily log return.
+    /// Mean of its daily log return.
     pub(super) drift: f64,
 }
 
-/// The standard deviation of the common factor's daily log return.
+/// Standard deviation of the common factor's daily log return.
 ///
-/// This and the table below were calibrated on the daily closes of twenty large US shares, 1990–2022: the factor is their
-/// mean return, a share's `beta` is its regression on the factor, and `own` is the deviation of what that leaves.
+/// This and the table below were calibrated on the daily closes of twenty large US shares, 1990–2022: the factor is their mean
+/// return, a share's `beta` is its regression on the factor, and `own` is the deviation of the residual.
 pub(super) const FACTOR: f64 = 0.01194;
 
 /// The shares, in alphabetical order.

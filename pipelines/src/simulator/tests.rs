@@ -1,4 +1,4 @@
-//! What the simulator promises, checked on a simulated minute.
+//! Tests of the simulator on one simulated minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 

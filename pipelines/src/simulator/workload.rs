@@ -1,4 +1,4 @@
-//! A bounded stream, for benches and tests.
+//! A bounded stream of simulated records, for benchmarks and tests.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use headwater_schemas::EventTime;
 use super::schedule::SECOND;
 use super::{Record, Simulator, SimulatorSettings};
 
-/// Events a second of simulated time in a [`workload`].
+/// Events per second of simulated time in a [`workload`].
 const WORKLOAD_RATE: u32 = 2_000;
 
 /// A bounded stream of records.
@@ -21,7 +21,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The opening records, and then so many more.
+    /// The opening records, and `events` further records.
     pub fn new(settings: SimulatorSettings, events: usize) -> Self {
         let mut simulator = Simulator::new(settings);
         let ready = simulator.opening().into();
@@ -51,7 +51,8 @@ impl Iterator for Workload {
     }
 }
 
-/// The opening records, and then `events` more at two thousand a simulated second, among as many customers as make that ordinary.
+/// The opening records, and then `events` more at two thousand per simulated second, with enough customers to make that rate
+/// ordinary.
 pub fn workload(seed: u64, events: usize) -> Workload {
     let settings = SimulatorSettings { seed, ..SimulatorSettings::default() }.at_rate(WORKLOAD_RATE);
     Workload::new(settings, events)

@@ -1,8 +1,8 @@
-//! Commands: what begins with `\`.
+//! Commands of the prompt, which begin with `\`.
 
 use crate::render::Format;
 
-/// What `\?` shows.
+/// Output of `\?`.
 pub(super) const HELP: &str = "\
 A statement ends with ; and may go over several lines. SQL only reads.
 
@@ -15,7 +15,7 @@ A statement ends with ; and may go over several lines. SQL only reads.
   \\q                   end (so does Ctrl-D; Ctrl-C takes a line back)
 ";
 
-/// A command.
+/// A command of the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
     Quit,
@@ -26,7 +26,7 @@ pub(super) enum Command<'a> {
     At(Option<At>),
 }
 
-/// Which commit to ask.
+/// The commit to query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Latest,
@@ -34,7 +34,7 @@ pub(super) enum At {
 }
 
 impl<'a> Command<'a> {
-    /// Reads a command; none when the input is none.
+    /// Parses a command; `None` if the input is not one.
     pub(super) fn parse(input: &'a str) -> Option<Result<Self, String>> {
         let input = input.trim().trim_end_matches(';').trim_end();
         if !input.starts_with('\\') {

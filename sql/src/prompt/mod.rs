@@ -1,7 +1,7 @@
-//! The prompt of `headwater sql`: statements end with `;`, what begins with `\` is a command.
+//! The prompt of `headwater sql`: statements end with `;`, commands begin with `\`.
 //!
-//! Before each statement the catalog picks up new commits, so that somebody who watches a pipeline sees it move; `\at N`
-//! holds the time still.
+//! Before each statement the catalog picks up new commits, so that queries follow a running pipeline; `\at N` stays at one
+//! commit.
 
 mod command;
 mod line;
@@ -22,13 +22,13 @@ use crate::split::statements;
 use command::{Command, HELP};
 use line::Line;
 
-/// A conversation about a data directory.
+/// An interactive session on a data directory.
 pub struct Prompt {
     catalog: Catalog,
     format: Format,
 }
 
-/// Whether the conversation goes on.
+/// Whether the session continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     GoOn,
@@ -36,12 +36,12 @@ enum Flow {
 }
 
 impl Prompt {
-    /// Begins a conversation.
+    /// Begins a session.
     pub fn new(catalog: Catalog, format: Format) -> Self {
         Self { catalog, format }
     }
 
-    /// Talks until Ctrl-D or `\q`. What goes wrong with a statement is told and does not end the conversation.
+    /// Runs until Ctrl-D or `\q`. The error of a statement is printed and does not end the session.
     pub fn run(mut self) -> Result<(), QueryError> {
         let failed = |error: ReadlineError| QueryError::Output(io::Error::other(error));
         let config = Config::builder().history_ignore_space(true).auto_add_history(true).build();
@@ -49,7 +49,7 @@ impl Prompt {
         editor.set_helper(Some(Line::new()));
         let history = history_file();
         if let Some(path) = &history {
-            // No history yet, or one that cannot be read: it begins anew.
+            // A missing or unreadable history file is replaced.
             let _ = editor.load_history(path);
         }
         writeln!(io::stdout(), "{}. Statements end with ; and \\? helps.", self.place())?;
@@ -66,14 +66,14 @@ impl Prompt {
             }
         }
         if let Some(path) = &history {
-            // A read-only home is no reason to fail.
+            // A read-only home is not an error.
             let _ = path.parent().map(std::fs::create_dir_all);
             let _ = editor.save_history(path);
         }
         Ok(())
     }
 
-    /// Answers one input: a command, or statements.
+    /// Handles one input: a command, or statements.
     fn handle(&mut self, input: &str, out: &mut dyn Write) -> io::Result<Flow> {
         match Command::parse(input) {
             Some(Ok(command)) => self.command(command, out),
@@ -158,7 +158,7 @@ fn history_file() -> Option<PathBuf> {
     Some(state.join("headwater/sql_history"))
 }
 
-/// Talks where somebody sits at a terminal, and otherwise answers the statements that come through standard input.
+/// Runs a session on a terminal; otherwise runs the statements on standard input.
 pub fn converse(catalog: Catalog, format: Format) -> Result<(), QueryError> {
     if io::stdin().is_terminal() {
         return Prompt::new(catalog, format).run();
@@ -167,7 +167,7 @@ pub fn converse(catalog: Catalog, format: Format) -> Result<(), QueryError> {
     run_script(&catalog, &text, format, &mut io::stdout())
 }
 
-/// Answers every statement of a text, in order, until one fails: for statements that come through a pipe.
+/// Runs every statement of a text, in order, until one fails: for statements from a pipe.
 pub fn run_script(catalog: &Catalog, text: &str, format: Format, out: &mut dyn Write) -> Result<(), QueryError> {
     for statement in statements(text) {
         catalog.refresh()?;
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::testing::{TestData, at, balance, changes};
 
-    /// What the prompt says to each input, with times taken out.
+    /// The prompt's output for an input, without times.
     fn say(prompt: &mut Prompt, input: &str) -> String {
         let mut out = Vec::new();
         let flow = prompt.handle(input, &mut out).unwrap();

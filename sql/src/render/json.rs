@@ -61,7 +61,7 @@ pub(super) fn object(batch: &RecordBatch, row: usize) -> Result<String, ArrowErr
     Ok(text)
 }
 
-/// An object's names must differ: the second `symbol` of a join becomes `symbol_2`.
+/// The names made distinct: the second `symbol` of a join becomes `symbol_2`.
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let free = |name: &str| {

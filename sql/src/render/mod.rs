@@ -1,7 +1,7 @@
-//! Answers as text: a table for eyes, CSV and JSON for programs.
+//! Output formats: a table for people, CSV and JSON for programs.
 //!
-//! A [`Renderer`] takes batches as they come and keeps none of them, so that an answer may be larger than memory. All
-//! formats agree on how a value is written ([`value`]).
+//! A [`Renderer`] takes batches as they come and keeps none of them, so a result may be larger than memory. All formats write
+//! values the same way ([`value`]).
 
 mod csv;
 mod json;
@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 use crate::catalog::QueryResult;
 use crate::error::QueryError;
 
-/// How an answer is written.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Aligned columns, for reading.
@@ -43,7 +43,7 @@ impl Format {
         }
     }
 
-    /// What writes answers with these columns in this format.
+    /// A renderer for these columns.
     pub fn renderer(self, schema: &SchemaRef) -> Box<dyn Renderer> {
         match self {
             Self::Table => Box::new(table::Table::new(schema)),
@@ -68,11 +68,11 @@ impl FromStr for Format {
     }
 }
 
-/// Writes an answer, batch by batch: [`Renderer::batch`] for each, then [`Renderer::finish`].
+/// Writes a result, batch by batch: [`Renderer::batch`] for each, then [`Renderer::finish`].
 pub trait Renderer {
     /// Writes rows.
     fn batch(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), QueryError>;
-    /// Writes what is left, and what stands around no rows at all.
+    /// Writes the rest; also the frame of a result without rows.
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), QueryError>;
 }
 
@@ -81,17 +81,17 @@ pub fn json_objects(batch: &RecordBatch) -> Result<Vec<String>, QueryError> {
     (0..batch.num_rows()).map(|row| Ok(json::object(batch, row)?)).collect()
 }
 
-/// What was written.
+/// Summary of a written result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
-    /// The commit that they are from; 0 when there was none yet.
+    /// The commit of the rows; 0 if there was none.
     pub commit_id: u64,
 }
 
 impl QueryResult {
-    /// Writes all rows. A reader who has seen enough (`| head`) is not an error.
+    /// Writes all rows. A reader that closes the pipe early (`| head`) is not an error.
     pub fn write(mut self, format: Format, out: &mut dyn Write) -> Result<Summary, QueryError> {
         let mut summary = Summary { rows: 0, commit_id: self.commit_id() };
         match self.write_all(format, &mut BufWriter::new(out), &mut summary) {

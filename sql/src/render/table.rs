@@ -1,5 +1,5 @@
-//! Aligned columns, numbers at the right. The first rows decide how wide a column is, so that a long answer streams; a
-//! later value that is wider stands out, and nothing is cut. A value of several lines takes several lines.
+//! Aligned columns, numbers on the right. The first rows determine the width of each column, so that a long result streams; a
+//! later, wider value is written in full, out of alignment. A value with several lines takes several lines.
 
 use std::io::Write;
 
@@ -9,11 +9,11 @@ use arrow::datatypes::SchemaRef;
 use super::{Renderer, value};
 use crate::error::QueryError;
 
-/// How many rows decide the widths.
+/// Number of rows that determine the widths.
 const ROWS_MEASURED: usize = 1000;
-/// No column is padded beyond this: one long text must not widen all rows.
+/// Maximum padding of a column, so that one long text does not widen all rows.
 const WIDTH_MAX: usize = 60;
-/// What stands for NULL.
+/// Text for NULL.
 const NULL: &str = "NULL";
 
 pub(super) struct Table {
@@ -34,7 +34,7 @@ impl Table {
         }
     }
 
-    /// Measures, and writes the header and what waited for it.
+    /// Measures the widths, and writes the header and the waiting rows.
     fn start(&mut self, out: &mut dyn Write) -> Result<(), QueryError> {
         if self.widths.is_some() {
             return Ok(());
@@ -103,7 +103,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Tabs, escape sequences and the like would tear the table, or worse.
+/// Replaces tabs, escape sequences and other control characters, which could break the table or the terminal.
 fn printable(text: &str) -> String {
     let strange = |letter: char| letter.is_control() && letter != '\n';
     let show = |letter: char| if strange(letter) { letter.escape_default().to_string() } else { letter.to_string() };

@@ -16,7 +16,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use headwater_schemas::EventTime;
 
-/// Appends a value that is not NULL, as a reader of a table or a spreadsheet wants it.
+/// Appends a value that is not NULL as text for tables and CSV.
 pub(super) fn append_text(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowError> {
     match column.data_type() {
         DataType::Utf8 => out.push_str(column.as_string::<i32>().value(row)),
@@ -68,19 +68,19 @@ pub(super) fn append_json(column: &ArrayRef, row: usize, out: &mut String) -> Re
 
 /// Appends a JSON string.
 pub(super) fn append_string(text: &str, out: &mut String) {
-    // A string always becomes JSON.
+    // Converting a string to JSON cannot fail.
     out.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// Whether a reader compares the column's values by size, so that they stand at the right.
+/// Whether the column is numeric, so that it is aligned on the right.
 pub(super) fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric()
 }
 
-/// A row's value as text, or nothing for NULL.
+/// A row's value as text; `None` for NULL.
 pub(super) fn text(batch: &RecordBatch, column: usize, row: usize) -> Result<Option<String>, ArrowError> {
     let column = batch.column(column);
-    // A column of NULLs alone has no mask to say so.
+    // A column of type NULL has no validity mask.
     if column.is_null(row) || *column.data_type() == DataType::Null {
         return Ok(None);
     }
@@ -90,7 +90,7 @@ pub(super) fn text(batch: &RecordBatch, column: usize, row: usize) -> Result<Opt
 }
 
 fn append_float(value: f64, out: &mut String) {
-    // JSON has no NaN and no infinity; `Number` refuses them.
+    // JSON has no NaN and no infinity; `Number` rejects them.
     match serde_json::Number::from_f64(value) {
         Some(number) => write_number(out, number),
         None => out.push_str("null"),
