@@ -1,4 +1,4 @@
-//! Commands to an order book.
+//! Benchmark of commands to an order book.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
@@ -13,22 +13,21 @@ use rustc_hash::FxHashMap;
 
 use crate::measure::{compare, count};
 
-/// What `book` takes.
+/// Arguments of `book`.
 #[derive(Args)]
 pub(crate) struct BookArguments {
     /// Simulated records; a fifth of them are orders.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
-    /// How often each is done.
+    /// Number of rounds.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
 }
 
-/// Events that come in one tick of a busy market.
+/// Events per tick in a busy market.
 const PER_TICK: usize = 100;
 
-/// New orders and cancels of the simulated market, through the book, through the view with its rows, and through a book
-/// that does nothing else.
+/// New orders and cancels of the simulated market: through the book, through the view with its rows, and through a minimal book.
 pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     let records = workload(1, arguments.events).filter(|record| record.topic == Topic::Orders);
     let messages: Vec<OrderEvent> = records
@@ -85,7 +84,7 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes what a commit would write.
+/// Takes the rows that a commit would write, and returns their number.
 fn rows_of(tables: &BookTables) -> usize {
     let facts = tables.order_events.take_below(u64::MAX).len() + tables.executions.take_below(u64::MAX).len();
     let states = tables.open_orders.take_below(u64::MAX).len() + tables.top_of_book.take_below(u64::MAX).len();
@@ -97,7 +96,7 @@ fn say(what: &str, ours: f64, other: f64, ratio: f64) {
     println!("{what:<15} {ours:>6.0} ns/command ({a_second:.1} M/s); bare book {other:.0} ns; ratio {ratio:.2}");
 }
 
-/// What the bare book can do as well: limit and market orders that rest or not.
+/// Whether the minimal book supports an event: limit and market orders, and cancels.
 fn is_plain(message: &OrderEvent) -> bool {
     match message {
         OrderEvent::New(order) => {
@@ -129,7 +128,7 @@ fn command(message: &OrderEvent) -> Option<Command> {
     })
 }
 
-/// Two maps of queues and an index: price-time priority, and nothing that anybody could ask about afterwards.
+/// A minimal book: two maps of queues and an index, with price-time priority and no reports.
 #[derive(Default)]
 struct BareBook {
     bids: BTreeMap<Price, VecDeque<(Id, Quantity)>>,
@@ -138,7 +137,7 @@ struct BareBook {
 }
 
 impl BareBook {
-    /// Obeys, and says how much was matched.
+    /// Applies a command and returns the matched quantity.
     fn apply(&mut self, command: Command) -> Quantity {
         match command {
             Command::New(order) => self.submit(order),

@@ -1,4 +1,4 @@
-//! What commits cost, and what they buy.
+//! Benchmark of commits and restarts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use headwater_connectors::transport::Transport;
 use crate::flow::write_log;
 use crate::measure::median;
 
-/// What `commits` takes.
+/// Arguments of `commits`.
 #[derive(Args)]
 pub(crate) struct CommitsArguments {
     /// Simulated records.
@@ -23,16 +23,16 @@ pub(crate) struct CommitsArguments {
     /// Partitions of each topic.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
-    /// Threads of the pipeline.
+    /// Worker threads of the pipeline.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// How often each way has its turn.
+    /// Number of rounds of each way.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only a run with commits, and its restart.
+    /// Measures only a run with commits, and its restart.
     #[arg(long)]
     only_restart: bool,
-    /// A configuration file.
+    /// Configuration file.
     #[arg(long)]
     config: Option<std::path::PathBuf>,
 }
@@ -53,8 +53,8 @@ const WAYS: [Way; 4] = [
     Way { name: "the same, and the outbox", discards: false, audit: true, outbox: true },
 ];
 
-/// The whole pipeline with commits, without, with audit and outbox, in turns; and then a restart of it, beside reading all
-/// again.
+/// The whole pipeline with commits, without, with audit and with outbox, alternating; then a restart, compared with reading
+/// everything again.
 pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
@@ -95,7 +95,7 @@ fn times_as_long(seconds: f64, bare: f64) -> String {
     if bare > 0.0 { format!(", {:.2} times as long", seconds / bare) } else { String::new() }
 }
 
-/// Records that were read, and how long it took.
+/// The number of records read, and the time it took.
 fn run_once(arguments: &CommitsArguments, way: Way, log: &Path, data: &Path) -> anyhow::Result<(u64, Duration)> {
     let transport: Arc<dyn Transport> = Arc::new(LogTransport::new(log));
     let mut config = Config::load(arguments.config.as_deref())?;

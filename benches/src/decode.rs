@@ -1,4 +1,4 @@
-//! JSON to events.
+//! Benchmark of decoding JSON to events.
 
 use std::hint::black_box;
 
@@ -11,23 +11,23 @@ use serde::de::DeserializeOwned;
 
 use crate::measure::compare;
 
-/// What `decode` takes.
+/// Arguments of `decode`.
 #[derive(Args)]
 pub(crate) struct DecodeArguments {
     /// Simulated records, over all topics.
     #[arg(long, default_value_t = 200_000)]
     events: usize,
-    /// How often each is done.
+    /// Number of rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
 }
 
-/// Decodes and checks the records of a topic; beside it, `serde_json` makes the same struct of the same bytes.
+/// Decodes and checks the records of a topic; for comparison, `serde_json` makes the same struct of the same bytes.
 pub(crate) fn decode(arguments: &DecodeArguments) -> anyhow::Result<()> {
     let records: Vec<Record> = workload(1, arguments.events).collect();
     println!("{:<14} {:>8} {:>12} {:>12} {:>7}", "topic", "records", "decode ns", "serde ns", "ratio");
     let one = |topic: Topic, measure: fn(&[&Record], usize) -> anyhow::Result<()>, wanted: fn(&Record) -> bool| {
-        // What is broken on purpose is no comparison: serde stops where it breaks.
+        // Malformed records are excluded: serde stops where they break.
         let sound = |record: &&Record| record.topic == topic && wanted(record) && Event::decode(topic, None, Some(&record.value)).is_ok();
         let chosen: Vec<&Record> = records.iter().filter(sound).take(20_000).collect();
         measure(&chosen, arguments.rounds)

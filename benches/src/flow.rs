@@ -1,4 +1,4 @@
-//! A log to the last commit.
+//! Benchmark of the whole pipeline, from a log to the last commit.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use headwater_schemas::events::Event;
 
 use crate::process::{cpu_time, resident_mib};
 
-/// What `flow` takes.
+/// Arguments of `flow`.
 #[derive(Args)]
 pub(crate) struct FlowArguments {
     /// Simulated records.
@@ -29,18 +29,18 @@ pub(crate) struct FlowArguments {
     /// Partitions of each topic.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
-    /// Threads of the pipeline.
+    /// Worker threads of the pipeline.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// Where the simulated log is kept; one that is there is read as it is.
+    /// Directory of the simulated log; an existing log is read unchanged.
     #[arg(long)]
     log: Option<std::path::PathBuf>,
-    /// A configuration file.
+    /// Configuration file.
     #[arg(long)]
     config: Option<std::path::PathBuf>,
 }
 
-/// The whole pipeline over a log, from its first record to the last commit; beside it, reading and decoding alone.
+/// The whole pipeline over a log, from its first record to the last commit; for comparison, reading and decoding alone.
 pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = arguments.log.clone().unwrap_or_else(|| folder.path().join("log"));
@@ -83,7 +83,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does something; what it answers, with the time on the wall and on all processors.
+/// Runs some work; returns its result, with wall time and processor time.
 fn timed<T>(work: impl FnOnce() -> anyhow::Result<(u64, T)>) -> anyhow::Result<(u64, (Duration, Duration), T)> {
     let (began, used) = (Instant::now(), cpu_time());
     let (records, result) = work()?;
@@ -133,13 +133,13 @@ fn read_and_decode(transport: &dyn Transport) -> anyhow::Result<(u64, ())> {
     Ok((records, ()))
 }
 
-/// Files below a folder. What goes meanwhile is not counted.
+/// Number of files below a folder. Files that are removed meanwhile are not counted.
 fn files_below(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| if entry.file_type().is_ok_and(|kind| kind.is_dir()) { files_below(&entry.path()) } else { 1 }).sum()
 }
 
-/// Tells the memory, and the files of the data directory, at every million of records, until it is over.
+/// Prints memory, and the files of the data directory, at every million records, until the run ends.
 fn watch(counters: Arc<SourceCounters>, data: PathBuf, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     const EVERY: u64 = 1_000_000;
     thread::spawn(move || {

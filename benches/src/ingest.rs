@@ -1,4 +1,4 @@
-//! Kafka to events.
+//! Benchmark of reading Kafka to events.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::measure::{compare, count};
 
-/// What `ingest` takes.
+/// Arguments of `ingest`.
 #[derive(Args)]
 pub(crate) struct IngestArguments {
     /// Quotes and trades to read.
@@ -27,14 +27,14 @@ pub(crate) struct IngestArguments {
     /// Partitions of each of the two topics.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
-    /// How often each is done.
+    /// Number of rounds.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
 
 const TOPICS: [Topic; 2] = [Topic::Quotes, Topic::Trades];
 
-/// Reads two topics of a real broker through the source, on one worker: clocks, checks and places. Beside it a bare
+/// Reads two topics of a real broker through the source, on one worker: clocks, checks and places. For comparison, a bare
 /// consumer reads the same, and `serde_json` makes the same structs.
 pub(crate) fn ingest(arguments: &IngestArguments) -> anyhow::Result<()> {
     let broker = Broker::start()?.context("there is no Kafka without Java and Maven")?;
@@ -77,7 +77,7 @@ fn fill(publisher: &mut dyn Publisher, events: usize) -> anyhow::Result<usize> {
     Ok(sent)
 }
 
-/// Everything the topics hold, through the source of the pipeline; how many events came out.
+/// Reads the topics through the pipeline's source; returns the number of events.
 fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
     let mut partitions = BTreeMap::new();
     for topic in TOPICS {
@@ -134,9 +134,9 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
     }
 }
 
-/// The same records through librdkafka alone.
+/// Reads the same records with librdkafka alone.
 fn through_bare_consumer(bootstrap: &str, partitions: u16, expected: usize) -> anyhow::Result<usize> {
-    // With its defaults it would pause for a second whenever its queue is full.
+    // By default it would pause for a second whenever its queue is full.
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "bare")

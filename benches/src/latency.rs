@@ -1,4 +1,4 @@
-//! From publishing to commit, in a live run.
+//! Benchmark of latency from publishing to commit, in a live run.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -19,30 +19,30 @@ use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::{EventTime, Topic};
 
-/// What `latency` takes.
+/// Arguments of `latency`.
 #[derive(Args)]
 pub(crate) struct LatencyArguments {
-    /// Events a second.
+    /// Events per second.
     #[arg(long, default_value_t = 2_000)]
     rate: u32,
-    /// How long to publish.
+    /// Seconds of publishing.
     #[arg(long, default_value_t = 15)]
     seconds: u64,
     /// Milliseconds between commits.
     #[arg(long, default_value_t = 1_000)]
     commit_ms: u64,
-    /// Threads of the pipeline.
+    /// Worker threads of the pipeline.
     #[arg(long, default_value_t = 1)]
     workers: usize,
 }
 
-/// How long is published before it is measured: until what was there at the beginning is committed.
+/// Time of publishing before measuring: until the initial records are committed.
 const WARM_UP: Duration = Duration::from_secs(8);
-/// How often producers publish.
+/// Interval at which producers publish.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Publishes at a steady rate, and sees when a commit says that it has read beyond. What is told is therefore the whole
-/// way: into the log, through the dataflow, into Parquet, synced, and the record published.
+/// Publishes at a steady rate, and observes when a commit has read the published records. So the result covers everything: into
+/// the log, through the dataflow, into Parquet, synced, and the record published.
 pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, data) = (folder.path().join("log"), folder.path().join("data"));
@@ -73,12 +73,12 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
                 let at = Instant::now();
                 for topic in Topic::ALL.iter().filter(|_| at - began > WARM_UP) {
                     let high = transport.partitions(topic.as_str())?.first().map_or(0, |partition| partition.high);
-                    // Nobody listens any more: the run has ended, and will say why.
+                    // The receiver is gone: the run has ended, and reports why.
                     let _ = sender.send((topic.as_str(), high, at));
                 }
                 thread::sleep(STEP);
             }
-            // The last commits are part of it.
+            // Time for the last commits, which are measured, too.
             thread::sleep(Duration::from_secs(2));
             stop.store(true, Ordering::Relaxed);
             Ok(())
@@ -127,7 +127,7 @@ fn now() -> EventTime {
 
 type Published = (&'static str, u64, Instant);
 
-/// How long each batch waited for the commit that has read beyond it.
+/// How long each batch waited for the commit that contains it.
 fn follow(data: &Path, published: &mpsc::Receiver<Published>, over: &AtomicBool) -> anyhow::Result<Vec<Duration>> {
     let mut waiting: BTreeMap<&str, VecDeque<(u64, Instant)>> = BTreeMap::new();
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();

@@ -1,16 +1,16 @@
-//! Benches: what Headwater costs, beside what the least possible would cost, in the same run.
+//! Benchmarks: what Headwater costs, compared with the least possible cost, in the same run.
 //!
-//! | command | measures | beside it |
+//! | command | measures | compared with |
 //! |---|---|---|
 //! | `decode` | a record's JSON to an event | `serde_json` into the same struct, nothing checked |
-//! | `book` | a command to an order book; the whole view with its rows | a book of two maps that keeps nothing else |
-//! | `var` | a grid point at which all prices changed, or one: portfolios, VaR and ES with their rows | each term rounded by itself, and a sort |
+//! | `book` | a command to an order book; the whole view with its rows | a minimal book of two maps |
+//! | `var` | a grid point at which all prices changed, or one: portfolios, VaR and ES with their rows | a loop that rounds each term on its own, and a sort |
 //! | `ingest` | Kafka to placed events | a bare librdkafka consumer with `serde_json` |
-//! | `flow` | a log to the last commit: events a second and core, memory as it goes on | reading and decoding the same log |
-//! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading all again |
-//! | `latency` | publishing to commit, in a live run | the commit interval that it waits for |
+//! | `flow` | a log to the last commit: events per second and core, memory over time | reading and decoding the same log |
+//! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading everything again |
+//! | `latency` | publishing to commit, in a live run | the commit interval |
 //!
-//! What is compared alternates within one process ([`measure`]); what is told is the median of the rounds, and the ratio.
+//! Both sides of a comparison alternate within one process ([`measure`]); the output is the median of the rounds, and the ratio.
 //! `README.md` has the commands and figures.
 
 mod book;
@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What Headwater costs.
+/// Benchmarks of Headwater.
 #[derive(Parser)]
 #[command(name = "headwater-benches")]
 struct CommandLine {
@@ -38,19 +38,19 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// JSON to events.
+    /// Decoding: JSON to events.
     Decode(decode::DecodeArguments),
-    /// Commands to an order book.
+    /// Order book: commands to reports.
     Book(book::BookArguments),
-    /// Prices that change, to the VaR of each account and of the firm.
+    /// Valuation: changed prices to the VaR of each account and of the firm.
     Var(var::VarArguments),
-    /// Kafka to events; starts a broker.
+    /// Reading: Kafka to events; starts a broker.
     Ingest(ingest::IngestArguments),
-    /// A log to the last commit.
+    /// Pipeline: a log to the last commit.
     Flow(flow::FlowArguments),
-    /// With commits and without, with audit and outbox; and a restart beside reading all again.
+    /// Commits: with and without, with audit and outbox; and a restart compared with reading everything again.
     Commits(commits::CommitsArguments),
-    /// From publishing to commit.
+    /// Latency: publishing to commit.
     Latency(latency::LatencyArguments),
 }
 

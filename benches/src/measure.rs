@@ -1,23 +1,23 @@
-//! Comparing: the same work done in two ways, in turns, so that whatever else the machine does falls on both.
+//! Comparisons: the same work done in two ways, alternating, so that other load on the machine affects both.
 
 use std::time::{Duration, Instant};
 
-/// What a comparison came to.
+/// The result of a comparison.
 pub(crate) struct Comparison {
-    /// Nanoseconds a unit, ours.
+    /// Nanoseconds per unit of our way.
     pub(crate) ours: f64,
-    /// Nanoseconds a unit, the other's.
+    /// Nanoseconds per unit of the other way.
     pub(crate) other: f64,
 }
 
 impl Comparison {
-    /// How many times the other's time ours takes.
+    /// Our time divided by the other's.
     pub(crate) fn ratio(&self) -> f64 {
         self.ours / self.other
     }
 }
 
-/// Runs both in turns and takes the medians. Each does `units` units of work when it is called.
+/// Runs both alternately and takes the medians. Each call does `units` units of work.
 pub(crate) fn compare(
     rounds: usize,
     units: usize,
@@ -39,13 +39,13 @@ fn time(work: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duratio
     Ok(began.elapsed())
 }
 
-/// The one in the middle.
+/// The median.
 pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// A count as a divisor; nothing counts as one.
+/// A count as a divisor; zero becomes one.
 pub(crate) fn count(units: usize) -> f64 {
     u32::try_from(units.max(1)).map_or(f64::INFINITY, f64::from)
 }

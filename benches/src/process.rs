@@ -1,4 +1,4 @@
-//! What this process has used: processor time and memory.
+//! Resources used by this process: processor time and memory.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Memory in MiB that is resident now (`VmRSS`) and that was at most (`VmHWM`); zero where the system does not say.
+/// Resident memory in MiB, current (`VmRSS`) and peak (`VmHWM`); zero where the system does not report it.
 pub(crate) fn resident_mib() -> (u64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = |name: &str| {

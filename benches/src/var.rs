@@ -1,4 +1,4 @@
-//! Scenario P&L and VaR: all prices changed, and one.
+//! Benchmark of scenario P&L and VaR: all prices changed, and one.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Price, 
 
 use crate::measure::{Comparison, compare};
 
-/// What `var` takes.
+/// Arguments of `var`.
 #[derive(Args)]
 pub(crate) struct VarArguments {
     /// Accounts of one book.
@@ -26,13 +26,13 @@ pub(crate) struct VarArguments {
     /// Daily returns.
     #[arg(long, default_value_t = 252)]
     scenarios: u16,
-    /// How often each is done.
+    /// Number of rounds.
     #[arg(long, default_value_t = 9)]
     rounds: usize,
 }
 
-/// The valuation with its rows of portfolios and risk, and the kernel alone, beside a loop that rounds each term by itself
-/// into the sums of the account and of the firm.
+/// The valuation with its rows of portfolios and risk, and the kernel alone; for comparison, a loop that rounds each term on its
+/// own into the sums of the account and of the firm.
 pub(crate) fn var(arguments: &VarArguments) -> anyhow::Result<()> {
     let positions = arguments.accounts.saturating_mul(arguments.positions);
     println!(
@@ -102,7 +102,7 @@ fn mark(number: u32, tick: u64) -> Known {
     Known::Mark(Mark { symbol: symbol(number), price: Some(Price::from_units(cents * 10_000_000)) })
 }
 
-/// The symbols that an account holds, and how much of each.
+/// The symbols and quantities that an account holds.
 fn holdings(account: u32, arguments: &VarArguments) -> impl Iterator<Item = (u32, i64)> {
     let (symbols, positions) = (arguments.symbols.max(1), arguments.positions);
     (0..positions).map(move |number| ((account * 7 + number * 10) % symbols, i64::from((account + number * 3) % 90) * 10 - 405))
@@ -146,7 +146,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
     (valuation, tables)
 }
 
-/// The least that gives the same figures: every term by itself, sums by account and of all, a sort.
+/// The minimal computation of the same figures: each term on its own, sums by account and of all, a sort.
 struct Bare {
     returns: Vec<Vec<f64>>,
     values: Vec<f64>,

@@ -1,5 +1,4 @@
-//! What the peers share: the command line, records as they are in the topics, exact decimals, a clock for the timed part, answers
-//! as CSV.
+//! Support for peers: the command line, records as in the topics, exact decimals, a clock for the timed part, results as CSV.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 
-/// The arguments of the command line that `usage` requires, and the folder of the answer if one follows them.
+/// The arguments that `usage` requires, and the output folder if one follows them.
 pub fn arguments<const REQUIRED: usize>(usage: &str) -> Result<([String; REQUIRED], Option<PathBuf>)> {
     let mut given = std::env::args().skip(1);
     let required = given.by_ref().take(REQUIRED).collect::<Vec<_>>().try_into();
@@ -33,7 +32,7 @@ pub struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    /// The quantity: above zero if bought, below if sold.
+    /// The signed quantity: positive if bought, negative if sold.
     pub fn signed_quantity(&self) -> Result<i64> {
         let quantity: i64 = self.quantity.parse()?;
         Ok(if self.side == "buy" { quantity } else { -quantity })
@@ -50,7 +49,7 @@ pub struct Quote<'a> {
 }
 
 impl Quote<'_> {
-    /// Twice the middle, in cents.
+    /// Twice the mid, in cents.
     pub fn doubled_middle(&self) -> Result<i64> {
         Ok(scaled(self.bid, 2)? + scaled(self.ask, 2)?)
     }
@@ -65,10 +64,10 @@ pub struct Transaction<'a> {
     pub ts: u64,
 }
 
-/// Nanoseconds of the window that the scores count transactions in; it includes both of its ends.
+/// Length in nanoseconds of the window in which scores count transactions; both ends are included.
 pub const WINDOW_NS: u64 = 600_000_000_000;
 
-/// The score of a transaction, of which there are `count` in its account's window.
+/// The score of a transaction with `count` transactions in its account's window.
 pub fn score(cents: i64, ts: u64, count: usize) -> u64 {
     let night = ts / 3_600_000_000_000 % 24 < 6;
     30 * u64::from(cents > 1_000_000) + 20 * u64::from(night) + 40 * u64::from(count > 5)
@@ -123,7 +122,7 @@ pub fn quotient(number: i128, by: i128) -> i128 {
     }
 }
 
-/// A CSV file of an answer.
+/// A CSV file of results.
 pub fn answer(folder: &Path, table: &str, header: &str) -> Result<impl Write + use<>> {
     let path = folder.join(format!("{table}.csv"));
     let mut file = BufWriter::new(File::create(&path).with_context(|| path.display().to_string())?);
@@ -138,18 +137,18 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins.
+    /// Starts the clock.
     pub fn start() -> Self {
         Self { began: Instant::now(), cpu: cpu_time() }
     }
 
-    /// Ends; prints the line from which `run` takes the times.
+    /// Stops, and prints the line from which `run` takes the times.
     pub fn report(&self) {
         let (cpu, wall) = (cpu_time() - self.cpu, self.began.elapsed());
         println!("{{\"cpu_s\": {}, \"wall_s\": {}}}", cpu.as_secs_f64(), wall.as_secs_f64());
     }
 
-    /// Ends; prints the time per unit, of so many.
+    /// Stops, and prints the time per unit.
     pub fn report_per(&self, units: usize) {
         let (cpu, wall) = (cpu_time() - self.cpu, self.began.elapsed());
         let per_unit = |time: Duration| time.as_secs_f64() / units.max(1) as f64;

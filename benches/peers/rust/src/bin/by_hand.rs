@@ -1,4 +1,4 @@
-//! The loop by hand: one thread, one pass, nothing kept but the answer. The least that reading, decoding and folding costs.
+//! A hand-written loop: one thread, one pass, no state but the result. The minimum cost of reading, decoding and folding.
 //!
 //! `by_hand positions|scores DATA OUT`
 
@@ -28,18 +28,18 @@ fn main() -> Result<()> {
     }
 }
 
-/// What an account holds of a symbol.
+/// The holding of an account in a symbol.
 #[derive(Default)]
 struct Holding {
     quantity: i64,
     /// In cents.
     cash: i64,
-    /// Cost of what is open, in billionths.
+    /// Cost of the open quantity, in billionths.
     cost: i128,
 }
 
 impl Holding {
-    /// Trades at average cost.
+    /// Applies a trade at average cost.
     fn trade(&mut self, quantity: i64, cents: i64) {
         let left = self.quantity + quantity;
         let bought = i128::from(quantity) * i128::from(cents) * CENT;
@@ -95,7 +95,7 @@ fn holdings(data: &Path) -> Result<FxHashMap<(String, String), Holding>> {
     Ok(holdings)
 }
 
-/// The time and twice the middle of each symbol's last quote.
+/// The time and twice the mid of each symbol's last quote.
 fn marks(data: &Path) -> Result<FxHashMap<String, (u64, i64)>> {
     let mut marks = FxHashMap::<String, (u64, i64)>::default();
     for bytes in partitions(data, "market.quotes")? {

@@ -1,6 +1,6 @@
-//! The work in bare differential dataflow: in memory, an epoch per second of event time, nothing written.
+//! The same task in plain differential dataflow: in memory, one epoch per second of event time, nothing written.
 //!
-//! `differential positions|scores DATA WORKERS [OUT]`; with OUT the changes are also kept, and what is left of them written.
+//! `differential positions|scores DATA WORKERS [OUT]`; with OUT the changes are also kept, and their net rows written.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Rows that are left of changes, of all workers; nothing is kept if nobody asks.
+/// Net rows of all workers' changes; nothing is kept without OUT.
 struct Kept<R>(Option<Arc<Mutex<FxHashMap<R, isize>>>>);
 
 impl<R> Clone for Kept<R> {
@@ -65,7 +65,7 @@ impl<R: Hash + Ord> Kept<R> {
     }
 }
 
-/// A partition, one record ahead.
+/// Reader of a partition with one record of look-ahead.
 struct Feed<'a, R> {
     lines: Box<dyn Iterator<Item = &'a [u8]> + 'a>,
     next: Option<R>,
@@ -89,7 +89,7 @@ impl<'a, R: Deserialize<'a> + At> Feed<'a, R> {
     }
 }
 
-/// What has a time.
+/// A record with a time.
 trait At {
     /// Nanoseconds since the epoch.
     fn at(&self) -> u64;
@@ -113,7 +113,7 @@ impl At for Transaction<'_> {
     }
 }
 
-/// The partitions of a topic that are a worker's.
+/// The partitions of a topic that a worker reads.
 fn share(worker: &Worker, data: &Path, topic: &str) -> Result<Vec<Vec<u8>>> {
     let all = partitions(data, topic)?.into_iter().enumerate();
     Ok(all.filter(|(number, _)| number % worker.peers() == worker.index()).map(|(_, bytes)| bytes).collect())
@@ -161,7 +161,7 @@ fn positions(data: PathBuf, workers: usize, out: Option<&Path>) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// Quantity and cash are differences; so is how many there are, so that a sum of nothing is a row as well.
+/// Quantity, cash and their count are difference values; the count makes a sum of zero a row as well.
 fn value_positions(worker: &mut Worker, data: &Path, kept: (Kept<ValuedRow>, Kept<AccountRow>)) -> Result<()> {
     let (fill_bytes, quote_bytes) = (share(worker, data, "fills")?, share(worker, data, "market.quotes")?);
     let mut probe = Handle::new();
@@ -242,9 +242,9 @@ fn scores(data: PathBuf, workers: usize, out: Option<&Path>) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// Times are milliseconds. A transaction is in its account's window from its own time on until the window has passed, and meets the
-/// count at its own time alone. Where the count changes at that time, the join meets it before and after the change, and takes the
-/// first back: only the sum of the changes at a transaction's own time is its score.
+/// Times are milliseconds. A transaction is in its account's window from its own time until the window has passed, and is joined
+/// with the count at its own time alone. Where the count changes at that time, the join yields a result before and after the
+/// change, and retracts the first: only the sum of the changes at a transaction's own time is its score.
 fn score_transactions(worker: &mut Worker, data: &Path, kept: Kept<ScoreRow>) -> Result<()> {
     let bytes = share(worker, data, "transactions")?;
     let mut probe = Handle::new();

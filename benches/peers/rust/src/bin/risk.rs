@@ -1,10 +1,10 @@
-//! The risk kernel by hand: scenario P&L of each account and of the firm, and value at risk and expected shortfall from them.
+//! A hand-written risk kernel: scenario P&L of each account and of the firm, and value at risk and expected shortfall of them.
 //!
 //! `risk one|all DIR [OUT]`. DIR has the inputs `base`, `one` and `all` that `run` generates.
 //!
-//! **Timed**, per step: the changed prices, the scenario P&L that follows, and both measures at three confidences for each scope
-//! that changed. `one` moves one price a step: only its holders are added to. `all` moves all prices: everything is summed anew.
-//! Each term is rounded to a whole millionth, half to even, so that sums do not depend on their order. Not timed: reading.
+//! **Timed**, per step: the changed prices, the resulting scenario P&L, and both measures at three confidences for each changed
+//! scope. `one` moves one price a step: only its holders are updated. `all` moves all prices: everything is recomputed. Each term
+//! is rounded to an integer millionth, half to even, so that sums do not depend on their order. Not timed: reading.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Confidences in thousandths.
 const CONFIDENCES: [u64; 3] = [950, 975, 990];
 
-/// Added to a number below 2⁵¹ it leaves a whole number in the low bits, rounded half to even: a rounding that vectorises.
+/// Adding this to a number below 2⁵¹ leaves an integer in the low bits, rounded half to even: a rounding that vectorises.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// A closing price.
@@ -59,14 +59,14 @@ fn main() -> Result<()> {
 /// Value at risk and expected shortfall at each confidence; in millionths, and in billionths.
 type Measures = [(i64, i128); CONFIDENCES.len()];
 
-/// Holdings of accounts, prices, and scenario P&L. The firm's is last.
+/// Holdings of accounts, prices, and scenario P&L. The firm's P&L is last.
 struct Portfolio {
     symbols: FxHashMap<String, usize>,
     /// By account: symbol and quantity.
     held: Vec<Vec<(usize, i64)>>,
     /// By symbol: account and quantity.
     holders: Vec<Vec<(usize, i64)>>,
-    /// By symbol: twice the middle, in cents.
+    /// By symbol: twice the mid, in cents.
     middles: Vec<i64>,
     /// By symbol: the daily returns.
     returns: Vec<Vec<f64>>,
@@ -100,7 +100,7 @@ impl Portfolio {
         Ok(Self { symbols, held, holders, middles, returns, pnl: Vec::new() })
     }
 
-    /// Everything anew.
+    /// Recomputes everything.
     fn revalue(&mut self) -> Result<Vec<Measures>> {
         let scenarios = self.returns.first().map_or(0, Vec::len);
         let mut firm = vec![0; scenarios];
@@ -118,7 +118,7 @@ impl Portfolio {
         self.pnl.iter().map(|pnl| measure(pnl, &mut sorted)).collect()
     }
 
-    /// A price moves: its holders' P&L, the firm's, and their measures.
+    /// Moves a price: updates its holders' P&L, the firm's, and their measures.
     fn move_one(&mut self, symbol: usize, middle: i64, measures: &mut [Measures]) -> Result<()> {
         let before = std::mem::replace(&mut self.middles[symbol], middle);
         let Some((firm, accounts)) = self.pnl.split_last_mut() else { return Ok(()) };
@@ -138,7 +138,7 @@ impl Portfolio {
     }
 }
 
-/// The value of a position in millionths, as Headwater has it: the exact value, once rounded to binary.
+/// The value of a position in millionths, as in Headwater: the exact value, rounded to binary once.
 fn value(quantity: i64, doubled_middle: i64) -> f64 {
     (quantity * doubled_middle * 5_000_000) as f64 / 1e9 * 1e6
 }
@@ -150,7 +150,7 @@ fn add(sums: &mut [i64], old: f64, new: f64, returns: &[f64]) {
     }
 }
 
-/// VaR is the ⌈(1 − c)·n⌉-th smallest P&L with its sign turned; ES is the mean loss beyond it (Rockafellar and Uryasev).
+/// VaR is minus the ⌈(1 − c)·n⌉-th smallest P&L; ES is the mean loss beyond it (Rockafellar and Uryasev).
 fn measure(pnl: &[i64], sorted: &mut Vec<i64>) -> Result<Measures> {
     sorted.clear();
     sorted.extend_from_slice(pnl);
@@ -210,7 +210,7 @@ fn write_answer(out: &Path, measures: &[Measures]) -> Result<()> {
     for (scope, measures) in measures.iter().enumerate() {
         let name = if scope == accounts { "book:firm".to_owned() } else { format!("account:A{scope:04}") };
         for ((var, shortfall), confidence) in measures.iter().zip(CONFIDENCES) {
-            // A part of the key, which is compared as a text.
+            // Part of the key, which is compared as text.
             let confidence = decimal(confidence.into(), 3);
             let (confidence, var) = (confidence.trim_end_matches('0'), decimal((*var).into(), 6));
             writeln!(file, "{name},{confidence},{var},{}", decimal(*shortfall, 9))?;

@@ -1,4 +1,4 @@
-//! Headwater's book. Ids are texts, an order has an account, and after each command the changed orders are drained.
+//! Headwater's book. Ids are texts, an order has an account, and changed orders are drained after each command.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use headwater_schemas::{EventTime, Id, Price, Quantity};
 
 use crate::{Level, Sums, Trade};
 
-/// Accounts that take turns.
+/// Number of accounts, used in turn.
 const ACCOUNTS: u64 = 1_000;
 
 pub(crate) struct Engine {
@@ -79,7 +79,7 @@ fn new_order(id: u64, buys: bool, price: Option<u64>, quantity: u64) -> Command 
         display_quantity: None,
         post_only: false,
         expires_at: None,
-        // The crates have no accounts, so nobody is kept from trading with himself.
+        // The other books have no accounts, so self-trades are allowed.
         self_trade: SelfTrade::Allow,
     })
 }

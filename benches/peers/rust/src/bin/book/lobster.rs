@@ -1,4 +1,4 @@
-//! The crate `lobster`. Ids are 128-bit integers, prices and quantities 64-bit ones; limit and market orders and cancels alone.
+//! The crate `lobster`. Ids are 128-bit integers, prices and quantities 64-bit ones; only limit and market orders and cancels.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use lobster::{FillMetadata, OrderBook, OrderEvent, OrderType, Side};
 
 use crate::{Level, Sums, Trade};
 
-/// More prices than the stream has; `depth` reserves room for so many.
+/// More prices than the stream has; `depth` reserves this many.
 const LEVELS: usize = 1_000;
 
 pub(crate) struct Engine(OrderBook);

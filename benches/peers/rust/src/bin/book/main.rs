@@ -7,10 +7,10 @@
 //! before (some were filled meanwhile: those cancels are rejected), 10 % market orders of 1 to 200. A fifth of the number of
 //! commands rests at the end.
 //!
-//! **Timed**: the loop over the commands, including a look at what each command reports (trades are counted and their
-//! quantities added up). Not timed: making the commands, dropping the book.
+//! **Timed**: the loop over the commands, including reading each command's reports (trades are counted and their quantities added
+//! up). Not timed: creating the commands, dropping the book.
 //!
-//! **With OUT** nothing is timed: every trade is written to `trades.csv`, and what rests at every price at the end to
+//! **With OUT** nothing is timed: every trade is written to `trades.csv`, and the final quantities at every price to
 //! `resting.csv`.
 
 mod headwater;
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// A command, before an engine has its own form of it. An order's id is its number in the stream.
+/// A command, independent of the engine. An order's id is its index in the stream.
 #[derive(Clone, Copy)]
 enum Command {
     Limit { id: u64, buys: bool, price: u64, quantity: u64 },
@@ -56,14 +56,14 @@ struct Trade {
     quantity: u64,
 }
 
-/// What rests at a price.
+/// The quantity resting at a price.
 struct Level {
     buys: bool,
     price: u64,
     quantity: u64,
 }
 
-/// What is added up while the time runs.
+/// Sums that are computed while the time runs.
 #[derive(Default)]
 struct Sums {
     trades: u64,
@@ -77,22 +77,22 @@ impl Sums {
     }
 }
 
-/// A book, with commands in the form that it takes.
+/// A book, with commands in its own form.
 trait Engine {
     type Command;
 
     fn new() -> Self;
 
-    /// The engine's form of a command.
+    /// Converts a command to the engine's form.
     fn translate(command: Command) -> Self::Command;
 
     /// Applies a command, and adds up what was traded.
     fn apply(&mut self, number: u64, command: Self::Command, sums: &mut Sums);
 
-    /// Applies a command, and keeps what was traded.
+    /// Applies a command, and collects its trades.
     fn trades(&mut self, number: u64, command: Self::Command, trades: &mut Vec<Trade>) -> Result<()>;
 
-    /// What rests.
+    /// The resting quantities by price.
     fn levels(&self) -> Result<Vec<Level>>;
 }
 

@@ -19,7 +19,7 @@ impl crate::Engine for Engine {
         Self(OrderBook::new("X"))
     }
 
-    /// An order is named by the number of the command that placed it, as in the stream.
+    /// The id of an order is the index of the command that placed it.
     fn translate(command: crate::Command) -> CommandKind {
         let submit = |order| CommandKind::Submit(SubmitCmd { order });
         match command {
