@@ -1,5 +1,5 @@
-//! Any day, cut anywhere by a kill: at every commit the tables are what SQL makes of the raw records, and a replay makes the
-//! same files.
+//! Any day, cut anywhere by a kill: at every commit the tables equal a recomputation in SQL from the raw records, and a replay
+//! makes the same files.
 //!
 //! `HEADWATER_SEEDS=50 cargo test --workspace --test scenarios any_day` tries fifty days instead of two.
 
@@ -46,7 +46,7 @@ fn at_every_commit_the_tables_are_what_sql_makes_of_the_raw_records() -> Result<
         let recomputation = Recomputation::of(&records, seed)?;
         let source = format!("log:{}", log.display());
 
-        // Cut somewhere, twice, and gone on with other workers.
+        // Killed twice at random points, and continued with other numbers of workers.
         let command = |workers: u16| command_with(&source, &data, Way { workers, ..PLAIN }, CONFIGURED, "1ms");
         for _ in 0..2 {
             let mut process = command(1)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -68,7 +68,7 @@ fn at_every_commit_the_tables_are_what_sql_makes_of_the_raw_records() -> Result<
             ends.push((end, expected));
         }
 
-        // The whole once more, to the byte; and up to somewhere.
+        // A replay of everything, equal to the byte; and one of a part.
         let replay = |out: &str, more: &[&str]| -> Result<()> {
             let mut replay = Command::new(binary()?);
             replay.args(["replay", "--source", &source, "--out"]).arg(folder.path().join(out));

@@ -1,4 +1,4 @@
-//! One record of every kind of badness between good ones: every good one arrives, every bad one is a dead letter.
+//! One bad record of every kind between good ones: every good one arrives, every bad one becomes a dead letter.
 
 use anyhow::Result;
 use headwater_tests::pipeline::{PLAIN, assert_invariants, command_with, headwater, rows, run, succeed, write_log};
@@ -45,7 +45,7 @@ fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
             r#"{"transaction_id":"x10","account_id":"a","type":"deposit","amount":"1.5","currency":"JPY","ts":"2026-01-05T10:00:00Z"}"#,
         ),
     ];
-    // What names another transaction waits for it as long as an event may be late.
+    // A transaction that refers to another one waits for it as long as an event may be late.
     let much_later =
         r#"{"transaction_id":"t-last","account_id":"z","type":"deposit","amount":"1","currency":"USD","ts":"2026-01-06T10:01:01Z"}"#;
     let mut records = String::new();
@@ -80,10 +80,10 @@ fn each_view_has_its_own_horizon() -> Result<()> {
         )
     };
     let bust = "{\"type\":\"bust\",\"fill_id\":\"f1\",\"account_id\":\"a\",\"ts\":\"2026-01-07T10:00:00Z\"}\n";
-    // Behind the newest by: nothing, 30 hours, 50 hours.
+    // Behind the newest by nothing, 30 hours, and 50 hours.
     let (now, late, later) = ("2026-01-07T10:00:00Z", "2026-01-06T04:00:00Z", "2026-01-05T08:00:00Z");
     write_log(&log, "transactions", 0, &[deposit("t1", now), deposit("t2", late), deposit("t3", later)].concat())?;
-    // A fill is too late after a day, as time.horizon says; a bust may come two days behind its fill.
+    // A fill is too late after a day, as time.horizon says; a bust may come two days after its fill.
     write_log(&log, "fills", 0, &[fill("f1", "2026-01-05T11:00:00Z"), fill("f2", now), fill("f3", late), bust.to_owned()].concat())?;
     let more = "[horizons]\ntransactions = \"48h\"\nbusts = \"48h\"\nfraud = \"20h\"\n";
     succeed(command_with(&format!("log:{}", log.display()), &data, PLAIN, more, "200ms")?.output()?)?;

@@ -1,8 +1,8 @@
-//! Disorder: records that come twice, and up to a hundred places late.
+//! Disorder: records that are repeated, and up to a hundred places late.
 //!
-//! What does not depend on the order within a partition ends as if all had come in order: balances, the ledger, quantities,
-//! cash flows, and the scores of windows, which are ordered by event time. What depends on it by definition is average cost
-//! (cost and realized P&L), and order books: these follow the order that was given.
+//! Results that do not depend on the order within a partition are the same as for ordered records: balances, the ledger,
+//! quantities, cash flows, and the scores of windows, which are ordered by event time. By definition, average cost (cost and
+//! realized P&L) and order books depend on the order: they follow the given one.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use headwater_tests::day::{average_costs, disordered, orderly_day, write};
 use headwater_tests::orders;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, rows, run};
 
-/// What does not depend on the order.
+/// Results that do not depend on the order.
 const WHATEVER_THE_ORDER: [&str; 4] = [
     "SELECT account_id, currency, posted, pending, available FROM balances",
     "SELECT entry_id, transaction_id, account_id, currency, amount, phase FROM ledger_entries",

@@ -9,7 +9,7 @@ use headwater_tests::exposition::{Live, free_addresses, wait_until};
 use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, everything, succeed, write_log};
 
-/// Addresses that nobody listens on.
+/// Addresses on which nothing listens.
 pub(crate) fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
     let listeners = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<Vec<_>>>()?;
     let lines = listeners.iter().map(|listener| Ok(format!("{}\n", listener.local_addr()?))).collect::<Result<String>>()?;
@@ -42,7 +42,7 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     let (data, hosts) = (folder.path().join("data"), hosts(folder.path(), 2)?);
     let start = |number: usize| -> Result<Child> { Ok(process(&source, &data, &hosts, number)?.spawn()?) };
 
-    // The second one dies in the middle, and takes the first one with it.
+    // The second process dies in the middle, and the first one ends with it.
     let second = process(&source, &data, &hosts, 1)?.env("HEADWATER_KILL_AT", "renamed:3").spawn()?;
     let (code, said) = finish(start(0)?)?;
     assert_eq!(code, Some(1), "{said}");
@@ -51,7 +51,7 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     let (killed, its) = finish(second)?;
     assert_eq!(killed, None, "it was killed: {its}");
 
-    // Both go on from the last commit.
+    // Both continue from the last commit.
     let second = start(1)?;
     let (code, said) = finish(start(0)?)?;
     assert_eq!(code, Some(0), "{said}");
@@ -60,7 +60,7 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     assert_same(&expected, &everything(&data)?, "two processes");
     assert_invariants(&data)?;
 
-    // One process with other workers goes on from what two have made.
+    // A single process with another number of workers continues from the commits of two.
     succeed(command_with(&source, &data, Way { workers: 3, ..PLAIN }, "", "5ms")?.output()?)?;
     assert_same(&expected, &everything(&data)?, "one process behind two");
     Ok(())

@@ -1,5 +1,5 @@
-//! Processes that are killed, at every step of a commit and at any time: tables and published topics end as if nothing had
-//! happened.
+//! Processes that are killed, at every step of a commit and at any time: tables and published topics end as after an undisturbed
+//! run.
 //!
 //! `HEADWATER_KILLS=200 cargo test -p headwater-tests crash` kills two hundred times instead of forty.
 
@@ -14,8 +14,8 @@ use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, everything, published, succeed};
 use headwater_tests::prices::Dice;
 
-/// Commits and strides so small, and reading so little ahead, that a run lasts and has many commits: one that is over before it
-/// dies shows nothing.
+/// Commits, strides and read-ahead so small that a run lasts and has many commits: a run that ends before it is killed shows
+/// nothing.
 const MANY_COMMITS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
@@ -31,7 +31,7 @@ fn last_commit(data: &Path) -> u64 {
     numbers.max().unwrap_or(0)
 }
 
-/// Lets a run die, at a step or after a while; whether it did, or was over before.
+/// Kills a run at a step or after a while; false if it had ended before.
 fn kill(mut command: Command, data: &Path, step: Option<Step>, dice: &mut Dice) -> Result<bool> {
     let Some(step) = step else {
         let mut process = command.spawn()?;
@@ -56,7 +56,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
     let expected = (everything(&undisturbed)?, published(&log)?);
     assert!(expected.1.values().all(|lines| !lines.is_empty()), "something is published of every kind");
 
-    // A log has no journal: nothing leaves before its commit.
+    // A log has no journal: nothing is published before its commit.
     let steps: Vec<_> = Step::ALL.into_iter().filter(|step| *step != Step::Journaled).collect();
     let mut dice = Dice(11);
     let mut killed = BTreeMap::<String, usize>::new();
@@ -66,7 +66,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
         let (data, log) = (folder.path().join(format!("killed{directory}")), folder.path().join(format!("log{directory}")));
         market::write(&log, &records)?;
         let source = format!("log:{}", log.display());
-        // Until a run comes through, each of the others goes on where the one before it died.
+        // Until a run ends normally, each run continues from where the previous one was killed.
         loop {
             let count: usize = killed.values().sum();
             let step = steps.get(count / 2 % steps.len()).copied().filter(|_| count.is_multiple_of(2));
@@ -80,7 +80,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
         assert_same(&expected.0, &everything(&data)?, &format!("directory {directory}, after {killed:?}"));
         assert_same(&expected.1, &published(&log)?, &format!("topics of directory {directory}, after {killed:?}"));
         assert_invariants(&data)?;
-        // Nothing is left of what was begun.
+        // No file of an unfinished commit remains.
         assert_eq!(std::fs::read_dir(data.join("staging"))?.count(), 0, "staging");
         std::fs::remove_dir_all(&data)?;
     }

@@ -1,12 +1,12 @@
-//! What happens when a disk is full, a folder cannot be written, or a partition is added: decided, and seen to be so.
+//! Faults of disks and folders, and added partitions: the expected reactions.
 //!
 //! | fault | what happens |
 //! |---|---|
-//! | the disk is full, or a folder cannot be written | the run ends with one sentence that names the file; the last commit stands, and once there is room a restart goes on |
-//! | the data directory cannot be made | one sentence, before anything is read |
+//! | the disk is full, or a folder cannot be written | the run ends with one sentence that names the file; the last commit is intact, and once there is room a restart continues |
+//! | the data directory cannot be created | one sentence, before anything is read |
 //! | a partition or a topic is added | a live run reads it from its beginning, at the clock of that moment |
-//! | brokers go away | a live run waits (`kafka`) |
-//! | the wall clock jumps | time never goes back (`headwater_connectors::source::clock`) |
+//! | brokers are down | a live run waits (`kafka`) |
+//! | the wall clock jumps | clocks never go back (`headwater_connectors::source::clock`) |
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ fn a_full_disk_ends_a_run_with_a_sentence_and_a_restart_goes_on() -> Result<()> 
     let undisturbed = folder.path().join("undisturbed");
     succeed(command_with(&source, &undisturbed, PLAIN, MANY_COMMITS, "5ms")?.output()?)?;
 
-    // No file may become larger than so many blocks, which a write meets as it meets a full disk: with an error.
+    // A limit on the size of files, which fails a write with an error, like a full disk.
     let data = folder.path().join("data");
     let plain = command_with(&source, &data, PLAIN, MANY_COMMITS, "5ms")?;
     let limited = |blocks: &str| {
@@ -65,7 +65,7 @@ fn a_folder_that_cannot_be_written_is_named() -> Result<()> {
         assert!(said.lines().count() == 1 && said.contains(&path.display().to_string()), "{said}");
     }
 
-    // Staging cannot be written any more: the run ends, and once it can, goes on.
+    // Staging cannot be written: the run ends, and continues once it can.
     let data = folder.path().join("data");
     run(&source, &data, PLAIN)?;
     write_log(
@@ -121,7 +121,7 @@ fn partitions_and_topics_that_are_added_are_read() -> Result<()> {
     assert_eq!(process.wait()?.code(), Some(0));
     assert_invariants(&data)?;
 
-    // A restart knows them, and reads none twice.
+    // A restart knows them, and reads no record twice.
     write_log(&log, "transactions", 2, &deposit(3))?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--workers", "2", "--until-end", "--source", &source, "--data"]).arg(&data).arg("--config").arg(&config);
@@ -129,7 +129,7 @@ fn partitions_and_topics_that_are_added_are_read() -> Result<()> {
     assert_eq!(rows(&data, sum)?, ["4"]);
     assert_invariants(&data)?;
 
-    // A replay knows when they came, and reads no others: the same files to the byte.
+    // A replay knows when they were added, and reads no others: the same files to the byte.
     write_log(&log, "transactions", 3, &deposit(5))?;
     let mut command = Command::new(binary()?);
     command.args(["replay", "--workers", "2", "--source", &source, "--config"]).arg(&config);

@@ -1,7 +1,7 @@
-//! A real Apache Kafka: the same topics through a broker give the same rows as through a log, also while the broker goes away, and
-//! what is published is published once.
+//! A real Apache Kafka: the same topics through a broker give the same rows as through a log, also while the broker is down, and
+//! every row is published once.
 //!
-//! `HEADWATER_BROKER_AWAY=60 cargo test --workspace --test scenarios kafka` lets the broker be away for a minute.
+//! `HEADWATER_BROKER_AWAY=60 cargo test --workspace --test scenarios kafka` stops the broker for a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ use headwater_tests::prices::{self, Fill};
 
 use crate::real_prices::{assert_recomputed, write_market};
 
-/// The source to give to the pipeline.
+/// The source argument of the pipeline.
 fn source(broker: &Broker) -> String {
     format!("kafka://{}", broker.bootstrap())
 }
@@ -40,7 +40,7 @@ fn copy_to(broker: &Broker, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A broker, and a folder for what is tested with it. None where no broker can be started.
+/// A broker, and a folder for its test. `None` where no broker can be started.
 fn setup() -> Result<Option<(Broker, tempfile::TempDir)>> {
     let Some(broker) = Broker::start()? else { return Ok(None) };
     Ok(Some((broker, tempfile::tempdir()?)))
@@ -121,7 +121,7 @@ fn a_live_run_waits_for_a_broker_that_goes_away_and_sigterm_ends_it_cleanly() ->
     Ok(())
 }
 
-/// What a consumer that reads what is committed sees of the published topics: of each, the records in their order.
+/// The published topics as a consumer of committed records sees them: for each, the records in order.
 fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String>>> {
     let transport = KafkaTransport::open(KafkaConfig { brokers: broker.bootstrap().to_owned(), ..KafkaConfig::default() })?;
     let mut topics = BTreeMap::new();
@@ -150,7 +150,7 @@ fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String
     Ok(topics)
 }
 
-/// Killed before and after a transaction is committed, while the broker dies, too.
+/// Runs are killed before and after a transaction is committed, and the broker is killed, too.
 #[test]
 fn runs_that_are_killed_publish_what_one_publishes_that_nobody_disturbed() -> Result<()> {
     let Some((broker, folder)) = setup()? else { return Ok(()) };
@@ -209,7 +209,7 @@ fn wait_for(data: &Path, query: &str) -> Result<()> {
     anyhow::bail!("nothing came of {query}")
 }
 
-/// Orders that cross, and deposits: one of each every few milliseconds, up to 300 ms late, for a while.
+/// Publishes matching orders, and deposits: one of each every few milliseconds, up to 300 ms late, until stopped.
 fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
     let transport = KafkaTransport::open(KafkaConfig { brokers: bootstrap.to_owned(), ..KafkaConfig::default() })?;
     let (mut publisher, mut dice) = (transport.publisher()?, prices::Dice(77));
@@ -238,7 +238,7 @@ fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
     Ok(sent)
 }
 
-/// What was published of a topic without ids, and the rows of a query as the same JSON.
+/// The published records of a topic without ids, and the rows of a query as the same JSON.
 fn as_published(data: &Path, query: &str) -> Result<Vec<String>> {
     let mut objects = Vec::new();
     for batch in Catalog::open(data, None)?.query(query)? {
@@ -254,8 +254,7 @@ fn without_ids(records: &[String]) -> Vec<String> {
     rest
 }
 
-/// A live run, killed again and again while records come late: what it published are exactly the rows that are committed in the
-/// end.
+/// A live run that is killed repeatedly while records arrive late: it publishes exactly the rows that are committed in the end.
 #[test]
 fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     let Some((broker, folder)) = setup()? else { return Ok(()) };
@@ -279,7 +278,7 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
         command.args(["run", "--source", &source(broker), "--config", &configured, "--workers", workers]).arg("--data").arg(&data);
         Ok(command)
     };
-    // The second of two processes reads, too: what the wall clock decides there goes to the first one's journal.
+    // The second of two processes reads, too: decisions of its wall clock go to the first one's journal.
     let hosts = crate::cluster::hosts(folder, 2)?;
     let of_two = |number: &str| -> Result<Command> {
         let mut command = live("1")?;
@@ -337,7 +336,7 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
         assert_eq!(expected.len(), actual.len(), "{topic}");
     }
     assert_invariants(&data)?;
-    // What the wall clock decided in all those runs is in the tables: a replay makes the same of it.
+    // The decisions of the wall clock in all those runs are in the tables: a replay makes the same rows.
     let mut replay = Command::new(binary()?);
     replay.args(["replay", "--source", &source(broker), "--config", &configured]).arg("--out").arg(folder.join("eager-again"));
     succeed(replay.arg("--against").arg(&data).output()?)

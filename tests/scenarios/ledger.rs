@@ -1,4 +1,4 @@
-//! What people who keep ledgers run into: each story in accounts of its own, with the right numbers, however the run is cut.
+//! Problems of people who keep ledgers: each story uses accounts of its own, with the right numbers, wherever the run is cut.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, run, succeed, tables, write_log};
 
-/// A transaction: id, account, type, amount, and more fields. Each is a second after the one before.
+/// A transaction: id, account, type, amount, and more fields. Each is one second after the one before.
 type Transaction<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
 const TRANSACTIONS: [Transaction<'_>; 40] = [
@@ -16,11 +16,11 @@ const TRANSACTIONS: [Transaction<'_>; 40] = [
     // A void in another currency releases nothing.
     ("h1", "euros", "payment", "60", r#","phase":"pending""#),
     ("h1v", "euros", "payment", "60", r#","phase":"void","pending_id":"h1","currency":"EUR""#),
-    // A capture goes where its hold would have gone, and has its type.
+    // A capture posts to the counterparty of its hold, and has its type.
     ("h2", "payer", "transfer", "100", r#","phase":"pending","counterparty_account":"payee""#),
     ("h2x", "payer", "deposit", "60", r#","pending_id":"h2""#),
     ("h2c", "payer", "transfer", "100", r#","pending_id":"h2""#),
-    // An account that is opened later than it pays; its overdraft limit falls later.
+    // An account that is opened after its payment; its overdraft limit falls later.
     ("t2", "opened-later", "payment", "40", ""),
     ("t3", "overdraft", "payment", "40", ""),
     // A hold of zero is resolved once.
@@ -44,14 +44,14 @@ const TRANSACTIONS: [Transaction<'_>; 40] = [
     // The recipient returns a transfer.
     ("t4", "sender", "transfer", "50", r#","counterparty_account":"recipient""#),
     ("t4r", "recipient", "transfer", "20", r#","reverses":"t4""#),
-    // Three purchases by hold and capture are three.
+    // Three purchases by hold and capture count as three.
     ("h5", "buyer", "payment", "10", r#","phase":"pending""#),
     ("h5c", "buyer", "payment", "10", r#","pending_id":"h5""#),
     ("h6", "buyer", "payment", "10", r#","phase":"pending""#),
     ("h6c", "buyer", "payment", "8", r#","pending_id":"h6""#),
     ("h7", "buyer", "payment", "10", r#","phase":"pending""#),
     ("h7c", "buyer", "payment", "10", r#","pending_id":"h7""#),
-    // What is refused is not scored.
+    // A refused transaction is not scored.
     ("p2", "refused", "payment", "10", ""),
     ("p2r", "refused", "payment", "11", r#","reverses":"p2""#),
     // A refund of a blocked payment withdraws its alert, and raises none.
@@ -61,10 +61,10 @@ const TRANSACTIONS: [Transaction<'_>; 40] = [
     ("y1", "yen", "deposit", "100", r#","currency":"JPY""#),
     ("y2", "yen", "deposit", "100.5", r#","currency":"JPY""#),
     ("y3", "yen", "deposit", "100", r#","currency":"usd""#),
-    // The default, written out, is the same content.
+    // An explicit default is the same content.
     ("d1", "default", "deposit", "5", ""),
     ("d1", "default", "deposit", "5", r#","phase":"posted","ts":"2026-01-05T14:30:37Z""#),
-    // The same id a day and a half later, with another time.
+    // A repeated id a day and a half later, with another time.
     ("p2", "refused", "payment", "10", r#","ts":"2026-01-07T02:30:00Z""#),
 ];
 
@@ -148,7 +148,7 @@ fn what_people_who_keep_ledgers_run_into() -> Result<()> {
     ];
     assert_eq!(ask("SELECT code FROM dead_letters ORDER BY \"offset\"")?, refused);
 
-    // Neither void nor refused ones; captures and reversals score nothing.
+    // Voids and refused transactions are not scored; captures and reversals score nothing.
     let scored = "SELECT subject_id, state, score FROM decisions WHERE account_id IN ('buyer', 'refused', 'blocked', 'euros') ORDER BY 1";
     let expected = [
         "h1,made,0.0",
@@ -165,7 +165,7 @@ fn what_people_who_keep_ledgers_run_into() -> Result<()> {
     assert_eq!(ask(scored)?, expected);
     assert_eq!(ask("SELECT subject, state FROM alerts WHERE kind = 'fraud'")?, ["blocked,withdrawn"]);
 
-    // However it is cut, with one worker and with two.
+    // Wherever it is cut, with one worker and with two.
     let expected = tables(&data)?;
     for (cut, workers) in (1..TRANSACTIONS.len()).step_by(6).zip([1, 2].into_iter().cycle()) {
         let (log, again) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
@@ -188,7 +188,7 @@ fn rules_that_change_are_named_and_those_that_lack_their_windows_are_refused() -
     let (log, data) = (folder.path().join("log"), folder.path().join("data"));
     let source = format!("log:{}", log.display());
     let mut second = 0;
-    // The pack lies beside the configuration, which is beside the data.
+    // The pack is beside the configuration, which is beside the data.
     let mut run = |pack: &str| -> Result<(Option<i32>, String)> {
         second += 1;
         write_log(&log, "transactions", 0, &lines(&[(&format!("t{second}"), "a", "payment", "1", "")], second))?;
@@ -208,7 +208,7 @@ fn rules_that_change_are_named_and_those_that_lack_their_windows_are_refused() -
         assert_eq!(code, Some(1), "{said}");
         assert!(parts.iter().chain(&["headwater replay", "fraud.pack"]).all(|part| said.contains(part)), "{said}");
     }
-    // A window that is remembered is built anew: the first two came with the rules of before.
+    // A window over remembered events is recomputed: the first two decisions were made with the earlier rules.
     let (code, said) = run(&PACK.replace("1h", "30m").replace("n > 3", "n > 4"))?;
     assert!(code == Some(0) && said.contains("fraud.pack: rule many changed"), "{said}");
     assert_eq!(rows(&data, "SELECT subject_id FROM decisions WHERE score > 0 ORDER BY 1")?, ["t5", "t6"]);

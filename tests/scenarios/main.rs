@@ -1,4 +1,4 @@
-//! Scenarios: records in, tables out, through the real binary; each also run in other ways, which must change nothing.
+//! Scenarios: records in, tables out, through the real binary; each is also run in other ways, which must not change the tables.
 
 mod any_day;
 mod badness;

@@ -1,4 +1,4 @@
-//! What a run reports: its metrics by Prometheus's conventions, and boards and alerts that a real Prometheus can evaluate.
+//! Metrics of a run: they follow Prometheus's conventions, and a real Prometheus can evaluate boards and alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 const BOARDS: [&str; 2] = ["freshness.json", "pipeline.json"];
 
-/// What only a run that reads Kafka exports.
+/// Exported only by a run that reads Kafka.
 const OF_KAFKA: &str = "headwater_partition_lag_records";
 
-/// Units that a name ends in, before `_total`, and how a help text has each.
+/// Units at the end of a name, before `_total`, and as they are written in help texts.
 const UNITS: [(&str, &str); 12] = [
     ("seconds", "second"),
     ("bytes", "byte"),
@@ -83,8 +83,8 @@ fn every_expression_of_boards_and_alerts_is_answered_by_a_real_prometheus() -> R
     Ok(())
 }
 
-/// An expression gives series where its comparisons keep those that they would leave out. Of the run that it is asked of there is
-/// none only where it asks for Kafka, or for what is absent.
+/// Asserts that an expression yields series, with comparisons changed to keep the series that they would drop. In this run it may
+/// yield none only if it asks for Kafka, or for what is absent.
 fn assert_has_data(prometheus: &Prometheus, expression: &str) -> Result<()> {
     let absent = expression.strip_prefix("absent(").and_then(|rest| rest.strip_suffix(')'));
     if let Some(present) = absent {
@@ -159,7 +159,7 @@ fn described(exported: &BTreeMap<String, Family>) -> Described {
     exported.iter().map(row).collect()
 }
 
-/// The table of `dashboards/README.md`, without what only a run that reads Kafka exports.
+/// The table of `dashboards/README.md`, without metrics that only a run on Kafka exports.
 fn documented() -> Result<Described> {
     let text = std::fs::read_to_string(dashboard("README.md"))?;
     let row = |line: &str| {
@@ -178,7 +178,7 @@ fn named_in(text: &str) -> BTreeSet<String> {
     words.filter(|word| word.starts_with("headwater_")).map(str::to_owned).collect()
 }
 
-/// The metric that a name is of: a histogram has series for its buckets, sum and count.
+/// The metric of a series' name: a histogram has series for its buckets, sum and count.
 fn base<'a>(name: &'a str, exported: &BTreeMap<String, Family>) -> &'a str {
     let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
     of_histogram.filter(|base| exported.get(*base).is_some_and(|family| family.kind == "histogram")).unwrap_or(name)

@@ -1,4 +1,4 @@
-//! Positions, portfolios and risk over real prices, against a recomputation that is as dumb as possible.
+//! Positions, portfolios and risk over real prices, compared with a recomputation that is as simple as possible.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn positions_portfolios_and_risk_equal_a_batch_recomputation() -> Result<()> {
 pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
     let last: BTreeMap<&str, f64> =
         last_closes(1)?.into_iter().map(|(symbol, series)| (symbol, series.last().copied().unwrap_or_default())).collect();
-    // Average cost in whole billionths, one fill after the other.
+    // Average cost in integer billionths, fill by fill.
     let mut positions = BTreeMap::<(usize, &str), (i128, i128, i128)>::new();
     for fill in fills {
         let (quantity, cost, realized) = positions.entry((fill.account, fill.symbol)).or_default();
@@ -76,7 +76,7 @@ pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
         .collect();
     assert_eq!(rows(data, "SELECT account_id, symbol, quantity, cost, realized_pnl FROM positions ORDER BY account_id, symbol")?, expected);
 
-    // The firm's value and every account's, and their P&L in the last 252 daily returns, in binary arithmetic from scratch.
+    // The value of the firm and of every account, and their P&L in the last 252 daily returns, in floating point from scratch.
     let mut accounts = 0.0;
     for account in (0..ACCOUNTS).map(Some).chain([None]) {
         let scope = account.map_or("book:firm".to_owned(), |account| format!("account:a{account}"));
@@ -97,7 +97,7 @@ pub(crate) fn assert_recomputed(data: &Path, fills: &[Fill]) -> Result<()> {
     Ok(())
 }
 
-/// Recomputes a scope's risk from what it holds of each symbol.
+/// Recomputes a scope's risk from its holdings.
 fn assert_risk(data: &Path, scope: &str, values: &BTreeMap<&str, f64>) -> Result<()> {
     let mut pnl = vec![0.0; 252];
     for (symbol, series) in last_closes(253)? {
@@ -140,13 +140,13 @@ fn assert_close(rows: &[String], expected: &[f64], tolerance: f64) -> Result<()>
     Ok(())
 }
 
-/// The published figures for the 252 returns up to 2022-12-28 and five fixed positions, to the digits that are known.
+/// The published figures for the 252 returns up to 2022-12-28 and five fixed positions, to their known digits.
 #[test]
 fn the_golden_risk_figures_hold() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, data) = (folder.path().join("log"), folder.path().join("data"));
-    // A multiplier makes the value exact: quantity × close × multiplier, with a close of one unit on the last day only
-    // for scale. So each symbol is held as `value / close`, to nine digits.
+    // A multiplier makes the value exact: quantity × close × multiplier, with a close of one unit on the last day only for scale.
+    // So each symbol is held as `value / close`, to nine digits.
     let held = [("AAPL", 1_000_000.0), ("JPM", -500_000.0), ("XOM", 750_000.0), ("GE", -250_000.0), ("MSFT", 400_000.0)];
     let closes: BTreeMap<_, _> = last_closes(1)?.into_iter().collect();
     let mut fills = String::new();

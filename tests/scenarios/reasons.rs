@@ -1,4 +1,4 @@
-//! Why a number is not what it was: histories say what was corrected, in every view that it reaches.
+//! Reasons of changes: histories name the correction, in every view that it reaches.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use headwater_tests::pipeline::{PLAIN, Way, assert_same, everything, rows, run, write_log};
 use tempfile::TempDir;
 
-/// A market, two accounts, and everything that can be taken back.
+/// A market, two accounts, and one of everything that can be corrected.
 const RECORDS: [(&str, &str); 8] = [
     ("instruments", r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":1}"#),
     (
@@ -104,8 +104,8 @@ fn every_view_says_what_was_corrected() -> Result<()> {
         "10,120,1,S of market.quotes came 2.500 s late",
     ];
     check(&data, "quantity, mark_price", "positions", "account_id = 'a'", &positions)?;
-    // The account and each book above it; what only a hold changed is no change of theirs.
-    // The risk of the books changes in the second of a reversal, because somebody else trades: no reason of it.
+    // The account and each book above it; a change by a hold alone is not one of theirs. The risk of the books changes in the
+    // second of a reversal because another account trades, so the reversal is not its reason.
     for (scope, valued, at_last) in [("account:a", 5140, 5201), ("book:firm", 5160, 5221), ("book:firm/desk", 5160, 5221)] {
         let which = format!("scope = '{scope}' AND change > 0 AND reason IS NOT NULL");
         let portfolios = [
@@ -133,7 +133,7 @@ fn every_view_says_what_was_corrected() -> Result<()> {
     ];
     check(&data, "subject_id, state", "decisions", "subject_id IN ('t2', 't4', 'u5')", &decisions)?;
 
-    // All together, under their keys.
+    // All relations, each with its keys.
     let relations = rows(&data, "SELECT DISTINCT relation FROM corrections ORDER BY relation")?;
     assert_eq!(relations, ["alerts", "balances", "decisions", "portfolios", "positions", "risk"]);
     let query = "SELECT relation || ' ' || key FROM corrections WHERE change > 0 AND reason = 'fill f2 was busted' AND relation <> 'risk' ORDER BY 1";

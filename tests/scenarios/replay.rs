@@ -1,4 +1,4 @@
-//! Replays: the same tables again from the topics, to the byte; and what differs where they are asked to differ.
+//! Replays: recomputed tables equal to the byte, and differences where a replay is configured differently.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -21,7 +21,7 @@ fn last_hash(data: &Path) -> Result<String> {
     Ok(std::fs::read_to_string(data.join("HEAD"))?)
 }
 
-/// A simulated market, handled in three runs with two workers, of which two were killed.
+/// A simulated market, processed in three runs with two workers, of which two were killed.
 fn disturbed_run(folder: &Path) -> Result<(String, PathBuf)> {
     let (log, data) = (folder.join("log"), folder.join("data"));
     market::write(&log, &market::workload(12_000, 2, 3))?;
@@ -47,7 +47,7 @@ fn a_replay_makes_the_same_files_to_the_byte() -> Result<()> {
     assert!(said.contains("the same rows"), "{said}");
     assert_eq!(last_hash(&again)?, last_hash(&data)?, "equal to the byte");
 
-    // Another number of workers: other files, the same rows. A directory with commits is no place for a replay.
+    // Another number of workers: other files, the same rows. A directory with commits is refused.
     let otherwise = folder.path().join("otherwise");
     succeed(replay(&source, &otherwise, &config, &["--workers", "3", "--against", &against])?)?;
     assert_ne!(last_hash(&otherwise)?, last_hash(&data)?);
@@ -70,7 +70,7 @@ fn a_replay_with_another_tick_can_be_gone_on_with() -> Result<()> {
     assert_same(&tables(&data)?, &tables(&again)?, "another tick");
     let commits = |data: &Path| rows(data, "SELECT COUNT(*) FROM commits");
     assert_eq!(commits(&again)?, commits(&data)?, "commits close where they did");
-    // It knows where each partition goes on.
+    // It continues from the position of each partition.
     let mut command = Command::new(binary()?);
     command.args(["run", "--until-end", "--source", &source, "--data"]).arg(&again).arg("--config").arg(&config);
     succeed(command.output()?)?;
@@ -157,7 +157,7 @@ fn what_the_wall_clock_decided_in_a_live_run_is_followed() -> Result<()> {
         );
         write_log(&log, "transactions", 0, &record)
     };
-    // Late by up to 300 ms, or from the future; the first run is killed in the middle, the second is told to stop.
+    // Late by up to 300 ms, or from the future; the first run is killed in the middle, the second is stopped.
     let mut number = 0;
     for end in ["kill", "stop"] {
         let mut process = start()?;
@@ -188,7 +188,7 @@ fn what_the_wall_clock_decided_in_a_live_run_is_followed() -> Result<()> {
     succeed(output).with_context(|| said)?;
     assert_eq!(last_hash(&again)?, last_hash(&data)?, "equal to the byte");
 
-    // As if every record had come in time: other times, the same money.
+    // As if every record had arrived in time: other times, the same money.
     let in_time = folder.path().join("in-time");
     let output = replay(&source, &in_time, &config, &["--against", &against, "--ignore-remap"])?;
     assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! Restarts: what goes on where, and what is said when it cannot.
+//! Restarts: where a run continues, and the error if it cannot.
 
 use std::path::{Path, PathBuf};
 
@@ -42,13 +42,13 @@ fn a_run_goes_on_where_the_one_before_ended() -> Result<()> {
     run(&source, &data, PLAIN)?;
     assert_eq!(rows(&data, "SELECT COUNT(*) FROM commits")?, commits, "nothing came, so nothing was committed");
 
-    // The second half, one of it twice, and a new partition: with another number of workers.
+    // The second half, one record of it twice, and a new partition: with another number of workers.
     write_log(&log, "transactions", 0, &deposits(29..50))?;
     write_log(&log, "transactions", 1, &deposits(50..60))?;
     run(&source, &data, Way { workers: 2, ..PLAIN })?;
     assert_eq!(rows(&data, "SELECT SUM(posted) FROM balances WHERE account_id LIKE 'a%'")?, ["60"]);
     assert_eq!(rows(&data, "SELECT MAX(sequence), COUNT(*) FROM audit WHERE \"partition\" = 0")?, ["51,51"]);
-    // Time had ended at the 29th second, and went on from there.
+    // Time had ended at the 29th second, and continued from there.
     assert_eq!(rows(&data, "SELECT topic, \"partition\", clock FROM remap")?, Vec::<String>::new());
     assert_invariants(&data)
 }
@@ -57,7 +57,7 @@ fn a_run_goes_on_where_the_one_before_ended() -> Result<()> {
 fn lost_records_are_named_and_can_be_accepted() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, data, source) = first_run(folder.path())?;
-    // The topic is created anew, with less in it.
+    // The topic is created anew, with fewer records.
     std::fs::remove_file(log.join("transactions/0.jsonl"))?;
     write_log(&log, "transactions", 0, &deposits(100..102))?;
     let message = refusal(&source, &data)?;
@@ -121,10 +121,10 @@ fn what_rows_are_made_with_is_kept_with_them() -> Result<()> {
         let output = command_with(&source, &data, PLAIN, more, "200ms")?.output()?;
         Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
     };
-    // What was valued in one currency cannot be gone on with in another.
+    // Values in one currency cannot be continued in another.
     let (code, said) = run(40, "[valuation]\nbase_currency = \"EUR\"\n")?;
     assert!(code == Some(1) && said.contains("valuation.base_currency: \"USD\" before, \"EUR\" now"), "{said}");
-    // Other things may change. It is told, and each commit says which configuration it was made with.
+    // Other keys may change. The change is logged, and each commit names its configuration.
     let (code, said) = run(50, "[risk]\nwindow = 500\n")?;
     assert!(code == Some(0) && said.contains("risk.window: 252 before, 500 now"), "{said}");
     let (code, said) = run(60, "[risk]\nwindow = 500\n[sql]\n")?;
@@ -132,7 +132,7 @@ fn what_rows_are_made_with_is_kept_with_them() -> Result<()> {
     let configurations = rows(&data, "SELECT configuration FROM commits GROUP BY configuration ORDER BY MIN(commit_id)")?;
     assert_eq!(configurations.len(), 2);
     assert_invariants(&data)?;
-    // A proof misses one that is not what it was.
+    // Verification finds a configuration that was changed.
     let path = data.join(format!("commits/{}.configuration.json", configurations[0]));
     assert!(std::fs::read_to_string(&path)?.contains("\"window\": 252"));
     std::fs::write(&path, "{}")?;

@@ -1,5 +1,5 @@
-//! A real Kafka behind TLS and SASL: the whole pipeline through it, and what is said when the password or the certificate is
-//! wrong. Built with the feature `tls`.
+//! A real Kafka with TLS and SASL: the whole pipeline through it, and the errors of a wrong password or certificate. Built with
+//! the feature `tls`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,7 +43,7 @@ fn the_pipeline_runs_through_tls_and_sasl_and_says_what_is_wrong() -> Result<()>
     assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a1'")?, ["5"]);
     assert_invariants(&data)?;
 
-    // What is published, in transactions, went through the same door.
+    // Publishing in transactions used the same connection settings.
     let letters = rows(&data, "SELECT COUNT(*) FROM dead_letters")?;
     let published = secured(&trusted, &source, "headwater", &["topics"])?;
     let shown = String::from_utf8_lossy(&published.stdout).into_owned();
@@ -63,7 +63,7 @@ fn the_pipeline_runs_through_tls_and_sasl_and_says_what_is_wrong() -> Result<()>
         assert!(output.status.code() == Some(1) && said.contains(expected), "{name}: {said}");
         assert!(!said.contains("guessed"), "{name}: the password is told");
     }
-    // A secret that is not there is told before anybody is asked.
+    // A missing secret is reported before any connection.
     let mut command = Command::new(binary()?);
     let output = command.args(["topics", "--source", &source]).arg("--config").arg(&trusted).env_remove(PASSWORD).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

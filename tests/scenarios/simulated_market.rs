@@ -12,7 +12,7 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     let source = format!("log:{}", log.display());
     let mut expected = None;
     let ways = [PLAIN, Way { workers: 2, tick: "1ms" }, Way { workers: 2, tick: "1s" }, Way { workers: 4, ..PLAIN }];
-    // Strides with which the slowest partition reads a hundredth of what the fastest does, with and without pauses.
+    // Strides with which the slowest partition reads a hundredth of the fastest, with and without pauses.
     let strides = ["", "[source]\nstride = 7\n", "", "[source]\nstride = 4096\nbudget_mib = 1\n"];
     for (number, (way, more)) in ways.into_iter().zip(strides).enumerate() {
         let data = folder.path().join(format!("data{number}"));
@@ -37,7 +37,7 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     ] {
         assert!(!rows(&data, query)?.is_empty(), "there are no {what}");
     }
-    // Quantity is conserved: what was bought on the book was sold on it.
+    // Quantity is conserved: every quantity bought on the book was sold on it.
     let net = rows(&data, "SELECT SUM(CASE WHEN side = 'buy' THEN quantity ELSE -quantity END) = 0 FROM executions")?;
     assert_eq!(net, ["true"]);
     Ok(())

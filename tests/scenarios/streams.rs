@@ -1,5 +1,5 @@
-//! What producers and files do that nobody planned: wrong clocks, files out of order, replaced or wrongly named, bounded runs that are
-//! cut anywhere; and what whoever started the run reads about it.
+//! Mistakes of producers and files: wrong clocks, files out of order, replaced or wrongly named, bounded runs that are cut
+//! anywhere; and the messages about them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use headwater_tests::pipeline::{
     PLAIN, Way, assert_invariants, assert_same, binary, command, command_with, headwater, rows, run, succeed, tables, write_log,
 };
 
-/// A time on 2026-01-05, so many milliseconds after 14:30:00Z.
+/// A time on 2026-01-05, `ms` milliseconds after 14:30:00Z.
 fn at(ms: i64) -> String {
     headwater_schemas::EventTime::from_nanos(1_767_623_400_000_000_000 + ms * 1_000_000).to_string()
 }
@@ -66,7 +66,7 @@ fn one_record_of_the_year_2261_takes_no_other_with_it() -> Result<()> {
         write_log(&log, topic, 0, &record)?;
         write_log(&log, "fills", 0, &(fill("f2", &at(1_000)) + &fill("f3", &at(2_000))))?;
         run(&source, &data, PLAIN)?;
-        // Of the next run, too.
+        // Nor in the next run.
         write_log(&log, "fills", 0, &fill("f4", &at(3_000)))?;
         run(&source, &data, PLAIN)?;
         assert_eq!(rows(&data, "SELECT topic, code FROM dead_letters")?, [format!("{topic},future_timestamp")]);
@@ -94,7 +94,7 @@ fn what_was_rejected_is_summed_up_with_its_query_and_the_mend() -> Result<()> {
     let output = command_with(&source, &data, PLAIN, "[outbox]\n", "200ms")?.output()?;
     let summary = said(&output);
     assert!(output.status.success(), "{summary}");
-    // The fourth of b is 24 hours behind the fifth of a, which is within the horizon.
+    // The fourth day of b is 24 hours before the fifth of a, which is within the horizon.
     for expected in
         ["5 records are dead letters", "too_late", "bad_time", "looks like ", "publish --sort", "time.horizon", "FROM dead_letters"]
     {
@@ -117,7 +117,7 @@ fn what_was_rejected_is_summed_up_with_its_query_and_the_mend() -> Result<()> {
         assert_eq!(shown.contains("committed"), arguments.len() > 3, "{shown}");
     }
 
-    // Sorted, and with units that are right, all is well and nothing is said.
+    // Sorted and with the right units, nothing is rejected and nothing is reported.
     let sorted = folder.path().join("sorted");
     let file = folder.path().join("file.jsonl");
     std::fs::write(&file, format!("\u{feff}{}{}", days("a"), days("b")))?;
@@ -180,7 +180,7 @@ fn a_file_that_is_not_what_was_read_is_named_and_its_acceptance_stays() -> Resul
         let data = folder.path().join("data");
         write_log(&log, "fills", 0, &(0..4).map(|number| fill(&format!("f{number}"), &at(number))).collect::<String>())?;
         run(&source, &data, PLAIN)?;
-        // A file that only grew is the same.
+        // A file that only grew is accepted.
         write_log(&log, "fills", 0, &fill("f4", &at(4)))?;
         run(&source, &data, PLAIN)?;
         change(&log.join("fills/0.jsonl"), &(fill("new1", &at(10)) + &fill("new2", &at(11)) + &fill("new3", &at(12))))?;
@@ -188,7 +188,7 @@ fn a_file_that_is_not_what_was_read_is_named_and_its_acceptance_stays() -> Resul
         let message = said(&refused);
         let is_named = message.contains("topic fills, partition 0") && message.contains(expected) && message.contains("--accept-gaps");
         assert!(refused.status.code() == Some(1) && is_named, "{case}: {message}");
-        // Accepted once is accepted: also by a run that has nothing else to commit.
+        // Accepted once is accepted for good: also by a run that has nothing else to commit.
         succeed(command(&source, &data, PLAIN)?.arg("--accept-gaps").output()?)?;
         let commit = rows(&data, "SELECT MAX(commit_id) FROM commits")?.concat();
         let record = std::fs::read_to_string(data.join(format!("commits/{commit}.json")))?;
@@ -332,7 +332,7 @@ fn order(id: &str, account: &str, side: &str, more: &str, ms: i64) -> String {
     )
 }
 
-/// Runs a log in two parts: what each topic's file holds before and after its cut.
+/// Runs a log in two parts: the content of each topic's file before and after the cut.
 fn run_in_parts(folder: &Path, topics: &[(&str, Vec<String>)], cut: usize, workers: u16) -> Result<(PathBuf, String)> {
     let (log, source) = log_in(folder)?;
     let data = folder.join("data");
@@ -400,7 +400,7 @@ fn a_record_of_the_very_next_nanosecond_is_in_time() -> Result<()> {
     assert_eq!(rows(&data, "SELECT quantity FROM holdings")?, ["5"]);
     assert_eq!(rows(&data, "SELECT * FROM remap")?, Vec::<String>::new());
     assert_eq!(rows(&data, "SELECT COUNT(*) FROM commits")?, ["5"]);
-    // One that is late counts at the clock, as it would in one run.
+    // A late record counts at the clock, as it would in one run.
     write_log(&log, "fills", 0, &fill("late", &ts(1)))?;
     run(&source, &data, PLAIN)?;
     assert_eq!(rows(&data, "SELECT quantity FROM holdings")?, ["6"]);

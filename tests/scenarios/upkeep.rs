@@ -1,5 +1,5 @@
-//! A directory that is kept small says what one says that keeps everything; readers of older commits finish; what is older than
-//! its retention goes, and proofs hold.
+//! Upkeep: a directory that is kept small has the same rows as one that keeps everything; readers of older commits finish; rows
+//! beyond their retention are dropped, and verification succeeds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn answer(catalog: &Catalog, query: &str) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// Every row of every table at a commit, with the commit that it is of; of checkpoints only if they are still known.
+/// Every row of every table at a commit, with the row's own commit; of checkpoints only if they are still known.
 fn everything_at(data: &Path, commit_id: u64) -> Result<BTreeMap<String, Option<String>>> {
     let catalog = Catalog::open(data, Some(commit_id))?;
     let mut all = BTreeMap::new();
@@ -48,7 +48,7 @@ fn everything_at(data: &Path, commit_id: u64) -> Result<BTreeMap<String, Option<
     Ok(all)
 }
 
-/// The records of a market in so many parts, one after the other.
+/// The records of a market in `count` consecutive parts.
 fn parts(partitions: &market::Partitions, count: usize) -> Vec<market::Partitions> {
     let part = |number: usize| -> market::Partitions {
         let slice = |lines: &Vec<String>| -> Vec<String> {
@@ -76,7 +76,7 @@ fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> 
     let folder = tempfile::tempdir()?;
     let (log, kept, small) = (folder.path().join("log"), folder.path().join("kept"), folder.path().join("small"));
     let source = format!("log:{}", log.display());
-    // A run has at least one commit, however fast it is.
+    // Each run makes at least one commit, however short it is.
     for part in parts(&market::workload(16_000, 2, 21), 24) {
         market::write(&log, &part)?;
         succeed(command_with(&source, &kept, PLAIN, NEVER, "2ms")?.output()?)?;
@@ -90,11 +90,11 @@ fn a_directory_that_is_kept_small_says_the_same_at_every_commit() -> Result<()> 
     let commits: u64 = rows(&kept, "SELECT COUNT(*) FROM commits")?.concat().parse()?;
     assert!(commits >= 24, "{commits} commits");
     assert_eq!(rows(&small, "SELECT COUNT(*), MAX(commit_id) FROM commits")?, [format!("{commits},{commits}")]);
-    // Some commits of all: there are a hundred, and a hundred relations.
+    // A sample of the commits: there are a hundred, and a hundred relations.
     for commit_id in (1..=commits).step_by(usize::try_from(commits / 6)?).chain([commits]) {
         let (expected, actual) = (everything_at(&kept, commit_id)?, everything_at(&small, commit_id)?);
         for (name, rows) in &actual {
-            // Of checkpoints, which have no history, the past is let go.
+            // Checkpoints have no history, so their past is dropped.
             if rows.is_some() || commit_id == commits {
                 assert_eq!(expected.get(name), Some(rows), "{name} at commit {commit_id}");
             }
@@ -137,7 +137,7 @@ fn a_reader_of_an_older_commit_finishes_while_files_are_merged() -> Result<()> {
     lines.sort_unstable();
     assert_eq!(lines.join("\n"), expected, "a query that had begun");
     assert_eq!(answer(&following, query)?, expected, "a catalog that has not looked again");
-    // Now what had to wait goes.
+    // Now the files that had to wait are removed.
     command_with(&source, &data, PLAIN, ALWAYS, "2ms")?;
     write_log(&log, "transactions", 0, "no transaction\n")?;
     succeed(command_with(&source, &data, PLAIN, ALWAYS, "2ms")?.output()?)?;

@@ -1,4 +1,4 @@
-//! What people who value positions run into: each story on a log of its own, with the right numbers, however the run is cut.
+//! Problems of people who value positions: each story uses a log of its own, with the right numbers, wherever the run is cut.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, hea
 /// A record: topic, and JSON in which `@5` stands for five seconds after 2026-01-05T14:30:00Z.
 type Record = (&'static str, String);
 
-/// What happens, and what must come of it.
+/// A story: its records, and the expected answers.
 struct Story {
     name: &'static str,
     config: &'static str,
@@ -35,7 +35,7 @@ fn bust(id: &str, account: &str, ts: u32) -> Record {
     ("fills", format!(r#"{{"type":"bust","fill_id":"{id}","account_id":"{account}","ts":"@{ts}"}}"#))
 }
 
-/// Sizes are 1 where the price is above zero.
+/// A quote; sizes are 1 where the price is positive.
 fn quote(symbol: &str, bid: &str, ask: &str, ts: u32) -> Record {
     let size = |price: &str| u8::from(price != "0");
     let sizes = format!(r#""bid_size":{},"ask_size":{}"#, size(bid), size(ask));
@@ -54,7 +54,7 @@ fn rate(base: &str, quote: &str, rate: &str, ts: u32) -> Record {
     ("fx.rates", format!(r#"{{"base":"{base}","quote":"{quote}","rate":"{rate}","ts":"@{ts}"}}"#))
 }
 
-/// `more` begins with a comma.
+/// An instrument; `more` begins with a comma.
 fn instrument(symbol: &str, currency: &str, more: &str) -> Record {
     let fixed = r#""asset_class":"future","tick_size":"0.01","lot_size":"1""#;
     ("instruments", format!(r#"{{"symbol":"{symbol}","currency":"{currency}",{fixed}{more}}}"#))
@@ -415,7 +415,7 @@ fn write(log: &Path, records: &[Record]) -> Result<()> {
     records.iter().try_for_each(|record| write_log(log, record.0, 0, &line(record)?))
 }
 
-/// What is answered otherwise.
+/// The answers that differ.
 fn differences(data: &Path, story: &Story, way: &str) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for (query, expected) in story.answers {

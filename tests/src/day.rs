@@ -1,6 +1,6 @@
-//! A seeded day of transactions, fills, quotes and rates, with what goes wrong in one: holds that are voided, payments that are
-//! reversed, records that come late, twice, or with another content under an id that is known; accounts that move to another book,
-//! instruments that become known or are corrected in the middle of it.
+//! A seeded day of transactions, fills, quotes and rates, with irregularities: holds that are voided, payments that are reversed,
+//! records that are late, repeated, or conflict under a known id; accounts that move to another book, instruments that become
+//! known or are corrected during the day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) const OPENED: i64 = BEGIN - SECOND;
 /// Accounts that trade.
 const TRADERS: u64 = 7;
-/// Accounts that pay, those among them.
+/// Accounts that pay, including the traders.
 pub(crate) const PAYERS: u64 = 150;
 const SYMBOLS: u64 = 4;
 /// Accounts that move from one desk to the other, and the second at which they do.
@@ -40,19 +40,19 @@ pub struct Raw {
     pub topic: &'static str,
     pub(crate) kind: String,
     pub(crate) id: String,
-    /// The account; of a quote the symbol, of a rate its first currency.
+    /// The account; for a quote the symbol, for a rate its base currency.
     pub(crate) account: String,
     /// The counterparty of a transaction, the symbol of a fill.
     pub(crate) other: Option<String>,
-    /// Of a transaction: `posted`, `pending`, `void`, or `capture`, which is a posting of what was held.
+    /// For a transaction: `posted`, `pending`, `void`, or `capture`, which is a posting of a held amount.
     pub(crate) phase: &'static str,
-    /// The hold that a transaction voids or captures, or the one that it reverses.
+    /// The hold that a transaction voids or captures, or the transaction that it reverses.
     pub(crate) refers: Option<String>,
     /// Hundredths: the amount of a transaction, the signed quantity of a fill.
     pub(crate) amount: i64,
-    /// Hundredths: a fill's price, the middle of a quote, a rate.
+    /// In hundredths: a fill's price, a quote's mid, a rate.
     pub(crate) price: i64,
-    /// Hundredths.
+    /// In hundredths.
     pub(crate) fee: i64,
     pub(crate) ts: i64,
 }
@@ -63,7 +63,7 @@ impl Raw {
         partition_of(self.account.as_bytes(), PARTITIONS)
     }
 
-    /// Whether it is a price.
+    /// Whether it is a market price.
     fn is_market(&self) -> bool {
         matches!(self.kind.as_str(), "quote" | "rate")
     }
@@ -99,7 +99,7 @@ impl Raw {
     }
 }
 
-/// Seeded records in the order in which they are written.
+/// Seeded records in the order of writing.
 pub fn day(seed: u64, records: usize) -> Vec<Raw> {
     let mut dice = Dice(seed);
     let mut day: Vec<Raw> = (0..SYMBOLS).map(|symbol| Raw { account: format!("S{symbol}"), ..quote(&mut dice, BEGIN) }).collect();
@@ -108,7 +108,7 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
     let mut taken_back = BTreeSet::new();
     for number in 0..records {
         now += i64::try_from(dice.below(900)).unwrap_or(0) * 1_000_000;
-        // Most come in time, some a little late, few more than a day.
+        // Most are in time, some a little late, few more than a day.
         let late = match dice.below(100) {
             0..80 => 0,
             80..98 => i64::try_from(dice.below(5_000)).unwrap_or(0) * 1_000_000,
@@ -118,7 +118,7 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
             0..46 => transaction(&mut dice, number, now - late),
             46..52 => {
                 let hold = Raw { phase: "pending", kind: "payment".to_owned(), other: None, ..transaction(&mut dice, number, now - late) };
-                // Some are resolved before they are there.
+                // Some are resolved before they are written.
                 if dice.below(4) == 0 {
                     taken_back.insert(hold.id.clone());
                     let early = resolution(&mut dice, &hold, format!("e{number}"), now);
@@ -126,7 +126,7 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
                 }
                 hold
             }
-            // Each at most once: what is left after several is for case tables.
+            // Each is reversed at most once: case tables cover several reversals.
             52..60 => match pick(&mut dice, &day, |raw| raw.refers.is_none() && !raw.phase.is_empty() && !taken_back.contains(&raw.id)) {
                 Some(known) => {
                     taken_back.insert(known.id.clone());
@@ -138,7 +138,7 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
             60..80 => fill(&mut dice, number, now - late),
             80..87 => quote(&mut dice, now - late),
             87 => rate(&mut dice, now - late),
-            // A bust, a repeat or a contradiction of something that came before.
+            // A bust, a repetition or a contradiction of an earlier record.
             88..92 => match pick(&mut dice, &day, |raw| raw.kind == "fill") {
                 Some(fill) => Raw { kind: "bust".to_owned(), ts: now, ..fill },
                 None => transaction(&mut dice, number, now),
@@ -154,13 +154,13 @@ pub fn day(seed: u64, records: usize) -> Vec<Raw> {
     day
 }
 
-/// A reversal, of all or of a part.
+/// A reversal, full or partial.
 fn reversal(dice: &mut Dice, known: &Raw, id: String, ts: i64) -> Raw {
     let amount = if dice.below(2) == 0 { known.amount / 2 + 1 } else { known.amount };
     Raw { id, refers: Some(known.id.clone()), other: None, amount, ts, ..known.clone() }
 }
 
-/// What resolves a hold, or tries to: a void, or a capture of all, of a part, of too much, or of another type.
+/// The resolution of a hold, or an attempt: a void, or a capture of all, of a part, of too much, or of another type.
 fn resolution(dice: &mut Dice, hold: &Raw, id: String, ts: i64) -> Raw {
     let refers = Some(hold.id.clone());
     let resolution = |phase, amount| Raw { id: id.clone(), phase, refers: refers.clone(), other: None, amount, ts, ..hold.clone() };
@@ -173,7 +173,7 @@ fn resolution(dice: &mut Dice, hold: &Raw, id: String, ts: i64) -> Raw {
     }
 }
 
-/// Records that all come in time and once.
+/// Records that are all in time, each once.
 pub fn orderly_day(seed: u64, records: usize) -> Vec<Raw> {
     let mut dice = Dice(seed);
     let mut now = BEGIN;
@@ -184,7 +184,7 @@ pub fn orderly_day(seed: u64, records: usize) -> Vec<Raw> {
     (0..records).map(record).collect()
 }
 
-/// The same records in disorder: of a hundred, five come up to a hundred places later, and five come twice.
+/// The same records in disorder: of a hundred, five are up to a hundred places later, and five are repeated.
 pub fn disordered<R: Clone>(day: &[R], seed: u64) -> Vec<R> {
     let mut dice = Dice(seed);
     let mut placed: Vec<(u64, usize, R)> = Vec::new();
@@ -203,7 +203,7 @@ pub fn disordered<R: Clone>(day: &[R], seed: u64) -> Vec<R> {
     placed.into_iter().map(|(_, _, raw)| raw).collect()
 }
 
-/// Cost and realized P&L of every position by average cost, fill by fill in the order of the records, each id once.
+/// Cost and realized P&L of every position at average cost, fill by fill in the order of the records, each id once.
 pub fn average_costs(day: &[Raw]) -> Vec<String> {
     let mut known = BTreeSet::new();
     let mut positions = BTreeMap::<(&str, &str), (i128, i128, i128)>::new();
@@ -265,7 +265,7 @@ fn quote(dice: &mut Dice, ts: i64) -> Raw {
     Raw { topic: "market.quotes", kind: "quote".to_owned(), account: format!("S{symbol}"), price, ts, ..Raw::default() }
 }
 
-/// Half, one or two: what is converted is exact, both ways.
+/// Half, one or two, so that conversions are exact both ways.
 fn rate(dice: &mut Dice, ts: i64) -> Raw {
     let price = 50 << dice.below(3);
     Raw { topic: "fx.rates", kind: "rate".to_owned(), account: "USD".to_owned(), price, ts, ..Raw::default() }
@@ -296,9 +296,9 @@ pub fn write(log: &Path, day: &[Raw]) -> Result<()> {
     files.iter().try_for_each(|((topic, partition), lines)| write_log(log, topic, *partition, lines))
 }
 
-/// Writes what a day is valued by: [`INSTRUMENTS`] and accounts, each in a book `firm/desk0` or `firm/desk1`, some of which
+/// Writes reference data of a day: [`INSTRUMENTS`] and accounts, each in a book `firm/desk0` or `firm/desk1`, some of which
 /// [move](MOVES); and the closes of the days before, whose returns are +0.5, -0.5 and +1. The last record of instruments and of
-/// accounts is older than one that came before it.
+/// accounts is older than an earlier one.
 pub fn write_terms(log: &Path, seed: u64) -> Result<()> {
     let instrument = |(symbol, currency, multiplier, second): (u64, &str, i64, Option<i64>)| {
         let ts = second.map_or(String::new(), |second| format!(r#","ts":{}"#, BEGIN + second * SECOND));
@@ -321,7 +321,7 @@ pub fn write_terms(log: &Path, seed: u64) -> Result<()> {
     write_log(log, "accounts", 0, &(0..PAYERS).map(account).chain(moves).collect::<String>())?;
     let mut lines = String::new();
     for (symbol, returns) in returns(seed).iter().enumerate() {
-        // So many halves at most: every close is a whole number.
+        // At most this many halvings, so that every close is an integer.
         let mut close = 1_i64 << RETURNS;
         for (day, return_in_halves) in std::iter::once(&0).chain(returns).enumerate() {
             close += close * return_in_halves / 2;

@@ -1,4 +1,4 @@
-//! What a live run serves: its health, and its metrics as Prometheus reads them.
+//! Health of a live run, and its metrics as Prometheus reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -12,16 +12,16 @@ use anyhow::{Context, Result, ensure};
 
 use crate::pipeline::{binary, write_log};
 
-/// How long a process may take to come to a state, on a machine that is busy with other tests.
+/// How long a process may take to reach a state, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Lines that [`Live::demo`] publishes and that are no events.
+/// Number of invalid lines that [`Live::demo`] publishes.
 pub const NO_EVENTS: u16 = 20;
 
 /// A live run, until it is dropped.
 pub struct Live {
     process: Child,
-    /// Where it serves metrics and health, `HOST:PORT`.
+    /// Address of metrics and health, `HOST:PORT`.
     pub address: String,
 }
 
@@ -73,12 +73,12 @@ pub(crate) fn stop(process: &mut Child) {
     let _ = process.wait();
 }
 
-/// An address on the loopback on which nothing listens yet.
+/// An unused address on the loopback.
 pub(crate) fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
-/// Addresses on the loopback on which nothing listens yet, each with the port after that of the one before.
+/// Unused addresses on the loopback, with consecutive ports.
 pub fn free_addresses(count: u16) -> Result<Vec<String>> {
     let listen = || -> std::io::Result<Vec<TcpListener>> {
         let first = TcpListener::bind("127.0.0.1:0")?;
@@ -86,12 +86,12 @@ pub fn free_addresses(count: u16) -> Result<Vec<String>> {
         let others = (1..count).map(|number| TcpListener::bind(("127.0.0.1", port.saturating_add(number))));
         std::iter::once(Ok(first)).chain(others).collect()
     };
-    // A port that is free may come before one that is not.
+    // The port after a free one may be in use.
     let listening = (0..100).find_map(|_| listen().ok()).context("no free ports one after the other")?;
     listening.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     while !holds()? {
@@ -101,7 +101,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result
     Ok(())
 }
 
-/// The body of an answer over HTTP; an error unless its status is 200.
+/// The body of an HTTP response; an error unless its status is 200.
 pub(crate) fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
     // Version 1.0: the answer comes in one piece, and the connection ends with it.

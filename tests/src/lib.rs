@@ -1,50 +1,50 @@
-//! What scenarios share: a pipeline run as a process, its tables as rows, and real prices.
+//! Support for scenarios: a pipeline run as a process, its tables as rows, and real prices.
 //!
-//! A scenario writes records, runs the real binary and asks the committed tables. It looks at nothing in between: what it
-//! sees is what a user sees. Where a run can be made in several ways (workers, tick, transport), the scenario makes it in
-//! several, and all tables must have the same rows.
+//! A scenario writes records, runs the real binary and queries the committed tables. It reads no internal state: it sees what a
+//! user sees. Where a run can be made in several ways (workers, tick, transport), the scenario makes it in several, and all
+//! tables must have the same rows.
 //!
 //! Helpers:
 //!
-//! - [`pipeline`]: the binary, a bounded run in a [`Way`](pipeline::Way) (workers and tick), topics written as a log, answers
-//!   to SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`tables`](pipeline::tables) of two runs;
-//!   [`assert_invariants`](pipeline::assert_invariants) says what must hold of any run: legs sum to zero, no book is crossed,
+//! - [`pipeline`]: the binary, a bounded run in a [`Way`](pipeline::Way) (workers and tick), topics written as a log, results of
+//!   SQL as lines. [`assert_same`](pipeline::assert_same) compares the [`tables`](pipeline::tables) of two runs;
+//!   [`assert_invariants`](pipeline::assert_invariants) asserts what holds for any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
 //! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
-//! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where there is no Maven or Java to run it, the test says
-//!   so and passes; with `CI=true` it fails.
-//! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they are
-//!   not installed, the test prints that it skips them and passes.
+//! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where Maven or Java is missing, the test prints that it is
+//!   skipped and passes; with `CI=true` it fails.
+//! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they
+//!   are not installed, the test prints that it skips them and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
 //!
-//! | file | what happens | what must hold |
+//! | file | input | expectation |
 //! |---|---|---|
 //! | `real_prices` | fills at real closes, with 1 and 2 workers and ticks of 1 ms, 10 ms and 1 s | all tables are the same |
 //! | | the same fills once | positions, values and risk equal a batch recomputation |
 //! | | five fixed positions over 252 returns | VaR and expected shortfall are the golden figures |
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
-//! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions are what SQL makes of the raw records; a replay makes the same files |
+//! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions equal a recomputation in SQL from the raw records; a replay makes the same files |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
-//! | | published lines, one of them nonsense; a topic that is none | what is good arrives; the error lists the topics |
-//! | `chaos` | a day whose records come twice and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the order given |
+//! | | published lines, one of them invalid; an unknown topic | valid lines arrive; the error lists the topics |
+//! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
-//! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of a run that nobody disturbed |
-//! | `replay` | killed runs, and a live run whose clock the wall decided, made again from their topics | the same files, to the byte; another configuration differs where it should |
-//! | `valuation` | what desks run into: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, however the run is cut |
-//! | `reasons` | a bust, a void, reversals, and what comes late | every history that they reach says so |
-//! | `restart` | what a restart needs is gone or damaged | one sentence that names it and the mend; it goes on where it is told to |
-//! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that goes on; they are read |
+//! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of an undisturbed run |
+//! | `replay` | killed runs, and a live run with clocks decided by the wall clock, repeated from their topics | the same files, to the byte; another configuration differs where it should |
+//! | `valuation` | problems of trading desks: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, wherever the run is cut |
+//! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |
+//! | `restart` | data that a restart needs is missing or damaged | one sentence that names it and the remedy; with permission the run continues |
+//! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `dashboards/README.md` |
-//! | | a real Prometheus scrapes a demo | every expression of boards and alerts is answered, with series |
+//! | | a real Prometheus scrapes a demo | every expression of boards and alerts yields series |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
-//! | | a broker away at the start, and during a live run | an error, not a hang; reading goes on; SIGTERM ends a run cleanly |
-//! | | runs that publish are killed, with the broker | what is published is what one run publishes, each once; what leaves early is what is committed |
+//! | | a broker down at the start, and during a live run | an error, not a hang; reading continues; SIGTERM ends a run cleanly |
+//! | | runs that publish are killed, with the broker | they publish what one run publishes, each row once; rows published early are those that are committed |
 //!
-//! Words: a **scenario** is a test here, not a day's returns. **Bounded run**: one that handles what is there and ends. **Live
-//! run**: one that goes on until it is told to stop.
+//! Terms: a **scenario** is a test here, not a day's returns. **Bounded run**: processes the existing records and ends. **Live
+//! run**: runs until it is stopped.
 
 pub mod day;
 pub mod exposition;

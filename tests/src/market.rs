@@ -9,10 +9,10 @@ use headwater_connectors::transport::partition_of;
 
 use crate::pipeline::write_log;
 
-/// What is written into a partition of a topic.
+/// Lines by topic and partition.
 pub type Partitions = BTreeMap<(String, u16), Vec<String>>;
 
-/// Simulated records as lines, with so many partitions a topic.
+/// Simulated records as lines, with `partitions` partitions per topic.
 pub fn workload(records: usize, partitions: u16, seed: u64) -> Partitions {
     let settings = SimulatorSettings { history_days: 30, retail_customers: 100, seed, ..SimulatorSettings::default() };
     let mut files = Partitions::new();

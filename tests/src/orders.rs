@@ -1,4 +1,4 @@
-//! Limit orders and cancels of a few symbols, and a book that is a list: the batch fold over the order that was given.
+//! Limit orders and cancels of a few symbols, and a naive book: a batch computation in the given order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,7 +20,7 @@ pub struct RawOrder {
     symbol: String,
     id: String,
     account: String,
-    /// What is ordered: whether it buys, the price in hundredths, the quantity. None: it is a cancel.
+    /// Terms of the order: whether it buys, the price in hundredths, the quantity. `None` for a cancel.
     terms: Option<(bool, u64, u64)>,
     ts: i64,
 }
@@ -40,7 +40,7 @@ impl RawOrder {
     }
 }
 
-/// Seeded orders and cancels, in the order of their times. Who buys never sells, so nobody trades with himself.
+/// Seeded orders and cancels, by time. A buyer never sells, so there are no self-trades.
 pub fn orders(seed: u64, count: usize) -> Vec<RawOrder> {
     let mut dice = Dice(seed);
     let mut ts = BEGIN;
@@ -62,7 +62,7 @@ pub fn orders(seed: u64, count: usize) -> Vec<RawOrder> {
     all
 }
 
-/// Writes instruments and orders into a log, each symbol's into its partition.
+/// Writes instruments and orders into a log, each symbol's into one partition.
 pub fn write(log: &Path, orders: &[RawOrder]) -> Result<()> {
     let instrument =
         |number| format!(r#"{{"symbol":"S{number}","asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":"1"}}"#) + "\n";
@@ -74,11 +74,11 @@ pub fn write(log: &Path, orders: &[RawOrder]) -> Result<()> {
     files.iter().try_for_each(|(partition, lines)| write_log(log, "orders", *partition, lines))
 }
 
-/// What rests in a book: in the order in which it came.
+/// Resting orders, in order of arrival.
 type Resting = Vec<(String, bool, u64, u64)>;
 
-/// Executions (`symbol,order,liquidity,price,quantity`) and what rests at the end (`symbol,order,quantity`), by walking a list for
-/// every order in the order in which they stand; each id counts once. Sorted.
+/// Executions (`symbol,order,liquidity,price,quantity`) and the final resting orders (`symbol,order,quantity`), by scanning a
+/// list for every order in the given order; each id counts once. Sorted.
 pub fn matched(orders: &[RawOrder]) -> [Vec<String>; 2] {
     let mut known = BTreeSet::new();
     let mut books = BTreeMap::<&str, Resting>::new();
@@ -94,7 +94,7 @@ pub fn matched(orders: &[RawOrder]) -> [Vec<String>; 2] {
         }
         let crosses = |price: u64| if buys { price <= limit } else { price >= limit };
         while leaves > 0 {
-            // The best price, and of those that have it the first.
+            // The first order at the best price.
             let others = book.iter_mut().filter(|(_, theirs, price, _)| *theirs != buys && crosses(*price));
             let Some(best) = others.min_by_key(|(_, _, price, _)| if buys { *price } else { u64::MAX - *price }) else { break };
             let quantity = leaves.min(best.3);
@@ -116,7 +116,7 @@ pub fn matched(orders: &[RawOrder]) -> [Vec<String>; 2] {
     [executions, resting]
 }
 
-/// As SQL shows it.
+/// A number of hundredths as SQL shows it.
 fn hundredths(number: u64) -> String {
     let text = format!("{}.{:02}", number / 100, number % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

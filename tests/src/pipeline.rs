@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use headwater_schemas::tables::declarations;
 use headwater_sql::Catalog;
 
-/// Tables that hold where records stood in their topics, or what the wall clock decided.
+/// Tables with positions in topics, or decisions of the wall clock.
 const OF_THE_RUN: [&str; 6] = ["remap", "audit", "reference_records", "fraud_events", "position_trades", "waiting_transactions"];
 
 /// The tables whose rows must not depend on how a run was made.
@@ -17,7 +17,7 @@ fn independent_tables() -> impl Iterator<Item = &'static str> {
     declarations().into_iter().map(|declaration| declaration.spec.name).filter(|name| !OF_THE_RUN.contains(name))
 }
 
-/// The binary, built beside the test that asks for it.
+/// The binary, in the folder of the running test.
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent).context("the test has no target folder")?;
@@ -28,19 +28,19 @@ pub fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// How to run.
+/// Parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     /// Threads.
     pub workers: u16,
-    /// The tick, as the configuration has it.
+    /// The tick interval, as written in the configuration.
     pub tick: &'static str,
 }
 
-/// The plain way.
+/// The default way.
 pub const PLAIN: Way = Way { workers: 1, tick: "10ms" };
 
-/// Files are merged early, and go at once: every scenario shows that nothing depends on it.
+/// Files are merged early and removed at once: so every scenario also tests that results do not depend on upkeep.
 const UPKEEP: &str = "[upkeep]\nevery = 4\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 /// The command of a bounded run.
@@ -48,7 +48,7 @@ pub fn command(source: &str, data: &Path, way: Way) -> Result<Command> {
     command_with(source, data, way, "", "200ms")
 }
 
-/// The same with more of a configuration, and another time between commits.
+/// The same with more configuration, and another commit interval.
 pub fn command_with(source: &str, data: &Path, way: Way, more: &str, interval: &str) -> Result<Command> {
     let config = data.with_extension("toml");
     let tick = way.tick;
@@ -69,13 +69,13 @@ pub fn run(source: &str, data: &Path, way: Way) -> Result<()> {
     succeed(command(source, data, way)?.output()?)
 }
 
-/// Starts a bounded run and lets it go.
+/// Starts a bounded run without waiting for it.
 pub fn start(source: &str, data: &Path, way: Way) -> Result<Child> {
     Ok(command(source, data, way)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }
 
-/// What was published as topics, line by line. Files of a log are in the order in which lines came; the lines of different
-/// keys may come in another order, those of one key not.
+/// The published topics, line by line, in the order of arrival. Lines of different keys may arrive in another order, those of one
+/// key may not.
 pub fn published(log: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let mut topics = BTreeMap::new();
     for name in ["executions", "decisions", "positions", "alerts", "dead_letters"] {
@@ -94,7 +94,7 @@ pub fn headwater(arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(binary()?).args(arguments).output()?)
 }
 
-/// Fails with what the process said if it failed.
+/// Fails with the process's output if it failed.
 pub fn succeed(output: Output) -> Result<()> {
     if !output.status.success() {
         bail!("exit {:?}: {}", output.status.code(), String::from_utf8_lossy(&output.stderr));
@@ -111,7 +111,7 @@ pub fn write_log(log: &Path, topic: &str, partition: u16, records: &str) -> Resu
     Ok(())
 }
 
-/// The answer to a query, as lines of CSV without the header.
+/// The result of a query, as lines of CSV without the header.
 pub fn rows(data: &Path, query: &str) -> Result<Vec<String>> {
     let catalog = Catalog::open(data, None)?;
     let mut text = Vec::new();
@@ -119,7 +119,7 @@ pub fn rows(data: &Path, query: &str) -> Result<Vec<String>> {
     Ok(String::from_utf8(text)?.lines().skip(1).map(str::to_owned).collect())
 }
 
-/// All rows of all tables, in order, without what differs by definition: commit ids, and offsets where transports count
+/// All rows of all tables, in order, without values that differ by definition: commit ids, and offsets where transports count
 /// differently.
 pub fn tables(data: &Path) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let table = |name: &'static str| {
@@ -131,7 +131,7 @@ pub fn tables(data: &Path) -> Result<BTreeMap<&'static str, Vec<String>>> {
     independent_tables().map(table).collect()
 }
 
-/// The same of two runs on the same topics with the same tick: also what depends on offsets, and every change.
+/// The same for two runs on the same topics with the same tick: also what depends on offsets, and every change.
 pub fn everything(data: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let relations = rows(data, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")?;
     let stored = relations.into_iter().filter(|name| {
@@ -146,7 +146,7 @@ pub fn everything(data: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     stored.map(table).collect()
 }
 
-/// Compares all tables, and says the first difference.
+/// Compares all tables; the error names the first difference.
 pub fn assert_same<N: Ord + std::fmt::Display>(expected: &BTreeMap<N, Vec<String>>, actual: &BTreeMap<N, Vec<String>>, what: &str) {
     for (table, rows) in expected {
         let others = actual.get(table).map(Vec::as_slice).unwrap_or_default();
@@ -157,7 +157,7 @@ pub fn assert_same<N: Ord + std::fmt::Display>(expected: &BTreeMap<N, Vec<String
     }
 }
 
-/// What must hold in every run: legs sum to zero, realized + unrealized = cash flow + market value, no book is crossed.
+/// Asserts the invariants of every run: legs sum to zero, realized + unrealized = cash flow + market value, no book is crossed.
 pub fn assert_invariants(data: &Path) -> Result<()> {
     let data_argument = data.display().to_string();
     succeed(headwater(&["verify", "--data", &data_argument])?)?;

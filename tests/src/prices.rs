@@ -53,14 +53,14 @@ impl Dice {
     }
 }
 
-/// A fill, as it is published and as a recomputation needs it.
+/// A fill as a record, and as the fields that a recomputation needs.
 #[derive(Clone, Debug)]
 pub struct Fill {
-    /// Which account.
+    /// Index of the account.
     pub account: usize,
-    /// Which share.
+    /// The symbol.
     pub symbol: &'static str,
-    /// Above zero: bought.
+    /// Signed quantity: positive bought, negative sold.
     pub quantity: i64,
     /// The price, in thousandths.
     pub price_thousandths: i64,

@@ -75,7 +75,7 @@ pub fn promtool(arguments: &[&str], input: &str) -> Result<Option<Output>> {
     Ok(Some(process.wait_with_output()?))
 }
 
-/// A process, unless its program is not installed.
+/// A started process; `None` if its program is not installed.
 fn installed(program: &str, started: std::io::Result<Child>) -> Result<Option<Child>> {
     match started {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -86,7 +86,7 @@ fn installed(program: &str, started: std::io::Result<Child>) -> Result<Option<Ch
     }
 }
 
-/// An expression as part of an address.
+/// An expression, percent-encoded for a URL.
 fn encoded(expression: &str) -> String {
     let of_byte = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     expression.bytes().map(of_byte).collect()

@@ -1,7 +1,7 @@
-//! A day's tables as a batch recomputation in SQL over the raw records, as of any time.
+//! Recomputation of a day's tables in SQL over the raw records, as of any time.
 //!
-//! Nothing here knows how the pipeline works: what is accepted follows from the records' places and times, and everything else
-//! is sums, joins and counts over what is accepted.
+//! Nothing here depends on how the pipeline works: which records are accepted follows from their places and times, and everything
+//! else is sums, joins and counts over accepted records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use headwater_sql::Format;
 
 use crate::day::{BEGIN, IN_USD, INSTRUMENTS, MOVES, OPENED, PAYERS, Raw, SECOND, returns};
 
-/// A table's name, the query that asks the pipeline for it, and the recomputation.
+/// A table's name, the query of the pipeline's rows, and the recomputation.
 struct View {
     name: &'static str,
     asked: &'static str,
@@ -42,7 +42,7 @@ const VIEWS: [View; 5] = [
     View {
         name: "risk",
         asked: "SELECT scope, observations, var FROM risk WHERE confidence = 0.95 ORDER BY scope",
-        // Of twenty scenarios the worst is the first of a hundred less ninety-five.
+        // With twenty scenarios, the 95 % VaR is the worst one.
         recomputed: "SELECT scope, COUNT(*), -MIN(pnl) FROM losses GROUP BY scope ORDER BY scope",
     },
     View {
@@ -52,15 +52,14 @@ const VIEWS: [View; 5] = [
     },
 ];
 
-/// Tables that follow from each other, in order: what is effective before a time, and what is accepted of it; what that moves and
-/// holds; what it is worth; and how it scores.
+/// Tables that are computed in sequence: effective and accepted records; what they move and hold; values; and scores.
 const STEPS: [(&str, &str); 22] = [
     // Each record with its clock.
     (
         "before",
         "SELECT * FROM (SELECT *, MAX(ts) OVER (PARTITION BY topic, part ORDER BY place) AS effective FROM raw) WHERE effective < {end}",
     ),
-    // Not more than a day behind it, and the first of its identity: of a transaction, its id.
+    // At most a day late, and the first of its identity: for a transaction, its id.
     (
         "accepted",
         "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (
@@ -71,8 +70,8 @@ const STEPS: [(&str, &str); 22] = [
         "transactions",
         "SELECT *, CASE WHEN kind IN ('deposit', 'interest') THEN amount ELSE -amount END AS signed FROM accepted WHERE topic = 'transactions'",
     ),
-    // A reversal needs what it reverses, and no more than that; a void needs its hold; a capture needs its hold, its type, and no more
-    // than was held. Each is generated at most once, and may come before what it names.
+    // A reversal needs its original, and at most its amount; a void needs its hold; a capture needs its hold, its type, and at
+    // most the held amount. Each is generated at most once, and may come before the transaction that it refers to.
     (
         "again",
         "SELECT later.phase AS phase, later.id AS later_id, known.id AS id, known.account AS account, known.other AS other, known.amount AS amount,
@@ -121,13 +120,13 @@ const STEPS: [(&str, &str); 22] = [
                 CAST(SUM(counts * -amount * price) AS DECIMAL(28, 4)) AS traded, CAST(SUM(counts * fee) AS DECIMAL(28, 4)) AS fees
          FROM fills GROUP BY account, symbol",
     ),
-    // Of quotes and rates the newest by its own time counts, from its clock on.
+    // The newest quote and rate by its own time counts, from its clock on.
     (
         "newest",
         "SELECT kind, symbol, price FROM (SELECT kind, account AS symbol, price, ROW_NUMBER() OVER (PARTITION BY kind, account ORDER BY ts DESC, place DESC) AS n
          FROM before WHERE kind IN ('quote', 'rate') AND effective - ts <= 86400000000000) WHERE n = 1",
     ),
-    // What an instrument is counts as if it had always been so.
+    // An instrument's data counts as if it had been known from the start.
     (
         "terms",
         "SELECT symbol, currency, multiplier FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY ts DESC) AS n
@@ -166,7 +165,7 @@ const STEPS: [(&str, &str); 22] = [
          JOIN conversions ON conversions.of = valued.currency AND conversions.into = scopes.currency
          JOIN scenarios ON scenarios.symbol = valued.symbol WHERE quantity <> 0 GROUP BY scope, number",
     ),
-    // What customers did, once: a hold that was captured is the purchase, for what it was captured for.
+    // Each action of a customer once: a captured hold is the purchase, with the captured amount.
     (
         "counted",
         "SELECT transactions.id AS id, transactions.account AS account, ts, place, COALESCE(again.part, transactions.amount) AS amount
@@ -180,7 +179,7 @@ const STEPS: [(&str, &str); 22] = [
          WHERE other.ts <= this.ts AND other.ts >= this.ts - 600000000000 AND (other.ts < this.ts OR other.place <= this.place)
          GROUP BY this.id",
     ),
-    // By the rules that need neither place nor time zone: an amount above 10 000, more than five within ten minutes.
+    // By the rules that need neither location nor time zone: an amount above 10 000, more than five within ten minutes.
     (
         "scored",
         "SELECT id, CASE WHEN amount > 10000 THEN 30 ELSE 0 END + CASE WHEN events > 5 THEN 40 ELSE 0 END AS score FROM within
@@ -189,14 +188,14 @@ const STEPS: [(&str, &str); 22] = [
     ),
 ];
 
-/// A day that is asked again and again.
+/// The tables of a day, for repeated queries.
 pub struct Recomputation {
     runtime: tokio::runtime::Runtime,
     context: SessionContext,
 }
 
 impl Recomputation {
-    /// Of the records of a day, whose returns before have a seed.
+    /// The recomputation for a day's records, with the seed of the returns before.
     pub fn of(day: &[Raw], seed: u64) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let context = SessionContext::new();
@@ -207,7 +206,7 @@ impl Recomputation {
         Ok(Self { runtime, context })
     }
 
-    /// Each table's name, the query that asks the pipeline for it, and what it is of everything that is effective before a time
+    /// Each table's name, the query of the pipeline's rows, and the recomputed rows of everything that is effective before a time
     /// (nanoseconds since the epoch).
     pub fn at(&self, end: u64) -> Result<Vec<(&'static str, &'static str, Vec<String>)>> {
         for (name, query) in STEPS {
@@ -228,7 +227,7 @@ impl Recomputation {
     }
 }
 
-/// The records as SQL sees them: one table, with each record's place in its partition.
+/// The records as one table, with each record's place in its partition.
 fn table(day: &[Raw]) -> Result<RecordBatch> {
     let mut counts = BTreeMap::<(&str, u16), i64>::new();
     let mut places = Vec::new();
@@ -260,7 +259,7 @@ fn table(day: &[Raw]) -> Result<RecordBatch> {
     ])?)
 }
 
-/// What instruments are, and from when on that is known.
+/// The instruments' data, and from when on it is known.
 fn instruments() -> Result<RecordBatch> {
     let ts = INSTRUMENTS.into_iter().map(|(.., second)| second.map_or(0, |second| BEGIN + second * SECOND));
     Ok(RecordBatch::try_from_iter([
@@ -271,7 +270,7 @@ fn instruments() -> Result<RecordBatch> {
     ])?)
 }
 
-/// Which accounts move to the other desk, and when.
+/// The accounts that move to the other desk, and when.
 fn moves() -> Result<RecordBatch> {
     let numbers = MOVES.into_iter().map(|(number, _)| i64::try_from(number)).collect::<Result<Vec<_>, _>>()?;
     let ts = MOVES.into_iter().map(|(_, second)| BEGIN + second * SECOND);
