@@ -2,11 +2,13 @@
 //!
 //! In this order, and the error names the first violation:
 //!
-//! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps. 2. The end of the chain: the last
-//! record is not older than the one that `HEAD` names. The inventory agrees with the records. 3. The configurations that commits
-//! name exist and are unchanged. 4. Every file, and every part of a segment, that exists at the last commit has its size and its
-//! SHA-256; files are read in parallel. 5. The audit: in every partition an unbroken chain, whose clocks follow from events and
-//! remap ([`crate::AuditBreak`]). 6. The books, in SQL over those files ([`INVARIANTS`]).
+//! 1. The chain: every commit's record has its own hash and its predecessor's, without gaps.
+//! 2. The end of the chain: the last record is not older than the one that `HEAD` names. The inventory agrees with the records.
+//! 3. The configurations that commits name exist and are unchanged.
+//! 4. Every file, and every part of a segment, that exists at the last commit has its size and its SHA-256; files are read in
+//!    parallel.
+//! 5. The audit: in every partition an unbroken chain, whose clocks follow from events and remap ([`crate::AuditBreak`]).
+//! 6. The books, in SQL over those files ([`INVARIANTS`]).
 
 use std::collections::BTreeSet;
 use std::path::Path;

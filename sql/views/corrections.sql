@@ -1,4 +1,4 @@
--- What was said differently, and why? Every row that went (`change` -1) or came (+1) because of a bust, a reversal, a void, or what came late.
+-- Which rows changed because of a correction, and why? Every old row (`change` -1) and new row (+1) that a bust, a reversal, a void, or a late event caused.
 SELECT 'alerts' AS relation, alert_id AS key, change, tick, commit_id, reason FROM alerts_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'balances' AS relation, account_id || ' ' || currency AS key, change, tick, commit_id, reason FROM balances_history WHERE reason IS NOT NULL

@@ -1,4 +1,4 @@
--- How did positions become what they are? Every row that went (`change` -1) or came (+1), because the holding changed, the mark of its symbol moved, or its terms did.
+-- How did positions change? Every old row (`change` -1) and new row (+1), because the holding, the mark of its symbol, or its terms changed.
 WITH held AS (
     SELECT * FROM holdings_history WHERE change > 0
 ), begun AS (

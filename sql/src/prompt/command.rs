@@ -4,15 +4,15 @@ use crate::render::Format;
 
 /// Output of `\?`.
 pub(super) const HELP: &str = "\
-A statement ends with ; and may go over several lines. SQL only reads.
+A statement ends with ; and may span several lines. SQL only reads.
 
-  \\d                   what tables there are
-  \\d TABLE             what columns a table has
-  \\at                  which commit answers
-  \\at N                ask commit N, and stay there
+  \\d                   list the tables
+  \\d TABLE             list the columns of a table
+  \\at                  show which commit is queried
+  \\at N                query commit N
   \\at latest           follow the newest commit
-  \\format FORMAT       write answers as table, csv or json
-  \\q                   end (so does Ctrl-D; Ctrl-C takes a line back)
+  \\format FORMAT       write results as table, csv or json
+  \\q                   quit (so does Ctrl-D; Ctrl-C discards the line)
 ";
 
 /// A command of the prompt.
