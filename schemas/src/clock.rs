@@ -1,10 +1,10 @@
-//! How the flow divides time.
+//! Tick and grid intervals of effective time.
 
 use std::num::NonZeroU64;
 
-/// The steps of effective time: ticks, and intervals of the grid, each a number of ticks.
+/// Tick and grid intervals. A grid interval is a number of ticks.
 ///
-/// Times are effective times in nanoseconds since the epoch; ticks and intervals are counted from the epoch, too. What lies
+/// Times are effective times in nanoseconds since the epoch; ticks and grid intervals are counted from the epoch, too. A time
 /// beyond the end of time counts as its end.
 ///
 /// ```
@@ -45,7 +45,7 @@ impl Clock {
         self.grid.get()
     }
 
-    /// The tick of a time.
+    /// The tick that contains a time.
     pub const fn tick_of(self, time: u64) -> u64 {
         time / self.tick.get()
     }
@@ -55,22 +55,22 @@ impl Clock {
         tick.saturating_mul(self.tick.get())
     }
 
-    /// The time at which the tick after it begins.
+    /// The time at which the next tick begins.
     pub const fn end_of(self, tick: u64) -> u64 {
         self.start_of(tick.saturating_add(1))
     }
 
-    /// The number of the grid interval that a tick is in.
+    /// The index of the grid interval that contains a tick.
     pub const fn interval_of(self, tick: u64) -> u64 {
         tick / self.grid.get()
     }
 
-    /// The first tick of the grid interval that a tick is in.
+    /// The first tick of the grid interval that contains a tick.
     pub const fn interval_start(self, tick: u64) -> u64 {
         self.interval_of(tick).saturating_mul(self.grid.get())
     }
 
-    /// The first tick of the grid interval after that of a tick.
+    /// The first tick of the next grid interval after a tick.
     pub const fn next_interval_start(self, tick: u64) -> u64 {
         self.interval_start(tick).saturating_add(self.grid.get())
     }

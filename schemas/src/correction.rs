@@ -1,4 +1,4 @@
-//! Why something that was said before is said differently now.
+//! Corrections: why earlier results have changed.
 
 use std::fmt;
 
@@ -6,48 +6,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Id, Topic};
 
-/// How many corrections a sentence names.
+/// Maximum number of corrections that a reason names.
 const NAMED: usize = 8;
-/// How many are told apart; of more it is only known that there are more.
+/// Maximum number of corrections that are kept; of further ones it is only known that they exist.
 const MOST: usize = 32;
 
-/// An event that corrects what was said before it: the reason of a change in a history.
+/// An event that corrects earlier results: the reason of a change in a history.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Correction {
-    /// A fill was taken back.
+    /// A bust of a fill.
     Bust {
-        /// When the fill was traded: its effective time.
+        /// The effective time of the fill.
         traded: u64,
         /// The fill.
         fill_id: Id,
     },
-    /// A posted transaction was turned back, or a part of it.
+    /// A reversal of a posted transaction, or of a part of it.
     Reversal {
-        /// The transaction that does so.
+        /// The reversing transaction.
         transaction_id: Id,
-        /// The one that is turned back.
+        /// The reversed transaction.
         original: Id,
     },
-    /// A hold was released.
+    /// A release of a hold.
     Void {
-        /// The transaction that does so.
+        /// The transaction that releases it.
         transaction_id: Id,
-        /// The pending one.
+        /// The hold.
         hold: Id,
     },
-    /// An event counts later than it happened.
+    /// An event that arrived late.
     Late {
         /// Its topic.
         topic: Topic,
-        /// Its id; of what has none, its key.
+        /// Its id; its key if it has no id.
         id: Id,
-        /// Its effective time less its own, in nanoseconds.
+        /// By how much its effective time exceeds its own time, in nanoseconds.
         nanos: u64,
     },
 }
 
 impl Correction {
-    /// The id of the event that corrects.
+    /// The id of the correcting event.
     pub const fn event_id(&self) -> &Id {
         match self {
             Self::Bust { fill_id: id, .. }
@@ -71,28 +71,28 @@ impl fmt::Display for Correction {
     }
 }
 
-/// The corrections behind a change: each once, in an order that does not depend on when they were added. Of very many the first
-/// in that order are kept.
+/// The corrections that caused a change: each once, in an order that does not depend on when they were added. Only the first in
+/// that order are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Corrections(Vec<Correction>);
 
 impl Corrections {
-    /// None.
+    /// No corrections.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Whether there are none: the change is in the ordinary course of things.
+    /// Whether there are no corrections: the change is an ordinary one.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// When the earliest of the fills was traded that were busted. It is known however many there are: they are in that order.
+    /// The effective time of the earliest busted fill. It is known however many there are, because they are sorted by it.
     pub fn busted_since(&self) -> Option<u64> {
         self.0.iter().find_map(|correction| if let Correction::Bust { traded, .. } = correction { Some(*traded) } else { None })
     }
 
-    /// Adds one.
+    /// Adds a correction.
     pub fn add(&mut self, correction: Correction) {
         if let Err(place) = self.0.binary_search(&correction) {
             self.0.insert(place, correction);
@@ -165,7 +165,7 @@ mod tests {
         let many: Corrections = (10..22).map(|number| late(&format!("T{number}"))).collect();
         let text = many.to_string();
         assert!(text.starts_with("T10 of") && text.ends_with("T17 of transactions came 2.345 s late; and 4 more"), "{text}");
-        // However they come together, the same ones are kept.
+        // In whatever order they are added, the same ones are kept.
         let numbered = |numbers: std::ops::Range<u32>| numbers.map(|number| late(&format!("T{number}"))).collect::<Corrections>();
         let mut crowd = numbered(500..900);
         crowd.extend(numbered(100..500));

@@ -1,26 +1,28 @@
-//! What Headwater's records, values and tables are: no I/O and no dataflow.
+//! Headwater's topics, events, values and tables, without I/O or dataflow.
 //!
 //! In the order of the flow:
 //!
 //! - [`Topic`]: a stream of records, with its name, key and rank.
-//! - [`events`]: what a record says, one noun per file; decoding, encoding, error codes and JSON Schemas.
-//! - [`value`]: prices, quantities, money, identifiers and times; exact, with one way in and one way out.
-//! - [`Clock`]: how the flow divides time.
-//! - [`Place`], [`Placed`]: where an event stands in the one order that decides every result.
-//! - [`Correction`]: an event that changes what was said before it.
+//! - [`events`]: the content of records, one noun per file; decoding, encoding, error codes and JSON Schemas.
+//! - [`value`]: prices, quantities, money, identifiers and times; each exact, with one reader and one writer.
+//! - [`Clock`]: tick and grid intervals.
+//! - [`Place`], [`Placed`]: the position of an event in the total order that determines every result.
+//! - [`Correction`]: an event that corrects earlier results.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
 //!
-//! Words that records and rows share:
+//! Terms of records and rows:
 //!
-//! - **Event time** (`ts`): when it happened, as the record says. **Effective time**: when it counts, as its partition's clock
-//!   says.
-//! - **Tick size, lot size**: what prices and quantities are multiples of. A *tick* alone is a step of time.
-//! - **Multiplier**: what one unit is worth per point of price. **Notional**: price × quantity × multiplier.
-//! - **Execution**: one side of a match on our own book. **Fill**: a trade on another venue. **Bust**: a fill taken back.
-//! - **Leg**: what a transaction moves into or out of one account. **Hold**: a pending transaction that was not resolved yet.
-//! - **Scope**: what figures and limits are about, like an account, or a node of the book path `firm/desk/book`.
-//! - **Append, state**: a table of facts that stay, and one with a row per key that changes.
-//! - **Dead letter**: a record that was not taken, with one of the stable codes in [`events::ErrorCode`].
+//! - **Event time** (`ts`): when an event happened, according to its record. **Effective time**: when it counts, according to its
+//!   partition's clock.
+//! - **Tick size, lot size**: prices and quantities are multiples of them. A *tick* alone is an interval of time.
+//! - **Multiplier**: value of one unit per point of price. **Notional**: price × quantity × multiplier.
+//! - **Execution**: one side of a match on our own book. **Fill**: a trade on another venue. **Bust**: the cancellation of a
+//!   fill.
+//! - **Leg**: the part of a transaction that moves money into or out of one account. **Hold**: a pending transaction that is not
+//!   resolved yet.
+//! - **Scope**: what figures and limits refer to, like an account, or a node of the book path `firm/desk/book`.
+//! - **Append, state**: a table of facts that never change, and one with a row per key that changes.
+//! - **Dead letter**: a rejected record, with one of the stable codes in [`events::ErrorCode`].
 
 mod clock;
 mod correction;

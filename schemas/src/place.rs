@@ -1,4 +1,4 @@
-//! Where an event stands in the one order that decides every result.
+//! Places: the total order of events, which determines every result.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,11 @@ use crate::{EventTime, Topic};
 
 /// The place of an event: ordered by effective time, then the topic's rank, then partition, then offset.
 ///
-/// A derived event (an execution of an order, a leg of a transaction) has its cause's place and a sequence of its own,
-/// so that it stands directly behind its cause wherever both are read.
+/// A derived event (an execution of an order, a leg of a transaction) has its cause's place and a sequence number of its own, so
+/// that it directly follows its cause wherever both are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// Effective time: the partition's clock once the event was read, in nanoseconds since the epoch.
+    /// Effective time: the partition's clock after the event was read, in nanoseconds since the epoch.
     pub time: u64,
     /// The topic's rank ([`Topic::rank`]).
     pub rank: u8,
@@ -18,9 +18,10 @@ pub struct Place {
     pub partition: u16,
     /// The record's offset in the partition.
     pub offset: u64,
-    /// 0 for a record; counted from 1 for what was derived from it.
+    /// 0 for a record; counted from 1 for events derived from it.
     pub sequence: u32,
-    /// Whether the event is late: its own time is further back than a producer may need. Decides no order.
+    /// Whether the event is late: its effective time exceeds its own time by more than a producer may need. Not part of the
+    /// order.
     pub is_late: bool,
 }
 
@@ -30,33 +31,33 @@ impl Place {
         Self { time, rank: topic.rank(), partition, offset, sequence: 0, is_late: false }
     }
 
-    /// The place of the `sequence`-th thing derived from this.
+    /// The place of the `sequence`-th event derived from this one.
     pub const fn derived(self, sequence: u32) -> Self {
         Self { sequence, ..self }
     }
 
-    /// The place of an event that happened at `ts`: late if it counts more than `allowance` nanoseconds later.
+    /// The place of an event with its own time `ts`: late if its effective time is more than `allowance` nanoseconds after it.
     pub fn of_event_at(self, ts: EventTime, allowance: u64) -> Self {
         Self { is_late: self.time.saturating_sub(ts.effective()) > allowance, ..self }
     }
 
-    /// How much later than its own time, `ts`, a late event counts, in nanoseconds; none if it is in time.
+    /// By how much a late event's effective time exceeds its own time, `ts`, in nanoseconds; `None` if it is in time.
     pub fn lateness(self, ts: EventTime) -> Option<u64> {
         self.is_late.then(|| self.time.saturating_sub(ts.effective()))
     }
 
-    /// The effective time as an event time, which is what tables show.
+    /// The effective time as tables show it.
     pub fn event_time(self) -> EventTime {
         EventTime::from_effective(self.time)
     }
 }
 
-/// An event and its place.
+/// An event with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Placed<E> {
-    /// Where it stands.
+    /// The place.
     pub place: Place,
-    /// What happened.
+    /// The event.
     pub event: E,
 }
 

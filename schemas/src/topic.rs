@@ -1,25 +1,25 @@
-//! The topics: their names, their keys and their rank in the order of events.
+//! Topics: their names, their keys and their ranks in the order of events.
 
 use crate::value::text_enum;
 
 text_enum! {
     /// A topic that the pipeline reads. The variants are in rank order: table topics, then accounts, then the rest.
     Topic {
-        /// What can be traded, and its conventions. A table: a tombstone deletes.
+        /// Tradable instruments and their conventions. A table: a tombstone deletes a key.
         Instruments = "instruments",
-        /// Who owns accounts, where they live, and with whom they are linked. A table.
+        /// Customers: their homes, time zones and groups. A table.
         Customers = "customers",
-        /// What may not be exceeded, by scope and kind. A table.
+        /// Limits by scope and kind. A table.
         Limits = "limits",
-        /// Prices that a customer wants to hear of. A table.
+        /// Prices of which customers want to be notified. A table.
         Watchlists = "watchlists",
-        /// What a customer means to spend a month. A table.
+        /// Customers' monthly budgets. A table.
         Budgets = "budgets",
         /// Accounts opened, updated, frozen, unfrozen, closed.
         Accounts = "accounts",
         /// Best bid and ask.
         Quotes = "market.quotes",
-        /// Prints of the market.
+        /// Trades of the market.
         Trades = "market.trades",
         /// Closing prices.
         Closes = "market.closes",
@@ -29,29 +29,29 @@ text_enum! {
         Orders = "orders",
         /// Fills from other venues, and their busts.
         Fills = "fills",
-        /// Postings to accounts.
+        /// Transactions: postings to accounts, and holds.
         Transactions = "transactions",
         /// Payments to merchants.
         Payments = "payments",
-        /// Transfers in their steps.
+        /// Multi-step transfers.
         Transfers = "transfers",
-        /// Who looked at or changed what.
+        /// Attempts to access or change something.
         Access = "access",
-        /// Corrections by people: fraud or not, which category.
+        /// Labels by people: fraud or not, spending category.
         Labels = "labels",
     }
 }
 
 impl Topic {
-    /// How many topics there are.
+    /// The number of topics.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// The place among topics at the same effective time.
+    /// The topic's rank in the order of events with equal effective times.
     pub const fn rank(self) -> u8 {
         self as u8
     }
 
-    /// The topic of a rank.
+    /// The topic with a rank.
     pub fn from_rank(rank: u8) -> Option<Self> {
         Self::ALL.get(usize::from(rank)).copied()
     }

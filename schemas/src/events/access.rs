@@ -1,31 +1,31 @@
-//! Who looked at or changed what.
+//! Attempts to access or change something.
 
 use super::AccessOutcome;
 use super::json::event;
 use crate::value::{Decimal, EventTime, Id, Text};
 
 event! {
-    /// An attempt to look at or change something.
+    /// An attempt to access or change something.
     Access {
-        /// Who.
+        /// The person or program.
         actor: Id,
-        /// Did what.
+        /// The attempted action.
         action: Text,
-        /// To what kind of thing.
+        /// The type of the accessed entity.
         entity_type: Option<Text>,
-        /// To which.
+        /// The id of the accessed entity.
         entity_id: Option<Text>,
-        /// And how it ended.
+        /// The outcome.
         outcome: AccessOutcome,
-        /// From which device.
+        /// The device.
         device_id: Option<Text>,
-        /// From which address.
+        /// The IP address.
         ip: Option<Text>,
         /// Latitude, in degrees.
         lat: Option<Decimal>,
         /// Longitude, in degrees.
         lon: Option<Decimal>,
-        /// When.
+        /// Time of the attempt.
         ts: EventTime,
     }
 }

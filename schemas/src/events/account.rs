@@ -1,44 +1,44 @@
-//! Accounts and what happens to them.
+//! Events of accounts.
 
 use super::AccountType;
 use super::json::{event, typed_events};
 use crate::value::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, Text};
 
 typed_events! {
-    /// What happens to an account.
+    /// An event of an account.
     AccountEvent {
-        /// An account begins.
+        /// The account is opened.
         "opened" => Opened(Box<AccountOpened>),
-        /// Some of its fields change.
+        /// Some of the account's fields change.
         "updated" => Updated(Box<AccountUpdated>),
-        /// Nothing may be posted for now.
+        /// The account is frozen: nothing may be posted.
         "frozen" => Frozen(AccountStatus),
-        /// Posting may go on.
+        /// The account is unfrozen: postings are allowed again.
         "unfrozen" => Unfrozen(AccountStatus),
-        /// The account ends.
+        /// The account is closed.
         "closed" => Closed(AccountStatus),
     }
 }
 
 event! {
-    /// The beginning of an account.
+    /// The opening of an account.
     AccountOpened {
         /// The account.
         account_id: AccountId,
-        /// Whose it is.
+        /// The customer who owns it.
         customer_id: CustomerId,
-        /// What it is for.
+        /// The type of account.
         account_type: AccountType,
-        /// What it is kept in.
+        /// The account's currency.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
-        /// Its place in the firm: `firm/desk/book`.
+        /// Its book path in the firm: `firm/desk/book`.
         book: Option<Text>,
-        /// Interest a year, as a fraction.
+        /// Interest rate per year, as a fraction.
         interest_rate: Option<Decimal>,
-        /// How far below zero it may go; 0 if not given.
+        /// How far below zero the balance may be; 0 if not given.
         overdraft_limit: Option<Amount>,
-        /// When.
+        /// Time of the opening.
         ts: EventTime,
     }
 }
@@ -48,20 +48,20 @@ event! {
     AccountUpdated {
         /// The account.
         account_id: AccountId,
-        /// Whose it is.
+        /// The customer who owns it.
         customer_id: Option<CustomerId>,
-        /// What it is for.
+        /// The type of account.
         account_type: Option<AccountType>,
-        /// What it is kept in.
+        /// The account's currency.
         #[schemars(extend("maxLength" = 12))]
         currency: Option<Currency>,
-        /// Its place in the firm: `firm/desk/book`.
+        /// Its book path in the firm: `firm/desk/book`.
         book: Option<Text>,
-        /// Interest a year, as a fraction.
+        /// Interest rate per year, as a fraction.
         interest_rate: Option<Decimal>,
-        /// How far below zero it may go; 0 if not given.
+        /// How far below zero the balance may be; 0 if not given.
         overdraft_limit: Option<Amount>,
-        /// When.
+        /// Time of the change.
         ts: EventTime,
     }
 }
@@ -71,7 +71,7 @@ event! {
     AccountStatus {
         /// The account.
         account_id: AccountId,
-        /// When.
+        /// Time of the change.
         ts: EventTime,
     }
 }

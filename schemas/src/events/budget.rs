@@ -1,23 +1,23 @@
-//! What customers mean to spend.
+//! Customers' budgets.
 
 use super::json::event;
 use crate::value::{Amount, Currency, CustomerId, Decimal, EventTime, Text};
 
 event! {
-    /// What a customer means to spend in a category a month.
+    /// A customer's monthly budget in a category.
     Budget {
-        /// Who.
+        /// The customer.
         customer_id: CustomerId,
-        /// On what.
+        /// The spending category.
         category: Text,
-        /// How much a month.
+        /// Amount per month.
         amount: Amount,
-        /// In which currency.
+        /// The currency of the amount.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
-        /// The part of it from which to warn; 0.8 if not given.
+        /// Fraction of the budget at which to warn; 0.8 if not given.
         threshold: Option<Decimal>,
-        /// When; none means from the beginning.
+        /// Time of the record; a record without one counts as the oldest.
         ts: Option<EventTime>,
     }
 }

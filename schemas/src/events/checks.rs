@@ -1,20 +1,20 @@
-//! What no single value shows to be wrong: fields that are out of their range or contradict each other.
+//! Checks of whole events: fields that are out of range or contradict each other.
 //!
-//! Only what is wrong whatever the other events say is checked here. Whether an account exists, a price is on the tick or
-//! a hold is open, is known to the views alone.
+//! Only what is wrong whatever other events say is checked here. Whether an account exists, a price is on the tick grid or a hold
+//! is open is known only to the views.
 
 use jiff::tz::TimeZone;
 
 use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, TransferEvent};
 use crate::value::{Amount, Currency, Decimal, Text, currency as currencies, fixed};
 
-/// The greatest length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
+/// Maximum length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
 const MAX_CURRENCY_LENGTH: usize = 12;
 
 type Checked = Result<(), BadRecord>;
 
 impl Event {
-    /// Refuses what is wrong by itself.
+    /// Rejects an event that is invalid by itself.
     pub(super) fn check(&self) -> Checked {
         match self {
             Self::Instrument(event) => currency("currency", &event.currency),
@@ -65,7 +65,7 @@ pub(super) fn currency(field: &str, word: &Currency) -> Checked {
     Ok(())
 }
 
-/// A part of a bound is a fraction from 0 to 1.
+/// A threshold is a fraction from 0 to 1.
 pub(super) fn part(field: &str, value: Option<Decimal>) -> Checked {
     match value {
         Some(value) if value.units() < 0 => {
@@ -78,7 +78,7 @@ pub(super) fn part(field: &str, value: Option<Decimal>) -> Checked {
     }
 }
 
-/// A time zone is one of the IANA database: its rules say what a customer's day is.
+/// A time zone is one of the IANA database, which defines the customer's local days.
 fn time_zone(name: Option<&Text>) -> Checked {
     match name {
         Some(name) if TimeZone::get(name).is_err() => {

@@ -1,4 +1,4 @@
-//! A closing price.
+//! Closing prices.
 
 use super::json::event;
 use crate::value::{Date, Price, Symbol};
@@ -10,7 +10,7 @@ event! {
         symbol: Symbol,
         /// The trading day.
         date: Date,
-        /// The price at its end. That of a future may be zero or below.
+        /// The closing price. A future's may be zero or below.
         close: Price,
     }
 }

@@ -1,93 +1,93 @@
-//! The stable codes of dead letters: the one list.
+//! The stable codes of dead letters.
 
 use crate::value::text_enum;
 
 text_enum! {
-    /// Why a record was not taken. The codes are stable: queries and alarms may rely on them.
+    /// Why a record was rejected. The codes are stable: queries and alerts may rely on them.
     ErrorCode {
         /// The record is larger than 1 MiB: send less in one event.
         TooLarge = "too_large",
         /// The value is not UTF-8: encode it as UTF-8.
         NotUtf8 = "not_utf8",
-        /// The value is not JSON, or something follows the JSON object: mend the producer's serialisation.
+        /// The value is not JSON, or something follows the JSON object: fix the producer's serialisation.
         NotJson = "not_json",
         /// The value is JSON, but not an object: wrap it in `{…}`.
         NotAnObject = "not_an_object",
-        /// A field that the event needs is not there: add it.
+        /// A field that the event needs is missing: add it.
         MissingField = "missing_field",
-        /// A field is there twice: send it once.
+        /// A field occurs twice: send it once.
         DuplicateField = "duplicate_field",
-        /// A field has another JSON type than it should: see the topic's JSON Schema.
+        /// A field has the wrong JSON type: see the topic's JSON Schema.
         WrongType = "wrong_type",
         /// The topic has no events of that `type`: use one that it has.
         UnknownType = "unknown_type",
-        /// A field has a word that it does not know: use one of those in the topic's JSON Schema.
+        /// A field has a word that is not in its list: use one of those in the topic's JSON Schema.
         UnknownValue = "unknown_value",
-        /// A decimal has more than 18 integer or 9 fraction digits, or is no number: it is refused, never rounded; round it
+        /// A decimal has more than 18 integer or 9 fraction digits, or is not a number: it is rejected, never rounded; round it
         /// where it is made.
         BadDecimal = "bad_decimal",
         /// A time is neither RFC 3339 with an offset nor integer nanoseconds, or not between 1678 and 2261: write it as one.
         BadTime = "bad_time",
-        /// A date is not `YYYY-MM-DD`, or there is no such day: write it so.
+        /// A date is not `YYYY-MM-DD`, or there is no such day: write it in this form.
         BadDate = "bad_date",
-        /// An identifier is not 1 to 64 visible ASCII characters (a currency: 1 to 12): take out spaces and other letters.
+        /// An identifier is not 1 to 64 visible ASCII characters (a currency: 1 to 12): remove spaces and other characters.
         BadId = "bad_id",
         /// A text has more than 1024 characters: shorten it.
         BadText = "bad_text",
-        /// A limit's scope is none of the known forms: write `default`, `account:ID`, `book:PATH`, `symbol:S` or `customer:ID`.
+        /// A limit's scope has none of the known forms: write `default`, `account:ID`, `book:PATH`, `symbol:S` or `customer:ID`.
         BadScope = "bad_scope",
-        /// A number is below zero where that means nothing: send the magnitude; the direction is another field.
+        /// A number is negative where that has no meaning: send the magnitude; the direction is another field.
         NegativeNumber = "negative_number",
-        /// A number is not above zero where it must be: send none at all, or what is meant.
+        /// A number is not positive where it must be: leave the field out, or send the intended value.
         NotPositive = "not_positive",
-        /// A number is outside what its field can mean, like a latitude of 100 degrees: check its unit.
+        /// A number is outside the range of its field, like a latitude of 100 degrees: check its unit.
         OutOfRange = "out_of_range",
-        /// Fields contradict each other: correct the one that is wrong.
+        /// Fields contradict each other, or an earlier event: correct the one that is wrong.
         Inconsistent = "inconsistent",
         /// The record's key is not UTF-8, or a tombstone has none: send the event's key field.
         BadKey = "bad_key",
-        /// The record's key is not the event's key, which would mislead whoever reads by key: send them equal.
+        /// The record's key differs from the event's key, which would mislead consumers that read by key: send them equal.
         KeyMismatch = "key_mismatch",
-        /// A null value on a topic that is not a table: send an event; only tables' keys can be deleted.
+        /// A null value on a topic that is not a table: send an event; only keys of table topics can be deleted.
         Tombstone = "tombstone",
         /// `ts` is more than a day after the record's own timestamp, or after the run's start where records have none: correct the
         /// producer's clock or unit.
         FutureTimestamp = "future_timestamp",
-        /// The event is further behind its effective time than the view remembers: send it sooner, or widen the horizon.
+        /// The event is late by more than the horizon that the view remembers: send it sooner, or widen the horizon.
         TooLate = "too_late",
-        /// An event with this identity was taken already, with another body: the first one counts; use a new id.
+        /// An event with this identity was accepted before, with another body: the first one counts; use a new id.
         ConflictingDuplicate = "conflicting_duplicate",
         /// A result would not fit the tables' 19 integer digits: check the event's unit.
         Overflow = "overflow",
-        /// The event names another one that is not known: send that one first, or correct the id.
+        /// The event refers to another one that is not known: send that one first, or correct the id.
         UnknownReference = "unknown_reference",
-        /// A transaction was refused because the ledger's rules are enforced: the message names the rule.
+        /// The transaction breaks a rule of the ledger, which the message names.
         Refused = "refused",
-        /// The record came from a topic that is none of the pipeline's: correct the topic's name or prefix.
+        /// The record came from a topic that the pipeline does not know: correct the topic's name or prefix.
         UnknownTopic = "unknown_topic",
-        /// The event is understood, but nothing here handles it.
+        /// The event is valid, but no view processes it.
         Unsupported = "unsupported",
     }
 }
 
-/// Why a record was not taken, in words.
+/// Why a record was rejected, as a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct BadRecord {
     /// The stable code.
     pub code: ErrorCode,
-    /// What is wrong, where, and how to mend it.
+    /// What is wrong, where, and how to fix it.
     pub message: String,
 }
 
 impl BadRecord {
-    /// A bad record with its reason. A reason that quotes half the record is shortened in its middle: the field is named
-    /// at its beginning, the mend at its end.
+    /// A bad record with its message. A message that quotes half the record is shortened in the middle: the field is named at the
+    /// beginning, the instruction at the end.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: shortened(message.into()) }
     }
 
-    /// A record of more bytes than are decoded.
+    /// A record with more bytes than are decoded.
     pub fn too_large(bytes: u64) -> Self {
         let message = format!("the record has {bytes} bytes, more than {}: send less in one event", super::MAX_RECORD_BYTES);
         Self::new(ErrorCode::TooLarge, message)

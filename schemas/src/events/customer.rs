@@ -1,4 +1,4 @@
-//! Who owns accounts.
+//! Customers, who own accounts.
 
 use super::json::event;
 use crate::value::{CustomerId, Date, Decimal, EventTime, OwnerId, Text};
@@ -8,19 +8,19 @@ event! {
     Customer {
         /// The customer.
         customer_id: CustomerId,
-        /// Customers with one beneficial owner behind them share it.
+        /// Group of customers with the same beneficial owner.
         group_id: Option<OwnerId>,
         /// Latitude of the home, in degrees.
         home_lat: Option<Decimal>,
         /// Longitude of the home, in degrees.
         home_lon: Option<Decimal>,
-        /// The IANA time zone that the customer's days are in.
+        /// IANA time zone of the customer's local days.
         timezone: Option<Text>,
         /// The country of residence.
         country: Option<Text>,
         /// The date of birth.
         birth_date: Option<Date>,
-        /// When; none means from the beginning.
+        /// Time of the record; a record without one counts as the oldest.
         ts: Option<EventTime>,
     }
 }

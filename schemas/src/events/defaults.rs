@@ -1,4 +1,4 @@
-//! Defaults that are written out: leaving them out is the same content.
+//! Explicit defaults: an event that gives a default has the same content as one that leaves it out.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{AccountEvent, Event, FillEvent, OrderEvent, SelfTrade, TransactionPh
 use crate::value::{Amount, Money};
 
 impl Event {
-    /// The event without the defaults that it writes out; `None` if it writes out none.
+    /// The event without the defaults that it gives explicitly; `None` if it gives none.
     pub(super) fn without_defaults(&self) -> Option<Self> {
         match self {
             Self::Transaction(event) if event.phase == Some(TransactionPhase::Posted) => {

@@ -5,11 +5,11 @@ use super::json::{event, typed_events};
 use crate::value::{AccountId, EventTime, Id, Money, Price, Quantity, Symbol, Text};
 
 typed_events! {
-    /// A fill from another venue, or the taking back of one.
+    /// A fill from another venue, or the bust of one.
     FillEvent {
         /// A fill.
         "fill" => Fill(Box<Fill>),
-        /// The taking back of a fill.
+        /// The bust of a fill, which cancels it.
         "bust" => Bust(Bust),
     }
 }
@@ -19,41 +19,41 @@ event! {
     Fill {
         /// The fill.
         fill_id: Id,
-        /// Whose it is.
+        /// The account that traded.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
-        /// Which way.
+        /// Buy or sell.
         side: Side,
-        /// How much.
+        /// The quantity.
         quantity: Quantity,
-        /// At which price.
+        /// The price.
         price: Price,
-        /// What the account pays for it, in the instrument's currency; negative for a rebate.
+        /// Fee of the account, in the instrument's currency; negative for a rebate.
         fee: Option<Money>,
-        /// The order behind it.
+        /// The order that was filled.
         order_id: Option<Id>,
-        /// Where.
+        /// The venue.
         venue: Option<Text>,
-        /// When.
+        /// Time of the trade.
         ts: EventTime,
     }
 }
 
 event! {
-    /// The taking back of a fill.
+    /// The bust of a fill, which cancels it.
     Bust {
         /// The fill.
         fill_id: Id,
-        /// Whose it was.
+        /// The account that traded.
         account_id: AccountId,
-        /// When.
+        /// Time of the bust.
         ts: EventTime,
     }
 }
 
 impl FillEvent {
-    /// Whose fill it is.
+    /// The account that traded.
     pub const fn account_id(&self) -> &AccountId {
         match self {
             Self::Fill(event) => &event.account_id,

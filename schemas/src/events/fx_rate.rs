@@ -1,4 +1,4 @@
-//! An exchange rate.
+//! Exchange rates.
 
 use super::checks::currency;
 use super::json::event;
@@ -6,23 +6,23 @@ use super::{BadRecord, ErrorCode};
 use crate::value::{Currency, EventTime, Factor, fixed};
 
 event! {
-    /// What one unit of `base` costs in `quote`.
+    /// The exchange rate of a pair of currencies.
     FxRate {
-        /// The currency that is priced.
+        /// The base currency, of which the rate prices one unit.
         #[schemars(extend("maxLength" = 12))]
         base: Currency,
-        /// The currency that it is priced in.
+        /// The quote currency, in which the rate is given.
         #[schemars(extend("maxLength" = 12))]
         quote: Currency,
-        /// Units of `quote` for one of `base`.
+        /// Units of `quote` per unit of `base`.
         rate: Factor,
-        /// When.
+        /// Time of the rate.
         ts: EventTime,
     }
 }
 
 impl FxRate {
-    /// Whether both are currencies, and one unit of a currency costs one of itself.
+    /// Checks that both are currencies, and that the rate of a currency to itself is one.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         currency("base", &self.base)?;
         currency("quote", &self.quote)?;

@@ -1,34 +1,34 @@
-//! What can be traded.
+//! Instruments.
 
 use super::AssetClass;
 use super::json::event;
 use crate::value::{Currency, EventTime, Factor, Price, Size, Symbol, Text};
 
 event! {
-    /// An instrument and its conventions.
+    /// A tradable instrument and its conventions.
     Instrument {
-        /// Its name.
+        /// The instrument's symbol.
         symbol: Symbol,
-        /// What kind of thing it is.
+        /// The asset class.
         asset_class: AssetClass,
-        /// What it is priced in.
+        /// The currency of its prices.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
         /// Prices are multiples of this.
         tick_size: Factor,
         /// Quantities are multiples of this.
         lot_size: Factor,
-        /// What one unit is worth per point of price; 1 if not given.
+        /// Value of one unit per point of price; 1 if not given.
         multiplier: Option<Factor>,
-        /// The price that bands are around before the first trade.
+        /// The price around which price bands are set before the first trade.
         reference_price: Option<Price>,
-        /// How far an order's price may be from the reference, in hundredths of a percent.
+        /// How far an order's price may be from the reference, in basis points.
         price_band_bps: Option<Factor>,
         /// Average daily volume.
         adv: Option<Size>,
         /// The international identification number.
         isin: Option<Text>,
-        /// When; none means from the beginning.
+        /// Time of the record; a record without one counts as the oldest.
         ts: Option<EventTime>,
     }
 }

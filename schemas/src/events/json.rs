@@ -1,4 +1,4 @@
-//! From JSON and to JSON: one pass on the good path, a second one with the field's path only when something is wrong.
+//! Reading and writing of JSON: one pass if the record is valid, a second one with the field's path if it is not.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, ErrorCode};
 
-/// Declares an event: the struct, its reader, its schema and its writer. Optional fields that are not there are left out
-/// in JSON, and are there as "none" in the binary form that travels between workers.
+/// Declares an event: the struct, its reader, its schema and its writer. Optional fields without a value are left out in JSON,
+/// and are written as "none" in the binary form that travels between workers.
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
@@ -31,7 +31,7 @@ macro_rules! event {
     };
 }
 
-/// Declares the events of a topic that tells them apart by `type`.
+/// Declares the events of a topic that are distinguished by `type`.
 macro_rules! typed_events {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $word:literal => $variant:ident($($type:tt)+)),+ $(,)? }) => {
         $(#[doc = $doc])+
@@ -39,18 +39,18 @@ macro_rules! typed_events {
         pub enum $name { $($(#[doc = $variant_doc])+ $variant($($type)+)),+ }
 
         impl $name {
-            /// What `type` says.
+            /// The value of `type`.
             pub const fn type_word(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $word),+ }
             }
 
-            /// When it happened.
+            /// The event's own time.
             pub fn ts(&self) -> $crate::EventTime {
                 match self { $(Self::$variant(event) => event.ts),+ }
             }
 
             pub(super) fn decode(text: &str) -> Result<Self, $crate::events::BadRecord> {
-                // Nearly always `type` comes first, and one pass is enough. Whatever is wrong is reported by the two passes below.
+                // Nearly always `type` comes first, and one pass is enough. The two passes below report errors.
                 if let Some(word) = $crate::events::json::leading_type(text)
                     && let Ok(event) = Self::read(word, text)
                 {
@@ -101,7 +101,7 @@ pub(super) fn field_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// The schema of one of a topic's events: its own, with the `type` that tells it and what that means.
+/// The schema of one of a topic's events, with its `type` and the description of that type.
 pub(super) fn typed_schema(word: &str, meaning: &str, mut schema: schemars::Schema) -> schemars::Schema {
     let fields = schema.ensure_object();
     fields.insert("description".to_owned(), meaning.trim().into());
@@ -130,7 +130,7 @@ impl ObjectWriter {
     }
 }
 
-/// What writes its fields into an object.
+/// Writes an event's fields into an object.
 pub(super) trait WriteFields {
     fn write_fields(&self, out: &mut ObjectWriter);
 }
@@ -147,7 +147,7 @@ impl<T: WriteFields> WriteFields for Arc<T> {
     }
 }
 
-/// What can be a field.
+/// A value that can be a field.
 pub(super) trait Field {
     fn write(&self, name: &str, out: &mut ObjectWriter);
 }
@@ -162,7 +162,7 @@ impl<T: Serialize> Field for T {
         out.text.extend_from_slice(name.as_bytes());
         out.text.extend_from_slice(b"\":");
         let value = out.text.len();
-        // Neither our values nor a vector can fail here; if one did, the field would be left out whole.
+        // Neither the values nor a vector can fail here; if one did, the whole field would be left out.
         let failed = serde_json::to_writer(&mut out.text, self).is_err();
         if failed || out.text.get(value..) == Some(b"null") {
             out.text.truncate(start);
@@ -170,10 +170,10 @@ impl<T: Serialize> Field for T {
     }
 }
 
-/// What may stand between JSON's tokens.
+/// White space between JSON's tokens.
 const JSON_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// The text of a record that is a JSON object. The reader would take an array for a struct, field by field.
+/// The text of a record that is a JSON object. The reader would accept an array in place of a struct.
 pub(super) fn object(value: &[u8]) -> Result<&str, BadRecord> {
     let text = str::from_utf8(value).map_err(|error| {
         let message = format!("the value is not UTF-8 from byte {} on; encode it as UTF-8", error.valid_up_to());
@@ -194,8 +194,8 @@ struct TypeOnly<'a> {
     r#type: Cow<'a, str>,
 }
 
-/// The `type` of an object that begins with it and has no other. `None` if that takes more than a look: an escape may
-/// hide another `type`.
+/// The `type` of an object that begins with it and has no other. `None` if that is not obvious: an escape may hide another
+/// `type`.
 pub(super) fn leading_type(text: &str) -> Option<&str> {
     let after = |text, token| str::trim_start_matches(text, JSON_SPACE).strip_prefix(token);
     let first = after(after(text, "{")?, "\"type\"")?;
@@ -204,7 +204,7 @@ pub(super) fn leading_type(text: &str) -> Option<&str> {
     is_plain.then_some(word)
 }
 
-/// What `type` says.
+/// The value of `type`.
 pub(super) fn type_of(text: &str) -> Result<Cow<'_, str>, BadRecord> {
     match serde_json::from_str::<TypeOnly<'_>>(text) {
         Ok(TypeOnly { r#type }) => Ok(r#type),
@@ -212,7 +212,7 @@ pub(super) fn type_of(text: &str) -> Result<Cow<'_, str>, BadRecord> {
     }
 }
 
-/// A `type` that the topic does not have.
+/// The error of a `type` that the topic does not have.
 pub(super) fn unknown_type(word: &str, known: &[&str]) -> BadRecord {
     BadRecord::new(ErrorCode::UnknownType, format!("type: {word:?} is not known here; use one of {}", known.join(", ")))
 }
@@ -229,8 +229,8 @@ fn not_json(error: &serde_json::Error) -> BadRecord {
     )
 }
 
-/// Puts what is wrong into words: which field, what was found, how to mend it. The one place that knows how the reader
-/// words its errors; our own values begin theirs with a code in brackets.
+/// The error message: which field, what was found, how to fix it. The only code that depends on how the reader words its errors;
+/// errors of the crate's own values begin with a code in brackets.
 fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -> BadRecord {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let words = error.to_string();
@@ -259,7 +259,7 @@ fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) 
     bad(ErrorCode::WrongType, format!("{}: {} is not {expected}; see the topic's JSON Schema", field(), json_words(found)))
 }
 
-/// What was found, as its producer would call it.
+/// The found value in JSON's terms.
 fn json_words(found: &str) -> String {
     match found {
         "map" => "an object".to_owned(),
@@ -268,11 +268,11 @@ fn json_words(found: &str) -> String {
     }
 }
 
-/// The field that reading stops at. Reads the record again, which only bad ones need.
+/// The path of the field at which reading fails. Reads the record again, which only bad records need.
 fn path_of<'de, T: Deserialize<'de>>(text: &'de str) -> Option<String> {
     let mut input = serde_json::Deserializer::from_str(text);
     let error = serde_path_to_error::deserialize::<_, T>(&mut input).err()?;
-    // A raw number is read as a map whose only field has a name of the library's own.
+    // A raw number is read as a map whose only field has an internal name of the library.
     error.path().iter().find_map(|segment| match segment {
         serde_path_to_error::Segment::Map { key } if !key.starts_with('$') => Some(key.clone()),
         _ => None,

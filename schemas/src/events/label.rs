@@ -1,16 +1,16 @@
-//! Corrections by people.
+//! Labels that people assign to transactions and payments.
 
 use super::json::event;
 use crate::value::{EventTime, Id, Text};
 
 event! {
-    /// What somebody found a subject to be.
+    /// A label that a person assigned to a transaction or payment.
     Label {
         /// The transaction or payment.
         subject_id: Id,
         /// `fraud`, `legitimate`, or a spending category.
         label: Text,
-        /// When.
+        /// Time of the label.
         ts: EventTime,
     }
 }

@@ -1,4 +1,4 @@
-//! What may not be exceeded.
+//! Limits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,23 +12,23 @@ use super::{BadRecord, ErrorCode, LimitKind};
 use crate::value::{AccountId, CustomerId, Decimal, EventTime, Scope, Symbol, read_text};
 
 event! {
-    /// A bound on something, for a scope.
+    /// A limit for a scope.
     Limit {
-        /// What it applies to.
+        /// What the limit applies to.
         scope: LimitScope,
-        /// What it bounds.
+        /// The figure that it limits.
         kind: LimitKind,
-        /// The bound: money, a quantity or a fraction, by kind.
+        /// The limit: money, a quantity or a fraction, by kind.
         value: Decimal,
-        /// The part of it from which to warn; 0.8 if not given.
+        /// Fraction of the limit at which to warn; 0.8 if not given.
         warn_at: Option<Decimal>,
-        /// When; none means from the beginning.
+        /// Time of the record; a record without one counts as the oldest.
         ts: Option<EventTime>,
     }
 }
 
 impl Limit {
-    /// Whether it can be kept: nothing is below a negative bound, and a warning comes before the bound.
+    /// Checks that it is not negative, and that it warns before it is reached.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         if self.value.units() < 0 {
             let message = format!("value: a limit of {} forbids everything; send a bound that is not negative", self.value);
@@ -38,10 +38,10 @@ impl Limit {
     }
 }
 
-/// What a limit applies to.
+/// The scope of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitScope {
-    /// Everything that has no limit of its own.
+    /// Everything without a limit of its own.
     Default,
     /// One account.
     Account(AccountId),

@@ -1,11 +1,11 @@
-//! Events: what a record says.
+//! Events: the content of records.
 //!
-//! [`Event::decode`] turns a record into an event or a [`BadRecord`] with a stable [`ErrorCode`]; it never panics,
-//! whatever the bytes. [`Event::encode`] writes it back: decimals and nanoseconds as they were, fields that are not given
-//! left out. An unknown field is ignored, and `null` for an optional field is the same as leaving it out.
+//! [`Event::decode`] turns a record into an event or a [`BadRecord`] with a stable [`ErrorCode`]; it never panics, whatever the
+//! bytes. [`Event::encode`] writes it back: decimals and nanoseconds unchanged, fields without a value left out. An unknown field
+//! is ignored, and `null` for an optional field is the same as leaving it out.
 //!
-//! A record is a bad one if it is so whatever came before it: its JSON, its fields one by one, and what fields say
-//! together. What depends on other events (a known account, an open order) is left to the views.
+//! A record is bad if it is invalid whatever came before it: its JSON, its single fields, or their combination. What depends on
+//! other events (a known account, an open order) is checked by the views.
 
 mod access;
 mod account;
@@ -65,10 +65,10 @@ pub use words::*;
 use crate::Topic;
 use crate::value::{AccountId, EventTime, Text};
 
-/// The greatest record that is decoded, in bytes.
+/// Maximum size of a record that is decoded, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// What a record says: one variant per topic, and the deletion of a table's key. What several views read is shared by them, not
+/// The content of a record: one variant per topic, and the deletion of a table's key. Data that several views read is shared, not
 /// copied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
@@ -106,7 +106,7 @@ pub enum Event {
     Access(Box<Access>),
     /// `labels`
     Label(Box<Label>),
-    /// A tombstone: the key of a table topic is gone.
+    /// A tombstone: a key of a table topic is deleted.
     Deleted(Box<Deleted>),
 }
 
@@ -119,16 +119,16 @@ pub struct Deleted {
     pub key: Text,
 }
 
-/// What makes two records of a topic the same event.
+/// Identity of an event: records of a topic with equal identities are the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity<'a> {
     /// The kind of event within the topic.
     pub word: &'static str,
-    /// The account that the id belongs to, where accounts choose their ids without knowing of each other's.
+    /// The account that the id belongs to, where accounts choose their ids independently.
     pub account_id: Option<AccountId>,
-    /// The id of the event; of what happens to an account, the account.
+    /// The id of the event; for an account event, the account.
     pub id: &'a str,
-    /// The event's own time, where an id alone names many events.
+    /// The event's own time, where one id has many events.
     pub ts: Option<EventTime>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Identity<'a> {
 }
 
 impl Event {
-    /// Reads a record.
+    /// Decodes a record.
     ///
     /// ```
     /// use headwater_schemas::Topic;
@@ -211,7 +211,7 @@ impl Event {
         })
     }
 
-    /// Writes the event as the value of a record; `None` for a deletion, whose record has a key and no value.
+    /// Encodes the event as the value of a record; `None` for a deletion, whose record has a key and no value.
     pub fn encode(&self) -> Option<Vec<u8>> {
         use json::WriteFields;
         let mut out = json::ObjectWriter::new();
@@ -238,7 +238,7 @@ impl Event {
         Some(out.finish())
     }
 
-    /// The topic that the event belongs to.
+    /// The topic of the event.
     pub fn topic(&self) -> Topic {
         match self {
             Self::Instrument(_) => Topic::Instruments,
@@ -262,7 +262,7 @@ impl Event {
         }
     }
 
-    /// The key that the event's record has.
+    /// The key of the event's record.
     pub fn key(&self) -> Text {
         let (first, separator, second) = self.key_parts();
         match second {
@@ -279,7 +279,7 @@ impl Event {
         }
     }
 
-    /// The one or two fields that make the key, and what stands between them.
+    /// The one or two fields of the key, and the separator between them.
     fn key_parts(&self) -> (Cow<'_, str>, &'static str, Option<&str>) {
         let field: &str = match self {
             Self::Limit(event) => return (event.scope.to_string().into(), "|", Some(event.kind.as_str())),
@@ -304,7 +304,7 @@ impl Event {
         (Cow::Borrowed(field), "", None)
     }
 
-    /// When it happened; `None` for a table's record that does not say, and for deletions.
+    /// The event's own time; `None` for a table's record without one, and for deletions.
     pub fn ts(&self) -> Option<EventTime> {
         match self {
             Self::Instrument(event) => event.ts,
@@ -330,8 +330,8 @@ impl Event {
 
     /// Identity of the event. Amends, cancels, phases, market data and table records have none.
     ///
-    /// New orders and fills are known by account and id. Transactions are known by their id alone: later events name them by it,
-    /// whatever their type. An account sees each kind of event many times, so its time tells them apart.
+    /// New orders and fills are identified by account and id. Transactions are identified by their id alone, whatever their type,
+    /// because later events refer to them by it. An account has many events of each kind, so its time distinguishes them.
     pub fn identity(&self) -> Option<Identity<'_>> {
         match self {
             Self::Account(event) => Some(Identity::at(event.ts(), event.type_word(), event.account_id())),
@@ -344,9 +344,9 @@ impl Event {
         }
     }
 
-    /// A stable digest of the event's content: equal for equal content, whatever the JSON looked like. A default that is written
-    /// out is the same content as one that is left out. Digests are kept in tables, so the order of fields and variants is part
-    /// of their meaning; a test holds some of them fast.
+    /// A stable digest of the event's content: equal for equal content, whatever the JSON looked like. An explicit default is the
+    /// same content as one that is left out. Digests are stored in tables, so the order of fields and variants is part of their
+    /// definition; a test fixes some of them.
     pub fn body_digest(&self) -> u128 {
         let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x7265_7665_6e74_7331);
         match self.without_defaults() {

@@ -1,4 +1,4 @@
-//! Orders, what changes them, and the phases of trading.
+//! Orders, their amendments and cancels, and trading phases.
 
 use serde::{Deserialize, Deserializer};
 
@@ -7,99 +7,99 @@ use super::{BadRecord, ErrorCode, OrderType, SelfTrade, Side, TimeInForce, Tradi
 use crate::value::{AccountId, EventTime, Id, Price, Quantity, Size, Symbol, Until};
 
 typed_events! {
-    /// An order, a change of one, or a phase of trading.
+    /// An order, an amendment or cancel of one, or a trading phase.
     OrderEvent {
-        /// An order comes.
+        /// A new order.
         "new" => New(Box<NewOrder>),
-        /// An order changes.
+        /// An amendment of an order.
         "amend" => Amend(Box<AmendOrder>),
-        /// An order goes.
+        /// A cancel of an order.
         "cancel" => Cancel(CancelOrder),
-        /// Trading of the symbol changes.
+        /// A new trading phase of the symbol.
         "phase" => Phase(PhaseChange),
     }
 }
 
-/// Reads when an order ends.
+/// Reads the expiry time of an order.
 fn until<'de, D: Deserializer<'de>>(input: D) -> Result<Option<EventTime>, D::Error> {
     if input.is_human_readable() { Ok(Option::<Until>::deserialize(input)?.map(|Until(time)| time)) } else { Option::deserialize(input) }
 }
 
 event! {
-    /// An order.
+    /// A new order.
     NewOrder {
         /// The order.
         order_id: Id,
-        /// Whose it is.
+        /// The account that trades.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
-        /// Which way.
+        /// Buy or sell.
         side: Side,
-        /// How it names its price.
+        /// Market, limit, stop or stop limit.
         order_type: OrderType,
-        /// How long it stays.
+        /// How long the order is valid.
         time_in_force: TimeInForce,
-        /// How much.
+        /// The quantity.
         quantity: Quantity,
-        /// The limit; `limit` and `stop_limit` need one, and it means nothing for the others.
+        /// The limit; required for `limit` and `stop_limit`, ignored for the others.
         price: Option<Price>,
-        /// The trigger; `stop` and `stop_limit` need one, and it means nothing for the others.
+        /// The trigger; required for `stop` and `stop_limit`, ignored for the others.
         stop_price: Option<Price>,
-        /// What is shown of it at a time; all of it if not given.
+        /// The displayed part of the quantity; all of it if not given.
         display_quantity: Option<Quantity>,
-        /// Whether it must not trade at once; false if not given.
+        /// Whether it must not trade on entry; false if not given.
         post_only: Option<bool>,
-        /// When it ends; `gtd` needs it, and it means nothing for the others. After 2261: never.
+        /// Expiry time; required for `gtd`, ignored for the others. After 2261: never.
         #[serde(default, deserialize_with = "until")]
         expires_at: Option<EventTime>,
-        /// What to do on meeting an own order; `cancel_newest` if not given.
+        /// Self-trade prevention mode; `cancel_newest` if not given.
         self_trade: Option<SelfTrade>,
-        /// When.
+        /// Time of the order.
         ts: EventTime,
     }
 }
 
 event! {
-    /// A change of an order: at least one of quantity and price.
+    /// An amendment of an order: of its quantity, its price, or both.
     AmendOrder {
         /// The order.
         order_id: Id,
-        /// Whose it is.
+        /// The account that trades.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
-        /// The new whole quantity, what was filled included. Zero, or no more than what was filled, cancels the order.
+        /// The new total quantity, including what is filled. A quantity of zero, or not above what is filled, cancels the order.
         quantity: Option<Size>,
         /// The new limit.
         price: Option<Price>,
-        /// When.
+        /// Time of the amendment.
         ts: EventTime,
     }
 }
 
 event! {
-    /// The end of an order.
+    /// A cancel of an order.
     CancelOrder {
         /// The order.
         order_id: Id,
-        /// Whose it is.
+        /// The account that trades.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
-        /// When.
+        /// Time of the cancel.
         ts: EventTime,
     }
 }
 
 event! {
-    /// A new phase of a symbol's trading.
+    /// A new trading phase of a symbol.
     PhaseChange {
         /// The instrument.
         symbol: Symbol,
-        /// The phase that begins.
+        /// The new phase.
         phase: TradingPhase,
-        /// When.
+        /// Time of the change.
         ts: EventTime,
     }
 }
@@ -117,8 +117,8 @@ impl OrderEvent {
 }
 
 impl NewOrder {
-    /// Whether the fields that its type needs are there. A field that its type has no use for (the price of a market
-    /// order) is taken and means nothing.
+    /// Checks that the fields that its type needs are given. A field that does not apply to its type (the price of a market
+    /// order) is accepted and ignored.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         let kind = self.order_type.as_str();
         if matches!(self.order_type, OrderType::Limit | OrderType::StopLimit) && self.price.is_none() {
@@ -143,7 +143,7 @@ fn needs(kind: &str, field: &str) -> BadRecord {
 }
 
 impl AmendOrder {
-    /// Whether it changes anything.
+    /// Checks that it changes something.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         if self.quantity.is_none() && self.price.is_none() {
             return Err(BadRecord::new(ErrorCode::MissingField, "quantity, price: an amend needs one of them; say what changes"));

@@ -5,26 +5,26 @@ use super::{PaymentMethod, PaymentStatus};
 use crate::value::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, Id, Text};
 
 event! {
-    /// A payment to a merchant, at one of its stages.
+    /// A payment to a merchant, with its current status.
     Payment {
         /// The payment.
         payment_id: Id,
-        /// Who pays.
+        /// The customer who pays.
         customer_id: CustomerId,
-        /// From which account.
+        /// The account from which it is paid.
         account_id: Option<AccountId>,
-        /// To whom.
+        /// The merchant.
         merchant_id: Id,
-        /// How much.
+        /// The amount.
         amount: Amount,
-        /// In which currency.
+        /// The currency of the amount.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
-        /// With what.
+        /// The payment method.
         method: PaymentMethod,
-        /// How far it has come.
+        /// The status of the payment.
         status: PaymentStatus,
-        /// The producer's own key against repeats.
+        /// The producer's idempotency key.
         idempotency_key: Option<Text>,
         /// The device.
         device_id: Option<Text>,
@@ -32,7 +32,7 @@ event! {
         lat: Option<Decimal>,
         /// Longitude, in degrees.
         lon: Option<Decimal>,
-        /// When.
+        /// Time of the status.
         ts: EventTime,
     }
 }

@@ -1,4 +1,4 @@
-//! The best bid and ask of a symbol.
+//! Quotes: the best bid and ask of a symbol.
 
 use super::json::event;
 use crate::value::{EventTime, Price, Size, Symbol, Text};
@@ -8,17 +8,17 @@ event! {
     Quote {
         /// The instrument.
         symbol: Symbol,
-        /// The best price that somebody bids.
+        /// The best bid price.
         bid: Price,
-        /// The best price that somebody asks.
+        /// The best ask price.
         ask: Price,
-        /// How much is bid there.
+        /// The quantity at the best bid.
         bid_size: Size,
-        /// How much is asked there.
+        /// The quantity at the best ask.
         ask_size: Size,
-        /// Where the quote came from.
+        /// The source of the quote.
         source: Option<Text>,
-        /// When.
+        /// Time of the quote.
         ts: EventTime,
     }
 }

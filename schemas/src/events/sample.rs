@@ -1,5 +1,5 @@
-//! Arbitrary values of every type that events are made of, for the property tests: from a seed, so that a failure names
-//! the one number that brings it back.
+//! Arbitrary values of every type of event, for property tests: from a seed, so that a failure names the one number that
+//! reproduces it.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Chance {
         choices[self.below(choices.len())]
     }
 
-    /// Billionths of any magnitude that a record may have, small and round numbers as likely as long ones.
+    /// Billionths of any magnitude that a record may have; small and round numbers are as likely as long ones.
     fn magnitude(&mut self) -> i128 {
         let digits = u32::try_from(self.below(28)).unwrap();
         let any = (i128::from(self.bits()) << 64 | i128::from(self.bits())) & i128::MAX;
@@ -38,7 +38,7 @@ impl Chance {
     }
 }
 
-/// What has arbitrary values.
+/// A type with arbitrary values.
 pub(super) trait Sample {
     fn sample(chance: &mut Chance) -> Self;
 }
@@ -143,7 +143,7 @@ impl Sample for LimitScope {
     }
 }
 
-/// An arbitrary event of a topic that is not a bad one.
+/// An arbitrary valid event of a topic.
 pub(super) fn event(topic: Topic, seed: u64) -> Event {
     let chance = &mut Chance::new(seed);
     let mut any = || match topic {

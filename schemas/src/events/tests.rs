@@ -1,4 +1,4 @@
-//! What is taken, what is refused and with which code; and that reading and writing are each other's opposite.
+//! Tests of decoding and encoding: valid records, the code of each rejection, and round trips.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::value::{AccountId, Id};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// One good record per kind of event.
+/// One valid record per kind of event.
 const GOOD: &[(Topic, &str)] = &[
     (
         Topic::Instruments,
@@ -310,7 +310,7 @@ fn a_default_written_out_is_the_same_content() -> TestResult {
     let order = r#"{"type":"new","order_id":"o1","account_id":"a1","symbol":"S","side":"buy","order_type":"market","time_in_force":"ioc","quantity":"10","ts":4"#;
     let fill = r#"{"type":"fill","fill_id":"f1","account_id":"a1","symbol":"S","side":"sell","quantity":"1","price":"2","ts":8"#;
     let transaction = r#"{"transaction_id":"t1","account_id":"a1","type":"payment","amount":"12.5","currency":"USD","ts":10"#;
-    // The topic, the event, a default, and something else in its place.
+    // Topic, event, a default, and another value in its place.
     for (topic, event, default, other) in [
         (Topic::Transactions, transaction, r#""phase":"posted""#, r#""phase":"pending""#),
         (Topic::Fills, fill, r#""fee":"0.00""#, r#""fee":"0.01""#),
@@ -368,8 +368,8 @@ fn an_event_stays_small() {
     assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
 }
 
-/// Compares `json/<topic>.schema.json` with the types; `UPDATE_SCHEMAS=1` writes them instead. What is compared is the
-/// content: the order of its fields depends on what else is built.
+/// Compares `json/<topic>.schema.json` with the types; `UPDATE_SCHEMAS=1` writes them instead. The comparison is of the content:
+/// the order of its fields depends on what else is built.
 #[test]
 fn json_schemas_are_those_of_the_types() -> TestResult {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("json");
@@ -424,7 +424,7 @@ fn decimal_text() -> impl Strategy<Value = String> {
     )
 }
 
-/// A good record with its texts, numbers and times changed, and some optional fields left out.
+/// A valid record with its texts, numbers and times changed, and some optional fields left out.
 fn changed(good: usize) -> impl Strategy<Value = (Topic, String)> {
     let (topic, text) = GOOD[good];
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).expect("an object");
@@ -446,7 +446,7 @@ fn changed(good: usize) -> impl Strategy<Value = (Topic, String)> {
     })
 }
 
-/// A good record of any topic with a few of its bytes replaced, taken out, doubled or cut off.
+/// A valid record of any topic with a few of its bytes replaced, removed, doubled or cut off.
 fn damaged(seed: u64) -> (Topic, Vec<u8>) {
     let chance = &mut sample::Chance::new(seed);
     let topic = chance.one_of(Topic::ALL);
@@ -465,7 +465,7 @@ fn damaged(seed: u64) -> (Topic, Vec<u8>) {
     (topic, bytes)
 }
 
-/// Both forms of an event give it back.
+/// Checks that both encodings of an event decode to it.
 fn survives(event: &Event) -> Result<(), TestCaseError> {
     let written = event.encode().expect("a value");
     let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&written)?;

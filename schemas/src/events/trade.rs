@@ -1,20 +1,20 @@
-//! A print of the market.
+//! Trades of the market.
 
 use super::json::event;
 use crate::value::{EventTime, Price, Size, Symbol, Text};
 
 event! {
-    /// A print of the market.
+    /// A trade of the market.
     Trade {
         /// The instrument.
         symbol: Symbol,
         /// The price.
         price: Price,
-        /// How much changed hands.
+        /// The quantity.
         size: Size,
-        /// Where the print came from.
+        /// The source of the trade.
         source: Option<Text>,
-        /// When.
+        /// Time of the trade.
         ts: EventTime,
     }
 }

@@ -1,4 +1,4 @@
-//! Postings to accounts.
+//! Transactions: postings to accounts, and holds.
 
 use super::json::event;
 use super::{Channel, TransactionPhase, TransactionType};
@@ -11,22 +11,22 @@ event! {
         transaction_id: Id,
         /// The account.
         account_id: AccountId,
-        /// Why money moves, which also says which way.
+        /// The type of transaction, which also determines the direction.
         r#type: TransactionType,
-        /// How much, without a sign.
+        /// The amount, without a sign.
         amount: Amount,
-        /// In which currency.
+        /// The currency of the amount.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
-        /// The account on the other side, if it is one of ours.
+        /// The account on the other side, if it is one of the ledger's.
         counterparty_account: Option<AccountId>,
-        /// `posted` if not given.
+        /// The phase; `posted` if not given.
         phase: Option<TransactionPhase>,
-        /// The pending transaction that this one resolves.
+        /// The hold that this transaction captures or voids.
         pending_id: Option<Id>,
-        /// The transaction that this one turns back.
+        /// The transaction that this one reverses.
         reverses: Option<Id>,
-        /// The way it came in.
+        /// The channel by which it was initiated.
         channel: Option<Channel>,
         /// The merchant.
         merchant: Option<Text>,
@@ -42,9 +42,9 @@ event! {
         lon: Option<Decimal>,
         /// The country.
         country: Option<Text>,
-        /// What the producer believes the balance to be afterwards.
+        /// The balance afterwards, according to the producer.
         balance_after: Option<Money>,
-        /// When.
+        /// Time of the transaction.
         ts: EventTime,
     }
 }

@@ -1,53 +1,53 @@
-//! Transfers in their steps.
+//! Multi-step transfers.
 
 use super::json::{event, typed_events};
 use crate::value::{AccountId, Amount, Currency, EventTime, Id};
 
 typed_events! {
-    /// A transfer, step by step.
+    /// A step of a transfer.
     TransferEvent {
-        /// A transfer begins.
+        /// The transfer is initiated.
         "initiated" => Initiated(Box<TransferInitiated>),
-        /// The money left the payer's account.
+        /// The money has left the payer's account.
         "debited" => Debited(TransferStep),
-        /// The money reached the payee's account.
+        /// The money has reached the payee's account.
         "credited" => Credited(TransferStep),
-        /// Both legs are done.
+        /// Both legs are completed.
         "completed" => Completed(TransferStep),
-        /// It cannot go on; what was done is to be reversed.
+        /// The transfer has failed; completed steps are to be reversed.
         "failed" => Failed(TransferStep),
-        /// The payer has the money back.
+        /// The payer has been refunded.
         "debit_reversed" => DebitReversed(TransferStep),
-        /// The payee has given the money back.
+        /// The payee has returned the money.
         "credit_reversed" => CreditReversed(TransferStep),
     }
 }
 
 event! {
-    /// The beginning of a transfer.
+    /// The initiation of a transfer.
     TransferInitiated {
         /// The transfer.
         transfer_id: Id,
-        /// Where the money comes from.
+        /// The payer's account.
         from_account: AccountId,
-        /// Where it goes.
+        /// The payee's account.
         to_account: AccountId,
-        /// How much.
+        /// The amount.
         amount: Amount,
-        /// In which currency.
+        /// The currency of the amount.
         #[schemars(extend("maxLength" = 12))]
         currency: Currency,
-        /// When.
+        /// Time of the initiation.
         ts: EventTime,
     }
 }
 
 event! {
-    /// A step of a transfer.
+    /// A later step of a transfer.
     TransferStep {
         /// The transfer.
         transfer_id: Id,
-        /// When.
+        /// Time of the step.
         ts: EventTime,
     }
 }

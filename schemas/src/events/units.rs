@@ -1,4 +1,4 @@
-//! Times that are written in another unit than nanoseconds.
+//! Detection of times in another unit than nanoseconds.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use super::{BadRecord, ErrorCode, Event, OrderEvent};
 use crate::EventTime;
 
-/// Integers up to here are no nanoseconds of our time: 10^17 of them end in March 1973.
+/// Smaller integers are not nanoseconds of present times: 10^17 ns is in March 1973.
 const GREATEST_OF_OTHER_UNITS: i64 = 100_000_000_000_000_000;
 
-/// What an integer may be that was meant in another unit, by its greatest value: times until the year 5138.
+/// Units of an integer time, each with its greatest value: times until the year 5138.
 const UNITS: [(i64, &str); 3] =
     [(100_000_000_000, "seconds"), (100_000_000_000_000, "milliseconds"), (GREATEST_OF_OTHER_UNITS, "microseconds")];
 
@@ -22,7 +22,7 @@ struct Times<'a> {
 }
 
 impl Event {
-    /// The event, unless its record gives a time as an integer of another unit than nanoseconds: 1 to 10^17.
+    /// The event; rejected if its record has a time from 1 to 10^17, which must be in another unit than nanoseconds.
     pub fn in_nanoseconds(self, value: Option<&[u8]>) -> Result<Self, BadRecord> {
         let expires_at = match &self {
             Self::Order(OrderEvent::New(order)) => order.expires_at,
@@ -32,7 +32,7 @@ impl Event {
         if !is_suspect(self.ts()) && !is_suspect(expires_at) {
             return Ok(self);
         }
-        // Text may name such a time.
+        // A time this early is valid if it was written as text.
         let Some(Ok(written)) = value.map(serde_json::from_slice::<Times<'_>>) else { return Ok(self) };
         for (field, time) in [("ts", written.ts), ("expires_at", written.expires_at)] {
             let integer = time.and_then(|time| time.get().parse::<i64>().ok());
@@ -47,7 +47,7 @@ impl Event {
     }
 }
 
-/// The unit that an integer looks like, if it is none of nanoseconds.
+/// The unit that an integer seems to have, if it is not nanoseconds.
 fn unit_of(integer: i64) -> Option<&'static str> {
     UNITS.iter().find(|(greatest, _)| (1..=*greatest).contains(&integer)).map(|(_, unit)| *unit)
 }

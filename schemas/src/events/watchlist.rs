@@ -1,21 +1,21 @@
-//! Prices that customers wait for.
+//! Customers' watchlists.
 
 use super::Direction;
 use super::json::event;
 use crate::value::{CustomerId, EventTime, Price, Symbol};
 
 event! {
-    /// A price that a customer wants to hear of.
+    /// A price of which a customer wants to be notified.
     Watch {
-        /// Who.
+        /// The customer.
         customer_id: CustomerId,
-        /// Of what.
+        /// The instrument.
         symbol: Symbol,
-        /// From which side.
+        /// The direction from which the price is reached.
         direction: Direction,
-        /// Which price.
+        /// The watched price.
         price: Price,
-        /// When; none means from the beginning.
+        /// Time of the record; a record without one counts as the oldest.
         ts: Option<EventTime>,
     }
 }

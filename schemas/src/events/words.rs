@@ -1,9 +1,9 @@
-//! The words that fields choose from.
+//! Enumerations of event fields.
 
 use crate::value::text_enum;
 
 text_enum! {
-    /// What kind of thing an instrument is.
+    /// The asset class of an instrument.
     AssetClass {
         /// A share.
         Equity = "equity",
@@ -21,21 +21,21 @@ text_enum! {
 }
 
 text_enum! {
-    /// Which way an order, a fill or an execution goes.
+    /// The direction of an order, a fill or an execution.
     Side {
-        /// Takes the instrument for money.
+        /// Buys the instrument.
         Buy = "buy",
-        /// Gives the instrument for money.
+        /// Sells the instrument.
         Sell = "sell",
     }
 }
 
 text_enum! {
-    /// How an order names its price.
+    /// The type of an order.
     OrderType {
-        /// At any price; what cannot trade at once is cancelled.
+        /// At any price; the quantity that cannot trade at once is cancelled.
         Market = "market",
-        /// At its price or a better one.
+        /// At its limit or a better price.
         Limit = "limit",
         /// A market order, once the last price reaches the trigger.
         Stop = "stop",
@@ -45,7 +45,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How long an order stays.
+    /// How long an order is valid.
     TimeInForce {
         /// Until the symbol's trading day closes.
         Day = "day",
@@ -53,23 +53,23 @@ text_enum! {
         Gtc = "gtc",
         /// Until its `expires_at`.
         Gtd = "gtd",
-        /// What can trade at once; the rest is cancelled.
+        /// Immediate or cancel: trades what it can at once; the rest is cancelled.
         Ioc = "ioc",
-        /// All of it at once, or nothing.
+        /// Fill or kill: trades completely at once, or is cancelled.
         Fok = "fok",
     }
 }
 
 text_enum! {
-    /// What happens when an order would meet one of its own owner's.
+    /// Self-trade prevention: what happens if an order would trade with one of the same owner.
     SelfTrade {
-        /// The order that came last goes.
+        /// The newer order is cancelled.
         CancelNewest = "cancel_newest",
-        /// The order that rested goes.
+        /// The older order is cancelled.
         CancelOldest = "cancel_oldest",
-        /// Both go.
+        /// Both are cancelled.
         CancelBoth = "cancel_both",
-        /// The smaller goes, and the larger is reduced by it.
+        /// The smaller is cancelled, and the larger is reduced by its quantity.
         Decrement = "decrement",
         /// They trade.
         Allow = "allow",
@@ -77,15 +77,15 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a symbol's book does with orders.
+    /// The trading phase of a symbol.
     TradingPhase {
-        /// Orders are collected before the day's trading.
+        /// Orders accumulate before the day's trading.
         PreOpen = "pre_open",
-        /// Orders trade as they come.
+        /// Continuous trading: orders trade as they arrive.
         Continuous = "continuous",
-        /// Orders are collected for one price.
+        /// Orders accumulate for an uncrossing at one price.
         Auction = "auction",
-        /// Only cancels are taken.
+        /// Only cancels are accepted.
         Halted = "halted",
         /// The trading day is over.
         Closed = "closed",
@@ -93,7 +93,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What an account is for.
+    /// The type of an account.
     AccountType {
         /// For daily use.
         Checking = "checking",
@@ -109,37 +109,37 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why money moved.
+    /// The type of a transaction.
     TransactionType {
-        /// Money comes in.
+        /// Money enters the account from outside.
         Deposit = "deposit",
-        /// Money goes out.
+        /// Money leaves the account to the outside.
         Withdrawal = "withdrawal",
-        /// Money goes from one account to another.
+        /// Money moves from one account to another.
         Transfer = "transfer",
-        /// Money goes to a merchant.
+        /// Money is paid to a merchant.
         Payment = "payment",
-        /// Interest paid or charged.
+        /// Interest is paid to the account, or charged to a credit or loan account.
         Interest = "interest",
-        /// A charge.
+        /// A fee is charged.
         Fee = "fee",
     }
 }
 
 text_enum! {
-    /// Whether a transaction is final.
+    /// The phase of a transaction.
     TransactionPhase {
         /// Final: the balance changes.
         Posted = "posted",
-        /// A hold: what is available falls, the balance does not.
+        /// A hold: the available balance falls, the posted balance does not.
         Pending = "pending",
-        /// The hold is released.
+        /// The release of a hold.
         Void = "void",
     }
 }
 
 text_enum! {
-    /// The way a transaction came in.
+    /// The channel by which a transaction was initiated.
     Channel {
         /// Notes and coins.
         Cash = "cash",
@@ -161,7 +161,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a payment was made with.
+    /// The method of a payment.
     PaymentMethod {
         /// A credit card.
         CreditCard = "credit_card",
@@ -177,55 +177,55 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far a payment has come.
+    /// The status of a payment.
     PaymentStatus {
-        /// Asked for.
+        /// Requested.
         Pending = "pending",
-        /// Under way.
+        /// In progress.
         Processing = "processing",
         /// Paid.
         Completed = "completed",
-        /// Could not be paid.
+        /// Failed.
         Failed = "failed",
-        /// Called off.
+        /// Cancelled.
         Cancelled = "cancelled",
-        /// Paid back.
+        /// Refunded.
         Refunded = "refunded",
     }
 }
 
 text_enum! {
-    /// How an attempt at access ended.
+    /// The outcome of an attempt at access.
     AccessOutcome {
-        /// It was done.
+        /// It was allowed, and succeeded.
         Success = "success",
         /// It was not allowed.
         Denied = "denied",
-        /// It was allowed, and went wrong.
+        /// It was allowed, and failed.
         Failure = "failure",
     }
 }
 
 text_enum! {
-    /// What a limit bounds.
+    /// The figure that a limit applies to.
     LimitKind {
         /// The value of one position.
         PositionValue = "position_value",
-        /// The sum of positions' magnitudes.
+        /// The sum of the positions' magnitudes.
         GrossExposure = "gross_exposure",
         /// Gross exposure over equity.
         Leverage = "leverage",
-        /// One position's part of gross exposure.
+        /// One position's share of gross exposure.
         Concentration = "concentration",
         /// Value at risk.
         Var = "var",
         /// One order's quantity.
         OrderQuantity = "order_quantity",
-        /// One order's price times quantity.
+        /// One order's price × quantity.
         OrderNotional = "order_notional",
-        /// What leaves an account by withdrawal in a day.
+        /// Withdrawals from an account per day.
         DailyWithdrawal = "daily_withdrawal",
-        /// What leaves an account by transfer in a day.
+        /// Transfers out of an account per day.
         DailyTransfer = "daily_transfer",
         /// One transaction's amount.
         TransactionAmount = "transaction_amount",
@@ -233,7 +233,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// The side of a price that a watch waits for.
+    /// The direction from which a watched price is reached.
     Direction {
         /// The price rises to it.
         Above = "above",

@@ -1,4 +1,4 @@
-//! The catalog: every table that there is, module by module.
+//! The catalog of all tables, module by module.
 
 use super::row::Declaration;
 

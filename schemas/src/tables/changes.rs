@@ -1,10 +1,10 @@
-//! Changes that wait, in blocks.
+//! Uncommitted changes of a table, in blocks.
 
 use super::Change;
 
-/// Changes of one table, in the order in which they came.
+/// Changes of one table, in order of arrival.
 ///
-/// They lie in blocks: a list that grows moves none of them, and what a commit takes is mostly whole blocks.
+/// They are stored in blocks: growing moves none of them, and a commit mostly takes whole blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes<R> {
     blocks: Vec<Block<R>>,
@@ -17,7 +17,7 @@ struct Block<R> {
     greatest_tick: u64,
 }
 
-/// Changes in a full block.
+/// Number of changes in a full block.
 const FULL: usize = 1024;
 
 impl<R> Default for Changes<R> {
@@ -32,12 +32,12 @@ impl<R> Changes<R> {
         self.blocks.iter().flat_map(|block| &block.changes)
     }
 
-    /// How many there are.
+    /// The number of changes.
     pub fn len(&self) -> usize {
         self.blocks.iter().map(|block| block.changes.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are no changes.
     pub const fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
@@ -51,13 +51,13 @@ impl<R> Changes<R> {
             block.changes.push(change);
             return;
         }
-        // The first block grows with what comes; after one full block there will be more.
+        // The first block grows on demand; after a full block, more are likely to follow.
         let mut changes = Vec::with_capacity(if self.blocks.is_empty() { 1 } else { FULL });
         changes.push(change);
         self.blocks.push(Block { changes, least_tick: tick, greatest_tick: tick });
     }
 
-    /// Takes out the changes of ticks below `end_tick`.
+    /// Removes and returns the changes of ticks below `end_tick`.
     pub(super) fn take_below(&mut self, end_tick: u64) -> Self {
         let (mut below, mut above) = (Vec::new(), Vec::new());
         for mut block in self.blocks.drain(..) {
@@ -77,7 +77,7 @@ impl<R> Changes<R> {
 }
 
 impl<R> Block<R> {
-    /// A block of changes; none if there are none.
+    /// A block of changes; `None` if there are none.
     fn of(changes: Vec<Change<R>>) -> Option<Self> {
         let ticks = || changes.iter().map(|change| change.tick);
         let (least_tick, greatest_tick) = (ticks().min()?, ticks().max()?);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_below_a_tick_is_taken_and_the_rest_stays_in_order() {
         let mut changes = Changes::default();
-        // Three blocks: nearly in the order of ticks, as operators emit them.
+        // Three blocks, nearly in tick order, as operators emit them.
         let ticks: Vec<u64> = (0..2_500).map(|number: u64| number / 10 + number % 3).collect();
         ticks.iter().zip(0..).for_each(|(tick, row)| changes.push(Change { row, tick: *tick, gone: false, why: Corrections::new() }));
         let expected = |is_wanted: &dyn Fn(u64) -> bool| -> Vec<usize> {

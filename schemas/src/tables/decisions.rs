@@ -1,4 +1,4 @@
-//! What the rules decided, and what somebody should look at.
+//! Tables of decisions and alerts.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use serde::{Deserialize, Serialize};
 use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, tables};
 use crate::value::{AccountId, EventTime, Id, Statistic, Text};
 
-/// A rule that fired, or that could not be decided because something is unknown.
+/// A rule that fired, or that could not be decided because a field is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// The rule's name.
     pub rule: Text,
-    /// What it adds to the score; 0 for a rule that could not be decided.
+    /// Points that it adds to the score; 0 for a rule that could not be decided.
     pub points: Statistic,
-    /// The features' values (`name=value`), then the ids of the events that made them.
+    /// The features' values (`name=value`), then the ids of the events that they were computed from.
     pub evidence: Vec<Text>,
 }
 
 tables! {
-    /// What a ruleset decided about an event.
+    /// The decision of a ruleset about an event.
     State Decision = "decisions" by (decision_id) published by subject_id {
         /// `<ruleset>:<subject type>:<subject>`.
         decision_id: Id,
-        /// Whether it still stands as it was made.
+        /// Whether the decision is unchanged, amended or withdrawn.
         state: DecisionState,
-        /// What it is about.
+        /// What the decision is about.
         subject_type: SubjectType,
         /// The transaction's or payment's id.
         subject_id: Id,
         /// The account, where there is one.
         account_id: Option<AccountId>,
-        /// The rules that decided.
+        /// The name of the ruleset.
         ruleset: Text,
-        /// The points.
+        /// The sum of the points.
         score: Statistic,
-        /// The outcome.
+        /// The verdict.
         decision: Verdict,
         /// Each rule that fired, with points and evidence.
         reasons: Vec<Reason>,
@@ -45,25 +45,25 @@ tables! {
         ts: EventTime,
     }
 
-    /// Something that somebody should look at.
+    /// An alert: something that a person should review.
     State Alert = "alerts" by (alert_id) published by subject {
-        /// Follows from the rule, the subject and the event that raised it.
+        /// Derived from the rule, the subject and the event that raised it.
         alert_id: Id,
-        /// The family.
+        /// The family of the alert.
         kind: AlertKind,
         /// The rule.
         rule: Text,
-        /// How much it matters.
+        /// The severity.
         severity: Severity,
-        /// Whom or what it is about.
+        /// The subject of the alert.
         subject: Id,
-        /// Whether it still stands.
+        /// Whether the alert stands, and whether it was amended.
         state: AlertState,
-        /// One sentence with the figures.
+        /// A sentence with the figures.
         message: Text,
-        /// The ids behind it.
+        /// The ids of the events that caused it.
         evidence: Vec<Id>,
-        /// When it became what it is.
+        /// Time of the last change of the alert.
         ts: EventTime,
     }
 }

@@ -1,14 +1,14 @@
-//! What fraud scoring remembers of the events that it has scored.
+//! The checkpoint of fraud scoring.
 
 use super::{AlertState, Amendment, DecisionState, Reason, Severity, TransactionRole, Verdict, tables};
 use crate::events::{Channel, TransactionPhase, TransactionType};
 use crate::value::{AccountId, Amount, Decimal, EventTime, Id, Text};
 
 tables! {
-    /// A transaction within reach of a ruleset's windows: what later decisions read of it, what was known of its customer
-    /// when it came, and what was decided. State of fraud scoring.
+    /// A transaction within reach of a ruleset's windows, with the fields that later decisions read, the customer's data at its
+    /// arrival, and the decision about it. State of fraud scoring.
     Checkpoint ScoredEvent = "fraud_events" by (ruleset, account_id, ts, rank, partition, offset, sequence) {
-        /// The rules that scored it.
+        /// The name of the ruleset.
         ruleset: Text,
         /// The account.
         account_id: AccountId,
@@ -24,23 +24,23 @@ tables! {
         sequence: i64,
         /// The transaction.
         transaction_id: Id,
-        /// Why money moved.
+        /// The type of transaction.
         transaction_type: TransactionType,
         /// `posted` or `pending`.
         phase: TransactionPhase,
-        /// Whether it stands for itself.
+        /// Whether it is an original, a capture or a reversal.
         role: TransactionRole,
-        /// The way it came in.
+        /// The channel by which it was initiated.
         channel: Option<Channel>,
-        /// How much; of a hold that was captured, for how much.
+        /// The amount; for a captured hold, the captured amount.
         amount: Amount,
-        /// In which currency, if the ruleset reads it.
+        /// The currency, if the ruleset reads it.
         currency: Option<Text>,
         /// The account on the other side, if the ruleset reads it.
         counterparty_account: Option<Text>,
-        /// The pending transaction that it resolves, if the ruleset reads it.
+        /// The hold that it captures or voids, if the ruleset reads it.
         pending_id: Option<Text>,
-        /// The transaction that it turns back, if the ruleset reads it.
+        /// The transaction that it reverses, if the ruleset reads it.
         reverses: Option<Text>,
         /// The merchant, if the ruleset reads it.
         merchant: Option<Text>,
@@ -54,31 +54,31 @@ tables! {
         lat: Option<Decimal>,
         /// Longitude, in degrees.
         lon: Option<Decimal>,
-        /// Latitude of the customer's home, as known when the event came.
+        /// Latitude of the customer's home when the event arrived.
         home_lat: Option<Decimal>,
-        /// Longitude of the customer's home.
+        /// Longitude of the customer's home when the event arrived.
         home_lon: Option<Decimal>,
         /// The customer's offset from UTC at the time, in seconds.
         utc_offset: Option<i32>,
-        /// Whether the decision still stands as it was made.
+        /// Whether the decision is unchanged, amended or withdrawn.
         state: DecisionState,
-        /// The points.
+        /// The sum of the points.
         score: i64,
-        /// The outcome.
+        /// The verdict.
         decision: Verdict,
         /// The rules that fired or could not be decided.
         reasons: Vec<Reason>,
-        /// The ids behind the reasons.
+        /// The ids in the reasons.
         evidence: Vec<Id>,
-        /// Why the decision was changed last.
+        /// Why the decision was last changed.
         amendment: Option<Amendment>,
-        /// The event that changed it.
+        /// The event that last changed it.
         amended_by: Option<Id>,
         /// The state of the alert, if one was raised.
         alert_state: Option<AlertState>,
         /// The severity of the alert.
         alert_severity: Option<Severity>,
-        /// When the alert became what it is.
+        /// Time of the last change of the alert.
         alert_ts: Option<EventTime>,
     }
 }

@@ -1,4 +1,4 @@
-//! Money in accounts.
+//! Tables of the ledger.
 
 use super::tables;
 use crate::events::{TransactionPhase, TransactionType};
@@ -7,15 +7,15 @@ use crate::value::{AccountId, Currency, EventTime, Id, Money, Text, Total};
 tables! {
     /// An account's balance in a currency: the fold of its legs, never an opening number. It exists from the account's opening on.
     State Balance = "balances" by (account_id, currency) {
-        /// The account; `external:<currency>` for the world outside.
+        /// The account; `external:<currency>` for the outside.
         account_id: AccountId,
         /// The currency.
         currency: Currency,
         /// The sum of posted legs.
         posted: Total,
-        /// What pending transactions hold, as a positive number.
+        /// The amount held by pending transactions, as a positive number.
         pending: Total,
-        /// Posted less held plus the overdraft limit.
+        /// Posted less pending plus the overdraft limit.
         available: Total,
         /// Time of the latest event that changed it.
         ts: EventTime,
@@ -31,17 +31,17 @@ tables! {
         account_id: AccountId,
         /// The currency.
         currency: Currency,
-        /// Signed: above zero goes into the account.
+        /// Signed: positive into the account.
         amount: Money,
-        /// Whether it is final, holds, or releases a hold.
+        /// Whether the leg is posted, holds, or releases a hold.
         phase: TransactionPhase,
-        /// When.
+        /// Effective time of the transaction.
         ts: EventTime,
     }
 
     /// A transaction that a later one may resolve or reverse. State of the postings.
     Checkpoint PostedTransaction = "posted_transactions" by (account_id, transaction_id) {
-        /// The account that it names.
+        /// The account that the transaction names.
         account_id: AccountId,
         /// The transaction.
         transaction_id: Id,
@@ -49,39 +49,39 @@ tables! {
         currency: Currency,
         /// The account of the other leg.
         counterparty: AccountId,
-        /// Why money moved.
+        /// The type of transaction.
         transaction_type: TransactionType,
-        /// The leg of the account itself, signed.
+        /// The amount of the account's own leg, signed.
         amount: Money,
-        /// Whether it is a hold.
+        /// Whether the transaction is a hold.
         pending: bool,
-        /// Whether it is a hold that was posted or released.
+        /// Whether the transaction is a hold that was captured or released.
         resolved: bool,
-        /// Of a posting: the part of its amount that was not reversed yet.
+        /// For a posting: the part of its amount that is not reversed.
         left: Money,
-        /// Of a reversal: the transaction that it reverses.
+        /// For a reversal: the transaction that it reverses.
         reverses: Option<Id>,
-        /// Of a capture: the hold that it posts.
+        /// For a capture: the hold that it captures.
         captures: Option<Id>,
-        /// Effective time: of a hold that was resolved, when that was.
+        /// Effective time; for a resolved hold, that of its resolution.
         ts: EventTime,
     }
 
-    /// A transaction with another account of ours, which may return it. State of the returns.
+    /// A transaction with another account of the ledger, which may return it. State of the returns.
     Checkpoint ReceivedTransfer = "received_transfers" by (account_id, transaction_id) {
-        /// The account that received it.
+        /// The account that received the money.
         account_id: AccountId,
         /// The transaction.
         transaction_id: Id,
-        /// The account whose transaction it is.
+        /// The account that sent the money, which owns the transaction.
         sender: AccountId,
         /// Effective time.
         ts: EventTime,
     }
 
-    /// A transaction that came before the one that it resolves or reverses. State of the postings.
+    /// A transaction that arrived before the one that it resolves or reverses. State of the postings.
     Checkpoint WaitingTransaction = "waiting_transactions" by (account_id, ts, partition, offset) {
-        /// The account that it names.
+        /// The account that the transaction names.
         account_id: AccountId,
         /// Effective time of its record.
         ts: EventTime,
@@ -91,7 +91,7 @@ tables! {
         offset: u64,
         /// Whether it is late.
         is_late: bool,
-        /// The event, as JSON.
+        /// The event as JSON.
         event: Text,
     }
 }

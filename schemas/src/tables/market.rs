@@ -1,38 +1,38 @@
-//! What operators know of the market, of terms and of reference data. States of the folds that follow them.
+//! Tables of market data, terms and reference data.
 
 use super::tables;
 use crate::value::{AccountId, Currency, Date, EventTime, Factor, Price, Symbol, Text};
 
 tables! {
-    /// The price that a symbol's positions are valued at, with the last prices that it is made of.
+    /// The price at which a symbol's positions are valued, and the last prices that determine it.
     State MarkPrice = "marks" by (symbol) {
         /// The symbol.
         symbol: Symbol,
-        /// The mark: the mid, else the trade, else the close; NULL where there is none of them.
+        /// The mark: the mid, else the trade, else the close; NULL if there is none of them.
         mark: Option<Price>,
-        /// The middle of the last quote; NULL if a side is missing.
+        /// The mid of the last quote; NULL if a side is missing.
         mid: Option<Price>,
         /// The time of the last quote.
         quote_ts: Option<EventTime>,
         /// The last trade, of the market or of our own book.
         trade: Option<Price>,
-        /// Its time.
+        /// Time of the last trade.
         trade_ts: Option<EventTime>,
         /// The last close.
         close: Option<Price>,
-        /// Its day.
+        /// Date of the last close.
         close_date: Option<Date>,
-        /// The grid point at which the mark became what it is.
+        /// The grid point at which the row last changed.
         ts: EventTime,
     }
 
     /// The last rate of a pair of currencies.
     Checkpoint LastRate = "last_rates" by (base, quote) {
-        /// The currency that is priced.
+        /// The base currency.
         base: Currency,
-        /// The currency that it is priced in.
+        /// The quote currency.
         quote: Currency,
-        /// Units of `quote` for one of `base`.
+        /// Units of `quote` per unit of `base`.
         rate: Factor,
         /// The rate's own time.
         ts: EventTime,
@@ -42,7 +42,7 @@ tables! {
     Checkpoint ClosingPrice = "closing_prices" by (symbol, date) {
         /// The symbol.
         symbol: Symbol,
-        /// The day.
+        /// The date of the close.
         date: Date,
         /// The price.
         close: Price,
@@ -50,51 +50,51 @@ tables! {
         ts: EventTime,
     }
 
-    /// What an instrument's positions are valued by.
+    /// The terms by which an instrument's positions are valued.
     State InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
         symbol: Symbol,
         /// The currency of its prices.
         currency: Currency,
-        /// What one unit is worth per point of price.
+        /// Value of one unit per point of price.
         multiplier: Factor,
-        /// The record's own time; the beginning if it has none.
+        /// The record's own time; the epoch if it has none.
         written: EventTime,
         /// The effective time of its record.
         ts: EventTime,
     }
 
-    /// Where an account belongs, each part from the record that is the newest by its own time.
+    /// Currency and book of an account, each from the newest record that gives it, by the record's own time.
     Checkpoint AccountTerms = "account_terms" by (account_id) {
         /// The account.
         account_id: AccountId,
-        /// Its currency; NULL before a record says it.
+        /// The account's currency; NULL before a record gives it.
         currency: Option<Currency>,
-        /// The time of the record that says the currency.
+        /// The time of the record that gives the currency.
         currency_ts: Option<EventTime>,
         /// `firm/desk/book`.
         book: Option<Text>,
-        /// The time of the record that says the book.
+        /// The time of the record that gives the book.
         book_ts: Option<EventTime>,
         /// The effective time of the last record that changed one of them.
         ts: EventTime,
     }
 
-    /// A record of reference data that still counts: the newest of each key by its own time, and of accounts every one.
+    /// A record of reference data: the newest of each key by its own time, and of accounts every record.
     Checkpoint ReferenceRecord = "reference_records" by (topic, key, ts, partition, offset) {
         /// The topic.
         topic: Text,
         /// The record's key.
         key: Text,
-        /// The record's own time; the beginning if it has none.
+        /// The record's own time; the epoch if it has none.
         written: EventTime,
-        /// Its effective time.
+        /// The record's effective time.
         ts: EventTime,
-        /// Its partition.
+        /// The record's partition.
         partition: i32,
-        /// Its offset.
+        /// The record's offset.
         offset: u64,
-        /// Its JSON.
+        /// The record's JSON.
         value: Text,
     }
 }

@@ -1,4 +1,4 @@
-//! Tables: one row type each, from which the Arrow schema, the writer and the reader follow.
+//! Tables: one row type each, from which the Arrow schema, the writer and the reader are derived.
 //!
 //! | table | row | kind |
 //! |---|---|---|
@@ -35,8 +35,8 @@
 //! | `dead_letters` | [`DeadLetter`] | append |
 //! | `remap` | [`Remap`] | append |
 //!
-//! A commit adds `commit_id` to every row, and `change`, `tick` and `reason` to the rows of histories. `commits` itself is not written as
-//! Parquet: the catalog reads it from the commit records.
+//! A commit adds `commit_id` to every row, and `change`, `tick` and `reason` to the rows of histories. `commits` itself is not
+//! written as Parquet: the catalog reads it from the commit records.
 
 mod catalog;
 pub(crate) mod cell;

@@ -1,4 +1,4 @@
-//! What could be lost.
+//! Tables of risk.
 
 use super::{AlertKind, AlertState, RiskMethod, Severity, tables};
 use crate::events::LimitKind;
@@ -9,23 +9,24 @@ tables! {
     State Risk = "risk" by (scope, method, confidence) {
         /// `account:ID` or `book:PATH`.
         scope: Scope,
-        /// How it was estimated.
+        /// The method of estimation.
         method: RiskMethod,
         /// The confidence, between 0 and 1.
         confidence: Statistic,
-        /// How many daily returns the configuration asks for.
+        /// The configured number of daily returns.
         window: u64,
-        /// How many there were.
+        /// The available number of daily returns.
         observations: u64,
-        /// The loss not exceeded with that confidence, positive for a loss, in the scope's currency; exact, a scenario's own P&L.
+        /// The loss not exceeded with that confidence, positive for a loss, in the scope's currency; exact, the P&L of one
+        /// scenario.
         var: Total,
-        /// The mean loss beyond it, positive for a loss.
+        /// The mean loss beyond the VaR, positive for a loss.
         expected_shortfall: Total,
-        /// The positions that the scenarios leave out (a gap in the symbol's closes, no mark, no rate).
+        /// Number of positions that the scenarios leave out (a gap in the symbol's closes, no mark, no rate).
         left_out: u64,
-        /// The positions whose symbol had no close on a scenario date and carried its last one.
+        /// Number of positions whose symbol had no close on a scenario date, so that its last close was carried.
         filled: u64,
-        /// The grid point at which the row became what it is.
+        /// The grid point at which the row last changed.
         ts: EventTime,
     }
 
@@ -33,34 +34,34 @@ tables! {
     Checkpoint RiskGap = "risk_gaps" by (symbol) {
         /// The symbol.
         symbol: Symbol,
-        /// The first scenario date that it has no close for.
+        /// The first scenario date without a close.
         from_date: Date,
-        /// The last one of the gap.
+        /// The last scenario date of the gap.
         to_date: Date,
-        /// Why a close before it is not carried.
+        /// Why an earlier close is not carried.
         reason: Text,
-        /// The grid point at which the row became what it is.
+        /// The grid point at which the row last changed.
         ts: EventTime,
     }
 
-    /// A limit alert that stands, and the measure that it belongs to. State of the limits, which so read no alert again that
-    /// was ever raised.
+    /// A standing limit alert, and the figure that it belongs to. State of the limits, which need not read all alerts ever
+    /// raised.
     Checkpoint LimitAlertState = "limit_alerts" by (alert_id) {
         /// The alert.
         alert_id: Id,
-        /// Its family.
+        /// The family of the alert.
         family: AlertKind,
-        /// Its rule.
+        /// The rule.
         rule: Text,
-        /// How much it matters.
+        /// The severity.
         severity: Severity,
-        /// Whom or what it is about.
+        /// The subject of the alert.
         subject: Id,
-        /// What became of it last.
+        /// The state of the alert.
         state: AlertState,
-        /// Its sentence.
+        /// The message of the alert.
         message: Text,
-        /// The ids behind it.
+        /// The ids of the events that caused it.
         evidence: Vec<Id>,
         /// The scope.
         scope: Scope,
@@ -68,9 +69,9 @@ tables! {
         kind: LimitKind,
         /// The position's symbol, for a position's value.
         symbol: Option<Symbol>,
-        /// Whether the alert stands only because the figure leaves something out.
+        /// Whether the alert stands only because the figure is incomplete.
         is_kept: bool,
-        /// When the alert became what it is.
+        /// Time of the last change of the alert.
         ts: EventTime,
     }
 }

@@ -1,4 +1,4 @@
-//! The row types' common shape, and the macro that declares them.
+//! The trait of row types, and the macro that declares them.
 
 use std::sync::Arc;
 
@@ -9,38 +9,38 @@ use siphasher::sip::SipHasher13;
 use super::CellError;
 use crate::value::EventTime;
 
-/// Whether a table's rows are facts or a state that changes.
+/// The kind of a table: facts, or a state that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableKind {
-    /// Each row is written once and stays.
+    /// Each row is written once and never changes.
     Append,
-    /// Each row is written once and stays; a commit's rows are one file, because nobody asks for a day of them.
+    /// Like append, but all rows of a commit are one file, because they are not queried by day.
     Journal,
-    /// One row per key, replaced as it changes; `<name>_history` keeps every change.
+    /// One row per key, replaced when it changes; `<name>_history` keeps every change.
     State,
-    /// One row per key, replaced as it changes: what operators remember. Without a history, which the facts are.
+    /// One row per key, replaced when it changes: state of operators, without a history.
     Checkpoint,
 }
 
-/// The declaration of a table: all that is fixed about it, besides its columns.
+/// The declaration of a table, without its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableSpec {
     /// The name in SQL and on disk.
     pub name: &'static str,
-    /// What a row is: the doc comment of its type.
+    /// Description of a row: the doc comment of its type.
     pub about: &'static str,
-    /// Facts or state.
+    /// The kind of table.
     pub kind: TableKind,
-    /// The columns that name a row.
+    /// The columns of the key.
     pub key: &'static [&'static str],
-    /// Of a table that is published, the column that is the records' key.
+    /// For a published table, the column that is the records' key.
     pub published_by: Option<&'static str>,
-    /// Of a table that is published, the topic's name if it is not the table's.
+    /// For a published table, the topic's name if it differs from the table's.
     pub published_as: Option<&'static str>,
 }
 
 impl TableSpec {
-    /// The topic that the table is published as.
+    /// The topic as which the table is published.
     pub fn topic(&self) -> Option<&'static str> {
         self.published_by.map(|_| self.published_as.unwrap_or(self.name))
     }
@@ -70,13 +70,13 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     fn fields() -> Vec<Field>;
     /// The rows as columns, in the order of [`TableRow::fields`].
     fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
-    /// Reads a row back.
+    /// Reads a row of a batch.
     fn read(batch: &RecordBatch, row: usize) -> Result<Self, CellError>;
-    /// The event time, which also decides the date folder.
+    /// The row's time, which also determines the date folder.
     fn event_time(&self) -> EventTime;
-    /// The order of the rows' keys.
+    /// Compares the rows' keys.
     fn cmp_key(&self, other: &Self) -> std::cmp::Ordering;
-    /// A hash of the row's key: the same in every run.
+    /// A hash of the row's key, equal in every run.
     fn key_hash(&self) -> u64;
 
     /// The rows as one batch.
@@ -84,13 +84,13 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
         RecordBatch::try_new(Arc::new(Schema::new(Self::fields())), Self::columns(rows.iter()))
     }
 
-    /// Reads every row of a batch back.
+    /// Reads every row of a batch.
     fn read_all(batch: &RecordBatch) -> Result<Vec<Self>, CellError> {
         (0..batch.num_rows()).map(|row| Self::read(batch, row)).collect()
     }
 }
 
-/// Declares the tables of a module, which the catalog takes from there: a row type cannot be left out.
+/// Declares the tables of a module together with their declarations for the catalog, so that none can be left out.
 macro_rules! tables {
     ($($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published $(as $topic:literal)? by $published:ident)? {
         $($fields:tt)+
@@ -107,8 +107,8 @@ macro_rules! tables {
 }
 pub(crate) use tables;
 
-/// Declares a table: the row type, and from it schema, writer and reader. Key columns come first in the declaration,
-/// so that the derived order of rows is the order of their keys.
+/// Declares a table: the row type, and derives schema, writer and reader. Key columns come first in the declaration, so that the
+/// derived order of rows is the order of their keys.
 macro_rules! table {
     ($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published $(as $topic:literal)? by $published:ident)? {
         $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
@@ -176,12 +176,12 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// Hashes keys. SipHash is specified; the hashers of hash maps may change with a version.
+/// Hashes keys. SipHash is specified; the hashers of hash maps may change between versions.
 pub(crate) fn key_hasher() -> SipHasher13 {
     SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x726b_6579_7461_626c)
 }
 
-/// The first of at most one.
+/// The first of at most one name.
 pub(crate) const fn first(names: &[&'static str]) -> Option<&'static str> {
     match names {
         [] => None,

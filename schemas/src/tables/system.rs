@@ -1,4 +1,4 @@
-//! What the pipeline says about itself.
+//! Tables about the pipeline itself.
 
 use sha2::{Digest as _, Sha256};
 
@@ -6,35 +6,35 @@ use super::tables;
 use crate::value::{Blob, Digest, EventTime, Text};
 
 tables! {
-    /// A record that was not taken, whole, with the reason.
+    /// A rejected record, complete, with the reason.
     Append DeadLetter = "dead_letters" by (topic, partition, offset, code) published by topic {
-        /// The topic's name, as the pipeline knows it (without prefix).
+        /// The topic's name in the pipeline (without prefix).
         topic: Text,
         /// The partition.
         partition: i32,
         /// The record's offset.
         offset: u64,
-        /// The effective time at which it was refused.
+        /// The effective time at which it was rejected.
         ts: EventTime,
         /// The record's key, if it had one; bytes that are not UTF-8 are replaced.
         key: Option<Text>,
-        /// The bytes of the record's value as they are in the topic, if it had one. Of a value of more than 64 MiB, its beginning.
+        /// The bytes of the record's value as in the topic, if it had one; at most the first 64 MiB.
         value: Option<Blob>,
         /// The value as text; bytes that are not UTF-8 are replaced.
         text: Option<Text>,
-        /// The stable code: see the list of codes.
+        /// The stable code of the error.
         code: Text,
-        /// What is wrong, where, and how to mend it.
+        /// What is wrong, where, and how to fix it.
         error: Text,
     }
 
-    /// Where the wall clock decided something that the topics alone do not tell.
+    /// A clock that the wall clock decided, which the topics alone do not determine.
     Append Remap = "remap" by (topic, partition, offset, tick) {
         /// The topic.
         topic: Text,
         /// The partition.
         partition: i32,
-        /// The record that got the clock; a run's end names the offset behind the last record.
+        /// The record that got the clock; at a run's end, the offset after the last record.
         offset: u64,
         /// The tick of the clock.
         tick: u64,
@@ -44,44 +44,44 @@ tables! {
         ts: EventTime,
     }
 
-    /// A record that was accepted: it could be read, and has its place. In each partition the rows are a chain of hashes.
-    /// What an operator refused later is in `dead_letters` too, under the same topic, partition and offset.
+    /// An accepted record: it was decoded, and has its place. In each partition the rows are a chain of hashes. A record that an
+    /// operator rejected later is also in `dead_letters`, with the same topic, partition and offset.
     Journal Audit = "audit" by (topic, partition, sequence) {
         /// The topic.
         topic: Text,
         /// The partition.
         partition: i32,
-        /// Counts the accepted records of the partition from 1.
+        /// Sequence number of the accepted record in its partition, from 1.
         sequence: u64,
         /// The record's offset.
         offset: u64,
-        /// The event's id, where it has an identity.
+        /// The event's id, if it has an identity.
         event_id: Option<Text>,
-        /// The event's own `ts`, where it has one.
+        /// The event's own `ts`, if it has one.
         event_ts: Option<EventTime>,
-        /// Its effective time: the partition's clock once it was read.
+        /// Effective time: the partition's clock after the record was read.
         ts: EventTime,
         /// The first half of the SHA-256 of the record's key and value.
         content: Digest<16>,
-        /// SHA-256 of the hash before and of all other columns: [`Audit::chained`].
+        /// SHA-256 of the previous hash and of all other columns: [`Audit::chained`].
         hash: Digest<32>,
     }
 
-    /// An event that was let through, so that it is known when it comes again. State of the admission.
+    /// An event that was admitted, kept in order to recognize its repetitions. State of the admission.
     Checkpoint Admitted = "admitted" by (identity) {
         /// The digest of topic, `type` or `status`, and id.
         identity: Digest<16>,
-        /// The digest of what it says.
+        /// The digest of the event's content.
         body: Digest<16>,
-        /// When it is forgotten; never, if there is none.
+        /// The time at which it is forgotten; NULL for never.
         until: Option<EventTime>,
-        /// Its effective time.
+        /// Effective time of the event.
         ts: EventTime,
     }
 }
 
 impl DeadLetter {
-    /// The letter with the key and the value that its record has.
+    /// The letter with the key and the value of its record.
     pub fn with_record(self, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
         let text = |bytes: &[u8]| Text::new(String::from_utf8_lossy(bytes));
         Self { key: key.map(text).or(self.key), value: value.map(Blob::from), text: value.map(text), ..self }
@@ -89,11 +89,11 @@ impl DeadLetter {
 }
 
 impl Audit {
-    /// The hash that the row should have behind a row with the hash `before` (zeros for the first).
+    /// The hash of the row if it follows a row with the hash `before` (zeros for the first).
     ///
-    /// SHA-256 over: `before`; sequence, partition and offset as 8 bytes each, big endian; `ts` and `event_ts` as 8 bytes of
-    /// nanoseconds, the latter behind a byte 1, or a byte 0 alone; `content`; topic and event id, each behind its length in
-    /// 4 bytes (no id: length 0).
+    /// SHA-256 over: `before`; sequence, partition and offset as 8 bytes each, big endian; `ts` as 8 bytes of nanoseconds;
+    /// `event_ts` as a byte 1 followed by 8 bytes of nanoseconds, or a byte 0 alone; `content`; topic and event id, each preceded
+    /// by its length in 4 bytes (no id: length 0).
     pub fn chained(&self, before: &Digest<32>) -> Digest<32> {
         let mut hash = Sha256::new();
         hash.update(before.0);
@@ -116,8 +116,8 @@ impl Audit {
         Digest(hash.finalize().into())
     }
 
-    /// What `content` is of a record: its key behind a byte 1 and its length in 4 bytes, or a byte 0; then its value
-    /// likewise.
+    /// The `content` of a record: for its key a byte 1, its length in 4 bytes and its bytes, or a byte 0 alone; then the same for
+    /// its value.
     pub fn content_of(key: Option<&[u8]>, value: Option<&[u8]>) -> Digest<16> {
         let mut hash = Sha256::new();
         for part in [key, value] {

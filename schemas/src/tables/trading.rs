@@ -1,4 +1,4 @@
-//! What the matching of orders leaves behind.
+//! Tables of order matching.
 
 use super::{Liquidity, OrderChange, tables};
 use crate::events::{OrderType, SelfTrade, Side, TimeInForce, TradingPhase};
@@ -7,14 +7,14 @@ use crate::value::{AccountId, EventTime, Id, Money, OwnerId, Price, Quantity, Sy
 tables! {
     /// One side of one match.
     Append Execution = "executions" by (execution_id) published by symbol {
-        /// `<symbol>-<match's sequence>-<b|s>`: the same in every run over the same events. Where that has more than 64
-        /// characters, the first 31, `~`, and a digest of it in hex.
+        /// `<symbol>-<match's sequence>-<b|s>`: equal in every run over the same events. If longer than 64 characters, the first
+        /// 31, `~`, and a digest of it in hexadecimal.
         execution_id: Id,
-        /// Both sides of a match share it: `<symbol>-<match's sequence>`, shortened like `execution_id`.
+        /// The id of the match, shared by both sides: `<symbol>-<match's sequence>`, shortened like `execution_id`.
         match_id: Id,
         /// The order that was matched.
         order_id: Id,
-        /// Whose order it was.
+        /// The account of the order.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
@@ -22,13 +22,13 @@ tables! {
         side: Side,
         /// The resting order's price.
         price: Price,
-        /// How much was matched.
+        /// The matched quantity.
         quantity: Quantity,
-        /// What the account pays for it; negative for a rebate.
+        /// Fee of the account; negative for a rebate.
         fee: Money,
-        /// Whether the order rested or came.
+        /// Whether the order was resting, incoming, or in an auction.
         liquidity: Liquidity,
-        /// When: the effective time of the order that came.
+        /// Effective time of the incoming order.
         ts: EventTime,
     }
 
@@ -36,63 +36,63 @@ tables! {
     Append OrderEvent = "order_events" by (order_id, account_id, symbol, sequence) {
         /// The order.
         order_id: Id,
-        /// Whose order it is: two accounts may use the same id.
+        /// The account of the order: two accounts may use the same id.
         account_id: AccountId,
         /// The instrument.
         symbol: Symbol,
-        /// Counts the symbol's order events, from 1: their order.
+        /// Sequence number of the event within the symbol, from 1.
         sequence: u64,
-        /// What happened.
+        /// The kind of change.
         event: OrderChange,
-        /// Why, as a stable code; NULL where nothing needs explaining.
+        /// The reason as a stable code; NULL if none is needed.
         reason: Option<Text>,
-        /// What can still be matched.
+        /// The remaining quantity.
         leaves_quantity: Quantity,
-        /// What has been matched so far.
+        /// The filled quantity.
         cumulative_quantity: Quantity,
-        /// When.
+        /// Effective time of the change.
         ts: EventTime,
     }
 
-    /// An order that rests in the book, or a stop that waits for its trigger: with all that decides its future.
+    /// A resting order, or a stop that waits for its trigger, with its complete state.
     State OpenOrder = "open_orders" by (symbol, order_id, account_id) {
         /// The instrument.
         symbol: Symbol,
         /// The order.
         order_id: Id,
-        /// Whose order it is: two accounts may use the same id.
+        /// The account of the order: two accounts may use the same id.
         account_id: AccountId,
-        /// Which way.
+        /// Buy or sell.
         side: Side,
-        /// How it names its price.
+        /// Market, limit, stop or stop limit.
         order_type: OrderType,
-        /// The limit; NULL for a market stop.
+        /// The limit; NULL for a stop without one.
         price: Option<Price>,
         /// The trigger of a stop.
         stop_price: Option<Price>,
-        /// What can still be matched, shown or hidden.
+        /// The remaining quantity, displayed or hidden.
         leaves_quantity: Quantity,
-        /// What has been matched so far.
+        /// The filled quantity.
         cumulative_quantity: Quantity,
-        /// How much is shown at a time; NULL if always all.
+        /// The displayed part of the quantity; NULL if all is displayed.
         display_quantity: Option<Quantity>,
-        /// What is shown now.
+        /// The currently displayed quantity.
         shown_quantity: Quantity,
-        /// How long it stays.
+        /// How long the order is valid.
         time_in_force: TimeInForce,
-        /// When a `gtd` order ends.
+        /// Expiry time of a `gtd` order.
         expires_at: Option<EventTime>,
-        /// Whether it may only rest.
+        /// Whether it must not trade on entry.
         post_only: bool,
-        /// What happens when it would meet an order of its own owner.
+        /// Self-trade prevention mode.
         self_trade: SelfTrade,
-        /// Who stood behind the account when the order came: customer group, else customer, else account.
+        /// The owner at entry: customer group, else customer, else account.
         owner_id: OwnerId,
-        /// Whether a stop's trigger was met, so that it rests.
+        /// Whether a stop has been triggered, so that it rests.
         triggered: bool,
-        /// Its place among the symbol's orders at the same price: less is earlier.
+        /// Time priority among the symbol's orders at the same price: smaller is earlier.
         priority: u64,
-        /// When it last changed.
+        /// Time of the last change.
         ts: EventTime,
     }
 
@@ -100,36 +100,36 @@ tables! {
     State TopOfBook = "top_of_book" by (symbol) {
         /// The instrument.
         symbol: Symbol,
-        /// The highest price that somebody bids.
+        /// The highest bid price.
         bid: Option<Price>,
-        /// How much is bid there, as far as it is shown.
+        /// The displayed quantity at the bid.
         bid_size: Option<Quantity>,
-        /// The lowest price that somebody asks.
+        /// The lowest ask price.
         ask: Option<Price>,
-        /// How much is asked there, as far as it is shown.
+        /// The displayed quantity at the ask.
         ask_size: Option<Quantity>,
         /// The price of the last match.
         last_price: Option<Price>,
-        /// When it last changed.
+        /// Time of the last change.
         ts: EventTime,
     }
 
-    /// What a symbol's book is besides its orders. Together with `open_orders` and `top_of_book` it is all that the
-    /// matching has to know to go on.
+    /// The state of a symbol's book besides its orders. Together with `open_orders` and `top_of_book` it is the complete state of
+    /// matching.
     Checkpoint BookState = "book_states" by (symbol) {
         /// The instrument.
         symbol: Symbol,
-        /// What the book does with orders.
+        /// The trading phase.
         phase: TradingPhase,
         /// The price of the last match.
         last_price: Option<Price>,
-        /// How many matches there were: the last one's sequence.
+        /// Number of matches: the sequence of the last one.
         matches: u64,
-        /// How many order events there were: the last one's sequence.
+        /// Number of order events: the sequence of the last one.
         order_events: u64,
-        /// How many places in the queue were given away: the last one's priority.
+        /// Number of assigned priorities: the priority of the last one.
         priorities: u64,
-        /// When it last changed.
+        /// Time of the last change.
         ts: EventTime,
     }
 }

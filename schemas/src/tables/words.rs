@@ -1,9 +1,9 @@
-//! The words that tables choose from.
+//! Enumerations of table columns.
 
 use crate::value::text_enum;
 
 text_enum! {
-    /// What an execution's side did to the book.
+    /// Role of an execution's order in the match.
     Liquidity {
         /// `maker`
         Maker = "maker",
@@ -15,7 +15,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What happened to an order.
+    /// The kind of change of an order.
     OrderChange {
         /// `accepted`
         Accepted = "accepted",
@@ -37,7 +37,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How a risk figure was estimated.
+    /// The method of a risk estimate.
     RiskMethod {
         /// `historical`
         Historical = "historical",
@@ -51,7 +51,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a decision is about.
+    /// The type of a decision's subject.
     SubjectType {
         /// `transaction`
         Transaction = "transaction",
@@ -61,7 +61,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Whether a decision still stands as it was made.
+    /// Whether a decision is unchanged.
     DecisionState {
         /// `made`
         Made = "made",
@@ -73,11 +73,11 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why a decision was changed or withdrawn, by another event.
+    /// Why another event changed or withdrew a decision.
     Amendment {
-        /// `late_event`: the event came late and stands before it.
+        /// `late_event`: the event arrived late and precedes it.
         LateEvent = "late_event",
-        /// `taken_back`: the event reversed or voided this one, or one before it.
+        /// `taken_back`: the event reversed or voided this transaction, or an earlier one.
         TakenBack = "taken_back",
         /// `captured`: the event captured a hold for another amount than was held.
         Captured = "captured",
@@ -85,19 +85,19 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a scored transaction is to another one.
+    /// The relation of a scored transaction to another one.
     TransactionRole {
-        /// `original`: it stands for itself.
+        /// `original`: it refers to no other transaction.
         Original = "original",
-        /// `capture`: it posts what a hold held.
+        /// `capture`: it captures a hold.
         Capture = "capture",
-        /// `reversal`: it turns back a posting.
+        /// `reversal`: it reverses a posting.
         Reversal = "reversal",
     }
 }
 
 text_enum! {
-    /// What a ruleset decides.
+    /// The verdict of a ruleset.
     Verdict {
         /// `approve`
         Approve = "approve",
@@ -131,7 +131,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How much an alert matters.
+    /// The severity of an alert.
     Severity {
         /// `low`
         Low = "low",
@@ -145,7 +145,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Whether an alert still stands as it was raised.
+    /// The state of an alert.
     AlertState {
         /// `raised`
         Raised = "raised",

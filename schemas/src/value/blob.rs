@@ -1,11 +1,11 @@
-//! Bytes as they are.
+//! Binary values.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes that need not be text.
+/// Bytes that need not be valid text.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Blob(Vec<u8>);

@@ -2,8 +2,8 @@
 
 use super::fixed;
 
-/// Fraction digits of the currency's amounts: its exponent in ISO 4217. `None` for what is no currency of ISO 4217, like a coin:
-/// its amounts may have all nine digits.
+/// Fraction digits of the currency's amounts: its exponent in ISO 4217. `None` for a currency outside ISO 4217, like a coin: its
+/// amounts may have all nine digits.
 pub fn exponent(currency: &str) -> Option<u32> {
     let is_in = |codes: &[&str]| codes.binary_search(&currency).is_ok();
     [(TWO_DIGITS, 2), (NO_DIGITS, 0), (THREE_DIGITS, 3), (FOUR_DIGITS, 4)]
@@ -11,26 +11,26 @@ pub fn exponent(currency: &str) -> Option<u32> {
         .find_map(|(codes, digits)| is_in(codes).then_some(digits))
 }
 
-/// Whether an amount, in billionths, has no more fraction digits than its currency.
+/// Whether an amount, in billionths, has at most the fraction digits of its currency.
 pub fn has_exponent(units: i128, currency: &str) -> bool {
     units % fixed::ONE == 0
         || exponent(currency).and_then(|digits| 10_i128.checked_pow(digits)).is_none_or(|parts| units % (fixed::ONE / parts) == 0)
 }
 
-/// Currencies without a minor unit, in order.
+/// Currencies without a minor unit, sorted.
 #[rustfmt::skip]
 const NO_DIGITS: &[&str] = &[
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
     "VUV", "XAF", "XOF", "XPF",
 ];
 
-/// Currencies whose minor unit is a thousandth, in order.
+/// Currencies whose minor unit is a thousandth, sorted.
 const THREE_DIGITS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// Units of account whose minor unit is a ten-thousandth, in order.
+/// Units of account whose minor unit is a ten-thousandth, sorted.
 const FOUR_DIGITS: &[&str] = &["CLF", "UYW"];
 
-/// Currencies whose minor unit is a hundredth, in order.
+/// Currencies whose minor unit is a hundredth, sorted.
 #[rustfmt::skip]
 const TWO_DIGITS: &[&str] = &[
     "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",

@@ -22,7 +22,7 @@ impl Date {
     /// 2261-12-31.
     const LAST: i32 = 106_650;
 
-    /// From days since 1970-01-01.
+    /// The date of a number of days since 1970-01-01.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for Date {
 impl FromStr for Date {
     type Err = String;
 
-    /// `YYYY-MM-DD`, within the years that an [`EventTime`] can name.
+    /// Parses `YYYY-MM-DD`, within the years of [`EventTime`].
     fn from_str(text: &str) -> Result<Self, String> {
         let days = rfc3339::days(text.as_bytes()).and_then(|days| i32::try_from(days).ok());
         let days = days.filter(|days| (Self::FIRST..=Self::LAST).contains(days));

@@ -1,12 +1,12 @@
-//! Decimals in a configuration: `#[serde(with = "headwater_schemas::value::decimal_text")]` on a [`Decimal`], an option or
-//! a list of them. Written as text or as a whole number: a TOML float is binary, so it is refused.
+//! Decimals in a configuration: `#[serde(with = "headwater_schemas::value::decimal_text")]` on a [`Decimal`], an option or a list
+//! of them. Written as text or as an integer: a TOML float is binary, so it is rejected.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
 use super::Decimal;
 
-/// What can be read from texts and whole numbers.
+/// A type that can be read from texts and integers.
 pub trait DecimalText: Sized {
     #[doc(hidden)]
     fn from_given(given: Given) -> Result<Self, String>;
@@ -66,12 +66,12 @@ impl DecimalText for Vec<Decimal> {
     }
 }
 
-/// Reads it.
+/// Reads texts or integers.
 pub fn deserialize<'de, T: DecimalText, D: Deserializer<'de>>(input: D) -> Result<T, D::Error> {
     T::from_given(Given::deserialize(input)?).map_err(D::Error::custom)
 }
 
-/// Writes it as text.
+/// Writes as text.
 pub fn serialize<T: DecimalText, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
     let texts = value.texts();
     match texts.as_slice() {

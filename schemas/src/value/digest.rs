@@ -1,4 +1,4 @@
-//! Digests: bytes that stand for a content, written as hexadecimal.
+//! Digests: fixed-length hashes, written as hexadecimal.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest<const N: usize>(pub [u8; N]);
 
 impl<const N: usize> Digest<N> {
-    /// All zeros: what stands before the first.
+    /// All zeros, in place of a predecessor of the first.
     pub const ZERO: Self = Self([0; N]);
 
-    /// Its bytes, as the width of a column.
+    /// Its length in bytes, as the width of a column.
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "digests have a few dozen bytes")]
     pub(crate) const WIDTH: i32 = N as i32;
 
@@ -61,7 +61,7 @@ impl<const N: usize> fmt::Debug for Digest<N> {
     }
 }
 
-/// A text that is no digest of this length.
+/// A text that is not a digest of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a digest is {0} hexadecimal digits")]
 pub struct ParseDigestError(usize);

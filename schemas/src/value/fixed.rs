@@ -1,9 +1,9 @@
 //! Fixed-point numbers: an `i128` that counts billionths.
 //!
-//! Every amount in Headwater has nine fraction digits, so adding is integer addition: exact, and the same in any order.
-//! A number read from outside has at most [`INTEGER_DIGITS`] integer digits; a computed one may use one digit more,
-//! because that is what the tables' `DECIMAL(28,9)` holds. Beyond that every operation answers `None`, which the caller
-//! turns into a dead letter: nothing wraps and nothing is rounded in silence.
+//! Every amount in Headwater has nine fraction digits, so adding is integer addition: exact, and the same in any order. A number
+//! read from outside has at most [`INTEGER_DIGITS`] integer digits; a computed one may have one digit more, because that is what
+//! the tables' `DECIMAL(28,9)` holds. Beyond that every operation returns `None`, which the caller turns into a dead letter:
+//! nothing wraps and nothing is rounded silently.
 //!
 //! Products and quotients round once, half to even, to the ninth digit ([`product`], [`quotient`]).
 
@@ -11,14 +11,14 @@ use ethnum::I256;
 
 /// Billionths in one.
 pub const ONE: i128 = 1_000_000_000;
-/// Fraction digits that every number carries.
+/// Number of fraction digits.
 pub const FRACTION_DIGITS: usize = 9;
-/// Integer digits that a number read from outside may have.
+/// Maximum integer digits of a number read from outside.
 pub const INTEGER_DIGITS: usize = 18;
-/// The greatest magnitude that a `DECIMAL(28,9)` column holds, in billionths.
+/// The greatest magnitude of a `DECIMAL(28,9)` column, in billionths.
 pub const MAX_UNITS: i128 = 10_i128.pow(28) - 1;
 
-/// Why a text is not a number of ours.
+/// Why a text is not a valid number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseFixedError {
     /// The text does not follow the grammar of a JSON number.
@@ -27,7 +27,7 @@ pub enum ParseFixedError {
     /// More digits before the point than [`INTEGER_DIGITS`].
     #[error("has more than 18 integer digits")]
     TooManyIntegerDigits,
-    /// More digits behind the point than [`FRACTION_DIGITS`].
+    /// More digits after the point than [`FRACTION_DIGITS`].
     #[error("has more than 9 fraction digits; it is refused, not rounded")]
     TooManyFractionDigits,
 }
@@ -56,9 +56,9 @@ pub fn parse(text: &str) -> Result<i128, ParseFixedError> {
     Ok(if negative { -units } else { units })
 }
 
-/// [`INTEGER_DIGITS`], to count with below zero.
+/// [`INTEGER_DIGITS`] as a signed number.
 const INTEGERS: i64 = 18;
-/// [`FRACTION_DIGITS`], to count with below zero.
+/// [`FRACTION_DIGITS`] as a signed number.
 const FRACTIONS: i64 = 9;
 
 fn parse_exponent(text: &str) -> Result<i64, ParseFixedError> {
@@ -66,7 +66,7 @@ fn parse_exponent(text: &str) -> Result<i64, ParseFixedError> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(ParseFixedError::NotANumber);
     }
-    // An exponent that fits no i64 has shifted every digit out long before.
+    // An exponent that does not fit an i64 has shifted out every digit anyway.
     let magnitude = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
     Ok(if text.starts_with('-') { -magnitude } else { magnitude })
 }
@@ -76,7 +76,7 @@ fn shift(integer: &str, fraction: &str, exponent: i64) -> Result<i128, ParseFixe
     let digits = || integer.bytes().chain(fraction.bytes()).map(|byte| byte - b'0');
     let length = i64::try_from(integer.len() + fraction.len()).unwrap_or(i64::MAX / 4);
     let point = i64::try_from(integer.len()).unwrap_or(i64::MAX / 4) + exponent;
-    // Zero has no first digit; its places count for nothing, but written fraction digits still do.
+    // Zero has no first digit; its leading zeros do not count, but written fraction digits do.
     let first = digits().position(|digit| digit != 0).and_then(|place| i64::try_from(place).ok());
     if first.is_some_and(|first| point - first > INTEGERS) {
         return Err(ParseFixedError::TooManyIntegerDigits);
@@ -87,7 +87,7 @@ fn shift(integer: &str, fraction: &str, exponent: i64) -> Result<i128, ParseFixe
     if first.is_none() {
         return Ok(0);
     }
-    // At most 18 + 9 digits that count, so this fits an i128 with room to spare.
+    // At most 18 + 9 significant digits, which fit an i128.
     let written = match digits().try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit))) {
         Some(short) => i128::from(short),
         None => digits().fold(0_i128, |sum, digit| sum * 10 + i128::from(digit)),
@@ -96,7 +96,7 @@ fn shift(integer: &str, fraction: &str, exponent: i64) -> Result<i128, ParseFixe
     Ok(written * 10_i128.pow(missing))
 }
 
-/// [`ONE`], for magnitudes.
+/// [`ONE`] as an unsigned number.
 const BILLION: u64 = 1_000_000_000;
 
 /// Writes billionths as the shortest decimal text: no exponent, no trailing zero.
@@ -105,7 +105,7 @@ pub fn write(units: i128, out: &mut impl std::fmt::Write) -> std::fmt::Result {
     if units < 0 {
         out.write_char('-')?;
     }
-    // Most numbers fit the machine's own division and writer, which are several times faster.
+    // Most numbers fit the machine's own division and formatting, which are several times faster.
     if let Ok(short) = u64::try_from(magnitude) {
         return write_parts(short / BILLION, short % BILLION, out);
     }
@@ -136,7 +136,7 @@ pub fn quotient(a: i128, b: i128, c: i128) -> Option<i128> {
     wide_quotient(a, b, c).and_then(in_range)
 }
 
-/// The same, for sums that may be greater than a single amount: `None` only beyond 128 bits.
+/// Like [`quotient`], for sums that may exceed a single amount: `None` only beyond 128 bits.
 pub fn wide_quotient(a: i128, b: i128, c: i128) -> Option<i128> {
     if c == 0 {
         return None;
@@ -147,7 +147,7 @@ pub fn wide_quotient(a: i128, b: i128, c: i128) -> Option<i128> {
     }
 }
 
-/// `Some` if a column can hold the number.
+/// The number, if it fits a column.
 pub fn in_range(units: i128) -> Option<i128> {
     (units.unsigned_abs() <= MAX_UNITS.unsigned_abs()).then_some(units)
 }
@@ -155,7 +155,7 @@ pub fn in_range(units: i128) -> Option<i128> {
 fn narrow_quotient(numerator: i128, divisor: i128) -> i128 {
     let (quotient, remainder) = (numerator / divisor, numerator % divisor);
     let away = if (numerator < 0) == (divisor < 0) { 1 } else { -1 };
-    // Compare twice the remainder with the divisor without doubling it, which could overflow.
+    // Compares twice the remainder with the divisor without doubling it, which could overflow.
     let (remainder, divisor) = (remainder.unsigned_abs(), divisor.unsigned_abs());
     match remainder.cmp(&(divisor - remainder)) {
         std::cmp::Ordering::Less => quotient,

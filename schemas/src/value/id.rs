@@ -1,4 +1,4 @@
-//! Identifiers and free text. Short ones (up to 24 bytes) live inline, without an allocation of their own.
+//! Identifiers and free text. Texts of up to 24 bytes are stored inline, without an allocation.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,17 +9,17 @@ use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// Free text: a merchant, a venue, a message. Read from outside it has at most 1024 characters; one that the pipeline
-/// wrote itself may be longer.
+/// Free text: a merchant, a venue, a message. From outside it has at most 1024 characters; a text that the pipeline wrote itself
+/// may be longer.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text(CompactString);
 
 impl Text {
-    /// The greatest length of a text from outside, in characters.
+    /// Maximum length of a text from outside, in characters.
     pub const MAX_LENGTH: usize = 1024;
 
-    /// A text that is known when the program is built.
+    /// A text that is known at compile time.
     pub const fn const_new(text: &'static str) -> Self {
         Self(CompactString::const_new(text))
     }
@@ -29,7 +29,7 @@ impl Text {
         Self(CompactString::new(text))
     }
 
-    /// The characters.
+    /// The text as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -102,7 +102,7 @@ impl schemars::JsonSchema for Text {
 }
 
 /// An identifier: 1 to 64 visible ASCII characters. Symbols, currencies, accounts and customers have [names](super::Name), which
-/// are identifiers too.
+/// are identifiers, too.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Id(CompactString);
@@ -126,15 +126,15 @@ impl ParseIdError {
 }
 
 impl Id {
-    /// The greatest length, in characters.
+    /// Maximum length, in characters.
     pub const MAX_LENGTH: usize = 64;
 
-    /// Checks the rule of identifiers.
+    /// Checks the syntax of identifiers.
     pub fn new(text: &str) -> Result<Self, ParseIdError> {
         Self::check(text).map(|()| Self(CompactString::new(text)))
     }
 
-    /// Whether a text obeys the rule of identifiers.
+    /// Whether a text has the syntax of identifiers.
     pub(super) fn check(text: &str) -> Result<(), ParseIdError> {
         if text.is_empty() || text.len() > Self::MAX_LENGTH {
             return Err(ParseIdError::Length);
@@ -145,8 +145,8 @@ impl Id {
         Ok(())
     }
 
-    /// The identifier of something that the pipeline made itself, from the parts that make it unique. A text of more than
-    /// 64 characters keeps its first 31; `~` and the text's 128-bit digest in hex stand for the rest.
+    /// A derived identifier, from the parts that make it unique. If the text has more than 64 characters, the result is its first
+    /// 31, `~`, and its 128-bit digest in hexadecimal.
     pub fn shortened(text: &str) -> Self {
         if text.len() <= Self::MAX_LENGTH {
             return Self::derived(text);
@@ -157,13 +157,13 @@ impl Id {
         Self::derived(format!("{kept}~{:032x}", hasher.finish128().as_u128()))
     }
 
-    /// A name that the pipeline made itself, which is none of an event: a scope, say. It is whole, so possibly longer than
-    /// 64 characters.
+    /// A derived identifier that is not the id of an event, like a scope. It is not shortened, so possibly longer than 64
+    /// characters.
     pub fn derived(text: impl Into<CompactString>) -> Self {
         Self(text.into())
     }
 
-    /// The characters.
+    /// The identifier as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Values: numbers, identifiers and times, each with one way in and one way out.
+//! Values: numbers, identifiers and times, each with one reader and one writer.
 
 mod blob;
 pub mod currency;

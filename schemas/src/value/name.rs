@@ -1,11 +1,11 @@
-//! Names that come back with every event: accounts, symbols, customers, currencies, scopes.
+//! Names of recurring entities: accounts, symbols, customers, currencies, scopes.
 //!
-//! A process keeps each of them once. A [`Name`] is a reference to that one text, beside the text's hash: it is copied like a
-//! number, and compared for equality and hashed without a look at the text. Ordered they are by their texts, like everything visible; to other
-//! processes they go as texts. The hash is of the text, and the same in every process and run.
+//! A process stores each name once (interning). A [`Name`] is a reference to the stored text and its hash: it is copied like a
+//! number, and compared for equality and hashed without reading the text. Names are ordered by their texts, like all visible
+//! output; to other processes they are sent as texts. The hash is that of the text, equal in every process and run.
 //!
-//! What was named once stays in memory until the process ends, some 60 bytes for each. Ids of single events, of which there is
-//! no end, are [`Id`]s.
+//! A name stays in memory until the process ends, some 60 bytes each. Ids of single events, whose number is unbounded, are
+//! [`Id`]s.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -24,13 +24,13 @@ use siphasher::sip::SipHasher13;
 
 use super::{Id, ParseIdError};
 
-/// The name of something of kind `K`, an identifier like [`Id`]. Names of two kinds are two types.
+/// The name of an entity of kind `K`, an identifier like [`Id`]. Names of different kinds are different types.
 pub struct Name<K> {
     kept: Kept,
     kind: PhantomData<fn() -> K>,
 }
 
-/// A text that the process keeps.
+/// A stored text.
 #[derive(Clone, Copy)]
 struct Kept {
     hash: u64,
@@ -43,7 +43,7 @@ impl Kept {
     }
 }
 
-/// What has names.
+/// A kind of entity with names.
 pub trait Named: 'static {
     /// The name's type in JSON Schemas.
     const TYPE: &'static str;
@@ -51,7 +51,7 @@ pub trait Named: 'static {
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// What has names: the kinds of [`Name`](super::Name).
+        /// The kinds of [`Name`](super::Name).
         pub mod named {$(
             #[doc = concat!("What a [`", stringify!($name), "`](super::", stringify!($name), ") names.")]
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,29 +70,29 @@ names! {
     AccountId,
     /// The name of a customer.
     CustomerId,
-    /// Whose orders do not trade with each other: an account's customer, or an account that has none.
+    /// The owner of orders, which do not trade with each other: an account's customer group, its customer, or the account itself.
     OwnerId,
     /// The name of an instrument.
     Symbol,
-    /// The code of a currency: `USD`, or a coin's.
+    /// The code of a currency: `USD`, or that of a coin.
     Currency,
-    /// What figures and limits are about: `account:A`, or a node of the book path, `firm/desk`.
+    /// What figures and limits refer to: `account:A`, or a node of the book path, `firm/desk`.
     Scope,
 }
 
-/// A power of two: names are kept in as many tables, so that workers seldom wait for each other.
+/// Number of tables of names, a power of two. Several tables make workers seldom wait for each other.
 const TABLES: usize = 16;
 
 static NAMES: [Mutex<HashTable<Kept>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
 
-/// What the process keeps for a text.
+/// The stored text.
 fn kept(text: &str) -> Kept {
     let hash = {
         let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x726e_616d_6573_3031);
         hasher.write(text.as_bytes());
         hasher.finish()
     };
-    // The table's own places are found by other bits of the hash.
+    // The table itself uses other bits of the hash.
     let number = usize::try_from(hash >> 32).unwrap_or_default() % TABLES;
     let Some(table) = NAMES.get(number) else { return Kept::new(hash, text) };
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,33 +102,33 @@ fn kept(text: &str) -> Kept {
     }
 }
 
-/// What the accounts that stand for the world outside begin with.
+/// Prefix of the accounts that represent the outside.
 const EXTERNAL: &str = "external:";
 
 impl AccountId {
-    /// The account that stands for the world outside, for a currency: `external:USD`.
+    /// The account that represents the outside in a currency: `external:USD`.
     pub fn external(currency: Currency) -> Self {
         Self::derived(format!("{EXTERNAL}{currency}"))
     }
 
-    /// Whether it stands for the world outside, so that money there is not ours.
+    /// Whether it represents the outside.
     pub fn is_external(&self) -> bool {
         self.as_str().starts_with(EXTERNAL)
     }
 }
 
 impl<K> Name<K> {
-    /// Checks the rule of identifiers.
+    /// Checks the syntax of identifiers.
     pub fn new(text: &str) -> Result<Self, ParseIdError> {
         Id::check(text).map(|()| Self::derived(text))
     }
 
-    /// A name that the pipeline made itself, or that was checked before.
+    /// A derived name, or one that was checked before.
     pub fn derived(text: impl AsRef<str>) -> Self {
         Self { kept: kept(text.as_ref()), kind: PhantomData }
     }
 
-    /// The same text as the name of something of another kind.
+    /// The same text as a name of another kind.
     pub const fn of_kind<L>(self) -> Name<L> {
         Name { kept: self.kept, kind: PhantomData }
     }
@@ -138,7 +138,7 @@ impl<K> Name<K> {
         Id::derived(self.as_str())
     }
 
-    /// The characters.
+    /// The name as a string slice.
     pub fn as_str(&self) -> &'static str {
         self.kept.text
     }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!((late.as_str(), late.to_string(), format!("{late:?}")), ("b-2", "b-2".to_owned(), "\"b-2\"".to_owned()));
     }
 
-    /// Hashes decide which worker has a key and where a row stands in a file, so they must not change.
+    /// Hashes determine which worker has a key and the order of rows in a file, so they must not change.
     #[test]
     fn the_hash_of_a_name_is_that_of_its_text_in_every_run() {
         struct Seen(u64);

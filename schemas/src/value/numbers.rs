@@ -1,4 +1,4 @@
-//! The fixed-point types of the trade. All count billionths; they differ in what they mean and in which signs they take.
+//! Fixed-point number types of trading. All count billionths; they differ in meaning and in permitted signs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::fixed::{self, ParseFixedError};
 
-/// Whether a number of the type may be negative or zero when it comes from outside.
+/// The permitted signs of a number from outside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sign {
     Any,
@@ -34,26 +34,26 @@ macro_rules! fixed_point {
         pub struct $name(i128);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
 
             /// From billionths.
             pub const fn from_units(units: i128) -> Self { Self(units) }
             /// In billionths.
             pub const fn units(self) -> i128 { self.0 }
-            /// From a whole number.
+            /// From an integer.
             pub const fn whole(number: i64) -> Self { Self(number as i128 * fixed::ONE) }
-            /// Whether it is exactly nothing.
+            /// Whether it is zero.
             pub const fn is_zero(self) -> bool { self.0 == 0 }
-            /// The sum, or `None` beyond what a column holds.
+            /// The sum; `None` if it does not fit a column.
             pub fn checked_add(self, other: Self) -> Option<Self> {
                 self.0.checked_add(other.0).and_then(fixed::in_range).map(Self)
             }
-            /// The difference, or `None` beyond what a column holds.
+            /// The difference; `None` if it does not fit a column.
             pub fn checked_sub(self, other: Self) -> Option<Self> {
                 self.0.checked_sub(other.0).and_then(fixed::in_range).map(Self)
             }
-            /// The nearest binary number, for statistics only.
+            /// The nearest binary floating-point number, for statistics only.
             pub fn to_statistic(self) -> f64 { self.0 as f64 / fixed::ONE as f64 }
         }
 
@@ -94,28 +94,28 @@ macro_rules! fixed_point {
 }
 
 fixed_point!(
-    /// What one unit costs, in the instrument's currency. May be negative (spreads, power).
+    /// Price of one unit, in the instrument's currency. May be negative (spreads, power).
     Price, Sign::Any, "a price"
 );
 fixed_point!(
-    /// How much was ordered or filled: above zero when it comes from outside; a position's is signed.
+    /// A quantity that was ordered or filled: positive from outside; signed for a position.
     Quantity, Sign::Positive, "a quantity"
 );
 fixed_point!(
-    /// How much is shown or was printed in market data, or is to be left of an order: zero is possible, less is not.
+    /// A quantity in market data, or a new total quantity of an order: may be zero, not negative.
     Size, Sign::NotNegative, "a size"
 );
 fixed_point!(
-    /// A sum of money that came from outside: zero is possible, less is not, the direction is said by the event.
+    /// An amount of money from outside: may be zero, not negative; the event determines the direction.
     Amount, Sign::NotNegative, "an amount"
 );
 fixed_point!(
-    /// A signed sum of money in some currency.
+    /// A signed amount of money in some currency.
     Money, Sign::Any, "a sum"
 );
 
 fixed_point!(
-    /// A number that multiplies or divides: a multiplier, a rate, a tick or lot size. Above zero.
+    /// A multiplier, a rate, a tick size or a lot size. Positive.
     Factor, Sign::Positive, "a factor"
 );
 fixed_point!(
@@ -124,7 +124,7 @@ fixed_point!(
 );
 
 impl Quantity {
-    /// The same quantity the other way round.
+    /// The quantity with the opposite sign.
     pub const fn negated(self) -> Self {
         Self(-self.0)
     }
@@ -136,29 +136,29 @@ impl Quantity {
 }
 
 impl Amount {
-    /// As a signed sum.
+    /// As a signed amount.
     pub const fn money(self) -> Money {
         Money(self.0)
     }
 }
 
 impl Money {
-    /// The same sum the other way round.
+    /// The amount with the opposite sign.
     pub const fn negated(self) -> Self {
         Self(-self.0)
     }
 
-    /// The sum without its sign.
+    /// The amount without its sign.
     pub const fn magnitude(self) -> Self {
         Self(self.0.abs())
     }
 
-    /// Price × quantity × multiplier, each product rounded half to even to nine digits; `None` beyond what a column holds.
+    /// Price × quantity × multiplier, each product rounded half to even to nine digits; `None` if it does not fit a column.
     pub fn notional(price: Price, quantity: Quantity, multiplier: Factor) -> Option<Self> {
         Self(fixed::product(price.0, quantity.0)?).times(multiplier)
     }
 
-    /// The sum × a multiplier, rounded half to even to nine digits; `None` beyond what a column holds.
+    /// The amount × a multiplier, rounded half to even to nine digits; `None` if it does not fit a column.
     pub fn times(self, multiplier: Factor) -> Option<Self> {
         if multiplier.0 == fixed::ONE {
             return Some(self);
@@ -167,13 +167,13 @@ impl Money {
     }
 }
 
-/// The billionths of a JSON string or number, read as written: never through a binary float.
+/// The billionths of a JSON string or number, read as written and never through a binary float.
 fn exact<'de, D: Deserializer<'de>>(input: D) -> Result<i128, D::Error> {
     use serde::de::Error;
     let raw = <&RawValue>::deserialize(input)?.get();
     let text = match raw.as_bytes().first() {
         Some(b'"') => match raw.get(1..raw.len() - 1) {
-            // An escape inside a number is odd but legal JSON.
+            // An escape inside a number is odd but valid JSON.
             Some(inside) if !inside.contains('\\') => Cow::Borrowed(inside),
             _ => Cow::Owned(serde_json::from_str::<String>(raw).map_err(D::Error::custom)?),
         },

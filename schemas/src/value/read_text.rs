@@ -1,4 +1,4 @@
-//! The one reader of values that are written as text.
+//! Reader of values that are written as text.
 
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
@@ -7,8 +7,7 @@ use std::str::FromStr;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
-/// Reads a string and parses it, without a copy. `expected` says in words what should have been there instead of another
-/// JSON type.
+/// Reads a string and parses it, without a copy. `expected` describes the value for the error of another JSON type.
 pub(crate) fn read_text<'de, D, T>(input: D, expected: &'static str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

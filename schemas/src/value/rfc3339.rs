@@ -1,7 +1,7 @@
-//! Times and dates as text: the grammar of RFC 3339, and nothing besides.
+//! Parser of times and dates as text: exactly the grammar of RFC 3339.
 //!
-//! A library's reader takes more forms (`14:30` without seconds, `,5` for `.5`, an offset of `+01`), and every form that
-//! one reader takes and the next doesn't is a record that means two things.
+//! Libraries accept further forms (`14:30` without seconds, `,5` for `.5`, an offset of `+01`). A form that one reader accepts
+//! and another does not would give a record two meanings.
 
 /// Nanoseconds since 1970-01-01T00:00:00Z of `YYYY-MM-DD(T|t| )HH:MM:SS[.1 to 9 digits](Z|z|±HH:MM)`.
 pub(super) fn nanos(text: &[u8]) -> Option<i128> {
@@ -15,7 +15,7 @@ pub(super) fn nanos(text: &[u8]) -> Option<i128> {
     }
     let (fraction, offset) = fraction(rest)?;
     let minutes = days * 1_440 + hour * 60 + minute - offset_minutes(offset)?;
-    // A leap second ends a day of UTC, whatever time that is elsewhere (RFC 3339, 5.7).
+    // A leap second ends a UTC day, whatever the local time is (RFC 3339, 5.7).
     if second == 60 && (minutes + 1).rem_euclid(1_440) != 0 {
         return None;
     }
@@ -37,7 +37,7 @@ fn pair(tens: u8, ones: u8) -> Option<i64> {
     Some(digit(tens)? * 10 + digit(ones)?)
 }
 
-/// The nanoseconds of `.digits`, if there are any, and what follows.
+/// The nanoseconds of `.digits`, if present, and the rest.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', text)) = text.split_first() else { return Some((0, text)) };
     let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -61,7 +61,8 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Days of the Gregorian calendar, counted in years that begin in March, so that a leap day is a year's last.
+/// Days since 1970-01-01 in the Gregorian calendar, computed with years that begin in March, so that a leap day is the last day
+/// of a year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
@@ -77,7 +78,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    // 719 468 days lie between 0000-03-01 and 1970-01-01.
+    // There are 719 468 days between 0000-03-01 and 1970-01-01.
     Some(year * 365 + leap_days + day_of_year - 719_468)
 }
 

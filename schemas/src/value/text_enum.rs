@@ -1,7 +1,7 @@
-//! Enumerations that are words outside: one list gives the type, its words, its reader and its schema.
+//! Enumerations that are written as words: one list gives the type, its words, its reader and its schema.
 
-/// Declares an enumeration whose variants are written as the words given, in JSON, in tables and in messages. Between
-/// workers a variant is its place in the list.
+/// Declares an enumeration whose variants are written as the given words, in JSON, in tables and in messages. Between workers a
+/// variant is sent as its index in the list.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -12,12 +12,12 @@ macro_rules! text_enum {
             /// Every variant, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word that stands for it outside.
+            /// The variant's word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// The variant that a word stands for.
+            /// The variant with a word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
             }

@@ -14,13 +14,13 @@ use super::{Date, rfc3339};
 pub struct EventTime(i64);
 
 impl EventTime {
-    /// The beginning: what a record without a time has before its partition has seen one.
+    /// The epoch: the time of a record without one before its partition has seen any.
     pub const BEGINNING: Self = Self(0);
     /// Nanoseconds in a second.
     pub const SECOND: u64 = 1_000_000_000;
     /// Nanoseconds in a day.
     pub const DAY: u64 = 86_400 * Self::SECOND;
-    /// The same, for times before the epoch.
+    /// Nanoseconds in a day, signed, for times before the epoch.
     pub(crate) const DAY_NANOS: i64 = 86_400_000_000_000;
 
     /// From nanoseconds since the epoch.
@@ -28,7 +28,7 @@ impl EventTime {
         Self(nanos)
     }
 
-    /// From an effective time, which is never before the epoch. Times beyond 2261 are cut to the last one there is.
+    /// From an effective time, which is never before the epoch. Times after 2261 become the last one.
     pub fn from_effective(nanos: u64) -> Self {
         Self(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
@@ -38,12 +38,12 @@ impl EventTime {
         self.0
     }
 
-    /// Nanoseconds since the epoch, where anything earlier counts as the beginning.
+    /// Nanoseconds since the epoch; earlier times become the epoch.
     pub fn effective(self) -> u64 {
         u64::try_from(self.0).unwrap_or(0)
     }
 
-    /// The UTC day that it falls on.
+    /// The UTC day of the time.
     pub fn date(self) -> Date {
         Date::from_days(i32::try_from(self.0.div_euclid(Self::DAY_NANOS)).unwrap_or(0))
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for EventTime {
     }
 }
 
-/// A time until which something counts: after 2261, the last time there is.
+/// An expiry time; after 2261, the last time there is.
 pub(crate) struct Until(pub(crate) EventTime);
 
 impl<'de> Deserialize<'de> for Until {
@@ -90,13 +90,13 @@ impl<'de> Deserialize<'de> for Until {
     }
 }
 
-/// What a time is written as.
+/// Description of a valid time, for messages.
 const EXPECTED: &str = "a time (RFC 3339 text or integer nanoseconds)";
 
 impl FromStr for EventTime {
     type Err = String;
 
-    /// RFC 3339 with an offset, up to nanoseconds. A leap second is the second after it, as in Unix time.
+    /// Parses RFC 3339 with an offset, up to nanoseconds. A leap second becomes the next second, as in Unix time.
     fn from_str(text: &str) -> Result<Self, String> {
         rfc3339::nanos(text.as_bytes()).and_then(|nanos| i64::try_from(nanos).ok()).map(Self).ok_or_else(|| {
             let advice = "write RFC 3339 with an offset and at most nanoseconds, like 2026-01-31T09:30:00.5Z, or nanoseconds since 1970";

@@ -1,4 +1,4 @@
-//! Sums of many amounts.
+//! Totals: sums of many amounts.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::fixed;
 use super::numbers::Money;
 
-/// The greatest magnitude that a `DECIMAL(38,9)` column holds, in billionths.
+/// The greatest magnitude of a `DECIMAL(38,9)` column, in billionths.
 const MAX_UNITS: u128 = 10_u128.pow(38) - 1;
 
-/// A signed sum that many events feed, in billionths. It has ten digits more than [`Money`], so it takes 10^11 amounts of the
-/// greatest magnitude before one does not fit.
+/// A signed sum of many amounts, in billionths. It has ten digits more than [`Money`], so it overflows only after 10^11 amounts
+/// of the greatest magnitude.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Total(i128);
 
 impl Total {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// From billionths.
@@ -30,22 +30,22 @@ impl Total {
         self.0
     }
 
-    /// From a whole number.
+    /// From an integer.
     pub const fn whole(number: i64) -> Self {
         Self(number as i128 * fixed::ONE)
     }
 
-    /// The sum with an amount; `None` beyond what a column holds.
+    /// The sum with an amount; `None` if it does not fit a column.
     pub fn checked_add(self, amount: Money) -> Option<Self> {
         self.0.checked_add(amount.units()).and_then(in_range)
     }
 
-    /// The difference from another sum; `None` beyond what a column holds.
+    /// The difference from another sum; `None` if it does not fit a column.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).and_then(in_range)
     }
 
-    /// The nearest binary number, for statistics only.
+    /// The nearest binary floating-point number, for statistics only.
     pub fn to_statistic(self) -> f64 {
         self.0 as f64 / fixed::ONE as f64
     }
