@@ -7,13 +7,13 @@ use std::sync::Arc;
 /// A problem with a file, in this crate's words, and the error that revealed it, if any.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// In words.
+    /// The problem, as the end of a sentence about the file.
     pub problem: String,
-    /// The error behind it.
+    /// The underlying error.
     pub cause: Option<Cause>,
 }
 
-/// An error behind another one.
+/// An error that caused another one.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
 impl Fault {

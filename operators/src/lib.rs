@@ -16,22 +16,22 @@
 //!
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
-//! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; of transactions for the reversal horizon, of accounts for ever |
+//! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; those of transactions for the reversal horizon, those of accounts for ever |
 //! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `executions`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
-//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`, `pending_busts`; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon; busts whose fills have not come, for the horizon |
-//! | `returns`: [`ledger::Returns`] | transactions with another account, reversals | account | `received_transfers`; derives each transaction with its owner | who sent what, for the reversal horizon |
-//! | `postings`: [`ledger::Postings`] | transactions; accounts | account | `ledger_entries`, `posted_transactions`, `waiting_transactions`; derives postings, and what was taken back or restored | holds until they are resolved, then, like posted ones, for the reversal horizon; what came before the transaction that it names, for the horizon |
+//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`, `pending_busts`; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon; busts whose fills have not arrived, for the horizon |
+//! | `returns`: [`ledger::Returns`] | transactions with another account, reversals | account | `received_transfers`; derives each transaction with its owner | senders of received transfers, for the reversal horizon |
+//! | `postings`: [`ledger::Postings`] | transactions; accounts | account | `ledger_entries`, `posted_transactions`, `waiting_transactions`; derives postings, and transactions taken back or restored | holds until they are resolved, then, like posted ones, for the reversal horizon; transactions that arrived before the one that they refer to, for the horizon |
 //! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`; updates [`ledger::Cash`] | two sums per currency, for ever |
-//! | `fraud`: [`fraud::Fraud`] | transactions, what was taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
-//! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, of accounts each, for ever |
+//! | `fraud`: [`fraud::Fraud`] | accepted transactions, those taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
+//! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
 //! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
 //! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | `marks`; updates [`valuation::Mark`], on the grid | last mid, trade and close, for ever |
-//! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, all of the market | `holdings`; parts of scopes, values of positions for limits | what is known now; closes within the risk window |
-//! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | sums, weights and scenario P&L as they are now; peak and greatest drawdown, for ever |
-//! | `limits`: [`valuation::ExposureLimits`] | measures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the alert that stands, until it is cleared |
+//! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`; parts of scopes, values of positions for limits | current inputs; closes within the risk window |
+//! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | current sums, weights and scenario P&L; peak and maximum drawdown, for ever |
+//! | `limits`: [`valuation::ExposureLimits`] | figures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the standing alert, until it is cleared |
 //!
 //! [`reference`](mod@reference) has the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
 //! view on a list of events, without a dataflow.
