@@ -41,7 +41,7 @@ impl Records for LogRecords {
     }
 }
 
-/// The line that begins at an offset, cut off beyond the limit.
+/// The line that begins at an offset. A line longer than [`MAX_LINE_BYTES`] is not read to its end.
 fn line(file: &File, offset: u64) -> std::io::Result<Vec<u8>> {
     let (mut line, mut searched) = (Vec::new(), 0);
     loop {
