@@ -33,7 +33,7 @@ pub struct MetricsSettings {
     pub lag_unit: OffsetUnit,
     /// Whether this process publishes the commits: of a cluster, only process 0 does.
     pub publishes_commits: bool,
-    /// How old the last commit may be of a process that is ready.
+    /// Maximum age of the last commit while the process is ready.
     pub fresh_for: Duration,
 }
 
@@ -134,7 +134,7 @@ impl Metrics {
         );
     }
 
-    /// Reports a commit, whichever process published it: it holds a share of this one. Workers may tell of it more than once.
+    /// Reports a commit, whichever process published it, that contains rows of this process. Workers may report it more than once.
     pub fn on_commit(&self, commit: Committed) {
         if let Some((counters, _)) = self.sources.get() {
             self.source.committed(counters, commit.end_tick);
@@ -235,7 +235,7 @@ impl SourceMetrics {
         })
     }
 
-    /// Reports how long the strides waited that a commit of everything below `end_tick` holds.
+    /// Reports the waiting times of the strides that a commit of everything below `end_tick` contains.
     fn committed(&self, counters: &SourceCounters, end_tick: u64) {
         for waited in counters.take_arrivals(end_tick) {
             self.read_to_commit.observe(waited.as_secs_f64());
@@ -402,7 +402,7 @@ mod tests {
             let (metrics, failed) = (metrics(publishes_commits, Duration::from_secs(30))?, Arc::<AtomicBool>::default());
             metrics.follow_failure(Arc::clone(&failed));
             assert!(!metrics.is_started() && !metrics.is_ready(), "nothing is committed");
-            // Workers tell of commits, each in its own time.
+            // Each worker reports commits at its own time.
             for commit_id in [1, 2, 1] {
                 metrics.on_commit(Committed { commit_id, end_tick: commit_id * 100 });
             }

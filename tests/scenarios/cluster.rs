@@ -66,7 +66,7 @@ fn two_processes_make_the_same_rows_also_after_one_of_them_died() -> Result<()> 
     Ok(())
 }
 
-/// How many strides a process has read whose results are committed.
+/// Number of strides of a process whose results are committed.
 fn committed_strides(process: &Live) -> Result<f64> {
     let families = process.families()?;
     let buckets = &families.get("headwater_read_to_commit_seconds").context("a histogram")?.series;
@@ -78,7 +78,7 @@ fn committed_strides(process: &Live) -> Result<f64> {
 fn every_process_of_a_live_cluster_is_ready_and_measures_what_it_reads() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, config) = (folder.path().join("log"), folder.path().join("config.toml"));
-    // So many partitions that each process has some.
+    // Enough partitions for each process to have some.
     let append = || -> Result<()> {
         let partitions = ["orders", "transactions"].into_iter().flat_map(|topic| (0..8).map(move |partition| (topic, partition)));
         partitions.into_iter().try_for_each(|(topic, partition)| write_log(&log, topic, partition, "no event\n"))

@@ -427,7 +427,7 @@ fn differences(data: &Path, story: &Story, way: &str) -> Result<Vec<String>> {
     Ok(differences)
 }
 
-/// Makes the tables of a run again: a difference is an error.
+/// Replays a run and fails if a table differs.
 fn replay(log: &Path, out: &Path, against: &Path) -> Result<()> {
     let [source, out, data, config] = [format!("log:{}", log.display()), text(out), text(against), text(&against.with_extension("toml"))];
     let output = headwater(&["replay", "--source", &source, "--out", &out, "--against", &data, "--config", &config])?;
@@ -453,7 +453,7 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
     check(position_stories())
 }
 
-/// Each story in one run, cut before every record, and made again from its topics.
+/// Runs each story in one run and cut before every record, and replays it from its topics.
 fn check(stories: Vec<Story>) -> Result<()> {
     let mut all = Vec::new();
     for story in stories {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Number of invalid lines that [`Live::demo`] publishes.
 pub const NO_EVENTS: u16 = 20;
 
-/// A live run, until it is dropped.
+/// A live run that is stopped on drop.
 pub struct Live {
     process: Child,
     /// Address of metrics and health, `HOST:PORT`.
@@ -26,7 +26,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts a run that serves at an address.
+    /// Starts a run with metrics and health at an address.
     pub fn start(command: &mut Command, address: String) -> Result<Self> {
         Ok(Self { process: command.stdout(Stdio::null()).spawn()?, address })
     }
@@ -45,7 +45,7 @@ impl Live {
         Ok(demo)
     }
 
-    /// Whether it serves a path, and its answer is that all is well.
+    /// Whether a request for a path succeeds.
     pub fn answers_ok(&self, path: &str) -> bool {
         get(&self.address, path).is_ok()
     }

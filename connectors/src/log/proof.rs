@@ -20,24 +20,24 @@ use crate::transport::TransportError;
 const COVERED: u64 = 4096;
 /// Bytes before the end that are compared when a file has grown.
 const COMPARED: u64 = 256;
-/// How often it is looked at whether a file that was read to its end is still the one of its name.
+/// Interval at which a file that was read to its end is checked to still be the file of its name.
 const LOOK: Duration = Duration::from_millis(100);
 /// Length of a fingerprint in bytes.
 const LENGTH: usize = 16;
 
-/// What was read last when the end of a file was met.
+/// The bytes that were read last when the end of a file was reached.
 #[derive(Default)]
 pub(super) struct Proof {
-    /// Where it ended.
+    /// Offset of the end.
     end: u64,
     bytes: Vec<u8>,
-    /// Whether the end of the file was met after the last read.
+    /// Whether the end of the file was reached after the last read.
     is_at_end: bool,
     looked: Option<Instant>,
 }
 
 impl Proof {
-    /// Nothing more is there after `end`, as a look at the open file has shown.
+    /// Called when the open file has no bytes after `end`.
     pub(super) fn at_end(&mut self, path: &Path, file: &File, look: &Metadata, end: u64) -> Result<(), TransportError> {
         if look.len() < end {
             return Err(shorter(path, look.len(), end));
@@ -54,7 +54,7 @@ impl Proof {
         Ok(())
     }
 
-    /// More was read.
+    /// Called when the file has grown, before more is read.
     pub(super) fn before_more(&mut self, path: &Path, file: &File) -> Result<(), TransportError> {
         if !std::mem::take(&mut self.is_at_end) {
             return Ok(());
@@ -64,7 +64,7 @@ impl Proof {
     }
 }
 
-/// Whether a file that is open is still the one of its name.
+/// Checks that an open file is still the file of its name.
 fn is_named(path: &Path, opened: &Metadata) -> Result<(), TransportError> {
     let is_same = |named: Metadata| (named.dev(), named.ino()) == (opened.dev(), opened.ino());
     match fs::metadata(path).map(is_same) {

@@ -11,7 +11,7 @@ use super::proof::{Proof, shorter};
 use super::{BYTE_ORDER_MARK, LogTransport, MAX_LINE_BYTES, failed, open};
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
-/// Most bytes that are read at once.
+/// Maximum number of bytes per read.
 const CHUNK: usize = 256 << 10;
 /// Bytes kept of a line that is longer than [`MAX_LINE_BYTES`]. They are more than an event may have, so the line is refused.
 pub(super) const KEPT_BYTES: usize = MAX_RECORD_BYTES + 1;
@@ -60,7 +60,7 @@ impl Reader for LogReader {
 struct Tail {
     path: PathBuf,
     file: File,
-    /// Bytes that the file had when it was last looked at.
+    /// Length of the file at the last check.
     length: u64,
     /// The file position of the first byte of `buffer` after `consumed`.
     position: u64,
@@ -119,7 +119,7 @@ impl Tail {
         }
     }
 
-    /// Reads on; false at the file's end. A file that has not grown is only looked at: most files, most of the time.
+    /// Reads more bytes; false at the file's end. Of a file that has not grown, which is the usual case, only the length is checked.
     fn fill(&mut self) -> Result<bool, TransportError> {
         let more = self.look()?;
         if more == 0 {
@@ -133,14 +133,14 @@ impl Tail {
         let read = read.map_err(|error| failed("reading", &self.path, error))?;
         self.buffer.truncate(before + read);
         if read == 0 {
-            // It was cut off since the look.
+            // The file was truncated since the check.
             return Ok(self.look()? > 0);
         }
         self.proof.before_more(&self.path, &self.file)?;
         Ok(true)
     }
 
-    /// Bytes that the file has beyond what was read of it.
+    /// Number of bytes of the file that are not read yet.
     fn look(&mut self) -> Result<u64, TransportError> {
         let metadata = self.file.metadata().map_err(|error| failed("reading", &self.path, error))?;
         self.length = metadata.len();

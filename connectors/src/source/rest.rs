@@ -1,35 +1,35 @@
-//! How long a source rests that has nothing to read.
+//! Rest of a source that has nothing to read.
 //!
-//! At the ends of its partitions a live source only lets time go on, which it does tick by tick. So it looks at them again when
-//! the next tick begins. What comes meanwhile is read then, before time passes it: no commit is later for the rest. A transport
-//! that can tell what comes wakes the source earlier.
+//! At the ends of its partitions a live source only advances time, tick by tick. So it polls them again when the next tick begins.
+//! Records that arrive meanwhile are read then, before time passes them: the rest delays no commit. A transport that notices new
+//! records wakes the source earlier.
 
 use std::time::{Duration, Instant};
 
 use headwater_schemas::Clock;
 
-/// The least time between two looks, where ticks are shorter, and in bounded runs.
+/// Minimum time between two polls: if ticks are shorter, and in bounded runs.
 pub(super) const LEAST: Duration = Duration::from_millis(1);
-/// The most time between two looks, where ticks are longer: so soon a run notices that it is to stop.
+/// Maximum time between two polls: if ticks are longer, so that a run notices a stop this soon.
 const MOST: Duration = Duration::from_millis(10);
 
-/// How long to rest until the tick begins after that of the last look. `looked` and `now` are times of the wall clock, and clocks
-/// lag it by `idle_allowance`, all in nanoseconds.
+/// Time until the tick after that of the last poll begins. `looked` and `now` are times of the wall clock, which clocks lag by
+/// `idle_allowance`, all in nanoseconds.
 pub(super) fn until_the_next_tick(clock: Clock, idle_allowance: u64, looked: u64, now: u64) -> Duration {
     let tick = clock.tick_of(looked.saturating_sub(idle_allowance));
     let begins = clock.end_of(tick).saturating_add(idle_allowance);
     Duration::from_nanos(begins.saturating_sub(now)).clamp(LEAST, MOST)
 }
 
-/// The alarm that ends an operator's rest. Timely keeps every delayed activation until it is due, so an operator that asked for
-/// one whenever it is activated would be activated more and more often.
+/// The alarm that ends an operator's rest. Timely keeps every delayed activation until it is due, so an operator that requested
+/// one at each activation would be activated more and more often.
 #[derive(Default)]
 pub(super) struct Alarm {
     due: Option<Instant>,
 }
 
 impl Alarm {
-    /// Sets the alarm. False if it is set already and rings by then, or hardly later.
+    /// Sets the alarm. False if an alarm is already set for about that time or earlier.
     pub(super) fn set(&mut self, now: Instant, rest: Duration) -> bool {
         let wanted = now + rest;
         if self.due.is_some_and(|due| now < due && due < wanted + LEAST) {
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_live_source_with_nothing_to_read_rests_until_the_next_tick_begins() {
-        // (tick, allowance, last look, now, rest), in microseconds.
+        // (tick, allowance, last poll, now, rest), in microseconds.
         let cases = [
             (10_000, 50_000, 1_000_000, 1_000_000, 10_000), // a tick has just begun
             (10_000, 50_000, 1_003_000, 1_003_500, 6_500),

@@ -292,7 +292,7 @@ impl Valuer {
         let part = account.part(held.account, &mut self.work.touched);
         for (worth, pending) in [(&mut held.own, &mut part.own), (&mut held.base, &mut part.base)] {
             worth.update(symbol, Valuation::Absent, current, pending);
-            // In new scenarios the position adds nothing yet. The scope learns of them by this, if by nothing else.
+            // In new scenarios the position has no contribution yet. This may be all that informs the scope of them.
             pending.scenarios.get_or_insert_with(|| ScenarioChange::nothing(self.since, count));
         }
     }
