@@ -377,7 +377,7 @@ fn follow(book: &mut Book, said: &mut BTreeMap<Name, crate::matching::Standing>)
 }
 
 /// The book as a restart would restore it.
-fn restarted(book: &Book) -> Book {
+pub(super) fn restarted(book: &Book) -> Book {
     let mut orders: Vec<_> = book.orders().map(|order| (order.terms.clone(), order.standing)).collect();
     orders.reverse();
     Book::restore(book.head(), orders)

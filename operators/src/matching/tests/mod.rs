@@ -1,5 +1,6 @@
-//! Tests of matching: readable stories, and long random streams compared with a naive book.
+//! Tests of matching: readable stories, cases of other engines, and long random streams compared with a naive book.
 
+mod cases;
 mod generated;
 mod naive;
 mod script;

@@ -162,6 +162,11 @@ fn shown(order: &Listed) -> String {
     format!("{} {}{hidden}", order.order_id, order.shown)
 }
 
+/// The command of a line.
+pub(super) fn command(line: &str) -> Command {
+    Words(line.split_whitespace().collect()).command()
+}
+
 /// The remaining words of a line.
 struct Words<'a>(std::collections::VecDeque<&'a str>);
 

@@ -211,6 +211,35 @@ fn a_market_order_cannot_be_valued_without_a_price() {
     assert_eq!(outcome(&[unpriced], "price=1000000", MatchingConfig::default()), "accepted");
 }
 
+/// The sessions `guarded` and `notional` of `cases/orderbook-commands.txt`: there the book has the cases, here the checks before it.
+#[test]
+fn another_engines_limits_refuse_the_same_orders_7() {
+    let stock = r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"1","lot_size":"1","reference_price":"100""#;
+    let guarded = format!(r#"{stock},"price_band_bps":"1000"}}"#);
+    let notional = format!("{stock}}}");
+    let limit = |kind: &str, value: u32| format!(r#"{{"scope":"default","kind":"{kind}","value":"{value}"}}"#);
+    let (quantity_40, value_5000) = (limit("order_quantity", 40), limit("order_notional", 5_000));
+    let guarded = [(Topic::Instruments, guarded.as_str()), (Topic::Limits, quantity_40.as_str())];
+    let notional = [(Topic::Instruments, notional.as_str()), (Topic::Limits, value_5000.as_str())];
+    for (case, session, fields, expected) in [
+        ("guarded/0000", &guarded, "side=sell quantity=5", "accepted"),
+        ("guarded/0002", &guarded, "quantity=2 price=150", "price_band"),
+        ("guarded/0012", &guarded, "side=sell quantity=100 display_quantity=3", "order_quantity"),
+        ("guarded/0014", &guarded, "side=sell quantity=30 display_quantity=1", "accepted"),
+        ("guarded/0016", &guarded, "side=sell quantity=40 price=101 display_quantity=5", "accepted"),
+        ("guarded/0017", &guarded, "side=sell quantity=41 price=102 display_quantity=5", "order_quantity"),
+        ("notional/0000", &notional, "side=sell quantity=9", "accepted"),
+        ("notional/0002", &notional, "side=sell quantity=51", "order_notional"),
+        ("notional/0003", &notional, "side=sell quantity=60 display_quantity=10", "order_notional"),
+        ("notional/0004", &notional, "side=sell quantity=50 display_quantity=3", "accepted"),
+        ("notional/0005", &notional, "side=sell quantity=51 display_quantity=3", "order_notional"),
+        // There the value overflows 64 bits; here it is a value like any other.
+        ("notional/0007", &notional, "side=sell quantity=92233720368547759 display_quantity=10", "order_notional"),
+    ] {
+        assert_eq!(outcome(session, fields, MatchingConfig::default()), expected, "{case}");
+    }
+}
+
 #[test]
 fn the_band_is_around_the_last_price_once_there_is_one() {
     let (sell, buy) = (order("order_id=s1 account_id=eve side=sell price=110"), order("order_id=b1 price=110"));
