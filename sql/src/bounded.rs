@@ -165,7 +165,7 @@ impl ScalarUDFImpl for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestData, message, rows, try_rows};
+    use crate::testing::{TestData, message, rows};
 
     #[test]
     fn what_would_take_too_much_memory_is_refused_before_it_is_made() {
@@ -184,8 +184,9 @@ mod tests {
             let refused = message(&catalog, &format!("SELECT {greedy}"));
             assert!(refused.starts_with("the query needs more memory than memory_limit_mib allows"), "{greedy}: {refused}");
         }
-        let of_rows = "SELECT MAX(LENGTH(REPEAT('x', a.value))) FROM GENERATE_SERIES(1, 100000) AS a";
-        assert!(try_rows(&catalog, of_rows).is_err(), "each row is small, a batch is not");
+        let of_rows = "SELECT MAX(LENGTH(REPEAT('x', a.value))) FROM generate_series(1, 100000) AS a";
+        let refused = message(&catalog, of_rows);
+        assert!(refused.starts_with("the query needs more memory"), "each row is small, a batch is not: {refused}");
         for (modest, expected) in [
             ("REPEAT('ab', 3)", "ababab"),
             ("REPEAT('ab', -1)", "\"\""),

@@ -115,7 +115,8 @@ mod tests {
         let doubled = (0..20).fold("SELECT REPEAT('x', 1000000) AS x".to_owned(), |query, _| format!("SELECT x || x AS x FROM ({query})"));
         let refused = message(&catalog, &format!("SELECT LENGTH(x) FROM ({doubled})"));
         assert!(refused.starts_with("the query needs more memory than memory_limit_mib allows"), "{refused}");
-        let of_rows = "SELECT MAX(LENGTH(x || x)) FROM (SELECT REPEAT('x', 100000) || a.value AS x FROM GENERATE_SERIES(1, 2000) AS a)";
-        assert!(message(&catalog, of_rows).starts_with("the query needs more memory"), "each row is small, a batch is not");
+        let of_rows = "SELECT MAX(LENGTH(x || x)) FROM (SELECT REPEAT('x', 100000) || a.value AS x FROM generate_series(1, 2000) AS a)";
+        let refused = message(&catalog, of_rows);
+        assert!(refused.starts_with("the query needs more memory"), "each row is small, a batch is not: {refused}");
     }
 }

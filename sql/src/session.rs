@@ -15,6 +15,7 @@ use crate::config::SqlConfig;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::functions::functions;
 use crate::joined::JoinedTexts;
+use crate::layers::RepeatedLayers;
 use crate::names::Names;
 use crate::zones::at_time_zone;
 
@@ -39,6 +40,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
     session.register_udf(at_time_zone());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
+    session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
     catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), Arc::downgrade(&session))))?;
     Ok(session)
