@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, run, succeed, tables, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, replay, rows, run, succeed, tables, write_log};
 
 /// A transaction: id, account, type, amount, and more fields. Each is one second after the one before.
 type Transaction<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
@@ -176,6 +176,7 @@ fn what_people_who_keep_ledgers_run_into() -> Result<()> {
         write(&log, cut..TRANSACTIONS.len())?;
         run(&source, &again, Way { workers: 3 - workers, ..PLAIN })?;
         assert_same(&expected, &tables(&again)?, &format!("cut before transaction {cut}"));
+        replay(&log, &folder.path().join(format!("replayed-{cut}")), &again)?;
     }
     Ok(())
 }

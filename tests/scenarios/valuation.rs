@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, headwater, rows, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, replay, rows, succeed, write_log};
 
 /// A record: topic, and JSON in which `@5` stands for five seconds after 2026-01-05T14:30:00Z.
 type Record = (&'static str, String);
@@ -425,17 +425,6 @@ fn differences(data: &Path, story: &Story, way: &str) -> Result<Vec<String>> {
         }
     }
     Ok(differences)
-}
-
-/// Replays a run and fails if a table differs.
-fn replay(log: &Path, out: &Path, against: &Path) -> Result<()> {
-    let [source, out, data, config] = [format!("log:{}", log.display()), text(out), text(against), text(&against.with_extension("toml"))];
-    let output = headwater(&["replay", "--source", &source, "--out", &out, "--against", &data, "--config", &config])?;
-    succeed(output)
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 #[test]

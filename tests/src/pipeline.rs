@@ -94,6 +94,13 @@ pub fn headwater(arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(binary()?).args(arguments).output()?)
 }
 
+/// Replays a run on a log with its configuration, and fails if a table differs.
+pub fn replay(log: &Path, out: &Path, against: &Path) -> Result<()> {
+    let text = |path: &Path| path.display().to_string();
+    let [source, out, data, config] = [format!("log:{}", text(log)), text(out), text(against), text(&against.with_extension("toml"))];
+    succeed(headwater(&["replay", "--source", &source, "--out", &out, "--against", &data, "--config", &config])?)
+}
+
 /// Fails with the process's output if it failed.
 pub fn succeed(output: Output) -> Result<()> {
     if !output.status.success() {
