@@ -22,7 +22,7 @@ fn usage_errors_exit_with_2_and_failures_with_1_and_a_sentence() -> Result<()> {
 
 #[test]
 fn cargo_run_without_a_name_means_headwater() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..");
     let workspace: toml::Table = std::fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
     let members = workspace.get("workspace").and_then(|workspace| workspace.get("default-members")).and_then(toml::Value::as_array);
     let mut with_binaries = Vec::new();

@@ -11,7 +11,9 @@ use crate::exposition::{free_address, get, stop, wait_until};
 
 /// A file of `dashboards/`.
 pub fn dashboard(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "dashboards", name].iter().collect()
+    // Where the tests run, not where they were built: artifacts may be shared by clones, and outlive them.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.join("../dashboards").join(name)
 }
 
 /// A Prometheus of one test, on the loopback, with the alerts of `dashboards/`. It is stopped when dropped.
