@@ -33,7 +33,7 @@
 //! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | current sums, weights and scenario P&L; peak and maximum drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | figures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the standing alert, until it is cleared |
 //!
-//! [`reference`](mod@reference) has the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
+//! [`alerts`] has the lifecycle of alerts, and [`reference`](mod@reference) the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
 //! view on a list of events, without a dataflow.
 //!
 //! Terms:
@@ -55,6 +55,7 @@
 //!   confidence.
 
 pub mod admission;
+pub mod alerts;
 pub mod fraud;
 pub mod keyed_fold;
 pub mod latest;

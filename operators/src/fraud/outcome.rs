@@ -6,6 +6,7 @@ use headwater_schemas::{AccountId, EventTime, Id, Statistic, Text};
 use super::field::FieldSet;
 use super::pack::Pack;
 use super::record::Record;
+use crate::alerts::Raised;
 
 /// A decision, stored compactly for the common case that no rule fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,14 +44,6 @@ pub(super) struct Found {
     /// The last cause that changed the decision.
     pub(super) amended_by: Option<Cause>,
     pub(super) alert: Option<Raised>,
-}
-
-/// An alert that was raised, and may have been withdrawn since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Raised {
-    pub(super) state: AlertState,
-    pub(super) severity: Severity,
-    pub(super) ts: EventTime,
 }
 
 /// The cause that changed a decision. A reason of the decision names it; no rule can have such a name.
@@ -111,7 +104,7 @@ impl Outcome {
     pub(super) fn made(mut self, pack: &Pack, now: EventTime) -> Self {
         let severity = pack.thresholds.severity(self.score);
         if let (Grounds::Found(found), Verdict::Block) = (&mut self.grounds, self.verdict) {
-            found.alert = Some(Raised { state: AlertState::Raised, severity, ts: now });
+            found.alert = Some(Raised::new(severity, now));
         }
         self
     }
@@ -123,7 +116,7 @@ impl Outcome {
 
     /// The outcome of an event that was taken back.
     pub(super) fn withdrawn(&self, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
-        let alert = self.alert().map(|raised| Raised { state: AlertState::Withdrawn, ts: now, ..raised });
+        let alert = alert_after(self.alert(), None, now);
         let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
         let found = Found { reasons, evidence, amended_by: Some(cause.clone()), alert };
         Self { state: DecisionState::Withdrawn, grounds: Grounds::Found(Box::new(found)), ..*self }
@@ -149,17 +142,17 @@ impl Outcome {
 
     /// The outcome that replaces another one, and amends or withdraws that one's alert.
     fn replacing(self, alert: Option<Raised>, pack: &Pack, cause: &Cause, now: EventTime) -> Self {
-        let severity = pack.thresholds.severity(self.score);
-        let alert = match (alert, self.verdict) {
-            (None, Verdict::Block) => Some(Raised { state: AlertState::Raised, severity, ts: now }),
-            (Some(_), Verdict::Block) => Some(Raised { state: AlertState::Amended, severity, ts: now }),
-            (Some(raised), _) => Some(Raised { state: AlertState::Withdrawn, ts: now, ..raised }),
-            (None, _) => None,
-        };
+        let severity = (self.verdict == Verdict::Block).then(|| pack.thresholds.severity(self.score));
+        let alert = alert_after(alert, severity, now);
         let (reasons, evidence) = (self.reasons(pack), self.evidence().to_vec());
         let found = Found { reasons, evidence, amended_by: Some(cause.clone()), alert };
         Self { state: DecisionState::Amended, grounds: Grounds::Found(Box::new(found)), ..self }
     }
+}
+
+/// The alert after its decision changed, and with the decision its message.
+fn alert_after(alert: Option<Raised>, severity: Option<Severity>, now: EventTime) -> Option<Raised> {
+    Raised::next(alert, severity, AlertState::Withdrawn, now).map(|raised| Raised { ts: now, ..raised })
 }
 
 impl Undecided {

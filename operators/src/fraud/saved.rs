@@ -5,9 +5,10 @@ use headwater_schemas::{AccountId, EventTime, Text};
 
 use super::field::Field;
 use super::geo::Location;
-use super::outcome::{Cause, Found, Grounds, Outcome, Raised};
+use super::outcome::{Cause, Found, Grounds, Outcome};
 use super::pack::Pack;
 use super::record::{Order, Record, Whereabouts};
+use crate::alerts::Raised;
 
 /// The row of an event and its decision.
 pub(super) fn row(pack: &Pack, account: &AccountId, record: &Record, outcome: &Outcome) -> ScoredEvent {
