@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result};
+use headwater_connectors::testing::workspace;
 use serde_json::Value;
 
 use crate::exposition::{free_address, get, stop, wait_until};
 
 /// A file of `dashboards/`.
 pub fn dashboard(name: &str) -> PathBuf {
-    // Where the tests run, not where they were built: artifacts may be shared by clones, and outlive them.
-    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    package.join("../dashboards").join(name)
+    workspace().join("dashboards").join(name)
 }
 
 /// A Prometheus of one test, on the loopback, with the alerts of `dashboards/`. It is stopped when dropped.

@@ -76,9 +76,7 @@ impl Drop for Broker {
 }
 
 fn command(action: &str, directory: &Path) -> Command {
-    // Where the tests run, not where they were built: artifacts may be shared by clones, and outlive them.
-    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    let mut command = Command::new(package.join("../scripts/kafka"));
+    let mut command = Command::new(super::workspace().join("scripts/kafka"));
     command.arg(action).arg("--dir").arg(directory);
     command
 }

@@ -1,7 +1,16 @@
-//! Test support: a real Kafka broker, and topics in memory. Behind the feature `test-broker`.
+//! Test support: a real Kafka broker, topics in memory, and the folder of the workspace. Behind the feature `test-broker`.
 
 mod broker;
 mod memory;
 
+use std::path::PathBuf;
+
 pub use broker::Broker;
 pub use memory::MemoryLog;
+
+/// The folder of the workspace, for scripts and files that tests use where they are.
+pub fn workspace() -> PathBuf {
+    // Where the tests run, not where they were built: artifacts may be shared by clones, and outlive them.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.join("..")
+}
