@@ -46,6 +46,9 @@ struct SymbolState {
     holdings: Rows<HoldingHandle, Held>,
 }
 
+/// A change of a holding, which adds it to the stale ones if it becomes stale.
+type ChangeHeld = fn(&mut Held, (SymbolHandle, HoldingHandle), &mut Vec<(SymbolHandle, HoldingHandle)>);
+
 /// Pending work at a grid point.
 #[derive(Debug, Default)]
 struct Work {
@@ -182,9 +185,7 @@ impl Valuer {
         let handle = self.symbols.intern(symbol, SymbolState::default);
         let Some(symbol) = self.symbols.get_mut(handle) else { return };
         change(symbol);
-        for place in symbol.holdings.handles() {
-            symbol.holdings.get_mut(place).into_iter().for_each(|held| held.make_stale((handle, place), &mut self.work.stale));
-        }
+        symbol.change_holdings(handle, Held::make_stale, &mut self.work.stale);
     }
 
     fn change_holding(&mut self, HoldingSums { account_id, symbol, sums }: HoldingSums) {
@@ -205,18 +206,12 @@ impl Valuer {
     fn value(&mut self, tick: u64, valued: &mut Valued) {
         if self.watch.refresh() {
             // Compares current values with changed limits.
-            for (handle, place) in self.every_holding() {
-                let held = self.symbols.get_mut(handle).and_then(|symbol| symbol.holdings.get_mut(place));
-                held.into_iter().for_each(|held| held.make_stale((handle, place), &mut self.work.stale));
-            }
+            self.change_every_holding(Held::make_stale);
         }
         if std::mem::take(&mut self.work.scenarios) {
             self.scenarios.refresh();
             self.since = tick + 1;
-            for (handle, place) in self.every_holding() {
-                let held = self.symbols.get_mut(handle).and_then(|symbol| symbol.holdings.get_mut(place));
-                held.into_iter().for_each(|held| held.forget_scenarios((handle, place), &mut self.work.stale));
-            }
+            self.change_every_holding(Held::forget_scenarios);
         }
         if std::mem::take(&mut self.work.rates) {
             for (from, into) in self.currencies.refresh() {
@@ -237,8 +232,11 @@ impl Valuer {
         self.work.cash = cash;
     }
 
-    fn every_holding(&self) -> Vec<(SymbolHandle, HoldingHandle)> {
-        self.symbols.iter().flat_map(|(handle, symbol)| symbol.holdings.handles().map(move |place| (handle, place))).collect()
+    fn change_every_holding(&mut self, change: ChangeHeld) {
+        for handle in self.symbols.handles() {
+            let Some(symbol) = self.symbols.get_mut(handle) else { continue };
+            symbol.change_holdings(handle, change, &mut self.work.stale);
+        }
     }
 
     /// Marks what a changed path between two currencies converts.
@@ -387,6 +385,14 @@ impl Valuer {
         let Some(account_id) = accounts.name(handle) else { return };
         let Some(account) = accounts.get_mut(handle) else { return };
         valued.parts.extend(account.flush(account_id, *base, currencies, books, symbols));
+    }
+}
+
+impl SymbolState {
+    fn change_holdings(&mut self, symbol: SymbolHandle, change: ChangeHeld, stale: &mut Vec<(SymbolHandle, HoldingHandle)>) {
+        for place in self.holdings.handles() {
+            self.holdings.get_mut(place).into_iter().for_each(|held| change(held, (symbol, place), stale));
+        }
     }
 }
 
