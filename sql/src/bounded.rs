@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
+use arrow::compute::kernels::length::length;
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
@@ -122,10 +123,11 @@ fn integers(column: &ArrayRef) -> Option<Int64Array> {
         .map(|column| column.as_primitive::<Int64Type>().clone())
 }
 
-/// The length of each text in bytes.
-fn lengths(column: &ArrayRef) -> Option<Int64Array> {
-    let lengths = arrow::compute::kernels::length::length(&cast(column, &DataType::LargeUtf8).ok()?).ok()?;
-    integers(&lengths)
+/// The length of each value as text, in bytes.
+pub(crate) fn lengths(column: &ArrayRef) -> Option<Int64Array> {
+    let is_text = column.data_type().is_string();
+    let texts = if is_text { Arc::clone(column) } else { cast(column, &DataType::LargeUtf8).ok()? };
+    integers(&length(&texts).ok()?)
 }
 
 impl ScalarUDFImpl for Bounded {

@@ -6,15 +6,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::compute::sum;
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use crate::bounded::lengths;
 
 /// Plans `||` of texts.
 #[derive(Debug)]
@@ -78,23 +80,33 @@ impl ScalarUDFImpl for Within {
 
 /// The bytes of the texts of a batch.
 fn bytes(side: &ColumnarValue, rows: usize) -> usize {
-    match side {
-        ColumnarValue::Scalar(ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))) => {
-            text.len().saturating_mul(rows.max(1))
-        }
-        ColumnarValue::Scalar(_) => 0,
-        ColumnarValue::Array(column) => match column.data_type() {
-            DataType::Utf8 => column.as_string::<i32>().value_data().len(),
-            DataType::LargeUtf8 => column.as_string::<i64>().value_data().len(),
-            DataType::Utf8View => column.as_string_view().lengths().filter_map(|length| usize::try_from(length).ok()).sum(),
-            _ => 0,
-        },
-    }
+    let (column, copies) = match side {
+        ColumnarValue::Scalar(text) => (text.to_array().ok(), rows.max(1)),
+        ColumnarValue::Array(column) => (Some(Arc::clone(column)), 1),
+    };
+    let bytes = column.and_then(|column| sum(&lengths(&column)?)).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.unwrap_or(0).saturating_mul(copies)
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{Array, StringArray, StringViewArray};
+    use datafusion::common::ScalarValue;
+
+    use super::*;
     use crate::testing::{TestData, message, rows};
+
+    #[test]
+    fn a_batch_counts_its_own_rows_and_not_those_it_is_a_slice_of() {
+        let texts = [Some("a".repeat(100)), Some("twelve bytes".repeat(2)), None, Some("b".to_owned())];
+        let columns: [Arc<dyn Array>; 2] =
+            [Arc::new(texts.iter().cloned().collect::<StringArray>()), Arc::new(texts.iter().cloned().collect::<StringViewArray>())];
+        for column in columns {
+            assert_eq!(bytes(&ColumnarValue::Array(column.slice(1, 3)), 3), 25, "{}", column.data_type());
+        }
+        assert_eq!(bytes(&ColumnarValue::Scalar(ScalarValue::from("abc")), 4), 12);
+        assert_eq!(bytes(&ColumnarValue::Scalar(ScalarValue::Utf8(None)), 4), 0);
+    }
 
     #[test]
     fn texts_are_joined_as_before_unless_they_would_take_too_much_memory() {
