@@ -13,6 +13,7 @@ use headwater_schemas::{AccountId, Currency, Date, EventTime, Placed, Symbol, Te
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
+use crate::newest;
 
 /// A table's row of which the latest per key is kept.
 pub trait Record: TableRow + ExchangeData {
@@ -30,9 +31,7 @@ impl Record for LastRate {
         (self.base, self.quote)
     }
     fn take(&mut self, other: Self) {
-        if self.ts <= other.ts {
-            *self = other;
-        }
+        newest::replace(self, other, |rate| rate.ts);
     }
 }
 
@@ -53,9 +52,7 @@ impl Record for InstrumentTerms {
         self.symbol
     }
     fn take(&mut self, other: Self) {
-        if self.written <= other.written {
-            *self = other;
-        }
+        newest::replace(self, other, |terms| terms.written);
     }
 }
 
@@ -83,9 +80,7 @@ impl Record for ReferenceRecord {
         (self.topic.clone(), self.key.clone(), place)
     }
     fn take(&mut self, other: Self) {
-        if self.written <= other.written {
-            *self = other;
-        }
+        newest::replace(self, other, |record| record.written);
     }
 }
 

@@ -61,6 +61,7 @@ pub mod keyed_fold;
 pub mod latest;
 pub mod ledger;
 pub mod matching;
+mod newest;
 pub mod positions;
 pub mod reference;
 mod slab;

@@ -3,14 +3,15 @@
 //! Each worker applies the same broadcasts in the same order, so all have the same data. Missing data is unknown, which is not an
 //! error: an account may trade before it is opened, and each view decides how to treat that.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
 use headwater_schemas::events::{
     AccountEvent, AccountOpened, AccountType, AccountUpdated, Customer, Deleted, Event, Instrument, Limit, LimitKind, LimitScope,
 };
-use headwater_schemas::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, OwnerId, Scope, Symbol, Text, Topic};
+use headwater_schemas::{AccountId, Amount, Currency, CustomerId, EventTime, OwnerId, Scope, Symbol, Text, Topic};
 use rustc_hash::FxHashMap;
+
+use crate::newest::{self, Newest};
 
 /// Reference data as of the broadcasts so far.
 #[derive(Clone, Debug, Default)]
@@ -26,40 +27,14 @@ pub struct Reference {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// The customer who owns it.
-    pub customer_id: Option<CustomerId>,
-    /// The type of account.
-    pub account_type: Option<AccountType>,
-    /// Its currency.
-    pub currency: Option<Currency>,
+    pub(crate) customer_id: Newest<Option<CustomerId>>,
+    pub(crate) currency: Newest<Option<Currency>>,
     /// Its book path in the firm: `firm/desk/book`.
-    pub book: Option<Text>,
-    /// Interest rate per year, as a fraction.
-    pub interest_rate: Option<Decimal>,
+    book: Newest<Option<Text>>,
     /// Overdraft limit: how far the balance may be below zero.
-    pub overdraft_limit: Option<Amount>,
-    /// Its status.
-    pub status: AccountStatus,
-    written: Written,
-}
-
-/// The time of the event from which each field of an account comes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Written {
-    customer_id: Option<EventTime>,
-    account_type: Option<EventTime>,
-    currency: Option<EventTime>,
-    book: Option<EventTime>,
-    interest_rate: Option<EventTime>,
-    overdraft_limit: Option<EventTime>,
-    is_closed: Flag,
-    is_frozen: Flag,
-}
-
-/// A yes/no property, and since when it has its value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Flag {
-    is_set: bool,
-    written: Option<EventTime>,
+    pub(crate) overdraft_limit: Newest<Option<Amount>>,
+    is_closed: Newest<bool>,
+    is_frozen: Newest<bool>,
 }
 
 /// Whether an account may be used.
@@ -78,9 +53,15 @@ impl Reference {
     /// Applies a broadcast; ignores events that are not reference data.
     pub fn learn(&mut self, event: &Event) {
         match event {
-            Event::Instrument(instrument) => put_newer(&mut self.instruments, instrument.symbol, instrument, |instrument| instrument.ts),
-            Event::Customer(customer) => put_newer(&mut self.customers, customer.customer_id, customer, |customer| customer.ts),
-            Event::Limit(limit) => put_newer(self.limits.entry(limit.kind).or_default(), limit.scope.clone(), limit, |limit| limit.ts),
+            Event::Instrument(instrument) => {
+                newest::put(&mut self.instruments, instrument.symbol, Arc::clone(instrument), |instrument| instrument.ts);
+            }
+            Event::Customer(customer) => {
+                newest::put(&mut self.customers, customer.customer_id, Arc::clone(customer), |customer| customer.ts);
+            }
+            Event::Limit(limit) => {
+                newest::put(self.limits.entry(limit.kind).or_default(), limit.scope.clone(), Arc::clone(limit), |limit| limit.ts);
+            }
             Event::Account(account) => self.accounts.entry(*account.account_id()).or_default().learn(account),
             Event::Deleted(deleted) => self.forget(deleted),
             _ => {}
@@ -122,7 +103,9 @@ impl Reference {
 
     /// The owner of an account, as far as is known: its customer's group, else the customer, else the account itself.
     pub fn owner(&self, account_id: AccountId) -> OwnerId {
-        let Some(customer_id) = self.account(&account_id).and_then(|account| account.customer_id) else { return account_id.of_kind() };
+        let Some(customer_id) = self.account(&account_id).and_then(|account| account.customer_id.value) else {
+            return account_id.of_kind();
+        };
         self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
     }
 
@@ -135,8 +118,8 @@ impl Reference {
             return default.map(Arc::as_ref);
         }
         let known = self.account(account_id);
-        let customer = known.and_then(|account| account.customer_id).map(LimitScope::Customer);
-        let books = known.and_then(|account| account.book.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
+        let customer = known.and_then(|account| account.customer_id.value).map(LimitScope::Customer);
+        let books = known.and_then(|account| account.book.value.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
         let own = [LimitScope::Account(*account_id), LimitScope::Symbol(*symbol)];
         let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
         least.or(default).map(Arc::as_ref)
@@ -156,9 +139,8 @@ impl AccountTypes {
             AccountEvent::Updated(updated) => updated.account_type,
             AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => None,
         };
-        let is_newer = self.0.get(event.account_id()).is_none_or(|(ts, _)| *ts <= event.ts());
-        if let Some(account_type) = account_type.filter(|_| is_newer) {
-            self.0.insert(*event.account_id(), (event.ts(), account_type));
+        if let Some(account_type) = account_type {
+            newest::put(&mut self.0, *event.account_id(), (event.ts(), account_type), |(ts, _)| *ts);
         }
     }
 
@@ -169,81 +151,54 @@ impl AccountTypes {
 }
 
 impl Account {
+    /// Its status. An account stays closed, whether frozen or not, until it is opened again.
+    pub(crate) const fn status(&self) -> AccountStatus {
+        match (self.is_closed.value, self.is_frozen.value) {
+            (true, _) => AccountStatus::Closed,
+            (false, true) => AccountStatus::Frozen,
+            (false, false) => AccountStatus::Open,
+        }
+    }
+
     /// Applies an event of the account. Events come in the order of their places, so of equal times the later one counts.
     fn learn(&mut self, event: &AccountEvent) {
         let ts = event.ts();
         match event {
             AccountEvent::Opened(opened) => self.open(opened, ts),
             AccountEvent::Updated(updated) => self.update(updated, ts),
-            AccountEvent::Frozen(_) => self.written.is_frozen.put(true, ts),
-            AccountEvent::Unfrozen(_) => self.written.is_frozen.put(false, ts),
-            AccountEvent::Closed(_) => self.written.is_closed.put(true, ts),
+            AccountEvent::Frozen(_) => {
+                self.is_frozen.put(true, ts);
+            }
+            AccountEvent::Unfrozen(_) => {
+                self.is_frozen.put(false, ts);
+            }
+            AccountEvent::Closed(_) => {
+                self.is_closed.put(true, ts);
+            }
         }
-        self.status = self.written.status();
     }
 
     fn open(&mut self, opened: &AccountOpened, ts: EventTime) {
-        let written = &mut self.written;
-        written.is_closed.put(false, ts);
-        written.is_frozen.put(false, ts);
-        put(&mut self.customer_id, &mut written.customer_id, Some(&opened.customer_id), ts);
-        put(&mut self.account_type, &mut written.account_type, Some(&opened.account_type), ts);
-        put(&mut self.currency, &mut written.currency, Some(&opened.currency), ts);
-        put(&mut self.book, &mut written.book, opened.book.as_ref(), ts);
-        put(&mut self.interest_rate, &mut written.interest_rate, opened.interest_rate.as_ref(), ts);
-        put(&mut self.overdraft_limit, &mut written.overdraft_limit, opened.overdraft_limit.as_ref(), ts);
+        self.is_closed.put(false, ts);
+        self.is_frozen.put(false, ts);
+        self.customer_id.put(Some(opened.customer_id), ts);
+        self.currency.put(Some(opened.currency), ts);
+        self.book.put(opened.book.clone(), ts);
+        self.overdraft_limit.put(opened.overdraft_limit, ts);
     }
 
     fn update(&mut self, updated: &AccountUpdated, ts: EventTime) {
-        let written = &mut self.written;
-        put_given(&mut self.customer_id, &mut written.customer_id, updated.customer_id.as_ref(), ts);
-        put_given(&mut self.account_type, &mut written.account_type, updated.account_type.as_ref(), ts);
-        put_given(&mut self.currency, &mut written.currency, updated.currency.as_ref(), ts);
-        put_given(&mut self.book, &mut written.book, updated.book.as_ref(), ts);
-        put_given(&mut self.interest_rate, &mut written.interest_rate, updated.interest_rate.as_ref(), ts);
-        put_given(&mut self.overdraft_limit, &mut written.overdraft_limit, updated.overdraft_limit.as_ref(), ts);
+        put_given(&mut self.customer_id, updated.customer_id, ts);
+        put_given(&mut self.currency, updated.currency, ts);
+        put_given(&mut self.book, updated.book.clone(), ts);
+        put_given(&mut self.overdraft_limit, updated.overdraft_limit, ts);
     }
 }
 
-impl Written {
-    /// An account stays closed, whether frozen or not, until it is opened again.
-    const fn status(&self) -> AccountStatus {
-        match (self.is_closed.is_set, self.is_frozen.is_set) {
-            (true, _) => AccountStatus::Closed,
-            (false, true) => AccountStatus::Frozen,
-            (false, false) => AccountStatus::Open,
-        }
-    }
-}
-
-impl Flag {
-    fn put(&mut self, is_set: bool, ts: EventTime) {
-        if self.written <= Some(ts) {
-            *self = Self { is_set, written: Some(ts) };
-        }
-    }
-}
-
-/// Stores a record, unless the existing one has a later time. A record without a time counts as the oldest.
-fn put_newer<K: Eq + Hash, T>(records: &mut FxHashMap<K, Arc<T>>, key: K, record: &Arc<T>, ts: impl Fn(&T) -> Option<EventTime>) {
-    let is_newer = records.get(&key).is_none_or(|old| ts(old) <= ts(record));
-    if is_newer {
-        records.insert(key, Arc::clone(record));
-    }
-}
-
-/// Sets or clears a field, unless its value has a later time.
-fn put<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
-    if *written <= Some(ts) {
-        *field = value.cloned();
-        *written = Some(ts);
-    }
-}
-
-/// Like [`put`], but without a value the field stays as it is.
-fn put_given<T: Clone>(field: &mut Option<T>, written: &mut Option<EventTime>, value: Option<&T>, ts: EventTime) {
+/// Sets a field if an event gives it.
+fn put_given<T>(field: &mut Newest<Option<T>>, value: Option<T>, ts: EventTime) {
     if value.is_some() {
-        put(field, written, value, ts);
+        field.put(value, ts);
     }
 }
 
@@ -254,7 +209,7 @@ fn books_above(path: &str) -> impl Iterator<Item = Scope> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Name;
+    use headwater_schemas::{Decimal, Name};
 
     use super::*;
 
@@ -340,7 +295,7 @@ mod tests {
             (vec![frozen, OPENED], AccountStatus::Frozen),
             (vec![frozen], AccountStatus::Frozen),
         ] {
-            assert_eq!(told(&records).account(&name("a")).map(|account| account.status), Some(status), "{records:?}");
+            assert_eq!(told(&records).account(&name("a")).map(Account::status), Some(status), "{records:?}");
         }
     }
 
@@ -350,7 +305,7 @@ mod tests {
         let limit = |limit: u32| format!(r#""overdraft_limit":{limit}"#);
         let told_limit = |records: &[&str]| {
             let told = told(&records.iter().map(|record| (Topic::Accounts, *record)).collect::<Vec<_>>());
-            told.account(&name("a")).and_then(|account| account.overdraft_limit).map(|limit| limit.to_string())
+            told.account(&name("a")).and_then(|account| account.overdraft_limit.value).map(|limit| limit.to_string())
         };
         let (three, five, also_five) = (updated(3, &limit(30)), updated(5, &limit(50)), updated(5, &limit(55)));
         let other = updated(9, r#""currency":"EUR""#);
@@ -407,6 +362,6 @@ mod tests {
         let updated = (Topic::Accounts, r#"{"type":"updated","account_id":"a","currency":"EUR","ts":2}"#);
         let reference = told(&[OPENED, updated]);
         let account = reference.account(&name("a")).unwrap();
-        assert_eq!((account.currency.as_deref(), account.customer_id.as_deref()), (Some("EUR"), Some("c")));
+        assert_eq!((account.currency.value.as_deref(), account.customer_id.value.as_deref()), (Some("EUR"), Some("c")));
     }
 }

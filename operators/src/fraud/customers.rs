@@ -33,7 +33,7 @@ impl Customers {
 
     /// Home location and UTC offset of an account's customer at a time.
     pub(super) fn whereabouts(&self, account: &AccountId, ts: EventTime) -> Whereabouts {
-        let customer = self.reference.account(account).and_then(|account| account.customer_id.as_ref());
+        let customer = self.reference.account(account).and_then(|account| account.customer_id.value.as_ref());
         let Some(customer) = customer.and_then(|customer| self.reference.customer(customer)) else { return Whereabouts::default() };
         let zone = customer.timezone.as_ref().and_then(|name| self.zones.get(name)?.as_ref());
         Whereabouts { home: Location::new(customer.home_lat, customer.home_lon), utc_offset: zone.and_then(|zone| utc_offset(zone, ts)) }

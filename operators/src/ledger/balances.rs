@@ -128,7 +128,7 @@ impl View for Balances {
 
 /// The overdraft limit in a currency; zero in other currencies than the account's own.
 fn overdraft(terms: Option<&Account>, currency: &Currency) -> Money {
-    let limit = terms.filter(|terms| terms.currency.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit);
+    let limit = terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
     limit.map_or(Money::ZERO, |limit| limit.money())
 }
 

@@ -14,7 +14,7 @@ use super::command::{Amendment, NewOrder};
 use super::config::MatchingConfig;
 use super::order::{Order, has_limit, is_stop};
 use super::reason::Reason;
-use crate::reference::{AccountStatus, Reference};
+use crate::reference::{Account, AccountStatus, Reference};
 
 /// Inputs to the checks, besides the order.
 pub(super) struct Desk<'a> {
@@ -67,7 +67,7 @@ impl Desk<'_> {
 
     /// Whether the account may trade the symbol at all. An unknown account may: it may be opened later.
     fn may_trade(&self, account_id: &AccountId) -> Result<(), Reason> {
-        match self.reference.account(account_id).map(|account| account.status) {
+        match self.reference.account(account_id).map(Account::status) {
             Some(AccountStatus::Closed) => return Err(Reason::AccountClosed),
             Some(AccountStatus::Frozen) => return Err(Reason::AccountFrozen),
             Some(AccountStatus::Open) | None => {}

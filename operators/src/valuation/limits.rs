@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
 use crate::keyed_fold::{Outbox, View};
+use crate::newest;
 
 /// Fraction of the limit below which an alert clears, in billionths.
 pub(super) const CLEAR_BELOW: i128 = 750_000_000;
@@ -231,9 +232,7 @@ impl View for ExposureLimits {
         match broadcast.event {
             Event::Limit(limit) => {
                 let key = limit_key(&limit.scope.to_string(), limit.kind);
-                if limits.get(&key).is_none_or(|old| old.ts <= limit.ts) {
-                    limits.insert(key, SetLimit { value: limit.value, warn_at: limit.warn_at, ts: limit.ts });
-                }
+                newest::put(limits, key, SetLimit { value: limit.value, warn_at: limit.warn_at, ts: limit.ts }, |limit| limit.ts);
             }
             Event::Deleted(deleted) if deleted.rank == headwater_schemas::Topic::Limits.rank() => {
                 limits.remove(&deleted.key);

@@ -15,6 +15,7 @@ use headwater_schemas::{Correction, Corrections, Date, EventTime, Place, Placed,
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Outbox, Updates, View};
+use crate::newest::Newest;
 
 /// An event that prices a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,31 +48,13 @@ impl Mark {
 #[derive(Clone, Copy, Debug)]
 pub struct Marks;
 
-/// A price and its time.
-#[derive(Clone, Copy, Debug, Default)]
-struct Last<T> {
-    price: Option<Price>,
-    time: Option<T>,
-}
-
-impl<T: Copy + PartialOrd> Last<T> {
-    /// Stores a price, unless the existing one has a later time. Returns whether it was stored.
-    fn put(&mut self, price: Option<Price>, time: T) -> bool {
-        let is_newer = self.time.is_none_or(|last| last <= time);
-        if is_newer {
-            *self = Self { price, time: Some(time) };
-        }
-        is_newer
-    }
-}
-
 /// The last prices of each kind.
 #[derive(Clone, Debug, Default)]
 pub struct MarkState {
     /// The mid of the last quote.
-    quote: Last<EventTime>,
-    trade: Last<EventTime>,
-    close: Last<Date>,
+    quote: Newest<Option<Price>>,
+    trade: Newest<Option<Price>>,
+    close: Newest<Option<Price>, Date>,
     /// Corrections, if the quote or the trade of those prices arrived late.
     late_quote: Option<Correction>,
     late_trade: Option<Correction>,
@@ -82,12 +65,12 @@ pub struct MarkState {
 
 impl MarkState {
     fn price(&self) -> Option<Price> {
-        self.quote.price.or(self.trade.price).or(self.close.price)
+        self.quote.value.or(self.trade.value).or(self.close.value)
     }
 
     /// Corrections of the prices that determine the mark.
     fn reason(&self) -> Corrections {
-        let late = if self.quote.price.is_some() { &self.late_quote } else { &self.late_trade };
+        let late = if self.quote.value.is_some() { &self.late_quote } else { &self.late_trade };
         late.iter().cloned().collect()
     }
 }
@@ -146,11 +129,11 @@ impl View for Marks {
         let row = MarkPrice {
             symbol: *symbol,
             mark,
-            mid: quote.price,
+            mid: quote.value,
             quote_ts: quote.time,
-            trade: trade.price,
+            trade: trade.value,
             trade_ts: trade.time,
-            close: close.price,
+            close: close.value,
             close_date: close.time,
             ts,
         };
@@ -168,9 +151,9 @@ impl View for Marks {
     fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, MarkState)> {
         let state = |row: &MarkPrice| {
             let state = MarkState {
-                quote: Last { price: row.mid, time: row.quote_ts },
-                trade: Last { price: row.trade, time: row.trade_ts },
-                close: Last { price: row.close, time: row.close_date },
+                quote: Newest { value: row.mid, time: row.quote_ts },
+                trade: Newest { value: row.trade, time: row.trade_ts },
+                close: Newest { value: row.close, time: row.close_date },
                 told: row.mark,
                 emitted: Some(row.clone()),
                 ..MarkState::default()
