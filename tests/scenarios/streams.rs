@@ -200,6 +200,27 @@ fn a_file_that_is_not_what_was_read_is_named_and_its_acceptance_stays() -> Resul
 }
 
 #[test]
+fn an_edit_in_the_middle_of_a_file_is_found_by_a_replay() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, source) = log_in(folder.path())?;
+    let data = folder.path().join("data");
+    let records: Vec<_> = (0..100).map(|number| fill(&format!("f{number}"), &at(number))).collect();
+    write_log(&log, "fills", 0, &records.concat())?;
+    run(&source, &data, PLAIN)?;
+    // The same price in as many bytes: no table but the audit can show it.
+    let edited = records[50].replace(r#""price":"10""#, r#""price":10  "#);
+    let text = records.concat().replace(&records[50], &edited);
+    assert!(edited != records[50] && text.len() == records.concat().len());
+    std::fs::write(log.join("fills/0.jsonl"), text)?;
+    run(&source, &data, PLAIN).context("a fingerprint covers the beginning and the end")?;
+    let compared = replay(&source, &data, &folder.path().join("again"), 1)?;
+    let (message, offset) = (said(&compared), records[..50].concat().len());
+    let is_named = message.contains("audit: 0 gained, 0 lost, 50 changed") && message.contains(&format!("< fills,0,51,{offset},f50,"));
+    assert!(compared.status.code() == Some(1) && is_named && message.contains("1 tables differ"), "{message}");
+    Ok(())
+}
+
+#[test]
 fn an_accepted_gap_is_committed_without_a_record() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (log, source) = log_in(folder.path())?;

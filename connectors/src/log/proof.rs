@@ -2,7 +2,8 @@
 //!
 //! A log file may only grow. While a file is read, it is checked whenever its end is reached, and again once it has grown: it
 //! must still be the file of its name, be no shorter than what was read, and end with the bytes that were read. Between runs,
-//! commits keep a [`fingerprint`] of each file.
+//! commits keep a [`fingerprint`] of each file. It covers a few KiB, because every commit computes it. The audit has a digest of
+//! every accepted record, with which a replay compares everything that was read.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
