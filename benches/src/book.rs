@@ -8,7 +8,7 @@ use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
 use headwater_operators::matching::{Book, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
-use headwater_schemas::{Clock, EventTime, Id, Place, Placed, Price, Quantity, Symbol, Topic};
+use headwater_schemas::{Clock, EventTime, Id, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
 use rustc_hash::FxHashMap;
 
 use crate::measure::{compare, count};
@@ -72,7 +72,7 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
             let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, number as u64);
             fold.apply(Placed { place, event: message.clone() });
             if number % PER_TICK == PER_TICK - 1 {
-                fold.emit(number as u64, 0);
+                fold.emit(Tick::new(number as u64), 0);
                 black_box(fold.take_derived().count());
                 black_box(rows_of(&tables));
             }
@@ -86,9 +86,9 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
 
 /// Takes the rows that a commit would write, and returns their number.
 fn rows_of(tables: &BookTables) -> usize {
-    let facts = tables.order_events.take_below(u64::MAX).len() + tables.executions.take_below(u64::MAX).len();
-    let states = tables.open_orders.take_below(u64::MAX).len() + tables.top_of_book.take_below(u64::MAX).len();
-    facts + states + tables.book_states.take_below(u64::MAX).len()
+    let facts = tables.order_events.take_below(Tick::MAX).len() + tables.executions.take_below(Tick::MAX).len();
+    let states = tables.open_orders.take_below(Tick::MAX).len() + tables.top_of_book.take_below(Tick::MAX).len();
+    facts + states + tables.book_states.take_below(Tick::MAX).len()
 }
 
 fn say(what: &str, ours: f64, other: f64, ratio: f64) {

@@ -12,7 +12,7 @@ use headwater_connectors::source::{Mode, SourceCounters, SourceProgress, SourceS
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{Publisher, Transport};
 use headwater_schemas::events::{Event, Quote, Trade};
-use headwater_schemas::{Clock, Topic};
+use headwater_schemas::{Clock, Tick, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -115,7 +115,7 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         use timely::dataflow::operators::vec::{Filter, Map};
         use timely::dataflow::operators::{Concatenate, Inspect};
         let seen = std::rc::Rc::new(std::cell::Cell::new(0_u64));
-        worker.dataflow::<u64, _, _>(|scope| {
+        worker.dataflow::<Tick, _, _>(|scope| {
             let (handle, frontier) = scope.feedback::<Vec<()>>(0);
             let output = source(scope, settings, frontier, SourceProgress::default());
             let counted = std::rc::Rc::clone(&seen);

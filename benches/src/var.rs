@@ -7,7 +7,7 @@ use headwater_operators::positions::{AverageCost, HoldingSums};
 use headwater_operators::valuation::dense::{HoldingTables, ScopeTables, Standalone, ValuationSettings};
 use headwater_operators::valuation::pnl::{Returns, ScenarioSums, Stake};
 use headwater_operators::valuation::{Known, LimitDefaults, Mark, RiskSettings};
-use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Price, Quantity, Symbol};
+use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Price, Quantity, Symbol, Tick};
 
 use crate::measure::{Comparison, compare};
 
@@ -44,8 +44,8 @@ pub(crate) fn var(arguments: &VarArguments) -> anyhow::Result<()> {
     let mut step = |symbols: u32| {
         tick += 1;
         let changes = (0..symbols).map(|symbol| mark(symbol, tick));
-        black_box(valuation.advance(tick, changes));
-        let rows = tables.1.risk.take_below(u64::MAX).len() + tables.1.portfolios.take_below(u64::MAX).len();
+        black_box(valuation.advance(Tick::new(tick), changes));
+        let rows = tables.1.risk.take_below(Tick::MAX).len() + tables.1.portfolios.take_below(Tick::MAX).len();
         anyhow::ensure!(rows > 0, "no row changed");
         Ok(())
     };
@@ -119,7 +119,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         risk: RiskSettings { window: usize::from(arguments.scenarios), ..RiskSettings::default() },
         limits: LimitDefaults::default(),
         clock: Clock::new(1, 1),
-        start_tick: 0,
+        start_tick: Tick::ZERO,
         bust_horizon: 0,
     };
     let mut valuation = Standalone::new(&settings, &tables.0, &tables.1);
@@ -142,7 +142,7 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
             Known::Holding(HoldingSums { account_id: account, symbol: symbol(held), sums })
         }));
     }
-    valuation.advance(1, known);
+    valuation.advance(Tick::new(1), known);
     (valuation, tables)
 }
 

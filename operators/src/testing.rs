@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{Change, DeadLetter, TableReader, TableRegistry, TableRow, TableSet, TableWriter};
-use headwater_schemas::{Clock, Placed};
+use headwater_schemas::{Clock, Placed, Tick};
 
 use crate::keyed_fold::{Fold, Updated, View};
 
@@ -42,7 +42,7 @@ fn current<R: TableRow>(changes: &[Change<R>]) -> Vec<R> {
 
 /// The history of a table: for each tick and key that changed, the row, or `false` if it was retracted; ordered by tick, then
 /// key. Of several changes of a key in one tick the last one counts.
-pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(u64, R, bool)> {
+pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(Tick, R, bool)> {
     let changes = table.changes();
     let mut ordered: Vec<&Change<R>> = changes.iter().collect();
     let same_key = |a: &Change<R>, b: &Change<R>| a.row.cmp_key(&b.row).is_eq();
@@ -162,8 +162,9 @@ fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, emitted: &m
 }
 
 fn emit<V: View>(fold: &mut Fold<V>, time: u64, emitted: &mut Emitted<V>) {
-    fold.emit(time, time);
-    emitted.updates.extend(fold.update(time, time));
+    let tick = Tick::new(time);
+    fold.emit(tick, time);
+    emitted.updates.extend(fold.update(tick, time));
     emitted.derived.extend(fold.take_derived());
     emitted.dead_letters.extend(fold.take_dead_letters());
 }

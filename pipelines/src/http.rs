@@ -103,6 +103,8 @@ mod tests {
     use headwater_connectors::source::SourceCounters;
     use headwater_connectors::transport::OffsetUnit;
 
+    use headwater_schemas::Tick;
+
     use super::*;
     use crate::metrics::MetricsSettings;
 
@@ -147,7 +149,7 @@ mod tests {
         metrics.follow(Arc::new(SourceCounters::default()), Arc::default());
         metrics.follow_failure(Arc::clone(&failed));
         assert_eq!(status()?, "503", "there is no commit yet");
-        metrics.on_commit(Committed { commit_id: 1, end_tick: 1 });
+        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(1) });
         assert_eq!(status()?, "200");
         failed.store(true, Ordering::Relaxed);
         assert_eq!(status()?, "503");

@@ -11,7 +11,7 @@ use headwater_connectors::parquet::commit::Committed;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::OffsetUnit;
-use headwater_schemas::Topic;
+use headwater_schemas::{Tick, Topic};
 use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 use timely::logging::{OperatesEvent, ScheduleEvent, StartStop, TimelyEvent, TimelyEventBuilder};
@@ -236,7 +236,7 @@ impl SourceMetrics {
     }
 
     /// Reports the waiting times of the strides that a commit of everything below `end_tick` contains.
-    fn committed(&self, counters: &SourceCounters, end_tick: u64) {
+    fn committed(&self, counters: &SourceCounters, end_tick: Tick) {
         for waited in counters.take_arrivals(end_tick) {
             self.read_to_commit.observe(waited.as_secs_f64());
         }
@@ -299,7 +299,7 @@ impl CommitMetrics {
         self.duration.observe(took.as_secs_f64());
         self.last.set(i64::try_from(record.commit_id).unwrap_or(i64::MAX));
         self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
-        self.frontier.set(record.end_tick.saturating_mul(record.tick_interval_ns) as f64 / 1e9);
+        self.frontier.set(record.clock().start_of(record.end_tick) as f64 / 1e9);
     }
 }
 
@@ -404,7 +404,7 @@ mod tests {
             assert!(!metrics.is_started() && !metrics.is_ready(), "nothing is committed");
             // Each worker reports commits at its own time.
             for commit_id in [1, 2, 1] {
-                metrics.on_commit(Committed { commit_id, end_tick: commit_id * 100 });
+                metrics.on_commit(Committed { commit_id, end_tick: Tick::new(commit_id * 100) });
             }
             assert!(metrics.is_started() && metrics.is_ready());
             assert_eq!(metrics.last_commit(), 2);
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn a_process_whose_last_commit_is_old_is_not_ready() -> prometheus::Result<()> {
         let metrics = metrics(false, Duration::ZERO)?;
-        metrics.on_commit(Committed { commit_id: 1, end_tick: 100 });
+        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(100) });
         assert!(metrics.is_started() && !metrics.is_ready());
         Ok(())
     }

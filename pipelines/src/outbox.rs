@@ -36,7 +36,7 @@ use headwater_connectors::parquet::record::FileRole;
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
 use headwater_schemas::tables::{TableRow, TableSpec, declarations};
-use headwater_schemas::{Clock, Digest, EventTime};
+use headwater_schemas::{Clock, Digest, EventTime, Tick};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -115,7 +115,7 @@ struct Progress {
     hash: String,
     /// All early rows below this tick are published.
     #[serde(default)]
-    eager_tick: u64,
+    eager_tick: Tick,
 }
 
 /// A message to the outbox.
@@ -131,9 +131,9 @@ pub enum Told {
 #[derive(Debug)]
 pub struct Early {
     /// The first tick.
-    pub begin_tick: u64,
+    pub begin_tick: Tick,
     /// The tick after the last.
-    pub end_tick: u64,
+    pub end_tick: Tick,
     /// The rows, by tick.
     pub rows: Vec<EagerRow>,
 }
@@ -142,7 +142,7 @@ pub struct Early {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EagerRow {
     /// Its tick.
-    pub tick: u64,
+    pub tick: Tick,
     /// Its table.
     pub table: String,
     /// The record's key.
@@ -152,7 +152,7 @@ pub struct EagerRow {
 }
 
 /// Converts rows with their ticks to the records that their commit would publish.
-pub fn records_of<R: TableRow>(rows: &[(&R, u64)]) -> anyhow::Result<Vec<EagerRow>> {
+pub fn records_of<R: TableRow>(rows: &[(&R, Tick)]) -> anyhow::Result<Vec<EagerRow>> {
     let table = R::SPEC.name;
     let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
     let fields = Arc::new(Schema::new(R::fields()));
@@ -295,7 +295,7 @@ fn publish_early(
         let began = Instant::now();
         outbox.publish(&records, &serde_json::to_string(&then)?, &mut || reached(Step::Sent))?;
         reached(Step::Recorded);
-        tracing::debug!(records = records.len(), tick = then.eager_tick, seconds = began.elapsed().as_secs_f64(), "published early");
+        tracing::debug!(records = records.len(), tick = then.eager_tick.get(), seconds = began.elapsed().as_secs_f64(), "published early");
     }
     progress = then;
     early.drain(..batches);
@@ -336,7 +336,7 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
     while progress.commit_id < last && records.len() < BATCH_RECORDS {
         let commit = commit(&mut reader, progress.commit_id + 1)?;
         for (published, topic) in &settings.topics {
-            let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { 0 };
+            let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { Tick::ZERO };
             add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
         }
         // The next run may continue in a tick of which this commit has rows.
@@ -357,7 +357,7 @@ fn add_records(
     settings: &OutboxSettings,
     commit: &Commit,
     (published, topic): (Published, &str),
-    from_tick: u64,
+    from_tick: Tick,
     records: &mut Vec<Outgoing>,
 ) -> anyhow::Result<()> {
     let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.table && file.role != FileRole::State;
@@ -403,10 +403,10 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
 }
 
 /// The ticks of rows: from its own column in a history, from the effective time in an append table.
-fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<u64> {
+fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<Tick> {
     let column = |name: &str| batch.column_by_name(name);
     if let Some(ticks) = column(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
-        return ticks.values().iter().map(|tick| u64::try_from(*tick).unwrap_or(0)).collect();
+        return ticks.values().iter().map(|tick| u64::try_from(*tick).map_or(Tick::ZERO, Tick::new)).collect();
     }
     let times = column("ts").and_then(|column| column.as_any().downcast_ref::<TimestampNanosecondArray>());
     times.into_iter().flat_map(|times| times.values()).map(|ts| clock.tick_of(EventTime::from_nanos(*ts).effective())).collect()

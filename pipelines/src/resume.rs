@@ -97,7 +97,7 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
 #[cfg(test)]
 mod tests {
     use headwater_connectors::parquet::record::GENESIS;
-    use headwater_schemas::Clock;
+    use headwater_schemas::{Clock, Tick};
 
     use super::*;
 
@@ -113,8 +113,8 @@ mod tests {
         };
         Commit {
             commit_id: 5,
-            first_tick: 0,
-            end_tick: 100,
+            first_tick: Tick::ZERO,
+            end_tick: Tick::new(100),
             end_clock: 1_000,
             clock: Clock::new(10, 100),
             configuration: String::new(),

@@ -15,7 +15,7 @@ use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::Gap;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
-use headwater_schemas::{Digest, EventTime, Topic};
+use headwater_schemas::{Digest, EventTime, Tick, Topic};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
@@ -472,7 +472,7 @@ fn work(
     let guards = timely::execute::execute_from(builders, guard, timely::WorkerConfig::default(), move |worker| {
         let _fails_if_it_panics = FailsOnPanic(failure.clone());
         metrics.observe_operators(worker);
-        if let Err(error) = worker.dataflow::<u64, _, _>(|scope| flow::build(scope, &settings)) {
+        if let Err(error) = worker.dataflow::<Tick, _, _>(|scope| flow::build(scope, &settings)) {
             failure.set(error);
         }
         while worker.has_dataflows() {

@@ -5,7 +5,7 @@
 //! - [`Topic`]: a stream of records, with its name, key and rank.
 //! - [`events`]: the content of records, one noun per file; decoding, encoding, error codes and JSON Schemas.
 //! - [`value`]: prices, quantities, money, identifiers and times; each exact, with one reader and one writer.
-//! - [`Clock`]: tick and grid intervals.
+//! - [`Tick`]: the timestamp of the dataflow. [`Clock`]: tick and grid intervals.
 //! - [`Place`], [`Placed`]: the position of an event in the total order that determines every result.
 //! - [`Correction`]: an event that corrects earlier results.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
@@ -27,14 +27,17 @@
 mod clock;
 mod correction;
 pub mod events;
+mod number;
 mod place;
 pub mod tables;
+mod tick;
 mod topic;
 pub mod value;
 
 pub use clock::Clock;
 pub use correction::{Correction, Corrections};
 pub use place::{Place, Placed};
+pub use tick::Tick;
 pub use topic::Topic;
 pub use value::{
     AccountId, Amount, Currency, CustomerId, Date, Decimal, Digest, EventTime, Factor, Hex, Id, Money, Name, OwnerId, Price, Quantity,

@@ -221,7 +221,7 @@ fn check_commit(commit: &Commit, partitions: &BTreeMap<Partition, Vec<Piece>>, d
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Topic;
+    use headwater_schemas::{Tick, Topic};
 
     use super::*;
     use crate::testing::{TestData, facts};
@@ -252,7 +252,14 @@ mod tests {
 
     fn remap(offset: u64, seconds: u64) -> Remap {
         let clock = 1_767_600_000_000_000_000 + seconds * 1_000_000_000;
-        Remap { topic: Text::new(Topic::Orders.as_str()), partition: 0, offset, tick: 0, clock, ts: EventTime::from_effective(clock) }
+        Remap {
+            topic: Text::new(Topic::Orders.as_str()),
+            partition: 0,
+            offset,
+            tick: Tick::ZERO,
+            clock,
+            ts: EventTime::from_effective(clock),
+        }
     }
 
     const RECORDS: [(u64, Option<u64>, u64); 5] =

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use headwater_connectors::parquet::chain::Commit;
 use headwater_connectors::parquet::records::Records;
-use headwater_schemas::EventTime;
+use headwater_schemas::{EventTime, Tick};
 
 use crate::error::{CatalogError, QueryError};
 
@@ -47,8 +47,8 @@ pub(crate) fn batch(data: &Path, last: u64) -> Result<RecordBatch, QueryError> {
 /// Columns of a row.
 struct Row {
     commit_id: u64,
-    first_tick: u64,
-    end_tick: u64,
+    first_tick: Tick,
+    end_tick: Tick,
     rows: u64,
     files: u64,
     configuration: String,
@@ -75,9 +75,9 @@ fn columns(commits: &[Row]) -> Result<RecordBatch, ArrowError> {
         schema(),
         vec![
             numbers(|commit| commit.commit_id),
-            numbers(|commit| commit.end_tick.saturating_sub(commit.first_tick)),
-            numbers(|commit| commit.first_tick),
-            numbers(|commit| commit.end_tick),
+            numbers(|commit| commit.end_tick.get().saturating_sub(commit.first_tick.get())),
+            numbers(|commit| commit.first_tick.get()),
+            numbers(|commit| commit.end_tick.get()),
             numbers(|commit| commit.rows),
             numbers(|commit| commit.files),
             texts(|commit| &commit.configuration),

@@ -16,7 +16,7 @@ use headwater_connectors::parquet::reader::current_rows;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
-use headwater_schemas::{AccountId, Clock, Currency, EventTime, Total};
+use headwater_schemas::{AccountId, Clock, Currency, EventTime, Tick, Total};
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Input;
 
@@ -105,8 +105,10 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
     };
     let failures = Arc::new(Mutex::new(Vec::new()));
     let fail = Arc::clone(&failures);
-    let closing =
-        |(number, tick): (u64, &u64)| Closing { end_tick: first_tick() + tick, ends_run: number.checked_rem(run.run_length) == Some(0) };
+    let closing = |(number, tick): (u64, &u64)| Closing {
+        end_tick: Tick::new(first_tick() + tick),
+        ends_run: number.checked_rem(run.run_length) == Some(0),
+    };
     let closings: Vec<_> = (1..).zip(&run.closes).map(closing).collect();
     let settings = CommitSettings {
         data: data.to_owned(),
@@ -132,14 +134,15 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         let mut tables = Tables::default();
         let balances: TableWriter<Balance> = tables.writer();
         let (index, peers) = (worker.index(), worker.peers());
-        let (mut done, mut ends) = worker.dataflow::<u64, _, _>(|scope| {
+        let (mut done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
             let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<u64>());
             commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
             (done, ends)
         });
         for (tick, key, old, new) in &emitted {
-            let (tick, moment) = (first_tick() + tick, Moment::new(first_tick() + tick, (first_tick() + tick) * TICK));
-            done.advance_to(tick);
+            let number = first_tick() + tick;
+            let moment = Moment::new(Tick::new(number), number * TICK);
+            done.advance_to(moment.tick);
             if usize::from(*key) % peers == index {
                 balances.replace(&moment, old.clone(), new.clone());
             }

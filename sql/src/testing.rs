@@ -11,7 +11,7 @@ use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
-use headwater_schemas::{Date, Digest, EventTime, Id, Money, Name, Price, Quantity, Total};
+use headwater_schemas::{Date, Digest, EventTime, Id, Money, Name, Price, Quantity, Tick, Total};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
@@ -100,8 +100,8 @@ impl TestData {
         let mut record = CommitRecord {
             format_version: FORMAT_VERSION,
             commit_id,
-            first_tick: (commit_id - 1) * 100,
-            end_tick: commit_id * 100,
+            first_tick: Tick::new((commit_id - 1) * 100),
+            end_tick: Tick::new(commit_id * 100),
             end_clock_ns: commit_id * 1_000_000_000,
             tick_interval_ns: 10_000_000,
             grid_interval_ns: 1_000_000_000,

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use headwater_schemas::Tick;
 use headwater_schemas::tables::{TableRegistry, TableRow, TableSpec, TableWriter};
 
 use super::CommitError;
@@ -23,7 +24,7 @@ trait Waiting: Any {
     /// The table's declaration.
     fn spec(&self) -> TableSpec;
     /// Takes the changes of ticks below `end_tick`; `None` if there are none.
-    fn close(&self, end_tick: u64) -> Option<Box<dyn ClosedTable>>;
+    fn close(&self, end_tick: Tick) -> Option<Box<dyn ClosedTable>>;
 }
 
 /// The changes of one table in one commit, to be written by another thread.
@@ -39,7 +40,7 @@ struct Registered<R> {
 
 impl Tables {
     /// Takes every table's changes of ticks below `end_tick`, in the order in which the tables were registered.
-    pub(super) fn close(&self, end_tick: u64) -> Vec<Box<dyn ClosedTable>> {
+    pub(super) fn close(&self, end_tick: Tick) -> Vec<Box<dyn ClosedTable>> {
         self.tables.borrow().iter().filter_map(|table| table.close(end_tick)).collect()
     }
 
@@ -67,7 +68,7 @@ impl<R: TableRow> Waiting for Registered<R> {
         R::SPEC
     }
 
-    fn close(&self, end_tick: u64) -> Option<Box<dyn ClosedTable>> {
+    fn close(&self, end_tick: Tick) -> Option<Box<dyn ClosedTable>> {
         let changes = self.writer.take_below(end_tick);
         (!changes.is_empty()).then(|| Box::new(Closed { changes, format: Arc::clone(&self.format) }) as Box<dyn ClosedTable>)
     }
@@ -86,16 +87,16 @@ mod tests {
             topic: "orders".into(),
             partition: 0,
             offset: tick,
-            tick,
+            tick: Tick::new(tick),
             clock: tick,
             ts: EventTime::from_effective(tick),
         });
         let (one, other) = (tables.writer::<Remap>(), tables.clone().writer::<Remap>());
-        one.insert(&Moment::new(3, 3), row(3));
-        other.insert(&Moment::new(8, 8), row(8));
+        one.insert(&Moment::new(Tick::new(3), 3), row(3));
+        other.insert(&Moment::new(Tick::new(8), 8), row(8));
         assert_eq!(tables.specs().len(), 1);
-        assert_eq!(tables.close(8).len(), 1);
-        assert!(tables.close(8).is_empty(), "what was taken is gone, and what is later waits");
-        assert_eq!(one.take_below(9).len(), 1);
+        assert_eq!(tables.close(Tick::new(8)).len(), 1);
+        assert!(tables.close(Tick::new(8)).is_empty(), "what was taken is gone, and what is later waits");
+        assert_eq!(one.take_below(Tick::new(9)).len(), 1);
     }
 }

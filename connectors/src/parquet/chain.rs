@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_schemas::{Clock, Date, EventTime};
+use headwater_schemas::{Clock, Date, EventTime, Tick};
 
 use super::commit::ChainEnd;
 use super::directory::{dataset, head_path, record_path};
@@ -27,9 +27,9 @@ pub struct Commit {
     /// Counts from 1.
     pub commit_id: u64,
     /// The first tick in the commit.
-    pub first_tick: u64,
+    pub first_tick: Tick,
     /// The tick after the last one in the commit.
-    pub end_tick: u64,
+    pub end_tick: Tick,
     /// The time at which the next run continues, in nanoseconds since the epoch.
     pub end_clock: u64,
     /// Tick and grid intervals.
@@ -527,8 +527,8 @@ mod tests {
         keep(CommitRecord {
             format_version: FORMAT_VERSION,
             commit_id,
-            first_tick: commit_id - 1,
-            end_tick: commit_id,
+            first_tick: Tick::new(commit_id - 1),
+            end_tick: Tick::new(commit_id),
             end_clock_ns: commit_id,
             tick_interval_ns: 1,
             grid_interval_ns: 1,

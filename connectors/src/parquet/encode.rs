@@ -164,7 +164,7 @@ fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeM
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::{AccountTerms, Balance, Moment, Remap, TableWriter};
-    use headwater_schemas::{AccountId, Currency, EventTime, Total};
+    use headwater_schemas::{AccountId, Currency, EventTime, Tick, Total};
 
     use super::*;
 
@@ -181,27 +181,28 @@ mod tests {
         }
     }
 
-    fn said(changes: &[Change<Balance>]) -> Vec<(u64, String, bool)> {
+    fn said(changes: &[Change<Balance>]) -> Vec<(Tick, String, bool)> {
         in_order(changes.iter()).iter().map(|change| (change.tick, change.row.posted.to_string(), change.gone)).collect()
     }
 
     #[test]
     fn a_state_has_one_row_for_each_key_and_tick_whatever_the_order_of_emission() {
         let writer = TableWriter::<Balance>::default();
-        let at = |tick| Moment::new(tick, tick);
+        let at = |tick| Moment::new(Tick::new(tick), tick);
         writer.replace(&at(2), Some(balance("a", 1)), Some(balance("a", 2)));
         writer.replace(&at(1), None, Some(balance("a", 1)));
         writer.replace(&at(3), Some(balance("a", 2)), Some(balance("a", 2)));
         writer.replace(&at(4), Some(balance("a", 2)), None);
-        let mut changes: Vec<_> = writer.take_below(9).into_iter().collect();
-        let expected = [(1, "1".to_owned(), false), (2, "2".to_owned(), false), (4, "2".to_owned(), true)];
+        let mut changes: Vec<_> = writer.take_below(Tick::new(9)).into_iter().collect();
+        let expected =
+            [(1, "1", false), (2, "2", false), (4, "2", true)].map(|(tick, posted, gone)| (Tick::new(tick), posted.to_owned(), gone));
         assert_eq!(said(&changes), expected);
         changes.reverse();
         assert_eq!(said(&changes), expected);
         // If a view emits a key twice in a tick, the last change counts.
         writer.insert(&at(5), balance("a", 5));
         writer.insert(&at(5), balance("a", 6));
-        assert_eq!(said(&writer.take_below(9).into_iter().collect::<Vec<_>>()), [(5, "6".to_owned(), false)]);
+        assert_eq!(said(&writer.take_below(Tick::new(9)).into_iter().collect::<Vec<_>>()), [(Tick::new(5), "6".to_owned(), false)]);
     }
 
     #[test]
@@ -216,21 +217,22 @@ mod tests {
         };
         let writer = TableWriter::<AccountTerms>::default();
         for (tick, book) in [(3, "z"), (1, "x"), (2, "y")] {
-            writer.insert(&Moment::new(tick, tick), terms(book));
+            writer.insert(&Moment::new(Tick::new(tick), tick), terms(book));
         }
-        let changes = writer.take_below(9);
+        let changes = writer.take_below(Tick::new(9));
         let kept: Vec<_> = in_order(changes.iter()).iter().map(|change| change.tick).collect();
-        assert_eq!(kept, [3]);
+        assert_eq!(kept, [Tick::new(3)]);
     }
 
     #[test]
     fn equal_facts_stand_as_often_as_they_were_emitted() {
-        let row = |offset| Remap { topic: "orders".into(), partition: 0, offset, tick: 1, clock: 1, ts: EventTime::from_effective(1) };
+        let tick = Tick::new(1);
+        let row = |offset| Remap { topic: "orders".into(), partition: 0, offset, tick, clock: 1, ts: EventTime::from_effective(1) };
         let writer = TableWriter::<Remap>::default();
         for offset in [5, 3, 5] {
-            writer.insert(&Moment::new(1, 1), row(offset));
+            writer.insert(&Moment::new(tick, 1), row(offset));
         }
-        let changes = writer.take_below(2);
+        let changes = writer.take_below(Tick::new(2));
         let mut offsets: Vec<_> = in_order(changes.iter()).iter().map(|change| change.row.offset).collect();
         offsets.sort_unstable();
         assert_eq!(offsets, [3, 5, 5]);

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use headwater_schemas::Digest;
+use headwater_schemas::{Clock, Digest, Tick};
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout that this program writes.
@@ -28,9 +28,9 @@ pub struct CommitRecord {
     /// Number of the commit, from 1 without gaps.
     pub commit_id: u64,
     /// The first tick that the commit holds.
-    pub first_tick: u64,
+    pub first_tick: Tick,
     /// The tick after the last one that it holds.
-    pub end_tick: u64,
+    pub end_tick: Tick,
     /// Time at which the next run continues, in nanoseconds since the epoch. In the last commit of a run it is the greatest clock, in
     /// any other the beginning of `end_tick`.
     pub end_clock_ns: u64,
@@ -204,6 +204,11 @@ pub struct Head {
 }
 
 impl CommitRecord {
+    /// Tick and grid intervals.
+    pub const fn clock(&self) -> Clock {
+        Clock::new(self.tick_interval_ns, self.grid_interval_ns)
+    }
+
     /// Hash that the record should have.
     pub fn expected_hash(&self) -> Result<String, serde_json::Error> {
         let content = Self { hash: String::new(), committed_at: String::new(), ..self.clone() };

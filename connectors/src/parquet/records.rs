@@ -16,7 +16,6 @@ use super::chain::{ChainError, Commit, CommitFile};
 use super::directory::{SEGMENTS, head_path, record_path};
 use super::record::{CommitRecord, CommittedFile, FORMAT_VERSION, Head, Inventory};
 use crate::fault::Fault;
-use headwater_schemas::Clock;
 
 const ARCHIVE: &str = ".jsonl.zst";
 const INVENTORY: &str = ".files.json";
@@ -287,14 +286,14 @@ fn another_hash(hash: &str, expected: &str) -> Fault {
 
 /// Converts a record and checks its hashes and the paths of its files.
 pub(super) fn keep(record: CommitRecord) -> Result<Commit, String> {
-    let commit_id = record.commit_id;
+    let (commit_id, clock) = (record.commit_id, record.clock());
     let files = record.files.into_iter().map(|file| keep_file(file, commit_id).map(Arc::new)).collect::<Result<_, _>>()?;
     Ok(Commit {
         commit_id,
         first_tick: record.first_tick,
         end_tick: record.end_tick,
         end_clock: record.end_clock_ns,
-        clock: Clock::new(record.tick_interval_ns, record.grid_interval_ns),
+        clock,
         configuration: record.configuration,
         committed_at: record.committed_at.parse().ok(),
         hash: record.hash,

@@ -90,7 +90,7 @@ mod tests {
     use headwater_schemas::tables::{
         Audit, Change, Decision, DecisionState, Moment, Reason, Remap, SubjectType, TableRow, TableWriter, Verdict,
     };
-    use headwater_schemas::{AccountId, Digest as Hash, EventTime, Id, Statistic};
+    use headwater_schemas::{AccountId, Digest as Hash, EventTime, Id, Statistic, Tick};
 
     use super::*;
     use crate::parquet::buffer::ClosedTable;
@@ -103,7 +103,7 @@ mod tests {
     const DAY: u64 = EventTime::DAY;
 
     fn remap(offset: u64, ts: u64) -> Remap {
-        Remap { topic: "orders".into(), partition: 0, offset, tick: offset, clock: ts, ts: EventTime::from_effective(ts) }
+        Remap { topic: "orders".into(), partition: 0, offset, tick: Tick::new(offset), clock: ts, ts: EventTime::from_effective(ts) }
     }
 
     fn decision(number: u64) -> Decision {
@@ -141,9 +141,9 @@ mod tests {
         let writer = TableWriter::default();
         rows.for_each(|row| {
             let ts = row.event_time().effective();
-            writer.insert(&Moment::new(ts, ts), row);
+            writer.insert(&Moment::new(Tick::new(ts), ts), row);
         });
-        writer.take_below(u64::MAX).into_iter().collect()
+        writer.take_below(Tick::MAX).into_iter().collect()
     }
 
     /// The content of the segment and the list of files that a worker writes for tables in a commit.

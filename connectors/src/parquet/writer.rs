@@ -64,7 +64,7 @@ impl CommitFormat {
             columns.push(Arc::new(change) as ArrayRef);
         }
         if self.role == FileRole::History {
-            let ticks: Int64Array = changes.iter().map(|change| i64::try_from(change.tick).unwrap_or(i64::MAX)).collect();
+            let ticks: Int64Array = changes.iter().map(|change| i64::try_from(change.tick.get()).unwrap_or(i64::MAX)).collect();
             columns.push(Arc::new(ticks));
             let reason = |change: &&Change<R>| (!change.why.is_empty()).then(|| change.why.to_string());
             columns.push(Arc::new(changes.iter().map(reason).collect::<StringArray>()));

@@ -13,6 +13,7 @@
 //! the records of one tick: a table topic without `ts` is read whole. In a live run, a partition that is read up to the wall
 //! clock pauses for as long as idle partitions lag: the idle allowance.
 
+use headwater_schemas::Tick;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a worker has read beyond the frontier, and the bounds for it.
@@ -22,7 +23,7 @@ pub(super) struct ReadAhead {
     /// Grid points that a partition may be ahead of the frontier, at least 1.
     grid_lead: usize,
     /// Decoded bytes by the tick that the frontier has to pass.
-    by_tick: BTreeMap<u64, u64>,
+    by_tick: BTreeMap<Tick, u64>,
     /// The sum of `by_tick`.
     bytes: u64,
 }
@@ -42,13 +43,13 @@ impl ReadAhead {
     }
 
     /// Adds decoded bytes that are released once the frontier has passed a tick.
-    pub(super) fn add(&mut self, tick: u64, bytes: u64) {
+    pub(super) fn add(&mut self, tick: Tick, bytes: u64) {
         *self.by_tick.entry(tick).or_default() += bytes;
         self.bytes += bytes;
     }
 
     /// Releases what the frontier has passed. Without a frontier, everything is released.
-    pub(super) fn passed(&mut self, frontier: Option<u64>) {
+    pub(super) fn passed(&mut self, frontier: Option<Tick>) {
         while let Some(first) = self.by_tick.first_entry().filter(|first| frontier.is_none_or(|frontier| *first.key() < frontier)) {
             self.bytes -= first.remove();
         }
@@ -112,13 +113,13 @@ mod tests {
     fn half_of_the_budget_is_for_whoever_asks_first() {
         let mut ahead = ReadAhead::new(1_000, 2);
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(500, 3));
-        ahead.add(7, 499);
+        ahead.add(Tick::new(7), 499);
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(1, 3));
-        ahead.add(9, 1);
+        ahead.add(Tick::new(9), 1);
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), None);
-        ahead.passed(Some(7));
+        ahead.passed(Some(Tick::new(7)));
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), None, "the frontier is at the tick, not after it");
-        ahead.passed(Some(8));
+        ahead.passed(Some(Tick::new(8)));
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(499, 3));
         ahead.passed(None);
         assert_eq!(ahead.allowance(&lead(&[]), false, 5), allowance(500, 3));
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn a_partition_that_holds_the_frontier_is_never_paused() {
         let mut ahead = ReadAhead::new(1_000, 1);
-        ahead.add(7, 1_000_000);
+        ahead.add(Tick::new(7), 1_000_000);
         assert_eq!(ahead.allowance(&lead(&[0]), false, 5), None);
         assert_eq!(ahead.allowance(&lead(&[0]), true, 5), allowance(100, 1));
         assert_eq!(ahead.allowance(&lead(&[0, 1, 2]), true, 5), allowance(100, 1));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Text, Topic};
+use headwater_schemas::{Text, Tick, Topic};
 
 /// Counters of one topic.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ pub struct SourceCounters {
     /// By code: the number of dead letters, and the first of them.
     dead_letters: Mutex<BTreeMap<Text, (u64, DeadLetter)>>,
     /// Strides that are not committed yet: their last tick, and when they were read.
-    arrivals: Mutex<VecDeque<(u64, Instant)>>,
+    arrivals: Mutex<VecDeque<(Tick, Instant)>>,
 }
 
 impl Default for SourceCounters {
@@ -101,7 +101,7 @@ impl SourceCounters {
 
     /// Takes the waiting times of the strides that a published commit of everything below `end_tick` contains. Every process has
     /// to call it at every commit, whichever process publishes it.
-    pub fn take_arrivals(&self, end_tick: u64) -> Vec<Duration> {
+    pub fn take_arrivals(&self, end_tick: Tick) -> Vec<Duration> {
         let Ok(mut arrivals) = self.arrivals.lock() else { return Vec::new() };
         let mut waited = Vec::new();
         arrivals.retain(|(tick, read)| {
@@ -114,7 +114,7 @@ impl SourceCounters {
         waited
     }
 
-    pub(super) fn arrived(&self, tick: u64) {
+    pub(super) fn arrived(&self, tick: Tick) {
         if let Ok(mut arrivals) = self.arrivals.lock() {
             arrivals.push_back((tick, Instant::now()));
         }
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn a_stride_waits_until_a_commit_holds_it_and_is_then_forgotten() {
         let counters = SourceCounters::default();
-        [5, 9, 7].into_iter().for_each(|tick| counters.arrived(tick));
+        [5, 9, 7].into_iter().for_each(|tick| counters.arrived(Tick::new(tick)));
         for (end_tick, strides) in [(5, 0), (8, 2), (8, 0), (10, 1), (u64::MAX, 0)] {
-            assert_eq!(counters.take_arrivals(end_tick).len(), strides, "a commit up to {end_tick}");
+            assert_eq!(counters.take_arrivals(Tick::new(end_tick)).len(), strides, "a commit up to {end_tick}");
         }
     }
 }

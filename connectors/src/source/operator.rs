@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Clock, EventTime, Placed, Topic};
+use headwater_schemas::{Clock, EventTime, Placed, Tick, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -78,25 +78,25 @@ pub struct SourceSettings {
 /// Output streams of a source.
 pub struct SourceOutput<'scope> {
     /// The events of each topic.
-    pub events: BTreeMap<Topic, StreamVec<'scope, u64, Placed<Event>>>,
+    pub events: BTreeMap<Topic, StreamVec<'scope, Tick, Placed<Event>>>,
     /// Rejected records.
-    pub dead_letters: StreamVec<'scope, u64, (DeadLetter, u64, isize)>,
+    pub dead_letters: StreamVec<'scope, Tick, (DeadLetter, Tick, isize)>,
     /// Clocks that the wall clock decided.
-    pub remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    pub remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
     /// Accepted records.
-    pub audit: StreamVec<'scope, u64, (Audit, u64, isize)>,
+    pub audit: StreamVec<'scope, Tick, (Audit, Tick, isize)>,
     /// The clocks at which this worker's partitions ended.
-    pub ends: StreamVec<'scope, u64, u64>,
+    pub ends: StreamVec<'scope, Tick, u64>,
 }
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
-type Port<D> = OutputBuilder<u64, Builder<D>>;
+type Port<D> = OutputBuilder<Tick, Builder<D>>;
 
 /// Builds the source. `frontier` is the frontier of all results, fed back: what it has passed is no longer held.
 pub fn source<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     settings: SourceSettings,
-    frontier: StreamVec<'scope, u64, ()>,
+    frontier: StreamVec<'scope, Tick, ()>,
     progress: SourceProgress,
 ) -> SourceOutput<'scope> {
     let mut builder = OperatorBuilder::new("source".to_owned(), scope);
@@ -192,7 +192,7 @@ struct Source {
     peers: usize,
     /// In a live run, the right to send that a partition gets which is found later. Like a partition that is read to its
     /// end, it follows the wall clock.
-    spare: Vec<Capability<u64>>,
+    spare: Vec<Capability<Tick>>,
     /// How many of the partitions that were found are looked at.
     looked_at: usize,
     /// In a live run, the wall clock at the last step.
@@ -202,7 +202,7 @@ struct Source {
 impl Source {
     fn open(
         settings: SourceSettings,
-        capabilities: Vec<Capability<u64>>,
+        capabilities: Vec<Capability<Tick>>,
         index: usize,
         peers: usize,
         progress: SourceProgress,
@@ -256,7 +256,7 @@ impl Source {
         &mut self,
         topic: Topic,
         state: PartitionState,
-        capabilities: &[Capability<u64>],
+        capabilities: &[Capability<Tick>],
         not_before: u64,
     ) -> Result<(), TransportError> {
         let repeated = match &self.settings.script.partitions {
@@ -297,7 +297,7 @@ impl Source {
     }
 
     /// Reads a stride of every partition that may be read.
-    fn step(&mut self, frontier: Option<u64>, ports: &mut Ports) -> Next {
+    fn step(&mut self, frontier: Option<Tick>, ports: &mut Ports) -> Next {
         let (wall, stopped) = match &self.settings.mode {
             Mode::Bounded => (None, false),
             Mode::Live { wall, stop, .. } => (Some(wall()), stop.load(Ordering::Relaxed)),
@@ -482,7 +482,7 @@ enum Read {
 }
 
 /// The capabilities for a topic's outputs, from the operator's initial ones: one per topic, then the others.
-fn capabilities_of(topic: Topic, tick: u64, all: &[Capability<u64>]) -> Option<Capabilities> {
+fn capabilities_of(topic: Topic, tick: Tick, all: &[Capability<Tick>]) -> Option<Capabilities> {
     let output = |index: usize| all.get(index).map(|capability| capability.delayed(&tick));
     Some(Capabilities {
         events: output(usize::from(topic.rank()))?,
@@ -504,7 +504,7 @@ fn send(partition: &Partition, stride: &mut Stride, ports: &mut Ports) {
     send_whole(&mut ports.remap, &capabilities.remap, &mut stride.remap);
 }
 
-fn send_whole<D: Clone + 'static>(port: &mut Port<D>, capability: &Capability<u64>, data: &mut Vec<D>) {
+fn send_whole<D: Clone + 'static>(port: &mut Port<D>, capability: &Capability<Tick>, data: &mut Vec<D>) {
     if !data.is_empty() {
         port.activate().session(capability).give_container(data);
     }

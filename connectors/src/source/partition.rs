@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use headwater_schemas::events::{BadRecord, ErrorCode, Event};
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Clock, Digest, EventTime, Place, Placed, Text, Topic};
+use headwater_schemas::{Clock, Digest, EventTime, Place, Placed, Text, Tick, Topic};
 use timely::dataflow::operators::Capability;
 
 use super::ahead::{Allowance, GridLead};
@@ -16,15 +16,15 @@ use crate::transport::RawRecord;
 
 /// The capabilities of a partition, one per output, all at the tick of its clock.
 pub(super) struct Capabilities {
-    pub(super) events: Capability<u64>,
-    pub(super) dead_letters: Capability<u64>,
-    pub(super) remap: Capability<u64>,
-    pub(super) audit: Capability<u64>,
-    pub(super) ends: Capability<u64>,
+    pub(super) events: Capability<Tick>,
+    pub(super) dead_letters: Capability<Tick>,
+    pub(super) remap: Capability<Tick>,
+    pub(super) audit: Capability<Tick>,
+    pub(super) ends: Capability<Tick>,
 }
 
 impl Capabilities {
-    pub(super) fn downgrade(&mut self, tick: u64) {
+    pub(super) fn downgrade(&mut self, tick: Tick) {
         for capability in [&mut self.events, &mut self.dead_letters, &mut self.remap, &mut self.audit, &mut self.ends] {
             if *capability.time() < tick {
                 capability.downgrade(&tick);
@@ -32,7 +32,7 @@ impl Capabilities {
         }
     }
 
-    pub(super) fn tick(&self) -> u64 {
+    pub(super) fn tick(&self) -> Tick {
         *self.events.time()
     }
 }
@@ -54,7 +54,7 @@ pub(super) struct Partition {
 }
 
 /// A row that is added to a table at a tick.
-pub(super) type Addition<R> = (R, u64, isize);
+pub(super) type Addition<R> = (R, Tick, isize);
 
 /// The results of a stride of records.
 #[derive(Default)]
@@ -70,7 +70,7 @@ pub(super) struct Stride {
     /// Bytes in memory of the decoded results.
     pub(super) decoded_bytes: u64,
     /// The same by the last tick of each grid interval, ascending.
-    pub(super) decoded: Vec<(u64, u64)>,
+    pub(super) decoded: Vec<(Tick, u64)>,
 }
 
 impl Stride {
@@ -90,7 +90,7 @@ impl Stride {
     }
 
     /// Counts the result of a record, in the interval that the last crossing began.
-    fn count(&mut self, tick: u64, is_new_interval: bool, bytes: u64) {
+    fn count(&mut self, tick: Tick, is_new_interval: bool, bytes: u64) {
         self.decoded_bytes += bytes;
         match self.decoded.last_mut().filter(|_| !is_new_interval) {
             Some((last, sum)) => (*last, *sum) = (tick, *sum + bytes),
@@ -270,7 +270,7 @@ impl Course {
 }
 
 /// The row with the clock that a record got from the wall clock.
-fn remap_row(place: Place, topic: Topic, tick: u64) -> Remap {
+fn remap_row(place: Place, topic: Topic, tick: Tick) -> Remap {
     Remap {
         topic: Text::const_new(topic.as_str()),
         partition: i32::from(place.partition),

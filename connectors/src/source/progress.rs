@@ -8,7 +8,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use headwater_schemas::Digest;
+use headwater_schemas::{Digest, Tick};
 
 use crate::parquet::commit::MOST_IN_FLIGHT;
 use crate::parquet::record::PartitionProgress;
@@ -30,7 +30,7 @@ pub struct Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Crossing {
     /// The record's tick.
-    pub(super) tick: u64,
+    pub(super) tick: Tick,
     pub(super) position: Position,
 }
 
@@ -43,7 +43,7 @@ struct PartitionCrossings {
     topic: &'static str,
     partition: u16,
     /// Commits that end before this tick do not contain the partition.
-    since: u64,
+    since: Tick,
     crossings: VecDeque<Crossing>,
     /// The position after everything that was read.
     now: Position,
@@ -54,7 +54,7 @@ struct PartitionCrossings {
 }
 
 impl PartitionCrossings {
-    fn at(&mut self, end_tick: u64, prove: Option<&Fingerprint>) -> PartitionProgress {
+    fn at(&mut self, end_tick: Tick, prove: Option<&Fingerprint>) -> PartitionProgress {
         while self.crossings.pop_front_if(|crossing| crossing.tick < end_tick).is_some() {}
         let position = self.crossings.front().map_or(self.now, |crossing| crossing.position);
         if self.proved.as_ref().is_none_or(|(offset, _)| *offset != position.offset) {
@@ -92,7 +92,7 @@ struct Offsets {
 
 impl SourceProgress {
     /// Adds a partition that commits contain from an end tick on; returns its handle for [`SourceProgress::read`].
-    pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position, since: u64) -> usize {
+    pub(super) fn add(&self, topic: &'static str, partition: u16, now: Position, since: Tick) -> usize {
         let mut partitions = self.partitions.borrow_mut();
         partitions.push(PartitionCrossings { topic, partition, since, crossings: VecDeque::new(), now, clock: now.clock, proved: None });
         partitions.len() - 1
@@ -120,7 +120,7 @@ impl SourceProgress {
 
     /// The resume position of every partition after a commit of everything below `end_tick`, a grid point. Earlier crossings are
     /// dropped: later calls must not ask for an earlier tick.
-    pub fn at(&self, end_tick: u64) -> Vec<PartitionProgress> {
+    pub fn at(&self, end_tick: Tick) -> Vec<PartitionProgress> {
         let mut partitions = self.partitions.borrow_mut();
         let progress: Vec<_> = partitions.iter_mut().map(|partition| partition.at(end_tick, self.prove.get())).collect();
         let mut offsets = self.offsets.borrow_mut();
@@ -148,10 +148,10 @@ mod tests {
     fn reading_goes_on_at_the_first_record_that_a_commit_does_not_hold() {
         let progress = SourceProgress::default();
         let position = |offset| Position { offset, clock: offset * 10, ..Position::default() };
-        let crossing = |tick, offset| Crossing { tick, position: position(offset) };
-        let partition = progress.add("orders", 3, position(0), 0);
-        let added = progress.add("orders", 4, position(0), 500);
-        let offsets = |end| progress.at(end).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
+        let crossing = |tick, offset| Crossing { tick: Tick::new(tick), position: position(offset) };
+        let partition = progress.add("orders", 3, position(0), Tick::ZERO);
+        let added = progress.add("orders", 4, position(0), Tick::new(500));
+        let offsets = |end| progress.at(Tick::new(end)).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
         assert_eq!(offsets(100), [(0, 0)]);
         // Grid points are 100 ticks apart.
         progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12), 130);

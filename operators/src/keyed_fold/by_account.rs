@@ -1,6 +1,6 @@
 //! Streams that are partitioned by account.
 
-use headwater_schemas::AccountId;
+use headwater_schemas::{AccountId, Tick};
 use timely::dataflow::StreamVec;
 
 use super::{FoldOutput, Updated, View};
@@ -10,7 +10,7 @@ use super::{FoldOutput, Updated, View};
 #[derive(Clone)]
 pub struct ByAccount<S>(S);
 
-impl<'scope, U: 'static> ByAccount<StreamVec<'scope, u64, Updated<U>>> {
+impl<'scope, U: 'static> ByAccount<StreamVec<'scope, Tick, Updated<U>>> {
     /// The updates of a view that is routed by account.
     pub fn updates<V: View<Route = AccountId, Update = U>>(output: FoldOutput<'scope, V>) -> Self {
         Self(output.updates)

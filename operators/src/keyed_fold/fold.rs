@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Clock, Corrections, Place, Placed};
+use headwater_schemas::{Clock, Corrections, Place, Placed, Tick};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::slots::{SlotNumber, Slots};
@@ -116,7 +116,7 @@ impl<V: View> Fold<V> {
     }
 
     /// Emits the rows of every touched key as changes of `tick`. Rows may show `time` as their own time.
-    pub fn emit(&mut self, tick: u64, time: u64) {
+    pub fn emit(&mut self, tick: Tick, time: u64) {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.rows.slots) {
             let Some(slot) = self.slots.get_mut(number) else { continue };
@@ -128,7 +128,7 @@ impl<V: View> Fold<V> {
     }
 
     /// Emits the updates of every touched key at the grid point `time`, which ends `tick`.
-    pub fn update(&mut self, tick: u64, time: u64) -> std::vec::Drain<'_, Updated<V::Update>> {
+    pub fn update(&mut self, tick: Tick, time: u64) -> std::vec::Drain<'_, Updated<V::Update>> {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.updates.slots) {
             let Some(slot) = self.slots.get_mut(number) else { continue };

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Clock, Placed};
+use headwater_schemas::{Clock, Placed, Tick};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -32,11 +32,11 @@ pub enum Pace {
 /// Inputs of a fold.
 pub struct FoldInput<'scope, V: View> {
     /// Events of keys.
-    pub events: StreamVec<'scope, u64, Placed<V::Event>>,
+    pub events: StreamVec<'scope, Tick, Placed<V::Event>>,
     /// Broadcasts to every key; every worker gets all of them.
-    pub broadcasts: StreamVec<'scope, u64, Placed<V::Broadcast>>,
+    pub broadcasts: StreamVec<'scope, Tick, Placed<V::Broadcast>>,
     /// The clocks at which partitions ended; every worker gets all of them.
-    pub ends: StreamVec<'scope, u64, u64>,
+    pub ends: StreamVec<'scope, Tick, u64>,
 }
 
 /// State of a fold before a restart.
@@ -82,11 +82,11 @@ pub type Reject = Rc<dyn Fn(&Moment, DeadLetter)>;
 /// Output streams of a fold.
 pub struct FoldOutput<'scope, V: View> {
     /// Derived events.
-    pub derived: StreamVec<'scope, u64, Placed<V::Derived>>,
+    pub derived: StreamVec<'scope, Tick, Placed<V::Derived>>,
     /// States of keys at grid points.
-    pub updates: StreamVec<'scope, u64, Updated<V::Update>>,
+    pub updates: StreamVec<'scope, Tick, Updated<V::Update>>,
     /// Carries the frontier of the rows: once it has passed a tick, the tables hold all rows of that tick.
-    pub done: StreamVec<'scope, u64, ()>,
+    pub done: StreamVec<'scope, Tick, ()>,
 }
 
 /// A view whose operator is compiled in the view's own crate, whatever crate wires it. Implemented by
@@ -156,7 +156,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     drop(OutputBuilder::<_, Builder<()>>::from(done_output));
 
     builder.build(move |capabilities| {
-        let mut held: Option<[Capability<u64>; 3]> = capabilities.try_into().ok();
+        let mut held: Option<[Capability<Tick>; 3]> = capabilities.try_into().ok();
         let mut driver = Driver::new(view, tables, before, clock, pace);
         move |frontiers| {
             // Drain the inputs.
@@ -187,7 +187,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     FoldOutput { derived, updates, done }
 }
 
-type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, u64, Builder<D>, Capability<u64>>;
+type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, Tick, Builder<D>, Capability<Tick>>;
 
 /// The output sessions while the operator runs.
 struct Output<'x, 'a, 'b, V: View> {
@@ -204,11 +204,16 @@ struct Period {
 }
 
 impl Period {
+    /// Opens the period that contains a tick.
+    fn open(&mut self, tick: Tick) {
+        self.open = Some(tick.get() / self.ticks);
+    }
+
     /// Closes the open period if `time` is after its last tick, which is returned.
-    fn close_before(&mut self, time: u64, clock: Clock, is_over: bool) -> Option<u64> {
-        let ends = (self.open? + 1).saturating_mul(self.ticks);
+    fn close_before(&mut self, time: u64, clock: Clock, is_over: bool) -> Option<Tick> {
+        let ends = Tick::new((self.open? + 1).saturating_mul(self.ticks));
         let has_passed = clock.tick_of(time) >= ends || (time == u64::MAX && is_over);
-        has_passed.then(|| self.open = None).map(|()| ends - 1)
+        has_passed.then(|| self.open = None).map(|()| ends.previous())
     }
 }
 
@@ -254,7 +259,7 @@ impl<V: View + Clone> Driver<V> {
     }
 
     /// Moves what the frontier has passed to the ready queue.
-    fn release(&mut self, frontier: Option<u64>) {
+    fn release(&mut self, frontier: Option<Tick>) {
         let limit = match frontier {
             Some(tick) => self.clock.start_of(tick),
             None => u64::MAX,
@@ -276,8 +281,8 @@ impl<V: View + Clone> Driver<V> {
             budget -= 1;
             self.emit_before(next.0, out);
             let tick = self.clock.tick_of(next.0);
-            self.rows.open = Some(tick / self.rows.ticks);
-            self.updates.open = Some(tick / self.updates.ticks);
+            self.rows.open(tick);
+            self.updates.open(tick);
             match next.1 {
                 Step::Broadcast => self.ready_broadcasts.pop_front().into_iter().for_each(|broadcast| self.fold.learn(broadcast)),
                 Step::Event => self.ready_events.pop_front().into_iter().for_each(|event| self.fold.apply(event)),
@@ -324,7 +329,7 @@ impl<V: View + Clone> Driver<V> {
     }
 
     /// Sends derived events and dead letters of an applied event.
-    fn pass_on(&mut self, tick: u64, time: u64, out: &mut Output<'_, '_, '_, V>) {
+    fn pass_on(&mut self, tick: Tick, time: u64, out: &mut Output<'_, '_, '_, V>) {
         for event in self.fold.take_derived() {
             out.derived.give(event);
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{Balance, DeadLetter, LedgerEntry, Moment, TableReader, TableSet};
-use headwater_schemas::{AccountId, Clock, Correction, Currency, EventTime, Id, Place, Placed, Text, Topic, Total};
+use headwater_schemas::{AccountId, Clock, Correction, Currency, EventTime, Id, Place, Placed, Text, Tick, Topic, Total};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Broadcast;
@@ -169,7 +169,7 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let probe = ProbeHandle::new();
     let tables = SumTables::register(&mut TestTables::default());
-    let (events, mut broadcasts, mut ends) = worker.dataflow::<u64, _, _>(|scope| {
+    let (events, mut broadcasts, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
         let (events, event_stream) = scope.new_input();
         let (broadcasts, broadcast_stream) = scope.new_input();
         let (ends, end_stream) = scope.new_input();
@@ -179,7 +179,7 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
             Rc::new(move |at, letter| rejected.borrow_mut().push(format!("rejected {} in tick {}", letter.offset, at.tick)));
         let mut restored = TestTables::default();
         let saved = SumTables::register(&mut restored);
-        script.saved.iter().for_each(|row| saved.balances.insert(&Moment::new(0, 0), row.clone()));
+        script.saved.iter().for_each(|row| saved.balances.insert(&Moment::new(Tick::ZERO, 0), row.clone()));
         let before = Before {
             broadcasts: vec![Placed { place: Place::of_record(0, Topic::Instruments, 0, 0), event: 1 }],
             saved: SavedSums { balances: restored.rows().expect("rows") },
@@ -218,12 +218,13 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
         }
         match tick {
             Some(tick) => {
-                events.iter_mut().for_each(|events| events.advance_to(*tick));
+                let tick = Tick::new(*tick);
+                events.iter_mut().for_each(|events| events.advance_to(tick));
                 others.iter_mut().for_each(|(broadcasts, ends)| {
-                    broadcasts.advance_to(*tick);
-                    ends.advance_to(*tick);
+                    broadcasts.advance_to(tick);
+                    ends.advance_to(tick);
                 });
-                worker.step_while(|| probe.less_than(tick));
+                worker.step_while(|| probe.less_than(&tick));
                 // Every worker has written all complete rows; a few more steps deliver the messages.
                 (0..10).for_each(|_| {
                     worker.step();
@@ -235,7 +236,7 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
             }
         }
         let mut step = std::mem::take(&mut *lines.borrow_mut());
-        for change in tables.balances.take_below(u64::MAX) {
+        for change in tables.balances.take_below(Tick::MAX) {
             let gone = if change.gone { " gone" } else { "" };
             step.push(format!(
                 "row {} {} at {} in tick {}{gone} {}",

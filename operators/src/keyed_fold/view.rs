@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Correction, Corrections, Place, Placed};
+use headwater_schemas::{Correction, Corrections, Place, Placed, Tick};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
@@ -101,7 +101,7 @@ pub fn worker_number(route: &impl Hash) -> u64 {
 }
 
 /// An update, the tick that ends at its grid point, and its corrections.
-pub type Updated<U> = (U, u64, Corrections);
+pub type Updated<U> = (U, Tick, Corrections);
 
 /// Collects updates.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ pub struct Outbox<'a, V: View + ?Sized> {
 impl<'a, V: View + ?Sized> Outbox<'a, V> {
     pub(super) const fn new(
         cause: Place,
-        tick: u64,
+        tick: Tick,
         tables: &'a V::Tables,
         derived: &'a mut Vec<Placed<V::Derived>>,
         dead_letters: &'a mut Vec<DeadLetter>,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::{Clock, EventTime, Place, Placed};
+use headwater_schemas::{Clock, EventTime, Place, Placed, Tick};
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::generic::operator::Operator;
 
 /// A change at a grid point: +1 for the new value, -1 for the old one.
-pub type GridChange<D> = (D, u64, isize);
+pub type GridChange<D> = (D, Tick, isize);
 
 /// The rank of events at a grid point: after every topic.
 const GRID_RANK: u8 = 200;
@@ -33,21 +33,21 @@ const RESULTS_PER_ACTIVATION: usize = 1 << 10;
 /// After a grid point with many results the operator yields: they are consumed before the next one, so a backlog takes no more
 /// memory than its inputs.
 pub fn on_grid<'scope, D, R, P>(
-    input: StreamVec<'scope, u64, GridChange<D>>,
+    input: StreamVec<'scope, Tick, GridChange<D>>,
     route: P,
     name: &str,
-    mut logic: impl FnMut(u64, Vec<(D, isize)>, &mut Vec<R>) + 'static,
-) -> StreamVec<'scope, u64, R>
+    mut logic: impl FnMut(Tick, Vec<(D, isize)>, &mut Vec<R>) + 'static,
+) -> StreamVec<'scope, Tick, R>
 where
     D: ExchangeData,
     R: Clone + 'static,
-    P: ParallelizationContract<u64, Vec<GridChange<D>>>,
+    P: ParallelizationContract<Tick, Vec<GridChange<D>>>,
 {
     let scope = input.scope();
     input.unary_frontier::<CapacityContainerBuilder<Vec<R>>, _, _, _>(route, name, move |capability, info| {
         let activator = scope.activator_for(info.address);
         let mut held = Some(capability);
-        let mut waiting = BTreeMap::<u64, Vec<(D, isize)>>::new();
+        let mut waiting = BTreeMap::<Tick, Vec<(D, isize)>>::new();
         let mut results = Vec::new();
         move |(input, frontier), output| {
             input.for_each(|_, changes| {
@@ -57,7 +57,7 @@ where
             });
             let Some(capability) = held.as_mut() else { return };
             let frontier = frontier.frontier().first().copied();
-            let is_complete = |tick: u64| frontier.is_none_or(|frontier| tick < frontier);
+            let is_complete = |tick: Tick| frontier.is_none_or(|frontier| tick < frontier);
             // All are sent with the time of the first: each result carries its own tick.
             while results.len() < RESULTS_PER_ACTIVATION
                 && let Some(point) = waiting.first_entry().filter(|point| is_complete(*point.key()))
@@ -83,7 +83,7 @@ where
 
 /// A result of a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between events of
 /// one key at one grid point.
-pub fn placed<E>(event: E, tick: u64, clock: Clock, number: u64) -> Placed<E> {
+pub fn placed<E>(event: E, tick: Tick, clock: Clock, number: u64) -> Placed<E> {
     let time = clock.end_of(tick).saturating_sub(1);
     Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0, is_late: false }, event }
 }

@@ -195,7 +195,7 @@ fn mid(bid: Price, ask: Price) -> Price {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::events::Event;
-    use headwater_schemas::{Place, Topic};
+    use headwater_schemas::{Place, Tick, Topic};
 
     use super::*;
     use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
@@ -203,9 +203,9 @@ mod tests {
     /// The marks sent to valuations, each as `grid point price`.
     fn told(texts: &[&str]) -> Vec<String> {
         let emitted = run(Marks, happenings(texts));
-        let text = |(mark, time, _): &(Mark, u64, Corrections)| match mark.price {
-            Some(price) => format!("{time} {price}"),
-            None => format!("{time} none"),
+        let text = |(mark, tick, _): &(Mark, Tick, Corrections)| match mark.price {
+            Some(price) => format!("{tick} {price}"),
+            None => format!("{tick} none"),
         };
         emitted.updates.iter().map(text).collect()
     }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_connectors::parquet::commit::Step;
 use headwater_connectors::source::SourceProgress;
+use headwater_schemas::Tick;
 use headwater_schemas::tables::{Decision, Execution, Remap, TableRow, TableWriter};
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
@@ -37,7 +38,7 @@ pub struct EagerSettings {
     /// The tables that are published early.
     pub tables: Vec<String>,
     /// The tick at which the run begins.
-    pub start_tick: u64,
+    pub start_tick: Tick,
     /// Called at every step.
     pub steps: headwater_connectors::parquet::commit::Steps,
     /// Called with the error that ends the run.
@@ -49,7 +50,7 @@ pub struct EagerSettings {
 struct Passed {
     worker: usize,
     /// The first tick that may still come.
-    end_tick: u64,
+    end_tick: Tick,
     rows: Vec<EagerRow>,
     entry: Entry,
 }
@@ -57,8 +58,8 @@ struct Passed {
 /// Publishes executions and decisions before their commit. `done` carries the frontiers of their tables.
 pub(super) fn eager<'scope>(
     flow: &mut Flow<'scope, '_>,
-    done: [StreamVec<'scope, u64, ()>; 2],
-    remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    done: [StreamVec<'scope, Tick, ()>; 2],
+    remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
     progress: SourceProgress,
     settings: EagerSettings,
 ) {
@@ -71,12 +72,12 @@ pub(super) fn eager<'scope>(
 
     let mut builder = OperatorBuilder::new("eager rows".to_owned(), scope);
     let (output, passed) = builder.new_output();
-    let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Passed>>>::from(output);
+    let mut output = OutputBuilder::<Tick, CapacityContainerBuilder<Vec<Passed>>>::from(output);
     let mut done = done.map(|done| builder.new_input(done, Pipeline));
     let mut remap = builder.new_input(remap, Pipeline);
     let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
     builder.build(move |mut capabilities| {
-        let mut capability: Option<Capability<u64>> = capabilities.pop();
+        let mut capability: Option<Capability<Tick>> = capabilities.pop();
         let mut remapped = Vec::new();
         let mut begin = start_tick;
         move |frontiers| {
@@ -121,7 +122,7 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
 }
 
 /// Takes the rows below a tick as records; of each key and tick the last row.
-fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> anyhow::Result<Vec<EagerRow>> {
+fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: Tick) -> anyhow::Result<Vec<EagerRow>> {
     let due = table.map(|table| table.take_below(end_tick)).into_iter().flatten();
     let mut due: Vec<_> = due.filter(|change| !change.gone).collect();
     due.sort_by(|a, b| a.tick.cmp(&b.tick).then_with(|| a.row.cmp_key(&b.row)));
@@ -130,7 +131,7 @@ fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: u64) -> any
 }
 
 /// Collects, on worker 0, the ticks that all workers have passed.
-fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSettings) {
+fn collect(passed: StreamVec<'_, Tick, Passed>, peers: usize, settings: EagerSettings) {
     let mut ends = vec![settings.start_tick; peers];
     let mut begin = settings.start_tick;
     let (mut waiting, mut entry) = (Vec::<EagerRow>::new(), Entry::default());
@@ -157,7 +158,7 @@ fn collect(passed: StreamVec<'_, u64, Passed>, peers: usize, settings: EagerSett
         if let Err(error) = added {
             return (settings.failure)(error);
         }
-        (settings.steps)(Step::Journaled, end);
+        (settings.steps)(Step::Journaled, end.get());
         entry.remap.clear();
         let mut rows: Vec<_> = waiting.extract_if(.., |row| row.tick < end).collect();
         rows.sort_by_key(|row| row.tick);

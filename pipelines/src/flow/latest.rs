@@ -3,7 +3,7 @@
 use headwater_operators::keyed_fold::{FoldOperator, FoldOutput, Pace};
 use headwater_operators::latest::{Latest, Record, Upsert};
 use headwater_schemas::events::Event;
-use headwater_schemas::{Place, Placed};
+use headwater_schemas::{Place, Placed, Tick};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
 
@@ -14,7 +14,7 @@ use super::wiring::Flow;
 pub(super) fn latest_of<'scope, R: Record>(
     events: Events<'scope>,
     upsert: impl Fn(Place, Event) -> Option<Upsert<R>> + 'static,
-) -> StreamVec<'scope, u64, Placed<Upsert<R>>> {
+) -> StreamVec<'scope, Tick, Placed<Upsert<R>>> {
     events.flat_map(move |Placed { place, event }| Some(Placed { place, event: upsert(place, event)? }))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn latest_of<'scope, R: Record>(
 pub(super) fn on_grid_latest<'scope, R: Record>(
     flow: &mut Flow<'scope, '_>,
     name: &str,
-    upserts: StreamVec<'scope, u64, Placed<Upsert<R>>>,
+    upserts: StreamVec<'scope, Tick, Placed<Upsert<R>>>,
 ) -> anyhow::Result<FoldOutput<'scope, Latest<R>>>
 where
     Latest<R>: FoldOperator<Update = R, Event = Upsert<R>, Broadcast = ()>,

@@ -4,7 +4,7 @@ use headwater_operators::fraud::FraudEvent;
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
 use headwater_schemas::events::Event;
-use headwater_schemas::{Placed, Topic};
+use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::OkErr;
@@ -16,9 +16,9 @@ use crate::config::nanos;
 
 /// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
-    pub(super) postings: StreamVec<'scope, u64, Placed<Posting>>,
+    pub(super) postings: StreamVec<'scope, Tick, Placed<Posting>>,
     /// Transactions to be scored, and changes of them.
-    pub(super) scored: StreamVec<'scope, u64, Placed<FraudEvent>>,
+    pub(super) scored: StreamVec<'scope, Tick, Placed<FraudEvent>>,
 }
 
 /// Posts transactions: derives their legs and writes `ledger_entries`.
@@ -52,7 +52,7 @@ pub(super) fn postings<'scope>(
 }
 
 /// The owner of each transaction: the sender of the original for a return, else the account that it names.
-fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> anyhow::Result<StreamVec<'scope, u64, Placed<Owned>>> {
+fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> anyhow::Result<StreamVec<'scope, Tick, Placed<Owned>>> {
     let returnable = returnable.flat_map(|Placed { place, event }| match event {
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
@@ -67,10 +67,10 @@ fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> any
 /// Balances: rows once per tick, and updates for valuations once per grid point. They follow the accounts' opening and terms.
 pub(super) fn balances<'scope>(
     flow: &mut Flow<'scope, '_>,
-    postings: StreamVec<'scope, u64, Placed<Posting>>,
+    postings: StreamVec<'scope, Tick, Placed<Posting>>,
     accounts: Events<'scope>,
     reference: Reference<'scope>,
-) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<Cash>>>> {
+) -> anyhow::Result<ByAccount<StreamVec<'scope, Tick, Updated<Cash>>>> {
     let postings = postings.map(|posting| posting.map(BalanceEvent::Posting));
     let accounts = accounts.flat_map(|Placed { place, event }| match event {
         Event::Account(event) => Some(Placed { place, event: BalanceEvent::Account(event) }),

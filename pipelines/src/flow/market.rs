@@ -5,7 +5,7 @@ use headwater_operators::latest::Upsert;
 use headwater_operators::valuation::{CorrectedPart, Known, MarketEvent, Marks};
 use headwater_schemas::events::{AccountEvent, Event, Side, Trade};
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate};
-use headwater_schemas::{EventTime, Factor, Placed, Size, Topic};
+use headwater_schemas::{EventTime, Factor, Placed, Size, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::{Filter, Map};
 use timely::dataflow::operators::{Concat, Concatenate};
@@ -18,7 +18,7 @@ use super::{Events, Grid};
 pub(super) fn account_terms<'scope>(
     flow: &mut Flow<'scope, '_>,
     accounts: Events<'scope>,
-) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<AccountTerms>>>> {
+) -> anyhow::Result<ByAccount<StreamVec<'scope, Tick, Updated<AccountTerms>>>> {
     let terms = latest_of(accounts, |place, event| match event {
         Event::Account(AccountEvent::Opened(opened)) => Some(Upsert::Put(AccountTerms {
             account_id: opened.account_id,
@@ -45,7 +45,7 @@ pub(super) fn account_terms<'scope>(
 pub(super) fn market_data<'scope>(
     flow: &mut Flow<'scope, '_>,
     reference: Events<'scope>,
-    executions: StreamVec<'scope, u64, Placed<Execution>>,
+    executions: StreamVec<'scope, Tick, Placed<Execution>>,
 ) -> anyhow::Result<Grid<'scope, Known>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
@@ -106,7 +106,7 @@ fn own_trade(execution: Execution) -> MarketEvent {
 
 /// Updates as inputs of the valuer.
 pub(super) fn known<'scope, U: Clone + 'static, K: Into<Option<Known>>>(
-    updates: StreamVec<'scope, u64, Updated<U>>,
+    updates: StreamVec<'scope, Tick, Updated<U>>,
     as_known: impl Fn(U) -> K + 'static,
 ) -> Grid<'scope, Known> {
     updates.flat_map(move |(update, tick, _)| Some((as_known(update).into()?, tick, 1)))
@@ -114,7 +114,7 @@ pub(super) fn known<'scope, U: Clone + 'static, K: Into<Option<Known>>>(
 
 /// Corrections as inputs of the valuer.
 pub(super) fn known_corrected<'scope, U: Clone + 'static>(
-    updates: StreamVec<'scope, u64, Updated<U>>,
+    updates: StreamVec<'scope, Tick, Updated<U>>,
     part: impl Fn(U) -> CorrectedPart + 'static,
 ) -> Grid<'scope, Known> {
     updates.flat_map(move |(update, tick, corrections)| {

@@ -36,9 +36,9 @@ use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::fraud::Pack;
 use headwater_operators::valuation::GridChange;
-use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
+use headwater_schemas::{Placed, Tick};
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -49,10 +49,10 @@ use crate::saved::SavedTables;
 use wiring::Flow;
 
 /// Stream of a topic's events.
-type Events<'scope> = StreamVec<'scope, u64, Placed<Event>>;
+type Events<'scope> = StreamVec<'scope, Tick, Placed<Event>>;
 
 /// Stream of changes at grid points.
-type Grid<'scope, D> = StreamVec<'scope, u64, GridChange<D>>;
+type Grid<'scope, D> = StreamVec<'scope, Tick, GridChange<D>>;
 
 /// Settings of the dataflow.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ pub struct FlowSettings {
 }
 
 /// Builds the dataflow of one worker. Fails if the state at the last commit cannot be restored.
-pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<()> {
+pub fn build(scope: Scope<'_, Tick>, settings: &FlowSettings) -> anyhow::Result<()> {
     let (frontier_handle, frontier) = scope.feedback::<Vec<()>>(0);
     let progress = SourceProgress::default();
     let source = source(scope, settings.source.clone(), frontier, progress.clone());
@@ -99,7 +99,7 @@ pub fn build(scope: Scope<'_, u64>, settings: &FlowSettings) -> anyhow::Result<(
 /// Adds every view; each reads streams of earlier ones.
 fn views<'scope>(
     flow: &mut Flow<'scope, '_>,
-    remap: StreamVec<'scope, u64, (Remap, u64, isize)>,
+    remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
     progress: &SourceProgress,
 ) -> anyhow::Result<()> {
     let admitted = admission::admit(flow)?;

@@ -3,9 +3,9 @@
 use headwater_operators::keyed_fold::{ByAccount, FoldOutput, Pace, Updated};
 use headwater_operators::matching::Matching;
 use headwater_operators::positions::{HoldingSums, PositionEvent, Positions};
-use headwater_schemas::Placed;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Execution;
+use headwater_schemas::{Placed, Tick};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
@@ -30,9 +30,9 @@ pub(super) fn matching<'scope>(
 /// The holdings of each account, on the grid.
 pub(super) fn positions<'scope>(
     flow: &mut Flow<'scope, '_>,
-    executions: StreamVec<'scope, u64, Placed<Execution>>,
+    executions: StreamVec<'scope, Tick, Placed<Execution>>,
     fills: Events<'scope>,
-) -> anyhow::Result<ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>> {
+) -> anyhow::Result<ByAccount<StreamVec<'scope, Tick, Updated<HoldingSums>>>> {
     let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
     let fills = fills.flat_map(|Placed { place, event }| match event {
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),

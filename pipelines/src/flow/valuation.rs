@@ -11,7 +11,7 @@ use headwater_schemas::events::Event;
 use headwater_schemas::tables::{
     AccountTerms, Balance, ClosingPrice, Execution, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet,
 };
-use headwater_schemas::{AccountId, Placed, Topic};
+use headwater_schemas::{AccountId, Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
@@ -22,10 +22,10 @@ use super::wiring::{Flow, Reference};
 
 /// Inputs of the valuation.
 pub(super) struct Market<'scope> {
-    pub(super) holdings: ByAccount<StreamVec<'scope, u64, Updated<HoldingSums>>>,
-    pub(super) cash: ByAccount<StreamVec<'scope, u64, Updated<Cash>>>,
+    pub(super) holdings: ByAccount<StreamVec<'scope, Tick, Updated<HoldingSums>>>,
+    pub(super) cash: ByAccount<StreamVec<'scope, Tick, Updated<Cash>>>,
     pub(super) accounts: Events<'scope>,
-    pub(super) executions: StreamVec<'scope, u64, Placed<Execution>>,
+    pub(super) executions: StreamVec<'scope, Tick, Placed<Execution>>,
     pub(super) reference: Reference<'scope>,
 }
 

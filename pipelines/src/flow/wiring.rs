@@ -11,7 +11,7 @@ use headwater_connectors::transport::Records;
 use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, TableSet, TableWriter};
-use headwater_schemas::{Placed, Topic};
+use headwater_schemas::{Placed, Tick, Topic};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concatenate;
@@ -22,18 +22,18 @@ use super::{Events, FlowSettings};
 
 /// The dataflow of one worker under construction.
 pub(super) struct Flow<'scope, 's> {
-    pub(super) scope: Scope<'scope, u64>,
+    pub(super) scope: Scope<'scope, Tick>,
     pub(super) settings: &'s FlowSettings,
     /// The clocks at which partitions ended, on every worker.
-    pub(super) ends: StreamVec<'scope, u64, u64>,
+    pub(super) ends: StreamVec<'scope, Tick, u64>,
     topics: BTreeMap<Topic, Events<'scope>>,
     tables: Tables,
-    done: Vec<StreamVec<'scope, u64, ()>>,
+    done: Vec<StreamVec<'scope, Tick, ()>>,
 }
 
 /// Broadcasts to a view, and those of before this run.
 pub(super) struct Broadcasts<'scope, B> {
-    pub(super) stream: StreamVec<'scope, u64, Placed<B>>,
+    pub(super) stream: StreamVec<'scope, Tick, Placed<B>>,
     pub(super) before: Arc<Vec<Placed<B>>>,
 }
 
@@ -51,10 +51,10 @@ pub(super) type Reference<'scope> = Broadcasts<'scope, Event>;
 
 impl<'scope, 's> Flow<'scope, 's> {
     pub(super) fn new(
-        scope: Scope<'scope, u64>,
+        scope: Scope<'scope, Tick>,
         settings: &'s FlowSettings,
         topics: BTreeMap<Topic, Events<'scope>>,
-        ends: StreamVec<'scope, u64, u64>,
+        ends: StreamVec<'scope, Tick, u64>,
     ) -> Self {
         Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new() }
     }
@@ -71,7 +71,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         name: &str,
         view: V,
         pace: Pace,
-        events: StreamVec<'scope, u64, Placed<V::Event>>,
+        events: StreamVec<'scope, Tick, Placed<V::Event>>,
         broadcasts: Broadcasts<'scope, V::Broadcast>,
     ) -> anyhow::Result<FoldOutput<'scope, V>> {
         let saved = V::Tables::read(&mut &*self.settings.saved).with_context(|| format!("restoring {name}"))?;
@@ -94,7 +94,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     }
 
     /// Adds the frontier of an operator that writes tables: the rows of ticks that it has passed are written.
-    pub(super) fn done(&mut self, done: StreamVec<'scope, u64, ()>) {
+    pub(super) fn done(&mut self, done: StreamVec<'scope, Tick, ()>) {
         self.done.push(done);
     }
 
@@ -121,7 +121,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     }
 
     /// Commits a stream of rows of an append table.
-    pub(super) fn write<R: TableRow>(&mut self, rows: StreamVec<'scope, u64, (R, u64, isize)>) {
+    pub(super) fn write<R: TableRow>(&mut self, rows: StreamVec<'scope, Tick, (R, Tick, isize)>) {
         let table: TableWriter<R> = self.tables.writer();
         self.write_with(&format!("write {}", R::SPEC.name), rows, move |at, row| table.insert(at, row));
     }
@@ -130,7 +130,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     pub(super) fn write_with<R: 'static>(
         &mut self,
         name: &str,
-        rows: StreamVec<'scope, u64, (R, u64, isize)>,
+        rows: StreamVec<'scope, Tick, (R, Tick, isize)>,
         mut write: impl FnMut(&Moment, R) + 'static,
     ) {
         let done = rows.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, name, move |_, _| {
@@ -153,7 +153,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     }
 
     /// The tables, and the frontier of all operators that write them.
-    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, u64, ()>) {
+    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, Tick, ()>) {
         (self.tables, self.scope.concatenate(self.done))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::Tick;
 use crate::value::{
     Amount, Blob, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, Price, Quantity, Size, Statistic, Text, Total, fixed,
 };
@@ -119,10 +120,16 @@ macro_rules! primitive_cell {
 }
 primitive_cell!(i64, Int64Type, Int64Builder, DataType::Int64, std::convert::identity, Some);
 primitive_cell!(i32, Int32Type, Int32Builder, DataType::Int32, std::convert::identity, Some);
-// Offsets, ticks and counts stay far below 2^63; SQL engines handle signed integers better.
-primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, |value: u64| i64::try_from(value).unwrap_or(i64::MAX), |value: i64| {
-    u64::try_from(value).ok()
-});
+/// A number as SQL engines handle it best, signed. Ticks, offsets, times and counts stay far below 2^63.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> Option<u64> {
+    u64::try_from(number).ok()
+}
+primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, signed, unsigned);
+primitive_cell!(Tick, Int64Type, Int64Builder, DataType::Int64, |tick: Tick| signed(tick.get()), |tick| unsigned(tick).map(Tick::new));
 primitive_cell!(Statistic, Float64Type, Float64Builder, DataType::Float64, Statistic::value, Statistic::new);
 primitive_cell!(Date, Date32Type, Date32Builder, DataType::Date32, Date::days, |days| Some(Date::from_days(days)));
 primitive_cell!(

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Changes, TableRow};
-use crate::{Corrections, EventTime};
+use crate::{Corrections, EventTime, Tick};
 
 /// Time and reason of a change of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// The tick of the change.
-    pub tick: u64,
+    pub tick: Tick,
     /// Time for the rows' own `ts`, in nanoseconds since the epoch: the beginning of the tick, or the grid point.
     pub time: u64,
     /// Corrections that caused the change; nearly always none.
@@ -19,7 +19,7 @@ pub struct Moment {
 
 impl Moment {
     /// A moment without corrections.
-    pub const fn new(tick: u64, time: u64) -> Self {
+    pub const fn new(tick: Tick, time: u64) -> Self {
         Self { tick, time, why: Corrections::new() }
     }
 
@@ -35,7 +35,7 @@ pub struct Change<R> {
     /// The row; of a removed key, its last row.
     pub row: R,
     /// The tick from which on the change applies.
-    pub tick: u64,
+    pub tick: Tick,
     /// Whether the key was removed.
     pub gone: bool,
     /// Corrections that caused the change; nearly always none.
@@ -48,12 +48,14 @@ pub struct Change<R> {
 ///
 /// ```
 /// use headwater_schemas::tables::{Moment, Remap, TableWriter};
+/// use headwater_schemas::{EventTime, Tick};
 ///
 /// let remap = TableWriter::<Remap>::default();
-/// let row = Remap { tick: 7, topic: "orders".into(), partition: 0, offset: 40, clock: 70, ts: headwater_schemas::EventTime::from_nanos(70) };
-/// remap.insert(&Moment::new(7, 70), row);
-/// assert!(remap.take_below(7).is_empty());
-/// assert_eq!(remap.take_below(8).len(), 1);
+/// let tick = Tick::new(7);
+/// let row = Remap { tick, topic: "orders".into(), partition: 0, offset: 40, clock: 70, ts: EventTime::from_nanos(70) };
+/// remap.insert(&Moment::new(tick, 70), row);
+/// assert!(remap.take_below(tick).is_empty());
+/// assert_eq!(remap.take_below(tick.next()).len(), 1);
 /// ```
 #[derive(Debug)]
 pub struct TableWriter<R> {
@@ -113,7 +115,7 @@ impl<R: TableRow> TableWriter<R> {
     }
 
     /// Removes and returns the changes of ticks below `end_tick`.
-    pub fn take_below(&self, end_tick: u64) -> Changes<R> {
+    pub fn take_below(&self, end_tick: Tick) -> Changes<R> {
         self.shared.changes.borrow_mut().take_below(end_tick)
     }
 

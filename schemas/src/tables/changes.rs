@@ -1,6 +1,7 @@
 //! Uncommitted changes of a table, in blocks.
 
 use super::Change;
+use crate::Tick;
 
 /// Changes of one table, in order of arrival.
 ///
@@ -13,8 +14,8 @@ pub struct Changes<R> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Block<R> {
     changes: Vec<Change<R>>,
-    least_tick: u64,
-    greatest_tick: u64,
+    least_tick: Tick,
+    greatest_tick: Tick,
 }
 
 /// Number of changes in a full block.
@@ -58,7 +59,7 @@ impl<R> Changes<R> {
     }
 
     /// Removes and returns the changes of ticks below `end_tick`.
-    pub(super) fn take_below(&mut self, end_tick: u64) -> Self {
+    pub(super) fn take_below(&mut self, end_tick: Tick) -> Self {
         let (mut below, mut above) = (Vec::new(), Vec::new());
         for mut block in self.blocks.drain(..) {
             if block.least_tick >= end_tick {
@@ -113,16 +114,19 @@ mod tests {
         let mut changes = Changes::default();
         // Three blocks, nearly in tick order, as operators emit them.
         let ticks: Vec<u64> = (0..2_500).map(|number: u64| number / 10 + number % 3).collect();
-        ticks.iter().zip(0..).for_each(|(tick, row)| changes.push(Change { row, tick: *tick, gone: false, why: Corrections::new() }));
+        ticks
+            .iter()
+            .zip(0..)
+            .for_each(|(tick, row)| changes.push(Change { row, tick: Tick::new(*tick), gone: false, why: Corrections::new() }));
         let expected = |is_wanted: &dyn Fn(u64) -> bool| -> Vec<usize> {
             ticks.iter().enumerate().filter(|(_, tick)| is_wanted(**tick)).map(|(row, _)| row).collect()
         };
         let rows = |changes: Changes<usize>| changes.into_iter().map(|change| change.row).collect::<Vec<_>>();
-        assert!(changes.take_below(0).is_empty());
-        assert_eq!(rows(changes.take_below(104)), expected(&|tick| tick < 104));
+        assert!(changes.take_below(Tick::new(0)).is_empty());
+        assert_eq!(rows(changes.take_below(Tick::new(104))), expected(&|tick| tick < 104));
         assert_eq!(changes.len(), expected(&|tick| tick >= 104).len());
-        assert_eq!(rows(changes.take_below(107)), expected(&|tick| (104..107).contains(&tick)));
-        assert_eq!(rows(changes.take_below(u64::MAX)), expected(&|tick| tick >= 107));
+        assert_eq!(rows(changes.take_below(Tick::new(107))), expected(&|tick| (104..107).contains(&tick)));
+        assert_eq!(rows(changes.take_below(Tick::MAX)), expected(&|tick| tick >= 107));
         assert!(changes.is_empty());
     }
 }

@@ -67,7 +67,7 @@ impl<R: TableRow> TableSet for TableWriter<R> {
 /// }
 ///
 /// let tables = BalanceTables::default();
-/// assert!(tables.balances.take_below(u64::MAX).is_empty());
+/// assert!(tables.balances.take_below(headwater_schemas::Tick::MAX).is_empty());
 /// ```
 #[macro_export]
 macro_rules! table_set {

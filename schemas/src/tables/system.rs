@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::tables;
+use crate::Tick;
 use crate::value::{Blob, Digest, EventTime, Text};
 
 tables! {
@@ -37,7 +38,7 @@ tables! {
         /// The record that got the clock; at a run's end, the offset after the last record.
         offset: u64,
         /// The tick of the clock.
-        tick: u64,
+        tick: Tick,
         /// The partition's clock, in nanoseconds since the epoch.
         clock: u64,
         /// The clock as a time.

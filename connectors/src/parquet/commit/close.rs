@@ -1,5 +1,6 @@
 //! Choosing the tick at which a commit closes, on worker 0.
 
+use headwater_schemas::Tick;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,7 +29,7 @@ pub(super) struct InFlight {
     /// The last commit that was closed.
     closed_id: u64,
     /// All ticks below are in a commit, and none from here on.
-    closed_end_tick: u64,
+    closed_end_tick: Tick,
     /// Whether this run must still close a commit even without changes.
     is_due: bool,
     /// Wakes the closing operator.
@@ -46,7 +47,7 @@ impl InFlight {
     /// No commits in flight. A run continues in the tick of the clock at which the previous run ended.
     pub(super) fn after(settings: &CommitSettings) -> Rc<RefCell<Self>> {
         let tick_of = |clock: u64| settings.clock.tick_of(clock);
-        let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, 0), |end| (end.commit_id, tick_of(end.end_clock)));
+        let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, Tick::ZERO), |end| (end.commit_id, tick_of(end.end_clock)));
         let is_due = closed_id == 0 || !settings.gaps.is_empty();
         Rc::new(RefCell::new(Self { closed_id, closed_end_tick, is_due, ..Self::default() }))
     }
@@ -96,19 +97,19 @@ impl InFlight {
 
 /// Closes commits on worker 0: after every interval in which the frontier has moved, and once more at the end of the run.
 pub(super) fn close<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     settings: &CommitSettings,
     in_flight: &Rc<RefCell<InFlight>>,
-    done: StreamVec<'scope, u64, ()>,
-    ends: StreamVec<'scope, u64, u64>,
-) -> StreamVec<'scope, u64, Close> {
+    done: StreamVec<'scope, Tick, ()>,
+    ends: StreamVec<'scope, Tick, u64>,
+) -> StreamVec<'scope, Tick, Close> {
     let mut builder = OperatorBuilder::new("close commits".to_owned(), scope);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
     in_flight.borrow_mut().closer = Some(scope.activator_for(address));
     let in_flight = Rc::clone(in_flight);
     let (output, closes) = builder.new_output();
-    let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Close>>>::from(output);
+    let mut output = OutputBuilder::<Tick, CapacityContainerBuilder<Vec<Close>>>::from(output);
     let unconnected = std::iter::empty::<(usize, Antichain<u64>)>;
     let mut done = builder.new_input_connection(done, Pipeline, unconnected());
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
@@ -118,7 +119,7 @@ pub(super) fn close<'scope>(
     let steps = Arc::clone(&settings.steps);
     let closings = settings.closings.clone();
     builder.build(move |mut capabilities| {
-        let mut capability: Option<Capability<u64>> = capabilities.pop().filter(|_| leads);
+        let mut capability: Option<Capability<Tick>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
         // The greatest clock at which a partition that was read has ended.
         let mut end: Option<u64> = None;
@@ -184,7 +185,7 @@ pub(super) fn close<'scope>(
 }
 
 /// The first closing after a tick.
-fn next_closing(closings: &[Closing], end_tick: u64) -> Option<Closing> {
+fn next_closing(closings: &[Closing], end_tick: Tick) -> Option<Closing> {
     closings.get(closings.partition_point(|closing| closing.end_tick <= end_tick)).copied()
 }
 
@@ -194,17 +195,17 @@ struct Rhythm {
     interval: Duration,
     closed: Instant,
     /// The last grid point, and the time at which it was reached.
-    point: (u64, Instant),
+    point: (Tick, Instant),
     is_steady: bool,
 }
 
 impl Rhythm {
     const fn new(interval: Duration, now: Instant) -> Self {
-        Self { interval, closed: now, point: (0, now), is_steady: false }
+        Self { interval, closed: now, point: (Tick::ZERO, now), is_steady: false }
     }
 
     /// How long to wait before closing at a grid point.
-    fn wait(&mut self, now: Instant, point: u64) -> Duration {
+    fn wait(&mut self, now: Instant, point: Tick) -> Duration {
         if point > self.point.0 {
             self.is_steady = now.duration_since(self.point.1) >= self.interval * 3 / 4;
             self.point = (point, now);
@@ -237,7 +238,7 @@ mod tests {
             let mut closed = Vec::new();
             for (point, at) in (1..).zip(points) {
                 let now = begin + Duration::from_millis(*at);
-                if rhythm.wait(now, point).is_zero() {
+                if rhythm.wait(now, Tick::new(point)).is_zero() {
                     rhythm.closed(now);
                     closed.push(*at);
                 }

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_schemas::Clock;
+use headwater_schemas::{Clock, Tick};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::vec::Broadcast;
@@ -165,7 +165,7 @@ pub struct ChainEnd {
     /// Its hash.
     pub hash: String,
     /// The tick after the last one in the commit.
-    pub end_tick: u64,
+    pub end_tick: Tick,
     /// The time at which the next run continues, in nanoseconds since the epoch.
     pub end_clock: u64,
 }
@@ -174,7 +174,7 @@ pub struct ChainEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closing {
     /// The tick after the last one in the commit.
-    pub end_tick: u64,
+    pub end_tick: Tick,
     /// Whether it was the last commit of its run.
     pub ends_run: bool,
 }
@@ -185,14 +185,14 @@ pub struct Committed {
     /// Its number.
     pub commit_id: u64,
     /// The tick after the last one in the commit.
-    pub end_tick: u64,
+    pub end_tick: Tick,
 }
 
 /// Request to write all changes below a tick.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Close {
     commit_id: u64,
-    end_tick: u64,
+    end_tick: Tick,
     /// The time at which the next run continues, in nanoseconds since the epoch.
     end_clock: u64,
     /// Whether the run, or the run that is replayed, ends with it; then no segment is left.
@@ -210,12 +210,12 @@ struct Report {
 /// Adds the commits of `tables` to the dataflow. `done` carries the frontier of all rows; `ends` carries the clocks at which the
 /// partitions of all workers ended.
 pub fn commit<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     settings: CommitSettings,
     tables: Tables,
     progress: SourceProgress,
-    done: StreamVec<'scope, u64, ()>,
-    ends: StreamVec<'scope, u64, u64>,
+    done: StreamVec<'scope, Tick, ()>,
+    ends: StreamVec<'scope, Tick, u64>,
 ) {
     let in_flight = close::InFlight::after(&settings);
     let specs = tables.specs();

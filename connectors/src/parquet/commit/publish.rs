@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use headwater_schemas::Tick;
 use headwater_schemas::tables::TableSpec;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
@@ -36,18 +37,18 @@ pub(super) struct Complete {
 /// Publishes each commit's record in order, once every worker has reported, and emits published commits. The dataflow lasts
 /// until all are published.
 pub(super) fn publish<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     settings: CommitSettings,
     specs: Vec<TableSpec>,
     in_flight: &Rc<RefCell<InFlight>>,
-    reports: StreamVec<'scope, u64, Report>,
-) -> StreamVec<'scope, u64, Committed> {
+    reports: StreamVec<'scope, Tick, Report>,
+) -> StreamVec<'scope, Tick, Committed> {
     let (peers, leads, in_flight) = (scope.peers(), scope.index() == 0, Rc::clone(in_flight));
     let to_leader = Exchange::new(|_: &Report| 0);
     reports.unary::<CapacityContainerBuilder<_>, _, _, _>(to_leader, "publish commits", move |_, info| {
         let wake = scope.worker().sync_activator_for(info.address.to_vec());
         let mut publisher = leads.then(|| PublisherThread::start(settings.clone(), specs, peers, wake));
-        let mut held: Option<Capability<u64>> = None;
+        let mut held: Option<Capability<Tick>> = None;
         move |input, output| {
             let mut in_flight = in_flight.borrow_mut();
             input.for_each(|time, reports| {
@@ -179,7 +180,7 @@ struct Upkeep {
 
 impl Publisher {
     fn begin(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize) -> Result<Self, CommitError> {
-        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: 0, end_clock: 0 };
+        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: Tick::ZERO, end_clock: 0 };
         let (last, live) = (settings.before.clone().unwrap_or_else(genesis), settings.existing.live.clone());
         let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id)?) };
         Ok(Self { settings, peers, last, live, upkeep })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use headwater_schemas::tables::{Moment, Remap, TableRegistry, TableWriter};
-use headwater_schemas::{Clock, EventTime};
+use headwater_schemas::{Clock, EventTime, Tick};
 use timely::dataflow::operators::vec::Input;
 
 use super::*;
@@ -61,7 +61,7 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
             outbox: Arc::default(),
         },
         discards: false,
-        closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick, ends_run: false }).collect())),
+        closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick: Tick::new(end_tick), ends_run: false }).collect())),
         now_text: Arc::new(String::new),
         published: Arc::new(move |record, _, _| published.add(format!("{} is there", record.commit_id))),
         on_commit: Arc::new(move |commit| told.add(format!("told of {} up to tick {}", commit.commit_id, commit.end_tick))),
@@ -75,14 +75,14 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
     let workers = timely::execute(timely::Config::process(workers), move |worker| {
         let mut tables = Tables::default();
         let remap: TableWriter<Remap> = tables.writer();
-        let (done, mut ends) = worker.dataflow::<u64, _, _>(|scope| {
+        let (done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
             let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<u64>());
             commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
             (done, ends)
         });
-        for tick in 0..commits {
-            let (topic, ts) = ("orders".into(), EventTime::from_effective(tick));
-            remap.insert(&Moment::new(tick, tick), Remap { topic, partition: 0, offset: tick, tick, clock: tick, ts });
+        for number in 0..commits {
+            let (topic, tick, ts) = ("orders".into(), Tick::new(number), EventTime::from_effective(number));
+            remap.insert(&Moment::new(tick, number), Remap { topic, partition: 0, offset: number, tick, clock: number, ts });
         }
         ends.send(commits - 1);
         drop((done, ends));

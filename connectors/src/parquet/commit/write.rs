@@ -1,5 +1,6 @@
 //! Writing a commit's files, on every worker.
 
+use headwater_schemas::Tick;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -27,7 +28,7 @@ type Written = Result<Vec<CommittedFile>, CommitError>;
 /// A commit whose files are being written.
 struct Writing {
     /// Holds the time of the close until the report is sent.
-    capability: Capability<u64>,
+    capability: Capability<Tick>,
     commit_id: u64,
     partitions: Vec<PartitionProgress>,
     written: Receiver<Written>,
@@ -35,12 +36,12 @@ struct Writing {
 
 /// Writes the files of each close: the worker takes the changes out of its tables, the pool does the rest.
 pub(super) fn write<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     settings: &CommitSettings,
     tables: Tables,
     progress: SourceProgress,
-    closes: StreamVec<'scope, u64, Close>,
-) -> StreamVec<'scope, u64, Report> {
+    closes: StreamVec<'scope, Tick, Close>,
+) -> StreamVec<'scope, Tick, Report> {
     let (settings, worker) = (settings.clone(), scope.index());
     let pool = Pool::start("write", &settings.data);
     let pool = pool.map_err(|error| (settings.failure)(error)).ok();

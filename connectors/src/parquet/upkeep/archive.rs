@@ -107,6 +107,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use headwater_schemas::Tick;
+
     use crate::parquet::chain::Chain;
     use crate::parquet::directory::head_path;
     use crate::parquet::record::{CommitRecord, CommittedFile, FileRole, GENESIS, Head};
@@ -123,8 +125,8 @@ mod tests {
             let mut record = CommitRecord {
                 format_version: FORMAT_VERSION,
                 commit_id,
-                first_tick: commit_id - 1,
-                end_tick: commit_id,
+                first_tick: Tick::new(commit_id - 1),
+                end_tick: Tick::new(commit_id),
                 end_clock_ns: commit_id,
                 tick_interval_ns: 1,
                 grid_interval_ns: 1,

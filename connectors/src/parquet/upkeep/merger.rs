@@ -78,7 +78,7 @@ impl Merger {
         let planned = self.planned_before(commit_id).filter(|_| self.running.is_none());
         let Some(planned) = planned else { return Ok(()) };
         let record = Records::new(&self.data).record(planned)?;
-        let end = record.end_tick.saturating_mul(record.tick_interval_ns);
+        let end = record.clock().start_of(record.end_tick);
         let files: Vec<_> = files.iter().filter(|file| file.commit_id <= planned).cloned().collect();
         let (work, settings) = (self.work(self.settings.added_in(planned)), self.settings.clone());
         let added_in = work.commit_id;

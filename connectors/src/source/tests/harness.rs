@@ -1,5 +1,6 @@
 //! A source whose fed-back frontier a test moves by hand.
 
+use headwater_schemas::Tick;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,9 +26,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A source on some workers.
 pub(super) struct Harness {
     /// Senders of the fed-back frontier, by worker.
-    frontiers: Vec<Sender<Option<u64>>>,
+    frontiers: Vec<Sender<Option<Tick>>>,
     /// The frontier of the source's outputs, from each worker once it has settled.
-    settled: Receiver<Option<u64>>,
+    settled: Receiver<Option<Tick>>,
     /// What the workers sent since the last call.
     sent: Arc<Mutex<Vec<Sent>>>,
 }
@@ -59,6 +60,7 @@ impl Harness {
     /// by partition, one line per message: `topic/partition @tick: offsets`; then remapped records, the ends of partitions, and
     /// the frontier of the outputs.
     pub(super) fn done(&self, frontier: Option<u64>) -> Vec<String> {
+        let frontier = frontier.map(Tick::new);
         self.frontiers.iter().for_each(|worker| worker.send(frontier).expect("the workers live"));
         let frontiers: Vec<_> = self.frontiers.iter().map(|_| self.settled.recv_timeout(DEADLINE).expect("the workers live")).collect();
         assert!(frontiers.iter().all(|frontier| *frontier == frontiers[0]), "not settled: {frontiers:?}");
@@ -73,13 +75,13 @@ impl Harness {
 fn drive(
     worker: &mut Worker,
     settings: SourceSettings,
-    frontiers: &Receiver<Option<u64>>,
+    frontiers: &Receiver<Option<Tick>>,
     barrier: &Barrier,
-    told: &Sender<Option<u64>>,
+    told: &Sender<Option<Tick>>,
     sent: &Arc<Mutex<Vec<Sent>>>,
 ) {
     let probe = ProbeHandle::new();
-    let mut input = Some(worker.dataflow::<u64, _, _>(|scope| {
+    let mut input = Some(worker.dataflow::<Tick, _, _>(|scope| {
         let (input, frontier) = scope.new_input::<Vec<()>>();
         let output = source(scope, settings, frontier, SourceProgress::default());
         let push = |sent: &Arc<Mutex<Vec<Sent>>>, from: String, line: String| {

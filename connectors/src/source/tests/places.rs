@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Placed, Topic};
+use headwater_schemas::{Placed, Tick, Topic};
 use proptest::prelude::*;
 use timely::WorkerConfig;
 use timely::communication::Config as CommunicationConfig;
@@ -110,7 +110,7 @@ struct Outcome {
     /// The clocks at which partitions ended, ascending.
     ends: Vec<u64>,
     /// Resume positions of each partition after a commit, by the commit's end tick.
-    commits: BTreeMap<u64, BTreeMap<(String, u16), PartitionProgress>>,
+    commits: BTreeMap<Tick, BTreeMap<(String, u16), PartitionProgress>>,
 }
 
 /// One output of a run.
@@ -120,7 +120,7 @@ enum Said {
     Remap(Remap),
     Audit(Audit),
     End(u64),
-    Commit(u64, Vec<PartitionProgress>),
+    Commit(Tick, Vec<PartitionProgress>),
 }
 
 impl Outcome {
@@ -145,8 +145,8 @@ impl Outcome {
 }
 
 /// The end ticks of the commits of a run, ascending: every grid point at first, then some.
-fn commits() -> impl Iterator<Item = u64> {
-    (0..100_u64).chain((100..100_000).step_by(500)).map(|seconds| seconds * GRID_TICKS)
+fn commits() -> impl Iterator<Item = Tick> {
+    (0..100_u64).chain((100..100_000).step_by(500)).map(|seconds| Tick::new(seconds * GRID_TICKS))
 }
 
 /// Runs a source to its end: over the log, or live with a wall clock that does not move.
@@ -188,7 +188,7 @@ fn run(log: &MemoryLog, way: Way, live: bool) -> Result<Outcome, Box<dyn std::er
 
 /// A source, and a dataflow that records its outputs and passes them slowly.
 fn build(worker: &mut Worker, settings: SourceSettings, progress: SourceProgress, said: &Sender<Said>) {
-    worker.dataflow::<u64, _, _>(|scope| {
+    worker.dataflow::<Tick, _, _>(|scope| {
         let (handle, frontier) = scope.feedback::<Vec<()>>(0);
         let output = source(scope, settings, frontier, progress);
         let mut streams = Vec::new();
@@ -209,7 +209,7 @@ fn build(worker: &mut Worker, settings: SourceSettings, progress: SourceProgress
 }
 
 /// Delays time: it advances in steps of half the remaining distance.
-fn slowly(stream: StreamVec<'_, u64, ()>) -> StreamVec<'_, u64, ()> {
+fn slowly(stream: StreamVec<'_, Tick, ()>) -> StreamVec<'_, Tick, ()> {
     let scope = stream.scope();
     stream.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "slow", move |capability, info| {
         let activator = scope.activator_for(info.address);
@@ -221,10 +221,10 @@ fn slowly(stream: StreamVec<'_, u64, ()>) -> StreamVec<'_, u64, ()> {
                 held = None;
                 return;
             };
-            let left = frontier.saturating_sub(*capability.time());
+            let (reached, frontier) = (capability.time().get(), frontier.get());
+            let left = frontier.saturating_sub(reached);
             if left > 0 {
-                let time = *capability.time() + left.div_ceil(2);
-                capability.downgrade(&time);
+                capability.downgrade(&Tick::new(reached + left.div_ceil(2)));
                 activator.activate();
             }
         }

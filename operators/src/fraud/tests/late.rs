@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_schemas::Tick;
 use headwater_schemas::tables::{AlertState, DecisionState, Verdict};
 
 use super::*;
@@ -130,7 +131,7 @@ fn state_is_bounded() {
         }
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        fold.emit(0, 0);
+        fold.emit(Tick::ZERO, 0);
         largest = largest.max(fold.states().map(|(_, state)| state.ring.iter().count()).max().unwrap_or(0));
     }
     // A day of horizon and a day of window, one event every three hours: 17 and the one at the edge.
@@ -138,7 +139,7 @@ fn state_is_bounded() {
     // A quiet account is forgotten entirely, once its timers have fired.
     while fold.next_timer().is_some() {
         fold.fire();
-        fold.emit(0, 0);
+        fold.emit(Tick::ZERO, 0);
     }
     assert_eq!(fold.states().count(), 0);
 }

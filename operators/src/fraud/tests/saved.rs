@@ -1,7 +1,7 @@
 //! Tests of restoring: a fold that continues from saved rows emits the same.
 
-use headwater_schemas::Clock;
 use headwater_schemas::tables::{TableReader, TableSet};
+use headwater_schemas::{Clock, Tick};
 use proptest::prelude::*;
 
 use super::recomputed::{Spec, happenings, specs, wide_pack};
@@ -39,7 +39,7 @@ fn another_ruleset_s_rows_are_left_alone() {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
     }
-    fold.emit(0, 0);
+    fold.emit(Tick::ZERO, 0);
     let saved = SavedFraud { fraud_events: tables.rows().expect("rows") };
     assert_eq!(saved.fraud_events.len(), 1);
     assert_eq!(banking().restore(&saved, &|_| true).len(), 1);

@@ -1,5 +1,6 @@
 //! Tests of transactions that the ledger takes back: they no longer count, and decisions that they changed are updated.
 
+use headwater_schemas::Tick;
 use headwater_schemas::tables::{AlertState, DecisionState};
 use proptest::prelude::*;
 
@@ -123,11 +124,11 @@ fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
     for (step, tick) in steps.into_iter().zip([Some(1), None]).chain([(take_back, None)]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        tick.into_iter().for_each(|tick| fold.emit(tick, 0));
+        tick.into_iter().for_each(|tick| fold.emit(Tick::new(tick), 0));
     }
     assert_eq!(fold.next_timer(), Some((NOON + 2 * DAY + 1).unsigned_abs()));
     fold.fire();
-    fold.emit(2, 0);
+    fold.emit(Tick::new(2), 0);
     let decisions = rows_of(&fold.tables().decisions).into_iter().map(|row| format!("decision {} {}", row.subject_id, row.state));
     let events = rows_of(&fold.tables().fraud_events).into_iter().map(|row| format!("event {}", row.transaction_id));
     let left: Vec<_> = decisions.chain(events).collect();
@@ -136,7 +137,7 @@ fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
     let events = fold.tables().fraud_events.changes();
     let of_t1: Vec<_> =
         events.iter().filter(|change| change.row.transaction_id.as_str() == "t1").map(|change| (change.tick, change.gone)).collect();
-    assert_eq!(of_t1, [(1, false), (2, true)]);
+    assert_eq!(of_t1, [(Tick::new(1), false), (Tick::new(2), true)]);
 }
 
 type ByHand = fn(&[Transaction], usize) -> (u32, Vec<&'static str>);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
 use headwater_schemas::tables::{self, Execution, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Id, Quantity, Size, Symbol};
-use headwater_schemas::{Place, Placed, Topic};
+use headwater_schemas::{Place, Placed, Tick, Topic};
 
 use super::generated::{Market, Stream, stream};
 use super::naive::NaiveBook;
@@ -381,7 +381,7 @@ fn the_top_shows_what_is_shown_and_ends_with_the_book() {
     let said = run(Matching::default(), told(&[STOCK, (Topic::Orders, &iceberg), cancel]));
     let text = |change: &tables::Change<TopOfBook>| (change.row.ask_size.map(|size| size.to_string()), change.tick, change.gone);
     let tops: Vec<_> = said.tables.top_of_book.changes().iter().map(text).collect();
-    assert_eq!(tops, [(Some("10".to_owned()), 9, false), (Some("10".to_owned()), 10, true)]);
+    assert_eq!(tops, [(Some("10".to_owned()), Tick::new(9), false), (Some("10".to_owned()), Tick::new(10), true)]);
 }
 
 /// Generated commands as events, with accounts that belong to the commands' owners.
@@ -511,7 +511,7 @@ fn rows_do_not_depend_on_how_often_they_are_emitted() {
             }
         }
         // Emitted once or after every event, the final rows are the same, times included.
-        fold.emit(0, 0);
+        fold.emit(Tick::ZERO, 0);
         let once = fold.tables();
         assert!(once.open_orders.changes().iter().all(|change| !change.gone));
         assert_same_rows(once, &said.tables, &format!("seed {seed}"));
@@ -525,7 +525,7 @@ fn a_symbol_that_was_only_halted_for_a_while_is_forgotten() {
     let said = run(Matching::default(), told(&[(Topic::Orders, &halted), (Topic::Orders, &continuous)]));
     assert_eq!(
         said.tables.book_states.changes().iter().map(|change| (change.tick, change.gone)).collect::<Vec<_>>(),
-        [(1, false), (2, true)]
+        [(Tick::new(1), false), (Tick::new(2), true)]
     );
     assert!(Matching::default().is_forgettable(&SymbolBook::default()));
 }

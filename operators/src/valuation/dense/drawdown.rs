@@ -107,12 +107,14 @@ impl Drawdown {
 mod tests {
     use proptest::prelude::*;
 
+    use headwater_schemas::Tick;
+
     use super::*;
 
     const HORIZON: u64 = 100;
 
     fn moment(time: u64) -> Moment {
-        Moment::new(time, time)
+        Moment::new(Tick::new(time), time)
     }
 
     /// Time, P&L in units, whether there was a trade, the time of the earliest busted fill.

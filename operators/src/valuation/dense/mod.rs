@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Moment, RiskGap};
-use headwater_schemas::{Clock, Currency, Placed};
+use headwater_schemas::{Clock, Currency, Placed, Tick};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::core::OkErr;
@@ -84,7 +84,7 @@ pub struct ValuationSettings {
     /// Tick and grid intervals.
     pub clock: Clock,
     /// The first tick that is not committed.
-    pub start_tick: u64,
+    pub start_tick: Tick,
     /// How long a fill can be busted, in nanoseconds of effective time: drawdowns can return to values before it.
     pub bust_horizon: u64,
 }
@@ -105,9 +105,9 @@ pub struct ValuationBefore {
 /// Inputs of the valuation.
 pub struct ValuationInput<'scope> {
     /// Changes on the grid: of the worker's accounts, and of the market to every worker.
-    pub known: StreamVec<'scope, u64, GridChange<Known>>,
+    pub known: StreamVec<'scope, Tick, GridChange<Known>>,
     /// Limits that are set or deleted, to every worker.
-    pub limits: StreamVec<'scope, u64, Placed<Event>>,
+    pub limits: StreamVec<'scope, Tick, Placed<Event>>,
     /// The state before a restart.
     pub before: ValuationBefore,
 }
@@ -115,9 +115,9 @@ pub struct ValuationInput<'scope> {
 /// Outputs of the valuation, besides rows.
 pub struct ValuationOutput<'scope> {
     /// Figures for limits.
-    pub measures: StreamVec<'scope, u64, Placed<MeasureEvent>>,
+    pub measures: StreamVec<'scope, Tick, Placed<MeasureEvent>>,
     /// Carries the frontier of the rows: once it has passed a tick, the tables hold all rows of that tick.
-    pub done: StreamVec<'scope, u64, ()>,
+    pub done: StreamVec<'scope, Tick, ()>,
 }
 
 /// An event of scopes.
@@ -129,7 +129,7 @@ enum ScopeEvent {
 
 /// Values positions, sums scopes and estimates their risk.
 pub fn valuation<'scope>(
-    scope: Scope<'scope, u64>,
+    scope: Scope<'scope, Tick>,
     input: ValuationInput<'scope>,
     settings: &ValuationSettings,
     tables: &(HoldingTables, ScopeTables),
@@ -195,7 +195,7 @@ pub fn valuation<'scope>(
 }
 
 /// A figure as an event of the last moment before its grid point.
-fn at_grid_point(measure: MeasureEvent, tick: u64, clock: Clock) -> Placed<MeasureEvent> {
+fn at_grid_point(measure: MeasureEvent, tick: Tick, clock: Clock) -> Placed<MeasureEvent> {
     let number = u64::from(matches!(measure, MeasureEvent::Measured(_)));
     placed(measure, tick, clock, number)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use headwater_schemas::{Corrections, Currency, Scope, Symbol};
+use headwater_schemas::{Corrections, Currency, Scope, Symbol, Tick};
 use serde::{Deserialize, Serialize};
 
 use super::handles::{Named, SymbolHandle};
@@ -43,7 +43,7 @@ impl AddAssign for SumChange {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScenarioChange {
     /// The first tick with these scenarios; 0 before there are any. Sums over older scenarios are discarded.
-    pub since: u64,
+    pub since: Tick,
     /// The change in each scenario.
     pub sums: ScenarioSums,
     /// Number of positions that the scenarios include, flat ones too.
@@ -56,7 +56,7 @@ pub struct ScenarioChange {
 
 impl ScenarioChange {
     /// No change.
-    pub fn nothing(since: u64, scenarios: usize) -> Self {
+    pub fn nothing(since: Tick, scenarios: usize) -> Self {
         Self { since, sums: ScenarioSums::zeros(scenarios), counted: 0, left_out: 0, filled: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! The valuation of one worker without a dataflow, for benchmarks.
 
-use headwater_schemas::Clock;
 use headwater_schemas::tables::Moment;
+use headwater_schemas::{Clock, Tick};
 
 use super::scopes::Scopes;
 use super::valuer::{Valued, Valuer};
@@ -27,7 +27,7 @@ impl Standalone {
     }
 
     /// Values the changes before the grid point at the end of a tick, and returns the figures for limits.
-    pub fn advance(&mut self, tick: u64, changes: impl IntoIterator<Item = Known>) -> Vec<MeasureEvent> {
+    pub fn advance(&mut self, tick: Tick, changes: impl IntoIterator<Item = Known>) -> Vec<MeasureEvent> {
         let (mut valued, moment) = (Valued::default(), Moment::new(tick, self.clock.end_of(tick)));
         self.valuer.advance(&moment, changes.into_iter(), &mut valued);
         valued.parts.iter().for_each(|part| self.scopes.add(part));

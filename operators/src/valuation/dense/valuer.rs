@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{Holding, Moment, RiskGap, TableWriter};
-use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol};
+use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol, Tick};
 use rustc_hash::FxHashMap;
 
 use super::accounts::{Account, Terms};
@@ -88,7 +88,7 @@ pub(super) struct Valuer {
     /// The rows of `risk_gaps`, if this worker emits them.
     gaps: Option<GapRows>,
     /// The first tick with the current scenarios; 0 before there are any.
-    since: u64,
+    since: Tick,
     pub(super) watch: LimitWatch,
     work: Work,
     holdings: TableWriter<Holding>,
@@ -107,7 +107,7 @@ impl Valuer {
             books: Books::default(),
             scenarios: Scenarios::new(risk),
             gaps: None,
-            since: 0,
+            since: Tick::ZERO,
             watch: LimitWatch::new(limits),
             work: Work::default(),
             holdings,
@@ -120,12 +120,12 @@ impl Valuer {
     }
 
     /// Restores the inputs of the last commit. Returns the full contributions of the worker's accounts to their scopes.
-    pub(super) fn restore(&mut self, known: impl Iterator<Item = Known>, start_tick: u64) -> Vec<ScopePart> {
+    pub(super) fn restore(&mut self, known: impl Iterator<Item = Known>, start_tick: Tick) -> Vec<ScopePart> {
         known.for_each(|known| self.learn(known));
         self.work.traded.clear();
         let mut valued = Valued::default();
         // These scenarios are older than this run: scenarios of its first tick replace them.
-        self.value(start_tick.saturating_sub(1), &mut valued);
+        self.value(start_tick.previous(), &mut valued);
         self.watch.forget();
         self.flush(&mut valued);
         valued.parts
@@ -203,14 +203,14 @@ impl Valuer {
     }
 
     /// Revalues what has changed.
-    fn value(&mut self, tick: u64, valued: &mut Valued) {
+    fn value(&mut self, tick: Tick, valued: &mut Valued) {
         if self.watch.refresh() {
             // Compares current values with changed limits.
             self.change_every_holding(Held::make_stale);
         }
         if std::mem::take(&mut self.work.scenarios) {
             self.scenarios.refresh();
-            self.since = tick + 1;
+            self.since = tick.next();
             self.change_every_holding(Held::forget_scenarios);
         }
         if std::mem::take(&mut self.work.rates) {

@@ -1,6 +1,6 @@
 //! Contributions of a position, or of an account's cash, to a scope.
 
-use headwater_schemas::Money;
+use headwater_schemas::{Money, Tick};
 
 use super::handles::SymbolHandle;
 use super::part::{Pending, ScenarioChange, SumChange};
@@ -151,7 +151,7 @@ pub(super) struct PositionScenarios<'a> {
     /// The number of scenarios.
     pub(super) count: usize,
     /// The first tick with these scenarios.
-    pub(super) since: u64,
+    pub(super) since: Tick,
     /// Whether the position is flat.
     pub(super) is_flat: bool,
     /// P&L of a price change of one, in the currency of the scope. Only for scenarios of absolute price changes.

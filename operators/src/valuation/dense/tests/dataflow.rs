@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use headwater_schemas::Tick;
 use headwater_schemas::tables::{Change, TableRow, TableWriter};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -26,7 +27,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
         let seen = Arc::clone(&all);
         let (peers, index) = (worker.peers(), worker.index());
         let probe = ProbeHandle::new();
-        worker.dataflow::<u64, _, _>(|scope| {
+        worker.dataflow::<Tick, _, _>(|scope| {
             let input = ValuationInput {
                 known: scope.input_from(&mut known),
                 limits: scope.input_from(&mut limits),
@@ -46,22 +47,23 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
                     _ => {}
                 }
             }
-            known.advance_to(step.tick + 1);
-            limits.advance_to(step.tick + 1);
+            let next = step.tick.next();
+            known.advance_to(next);
+            limits.advance_to(next);
             // Several grid points are complete at once, as after an outage.
-            if step.tick % 3 == 0 {
-                worker.step_while(|| probe.less_than(&(step.tick + 1)));
-                take(&all, &tables.0.holdings, step.tick + 1);
-                take(&all, &tables.1.portfolios, step.tick + 1);
+            if step.tick.get() % 3 == 0 {
+                worker.step_while(|| probe.less_than(&next));
+                take(&all, &tables.0.holdings, next);
+                take(&all, &tables.1.portfolios, next);
             }
         }
         known.close();
         limits.close();
         worker.step_while(|| !probe.done());
-        take(&all, &tables.0.holdings, u64::MAX);
-        take(&all, &tables.1.portfolios, u64::MAX);
-        take(&all, &tables.1.portfolio_peaks, u64::MAX);
-        take(&all, &tables.1.risk, u64::MAX);
+        take(&all, &tables.0.holdings, Tick::MAX);
+        take(&all, &tables.1.portfolios, Tick::MAX);
+        take(&all, &tables.1.portfolio_peaks, Tick::MAX);
+        take(&all, &tables.1.risk, Tick::MAX);
     });
     drop(guards.expect("workers"));
     let lines = lines.lock().expect("lines");
@@ -73,7 +75,7 @@ fn add(lines: &Mutex<Lines>, line: String) {
 }
 
 /// Asserts that all rows of completed ticks are in the tables: none comes later.
-fn take<R: TableRow>(lines: &Mutex<Lines>, table: &TableWriter<R>, end_tick: u64) {
+fn take<R: TableRow>(lines: &Mutex<Lines>, table: &TableWriter<R>, end_tick: Tick) {
     for Change { row, tick, gone, why } in table.take_below(end_tick) {
         add(lines, format!("{} at {tick}, gone {gone}, why {why}: {row:?}", R::SPEC.name));
     }

@@ -7,7 +7,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, TableRow, TableWriter};
-use headwater_schemas::{AccountId, Clock, Currency, EventTime, Id, Placed, Symbol};
+use headwater_schemas::{AccountId, Clock, Currency, EventTime, Id, Placed, Symbol, Tick};
 use proptest::prelude::*;
 
 use self::naive::Naive;
@@ -26,7 +26,7 @@ fn settings() -> RiskSettings {
 
 fn valuation_settings() -> ValuationSettings {
     let base_currency = Currency::derived("USD");
-    ValuationSettings { base_currency, risk: settings(), limits: limits(), clock: CLOCK, start_tick: 0, bust_horizon: 3000 }
+    ValuationSettings { base_currency, risk: settings(), limits: limits(), clock: CLOCK, start_tick: Tick::ZERO, bust_horizon: 3000 }
 }
 
 fn limits() -> LimitDefaults {
@@ -46,7 +46,7 @@ impl<R> Default for Now<R> {
 impl<R: TableRow> Now<R> {
     /// Applies the changes, and names the tables that changed because of corrections.
     fn take(&mut self, table: &TableWriter<R>, reasons: &mut Vec<String>) {
-        for change in table.take_below(u64::MAX) {
+        for change in table.take_below(Tick::MAX) {
             if !change.why.is_empty() {
                 reasons.push(format!("{}: {}", R::SPEC.name, change.why));
             }
@@ -90,10 +90,10 @@ struct Workers {
 
 impl Workers {
     fn new(count: usize) -> Self {
-        Self::restored(count, &BTreeMap::new(), Tables::default(), 0)
+        Self::restored(count, &BTreeMap::new(), Tables::default(), Tick::ZERO)
     }
 
-    fn restored(count: usize, known: &BTreeMap<steps::Key, Known>, now: Tables, start_tick: u64) -> Self {
+    fn restored(count: usize, known: &BTreeMap<steps::Key, Known>, now: Tables, start_tick: Tick) -> Self {
         let tables = (HoldingTables::default(), ScopeTables::default());
         let scopes = |worker: usize| {
             let saved = SavedScopes {
@@ -121,7 +121,7 @@ impl Workers {
         workers
     }
 
-    fn advance(&mut self, tick: u64, changes: &[Known], sends_all: bool) {
+    fn advance(&mut self, tick: Tick, changes: &[Known], sends_all: bool) {
         let count = self.valuers.len();
         let moment = Moment::new(tick, CLOCK.end_of(tick));
         for (worker, valuer) in self.valuers.iter_mut().enumerate() {
@@ -156,7 +156,7 @@ impl Workers {
 }
 
 /// The alerts that result from figures, given the limits set meanwhile.
-fn alerts(steps: &[Step], measures: &[Placed<MeasureEvent>]) -> Vec<(u64, Alert, bool)> {
+fn alerts(steps: &[Step], measures: &[Placed<MeasureEvent>]) -> Vec<(Tick, Alert, bool)> {
     let limits_set = steps.iter().flat_map(|step| &step.changes).filter_map(|known| match known {
         Known::Limit(event) => Some(Placed { place: event.place, event: Happening::Broadcast(event.event.clone()) }),
         _ => None,
@@ -234,12 +234,12 @@ fn an_account_with_neither_position_nor_book_has_no_portfolio() {
         posted: headwater_schemas::Money::whole(5),
     };
     let scopes = |workers: &Workers| workers.now.portfolios.0.iter().map(|row| format!("{} {}", row.scope, row.cash)).collect::<Vec<_>>();
-    workers.advance(1, &[account("a", None), account("b", Some("firm/desk")), cash("a"), cash("b")], false);
+    workers.advance(Tick::new(1), &[account("a", None), account("b", Some("firm/desk")), cash("a"), cash("b")], false);
     assert_eq!(scopes(&workers), ["account:b 5", "book:firm 5", "book:firm/desk 5"]);
     // The moved account leaves the old book; a node without members has no row.
-    workers.advance(2, &[account("b", Some("firm/other")), account("a", Some("firm"))], false);
+    workers.advance(Tick::new(2), &[account("b", Some("firm/other")), account("a", Some("firm"))], false);
     assert_eq!(scopes(&workers), ["account:a 5", "account:b 5", "book:firm 10", "book:firm/other 5"]);
-    workers.advance(3, &[account("a", None), account("b", None)], false);
+    workers.advance(Tick::new(3), &[account("a", None), account("b", None)], false);
     assert!(scopes(&workers).is_empty());
 }
 
@@ -251,17 +251,21 @@ fn corrections_reach_the_account_and_the_books_above_it() {
     let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: Some(headwater_schemas::Price::whole(price)) });
     let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
     let mut workers = Workers::new(3);
-    workers.advance(1, &[instrument, steps::opened("a", "USD", Some("firm/desk")), steps::holding("a", "S", 9), mark(10)], false);
+    workers.advance(
+        Tick::new(1),
+        &[instrument, steps::opened("a", "USD", Some("firm/desk")), steps::holding("a", "S", 9), mark(10)],
+        false,
+    );
     assert!(workers.reasons.is_empty());
 
     let corrected = Known::Corrected(CorrectedPart::Holding(account_id, symbol), why("F1"));
-    workers.advance(2, &[steps::holding("a", "S", 8), corrected], false);
+    workers.advance(Tick::new(2), &[steps::holding("a", "S", 8), corrected], false);
     let reason = |table: &str, fill: &str| format!("{table}: fill {fill} was busted");
     let [row, scope] = ["holdings", "portfolios"].map(|table| reason(table, "F1"));
     assert_eq!(workers.reasons, [row, scope.clone(), scope.clone(), scope]);
 
     // A corrected mark changes values; no holding changes.
-    workers.advance(3, &[mark(11), Known::Corrected(CorrectedPart::Mark(symbol), why("F2"))], false);
+    workers.advance(Tick::new(3), &[mark(11), Known::Corrected(CorrectedPart::Mark(symbol), why("F2"))], false);
     let scope = reason("portfolios", "F2");
     assert_eq!(workers.reasons, [scope.clone(), scope.clone(), scope]);
 }

@@ -1,7 +1,7 @@
 //! Random changes at grid points.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Topic};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
 use proptest::prelude::*;
 
 use super::{CLOCK, Known, worker_number};
@@ -11,7 +11,7 @@ use crate::valuation::Mark;
 /// The changes at a grid point.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    pub(super) tick: u64,
+    pub(super) tick: Tick,
     pub(super) changes: Vec<Known>,
 }
 
@@ -67,15 +67,15 @@ pub(super) fn opened(account: &str, currency: &str, book: Option<&str>) -> Known
     Known::Account { account_id: AccountId::derived(account), currency: Currency::derived(currency), book: book.map(Into::into) }
 }
 
-fn limit(tick: u64, value: i64) -> Known {
-    let kind = ["position_value", "gross_exposure", "leverage", "var"][usize::try_from(tick % 4).expect("a kind")];
+fn limit(tick: Tick, value: i64) -> Known {
+    let kind = ["position_value", "gross_exposure", "leverage", "var"][usize::try_from(tick.get() % 4).expect("a kind")];
     let scope = ["account:a0", "book:firm", "default", "symbol:S1"][usize::try_from(value % 4).expect("a scope")];
     let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#);
     let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
-    Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, tick), event }))
+    Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, tick.get()), event }))
 }
 
-fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
+fn change(tick: Tick, kind: u8, number: u8, amount: i64) -> Known {
     let odd = u8::try_from(amount.rem_euclid(3)).expect("a number");
     match kind {
         0 => Known::Instrument { symbol: name("S", number), currency: currency(odd), multiplier: Factor::whole(1 + amount.rem_euclid(2)) },
@@ -83,7 +83,7 @@ fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
             base: currency(number),
             quote: Currency::derived("USD"),
             rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1),
-            ts: EventTime::from_effective(tick),
+            ts: EventTime::from_effective(tick.get()),
         },
         2 | 3 => Known::Close {
             symbol: name("S", number % 2),
@@ -109,7 +109,8 @@ fn change(tick: u64, kind: u8, number: u8, amount: i64) -> Known {
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let changes = proptest::collection::vec((0..14_u8, 0..4_u8, 1..45_i64), 1..6);
     proptest::collection::vec(changes, 1..40).prop_map(|steps| {
-        let step = |(tick, changes): (u64, Vec<(u8, u8, i64)>)| {
+        let step = |(number, changes): (u64, Vec<(u8, u8, i64)>)| {
+            let tick = Tick::new(number);
             let mut changes: Vec<_> = changes.into_iter().map(|(kind, number, amount)| change(tick, kind, number, amount)).collect();
             changes.sort_by_key(key);
             changes.dedup_by_key(|known| key(known));

@@ -1,0 +1,44 @@
+//! Numbers that must not be mixed up, each a type of its own over a `u64`.
+
+/// Declares a type of numbers. In columns, files and messages its values are bare numbers.
+macro_rules! number {
+    ($(#[doc = $doc:literal])+ $name:ident) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        #[repr(transparent)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The least value.
+            pub const ZERO: Self = Self(0);
+            /// The greatest value.
+            pub const MAX: Self = Self(u64::MAX);
+
+            /// From the bare number.
+            #[inline]
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
+
+            /// The bare number.
+            #[inline]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0, out)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, out)
+            }
+        }
+    };
+}
+pub(crate) use number;
