@@ -56,7 +56,6 @@
 
 pub mod admission;
 pub mod alerts;
-pub mod fraud;
 pub mod keyed_fold;
 pub mod latest;
 pub mod ledger;
@@ -64,6 +63,7 @@ pub mod matching;
 mod newest;
 pub mod positions;
 pub mod reference;
+pub mod rules;
 mod slab;
 mod slot_index;
 pub mod testing;

@@ -33,6 +33,9 @@ pub struct Account {
     book: Newest<Option<Text>>,
     /// Overdraft limit: how far the balance may be below zero.
     pub(crate) overdraft_limit: Newest<Option<Amount>>,
+    pub(crate) account_type: Newest<Option<AccountType>>,
+    /// When it was opened; of an account that was opened again, the last time.
+    pub(crate) opened_at: Option<EventTime>,
     is_closed: Newest<bool>,
     is_frozen: Newest<bool>,
 }
@@ -107,6 +110,15 @@ impl Reference {
             return account_id.of_kind();
         };
         self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
+    }
+
+    /// The least limit of a kind among those of the account and its customer. The default applies if neither has one.
+    pub fn account_limit(&self, kind: LimitKind, account_id: &AccountId) -> Option<&Limit> {
+        let limits = self.limits.get(&kind)?;
+        let customer = self.account(account_id).and_then(|account| account.customer_id.value).map(LimitScope::Customer);
+        let own = [LimitScope::Account(*account_id)].into_iter().chain(customer);
+        let least = own.filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
+        least.or_else(|| limits.get(&LimitScope::Default)).map(Arc::as_ref)
     }
 
     /// The least limit of a kind among those of the account, its customer, its book and all books above, and the symbol. The
@@ -185,11 +197,14 @@ impl Account {
         self.currency.put(Some(opened.currency), ts);
         self.book.put(opened.book.clone(), ts);
         self.overdraft_limit.put(opened.overdraft_limit, ts);
+        self.account_type.put(Some(opened.account_type), ts);
+        self.opened_at = self.opened_at.max(Some(ts));
     }
 
     fn update(&mut self, updated: &AccountUpdated, ts: EventTime) {
         put_given(&mut self.customer_id, updated.customer_id, ts);
         put_given(&mut self.currency, updated.currency, ts);
+        put_given(&mut self.account_type, updated.account_type, ts);
         put_given(&mut self.book, updated.book.clone(), ts);
         put_given(&mut self.overdraft_limit, updated.overdraft_limit, ts);
     }

@@ -65,7 +65,10 @@
 //! restricted_symbols = []       # symbols whose orders are rejected
 //!
 //! [fraud]
-//! pack = "rules.toml"           # a file, looked up beside this one; default: "banking", the built-in pack
+//! pack = "rules.toml"           # scores transactions: a file, looked up beside this one; default: "banking", the built-in pack
+//!
+//! [rules]
+//! packs = ["payments", "mine.toml"]   # further packs: built-in ones by name, or files beside this one; default: all built-in ones
 //!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
@@ -85,6 +88,7 @@ use std::time::Duration;
 
 use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::matching::MatchingConfig;
+use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
 use headwater_schemas::{Clock, Currency, Topic};
 use headwater_sql::SqlConfig;
@@ -120,8 +124,10 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// Section `[matching]`: fees and restricted symbols.
     pub matching: MatchingConfig,
-    /// Section `[fraud]`: the rule pack.
+    /// Section `[fraud]`: the rule pack that scores transactions.
     pub fraud: FraudConfig,
+    /// Section `[rules]`: the other rule packs.
+    pub rules: RulesConfig,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -272,20 +278,50 @@ impl Default for LedgerConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FraudConfig {
-    /// File of the rule pack, relative to the configuration's folder; `banking`, or none, for the built-in pack.
-    pub pack: Option<PathBuf>,
+    /// The pack that scores transactions; `banking` by default.
+    pub pack: Option<PackName>,
 }
 
-impl FraudConfig {
-    /// File of the pack; none for the built-in one.
-    pub fn file(&self) -> Option<&Path> {
-        self.pack.as_deref().filter(|pack| *pack != Path::new("banking"))
+/// Section `[rules]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RulesConfig {
+    /// The packs besides that of `[fraud]`; by default all built-in ones.
+    pub packs: Option<Vec<PackName>>,
+}
+
+/// A rule pack: the name of a built-in one, or a file relative to the configuration's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct PackName(pub PathBuf);
+
+/// The pack that scores transactions unless another one is configured.
+const BANKING: &str = "banking";
+
+impl PackName {
+    fn built_in(name: &str) -> Self {
+        Self(PathBuf::from(name))
     }
 
-    /// Resolves the pack's path relative to the configuration's folder.
+    /// File of the pack; none for a built-in one.
+    pub fn file(&self) -> Option<&Path> {
+        BUILT_IN.iter().all(|(name, _)| self.0 != Path::new(name)).then_some(&self.0)
+    }
+
+    /// Resolves the path relative to the configuration's folder.
     fn look_beside(&mut self, file: &Path) {
-        let beside = self.file().zip(file.parent()).map(|(pack, folder)| folder.join(pack));
-        self.pack = beside.or(self.pack.take());
+        if let Some((pack, folder)) = self.file().zip(file.parent()) {
+            self.0 = folder.join(pack);
+        }
+    }
+}
+
+impl Config {
+    /// The rule packs, that of `[fraud]` first.
+    pub fn packs(&self) -> Vec<PackName> {
+        let scoring = self.fraud.pack.clone().unwrap_or_else(|| PackName::built_in(BANKING));
+        let others = || BUILT_IN.iter().map(|(name, _)| *name).filter(|name| *name != BANKING).map(PackName::built_in).collect();
+        std::iter::once(scoring).chain(self.rules.packs.clone().unwrap_or_else(others)).collect()
     }
 }
 
@@ -344,7 +380,8 @@ impl Config {
             |error| ConfigError { file: file.display().to_string(), problems: vec!["cannot be read".to_owned()], cause: Some(error) };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
         let mut config = Self::parse(&file.display().to_string(), &text)?;
-        config.fraud.look_beside(file);
+        let packs = config.fraud.pack.iter_mut().chain(config.rules.packs.iter_mut().flatten());
+        packs.for_each(|pack| pack.look_beside(file));
         Ok(config)
     }
 
@@ -371,6 +408,7 @@ impl Config {
                 "ledger" => section(&name, value, &mut config.ledger, &mut problems),
                 "matching" => section(&name, value, &mut config.matching, &mut problems),
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
+                "rules" => section(&name, value, &mut config.rules, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
@@ -493,19 +531,23 @@ mod tests {
     fn a_pack_is_a_file_beside_the_configuration_or_the_built_in_one() {
         // The configuration's file, the pack that it names, and the pack's file; none for the built-in one.
         for (file, pack, expected) in [
-            ("/etc/headwater/c.toml", Some("rules.toml"), Some("/etc/headwater/rules.toml")),
-            ("/etc/headwater/c.toml", Some("../rules.toml"), Some("/etc/headwater/../rules.toml")),
-            ("/etc/headwater/c.toml", Some("/srv/rules.toml"), Some("/srv/rules.toml")),
-            ("conf/c.toml", Some("rules/mine.toml"), Some("conf/rules/mine.toml")),
-            ("c.toml", Some("rules.toml"), Some("rules.toml")),
-            ("conf/c.toml", Some("./banking"), Some("conf/./banking")),
-            ("conf/c.toml", Some("banking"), None),
-            ("conf/c.toml", None, None),
+            ("/etc/headwater/c.toml", "rules.toml", Some("/etc/headwater/rules.toml")),
+            ("/etc/headwater/c.toml", "../rules.toml", Some("/etc/headwater/../rules.toml")),
+            ("/etc/headwater/c.toml", "/srv/rules.toml", Some("/srv/rules.toml")),
+            ("conf/c.toml", "rules/mine.toml", Some("conf/rules/mine.toml")),
+            ("c.toml", "rules.toml", Some("rules.toml")),
+            ("conf/c.toml", "./banking", Some("conf/./banking")),
+            ("conf/c.toml", "banking", None),
         ] {
-            let mut fraud = FraudConfig { pack: pack.map(PathBuf::from) };
-            fraud.look_beside(Path::new(file));
-            assert_eq!(fraud.file(), expected.map(Path::new), "{file}: {pack:?}");
+            let mut name = PackName(PathBuf::from(pack));
+            name.look_beside(Path::new(file));
+            assert_eq!(name.file(), expected.map(Path::new), "{file}: {pack:?}");
         }
+        let names = |config: &Config| config.packs().into_iter().map(|pack| pack.0.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&Config::default()), BUILT_IN.map(|(name, _)| name.to_owned()));
+        let of = |text| Config::parse("c.toml", text).map(|config| names(&config)).unwrap_or_default();
+        assert_eq!(of("[rules]\npacks = []\n"), ["banking"]);
+        assert_eq!(of("[fraud]\npack = \"x.toml\"\n[rules]\npacks = [\"banking\"]\n"), ["x.toml", "banking"]);
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! The configuration keys that determine rows. They are stored with commits, so that the configuration of each commit is known.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use headwater_operators::fraud::pack::BANKING;
-use headwater_operators::fraud::{Difference, Pack};
+use headwater_operators::rules::pack::BUILT_IN;
+use headwater_operators::rules::{Difference, Pack};
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, PackName};
 
-/// The key of the fraud rules.
-const RULES: &str = "fraud.pack";
+/// The key of the pack that scores transactions.
+const SCORING: &str = "fraud.pack";
+/// Prefix of the keys of the other packs; their names follow.
+const OTHERS: &str = "rules.packs.";
 
 /// A key whose value has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,21 +39,25 @@ impl std::fmt::Display for Changed {
 }
 
 impl Changed {
-    /// The difference of the fraud rules, if the change is one of rules and both can be read.
+    /// The difference of a pack's rules, if the change is one of rules and both can be read.
     fn rules(&self) -> Option<Difference> {
-        let pack = |value: &Option<Value>| Pack::parse(RULES, value.as_ref()?.as_str()?).ok();
-        match self.key.as_str() {
-            RULES => Some(pack(&self.now)?.difference(pack(&self.before)?.as_ref())),
-            _ => None,
-        }
+        let name = self.pack()?;
+        let pack = |value: &Option<Value>| Pack::parse(name, value.as_ref()?.as_str()?).ok();
+        Some(pack(&self.now)?.difference(pack(&self.before)?.as_ref()))
+    }
+
+    /// The pack that the key names.
+    fn pack(&self) -> Option<&str> {
+        if self.key == SCORING { Some(SCORING) } else { self.key.strip_prefix(OTHERS) }
     }
 
     /// Why the existing state cannot be used with the new value.
     pub fn missing(&self) -> Vec<String> {
-        match self.rules() {
-            Some(difference) => difference.missing,
-            None if self.key == RULES => vec!["the rules of before cannot be read any more".to_owned()],
-            None => Vec::new(),
+        match (self.rules(), self.pack()) {
+            (Some(difference), _) => difference.missing,
+            (None, Some(name)) if self.before.is_none() => vec![format!("no events are remembered for the pack {name}")],
+            (None, Some(_)) if self.now.is_some() => vec!["the rules of before cannot be read any more".to_owned()],
+            _ => Vec::new(),
         }
     }
 }
@@ -69,24 +76,41 @@ fn shortened(value: &Value) -> String {
 pub struct Decisive {
     /// All keys as JSON, sorted.
     pub text: String,
-    /// The fraud rules.
-    pub fraud: Arc<Pack>,
+    /// The rule packs.
+    pub packs: Vec<Arc<Pack>>,
 }
 
 impl Decisive {
     /// Extracts them from a configuration.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let file = config.fraud.file();
-        let rules = match file {
-            Some(file) => std::fs::read_to_string(file).with_context(|| format!("fraud.pack: reading {}", file.display()))?,
-            None => BANKING.to_owned(),
-        };
-        let name = file.map_or("banking.toml (built in)".to_owned(), |file| file.display().to_string());
-        Ok(Self { fraud: Pack::parse(&name, &rules)?, text: text(config, &rules)? })
+        let (mut packs, mut texts) = (Vec::<Arc<Pack>>::new(), Vec::new());
+        for name in config.packs() {
+            let (file, text) = pack_text(&name)?;
+            let pack = Pack::parse(&file, &text)?;
+            if packs.iter().any(|other| other.name() == pack.name()) {
+                anyhow::bail!("{file}: there is another pack named {}: give one of them another name", pack.name());
+            }
+            texts.push((pack.name().to_owned(), text));
+            packs.push(pack);
+        }
+        Ok(Self { packs, text: text(config, &texts)? })
     }
 }
 
-fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
+/// The name of a pack in messages, and its text.
+fn pack_text(name: &PackName) -> anyhow::Result<(String, String)> {
+    match (name.file(), BUILT_IN.iter().find(|(known, _)| name.0 == Path::new(known))) {
+        (None, Some((known, text))) => Ok((format!("{known}.toml (built in)"), (*text).to_owned())),
+        (file, _) => {
+            let file = file.unwrap_or(&name.0);
+            let known = BUILT_IN.map(|(known, _)| known).join(", ");
+            let hint = || format!("reading the rule pack {}: give a file, or a built-in one ({known})", file.display());
+            Ok((file.display().to_string(), std::fs::read_to_string(file).with_context(hint)?))
+        }
+    }
+}
+
+fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
     let text = |duration: Duration| format!("{duration:?}");
     let horizons = config.horizons();
     let span = |nanos: u64| text(Duration::from_nanos(nanos));
@@ -104,7 +128,8 @@ fn text(config: &Config, rules: &str) -> anyhow::Result<String> {
         "limits": serde_json::to_value(&config.limits)?,
         "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon), "overcapture": config.ledger.overcapture },
         "matching": serde_json::to_value(&config.matching)?,
-        "fraud": { "pack": rules },
+        "fraud": { "pack": packs.first().map(|(_, text)| text) },
+        "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },
     });
     Ok(serde_json::to_string_pretty(&all)?)
 }

@@ -444,7 +444,7 @@ fn settings(
         },
         eager,
         config: Arc::new(config.clone()),
-        fraud: decisive.fraud,
+        packs: decisive.packs,
         duplicates: Arc::default(),
         saved: Arc::new(resumed.saved),
     })

@@ -54,6 +54,8 @@ pub struct Posting {
 pub struct TakenBack {
     /// Its account.
     pub account_id: AccountId,
+    /// The account on its other side.
+    pub counterparty: AccountId,
     /// The transaction.
     pub transaction_id: Id,
     /// Whether something of it counts again.
@@ -76,6 +78,8 @@ pub struct Accepted {
 pub struct Adjusted {
     /// The account that it names.
     pub account_id: AccountId,
+    /// The account on its other side.
+    pub counterparty: AccountId,
     /// The hold.
     pub hold: Id,
     /// The captured amount.
@@ -92,9 +96,9 @@ pub enum LedgerEvent {
     /// For views that count transactions.
     Accepted(Accepted),
     /// For views that count transactions.
-    TakenBack(Box<TakenBack>),
+    TakenBack(Arc<TakenBack>),
     /// For views that count transactions.
-    Adjusted(Box<Adjusted>),
+    Adjusted(Arc<Adjusted>),
 }
 
 /// View of postings. Horizons are in nanoseconds of effective time.
@@ -268,11 +272,13 @@ impl Postings {
         }
         for turn in consequences.turns {
             let Some(correction) = correction.as_deref().cloned() else { continue };
-            out.derive(LedgerEvent::TakenBack(Box::new(turn.taken_back(now.account, correction))));
+            let taken = turn.taken_back(now.account, &state.transactions, correction);
+            out.derive(LedgerEvent::TakenBack(Arc::new(taken)));
         }
         if let Some(hold) = consequences.adjusted {
             let (account_id, capture) = (transaction.account_id, transaction.transaction_id.clone());
-            out.derive(LedgerEvent::Adjusted(Box::new(Adjusted { account_id, hold, amount: transaction.amount, capture })));
+            let counterparty = state.transactions.counterparty(&hold).unwrap_or(account_id);
+            out.derive(LedgerEvent::Adjusted(Arc::new(Adjusted { account_id, counterparty, hold, amount: transaction.amount, capture })));
         }
         Ok(Taken::Posted)
     }
@@ -306,12 +312,13 @@ fn unknown_reference(transaction: &Transaction) -> Refusal {
 }
 
 impl Turn {
-    fn taken_back(self, account: &AccountId, correction: Correction) -> TakenBack {
+    fn taken_back(self, account: &AccountId, transactions: &Transactions, correction: Correction) -> TakenBack {
         let (transaction_id, is_restored) = match self {
             Self::TakenBack(id) => (id, false),
             Self::Restored(id) => (id, true),
         };
-        TakenBack { account_id: *account, transaction_id, is_restored, correction }
+        let counterparty = transactions.counterparty(&transaction_id).unwrap_or(*account);
+        TakenBack { account_id: *account, counterparty, transaction_id, is_restored, correction }
     }
 }
 

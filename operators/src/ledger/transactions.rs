@@ -255,6 +255,11 @@ impl Transactions {
         self.known.contains_key(id)
     }
 
+    /// The account on the other side of a transaction.
+    pub(super) fn counterparty(&self, id: &Id) -> Option<AccountId> {
+        self.known.get(id).map(|known| known.counterparty)
+    }
+
     /// The time at which the first one is to be forgotten.
     pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
         self.ages.next_end(horizon)

@@ -1,8 +1,8 @@
 //! The ledger: from transactions to legs, from legs to balances.
 
-use headwater_operators::fraud::FraudEvent;
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
+use headwater_operators::rules::Happened;
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
@@ -17,8 +17,8 @@ use crate::config::nanos;
 /// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
     pub(super) postings: StreamVec<'scope, Tick, Placed<Posting>>,
-    /// Transactions to be scored, and changes of them.
-    pub(super) scored: StreamVec<'scope, Tick, Placed<FraudEvent>>,
+    /// Transactions for rules, and changes of them.
+    pub(super) happened: StreamVec<'scope, Tick, Placed<Happened>>,
 }
 
 /// Posts transactions: derives their legs and writes `ledger_entries`.
@@ -40,15 +40,13 @@ pub(super) fn postings<'scope>(
         allows_overcapture: ledger.overcapture,
     };
     let derived = flow.fold("postings", view, Pace::Tick, transactions.concat(owned), reference)?.derived;
-    let (postings, scored) = derived.ok_err(|Placed { place, event }| match event {
+    let (postings, happened) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
-        LedgerEvent::Accepted(Accepted { record, transaction }) => {
-            Err(Placed { place: record, event: FraudEvent::Transaction(transaction) })
-        }
-        LedgerEvent::TakenBack(taken) => Err(Placed { place, event: FraudEvent::TakenBack(taken) }),
-        LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: FraudEvent::Adjusted(adjusted) }),
+        LedgerEvent::Accepted(Accepted { record, transaction }) => Err(Placed { place: record, event: Happened::Transaction(transaction) }),
+        LedgerEvent::TakenBack(taken) => Err(Placed { place, event: Happened::TakenBack(taken) }),
+        LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: Happened::Adjusted(adjusted) }),
     });
-    Ok(Posted { postings, scored })
+    Ok(Posted { postings, happened })
 }
 
 /// The owner of each transaction: the sender of the original for a return, else the account that it names.

@@ -5,7 +5,7 @@
 //!     │      (each once)├─► fills ────────────────────────────┴─► positions ─┐
 //!     │                 ├─► ledger: legs ─► balances ────────────────────────┼─► valuation ─► portfolios, risk, alerts
 //!     │                 │      └─ what was posted, ─────┐                     │
-//!     │                 │         or taken back ─► fraud: scores ─► decisions, alerts
+//!     │                 ├─► payments, access ──┐└─► or taken back ─► rules ─► decisions, alerts
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
@@ -20,11 +20,11 @@
 
 mod admission;
 pub mod eager;
-mod fraud;
 mod latest;
 mod ledger;
 mod market;
 mod reference;
+mod rules;
 mod trading;
 mod valuation;
 mod wiring;
@@ -34,7 +34,7 @@ use std::sync::atomic::AtomicU64;
 
 use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
-use headwater_operators::fraud::Pack;
+use headwater_operators::rules::Pack;
 use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
@@ -63,8 +63,8 @@ pub struct FlowSettings {
     pub commit: CommitSettings,
     /// The configuration: each view reads its own part.
     pub config: Arc<Config>,
-    /// The fraud rules.
-    pub fraud: Arc<Pack>,
+    /// The rules.
+    pub packs: Vec<Arc<Pack>>,
     /// Counts deduplicated events.
     pub duplicates: Arc<AtomicU64>,
     /// Settings of early publication, if any table is published early.
@@ -108,9 +108,9 @@ fn views<'scope>(
     let holdings = trading::positions(flow, books.derived.clone(), admitted.fills)?;
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
-    let scores = fraud::scores(flow, posted.scored, reference.clone())?;
+    let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
-        eager::eager(flow, [books.done, scores], remap, progress.clone(), settings);
+        eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
     }
     let executions = books.derived;
     valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, executions, reference })

@@ -243,29 +243,34 @@ text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
 text_cell!(Text, Text::as_str, |text| Some(Text::new(text)));
 text_cell!(Name<K> where K, Name::as_str, |text| Some(Name::derived(text)));
 
-impl Cell for Vec<Id> {
-    type Builder = ListBuilder<StringBuilder>;
-    fn data_type() -> DataType {
-        DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
-    }
-    fn builder(capacity: usize) -> Self::Builder {
-        ListBuilder::with_capacity(text_builder(capacity), capacity)
-    }
-    fn append(&self, column: &mut Self::Builder) {
-        for id in self {
-            column.values().append_value(id.as_str());
+macro_rules! list_cell {
+    ($($name:ident)+) => {$(
+        impl Cell for Vec<$name> {
+            type Builder = ListBuilder<StringBuilder>;
+            fn data_type() -> DataType {
+                DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+            }
+            fn builder(capacity: usize) -> Self::Builder {
+                ListBuilder::with_capacity(text_builder(capacity), capacity)
+            }
+            fn append(&self, column: &mut Self::Builder) {
+                for text in self {
+                    column.values().append_value(text.as_str());
+                }
+                column.append(true);
+            }
+            fn append_null(column: &mut Self::Builder) {
+                column.append(false);
+            }
+            fn read(column: &dyn Array, row: usize) -> Option<Self> {
+                let column = column.as_any().downcast_ref::<ListArray>()?;
+                if row >= column.len() || column.is_null(row) {
+                    return None;
+                }
+                let texts: ArrayRef = column.value(row);
+                (0..texts.len()).map(|index| $name::read(&texts, index)).collect()
+            }
         }
-        column.append(true);
-    }
-    fn append_null(column: &mut Self::Builder) {
-        column.append(false);
-    }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<ListArray>()?;
-        if row >= column.len() || column.is_null(row) {
-            return None;
-        }
-        let ids: ArrayRef = column.value(row);
-        (0..ids.len()).map(|index| Id::read(&ids, index)).collect()
-    }
+    )+};
 }
+list_cell!(Id Text);

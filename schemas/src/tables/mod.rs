@@ -22,7 +22,7 @@
 //! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
-//! | `fraud_events` | [`ScoredEvent`] | checkpoint |
+//! | `rule_events` | [`RememberedEvent`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
 //! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |
@@ -43,12 +43,12 @@ pub(crate) mod cell;
 mod change;
 mod changes;
 mod decisions;
-mod fraud;
 mod ledger;
 mod market;
 mod positions;
 mod risk;
 mod row;
+mod rules;
 mod set;
 mod system;
 mod trading;

@@ -85,9 +85,9 @@ text_enum! {
 }
 
 text_enum! {
-    /// The relation of a scored transaction to another one.
-    TransactionRole {
-        /// `original`: it refers to no other transaction.
+    /// The relation of a scored event to another one.
+    EventRole {
+        /// `original`: it refers to no other event.
         Original = "original",
         /// `capture`: it captures a hold.
         Capture = "capture",

@@ -1,0 +1,199 @@
+//! The stored fields of an event.
+
+use headwater_schemas::events::{Access, Payment, Transaction, TransactionPhase};
+use headwater_schemas::value::fixed;
+use headwater_schemas::{Decimal, EventTime, Id, Text};
+
+use super::customers::Facts;
+use super::expression::{Type, Value, describe};
+use super::field::{Direction, Field};
+use super::geo::Location;
+use crate::ledger::legs::is_debit;
+
+/// A stored value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// Missing from the event or the reference data.
+    #[default]
+    Unknown,
+    /// In billionths.
+    Number(i64),
+    /// A number that does not fit.
+    Large(Box<i128>),
+    Text(Text),
+    Word(u8),
+    /// In nanoseconds since the epoch.
+    Time(i64),
+    Location(Location),
+}
+
+impl Cell {
+    /// A number in billionths.
+    pub(super) fn number(units: i128) -> Self {
+        i64::try_from(units).map_or_else(|_| Self::Large(Box::new(units)), Self::Number)
+    }
+
+    pub(super) fn value(&self) -> Value<'_> {
+        match self {
+            Self::Unknown => Value::Unknown,
+            Self::Number(units) => Value::Number(i128::from(*units)),
+            Self::Large(units) => Value::Number(**units),
+            Self::Text(text) => Value::Text(text),
+            Self::Word(code) => Value::Word(*code),
+            Self::Time(nanos) => Value::Time(*nanos),
+            Self::Location(place) => Value::Location(*place),
+        }
+    }
+
+    /// `name=value`; none for what is unknown.
+    pub(super) fn written(&self, field: Field) -> Option<Text> {
+        if matches!(self, Self::Unknown) {
+            return None;
+        }
+        let mut text = [field.name(), "="].concat();
+        describe(self.value(), field.type_of(), &mut text);
+        Some(Text::from(text))
+    }
+
+    /// The value of a field from its text.
+    pub(super) fn read(field: Field, text: &str) -> Option<Self> {
+        Some(match field.type_of() {
+            Type::Number => Self::number(fixed::parse(text).ok()?),
+            Type::Word(words) => Self::Word(words.code(text)?),
+            Type::Time => Self::Time(text.parse::<EventTime>().ok()?.nanos()),
+            Type::Location => {
+                let (lat, lon) = text.split_once(',')?;
+                Self::Location(Location::new(lat.parse().ok(), lon.parse().ok())?)
+            }
+            _ => Self::Text(Text::new(text)),
+        })
+    }
+}
+
+fn location(lat: Option<Decimal>, lon: Option<Decimal>) -> Cell {
+    Location::new(lat, lon).map_or(Cell::Unknown, Cell::Location)
+}
+
+/// What the reference data says about the account and its customer.
+fn fact(facts: &Facts, field: Field) -> Cell {
+    let time = |ts: Option<EventTime>| ts.map_or(Cell::Unknown, |ts| Cell::Time(ts.nanos()));
+    let number = |units: Option<i128>| units.map_or(Cell::Unknown, Cell::number);
+    match field {
+        Field::Home => facts.home.map_or(Cell::Unknown, Cell::Location),
+        Field::CustomerId => facts.customer.map_or(Cell::Unknown, |customer| Cell::Text(Text::new(customer.as_str()))),
+        Field::AccountType => facts.account_type.map_or(Cell::Unknown, |word| Cell::Word(word as u8)),
+        Field::OpenedAt => time(facts.opened_at),
+        Field::DayStart => time(facts.day_start),
+        Field::MonthStart => time(facts.month_start),
+        Field::TransactionLimit => number(facts.limits.transaction),
+        Field::DailyWithdrawalLimit => number(facts.limits.daily_withdrawal),
+        Field::DailyTransferLimit => number(facts.limits.daily_transfer),
+        _ => Cell::Unknown,
+    }
+}
+
+/// A field of a transaction, as its own account sees it, or as that of the other side.
+pub(super) fn of_transaction(event: &Transaction, facts: &Facts, is_mirrored: bool, field: Field) -> Cell {
+    match field {
+        Field::Amount => Cell::number(event.amount.units()),
+        Field::Type => Cell::Word(event.r#type as u8),
+        Field::Phase => Cell::Word(event.phase.unwrap_or(TransactionPhase::Posted) as u8),
+        Field::Channel => event.channel.map_or(Cell::Unknown, |channel| Cell::Word(channel as u8)),
+        Field::Location => location(event.lat, event.lon),
+        Field::Direction => {
+            let own = if is_debit(event, facts.account_type) { Direction::Out } else { Direction::In };
+            Cell::Word(if is_mirrored { own.turned() } else { own } as u8)
+        }
+        Field::Peer => {
+            let peer = if is_mirrored { Some(event.account_id) } else { event.counterparty_account };
+            peer.map_or(Cell::Unknown, |peer| Cell::Text(Text::new(peer.as_str())))
+        }
+        _ => text_of_transaction(event, field).map_or_else(|| fact(facts, field), Cell::Text),
+    }
+}
+
+/// A text of a transaction.
+pub(super) fn text_of_transaction(event: &Transaction, field: Field) -> Option<Text> {
+    let id = |id: &Option<Id>| id.as_ref().map(|id| Text::new(id.as_str()));
+    match field {
+        Field::AccountId => Some(Text::new(event.account_id.as_str())),
+        Field::Currency => Some(Text::new(event.currency.as_str())),
+        Field::CounterpartyAccount => event.counterparty_account.map(|account| Text::new(account.as_str())),
+        Field::PendingId => id(&event.pending_id),
+        Field::Reverses => id(&event.reverses),
+        Field::Merchant => event.merchant.clone(),
+        Field::Mcc => event.mcc.clone(),
+        Field::DeviceId => event.device_id.clone(),
+        Field::Country => event.country.clone(),
+        _ => None,
+    }
+}
+
+/// A field of a payment.
+pub(super) fn of_payment(event: &Payment, facts: &Facts, field: Field) -> Cell {
+    match field {
+        Field::Amount => Cell::number(event.amount.units()),
+        Field::Method => Cell::Word(event.method as u8),
+        Field::Status => Cell::Word(event.status as u8),
+        Field::Location => location(event.lat, event.lon),
+        _ => text_of_payment(event, field).map_or_else(|| fact(facts, field), Cell::Text),
+    }
+}
+
+/// A text of a payment.
+pub(super) fn text_of_payment(event: &Payment, field: Field) -> Option<Text> {
+    match field {
+        Field::AccountId => event.account_id.map(|account| Text::new(account.as_str())),
+        Field::CustomerId => Some(Text::new(event.customer_id.as_str())),
+        Field::Currency => Some(Text::new(event.currency.as_str())),
+        Field::Merchant => Some(Text::new(event.merchant_id.as_str())),
+        Field::DeviceId => event.device_id.clone(),
+        _ => None,
+    }
+}
+
+/// A field of an attempt to access something.
+pub(super) fn of_access(event: &Access, facts: &Facts, field: Field) -> Cell {
+    match field {
+        Field::Outcome => Cell::Word(event.outcome as u8),
+        Field::Location => location(event.lat, event.lon),
+        _ => text_of_access(event, field).map_or_else(|| fact(facts, field), Cell::Text),
+    }
+}
+
+/// A text of an attempt to access something.
+pub(super) fn text_of_access(event: &Access, field: Field) -> Option<Text> {
+    match field {
+        Field::Actor => Some(Text::new(event.actor.as_str())),
+        Field::Action => Some(event.action.clone()),
+        Field::EntityType => event.entity_type.clone(),
+        Field::EntityId => event.entity_id.clone(),
+        Field::DeviceId => event.device_id.clone(),
+        Field::Ip => event.ip.clone(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_read_back_as_it_was_written() {
+        assert!(size_of::<Cell>() <= 24, "records hold one for each field: {}", size_of::<Cell>());
+        let place = Location::new("40.5".parse().ok(), "-74".parse().ok()).map_or(Cell::Unknown, Cell::Location);
+        for (field, cell, text) in [
+            (Field::Amount, Cell::number(12_500_000_000), "amount=12.5"),
+            (Field::Amount, Cell::number(10_i128.pow(27) - 1), "amount=999999999999999999.999999999"),
+            (Field::Channel, Cell::Word(0), "channel=cash"),
+            (Field::Merchant, Cell::Text("A=B, c".into()), "merchant=A=B, c"),
+            (Field::OpenedAt, Cell::Time(1), "opened_at=1970-01-01T00:00:00.000000001Z"),
+            (Field::Location, place, "location=40.5,-74"),
+        ] {
+            let written = cell.written(field).unwrap_or_default();
+            assert_eq!(written.as_str(), text);
+            assert_eq!(written.split_once('=').and_then(|(_, value)| Cell::read(field, value)), Some(cell));
+        }
+        assert_eq!(Cell::Unknown.written(Field::Amount), None);
+    }
+}

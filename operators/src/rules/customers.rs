@@ -1,0 +1,108 @@
+//! What the reference data says about an account and its customer when an event arrives.
+
+use headwater_schemas::events::{AccountType, Event, LimitKind};
+use headwater_schemas::{AccountId, CustomerId, EventTime, Text};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use rustc_hash::FxHashMap;
+
+use super::field::Field;
+use super::geo::Location;
+use super::pack::Kept;
+use crate::reference::Reference;
+
+/// Accounts and customers, with the time zones that they name.
+#[derive(Clone, Debug, Default)]
+pub struct Customers {
+    reference: Reference,
+    /// `None` for an unknown time zone name: the customer's local hour is unknown.
+    zones: FxHashMap<Text, Option<TimeZone>>,
+}
+
+/// What is known when an event arrives. It stays with the event: a customer who moves house does not change earlier decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) customer: Option<CustomerId>,
+    pub(super) home: Option<Location>,
+    /// Seconds east of UTC.
+    pub(super) utc_offset: Option<i32>,
+    pub(super) account_type: Option<AccountType>,
+    pub(super) opened_at: Option<EventTime>,
+    pub(super) limits: SetLimits,
+    /// When the day and the month began where the customer lives; in UTC where that is unknown.
+    pub(super) day_start: Option<EventTime>,
+    pub(super) month_start: Option<EventTime>,
+}
+
+/// Limits that are set for an account or its customer, in billionths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SetLimits {
+    pub(super) transaction: Option<i128>,
+    pub(super) daily_withdrawal: Option<i128>,
+    pub(super) daily_transfer: Option<i128>,
+}
+
+impl Customers {
+    /// Learns from a broadcast of an account, a customer or a limit; ignores others.
+    pub(super) fn learn(&mut self, event: &Event) {
+        if let Event::Customer(customer) = event
+            && let Some(name) = customer.timezone.as_ref().filter(|name| !self.zones.contains_key(*name))
+        {
+            self.zones.insert(name.clone(), TimeZone::get(name).ok());
+        }
+        if matches!(event, Event::Customer(_) | Event::Account(_) | Event::Limit(_) | Event::Deleted(_)) {
+            self.reference.learn(event);
+        }
+    }
+
+    /// The customer who owns an account.
+    pub(super) fn owner(&self, account: &AccountId) -> Option<CustomerId> {
+        self.reference.account(account).and_then(|account| account.customer_id.value)
+    }
+
+    /// What is known about an account and a customer at a time. The customer is that of the account, where none is given.
+    pub(super) fn facts(&self, account: Option<&AccountId>, customer: Option<CustomerId>, ts: EventTime, kept: &Kept) -> Facts {
+        let known = account.and_then(|account| self.reference.account(account));
+        let customer_id = customer.or_else(|| known.and_then(|account| account.customer_id.value));
+        let customer = customer_id.and_then(|customer| self.reference.customer(&customer));
+        let zone = customer.and_then(|customer| self.zones.get(customer.timezone.as_ref()?)?.as_ref());
+        Facts {
+            customer: customer_id,
+            home: customer.and_then(|customer| Location::new(customer.home_lat, customer.home_lon)),
+            utc_offset: zone.and_then(|zone| utc_offset(zone, ts)),
+            account_type: known.and_then(|account| account.account_type.value),
+            opened_at: known.and_then(|account| account.opened_at),
+            limits: account.map_or_else(SetLimits::default, |account| self.limits(account, kept)),
+            day_start: kept.slot(Field::DayStart).and_then(|_| day_start(&local(zone, ts)?)),
+            month_start: kept.slot(Field::MonthStart).and_then(|_| day_start(&local(zone, ts)?.first_of_month().ok()?)),
+        }
+    }
+
+    fn limits(&self, account: &AccountId, kept: &Kept) -> SetLimits {
+        let set = |field, kind| {
+            let limit = kept.slot(field).and_then(|_| self.reference.account_limit(kind, account))?;
+            Some(limit.value.units())
+        };
+        SetLimits {
+            transaction: set(Field::TransactionLimit, LimitKind::TransactionAmount),
+            daily_withdrawal: set(Field::DailyWithdrawalLimit, LimitKind::DailyWithdrawal),
+            daily_transfer: set(Field::DailyTransferLimit, LimitKind::DailyTransfer),
+        }
+    }
+}
+
+/// A time where the customer lives; in UTC where that is unknown.
+fn local(zone: Option<&TimeZone>, ts: EventTime) -> Option<Zoned> {
+    let moment = Timestamp::from_nanosecond(i128::from(ts.nanos())).ok()?;
+    Some(moment.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)))
+}
+
+fn day_start(local: &Zoned) -> Option<EventTime> {
+    let nanos = local.start_of_day().ok()?.timestamp().as_nanosecond();
+    i64::try_from(nanos).ok().map(EventTime::from_nanos)
+}
+
+fn utc_offset(zone: &TimeZone, ts: EventTime) -> Option<i32> {
+    let moment = Timestamp::from_nanosecond(i128::from(ts.nanos())).ok()?;
+    Some(zone.to_offset(moment).seconds())
+}

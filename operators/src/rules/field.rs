@@ -1,0 +1,282 @@
+//! Fields of events and of their accounts and customers that rules can read.
+
+use headwater_schemas::events::{AccessOutcome, AccountType, Channel, PaymentMethod, PaymentStatus, TransactionPhase, TransactionType};
+
+use super::expression::Type;
+use super::subject::Subject;
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $field:ident = $name:literal: $type_of:expr, $($subject:ident)+;)+) => {
+        /// A field.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub(super) enum Field { $($(#[$doc])* $field),+ }
+
+        impl Field {
+            /// Every field, in order.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$field),+];
+
+            /// The name in packs.
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$field => $name),+ }
+            }
+
+            /// The type of its values.
+            pub(super) const fn type_of(self) -> Type {
+                match self { $(Self::$field => $type_of),+ }
+            }
+
+            /// Whether events of a subject have it.
+            pub(super) fn is_of(self, subject: Subject) -> bool {
+                match self { $(Self::$field => [$(Subject::$subject),+].contains(&subject)),+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The amount.
+    Amount = "amount": Type::Number, Transaction Payment;
+    /// The event's own time.
+    Ts = "ts": Type::Time, Transaction Payment Access;
+    /// The transaction type.
+    Type = "type": Type::Word(Words::Type), Transaction;
+    /// The phase: `posted` or `pending`.
+    Phase = "phase": Type::Word(Words::Phase), Transaction;
+    /// The channel by which it was initiated.
+    Channel = "channel": Type::Word(Words::Channel), Transaction;
+    /// The currency of the amount.
+    Currency = "currency": Type::Text, Transaction Payment;
+    /// The account.
+    AccountId = "account_id": Type::Text, Transaction Payment;
+    /// The account on the other side.
+    CounterpartyAccount = "counterparty_account": Type::Text, Transaction;
+    /// Whether the money comes to the party or goes from it.
+    Direction = "direction": Type::Word(Words::Direction), Transaction;
+    /// The account on the other side of the party; none for the outside.
+    Peer = "peer": Type::Text, Transaction;
+    /// The hold that it captures or voids.
+    PendingId = "pending_id": Type::Text, Transaction;
+    /// The transaction that it reverses.
+    Reverses = "reverses": Type::Text, Transaction;
+    /// The merchant.
+    Merchant = "merchant": Type::Text, Transaction Payment;
+    /// The merchant's category code.
+    Mcc = "mcc": Type::Text, Transaction;
+    /// The payment method.
+    Method = "method": Type::Word(Words::Method), Payment;
+    /// The status in which the payment was first seen.
+    Status = "status": Type::Word(Words::Status), Payment;
+    /// The device id.
+    DeviceId = "device_id": Type::Text, Transaction Payment Access;
+    /// The country.
+    Country = "country": Type::Text, Transaction;
+    /// Who accessed something.
+    Actor = "actor": Type::Text, Access;
+    /// What was attempted.
+    Action = "action": Type::Text, Access;
+    /// The type of what was accessed.
+    EntityType = "entity_type": Type::Text, Access;
+    /// What was accessed.
+    EntityId = "entity_id": Type::Text, Access;
+    /// The outcome of the attempt.
+    Outcome = "outcome": Type::Word(Words::Outcome), Access;
+    /// The address from which it came.
+    Ip = "ip": Type::Text, Access;
+    /// Location of the event: latitude and longitude.
+    Location = "location": Type::Location, Transaction Payment Access;
+    /// Home location of the customer.
+    Home = "home": Type::Location, Transaction Payment;
+    /// The customer.
+    CustomerId = "customer_id": Type::Text, Transaction Payment;
+    /// The type of the account.
+    AccountType = "account_type": Type::Word(Words::AccountType), Transaction Payment;
+    /// When the account was opened.
+    OpenedAt = "opened_at": Type::Time, Transaction Payment;
+    /// The limit of one transaction that is set for the account or its customer.
+    TransactionLimit = "transaction_limit": Type::Number, Transaction;
+    /// The limit of a day's withdrawals that is set for the account or its customer.
+    DailyWithdrawalLimit = "daily_withdrawal_limit": Type::Number, Transaction;
+    /// The limit of a day's transfers that is set for the account or its customer.
+    DailyTransferLimit = "daily_transfer_limit": Type::Number, Transaction;
+    /// When the event's day began where the customer lives; in UTC where that is unknown.
+    DayStart = "day_start": Type::Time, Transaction Payment Access;
+    /// When the event's month began, likewise.
+    MonthStart = "month_start": Type::Time, Transaction Payment Access;
+    /// Hour in the customer's time zone, 0 to 23; of an access in UTC.
+    HourLocal = "hour_local": Type::Number, Transaction Payment Access;
+    /// Weekday in the customer's time zone: 1 is Monday, 7 is Sunday.
+    WeekdayLocal = "weekday_local": Type::Number, Transaction Payment Access;
+}
+
+impl Field {
+    /// The field of a subject with a name.
+    pub(super) fn from_name(name: &str, subject: Subject) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| field.name() == name && field.is_of(subject))
+    }
+
+    /// Whether its values are stored with an event. The others follow from its time.
+    pub(super) const fn is_stored(self) -> bool {
+        !matches!(self, Self::Ts | Self::HourLocal | Self::WeekdayLocal)
+    }
+
+    /// The names of all fields of a subject, for messages.
+    pub(super) fn names(subject: Subject) -> String {
+        Self::ALL.iter().filter(|field| field.is_of(subject)).map(|field| field.name()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A set of fields and other causes that keep a rule from being decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSet(u64);
+
+impl FieldSet {
+    const OVERFLOW: u64 = 1 << 63;
+
+    /// Adds a field.
+    pub(super) const fn add(&mut self, field: Field) {
+        self.0 |= 1 << field as u64;
+    }
+
+    /// Adds the cause that a result was too large for a number.
+    pub(super) const fn add_overflow(&mut self) {
+        self.0 |= Self::OVERFLOW;
+    }
+
+    /// Adds another set.
+    pub(super) const fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether the set is empty.
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The names of its members, in the order of the fields.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        let fields = Field::ALL.iter().filter(move |field| self.0 & (1 << **field as u64) != 0).map(|field| field.name());
+        fields.chain((self.0 & Self::OVERFLOW != 0).then_some("result"))
+    }
+}
+
+/// The direction of money, as a party sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    const ALL: [&'static str; 2] = ["in", "out"];
+
+    pub(super) const fn turned(self) -> Self {
+        match self {
+            Self::In => Self::Out,
+            Self::Out => Self::In,
+        }
+    }
+}
+
+/// The list of words that a field chooses from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Words {
+    /// [`TransactionType`].
+    Type,
+    /// [`TransactionPhase`].
+    Phase,
+    /// [`Channel`].
+    Channel,
+    /// [`Direction`].
+    Direction,
+    /// [`PaymentMethod`].
+    Method,
+    /// [`PaymentStatus`].
+    Status,
+    /// [`AccessOutcome`].
+    Outcome,
+    /// [`AccountType`].
+    AccountType,
+}
+
+impl Words {
+    /// The words, in order: a word's code is its index.
+    pub(super) fn all(self) -> Vec<&'static str> {
+        match self {
+            Self::Type => TransactionType::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::Phase => TransactionPhase::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::Channel => Channel::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::Direction => Direction::ALL.to_vec(),
+            Self::Method => PaymentMethod::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::Status => PaymentStatus::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::Outcome => AccessOutcome::ALL.iter().map(|word| word.as_str()).collect(),
+            Self::AccountType => AccountType::ALL.iter().map(|word| word.as_str()).collect(),
+        }
+    }
+
+    /// The code of a word.
+    pub(super) fn code(self, word: &str) -> Option<u8> {
+        self.all().iter().position(|known| *known == word).and_then(|code| u8::try_from(code).ok())
+    }
+
+    /// The word with a code.
+    pub(super) fn word(self, code: u8) -> Option<&'static str> {
+        self.all().get(usize::from(code)).copied()
+    }
+
+    /// The noun for one of the words, in messages.
+    pub(super) const fn noun(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Phase => "phase",
+            Self::Channel => "channel",
+            Self::Direction => "direction",
+            Self::Method => "method",
+            Self::Status => "status",
+            Self::Outcome => "outcome",
+            Self::AccountType => "account type",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_codes_go_both_ways() {
+        for (place, field) in Field::ALL.iter().copied().enumerate() {
+            let subject = Subject::ALL.into_iter().find(|subject| field.is_of(*subject));
+            assert_eq!(subject.and_then(|subject| Field::from_name(field.name(), subject)), Some(field));
+            assert_eq!(place, field as usize);
+        }
+        assert!(Field::ALL.len() < 63, "a set of fields has a bit for each");
+        // A record stores the enumeration itself: its discriminant has to be the word's code.
+        assert!(Channel::ALL.iter().all(|word| Words::Channel.code(word.as_str()) == Some(*word as u8)));
+        assert!(TransactionType::ALL.iter().all(|word| Words::Type.code(word.as_str()) == Some(*word as u8)));
+        assert!(TransactionPhase::ALL.iter().all(|word| Words::Phase.code(word.as_str()) == Some(*word as u8)));
+        assert!(PaymentMethod::ALL.iter().all(|word| Words::Method.code(word.as_str()) == Some(*word as u8)));
+        assert!(PaymentStatus::ALL.iter().all(|word| Words::Status.code(word.as_str()) == Some(*word as u8)));
+        assert!(AccessOutcome::ALL.iter().all(|word| Words::Outcome.code(word.as_str()) == Some(*word as u8)));
+        assert!(AccountType::ALL.iter().all(|word| Words::AccountType.code(word.as_str()) == Some(*word as u8)));
+        assert_eq!((Words::Direction.word(Direction::In as u8), Words::Direction.word(Direction::Out as u8)), (Some("in"), Some("out")));
+        assert_eq!(Words::Channel.word(0), Some("cash"));
+    }
+
+    #[test]
+    fn a_subject_has_its_own_fields() {
+        assert_eq!(Field::from_name("actor", Subject::Transaction), None);
+        assert_eq!(Field::from_name("amount", Subject::Access), None);
+        assert_eq!(Field::from_name("amount", Subject::Payment), Some(Field::Amount));
+    }
+
+    #[test]
+    fn a_set_names_what_is_in_it() {
+        let mut set = FieldSet::default();
+        assert!(set.is_empty());
+        set.add(Field::Home);
+        set.add(Field::Location);
+        set.add_overflow();
+        assert_eq!(set.names().collect::<Vec<_>>(), ["location", "home", "result"]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Rule packs: fraud rules as data.
+//!
+//! A pack is a TOML file. It is parsed and type-checked when it is loaded. An invalid pack is rejected before any event arrives,
+//! with all its problems, each with file, line, column and reason ([`PackError`]).
+//!
+//! ```toml
+//! name = "banking"                   # the ruleset; part of every decision's id
+//! subject = "transaction"            # what is scored
+//!
+//! [thresholds]                       # on the sum of the points of the rules that fire
+//! review = 40
+//! block = 70
+//! critical = 100                     # optional: from here on a block's alert is critical instead of high
+//!
+//! [[feature]]                        # an aggregate over the account's events within a window
+//! name = "spent_on_device"
+//! aggregate = "sum"                  # count sum avg max distinct stddev first_seen last
+//! field = "amount"                   # count and first_seen can do without; events that lack it are left out
+//! window = "24h"                     # s, m, h or d: events at most so much older than the one that is scored
+//! key = ["account_id", "device_id"]  # optional: only events with the same value in this field
+//! filter = 'channel == "card"'       # optional: only events for which it is true; it reads fields, not features
+//!
+//! [[feature]]                        # or a value computed from fields and the features above it
+//! name = "share"
+//! value = "amount / spent_on_device"
+//!
+//! [[rule]]
+//! name = "one_large_payment"
+//! when = "share > 0.9 and amount > 5000"
+//! points = 30
+//! ```
+//!
+//! - `count`, `sum` and `distinct` include the scored event; `avg`, `max`, `stddev`, `last` and `first_seen` do not.
+//! - `avg` is rounded to nine digits, half to even; `stddev` is the sample's (n − 1), computed exactly before its root, and
+//!   nothing below two events. Of no event, `avg`, `max`, `last` and `first_seen` are nothing.
+//! - A window counts each action of a customer once: no captures of holds, and no reversals. An aggregate counts captures if its
+//!   field, key or filter reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
+//!   to captures or reversals if its condition, or a feature in it, reads one of these fields. A captured hold has the amount of
+//!   its capture.
+//! - `first_seen` is the time of the first such event within the window, `last` the field's value in the last one.
+//! - The fields and the expressions are described in [`expression`](super::expression).
+
+mod aggregate;
+mod difference;
+mod problem;
+mod read;
+mod section;
+
+use std::sync::Arc;
+
+use headwater_schemas::Text;
+use headwater_schemas::tables::{AlertKind, Severity, Verdict};
+use headwater_schemas::value::fixed;
+
+pub(super) use aggregate::{Aggregate, AggregateKind, Followers, Window};
+pub use difference::Difference;
+pub use problem::{PackError, Problem};
+
+use super::expression::Node;
+use super::field::Field;
+use super::subject::{Grouping, Subject};
+
+/// The built-in packs: name and text.
+pub const BUILT_IN: [(&str, &str); 1] = [("banking", include_str!("../../../packs/banking.toml"))];
+
+/// A rule pack, ready to judge events.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    pub(super) name: Text,
+    pub(super) subject: Subject,
+    /// The rules, by what they group events by.
+    pub(super) rulesets: Vec<Ruleset>,
+}
+
+/// The rules of a pack whose windows group events by the same field.
+#[derive(Clone, Debug)]
+pub(super) struct Ruleset {
+    /// The pack's name.
+    pub(super) name: Text,
+    pub(super) subject: Subject,
+    pub(super) grouping: Grouping,
+    pub(super) kind: AlertKind,
+    /// How points become a decision; none if each rule raises its own alert.
+    pub(super) scoring: Option<Scoring>,
+    pub(super) aggregates: Vec<Aggregate>,
+    /// The place of each aggregate of the pack, by its number, among those of the ruleset.
+    pub(super) places: Vec<Option<usize>>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) kept: Arc<Kept>,
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) name: Text,
+    pub(super) when: Node,
+    /// Points that it adds to the score; 1 where the pack has none.
+    pub(super) points: u32,
+    pub(super) followers: Followers,
+    /// Points, condition, and the features that it reads: changing any of them changes the rule.
+    pub(super) meaning: Text,
+}
+
+/// How the points of the rules that fire become a score, and the score a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scoring {
+    pub(super) combine: Combine,
+    pub(super) thresholds: Thresholds,
+}
+
+/// How points become a score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Combine {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// (1 − Π(1 − p/100)) × 100: each rule takes its share of what the others leave, and the score stays below 100.
+    NoisyOr,
+}
+
+impl Combine {
+    /// The score, in billionths.
+    pub(super) fn score(self, points: impl Iterator<Item = u32>) -> i64 {
+        const WHOLE: i64 = 100 * UNIT;
+        match self {
+            Self::Sum => points.fold(0, |score: i64, points| score.saturating_add(i64::from(points).saturating_mul(UNIT))),
+            Self::NoisyOr => {
+                // Exact for up to five rules; then rounded to billionths, half to even.
+                let left = points
+                    .fold(i128::from(WHOLE), |left, points| fixed::quotient(left, 100 - i128::from(points.min(100)), 100).unwrap_or(0));
+                WHOLE.saturating_sub(i64::try_from(left).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// One point, in billionths.
+pub(super) const UNIT: i64 = 1_000_000_000;
+
+/// The least scores of verdicts, in billionths of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Thresholds {
+    pub(super) review: i64,
+    pub(super) block: i64,
+    pub(super) critical: Option<i64>,
+}
+
+impl Thresholds {
+    pub(super) const fn verdict(self, score: i64) -> Verdict {
+        if score >= self.block {
+            Verdict::Block
+        } else if score >= self.review {
+            Verdict::Review
+        } else {
+            Verdict::Approve
+        }
+    }
+
+    pub(super) fn severity(self, score: i64) -> Severity {
+        if self.critical.is_some_and(|critical| score >= critical) { Severity::Critical } else { Severity::High }
+    }
+}
+
+/// The fields that a pack reads: only those are stored with events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept(Vec<Field>);
+
+impl Kept {
+    pub(super) fn add(&mut self, field: Field) {
+        if field.is_stored() && !self.0.contains(&field) {
+            self.0.push(field);
+        }
+    }
+
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.0
+    }
+
+    pub(super) fn slot(&self, field: Field) -> Option<usize> {
+        self.0.iter().position(|kept| *kept == field)
+    }
+}
+
+impl Ruleset {
+    /// The aggregate with a number, and its place.
+    pub(super) fn aggregate(&self, number: usize) -> Option<(usize, &Aggregate)> {
+        let place = self.places.get(number).copied().flatten()?;
+        Some((place, self.aggregates.get(place)?))
+    }
+
+    /// The severity of the alert about a decision with a score; none if it raises none.
+    pub(super) fn severity(&self, score: i64, verdict: Verdict) -> Option<Severity> {
+        let thresholds = self.scoring.filter(|_| verdict == Verdict::Block)?.thresholds;
+        Some(thresholds.severity(score))
+    }
+
+    /// The greatest age of an event that a window can hold, in nanoseconds.
+    pub(super) fn longest_window(&self) -> i64 {
+        self.aggregates.iter().map(|aggregate| aggregate.window.reach()).max().unwrap_or(0)
+    }
+}
+
+impl Pack {
+    /// Parses a pack. `file` is its name in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Arc<Self>, PackError> {
+        read::pack(file, text).map(Arc::new)
+    }
+
+    /// The built-in pack with a name.
+    pub fn built_in(name: &str) -> Option<Result<Arc<Self>, PackError>> {
+        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        Some(Self::parse(&format!("{name}.toml (built in)"), text))
+    }
+
+    /// The ruleset's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its rules judge.
+    pub const fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// Whether transactions are grouped by customer, so that the owners of their accounts have to be known.
+    pub fn needs_owners(&self) -> bool {
+        self.subject == Subject::Transaction && self.rulesets.iter().any(|ruleset| ruleset.grouping == Grouping::Customer)
+    }
+
+    /// The greatest age of an event that a window can hold, in nanoseconds.
+    pub(super) fn longest_window(&self) -> i64 {
+        self.rulesets.iter().map(Ruleset::longest_window).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

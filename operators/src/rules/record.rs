@@ -1,0 +1,123 @@
+//! A remembered event.
+
+use headwater_schemas::events::Transaction;
+use headwater_schemas::tables::EventRole;
+use headwater_schemas::{AccountId, EventTime, Id, Place};
+
+use super::cells::{self, Cell};
+use super::customers::Facts;
+use super::expression::{Scope, Value};
+use super::field::Field;
+use super::outcome::Outcome;
+use super::pack::Kept;
+use super::subject::Happened;
+
+/// Order of a group's events: by their own time, then by their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    pub(super) ts: i64,
+    pub(super) rank: u8,
+    pub(super) partition: u16,
+    pub(super) offset: u64,
+    pub(super) sequence: u32,
+}
+
+impl Order {
+    pub(super) const fn new(ts: EventTime, place: Place) -> Self {
+        Self { ts: ts.nanos(), rank: place.rank, partition: place.partition, offset: place.offset, sequence: place.sequence }
+    }
+}
+
+/// An event within reach of the windows, and what the rules found.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) order: Order,
+    pub(super) id: Id,
+    pub(super) account: Option<AccountId>,
+    /// Seconds east of UTC, where the customer lives.
+    pub(super) utc_offset: Option<i32>,
+    pub(super) role: EventRole,
+    /// Whether the outcome changed since it was emitted last.
+    pub(super) is_pending: bool,
+    /// The fields that the pack reads, in the order of [`Kept`].
+    pub(super) cells: Box<[Cell]>,
+    pub(super) outcome: Outcome,
+}
+
+impl Record {
+    /// The record of an event; `None` for one that is none, like a transaction that was taken back.
+    pub(super) fn new(place: Place, what: &Happened, facts: &Facts, is_mirrored: bool, kept: &Kept) -> Option<Self> {
+        let fields = kept.fields().iter().copied();
+        let (ts, id, role, cells) = match what {
+            Happened::Transaction(event) => {
+                let cell = |field| cells::of_transaction(event, facts, is_mirrored, field);
+                (event.ts, event.transaction_id.clone(), role_of(event), fields.map(cell).collect())
+            }
+            Happened::Payment(event) => {
+                let cell = |field| cells::of_payment(event, facts, field);
+                (event.ts, event.payment_id.clone(), EventRole::Original, fields.map(cell).collect())
+            }
+            Happened::Access(event) => {
+                let id = Id::shortened(&format!("{}-{}-{}", place.partition, place.offset, event.actor));
+                (event.ts, id, EventRole::Original, fields.map(|field| cells::of_access(event, facts, field)).collect())
+            }
+            Happened::TakenBack(_) | Happened::Adjusted(_) => return None,
+        };
+        Some(Self {
+            order: Order::new(ts, place),
+            id,
+            account: what.account(),
+            utc_offset: facts.utc_offset,
+            role,
+            is_pending: false,
+            cells,
+            outcome: Outcome::default(),
+        })
+    }
+
+    /// The value of a field, for the pack that chose which fields are kept.
+    pub(super) fn field(&self, field: Field, kept: &Kept) -> Value<'_> {
+        match field {
+            Field::Ts => Value::Time(self.order.ts),
+            Field::HourLocal => self.local_seconds().map_or(Value::Unknown, |local| whole(local.div_euclid(3_600).rem_euclid(24))),
+            // The epoch was a Thursday.
+            Field::WeekdayLocal => {
+                self.local_seconds().map_or(Value::Unknown, |local| whole((local.div_euclid(86_400) + 3).rem_euclid(7) + 1))
+            }
+            _ => kept.slot(field).and_then(|slot| self.cells.get(slot)).map_or(Value::Unknown, Cell::value),
+        }
+    }
+
+    /// Seconds since the epoch in the customer's local time.
+    pub(super) fn local_seconds(&self) -> Option<i64> {
+        Some(self.order.ts.div_euclid(1_000_000_000) + i64::from(self.utc_offset?))
+    }
+}
+
+fn whole<'a>(number: i64) -> Value<'a> {
+    Value::Number(headwater_schemas::Decimal::whole(number).units())
+}
+
+const fn role_of(event: &Transaction) -> EventRole {
+    match (&event.pending_id, &event.reverses) {
+        (Some(_), _) => EventRole::Capture,
+        (None, Some(_)) => EventRole::Reversal,
+        (None, None) => EventRole::Original,
+    }
+}
+
+/// A record without features, which is all that a filter sees.
+pub(super) struct Alone<'a> {
+    pub(super) record: &'a Record,
+    pub(super) kept: &'a Kept,
+}
+
+impl Scope for Alone<'_> {
+    fn field(&self, field: Field) -> Value<'_> {
+        self.record.field(field, self.kept)
+    }
+
+    fn aggregate(&self, _: usize) -> Value<'_> {
+        Value::Unknown
+    }
+}

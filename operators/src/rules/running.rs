@@ -1,0 +1,337 @@
+//! Running aggregates over windows: each event enters a window once and leaves it once.
+//!
+//! The cost of an event does not depend on how many events its window holds. Sums and sums of squares are integers, so an event that
+//! leaves subtracts exactly what it added, and a rebuilt aggregate equals one that was updated.
+
+use std::collections::VecDeque;
+
+use ethnum::I256;
+use headwater_schemas::Text;
+use headwater_schemas::value::fixed;
+use rustc_hash::FxHashMap;
+
+use super::expression::Value;
+use super::geo::Location;
+use super::pack::{Aggregate, AggregateKind, Kept, Window};
+use super::record::{Alone, Record};
+use super::ring::Ring;
+
+/// A value that can be a key or be counted as distinct.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Atom {
+    Number(i128),
+    Nanos(i64),
+    Text(Text),
+    Word(u8),
+    Location(Location),
+}
+
+impl Atom {
+    fn of(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Number(units) => Some(Self::Number(units)),
+            Value::Time(nanos) | Value::Span(nanos) => Some(Self::Nanos(nanos)),
+            Value::Text(text) => Some(Self::Text(Text::new(text))),
+            Value::Word(code) => Some(Self::Word(code)),
+            Value::Location(place) => Some(Self::Location(place)),
+            Value::Nothing | Value::Unknown | Value::Bool(_) | Value::Estimate(_) => None,
+        }
+    }
+}
+
+/// One aggregate of one account.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    /// The first event of the window.
+    from: usize,
+    tallies: Tallies,
+}
+
+#[derive(Clone, Debug)]
+enum Tallies {
+    One(Tally),
+    ByKey(FxHashMap<Atom, Tally>),
+}
+
+#[derive(Clone, Debug)]
+enum Tally {
+    /// `count`, `sum`, `avg`.
+    Sum { count: u32, sum: i128 },
+    /// `stddev`.
+    Squares { count: u32, sum: I256, squares: I256 },
+    /// `last`.
+    Last(Option<usize>),
+    /// `max`: events with a greater value than all later ones. `first_seen`: all events.
+    Queue(VecDeque<(usize, i128)>),
+    /// `distinct`: number of events with each value.
+    Distinct(FxHashMap<Atom, u32>),
+}
+
+impl Tally {
+    fn new(kind: AggregateKind) -> Self {
+        match kind {
+            AggregateKind::Count | AggregateKind::Sum | AggregateKind::Average => Self::Sum { count: 0, sum: 0 },
+            AggregateKind::Deviation => Self::Squares { count: 0, sum: I256::ZERO, squares: I256::ZERO },
+            AggregateKind::Last => Self::Last(None),
+            AggregateKind::Max | AggregateKind::FirstSeen => Self::Queue(VecDeque::new()),
+            AggregateKind::Distinct => Self::Distinct(FxHashMap::default()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Sum { count, .. } | Self::Squares { count, .. } => *count == 0,
+            Self::Last(last) => last.is_none(),
+            Self::Queue(queue) => queue.is_empty(),
+            Self::Distinct(values) => values.is_empty(),
+        }
+    }
+
+    fn add(&mut self, kind: AggregateKind, index: usize, value: Value<'_>) {
+        match self {
+            Self::Sum { count, sum } => {
+                *count += 1;
+                *sum = sum.saturating_add(units(value));
+            }
+            Self::Squares { count, sum, squares } => {
+                let units = I256::from(units(value));
+                *count += 1;
+                *sum += units;
+                *squares += units * units;
+            }
+            Self::Last(last) => *last = Some(index),
+            Self::Queue(queue) => {
+                let value = if kind == AggregateKind::Max { units(value) } else { 0 };
+                while kind == AggregateKind::Max && queue.back().is_some_and(|(_, last)| *last < value) {
+                    queue.pop_back();
+                }
+                queue.push_back((index, value));
+            }
+            Self::Distinct(values) => {
+                if let Some(atom) = Atom::of(value) {
+                    *values.entry(atom).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, index: usize, value: Value<'_>) {
+        match self {
+            Self::Sum { count, sum } => {
+                *count = count.saturating_sub(1);
+                *sum = sum.saturating_sub(units(value));
+            }
+            Self::Squares { count, sum, squares } => {
+                let units = I256::from(units(value));
+                *count = count.saturating_sub(1);
+                *sum -= units;
+                *squares -= units * units;
+            }
+            Self::Last(last) => {
+                if *last == Some(index) {
+                    *last = None;
+                }
+            }
+            Self::Queue(queue) => {
+                if queue.front().is_some_and(|(first, _)| *first == index) {
+                    queue.pop_front();
+                }
+            }
+            Self::Distinct(values) => {
+                let Some(atom) = Atom::of(value) else { return };
+                if let Some(count) = values.get_mut(&atom) {
+                    *count -= 1;
+                    if *count == 0 {
+                        values.remove(&atom);
+                    }
+                }
+            }
+        }
+    }
+
+    fn value<'r>(&self, aggregate: &Aggregate, ring: &'r Ring, kept: &Kept) -> Value<'r> {
+        match (self, aggregate.kind) {
+            (Self::Sum { count, .. }, AggregateKind::Count) => whole(*count),
+            (Self::Sum { sum, .. }, AggregateKind::Sum) => Value::Number(*sum),
+            (Self::Sum { count, sum }, _) => fixed::quotient(*sum, 1, i128::from(*count)).map_or(Value::Nothing, Value::Number),
+            (Self::Squares { count, sum, squares }, _) => deviation(*count, *sum, *squares),
+            (Self::Distinct(values), _) => whole(u32::try_from(values.len()).unwrap_or(u32::MAX)),
+            (Self::Last(_) | Self::Queue(_), kind) => {
+                let Some(record) = self.witness().and_then(|index| ring.get(index)) else { return Value::Nothing };
+                match aggregate.field {
+                    Some(field) if kind != AggregateKind::FirstSeen => record.field(field, kept),
+                    _ => Value::Time(record.order.ts),
+                }
+            }
+        }
+    }
+
+    /// The one event that the value comes from, where there is one.
+    fn witness(&self) -> Option<usize> {
+        match self {
+            Self::Last(last) => *last,
+            Self::Queue(queue) => queue.front().map(|(index, _)| *index),
+            _ => None,
+        }
+    }
+}
+
+/// The number that an event adds to a sum: that of a number or a time; 0 for a count, which needs no field.
+fn units(value: Value<'_>) -> i128 {
+    match value {
+        Value::Number(units) => units,
+        Value::Time(nanos) => i128::from(nanos),
+        _ => 0,
+    }
+}
+
+fn whole<'a>(count: u32) -> Value<'a> {
+    Value::Number(i128::from(count) * fixed::ONE)
+}
+
+/// The sample's standard deviation: √((n Σx² − (Σx)²) / (n (n − 1))), exact under the root.
+fn deviation<'a>(count: u32, sum: I256, squares: I256) -> Value<'a> {
+    if count < 2 {
+        return Value::Nothing;
+    }
+    let n = I256::from(count);
+    let spread = n.checked_mul(squares).zip(sum.checked_mul(sum)).and_then(|(left, right)| left.checked_sub(right));
+    let Some(spread) = spread else { return Value::Unknown };
+    let variance = spread.as_f64() / (f64::from(count) * (f64::from(count) - 1.0));
+    Value::Estimate(variance.sqrt() / fixed::ONE as f64)
+}
+
+/// An aggregate with what it needs to read events.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) aggregate: &'a Aggregate,
+    pub(super) kept: &'a Kept,
+    pub(super) ring: &'a Ring,
+}
+
+impl<'a> Reading<'a> {
+    /// The time since which an event counts for a later one.
+    pub(super) fn since(self, record: &Record) -> i64 {
+        match self.aggregate.window {
+            Window::Rolling(length) => record.order.ts.saturating_sub(length),
+            Window::Day | Window::Month => {
+                let begins = self.aggregate.window.begins_at().map_or(Value::Unknown, |field| record.field(field, self.kept));
+                if let Value::Time(begins) = begins { begins } else { record.order.ts }
+            }
+        }
+    }
+
+    /// The value that an event contributes, if it belongs to the aggregate. A withdrawn event contributes none.
+    pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
+        if record.outcome.is_withdrawn() || !self.aggregate.followers.admit(record.role) {
+            return None;
+        }
+        if let Some(filter) = &self.aggregate.filter {
+            let scope = Alone { record, kept: self.kept };
+            if !filter.evaluate(&scope).is_true() {
+                return None;
+            }
+        }
+        match self.aggregate.field {
+            Some(field) => Some(record.field(field, self.kept)).filter(|value| !value.is_unknown()),
+            None => Some(Value::Nothing),
+        }
+    }
+}
+
+impl Running {
+    /// An empty aggregate whose window begins at the event of index `from`.
+    pub(super) fn new(aggregate: &Aggregate, from: usize) -> Self {
+        let tallies = match aggregate.key {
+            Some(_) => Tallies::ByKey(FxHashMap::default()),
+            None => Tallies::One(Tally::new(aggregate.kind)),
+        };
+        Self { from, tallies }
+    }
+
+    /// The aggregate as it is before the event of index `index`, of which `record` is the one to be judged.
+    pub(super) fn rebuilt(reading: Reading<'_>, record: &Record, index: usize) -> Self {
+        let from = reading.ring.first_since(reading.since(record));
+        let mut running = Self::new(reading.aggregate, from);
+        (from..index).for_each(|earlier| running.add(reading, earlier));
+        running
+    }
+
+    /// Moves the window to the one of an event; the aggregate holds all events before it.
+    pub(super) fn move_to(&mut self, reading: Reading<'_>, record: &Record, index: usize) {
+        let since = reading.since(record);
+        // Only a day can begin earlier than that of the event before: the customer has moved to another time zone.
+        if reading.aggregate.window.begins_at().is_some() && reading.ring.first_since(since) < self.from {
+            *self = Self::rebuilt(reading, record, index);
+        } else {
+            self.expire(reading, since);
+        }
+    }
+
+    /// Adds an event.
+    pub(super) fn add(&mut self, reading: Reading<'_>, index: usize) {
+        let Some(record) = reading.ring.get(index) else { return };
+        let Some(value) = reading.contribution(record) else { return };
+        let kind = reading.aggregate.kind;
+        match (&mut self.tallies, reading.aggregate.key) {
+            (Tallies::One(tally), _) => tally.add(kind, index, value),
+            (Tallies::ByKey(tallies), Some(key)) => {
+                if let Some(key) = Atom::of(record.field(key, reading.kept)) {
+                    tallies.entry(key).or_insert_with(|| Tally::new(kind)).add(kind, index, value);
+                }
+            }
+            (Tallies::ByKey(_), None) => {}
+        }
+    }
+
+    fn remove(&mut self, reading: Reading<'_>, index: usize) {
+        let Some(record) = reading.ring.get(index) else { return };
+        let Some(value) = reading.contribution(record) else { return };
+        match (&mut self.tallies, reading.aggregate.key) {
+            (Tallies::One(tally), _) => tally.remove(index, value),
+            (Tallies::ByKey(tallies), Some(key)) => {
+                let Some(key) = Atom::of(record.field(key, reading.kept)) else { return };
+                if let Some(tally) = tallies.get_mut(&key) {
+                    tally.remove(index, value);
+                    if tally.is_empty() {
+                        tallies.remove(&key);
+                    }
+                }
+            }
+            (Tallies::ByKey(_), None) => {}
+        }
+    }
+
+    /// Removes events whose `ts` is before `oldest`.
+    pub(super) fn expire(&mut self, reading: Reading<'_>, oldest: i64) {
+        while reading.ring.get(self.from).is_some_and(|record| record.order.ts < oldest) {
+            self.remove(reading, self.from);
+            self.from += 1;
+        }
+    }
+
+    fn tally(&self, reading: Reading<'_>, record: &Record) -> Result<Option<&Tally>, Value<'static>> {
+        match (&self.tallies, reading.aggregate.key) {
+            (Tallies::One(tally), _) => Ok(Some(tally)),
+            (Tallies::ByKey(tallies), Some(key)) => match Atom::of(record.field(key, reading.kept)) {
+                Some(key) => Ok(tallies.get(&key)),
+                None => Err(Value::Unknown),
+            },
+            (Tallies::ByKey(_), None) => Ok(None),
+        }
+    }
+
+    /// Value of the aggregate for an event; unknown if the event lacks the key field.
+    pub(super) fn value<'r>(&self, reading: Reading<'r>, record: &Record) -> Value<'r> {
+        match self.tally(reading, record) {
+            Ok(Some(tally)) => tally.value(reading.aggregate, reading.ring, reading.kept),
+            Ok(None) => Tally::new(reading.aggregate.kind).value(reading.aggregate, reading.ring, reading.kept),
+            Err(unknown) => unknown,
+        }
+    }
+
+    /// The one event that the value comes from, where there is one.
+    pub(super) fn witness(&self, reading: Reading<'_>, record: &Record) -> Option<usize> {
+        self.tally(reading, record).ok().flatten().and_then(Tally::witness)
+    }
+}

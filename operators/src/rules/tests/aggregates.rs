@@ -1,0 +1,157 @@
+//! Tests of aggregates: the value of each, event by event, with windows, filters and keys.
+
+use headwater_schemas::events::Channel;
+
+use super::*;
+
+/// A payment at a minute, with amount, merchant, device and channel; `-` leaves a text out.
+fn paid(n: usize, minute: i64, amount: &str, merchant: &str, device: &str, channel: Option<Channel>) -> Transaction {
+    let given = |text: &str| (text != "-").then(|| text.into());
+    Transaction { merchant: given(merchant), device_id: given(device), channel, ..transaction(&format!("t{n}"), minute * MINUTE, amount) }
+}
+
+/// Six payments that differ in everything.
+fn payments() -> Vec<Transaction> {
+    let (cash, card) = (Some(Channel::Cash), Some(Channel::Card));
+    vec![
+        paid(1, 0, "10", "m1", "d1", cash),
+        paid(2, 10, "20", "m2", "d1", card),
+        paid(3, 20, "40", "m1", "d2", None),
+        paid(4, 30, "5", "-", "-", card),
+        paid(5, 60, "30", "m3", "d2", cash),
+        paid(6, 61, "15", "m1", "d1", card),
+    ]
+}
+
+/// The value of a feature at each payment: `name=value`, from the evidence of a rule that always fires.
+fn values(feature: &str) -> Vec<String> {
+    let pack = pack(&format!(
+        "[[feature]]\nname = \"f\"\n{feature}\n[[rule]]\nname = \"r\"\nwhen = \"true and (exists(f) or not exists(f))\"\npoints = 1\n"
+    ));
+    let said = run_as(Rules::new(pack), "", payments());
+    let value = |decision: &Decision| {
+        let evidence = decision.reasons.first().map(|reason| reason.evidence.as_slice()).unwrap_or_default();
+        // For an unknown feature, the evidence names the missing field.
+        evidence.first().and_then(|text| text.split_once('=')).map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    decisions(&said).iter().map(value).collect()
+}
+
+#[test]
+fn counts_sums_and_distincts_include_the_event_itself() {
+    for (feature, expected) in [
+        ("aggregate = \"count\"\nwindow = \"30m\"", "1 2 3 4 2 2"),
+        ("aggregate = \"count\"\nwindow = \"29m\"", "1 2 3 3 1 2"),
+        ("aggregate = \"count\"\nwindow = \"1s\"", "1 1 1 1 1 1"),
+        ("aggregate = \"count\"\nfield = \"merchant\"\nwindow = \"1d\"", "1 2 3 3 4 5"),
+        ("aggregate = \"count\"\nfilter = \"channel == 'card'\"\nwindow = \"1d\"", "0 1 1 2 2 3"),
+        ("aggregate = \"sum\"\nfield = \"amount\"\nwindow = \"30m\"", "10 30 70 75 35 45"),
+        ("aggregate = \"sum\"\nfield = \"amount\"\nfilter = \"amount > 10\"\nwindow = \"1d\"", "0 20 60 60 90 105"),
+        ("aggregate = \"sum\"\nfield = \"amount\"\nkey = [\"account_id\", \"device_id\"]\nwindow = \"1d\"", "10 30 40 unknown 70 45"),
+        ("aggregate = \"count\"\nkey = [\"account_id\", \"channel\"]\nwindow = \"1d\"", "1 1 unknown 2 2 3"),
+        ("aggregate = \"distinct\"\nfield = \"merchant\"\nwindow = \"1d\"", "1 2 2 2 3 3"),
+        ("aggregate = \"distinct\"\nfield = \"merchant\"\nwindow = \"30m\"", "1 2 2 2 1 2"),
+        ("aggregate = \"distinct\"\nfield = \"amount\"\nwindow = \"1d\"", "1 2 3 4 5 6"),
+        ("aggregate = \"distinct\"\nfield = \"channel\"\nwindow = \"30m\"", "1 2 2 2 2 2"),
+        ("aggregate = \"distinct\"\nfield = \"ts\"\nkey = [\"account_id\", \"merchant\"]\nwindow = \"1d\"", "1 1 2 unknown 1 3"),
+    ] {
+        assert_eq!(values(feature).join(" "), expected, "{feature}");
+    }
+}
+
+#[test]
+fn averages_maxima_deviations_and_earlier_events_leave_the_event_itself_out() {
+    for (feature, expected) in [
+        ("aggregate = \"avg\"\nfield = \"amount\"\nwindow = \"1d\"", "none 10 15 23.333333333 18.75 21"),
+        ("aggregate = \"avg\"\nfield = \"amount\"\nwindow = \"30m\"", "none 10 15 23.333333333 5 30"),
+        ("aggregate = \"max\"\nfield = \"amount\"\nwindow = \"1d\"", "none 10 20 40 40 40"),
+        ("aggregate = \"max\"\nfield = \"amount\"\nwindow = \"30m\"", "none 10 20 40 5 30"),
+        ("aggregate = \"stddev\"\nfield = \"amount\"\nwindow = \"1d\"", "none none 7.1 15.3 15.5 14.3"),
+        ("aggregate = \"last\"\nfield = \"merchant\"\nwindow = \"1d\"", "none m1 m2 m1 m1 m3"),
+        ("aggregate = \"last\"\nfield = \"merchant\"\nwindow = \"10m\"", "none m1 m2 m1 none m3"),
+        ("aggregate = \"last\"\nfield = \"channel\"\nwindow = \"1d\"", "none cash card card card cash"),
+        ("aggregate = \"last\"\nfield = \"amount\"\nkey = [\"account_id\", \"merchant\"]\nwindow = \"1d\"", "none none 10 unknown none 40"),
+        ("aggregate = \"last\"\nfield = \"amount\"\nfilter = \"channel in ['cash', 'card']\"\nwindow = \"1d\"", "none 10 20 20 5 30"),
+        (
+            "aggregate = \"first_seen\"\nkey = [\"account_id\", \"device_id\"]\nwindow = \"1d\"",
+            "none 1970-01-01T00:00:00Z none unknown 1970-01-01T00:20:00Z 1970-01-01T00:00:00Z",
+        ),
+        (
+            "aggregate = \"first_seen\"\nkey = [\"account_id\", \"device_id\"]\nwindow = \"50m\"",
+            "none 1970-01-01T00:00:00Z none unknown 1970-01-01T00:20:00Z none",
+        ),
+        (
+            "aggregate = \"max\"\nfield = \"ts\"\nfilter = \"channel == 'cash'\"\nwindow = \"1d\"",
+            "none 1970-01-01T00:00:00Z 1970-01-01T00:00:00Z 1970-01-01T00:00:00Z 1970-01-01T00:00:00Z 1970-01-01T01:00:00Z",
+        ),
+    ] {
+        assert_eq!(values(feature).join(" "), expected, "{feature}");
+    }
+}
+
+#[test]
+fn of_two_maxima_the_earlier_one_is_named() {
+    let pack = pack(
+        "[[feature]]\nname = \"most\"\naggregate = \"max\"\nfield = \"amount\"\nwindow = \"1h\"\n[[rule]]\nname = \"r\"\nwhen = \"amount < most\"\npoints = 1\n",
+    );
+    let amounts = ["7", "9", "9", "8"];
+    let said = run_as(Rules::new(pack), "", amounts.iter().zip(0..).map(|(amount, n)| transaction(&format!("t{n}"), n * MINUTE, amount)));
+    assert_eq!(reasons(&decision_on(&said, "t3")), ["r 1: amount=8 most=9 t1 t3"]);
+}
+
+#[test]
+fn the_first_use_of_a_device_is_a_rule_that_can_be_written() {
+    let pack = pack(
+        r#"
+        [[feature]]
+        name = "device_since"
+        aggregate = "first_seen"
+        key = ["account_id", "device_id"]
+        window = "90d"
+        [[rule]]
+        name = "new_device"
+        when = "not exists(device_since)"
+        points = 30
+        "#,
+    );
+    let said = run_as(Rules::new(pack), "", payments());
+    let outcomes: Vec<_> = decisions(&said).iter().map(|decision| reasons(decision).join("; ")).collect();
+    assert_eq!(
+        outcomes,
+        ["new_device 30: device_since=none t1", "", "new_device 30: device_since=none t3", "new_device 0: device_id=unknown", "", "",]
+    );
+}
+
+#[test]
+fn an_amount_far_above_the_usual_is_a_rule_that_can_be_written() {
+    let pack = pack(
+        r#"
+        [[feature]]
+        name = "count_90d"
+        aggregate = "count"
+        window = "90d"
+        [[feature]]
+        name = "usual"
+        aggregate = "avg"
+        field = "amount"
+        window = "90d"
+        [[feature]]
+        name = "spread"
+        aggregate = "stddev"
+        field = "amount"
+        window = "90d"
+        [[rule]]
+        name = "unusual"
+        when = "count_90d > 10 and amount > usual + 3 * spread"
+        points = 60
+        "#,
+    );
+    let amounts = ["10", "12", "9", "11", "10", "10", "11", "12", "9", "500", "10", "600"];
+    let said =
+        run_as(Rules::new(pack), "", amounts.iter().zip(0..).map(|(amount, day)| transaction(&format!("t{day:02}"), day * DAY, amount)));
+    // The tenth has too few predecessors; the twelfth lies below mean + 3 sd because of the tenth: 54.9 + 3 × 147.7 < 600.
+    let fires: Vec<_> = decisions(&said).iter().map(|decision| fired(decision).len()).collect();
+    assert_eq!(fires, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let reason = reasons(&decision_on(&said, "t11")).join("");
+    assert!(reason.starts_with("unusual 60: count_90d=12 amount=600 usual=54.909090909 spread=147.6 t00 t01"), "{reason}");
+}

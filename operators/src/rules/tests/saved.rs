@@ -1,0 +1,47 @@
+//! Tests of restoring: a fold that continues from saved rows emits the same.
+
+use headwater_schemas::tables::{TableReader, TableSet};
+use headwater_schemas::{Clock, Tick};
+use proptest::prelude::*;
+
+use super::recomputed::{Spec, happenings, specs, wide_pack};
+use super::*;
+use crate::keyed_fold::{Fold, View};
+use crate::testing::{TestTables, history_of, run_with_restart};
+
+fn same_after_a_cut(view: &Rules, specs: &[Spec], cut: usize) -> Result<(), TestCaseError> {
+    let whole = run(view.clone(), happenings(specs));
+    let resumed = run_with_restart(view.clone(), happenings(specs), cut);
+    prop_assert_eq!(history_of(&whole.tables.decisions), history_of(&resumed.tables.decisions));
+    prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&resumed.tables.alerts));
+    prop_assert_eq!(history_of(&whole.tables.rule_events), history_of(&resumed.tables.rule_events));
+    prop_assert_eq!(whole.dead_letters, resumed.dead_letters);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_restart_in_the_middle_changes_nothing(specs in specs(60), cuts in proptest::collection::vec(0..64_usize, 3)) {
+        for cut in cuts {
+            same_after_a_cut(&banking(), &specs, cut)?;
+            same_after_a_cut(&Rules::new(wide_pack()), &specs, cut)?;
+        }
+    }
+}
+
+#[test]
+fn another_ruleset_s_rows_are_left_alone() {
+    let mut tables = TestTables::default();
+    let mut fold = Fold::new(banking(), RuleTables::register(&mut tables), Clock::new(1, 1));
+    for step in arriving([transaction("t", DAY, "1")]) {
+        let Happening::Event(event) = step.event else { continue };
+        fold.apply(Placed { place: step.place, event });
+    }
+    fold.emit(Tick::ZERO, 0);
+    let saved = SavedRules { rule_events: tables.rows().expect("rows") };
+    assert_eq!(saved.rule_events.len(), 1);
+    assert_eq!(banking().restore(&saved, &|_| true).len(), 1);
+    assert!(Rules::new(wide_pack()).restore(&saved, &|_| true).is_empty());
+}

@@ -1,0 +1,57 @@
+//! The checkpoints of rules.
+
+use super::{AlertState, Amendment, DecisionState, EventRole, Reason, Severity, Verdict, tables};
+use crate::value::{AccountId, Decimal, EventTime, Id, Text};
+
+tables! {
+    /// An event within reach of a ruleset's windows, with the fields that later events read, and what the rules found. State of
+    /// rules.
+    Checkpoint RememberedEvent = "rule_events" by (ruleset, grouping, group_key, ts, rank, partition, offset, sequence) {
+        /// The name of the ruleset.
+        ruleset: Text,
+        /// What events are grouped by: `account_id`, `party`, `customer_id` or another field.
+        grouping: Text,
+        /// The group's value: an account, a customer, a device.
+        group_key: Text,
+        /// The event's own time.
+        ts: EventTime,
+        /// The topic's rank of its place.
+        rank: i32,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: u64,
+        /// The sequence of its place.
+        sequence: i64,
+        /// The transaction, payment or attempt.
+        event_id: Id,
+        /// Its account, where there is one.
+        account_id: Option<AccountId>,
+        /// Whether it is an original, a capture or a reversal.
+        role: EventRole,
+        /// The customer's offset from UTC at the time, in seconds.
+        utc_offset: Option<i32>,
+        /// The fields that the ruleset reads, each as `name=value`; of a captured hold, the captured amount.
+        fields: Vec<Text>,
+        /// Whether the decision is unchanged, amended or withdrawn.
+        state: DecisionState,
+        /// The score.
+        score: Decimal,
+        /// The verdict.
+        decision: Verdict,
+        /// The rules that fired or could not be decided.
+        reasons: Vec<Reason>,
+        /// The ids in the reasons.
+        evidence: Vec<Id>,
+        /// Why the decision was last changed.
+        amendment: Option<Amendment>,
+        /// The event that last changed it.
+        amended_by: Option<Id>,
+        /// The state of the alert, if one was raised.
+        alert_state: Option<AlertState>,
+        /// The severity of the alert.
+        alert_severity: Option<Severity>,
+        /// Time of the last change of the alert.
+        alert_ts: Option<EventTime>,
+    }
+}
