@@ -8,6 +8,7 @@ use headwater_schemas::tables::Amendment;
 use headwater_schemas::{Amount, EventTime, Id};
 
 use super::cells::Cell;
+use super::episodes::Episodes;
 use super::field::Field;
 use super::outcome::{Cause, Outcome};
 use super::pack::Ruleset;
@@ -25,6 +26,8 @@ pub struct History {
     pub(super) pending: Vec<(Order, Option<Before>)>,
     /// Events that were forgotten since rows were emitted last.
     pub(super) gone: Vec<Record>,
+    /// The alerts of a pack without points.
+    pub(super) episodes: Episodes,
     /// Time of the timer that forgets events; `None` if none is known to be set, as after a restart.
     pub(super) timer: Option<u64>,
 }
@@ -64,8 +67,31 @@ impl History {
             self.rewind(ruleset, index);
         }
         let made = self.step(ruleset, index).map(|outcome| outcome.made(ruleset, now));
+        if is_last && made.as_ref().is_some_and(|made| self.is_needless(ruleset, index, made)) {
+            self.ring.drop_last();
+            return false;
+        }
+        let has_fired = made.as_ref().is_some_and(|made| made.found().is_some());
         self.change(index, made, true);
-        !is_last && self.decide_again_behind(ruleset, index, i64::MIN, &cause, now)
+        let has_amended = !is_last && self.decide_again_behind(ruleset, index, i64::MIN, &cause, now);
+        if has_fired || has_amended {
+            self.follow(ruleset, now);
+        }
+        has_amended
+    }
+
+    /// Whether a new event need not be remembered: no rule fired, no window counts it, and nothing is decided about it.
+    fn is_needless(&self, ruleset: &Ruleset, index: usize, made: &Outcome) -> bool {
+        let Some(record) = self.ring.get(index) else { return false };
+        let counts = |aggregate| Reading { aggregate, kept: &ruleset.kept, ring: &self.ring }.contribution(record).is_some();
+        ruleset.scoring.is_none() && made.found().is_none() && !ruleset.aggregates.iter().any(counts)
+    }
+
+    /// Brings the alerts of a pack without points up to date.
+    fn follow(&mut self, ruleset: &Ruleset, now: EventTime) {
+        if ruleset.scoring.is_none() {
+            self.episodes.follow(ruleset, &self.ring, now);
+        }
     }
 
     /// Withdraws an event, so that no window counts it, and decides again what that changes. Returns whether the event was there.
@@ -79,6 +105,7 @@ impl History {
         self.rewind(ruleset, index);
         self.step(ruleset, index);
         self.decide_again_behind(ruleset, index, oldest, cause, now);
+        self.follow(ruleset, now);
         true
     }
 
@@ -95,6 +122,7 @@ impl History {
         let restored = again.zip(withdrawn).map(|(again, withdrawn)| again.restored(&withdrawn, ruleset, cause, now));
         self.change(index, restored, false);
         self.decide_again_behind(ruleset, index, oldest, cause, now);
+        self.follow(ruleset, now);
         true
     }
 
@@ -117,7 +145,9 @@ impl History {
         let amended = again.zip(old).and_then(|(again, old)| again.amended(old, ruleset, cause, now));
         let has_amended = amended.is_some();
         self.change(index, amended, false);
-        self.decide_again_behind(ruleset, index, oldest, cause, now) || has_amended
+        let has_amended = self.decide_again_behind(ruleset, index, oldest, cause, now) || has_amended;
+        self.follow(ruleset, now);
+        has_amended
     }
 
     /// Decides again about the events after `index` that are within its reach and not older than `oldest`. Returns whether a decision
@@ -193,5 +223,6 @@ impl History {
         while is_old(&self.ring) {
             self.gone.extend(self.ring.take_first());
         }
+        self.episodes.forget(oldest);
     }
 }

@@ -32,6 +32,7 @@
 
 mod cells;
 mod customers;
+mod episodes;
 pub mod expression;
 mod field;
 mod geo;

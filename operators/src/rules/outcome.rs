@@ -63,7 +63,7 @@ impl Default for Outcome {
 }
 
 impl Outcome {
-    fn found(&self) -> Option<&Found> {
+    pub(super) fn found(&self) -> Option<&Found> {
         match &self.grounds {
             Grounds::Found(found) => Some(found),
             _ => None,

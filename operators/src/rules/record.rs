@@ -66,7 +66,7 @@ impl Record {
         Some(Self {
             order: Order::new(ts, place),
             id,
-            account: what.account(),
+            account: what.party(is_mirrored),
             utc_offset: facts.utc_offset,
             role,
             is_pending: false,

@@ -43,6 +43,11 @@ impl Ring {
         self.records.back()
     }
 
+    /// Removes the last event.
+    pub(super) fn drop_last(&mut self) {
+        self.records.pop_back();
+    }
+
     /// The index at which an event is inserted: that of the first event not before it.
     pub(super) fn place_of(&self, order: &Order) -> usize {
         if self.records.back().is_none_or(|last| last.order < *order) {

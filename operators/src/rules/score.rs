@@ -50,8 +50,8 @@ impl<'a> Moment<'a> {
 
     /// The rules that apply to the event, with their indices.
     fn rules(&self) -> impl Iterator<Item = (&'a Rule, u16)> {
-        let role = self.record.role;
-        self.ruleset.rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.followers.admit(role))
+        let (role, ts) = (self.record.role, self.record.order.ts);
+        self.ruleset.rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.applies(role, ts))
     }
 
     /// Applies the rules.
@@ -60,7 +60,7 @@ impl<'a> Moment<'a> {
         let mut undecided = Vec::new();
         for (rule, number) in self.rules() {
             match rule.when.evaluate(self) {
-                Value::Bool(true) => points.push(rule.points),
+                Value::Bool(true) => points.push(self.points(rule)),
                 Value::Unknown => {
                     let mut fields = FieldSet::default();
                     unknowns(&rule.when, self, &mut fields);
@@ -82,6 +82,11 @@ impl<'a> Moment<'a> {
             None => (0, Verdict::Approve),
         };
         Outcome { score, verdict, state: DecisionState::Made, grounds }
+    }
+
+    /// The points of a rule that fires.
+    fn points(&self, rule: &Rule) -> u32 {
+        rule.rise.as_ref().filter(|rise| rise.when.evaluate(self).is_true()).map_or(rule.points, |rise| rise.points)
     }
 
     /// The reasons, in the order of the rules.
@@ -111,7 +116,7 @@ impl<'a> Moment<'a> {
         }
         let ids: Vec<Id> = ids.indices.iter().filter_map(|index| self.ring.get(*index)).map(|record| record.id.clone()).collect();
         evidence.extend(ids.iter().map(|id| Text::new(id.as_str())));
-        let points = Statistic::new(f64::from(rule.points)).unwrap_or_default();
+        let points = Statistic::new(f64::from(self.points(rule))).unwrap_or_default();
         (Reason { rule: rule.name.clone(), points, evidence }, ids)
     }
 

@@ -77,6 +77,15 @@ impl Grouping {
         }
     }
 
+    /// The noun of a group, in messages.
+    pub(super) const fn noun(self) -> &'static str {
+        match self {
+            Self::Account | Self::Party => "account",
+            Self::Customer => "customer",
+            Self::Field(field) => field.name(),
+        }
+    }
+
     /// The grouping of a subject with a name. The ledger names the accounts of a transaction that it takes back, nothing else, so
     /// transactions are grouped by those and their customers.
     pub(super) fn from_name(name: &str, subject: Subject) -> Option<Self> {
@@ -170,6 +179,12 @@ impl Happened {
     /// The account that it names.
     pub fn account(&self) -> Option<AccountId> {
         self.accounts().map(|(account, _)| account)
+    }
+
+    /// The account of whose group it is: its own, or that of the other side.
+    pub(super) fn party(&self, is_mirrored: bool) -> Option<AccountId> {
+        let (own, other) = self.accounts()?;
+        if is_mirrored { other } else { Some(own) }
     }
 
     /// Whether it is an event, or a change of one, that rules of a subject judge.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
-use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent};
+use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, Place, Placed, Topic};
 
@@ -29,7 +29,7 @@ pub struct Rules {
 headwater_schemas::table_set! {
     /// The tables of rules.
     pub struct RuleTables restored from SavedRules {
-        restored { rule_events: RememberedEvent }
+        restored { rule_events: RememberedEvent, rule_alerts: RuleAlert }
         written { decisions: Decision, alerts: Alert }
     }
 }
@@ -56,6 +56,13 @@ impl Rules {
 
     fn ruleset(&self, group: &Group) -> Option<&Ruleset> {
         self.pack.rulesets.get(usize::from(group.ruleset))
+    }
+
+    /// The ruleset and group of a saved row; none of another pack.
+    fn group_of(&self, pack: &str, grouping: &str, key: &str) -> Option<(&Ruleset, Group)> {
+        let numbered = self.pack.rulesets.iter().zip(0_u8..).filter(|_| self.pack.name.as_str() == pack);
+        let (ruleset, number) = numbered.into_iter().find(|(ruleset, _)| ruleset.grouping.name() == grouping)?;
+        Some((ruleset, Group { ruleset: number, key: GroupKey::read(ruleset.grouping, key) }))
     }
 
     /// The age, relative to the effective time, beyond which no window reaches an event, in nanoseconds.
@@ -93,7 +100,8 @@ impl Rules {
             // The other side of a transaction has the same record, which is refused once.
             return what.event().filter(|_| !is_mirrored).into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
         }
-        let facts = customers.facts(what.account().as_ref(), what.customer(), ts, &ruleset.kept);
+        let account = what.party(is_mirrored);
+        let facts = customers.facts(account.as_ref(), what.customer(), ts, &ruleset.kept);
         let Some(record) = Record::new(place, &what, &facts, is_mirrored, &ruleset.kept) else { return };
         let id = record.id.clone();
         if state.take(ruleset, record, place.event_time()) {
@@ -218,20 +226,15 @@ impl View for Rules {
         for record in state.gone.drain(..).filter(|record| !never_emitted.contains(&record.order)) {
             tables.rule_events.retract(at, saved::gone(ruleset, key, &record, &record.outcome));
         }
+        state.episodes.emit(ruleset, key, at, &tables.alerts, &tables.rule_alerts);
     }
 
     /// If the pack reads a field that the previous pack did not keep, the field is unknown for earlier events.
     fn restore(&self, saved: &SavedRules, is_mine: &dyn Fn(&Group) -> bool) -> Vec<(Group, History)> {
         let mut groups = BTreeMap::<Group, Vec<Record>>::new();
-        for row in saved.rule_events.iter().filter(|row| row.ruleset == self.pack.name) {
-            let of_row = |ruleset: &&Ruleset| row.grouping.as_str() == ruleset.grouping.name();
-            let numbered = self.pack.rulesets.iter().zip(0_u8..).find(|(ruleset, _)| of_row(ruleset));
-            let Some((ruleset, number)) = numbered else { continue };
-            let group = Group { ruleset: number, key: GroupKey::read(ruleset.grouping, &row.group_key) };
-            if !is_mine(&group) {
-                continue;
-            }
-            let Some(record) = saved::record(ruleset, row) else { continue };
+        for row in saved.rule_events.iter() {
+            let Some((ruleset, group)) = self.group_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
+            let Some(record) = is_mine(&group).then(|| saved::record(ruleset, row)).flatten() else { continue };
             groups.entry(group).or_default().push(record);
         }
         let state = |(group, records): (Group, Vec<Record>)| {
@@ -239,7 +242,15 @@ impl View for Rules {
             state.timer = self.ruleset(&group).and_then(|ruleset| self.first_expiry(ruleset, &state));
             (group, state)
         };
-        groups.into_iter().map(state).collect()
+        let mut states: BTreeMap<Group, History> = groups.into_iter().map(state).collect();
+        for row in saved.rule_alerts.iter() {
+            let Some((ruleset, group)) = self.group_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
+            if is_mine(&group) {
+                let key = group.key.clone();
+                states.entry(group).or_default().episodes.restore(ruleset, &key, row);
+            }
+        }
+        states.into_iter().collect()
     }
 
     fn timers(&self, _: &Group, state: &History) -> Vec<(u64, ())> {
@@ -247,6 +258,6 @@ impl View for Rules {
     }
 
     fn is_forgettable(&self, state: &History) -> bool {
-        state.ring.is_empty()
+        state.ring.is_empty() && state.episodes.is_empty()
     }
 }

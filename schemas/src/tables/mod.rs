@@ -23,6 +23,7 @@
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
+//! | `rule_alerts` | [`RuleAlert`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
 //! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |

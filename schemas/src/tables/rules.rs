@@ -54,4 +54,40 @@ tables! {
         /// Time of the last change of the alert.
         alert_ts: Option<EventTime>,
     }
+
+    /// An alert of one rule in one group, while an event of it is remembered. State of rules.
+    Checkpoint RuleAlert = "rule_alerts" by (alert_id) {
+        /// The alert.
+        alert_id: Id,
+        /// The name of the ruleset.
+        ruleset: Text,
+        /// What events are grouped by.
+        grouping: Text,
+        /// The group's value.
+        group_key: Text,
+        /// The rule.
+        rule: Text,
+        /// Own time of the first event for which the rule fired.
+        ts: EventTime,
+        /// The topic's rank of its place.
+        rank: i32,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: u64,
+        /// The sequence of its place.
+        sequence: i64,
+        /// Own time of the last event for which the rule fired.
+        last_ts: EventTime,
+        /// The state of the alert.
+        state: AlertState,
+        /// The severity.
+        severity: Severity,
+        /// The figures for which the rule fired last.
+        figures: Text,
+        /// The ids of the events that caused it.
+        evidence: Vec<Id>,
+        /// Time of the last change of the alert.
+        changed_at: EventTime,
+    }
 }

@@ -117,8 +117,12 @@ text_enum! {
         Limit = "limit",
         /// `fraud`
         Fraud = "fraud",
+        /// `aml`
+        Aml = "aml",
         /// `compliance`
         Compliance = "compliance",
+        /// `surveillance`
+        Surveillance = "surveillance",
         /// `ledger`
         Ledger = "ledger",
         /// `price`

@@ -49,7 +49,7 @@ mod section;
 use std::sync::Arc;
 
 use headwater_schemas::Text;
-use headwater_schemas::tables::{AlertKind, Severity, Verdict};
+use headwater_schemas::tables::{AlertKind, EventRole, Severity, Verdict};
 use headwater_schemas::value::fixed;
 
 pub(super) use aggregate::{Aggregate, AggregateKind, Followers, Window};
@@ -61,7 +61,13 @@ use super::field::Field;
 use super::subject::{Grouping, Subject};
 
 /// The built-in packs: name and text.
-pub const BUILT_IN: [(&str, &str); 1] = [("banking", include_str!("../../../packs/banking.toml"))];
+pub const BUILT_IN: [(&str, &str); 5] = [
+    ("banking", include_str!("../../../packs/banking.toml")),
+    ("payments", include_str!("../../../packs/payments.toml")),
+    ("aml", include_str!("../../../packs/aml.toml")),
+    ("compliance", include_str!("../../../packs/compliance.toml")),
+    ("access", include_str!("../../../packs/access.toml")),
+];
 
 /// A rule pack, ready to judge events.
 #[derive(Clone, Debug)]
@@ -96,6 +102,14 @@ pub(super) struct Rule {
     pub(super) when: Node,
     /// Points that it adds to the score; 1 where the pack has none.
     pub(super) points: u32,
+    /// The severity of its own alerts.
+    pub(super) severity: Severity,
+    /// When it weighs more.
+    pub(super) rise: Option<Rise>,
+    /// Events for which it fires belong to one alert if each follows the one before within this time, in nanoseconds.
+    pub(super) quiet: i64,
+    /// It applies to events from this time of their own on.
+    pub(super) effective_from: Option<i64>,
     pub(super) followers: Followers,
     /// Points, condition, and the features that it reads: changing any of them changes the rule.
     pub(super) meaning: Text,
@@ -178,6 +192,27 @@ impl Kept {
 
     pub(super) fn slot(&self, field: Field) -> Option<usize> {
         self.0.iter().position(|kept| *kept == field)
+    }
+}
+
+/// A further condition under which a rule has other points and another severity.
+#[derive(Clone, Debug)]
+pub(super) struct Rise {
+    pub(super) when: Node,
+    pub(super) points: u32,
+    pub(super) severity: Severity,
+}
+
+impl Rule {
+    /// The severity of an event for which it fired with that many points.
+    pub(super) fn severity_of(&self, points: f64) -> Severity {
+        let risen = self.rise.as_ref().filter(|_| points > f64::from(self.points));
+        risen.map_or(self.severity, |rise| rise.severity)
+    }
+
+    /// Whether it applies to an event.
+    pub(super) fn applies(&self, role: EventRole, ts: i64) -> bool {
+        self.followers.admit(role) && self.effective_from.is_none_or(|from| from <= ts)
     }
 }
 

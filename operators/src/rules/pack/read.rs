@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use headwater_schemas::Text;
-use headwater_schemas::tables::{AlertKind, Amendment};
+use headwater_schemas::tables::{AlertKind, Amendment, Severity};
+use headwater_schemas::{EventTime, Text};
 use toml::de::DeTable;
 
 use super::aggregate::{Aggregate, AggregateKind};
 use super::problem::{PackError, Problems};
 use super::section::{Entry, Section};
-use super::{Combine, Followers, Kept, Pack, Rule, Ruleset, Scoring, Thresholds, UNIT, Window};
+use super::{Combine, Followers, Kept, Pack, Rise, Rule, Ruleset, Scoring, Thresholds, UNIT, Window};
 use crate::rules::expression::{self, Named, Names, Node, Resolved, Type};
 use crate::rules::field::Field;
 use crate::rules::span;
@@ -18,6 +18,8 @@ use crate::rules::subject::{Grouping, Subject};
 
 /// Maximum length of a name, which is part of ids and messages.
 const MAX_NAME: usize = 32;
+/// The least quiet time of a rule that does not say, in nanoseconds.
+const DAY: i64 = 86_400 * 1_000_000_000;
 
 /// Reads a pack.
 pub(super) fn pack(file: &str, text: &str) -> Result<Pack, PackError> {
@@ -41,6 +43,8 @@ pub(super) fn pack(file: &str, text: &str) -> Result<Pack, PackError> {
 struct Reader<'p, 't> {
     problems: &'p mut Problems<'t>,
     subject: Subject,
+    /// Whether the rules add points to a score; else each raises its own alerts.
+    has_points: bool,
     features: Features,
     kept: Kept,
 }
@@ -90,6 +94,13 @@ impl Features {
     fn has(&self, name: &str) -> bool {
         let mut names = self.aggregates.iter().map(|aggregate| &aggregate.name).chain(self.values.iter().map(|value| &value.name));
         names.any(|known| known.as_str() == name) || self.broken.iter().any(|broken| broken == name)
+    }
+
+    /// The longest window that a condition reads, in nanoseconds.
+    fn longest_window(&self, when: &Node) -> i64 {
+        let mut longest = 0;
+        when.aggregates(&mut |number| longest = self.aggregates.get(number).map_or(0, |read| read.window.reach()).max(longest));
+        longest
     }
 
     /// The captures and reversals that a condition applies to.
@@ -151,7 +162,8 @@ impl<'p, 't> Reader<'p, 't> {
             problems.add(entry.span.start, format!("{:?} can not be judged: the subject is one of {words}", entry.value));
         }
         let subject = known.and_then(|(_, subject)| subject).unwrap_or(Subject::Transaction);
-        Self { problems, subject, features: Features::new(subject), kept: Kept::default() }
+        let has_points = root.optional("thresholds").is_some();
+        Self { problems, subject, has_points, features: Features::new(subject), kept: Kept::default() }
     }
 
     fn pack(mut self, mut root: Section<'_>) -> Option<Pack> {
@@ -175,7 +187,7 @@ impl<'p, 't> Reader<'p, 't> {
 
     /// A decision joins the points of all rules, so they have to see the same group.
     fn one_group(&mut self, rules: &[Read]) {
-        let Some(first) = rules.first() else { return };
+        let Some(first) = rules.first().filter(|_| self.has_points) else { return };
         for other in rules.iter().filter(|other| other.grouping != first.grouping) {
             let (this, that) = (other.grouping.name(), first.grouping.name());
             let reason = format!("this rule groups events by {this}, the first one by {that}: one score needs one group for all rules");
@@ -215,6 +227,9 @@ impl<'p, 't> Reader<'p, 't> {
     }
 
     fn scoring(&mut self, root: &mut Section<'_>) -> Option<Option<Scoring>> {
+        if !self.has_points {
+            return Some(None);
+        }
         let mut section = root.table("thresholds", "[thresholds]", self.problems)?;
         let combine = match section.optional_text("combine", self.problems) {
             None => Some(Combine::Sum),
@@ -393,9 +408,9 @@ impl<'p, 't> Reader<'p, 't> {
         };
         let Some(name) = field else { return Some((grouping, None)) };
         let field = self.field(&Entry { value: name, span: key.span.clone() })?;
-        let fits = matches!(field.type_of(), Type::Text | Type::Word(_));
+        let fits = matches!(field.type_of(), Type::Text | Type::Word(_) | Type::Number);
         if !fits {
-            self.problems.add(key.span.start, format!("`{name}` is {}: a key is a text", field.type_of()));
+            self.problems.add(key.span.start, format!("`{name}` is {}: a key is a text or a number", field.type_of()));
         }
         fits.then_some((grouping, Some(field)))
     }
@@ -414,11 +429,22 @@ impl<'p, 't> Reader<'p, 't> {
         }
         let when = section.text("when", self.problems);
         let condition = when.as_ref().and_then(|when| self.expression(when, Some(Type::Bool), true));
-        let points = section.points("points", self.problems);
+        let consequence = self.consequence(&mut section);
+        let rise = section.optional_table("rise", "a rise", self.problems).map(|rise| self.rise(rise));
+        let quiet = section.optional_text("quiet", self.problems).map(|quiet| self.quiet(&quiet));
+        let effective_from = section.optional_text("effective_from", self.problems).map(|time| self.time(&time));
+        // For people; they change nothing.
+        for note in ["owner", "regulation", "description"] {
+            section.optional_text(note, self.problems);
+        }
         let at = section.at();
         section.finish(self.problems);
-        let (text, (when, _), points) = (when?.value, condition?, points?.value);
-        let grouping = match self.features.groupings(&when).as_slice() {
+        let (text, (when, _), (points, severity)) = (when?.value, condition?, consequence?);
+        let (rise_text, rise) = rise.map_or(Some((None, None)), |rise| rise.map(|(text, rise)| (Some(text), Some(rise))))?;
+        let mut groupings = self.features.groupings(&when);
+        let of_rise = rise.iter().flat_map(|rise| self.features.groupings(&rise.when));
+        groupings.extend(of_rise.filter(|grouping| !groupings.contains(grouping)).collect::<Vec<_>>());
+        let grouping = match groupings.as_slice() {
             [] => self.subject.grouping(),
             [grouping] => *grouping,
             [first, second, ..] => {
@@ -428,8 +454,48 @@ impl<'p, 't> Reader<'p, 't> {
             }
         };
         let followers = self.features.followers(&when);
-        let meaning = Text::from(format!("{points} {text} {:?}", self.features.definitions(&when)));
-        Some(Read { grouping, rule: Rule { name: Text::new(valid?), when, points, followers, meaning }, at })
+        let quiet = quiet.unwrap_or_else(|| Some(self.features.longest_window(&when).max(DAY)))?;
+        let effective_from = effective_from.map_or(Some(None), |time| time.map(Some))?;
+        let features = self.features.definitions(&when);
+        let meaning = Text::from(format!("{points} {severity} {quiet} {effective_from:?} {text} {rise_text:?} {features:?}"));
+        let rule = Rule { name: Text::new(valid?), when, points, severity, rise, quiet, effective_from, followers, meaning };
+        Some(Read { grouping, rule, at })
+    }
+
+    /// The points that a rule adds, or the severity of its own alerts.
+    fn consequence(&mut self, section: &mut Section<'_>) -> Option<(u32, Severity)> {
+        if self.has_points {
+            return section.points("points", self.problems).map(|points| (points.value, Severity::High));
+        }
+        let entry = section.text("severity", self.problems)?;
+        let severity = Severity::from_word(entry.value);
+        if severity.is_none() {
+            let known = Severity::ALL.iter().map(|severity| severity.as_str()).collect::<Vec<_>>().join(", ");
+            self.problems.add(entry.span.start, format!("{:?} is no severity: use one of {known}", entry.value));
+        }
+        Some((1, severity?))
+    }
+
+    /// A further condition, as written and compiled, with its own points or severity.
+    fn rise(&mut self, mut section: Section<'_>) -> Option<(String, Rise)> {
+        let when = section.text("when", self.problems);
+        let condition = when.as_ref().and_then(|when| self.expression(when, Some(Type::Bool), true));
+        let consequence = self.consequence(&mut section);
+        section.finish(self.problems);
+        let (text, (when, _), (points, severity)) = (when?.value, condition?, consequence?);
+        // An alert's severity is known from the points of its event.
+        let points = if self.has_points { points } else { 2 };
+        Some((format!("{text} {points} {severity}"), Rise { when, points, severity }))
+    }
+
+    fn quiet(&mut self, entry: &Entry<&str>) -> Option<i64> {
+        span::parse(entry.value).map_err(|reason| self.problems.add(entry.span.start, reason)).ok()
+    }
+
+    fn time(&mut self, entry: &Entry<&str>) -> Option<i64> {
+        let read = entry.value.parse::<EventTime>();
+        let reason = |_| format!("{:?} is no time: write one like 2026-01-31T00:00:00Z", entry.value);
+        read.map(EventTime::nanos).map_err(|error| self.problems.add(entry.span.start, reason(error))).ok()
     }
 
     /// Compiles an expression; its problems are located in the file.

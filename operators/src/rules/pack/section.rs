@@ -79,6 +79,12 @@ impl<'t> Section<'t> {
         Some(Entry { value: texts.into_iter().collect::<Option<_>>()?, span: value.span() })
     }
 
+    /// An optional table.
+    pub(super) fn optional_table(&mut self, name: &'static str, what: &'static str, problems: &mut Problems<'_>) -> Option<Section<'t>> {
+        self.optional(name)?;
+        self.table(name, what, problems)
+    }
+
     /// A table.
     pub(super) fn table(&mut self, name: &'static str, what: &'static str, problems: &mut Problems<'_>) -> Option<Section<'t>> {
         let value = self.required(name, problems)?;

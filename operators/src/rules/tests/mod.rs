@@ -5,6 +5,7 @@ mod aggregates;
 mod banking;
 mod late;
 mod once;
+mod packs;
 mod recomputed;
 mod saved;
 mod taken_back;

@@ -40,7 +40,7 @@ fn another_ruleset_s_rows_are_left_alone() {
         fold.apply(Placed { place: step.place, event });
     }
     fold.emit(Tick::ZERO, 0);
-    let saved = SavedRules { rule_events: tables.rows().expect("rows") };
+    let saved = SavedRules { rule_events: tables.rows().expect("rows"), rule_alerts: tables.rows().expect("rows") };
     assert_eq!(saved.rule_events.len(), 1);
     assert_eq!(banking().restore(&saved, &|_| true).len(), 1);
     assert!(Rules::new(wide_pack()).restore(&saved, &|_| true).is_empty());

@@ -1,0 +1,238 @@
+//! Alerts of packs without points: one for each episode of a rule in a group.
+//!
+//! A rule that fires for several events in a row says one thing, not several. Its events are an episode as long as each follows
+//! the one before within the rule's quiet time; the episode's alert is raised at its first event, is amended with each further
+//! one, and is withdrawn if late events or reversals leave none. Episodes are a function of the remembered events; one whose first
+//! events are forgotten goes on.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::tables::{Alert, AlertState, Moment, Reason, RuleAlert, Severity, TableWriter};
+use headwater_schemas::{EventTime, Id, Statistic, Text};
+
+use super::pack::{Rule, Ruleset};
+use super::record::{Order, Record};
+use super::ring::Ring;
+use super::subject::GroupKey;
+use crate::alerts::Raised;
+
+/// Maximum number of ids that an alert names: the latest ones.
+const MAX_IDS: usize = 50;
+
+/// The rule of an episode, by its number, and the place of its first event.
+type EpisodeKey = (usize, Order);
+
+/// The alerts of a group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Episodes {
+    known: BTreeMap<EpisodeKey, Episode>,
+    /// Those that changed since rows were emitted last.
+    touched: Vec<EpisodeKey>,
+    /// Rows of those that were forgotten since then.
+    gone: Vec<RuleAlert>,
+}
+
+/// An alert.
+#[derive(Clone, Debug)]
+struct Episode {
+    found: Found,
+    raised: Raised,
+    emitted: Option<(Alert, RuleAlert)>,
+}
+
+/// What the events of an episode say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    last_ts: i64,
+    /// The first event, then the latest ones.
+    ids: Vec<Id>,
+    /// Those of the last event.
+    figures: Text,
+    /// The greatest severity of an event.
+    severity: Severity,
+}
+
+/// What an event says for which a rule fired.
+struct Fired {
+    figures: Text,
+    ids: Vec<Id>,
+    severity: Severity,
+}
+
+impl Found {
+    fn add(&mut self, ts: i64, Fired { figures, ids, severity }: Fired) {
+        self.last_ts = ts;
+        self.figures = figures;
+        self.severity = self.severity.max(severity);
+        for id in ids.into_iter().filter(|id| !self.ids.contains(id)).collect::<Vec<_>>() {
+            if self.ids.len() >= MAX_IDS {
+                // The first one began it, so it stays.
+                self.ids.remove(1);
+            }
+            self.ids.push(id);
+        }
+    }
+}
+
+impl Episodes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Compares the alerts with the events, and raises, amends and withdraws what differs. `now` is the effective time.
+    pub(super) fn follow(&mut self, ruleset: &Ruleset, ring: &Ring, now: EventTime) {
+        let begins = ring.get(ring.start()).map(|record| record.order);
+        for (number, rule) in ruleset.rules.iter().enumerate() {
+            let found = self.found(number, rule, ring, begins);
+            let gone = self.of(number).filter(|key| !found.contains_key(key) && begins.is_some_and(|begins| key.1 >= begins));
+            for key in gone.collect::<Vec<_>>() {
+                self.change(key, None, now);
+            }
+            for (first, found) in found {
+                self.change(first, Some(found), now);
+            }
+        }
+    }
+
+    /// The episodes of a rule, by what the remembered events say.
+    fn found(&self, number: usize, rule: &Rule, ring: &Ring, begins: Option<Order>) -> BTreeMap<EpisodeKey, Found> {
+        // One that began before goes on with what is known of it.
+        let before = self.of(number).filter(|key| begins.is_none_or(|begins| key.1 < begins));
+        let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
+        let mut all = BTreeMap::new();
+        for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
+            let Some(fired) = fired(record, rule) else { continue };
+            let ts = record.order.ts;
+            match &mut open {
+                Some((_, found)) if ts.saturating_sub(found.last_ts) <= rule.quiet => found.add(ts, fired),
+                _ => {
+                    let (ids, severity) = (vec![record.id.clone()], fired.severity);
+                    let mut found = Found { last_ts: ts, ids, figures: Text::default(), severity };
+                    found.add(ts, fired);
+                    all.extend(open.replace(((number, record.order), found)));
+                }
+            }
+        }
+        all.extend(open);
+        all
+    }
+
+    fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {
+        self.known.keys().copied().filter(move |(rule, _)| *rule == number)
+    }
+
+    fn change(&mut self, key: EpisodeKey, found: Option<Found>, now: EventTime) {
+        let standing = self.known.get_mut(&key);
+        match (standing, found) {
+            (None, Some(found)) => {
+                let raised = Raised::new(found.severity, now);
+                self.known.insert(key, Episode { found, raised, emitted: None });
+            }
+            (Some(standing), Some(found)) if standing.found != found || !standing.raised.stands() => {
+                standing.raised = Raised { state: AlertState::Amended, severity: found.severity, ts: now };
+                standing.found = found;
+            }
+            (Some(standing), None) if standing.raised.stands() => {
+                standing.raised = Raised { state: AlertState::Withdrawn, ts: now, ..standing.raised };
+            }
+            _ => return,
+        }
+        if !self.touched.contains(&key) {
+            self.touched.push(key);
+        }
+    }
+
+    /// Forgets the alerts that no event since `oldest` belongs to. Their rows of `alerts` stay.
+    pub(super) fn forget(&mut self, oldest: i64) {
+        let over = self.known.iter().filter(|(_, episode)| episode.found.last_ts < oldest).map(|(key, _)| *key);
+        for key in over.filter(|key| !self.touched.contains(key)).collect::<Vec<_>>() {
+            let row = self.known.remove(&key).and_then(|episode| episode.emitted).map(|(_, row)| row);
+            self.gone.extend(row);
+        }
+    }
+
+    pub(super) fn emit(
+        &mut self,
+        ruleset: &Ruleset,
+        key: &GroupKey,
+        at: &Moment,
+        alerts: &TableWriter<Alert>,
+        saved: &TableWriter<RuleAlert>,
+    ) {
+        for place in std::mem::take(&mut self.touched) {
+            let Some(episode) = self.known.get_mut(&place) else { continue };
+            let Some(row) = row(ruleset, key, place, episode) else { continue };
+            let alert = alert(ruleset, key, &row);
+            let (old_alert, old_row) = episode.emitted.replace((alert.clone(), row.clone())).unzip();
+            alerts.replace(at, old_alert, Some(alert));
+            saved.replace(at, old_row, Some(row));
+        }
+        self.gone.drain(..).for_each(|row| saved.retract(at, row));
+    }
+
+    /// Restores an alert. One of a rule that is no longer in the pack is over.
+    pub(super) fn restore(&mut self, ruleset: &Ruleset, key: &GroupKey, row: &RuleAlert) {
+        let Some(number) = ruleset.rules.iter().position(|rule| rule.name == row.rule) else { return };
+        let place = (row.rank.try_into(), row.partition.try_into(), row.sequence.try_into());
+        let (Ok(rank), Ok(partition), Ok(sequence)) = place else { return };
+        let order = Order { ts: row.ts.nanos(), rank, partition, offset: row.offset, sequence };
+        let found = Found { last_ts: row.last_ts.nanos(), ids: row.evidence.clone(), figures: row.figures.clone(), severity: row.severity };
+        let raised = Raised { state: row.state, severity: row.severity, ts: row.changed_at };
+        let emitted = Some((alert(ruleset, key, row), row.clone()));
+        self.known.insert((number, order), Episode { found, raised, emitted });
+    }
+}
+
+/// What an event says for which a rule fired; none if it did not, or the event no longer counts.
+fn fired(record: &Record, rule: &Rule) -> Option<Fired> {
+    let outcome = Some(&record.outcome).filter(|outcome| !outcome.is_withdrawn())?;
+    let fired = |reason: &&Reason| reason.rule == rule.name && reason.points != Statistic::default();
+    let reason = outcome.found()?.reasons.iter().find(fired)?;
+    // The figures come first, then the ids.
+    let is_id = |text: &&Text| outcome.evidence().iter().any(|id| id.as_str() == text.as_str());
+    let ids = reason.evidence.iter().rev().take_while(is_id).count();
+    let (figures, ids) = reason.evidence.split_at(reason.evidence.len().saturating_sub(ids));
+    let figures = Text::from(figures.iter().map(Text::as_str).collect::<Vec<_>>().join(", "));
+    let ids = ids.iter().map(|id| Id::derived(id.as_str())).collect();
+    Some(Fired { figures, ids, severity: rule.severity_of(reason.points.value()) })
+}
+
+fn row(ruleset: &Ruleset, key: &GroupKey, (number, first): EpisodeKey, episode: &Episode) -> Option<RuleAlert> {
+    let rule = ruleset.rules.get(number)?;
+    let Episode { found, raised, .. } = episode;
+    let first_id = found.ids.first().map_or("", |id| id.as_str());
+    Some(RuleAlert {
+        alert_id: Id::shortened(&[&*ruleset.name, ":", &*rule.name, ":", key.as_str(), ":", first_id].concat()),
+        ruleset: ruleset.name.clone(),
+        grouping: Text::new(ruleset.grouping.name()),
+        group_key: Text::new(key.as_str()),
+        rule: rule.name.clone(),
+        ts: EventTime::from_nanos(first.ts),
+        rank: first.rank.into(),
+        partition: first.partition.into(),
+        offset: first.offset,
+        sequence: first.sequence.into(),
+        last_ts: EventTime::from_nanos(found.last_ts),
+        state: raised.state,
+        severity: raised.severity,
+        figures: found.figures.clone(),
+        evidence: found.ids.clone(),
+        changed_at: raised.ts,
+    })
+}
+
+fn alert(ruleset: &Ruleset, key: &GroupKey, row: &RuleAlert) -> Alert {
+    let over = if row.state == AlertState::Withdrawn { ": what it was about no longer counts" } else { "" };
+    let message = format!("{} of {} {}: {}{over}", row.rule, ruleset.grouping.noun(), key.as_str(), row.figures);
+    Alert {
+        alert_id: row.alert_id.clone(),
+        kind: ruleset.kind,
+        rule: row.rule.clone(),
+        severity: row.severity,
+        subject: key.subject(),
+        state: row.state,
+        message: Text::from(message),
+        evidence: row.evidence.clone(),
+        ts: row.changed_at,
+    }
+}
