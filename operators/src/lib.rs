@@ -22,7 +22,8 @@
 //! | `returns`: [`ledger::Returns`] | transactions with another account, reversals | account | `received_transfers`; derives each transaction with its owner | senders of received transfers, for the reversal horizon |
 //! | `postings`: [`ledger::Postings`] | transactions; accounts | account | `ledger_entries`, `posted_transactions`, `waiting_transactions`; derives postings, and transactions taken back or restored | holds until they are resolved, then, like posted ones, for the reversal horizon; transactions that arrived before the one that they refer to, for the horizon |
 //! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`; updates [`ledger::Cash`] | two sums per currency, for ever |
-//! | `fraud`: [`fraud::Fraud`] | accepted transactions, those taken back; accounts, customers | account | `decisions`, `alerts`, `fraud_events` | events and decisions, for the horizon and the longest window |
+//! | `owners`: [`rules::Owners`] | accepted transactions; accounts | account | derives each with its customer | none |
+//! | `rules PACK`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the pack groups by | `decisions`, `alerts`, `rule_events`, `rule_alerts` | events, decisions and alerts, for the horizon and the longest window |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |

@@ -1,4 +1,4 @@
-//! Events of an account, and the decisions about them.
+//! Events of a group, and the decisions about them.
 //!
 //! An event in order is scored against running aggregates ([`running`](super::running)). A late event is inserted where it belongs,
 //! and the aggregates are rebuilt at that point. Every later decision within the longest window is then made again, because no window
@@ -17,7 +17,7 @@ use super::ring::Ring;
 use super::running::{Reading, Running};
 use super::score::Moment;
 
-/// What is remembered of an account.
+/// What is remembered of a group.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub(super) ring: Ring,

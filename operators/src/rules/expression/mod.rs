@@ -1,4 +1,4 @@
-//! Expressions over the fields of a transaction and over features.
+//! Expressions over the fields of an event and over features.
 //!
 //! ```text
 //! amount > 10000 and (channel == "cash" or not hour_local >= 6)
@@ -6,20 +6,15 @@
 //! amount > average + 3 * deviation        ts - first_seen <= 1d        channel in ["atm", "cash"]
 //! ```
 //!
-//! An expression is parsed once ([`parse`]), type-checked once ([`check`]) and then evaluated for every transaction
+//! An expression is parsed once ([`parse`]), type-checked once ([`check`]) and then evaluated for every event
 //! ([`evaluate`]) without an allocation. From loosest to tightest: `or`, `and`, `not`, comparison (`== != < <= > >= in`), `+ -`,
 //! `* /`.
 //!
 //! # Fields
-//! | field | type | |
-//! |---|---|---|
-//! | `amount` | number | as it is, whatever the currency |
-//! | `ts` | time | the event's own |
-//! | `type`, `phase`, `channel` | word | as in the topic `transactions`; `phase` is `posted` if not given |
-//! | `currency`, `counterparty_account`, `pending_id`, `reverses`, `merchant`, `mcc`, `device_id`, `country` | text | |
-//! | `location` | location | latitude and longitude; unknown unless both are given |
-//! | `home` | location | where the customer lives, as known when the event came |
-//! | `hour_local`, `weekday_local` | number | in the customer's time zone: 0 to 23; 1 (Monday) to 7 |
+//! `field.rs` has them all, with their types and the subjects that have them. `amount` is as it is, whatever the currency;
+//! `location` is unknown unless both coordinates are given; `home` is where the customer lives, as known when the event came;
+//! `direction` and `peer` are those of the group's account; `hour_local` is 0 to 23 and `weekday_local` 1 (Monday) to 7 in the
+//! customer's time zone.
 //!
 //! # Functions
 //! `km(from, to)` and `miles(from, to)` along the earth's surface; `speed_kmh(from, to, span)`, which is infinite between two

@@ -1,23 +1,25 @@
-//! Rule packs: fraud rules as data.
+//! Rule packs: rules as data.
 //!
 //! A pack is a TOML file. It is parsed and type-checked when it is loaded. An invalid pack is rejected before any event arrives,
 //! with all its problems, each with file, line, column and reason ([`PackError`]).
 //!
 //! ```toml
 //! name = "banking"                   # the ruleset; part of every decision's id
-//! subject = "transaction"            # what is scored
+//! subject = "transaction"            # what is judged: transaction, payment or access
+//! kind = "fraud"                     # optional: the kind of its alerts
 //!
-//! [thresholds]                       # on the sum of the points of the rules that fire
+//! [thresholds]                       # on the score; without them, each rule has a `severity` and raises alerts of its own
+//! combine = "sum"                    # optional: how points become the score; or "noisy_or": (1 − Π(1 − p/100)) × 100
 //! review = 40
-//! block = 70
+//! block = 70                         # or block_above = 70: not at 70, but beyond
 //! critical = 100                     # optional: from here on a block's alert is critical instead of high
 //!
-//! [[feature]]                        # an aggregate over the account's events within a window
+//! [[feature]]                        # an aggregate over a group's events within a window
 //! name = "spent_on_device"
 //! aggregate = "sum"                  # count sum avg max distinct stddev first_seen last
 //! field = "amount"                   # count and first_seen can do without; events that lack it are left out
-//! window = "24h"                     # s, m, h or d: events at most so much older than the one that is scored
-//! key = ["account_id", "device_id"]  # optional: only events with the same value in this field
+//! window = "24h"                     # s, m, h or d: events at most so much older than the one that is judged; or day, month
+//! key = ["account_id", "device_id"]  # optional: the group; and a field whose value is the same
 //! filter = 'channel == "card"'       # optional: only events for which it is true; it reads fields, not features
 //!
 //! [[feature]]                        # or a value computed from fields and the features above it
@@ -28,9 +30,17 @@
 //! name = "one_large_payment"
 //! when = "share > 0.9 and amount > 5000"
 //! points = 30
+//! rise = { when = "amount > 50000", points = 60 }   # optional: a further condition with its own points, or severity
+//! quiet = "2d"                       # optional: events so far apart belong to one alert of a pack without points
+//! effective_from = "2026-02-01T00:00:00Z"           # optional: earlier events are not judged by it
+//! owner = "fraud desk"               # optional, for people, like `regulation` and `description`
 //! ```
 //!
-//! - `count`, `sum` and `distinct` include the scored event; `avg`, `max`, `stddev`, `last` and `first_seen` do not.
+//! - **Groups**: transactions are grouped by `account_id` (if a pack does not say), `party` or `customer_id`; payments and accesses
+//!   by any text field (`customer_id`, `actor`). `party` counts a transaction between two accounts for both. A rule reads the
+//!   windows of one group. In a pack with points all rules read the same one.
+//!
+//! - `count`, `sum` and `distinct` include the judged event; `avg`, `max`, `stddev`, `last` and `first_seen` do not.
 //! - `avg` is rounded to nine digits, half to even; `stddev` is the sample's (n − 1), computed exactly before its root, and
 //!   nothing below two events. Of no event, `avg`, `max`, `last` and `first_seen` are nothing.
 //! - A window counts each action of a customer once: no captures of holds, and no reversals. An aggregate counts captures if its
