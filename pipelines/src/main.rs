@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{demo, files, publish, replay, sql, topics, verify};
+use headwater::commands::{demo, files, publish, replay, rules, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -44,6 +44,8 @@ enum Command {
     Files(files::FilesArguments),
     /// Proves from the files alone that committed data is complete and unchanged, and that the books balance.
     Verify(verify::VerifyArguments),
+    /// Checks rule packs, and runs their own tests.
+    Rules(rules::RulesArguments),
 }
 
 /// Arguments of commands that read or write topics.
@@ -178,6 +180,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Sql(arguments) => sql::sql(arguments),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
+        Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),
     }
 }
 

@@ -149,7 +149,11 @@ mod tests {
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 5.into())),
                 "has format_version 5, which this program does not read (it reads 9): replay the topics into a new directory",
             ),
-            ("another layout", Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":10}").unwrap()), "has format_version 10"),
+            (
+                "another layout",
+                Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":10}").unwrap()),
+                "has format_version 10",
+            ),
         ];
         for (case, damage, expected) in cases {
             let data = three_commits();

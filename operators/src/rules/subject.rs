@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Access, Event, Payment, Transaction};
 use headwater_schemas::tables::SubjectType;
-use headwater_schemas::{AccountId, CustomerId, Id, Text};
+use headwater_schemas::{AccountId, CustomerId, Id, Text, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::field::Field;
@@ -31,6 +31,15 @@ impl Subject {
             Self::Transaction => "transaction",
             Self::Payment => "payment",
             Self::Access => "access",
+        }
+    }
+
+    /// The topic of its events.
+    pub(super) const fn topic(self) -> Topic {
+        match self {
+            Self::Transaction => Topic::Transactions,
+            Self::Payment => Topic::Payments,
+            Self::Access => Topic::Access,
         }
     }
 

@@ -4,6 +4,7 @@ pub mod demo;
 pub mod files;
 pub mod publish;
 pub mod replay;
+pub mod rules;
 pub mod sql;
 pub mod topics;
 pub mod verify;

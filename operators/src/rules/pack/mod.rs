@@ -36,6 +36,7 @@
 //! owner = "fraud desk"               # optional, for people, like `regulation` and `description`
 //! ```
 //!
+//! - **Tests** (`[[test]]`, `cases.rs`) are run when the pack is loaded; one that fails is a problem of the pack.
 //! - **Groups**: transactions are grouped by `account_id` (if a pack does not say), `party` or `customer_id`; payments and accesses
 //!   by any text field (`customer_id`, `actor`). `party` counts a transaction between two accounts for both. A rule reads the
 //!   windows of one group. In a pack with points all rules read the same one.
@@ -51,6 +52,7 @@
 //! - The fields and the expressions are described in [`expression`](super::expression).
 
 mod aggregate;
+mod cases;
 mod difference;
 mod problem;
 mod read;
@@ -86,6 +88,8 @@ pub struct Pack {
     pub(super) subject: Subject,
     /// The rules, by what they group events by.
     pub(super) rulesets: Vec<Ruleset>,
+    /// The number of its own tests, which it passed.
+    tests: usize,
 }
 
 /// The rules of a pack whose windows group events by the same field.
@@ -248,7 +252,7 @@ impl Ruleset {
 impl Pack {
     /// Parses a pack. `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Arc<Self>, PackError> {
-        read::pack(file, text).map(Arc::new)
+        read::pack(file, text)
     }
 
     /// The built-in pack with a name.
@@ -260,6 +264,16 @@ impl Pack {
     /// The ruleset's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The number of its rules.
+    pub fn rule_count(&self) -> usize {
+        self.rulesets.iter().map(|ruleset| ruleset.rules.len()).sum()
+    }
+
+    /// The number of its own tests, which it passed.
+    pub const fn test_count(&self) -> usize {
+        self.tests
     }
 
     /// What its rules judge.

@@ -8,6 +8,7 @@ use headwater_schemas::{EventTime, Text};
 use toml::de::DeTable;
 
 use super::aggregate::{Aggregate, AggregateKind};
+use super::cases::{self, Case};
 use super::problem::{PackError, Problems};
 use super::section::{Entry, Section};
 use super::{Combine, Followers, Kept, Pack, Rise, Rule, Ruleset, Scoring, Thresholds, UNIT, Window};
@@ -22,7 +23,7 @@ const MAX_NAME: usize = 32;
 const DAY: i64 = 86_400 * 1_000_000_000;
 
 /// Reads a pack.
-pub(super) fn pack(file: &str, text: &str) -> Result<Pack, PackError> {
+pub(super) fn pack(file: &str, text: &str) -> Result<Arc<Pack>, PackError> {
     let mut problems = Problems::new(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -33,9 +34,12 @@ pub(super) fn pack(file: &str, text: &str) -> Result<Pack, PackError> {
         return Err(problems.into_error(file));
     }
     let mut section = Section::new(root.get_ref(), "a pack", 0);
-    let pack = Reader::new(&mut problems, &mut section).pack(section);
-    match pack {
-        Some(pack) if problems.is_empty() => Ok(pack),
+    match Reader::new(&mut problems, &mut section).pack(section) {
+        Some((pack, cases)) if problems.is_empty() => {
+            let pack = Arc::new(pack);
+            cases::check(&pack, &cases, &mut problems);
+            if problems.is_empty() { Ok(pack) } else { Err(problems.into_error(file)) }
+        }
         _ => Err(problems.into_error(file)),
     }
 }
@@ -166,7 +170,7 @@ impl<'p, 't> Reader<'p, 't> {
         Self { problems, subject, has_points, features: Features::new(subject), kept: Kept::default() }
     }
 
-    fn pack(mut self, mut root: Section<'_>) -> Option<Pack> {
+    fn pack(mut self, mut root: Section<'_>) -> Option<(Pack, Vec<Case>)> {
         let name = root.text("name", self.problems).and_then(|name| self.name(&name));
         let kind = self.kind_of_alerts(&mut root);
         let scoring = self.scoring(&mut root);
@@ -179,10 +183,12 @@ impl<'p, 't> Reader<'p, 't> {
         if rules.is_empty() && self.problems.is_empty() {
             self.problems.add(0, "a pack without a rule decides nothing: add [[rule]]");
         }
+        let cases = cases::read(&mut root, self.subject, &names, self.problems);
         root.finish(self.problems);
         let (name, kind, scoring) = (Text::new(name?), kind?, scoring?);
         self.one_group(&rules);
-        Some(Pack { rulesets: self.rulesets(&name, kind, scoring, rules), name, subject: self.subject })
+        let (rulesets, subject, tests) = (self.rulesets(&name, kind, scoring, rules), self.subject, cases.len());
+        Some((Pack { name, subject, rulesets, tests }, cases))
     }
 
     /// A decision joins the points of all rules, so they have to see the same group.
