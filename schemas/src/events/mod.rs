@@ -130,19 +130,26 @@ pub struct Identity<'a> {
     pub id: &'a str,
     /// The event's own time, where one id has many events.
     pub ts: Option<EventTime>,
+    /// The producer's key, where one id has many events of a kind that producers number: refunds.
+    pub key: Option<&'a str>,
 }
 
 impl<'a> Identity<'a> {
     const fn of(word: &'static str, id: &'a str) -> Self {
-        Self { word, account_id: None, id, ts: None }
+        Self { word, account_id: None, id, ts: None, key: None }
     }
 
     const fn within(account_id: AccountId, word: &'static str, id: &'a str) -> Self {
-        Self { word, account_id: Some(account_id), id, ts: None }
+        Self { word, account_id: Some(account_id), id, ts: None, key: None }
     }
 
     const fn at(ts: EventTime, word: &'static str, id: &'a str) -> Self {
-        Self { word, account_id: None, id, ts: Some(ts) }
+        Self { word, account_id: None, id, ts: Some(ts), key: None }
+    }
+
+    fn of_payment(payment: &'a Payment) -> Self {
+        let key = payment.idempotency_key.as_deref().filter(|_| payment.status == PaymentStatus::Refunded);
+        Self { key, ..Self::of(payment.status.as_str(), &payment.payment_id) }
     }
 }
 
@@ -331,14 +338,15 @@ impl Event {
     /// Identity of the event. Amends, cancels, phases, market data and table records have none.
     ///
     /// New orders and fills are identified by account and id. Transactions are identified by their id alone, whatever their type,
-    /// because later events refer to them by it. An account has many events of each kind, so its time distinguishes them.
+    /// because later events refer to them by it. An account has many events of each kind, so its time distinguishes them. A payment
+    /// may have several refunds, which their idempotency keys distinguish.
     pub fn identity(&self) -> Option<Identity<'_>> {
         match self {
             Self::Account(event) => Some(Identity::at(event.ts(), event.type_word(), event.account_id())),
             Self::Order(OrderEvent::New(order)) => Some(Identity::within(order.account_id, "new", &order.order_id)),
             Self::Fill(event) => Some(Identity::within(*event.account_id(), event.type_word(), event.fill_id())),
             Self::Transaction(event) => Some(Identity::of("transaction", &event.transaction_id)),
-            Self::Payment(event) => Some(Identity::of(event.status.as_str(), &event.payment_id)),
+            Self::Payment(event) => Some(Identity::of_payment(event)),
             Self::Transfer(event) => Some(Identity::of(event.type_word(), event.transfer_id())),
             _ => None,
         }

@@ -15,7 +15,7 @@ event! {
         account_id: Option<AccountId>,
         /// The merchant.
         merchant_id: Id,
-        /// The amount.
+        /// The amount; of a refund, what it refunds.
         amount: Amount,
         /// The currency of the amount.
         #[schemars(extend("maxLength" = 12))]
@@ -24,7 +24,7 @@ event! {
         method: PaymentMethod,
         /// The status of the payment.
         status: PaymentStatus,
-        /// The producer's idempotency key.
+        /// The producer's idempotency key. Several refunds of a payment have different ones.
         idempotency_key: Option<Text>,
         /// The device.
         device_id: Option<Text>,

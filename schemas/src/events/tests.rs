@@ -330,7 +330,8 @@ fn identities_are_those_of_the_contract() -> TestResult {
     let identities: Vec<_> = GOOD
         .iter()
         .map(|(topic, text)| {
-            let text_of = |Identity { word, account_id, id, ts }: Identity<'_>| {
+            let text_of = |Identity { word, account_id, id, ts, key }: Identity<'_>| {
+                assert_eq!(key, None, "{topic} {word} {id}");
                 let account_id = account_id.map_or_else(String::new, |account_id| format!(" of {account_id}"));
                 let ts = ts.map_or_else(String::new, |ts| format!(" at {}", ts.nanos()));
                 format!("{topic} {word} {id}{account_id}{ts}")
@@ -352,6 +353,18 @@ fn identities_are_those_of_the_contract() -> TestResult {
         "transfers debit_reversed x1",
     ];
     assert_eq!(identities, expected);
+    Ok(())
+}
+
+#[test]
+fn only_refunds_are_distinguished_by_their_keys() -> TestResult {
+    let key_of = |status: &str| {
+        let text = format!(
+            r#"{{"payment_id":"p","customer_id":"c","merchant_id":"m","amount":1,"currency":"USD","method":"wire","status":"{status}","idempotency_key":"k","ts":1}}"#
+        );
+        decode(Topic::Payments, &text).map(|event| event.identity().and_then(|identity| identity.key.map(str::to_owned)))
+    };
+    assert_eq!((key_of("refunded")?, key_of("completed")?), (Some("k".to_owned()), None));
     Ok(())
 }
 

@@ -21,6 +21,12 @@
 //! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
 //! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
+//! | `transfers_state` | [`TransferProgress`] | state |
+//! | `payments_state` | [`PaymentProgress`] | state |
+//! | `transfer_steps` | [`TransferStepTaken`] | checkpoint |
+//! | `payment_steps` | [`PaymentStepTaken`] | checkpoint |
+//! | `payment_postings` | [`PaymentPosting`] | checkpoint |
+//! | `step_alerts` | [`StepAlert`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |
@@ -51,6 +57,7 @@ mod risk;
 mod row;
 mod rules;
 mod set;
+mod steps;
 mod system;
 mod trading;
 mod words;

@@ -125,6 +125,10 @@ text_enum! {
         Surveillance = "surveillance",
         /// `ledger`
         Ledger = "ledger",
+        /// `transfer`
+        Transfer = "transfer",
+        /// `payment`
+        Payment = "payment",
         /// `price`
         Price = "price",
         /// `budget`
@@ -159,5 +163,51 @@ text_enum! {
         Cleared = "cleared",
         /// `withdrawn`
         Withdrawn = "withdrawn",
+    }
+}
+
+text_enum! {
+    /// The state of a transfer: its last legal step.
+    TransferState {
+        /// `initiated`
+        Initiated = "initiated",
+        /// `debited`
+        Debited = "debited",
+        /// `credited`
+        Credited = "credited",
+        /// `completed`
+        Completed = "completed",
+        /// `failed`
+        Failed = "failed",
+        /// `credit_reversed`
+        CreditReversed = "credit_reversed",
+        /// `debit_reversed`
+        DebitReversed = "debit_reversed",
+    }
+}
+
+text_enum! {
+    /// Whether the ledger agrees with a payment.
+    Reconciliation {
+        /// `matched`: the ledger has posted the payment.
+        Matched = "matched",
+        /// `missing`: the ledger has not posted the payment, or has taken it back.
+        Missing = "missing",
+        /// `different`: the ledger has posted another account, currency or amount, or a payment that was not made.
+        Different = "different",
+    }
+}
+
+text_enum! {
+    /// A rule for transfers and payments.
+    StepRule {
+        /// `stuck`: a step that must follow has not come.
+        Stuck = "stuck",
+        /// `out_of_order`: steps are illegal.
+        OutOfOrder = "out_of_order",
+        /// `not_reversed`: a transfer has failed, and what was done is not reversed.
+        NotReversed = "not_reversed",
+        /// `unreconciled`: the ledger does not agree with a payment.
+        Unreconciled = "unreconciled",
     }
 }
