@@ -24,6 +24,7 @@
 //! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`; updates [`ledger::Cash`] | two sums per currency, for ever |
 //! | `owners`: [`rules::Owners`] | accepted transactions; accounts | account | derives each with its customer | none |
 //! | `rules PACK`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the pack groups by | `decisions`, `alerts`, `rule_events`, `rule_alerts` | events, decisions and alerts, for the horizon and the longest window |
+//! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
@@ -67,5 +68,7 @@ pub mod reference;
 pub mod rules;
 mod slab;
 mod slot_index;
+mod steps;
 pub mod testing;
+pub mod transfers;
 pub mod valuation;
