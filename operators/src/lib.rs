@@ -25,6 +25,7 @@
 //! | `owners`: [`rules::Owners`] | accepted transactions; accounts | account | derives each with its customer | none |
 //! | `rules PACK`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the pack groups by | `decisions`, `alerts`, `rule_events`, `rule_alerts` | events, decisions and alerts, for the horizon and the longest window |
 //! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
+//! | `payments`: [`payments::Payments`] | payments; what the ledger posted or took back | payment | `payments_state`, `alerts`, `payment_steps`, `payment_postings`, `step_alerts` | statuses and alerts of a payment until it is over, then for the horizon, of a completed one for the reversal horizon; debits of the ledger without a payment, for the horizon |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
@@ -63,6 +64,7 @@ pub mod latest;
 pub mod ledger;
 pub mod matching;
 mod newest;
+pub mod payments;
 pub mod positions;
 pub mod reference;
 pub mod rules;

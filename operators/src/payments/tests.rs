@@ -1,0 +1,435 @@
+//! Every legal path and every illegal status; refunds; the ledger; late, overdue and unknown ones; restarts.
+
+use std::sync::Arc;
+
+use headwater_schemas::events::{Payment, PaymentMethod, PaymentStatus, Transaction, TransactionPhase, TransactionType};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, CustomerId, EventTime, Id, Place, Placed, Text, Topic};
+use proptest::prelude::*;
+
+use super::*;
+use crate::ledger::{Accepted, LedgerEvent, TakenBack};
+use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+
+const VIEW: Payments = Payments { stuck_after: 900, horizon: 10_000, refund_horizon: 50_000 };
+
+/// What happens to payment `p`, or to the clock.
+#[derive(Clone, Debug)]
+enum What {
+    /// A status, with the amount.
+    Status(PaymentStatus, i64),
+    /// A refund under a key.
+    Refund(&'static str, i64),
+    /// A status of another customer.
+    Stranger(PaymentStatus),
+    /// A status without an account.
+    WithoutAccount(PaymentStatus),
+    /// The ledger accepts a transaction: id, account, amount, the hold that it captures.
+    Ledger(&'static str, &'static str, i64, Option<&'static str>),
+    /// The ledger takes a transaction back.
+    TakenBack(&'static str),
+    /// The ledger restores a transaction.
+    Restored(&'static str),
+    /// Nothing but that time passes.
+    Clock,
+}
+use What::{Clock, Ledger, Refund, Restored, Status, Stranger, WithoutAccount};
+
+/// Effective time, own time, and what happens.
+type Record = (u64, i64, What);
+
+fn payment(id: &str, status: PaymentStatus, amount: i64, ts: i64) -> Payment {
+    Payment {
+        payment_id: Id::derived(id),
+        customer_id: CustomerId::derived("c"),
+        account_id: Some(AccountId::derived("a")),
+        merchant_id: Id::derived("m"),
+        amount: Amount::whole(amount),
+        currency: Currency::derived("USD"),
+        method: PaymentMethod::DebitCard,
+        status,
+        idempotency_key: Some(Text::const_new("key")),
+        device_id: None,
+        lat: None,
+        lon: None,
+        ts: EventTime::from_nanos(ts),
+    }
+}
+
+fn transaction(id: &str, account: &str, amount: i64, hold: Option<&str>, ts: i64) -> Transaction {
+    Transaction {
+        transaction_id: Id::derived(id),
+        account_id: AccountId::derived(account),
+        r#type: TransactionType::Payment,
+        amount: Amount::whole(amount),
+        currency: Currency::derived("USD"),
+        counterparty_account: None,
+        phase: None,
+        pending_id: hold.map(Id::derived),
+        reverses: None,
+        channel: None,
+        merchant: None,
+        mcc: None,
+        description: None,
+        device_id: None,
+        lat: None,
+        lon: None,
+        country: None,
+        balance_after: None,
+        ts: EventTime::from_nanos(ts),
+    }
+}
+
+fn taken_back(id: &str, is_restored: bool) -> LedgerEvent {
+    let (account_id, transaction_id) = (AccountId::derived("a"), Id::derived(id));
+    let correction = Correction::Reversal { transaction_id: Id::derived("r"), original: transaction_id.clone() };
+    LedgerEvent::TakenBack(Box::new(TakenBack { account_id, transaction_id, is_restored, correction }))
+}
+
+fn accepted(place: Place, transaction: Transaction) -> LedgerEvent {
+    LedgerEvent::Accepted(Accepted { record: place, transaction: Arc::new(transaction) })
+}
+
+fn happenings(records: &[Record]) -> Happenings<Payments> {
+    let events = |(offset, (time, ts, what)): (u64, &Record)| {
+        let place = Place::of_record(*time, Topic::Payments, 0, offset).of_event_at(EventTime::from_nanos(*ts), 0);
+        let status = |payment: Payment| vec![Placed { place, event: PaymentEvent::Status(Box::new(payment)) }];
+        match what {
+            Status(kind, amount) => status(payment("p", *kind, *amount, *ts)),
+            Refund(key, amount) => {
+                let refund = payment("p", PaymentStatus::Refunded, *amount, *ts);
+                status(Payment { idempotency_key: Some(Text::const_new(key)), ..refund })
+            }
+            Stranger(kind) => status(Payment { customer_id: CustomerId::derived("d"), ..payment("p", *kind, 100, *ts) }),
+            WithoutAccount(kind) => status(Payment { account_id: None, ..payment("p", *kind, 100, *ts) }),
+            Ledger(id, account, amount, hold) => {
+                let event = accepted(place, transaction(id, account, *amount, *hold, *ts));
+                PaymentEvent::of_ledger(Placed { place, event })
+            }
+            What::TakenBack(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, false) }),
+            Restored(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, true) }),
+            Clock => status(payment("z", PaymentStatus::Failed, 1, *ts)),
+        }
+    };
+    let placed = |(number, placed): (u32, Placed<PaymentEvent>)| Placed {
+        place: placed.place.derived(number),
+        event: Happening::Event(placed.event),
+    };
+    (0..).zip(records).flat_map(|record| (0..).zip(events(record)).map(placed).collect::<Vec<_>>()).collect()
+}
+
+/// The payment `p` as `status amount refunded ledger stuck`.
+fn progress(emitted: &Emitted<Payments>) -> String {
+    let rows = rows_of(&emitted.tables.payments_state);
+    let row = rows.iter().find(|row| row.payment_id.as_str() == "p");
+    row.map_or_else(String::new, |row| {
+        let ledger = row.ledger.map_or("-", |ledger| ledger.as_str());
+        format!("{} {} {} {ledger}{}", row.status, row.amount, row.refunded, if row.stuck { " stuck" } else { "" })
+    })
+}
+
+/// The changes of the alerts of payment `p` as `time rule state severity`.
+fn alerts(emitted: &Emitted<Payments>) -> Vec<String> {
+    let history = history_of(&emitted.tables.alerts);
+    let of_p = history.iter().filter(|(_, row, _)| row.subject.as_str() == "p");
+    of_p.map(|(_, row, _)| format!("{} {} {} {}", row.ts.nanos(), row.rule, row.state, row.severity)).collect()
+}
+
+fn assert_same(whole: &Emitted<Payments>, other: &Emitted<Payments>, what: &str) {
+    let (a, b) = (&whole.tables, &other.tables);
+    assert_eq!(history_of(&a.payments_state), history_of(&b.payments_state), "{what}");
+    assert_eq!(history_of(&a.alerts), history_of(&b.alerts), "{what}");
+    assert_eq!(history_of(&a.payment_steps), history_of(&b.payment_steps), "{what}");
+    assert_eq!(history_of(&a.payment_postings), history_of(&b.payment_postings), "{what}");
+    assert_eq!(history_of(&a.step_alerts), history_of(&b.step_alerts), "{what}");
+    assert_eq!(whole.dead_letters, other.dead_letters, "{what}");
+}
+
+/// Name, records, the payment `p`, its alerts, dead letters.
+type Case = (&'static str, Vec<Record>, &'static str, Vec<&'static str>, Vec<&'static str>);
+
+fn check(cases: Vec<Case>) {
+    for (name, records, expected, expected_alerts, expected_letters) in cases {
+        let whole = run(VIEW, happenings(&records));
+        assert_eq!(progress(&whole), expected, "{name}");
+        assert_eq!(alerts(&whole), expected_alerts, "{name}");
+        let letters: Vec<_> = whole.dead_letters.iter().map(|letter| format!("{} {}", letter.offset, letter.code)).collect();
+        assert_eq!(letters, expected_letters, "{name}");
+        for cut in 0..=happenings(&records).len() {
+            assert_same(&whole, &run_with_restart(VIEW, happenings(&records), cut), &format!("{name}, cut at {cut}"));
+        }
+    }
+}
+
+/// A status in time.
+fn at(time: u64, what: What) -> Record {
+    (time, i64::try_from(time).unwrap_or(0), what)
+}
+
+use PaymentStatus::{Cancelled, Completed, Failed, Pending, Processing, Refunded};
+
+#[test]
+fn a_status_is_legal_where_the_documentation_draws_it_and_nowhere_else() {
+    let legal: [(Option<PaymentStatus>, &[PaymentStatus]); 7] = [
+        (None, &[Pending, Processing, Completed, Failed, Cancelled]),
+        (Some(Pending), &[Processing, Completed, Failed, Cancelled]),
+        (Some(Processing), &[Completed, Failed, Cancelled]),
+        (Some(Completed), &[Refunded]),
+        (Some(Failed), &[]),
+        (Some(Cancelled), &[]),
+        (Some(Refunded), &[]),
+    ];
+    for (before, nexts) in legal {
+        for next in PaymentStatus::ALL.iter().copied().filter(|next| Some(*next) != before) {
+            if before == Some(Refunded) && next == Completed {
+                continue; // It was completed before.
+            }
+            let first = before.into_iter().map(|before| Status(before, 100));
+            let first = if before == Some(Refunded) { vec![Status(Completed, 100), Status(Refunded, 10)] } else { first.collect() };
+            let records: Vec<_> =
+                (1..).zip(first.into_iter().chain([Status(next, 100)])).map(|(number, what)| at(number * 10, what)).collect();
+            let emitted = run(VIEW, happenings(&records));
+            let rows = rows_of(&emitted.tables.payments_state);
+            let (status, alerts) = (rows.first().map(|row| row.status), alerts(&emitted).len());
+            let expected = if nexts.contains(&next) { (Some(next), 0) } else { (before, usize::from(before.is_some())) };
+            assert_eq!((status, alerts), expected, "{before:?} {next}");
+        }
+    }
+}
+
+#[test]
+fn refunds_add_up_to_the_amount_at_most() {
+    let paid = || at(10, Status(Completed, 100));
+    let ledger = || at(11, Ledger("p", "a", 100, None));
+    check(vec![
+        ("one in part", vec![paid(), ledger(), at(20, Refund("k1", 30))], "refunded 100 30 matched", vec![], vec![]),
+        (
+            "several",
+            vec![paid(), ledger(), at(20, Refund("k1", 30)), at(30, Refund("k2", 30)), at(40, Refund("k3", 40))],
+            "refunded 100 100 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "one too many",
+            vec![paid(), ledger(), at(20, Refund("k1", 30)), at(30, Refund("k2", 71))],
+            "refunded 100 30 matched",
+            vec!["30 out_of_order raised medium"],
+            vec![],
+        ),
+        (
+            "the same key",
+            vec![paid(), ledger(), at(20, Refund("k1", 30)), at(30, Refund("k1", 40))],
+            "refunded 100 30 matched",
+            vec![],
+            vec!["3 conflicting_duplicate"],
+        ),
+        (
+            "within the horizon of refunds, and after it",
+            vec![paid(), ledger(), at(50_009, Refund("k1", 30)), at(100_009, Refund("k2", 30)), at(110_010, Clock)],
+            "refunded 100 30 matched",
+            vec![],
+            vec!["3 unknown_reference"],
+        ),
+        (
+            "before the payment, which is late",
+            vec![at(20, Refund("k1", 30)), (30, 10, Status(Completed, 100)), at(31, Ledger("p", "a", 100, None))],
+            "refunded 100 30 matched",
+            vec![],
+            vec![],
+        ),
+        ("before a payment that never comes", vec![at(20, Refund("k1", 30)), at(10_021, Clock)], "", vec![], vec!["0 unknown_reference"]),
+    ]);
+}
+
+#[test]
+fn what_is_overdue_is_an_alert_until_it_comes() {
+    check(vec![
+        ("not yet", vec![at(10, Status(Pending, 100)), at(909, Clock)], "pending 100 0 -", vec![], vec![]),
+        (
+            "stuck, until the next status",
+            vec![at(10, Status(Pending, 100)), at(1_000, Status(Processing, 100)), at(1_001, Status(Cancelled, 100))],
+            "cancelled 100 0 -",
+            vec!["910 stuck raised medium", "1000 stuck cleared medium"],
+            vec![],
+        ),
+        (
+            "stuck in processing",
+            vec![at(10, Status(Pending, 100)), at(20, Status(Processing, 100)), at(1_000, Clock)],
+            "processing 100 0 - stuck",
+            vec!["920 stuck raised medium"],
+            vec![],
+        ),
+        (
+            "a late status takes its place",
+            vec![at(20, Status(Completed, 100)), (30, 10, Status(Pending, 99)), at(40, Ledger("p", "a", 100, None))],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "another customer",
+            vec![at(10, Status(Pending, 100)), at(20, Stranger(Completed)), at(30, Status(Failed, 100))],
+            "failed 100 0 -",
+            vec![],
+            vec!["1 inconsistent"],
+        ),
+        (
+            "a second outcome",
+            vec![at(10, Status(Failed, 100)), at(20, Status(Completed, 100))],
+            "failed 100 0 -",
+            vec!["20 out_of_order raised medium"],
+            vec![],
+        ),
+        (
+            "an outcome is taken once, however late the second",
+            vec![at(10, Status(Completed, 100)), at(11, Ledger("p", "a", 100, None)), at(20_000, Status(Completed, 200))],
+            "completed 100 0 matched",
+            vec![],
+            vec!["2 conflicting_duplicate"],
+        ),
+    ]);
+}
+
+#[test]
+fn the_ledger_agrees_with_what_was_paid() {
+    let paid = || at(10, Status(Completed, 100));
+    check(vec![
+        (
+            "after the payment",
+            vec![paid(), at(20, Ledger("p", "a", 100, None)), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "before the payment",
+            vec![at(5, Ledger("p", "a", 100, None)), paid(), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "the capture of its hold",
+            vec![paid(), at(20, Ledger("t", "a", 100, Some("p"))), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "as a capture",
+            vec![paid(), at(20, Ledger("p", "a", 100, Some("h"))), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        ("no account", vec![at(10, WithoutAccount(Completed)), at(1_000, Clock)], "completed 100 0 -", vec![], vec![]),
+        (
+            "missing until it comes",
+            vec![paid(), at(1_000, Ledger("p", "a", 100, None))],
+            "completed 100 0 matched",
+            vec!["910 unreconciled raised high", "1000 unreconciled cleared high"],
+            vec![],
+        ),
+        (
+            "missing, then different",
+            vec![paid(), at(1_000, Ledger("p", "a", 90, None))],
+            "completed 100 0 different",
+            vec!["910 unreconciled raised high", "1000 unreconciled amended high"],
+            vec![],
+        ),
+        (
+            "another account",
+            vec![paid(), at(20, Ledger("p", "b", 100, None)), at(1_000, Clock)],
+            "completed 100 0 different",
+            vec!["910 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "another transaction",
+            vec![paid(), at(20, Ledger("t", "a", 100, None)), at(1_000, Clock)],
+            "completed 100 0 missing",
+            vec!["910 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "taken back, and restored",
+            vec![paid(), at(20, Ledger("p", "a", 100, None)), at(500, What::TakenBack("p")), at(1_500, Restored("p"))],
+            "completed 100 0 matched",
+            vec!["1400 unreconciled raised high", "1500 unreconciled cleared high"],
+            vec![],
+        ),
+        (
+            "taken back and refunded",
+            vec![paid(), at(20, Ledger("p", "a", 100, None)), at(500, What::TakenBack("p")), at(600, Refund("k", 100)), at(2_000, Clock)],
+            "refunded 100 100 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "posted, although it failed",
+            vec![at(10, Status(Failed, 100)), at(20, Ledger("p", "a", 100, None)), at(1_000, Clock)],
+            "failed 100 0 different",
+            vec!["920 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "it came more than the horizon before",
+            vec![at(5, Ledger("p", "a", 100, None)), at(10_006, Status(Completed, 100))],
+            "completed 100 0 missing",
+            vec![],
+            vec![],
+        ),
+    ]);
+}
+
+#[test]
+fn only_posted_debits_can_be_those_of_payments() {
+    let place = Place::of_record(1, Topic::Transactions, 0, 0);
+    let payment = transaction("p", "a", 100, None, 1);
+    let ids = |transaction: Transaction| {
+        let events = PaymentEvent::of_ledger(Placed { place, event: accepted(place, transaction) });
+        events.iter().map(|placed| placed.event.payment_id().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(payment.clone()), ["p"]);
+    assert_eq!(ids(transaction("p", "a", 100, Some("h"), 1)), ["p", "h"]);
+    assert_eq!(ids(Transaction { phase: Some(TransactionPhase::Pending), ..payment.clone() }), Vec::<String>::new());
+    assert_eq!(ids(Transaction { reverses: Some(Id::derived("o")), ..payment.clone() }), Vec::<String>::new());
+    assert_eq!(ids(Transaction { r#type: TransactionType::Deposit, ..payment }), Vec::<String>::new());
+}
+
+#[test]
+fn what_no_payment_claims_is_forgotten() {
+    let emitted = run(VIEW, happenings(&[at(5, Ledger("t", "a", 100, None)), at(10_006, Clock)]));
+    assert_eq!(rows_of(&emitted.tables.payment_postings), []);
+    let emitted = run(VIEW, happenings(&[at(10, Status(Failed, 100)), at(11, Status(Completed, 100)), at(20_012, Clock)]));
+    assert_eq!((rows_of(&emitted.tables.payment_steps).len(), rows_of(&emitted.tables.step_alerts).len()), (1, 0));
+    assert_eq!(progress(&emitted), "failed 100 0 -");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restart_anywhere_changes_nothing(
+        steps in proptest::collection::vec((0..700_u64, 0..3_000_i64, 0..12_usize, 1..4_i64), 1..25),
+        cut in 0..25_usize,
+    ) {
+        let mut time = 10_000;
+        let record = |(later, age, what, amount): (u64, i64, usize, i64)| {
+            time += later * 3;
+            let what = match what {
+                0..6 => Status(PaymentStatus::ALL[what], amount),
+                6 => Refund("k1", amount),
+                7 => Refund("k2", amount),
+                8 => Ledger("p", "a", amount, None),
+                9 => Ledger("t", "a", amount, Some("p")),
+                10 => What::TakenBack("p"),
+                _ => Restored("p"),
+            };
+            (time, i64::try_from(time).unwrap_or(0) - age, what)
+        };
+        let records: Vec<Record> = steps.into_iter().map(record).collect();
+        let whole = run(VIEW, happenings(&records));
+        assert_same(&whole, &run_with_restart(VIEW, happenings(&records), cut), "cut");
+    }
+}

@@ -1,0 +1,345 @@
+//! The view of payments.
+
+use std::collections::BTreeMap;
+
+use headwater_schemas::events::{ErrorCode, Event, PaymentStatus};
+use headwater_schemas::tables::{
+    Alert, AlertKind, DeadLetter, Moment, PaymentPosting, PaymentProgress, PaymentStepTaken, Reconciliation, Severity, StepAlert, StepRule,
+};
+use headwater_schemas::{Correction, Currency, Id, Place, Placed, Topic};
+
+use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
+use super::saved::{posting_of, posting_row, row_of, step_of};
+use super::stage::{Stage, Step};
+use crate::admission::dead_letter;
+use crate::keyed_fold::{Outbox, View};
+use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_rows};
+
+/// View of payments. Times are in nanoseconds of effective time.
+#[derive(Clone, Copy, Debug)]
+pub struct Payments {
+    /// Time after which an outcome, or the ledger's transaction, is overdue.
+    pub stuck_after: u64,
+    /// How long refunds and the ledger's debits wait for their payment, and how long one that was not paid is remembered.
+    pub horizon: u64,
+    /// How long a paid one is remembered: the time within which it can be refunded.
+    pub refund_horizon: u64,
+}
+
+/// State of a payment.
+#[derive(Clone, Debug, Default)]
+pub struct PaymentHistory {
+    now: Remembered,
+    /// The payment when its rows were emitted, if it was touched since.
+    emitted: Option<Box<Remembered>>,
+}
+
+/// A payment: its statuses in the order of arrival, the ledger's debit, and its alerts.
+#[derive(Clone, Debug, Default)]
+struct Remembered {
+    steps: Vec<Placed<Step>>,
+    posting: Option<Posting>,
+    alerts: StepAlerts,
+}
+
+headwater_schemas::table_set! {
+    /// The tables of payments.
+    pub struct PaymentTables restored from SavedPayments {
+        restored { payment_steps: PaymentStepTaken, payment_postings: PaymentPosting, step_alerts: StepAlert }
+        written { payments_state: PaymentProgress, alerts: Alert }
+    }
+}
+
+crate::fold_operator!(Payments);
+
+impl View for Payments {
+    type Key = Id;
+    type Route = Id;
+    type Event = PaymentEvent;
+    type Broadcast = ();
+    type Context = ();
+    type State = PaymentHistory;
+    type Timer = ();
+    type Tables = PaymentTables;
+    type Derived = ();
+    type Update = ();
+
+    fn key(&self, event: &PaymentEvent) -> Id {
+        event.payment_id().clone()
+    }
+
+    fn route(id: &Id) -> Id {
+        id.clone()
+    }
+
+    fn learn(&self, (): &mut (), _: Placed<()>) {}
+
+    fn apply(&self, (): &(), id: &Id, state: &mut PaymentHistory, placed: Placed<PaymentEvent>, out: &mut Outbox<'_, Self>) {
+        let due = self.due(&state.now);
+        let payment = state.touch();
+        self.elapse(id, payment, placed.place, out);
+        self.take(id, payment, placed, out);
+        let next = self.due(payment);
+        if next != due {
+            due.into_iter().for_each(|time| out.cancel_timer(time, ()));
+            next.into_iter().for_each(|time| out.set_timer(time, ()));
+        }
+    }
+
+    fn timer(&self, (): &(), id: &Id, state: &mut PaymentHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
+        let payment = state.touch();
+        self.elapse(id, payment, place, out);
+        self.due(payment).into_iter().for_each(|time| out.set_timer(time, ()));
+    }
+
+    fn emit(&self, (): &(), id: &Id, state: &mut PaymentHistory, at: &Moment, tables: &PaymentTables) {
+        let Some(emitted) = state.emitted.take() else { return };
+        let (before, now) = (emitted.as_ref(), &state.now);
+        replace_rows(&tables.payment_steps, at, before.step_rows(id), now.step_rows(id));
+        let posting = |payment: &Remembered| payment.posting.as_ref().map(|posting| posting_row(id, posting));
+        tables.payment_postings.replace(at, posting(before), posting(now));
+        replace_rows(&tables.step_alerts, at, before.alerts.saved(subject(id)), now.alerts.saved(subject(id)));
+        // The payment stays in these tables once it is forgotten.
+        update_rows(&tables.payments_state, at, before.progress(id).as_slice(), now.progress(id));
+        update_rows(&tables.alerts, at, &before.alert_rows(id), now.alert_rows(id));
+    }
+
+    fn is_forgettable(&self, state: &PaymentHistory) -> bool {
+        state.now.steps.is_empty() && state.now.posting.is_none()
+    }
+
+    fn restore(&self, saved: &SavedPayments, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PaymentHistory)> {
+        let mut payments = BTreeMap::<Id, Remembered>::new();
+        for row in saved.payment_steps.iter().filter(|row| is_mine(&row.payment_id)) {
+            payments.entry(row.payment_id.clone()).or_default().steps.push(step_of(row));
+        }
+        for row in saved.payment_postings.iter().filter(|row| is_mine(&row.payment_id)) {
+            payments.entry(row.payment_id.clone()).or_default().posting = Some(posting_of(row));
+        }
+        for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment && is_mine(&row.subject)) {
+            payments.entry(row.subject.clone()).or_default().alerts.restore(row);
+        }
+        payments.values_mut().for_each(|payment| payment.steps.sort_by_key(|step| step.place));
+        payments.into_iter().map(|(id, now)| (id, PaymentHistory { now, emitted: None })).collect()
+    }
+
+    fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(u64, ())> {
+        self.due(&state.now).map(|time| (time, ())).into_iter().collect()
+    }
+}
+
+impl PaymentHistory {
+    /// The payment, which is about to change.
+    fn touch(&mut self) -> &mut Remembered {
+        self.emitted.get_or_insert_with(|| Box::new(self.now.clone()));
+        &mut self.now
+    }
+}
+
+impl Payments {
+    /// Takes an event.
+    fn take(&self, id: &Id, payment: &mut Remembered, Placed { place, event }: Placed<PaymentEvent>, out: &mut Outbox<'_, Self>) {
+        let before = self.findings(id, payment, place.time);
+        let correction = match event {
+            PaymentEvent::Status(status) => {
+                let late = |nanos| Correction::Late { topic: Topic::Payments, id: id.clone(), nanos };
+                let correction = place.lateness(status.ts).map(late);
+                if let Err(letter) = payment.take_status(Placed { place, event: Step::of(status) }) {
+                    return out.refuse(*letter);
+                }
+                correction
+            }
+            PaymentEvent::Posted(debit) => payment.take_debit(*debit, place.time),
+            PaymentEvent::TakenBack { is_restored, correction, .. } => payment.take_back(is_restored, place.time).then_some(*correction),
+        };
+        correction.into_iter().for_each(|correction| out.correct(correction));
+        let now = self.findings(id, payment, place.time);
+        payment.alerts.follow(&before, &now, place.event_time());
+    }
+
+    /// Does what is due until a place. Called before each event, so that an event of the very time of a timer finds the same state
+    /// whether the timer has fired, in an earlier run, or not.
+    fn elapse(&self, id: &Id, payment: &mut Remembered, place: Place, out: &mut Outbox<'_, Self>) {
+        let findings = self.findings(id, payment, place.time);
+        payment.alerts.follow(&findings, &findings, place.event_time());
+        let is_over = |time: u64| time.saturating_add(self.horizon) <= place.time;
+        if payment.course().reached.status.is_none() {
+            payment.posting.take_if(|posting| is_over(posting.time));
+            let unknown: Vec<_> = payment.steps.extract_if(.., |step| is_over(step.place.time)).collect();
+            unknown.into_iter().filter_map(|step| unknown_reference(step, place.time)).for_each(|letter| out.refuse(letter));
+        } else if self.forgotten_at(payment).is_some_and(|time| time <= place.time) {
+            *payment = Remembered::default();
+        }
+    }
+
+    /// The next time at which something is due.
+    fn due(&self, payment: &Remembered) -> Option<u64> {
+        if payment.course().reached.status.is_none() {
+            let waiting = payment.steps.iter().map(|step| step.place.time);
+            let times = waiting.chain(payment.posting.as_ref().map(|posting| posting.time));
+            return times.min().map(|time| time.saturating_add(self.horizon));
+        }
+        let awaited = payment.awaited_since().filter(|(rule, _)| !payment.alerts.stands(*rule));
+        let overdue = awaited.map(|(_, since)| since.saturating_add(self.stuck_after));
+        overdue.into_iter().chain(self.forgotten_at(payment)).min()
+    }
+
+    /// When a payment that is over is forgotten.
+    fn forgotten_at(&self, payment: &Remembered) -> Option<u64> {
+        let stage = payment.course().reached;
+        let last = payment.steps.iter().map(|step| step.place.time).max().filter(|_| !stage.is_open())?;
+        Some(last.saturating_add(if stage.is_paid() { self.refund_horizon } else { self.horizon }))
+    }
+
+    /// The findings at an effective time.
+    fn findings(&self, id: &Id, payment: &Remembered, time: u64) -> Vec<Finding> {
+        let overdue = payment.awaited_since().filter(|(_, since)| since.saturating_add(self.stuck_after) <= time);
+        payment.findings(id, overdue.map(|(rule, _)| rule))
+    }
+}
+
+impl Remembered {
+    fn course(&self) -> Course<'_, Stage> {
+        Course::of(&self.steps)
+    }
+
+    /// Takes a status, unless it contradicts the first one or was taken before.
+    fn take_status(&mut self, step: Placed<Step>) -> Result<(), Box<DeadLetter>> {
+        if let Some((code, error)) = self.contradiction(&step.event) {
+            let letter = step.event.event.map(|payment| dead_letter(step.place, &Event::Payment(payment), code, &error));
+            return letter.map_or(Ok(()), |letter| Err(Box::new(letter)));
+        }
+        self.steps.push(step);
+        if self.course().reached.status.is_some() {
+            self.steps.iter_mut().for_each(|step| step.event.event = None);
+        }
+        Ok(())
+    }
+
+    /// Why a status cannot be taken. Admission recognizes repetitions within the horizon.
+    fn contradiction(&self, step: &Step) -> Option<(ErrorCode, String)> {
+        let first = &self.steps.first()?.event;
+        let Step { customer_id, currency, .. } = first;
+        if step.customer_id != *customer_id || step.currency != *currency {
+            let error = format!("the payment is one of customer {customer_id} in {currency}: send the same, or use a new payment_id");
+            return Some((ErrorCode::Inconsistent, error));
+        }
+        self.steps.iter().any(|taken| taken.event.is_repeated_by(step)).then(|| {
+            let error = match step.status {
+                PaymentStatus::Refunded => {
+                    "a refund with this idempotency_key was taken before: give each refund a key of its own".to_owned()
+                }
+                status => format!("the payment was {status} before: the first one counts; use a new payment_id"),
+            };
+            (ErrorCode::ConflictingDuplicate, error)
+        })
+    }
+
+    /// Takes a debit of the ledger. Returns the correction that it is.
+    fn take_debit(&mut self, debit: LedgerDebit, time: u64) -> Option<Correction> {
+        let LedgerDebit { transaction_id, account_id, amount, currency, correction, .. } = debit;
+        self.posting = Some(Posting { transaction_id, account_id, amount, currency, time, taken_back: None });
+        correction
+    }
+
+    /// Notes that the debit was taken back, or restored. Returns whether there is one.
+    fn take_back(&mut self, is_restored: bool, time: u64) -> bool {
+        let Some(posting) = &mut self.posting else { return false };
+        posting.taken_back = (!is_restored).then_some(time);
+        true
+    }
+
+    fn ledger(&self) -> Option<Reconciliation> {
+        reconciled(&self.course().reached, self.currency()?, self.posting.as_ref())
+    }
+
+    fn currency(&self) -> Option<Currency> {
+        self.steps.first().map(|step| step.event.currency)
+    }
+
+    /// The rule that the payment breaks if nothing happens, and the effective time from which it is awaited.
+    fn awaited_since(&self) -> Option<(StepRule, u64)> {
+        let course = self.course();
+        if course.reached.is_open() {
+            return Some((StepRule::Stuck, course.moved_at()?));
+        }
+        let differs = |ledger: &Reconciliation| *ledger != Reconciliation::Matched;
+        self.ledger().filter(differs)?;
+        let taken_back = self.posting.as_ref().and_then(|posting| posting.taken_back);
+        // What was not paid differs only once it is posted.
+        let posted = self.posting.as_ref().map(|posting| posting.time).filter(|_| !course.reached.is_paid());
+        Some((StepRule::Unreconciled, course.outcome_at().max(taken_back).max(posted)?))
+    }
+
+    /// The findings, of which one may be overdue. Nothing is found before the payment is known.
+    fn findings(&self, id: &Id, overdue: Option<StepRule>) -> Vec<Finding> {
+        let course = self.course();
+        let Some((status, currency)) = course.reached.status.zip(self.currency()) else { return Vec::new() };
+        let (amount, customer) = (course.reached.amount, self.steps.first().map(|step| step.event.customer_id).unwrap_or_default());
+        let payment = format!("payment {id} of {amount} {currency} by customer {customer}");
+        let finding = |rule, severity, what: String| Finding { rule, severity, message: format!("{payment} {what}"), evidence: Vec::new() };
+        let overdue = overdue.map(|rule| match rule {
+            StepRule::Unreconciled => {
+                let evidence = self.posting.iter().map(|posting| posting.transaction_id.clone()).filter(|other| other != id).collect();
+                Finding { evidence, ..finding(rule, Severity::High, format!("is {status}, and {}", self.difference())) }
+            }
+            _ => finding(rule, Severity::Medium, format!("is {status}, and has no outcome")),
+        });
+        let word = |step: &&Placed<Step>| match step.event.status {
+            PaymentStatus::Refunded => format!("refunded {}", step.event.amount),
+            status => status.to_string(),
+        };
+        let illegal: Vec<_> = course.illegal.iter().map(word).collect();
+        let out_of_order = (!illegal.is_empty())
+            .then(|| finding(StepRule::OutOfOrder, Severity::Medium, format!("has statuses that were not legal: {}", illegal.join(", "))));
+        overdue.into_iter().chain(out_of_order).collect()
+    }
+
+    /// How the ledger differs.
+    fn difference(&self) -> String {
+        match &self.posting {
+            None => "the ledger has posted no debit with its id".to_owned(),
+            Some(posting) if posting.taken_back.is_some() => format!("the ledger has taken back transaction {}", posting.transaction_id),
+            Some(Posting { transaction_id, amount, currency, account_id, .. }) => {
+                format!("the ledger has posted {amount} {currency} on account {account_id} by transaction {transaction_id}")
+            }
+        }
+    }
+
+    fn alert_rows(&self, id: &Id) -> Vec<Alert> {
+        let standing = [StepRule::Stuck, StepRule::Unreconciled].into_iter().find(|rule| self.alerts.stands(*rule));
+        self.alerts.rows(subject(id), &self.findings(id, standing))
+    }
+
+    fn step_rows(&self, id: &Id) -> Vec<PaymentStepTaken> {
+        self.steps.iter().map(|step| row_of(id, step)).collect()
+    }
+
+    fn progress(&self, id: &Id) -> Option<PaymentProgress> {
+        let course = self.course();
+        let Stage { status, amount, refunded, account_id } = course.reached;
+        Some(PaymentProgress {
+            payment_id: id.clone(),
+            customer_id: self.steps.first()?.event.customer_id,
+            status: status?,
+            amount,
+            refunded,
+            currency: self.currency()?,
+            account_id,
+            ledger: self.ledger(),
+            stuck: self.alerts.stands(StepRule::Stuck),
+            ts: course.legal.last()?.event.written,
+        })
+    }
+}
+
+fn subject(id: &Id) -> Subject<'_> {
+    Subject { kind: AlertKind::Payment, id }
+}
+
+/// The dead letter of a refund that has waited for its payment in vain.
+fn unknown_reference(step: Placed<Step>, time: u64) -> Option<DeadLetter> {
+    let event = Event::Payment(step.event.event?);
+    let error = "no completed payment with this payment_id came within the horizon, or its refunds have ended; check payment_id";
+    Some(dead_letter(Place { time, ..step.place }, &event, ErrorCode::UnknownReference, error))
+}
