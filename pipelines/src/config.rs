@@ -58,6 +58,12 @@
 //! reversal_horizon = "4320h"    # how long a posted transaction can be reversed, and its id is remembered: 180 days
 //! overcapture = false           # whether a capture may post more than was held
 //!
+//! [transfers]
+//! stuck_after = "15m"           # time without a step after which a transfer that is not over is stuck, or not reversed
+//!
+//! [payments]
+//! stuck_after = "15m"           # time without an outcome, or without the ledger's transaction, after which there is an alert
+//!
 //! [matching]                    # fees in hundredths of a percent of the value, negative for a rebate
 //! maker_fee_bps = "0"
 //! taker_fee_bps = "0"
@@ -122,6 +128,10 @@ pub struct Config {
     pub limits: LimitDefaults,
     /// Section `[ledger]`: reversals and captures.
     pub ledger: LedgerConfig,
+    /// Section `[transfers]`: when a step is overdue.
+    pub transfers: StepsConfig,
+    /// Section `[payments]`: when an outcome is overdue.
+    pub payments: StepsConfig,
     /// Section `[matching]`: fees and restricted symbols.
     pub matching: MatchingConfig,
     /// Section `[fraud]`: the rule pack that scores transactions.
@@ -274,6 +284,21 @@ impl Default for LedgerConfig {
     }
 }
 
+/// Sections `[transfers]` and `[payments]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StepsConfig {
+    /// Event time after which an awaited step is overdue. Default 15 minutes.
+    #[serde(deserialize_with = "duration")]
+    pub stuck_after: Duration,
+}
+
+impl Default for StepsConfig {
+    fn default() -> Self {
+        Self { stuck_after: Duration::from_secs(15 * 60) }
+    }
+}
+
 /// Section `[fraud]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -406,6 +431,8 @@ impl Config {
                 "risk" => section(&name, value, &mut config.risk, &mut problems),
                 "limits" => section(&name, value, &mut config.limits, &mut problems),
                 "ledger" => section(&name, value, &mut config.ledger, &mut problems),
+                "transfers" => section(&name, value, &mut config.transfers, &mut problems),
+                "payments" => section(&name, value, &mut config.payments, &mut problems),
                 "matching" => section(&name, value, &mut config.matching, &mut problems),
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
                 "rules" => section(&name, value, &mut config.rules, &mut problems),

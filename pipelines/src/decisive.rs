@@ -127,6 +127,8 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "risk": serde_json::to_value(&config.risk)?,
         "limits": serde_json::to_value(&config.limits)?,
         "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon), "overcapture": config.ledger.overcapture },
+        "transfers": { "stuck_after": text(config.transfers.stuck_after) },
+        "payments": { "stuck_after": text(config.payments.stuck_after) },
         "matching": serde_json::to_value(&config.matching)?,
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },

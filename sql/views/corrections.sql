@@ -7,6 +7,8 @@ SELECT 'decisions' AS relation, decision_id AS key, change, tick, commit_id, rea
 UNION ALL
 SELECT 'open_orders' AS relation, order_id AS key, change, tick, commit_id, reason FROM open_orders_history WHERE reason IS NOT NULL
 UNION ALL
+SELECT 'payments_state' AS relation, payment_id AS key, change, tick, commit_id, reason FROM payments_state_history WHERE reason IS NOT NULL
+UNION ALL
 SELECT 'portfolios' AS relation, scope AS key, change, tick, commit_id, reason FROM portfolios_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'positions' AS relation, account_id || ' ' || symbol AS key, change, tick, commit_id, reason FROM positions_history WHERE reason IS NOT NULL
@@ -14,3 +16,5 @@ UNION ALL
 SELECT 'risk' AS relation, scope || ' ' || method || ' ' || CAST(confidence AS VARCHAR) AS key, change, tick, commit_id, reason FROM risk_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'top_of_book' AS relation, symbol AS key, change, tick, commit_id, reason FROM top_of_book_history WHERE reason IS NOT NULL
+UNION ALL
+SELECT 'transfers_state' AS relation, transfer_id AS key, change, tick, commit_id, reason FROM transfers_state_history WHERE reason IS NOT NULL

@@ -17,5 +17,6 @@ mod restart;
 mod secure;
 mod simulated_market;
 mod streams;
+mod transfers_and_payments;
 mod upkeep;
 mod valuation;

@@ -25,6 +25,7 @@ pub(super) struct Admitted<'scope> {
     /// Transactions that concern one account alone.
     pub(super) transactions: Events<'scope>,
     pub(super) payments: Events<'scope>,
+    pub(super) transfers: Events<'scope>,
     /// Transactions that another account can return, and reversals.
     pub(super) returnable: Events<'scope>,
 }
@@ -60,8 +61,8 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
         .into_iter();
     let mut next = || by_topic.next().unwrap_or_else(|| empty(scope));
     let (accounts, orders, fills, transactions) = (next(), next(), next(), next());
-    let (payments, _transfers) = (next(), next());
-    Ok(Admitted { accounts, orders, fills, transactions, payments, returnable: next() })
+    let (payments, transfers) = (next(), next());
+    Ok(Admitted { accounts, orders, fills, transactions, payments, transfers, returnable: next() })
 }
 
 /// The index of an event's stream: that of its topic, or the last one.

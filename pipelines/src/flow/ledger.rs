@@ -2,6 +2,7 @@
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
+use headwater_operators::payments::PaymentEvent;
 use headwater_operators::rules::Happened;
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Tick, Topic};
@@ -17,6 +18,8 @@ use crate::config::nanos;
 /// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
     pub(super) postings: StreamVec<'scope, Tick, Placed<Posting>>,
+    /// What was posted or taken back, for payments.
+    pub(super) settled: StreamVec<'scope, Tick, Placed<PaymentEvent>>,
     /// Transactions for rules, and changes of them.
     pub(super) happened: StreamVec<'scope, Tick, Placed<Happened>>,
 }
@@ -40,13 +43,14 @@ pub(super) fn postings<'scope>(
         allows_overcapture: ledger.overcapture,
     };
     let derived = flow.fold("postings", view, Pace::Tick, transactions.concat(owned), reference)?.derived;
+    let settled = derived.clone().flat_map(PaymentEvent::of_ledger);
     let (postings, happened) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
         LedgerEvent::Accepted(Accepted { record, transaction }) => Err(Placed { place: record, event: Happened::Transaction(transaction) }),
         LedgerEvent::TakenBack(taken) => Err(Placed { place, event: Happened::TakenBack(taken) }),
         LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: Happened::Adjusted(adjusted) }),
     });
-    Ok(Posted { postings, happened })
+    Ok(Posted { postings, settled, happened })
 }
 
 /// The owner of each transaction: the sender of the original for a return, else the account that it names.

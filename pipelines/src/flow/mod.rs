@@ -6,6 +6,7 @@
 //!     │                 ├─► ledger: legs ─► balances ────────────────────────┼─► valuation ─► portfolios, risk, alerts
 //!     │                 │      └─ what was posted, ─────┐                     │
 //!     │                 ├─► payments, access ──┐└─► or taken back ─► rules ─► decisions, alerts
+//!     │                 └─► transfers, payments ◄──┴─► their states, alerts
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
@@ -19,6 +20,7 @@
 //! tables, its restored state and its dead letters.
 
 mod admission;
+mod bank;
 pub mod eager;
 mod latest;
 mod ledger;
@@ -108,6 +110,8 @@ fn views<'scope>(
     let holdings = trading::positions(flow, books.derived.clone(), admitted.fills)?;
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
+    bank::transfers(flow, admitted.transfers)?;
+    bank::payments(flow, admitted.payments.clone(), posted.settled)?;
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
