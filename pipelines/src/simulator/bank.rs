@@ -44,6 +44,8 @@ pub(super) struct Bank {
     /// The accounts on which frauds are planted, in turn.
     victims: Vec<Arc<Account>>,
     recent: VecDeque<Transaction>,
+    /// Payments whose debits the ledger posts next.
+    unposted: VecDeque<Payment>,
     victim: usize,
     transactions: u64,
     payments: u64,
@@ -80,6 +82,7 @@ impl Bank {
             others: Turns { accounts: people.everyday(), turn: 0 },
             victims: people.named(AccountType::Checking),
             recent: VecDeque::new(),
+            unposted: VecDeque::new(),
             victim: 0,
             transactions: 0,
             payments: 0,
@@ -87,8 +90,11 @@ impl Bank {
         }
     }
 
-    /// An everyday transaction; a hold comes with its resolution.
+    /// The debit of a payment that waits for it, else an everyday transaction; a hold comes with its resolution.
     pub(super) fn transaction(&mut self, now: i64) -> Vec<Planned> {
+        if let Some(debit) = self.unposted.pop_front().and_then(|payment| debit_of(payment, now)) {
+            return vec![planned(debit)];
+        }
         let Some((place, account)) = self.everyday.next_awake(&mut self.dice, now) else { return Vec::new() };
         match self.dice.below(1_000) {
             0..580 => vec![planned(self.card_payment(&account, now))],
@@ -207,7 +213,7 @@ impl Bank {
         (0..self.victims.len()).find_map(|_| self.next_victim().filter(|account| account.owner.city.night(now)))
     }
 
-    /// A payment to a merchant, sometimes with two statuses.
+    /// A payment to a merchant, sometimes with two statuses. Of those that are completed the ledger misses one in fifty.
     pub(super) fn payment(&mut self, now: i64) -> Vec<Planned> {
         let Some((_, account)) = self.others.next_awake(&mut self.dice, now) else { return Vec::new() };
         let (cents, device) = (self.everyday_cents(), format!("phone-{}", account.owner.id));
@@ -216,11 +222,19 @@ impl Bank {
             0..10 => {
                 let asked = Payment { status: PaymentStatus::Pending, ..payment.clone() };
                 payment.ts = EventTime::from_nanos(now + SECOND);
-                vec![planned_payment(asked), planned_payment(payment)]
+                vec![planned_payment(asked), self.paid(payment)]
             }
             10..13 => vec![planned_payment(Payment { status: PaymentStatus::Failed, ..payment })],
-            _ => vec![planned_payment(payment)],
+            _ => vec![self.paid(payment)],
         }
+    }
+
+    /// A completed payment, which the ledger posts next.
+    pub(super) fn paid(&mut self, payment: Payment) -> Planned {
+        if !self.dice.one_in(50) {
+            self.unposted.push_back(payment.clone());
+        }
+        planned_payment(payment)
     }
 
     /// A completed payment from near home.
@@ -301,6 +315,31 @@ impl Bank {
         let word = if self.dice.percent(50) { "legitimate" } else { "groceries" };
         Some(label(subject, word, now))
     }
+}
+
+/// The debit by which the ledger posts a payment: it carries the payment's id.
+fn debit_of(payment: Payment, now: i64) -> Option<Transaction> {
+    Some(Transaction {
+        transaction_id: payment.payment_id,
+        account_id: payment.account_id?,
+        r#type: TransactionType::Payment,
+        amount: payment.amount,
+        currency: payment.currency,
+        counterparty_account: None,
+        phase: None,
+        pending_id: None,
+        reverses: None,
+        channel: Some(Channel::Card),
+        merchant: None,
+        mcc: None,
+        description: None,
+        device_id: payment.device_id,
+        lat: payment.lat,
+        lon: payment.lon,
+        country: None,
+        balance_after: None,
+        ts: EventTime::from_nanos(now),
+    })
 }
 
 /// A label of a subject.

@@ -15,6 +15,8 @@ use super::shares::{SHARES, Share};
 /// Days before the start at which accounts are opened and funded: neither new nor dormant when the simulation begins.
 const OPENED_DAYS_AGO: i64 = 60;
 const FUNDED_DAYS_AGO: i64 = 30;
+/// Seconds before the start at which the transfer in flight is debited: ten less than a quarter of an hour.
+const DEBITED_SECONDS_AGO: i64 = 890;
 
 /// The opening events, in order.
 pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event> {
@@ -31,7 +33,26 @@ pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event
     let mut deposits: Vec<_> = people.accounts.iter().map(|account| deposit(account, start)).collect();
     deposits.sort_by_key(|deposit| deposit.ts);
     events.extend(deposits.into_iter().map(|deposit| Event::Transaction(Arc::new(deposit))));
+    events.extend(transfer_in_flight(people, start));
     events
+}
+
+/// A transfer that was debited nearly a quarter of an hour before the start. Its credit does not come, so it is soon stuck.
+fn transfer_in_flight(people: &People, start: i64) -> Vec<Event> {
+    let accounts = people.everyday();
+    let [from, to, ..] = accounts.as_slice() else { return Vec::new() };
+    let transfer_id = Id::derived("X00000000");
+    let debited = EventTime::from_nanos(start - DEBITED_SECONDS_AGO * SECOND);
+    let initiated = TransferInitiated {
+        transfer_id: transfer_id.clone(),
+        from_account: from.id,
+        to_account: to.id,
+        amount: Amount::whole(250),
+        currency: from.currency,
+        ts: EventTime::from_nanos(debited.nanos() - SECOND),
+    };
+    let steps = [TransferEvent::Initiated(Box::new(initiated)), TransferEvent::Debited(TransferStep { transfer_id, ts: debited })];
+    steps.into_iter().map(Event::Transfer).collect()
 }
 
 fn instrument(share: &Share) -> Instrument {

@@ -3,7 +3,7 @@
 use headwater_schemas::events::{Channel, Transaction, TransactionType};
 use headwater_schemas::{EventTime, Id, Text};
 
-use super::bank::{Bank, label, planned, planned_payment};
+use super::bank::{Bank, label, planned};
 use super::market::Market;
 use super::people::{Account, CITIES, near};
 use super::schedule::{DOLLAR, MILLISECOND, Planned, SECOND};
@@ -128,7 +128,7 @@ impl Bank {
         for number in 0..7 {
             let cents = self.dice.between(40 * DOLLAR, 400 * DOLLAR);
             let payment = self.blank_payment(account, cents, device.clone(), now + number * 450 * MILLISECOND);
-            planned.push(planned_payment(payment));
+            planned.push(self.paid(payment));
         }
         planned
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_connectors::transport::{Publisher, TransportError};
 use headwater_schemas::Topic;
-use headwater_schemas::events::{Event, FillEvent, LimitKind, OrderEvent, Transaction};
+use headwater_schemas::events::{Event, FillEvent, LimitKind, OrderEvent, PaymentStatus, Transaction};
 
 use super::*;
 
@@ -208,6 +208,34 @@ fn the_frauds_are_there() {
     };
     assert!(transactions.iter().filter(|transaction| transaction.account_id.starts_with("CHK-C")).filter(night).count() >= 3, "night");
     assert!(events.iter().any(|event| matches!(event, Event::Label(label) if &*label.label == "fraud")), "labels");
+}
+
+#[test]
+fn the_ledger_posts_nearly_every_payment_under_its_id() {
+    let events = events(&minute(settings()).1);
+    let debits: BTreeMap<&str, &Transaction> =
+        transactions(&events).into_iter().map(|transaction| (transaction.transaction_id.as_str(), transaction)).collect();
+    let (mut posted, mut missing) = (0, 0);
+    for event in &events {
+        let Event::Payment(payment) = event else { continue };
+        match debits.get(payment.payment_id.as_str()).filter(|_| payment.status == PaymentStatus::Completed) {
+            Some(debit) => {
+                assert_eq!((debit.account_id, debit.amount), (payment.account_id.expect("an account"), payment.amount));
+                posted += 1;
+            }
+            None if payment.status == PaymentStatus::Completed => missing += 1,
+            None => {}
+        }
+    }
+    assert!(missing > 0 && posted > 20 * missing, "{posted} posted, {missing} missing");
+}
+
+#[test]
+fn a_transfer_is_in_flight_at_the_start() {
+    let opening = events(&Simulator::new(settings()).opening());
+    let steps: Vec<_> = opening.iter().filter(|event| event.topic() == Topic::Transfers).collect();
+    assert_eq!(steps.len(), 2);
+    assert!(steps.iter().all(|step| step.ts().is_some_and(|ts| ts < settings().start)));
 }
 
 #[test]
