@@ -4,7 +4,7 @@ use headwater_operators::keyed_fold::Pace;
 use headwater_operators::payments::{PaymentEvent, Payments};
 use headwater_operators::transfers::Transfers;
 use headwater_schemas::events::Event;
-use headwater_schemas::{Placed, Topic};
+use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
@@ -29,7 +29,7 @@ pub(super) fn transfers<'scope>(flow: &mut Flow<'scope, '_>, transfers: Events<'
 pub(super) fn payments<'scope>(
     flow: &mut Flow<'scope, '_>,
     payments: Events<'scope>,
-    settled: StreamVec<'scope, u64, Placed<PaymentEvent>>,
+    settled: StreamVec<'scope, Tick, Placed<PaymentEvent>>,
 ) -> anyhow::Result<()> {
     let payments = payments.flat_map(|Placed { place, event }| match event {
         Event::Payment(event) => Some(Placed { place, event: PaymentEvent::Status(event) }),
