@@ -473,6 +473,10 @@ impl<'p, 't> Reader<'p, 't> {
         if self.has_points {
             return section.points("points", self.problems).map(|points| (points.value, Severity::High));
         }
+        if section.optional("points").is_some() {
+            self.problems.add(section.at(), "`points` need [thresholds]: add them, or give the rule a `severity`");
+            return None;
+        }
         let entry = section.text("severity", self.problems)?;
         let severity = Severity::from_word(entry.value);
         if severity.is_none() {

@@ -66,7 +66,7 @@ fn a_threshold_is_reached_by_the_score_that_equals_it() {
 #[test]
 fn every_problem_is_said_at_once_in_the_order_of_the_file() {
     let text = r#"name = "Bad Name"
-subject = "payment"
+subject = "parcel"
 colour = "red"
 
 [thresholds]
@@ -113,10 +113,7 @@ fn what_is_not_toml_is_said_with_its_line() {
 
 #[test]
 fn what_is_missing_is_said_where_it_belongs() {
-    assert_eq!(
-        refused(""),
-        ["1:1: a pack has no `name`: add it", "1:1: a pack has no `subject`: add it", "1:1: a pack has no `thresholds`: add it",]
-    );
+    assert_eq!(refused(""), ["1:1: a pack has no `name`: add it", "1:1: a pack has no `subject`: add it"]);
     assert_eq!(refused(HEAD), ["1:1: a pack without a rule decides nothing: add [[rule]]"]);
     assert_eq!(
         refused_after_head("[[rule]]\n"),
@@ -157,9 +154,16 @@ fn each_mistake_has_its_words() {
         ("aggregate = \"count\"\nwindow = \"10m\"\nkey = \"device_id\"", "10:7: `key` is a text: write a list of texts"),
         (
             "aggregate = \"count\"\nwindow = \"10m\"\nkey = [\"device_id\"]",
-            "10:7: events are kept by account: write [\"account_id\"], or [\"account_id\", FIELD] for those with the same FIELD",
+            "10:7: events are not grouped by \"device_id\": the first of a key is one of party, account_id, customer_id",
         ),
-        ("aggregate = \"count\"\nwindow = \"10m\"\nkey = [\"account_id\", \"amount\"]", "10:7: `amount` is a number: a key is a text"),
+        (
+            "aggregate = \"count\"\nwindow = \"10m\"\nkey = [\"account_id\", \"location\"]",
+            "10:7: `location` is a location: a key is a text or a number",
+        ),
+        (
+            "aggregate = \"count\"\nwindow = \"10m\"\nkey = [\"account_id\", \"type\", \"channel\"]",
+            "10:7: a key is [GROUP], or [GROUP, FIELD] for the events of a group with the same FIELD",
+        ),
         ("aggregate = \"count\"\nwindow = \"10m\"\nfilter = \"f > 1\"", "10:11: the event has no field `f`: use one of amount, ts, type,"),
         ("aggregate = \"count\"\nwindow = \"10m\"\nfilter = \"amount\"", "10:11: this is a number, but a condition is needed here"),
         ("value = \"amount + f\"", "8:19: `f` is neither a feature declared above nor a field of the event:"),
@@ -168,6 +172,73 @@ fn each_mistake_has_its_words() {
     ] {
         let problems = refused_after_head(&feature(rest));
         assert!(matches!(problems.as_slice(), [one] if one.starts_with(problem)), "{rest}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_pack_without_points_has_severities_and_several_groups() {
+    let head = "name = \"p\"\nsubject = \"transaction\"\n";
+    let feature =
+        |name: &str, group: &str| format!("[[feature]]\nname = \"{name}\"\naggregate = \"count\"\nwindow = \"1h\"\nkey = [\"{group}\"]\n");
+    let rule = |name: &str, when: &str, rest: &str| format!("[[rule]]\nname = \"{name}\"\nwhen = \"{when}\"\n{rest}\n");
+    let features = [feature("a", "account_id"), feature("b", "party")].concat();
+    let of = |rules: &str| format!("{head}{features}{rules}");
+    let severe = "severity = \"low\"";
+    let pack = Pack::parse("p", &of(&[rule("r", "a > 1", severe), rule("s", "b > 1", severe)].concat())).expect("a pack");
+    let groups: Vec<_> = pack.rulesets.iter().map(|ruleset| (ruleset.grouping.name(), ruleset.aggregates.len())).collect();
+    assert_eq!(groups, [("account_id", 1), ("party", 1)]);
+    for (rules, problem) in [
+        (rule("r", "a > 1", "severity = \"bad\""), "16:12: \"bad\" is no severity: use one of low, medium, high, critical"),
+        (rule("r", "a > 1", "points = 1"), "13:1: `points` need [thresholds]: add them, or give the rule a `severity`"),
+        (rule("r", "a > b", severe), "13:1: this rule reads windows of two groups, account_id and party: split it"),
+        (rule("r", "a > 1", "severity = \"low\"\nquiet = \"soon\""), "17:9: \"soon\" is no length of time"),
+        (rule("r", "a > 1", "severity = \"low\"\neffective_from = \"soon\""), "17:18: \"soon\" is no time"),
+        (rule("r", "a > 1", "severity = \"low\"\nrise = { severity = \"high\" }"), "17:8: a rise has no `when`: add it"),
+    ] {
+        let problems = refused(&of(&rules));
+        assert!(matches!(problems.as_slice(), [one] if one.starts_with(problem)), "{rules}: {problems:?}");
+    }
+    // One score needs one group.
+    let thresholds = "[thresholds]\nreview = 1\nblock = 2\n";
+    let rules = [rule("r", "a > 1", "points = 1"), rule("s", "b > 1", "points = 1")].concat();
+    let problems = refused(&format!("{head}{thresholds}{features}{rules}"));
+    assert!(matches!(problems.as_slice(), [one] if one.contains("one score needs one group for all rules")), "{problems:?}");
+}
+
+#[test]
+fn a_block_begins_at_a_score_or_beyond_it() {
+    let thresholds = |text: &str| {
+        format!(
+            "name = \"p\"\nsubject = \"payment\"\n[thresholds]\nreview = 1\n{text}\n[[rule]]\nname = \"r\"\nwhen = \"true\"\npoints = 80\n"
+        )
+    };
+    let block = |text: &str| Pack::parse("p", &thresholds(text)).expect(text).rulesets[0].scoring.map(|scoring| scoring.thresholds.block);
+    assert_eq!((block("block = 80"), block("block_above = 80")), (Some(80 * UNIT), Some(80 * UNIT + 1)));
+    for text in ["", "block = 80\nblock_above = 80"] {
+        let problem = "3:1: [thresholds] has either `block` (from that score on) or `block_above` (beyond it): add one";
+        assert_eq!(refused(&thresholds(text)), [problem], "{text}");
+    }
+}
+
+#[test]
+fn a_pack_s_own_tests_are_run_when_it_is_loaded() {
+    let event = |id: &str, amount: &str| {
+        format!(
+            "{{ transaction_id = \"{id}\", account_id = \"a\", type = \"fee\", amount = {amount}, currency = \"USD\", ts = \"2026-01-05T10:00:00Z\" }}"
+        )
+    };
+    let pack = |rest: &str| format!("{HEAD}[[rule]]\nname = \"r\"\nwhen = \"amount > 1.5\"\npoints = 2\n[[test]]\nname = \"t\"\n{rest}\n");
+    let right = format!("events = [{}, {}]\nfires = [\"r\"]\ndecision = \"block\"", event("t1", "1"), event("t2", "1.6"));
+    assert_eq!(Pack::parse("p", &pack(&right)).expect("a pack").test_count(), 1);
+    for (rest, problem) in [
+        (right.replace("1.6", "1.5"), "10:1: the test \"t\" expects that r fires, and nothing does"),
+        (right.replace("[\"r\"]", "[]"), "10:1: the test \"t\" expects that nothing fires, and r does"),
+        (right.replace("block", "review"), "10:1: the test \"t\" expects review, and the decision is block"),
+        (right.replace("[\"r\"]", "[\"q\"]"), "10:1: the test names the rule \"q\", which the pack does not have"),
+        (right.replace("\"fee\"", "\"gift\""), "12:11: this is no event of transactions: "),
+    ] {
+        let problems = refused(&pack(&rest));
+        assert!(problems.first().is_some_and(|one| one.starts_with(problem)), "{rest}: {problems:?}");
     }
 }
 
@@ -233,7 +304,7 @@ fn kinds_of_values_are_named() {
         [
             "1:1: a pack without a rule decides nothing: add [[rule]]",
             "6:12: `critical` (1) lies below `block` (2)",
-            "7:1: [thresholds] has no entry `alarm`: use review, block, critical",
+            "7:1: [thresholds] has no entry `alarm`: use combine, review, block, block_above, critical",
         ][1..]
     );
 }
