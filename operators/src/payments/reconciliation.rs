@@ -76,10 +76,10 @@ impl PaymentEvent {
                 debits(&accepted).map(|debit| Placed { place, event: Self::Posted(Box::new(debit)) }).collect()
             }
             LedgerEvent::TakenBack(taken) => {
-                let correction = Box::new(taken.correction);
+                let correction = Box::new(taken.correction.clone());
                 vec![Placed {
                     place,
-                    event: Self::TakenBack { payment_id: taken.transaction_id, is_restored: taken.is_restored, correction },
+                    event: Self::TakenBack { payment_id: taken.transaction_id.clone(), is_restored: taken.is_restored, correction },
                 }]
             }
             LedgerEvent::Posting(_) | LedgerEvent::Adjusted(_) => Vec::new(),
