@@ -82,7 +82,7 @@ fn transaction(id: &str, account: &str, amount: i64, hold: Option<&str>, ts: i64
 fn taken_back(id: &str, is_restored: bool) -> LedgerEvent {
     let (account_id, transaction_id) = (AccountId::derived("a"), Id::derived(id));
     let correction = Correction::Reversal { transaction_id: Id::derived("r"), original: transaction_id.clone() };
-    LedgerEvent::TakenBack(Box::new(TakenBack { account_id, transaction_id, is_restored, correction }))
+    LedgerEvent::TakenBack(Arc::new(TakenBack { account_id, counterparty: account_id, transaction_id, is_restored, correction }))
 }
 
 fn accepted(place: Place, transaction: Transaction) -> LedgerEvent {
