@@ -343,7 +343,7 @@ fn payments_are_scored_by_what_each_rule_leaves_of_a_hundred() {
     const PLAIN: &str = r#""amount":"10""#;
     let ids = ["p1", "p2", "p3", "p4", "p5", "p6"];
     let several = |count: usize, last: i64| {
-        let mut story: Vec<_> = ids.iter().take(count - 1).enumerate().map(|(at, id)| P(id, at as i64, PLAIN)).collect();
+        let mut story: Vec<_> = ids.iter().take(count - 1).zip(0..).map(|(id, at)| P(id, at, PLAIN)).collect();
         story.push(P(ids[count - 1], last, PLAIN));
         story
     };
@@ -381,8 +381,8 @@ fn a_payment_is_judged_once_whatever_its_later_statuses() {
 fn an_amount_far_above_the_mean_of_at_least_ten_is_unusual() {
     let story = |earlier: usize, amount: &'static str| {
         const IDS: [&str; 11] = ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10"];
-        let usual = |n: usize| if n % 2 == 0 { r#""amount":"9""# } else { r#""amount":"11""# };
-        let mut story: Vec<_> = IDS.iter().take(earlier).enumerate().map(|(n, id)| P(id, n as i64 * 7_200, usual(n))).collect();
+        let usual = |n: i64| if n % 2 == 0 { r#""amount":"9""# } else { r#""amount":"11""# };
+        let mut story: Vec<_> = IDS.iter().take(earlier).zip(0..).map(|(id, n)| P(id, n * 7_200, usual(n))).collect();
         story.push(P("last", 30 * 7_200, amount));
         last_payment(&story).2
     };
