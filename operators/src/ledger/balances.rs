@@ -1,23 +1,25 @@
 //! Balances: sums of postings.
 //!
-//! - **Key**: account. **Rows**: [`Balance`], one per currency, once per tick. **Updates**: [`Cash`]. **State**: two sums per
-//!   currency.
+//! - **Key**: account. **Rows**: [`Balance`], one per currency, once per tick; alerts, and [`LedgerAlertState`] for those that
+//!   stand. **Updates**: [`Cash`]. **State**: two sums per currency, and the standing alerts.
 //! - A balance exists from the account's opening on, or from its first posting if that is earlier.
 //! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows changes of the limit at
 //!   once, because account events are events of the key, too.
+//! - A debit that leaves less than nothing available, a frozen or closed account that is used, and a reported balance that differs
+//!   raise alerts. The accounts of the ledger itself (`external:<currency>`) raise none.
 //! - A posting that would overflow a sum is a dead letter (`overflow`); that takes 10^11 amounts of the greatest magnitude.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use headwater_schemas::events::{AccountEvent, ErrorCode, Event};
-use headwater_schemas::tables::{Balance, DeadLetter, Moment, TableWriter};
-use headwater_schemas::{AccountId, Currency, EventTime, Money, Place, Placed, Text, Topic, Total};
+use headwater_schemas::events::{AccountEvent, AccountType, ErrorCode, Event};
+use headwater_schemas::tables::{Alert, Balance, DeadLetter, LedgerAlertState, LedgerRule, Moment};
+use headwater_schemas::{AccountId, Correction, Currency, EventTime, Money, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
+use super::watch::{Watch, mismatch};
 use crate::keyed_fold::{Outbox, Updates, View};
-use crate::reference::{Account, Reference};
+use crate::reference::{Account, AccountStatus, Reference};
 
 /// View of balances. Rows are emitted per tick; valuations get the posted balance on the grid.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +45,13 @@ pub struct Cash {
     pub posted: Money,
 }
 
-/// The balances of an account, by currency.
+/// The balances of an account, by currency, and its alerts.
 #[derive(Clone, Debug, Default)]
-pub struct BalanceState(BTreeMap<Currency, Sums>);
+pub struct BalanceState {
+    sums: BTreeMap<Currency, Sums>,
+    /// None for most accounts.
+    watch: Option<Box<Watch>>,
+}
 
 /// The sums of an account in a currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +64,14 @@ struct Sums {
     told: Total,
 }
 
+headwater_schemas::table_set! {
+    /// The tables of balances.
+    pub struct BalanceTables restored from SavedBalances {
+        restored { balances: Balance, ledger_alerts: LedgerAlertState }
+        written { alerts: Alert }
+    }
+}
+
 crate::fold_operator!(Balances);
 
 impl View for Balances {
@@ -68,7 +82,7 @@ impl View for Balances {
     type Context = Reference;
     type State = BalanceState;
     type Timer = ();
-    type Tables = TableWriter<Balance>;
+    type Tables = BalanceTables;
     type Derived = ();
     type Update = Cash;
 
@@ -91,58 +105,97 @@ impl View for Balances {
         }
     }
 
-    fn apply(&self, _: &Reference, _: &AccountId, state: &mut BalanceState, placed: Placed<BalanceEvent>, out: &mut Outbox<'_, Self>) {
+    fn apply(
+        &self,
+        reference: &Reference,
+        account: &AccountId,
+        state: &mut BalanceState,
+        placed: Placed<BalanceEvent>,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let Placed { place, event } = placed;
+        let holder = Holder { account, terms: reference.account(account) };
         match event {
-            BalanceEvent::Posting(posting) => state.post(place, posting, out),
-            BalanceEvent::Account(event) => state.follow(&event),
+            BalanceEvent::Posting(posting) => state.post(place, posting, holder, out),
+            BalanceEvent::Account(event) => state.follow(&event, place, holder),
         }
     }
 
-    fn emit(&self, reference: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, table: &TableWriter<Balance>) {
-        let terms = reference.account(account);
-        for (currency, sums) in &mut state.0 {
-            let row = sums.row(account, currency, overdraft(terms, currency));
-            table.replace(at, sums.emitted.take(), Some(row.clone()));
+    fn emit(&self, reference: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, tables: &BalanceTables) {
+        let holder = Holder { account, terms: reference.account(account) };
+        for (currency, sums) in &mut state.sums {
+            let row = sums.row(account, currency, holder.overdraft(currency));
+            tables.balances.replace(at, sums.emitted.take(), Some(row.clone()));
             sums.emitted = Some(row);
         }
+        if let Some(watch) = &mut state.watch {
+            watch.emit(account, at, tables);
+        }
+        state.watch.take_if(|watch| watch.is_idle());
     }
 
     fn update(&self, _: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
-        for (currency, sums) in state.0.iter_mut().filter(|(_, sums)| sums.told != sums.posted) {
+        for (currency, sums) in state.sums.iter_mut().filter(|(_, sums)| sums.told != sums.posted) {
             updates.push(at, Cash { account_id: *account, currency: *currency, posted: sums.posted.money() });
             sums.told = sums.posted;
         }
     }
 
-    fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, BalanceState)> {
+    fn restore(&self, saved: &SavedBalances, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, BalanceState)> {
         let mut accounts = BTreeMap::<AccountId, BalanceState>::new();
-        for row in saved.iter().filter(|row| is_mine(&row.account_id)) {
+        for row in saved.balances.iter().filter(|row| is_mine(&row.account_id)) {
             let Balance { posted, pending: held, ts, .. } = *row;
             let sums = Sums { posted, held, ts: Some(ts), emitted: Some(row.clone()), told: posted };
-            accounts.entry(row.account_id).or_default().0.insert(row.currency, sums);
+            accounts.entry(row.account_id).or_default().sums.insert(row.currency, sums);
+        }
+        for row in saved.ledger_alerts.iter().filter(|row| is_mine(&row.account_id)) {
+            accounts.entry(row.account_id).or_default().watch.get_or_insert_default().restore(row);
         }
         accounts.into_iter().collect()
     }
 }
 
-/// The overdraft limit in a currency; zero in other currencies than the account's own.
-fn overdraft(terms: Option<&Account>, currency: &Currency) -> Money {
-    let limit = terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
-    limit.map_or(Money::ZERO, |limit| limit.money())
+/// An account and its terms, as far as they are known.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    account: &'a AccountId,
+    terms: Option<&'a Account>,
+}
+
+impl Holder<'_> {
+    /// The overdraft limit in a currency; zero in other currencies than the account's own.
+    fn overdraft(self, currency: &Currency) -> Money {
+        let limit = self.terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
+        limit.map_or(Money::ZERO, |limit| limit.money())
+    }
+
+    /// Whether it owes by its nature, so that a balance below zero breaks no rule.
+    fn may_owe(self) -> bool {
+        let account_type = self.terms.and_then(|terms| terms.account_type.value);
+        self.account.is_external() || matches!(account_type, Some(AccountType::Credit | AccountType::Loan))
+    }
+
+    fn status(self) -> AccountStatus {
+        self.terms.map_or(AccountStatus::Open, |terms| terms.status())
+    }
 }
 
 impl BalanceState {
-    fn post(&mut self, place: Place, posting: Posting, out: &mut Outbox<'_, Balances>) {
-        let sums = self.0.entry(posting.currency).or_default();
+    fn post(&mut self, place: Place, posting: Posting, holder: Holder<'_>, out: &mut Outbox<'_, Balances>) {
+        let sums = self.sums.entry(posting.currency).or_default();
         let Some((posted, held)) = sums.with(&posting) else { return out.refuse(overflow(place, &posting)) };
         (sums.posted, sums.held) = (posted, held);
         sums.ts = sums.ts.max(Some(posting.ts));
+        if !holder.account.is_external() {
+            self.watch_status(&posting, place, holder);
+            self.watch_funds(&posting, place, holder);
+            self.watch_report(&posting, place, holder);
+        }
         posting.correction.into_iter().for_each(|correction| out.correct(*correction));
     }
 
     /// Applies an account event. The limit is looked up when rows are emitted.
-    fn follow(&mut self, event: &AccountEvent) {
+    fn follow(&mut self, event: &AccountEvent, place: Place, holder: Holder<'_>) {
         match event {
             AccountEvent::Opened(opened) => self.see(Some(&opened.currency), event.ts()),
             AccountEvent::Updated(updated) if updated.currency.is_some() || updated.overdraft_limit.is_some() => {
@@ -150,14 +203,87 @@ impl BalanceState {
             }
             _ => {}
         }
+        self.satisfy_status(place, holder);
+        for currency in self.sums.keys().copied().collect::<Vec<_>>() {
+            self.satisfy_funds(currency, None, place, holder);
+        }
     }
 
     /// Notes that terms changed, and opens the balance in their currency if it does not exist yet.
     fn see(&mut self, currency: Option<&Currency>, ts: EventTime) {
         if let Some(currency) = currency {
-            self.0.entry(*currency).or_default();
+            self.sums.entry(*currency).or_default();
         }
-        self.0.values_mut().for_each(|sums| sums.ts = sums.ts.max(Some(ts)));
+        self.sums.values_mut().for_each(|sums| sums.ts = sums.ts.max(Some(ts)));
+    }
+
+    /// A frozen or closed account is used if money moves, or is held.
+    fn watch_status(&mut self, posting: &Posting, place: Place, holder: Holder<'_>) {
+        let (rule, word) = match holder.status() {
+            AccountStatus::Open => return,
+            AccountStatus::Frozen => (LedgerRule::FrozenAccount, "frozen"),
+            AccountStatus::Closed => (LedgerRule::ClosedAccount, "closed"),
+        };
+        if !posting.posted.is_zero() || posting.held.units() > 0 {
+            let message = format!("account {} is {word}, and was used by transaction {}", holder.account, posting.transaction_id);
+            let watch = self.watch.get_or_insert_default();
+            watch.warn((rule, None), holder.account, message, &posting.transaction_id, place.event_time());
+        }
+    }
+
+    fn satisfy_status(&mut self, place: Place, holder: Holder<'_>) {
+        let Some(watch) = &mut self.watch else { return };
+        let status = holder.status();
+        if status != AccountStatus::Frozen {
+            let message = format!("account {} is not frozen any more", holder.account);
+            watch.satisfy((LedgerRule::FrozenAccount, None), message, None, place.event_time());
+        }
+        if status != AccountStatus::Closed {
+            let message = format!("account {} is open again", holder.account);
+            watch.satisfy((LedgerRule::ClosedAccount, None), message, None, place.event_time());
+        }
+    }
+
+    /// A debit, which lowers what is available, must not leave less than nothing.
+    fn watch_funds(&mut self, posting: &Posting, place: Place, holder: Holder<'_>) {
+        let available = self.available(posting.currency, holder);
+        if available >= Total::ZERO || holder.may_owe() {
+            return self.satisfy_funds(posting.currency, posting.correction.as_deref(), place, holder);
+        }
+        if posting.posted < posting.held {
+            let message = format!("the available balance of {} is {available} {}", holder.account, posting.currency);
+            let key = (LedgerRule::InsufficientFunds, Some(posting.currency));
+            self.watch.get_or_insert_default().warn(key, holder.account, message, &posting.transaction_id, place.event_time());
+        }
+    }
+
+    fn satisfy_funds(&mut self, currency: Currency, correction: Option<&Correction>, place: Place, holder: Holder<'_>) {
+        let key = (LedgerRule::InsufficientFunds, Some(currency));
+        if self.watch.as_ref().is_none_or(|watch| !watch.stands(key)) {
+            return;
+        }
+        let available = self.available(currency, holder);
+        if let Some(watch) = self.watch.as_mut().filter(|_| available >= Total::ZERO || holder.may_owe()) {
+            let message = format!("the available balance of {} is {available} {currency}", holder.account);
+            watch.satisfy(key, message, correction, place.event_time());
+        }
+    }
+
+    /// The balance that the producer reports is the posted one after the transaction.
+    fn watch_report(&mut self, posting: &Posting, place: Place, holder: Holder<'_>) {
+        let (Some(reported), Some(sums)) = (posting.balance_after, self.sums.get(&posting.currency)) else { return };
+        let key = (LedgerRule::BalanceMismatch, Some(posting.currency));
+        if sums.posted.units() != reported.units() {
+            let message = mismatch(holder.account, &posting.currency, sums.posted.units(), reported);
+            self.watch.get_or_insert_default().warn(key, holder.account, message, &posting.transaction_id, place.event_time());
+        } else if let Some(watch) = &mut self.watch {
+            let message = format!("the balance of {} in {} is the reported one again", holder.account, posting.currency);
+            watch.satisfy(key, message, posting.correction.as_deref(), place.event_time());
+        }
+    }
+
+    fn available(&self, currency: Currency, holder: Holder<'_>) -> Total {
+        self.sums.get(&currency).map_or(Total::ZERO, |sums| sums.available(holder.overdraft(&currency)))
     }
 }
 
@@ -168,10 +294,14 @@ impl Sums {
         posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT).map(|_| (posted, held))
     }
 
-    fn row(&self, account: &AccountId, currency: &Currency, overdraft: Money) -> Balance {
-        // In range: a posting that leaves no room for the limit is rejected.
+    /// Posted less held plus the overdraft limit. It is in range: a posting that leaves no room for the limit is rejected.
+    const fn available(&self, overdraft: Money) -> Total {
         let free = self.posted.units().saturating_sub(self.held.units());
-        let available = Total::from_units(free.saturating_add(overdraft.units()));
+        Total::from_units(free.saturating_add(overdraft.units()))
+    }
+
+    fn row(&self, account: &AccountId, currency: &Currency, overdraft: Money) -> Balance {
+        let available = self.available(overdraft);
         Balance {
             account_id: *account,
             currency: *currency,

@@ -6,7 +6,7 @@
 //!   it. **Key**: the account that received it.
 //! - [`postings`]: view that turns transactions into legs and tracks holds and reversals. **Key**: the account that the
 //!   transaction names; for a return, the account that sent the original.
-//! - [`balances`]: view that sums legs. **Key**: the account of the leg.
+//! - [`balances`]: view that sums legs, and raises alerts about accounts. **Key**: the account of the leg.
 
 mod ages;
 pub mod balances;
@@ -17,7 +17,8 @@ pub mod returns;
 mod tests;
 mod transactions;
 mod waiting;
+mod watch;
 
-pub use balances::{BalanceEvent, Balances, Cash};
+pub use balances::{BalanceEvent, BalanceTables, Balances, Cash, SavedBalances};
 pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};
 pub use returns::{Owned, Returns};

@@ -42,6 +42,10 @@ pub struct Posting {
     pub posted: Money,
     /// Added to the held amount, whose total is never negative.
     pub held: Money,
+    /// The transaction.
+    pub transaction_id: Id,
+    /// The posted balance afterwards, according to the producer.
+    pub balance_after: Option<Money>,
     /// Time of the transaction.
     pub ts: EventTime,
     /// The correction that it is, if any.
@@ -329,6 +333,8 @@ impl Effect {
             currency: transaction.currency,
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
+            transaction_id: transaction.transaction_id.clone(),
+            balance_after: transaction.balance_after.filter(|_| self.leg.account_id == transaction.account_id),
             ts: transaction.ts,
             correction,
         }

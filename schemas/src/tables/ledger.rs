@@ -1,6 +1,6 @@
 //! Tables of the ledger.
 
-use super::tables;
+use super::{AlertState, LedgerRule, Severity, tables};
 use crate::events::{TransactionPhase, TransactionType};
 use crate::value::{AccountId, Currency, EventTime, Id, Money, Text, Total};
 
@@ -93,5 +93,27 @@ tables! {
         is_late: bool,
         /// The event as JSON.
         event: Text,
+    }
+
+    /// A standing alert of an account. State of the balances.
+    Checkpoint LedgerAlertState = "ledger_alerts" by (alert_id) {
+        /// The alert.
+        alert_id: Id,
+        /// The account.
+        account_id: AccountId,
+        /// The currency of the balance that it is about; none for an alert about the account's status.
+        currency: Option<Currency>,
+        /// The rule.
+        rule: LedgerRule,
+        /// The severity.
+        severity: Severity,
+        /// The state of the alert.
+        state: AlertState,
+        /// The message of the alert.
+        message: Text,
+        /// The ids of the transactions that caused it.
+        evidence: Vec<Id>,
+        /// Time of the last change of the alert.
+        ts: EventTime,
     }
 }

@@ -21,6 +21,7 @@
 //! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
 //! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
+//! | `ledger_alerts` | [`LedgerAlertState`] | checkpoint |
 //! | `transfers_state` | [`TransferProgress`] | state |
 //! | `payments_state` | [`PaymentProgress`] | state |
 //! | `transfer_steps` | [`TransferStepTaken`] | checkpoint |

@@ -139,6 +139,20 @@ text_enum! {
 }
 
 text_enum! {
+    /// A rule of the ledger, whose breach raises an alert.
+    LedgerRule {
+        /// `insufficient_funds`: a debit left the available balance below zero.
+        InsufficientFunds = "insufficient_funds",
+        /// `frozen_account`: a frozen account was used.
+        FrozenAccount = "frozen_account",
+        /// `closed_account`: a closed account was used.
+        ClosedAccount = "closed_account",
+        /// `balance_mismatch`: the producer reports another balance.
+        BalanceMismatch = "balance_mismatch",
+    }
+}
+
+text_enum! {
     /// The severity of an alert.
     Severity {
         /// `low`
