@@ -122,11 +122,7 @@ pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Emitted<V> {
 pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>, cut: usize) -> Emitted<V> {
     happenings.sort_by_key(|happening| happening.place);
     let rest = happenings.split_off(cut.min(happenings.len()));
-    let broadcasts = happenings.iter().filter_map(|happening| match &happening.event {
-        Happening::Broadcast(broadcast) => Some(Placed { place: happening.place, event: broadcast.clone() }),
-        Happening::Event(_) => None,
-    });
-    let broadcasts: Vec<_> = broadcasts.collect();
+    let broadcasts = broadcasts_of::<V>(&happenings);
     let mut registry = TestTables::default();
     let tables = V::Tables::register(&mut registry);
     let mut emitted = Emitted::new(tables.clone());
@@ -138,6 +134,24 @@ pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>,
     resumed.restore(&saved, &|_| true, 0);
     go_on(&mut resumed, rest, &mut emitted);
     emitted
+}
+
+/// Continues from rows that were saved after some inputs. The view gets the broadcasts among them again, as in a restart.
+pub fn resumed<V: View>(view: V, saved: &<V::Tables as TableSet>::Saved, before: Happenings<V>, rest: Happenings<V>) -> Emitted<V> {
+    let mut fold = fold(view);
+    broadcasts_of::<V>(&before).into_iter().for_each(|broadcast| fold.learn(broadcast));
+    fold.restore(saved, &|_| true, 0);
+    let mut emitted = Emitted::new(fold.tables().clone());
+    go_on(&mut fold, rest, &mut emitted);
+    emitted
+}
+
+fn broadcasts_of<V: View>(happenings: &Happenings<V>) -> Vec<Placed<V::Broadcast>> {
+    let broadcast = |happening: &Placed<Happening<V::Broadcast, V::Event>>| match &happening.event {
+        Happening::Broadcast(broadcast) => Some(Placed { place: happening.place, event: broadcast.clone() }),
+        Happening::Event(_) => None,
+    };
+    happenings.iter().filter_map(broadcast).collect()
 }
 
 fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, emitted: &mut Emitted<V>) {

@@ -57,6 +57,9 @@
 //! [ledger]
 //! reversal_horizon = "4320h"    # how long a posted transaction can be reversed, and its id is remembered: 180 days
 //! overcapture = false           # whether a capture may post more than was held
+//! partial_captures = false      # whether a capture of less leaves the rest held, to be captured by others
+//! enforce = false               # whether what breaks a rule (funds, frozen, closed) is refused instead of raising an alert
+//! hold_expiry = "7d"            # how long a hold is open before it is released; default: for ever
 //!
 //! [transfers]
 //! stuck_after = "15m"           # time without a step after which a transfer that is not over is stuck, or not reversed
@@ -276,11 +279,18 @@ pub struct LedgerConfig {
     pub reversal_horizon: Duration,
     /// Whether a capture may post more than was held. Default false.
     pub overcapture: bool,
+    /// Whether a capture of less than is held leaves the rest held. Default false: it releases the rest.
+    pub partial_captures: bool,
+    /// Whether a transaction without funds, or of a frozen or closed account, is refused. Default false: it is posted, and raises an alert.
+    pub enforce: bool,
+    /// How long a hold is open before it is released, with an alert. Default none: until it is captured or voided.
+    pub hold_expiry: Option<Span>,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
-        Self { reversal_horizon: Duration::from_secs(180 * 86_400), overcapture: false }
+        let reversal_horizon = Duration::from_secs(180 * 86_400);
+        Self { reversal_horizon, overcapture: false, partial_captures: false, enforce: false, hold_expiry: None }
     }
 }
 
@@ -521,7 +531,12 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
 fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     use serde::de::Error;
     let text = String::deserialize(input)?;
-    let wrong = || D::Error::custom(format!("{text:?} is not a duration: write it like \"10ms\", \"1s\" or \"24h\""));
+    let wrong = || D::Error::custom(format!("{text:?} is not a duration: write it like \"10ms\", \"1s\", \"24h\" or \"7d\""));
+    // A day has 24 hours of event time.
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    if let Some(days) = days {
+        return Ok(Duration::from_secs(u64::from(days) * 86_400));
+    }
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }

@@ -10,7 +10,7 @@ use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::rules::{Difference, Pack};
 use serde_json::{Value, json};
 
-use crate::config::{Config, PackName};
+use crate::config::{Config, PackName, Span};
 
 /// The key of the pack that scores transactions.
 const SCORING: &str = "fraud.pack";
@@ -126,7 +126,13 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "valuation": { "interval": text(config.valuation.interval), "base_currency": config.valuation.base_currency.as_str() },
         "risk": serde_json::to_value(&config.risk)?,
         "limits": serde_json::to_value(&config.limits)?,
-        "ledger": { "reversal_horizon": text(config.ledger.reversal_horizon), "overcapture": config.ledger.overcapture },
+        "ledger": {
+            "reversal_horizon": text(config.ledger.reversal_horizon),
+            "hold_expiry": config.ledger.hold_expiry.map(|Span(expiry)| text(expiry)),
+            "overcapture": config.ledger.overcapture,
+            "partial_captures": config.ledger.partial_captures,
+            "enforce": config.ledger.enforce,
+        },
         "transfers": { "stuck_after": text(config.transfers.stuck_after) },
         "payments": { "stuck_after": text(config.payments.stuck_after) },
         "matching": serde_json::to_value(&config.matching)?,

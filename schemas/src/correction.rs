@@ -35,6 +35,11 @@ pub enum Correction {
         /// The hold.
         hold: Id,
     },
+    /// A release of a hold that was open for too long.
+    Expired {
+        /// The hold.
+        hold: Id,
+    },
     /// An event that arrived late.
     Late {
         /// Its topic.
@@ -53,6 +58,7 @@ impl Correction {
             Self::Bust { fill_id: id, .. }
             | Self::Reversal { transaction_id: id, .. }
             | Self::Void { transaction_id: id, .. }
+            | Self::Expired { hold: id }
             | Self::Late { id, .. } => id,
         }
     }
@@ -64,6 +70,7 @@ impl fmt::Display for Correction {
             Self::Bust { fill_id, .. } => write!(out, "fill {fill_id} was busted"),
             Self::Reversal { transaction_id, original } => write!(out, "transaction {transaction_id} reverses {original}"),
             Self::Void { transaction_id, hold } => write!(out, "transaction {transaction_id} voids {hold}"),
+            Self::Expired { hold } => write!(out, "the hold {hold} expired"),
             Self::Late { topic, id, nanos } => {
                 write!(out, "{id} of {topic} came {}.{:03} s late", nanos / 1_000_000_000, nanos / 1_000_000 % 1000)
             }

@@ -6,7 +6,7 @@
 //! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows changes of the limit at
 //!   once, because account events are events of the key, too.
 //! - A debit that leaves less than nothing available, a frozen or closed account that is used, and a reported balance that differs
-//!   raise alerts. The accounts of the ledger itself (`external:<currency>`) raise none.
+//!   raise alerts. Contra accounts (the outside, positions in a currency) raise none.
 //! - A posting that would overflow a sum is a dead letter (`overflow`); that takes 10^11 amounts of the greatest magnitude.
 
 use std::collections::BTreeMap;
@@ -157,25 +157,26 @@ impl View for Balances {
 
 /// An account and its terms, as far as they are known.
 #[derive(Clone, Copy)]
-struct Holder<'a> {
-    account: &'a AccountId,
-    terms: Option<&'a Account>,
+pub(super) struct Holder<'a> {
+    pub(super) account: &'a AccountId,
+    pub(super) terms: Option<&'a Account>,
 }
 
 impl Holder<'_> {
     /// The overdraft limit in a currency; zero in other currencies than the account's own.
-    fn overdraft(self, currency: &Currency) -> Money {
-        let limit = self.terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
+    pub(super) fn overdraft(self, currency: &Currency) -> Money {
+        let limit =
+            self.terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
         limit.map_or(Money::ZERO, |limit| limit.money())
     }
 
     /// Whether it owes by its nature, so that a balance below zero breaks no rule.
-    fn may_owe(self) -> bool {
+    pub(super) fn may_owe(self) -> bool {
         let account_type = self.terms.and_then(|terms| terms.account_type.value);
-        self.account.is_external() || matches!(account_type, Some(AccountType::Credit | AccountType::Loan))
+        self.account.is_contra() || matches!(account_type, Some(AccountType::Credit | AccountType::Loan))
     }
 
-    fn status(self) -> AccountStatus {
+    pub(super) fn status(self) -> AccountStatus {
         self.terms.map_or(AccountStatus::Open, |terms| terms.status())
     }
 }
@@ -186,7 +187,7 @@ impl BalanceState {
         let Some((posted, held)) = sums.with(&posting) else { return out.refuse(overflow(place, &posting)) };
         (sums.posted, sums.held) = (posted, held);
         sums.ts = sums.ts.max(Some(posting.ts));
-        if !holder.account.is_external() {
+        if !holder.account.is_contra() {
             self.watch_status(&posting, place, holder);
             self.watch_funds(&posting, place, holder);
             self.watch_report(&posting, place, holder);
@@ -314,7 +315,7 @@ impl Sums {
 }
 
 /// More than any overdraft limit: amounts have at most 18 integer digits.
-const GREATEST_OVERDRAFT: Money = Money::from_units(10_i128.pow(27));
+pub(super) const GREATEST_OVERDRAFT: Money = Money::from_units(10_i128.pow(27));
 
 /// The dead letter of a posting that would overflow a sum.
 fn overflow(place: Place, posting: &Posting) -> DeadLetter {

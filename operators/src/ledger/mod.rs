@@ -1,7 +1,7 @@
 //! The ledger: postings of transactions, and balances.
 //!
 //! - [`legs`]: the legs that a transaction posts. They sum to zero per currency: money from or to the outside is posted against
-//!   `external:<currency>`.
+//!   `external:<currency>`, an exchange against `position:<currency>`.
 //! - [`returns`]: view that finds the owner of the transaction that a reversal reverses: either account of a transfer may return
 //!   it. **Key**: the account that received it.
 //! - [`postings`]: view that turns transactions into legs and tracks holds and reversals. **Key**: the account that the
@@ -10,6 +10,7 @@
 
 mod ages;
 pub mod balances;
+mod enforcement;
 pub mod legs;
 pub mod postings;
 pub mod returns;
@@ -22,3 +23,4 @@ mod watch;
 pub use balances::{BalanceEvent, BalanceTables, Balances, Cash, SavedBalances};
 pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};
 pub use returns::{Owned, Returns};
+pub use transactions::Captures;

@@ -1,35 +1,44 @@
 //! Postings: the effect of each transaction on balances, including holds and reversals.
 //!
 //! - `posted` moves its legs. With `pending_id` it captures a hold: posting less releases the rest, posting more is rejected
-//!   unless [`Postings::allows_overcapture`].
+//!   unless [`Captures::over`].
 //! - `pending` holds its amount on the accounts that would be debited: the available balance falls, the posted one does not.
 //! - `void` with `pending_id` releases the hold.
 //! - `reverses` moves the original's legs with inverted signs, up to the original amount in total, whichever of its two accounts
 //!   sends it. A reversal that is itself reversed restores the original.
 //! - Interest is charged to credit and loan accounts and paid to others.
 //!
-//! A hold is resolved once, by a transaction of the same currency, type and, if given, counterparty; any other one is
-//! `inconsistent`. A transaction that asks for more than is left is `refused`. A transaction that arrives before the one that it
-//! refers to waits for it; after [`Postings::waiting_horizon`] it is an `unknown_reference`.
+//! A hold is resolved once, by transactions of its currency, type and, if given, counterparty; any other one is `inconsistent`. With
+//! [`Captures::partial`], a capture of less leaves the rest held, until it is captured or released. A hold that is open for
+//! [`Postings::hold_expiry`] is released, with an alert.
+//!
+//! A transaction between two currencies has two balanced legs in each, against `position:<currency>`.
+//!
+//! A transaction that asks for more than is left is `refused`, and with [`Postings::enforces`] also one that breaks a rule
+//! ([`super::enforcement`]). A transaction that arrives before the one that it refers to waits for it; after
+//! [`Postings::waiting_horizon`] it is an `unknown_reference`.
 //!
 //! A posted transaction can be reversed within the reversal horizon; then it is forgotten, as is a resolved hold. An open hold is
-//! never forgotten.
+//! remembered until it is resolved.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use headwater_schemas::events::{ErrorCode, Event, Transaction};
-use headwater_schemas::tables::{LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
+use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
+use headwater_schemas::tables::{Alert, Balance, LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
 use headwater_schemas::{AccountId, Amount, Correction, Currency, EventTime, Id, Money, Place, Placed, Topic};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
 use super::returns::Owned;
-use super::transactions::{Circumstances, Effect, Refusal, Request, Transactions, Turn};
+use super::transactions::{Adjustment, Captures, Circumstances, Consequences, Effect, Expired, Refusal, Request, Transactions, Turn};
 use super::waiting::WaitingRoom;
+use super::watch::overdue;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
-use crate::reference::AccountTypes;
+use crate::reference::{AccountTypes, Reference};
 
 /// The effect of a transaction on one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,7 +86,7 @@ pub struct Accepted {
     pub transaction: Arc<Transaction>,
 }
 
-/// A hold that was captured for another amount than was held.
+/// A hold whose captures posted another amount than was held.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Adjusted {
     /// The account that it names.
@@ -88,7 +97,7 @@ pub struct Adjusted {
     pub hold: Id,
     /// The captured amount.
     pub amount: Amount,
-    /// The capture.
+    /// The transaction that resolved it; the hold itself, if it expired.
     pub capture: Id,
 }
 
@@ -112,15 +121,53 @@ pub struct Postings {
     pub reversal_horizon: u64,
     /// How long a transaction waits for the one that it resolves or reverses.
     pub waiting_horizon: u64,
-    /// Whether more than was held may be posted against a hold.
-    pub allows_overcapture: bool,
+    /// How long a hold may be open before it is released; for ever, if none.
+    pub hold_expiry: Option<u64>,
+    /// How holds are captured.
+    pub captures: Captures,
+    /// Whether what breaks a rule is refused. Then all accounts have one key, because a debit depends on all earlier ones.
+    pub enforces: bool,
 }
 
-/// State of an account's transactions.
+/// State of a key: the transactions of its account; with enforcement, those of all accounts.
 #[derive(Clone, Debug, Default)]
 pub struct PostingState {
+    book: Book,
+    all: Option<Box<Books>>,
+}
+
+/// An account's transactions.
+#[derive(Clone, Debug, Default)]
+struct Book {
     transactions: Transactions,
     waiting: WaitingRoom,
+}
+
+impl Book {
+    fn is_empty(&self) -> bool {
+        self.transactions.is_empty() && self.waiting.is_empty()
+    }
+
+    fn emit(&mut self, account: &AccountId, at: &Moment, tables: &PostingTables) {
+        self.transactions.emit(account, at, &tables.posted_transactions);
+        self.waiting.emit(account, at, &tables.waiting_transactions);
+    }
+}
+
+/// The transactions and the funds of all accounts.
+#[derive(Clone, Debug, Default)]
+struct Books {
+    books: FxHashMap<AccountId, Book>,
+    funds: Funds,
+    /// Accounts whose transactions changed since rows were emitted.
+    touched: BTreeSet<AccountId>,
+}
+
+/// Data of accounts: their types; with enforcement, all their terms.
+#[derive(Clone, Debug, Default)]
+pub struct PostingContext {
+    types: AccountTypes,
+    accounts: Reference,
 }
 
 /// Purpose of an account's timer.
@@ -130,115 +177,130 @@ pub enum PostingTimer {
     Forget,
     /// Reject transactions that have waited too long.
     Reject,
+    /// Release the oldest holds.
+    Expire,
 }
 
 headwater_schemas::table_set! {
     /// The tables of postings.
     pub struct PostingTables restored from SavedPostings {
-        restored { posted_transactions: PostedTransaction, waiting_transactions: WaitingTransaction }
-        written { ledger_entries: LedgerEntry }
+        restored { posted_transactions: PostedTransaction, waiting_transactions: WaitingTransaction, balances: Balance }
+        written { ledger_entries: LedgerEntry, alerts: Alert }
     }
 }
 
 crate::fold_operator!(Postings);
 
 impl View for Postings {
-    type Key = AccountId;
-    type Route = AccountId;
+    /// The account; none for all accounts.
+    type Key = Option<AccountId>;
+    type Route = Option<AccountId>;
     type Event = Owned;
     type Broadcast = Event;
-    type Context = AccountTypes;
+    type Context = PostingContext;
     type State = PostingState;
-    type Timer = PostingTimer;
+    type Timer = (AccountId, PostingTimer);
     type Tables = PostingTables;
     type Derived = LedgerEvent;
     type Update = ();
 
-    fn key(&self, event: &Owned) -> AccountId {
-        event.owner()
+    fn key(&self, event: &Owned) -> Option<AccountId> {
+        (!self.enforces).then(|| event.owner())
     }
 
-    fn route(account: &AccountId) -> AccountId {
-        *account
+    fn route(key: &Option<AccountId>) -> Option<AccountId> {
+        *key
     }
 
-    fn learn(&self, types: &mut AccountTypes, broadcast: Placed<Event>) {
-        types.learn(&broadcast.event);
+    fn learn(&self, context: &mut PostingContext, broadcast: Placed<Event>) {
+        if self.enforces && matches!(broadcast.event, Event::Account(_)) {
+            context.accounts.learn(&broadcast.event);
+        }
+        context.types.learn(&broadcast.event);
     }
 
     fn apply(
         &self,
-        types: &AccountTypes,
-        account: &AccountId,
+        context: &PostingContext,
+        _: &Option<AccountId>,
         state: &mut PostingState,
         placed: Placed<Owned>,
         out: &mut Outbox<'_, Self>,
     ) {
-        let account_type = types.of(account);
-        let (time, had_oldest) = (placed.place.time, state.transactions.next_end(self.reversal_horizon).is_some());
-        let now = Circumstances { account, account_type, allows_overcapture: self.allows_overcapture, time };
-        let (mut next, mut ready) = (Some(placed.map(|owned| owned.transaction)), VecDeque::new());
-        while let Some(Placed { place, event: transaction }) = next {
-            match self.take(state, place, &transaction, now, out) {
-                Ok(Taken::Posted) => ready.extend(state.waiting.leave_for(&transaction.transaction_id)),
-                Ok(Taken::Waiting) => {}
-                Err((code, error)) => out.refuse(dead_letter(Place { time, ..place }, &Event::Transaction(transaction), code, &error)),
-            }
-            next = ready.pop_front();
-        }
-        if !had_oldest {
-            self.set_forgetting(state, out);
-        }
+        let account = placed.event.owner();
+        let (time, account_type) = (placed.place.time, context.types.of(&account));
+        let now = Circumstances { account: &account, account_type, captures: self.captures, expires: self.hold_expiry.is_some(), time };
+        self.with_book(context, state, &account, |book, gate| self.post(book, placed, now, gate, out));
     }
 
     fn timer(
         &self,
-        _: &AccountTypes,
-        _: &AccountId,
+        context: &PostingContext,
+        _: &Option<AccountId>,
         state: &mut PostingState,
-        timer: PostingTimer,
+        (account, timer): (AccountId, PostingTimer),
         place: Place,
         out: &mut Outbox<'_, Self>,
     ) {
-        match timer {
+        self.with_book(context, state, &account, |book, gate| match timer {
             PostingTimer::Forget => {
-                state.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
-                self.set_forgetting(state, out);
+                book.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
+                self.set_timers(&account, book, Oldest { final_one: None, ..self.oldest(book) }, out);
             }
+            PostingTimer::Expire => self.expire(&account, book, place, gate, out),
             PostingTimer::Reject => {
-                for waited in state.waiting.leave_since(place.time.saturating_sub(self.waiting_horizon)) {
+                for waited in book.waiting.leave_since(place.time.saturating_sub(self.waiting_horizon)) {
                     let (code, error) = unknown_reference(&waited.event);
                     let record = Place { time: place.time, ..waited.place };
                     out.refuse(dead_letter(record, &Event::Transaction(waited.event), code, &error));
                 }
             }
+        });
+    }
+
+    fn emit(&self, _: &PostingContext, key: &Option<AccountId>, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
+        if let Some(account) = key {
+            state.book.emit(account, at, tables);
+        }
+        let Some(all) = state.all.as_deref_mut() else { return };
+        for account in std::mem::take(&mut all.touched) {
+            let Some(book) = all.books.get_mut(&account) else { continue };
+            book.emit(&account, at, tables);
+            if book.is_empty() {
+                all.books.remove(&account);
+            }
         }
     }
 
-    fn emit(&self, _: &AccountTypes, account: &AccountId, state: &mut PostingState, at: &Moment, tables: &PostingTables) {
-        state.transactions.emit(account, at, &tables.posted_transactions);
-        state.waiting.emit(account, at, &tables.waiting_transactions);
-    }
-
     fn is_forgettable(&self, state: &PostingState) -> bool {
-        state.transactions.is_empty() && state.waiting.is_empty()
+        state.book.is_empty() && state.all.is_none()
     }
 
-    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, PostingState)> {
+    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&Option<AccountId>) -> bool) -> Vec<(Option<AccountId>, PostingState)> {
+        if self.enforces && !is_mine(&None) {
+            return Vec::new();
+        }
+        let is_mine = |account: &AccountId| self.enforces || is_mine(&Some(*account));
+        let expires = self.hold_expiry.is_some();
         let mut rows: Vec<_> = saved.posted_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
         rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
         let mut waiting: Vec<_> = saved.waiting_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
         waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-        let mut accounts = BTreeMap::<AccountId, PostingState>::new();
-        rows.into_iter().for_each(|row| accounts.entry(row.account_id).or_default().transactions.restore(row));
-        waiting.into_iter().for_each(|row| accounts.entry(row.account_id).or_default().waiting.restore(row));
-        accounts.into_iter().collect()
+        let mut books = FxHashMap::<AccountId, Book>::default();
+        rows.into_iter().for_each(|row| books.entry(row.account_id).or_default().transactions.restore(row, expires));
+        waiting.into_iter().for_each(|row| books.entry(row.account_id).or_default().waiting.restore(row));
+        if !self.enforces {
+            return books.into_iter().map(|(account, book)| (Some(account), PostingState { book, all: None })).collect();
+        }
+        let mut all = Books { books, ..Books::default() };
+        saved.balances.iter().for_each(|row| all.funds.restore(row));
+        vec![(None, PostingState { all: Some(Box::new(all)), ..PostingState::default() })]
     }
 
-    fn timers(&self, _: &AccountId, state: &PostingState) -> Vec<(u64, PostingTimer)> {
-        let forgetting = state.transactions.next_end(self.reversal_horizon).map(|time| (time, PostingTimer::Forget));
-        let rejections = state.waiting.times().map(|time| (time.saturating_add(self.waiting_horizon), PostingTimer::Reject));
-        forgetting.into_iter().chain(rejections).collect()
+    fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(u64, (AccountId, PostingTimer))> {
+        let one = key.iter().map(|account| (account, &state.book));
+        let all = state.all.iter().flat_map(|all| &all.books);
+        one.chain(all).flat_map(|(account, book)| self.timers_of(account, book)).collect()
     }
 }
 
@@ -249,24 +311,77 @@ enum Taken {
 }
 
 impl Postings {
+    /// Runs `logic` with the transactions of an account, and what decides whether others may follow.
+    fn with_book(
+        &self,
+        context: &PostingContext,
+        state: &mut PostingState,
+        account: &AccountId,
+        logic: impl FnOnce(&mut Book, &mut dyn Gate),
+    ) {
+        if !self.enforces {
+            return logic(&mut state.book, &mut Everything);
+        }
+        let Books { books, funds, touched } = &mut **state.all.get_or_insert_default();
+        touched.insert(*account);
+        logic(books.entry(*account).or_default(), &mut Enforced { funds, accounts: &context.accounts });
+    }
+
+    /// Posts a transaction, and those that waited for it.
+    fn post(&self, book: &mut Book, placed: Placed<Owned>, now: Circumstances<'_>, gate: &mut dyn Gate, out: &mut Outbox<'_, Self>) {
+        let timers = self.oldest(book);
+        let (mut next, mut ready) = (Some(placed.map(|owned| owned.transaction)), VecDeque::new());
+        while let Some(Placed { place, event: transaction }) = next {
+            match self.take(book, Placed { place, event: &transaction }, now, gate, out) {
+                Ok(Taken::Posted) => ready.extend(book.waiting.leave_for(&transaction.transaction_id)),
+                Ok(Taken::Waiting) => {}
+                Err((code, error)) => {
+                    let record = Place { time: now.time, ..place };
+                    out.refuse(dead_letter(record, &Event::Transaction(transaction), code, &error));
+                }
+            }
+            next = ready.pop_front();
+        }
+        self.set_timers(now.account, book, timers, out);
+    }
+
+    /// Releases the holds that were open for too long.
+    fn expire(&self, account: &AccountId, book: &mut Book, place: Place, gate: &mut dyn Gate, out: &mut Outbox<'_, Self>) {
+        let Some(expiry) = self.hold_expiry else { return };
+        let timers = Oldest { hold: None, ..self.oldest(book) };
+        for expired in book.transactions.expire(account, expiry, place.time, gate) {
+            expired.release(account, &book.transactions, expiry, place, out);
+        }
+        self.set_timers(account, book, timers, out);
+    }
+
+    /// The timers of an account.
+    fn timers_of(&self, account: &AccountId, book: &Book) -> Vec<(u64, (AccountId, PostingTimer))> {
+        let oldest = self.oldest(book);
+        let forgetting = oldest.final_one.map(|time| (time, PostingTimer::Forget));
+        let expiry = oldest.hold.map(|time| (time, PostingTimer::Expire));
+        let rejections = book.waiting.times().map(|time| (time.saturating_add(self.waiting_horizon), PostingTimer::Reject));
+        forgetting.into_iter().chain(expiry).chain(rejections).map(|(time, timer)| (time, (*account, timer))).collect()
+    }
+
     /// Posts a transaction, or stores it until the one that it refers to arrives.
     fn take(
         &self,
-        state: &mut PostingState,
-        place: Place,
-        transaction: &Arc<Transaction>,
+        book: &mut Book,
+        Placed { place, event: transaction }: Placed<&Arc<Transaction>>,
         now: Circumstances<'_>,
+        gate: &mut dyn Gate,
         out: &mut Outbox<'_, Self>,
     ) -> Result<Taken, Refusal> {
         let request = Request::of(transaction)?;
-        if let Some(reference) = request.reference().filter(|reference| !state.transactions.knows(reference)) {
-            state.waiting.enter(place, reference.clone(), Arc::clone(transaction));
-            out.set_timer(place.time.saturating_add(self.waiting_horizon), PostingTimer::Reject);
+        if let Some(reference) = request.reference().filter(|reference| !book.transactions.knows(reference)) {
+            book.waiting.enter(place, reference.clone(), Arc::clone(transaction));
+            out.set_timer(place.time.saturating_add(self.waiting_horizon), (*now.account, PostingTimer::Reject));
             return Ok(Taken::Waiting);
         }
-        let consequences = state.transactions.post(request, transaction, now)?;
+        let consequences = book.transactions.post(request, transaction, now, gate)?;
         let correction = correction(request, transaction, place).map(Box::new);
-        for (number, effect) in consequences.effects.into_iter().enumerate() {
+        for (number, effect) in consequences.effects.iter().enumerate() {
             out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));
             out.derive(LedgerEvent::Posting(effect.posting(transaction, correction.clone())));
         }
@@ -274,22 +389,70 @@ impl Postings {
             let record = Place { time: now.time, ..place };
             out.derive(LedgerEvent::Accepted(Accepted { record, transaction: Arc::clone(transaction) }));
         }
-        for turn in consequences.turns {
-            let Some(correction) = correction.as_deref().cloned() else { continue };
-            let taken = turn.taken_back(now.account, &state.transactions, correction);
-            out.derive(LedgerEvent::TakenBack(Arc::new(taken)));
-        }
-        if let Some(hold) = consequences.adjusted {
-            let (account_id, capture) = (transaction.account_id, transaction.transaction_id.clone());
-            let counterparty = state.transactions.counterparty(&hold).unwrap_or(account_id);
-            out.derive(LedgerEvent::Adjusted(Arc::new(Adjusted { account_id, counterparty, hold, amount: transaction.amount, capture })));
-        }
+        consequences.pass_on(now.account, &book.transactions, &transaction.transaction_id, correction.as_deref(), out);
         Ok(Taken::Posted)
     }
 
-    /// Sets the timer for the first transaction to be forgotten. It is always set.
-    fn set_forgetting(&self, state: &PostingState, out: &mut Outbox<'_, Self>) {
-        state.transactions.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, PostingTimer::Forget));
+    /// The times at which the oldest transactions are due.
+    fn oldest(&self, book: &Book) -> Oldest {
+        let final_one = book.transactions.next_end(self.reversal_horizon);
+        let hold = self.hold_expiry.and_then(|expiry| book.transactions.next_expiry(expiry));
+        Oldest { final_one, hold }
+    }
+
+    /// Sets the timers of the oldest transactions, where none was set `before`. They are always set.
+    fn set_timers(&self, account: &AccountId, book: &Book, before: Oldest, out: &mut Outbox<'_, Self>) {
+        let now = self.oldest(book);
+        if let (None, Some(time)) = (before.final_one, now.final_one) {
+            out.set_timer(time, (*account, PostingTimer::Forget));
+        }
+        if let (None, Some(time)) = (before.hold, now.hold) {
+            out.set_timer(time, (*account, PostingTimer::Expire));
+        }
+    }
+}
+
+/// When the oldest transactions are due.
+#[derive(Clone, Copy)]
+struct Oldest {
+    /// When the oldest final transaction is forgotten.
+    final_one: Option<u64>,
+    /// When the oldest hold expires.
+    hold: Option<u64>,
+}
+
+impl Consequences {
+    /// Derives what views that count transactions need to know of the earlier transactions that changed.
+    fn pass_on(
+        self,
+        account: &AccountId,
+        transactions: &Transactions,
+        cause: &Id,
+        correction: Option<&Correction>,
+        out: &mut Outbox<'_, Postings>,
+    ) {
+        for turn in self.turns {
+            let Some(correction) = correction.cloned() else { continue };
+            out.derive(LedgerEvent::TakenBack(Arc::new(turn.taken_back(account, transactions, correction))));
+        }
+        if let Some(Adjustment { hold, amount }) = self.adjusted {
+            let counterparty = transactions.counterparty(&hold).unwrap_or(*account);
+            let adjusted = Adjusted { account_id: *account, counterparty, hold, amount, capture: cause.clone() };
+            out.derive(LedgerEvent::Adjusted(Arc::new(adjusted)));
+        }
+    }
+}
+
+impl Expired {
+    /// Posts the release, and raises an alert.
+    fn release(self, account: &AccountId, transactions: &Transactions, expiry: u64, place: Place, out: &mut Outbox<'_, Postings>) {
+        let correction = Correction::Expired { hold: self.hold.clone() };
+        for (number, effect) in self.consequences.effects.iter().enumerate() {
+            out.tables().ledger_entries.insert(out.at(), effect.release_entry(&self.hold, number, place));
+            out.derive(LedgerEvent::Posting(effect.release_posting(&self.hold, place, &correction)));
+        }
+        out.tables().alerts.insert(out.at(), overdue(account, &self, expiry, place.event_time()));
+        self.consequences.pass_on(account, transactions, &self.hold, Some(&correction), out);
     }
 }
 
@@ -328,13 +491,14 @@ impl Turn {
 
 impl Effect {
     fn posting(&self, transaction: &Transaction, correction: Option<Box<Correction>>) -> Posting {
+        let is_reported = (self.leg.account_id, self.leg.currency) == (transaction.account_id, transaction.currency);
         Posting {
             account_id: self.leg.account_id,
-            currency: transaction.currency,
+            currency: self.leg.currency,
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
             transaction_id: transaction.transaction_id.clone(),
-            balance_after: transaction.balance_after.filter(|_| self.leg.account_id == transaction.account_id),
+            balance_after: transaction.balance_after.filter(|_| is_reported),
             ts: transaction.ts,
             correction,
         }
@@ -346,10 +510,37 @@ impl Effect {
             entry_id: Id::shortened(&format!("{}-{}-{}", transaction.transaction_id, transaction.r#type, number + 1)),
             transaction_id: transaction.transaction_id.clone(),
             account_id: self.leg.account_id,
-            currency: transaction.currency,
+            currency: self.leg.currency,
             amount: self.leg.amount,
             phase,
             ts: transaction.ts,
+        }
+    }
+
+    /// The posting of an expired hold's release.
+    fn release_posting(&self, hold: &Id, place: Place, correction: &Correction) -> Posting {
+        Posting {
+            account_id: self.leg.account_id,
+            currency: self.leg.currency,
+            posted: Money::ZERO,
+            held: self.held,
+            transaction_id: hold.clone(),
+            balance_after: None,
+            ts: place.event_time(),
+            correction: Some(Box::new(correction.clone())),
+        }
+    }
+
+    /// The leg of an expired hold's release: `<hold>-expired-<number>`.
+    fn release_entry(&self, hold: &Id, number: usize, place: Place) -> LedgerEntry {
+        LedgerEntry {
+            entry_id: Id::shortened(&format!("{hold}-expired-{}", number + 1)),
+            transaction_id: hold.clone(),
+            account_id: self.leg.account_id,
+            currency: self.leg.currency,
+            amount: self.leg.amount,
+            phase: TransactionPhase::Void,
+            ts: place.event_time(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
-use headwater_schemas::{AccountId, Currency, EventTime, Id, Money};
+use headwater_schemas::{AccountId, Amount, Currency, EventTime, Id, Money};
 use rustc_hash::FxHashMap;
 
 use super::ages::Ages;
-use super::legs::{Leg, counterparty, legs_between, phase, signed_amount};
+use super::enforcement::Gate;
+use super::legs::{Exchanged, Leg, Sides, counterparty, phase, signed_amount};
 
 /// Code and message of a rejected transaction.
 pub(super) type Refusal = (ErrorCode, String);
@@ -53,14 +54,24 @@ impl<'a> Request<'a> {
     }
 }
 
+/// How holds are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captures {
+    /// Whether more than was held may be posted against a hold.
+    pub over: bool,
+    /// Whether a capture of less than is held leaves the rest held.
+    pub partial: bool,
+}
+
 /// Inputs to posting a transaction, besides earlier transactions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
     /// The account that owns the transactions. A return names the other one.
     pub(super) account: &'a AccountId,
     pub(super) account_type: Option<AccountType>,
-    /// Whether more than was held may be posted against a hold.
-    pub(super) allows_overcapture: bool,
+    pub(super) captures: Captures,
+    /// Whether holds expire.
+    pub(super) expires: bool,
     /// Effective time.
     pub(super) time: u64,
 }
@@ -87,14 +98,38 @@ pub(super) enum Turn {
 pub(super) struct Consequences {
     pub(super) effects: Vec<Effect>,
     pub(super) turns: Vec<Turn>,
-    /// A hold that was captured for another amount than was held.
-    pub(super) adjusted: Option<Id>,
+    pub(super) adjusted: Option<Adjustment>,
+}
+
+/// A hold whose captures posted another amount than was held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Adjustment {
+    pub(super) hold: Id,
+    /// The amount that its captures posted.
+    pub(super) amount: Amount,
 }
 
 impl Consequences {
     const fn of(effects: Vec<Effect>) -> Self {
         Self { effects, turns: Vec::new(), adjusted: None }
     }
+}
+
+/// Who releases a hold, and when.
+struct Release<'a> {
+    account: &'a AccountId,
+    time: u64,
+    gate: &'a mut dyn Gate,
+}
+
+/// A hold that was open for too long.
+#[derive(Clone, Debug)]
+pub(super) struct Expired {
+    pub(super) hold: Id,
+    /// What was held to the end.
+    pub(super) left: Money,
+    pub(super) currency: Currency,
+    pub(super) consequences: Consequences,
 }
 
 /// State of a transaction.
@@ -106,6 +141,8 @@ struct Remembered {
     /// Signed: positive into the account itself, and out of the other one.
     amount: Money,
     currency: Currency,
+    /// The other account's side, if it has another currency.
+    exchange: Option<Exchanged>,
     kind: Kind,
     /// The effective time of the transaction; for a hold, that at which it was resolved.
     time: u64,
@@ -113,14 +150,30 @@ struct Remembered {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Hold {
-        is_resolved: bool,
-    },
+    Hold(Held),
     Posting {
-        /// The amount that is not reversed: the amount less the remaining amounts of its reversals.
-        left: Money,
+        /// The amounts that are not reversed: the transaction's less what remains of its reversals.
+        left: Left,
         origin: Origin,
     },
+}
+
+/// The state of a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    is_resolved: bool,
+    /// The amount that is still held.
+    left: Money,
+    /// The amount that its captures posted, less what was reversed of them.
+    captured: Money,
+}
+
+/// Amounts, without signs, of both sides of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Left {
+    amount: Money,
+    /// The other side's in an exchange, else zero.
+    counter: Money,
 }
 
 /// The transaction that a posting refers to.
@@ -168,16 +221,17 @@ impl Origin {
 }
 
 impl Remembered {
-    fn of(transaction: &Transaction, counterparty: AccountId, amount: Money, kind: Kind, time: u64) -> Self {
-        let (transaction_type, currency) = (transaction.r#type, transaction.currency);
-        Self { transaction_type, counterparty, amount, currency, kind, time }
+    fn of(transaction: &Transaction, sides: &Sides, kind: Kind, time: u64) -> Self {
+        let Sides { counterparty, currency, amount, exchange, .. } = *sides;
+        Self { transaction_type: transaction.r#type, counterparty, amount, currency, exchange, kind, time }
     }
 
     fn row(&self, account: &AccountId, id: &Id) -> PostedTransaction {
-        let (pending, resolved, left, origin) = match &self.kind {
-            Kind::Hold { is_resolved } => (true, *is_resolved, Money::ZERO, &Origin::Itself),
-            Kind::Posting { left, origin } => (false, false, *left, origin),
+        let (held, posted, origin) = match &self.kind {
+            Kind::Hold(held) => (Some(*held), None, &Origin::Itself),
+            Kind::Posting { left, origin } => (None, Some(*left), origin),
         };
+        let left = posted.map(|left| left.amount).or(held.map(|held| held.left));
         PostedTransaction {
             account_id: *account,
             transaction_id: id.clone(),
@@ -185,9 +239,13 @@ impl Remembered {
             counterparty: self.counterparty,
             transaction_type: self.transaction_type,
             amount: self.amount,
-            pending,
-            resolved,
-            left,
+            counter_currency: self.exchange.map(|exchange| exchange.currency),
+            counter_amount: self.exchange.map(|exchange| exchange.amount),
+            pending: held.is_some(),
+            resolved: held.is_some_and(|held| held.is_resolved),
+            left: left.unwrap_or_default(),
+            counter_left: posted.filter(|_| self.exchange.is_some()).map(|left| left.counter),
+            captured: held.map(|held| held.captured),
             reverses: origin.reversed().cloned(),
             captures: origin.hold().cloned(),
             ts: EventTime::from_effective(self.time),
@@ -196,15 +254,18 @@ impl Remembered {
 
     fn restored(row: &PostedTransaction) -> Self {
         let kind = if row.pending {
-            Kind::Hold { is_resolved: row.resolved }
+            Kind::Hold(Held { is_resolved: row.resolved, left: row.left, captured: row.captured.unwrap_or_default() })
         } else {
-            Kind::Posting { left: row.left, origin: Origin::of_row(row) }
+            let left = Left { amount: row.left, counter: row.counter_left.unwrap_or_default() };
+            Kind::Posting { left, origin: Origin::of_row(row) }
         };
+        let exchange = row.counter_currency.zip(row.counter_amount).map(|(currency, amount)| Exchanged { currency, amount });
         Self {
             transaction_type: row.transaction_type,
             counterparty: row.counterparty,
             amount: row.amount,
             currency: row.currency,
+            exchange,
             kind,
             time: row.ts.effective(),
         }
@@ -212,13 +273,21 @@ impl Remembered {
 
     /// Whether it can only be reversed from now on.
     const fn is_final(&self) -> bool {
-        !matches!(self.kind, Kind::Hold { is_resolved: false })
+        !matches!(self.kind, Kind::Hold(Held { is_resolved: false, .. }))
     }
 
-    /// Whether a later transaction that refers to it has its currency and, if given, its other account.
+    /// Whether a later transaction that refers to it has its currencies and, if given, its other account.
     fn admits(&self, id: &Id, later: &Transaction, account: &AccountId) -> Result<(), Refusal> {
         if later.currency != self.currency {
             return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
+        }
+        let counter = self.exchange.map(|exchange| exchange.currency);
+        if later.counter_currency.is_some_and(|currency| Some(currency) != counter) {
+            let text = counter.map_or_else(
+                || "no exchange: send no counter_currency".to_owned(),
+                |currency| format!("an exchange for {currency}: send that as counter_currency"),
+            );
+            return Err((ErrorCode::Inconsistent, format!("{id} is {text}")));
         }
         let expected = if later.account_id == *account { &self.counterparty } else { account };
         match &later.counterparty_account {
@@ -234,6 +303,29 @@ impl Remembered {
     const fn signed_like(&self, amount: Money) -> Money {
         if self.amount.units() < 0 { amount.negated() } else { amount }
     }
+
+    /// Both sides of a transaction that moves an amount, signed, between the same accounts.
+    const fn sides(&self, account: &AccountId, amount: Money, exchange: Option<Exchanged>) -> Sides {
+        Sides { account: *account, counterparty: self.counterparty, currency: self.currency, amount, exchange }
+    }
+}
+
+impl Sides {
+    /// The sides of a transaction that refers to no other one.
+    fn of(transaction: &Transaction, now: Circumstances<'_>) -> Self {
+        let amount = signed_amount(transaction, now.account_type);
+        Self {
+            account: *now.account,
+            counterparty: counterparty(transaction),
+            currency: transaction.currency,
+            amount,
+            exchange: Exchanged::of(transaction, amount),
+        }
+    }
+
+    fn left(&self) -> Left {
+        Left { amount: self.amount.magnitude(), counter: self.exchange.map_or(Money::ZERO, |exchange| exchange.amount.magnitude()) }
+    }
 }
 
 /// Transactions that later ones can refer to.
@@ -242,6 +334,8 @@ pub(super) struct Transactions {
     known: FxHashMap<Id, Box<Remembered>>,
     /// Ids of final ones by effective time, to find what is to be forgotten.
     ages: Ages,
+    /// If holds expire, their ids by effective time. Resolved ones are skipped when they would.
+    holds: Ages,
     /// Transactions that changed since rows were emitted, in their state at that time.
     touched: Vec<(Id, Option<Box<Remembered>>)>,
 }
@@ -265,11 +359,18 @@ impl Transactions {
         self.ages.next_end(horizon)
     }
 
+    /// The time at which the first hold expires.
+    pub(super) fn next_expiry(&self, expiry: u64) -> Option<u64> {
+        self.holds.next_end(expiry)
+    }
+
     /// Restores a transaction. Rows come in the order of their effective times.
-    pub(super) fn restore(&mut self, row: &PostedTransaction) {
+    pub(super) fn restore(&mut self, row: &PostedTransaction, expires: bool) {
         let remembered = Box::new(Remembered::restored(row));
         if remembered.is_final() {
             self.ages.add(remembered.time, row.transaction_id.clone());
+        } else if expires {
+            self.holds.add(remembered.time, row.transaction_id.clone());
         }
         self.known.insert(row.transaction_id.clone(), remembered);
     }
@@ -297,16 +398,20 @@ impl Transactions {
         request: Request<'_>,
         transaction: &Transaction,
         now: Circumstances<'_>,
+        gate: &mut dyn Gate,
     ) -> Result<Consequences, Refusal> {
         match request {
             Request::Post => {
-                let amount = signed_amount(transaction, now.account_type);
-                Ok(Consequences::of(self.moved(transaction, counterparty(transaction), amount, now)))
+                let sides = Sides::of(transaction, now);
+                let effects = moving(&sides);
+                gate.admit(&effects)?;
+                self.move_sides(transaction, &sides, now.time);
+                Ok(Consequences::of(effects))
             }
-            Request::Hold => Ok(Consequences::of(self.hold(transaction, now))),
-            Request::Release(hold) => self.release(hold, transaction, now.time),
-            Request::Capture(hold) => self.capture(hold, transaction, now),
-            Request::Reverse(original) => self.reverse(original, transaction, now),
+            Request::Hold => self.hold(transaction, &Sides::of(transaction, now), now, gate),
+            Request::Release(hold) => self.release(hold, transaction, now.time, gate),
+            Request::Capture(hold) => self.capture(hold, transaction, now, gate),
+            Request::Reverse(original) => self.reverse(original, transaction, now, gate),
         }
     }
 
@@ -325,92 +430,173 @@ impl Transactions {
         self.known.insert(id.clone(), Box::new(remembered));
     }
 
-    fn moved(&mut self, transaction: &Transaction, counterparty: AccountId, amount: Money, now: Circumstances<'_>) -> Vec<Effect> {
-        let legs = legs_between(now.account, &counterparty, amount);
-        let kind = Kind::Posting { left: amount.magnitude(), origin: Origin::of(transaction) };
-        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, now.time));
-        legs.into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
+    fn move_sides(&mut self, transaction: &Transaction, sides: &Sides, time: u64) {
+        let kind = Kind::Posting { left: sides.left(), origin: Origin::of(transaction) };
+        self.remember(&transaction.transaction_id, Remembered::of(transaction, sides, kind, time));
     }
 
-    fn hold(&mut self, transaction: &Transaction, now: Circumstances<'_>) -> Vec<Effect> {
-        let (counterparty, amount) = (counterparty(transaction), signed_amount(transaction, now.account_type));
-        let legs = legs_between(&transaction.account_id, &counterparty, amount);
-        let kind = Kind::Hold { is_resolved: false };
-        self.remember(&transaction.transaction_id, Remembered::of(transaction, counterparty, amount, kind, now.time));
-        legs.into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect()
+    fn hold(
+        &mut self,
+        transaction: &Transaction,
+        sides: &Sides,
+        now: Circumstances<'_>,
+        gate: &mut dyn Gate,
+    ) -> Result<Consequences, Refusal> {
+        let effects: Vec<_> = sides.legs().into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect();
+        gate.admit(&effects)?;
+        let held = Held { is_resolved: false, left: sides.amount.magnitude(), captured: Money::ZERO };
+        self.remember(&transaction.transaction_id, Remembered::of(transaction, sides, Kind::Hold(held), now.time));
+        if now.expires {
+            self.holds.add(now.time, transaction.transaction_id.clone());
+        }
+        Ok(Consequences::of(effects))
     }
 
     /// The hold that a transaction resolves, if it may.
-    fn open_hold(&self, hold: &Id, transaction: &Transaction) -> Result<Remembered, Refusal> {
+    fn open_hold(&self, hold: &Id, transaction: &Transaction) -> Result<(Remembered, Held), Refusal> {
         let unknown = || (ErrorCode::UnknownReference, format!("{hold} is no pending transaction of this account: check pending_id"));
-        let held = self.known.get(hold).ok_or_else(unknown)?;
-        match held.kind {
-            Kind::Posting { .. } => return Err(unknown()),
-            Kind::Hold { is_resolved: true } => {
-                return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
-            }
-            Kind::Hold { is_resolved: false } => {}
+        let known = self.known.get(hold).ok_or_else(unknown)?;
+        let Kind::Hold(held) = known.kind else { return Err(unknown()) };
+        if held.is_resolved {
+            return Err((ErrorCode::Refused, format!("the hold {hold} was resolved before: a hold is resolved once")));
         }
-        held.admits(hold, transaction, &transaction.account_id)?;
-        if held.transaction_type != transaction.r#type {
-            let error = format!("the hold {hold} is a {}: resolve it by a transaction of its type", held.transaction_type);
+        known.admits(hold, transaction, &transaction.account_id)?;
+        if known.transaction_type != transaction.r#type {
+            let error = format!("the hold {hold} is a {}: resolve it by a transaction of its type", known.transaction_type);
             return Err((ErrorCode::Inconsistent, error));
         }
-        Ok(held.as_ref().clone())
+        Ok((known.as_ref().clone(), held))
     }
 
-    fn close_hold(&mut self, hold: &Id, held: Remembered, time: u64) {
-        self.remember(hold, Remembered { kind: Kind::Hold { is_resolved: true }, time, ..held });
+    fn close_hold(&mut self, hold: &Id, known: Remembered, held: Held, time: u64) {
+        let kind = Kind::Hold(Held { is_resolved: true, left: Money::ZERO, ..held });
+        self.remember(hold, Remembered { kind, time, ..known });
     }
 
-    fn release(&mut self, hold: &Id, transaction: &Transaction, time: u64) -> Result<Consequences, Refusal> {
-        let held = self.open_hold(hold, transaction)?;
-        let legs = legs_between(&transaction.account_id, &held.counterparty, held.amount);
-        self.close_hold(hold, held, time);
+    fn release(&mut self, hold: &Id, transaction: &Transaction, time: u64, gate: &mut dyn Gate) -> Result<Consequences, Refusal> {
+        let (known, held) = self.open_hold(hold, transaction)?;
+        self.let_go(hold, known, held, Release { account: &transaction.account_id, time, gate })
+    }
+
+    /// Releases the holds that were open for `expiry`, in the order of their ids where they have one age.
+    pub(super) fn expire(&mut self, account: &AccountId, expiry: u64, time: u64, gate: &mut dyn Gate) -> Vec<Expired> {
+        let mut due = Vec::new();
+        while let Some(hold) = self.holds.take_until(time.saturating_sub(expiry)) {
+            due.push(hold);
+        }
+        due.sort_unstable();
+        due.dedup();
+        let expired = |hold: Id| {
+            let known = self.known.get(&hold)?.as_ref().clone();
+            let Kind::Hold(held) = known.kind else { return None };
+            // An id that was used again meanwhile is younger.
+            if held.is_resolved || known.time.saturating_add(expiry) > time {
+                return None;
+            }
+            let (left, currency) = (held.left, known.currency);
+            // A release breaks no rule, so it is always admitted.
+            let consequences = self.let_go(&hold, known, held, Release { account, time, gate: &mut *gate }).ok()?;
+            Some(Expired { hold, left, currency, consequences })
+        };
+        due.into_iter().filter_map(expired).collect()
+    }
+
+    /// Releases what is left of a hold. If nothing of it was captured, it no longer counts; else it counts as what was captured.
+    fn let_go(&mut self, hold: &Id, known: Remembered, held: Held, release: Release<'_>) -> Result<Consequences, Refusal> {
+        let Release { account, time, gate } = release;
+        let sides = known.sides(account, known.signed_like(held.left), known.exchange);
+        let posted = known.amount.magnitude().units().saturating_sub(held.left.units());
         let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
-        let turns = vec![Turn::TakenBack(hold.clone())];
-        Ok(Consequences { turns, ..Consequences::of(legs.into_iter().map(turned).collect()) })
+        let effects: Vec<_> = sides.legs().into_iter().map(turned).collect();
+        gate.admit(&effects)?;
+        self.close_hold(hold, known, held, time);
+        let released = Consequences::of(effects);
+        Ok(if held.captured.is_zero() {
+            Consequences { turns: vec![Turn::TakenBack(hold.clone())], ..released }
+        } else {
+            Consequences { adjusted: Some(Adjustment { hold: hold.clone(), amount: Amount::from_units(posted) }), ..released }
+        })
     }
 
-    fn capture(&mut self, hold: &Id, transaction: &Transaction, now: Circumstances<'_>) -> Result<Consequences, Refusal> {
-        let held = self.open_hold(hold, transaction)?;
+    /// Posts a part of a hold, or all of it. The rest is released, or stays held where [`Captures::partial`]. An exchange is
+    /// captured once.
+    fn capture(
+        &mut self,
+        hold: &Id,
+        transaction: &Transaction,
+        now: Circumstances<'_>,
+        gate: &mut dyn Gate,
+    ) -> Result<Consequences, Refusal> {
+        let (known, held) = self.open_hold(hold, transaction)?;
         let amount = transaction.amount.money();
-        if amount > held.amount.magnitude() && !now.allows_overcapture {
-            let error = format!("the hold {hold} is of {}: post at most that, or set ledger.overcapture", held.amount.magnitude());
+        if amount > held.left && !now.captures.over {
+            let error = format!("{} of the hold {hold} is left: post at most that, or set ledger.overcapture", held.left);
             return Err((ErrorCode::Refused, error));
         }
-        let amount = if held.amount.is_zero() { signed_amount(transaction, now.account_type) } else { held.signed_like(amount) };
-        let released = legs_between(&transaction.account_id, &held.counterparty, held.amount).map(|leg| leg.held().negated());
-        let adjusted = (amount.magnitude() != held.amount.magnitude()).then(|| hold.clone());
-        let counterparty = held.counterparty;
-        self.close_hold(hold, held, now.time);
-        let moved = self.moved(transaction, counterparty, amount, now);
-        let effects = moved.into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
+        let sides = known.sides(&transaction.account_id, Self::capture_of(&known, transaction, now), None);
+        let sides = Sides { exchange: known.captured_exchange(hold, transaction, &sides)?, ..sides };
+        let stays_held = now.captures.partial && amount < held.left && known.exchange.is_none();
+        let released_amount = if stays_held { amount } else { held.left };
+        let released = known.sides(&transaction.account_id, known.signed_like(released_amount), known.exchange);
+        let released = released.legs().into_iter().map(|leg| leg.held().negated());
+        let captured = held.captured.checked_add(amount).ok_or_else(|| overflow(hold))?;
+        // What earlier captures posted, reversed or not, and this one.
+        let posted = known.amount.magnitude().units().saturating_sub(held.left.units()).saturating_add(amount.units());
+        let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(posted) };
+        let adjusted = (!stays_held && posted != known.amount.magnitude().units()).then_some(adjustment);
+        let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
+        let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
+        gate.admit(&effects)?;
+        if stays_held {
+            self.touch(hold);
+            self.known.insert(hold.clone(), Box::new(Remembered { kind: Kind::Hold(Held { left, captured, ..held }), ..known }));
+        } else {
+            self.close_hold(hold, known, Held { captured, ..held }, now.time);
+        }
+        self.move_sides(transaction, &sides, now.time);
         Ok(Consequences { adjusted, ..Consequences::of(effects) })
     }
 
-    fn reverse(&mut self, original: &Id, transaction: &Transaction, now: Circumstances<'_>) -> Result<Consequences, Refusal> {
-        let unknown = || (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses"));
-        let known = self.known.get(original).filter(|known| matches!(known.kind, Kind::Posting { .. })).ok_or_else(unknown)?;
-        known.admits(original, transaction, now.account)?;
-        let amount = transaction.amount.money();
-        let (counterparty, turned) = (known.counterparty, known.signed_like(amount).negated());
-        let parts = self.parts_after(original, amount)?;
-        let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
-        Ok(Consequences { turns, ..Consequences::of(self.moved(transaction, counterparty, turned, now)) })
+    /// The amount of a capture, signed like its hold.
+    fn capture_of(known: &Remembered, transaction: &Transaction, now: Circumstances<'_>) -> Money {
+        if known.amount.is_zero() { signed_amount(transaction, now.account_type) } else { known.signed_like(transaction.amount.money()) }
     }
 
-    /// The remaining amounts of a transaction, and of those that it reverses, directly and indirectly, once an amount of it is
-    /// reversed. An amount that is taken from a reversal counts again in its original.
-    fn parts_after(&self, id: &Id, amount: Money) -> Result<Vec<(Id, Money)>, Refusal> {
+    fn reverse(
+        &mut self,
+        original: &Id,
+        transaction: &Transaction,
+        now: Circumstances<'_>,
+        gate: &mut dyn Gate,
+    ) -> Result<Consequences, Refusal> {
+        let unknown = || (ErrorCode::UnknownReference, format!("{original} is no posted transaction of this account: check reverses"));
+        let known = self.known.get(original).ok_or_else(unknown)?;
+        let Kind::Posting { left, .. } = &known.kind else { return Err(unknown()) };
+        known.admits(original, transaction, now.account)?;
+        let part = known.reversed_part(original, transaction, *left)?;
+        let turned = |amount: Money| known.signed_like(amount).negated();
+        let exchange = known.exchange.map(|exchange| Exchanged { amount: turned(part.counter), ..exchange });
+        let sides = known.sides(now.account, turned(part.amount), exchange);
+        let parts = self.parts_after(original, part)?;
+        let effects = moving(&sides);
+        gate.admit(&effects)?;
+        let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
+        self.move_sides(transaction, &sides, now.time);
+        Ok(Consequences { turns, ..Consequences::of(effects) })
+    }
+
+    /// The remaining amounts of a transaction, and of those that it reverses, directly and indirectly, once a part of it is
+    /// reversed. A part that is taken from a reversal counts again in its original.
+    fn parts_after(&self, id: &Id, part: Left) -> Result<Vec<(Id, Left)>, Refusal> {
         let mut parts = Vec::new();
         let mut next = Some(id);
         let mut is_reversed = true;
         while let Some(id) = next {
             let Some(Kind::Posting { left, origin }) = self.known.get(id).map(|known| &known.kind) else { break };
-            let becomes = if is_reversed { left.checked_sub(amount) } else { left.checked_add(amount) };
-            let becomes = becomes.filter(|left| left.units() >= 0).ok_or_else(|| {
-                (ErrorCode::Refused, format!("only {left} of {id} is left to reverse: in all at most the original amount"))
+            let becomes = if is_reversed { left.less(part) } else { left.and(part) };
+            let becomes = becomes.ok_or_else(|| {
+                let error = format!("only {} of {id} is left to reverse: in all at most the original amount", left.amount);
+                (ErrorCode::Refused, error)
             })?;
             parts.push((id.clone(), becomes));
             next = origin.reversed();
@@ -419,16 +605,86 @@ impl Transactions {
         Ok(parts)
     }
 
-    /// Sets the remaining amount of a posting. For a capture, the hold changes with it, since both are the same money.
-    fn leave(&mut self, id: &Id, left: Money) -> Vec<Turn> {
+    /// Sets the remaining amounts of a posting. With a capture its hold changes, since both are the same money.
+    fn leave(&mut self, id: &Id, left: Left) -> Vec<Turn> {
         self.touch(id);
         let Some(Kind::Posting { left: part, origin }) = self.known.get_mut(id).map(|known| &mut known.kind) else { return Vec::new() };
         let old = std::mem::replace(part, left);
-        let turn = match (old.is_zero(), left.is_zero()) {
-            (_, true) => Turn::TakenBack,
-            (true, false) => Turn::Restored,
-            (false, false) => return Vec::new(),
-        };
-        std::iter::once(id).chain(origin.hold()).cloned().map(turn).collect()
+        let hold = origin.hold().cloned();
+        let turn = turn_of(id, old.amount, left.amount);
+        let of_hold = hold.and_then(|hold| self.leave_captured(&hold, old.amount, left.amount));
+        turn.into_iter().chain(of_hold).collect()
+    }
+
+    /// Changes what counts of a hold: what is held and what its captures posted.
+    fn leave_captured(&mut self, hold: &Id, old: Money, left: Money) -> Option<Turn> {
+        self.touch(hold);
+        let Some(Kind::Hold(held)) = self.known.get_mut(hold).map(|known| &mut known.kind) else { return None };
+        let before = *held;
+        held.captured = held.captured.checked_sub(old)?.checked_add(left)?;
+        turn_of(hold, before.left.checked_add(before.captured)?, held.left.checked_add(held.captured)?)
+    }
+}
+
+/// The effects of a final transaction.
+fn moving(sides: &Sides) -> Vec<Effect> {
+    sides.legs().into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
+}
+
+/// Whether a transaction no longer counts, or counts again, once an amount of it becomes another one.
+fn turn_of(id: &Id, old: Money, left: Money) -> Option<Turn> {
+    match (old.is_zero(), left.is_zero()) {
+        (_, true) => Some(Turn::TakenBack(id.clone())),
+        (true, false) => Some(Turn::Restored(id.clone())),
+        (false, false) => None,
+    }
+}
+
+/// The refusal of a capture whose hold's sum would not fit a column.
+fn overflow(hold: &Id) -> Refusal {
+    (ErrorCode::Overflow, format!("the captures of {hold} exceed 19 integer digits: check the unit of their amounts"))
+}
+
+impl Left {
+    /// The rest without a part; none if that is less than nothing.
+    fn less(self, part: Self) -> Option<Self> {
+        let rest = |left: Money, part: Money| left.checked_sub(part).filter(|rest| rest.units() >= 0);
+        Some(Self { amount: rest(self.amount, part.amount)?, counter: rest(self.counter, part.counter)? })
+    }
+
+    fn and(self, part: Self) -> Option<Self> {
+        Some(Self { amount: self.amount.checked_add(part.amount)?, counter: self.counter.checked_add(part.counter)? })
+    }
+}
+
+impl Remembered {
+    /// The part of a transaction that a reversal takes. A reversal of a part of an exchange gives both amounts; one of all that is
+    /// left may leave the counterparty's out.
+    fn reversed_part(&self, id: &Id, reversal: &Transaction, left: Left) -> Result<Left, Refusal> {
+        let amount = reversal.amount.money();
+        if self.exchange.is_none() {
+            return Ok(Left { amount, counter: Money::ZERO });
+        }
+        let is_whole = amount == left.amount;
+        let counter = reversal.counter_amount.map(Amount::money).or(is_whole.then_some(left.counter));
+        match counter {
+            Some(counter) if is_whole == (counter == left.counter) => Ok(Left { amount, counter }),
+            _ => {
+                let error =
+                    format!("{} and a counter_amount of {} are left of {id}: reverse both, or a part of both", left.amount, left.counter);
+                Err((ErrorCode::Inconsistent, error))
+            }
+        }
+    }
+
+    /// The counterparty's side of a capture. If it captures all that was held, it may leave it out: then it is the hold's.
+    fn captured_exchange(&self, hold: &Id, capture: &Transaction, sides: &Sides) -> Result<Option<Exchanged>, Refusal> {
+        let Some(held) = self.exchange else { return Ok(None) };
+        let given = Exchanged::of(capture, sides.amount);
+        let is_whole = sides.amount == self.amount;
+        given.or(is_whole.then_some(held)).map(Some).ok_or_else(|| {
+            let error = format!("the hold {hold} is an exchange for {}: send counter_amount with another amount", held.currency);
+            (ErrorCode::Inconsistent, error)
+        })
     }
 }

@@ -10,6 +10,7 @@ use headwater_schemas::tables::{Alert, AlertKind, AlertState, LedgerAlertState, 
 use headwater_schemas::{AccountId, Correction, Currency, EventTime, Id, Money, Text};
 
 use super::balances::BalanceTables;
+use super::transactions::Expired;
 use crate::alerts::Raised;
 
 /// Maximum number of transactions in the evidence of an alert: the first one, and the latest ones.
@@ -171,6 +172,7 @@ fn alert_id(rule: LedgerRule, account: &AccountId, currency: Option<&Currency>, 
 
 const fn severity(rule: LedgerRule) -> Severity {
     match rule {
+        LedgerRule::HoldOverdue => Severity::Low,
         LedgerRule::InsufficientFunds | LedgerRule::BalanceMismatch => Severity::Medium,
         LedgerRule::FrozenAccount | LedgerRule::ClosedAccount => Severity::High,
     }
@@ -180,8 +182,25 @@ const fn severity(rule: LedgerRule) -> Severity {
 const fn taken_back(correction: &Correction) -> Option<&Id> {
     match correction {
         Correction::Reversal { original: id, .. } | Correction::Void { hold: id, .. } => Some(id),
+        Correction::Expired { hold } => Some(hold),
         Correction::Bust { .. } | Correction::Late { .. } => None,
     }
+}
+
+/// The alert about a hold that was released because nobody resolved it.
+pub(super) fn overdue(account: &AccountId, expired: &Expired, expiry: u64, ts: EventTime) -> Alert {
+    let Expired { hold, left, currency, .. } = expired;
+    let expiry = jiff::SignedDuration::from_nanos(i64::try_from(expiry).unwrap_or(i64::MAX));
+    let message =
+        format!("{left} {currency} of the hold {hold} on {account} were neither captured nor voided within {expiry:#}, and are released");
+    let (rule, evidence) = (LedgerRule::HoldOverdue, vec![hold.clone()]);
+    let watched = Watched {
+        alert_id: alert_id(rule, account, None, hold),
+        raised: Raised::new(severity(rule), ts),
+        message: Text::from(message),
+        evidence,
+    };
+    watched.alert(account, rule)
 }
 
 /// The message about a reported balance.

@@ -1,7 +1,7 @@
 //! The ledger: from transactions to legs, from legs to balances.
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
-use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
+use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
 use headwater_operators::payments::PaymentEvent;
 use headwater_operators::rules::Happened;
 use headwater_schemas::events::Event;
@@ -13,7 +13,7 @@ use timely::dataflow::operators::vec::Map;
 
 use super::Events;
 use super::wiring::{Flow, Reference};
-use crate::config::nanos;
+use crate::config::{Span, nanos};
 
 /// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
@@ -40,7 +40,9 @@ pub(super) fn postings<'scope>(
     let view = Postings {
         reversal_horizon: nanos(ledger.reversal_horizon),
         waiting_horizon: flow.settings.config.horizons().of(Topic::Transactions),
-        allows_overcapture: ledger.overcapture,
+        hold_expiry: ledger.hold_expiry.map(|Span(expiry)| nanos(expiry)),
+        captures: Captures { over: ledger.overcapture, partial: ledger.partial_captures },
+        enforces: ledger.enforce,
     };
     let derived = flow.fold("postings", view, Pace::Tick, transactions.concat(owned), reference)?.derived;
     let settled = derived.clone().flat_map(PaymentEvent::of_ledger);

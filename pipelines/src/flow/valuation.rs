@@ -33,7 +33,7 @@ pub(super) struct Market<'scope> {
 pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
     let scope = flow.scope;
     let holdings = market.holdings.stream();
-    let cash = market.cash.stream().filter(|(cash, ..)| !cash.account_id.is_external());
+    let cash = market.cash.stream().filter(|(cash, ..)| !cash.account_id.is_contra());
     // The inputs of each worker: its own accounts, and the whole market.
     let known = scope.concatenate([
         known(holdings.clone(), Known::Holding),
@@ -64,7 +64,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
 /// The inputs at the last commit.
 fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> anyhow::Result<ValuationBefore> {
     let (saved, share) = (&flow.settings.saved, flow.share());
-    let mine = |account: &AccountId| share.has(account) && !account.is_external();
+    let mine = |account: &AccountId| share.has(account) && !account.is_contra();
     let mut known = Vec::new();
     known.extend(saved.rows::<InstrumentTerms>()?.iter().cloned().map(instrument_known));
     known.extend(saved.rows::<LastRate>()?.iter().cloned().map(rate_known));

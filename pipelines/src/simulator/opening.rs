@@ -132,6 +132,8 @@ pub(super) fn blank(id: String, account: &Account, r#type: TransactionType, cent
         lat: None,
         lon: None,
         country: None,
+        counter_amount: None,
+        counter_currency: None,
         balance_after: None,
         ts: EventTime::from_nanos(ts),
     }

@@ -5,7 +5,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, TransferEvent};
+use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, Transaction, TransferEvent};
 use crate::value::{Amount, Currency, Decimal, Text, currency as currencies, fixed};
 
 /// Maximum length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
@@ -28,15 +28,36 @@ impl Event {
             Self::FxRate(event) => event.check(),
             Self::Order(OrderEvent::New(event)) => event.check(),
             Self::Order(OrderEvent::Amend(event)) => event.check(),
-            Self::Transaction(event) => {
-                coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| amount_in(event.amount, &event.currency))
-            }
+            Self::Transaction(event) => event.check(),
             Self::Payment(event) => {
                 coordinates(("lat", event.lat), ("lon", event.lon)).and_then(|()| amount_in(event.amount, &event.currency))
             }
             Self::Transfer(TransferEvent::Initiated(event)) => amount_in(event.amount, &event.currency),
             Self::Access(event) => coordinates(("lat", event.lat), ("lon", event.lon)),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Transaction {
+    fn check(&self) -> Checked {
+        coordinates(("lat", self.lat), ("lon", self.lon))?;
+        amount_in(self.amount, &self.currency)?;
+        match (self.counter_amount, &self.counter_currency) {
+            (None, None) => Ok(()),
+            (Some(_), Some(counter)) if *counter == self.currency => {
+                let message = format!("counter_currency: an exchange has two currencies; send that of the other account, not {counter}");
+                Err(BadRecord::new(ErrorCode::Inconsistent, message))
+            }
+            (Some(amount), Some(_)) if self.amount.is_zero() && !amount.is_zero() => {
+                let message = "counter_amount: nothing is exchanged for it; send amount, too, or no counter_amount";
+                Err(BadRecord::new(ErrorCode::Inconsistent, message))
+            }
+            (Some(amount), Some(counter)) => amount_in(amount, counter),
+            _ => {
+                let message = "counter_amount and counter_currency belong together: send both for an exchange, else none";
+                Err(BadRecord::new(ErrorCode::Inconsistent, message))
+            }
         }
     }
 }

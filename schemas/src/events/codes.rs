@@ -63,6 +63,12 @@ text_enum! {
         UnknownReference = "unknown_reference",
         /// The transaction breaks a rule of the ledger, which the message names.
         Refused = "refused",
+        /// The debit is more than the account has available, and `ledger.enforce` is set: pay in first.
+        InsufficientFunds = "insufficient_funds",
+        /// The account is frozen, and `ledger.enforce` is set: send the transaction again once it is unfrozen.
+        FrozenAccount = "frozen_account",
+        /// The account is closed, and `ledger.enforce` is set: use another account.
+        ClosedAccount = "closed_account",
         /// The record came from a topic that the pipeline does not know: correct the topic's name or prefix.
         UnknownTopic = "unknown_topic",
         /// The event is valid, but no view processes it.

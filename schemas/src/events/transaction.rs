@@ -20,6 +20,11 @@ event! {
         currency: Currency,
         /// The account on the other side, if it is one of the ledger's.
         counterparty_account: Option<AccountId>,
+        /// In an exchange: the amount of the other account, in its currency.
+        counter_amount: Option<Amount>,
+        /// In an exchange: the currency of the other account.
+        #[schemars(extend("maxLength" = 12))]
+        counter_currency: Option<Currency>,
         /// The phase; `posted` if not given.
         phase: Option<TransactionPhase>,
         /// The hold that this transaction captures or voids.

@@ -23,7 +23,7 @@ tables! {
 
     /// One leg of a transaction; a transaction's legs sum to zero per currency.
     Append LedgerEntry = "ledger_entries" by (entry_id) {
-        /// `<transaction>-<type>-<leg's number>`.
+        /// `<transaction>-<type>-<leg's number>`; `<transaction>-expired-<leg's number>` for the release of an expired hold.
         entry_id: Id,
         /// The transaction.
         transaction_id: Id,
@@ -53,12 +53,20 @@ tables! {
         transaction_type: TransactionType,
         /// The amount of the account's own leg, signed.
         amount: Money,
+        /// In an exchange: the currency of the other account.
+        counter_currency: Option<Currency>,
+        /// In an exchange: the amount of the other account, signed like `amount`.
+        counter_amount: Option<Money>,
         /// Whether the transaction is a hold.
         pending: bool,
         /// Whether the transaction is a hold that was captured or released.
         resolved: bool,
-        /// For a posting: the part of its amount that is not reversed.
+        /// For a posting: the part of its amount that is not reversed. For a hold: the part that is still held.
         left: Money,
+        /// For a posted exchange: the part of `counter_amount` that is not reversed.
+        counter_left: Option<Money>,
+        /// For a hold: what its captures posted, less what was reversed of them.
+        captured: Option<Money>,
         /// For a reversal: the transaction that it reverses.
         reverses: Option<Id>,
         /// For a capture: the hold that it captures.

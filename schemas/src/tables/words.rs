@@ -149,6 +149,8 @@ text_enum! {
         ClosedAccount = "closed_account",
         /// `balance_mismatch`: the producer reports another balance.
         BalanceMismatch = "balance_mismatch",
+        /// `hold_overdue`: a hold was neither captured nor voided in time.
+        HoldOverdue = "hold_overdue",
     }
 }
 

@@ -104,6 +104,8 @@ fn kept(text: &str) -> Kept {
 
 /// Prefix of the accounts that represent the outside.
 const EXTERNAL: &str = "external:";
+/// Prefix of the accounts that hold what was bought and sold of a currency.
+const POSITION: &str = "position:";
 
 impl AccountId {
     /// The account that represents the outside in a currency: `external:USD`.
@@ -111,9 +113,14 @@ impl AccountId {
         Self::derived(format!("{EXTERNAL}{currency}"))
     }
 
-    /// Whether it represents the outside.
-    pub fn is_external(&self) -> bool {
-        self.as_str().starts_with(EXTERNAL)
+    /// The account that holds what exchanges bought and sold of a currency: `position:USD`.
+    pub fn position(currency: Currency) -> Self {
+        Self::derived(format!("{POSITION}{currency}"))
+    }
+
+    /// Whether it is a contra account of the ledger: the outside, or a position in a currency. No customer owns it.
+    pub fn is_contra(&self) -> bool {
+        [EXTERNAL, POSITION].iter().any(|prefix| self.as_str().starts_with(prefix))
     }
 }
 
@@ -246,10 +253,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_world_outside_has_an_account_for_each_currency() {
-        let outside = AccountId::external(Currency::derived("EUR"));
-        assert_eq!((outside.as_str(), outside.is_external()), ("external:EUR", true));
-        assert!(!AccountId::derived("external").is_external());
+    fn contra_accounts_have_one_for_each_currency() {
+        let (outside, position) = (AccountId::external(Currency::derived("EUR")), AccountId::position(Currency::derived("EUR")));
+        assert_eq!((outside.as_str(), outside.is_contra()), ("external:EUR", true));
+        assert_eq!((position.as_str(), position.is_contra()), ("position:EUR", true));
+        assert!(!AccountId::derived("external").is_contra());
     }
 
     #[test]

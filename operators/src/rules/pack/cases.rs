@@ -27,7 +27,7 @@ use toml::de::{DeTable, DeValue};
 use super::Pack;
 use super::problem::Problems;
 use super::section::Section;
-use crate::ledger::{Accepted, LedgerEvent, Owned, Postings};
+use crate::ledger::{Accepted, Captures, LedgerEvent, Owned, Postings};
 use crate::rules::customers::Customers;
 use crate::rules::subject::{Happened, Subject};
 use crate::rules::view::Rules;
@@ -192,7 +192,13 @@ fn happened(case: &Case) -> Vec<Placed<Happened>> {
 }
 
 fn through_the_ledger(case: &Case, transactions: Vec<Placed<Arc<Transaction>>>) -> Vec<Placed<Happened>> {
-    let ledger = Postings { reversal_horizon: u64::MAX, waiting_horizon: u64::MAX, allows_overcapture: false };
+    let ledger = Postings {
+        reversal_horizon: u64::MAX,
+        waiting_horizon: u64::MAX,
+        hold_expiry: None,
+        captures: Captures { over: false, partial: false },
+        enforces: false,
+    };
     let events = transactions.into_iter().map(|Placed { place, event }| Placed { place, event: Happening::Event(Owned::from(event)) });
     let derived = run(ledger, reference(case).chain(events).collect()).derived;
     let happened = derived.into_iter().filter_map(|Placed { place, event }| match event {

@@ -52,6 +52,8 @@ fn transaction(id: &str, ts: i64, amount: &str) -> Transaction {
         lat: None,
         lon: None,
         country: None,
+        counter_amount: None,
+        counter_currency: None,
         balance_after: None,
         ts: EventTime::from_nanos(ts),
     }

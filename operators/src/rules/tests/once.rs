@@ -4,12 +4,18 @@ use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{AlertState, DecisionState};
 
 use super::*;
-use crate::ledger::{Accepted, LedgerEvent, Owned, Postings};
+use crate::ledger::{Accepted, Captures, LedgerEvent, Owned, Postings};
 use crate::testing::run_with_restart;
 
 /// Noon of 2026-01-15 in London.
 const NOON: i64 = 1_768_478_400 * SECOND;
-const LEDGER: Postings = Postings { reversal_horizon: u64::MAX, waiting_horizon: u64::MAX, allows_overcapture: true };
+const LEDGER: Postings = Postings {
+    reversal_horizon: u64::MAX,
+    waiting_horizon: u64::MAX,
+    hold_expiry: None,
+    captures: Captures { over: true, partial: false },
+    enforces: false,
+};
 
 fn bought(id: &str, ts: i64, amount: &str) -> Transaction {
     located(transaction(id, ts, amount), "0", "0")

@@ -1,20 +1,38 @@
 //! Tests from records of transactions and accounts to balances: case by case, and properties.
 
+mod alerts;
+mod enforcement;
+mod exchanges;
+mod holds;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::{Alert, AlertState, Balance, Change};
-use headwater_schemas::{Place, Placed, Topic};
+use headwater_schemas::tables::{Balance, PostedTransaction};
+use headwater_schemas::{AccountId, Currency, Money, Place, Placed, Topic};
 use proptest::prelude::*;
 
 use super::returns::concerns_returns;
 use super::*;
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
-const POSTINGS: Postings = Postings { reversal_horizon: u64::MAX, waiting_horizon: 1000, allows_overcapture: false };
+const POSTINGS: Postings = Postings {
+    reversal_horizon: u64::MAX,
+    waiting_horizon: 1000,
+    hold_expiry: None,
+    captures: Captures { over: false, partial: false },
+    enforces: false,
+};
 const RETURNS: Returns = Returns { reversal_horizon: u64::MAX };
 /// Horizons so short that a property test forgets transactions and rejects waiting ones.
-const FORGETFUL: Postings = Postings { reversal_horizon: 12, waiting_horizon: 5, allows_overcapture: true };
+const FORGETFUL: Postings = Postings {
+    reversal_horizon: 12,
+    waiting_horizon: 5,
+    hold_expiry: Some(9),
+    captures: Captures { over: true, partial: true },
+    enforces: false,
+};
 
 /// Records of one partition per topic: `fields`, or `@TIME fields` for an effective time other than the next one. Defaults of the
 /// fields: account `a`, USD, and the effective time.
@@ -88,12 +106,12 @@ fn to_balances(events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]) -> Hap
 /// The balances as `account currency posted held available`, without those of the outside.
 fn balances_of(emitted: &Emitted<Balances>) -> Vec<String> {
     let text = |row: &Balance| format!("{} {} {} {} {}", row.account_id, row.currency, row.posted, row.pending, row.available);
-    rows_of(&emitted.tables.balances).iter().filter(|row| !row.account_id.is_external()).map(text).collect()
+    rows_of(&emitted.tables.balances).iter().filter(|row| !row.account_id.is_contra()).map(text).collect()
 }
 
 /// The currencies in which the posted balances of all accounts, those of the outside included, do not sum to zero.
 fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
-    let mut sums = std::collections::BTreeMap::<_, i128>::new();
+    let mut sums = BTreeMap::<_, i128>::new();
     for row in rows_of(&emitted.tables.balances) {
         *sums.entry(row.currency).or_default() += row.posted.units();
     }
@@ -230,7 +248,7 @@ fn holds_and_what_resolves_them() {
     );
     let more = r#""transaction_id":"c","type":"payment","amount":"72","pending_id":"h""#;
     check(
-        Postings { allows_overcapture: true, ..POSTINGS },
+        Postings { captures: Captures { over: true, partial: false }, ..POSTINGS },
         &[("more than was held may be posted where that is allowed", &[DEPOSIT, HOLD, more], &["a USD 28 0 28"], &[])],
     );
 }
@@ -451,9 +469,9 @@ fn sums_beyond_the_greatest_amount_are_exact() {
 }
 
 /// The last balances sent to valuations, without zeros.
-fn told(emitted: &Emitted<Balances>) -> std::collections::BTreeMap<(String, String), String> {
+fn told(emitted: &Emitted<Balances>) -> BTreeMap<(String, String), String> {
     let last = emitted.updates.iter().map(|(cash, ..)| ((cash.account_id.to_string(), cash.currency.to_string()), cash.posted.to_string()));
-    let mut told: std::collections::BTreeMap<_, _> = last.collect();
+    let mut told: BTreeMap<_, _> = last.collect();
     told.retain(|_, posted| posted != "0");
     told
 }
@@ -464,21 +482,46 @@ fn arbitrary() -> impl Strategy<Value = Vec<String>> {
         let text = |((kind, target, amount, other), id): ((u8, u8, u32, u8), usize)| {
             let amount = if amount % 5 == 0 { 0 } else { amount };
             let id = format!(r#""transaction_id":"t{id}","amount":"{amount}""#);
-            let counterparty = if other == 0 { r#","counterparty_account":"b""# } else { "" };
+            let exchange = format!(r#","counter_amount":"{}","counter_currency":"EUR""#, amount.min(u32::from(target)));
+            let exchange = if other == 1 { exchange.as_str() } else { "" };
+            let counterparty = if other < 2 { r#","counterparty_account":"b""# } else { "" };
             match kind {
                 0 => format!(r#"{id},"type":"deposit","balance_after":"{}""#, target * 10),
-                1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}"#),
-                2 => format!(r#"{id},"type":"payment","pending_id":"t{target}""#),
+                1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}{exchange}"#),
+                2 => format!(r#"{id},"type":"payment","pending_id":"t{target}"{exchange}"#),
                 3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
-                4 => format!(r#"{id},"type":"payment","reverses":"t{target}""#),
+                4 => format!(r#"{id},"type":"payment","reverses":"t{target}"{exchange}"#),
                 5 => format!(r#"{id},"account_id":"b","type":"payment","reverses":"t{target}""#),
                 6 if amount % 4 == 1 => format!(r#""type":"{}""#, ["frozen", "closed", "unfrozen"][usize::from(target % 3)]),
                 6 => format!(r#""type":"opened","customer_id":"c","account_type":"credit","currency":"USD","overdraft_limit":{amount}"#),
-                _ => format!(r#"{id},"type":"transfer"{counterparty}"#),
+                _ => format!(r#"{id},"type":"transfer"{counterparty}{exchange}"#),
             }
         };
         steps.into_iter().zip(0..).map(text).collect()
     })
+}
+
+/// Sums of amounts by currency.
+fn sums(amounts: impl Iterator<Item = (Currency, Money)>) -> BTreeMap<Currency, i128> {
+    let mut sums = BTreeMap::new();
+    amounts.for_each(|(currency, amount)| *sums.entry(currency).or_default() += amount.units());
+    sums
+}
+
+/// What is held by account, without zeros.
+fn held_of(balances: &[Balance]) -> BTreeMap<(AccountId, Currency), i128> {
+    let held = balances.iter().map(|row| ((row.account_id, row.currency), row.pending.units()));
+    held.filter(|(_, held)| *held != 0).collect()
+}
+
+/// The sums of what open holds hold, by the account that would pay. All holds of these tests are debits.
+fn open_holds(posted: &[PostedTransaction]) -> BTreeMap<(AccountId, Currency), i128> {
+    let mut sums = BTreeMap::<_, i128>::new();
+    for row in posted.iter().filter(|row| row.pending && !row.account_id.is_contra()) {
+        *sums.entry((row.account_id, row.currency)).or_default() += row.left.units();
+    }
+    sums.retain(|_, sum| *sum != 0);
+    sums
 }
 
 proptest! {
@@ -487,18 +530,20 @@ proptest! {
         let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         for view in [POSTINGS, FORGETFUL] {
             let said = run(view, to_postings(&events));
-            let total: i128 = said.derived.iter().filter_map(|said| match &said.event {
-                LedgerEvent::Posting(posting) => Some(posting.posted.units()),
+            let postings = said.derived.iter().filter_map(|said| match &said.event {
+                LedgerEvent::Posting(posting) => Some((posting.currency, posting.posted)),
                 _ => None,
-            }).sum();
-            prop_assert_eq!(total, 0);
-            let moved: i128 = rows_of(&said.tables.ledger_entries).iter().map(|entry| entry.amount.units()).sum();
-            prop_assert_eq!(moved, 0);
+            });
+            prop_assert!(sums(postings).values().all(|sum| *sum == 0));
+            let entries = rows_of(&said.tables.ledger_entries);
+            prop_assert!(sums(entries.iter().map(|entry| (entry.currency, entry.amount))).values().all(|sum| *sum == 0));
             let balances = rows_of(&run(Balances, to_balances(&events, &said.derived)).tables.balances);
             prop_assert!(balances.iter().all(|row| row.pending.units() >= 0));
             // The remaining amount of a posting is between zero and its amount.
             let posted = rows_of(&said.tables.posted_transactions);
             prop_assert!(posted.iter().all(|row| row.left.units() >= 0 && row.left <= row.amount.magnitude()));
+            // The amount that is held of an account is the sum of what its open holds still hold.
+            prop_assert_eq!(held_of(&balances), open_holds(&posted));
         }
     }
 
@@ -510,6 +555,7 @@ proptest! {
         prop_assert_eq!(history_of(&whole.tables.ledger_entries), history_of(&cut_postings.tables.ledger_entries));
         prop_assert_eq!(history_of(&whole.tables.posted_transactions), history_of(&cut_postings.tables.posted_transactions));
         prop_assert_eq!(history_of(&whole.tables.waiting_transactions), history_of(&cut_postings.tables.waiting_transactions));
+        prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&cut_postings.tables.alerts));
         prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
         prop_assert_eq!(&whole.derived, &cut_postings.derived);
         let returns = Returns { reversal_horizon: 12 };
@@ -535,147 +581,5 @@ proptest! {
         let (before, after) = (outcome(POSTINGS, &[&naming, named]), outcome(POSTINGS, &[named, &naming]));
         prop_assert_eq!(before.0, after.0);
         prop_assert_eq!(before.1.len(), after.1.len());
-    }
-}
-
-/// The changes of alerts, as `id state, message, evidence`.
-fn alerts(records: &[&str]) -> Vec<String> {
-    let events = events(records);
-    let posted = run(POSTINGS, to_postings(&events));
-    let balances = run(Balances, to_balances(&events, &posted.derived));
-    let stand = rows_of(&balances.tables.alerts).into_iter().filter(|alert| matches!(alert.state, AlertState::Raised | AlertState::Amended));
-    assert_eq!(stand.count(), rows_of(&balances.tables.ledger_alerts).len(), "a row of state for each standing alert");
-    let text = |change: &Change<Alert>| {
-        let Alert { alert_id, state, message, evidence, .. } = &change.row;
-        let evidence: Vec<_> = evidence.iter().map(|id| id.as_str()).collect();
-        format!("{alert_id} {state}, {message}, {}", evidence.join(" "))
-    };
-    balances.tables.alerts.changes().iter().map(text).collect()
-}
-
-#[test]
-fn a_debit_without_funds_is_posted_and_raises_an_alert() {
-    let opened = |fields: &str| format!(r#""type":"opened","customer_id":"c","currency":"USD",{fields}"#);
-    let credit = opened(r#""account_type":"credit""#);
-    let overdraft = opened(r#""account_type":"checking","overdraft_limit":"40""#);
-    let more = r#""transaction_id":"q","type":"payment","amount":"10""#;
-    let returned = r#""transaction_id":"r","type":"payment","amount":"40","reverses":"p""#;
-    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
-    let raised = "ledger:insufficient_funds:a:USD:p raised, the available balance of a is -40 USD, p";
-    let cases: &[(&str, &[&str], &[&str])] = &[
-        ("what is there may be spent", &[DEPOSIT, PAYMENT, HOLD], &[]),
-        ("more than there is", &[PAYMENT], &[raised]),
-        (
-            "further debits amend it, a deposit clears it",
-            &[PAYMENT, more, DEPOSIT, HOLD],
-            &[
-                raised,
-                "ledger:insufficient_funds:a:USD:p amended, the available balance of a is -50 USD, p q",
-                "ledger:insufficient_funds:a:USD:p cleared, the available balance of a is 50 USD, p q",
-                "ledger:insufficient_funds:a:USD:h raised, the available balance of a is -10 USD, h",
-            ],
-        ),
-        (
-            "a deposit that is too small leaves it",
-            &[PAYMENT, r#""transaction_id":"d","type":"deposit","amount":"1""#],
-            &[raised],
-        ),
-        (
-            "a reversal withdraws it",
-            &[PAYMENT, returned],
-            &[raised, "ledger:insufficient_funds:a:USD:p withdrawn, the available balance of a is 0 USD, p"],
-        ),
-        (
-            "so does the void of a hold",
-            &[HOLD, void],
-            &[
-                "ledger:insufficient_funds:a:USD:h raised, the available balance of a is -60 USD, h",
-                "ledger:insufficient_funds:a:USD:h withdrawn, the available balance of a is 0 USD, h",
-            ],
-        ),
-        ("within the overdraft limit", &[&overdraft, PAYMENT], &[]),
-        (
-            "a limit that rises clears it, a limit that falls raises none",
-            &[PAYMENT, &overdraft, r#""type":"updated","overdraft_limit":"0""#],
-            &[raised, "ledger:insufficient_funds:a:USD:p cleared, the available balance of a is 0 USD, p"],
-        ),
-        ("a credit account owes by its nature", &[&credit, PAYMENT], &[]),
-    ];
-    for (name, records, expected) in cases {
-        assert_eq!(alerts(records), *expected, "{name}");
-    }
-}
-
-#[test]
-fn the_evidence_of_an_alert_is_bounded() {
-    let payments: Vec<_> = (0..20).map(|n| format!(r#""transaction_id":"p{n}","type":"payment","amount":"1""#)).collect();
-    let last = alerts(&payments.iter().map(String::as_str).collect::<Vec<_>>()).pop();
-    let expected = "ledger:insufficient_funds:a:USD:p0 amended, the available balance of a is -20 USD, p0 p13 p14 p15 p16 p17 p18 p19";
-    assert_eq!(last.as_deref(), Some(expected));
-}
-
-#[test]
-fn a_frozen_or_closed_account_that_is_used_raises_an_alert() {
-    let status = |word: &str| format!(r#""type":"{word}""#);
-    let (frozen, unfrozen, closed) = (status("frozen"), status("unfrozen"), status("closed"));
-    let opened = r#""type":"opened","customer_id":"c","account_type":"checking","currency":"USD""#;
-    let to_a = r#""transaction_id":"t","account_id":"b","type":"deposit","amount":"1","counterparty_account":"a""#;
-    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
-    let used = |status: &str, state: &str, by: &str, evidence: &str, first: &str| {
-        format!("ledger:{status}_account:a:{first} {state}, account a is {status}, and was used by transaction {by}, {evidence}")
-    };
-    let cases: &[(&str, &[&str], &[String])] = &[
-        ("before it is frozen", &[DEPOSIT, &frozen], &[]),
-        ("once it is unfrozen", &[DEPOSIT, &frozen, &unfrozen, PAYMENT], &[]),
-        (
-            "frozen",
-            &[DEPOSIT, &frozen, PAYMENT, HOLD, &unfrozen],
-            &[
-                used("frozen", "raised", "p", "p", "p"),
-                used("frozen", "amended", "h", "p h", "p"),
-                "ledger:frozen_account:a:p cleared, account a is not frozen any more, p h".to_owned(),
-            ],
-        ),
-        (
-            "closed",
-            &[DEPOSIT, &closed, PAYMENT, opened],
-            &[used("closed", "raised", "p", "p", "p"), "ledger:closed_account:a:p cleared, account a is open again, p".to_owned()],
-        ),
-        ("by another account", &[DEPOSIT, &frozen, to_a], &[used("frozen", "raised", "t", "t", "t")]),
-        ("the release of a hold is no use", &[DEPOSIT, HOLD, &frozen, void], &[]),
-    ];
-    for (name, records, expected) in cases {
-        assert_eq!(alerts(records), *expected, "{name}");
-    }
-}
-
-#[test]
-fn a_reported_balance_that_differs_raises_an_alert() {
-    let deposit =
-        |id: &str, amount: u32, after: &str| format!(r#""transaction_id":"{id}","type":"deposit","amount":"{amount}","balance_after":"{after}""#);
-    let first = deposit("d1", 100, "100");
-    let hold = r#""transaction_id":"h","type":"payment","amount":"60","phase":"pending","balance_after":"100""#;
-    let transfer =
-        r#""transaction_id":"t","account_id":"b","type":"transfer","amount":"5","counterparty_account":"a","balance_after":"-5""#;
-    let missing = "ledger:balance_mismatch:a:USD:d2 raised, the balance of a is 7 USD less than balance_after reports, d2";
-    let cases: &[(&str, &[&str], &[&str])] = &[
-        ("they agree, and a hold leaves the posted balance", &[&first, hold], &[]),
-        (
-            "the report is that of the account that the transaction names",
-            &[&first, transfer],
-            &["ledger:insufficient_funds:b:USD:t raised, the available balance of b is -5 USD, t"],
-        ),
-        (
-            "a difference is one alert until it changes, and clears when they agree",
-            &[&first, &deposit("d2", 1, "108"), &deposit("d3", 1, "109"), &deposit("d4", 1, "100"), &deposit("d5", 1, "104")],
-            &[
-                missing,
-                "ledger:balance_mismatch:a:USD:d2 amended, the balance of a is 3 USD more than balance_after reports, d2 d4",
-                "ledger:balance_mismatch:a:USD:d2 cleared, the balance of a in USD is the reported one again, d2 d4",
-            ],
-        ),
-    ];
-    for (name, records, expected) in cases {
-        assert_eq!(alerts(records), *expected, "{name}");
     }
 }

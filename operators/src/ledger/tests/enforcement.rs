@@ -1,0 +1,99 @@
+//! Enforcement: transactions that break a rule are refused.
+
+use super::*;
+use crate::testing::resumed;
+
+const ENFORCED: Postings = Postings { enforces: true, ..POSTINGS };
+const STRICT: Postings = Postings { enforces: true, ..FORGETFUL };
+
+#[test]
+fn a_debit_without_funds_is_refused() {
+    let opened = |fields: &str| format!(r#""type":"opened","customer_id":"c","currency":"USD",{fields}"#);
+    let (credit, overdraft) = (opened(r#""account_type":"credit""#), opened(r#""account_type":"checking","overdraft_limit":"40""#));
+    let more = r#""transaction_id":"q","type":"payment","amount":"40.01""#;
+    let capture = r#""transaction_id":"c","type":"payment","amount":"60","pending_id":"h""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    let transfer = r#""transaction_id":"t","type":"transfer","amount":"100","counterparty_account":"b""#;
+    let spent = r#""transaction_id":"s","account_id":"b","type":"payment","amount":"100""#;
+    let back = r#""transaction_id":"r","type":"transfer","amount":"100","reverses":"t""#;
+    let to_itself = r#""transaction_id":"t","type":"transfer","amount":"500","counterparty_account":"a""#;
+    let pulled = r#""transaction_id":"u","account_id":"b","type":"deposit","amount":"40","counterparty_account":"a""#;
+    check(
+        ENFORCED,
+        &[
+            ("nothing is there", &[PAYMENT], &[], &["1 insufficient_funds"]),
+            ("all that is there", &[DEPOSIT, HOLD, PAYMENT], &["a USD 60 60 0"], &[]),
+            ("a cent more", &[DEPOSIT, HOLD, more], &["a USD 100 60 40"], &["3 insufficient_funds"]),
+            ("what is held is there for its capture", &[DEPOSIT, HOLD, PAYMENT, capture], &["a USD 0 0 0"], &[]),
+            ("what is released is there again", &[DEPOSIT, HOLD, void, more], &["a USD 59.99 0 59.99"], &[]),
+            ("what another account sent", &[DEPOSIT, transfer, spent], &["a USD 0 0 0", "b USD 0 0 0"], &[]),
+            ("but not before it comes", &[DEPOSIT, spent, transfer], &["a USD 0 0 0", "b USD 100 0 100"], &["2 insufficient_funds"]),
+            (
+                "what is spent cannot be taken back",
+                &[DEPOSIT, transfer, spent, back],
+                &["a USD 0 0 0", "b USD 0 0 0"],
+                &["4 insufficient_funds"],
+            ),
+            ("a debit by another account", &[pulled], &[], &["1 insufficient_funds"]),
+            ("a transfer to itself takes nothing", &[to_itself], &["a USD 0 0 0"], &[]),
+            (
+                "within the overdraft limit",
+                &[&overdraft, PAYMENT, PAYMENT.replace("\"p\"", "\"o\"").as_str()],
+                &["a USD -40 0 0"],
+                &["3 insufficient_funds"],
+            ),
+            ("a credit account owes by its nature", &[&credit, PAYMENT], &["a USD -40 0 -40"], &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_frozen_or_closed_account_is_not_used() {
+    let status = |word: &str| format!(r#""type":"{word}""#);
+    let (frozen, unfrozen, closed) = (status("frozen"), status("unfrozen"), status("closed"));
+    let to_a = r#""transaction_id":"t","account_id":"b","type":"deposit","amount":"1","counterparty_account":"a""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    check(
+        ENFORCED,
+        &[
+            ("a frozen one", &[DEPOSIT, &frozen, PAYMENT], &["a USD 100 0 100"], &["3 frozen_account"]),
+            ("a closed one", &[DEPOSIT, &closed, PAYMENT], &["a USD 100 0 100"], &["3 closed_account"]),
+            ("not even to receive money", &[&closed, DEPOSIT], &[], &["2 closed_account"]),
+            ("nor by another account", &[DEPOSIT, &frozen, to_a], &["a USD 100 0 100"], &["3 frozen_account"]),
+            ("a hold is still released", &[DEPOSIT, HOLD, &frozen, void], &["a USD 100 0 100"], &[]),
+            ("once it is unfrozen", &[DEPOSIT, &frozen, &unfrozen, PAYMENT], &["a USD 60 0 60"], &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_refused_hold_is_unknown_to_its_capture() {
+    let capture = r#""transaction_id":"c","type":"payment","amount":"60","pending_id":"h""#;
+    let later = r#"@2000 "transaction_id":"l","type":"deposit","amount":"1""#;
+    let refused = &["1 insufficient_funds", "2 unknown_reference"];
+    check(ENFORCED, &[("it waits, and is rejected", &[HOLD, capture, later], &["a USD 1 0 1"], refused)]);
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_overdrawn_and_a_restart_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
+        let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let whole = run(STRICT, to_postings(&events));
+        let balances = run(Balances, to_balances(&events, &whole.derived));
+        prop_assert!(rows_of(&balances.tables.alerts).iter().all(|alert| alert.rule.as_str() == "balance_mismatch"));
+
+        // The funds are restored from the balances.
+        let mut before = to_postings(&events);
+        before.sort_by_key(|happening| happening.place);
+        let after = before.split_off(cut.min(before.len()));
+        let first = run(STRICT, before.clone());
+        let saved = SavedPostings {
+            posted_transactions: Arc::new(rows_of(&first.tables.posted_transactions)),
+            waiting_transactions: Arc::new(rows_of(&first.tables.waiting_transactions)),
+            balances: Arc::new(rows_of(&run(Balances, to_balances(&events, &first.derived)).tables.balances)),
+        };
+        let second = resumed(STRICT, &saved, before, after);
+        prop_assert_eq!(whole.dead_letters, [first.dead_letters, second.dead_letters].concat());
+        prop_assert_eq!(whole.derived, [first.derived, second.derived].concat());
+    }
+}
