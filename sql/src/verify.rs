@@ -31,12 +31,10 @@ use crate::render::Format;
 pub const INVARIANTS: &[(&str, &str)] = &[
     ("the legs of every transaction sum to zero in every currency", "SELECT * FROM unbalanced_legs"),
     ("the trial balance is zero", "SELECT * FROM trial_balance WHERE balance <> 0"),
-    (
-        "every balance is the sum of its posted legs",
-        "SELECT account_id, currency, posted, legs FROM balances FULL JOIN \
-         (SELECT account_id, currency, SUM(amount) AS legs FROM ledger_entries WHERE phase = 'posted' GROUP BY account_id, currency) \
-         USING (account_id, currency) WHERE COALESCE(posted, 0) <> COALESCE(legs, 0)",
-    ),
+    ("every balance is the sum of its posted legs", "SELECT * FROM invariant_balances"),
+    ("every balance holds what its open holds do", "SELECT * FROM invariant_holds"),
+    ("no transaction is reversed for more than its amount", "SELECT * FROM invariant_reversals"),
+    ("every leg has an id of its own", "SELECT * FROM invariant_entry_ids"),
     (
         "realized and unrealized P&L of every position are its cash flow and market value",
         "SELECT * FROM positions WHERE realized_pnl + unrealized_pnl <> cash_flow + market_value",

@@ -13,6 +13,14 @@ pub struct View {
 pub const VIEWS: &[View] = &[
     View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
+    View { name: "invariant_balance_after", sql: include_str!("../views/invariant_balance_after.sql") },
+    View { name: "invariant_balances", sql: include_str!("../views/invariant_balances.sql") },
+    View { name: "invariant_closed_accounts", sql: include_str!("../views/invariant_closed_accounts.sql") },
+    View { name: "invariant_entry_ids", sql: include_str!("../views/invariant_entry_ids.sql") },
+    View { name: "invariant_history", sql: include_str!("../views/invariant_history.sql") },
+    View { name: "invariant_holds", sql: include_str!("../views/invariant_holds.sql") },
+    View { name: "invariant_reversals", sql: include_str!("../views/invariant_reversals.sql") },
+    View { name: "invariants", sql: include_str!("../views/invariants.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
@@ -29,11 +37,14 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::tables::{Holding, InstrumentTerms, MarkPrice};
-    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity};
+    use headwater_schemas::events::TransactionType;
+    use headwater_schemas::tables::{
+        Alert, AlertKind, AlertState, Balance, Holding, InstrumentTerms, MarkPrice, PostedTransaction, Severity,
+    };
+    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Total};
 
     use super::*;
-    use crate::testing::{TestData, at, book, changes, facts, leg, name, rows};
+    use crate::testing::{TestData, at, balance, book, changes, facts, id, leg, name, rows};
 
     #[test]
     fn every_view_opens_with_the_question_asked() {
@@ -56,6 +67,71 @@ mod tests {
         let unbalanced = "SELECT transaction_id, currency, imbalance, legs FROM unbalanced_legs ORDER BY currency";
         assert_eq!(rows(&catalog, unbalanced), ["t2,EUR,3,1", "t2,USD,-3,1"]);
         assert_eq!(rows(&catalog, "SELECT * FROM trial_balance ORDER BY currency"), ["EUR,8,5,3,3", "USD,0,3,-3,1"]);
+    }
+
+    /// A transaction of account `a` as the postings remember it: a hold, or a posting of which `left` is not reversed.
+    fn remembered(transaction: &str, amount: i64, left: i64, pending: bool) -> PostedTransaction {
+        PostedTransaction {
+            account_id: name("a"),
+            transaction_id: id(transaction),
+            currency: name("EUR"),
+            counterparty: name("external:EUR"),
+            transaction_type: TransactionType::Payment,
+            amount: Money::whole(amount),
+            counter_currency: None,
+            counter_amount: None,
+            pending,
+            resolved: false,
+            left: Money::whole(left),
+            counter_left: None,
+            captured: None,
+            reverses: None,
+            captures: None,
+            ts: at(1, 0),
+        }
+    }
+
+    fn ledger_alert(alert_id: &str, rule: &str, state: AlertState) -> Alert {
+        Alert {
+            alert_id: id(alert_id),
+            kind: AlertKind::Ledger,
+            rule: rule.into(),
+            severity: Severity::High,
+            subject: id("a"),
+            state,
+            message: "".into(),
+            evidence: vec![],
+            ts: at(1, 0),
+        }
+    }
+
+    #[test]
+    fn each_broken_invariant_of_the_ledger_is_seen() {
+        let eur = |transaction, number, account, amount| leg(transaction, number, account, "EUR", Money::whole(amount), at(1, 0));
+        let whole = vec![eur("t", 1, "a", -5), eur("t", 2, "external:EUR", 5)];
+        let holding = |pending: i64| Balance { pending: Total::whole(pending), ..balance("a", -5, at(1, 0)) };
+        let balances = |pending: i64| changes(&[(holding(pending), 1), (balance("external:EUR", 5, at(1, 0)), 1)]);
+        let posted = |rows: &[PostedTransaction]| changes(&rows.iter().map(|row| (row.clone(), 1)).collect::<Vec<_>>());
+        let healthy = [remembered("t", -5, 5, false), remembered("h", -7, 7, true)];
+        let over = [remembered("t", -5, 6, false), remembered("h", -7, 7, true)];
+        let alert = |rule, state| changes(&[(ledger_alert("l", rule, state), 1)]);
+        let mut twice = whole.clone();
+        twice.extend([eur("t", 1, "a", 0), eur("t", 2, "external:EUR", 0)]);
+        let unequal = vec![eur("t", 1, "a", -5), eur("t", 2, "external:EUR", 4)];
+        for (legs, others, expected) in [
+            (&whole, vec![balances(7), posted(&healthy)], &[][..]),
+            (&whole, vec![balances(8), posted(&healthy)], &["holds,a EUR"]),
+            (&whole, vec![balances(7), posted(&over)], &["reversals,a t"]),
+            (&twice, vec![balances(7), posted(&healthy)], &["entry_ids,t-posted-1", "entry_ids,t-posted-2"]),
+            (&unequal, vec![balances(7), posted(&healthy)], &["balances,external:EUR EUR", "legs,t EUR", "trial_balance,EUR"]),
+            (&whole, vec![balances(7), posted(&healthy), alert("closed_account", AlertState::Raised)], &["closed_accounts,a"]),
+            (&whole, vec![balances(7), posted(&healthy), alert("balance_mismatch", AlertState::Amended)], &["balance_after,a"]),
+            (&whole, vec![balances(7), posted(&healthy), alert("balance_mismatch", AlertState::Cleared)], &[]),
+        ] {
+            let mut data = TestData::new();
+            data.commit(std::iter::once(facts(legs)).chain(others).collect());
+            assert_eq!(rows(&data.catalog(), "SELECT invariant, key FROM invariants ORDER BY 1, 2"), expected);
+        }
     }
 
     #[test]
