@@ -2,6 +2,7 @@
 
 mod any_day;
 mod badness;
+mod bank;
 mod chaos;
 mod cluster;
 mod crash;

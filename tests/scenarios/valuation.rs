@@ -6,15 +6,15 @@ use anyhow::{Context, Result};
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, replay, rows, succeed, write_log};
 
 /// A record: topic, and JSON in which `@5` stands for five seconds after 2026-01-05T14:30:00Z.
-type Record = (&'static str, String);
+pub(super) type Record = (&'static str, String);
 
 /// A story: its records, and the expected answers.
-struct Story {
-    name: &'static str,
-    config: &'static str,
-    records: Vec<Record>,
+pub(super) struct Story {
+    pub(super) name: &'static str,
+    pub(super) config: &'static str,
+    pub(super) records: Vec<Record>,
     /// Queries and their answers.
-    answers: &'static [(&'static str, &'static [&'static str])],
+    pub(super) answers: &'static [(&'static str, &'static [&'static str])],
 }
 
 fn opened(account: &str, currency: &str, more: &str) -> Record {
@@ -443,7 +443,7 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
 }
 
 /// Runs each story in one run and cut before every record, and replays it from its topics.
-fn check(stories: Vec<Story>) -> Result<()> {
+pub(super) fn check(stories: Vec<Story>) -> Result<()> {
     let mut all = Vec::new();
     for story in stories {
         let folder = tempfile::tempdir()?;

@@ -175,7 +175,7 @@ pub enum Happened {
 impl Happened {
     /// The accounts of a transaction: its own, and that of the other side.
     fn accounts(&self) -> Option<(AccountId, Option<AccountId>)> {
-        let inside = |account: AccountId| (!account.is_external()).then_some(account);
+        let inside = |account: AccountId| (!account.is_contra()).then_some(account);
         match self {
             Self::Transaction(event) => Some((event.account_id, event.counterparty_account)),
             Self::TakenBack(taken) => Some((taken.account_id, inside(taken.counterparty))),
