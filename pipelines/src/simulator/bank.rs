@@ -337,6 +337,8 @@ fn debit_of(payment: Payment, now: i64) -> Option<Transaction> {
         lat: payment.lat,
         lon: payment.lon,
         country: None,
+        counter_amount: None,
+        counter_currency: None,
         balance_after: None,
         ts: EventTime::from_nanos(now),
     })
