@@ -74,6 +74,8 @@ fn transaction(id: &str, account: &str, amount: i64, hold: Option<&str>, ts: i64
         lat: None,
         lon: None,
         country: None,
+        counter_amount: None,
+        counter_currency: None,
         balance_after: None,
         ts: EventTime::from_nanos(ts),
     }

@@ -1,5 +1,6 @@
 //! Holds that expire, and holds that are captured in parts.
 
+use headwater_schemas::Tick;
 use headwater_schemas::events::TransactionPhase;
 
 use super::*;
@@ -38,7 +39,7 @@ fn the_release_of_overdue_holds_is_explained() {
     assert_eq!(alerts, ["ledger:hold_overdue:a:g raised 102", "ledger:hold_overdue:a:h raised 102"]);
 
     let balances = run(Balances, to_balances(&events, &posted.derived)).tables.balances.changes();
-    let at_expiry = balances.iter().filter(|change| change.tick == 102 && !change.row.account_id.is_contra());
+    let at_expiry = balances.iter().filter(|change| change.tick == Tick::new(102) && !change.row.account_id.is_contra());
     let reasons: Vec<_> = at_expiry.map(|change| change.why.to_string()).collect();
     assert_eq!(reasons, ["the hold g expired; the hold h expired"]);
 }
