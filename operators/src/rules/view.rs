@@ -24,6 +24,8 @@ use crate::ledger::{Adjusted, TakenBack};
 pub struct Rules {
     pub(super) pack: Arc<Pack>,
     horizon: i64,
+    /// Whether it refuses what is too late. Packs share the horizon, so one of them does for all.
+    refuses: bool,
 }
 
 headwater_schemas::table_set! {
@@ -51,7 +53,12 @@ impl Rules {
 
     /// The view with another horizon: how late an event may be, in nanoseconds.
     pub fn with_horizon(pack: Arc<Pack>, horizon: u64) -> Self {
-        Self { pack, horizon: i64::try_from(horizon).unwrap_or(i64::MAX) }
+        Self { pack, horizon: i64::try_from(horizon).unwrap_or(i64::MAX), refuses: true }
+    }
+
+    /// The view of a pack besides another one with the same subject and horizon, which refuses what is too late.
+    pub fn besides_another(self) -> Self {
+        Self { refuses: false, ..self }
     }
 
     fn ruleset(&self, group: &Group) -> Option<&Ruleset> {
@@ -97,8 +104,9 @@ impl Rules {
         let Some((topic, ts)) = first_seen(&what, state) else { return };
         let behind = i128::from(place.time) - i128::from(ts.nanos());
         if behind > i128::from(self.horizon) {
-            // The other side of a transaction has the same record, which is refused once.
-            return what.event().filter(|_| !is_mirrored).into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
+            // Every group of the event has the same record, which is refused once.
+            let event = what.event().filter(|_| self.refuses && group.ruleset == 0 && !is_mirrored);
+            return event.into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
         }
         let account = what.party(is_mirrored);
         let facts = customers.facts(account.as_ref(), what.customer(), ts, &ruleset.kept);

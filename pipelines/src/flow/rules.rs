@@ -32,7 +32,7 @@ pub(super) fn judgements<'scope>(
     let packs = flow.settings.packs.clone();
     let needs_owners = packs.iter().any(|pack| pack.needs_owners());
     let owned = needs_owners.then(|| owned(flow, happened.clone(), reference.clone())).transpose()?;
-    let mut done = Vec::new();
+    let (mut done, mut subjects) = (Vec::new(), Vec::new());
     for pack in packs {
         let spreading = Arc::clone(&pack);
         let events = match owned.as_ref().filter(|_| pack.needs_owners()) {
@@ -44,7 +44,9 @@ pub(super) fn judgements<'scope>(
             }),
         };
         let name = format!("rules {}", pack.name());
-        let view = Rules::with_horizon(pack, flow.settings.config.horizons().fraud);
+        let view = Rules::with_horizon(Arc::clone(&pack), flow.settings.config.horizons().fraud);
+        let view = if subjects.contains(&pack.subject()) { view.besides_another() } else { view };
+        subjects.push(pack.subject());
         done.push(flow.fold(&name, view, Pace::Tick, events, reference.clone())?.done);
     }
     Ok(flow.scope.concatenate(done))
