@@ -238,7 +238,7 @@ fn a_pack_s_own_tests_are_run_when_it_is_loaded() {
         (right.replace("\"fee\"", "\"gift\""), "12:11: this is no event of transactions: "),
     ] {
         let problems = refused(&pack(&rest));
-        assert!(problems.first().is_some_and(|one| one.starts_with(problem)), "{rest}: {problems:?}");
+        assert!(problems.iter().any(|one| one.starts_with(problem)), "{rest}: {problems:?}");
     }
 }
 
