@@ -34,7 +34,7 @@ pub fn rules(arguments: &RulesArguments, out: &mut impl Write) -> anyhow::Result
         let text = std::fs::read_to_string(file).with_context(|| format!("reading the rule pack {}", file.display()))?;
         match Pack::parse(&file.display().to_string(), &text) {
             Ok(pack) => {
-                writeln!(out, "{}: pack {}, {} rules, {} tests", file.display(), pack.name(), pack.rule_count(), pack.test_count())?
+                writeln!(out, "{}: pack {}, rules: {}, tests: {}", file.display(), pack.name(), pack.rule_count(), pack.test_count())?
             }
             Err(error) => problems.push(error.to_string()),
         }
