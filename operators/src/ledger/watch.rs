@@ -124,13 +124,25 @@ fn replace_rows(
 ) {
     for (key, row) in &before {
         if now.get(key).is_none_or(|standing| standing.alert_id != row.alert_id) {
-            table.retract(at, row.clone());
+            table.retract(at, gone(row));
         }
     }
     for (key, row) in now {
         if before.get(key) != Some(row) {
             table.insert(at, row.clone());
         }
+    }
+}
+
+/// The row of an alert that no longer stands: its key alone, whatever it said last.
+fn gone(row: &LedgerAlertState) -> LedgerAlertState {
+    LedgerAlertState {
+        severity: Severity::Low,
+        state: AlertState::Cleared,
+        message: Text::default(),
+        evidence: Vec::new(),
+        ts: EventTime::default(),
+        ..row.clone()
     }
 }
 
