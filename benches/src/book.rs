@@ -8,7 +8,7 @@ use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
 use headwater_operators::matching::{Book, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
-use headwater_schemas::{Clock, EventTime, Id, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
+use headwater_schemas::{Clock, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
 use rustc_hash::FxHashMap;
 
 use crate::measure::{compare, count};
@@ -67,12 +67,12 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
 
     let through_view = || {
         let tables = BookTables::default();
-        let mut fold = Fold::new(Matching::default(), tables.clone(), Clock::new(1, 1));
+        let mut fold = Fold::new(Matching::default(), tables.clone(), Clock::new(Nanos::new(1), Nanos::new(1)));
         for (number, message) in messages.iter().enumerate() {
-            let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, number as u64);
+            let place = Place::of_record(message.ts().effective(), Topic::Orders, 0, Offset::new(number as u64));
             fold.apply(Placed { place, event: message.clone() });
             if number % PER_TICK == PER_TICK - 1 {
-                fold.emit(Tick::new(number as u64), 0);
+                fold.emit(Tick::new(number as u64), EffectiveTime::ZERO);
                 black_box(fold.take_derived().count());
                 black_box(rows_of(&tables));
             }

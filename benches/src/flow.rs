@@ -15,8 +15,8 @@ use headwater::simulator::{publish, workload};
 use headwater_connectors::log::LogTransport;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::{ReadStatus, Transport};
-use headwater_schemas::Topic;
 use headwater_schemas::events::Event;
+use headwater_schemas::{Offset, Topic};
 
 use crate::process::{cpu_time, resident_mib};
 
@@ -117,7 +117,7 @@ fn read_and_decode(transport: &dyn Transport) -> anyhow::Result<(u64, ())> {
     let mut records = 0;
     for topic in Topic::ALL {
         for partition in transport.partitions(topic.as_str())? {
-            let slot = reader.assign(topic.as_str(), partition.partition, 0)?;
+            let slot = reader.assign(topic.as_str(), partition.partition, Offset::ZERO)?;
             loop {
                 let mut count = |record: headwater_connectors::transport::RawRecord<'_>| {
                     let _ = std::hint::black_box(Event::decode(*topic, record.key, record.value));

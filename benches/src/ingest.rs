@@ -12,7 +12,7 @@ use headwater_connectors::source::{Mode, SourceCounters, SourceProgress, SourceS
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{Publisher, Transport};
 use headwater_schemas::events::{Event, Quote, Trade};
-use headwater_schemas::{Clock, Tick, Topic};
+use headwater_schemas::{Clock, EffectiveTime, Nanos, Tick, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -91,15 +91,15 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         partitions: Arc::new(partitions),
         names: Arc::default(),
         start: Arc::default(),
-        start_clock: 0,
-        latest: u64::MAX,
+        start_clock: EffectiveTime::ZERO,
+        latest: EffectiveTime::MAX,
         discovered: Arc::default(),
         script: Arc::default(),
         stride: 1024,
         audit: false,
         abandoned: Arc::default(),
-        clock: Clock::new(10_000_000, 1_000_000_000),
-        late_after: 50_000_000,
+        clock: Clock::new(Nanos::new(10_000_000), Nanos::new(1_000_000_000)),
+        late_after: Nanos::new(50_000_000),
         budget_bytes: 64 << 20,
         grid_lead: 8,
         mode: Mode::Bounded,

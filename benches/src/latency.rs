@@ -17,7 +17,7 @@ use headwater_connectors::log::LogTransport;
 use headwater_connectors::parquet::directory::record_path;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::transport::Transport;
-use headwater_schemas::{EventTime, Topic};
+use headwater_schemas::{EventTime, Offset, Topic};
 
 /// Arguments of `latency`.
 #[derive(Args)]
@@ -72,7 +72,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
                 publisher.flush()?;
                 let at = Instant::now();
                 for topic in Topic::ALL.iter().filter(|_| at - began > WARM_UP) {
-                    let high = transport.partitions(topic.as_str())?.first().map_or(0, |partition| partition.high);
+                    let high = transport.partitions(topic.as_str())?.first().map_or(Offset::ZERO, |partition| partition.high);
                     // The receiver is gone: the run has ended, and reports why.
                     let _ = sender.send((topic.as_str(), high, at));
                 }
@@ -125,12 +125,12 @@ fn now() -> EventTime {
     EventTime::from_effective(wall_clock()())
 }
 
-type Published = (&'static str, u64, Instant);
+type Published = (&'static str, Offset, Instant);
 
 /// How long each batch waited for the commit that contains it.
 fn follow(data: &Path, published: &mpsc::Receiver<Published>, over: &AtomicBool) -> anyhow::Result<Vec<Duration>> {
-    let mut waiting: BTreeMap<&str, VecDeque<(u64, Instant)>> = BTreeMap::new();
-    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut waiting: BTreeMap<&str, VecDeque<(Offset, Instant)>> = BTreeMap::new();
+    let mut last: BTreeMap<&str, Offset> = BTreeMap::new();
     let mut waited = Vec::new();
     let mut next = 1;
     while !over.load(Ordering::Relaxed) {

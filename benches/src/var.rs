@@ -7,7 +7,7 @@ use headwater_operators::positions::{AverageCost, HoldingSums};
 use headwater_operators::valuation::dense::{HoldingTables, ScopeTables, Standalone, ValuationSettings};
 use headwater_operators::valuation::pnl::{Returns, ScenarioSums, Stake};
 use headwater_operators::valuation::{Known, LimitDefaults, Mark, RiskSettings};
-use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Price, Quantity, Symbol, Tick};
+use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Nanos, Price, Quantity, Symbol, Tick};
 
 use crate::measure::{Comparison, compare};
 
@@ -118,9 +118,9 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
         base_currency: Currency::derived("USD"),
         risk: RiskSettings { window: usize::from(arguments.scenarios), ..RiskSettings::default() },
         limits: LimitDefaults::default(),
-        clock: Clock::new(1, 1),
+        clock: Clock::new(Nanos::new(1), Nanos::new(1)),
         start_tick: Tick::ZERO,
-        bust_horizon: 0,
+        bust_horizon: Nanos::ZERO,
     };
     let mut valuation = Standalone::new(&settings, &tables.0, &tables.1);
     let usd = || Currency::derived("USD");

@@ -8,13 +8,15 @@ use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
 
+use headwater_schemas::Offset;
+
 /// A record as a transport carries it. It is borrowed: the caller copies what it keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a> {
     /// Its offset in the partition.
-    pub offset: u64,
+    pub offset: Offset,
     /// The offset of the next record, as far as is known: where reading resumes.
-    pub next_offset: u64,
+    pub next_offset: Offset,
     /// The key's bytes.
     pub key: Option<&'a [u8]>,
     /// The value's bytes; `None` is a tombstone.
@@ -31,9 +33,9 @@ pub struct PartitionState {
     /// The partition.
     pub partition: u16,
     /// The first offset that still exists.
-    pub low: u64,
+    pub low: Offset,
     /// The offset after the last record.
-    pub high: u64,
+    pub high: Offset,
 }
 
 /// Unit of a difference of two offsets.
@@ -96,7 +98,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// A digest of the content before an offset, for transports whose records can be changed: equal as long as the content is.
     /// `None` where records cannot be changed.
-    fn fingerprint(&self, _topic: &str, _partition: u16, _offset: u64) -> Result<Option<String>, TransportError> {
+    fn fingerprint(&self, _topic: &str, _partition: u16, _offset: Offset) -> Result<Option<String>, TransportError> {
         Ok(None)
     }
 
@@ -139,7 +141,7 @@ pub trait Outbox: Send {
 /// Reads assigned partitions. Partitions that are not read use bounded memory only.
 pub trait Reader {
     /// Begins to read a partition at an offset; returns its handle for the other calls.
-    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError>;
+    fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError>;
 
     /// Hands out up to `max_records` records, without waiting. After a sink breaks, it gets no further record of this call: the
     /// next call hands out the record after the one at which the sink broke.
@@ -151,16 +153,16 @@ pub trait Reader {
     ) -> Result<ReadStatus, TransportError>;
 
     /// The latest known offset after the partition's last record; `None` before it is known.
-    fn high_watermark(&self, slot: usize) -> Option<u64>;
+    fn high_watermark(&self, slot: usize) -> Option<Offset>;
 
     /// Announces the committed offset for tools that show lag. Resuming never depends on it.
-    fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError>;
+    fn announce(&mut self, slot: usize, offset: Offset) -> Result<(), TransportError>;
 }
 
 /// Random access to single records.
 pub trait Records {
     /// The value of the record at an offset of a partition.
-    fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError>;
+    fn value(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError>;
 }
 
 /// Publishes records.

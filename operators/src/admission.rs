@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_schemas::events::{ErrorCode, Event};
 use headwater_schemas::tables::{Admitted, DeadLetter, Moment, TableWriter};
-use headwater_schemas::{Digest, EventTime, Place, Placed, Text, Topic};
+use headwater_schemas::{Digest, EffectiveTime, EventTime, Nanos, Place, Placed, Text, Topic};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::keyed_fold::{Outbox, View};
@@ -26,11 +26,11 @@ use crate::keyed_fold::{Outbox, View};
 #[derive(Clone, Debug)]
 pub struct Admission {
     /// How late an event may be, in nanoseconds.
-    pub horizon: u64,
+    pub horizon: Nanos,
     /// Horizons of topics that have their own, in nanoseconds.
-    pub horizons: BTreeMap<Topic, u64>,
+    pub horizons: BTreeMap<Topic, Nanos>,
     /// How long identities of topics are remembered, where that is longer than their horizon, in nanoseconds.
-    pub remembered: BTreeMap<Topic, u64>,
+    pub remembered: BTreeMap<Topic, Nanos>,
     /// Counts deduplicated events.
     pub duplicates: Arc<AtomicU64>,
 }
@@ -50,13 +50,13 @@ pub struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
     body: Digest<16>,
-    since: u64,
+    since: EffectiveTime,
     /// The effective time at which it is forgotten; [`NEVER`] for accounts.
-    until: u64,
+    until: EffectiveTime,
 }
 
 /// For identities that are remembered for ever.
-const NEVER: u64 = u64::MAX;
+const NEVER: EffectiveTime = EffectiveTime::MAX;
 
 fn row(identity: Digest<16>, known: Known) -> Admitted {
     let until = (known.until != NEVER).then(|| EventTime::from_effective(known.until));
@@ -65,25 +65,25 @@ fn row(identity: Digest<16>, known: Known) -> Admitted {
 
 impl Admission {
     /// Horizon of a topic in nanoseconds; `None` for accounts, which are never too late.
-    fn horizon_of(&self, topic: Topic) -> Option<u64> {
+    fn horizon_of(&self, topic: Topic) -> Option<Nanos> {
         (topic != Topic::Accounts).then(|| self.horizons.get(&topic).copied().unwrap_or(self.horizon))
     }
 
     /// The effective time at which an identity that was seen at `time` is forgotten.
-    fn end_of(&self, topic: Topic, time: u64) -> u64 {
-        let longer = self.remembered.get(&topic).copied().unwrap_or(0);
+    fn end_of(&self, topic: Topic, time: EffectiveTime) -> EffectiveTime {
+        let longer = self.remembered.get(&topic).copied().unwrap_or_default();
         self.horizon_of(topic).map_or(NEVER, |horizon| time.saturating_add(horizon.max(longer)))
     }
 
     /// The error of an event that is late by more than its horizon.
     fn lateness(&self, place: Place, event: &Event) -> Option<String> {
         let horizon = self.horizon_of(event.topic())?;
-        let behind = i128::from(place.time) - i128::from(event.ts()?.nanos());
-        (behind > i128::from(horizon)).then(|| {
+        let behind = place.time.later_than(event.ts()?);
+        (behind > i128::from(horizon.get())).then(|| {
             format!(
                 "the event is {} s behind its effective time, more than the horizon of {} s: correct its ts, publish its file sorted by time, or widen time.horizon",
                 behind / 1_000_000_000,
-                horizon / 1_000_000_000
+                horizon.get() / 1_000_000_000
             )
         })
     }
@@ -196,15 +196,15 @@ impl View for Admission {
         saved.iter().filter_map(seen).collect()
     }
 
-    fn timers(&self, _: &Digest<16>, seen: &Seen) -> Vec<(u64, ())> {
+    fn timers(&self, _: &Digest<16>, seen: &Seen) -> Vec<(EffectiveTime, ())> {
         seen.known.filter(|known| known.until != NEVER).map(|known| (known.until, ())).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::AccountId;
     use headwater_schemas::events::{FillEvent, OrderEvent};
+    use headwater_schemas::{AccountId, Offset};
     use proptest::prelude::*;
 
     use super::*;
@@ -214,9 +214,9 @@ mod tests {
 
     fn admission() -> Admission {
         Admission {
-            horizon: HORIZON,
-            horizons: BTreeMap::from([(Topic::Orders, 50)]),
-            remembered: BTreeMap::from([(Topic::Transactions, 5 * HORIZON)]),
+            horizon: Nanos::new(HORIZON),
+            horizons: BTreeMap::from([(Topic::Orders, Nanos::new(50))]),
+            remembered: BTreeMap::from([(Topic::Transactions, Nanos::new(5 * HORIZON))]),
             duplicates: Arc::default(),
         }
     }
@@ -226,7 +226,7 @@ mod tests {
             r#"{{"type":"fill","fill_id":"{id}","account_id":"a","symbol":"S","side":"buy","quantity":{quantity},"price":1,"ts":{ts}}}"#
         );
         let event = Event::decode(Topic::Fills, None, Some(text.as_bytes())).expect("a fill");
-        Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(event) }
+        Placed { place: Place::of_record(EffectiveTime::new(time), Topic::Fills, 0, Offset::new(time)), event: Happening::Event(event) }
     }
 
     fn order(time: u64, ts: u64, id: &str) -> Placed<Happening<(), Event>> {
@@ -234,12 +234,12 @@ mod tests {
             r#"{{"type":"new","order_id":"{id}","account_id":"a","symbol":"S","side":"buy","order_type":"limit","time_in_force":"day","quantity":1,"price":1,"ts":{ts}}}"#
         );
         let event = Event::decode(Topic::Orders, None, Some(text.as_bytes())).expect("an order");
-        Placed { place: Place::of_record(time, Topic::Orders, 0, time), event: Happening::Event(event) }
+        Placed { place: Place::of_record(EffectiveTime::new(time), Topic::Orders, 0, Offset::new(time)), event: Happening::Event(event) }
     }
 
     fn record(time: u64, topic: Topic, text: &str) -> Placed<Happening<(), Event>> {
         let event = Event::decode(topic, None, Some(text.as_bytes())).expect("an event");
-        Placed { place: Place::of_record(time, topic, 0, time), event: Happening::Event(event) }
+        Placed { place: Place::of_record(EffectiveTime::new(time), topic, 0, Offset::new(time)), event: Happening::Event(event) }
     }
 
     fn transaction(time: u64, ts: u64, fields: &str) -> Placed<Happening<(), Event>> {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn summary(emitted: &Emitted<Admission>) -> (Vec<u64>, Vec<String>) {
-        let admitted = emitted.derived.iter().map(|event| event.place.time).collect();
+        let admitted = emitted.derived.iter().map(|event| event.place.time.get()).collect();
         (admitted, emitted.dead_letters.iter().map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
     }
 

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
-use headwater_schemas::{AccountId, Currency, Date, EventTime, Placed, Symbol, Text, Topic};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -74,7 +74,7 @@ impl Record for AccountTerms {
 
 /// For a table topic the last record counts; for an account all records, because an update gives only the changed fields.
 impl Record for ReferenceRecord {
-    type Key = (Text, Text, Option<(EventTime, i32, u64)>);
+    type Key = (Text, Text, Option<(EventTime, i32, Offset)>);
     fn key(&self) -> Self::Key {
         let place = (*self.topic == *Topic::Accounts.as_str()).then_some((self.ts, self.partition, self.offset));
         (self.topic.clone(), self.key.clone(), place)
@@ -204,7 +204,7 @@ impl<R: Record> View for Latest<R> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Factor, Place};
+    use headwater_schemas::{EffectiveTime, Factor, Place};
     use proptest::prelude::*;
 
     use super::*;
@@ -215,9 +215,17 @@ mod tests {
             let (base, quote) = (Currency::derived(format!("C{pair}")), Currency::derived("USD"));
             let event = match rate {
                 0 => Upsert::Delete((base, quote)),
-                rate => Upsert::Put(LastRate { base, quote, rate: Factor::whole(*rate), ts: EventTime::from_effective(time) }),
+                rate => Upsert::Put(LastRate {
+                    base,
+                    quote,
+                    rate: Factor::whole(*rate),
+                    ts: EventTime::from_effective(EffectiveTime::new(time)),
+                }),
             };
-            Placed { place: Place::of_record(time, Topic::FxRates, 0, time), event: Happening::Event(event) }
+            Placed {
+                place: Place::of_record(EffectiveTime::new(time), Topic::FxRates, 0, Offset::new(time)),
+                event: Happening::Event(event),
+            }
         };
         (1..).zip(steps).map(happening).collect()
     }

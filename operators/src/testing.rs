@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{Change, DeadLetter, TableReader, TableRegistry, TableRow, TableSet, TableWriter};
-use headwater_schemas::{Clock, Placed, Tick};
+use headwater_schemas::{Clock, EffectiveTime, Nanos, Placed, Tick};
 
 use crate::keyed_fold::{Fold, Updated, View};
 
@@ -64,7 +64,7 @@ pub fn history_of<R: TableRow>(table: &TableWriter<R>) -> Vec<(Tick, R, bool)> {
 }
 
 /// A clock whose ticks and grid intervals are a nanosecond.
-const FINEST: Clock = Clock::new(1, 1);
+const FINEST: Clock = Clock::new(Nanos::new(1), Nanos::new(1));
 
 /// A fold without states, with a tick of a nanosecond.
 pub fn fold<V: View>(view: V) -> Fold<V> {
@@ -131,7 +131,7 @@ pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>,
     let Ok(saved) = V::Tables::read(&mut registry);
     let mut resumed = Fold::new(view, tables, FINEST);
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
-    resumed.restore(&saved, &|_| true, 0);
+    resumed.restore(&saved, &|_| true, EffectiveTime::ZERO);
     go_on(&mut resumed, rest, &mut emitted);
     emitted
 }
@@ -140,7 +140,7 @@ pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>,
 pub fn resumed<V: View>(view: V, saved: &<V::Tables as TableSet>::Saved, before: Happenings<V>, rest: Happenings<V>) -> Emitted<V> {
     let mut fold = fold(view);
     broadcasts_of::<V>(&before).into_iter().for_each(|broadcast| fold.learn(broadcast));
-    fold.restore(saved, &|_| true, 0);
+    fold.restore(saved, &|_| true, EffectiveTime::ZERO);
     let mut emitted = Emitted::new(fold.tables().clone());
     go_on(&mut fold, rest, &mut emitted);
     emitted
@@ -160,7 +160,7 @@ fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, emitted: &m
     for happening in happenings {
         let time = happening.place.time;
         if now.is_some_and(|now| now != time) {
-            emit(fold, now.unwrap_or(0), emitted);
+            emit(fold, now.unwrap_or_default(), emitted);
         }
         while let Some(timer) = fold.next_timer().filter(|timer| *timer < time) {
             fold.fire();
@@ -172,11 +172,11 @@ fn go_on<V: View>(fold: &mut Fold<V>, mut happenings: Happenings<V>, emitted: &m
             Happening::Event(event) => fold.apply(Placed { place: happening.place, event }),
         }
     }
-    emit(fold, now.unwrap_or(0), emitted);
+    emit(fold, now.unwrap_or_default(), emitted);
 }
 
-fn emit<V: View>(fold: &mut Fold<V>, time: u64, emitted: &mut Emitted<V>) {
-    let tick = Tick::new(time);
+fn emit<V: View>(fold: &mut Fold<V>, time: EffectiveTime, emitted: &mut Emitted<V>) {
+    let tick = FINEST.tick_of(time);
     fold.emit(tick, time);
     emitted.updates.extend(fold.update(tick, time));
     emitted.derived.extend(fold.take_derived());

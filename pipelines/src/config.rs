@@ -360,11 +360,6 @@ impl Config {
     }
 }
 
-/// A duration in nanoseconds.
-pub fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// A duration, written like "24h".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
@@ -400,7 +395,7 @@ pub struct ConfigError {
 impl Config {
     /// Ticks and grid of the configuration.
     pub fn clock(&self) -> Clock {
-        Clock::new(nanos(self.time.tick_interval), nanos(self.valuation.interval))
+        Clock::new(self.time.tick_interval.into(), self.valuation.interval.into())
     }
 
     /// Horizons of topics and views.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::rules::{Difference, Pack};
+use headwater_schemas::Nanos;
 use serde_json::{Value, json};
 
 use crate::config::{Config, PackName, Span};
@@ -113,7 +114,7 @@ fn pack_text(name: &PackName) -> anyhow::Result<(String, String)> {
 fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
     let text = |duration: Duration| format!("{duration:?}");
     let horizons = config.horizons();
-    let span = |nanos: u64| text(Duration::from_nanos(nanos));
+    let span = |length: Nanos| text(length.into());
     let topics: BTreeMap<_, _> = horizons.topics.iter().map(|(topic, nanos)| (topic.as_str(), span(*nanos))).collect();
     let all = json!({
         "time": {

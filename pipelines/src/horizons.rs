@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use headwater_schemas::Topic;
+use headwater_schemas::{Nanos, Topic};
 use serde::Deserialize;
 
-use crate::config::{Span, nanos};
+use crate::config::Span;
 
 /// Section `[horizons]`. The default of each is `time.horizon`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -28,23 +28,23 @@ pub struct HorizonConfig {
     pub fraud: Option<Span>,
 }
 
-/// How late events may be, in nanoseconds.
+/// How late events may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Horizons {
     /// Horizon of topics that have none of their own.
-    pub horizon: u64,
+    pub horizon: Nanos,
     /// Horizons of single topics.
-    pub topics: BTreeMap<Topic, u64>,
+    pub topics: BTreeMap<Topic, Nanos>,
     /// How long a fill can be busted.
-    pub busts: u64,
+    pub busts: Nanos,
     /// Horizon of fraud scoring.
-    pub fraud: u64,
+    pub fraud: Nanos,
 }
 
 impl HorizonConfig {
     /// Resolves what is not given to `horizon`.
     pub fn resolved(&self, horizon: Duration) -> Horizons {
-        let nanos = |Span(span): Span| nanos(span);
+        let nanos = |Span(span): Span| Nanos::from(span);
         let own = [
             (Topic::Orders, self.orders),
             (Topic::Fills, self.fills),
@@ -64,12 +64,12 @@ impl HorizonConfig {
 
 impl Horizons {
     /// Horizon of a topic.
-    pub fn of(&self, topic: Topic) -> u64 {
+    pub fn of(&self, topic: Topic) -> Nanos {
         self.topics.get(&topic).copied().unwrap_or(self.horizon)
     }
 
     /// The longest horizon of a topic.
-    pub fn longest(&self) -> u64 {
-        self.topics.values().copied().fold(self.horizon, u64::max)
+    pub fn longest(&self) -> Nanos {
+        self.topics.values().copied().fold(self.horizon, Nanos::max)
     }
 }

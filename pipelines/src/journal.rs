@@ -15,7 +15,7 @@ use headwater_connectors::durable;
 use headwater_connectors::parquet::directory::eager_path;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::{Remapped, Remaps, Script};
-use headwater_schemas::Topic;
+use headwater_schemas::{EffectiveTime, Offset, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::resume::Positions;
@@ -31,9 +31,9 @@ pub struct Decided {
     /// The partition.
     pub partition: u16,
     /// The offset.
-    pub offset: u64,
-    /// The clock, in nanoseconds since the epoch.
-    pub clock: u64,
+    pub offset: Offset,
+    /// The clock.
+    pub clock: EffectiveTime,
 }
 
 /// Decisions that are added together: a line of the file.
@@ -52,7 +52,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     /// Entries that are not committed yet.
-    remap: BTreeMap<Partition, BTreeMap<u64, u64>>,
+    remap: BTreeMap<Partition, BTreeMap<Offset, EffectiveTime>>,
     standing: BTreeMap<Partition, Remapped>,
 }
 
@@ -147,7 +147,7 @@ pub fn followed(data: &Path, positions: &Positions) -> anyhow::Result<Script> {
     for entry in read(&eager_path(data))? {
         let behind = |decided: &Decided| {
             let partition = (Topic::from_word(&decided.topic)?, decided.partition);
-            let from = positions.get(&partition).map_or(0, |position| position.offset);
+            let from = positions.get(&partition).map_or(Offset::ZERO, |position| position.offset);
             (decided.offset >= from).then_some((partition, (decided.offset, decided.clock)))
         };
         floors.extend(entry.standing.iter().filter_map(behind));
@@ -169,26 +169,30 @@ mod tests {
     use super::*;
 
     fn decided(offset: u64, clock: u64) -> Decided {
-        Decided { topic: "orders".to_owned(), partition: 1, offset, clock }
+        Decided { topic: "orders".to_owned(), partition: 1, offset: Offset::new(offset), clock: EffectiveTime::new(clock) }
+    }
+
+    fn remapped(offset: u64, clock: u64) -> Remapped {
+        (Offset::new(offset), EffectiveTime::new(clock))
     }
 
     #[test]
     fn what_lies_behind_a_commit_is_followed_also_after_a_line_that_was_cut_off() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let at = |offset| Positions::from([((Topic::Orders, 1), Position { offset, ..Position::default() })]);
+        let at = |offset| Positions::from([((Topic::Orders, 1), Position { offset: Offset::new(offset), ..Position::default() })]);
         assert_eq!(followed(folder.path(), &at(0))?.remap, Remaps::new());
         let mut journal = Journal::open(folder.path())?;
         journal.add(&Entry { remap: vec![decided(3, 30), decided(7, 70)], standing: vec![decided(9, 95)] })?;
         journal.add(&Entry { remap: vec![decided(12, 120)], standing: vec![decided(14, 145)] })?;
         fs::OpenOptions::new().append(true).open(eager_path(folder.path()))?.write_all(b"{\"remap\":[{\"topic\":\"or")?;
         let script = followed(folder.path(), &at(7))?;
-        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![(7, 70), (12, 120)]));
-        assert_eq!(script.floors.get(&(Topic::Orders, 1)), Some(&(14, 145)));
+        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![remapped(7, 70), remapped(12, 120)]));
+        assert_eq!(script.floors.get(&(Topic::Orders, 1)), Some(&remapped(14, 145)));
         // Reopened, it continues after complete lines, with the same entries.
         let mut journal = Journal::open(folder.path())?;
         journal.add(&Entry { remap: vec![decided(20, 200)], standing: vec![] })?;
         let script = followed(folder.path(), &at(12))?;
-        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![(12, 120), (20, 200)]));
+        assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![remapped(12, 120), remapped(20, 200)]));
         Ok(())
     }
 }

@@ -11,13 +11,12 @@ use headwater_connectors::parquet::commit::Committed;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::OffsetUnit;
-use headwater_schemas::{Tick, Topic};
+use headwater_schemas::{EffectiveTime, Nanos, Tick, Topic};
 use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 use timely::logging::{OperatesEvent, ScheduleEvent, StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-use crate::config::nanos;
 use crate::wall_clock;
 
 /// Media type of [`Metrics::scrape`].
@@ -140,7 +139,7 @@ impl Metrics {
             self.source.committed(counters, commit.end_tick);
         }
         self.last_commit.fetch_max(commit.commit_id, Ordering::Relaxed);
-        self.committed_at.store(wall_clock::now(), Ordering::Relaxed);
+        self.committed_at.store(wall_clock::now().get(), Ordering::Relaxed);
     }
 
     /// Reports the last commit that the outbox has published.
@@ -160,11 +159,11 @@ impl Metrics {
 
     /// Whether commits are made with a part from this process, and it has read all records available to it.
     pub fn is_ready(&self) -> bool {
-        let committed = self.committed_at.load(Ordering::Relaxed);
-        let recent = wall_clock::now().saturating_sub(committed) < nanos(self.fresh_for);
+        let committed = EffectiveTime::new(self.committed_at.load(Ordering::Relaxed));
+        let recent = wall_clock::now().since(committed) < Nanos::from(self.fresh_for);
         let caught_up = self.sources.get().is_some_and(|(counters, _)| counters.partitions().values().all(|position| position.at_end));
         let failed = self.failed.get().is_some_and(|failed| failed.load(Ordering::Relaxed));
-        committed > 0 && recent && caught_up && !failed
+        committed > EffectiveTime::ZERO && recent && caught_up && !failed
     }
 
     /// Whether the first commit of this run is made.
@@ -254,8 +253,8 @@ impl SourceMetrics {
         let partitions = counters.partitions();
         for ((topic, partition), position) in &partitions {
             let labels = [topic.as_str(), &partition.to_string()];
-            self.lag.with_label_values(&labels).set(position.high.saturating_sub(position.offset) as f64);
-            self.clock.with_label_values(&labels).set(position.clock as f64 / 1e9);
+            self.lag.with_label_values(&labels).set(position.offset.until(position.high) as f64);
+            self.clock.with_label_values(&labels).set(position.clock.get() as f64 / 1e9);
         }
         // A partition that has ended does not lag.
         let going = partitions.iter().filter(|(_, position)| !position.ended);
@@ -299,7 +298,7 @@ impl CommitMetrics {
         self.duration.observe(took.as_secs_f64());
         self.last.set(i64::try_from(record.commit_id).unwrap_or(i64::MAX));
         self.files.set(i64::try_from(files).unwrap_or(i64::MAX));
-        self.frontier.set(record.clock().start_of(record.end_tick) as f64 / 1e9);
+        self.frontier.set(record.clock().start_of(record.end_tick).get() as f64 / 1e9);
     }
 }
 

@@ -47,7 +47,7 @@ pub fn show(wanted: bool, bounded: bool, counters: Arc<SourceCounters>, metrics:
             let lag = lag(&counters);
             if bounded {
                 // The remaining part is measured in the unit of lag, and so is the part that is done.
-                let done = counters.partitions().values().map(|position| position.offset.saturating_sub(position.begin)).sum();
+                let done = counters.partitions().values().map(|position| position.begin.until(position.offset)).sum();
                 line.set_length(done + lag);
                 line.set_position(done);
             }
@@ -60,7 +60,7 @@ pub fn show(wanted: bool, bounded: bool, counters: Arc<SourceCounters>, metrics:
 }
 
 fn lag(counters: &SourceCounters) -> u64 {
-    counters.partitions().values().map(|position| position.high.saturating_sub(position.offset)).sum()
+    counters.partitions().values().map(|position| position.offset.until(position.high)).sum()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people to read")]

@@ -6,7 +6,7 @@ use headwater_connectors::parquet::chain::Commit;
 use headwater_connectors::parquet::record::{Gap, PartitionProgress};
 use headwater_connectors::source::Position;
 use headwater_connectors::transport::PartitionState;
-use headwater_schemas::Topic;
+use headwater_schemas::{Offset, Topic};
 
 use crate::config::SourceConfig;
 
@@ -27,7 +27,7 @@ pub struct ResumeError {
 }
 
 /// A digest of the content before an offset of a partition, if the transport's records can be changed.
-pub type Fingerprint<'a> = &'a dyn Fn(&str, u16, u64) -> Option<String>;
+pub type Fingerprint<'a> = &'a dyn Fn(&str, u16, Offset) -> Option<String>;
 
 /// The resume positions after a commit, and the accepted gaps. Partitions that are new since the commit begin at their first
 /// record.
@@ -74,7 +74,8 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
     let (partition, offset) = (progress.partition, progress.offset);
     let Some(PartitionState { low, high, .. }) = state else {
         // A partition that never had a record is not missed.
-        return (offset > 0).then(|| format!("topic {name} has no partition {partition} any more, which was read up to offset {offset}"));
+        return (offset > Offset::ZERO)
+            .then(|| format!("topic {name} has no partition {partition} any more, which was read up to offset {offset}"));
     };
     if offset < *low {
         return Some(format!(
@@ -97,7 +98,7 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
 #[cfg(test)]
 mod tests {
     use headwater_connectors::parquet::record::GENESIS;
-    use headwater_schemas::{Clock, Tick};
+    use headwater_schemas::{Clock, EffectiveTime, Nanos, Sequence, Tick};
 
     use super::*;
 
@@ -105,9 +106,9 @@ mod tests {
         let progress = |partition| PartitionProgress {
             topic: "orders".to_owned(),
             partition,
-            offset,
-            clock: 7,
-            sequence: 3,
+            offset: Offset::new(offset),
+            clock: EffectiveTime::new(7),
+            sequence: Sequence::new(3),
             audit_hash: GENESIS.to_owned(),
             fingerprint: Some("as it was".to_owned()),
         };
@@ -115,8 +116,8 @@ mod tests {
             commit_id: 5,
             first_tick: Tick::ZERO,
             end_tick: Tick::new(100),
-            end_clock: 1_000,
-            clock: Clock::new(10, 100),
+            end_clock: EffectiveTime::new(1_000),
+            clock: Clock::new(Nanos::new(10), Nanos::new(100)),
             configuration: String::new(),
             committed_at: None,
             hash: String::new(),
@@ -130,7 +131,11 @@ mod tests {
     }
 
     fn partitions(states: &[(u64, u64)]) -> Partitions {
-        let states = (0..).zip(states).map(|(partition, (low, high))| PartitionState { partition, low: *low, high: *high });
+        let states = (0..).zip(states).map(|(partition, (low, high))| PartitionState {
+            partition,
+            low: Offset::new(*low),
+            high: Offset::new(*high),
+        });
         Partitions::from([(Topic::Orders, states.collect())])
     }
 
@@ -156,7 +161,7 @@ mod tests {
             assert!(expected.iter().all(|part| message.contains(part)), "{case}: {message}");
             let (accepted, gaps) = positions(&commit, &states, &names, &fingerprint, true).unwrap_or_default();
             assert_eq!(gaps.is_empty(), expected.is_empty(), "{case}: what is accepted is told");
-            assert!(!accepted.is_empty() && accepted.values().all(|position| position.clock == 7), "{case}");
+            assert!(!accepted.is_empty() && accepted.values().all(|position| position.clock == EffectiveTime::new(7)), "{case}");
         }
     }
 }

@@ -15,11 +15,11 @@ use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::Gap;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
-use headwater_schemas::{Digest, EventTime, Tick, Topic};
+use headwater_schemas::{Digest, EffectiveTime, Nanos, Tick, Topic};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
-use crate::config::{Config, SourceConfig, nanos};
+use crate::config::{Config, SourceConfig};
 use crate::decisive::{Decisive, changed};
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
@@ -292,9 +292,9 @@ struct Resumed {
 }
 
 impl Resumed {
-    /// The minimum of all clocks, in nanoseconds since the epoch.
-    fn start_clock(&self) -> u64 {
-        self.before.as_ref().map_or(0, |end| end.end_clock)
+    /// The minimum of all clocks.
+    fn start_clock(&self) -> EffectiveTime {
+        self.before.as_ref().map_or(EffectiveTime::ZERO, |end| end.end_clock)
     }
 }
 
@@ -384,7 +384,7 @@ fn settings(
     let mode = if run.until_end {
         Mode::Bounded
     } else {
-        Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: nanos(config.time.idle_allowance), stop: Arc::clone(&run.stop) }
+        Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: config.time.idle_allowance.into(), stop: Arc::clone(&run.stop) }
     };
     let start_clock = resumed.start_clock();
     let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
@@ -397,11 +397,11 @@ fn settings(
             names: Arc::new(names(&config.source)),
             start: Arc::new(resumed.positions),
             start_clock,
-            latest: if run.replay.follows_remap { u64::MAX } else { wall_clock::now().saturating_add(EventTime::DAY) },
+            latest: if run.replay.follows_remap { EffectiveTime::MAX } else { wall_clock::now().saturating_add(Nanos::DAY) },
             clock: config.clock(),
             audit: config.commit.audit,
             stride: config.source.stride,
-            late_after: nanos(config.time.idle_allowance),
+            late_after: config.time.idle_allowance.into(),
             budget_bytes: (config.source.budget_mib << 20) / run.workers.max(1) as u64,
             grid_lead: config.source.grid_lead,
             discovered: Arc::default(),

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
+use headwater_schemas::Nanos;
 use headwater_schemas::tables::TableKind;
 use serde::Deserialize;
 
-use crate::config::{Span, nanos};
+use crate::config::Span;
 
 /// Table that proves the balances. It is always kept.
 const BOOKS: &str = "ledger_entries";
@@ -41,13 +42,13 @@ impl Default for UpkeepConfig {
 }
 
 impl UpkeepConfig {
-    /// Settings for commits. `horizon` is the longest horizon of an event, in nanoseconds.
-    pub fn settings(&self, horizon: u64) -> UpkeepSettings {
+    /// Settings for commits. `horizon` is the longest horizon of an event.
+    pub fn settings(&self, horizon: Nanos) -> UpkeepSettings {
         UpkeepSettings {
             every: self.every,
             whole_from_changes: self.whole_from_changes,
             day_closes_after: horizon,
-            retention: self.retention.iter().map(|(name, Span(span))| (name.clone(), nanos(*span))).collect(),
+            retention: self.retention.iter().map(|(name, Span(span))| (name.clone(), (*span).into())).collect(),
             grace: self.grace.0,
             outbox: Arc::default(),
         }

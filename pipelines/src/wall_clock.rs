@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use headwater_connectors::source::WallClock;
+use headwater_schemas::{EffectiveTime, EventTime};
 
-use crate::config::nanos;
-
-/// The current time, in nanoseconds since the epoch.
+/// The current time.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-pub fn now() -> u64 {
+pub fn now() -> EffectiveTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    nanos(since)
+    EffectiveTime::ZERO.saturating_add(since.into())
 }
 
 /// The clock for a live source.
@@ -21,5 +20,5 @@ pub fn wall_clock() -> WallClock {
 
 /// The current time as RFC 3339.
 pub fn now_text() -> String {
-    headwater_schemas::EventTime::from_effective(now()).to_string()
+    EventTime::from_effective(now()).to_string()
 }

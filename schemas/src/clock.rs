@@ -2,21 +2,22 @@
 
 use std::num::NonZeroU64;
 
-use crate::Tick;
+use crate::{EffectiveTime, Nanos, Tick};
 
 /// Tick and grid intervals. A grid interval is a number of ticks.
 ///
-/// Times are effective times in nanoseconds since the epoch; ticks and grid intervals are counted from the epoch, too. A time
-/// beyond the end of time counts as its end.
+/// Ticks and grid intervals are counted from the epoch. A time beyond the end of time counts as its end.
 ///
 /// ```
-/// use headwater_schemas::{Clock, Tick};
+/// use headwater_schemas::{Clock, EffectiveTime, Nanos, Tick};
 ///
 /// // Ticks of 10 ms, a grid point every second.
-/// let clock = Clock::new(10_000_000, 1_000_000_000);
-/// let tick = clock.tick_of(2_345_678_901);
+/// let clock = Clock::new(Nanos::new(10_000_000), Nanos::new(1_000_000_000));
+/// let time = EffectiveTime::new(2_345_678_901);
+/// let tick = clock.tick_of(time);
 /// assert_eq!(tick, Tick::new(234));
-/// assert_eq!((clock.start_of(tick), clock.end_of(tick)), (2_340_000_000, 2_350_000_000));
+/// assert_eq!(clock.start_of(tick), EffectiveTime::new(2_340_000_000));
+/// assert_eq!(clock.end_of(tick).since(time), Nanos::new(4_321_099));
 /// assert_eq!((clock.interval_start(tick), clock.grid_ticks()), (Tick::new(200), 100));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +27,20 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock with ticks of `tick` nanoseconds and a grid point every `grid` nanoseconds, rounded down to whole ticks. Both are
-    /// at least one.
-    pub const fn new(tick: u64, grid: u64) -> Self {
-        let tick = at_least_one(tick);
-        Self { tick, grid: at_least_one(grid / tick.get()) }
+    /// A clock with ticks of a length and a grid point every `grid`, rounded down to whole ticks. Both are at least one.
+    pub const fn new(tick: Nanos, grid: Nanos) -> Self {
+        let tick = at_least_one(tick.get());
+        Self { tick, grid: at_least_one(grid.get() / tick.get()) }
     }
 
-    /// Nanoseconds in a tick.
-    pub const fn tick_ns(self) -> u64 {
-        self.tick.get()
+    /// The length of a tick.
+    pub const fn tick_interval(self) -> Nanos {
+        Nanos::new(self.tick.get())
     }
 
-    /// Nanoseconds between grid points.
-    pub const fn grid_ns(self) -> u64 {
-        self.start_of(Tick::new(self.grid.get()))
+    /// The length of a grid interval: the time between grid points.
+    pub const fn grid_interval(self) -> Nanos {
+        Nanos::new(self.grid.get().saturating_mul(self.tick.get()))
     }
 
     /// Ticks between grid points.
@@ -49,17 +49,17 @@ impl Clock {
     }
 
     /// The tick that contains a time.
-    pub const fn tick_of(self, time: u64) -> Tick {
-        Tick::new(time / self.tick.get())
+    pub const fn tick_of(self, time: EffectiveTime) -> Tick {
+        Tick::new(time.get() / self.tick.get())
     }
 
     /// The time at which a tick begins.
-    pub const fn start_of(self, tick: Tick) -> u64 {
-        tick.get().saturating_mul(self.tick.get())
+    pub const fn start_of(self, tick: Tick) -> EffectiveTime {
+        EffectiveTime::new(tick.get().saturating_mul(self.tick.get()))
     }
 
     /// The time at which the next tick begins.
-    pub const fn end_of(self, tick: Tick) -> u64 {
+    pub const fn end_of(self, tick: Tick) -> EffectiveTime {
         self.start_of(tick.next())
     }
 
@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn a_tick_and_a_grid_interval_begin_with_their_first_moment() {
-        let clock = Clock::new(10, 105);
-        assert_eq!((clock.tick_ns(), clock.grid_ticks(), clock.grid_ns()), (10, 10, 100));
+        let clock = Clock::new(Nanos::new(10), Nanos::new(105));
+        assert_eq!((clock.tick_interval(), clock.grid_ticks(), clock.grid_interval()), (Nanos::new(10), 10, Nanos::new(100)));
         for (time, tick, interval_start, next) in [(0, 0, 0, 10), (9, 0, 0, 10), (10, 1, 0, 10), (999, 99, 90, 100), (1_000, 100, 100, 110)]
         {
-            let tick = Tick::new(tick);
+            let (time, tick) = (EffectiveTime::new(time), Tick::new(tick));
             assert_eq!(clock.tick_of(time), tick, "{time}");
             assert!(clock.start_of(tick) <= time && time < clock.end_of(tick), "{time}");
             assert_eq!(
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn the_end_of_time_is_no_overflow() {
-        let clock = Clock::new(0, 0);
-        assert_eq!((clock.tick_ns(), clock.grid_ticks()), (1, 1));
-        let clock = Clock::new(1_000, u64::MAX);
-        assert_eq!((clock.end_of(Tick::MAX), clock.next_interval_start(Tick::MAX)), (u64::MAX, Tick::MAX));
+        let clock = Clock::new(Nanos::ZERO, Nanos::ZERO);
+        assert_eq!((clock.tick_interval(), clock.grid_ticks()), (Nanos::new(1), 1));
+        let clock = Clock::new(Nanos::new(1_000), Nanos::MAX);
+        assert_eq!((clock.end_of(Tick::MAX), clock.next_interval_start(Tick::MAX)), (EffectiveTime::MAX, Tick::MAX));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Id, Topic};
+use crate::{EffectiveTime, Id, Nanos, Topic};
 
 /// Maximum number of corrections that a reason names.
 const NAMED: usize = 8;
@@ -17,7 +17,7 @@ pub enum Correction {
     /// A bust of a fill.
     Bust {
         /// The effective time of the fill.
-        traded: u64,
+        traded: EffectiveTime,
         /// The fill.
         fill_id: Id,
     },
@@ -46,8 +46,8 @@ pub enum Correction {
         topic: Topic,
         /// Its id; its key if it has no id.
         id: Id,
-        /// By how much its effective time exceeds its own time, in nanoseconds.
-        nanos: u64,
+        /// By how much its effective time exceeds its own time.
+        lateness: Nanos,
     },
 }
 
@@ -71,7 +71,8 @@ impl fmt::Display for Correction {
             Self::Reversal { transaction_id, original } => write!(out, "transaction {transaction_id} reverses {original}"),
             Self::Void { transaction_id, hold } => write!(out, "transaction {transaction_id} voids {hold}"),
             Self::Expired { hold } => write!(out, "the hold {hold} expired"),
-            Self::Late { topic, id, nanos } => {
+            Self::Late { topic, id, lateness } => {
+                let nanos = lateness.get();
                 write!(out, "{id} of {topic} came {}.{:03} s late", nanos / 1_000_000_000, nanos / 1_000_000 % 1000)
             }
         }
@@ -95,7 +96,7 @@ impl Corrections {
     }
 
     /// The effective time of the earliest busted fill. It is known however many there are, because they are sorted by it.
-    pub fn busted_since(&self) -> Option<u64> {
+    pub fn busted_since(&self) -> Option<EffectiveTime> {
         self.0.iter().find_map(|correction| if let Correction::Bust { traded, .. } = correction { Some(*traded) } else { None })
     }
 
@@ -148,12 +149,12 @@ mod tests {
     use super::*;
 
     fn late(id: &str) -> Correction {
-        Correction::Late { topic: Topic::Transactions, id: Id::derived(id), nanos: 2_345_678_901 }
+        Correction::Late { topic: Topic::Transactions, id: Id::derived(id), lateness: Nanos::new(2_345_678_901) }
     }
 
     #[test]
     fn corrections_are_told_once_and_in_one_order() {
-        let bust = Correction::Bust { traded: 1, fill_id: Id::derived("F1") };
+        let bust = Correction::Bust { traded: EffectiveTime::new(1), fill_id: Id::derived("F1") };
         let one: Corrections = [late("T1"), bust.clone(), late("T1")].into_iter().collect();
         let other: Corrections = [bust, late("T1")].into_iter().collect();
         assert_eq!(one, other);
@@ -162,9 +163,10 @@ mod tests {
 
     #[test]
     fn of_however_many_busts_the_earliest_fill_is_known() {
-        let bust = |traded: u64| Correction::Bust { traded, fill_id: Id::derived(format!("F{}", 1000 - traded)) };
+        let bust =
+            |traded: u64| Correction::Bust { traded: EffectiveTime::new(traded), fill_id: Id::derived(format!("F{}", 1000 - traded)) };
         let all: Corrections = (1..100).rev().map(bust).chain([late("T1")]).collect();
-        assert_eq!((all.busted_since(), Corrections::from_iter([late("T1")]).busted_since()), (Some(1), None));
+        assert_eq!((all.busted_since(), Corrections::from_iter([late("T1")]).busted_since()), (Some(EffectiveTime::new(1)), None));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! - [`Topic`]: a stream of records, with its name, key and rank.
 //! - [`events`]: the content of records, one noun per file; decoding, encoding, error codes and JSON Schemas.
 //! - [`value`]: prices, quantities, money, identifiers and times; each exact, with one reader and one writer.
+//! - [`EffectiveTime`], [`Nanos`]: readings of clocks, and lengths of time between them.
 //! - [`Tick`]: the timestamp of the dataflow. [`Clock`]: tick and grid intervals.
+//! - [`Offset`], [`Sequence`]: the position of a record in its partition.
 //! - [`Place`], [`Placed`]: the position of an event in the total order that determines every result.
 //! - [`Correction`]: an event that corrects earlier results.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
@@ -26,9 +28,12 @@
 
 mod clock;
 mod correction;
+mod effective;
 pub mod events;
+mod nanos;
 mod number;
 mod place;
+mod position;
 pub mod tables;
 mod tick;
 mod topic;
@@ -36,7 +41,10 @@ pub mod value;
 
 pub use clock::Clock;
 pub use correction::{Correction, Corrections};
+pub use effective::EffectiveTime;
+pub use nanos::Nanos;
 pub use place::{Place, Placed};
+pub use position::{Offset, Sequence};
 pub use tick::Tick;
 pub use topic::Topic;
 pub use value::{

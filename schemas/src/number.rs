@@ -42,3 +42,17 @@ macro_rules! number {
     };
 }
 pub(crate) use number;
+
+#[cfg(test)]
+mod tests {
+    use crate::Tick;
+
+    #[test]
+    fn a_number_is_written_and_read_as_the_bare_number() {
+        let tick = Tick::new(7);
+        assert_eq!(serde_json::to_string(&tick).expect("JSON"), "7");
+        assert_eq!(serde_json::from_str::<Tick>("7").expect("a tick"), tick);
+        assert_eq!(bincode::serialize(&tick).expect("bytes"), bincode::serialize(&7_u64).expect("bytes"));
+        assert_eq!(format!("{tick} {tick:?} {tick:>3}"), "7 7   7");
+    }
+}

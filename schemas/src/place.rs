@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventTime, Topic};
+use crate::{EffectiveTime, EventTime, Nanos, Offset, Topic};
 
 /// The place of an event: ordered by effective time, then the topic's rank, then partition, then offset.
 ///
@@ -11,13 +11,13 @@ use crate::{EventTime, Topic};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// Effective time: the partition's clock after the event was read, in nanoseconds since the epoch.
-    pub time: u64,
+    pub time: EffectiveTime,
     /// The topic's rank ([`Topic::rank`]).
     pub rank: u8,
     /// The topic's partition.
     pub partition: u16,
     /// The record's offset in the partition.
-    pub offset: u64,
+    pub offset: Offset,
     /// 0 for a record; counted from 1 for events derived from it.
     pub sequence: u32,
     /// Whether the event is late: its effective time exceeds its own time by more than a producer may need. Not part of the
@@ -27,7 +27,7 @@ pub struct Place {
 
 impl Place {
     /// The place of a record.
-    pub const fn of_record(time: u64, topic: Topic, partition: u16, offset: u64) -> Self {
+    pub const fn of_record(time: EffectiveTime, topic: Topic, partition: u16, offset: Offset) -> Self {
         Self { time, rank: topic.rank(), partition, offset, sequence: 0, is_late: false }
     }
 
@@ -36,14 +36,14 @@ impl Place {
         Self { sequence, ..self }
     }
 
-    /// The place of an event with its own time `ts`: late if its effective time is more than `allowance` nanoseconds after it.
-    pub fn of_event_at(self, ts: EventTime, allowance: u64) -> Self {
-        Self { is_late: self.time.saturating_sub(ts.effective()) > allowance, ..self }
+    /// The place of an event with its own time `ts`: late if its effective time is more than `allowance` after it.
+    pub fn of_event_at(self, ts: EventTime, allowance: Nanos) -> Self {
+        Self { is_late: self.time.since(ts.effective()) > allowance, ..self }
     }
 
-    /// By how much a late event's effective time exceeds its own time, `ts`, in nanoseconds; `None` if it is in time.
-    pub fn lateness(self, ts: EventTime) -> Option<u64> {
-        self.is_late.then(|| self.time.saturating_sub(ts.effective()))
+    /// By how much a late event's effective time exceeds its own time, `ts`; `None` if it is in time.
+    pub fn lateness(self, ts: EventTime) -> Option<Nanos> {
+        self.is_late.then(|| self.time.since(ts.effective()))
     }
 
     /// The effective time as tables show it.
@@ -74,10 +74,10 @@ mod tests {
 
     #[test]
     fn what_a_producer_may_need_is_not_late() {
-        let place = Place::of_record(1_000, Topic::Fills, 0, 0);
+        let place = Place::of_record(EffectiveTime::new(1_000), Topic::Fills, 0, Offset::ZERO);
         for (ts, allowance, expected) in [(1_000, 0, None), (2_000, 0, None), (950, 50, None), (949, 50, Some(51)), (-5, 50, Some(1_000))] {
             let ts = EventTime::from_nanos(ts);
-            assert_eq!(place.of_event_at(ts, allowance).lateness(ts), expected, "{ts:?} {allowance}");
+            assert_eq!(place.of_event_at(ts, Nanos::new(allowance)).lateness(ts).map(Nanos::get), expected, "{ts:?} {allowance}");
         }
     }
 }

@@ -69,3 +69,16 @@ impl Refines<()> for Tick {
 
     fn summarize(_: u64) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_delays_a_tick_unless_there_is_none_so_late() {
+        for (delay, tick, expected) in [(0, 7, Some(7)), (3, 7, Some(10)), (1, u64::MAX - 1, Some(u64::MAX)), (1, u64::MAX, None)] {
+            assert_eq!(delay.results_in(&Tick::new(tick)), expected.map(Tick::new), "{tick} delayed by {delay}");
+        }
+        assert_eq!((Tick::MAX.next(), Tick::ZERO.previous()), (Tick::MAX, Tick::ZERO));
+    }
+}

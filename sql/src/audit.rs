@@ -12,13 +12,13 @@ use headwater_connectors::parquet::file::FileError;
 use headwater_connectors::parquet::reader::{all_rows, file_rows};
 use headwater_connectors::parquet::record::{FileRole, GENESIS};
 use headwater_schemas::tables::{Audit, Remap, TableRow};
-use headwater_schemas::{Digest, EventTime, Text};
+use headwater_schemas::{Digest, EffectiveTime, EventTime, Offset, Sequence, Text};
 
 /// A partition of a topic.
 type Partition = (Text, i32);
 
 /// By offset: the clocks that the wall clock decided. If a topic was created anew, an offset may have several.
-type Clocks = BTreeMap<u64, Vec<u64>>;
+type Clocks = BTreeMap<Offset, Vec<EffectiveTime>>;
 
 /// The first and the last row of a partition in a file.
 struct Piece {
@@ -42,7 +42,7 @@ pub enum AuditBreak {
         /// The partition.
         partition: i32,
         /// The row.
-        sequence: u64,
+        sequence: Sequence,
         /// The file.
         path: Box<str>,
         /// How it differs.
@@ -60,7 +60,7 @@ pub enum AuditBreak {
         /// The partition.
         partition: u16,
         /// The number of rows in its record.
-        says: u64,
+        says: Sequence,
         /// The last hash in its record.
         hash: String,
     },
@@ -87,7 +87,7 @@ pub(crate) fn check_audit(chain: &Chain, threads: usize) -> Result<u64, AuditBre
             .map_err(|problem| broken(&piece.first, &piece.path, problem))?;
             before = Some(&piece.last);
         }
-        rows += before.map_or(0, |last| last.sequence);
+        rows += before.map_or(0, |last| last.sequence.get());
     }
     // A commit whose rows were dropped cannot be compared.
     let compared = chain.commits().iter().filter(|commit| dropped.is_none_or(|dropped| commit.commit_id > dropped));
@@ -104,9 +104,9 @@ fn commit_before<'a>(chain: &'a Chain, piece: &Piece) -> Option<&'a Commit> {
 fn begins(row: &Audit, before: Option<&Commit>, (topic, partition): &Partition) -> Result<(), String> {
     let progress = before.into_iter().flat_map(|commit| &commit.partitions);
     let progress = progress.into_iter().find(|progress| progress.topic == topic.as_str() && i32::from(progress.partition) == *partition);
-    let (sequence, hash) = progress.map_or((0, GENESIS), |progress| (progress.sequence, &progress.audit_hash));
+    let (sequence, hash) = progress.map_or((Sequence::ZERO, GENESIS), |progress| (progress.sequence, &progress.audit_hash));
     let hash = hash.parse().map_err(|_| format!("follows a hash {hash} that is none"))?;
-    if row.sequence != sequence + 1 {
+    if row.sequence != sequence.next() {
         return Err(format!("follows row {sequence} of the commit before: rows are missing, or twice there"));
     }
     (row.hash == row.chained(&hash))
@@ -170,21 +170,21 @@ fn check_file(chain: &Chain, file: &CommitFile, clocks: &BTreeMap<Partition, Clo
 
 /// Checks that a row follows from the one before; the error names the difference.
 fn follows(row: &Audit, before: Option<&Audit>, clocks: Option<&Clocks>) -> Result<(), String> {
-    let (sequence, hash) = before.map_or((0, Digest::ZERO), |before| (before.sequence, before.hash));
-    if row.sequence != sequence + 1 {
+    let (sequence, hash) = before.map_or((Sequence::ZERO, Digest::ZERO), |before| (before.sequence, before.hash));
+    if row.sequence != sequence.next() {
         return Err(format!("follows row {sequence}: rows are missing, or twice there"));
     }
     if row.hash != row.chained(&hash) {
         return Err(format!("has the hash {}, and what it says behind the row before has {}", row.hash, row.chained(&hash)));
     }
     // Records rejected in between have no row, but may have moved the clock. If offsets decrease, the topic was created anew.
-    let since = before.map(|before| before.offset + 1).filter(|since| *since <= row.offset).unwrap_or(0);
-    let told = before.map_or(0, |before| before.ts.effective());
+    let since = before.map(|before| before.offset.next()).filter(|since| *since <= row.offset).unwrap_or_default();
+    let told = before.map_or(EffectiveTime::ZERO, |before| before.ts.effective());
     let refused = clocks.into_iter().flat_map(|clocks| clocks.range(since..row.offset)).flat_map(|(_, clocks)| clocks).max();
-    let told = told.max(refused.copied().unwrap_or(0));
+    let told = told.max(refused.copied().unwrap_or_default());
     // Clocks only rise, so an earlier one at this offset belongs to another record.
     let decided = clocks.and_then(|clocks| clocks.get(&row.offset)?.iter().filter(|clock| **clock >= told).max());
-    let expected = decided.copied().unwrap_or_else(|| told.max(row.event_ts.map_or(0, EventTime::effective)));
+    let expected = decided.copied().unwrap_or_else(|| told.max(row.event_ts.map_or(EffectiveTime::ZERO, EventTime::effective)));
     if row.ts.effective() != expected {
         return Err(format!("has the effective time {}, and events and remap tell {}", row.ts, EventTime::from_effective(expected)));
     }
@@ -205,7 +205,7 @@ fn check_commit(commit: &Commit, partitions: &BTreeMap<Partition, Vec<Piece>>, d
         if last.is_none() && dropped {
             continue;
         }
-        let (sequence, hash) = last.map_or((0, Digest::ZERO), |row| (row.sequence, row.hash));
+        let (sequence, hash) = last.map_or((Sequence::ZERO, Digest::ZERO), |row| (row.sequence, row.hash));
         if (progress.sequence, &progress.audit_hash) != (sequence, &hash.to_string()) {
             return Err(AuditBreak::Commit {
                 commit_id: commit.commit_id,
@@ -230,13 +230,13 @@ mod tests {
     fn rows(records: &[(u64, Option<u64>, u64)]) -> Vec<Audit> {
         let mut before = Digest::ZERO;
         let mut rows = Vec::new();
-        let time = |seconds: u64| EventTime::from_effective(1_767_600_000_000_000_000 + seconds * 1_000_000_000);
+        let time = |seconds: u64| EventTime::from_effective(EffectiveTime::new(1_767_600_000_000_000_000 + seconds * 1_000_000_000));
         for (sequence, (offset, event_ts, ts)) in (1..).zip(records) {
             let mut row = Audit {
                 topic: Text::new(Topic::Orders.as_str()),
                 partition: 0,
-                sequence,
-                offset: *offset,
+                sequence: Sequence::new(sequence),
+                offset: Offset::new(*offset),
                 event_id: Some(Text::from(format!("o{offset}"))),
                 event_ts: event_ts.map(time),
                 ts: time(*ts),
@@ -251,11 +251,11 @@ mod tests {
     }
 
     fn remap(offset: u64, seconds: u64) -> Remap {
-        let clock = 1_767_600_000_000_000_000 + seconds * 1_000_000_000;
+        let clock = EffectiveTime::new(1_767_600_000_000_000_000 + seconds * 1_000_000_000);
         Remap {
             topic: Text::new(Topic::Orders.as_str()),
             partition: 0,
-            offset,
+            offset: Offset::new(offset),
             tick: Tick::ZERO,
             clock,
             ts: EventTime::from_effective(clock),

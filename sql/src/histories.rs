@@ -16,7 +16,7 @@ use headwater_connectors::parquet::reader::current_rows;
 use headwater_connectors::parquet::upkeep::UpkeepSettings;
 use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
-use headwater_schemas::{AccountId, Clock, Currency, EventTime, Tick, Total};
+use headwater_schemas::{AccountId, Clock, Currency, EffectiveTime, EventTime, Nanos, Tick, Total};
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Input;
 
@@ -48,11 +48,11 @@ pub(crate) struct Run {
 }
 
 fn first_tick() -> u64 {
-    at(5, 0).effective() / TICK
+    at(5, 0).effective().get() / TICK
 }
 
 fn row(key: u8, value: i64, tick: u64) -> Balance {
-    let (posted, ts) = (Total::whole(value), EventTime::from_effective((first_tick() + tick) * TICK));
+    let (posted, ts) = (Total::whole(value), EventTime::from_effective(EffectiveTime::new((first_tick() + tick) * TICK)));
     Balance {
         account_id: AccountId::derived(format!("a{key}")),
         currency: Currency::derived("EUR"),
@@ -94,11 +94,11 @@ fn emitted(changes: &[Change]) -> Vec<(u64, u8, Option<Balance>, Option<Balance>
 /// Writes the commits from one index up to another.
 pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, until: usize) {
     let (_directory, chain) = DataDirectory::open(data).unwrap();
-    let retention = run.retention_days.map(|days| ("balances_history".to_owned(), days * DAY));
+    let retention = run.retention_days.map(|days| ("balances_history".to_owned(), Nanos::new(days * DAY)));
     let upkeep = UpkeepSettings {
         every: run.every,
         whole_from_changes: run.whole_from_changes,
-        day_closes_after: DAY,
+        day_closes_after: Nanos::new(DAY),
         retention: retention.into_iter().collect(),
         grace: Duration::ZERO,
         outbox: Arc::new(AtomicU64::new(u64::MAX)),
@@ -115,7 +115,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         before: chain.end(),
         configuration: configuration::keep(data, "{}").unwrap(),
         interval: Duration::ZERO,
-        clock: Clock::new(TICK, TICK),
+        clock: Clock::new(Nanos::new(TICK), Nanos::new(TICK)),
         existing: Existing::of(&chain),
         gaps: Vec::new(),
         upkeep,
@@ -135,20 +135,20 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         let balances: TableWriter<Balance> = tables.writer();
         let (index, peers) = (worker.index(), worker.peers());
         let (mut done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
-            let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<u64>());
+            let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<EffectiveTime>());
             commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
             (done, ends)
         });
         for (tick, key, old, new) in &emitted {
             let number = first_tick() + tick;
-            let moment = Moment::new(Tick::new(number), number * TICK);
+            let moment = Moment::new(Tick::new(number), EffectiveTime::new(number * TICK));
             done.advance_to(moment.tick);
             if usize::from(*key) % peers == index {
                 balances.replace(&moment, old.clone(), new.clone());
             }
             worker.step();
         }
-        ends.send((first_tick() + end) * TICK - 1);
+        ends.send(EffectiveTime::new((first_tick() + end) * TICK - 1));
         drop((done, ends));
         while worker.has_dataflows() {
             worker.step_or_park(Some(Duration::from_millis(100)));
@@ -200,7 +200,7 @@ fn must_be_kept(run: &Run, history: &[Said], said: &Said) -> bool {
     let came = history.iter().filter(|came| came.2 == said.2 && came.4 == 1 && came.0 < said.0).map(|came| came.0).max();
     let tick = if said.4 == 1 { said.0 } else { came.expect("what went had come") };
     let end = first_tick() + run.closes.last().expect("a commit");
-    EventTime::from_effective(tick * TICK).date().end().effective() + days * DAY > end * TICK
+    EventTime::from_effective(EffectiveTime::new(tick * TICK)).date().end().effective().get() + days * DAY > end * TICK
 }
 
 /// Checks that filters select the same rows wherever they are evaluated.

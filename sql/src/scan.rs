@@ -27,7 +27,7 @@ use datafusion::physical_plan::union::UnionExec;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::record::FileRole;
-use headwater_schemas::EventTime;
+use headwater_schemas::Nanos;
 use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
@@ -120,7 +120,7 @@ impl FileTable {
             let last = date.end().nanos();
             // A journal's file is on the day of its newest row.
             let is_journal = self.table.spec.kind == TableKind::Journal;
-            (if is_journal { i64::MIN } else { last.saturating_sub_unsigned(EventTime::DAY - 1) }, last)
+            (if is_journal { i64::MIN } else { last.saturating_sub_unsigned(Nanos::DAY.get() - 1) }, last)
         });
         let time = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()));
         self.bound(&mut statistics, "ts", time(first), time(last));

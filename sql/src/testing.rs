@@ -11,7 +11,7 @@ use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS};
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
-use headwater_schemas::{Date, Digest, EventTime, Id, Money, Name, Price, Quantity, Tick, Total};
+use headwater_schemas::{Date, Digest, EffectiveTime, EventTime, Id, Money, Name, Nanos, Price, Quantity, Tick, Total};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
@@ -102,9 +102,9 @@ impl TestData {
             commit_id,
             first_tick: Tick::new((commit_id - 1) * 100),
             end_tick: Tick::new(commit_id * 100),
-            end_clock_ns: commit_id * 1_000_000_000,
-            tick_interval_ns: 10_000_000,
-            grid_interval_ns: 1_000_000_000,
+            end_clock_ns: EffectiveTime::new(commit_id * 1_000_000_000),
+            tick_interval_ns: Nanos::new(10_000_000),
+            grid_interval_ns: Nanos::new(1_000_000_000),
             workers: 1,
             configuration,
             ends_run: false,

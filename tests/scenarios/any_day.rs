@@ -90,5 +90,5 @@ fn at_every_commit_the_tables_are_what_sql_makes_of_the_raw_records() -> Result<
 
 /// Nanoseconds since the epoch as RFC 3339.
 fn rfc3339(nanos: u64) -> String {
-    headwater_schemas::EventTime::from_effective(nanos).to_string()
+    headwater_schemas::EventTime::from_effective(headwater_schemas::EffectiveTime::new(nanos)).to_string()
 }

@@ -14,6 +14,7 @@ use anyhow::Result;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{RawRecord, ReadStatus, Transport};
+use headwater_schemas::Offset;
 use headwater_sql::{Catalog, json_objects};
 use headwater_tests::market;
 use headwater_tests::pipeline::{
@@ -133,7 +134,7 @@ fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String
         }
         let mut reader = transport.reader(Box::new(|| ()))?;
         for partition in partitions {
-            let (slot, begun) = (reader.assign(&topic, partition.partition, 0)?, Instant::now());
+            let (slot, begun) = (reader.assign(&topic, partition.partition, Offset::ZERO)?, Instant::now());
             let mut keep = |record: RawRecord<'_>| {
                 records.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned());
                 ControlFlow::Continue(())
@@ -215,7 +216,7 @@ fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
     let (mut publisher, mut dice) = (transport.publisher()?, prices::Dice(77));
     let mut sent = 0;
     while !stop.load(Ordering::Relaxed) {
-        let late = |dice: &mut prices::Dice| headwater::wall_clock::now() - dice.below(300) * 1_000_000;
+        let late = |dice: &mut prices::Dice| headwater::wall_clock::now().get() - dice.below(300) * 1_000_000;
         let (side, owner) = if dice.below(2) == 0 { ("buy", "buyer") } else { ("sell", "seller") };
         let symbol = format!("S{}", dice.below(3));
         let order = format!(

@@ -149,7 +149,7 @@ fn what_the_wall_clock_decided_in_a_live_run_is_followed() -> Result<()> {
             .context("a run")
     };
     let deposit = |number: usize, behind: i64| -> Result<()> {
-        let now = i64::try_from(headwater::wall_clock::now())?;
+        let now = i64::try_from(headwater::wall_clock::now().get())?;
         let ts = now - behind * 1_000_000;
         let record = format!(
             "{{\"transaction_id\":\"t{number}\",\"account_id\":\"a{}\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":{ts}}}\n",

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use headwater_schemas::Offset;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfigAndContext;
@@ -84,7 +85,7 @@ impl Cluster {
             std::thread::sleep(ASK_AGAIN);
         };
         let (low, high) = offsets.map_err(|error| self.failed("asking for the offsets of", &format!("{topic}/{partition}"), &error))?;
-        let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
+        let offset = |offset: i64| u64::try_from(offset).map_or(Offset::ZERO, Offset::new);
         Ok(PartitionState { partition, low: offset(low), high: offset(high) })
     }
 

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_schemas::Offset;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 
@@ -61,7 +62,7 @@ impl KafkaOutbox {
 impl Outbox for KafkaOutbox {
     fn progress(&mut self) -> Result<Option<String>, TransportError> {
         let states = self.cluster.partitions(&self.progress_topic)?;
-        let low = states.first().map_or(0, |state| state.low);
+        let low = states.first().map_or(Offset::ZERO, |state| state.low);
         let slot = self.reader.assign(&self.progress_topic, 0, low)?;
         let (mut found, began) = (None, Instant::now());
         loop {

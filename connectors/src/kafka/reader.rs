@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use headwater_schemas::Offset;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::KafkaConfig;
 use super::context::Context;
@@ -131,11 +132,11 @@ impl KafkaReader {
         let positions = self.consumer.position().map_err(failed)?;
         let mut again = TopicPartitionList::new();
         for (_, slot) in self.slots.iter_mut().enumerate().filter(|(index, slot)| which(*index, slot)) {
-            if let Some(Offset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
+            if let Some(KafkaOffset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
                 slot.next = slot.next.max(position);
             }
             slot.standing = Standing::Reading;
-            again.add_partition_offset(&slot.topic, slot.partition, Offset::Offset(slot.next)).map_err(failed)?;
+            again.add_partition_offset(&slot.topic, slot.partition, KafkaOffset::Offset(slot.next)).map_err(failed)?;
         }
         // A zero timeout makes the call return at once.
         self.consumer.seek_partitions(again, Duration::ZERO).map(drop).map_err(failed)
@@ -202,13 +203,13 @@ impl Drop for KafkaReader {
 }
 
 impl Reader for KafkaReader {
-    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError> {
+    fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError> {
         let object = format!("{topic}/{partition}");
         let failed = |error: KafkaError| failure("assigning", &object, &error, "");
         let partition = i32::from(partition);
-        let next = i64::try_from(from).unwrap_or(i64::MAX);
+        let next = i64::try_from(from.get()).unwrap_or(i64::MAX);
         let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, partition, Offset::Offset(next)).map_err(failed)?;
+        assignment.add_partition_offset(topic, partition, KafkaOffset::Offset(next)).map_err(failed)?;
         // The queue is split off first, so that no record of the partition reaches the common queue.
         let queue = self.consumer.split_partition_queue(topic, partition);
         let mut queue = queue.ok_or_else(|| failed(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownPartition)))?;
@@ -240,14 +241,15 @@ impl Reader for KafkaReader {
         Ok(if at_end { ReadStatus::End } else { ReadStatus::Waiting })
     }
 
-    fn high_watermark(&self, slot: usize) -> Option<u64> {
-        self.slots.get(slot).and_then(|slot| u64::try_from(slot.high.load(Ordering::Relaxed)).ok())
+    fn high_watermark(&self, slot: usize) -> Option<Offset> {
+        self.slots.get(slot).and_then(|slot| u64::try_from(slot.high.load(Ordering::Relaxed)).ok()).map(Offset::new)
     }
 
-    fn announce(&mut self, slot: usize, offset: u64) -> Result<(), TransportError> {
+    fn announce(&mut self, slot: usize, offset: Offset) -> Result<(), TransportError> {
         let Some(slot) = self.slots.get(slot) else { return Ok(()) };
         let mut offsets = TopicPartitionList::new();
-        let added = offsets.add_partition_offset(&slot.topic, slot.partition, Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX)));
+        let added =
+            offsets.add_partition_offset(&slot.topic, slot.partition, KafkaOffset::Offset(i64::try_from(offset.get()).unwrap_or(i64::MAX)));
         let result: KafkaResult<()> = added.and_then(|()| self.consumer.commit(&offsets, CommitMode::Async));
         if result.is_err() {
             self.consumer.context().announced(&result);
@@ -314,10 +316,10 @@ impl std::fmt::Display for Slot {
 }
 
 fn raw_record<'a>(message: &'a impl Message, offset: i64) -> RawRecord<'a> {
-    let offset = u64::try_from(offset).unwrap_or(0);
+    let offset = u64::try_from(offset).map_or(Offset::ZERO, Offset::new);
     RawRecord {
         offset,
-        next_offset: offset + 1,
+        next_offset: offset.next(),
         key: message.key(),
         value: message.payload(),
         timestamp_ms: message.timestamp().to_millis(),

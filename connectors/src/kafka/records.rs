@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use headwater_schemas::Offset;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::config::KafkaConfig;
 use super::context::Context;
@@ -23,7 +24,7 @@ pub(super) struct KafkaRecords {
     config: KafkaConfig,
     consumer: Option<BaseConsumer<Context>>,
     /// The assigned partition, and the offset that its consumer reads next.
-    at: Option<(String, u16, u64)>,
+    at: Option<(String, u16, Offset)>,
 }
 
 impl KafkaRecords {
@@ -32,7 +33,7 @@ impl KafkaRecords {
     }
 
     /// A consumer whose next records include the given one.
-    fn before(&mut self, topic: &str, partition: u16, offset: u64) -> Result<&BaseConsumer<Context>, TransportError> {
+    fn before(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<&BaseConsumer<Context>, TransportError> {
         let failed = |error: KafkaError| failure("reading again from", topic, &error, "");
         let consumer = match self.consumer.take() {
             Some(consumer) => consumer,
@@ -41,11 +42,11 @@ impl KafkaRecords {
         let is_ahead = self
             .at
             .as_ref()
-            .is_some_and(|(of, number, next)| of == topic && *number == partition && (*next..*next + AHEAD).contains(&offset));
+            .is_some_and(|(of, number, next)| of == topic && *number == partition && *next <= offset && next.until(offset) < AHEAD);
         if !is_ahead {
             let mut here = TopicPartitionList::new();
-            let begin = i64::try_from(offset).unwrap_or(i64::MAX);
-            here.add_partition_offset(topic, i32::from(partition), Offset::Offset(begin)).map_err(failed)?;
+            let begin = i64::try_from(offset.get()).unwrap_or(i64::MAX);
+            here.add_partition_offset(topic, i32::from(partition), KafkaOffset::Offset(begin)).map_err(failed)?;
             consumer.assign(&here).map_err(failed)?;
         }
         self.at = None;
@@ -54,7 +55,7 @@ impl KafkaRecords {
 }
 
 impl Records for KafkaRecords {
-    fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError> {
+    fn value(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError> {
         let give_up = Instant::now() + self.config.timeout();
         let consumer = self.before(topic, partition, offset)?;
         let object = || format!("{topic}/{partition} at offset {offset}");
@@ -63,7 +64,7 @@ impl Records for KafkaRecords {
             match consumer.poll(POLL) {
                 // Left over from another partition's queue.
                 Some(Ok(record)) if record.topic() != topic || record.partition() != i32::from(partition) => {}
-                Some(Ok(record)) => match u64::try_from(record.offset()).unwrap_or(0).cmp(&offset) {
+                Some(Ok(record)) => match u64::try_from(record.offset()).map_or(Offset::ZERO, Offset::new).cmp(&offset) {
                     std::cmp::Ordering::Less => {}
                     std::cmp::Ordering::Equal => break record.payload().unwrap_or_default().to_vec(),
                     std::cmp::Ordering::Greater => return Err(missing("the record is not there any more")),
@@ -74,7 +75,7 @@ impl Records for KafkaRecords {
                 Some(Err(error)) => return Err(failure("reading again", &object(), &error, "")),
             }
         };
-        self.at = Some((topic.to_owned(), partition, offset + 1));
+        self.at = Some((topic.to_owned(), partition, offset.next()));
         Ok(value)
     }
 }

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use headwater_schemas::Offset;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
@@ -65,7 +66,7 @@ impl Reading {
     fn begin(transport: &KafkaTransport, topic: &str, partitions: &[(u16, u64)]) -> TestResult<Self> {
         let mut reading = Self { reader: transport.reader(Box::new(|| ()))?, slots: BTreeMap::new(), records: Records::new() };
         for (partition, from) in partitions {
-            let slot = reading.reader.assign(topic, *partition, *from)?;
+            let slot = reading.reader.assign(topic, *partition, Offset::new(*from))?;
             reading.slots.insert(*partition, slot);
         }
         Ok(reading)
@@ -77,8 +78,8 @@ impl Reading {
         for (partition, slot) in &self.slots {
             let records = self.records.entry(*partition).or_default();
             statuses.push(self.reader.read(*slot, max_records, &mut |record| {
-                assert_eq!(record.next_offset, record.offset + 1);
-                records.push((record.offset, String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()));
+                assert_eq!(record.next_offset, record.offset.next());
+                records.push((record.offset.get(), String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()));
                 ControlFlow::Continue(())
             })?);
         }
@@ -185,8 +186,8 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
     with_headers(broker, "keyed")?;
 
     let states = transport.partitions("keyed")?;
-    assert_eq!(states.iter().map(|state| (state.partition, state.low)).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 0)]);
-    assert_eq!(states.iter().map(|state| state.high).sum::<u64>(), 306);
+    assert_eq!(states.iter().map(|state| (state.partition, state.low.get())).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 0)]);
+    assert_eq!(states.iter().map(|state| state.high.get()).sum::<u64>(), 306);
 
     let woken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&woken);
@@ -196,13 +197,13 @@ fn records_come_back_from_the_partition_of_their_key(broker: &Broker) -> TestRes
     let mut unkeyed = Vec::new();
     let mut total = 0;
     for state in &states {
-        let slot = reader.assign("keyed", state.partition, 0)?;
-        let mut offset = 0;
+        let slot = reader.assign("keyed", state.partition, Offset::ZERO)?;
+        let mut offset = Offset::ZERO;
         let begin = Instant::now();
         while reader.read(slot, 10, &mut |record| {
             total += 1;
             assert_eq!(record.offset, offset, "each record once, in order");
-            offset += 1;
+            offset = offset.next();
             assert!(record.timestamp_ms.is_some_and(|timestamp| timestamp > 1_500_000_000_000));
             match (record.key, record.value) {
                 (Some(key), Some(value)) => assert_eq!((key, partition_of(key, 3)), (value, state.partition)),
@@ -260,7 +261,7 @@ fn an_end_lies_behind_the_markers_of_transactions(broker: &Broker) -> TestResult
     producer.abort_transaction(DEADLINE)?;
     // committed, marker, aborted, aborted, marker; brokers write the last marker after they have answered.
     let begin = Instant::now();
-    while transport.partitions("transactions")? != [PartitionState { partition: 0, low: 0, high: 5 }] {
+    while transport.partitions("transactions")? != [PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(5) }] {
         assert!(begin.elapsed() < DEADLINE, "the transactions do not end");
     }
     let mut reading = Reading::begin(&transport, "transactions", &[(0, 0)])?;
@@ -271,7 +272,7 @@ fn an_end_lies_behind_the_markers_of_transactions(broker: &Broker) -> TestResult
     producer.begin_transaction()?;
     send("late")?;
     publish(&transport, "transactions", 0..1)?;
-    assert_eq!(transport.partitions("transactions")?, [PartitionState { partition: 0, low: 0, high: 5 }]);
+    assert_eq!(transport.partitions("transactions")?, [PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(5) }]);
     let mut second = Reading::begin(&transport, "transactions", &[(0, 1)])?;
     second.until_end(0)?;
     assert_eq!((second.count(), reading.step(10)?), (0, vec![ReadStatus::End]));
@@ -297,7 +298,7 @@ fn a_partition_may_be_added_later(broker: &Broker) -> TestResult {
         assert!(begin.elapsed() < DEADLINE, "no second partition");
     }
     publish(&transport, "growing", 100..200)?;
-    let slot = reading.reader.assign("growing", 1, 0)?;
+    let slot = reading.reader.assign("growing", 1, Offset::ZERO)?;
     reading.slots.insert(1, slot);
     reading.until_end(160)?;
     assert!(reading.records[&1].len() > 10, "the second partition has records");
@@ -316,7 +317,7 @@ fn an_offset_that_is_not_there_is_named(broker: &Broker) -> TestResult {
 
     let admin: AdminClient<DefaultClientContext> = client(broker).create()?;
     let mut before = TopicPartitionList::new();
-    before.add_partition_offset("short", 0, Offset::Offset(4))?;
+    before.add_partition_offset("short", 0, KafkaOffset::Offset(4))?;
     block_on(admin.delete_records(&before, &AdminOptions::new()))?;
     let error = Reading::begin(&transport, "short", &[(0, 3)])?.until_error()?;
     for expected in ["short/0", "offset 3", "begins at offset 4", "ends at 10", "retention"] {
@@ -339,7 +340,7 @@ fn single_records_are_read_again(broker: &Broker) -> TestResult {
     let back = all.iter().rev().step_by(97);
     let across = all.iter().step_by(211).chain(all.iter().skip(5).step_by(180));
     for (partition, offset, value) in all.iter().step_by(7).chain(back).chain(across) {
-        assert_eq!(records.value("again", *partition, *offset)?, value.as_bytes(), "{partition} {offset}");
+        assert_eq!(records.value("again", *partition, Offset::new(*offset))?, value.as_bytes(), "{partition} {offset}");
     }
     Ok(())
 }
@@ -379,10 +380,10 @@ fn an_announced_offset_is_seen_by_the_group(broker: &Broker) -> TestResult {
     let begin = Instant::now();
     loop {
         // Repeated, because the group has no coordinator yet when a broker is new.
-        reading.reader.announce(0, 7)?;
+        reading.reader.announce(0, Offset::new(7))?;
         reading.step(1)?;
         let committed = tool.committed_offsets(asked.clone(), Duration::from_secs(5))?;
-        if committed.elements().iter().all(|element| element.offset() == Offset::Offset(7)) {
+        if committed.elements().iter().all(|element| element.offset() == KafkaOffset::Offset(7)) {
             return Ok(());
         }
         assert!(begin.elapsed() < DEADLINE, "the group sees {committed:?}");
@@ -519,7 +520,7 @@ fn a_broker_may_be_away_at_the_start(broker: &Broker) -> TestResult {
     let mut reading = Reading::begin(&transport, "lasting", &[(0, 0), (1, 0), (2, 0)])?;
     for _ in 0..100 {
         assert_eq!(reading.step(50)?, [ReadStatus::Waiting; 3]);
-        reading.reader.announce(0, 0)?;
+        reading.reader.announce(0, Offset::ZERO)?;
         std::thread::sleep(Duration::from_millis(5));
     }
     // Dropping a reader while the broker is down must not wait for the broker.

@@ -18,6 +18,8 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use headwater_schemas::Offset;
+
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
 /// The longest line that is handed out whole, in bytes. Events are far smaller; the limit bounds memory.
@@ -92,7 +94,7 @@ impl Transport for LogTransport {
         let state = |partition| {
             let path = self.partition_file(topic, partition);
             let high = end_of_lines(&path).map_err(|error| failed("reading", &path, error))?;
-            Ok(PartitionState { partition, low: 0, high })
+            Ok(PartitionState { partition, low: Offset::ZERO, high: Offset::new(high) })
         };
         self.list(topic)?.into_iter().map(state).collect()
     }
@@ -122,9 +124,9 @@ impl Transport for LogTransport {
         false
     }
 
-    fn fingerprint(&self, topic: &str, partition: u16, offset: u64) -> Result<Option<String>, TransportError> {
+    fn fingerprint(&self, topic: &str, partition: u16, offset: Offset) -> Result<Option<String>, TransportError> {
         let path = self.partition_file(topic, partition);
-        proof::fingerprint(&path, offset).map(Some).map_err(|error| failed("reading", &path, error))
+        proof::fingerprint(&path, offset.get()).map(Some).map_err(|error| failed("reading", &path, error))
     }
 
     fn records(&self) -> Option<Box<dyn Records>> {
@@ -190,7 +192,7 @@ mod tests {
         let mut lines = Vec::new();
         let status = reader.read(slot, 1000, &mut |record| {
             let text = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
-            lines.push((record.offset, text));
+            lines.push((record.offset.get(), text));
             ControlFlow::Continue(())
         })?;
         Ok((lines, status))
@@ -203,10 +205,10 @@ mod tests {
         assert!(log.create_topic("orders", 1)?);
         let mut file = fs::File::options().append(true).open(folder.path().join("orders/0.jsonl"))?;
         file.write_all(b"{\"a\":1}\n\n{\"b\"")?;
-        assert_eq!(log.partitions("orders")?, [PartitionState { partition: 0, low: 0, high: 9 }]);
+        assert_eq!(log.partitions("orders")?, [PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(9) }]);
 
         let mut reader = log.reader(Box::new(|| ()))?;
-        let slot = reader.assign("orders", 0, 0)?;
+        let slot = reader.assign("orders", 0, Offset::ZERO)?;
         assert_eq!(read_all(reader.as_mut(), slot)?, (vec![(0, "{\"a\":1}".into())], ReadStatus::End));
         file.write_all(b":2}\r\n")?;
         assert_eq!(read_all(reader.as_mut(), slot)?.0, [(9, "{\"b\":2}".into())]);
@@ -220,10 +222,10 @@ mod tests {
         log.create_topic("orders", 1)?;
         fs::write(folder.path().join("orders/0.jsonl"), "{\"a\":1}\n{\"a\":2}\n\n{\"a\":3}\n")?;
         let mut reader = log.reader(Box::new(|| ()))?;
-        let slot = reader.assign("orders", 0, 0)?;
+        let slot = reader.assign("orders", 0, Offset::ZERO)?;
         let mut offsets = Vec::new();
         let status = reader.read(slot, 1000, &mut |record| {
-            offsets.push(record.offset);
+            offsets.push(record.offset.get());
             if offsets.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         assert_eq!((offsets, status), (vec![0, 8], ReadStatus::More));
@@ -242,7 +244,7 @@ mod tests {
         publisher.flush()?;
         let partition = crate::transport::partition_of(b"foobar", 3);
         let mut reader = log.reader(Box::new(|| ()))?;
-        let slot = reader.assign("fills", partition, 0)?;
+        let slot = reader.assign("fills", partition, Offset::ZERO)?;
         assert_eq!(read_all(reader.as_mut(), slot)?.0, [(0, "{ \"x\": 1}".into()), (10, "{}".into())]);
         Ok(())
     }
@@ -269,10 +271,10 @@ mod tests {
         let text = [b"{\"a\":1}\n".as_slice(), &vec![b'x'; long], b"\n{\"a\":2}\n"].concat();
         fs::write(folder.path().join("fills/0.jsonl"), text)?;
         let mut reader = log.reader(Box::new(|| ()))?;
-        let slot = reader.assign("fills", 0, 0)?;
+        let slot = reader.assign("fills", 0, Offset::ZERO)?;
         let mut records = Vec::new();
         let status = reader.read(slot, 1000, &mut |record| {
-            records.push((record.offset, record.next_offset, record.value.map_or(0, <[u8]>::len), record.cut_from));
+            records.push((record.offset.get(), record.next_offset.get(), record.value.map_or(0, <[u8]>::len), record.cut_from));
             ControlFlow::Continue(())
         })?;
         let behind = 8 + long as u64 + 1;
@@ -293,7 +295,7 @@ mod tests {
             log.create_topic("fills", 1)?;
             fs::write(folder.path().join("fills/0.jsonl"), content)?;
             let mut reader = log.reader(Box::new(|| ()))?;
-            let slot = reader.assign("fills", 0, 0)?;
+            let slot = reader.assign("fills", 0, Offset::ZERO)?;
             let read = read_all(reader.as_mut(), slot)?.0;
             assert_eq!(read.iter().map(|(offset, line)| (*offset, line.as_str())).collect::<Vec<_>>(), expected, "{content:?}");
         }

@@ -111,6 +111,8 @@ fn replaced(path: &Path, problem: &str) -> TransportError {
 mod tests {
     use std::ops::ControlFlow;
 
+    use headwater_schemas::Offset;
+
     use super::super::LogTransport;
     use crate::fault::with_causes;
     use crate::transport::{Reader, Transport, TransportError};
@@ -152,7 +154,7 @@ mod tests {
             let path = folder.path().join("fills/0.jsonl");
             fs::write(&path, "{\"a\":1}\n{\"a\":2}\n")?;
             let mut reader = log.reader(Box::new(|| ()))?;
-            let slot = reader.assign("fills", 0, 0)?;
+            let slot = reader.assign("fills", 0, Offset::ZERO)?;
             assert_eq!(read(reader.as_mut(), slot)?, 2, "{case}");
             change(&path)?;
             std::thread::sleep(LOOK);
@@ -176,7 +178,7 @@ mod tests {
         log.create_topic("fills", 1)?;
         let content = vec![b'x'; 20_000];
         fs::write(&path, &content)?;
-        let of = |offset| log.fingerprint("fills", 0, offset).ok().flatten();
+        let of = |offset| log.fingerprint("fills", 0, Offset::new(offset)).ok().flatten();
         let first = of(15_000);
         assert!(first.is_some());
         fs::write(&path, vec![b'x'; 30_000])?;

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use headwater_schemas::Offset;
 use headwater_schemas::events::MAX_RECORD_BYTES;
 
 use super::proof::{Proof, shorter};
@@ -29,9 +30,9 @@ impl LogReader {
 }
 
 impl Reader for LogReader {
-    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError> {
+    fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError> {
         let path = self.log.partition_file(topic, partition);
-        self.slots.push(Tail::open(path, from)?);
+        self.slots.push(Tail::open(path, from.get())?);
         Ok(self.slots.len() - 1)
     }
 
@@ -47,11 +48,11 @@ impl Reader for LogReader {
         }
     }
 
-    fn high_watermark(&self, slot: usize) -> Option<u64> {
-        self.slots.get(slot).map(|tail| tail.length)
+    fn high_watermark(&self, slot: usize) -> Option<Offset> {
+        self.slots.get(slot).map(|tail| Offset::new(tail.length))
     }
 
-    fn announce(&mut self, _slot: usize, _offset: u64) -> Result<(), TransportError> {
+    fn announce(&mut self, _slot: usize, _offset: Offset) -> Result<(), TransportError> {
         Ok(())
     }
 }
@@ -99,7 +100,7 @@ impl Tail {
                 let line = rest.get(..length).unwrap_or_default();
                 let next = self.position + length as u64 + self.left_out + 1;
                 let mut flow = ControlFlow::Continue(());
-                if let Some(record) = record(self.position, next, line, self.left_out) {
+                if let Some(record) = record(Offset::new(self.position), Offset::new(next), line, self.left_out) {
                     flow = sink(record);
                     given += 1;
                 }
@@ -165,10 +166,10 @@ impl Tail {
 }
 
 /// The record of a line, of which `left_out` bytes are missing; none for an empty line, which is neither an event nor a dead letter.
-pub(super) fn record(offset: u64, next_offset: u64, line: &[u8], left_out: u64) -> Option<RawRecord<'_>> {
+pub(super) fn record(offset: Offset, next_offset: Offset, line: &[u8], left_out: u64) -> Option<RawRecord<'_>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     // A byte order mark belongs to the file, not to its first event.
-    let line = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+    let line = if offset == Offset::ZERO { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
     if left_out == 0 && line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }

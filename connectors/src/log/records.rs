@@ -5,6 +5,8 @@ use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use headwater_schemas::Offset;
+
 use super::reader::{KEPT_BYTES, record};
 use super::{LogTransport, MAX_LINE_BYTES, failed, open};
 use crate::transport::{Records, TransportError};
@@ -25,14 +27,14 @@ impl LogRecords {
 }
 
 impl Records for LogRecords {
-    fn value(&mut self, topic: &str, partition: u16, offset: u64) -> Result<Vec<u8>, TransportError> {
+    fn value(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError> {
         let path = self.log.partition_file(topic, partition);
         let error = |error: std::io::Error| failed("reading", &path, error);
         let file = match self.files.entry((topic.to_owned(), partition)) {
             Entry::Occupied(file) => file.into_mut(),
             Entry::Vacant(place) => place.insert(open(&path).map_err(error)?),
         };
-        let mut line = line(file, offset).map_err(error)?;
+        let mut line = line(file, offset.get()).map_err(error)?;
         let left_out = if line.len() > MAX_LINE_BYTES { (line.len() - KEPT_BYTES) as u64 } else { 0 };
         if left_out > 0 {
             line.truncate(KEPT_BYTES);

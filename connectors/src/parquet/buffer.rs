@@ -76,8 +76,8 @@ impl<R: TableRow> Waiting for Registered<R> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::EventTime;
     use headwater_schemas::tables::{Moment, Remap};
+    use headwater_schemas::{EffectiveTime, EventTime, Offset};
 
     use super::*;
 
@@ -86,14 +86,14 @@ mod tests {
         let (mut tables, row) = (Tables::default(), |tick| Remap {
             topic: "orders".into(),
             partition: 0,
-            offset: tick,
+            offset: Offset::new(tick),
             tick: Tick::new(tick),
-            clock: tick,
-            ts: EventTime::from_effective(tick),
+            clock: EffectiveTime::new(tick),
+            ts: EventTime::from_effective(EffectiveTime::new(tick)),
         });
         let (one, other) = (tables.writer::<Remap>(), tables.clone().writer::<Remap>());
-        one.insert(&Moment::new(Tick::new(3), 3), row(3));
-        other.insert(&Moment::new(Tick::new(8), 8), row(8));
+        one.insert(&Moment::new(Tick::new(3), EffectiveTime::new(3)), row(3));
+        other.insert(&Moment::new(Tick::new(8), EffectiveTime::new(8)), row(8));
         assert_eq!(tables.specs().len(), 1);
         assert_eq!(tables.close(Tick::new(8)).len(), 1);
         assert!(tables.close(Tick::new(8)).is_empty(), "what was taken is gone, and what is later waits");

@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use headwater_schemas::{Clock, Date, EventTime, Tick};
+use headwater_schemas::{Clock, Date, EffectiveTime, EventTime, Tick};
 
 use super::commit::ChainEnd;
 use super::directory::{dataset, head_path, record_path};
@@ -30,8 +30,8 @@ pub struct Commit {
     pub first_tick: Tick,
     /// The tick after the last one in the commit.
     pub end_tick: Tick,
-    /// The time at which the next run continues, in nanoseconds since the epoch.
-    pub end_clock: u64,
+    /// The time at which the next run continues.
+    pub end_clock: EffectiveTime,
     /// Tick and grid intervals.
     pub clock: Clock,
     /// Hash of the configuration of its run.
@@ -505,6 +505,8 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::Nanos;
+
     use super::*;
     use crate::parquet::record::{CommitRecord, FORMAT_VERSION};
     use crate::parquet::records::keep;
@@ -529,9 +531,9 @@ mod tests {
             commit_id,
             first_tick: Tick::new(commit_id - 1),
             end_tick: Tick::new(commit_id),
-            end_clock_ns: commit_id,
-            tick_interval_ns: 1,
-            grid_interval_ns: 1,
+            end_clock_ns: EffectiveTime::new(commit_id),
+            tick_interval_ns: Nanos::new(1),
+            grid_interval_ns: Nanos::new(1),
             workers: 1,
             configuration: String::new(),
             ends_run: false,

@@ -164,13 +164,13 @@ fn by_day<'a, R: TableRow>(changes: &[&'a Change<R>], kind: TableKind) -> BTreeM
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::{AccountTerms, Balance, Moment, Remap, TableWriter};
-    use headwater_schemas::{AccountId, Currency, EventTime, Tick, Total};
+    use headwater_schemas::{AccountId, Currency, EffectiveTime, EventTime, Offset, Tick, Total};
 
     use super::*;
 
     fn balance(account: &str, posted: i64) -> Balance {
         let posted = Total::whole(posted);
-        let ts = EventTime::from_effective(7);
+        let ts = EventTime::from_nanos(7);
         Balance {
             account_id: AccountId::derived(account),
             currency: Currency::derived("EUR"),
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_state_has_one_row_for_each_key_and_tick_whatever_the_order_of_emission() {
         let writer = TableWriter::<Balance>::default();
-        let at = |tick| Moment::new(Tick::new(tick), tick);
+        let at = |tick| Moment::new(Tick::new(tick), EffectiveTime::new(tick));
         writer.replace(&at(2), Some(balance("a", 1)), Some(balance("a", 2)));
         writer.replace(&at(1), None, Some(balance("a", 1)));
         writer.replace(&at(3), Some(balance("a", 2)), Some(balance("a", 2)));
@@ -213,11 +213,11 @@ mod tests {
             currency_ts: None,
             book: Some(book.into()),
             book_ts: None,
-            ts: EventTime::from_effective(7),
+            ts: EventTime::from_nanos(7),
         };
         let writer = TableWriter::<AccountTerms>::default();
         for (tick, book) in [(3, "z"), (1, "x"), (2, "y")] {
-            writer.insert(&Moment::new(Tick::new(tick), tick), terms(book));
+            writer.insert(&Moment::new(Tick::new(tick), EffectiveTime::new(tick)), terms(book));
         }
         let changes = writer.take_below(Tick::new(9));
         let kept: Vec<_> = in_order(changes.iter()).iter().map(|change| change.tick).collect();
@@ -227,13 +227,20 @@ mod tests {
     #[test]
     fn equal_facts_stand_as_often_as_they_were_emitted() {
         let tick = Tick::new(1);
-        let row = |offset| Remap { topic: "orders".into(), partition: 0, offset, tick, clock: 1, ts: EventTime::from_effective(1) };
+        let row = |offset| Remap {
+            topic: "orders".into(),
+            partition: 0,
+            offset: Offset::new(offset),
+            tick,
+            clock: EffectiveTime::new(1),
+            ts: EventTime::from_nanos(1),
+        };
         let writer = TableWriter::<Remap>::default();
         for offset in [5, 3, 5] {
-            writer.insert(&Moment::new(tick, 1), row(offset));
+            writer.insert(&Moment::new(tick, EffectiveTime::new(1)), row(offset));
         }
         let changes = writer.take_below(Tick::new(2));
-        let mut offsets: Vec<_> = in_order(changes.iter()).iter().map(|change| change.row.offset).collect();
+        let mut offsets: Vec<_> = in_order(changes.iter()).iter().map(|change| change.row.offset.get()).collect();
         offsets.sort_unstable();
         assert_eq!(offsets, [3, 5, 5]);
     }

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use headwater_schemas::{Clock, Digest, Tick};
+use headwater_schemas::{Clock, Digest, EffectiveTime, Nanos, Offset, Sequence, Tick};
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout that this program writes.
@@ -33,11 +33,11 @@ pub struct CommitRecord {
     pub end_tick: Tick,
     /// Time at which the next run continues, in nanoseconds since the epoch. In the last commit of a run it is the greatest clock, in
     /// any other the beginning of `end_tick`.
-    pub end_clock_ns: u64,
+    pub end_clock_ns: EffectiveTime,
     /// Nanoseconds in a tick.
-    pub tick_interval_ns: u64,
+    pub tick_interval_ns: Nanos,
     /// Nanoseconds between grid points of valuations, where commits close.
-    pub grid_interval_ns: u64,
+    pub grid_interval_ns: Nanos,
     /// How many workers wrote it.
     pub workers: u32,
     /// Hash of the configuration that its rows were made with, which is a file ([`super::configuration`]).
@@ -143,12 +143,12 @@ pub struct PartitionProgress {
     /// The partition.
     pub partition: u16,
     /// First offset whose record is not in the commit, because its tick is `end_tick` or later or because it was not there yet.
-    pub offset: u64,
+    pub offset: Offset,
     /// Clock after the records before that offset, in nanoseconds since the epoch. A run that continues after this commit begins no
     /// clock below `end_clock_ns`.
-    pub clock: u64,
+    pub clock: EffectiveTime,
     /// Number of accepted records of the partition before that offset.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// Hash of the last accepted record in `audit`; [`GENESIS`] if there is none.
     pub audit_hash: String,
     /// Digest of the bytes before that offset, for files of a log, which can be changed; none for Kafka. Always written.
@@ -164,9 +164,9 @@ pub struct Gap {
     /// The partition.
     pub partition: u16,
     /// Offset at which reading should have continued.
-    pub from: u64,
+    pub from: Offset,
     /// Offset at which reading continued instead; none if the partition is gone.
-    pub to: Option<u64>,
+    pub to: Option<Offset>,
 }
 
 /// Files that exist at a commit: `commits/<n>.files.json`. It follows from the records up to that commit, saves reading them, and is

@@ -90,7 +90,7 @@ mod tests {
     use headwater_schemas::tables::{
         Audit, Change, Decision, DecisionState, Moment, Reason, Remap, SubjectType, TableRow, TableWriter, Verdict,
     };
-    use headwater_schemas::{AccountId, Digest as Hash, EventTime, Id, Statistic, Tick};
+    use headwater_schemas::{AccountId, Digest as Hash, EffectiveTime, EventTime, Id, Nanos, Offset, Sequence, Statistic, Tick};
 
     use super::*;
     use crate::parquet::buffer::ClosedTable;
@@ -100,10 +100,17 @@ mod tests {
     use crate::parquet::records::keep_file;
     use crate::parquet::writer::CommitFormat;
 
-    const DAY: u64 = EventTime::DAY;
+    const DAY: u64 = Nanos::DAY.get();
 
     fn remap(offset: u64, ts: u64) -> Remap {
-        Remap { topic: "orders".into(), partition: 0, offset, tick: Tick::new(offset), clock: ts, ts: EventTime::from_effective(ts) }
+        Remap {
+            topic: "orders".into(),
+            partition: 0,
+            offset: Offset::new(offset),
+            tick: Tick::new(offset),
+            clock: EffectiveTime::new(ts),
+            ts: EventTime::from_effective(EffectiveTime::new(ts)),
+        }
     }
 
     fn decision(number: u64) -> Decision {
@@ -119,7 +126,7 @@ mod tests {
             score: points,
             decision: Verdict::Review,
             reasons: vec![reason; usize::try_from(number % 3).unwrap_or(0)],
-            ts: EventTime::from_effective(number),
+            ts: EventTime::from_effective(EffectiveTime::new(number)),
         }
     }
 
@@ -127,11 +134,11 @@ mod tests {
         Audit {
             topic: "orders".into(),
             partition: 0,
-            sequence,
-            offset: sequence,
+            sequence: Sequence::new(sequence),
+            offset: Offset::new(sequence),
             event_id: None,
             event_ts: None,
-            ts: EventTime::from_effective(sequence),
+            ts: EventTime::from_effective(EffectiveTime::new(sequence)),
             content: Audit::content_of(None, Some(b"{}")),
             hash: Hash::ZERO,
         }
@@ -140,8 +147,8 @@ mod tests {
     fn emitted<R: TableRow>(rows: impl Iterator<Item = R>) -> Vec<Change<R>> {
         let writer = TableWriter::default();
         rows.for_each(|row| {
-            let ts = row.event_time().effective();
-            writer.insert(&Moment::new(Tick::new(ts), ts), row);
+            let time = row.event_time().effective();
+            writer.insert(&Moment::new(Tick::new(time.get()), time), row);
         });
         writer.take_below(Tick::MAX).into_iter().collect()
     }

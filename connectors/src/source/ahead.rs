@@ -13,8 +13,9 @@
 //! the records of one tick: a table topic without `ts` is read whole. In a live run, a partition that is read up to the wall
 //! clock pauses for as long as idle partitions lag: the idle allowance.
 
-use headwater_schemas::Tick;
 use std::collections::{BTreeMap, VecDeque};
+
+use headwater_schemas::Tick;
 
 /// What a worker has read beyond the frontier, and the bounds for it.
 #[derive(Debug)]

@@ -6,42 +6,44 @@
 //! is read to its end follows the wall clock at a distance, so that it does not hold back other partitions. If the topics alone
 //! would yield another time, [`PartitionClock::advance`] returns `remapped`, and `remap` gets a row.
 
-/// A partition's clock, in nanoseconds since the epoch.
+use headwater_schemas::EffectiveTime;
+
+/// A partition's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionClock {
     /// The clock now.
-    now: u64,
+    now: EffectiveTime,
     /// The clock as it would be if only the records since the last remapped one had moved it.
-    told: u64,
+    told: EffectiveTime,
 }
 
 /// A record's effective time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// The effective time.
-    pub time: u64,
+    pub time: EffectiveTime,
     /// Whether the wall clock decided the time, so that a replay needs it from `remap`.
     pub remapped: bool,
 }
 
 impl PartitionClock {
     /// A clock that resumes from the greatest time of the records, but no earlier than `not_before`.
-    pub fn resuming(told: u64, not_before: u64) -> Self {
+    pub fn resuming(told: EffectiveTime, not_before: EffectiveTime) -> Self {
         Self { now: told.max(not_before), told }
     }
 
     /// The clock according to the records alone.
-    pub const fn told(self) -> u64 {
+    pub const fn told(self) -> EffectiveTime {
         self.told
     }
 
     /// The current time.
-    pub const fn now(self) -> u64 {
+    pub const fn now(self) -> EffectiveTime {
         self.now
     }
 
     /// Advances the clock by a record. `ts` is its event time (`None`: the clock's time), `wall` the wall clock in a live run.
-    pub fn advance(&mut self, ts: Option<u64>, wall: Option<u64>) -> Effective {
+    pub fn advance(&mut self, ts: Option<EffectiveTime>, wall: Option<EffectiveTime>) -> Effective {
         let claimed = match (ts, wall) {
             (Some(ts), Some(wall)) => ts.min(wall),
             (Some(ts), None) => ts,
@@ -56,14 +58,14 @@ impl PartitionClock {
     }
 
     /// Takes the clock from the run that is replayed, in which the wall clock decided it.
-    pub fn follow(&mut self, clock: u64) -> Effective {
+    pub fn follow(&mut self, clock: EffectiveTime) -> Effective {
         self.now = self.now.max(clock);
         self.told = self.now;
         Effective { time: self.now, remapped: true }
     }
 
     /// Advances the clock to the wall clock, at a partition's end.
-    pub fn lift(&mut self, to: u64) {
+    pub fn lift(&mut self, to: EffectiveTime) {
         self.now = self.now.max(to);
     }
 }
@@ -71,6 +73,10 @@ impl PartitionClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(nanos: u64) -> EffectiveTime {
+        EffectiveTime::new(nanos)
+    }
 
     #[test]
     fn a_clock_only_rises_and_says_when_the_wall_decided() {
@@ -89,23 +95,24 @@ mod tests {
         ];
         let mut clock = PartitionClock::default();
         for (ts, wall, lifted, time, remapped) in steps {
-            lifted.iter().for_each(|to| clock.lift(*to));
-            assert_eq!(clock.advance(*ts, *wall), Effective { time: *time, remapped: *remapped }, "{ts:?} {wall:?} {lifted:?}");
+            lifted.iter().for_each(|to| clock.lift(at(*to)));
+            let effective = clock.advance(ts.map(at), wall.map(at));
+            assert_eq!(effective, Effective { time: at(*time), remapped: *remapped }, "{ts:?} {wall:?} {lifted:?}");
         }
     }
 
     #[test]
     fn a_wall_clock_that_jumps_never_takes_time_back() {
-        let mut clock = PartitionClock::resuming(100, 0);
+        let mut clock = PartitionClock::resuming(at(100), EffectiveTime::ZERO);
         // The wall clock jumps an hour forward while the partition is idle, and back: later records get the clock's time.
-        clock.lift(3_700);
-        assert_eq!(clock.advance(Some(110), Some(120)), Effective { time: 3_700, remapped: true });
-        clock.lift(115);
-        assert_eq!(clock.now(), 3_700);
+        clock.lift(at(3_700));
+        assert_eq!(clock.advance(Some(at(110)), Some(at(120))), Effective { time: at(3_700), remapped: true });
+        clock.lift(at(115));
+        assert_eq!(clock.now(), at(3_700));
         // From the future of a wall clock that was set back: the clock does not advance.
-        assert_eq!(clock.advance(Some(5_000), Some(130)), Effective { time: 3_700, remapped: true });
+        assert_eq!(clock.advance(Some(at(5_000)), Some(at(130))), Effective { time: at(3_700), remapped: true });
         // Once the wall clock has caught up, the clock advances with it.
-        assert_eq!(clock.advance(Some(3_800), Some(3_900)), Effective { time: 3_800, remapped: false });
+        assert_eq!(clock.advance(Some(at(3_800)), Some(at(3_900))), Effective { time: at(3_800), remapped: false });
     }
 
     #[test]
@@ -114,11 +121,11 @@ mod tests {
         let mut live = PartitionClock::default();
         let mut replayed = PartitionClock::default();
         for step in 0..1000_u64 {
-            let ts = (step % 13 != 0).then_some(step * 10 + (step * 7919) % 90);
+            let ts = (step % 13 != 0).then_some(at(step * 10 + (step * 7919) % 90));
             if step % 17 == 0 {
-                live.lift(step * 10 + 15);
+                live.lift(at(step * 10 + 15));
             }
-            let effective = live.advance(ts, Some(step * 10 + 40));
+            let effective = live.advance(ts, Some(at(step * 10 + 40)));
             if effective.remapped {
                 assert_eq!(replayed.follow(effective.time), effective);
             } else {

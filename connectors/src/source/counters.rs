@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use headwater_schemas::tables::DeadLetter;
-use headwater_schemas::{Text, Tick, Topic};
+use headwater_schemas::{EffectiveTime, Offset, Text, Tick, Topic};
 
 /// Counters of one topic.
 #[derive(Debug, Default)]
@@ -23,13 +23,13 @@ pub struct TopicCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionPosition {
     /// The offset at which reading began.
-    pub begin: u64,
+    pub begin: Offset,
     /// The offset to read next.
-    pub offset: u64,
+    pub offset: Offset,
     /// The latest known offset after the last record.
-    pub high: u64,
-    /// The clock, in nanoseconds since the epoch.
-    pub clock: u64,
+    pub high: Offset,
+    /// The clock.
+    pub clock: EffectiveTime,
     /// Whether every available record is read.
     pub at_end: bool,
     /// Whether reading has ended.

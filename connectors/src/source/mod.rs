@@ -46,8 +46,10 @@ pub use script::{Remapped, Remaps, Repeated, Script};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Reads the wall clock in nanoseconds since the epoch. It is the only wall clock in the dataflow, and injected.
-pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+use headwater_schemas::{EffectiveTime, Nanos};
+
+/// Reads the wall clock. It is the only wall clock in the dataflow, and injected.
+pub type WallClock = Arc<dyn Fn() -> EffectiveTime + Send + Sync>;
 
 /// Bounded or live reading.
 #[derive(Clone)]
@@ -58,8 +60,8 @@ pub enum Mode {
     Live {
         /// The wall clock.
         wall: WallClock,
-        /// How far the clock of a partition at its end lags the wall clock, in nanoseconds: the delay a producer may have.
-        idle_allowance: u64,
+        /// How far the clock of a partition at its end lags the wall clock: the delay a producer may have.
+        idle_allowance: Nanos,
         /// Set from outside to stop the run.
         stop: Arc<AtomicBool>,
     },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Clock, EventTime, Placed, Tick, Topic};
+use headwater_schemas::{Clock, EffectiveTime, Nanos, Offset, Placed, Tick, Topic};
 use rustc_hash::FxHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -42,17 +42,17 @@ pub struct SourceSettings {
     pub names: Arc<BTreeMap<Topic, String>>,
     /// Start positions of partitions that do not begin at their first record.
     pub start: Arc<BTreeMap<(Topic, u16), Position>>,
-    /// Minimum of all clocks, in nanoseconds since the epoch: the end of the previous run.
-    pub start_clock: u64,
+    /// Minimum of all clocks: the end of the previous run.
+    pub start_clock: EffectiveTime,
     /// In a bounded run, the greatest event time accepted of records without a transport timestamp: one day after the wall clock
     /// at the start.
-    pub latest: u64,
+    pub latest: EffectiveTime,
     /// Tick and grid intervals. Commits close at grid points.
     pub clock: Clock,
     /// Whether accepted records get rows in `audit`.
     pub audit: bool,
-    /// Nanoseconds by which an event's effective time may exceed its own time before the event's corrections count as late.
-    pub late_after: u64,
+    /// By how much an event's effective time may exceed its own time before the event's corrections count as late.
+    pub late_after: Nanos,
     /// Records that are read of a partition before the next partition's turn.
     pub stride: usize,
     /// Memory in bytes for the events of all partitions of this worker, from reading until the frontier of all results has passed
@@ -86,7 +86,7 @@ pub struct SourceOutput<'scope> {
     /// Accepted records.
     pub audit: StreamVec<'scope, Tick, (Audit, Tick, isize)>,
     /// The clocks at which this worker's partitions ended.
-    pub ends: StreamVec<'scope, Tick, u64>,
+    pub ends: StreamVec<'scope, Tick, EffectiveTime>,
 }
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
@@ -169,7 +169,7 @@ struct Ports {
     dead_letters: Port<Addition<DeadLetter>>,
     remap: Port<Addition<Remap>>,
     audit: Port<Addition<Audit>>,
-    ends: Port<u64>,
+    ends: Port<EffectiveTime>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,7 +196,7 @@ struct Source {
     /// How many of the partitions that were found are looked at.
     looked_at: usize,
     /// In a live run, the wall clock at the last step.
-    stepped: u64,
+    stepped: EffectiveTime,
 }
 
 impl Source {
@@ -225,7 +225,7 @@ impl Source {
             peers,
             spare: Vec::new(),
             looked_at: 0,
-            stepped: 0,
+            stepped: EffectiveTime::ZERO,
         };
         match source.settings.transport.reader(wake) {
             Ok(reader) => source.reader = Some(reader),
@@ -251,20 +251,20 @@ impl Source {
         source
     }
 
-    /// Begins to read a partition. Its clock is at least `not_before`, in nanoseconds since the epoch.
+    /// Begins to read a partition. Its clock is at least `not_before`.
     fn assign(
         &mut self,
         topic: Topic,
         state: PartitionState,
         capabilities: &[Capability<Tick>],
-        not_before: u64,
+        not_before: EffectiveTime,
     ) -> Result<(), TransportError> {
         let repeated = match &self.settings.script.partitions {
             Some(partitions) => match partitions.get(&(topic, state.partition)) {
                 Some(repeated) => *repeated,
                 None => return Ok(()), // The run that is repeated did not know it.
             },
-            None => Repeated { end: u64::MAX, since: 0 },
+            None => Repeated { end: Offset::MAX, since: EffectiveTime::ZERO },
         };
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
         let start = self.settings.start.get(&(topic, state.partition)).copied();
@@ -289,10 +289,10 @@ impl Source {
         Ok(())
     }
 
-    fn surroundings(&self, wall: Option<u64>) -> Surroundings {
+    fn surroundings(&self, wall: Option<EffectiveTime>) -> Surroundings {
         let SourceSettings { clock, audit, late_after, latest, .. } = self.settings;
         // A live run may last longer than a day.
-        let latest = wall.map_or(latest, |wall| wall.saturating_add(EventTime::DAY));
+        let latest = wall.map_or(latest, |wall| wall.saturating_add(Nanos::DAY));
         Surroundings { clock, audit, late_after, latest, wall }
     }
 
@@ -312,7 +312,7 @@ impl Source {
             self.look_around(wall.saturating_sub(*idle_allowance));
         }
         self.announce();
-        self.stepped = wall.unwrap_or(0);
+        self.stepped = wall.unwrap_or_default();
         let around = self.surroundings(wall);
         self.ahead.passed(frontier);
         let mut next = if self.spare.is_empty() { Next::WhenTheFrontierMoves } else { Next::Soon };
@@ -332,7 +332,7 @@ impl Source {
                 Ok(Read::Ended) => {
                     // A partition of which nothing was read does not move time.
                     let told = (partition.course.offset > partition.begin).then(|| partition.course.clock.told());
-                    let end_of_time = Some(self.settings.script.end_of_time).filter(|time| *time > 0);
+                    let end_of_time = Some(self.settings.script.end_of_time).filter(|time| *time > EffectiveTime::ZERO);
                     if let Some(clock) = told.max(end_of_time) {
                         end_partition(partition, clock, ports);
                     }
@@ -377,7 +377,7 @@ impl Source {
     }
 
     /// Adds discovered partitions; their first records get at least the clock of the discovery.
-    fn look_around(&mut self, now: u64) {
+    fn look_around(&mut self, now: EffectiveTime) {
         let found: Vec<_> = match self.settings.discovered.lock() {
             Ok(discovered) => discovered.get(self.looked_at..).unwrap_or_default().to_vec(),
             Err(_) => Vec::new(),
@@ -385,7 +385,7 @@ impl Source {
         self.looked_at += found.len();
         let spare = std::mem::take(&mut self.spare);
         for (topic, state) in found {
-            let begin = spare.first().map_or(0, |capability| self.settings.clock.start_of(*capability.time()));
+            let begin = spare.first().map_or(EffectiveTime::ZERO, |capability| self.settings.clock.start_of(*capability.time()));
             if reads(topic, state.partition, self.index, self.peers)
                 && let Err(error) = self.assign(topic, state, &spare, begin.max(self.settings.start_clock))
             {
@@ -461,7 +461,7 @@ impl Source {
     }
 
     fn place(&self, partition: &Partition) {
-        let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or(0);
+        let high = self.reader.as_ref().and_then(|reader| reader.high_watermark(partition.slot)).unwrap_or_default();
         let position = PartitionPosition {
             begin: partition.begin,
             offset: partition.course.offset,
@@ -511,6 +511,6 @@ fn send_whole<D: Clone + 'static>(port: &mut Port<D>, capability: &Capability<Ti
 }
 
 /// Emits the clock at which a partition ended.
-fn end_partition(partition: &Partition, clock: u64, ports: &mut Ports) {
+fn end_partition(partition: &Partition, clock: EffectiveTime, ports: &mut Ports) {
     ports.ends.activate().session(&partition.capabilities.ends).give(clock);
 }

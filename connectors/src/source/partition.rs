@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use headwater_schemas::events::{BadRecord, ErrorCode, Event};
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Clock, Digest, EventTime, Place, Placed, Text, Tick, Topic};
+use headwater_schemas::{Clock, Digest, EffectiveTime, EventTime, Nanos, Offset, Place, Placed, Sequence, Text, Tick, Topic};
 use timely::dataflow::operators::Capability;
 
 use super::ahead::{Allowance, GridLead};
@@ -45,9 +45,9 @@ pub(super) struct Partition {
     /// Its handle in [`super::SourceProgress`].
     pub(super) progress: usize,
     /// In a bounded run, the offset at which it ends.
-    pub(super) end: Option<u64>,
+    pub(super) end: Option<Offset>,
     /// The offset at which reading began.
-    pub(super) begin: u64,
+    pub(super) begin: Offset,
     pub(super) at_end: bool,
     pub(super) lead: GridLead,
     pub(super) capabilities: Capabilities,
@@ -105,16 +105,16 @@ pub(super) struct Surroundings {
     pub(super) clock: Clock,
     /// Whether accepted records are audited.
     pub(super) audit: bool,
-    /// Nanoseconds by which an event's effective time may exceed its own time without the event being late.
-    pub(super) late_after: u64,
+    /// By how much an event's effective time may exceed its own time without the event being late.
+    pub(super) late_after: Nanos,
     /// The greatest event time accepted where the transport has no timestamps.
-    pub(super) latest: u64,
+    pub(super) latest: EffectiveTime,
     /// The wall clock in a live run.
-    pub(super) wall: Option<u64>,
+    pub(super) wall: Option<EffectiveTime>,
 }
 
 /// By how much an event's time may exceed its transport timestamp, in nanoseconds.
-const FUTURE_ALLOWANCE: i64 = EventTime::DAY.cast_signed();
+const FUTURE_ALLOWANCE: i64 = Nanos::DAY.get().cast_signed();
 
 /// State of a partition's reading that each record advances.
 pub(super) struct Course {
@@ -122,30 +122,37 @@ pub(super) struct Course {
     pub(super) number: u16,
     pub(super) clock: PartitionClock,
     /// The offset to read next.
-    pub(super) offset: u64,
+    pub(super) offset: Offset,
     /// The number of accepted records, and the audit's hash of the last of them.
-    pub(super) sequence: u64,
+    pub(super) sequence: Sequence,
     pub(super) hash: Digest<32>,
     /// The grid interval of the last record.
     pub(super) interval: u64,
     /// In a replay: the remaining records whose clocks the wall clock decided.
     pub(super) remapped: VecDeque<Remapped>,
     /// In a replay: the offsets of the remaining records that the wall clock rejected.
-    pub(super) refused: VecDeque<u64>,
+    pub(super) refused: VecDeque<Offset>,
     /// An offset, and the minimum clock from that offset on.
     pub(super) floor: Option<Remapped>,
     /// Range of effective times that are emitted: from the first, before the second.
-    pub(super) range: (u64, u64),
+    pub(super) range: (EffectiveTime, EffectiveTime),
     /// Whether a record after the range was met.
     pub(super) is_past: bool,
 }
 
 impl Course {
     /// Resumes from a position. All effective times are at or after the start of the tick of `not_before`.
-    pub(super) fn resuming(topic: Topic, number: u16, from: Position, not_before: u64, around: Surroundings, script: &Script) -> Self {
+    pub(super) fn resuming(
+        topic: Topic,
+        number: u16,
+        from: Position,
+        not_before: EffectiveTime,
+        around: Surroundings,
+        script: &Script,
+    ) -> Self {
         let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
         let refused = script.refused.get(&(topic, number)).map(|offsets| offsets.iter().copied().collect());
-        let range = (if Script::is_known(topic) { 0 } else { script.from }, script.to);
+        let range = (if Script::is_known(topic) { EffectiveTime::ZERO } else { script.from }, script.to);
         let clock = PartitionClock::resuming(from.clock, not_before);
         // A partition that a live run discovers may begin while the commit that closes at this interval's start is open: so the
         // first record crosses in any case.
@@ -232,7 +239,7 @@ impl Course {
     }
 
     /// Decodes a record. The second value is whether the wall clock decided its rejection.
-    fn decode(&mut self, record: RawRecord<'_>, latest: u64) -> (Result<Event, BadRecord>, bool) {
+    fn decode(&mut self, record: RawRecord<'_>, latest: EffectiveTime) -> (Result<Event, BadRecord>, bool) {
         while self.refused.pop_front_if(|offset| *offset < record.offset).is_some() {}
         let was_refused = self.refused.pop_front_if(|offset| *offset == record.offset).is_some();
         if let Some(bytes) = record.cut_from {
@@ -251,7 +258,7 @@ impl Course {
 
     /// The next row of the audit.
     fn accept(&mut self, place: Place, event: &Event, record: RawRecord<'_>) -> Audit {
-        self.sequence += 1;
+        self.sequence = self.sequence.next();
         let mut row = Audit {
             topic: Text::const_new(self.topic.as_str()),
             partition: i32::from(self.number),

@@ -8,7 +8,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use headwater_schemas::{Digest, Tick};
+use headwater_schemas::{Digest, EffectiveTime, Offset, Sequence, Tick};
 
 use crate::parquet::commit::MOST_IN_FLIGHT;
 use crate::parquet::record::PartitionProgress;
@@ -17,11 +17,11 @@ use crate::parquet::record::PartitionProgress;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The record's offset.
-    pub offset: u64,
-    /// The clock according to the records before it, in nanoseconds since the epoch.
-    pub clock: u64,
+    pub offset: Offset,
+    /// The clock according to the records before it.
+    pub clock: EffectiveTime,
     /// The number of accepted records before it.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// The audit's hash of the last accepted record; zeros before the first.
     pub hash: Digest<32>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Crossing {
 }
 
 /// Computes a digest of the content before an offset of a partition, for transports whose records can be changed.
-pub(super) type Fingerprint = Box<dyn Fn(&str, u16, u64) -> Option<String>>;
+pub(super) type Fingerprint = Box<dyn Fn(&str, u16, Offset) -> Option<String>>;
 
 /// The crossings of one partition that later commits may need.
 #[derive(Debug)]
@@ -48,9 +48,9 @@ struct PartitionCrossings {
     /// The position after everything that was read.
     now: Position,
     /// The clock at that position, whatever advanced it.
-    clock: u64,
+    clock: EffectiveTime,
     /// The last requested offset, and the digest of the content before it.
-    proved: Option<(u64, Option<String>)>,
+    proved: Option<(Offset, Option<String>)>,
 }
 
 impl PartitionCrossings {
@@ -85,9 +85,9 @@ pub struct SourceProgress {
 #[derive(Debug, Default)]
 struct Offsets {
     /// Those of the commits in flight, in order.
-    coming: VecDeque<Vec<(usize, u64)>>,
+    coming: VecDeque<Vec<(usize, Offset)>>,
     /// Those of the last commit that is known to be published.
-    committed: Vec<(usize, u64)>,
+    committed: Vec<(usize, Offset)>,
 }
 
 impl SourceProgress {
@@ -105,7 +105,7 @@ impl SourceProgress {
     }
 
     /// Notes what was read up to a position.
-    pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position, clock: u64) {
+    pub(super) fn read(&self, partition: usize, crossings: impl Iterator<Item = Crossing>, now: Position, clock: EffectiveTime) {
         if let Some(partition) = self.partitions.borrow_mut().get_mut(partition) {
             partition.crossings.extend(crossings);
             (partition.now, partition.clock) = (now, clock);
@@ -113,7 +113,7 @@ impl SourceProgress {
     }
 
     /// The state of every partition: topic, number, the offset to read next, and the minimum clock of the records from there on.
-    pub fn standing(&self) -> Vec<(&'static str, u16, u64, u64)> {
+    pub fn standing(&self) -> Vec<(&'static str, u16, Offset, EffectiveTime)> {
         let partitions = self.partitions.borrow();
         partitions.iter().map(|partition| (partition.topic, partition.partition, partition.now.offset, partition.clock)).collect()
     }
@@ -135,7 +135,7 @@ impl SourceProgress {
     }
 
     /// Each partition's committed offset, if any has changed since the last call.
-    pub(super) fn take_committed(&self) -> Vec<(usize, u64)> {
+    pub(super) fn take_committed(&self) -> Vec<(usize, Offset)> {
         std::mem::take(&mut self.offsets.borrow_mut().committed)
     }
 }
@@ -147,21 +147,25 @@ mod tests {
     #[test]
     fn reading_goes_on_at_the_first_record_that_a_commit_does_not_hold() {
         let progress = SourceProgress::default();
-        let position = |offset| Position { offset, clock: offset * 10, ..Position::default() };
+        let position = |offset| Position { offset: Offset::new(offset), clock: EffectiveTime::new(offset * 10), ..Position::default() };
         let crossing = |tick, offset| Crossing { tick: Tick::new(tick), position: position(offset) };
         let partition = progress.add("orders", 3, position(0), Tick::ZERO);
         let added = progress.add("orders", 4, position(0), Tick::new(500));
-        let offsets = |end| progress.at(Tick::new(end)).iter().map(|progress| (progress.offset, progress.clock)).collect::<Vec<_>>();
+        let offsets =
+            |end| progress.at(Tick::new(end)).iter().map(|progress| (progress.offset.get(), progress.clock.get())).collect::<Vec<_>>();
         assert_eq!(offsets(100), [(0, 0)]);
         // Grid points are 100 ticks apart.
-        progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12), 130);
-        assert_eq!(progress.standing(), [("orders", 3, 12, 130), ("orders", 4, 0, 0)]);
+        progress.read(partition, [crossing(105, 7), crossing(310, 9)].into_iter(), position(12), EffectiveTime::new(130));
+        assert_eq!(
+            progress.standing(),
+            [("orders", 3, Offset::new(12), EffectiveTime::new(130)), ("orders", 4, Offset::ZERO, EffectiveTime::ZERO)]
+        );
         assert_eq!(offsets(100), [(7, 70)]);
         assert_eq!(offsets(200), [(9, 90)]);
         assert_eq!(offsets(300), [(9, 90)]);
         assert_eq!(offsets(400), [(12, 120)]);
         // The other partition did not exist yet in the run that is replayed.
-        progress.read(added, std::iter::empty(), position(1), 10);
+        progress.read(added, std::iter::empty(), position(1), EffectiveTime::new(10));
         assert_eq!(offsets(500), [(12, 120), (1, 10)]);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use headwater_schemas::Clock;
+use headwater_schemas::{Clock, EffectiveTime, Nanos};
 
 /// Minimum time between two polls: if ticks are shorter, and in bounded runs.
 pub(super) const LEAST: Duration = Duration::from_millis(1);
@@ -14,11 +14,11 @@ pub(super) const LEAST: Duration = Duration::from_millis(1);
 const MOST: Duration = Duration::from_millis(10);
 
 /// Time until the tick after that of the last poll begins. `looked` and `now` are times of the wall clock, which clocks lag by
-/// `idle_allowance`, all in nanoseconds.
-pub(super) fn until_the_next_tick(clock: Clock, idle_allowance: u64, looked: u64, now: u64) -> Duration {
+/// `idle_allowance`.
+pub(super) fn until_the_next_tick(clock: Clock, idle_allowance: Nanos, looked: EffectiveTime, now: EffectiveTime) -> Duration {
     let tick = clock.tick_of(looked.saturating_sub(idle_allowance));
     let begins = clock.end_of(tick).saturating_add(idle_allowance);
-    Duration::from_nanos(begins.saturating_sub(now)).clamp(LEAST, MOST)
+    Duration::from(begins.since(now)).clamp(LEAST, MOST)
 }
 
 /// The alarm that ends an operator's rest. Timely keeps every delayed activation until it is due, so an operator that requested
@@ -60,8 +60,9 @@ mod tests {
             (10_000, 50_000, 0, 0, 10_000),
         ];
         for (tick, allowance, looked, now, rest) in cases {
-            let clock = Clock::new(tick * 1_000, 1_000 * MS);
-            let rests = until_the_next_tick(clock, allowance * 1_000, looked * 1_000, now * 1_000);
+            let (length, at) = (|us: u64| Nanos::new(us * 1_000), |us: u64| EffectiveTime::new(us * 1_000));
+            let clock = Clock::new(length(tick), Nanos::new(1_000 * MS));
+            let rests = until_the_next_tick(clock, length(allowance), at(looked), at(now));
             assert_eq!(rests, Duration::from_micros(rest), "{tick} {allowance} {looked} {now}");
         }
     }

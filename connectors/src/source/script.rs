@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::Topic;
+use headwater_schemas::{EffectiveTime, Offset, Topic};
 
 /// A record whose clock the wall clock decided: its offset, and the clock.
-pub type Remapped = (u64, u64);
+pub type Remapped = (Offset, EffectiveTime);
 
 /// The records of each partition whose clocks the wall clock decided, by ascending offset.
 pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
@@ -15,9 +15,9 @@ pub type Remaps = BTreeMap<(Topic, u16), Vec<Remapped>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated {
     /// The offset up to which it was read; records after it are ignored.
-    pub end: u64,
-    /// The end of the first commit that contained it, in nanoseconds since the epoch; 0 if there was none before.
-    pub since: u64,
+    pub end: Offset,
+    /// The end of the first commit that contained it; the epoch if there was none before.
+    pub since: EffectiveTime,
 }
 
 /// Decisions that a replay follows. The default has none: everything is read, with the clocks that follow from the records.
@@ -26,17 +26,17 @@ pub struct Script {
     /// The records of each partition whose clocks the wall clock decided, by ascending offset.
     pub remap: Remaps,
     /// The offsets of each partition's records that the wall clock rejected, ascending.
-    pub refused: BTreeMap<(Topic, u16), Vec<u64>>,
+    pub refused: BTreeMap<(Topic, u16), Vec<Offset>>,
     /// By partition: an offset, and the minimum clock from that offset on, which a crashed live run had reached.
     pub floors: BTreeMap<(Topic, u16), Remapped>,
     /// The partitions to read, if not all.
     pub partitions: Option<BTreeMap<(Topic, u16), Repeated>>,
-    /// Time advances at least to here, in nanoseconds since the epoch.
-    pub end_of_time: u64,
-    /// Earlier effective times are left out, except [reference data](Script::is_known), in nanoseconds since the epoch.
-    pub from: u64,
-    /// Effective times from here on are left out, in nanoseconds since the epoch.
-    pub to: u64,
+    /// Time advances at least to here.
+    pub end_of_time: EffectiveTime,
+    /// Earlier effective times are left out, except [reference data](Script::is_known).
+    pub from: EffectiveTime,
+    /// Effective times from here on are left out.
+    pub to: EffectiveTime,
 }
 
 impl Default for Script {
@@ -46,9 +46,9 @@ impl Default for Script {
             refused: BTreeMap::new(),
             floors: BTreeMap::new(),
             partitions: None,
-            end_of_time: 0,
-            from: 0,
-            to: u64::MAX,
+            end_of_time: EffectiveTime::ZERO,
+            from: EffectiveTime::ZERO,
+            to: EffectiveTime::MAX,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use headwater_schemas::Offset;
+
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, RawRecord, ReadStatus, Reader, Transport, TransportError};
 
 /// Topics in memory, which a test fills by hand. A record's offset is its index in the partition. Clones share the records.
@@ -11,10 +13,11 @@ use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, RawRecord,
 /// ```
 /// use headwater_connectors::testing::MemoryLog;
 /// use headwater_connectors::transport::{PartitionState, Transport};
+/// use headwater_schemas::Offset;
 ///
 /// let log = MemoryLog::default();
 /// log.append("orders", 0, "{}");
-/// assert_eq!(log.partitions("orders")?, [PartitionState { partition: 0, low: 0, high: 1 }]);
+/// assert_eq!(log.partitions("orders")?, [PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(1) }]);
 /// # Ok::<(), headwater_connectors::transport::TransportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -49,7 +52,13 @@ impl Transport for MemoryLog {
     fn partitions(&self, topic: &str) -> Result<Vec<PartitionState>, TransportError> {
         let topics = self.topics();
         let of_topic = topics.iter().filter(|((name, _), _)| name == topic);
-        Ok(of_topic.map(|((_, partition), values)| PartitionState { partition: *partition, low: 0, high: values.len() as u64 }).collect())
+        Ok(of_topic
+            .map(|((_, partition), values)| PartitionState {
+                partition: *partition,
+                low: Offset::ZERO,
+                high: Offset::new(values.len() as u64),
+            })
+            .collect())
     }
 
     fn create_topic(&self, topic: &str, partitions: u16) -> Result<bool, TransportError> {
@@ -83,11 +92,11 @@ fn read_only() -> TransportError {
 struct MemoryReader {
     log: MemoryLog,
     /// The partitions that are read, and the offset of the next record.
-    slots: Vec<((String, u16), u64)>,
+    slots: Vec<((String, u16), Offset)>,
 }
 
 impl Reader for MemoryReader {
-    fn assign(&mut self, topic: &str, partition: u16, from: u64) -> Result<usize, TransportError> {
+    fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError> {
         self.slots.push(((topic.to_owned(), partition), from));
         Ok(self.slots.len() - 1)
     }
@@ -102,9 +111,9 @@ impl Reader for MemoryReader {
         let topics = self.log.topics();
         for _ in 0..max_records {
             let values = topics.get(&*partition).map_or(&[][..], Vec::as_slice);
-            let Some(value) = usize::try_from(*next).ok().and_then(|next| values.get(next)) else { return Ok(ReadStatus::End) };
+            let Some(value) = usize::try_from(next.get()).ok().and_then(|next| values.get(next)) else { return Ok(ReadStatus::End) };
             let offset = *next;
-            *next += 1;
+            *next = next.next();
             if sink(RawRecord { offset, next_offset: *next, key: None, value: Some(value), timestamp_ms: None, cut_from: None }).is_break()
             {
                 break;
@@ -113,12 +122,12 @@ impl Reader for MemoryReader {
         Ok(ReadStatus::More)
     }
 
-    fn high_watermark(&self, slot: usize) -> Option<u64> {
+    fn high_watermark(&self, slot: usize) -> Option<Offset> {
         let (partition, _) = self.slots.get(slot)?;
-        self.log.topics().get(partition).map(|values| values.len() as u64)
+        self.log.topics().get(partition).map(|values| Offset::new(values.len() as u64))
     }
 
-    fn announce(&mut self, _slot: usize, _offset: u64) -> Result<(), TransportError> {
+    fn announce(&mut self, _slot: usize, _offset: Offset) -> Result<(), TransportError> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Clock, Corrections, Place, Placed, Tick};
+use headwater_schemas::{Clock, Corrections, EffectiveTime, Offset, Place, Placed, Tick};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::slots::{SlotNumber, Slots};
@@ -68,7 +68,7 @@ impl<V: View> Fold<V> {
 
     /// Restores the states of the keys that `is_mine` accepts from the rows that they had emitted. A timer that was due before
     /// `not_before`, because the configuration has changed, fires then.
-    pub fn restore(&mut self, saved: &<V::Tables as TableSet>::Saved, is_mine: &dyn Fn(&V::Key) -> bool, not_before: u64) {
+    pub fn restore(&mut self, saved: &<V::Tables as TableSet>::Saved, is_mine: &dyn Fn(&V::Key) -> bool, not_before: EffectiveTime) {
         let mut timers = Vec::new();
         for (key, state) in self.view.restore(saved, is_mine) {
             let of_key = self.view.timers(&key, &state).into_iter();
@@ -101,7 +101,7 @@ impl<V: View> Fold<V> {
     }
 
     /// The earliest timer.
-    pub fn next_timer(&self) -> Option<u64> {
+    pub fn next_timer(&self) -> Option<EffectiveTime> {
         self.timers.next()
     }
 
@@ -111,12 +111,12 @@ impl<V: View> Fold<V> {
         let mut hasher = FxHasher::default();
         key.hash(&mut hasher);
         // The key's hash as an offset: the order of events derived by timers of different keys does not depend on workers.
-        let place = Place { time, rank: TIMER_RANK, partition: 0, offset: hasher.finish(), sequence: 0, is_late: false };
+        let place = Place { time, rank: TIMER_RANK, partition: 0, offset: Offset::new(hasher.finish()), sequence: 0, is_late: false };
         self.with_slot(key, place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
     }
 
     /// Emits the rows of every touched key as changes of `tick`. Rows may show `time` as their own time.
-    pub fn emit(&mut self, tick: Tick, time: u64) {
+    pub fn emit(&mut self, tick: Tick, time: EffectiveTime) {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.rows.slots) {
             let Some(slot) = self.slots.get_mut(number) else { continue };
@@ -128,7 +128,7 @@ impl<V: View> Fold<V> {
     }
 
     /// Emits the updates of every touched key at the grid point `time`, which ends `tick`.
-    pub fn update(&mut self, tick: Tick, time: u64) -> std::vec::Drain<'_, Updated<V::Update>> {
+    pub fn update(&mut self, tick: Tick, time: EffectiveTime) -> std::vec::Drain<'_, Updated<V::Update>> {
         let mut at = Moment::new(tick, time);
         for number in std::mem::take(&mut self.updates.slots) {
             let Some(slot) = self.slots.get_mut(number) else { continue };

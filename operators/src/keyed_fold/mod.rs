@@ -32,7 +32,7 @@
 //! use headwater_operators::ledger::Posting;
 //! use headwater_operators::testing::{Happening, rows_of, run, run_with_restart};
 //! use headwater_schemas::tables::{Balance, Moment, TableWriter};
-//! use headwater_schemas::{AccountId, Currency, EventTime, Id, Money, Place, Placed, Topic, Total};
+//! use headwater_schemas::{AccountId, Currency, EffectiveTime, EventTime, Id, Money, Offset, Place, Placed, Topic, Total};
 //!
 //! #[derive(Clone)]
 //! struct Posted;
@@ -88,12 +88,13 @@
 //!     }
 //! }
 //!
-//! let posting = |time: u64, amount: i64| {
+//! let posting = |nanos: u64, amount: i64| {
 //!     let (account_id, currency) = (AccountId::derived("a"), Currency::derived("USD"));
+//!     let time = EffectiveTime::new(nanos);
 //!     let ts = EventTime::from_effective(time);
 //!     let (posted, held, transaction_id) = (Money::whole(amount), Money::ZERO, Id::derived(format!("t{time}")));
 //!     let posting = Posting { account_id, currency, posted, held, transaction_id, balance_after: None, ts, correction: None };
-//!     Placed { place: Place::of_record(time, Topic::Transactions, 0, time), event: Happening::Event(posting) }
+//!     Placed { place: Place::of_record(time, Topic::Transactions, 0, Offset::new(nanos)), event: Happening::Event(posting) }
 //! };
 //! let postings = vec![posting(1, 100), posting(2, -30), posting(3, 5)];
 //! let whole = run(Posted, postings.clone());

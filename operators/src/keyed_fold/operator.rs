@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Clock, Placed, Tick};
+use headwater_schemas::{Clock, EffectiveTime, Placed, Tick};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -36,7 +36,7 @@ pub struct FoldInput<'scope, V: View> {
     /// Broadcasts to every key; every worker gets all of them.
     pub broadcasts: StreamVec<'scope, Tick, Placed<V::Broadcast>>,
     /// The clocks at which partitions ended; every worker gets all of them.
-    pub ends: StreamVec<'scope, Tick, u64>,
+    pub ends: StreamVec<'scope, Tick, EffectiveTime>,
 }
 
 /// State of a fold before a restart.
@@ -56,8 +56,8 @@ pub struct Share {
     pub worker: usize,
     /// The number of workers.
     pub workers: usize,
-    /// The effective time at which the run continues, in nanoseconds.
-    pub not_before: u64,
+    /// The effective time at which the run continues.
+    pub not_before: EffectiveTime,
 }
 
 impl Share {
@@ -162,7 +162,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             // Drain the inputs.
             events.for_each(|_, batch| driver.events.extend(batch.drain(..)));
             broadcasts.for_each(|_, batch| driver.broadcasts.extend(batch.drain(..)));
-            ends.for_each(|_, batch| driver.end = batch.drain(..).fold(driver.end, u64::max));
+            ends.for_each(|_, batch| driver.end = batch.drain(..).fold(driver.end, EffectiveTime::max));
             let Some(capabilities) = held.as_mut() else { return };
 
             // Work on the ticks that the frontier has passed.
@@ -210,9 +210,9 @@ impl Period {
     }
 
     /// Closes the open period if `time` is after its last tick, which is returned.
-    fn close_before(&mut self, time: u64, clock: Clock, is_over: bool) -> Option<Tick> {
+    fn close_before(&mut self, time: EffectiveTime, clock: Clock, is_over: bool) -> Option<Tick> {
         let ends = Tick::new((self.open? + 1).saturating_mul(self.ticks));
-        let has_passed = clock.tick_of(time) >= ends || (time == u64::MAX && is_over);
+        let has_passed = clock.tick_of(time) >= ends || (time == EffectiveTime::MAX && is_over);
         has_passed.then(|| self.open = None).map(|()| ends.previous())
     }
 }
@@ -230,10 +230,10 @@ struct Driver<V: View> {
     ready_events: VecDeque<Placed<V::Event>>,
     ready_broadcasts: VecDeque<Placed<V::Broadcast>>,
     /// Effective times below this are complete.
-    limit: u64,
+    limit: EffectiveTime,
     input_is_over: bool,
     /// The greatest clock at which a partition ended.
-    end: u64,
+    end: EffectiveTime,
 }
 
 impl<V: View + Clone> Driver<V> {
@@ -252,9 +252,9 @@ impl<V: View + Clone> Driver<V> {
             broadcasts: Stash::new(),
             ready_events: VecDeque::new(),
             ready_broadcasts: VecDeque::new(),
-            limit: 0,
+            limit: EffectiveTime::ZERO,
             input_is_over: false,
-            end: 0,
+            end: EffectiveTime::ZERO,
         }
     }
 
@@ -262,7 +262,7 @@ impl<V: View + Clone> Driver<V> {
     fn release(&mut self, frontier: Option<Tick>) {
         let limit = match frontier {
             Some(tick) => self.clock.start_of(tick),
-            None => u64::MAX,
+            None => EffectiveTime::MAX,
         };
         self.input_is_over = frontier.is_none();
         if limit > self.limit {
@@ -295,7 +295,7 @@ impl<V: View + Clone> Driver<V> {
     }
 
     /// The next step, and its effective time.
-    fn next_step(&self) -> Option<(u64, Step)> {
+    fn next_step(&self) -> Option<(EffectiveTime, Step)> {
         let event = self.ready_events.front().map(|event| event.place);
         let broadcast = self.ready_broadcasts.front().map(|broadcast| broadcast.place);
         let next = match (broadcast, event) {
@@ -305,7 +305,7 @@ impl<V: View + Clone> Driver<V> {
             (None, None) => None,
         };
         // Time ends at the greatest clock: a later timer stays in the state.
-        let due = |time: &u64| if self.input_is_over { *time <= self.end } else { *time < self.limit };
+        let due = |time: &EffectiveTime| if self.input_is_over { *time <= self.end } else { *time < self.limit };
         match (self.fold.next_timer().filter(due), next) {
             (Some(timer), Some((time, _))) if timer < time => Some((timer, Step::Timer)),
             (Some(timer), None) => Some((timer, Step::Timer)),
@@ -314,7 +314,7 @@ impl<V: View + Clone> Driver<V> {
     }
 
     /// Emits rows and updates of open periods that end before `time`.
-    fn emit_before(&mut self, time: u64, out: &mut Output<'_, '_, '_, V>) {
+    fn emit_before(&mut self, time: EffectiveTime, out: &mut Output<'_, '_, '_, V>) {
         if let Some(tick) = self.rows.close_before(time, self.clock, self.input_is_over) {
             // Rows of a grid point belong to the last tick before it.
             let time = if self.pace == Pace::Grid { self.clock.end_of(tick) } else { self.clock.start_of(tick) };
@@ -329,7 +329,7 @@ impl<V: View + Clone> Driver<V> {
     }
 
     /// Sends derived events and dead letters of an applied event.
-    fn pass_on(&mut self, tick: Tick, time: u64, out: &mut Output<'_, '_, '_, V>) {
+    fn pass_on(&mut self, tick: Tick, time: EffectiveTime, out: &mut Output<'_, '_, '_, V>) {
         for event in self.fold.take_derived() {
             out.derived.give(event);
         }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use headwater_schemas::Placed;
+use headwater_schemas::{EffectiveTime, Placed};
 use rustc_hash::FxHashMap;
 
 /// A partition among all topics: the topic's rank and the partition.
@@ -38,8 +38,8 @@ impl<E> Stash<E> {
         }
     }
 
-    /// Moves all events before `limit` (an effective time) to the end of `ready`, in order.
-    pub(super) fn release(&mut self, limit: u64, ready: &mut VecDeque<Placed<E>>) {
+    /// Moves all events before `limit` to the end of `ready`, in order.
+    pub(super) fn release(&mut self, limit: EffectiveTime, ready: &mut VecDeque<Placed<E>>) {
         let before = ready.len();
         for runs in self.runs.values_mut() {
             for run in runs.iter_mut() {
@@ -58,12 +58,12 @@ impl<E> Stash<E> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Place, Topic};
+    use headwater_schemas::{Offset, Place, Topic};
 
     use super::*;
 
     fn placed(time: u64, topic: Topic, partition: u16, offset: u64) -> Placed<u64> {
-        Placed { place: Place::of_record(time, topic, partition, offset), event: offset }
+        Placed { place: Place::of_record(EffectiveTime::new(time), topic, partition, Offset::new(offset)), event: offset }
     }
 
     #[test]
@@ -72,11 +72,11 @@ mod tests {
         stash.extend([placed(5, Topic::Fills, 0, 1), placed(7, Topic::Fills, 0, 2), placed(5, Topic::Orders, 1, 3)].into_iter());
         stash.extend([placed(5, Topic::Orders, 0, 9), placed(6, Topic::Fills, 0, 1)].into_iter());
         let mut ready = VecDeque::new();
-        stash.release(7, &mut ready);
-        let order: Vec<_> = ready.iter().map(|event| (event.place.time, event.place.rank, event.place.partition)).collect();
+        stash.release(EffectiveTime::new(7), &mut ready);
+        let order: Vec<_> = ready.iter().map(|event| (event.place.time.get(), event.place.rank, event.place.partition)).collect();
         let (orders, fills) = (Topic::Orders.rank(), Topic::Fills.rank());
         assert_eq!(order, [(5, orders, 0), (5, orders, 1), (5, fills, 0), (6, fills, 0)]);
-        stash.release(u64::MAX, &mut ready);
+        stash.release(EffectiveTime::MAX, &mut ready);
         assert_eq!(ready.len(), 5);
     }
 }

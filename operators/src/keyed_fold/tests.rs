@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{Balance, DeadLetter, LedgerEntry, Moment, TableReader, TableSet};
-use headwater_schemas::{AccountId, Clock, Correction, Currency, EventTime, Id, Place, Placed, Text, Tick, Topic, Total};
+use headwater_schemas::{
+    AccountId, Clock, Correction, Currency, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Text, Tick, Topic, Total,
+};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Broadcast;
@@ -84,10 +86,10 @@ impl View for Sums {
             Step::Add(amount) => state.sum += amount * unit,
             Step::Correct(amount) => {
                 state.sum += amount;
-                out.correct(Correction::Bust { traded: 0, fill_id: Id::derived("f") });
+                out.correct(Correction::Bust { traded: EffectiveTime::ZERO, fill_id: Id::derived("f") });
             }
-            Step::SetTimer(time, timer) => return out.set_timer(time, timer),
-            Step::CancelTimer(time, timer) => return out.cancel_timer(time, timer),
+            Step::SetTimer(time, timer) => return out.set_timer(EffectiveTime::new(time), timer),
+            Step::CancelTimer(time, timer) => return out.cancel_timer(EffectiveTime::new(time), timer),
             Step::Reject => {
                 return out.refuse(DeadLetter {
                     topic: Text::new("fills"),
@@ -179,13 +181,13 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
             Rc::new(move |at, letter| rejected.borrow_mut().push(format!("rejected {} in tick {}", letter.offset, at.tick)));
         let mut restored = TestTables::default();
         let saved = SumTables::register(&mut restored);
-        script.saved.iter().for_each(|row| saved.balances.insert(&Moment::new(Tick::ZERO, 0), row.clone()));
+        script.saved.iter().for_each(|row| saved.balances.insert(&Moment::new(Tick::ZERO, EffectiveTime::ZERO), row.clone()));
         let before = Before {
-            broadcasts: vec![Placed { place: Place::of_record(0, Topic::Instruments, 0, 0), event: 1 }],
+            broadcasts: vec![Placed { place: Place::of_record(EffectiveTime::ZERO, Topic::Instruments, 0, Offset::ZERO), event: 1 }],
             saved: SavedSums { balances: restored.rows().expect("rows") },
-            share: Share { worker: index, workers: peers, not_before: 0 },
+            share: Share { worker: index, workers: peers, not_before: EffectiveTime::ZERO },
         };
-        let clock = Clock::new(TICK, TICK * GRID);
+        let clock = Clock::new(Nanos::new(TICK), Nanos::new(TICK * GRID));
         let output = keyed_fold("sums", Sums, input, FoldTables { tables: tables.clone(), reject }, before, clock, script.pace);
         let (derived, updates) = (Rc::clone(&lines), Rc::clone(&lines));
         output.derived.inspect(move |event| {
@@ -200,19 +202,22 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
     // The first worker sends all broadcasts at once; they wait for their time.
     if index == 0 {
         for (offset, (time, unit)) in (1..).zip(&script.broadcasts) {
-            broadcasts.send(Placed { place: Place::of_record(*time, Topic::Instruments, 0, offset), event: *unit });
+            broadcasts.send(Placed {
+                place: Place::of_record(EffectiveTime::new(*time), Topic::Instruments, 0, Offset::new(offset)),
+                event: *unit,
+            });
         }
     }
     // So does it send the clocks at which partitions end.
     if index == 0 {
-        ends.send(script.end);
+        ends.send(EffectiveTime::new(script.end));
     }
     let (mut events, mut others) = (Some(events), Some((broadcasts, ends)));
     let mut transcript = Vec::new();
     for (offset, (tick, fed)) in (0..).zip(&script.steps) {
         if let Some(events) = &mut events {
             for (number, (partition, time, key, step)) in (0..).zip(fed).filter(|(_, fed)| usize::from(fed.0) % peers == index) {
-                let place = Place::of_record(*time, Topic::Fills, *partition, offset * 100 + number);
+                let place = Place::of_record(EffectiveTime::new(*time), Topic::Fills, *partition, Offset::new(offset * 100 + number));
                 events.send(Placed { place, event: ((*key).to_owned(), step.clone()) });
             }
         }

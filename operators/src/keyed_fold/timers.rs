@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use headwater_schemas::EffectiveTime;
+
 /// A timer of a key.
-type Timer<K, T> = (u64, K, T);
+type Timer<K, T> = (EffectiveTime, K, T);
 
 /// The timers of a fold. Most views set timers at a fixed distance, so they come in order: those wait in a queue, which is cheap,
 /// and only the others in a tree.
@@ -20,7 +22,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
     }
 
     /// Sets a timer. Setting it twice has no further effect.
-    pub(super) fn set(&mut self, time: u64, key: K, timer: T) {
+    pub(super) fn set(&mut self, time: EffectiveTime, key: K, timer: T) {
         let timer = (time, key, timer);
         if self.cancelled.remove(&timer) {
             return;
@@ -33,7 +35,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
     }
 
     /// Cancels a timer, if it is set.
-    pub(super) fn cancel(&mut self, time: u64, key: K, timer: T) {
+    pub(super) fn cancel(&mut self, time: EffectiveTime, key: K, timer: T) {
         let timer = (time, key, timer);
         if !self.others.remove(&timer) && self.queue.binary_search(&timer).is_ok() {
             self.cancelled.insert(timer);
@@ -42,7 +44,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
     }
 
     /// The time of the earliest timer.
-    pub(super) fn next(&self) -> Option<u64> {
+    pub(super) fn next(&self) -> Option<EffectiveTime> {
         let times = self.queue.front().into_iter().chain(self.others.first());
         times.map(|(time, ..)| *time).min()
     }
@@ -78,9 +80,9 @@ mod tests {
     fn timers_fire_once_in_order_whatever_the_order_of_setting() {
         let mut timers = Timers::new();
         for (time, key, timer) in [(5, 'a', 0), (7, 'a', 0), (6, 'b', 0), (7, 'b', 0), (1, 'z', 0), (7, 'a', 0), (7, 'a', 1)] {
-            timers.set(time, key, timer);
+            timers.set(EffectiveTime::new(time), key, timer);
         }
-        assert_eq!(timers.next(), Some(1));
+        assert_eq!(timers.next(), Some(EffectiveTime::new(1)));
         assert_eq!(fired(&mut timers), ["1z0", "5a0", "6b0", "7a0", "7a1", "7b0"]);
     }
 
@@ -88,14 +90,14 @@ mod tests {
     fn a_cancelled_timer_does_not_fire_unless_it_is_set_again() {
         let mut timers = Timers::new();
         for time in [5, 6, 7, 3] {
-            timers.set(time, 'a', 0);
+            timers.set(EffectiveTime::new(time), 'a', 0);
         }
-        timers.cancel(5, 'a', 0); // the front of the queue
-        timers.cancel(7, 'a', 0);
-        timers.cancel(3, 'a', 0); // in the tree
-        timers.cancel(9, 'a', 0); // never set
-        assert_eq!(timers.next(), Some(6));
-        timers.set(7, 'a', 0);
+        timers.cancel(EffectiveTime::new(5), 'a', 0); // the front of the queue
+        timers.cancel(EffectiveTime::new(7), 'a', 0);
+        timers.cancel(EffectiveTime::new(3), 'a', 0); // in the tree
+        timers.cancel(EffectiveTime::new(9), 'a', 0); // never set
+        assert_eq!(timers.next(), Some(EffectiveTime::new(6)));
+        timers.set(EffectiveTime::new(7), 'a', 0);
         assert_eq!(fired(&mut timers), ["6a0", "7a0"]);
     }
 }

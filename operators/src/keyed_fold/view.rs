@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
-use headwater_schemas::{Correction, Corrections, Place, Placed, Tick};
+use headwater_schemas::{Correction, Corrections, EffectiveTime, Place, Placed, Tick};
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
@@ -87,7 +87,7 @@ pub trait View: 'static {
     fn restore(&self, saved: &<Self::Tables as TableSet>::Saved, is_mine: &dyn Fn(&Self::Key) -> bool) -> Vec<(Self::Key, Self::State)>;
 
     /// The timers of a restored state.
-    fn timers(&self, _key: &Self::Key, _state: &Self::State) -> Vec<(u64, Self::Timer)> {
+    fn timers(&self, _key: &Self::Key, _state: &Self::State) -> Vec<(EffectiveTime, Self::Timer)> {
         Vec::new()
     }
 }
@@ -123,7 +123,7 @@ impl<U> Updates<U> {
 /// Sets or cancels a timer.
 #[derive(Debug)]
 pub(super) struct TimerChange<T> {
-    pub(super) time: u64,
+    pub(super) time: EffectiveTime,
     pub(super) timer: T,
     pub(super) is_set: bool,
 }
@@ -178,13 +178,13 @@ impl<'a, V: View + ?Sized> Outbox<'a, V> {
         self.corrections.add(correction);
     }
 
-    /// Sets a timer: [`View::timer`] is called once all events up to that time (nanoseconds) are applied.
-    pub fn set_timer(&mut self, time: u64, timer: V::Timer) {
+    /// Sets a timer: [`View::timer`] is called once all events up to that time are applied.
+    pub fn set_timer(&mut self, time: EffectiveTime, timer: V::Timer) {
         self.timers.push(TimerChange { time, timer, is_set: true });
     }
 
     /// Cancels a timer that was set for that time.
-    pub fn cancel_timer(&mut self, time: u64, timer: V::Timer) {
+    pub fn cancel_timer(&mut self, time: EffectiveTime, timer: V::Timer) {
         self.timers.push(TimerChange { time, timer, is_set: false });
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 
-use headwater_schemas::Id;
+use headwater_schemas::{EffectiveTime, Id, Nanos};
 
 /// Ids ordered by their effective times, the oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ages(VecDeque<(u64, Id)>);
+pub(super) struct Ages(VecDeque<(EffectiveTime, Id)>);
 
 impl Ages {
     /// Adds an id. Times never decrease.
-    pub(super) fn add(&mut self, time: u64, id: Id) {
+    pub(super) fn add(&mut self, time: EffectiveTime, id: Id) {
         self.0.push_back((time, id));
     }
 
@@ -20,12 +20,12 @@ impl Ages {
     }
 
     /// The time at which the oldest id reaches the age of a horizon.
-    pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
+    pub(super) fn next_end(&self, horizon: Nanos) -> Option<EffectiveTime> {
         self.0.front().map(|(time, _)| time.saturating_add(horizon))
     }
 
     /// Removes the oldest id if its time is not after `time`. The id may have been reused since, and be younger.
-    pub(super) fn take_until(&mut self, time: u64) -> Option<Id> {
+    pub(super) fn take_until(&mut self, time: EffectiveTime) -> Option<Id> {
         self.0.pop_front_if(|(oldest, _)| *oldest <= time).map(|(_, id)| id)
     }
 }

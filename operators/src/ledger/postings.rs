@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
 use headwater_schemas::tables::{Alert, Balance, LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
-use headwater_schemas::{AccountId, Amount, Correction, Currency, EventTime, Id, Money, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -114,15 +114,15 @@ pub enum LedgerEvent {
     Adjusted(Arc<Adjusted>),
 }
 
-/// View of postings. Horizons are in nanoseconds of effective time.
+/// View of postings. Horizons are lengths of effective time.
 #[derive(Clone, Copy, Debug)]
 pub struct Postings {
     /// Time within which a posted transaction can be reversed.
-    pub reversal_horizon: u64,
+    pub reversal_horizon: Nanos,
     /// How long a transaction waits for the one that it resolves or reverses.
-    pub waiting_horizon: u64,
+    pub waiting_horizon: Nanos,
     /// How long a hold may be open before it is released; for ever, if none.
-    pub hold_expiry: Option<u64>,
+    pub hold_expiry: Option<Nanos>,
     /// How holds are captured.
     pub captures: Captures,
     /// Whether what breaks a rule is refused. Then all accounts have one key, because a debit depends on all earlier ones.
@@ -297,7 +297,7 @@ impl View for Postings {
         vec![(None, PostingState { all: Some(Box::new(all)), ..PostingState::default() })]
     }
 
-    fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(u64, (AccountId, PostingTimer))> {
+    fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {
         let one = key.iter().map(|account| (account, &state.book));
         let all = state.all.iter().flat_map(|all| &all.books);
         one.chain(all).flat_map(|(account, book)| self.timers_of(account, book)).collect()
@@ -356,7 +356,7 @@ impl Postings {
     }
 
     /// The timers of an account.
-    fn timers_of(&self, account: &AccountId, book: &Book) -> Vec<(u64, (AccountId, PostingTimer))> {
+    fn timers_of(&self, account: &AccountId, book: &Book) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {
         let oldest = self.oldest(book);
         let forgetting = oldest.final_one.map(|time| (time, PostingTimer::Forget));
         let expiry = oldest.hold.map(|time| (time, PostingTimer::Expire));
@@ -416,9 +416,9 @@ impl Postings {
 #[derive(Clone, Copy)]
 struct Oldest {
     /// When the oldest final transaction is forgotten.
-    final_one: Option<u64>,
+    final_one: Option<EffectiveTime>,
     /// When the oldest hold expires.
-    hold: Option<u64>,
+    hold: Option<EffectiveTime>,
 }
 
 impl Consequences {
@@ -445,7 +445,7 @@ impl Consequences {
 
 impl Expired {
     /// Posts the release, and raises an alert.
-    fn release(self, account: &AccountId, transactions: &Transactions, expiry: u64, place: Place, out: &mut Outbox<'_, Postings>) {
+    fn release(self, account: &AccountId, transactions: &Transactions, expiry: Nanos, place: Place, out: &mut Outbox<'_, Postings>) {
         let correction = Correction::Expired { hold: self.hold.clone() };
         for (number, effect) in self.consequences.effects.iter().enumerate() {
             out.tables().ledger_entries.insert(out.at(), effect.release_entry(&self.hold, number, place));
@@ -463,8 +463,8 @@ fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> 
         Request::Release(hold) => Some(Correction::Void { transaction_id, hold: hold.clone() }),
         Request::Reverse(original) => Some(Correction::Reversal { transaction_id, original: original.clone() }),
         Request::Post | Request::Hold | Request::Capture(_) => {
-            let nanos = place.lateness(transaction.ts)?;
-            Some(Correction::Late { topic: Topic::Transactions, id: transaction_id, nanos })
+            let lateness = place.lateness(transaction.ts)?;
+            Some(Correction::Late { topic: Topic::Transactions, id: transaction_id, lateness })
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Transaction, TransactionPhase};
 use headwater_schemas::tables::{Moment, ReceivedTransfer, TableWriter};
-use headwater_schemas::{AccountId, EventTime, Id, Place, Placed};
+use headwater_schemas::{AccountId, EffectiveTime, EventTime, Id, Nanos, Place, Placed};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub fn concerns_returns(transaction: &Transaction) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Returns {
     /// How long a transaction can be returned, in nanoseconds of effective time.
-    pub reversal_horizon: u64,
+    pub reversal_horizon: Nanos,
 }
 
 /// Transactions that an account received.
@@ -77,7 +77,7 @@ pub struct ReceivedState {
 struct Received {
     sender: AccountId,
     /// Effective time.
-    time: u64,
+    time: EffectiveTime,
 }
 
 impl Received {
@@ -88,12 +88,12 @@ impl Received {
 }
 
 impl ReceivedState {
-    fn receive(&mut self, id: &Id, sender: AccountId, time: u64) {
+    fn receive(&mut self, id: &Id, sender: AccountId, time: EffectiveTime) {
         self.ages.add(time, id.clone());
         self.senders.insert(id.clone(), Received { sender, time });
     }
 
-    fn forget(&mut self, oldest: u64) {
+    fn forget(&mut self, oldest: EffectiveTime) {
         while let Some(id) = self.ages.take_until(oldest) {
             // An id that was received again meanwhile is younger.
             if self.senders.get(&id).is_some_and(|received| received.time <= oldest) {
@@ -173,7 +173,7 @@ impl View for Returns {
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(u64, ())> {
+    fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(EffectiveTime, ())> {
         state.ages.next_end(self.reversal_horizon).map(|time| (time, ())).into_iter().collect()
     }
 }

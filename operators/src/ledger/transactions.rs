@@ -2,7 +2,7 @@
 
 use headwater_schemas::events::{AccountType, ErrorCode, Transaction, TransactionPhase, TransactionType};
 use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
-use headwater_schemas::{AccountId, Amount, Currency, EventTime, Id, Money};
+use headwater_schemas::{AccountId, Amount, Currency, EffectiveTime, EventTime, Id, Money, Nanos};
 use rustc_hash::FxHashMap;
 
 use super::ages::Ages;
@@ -73,7 +73,7 @@ pub(super) struct Circumstances<'a> {
     /// Whether holds expire.
     pub(super) expires: bool,
     /// Effective time.
-    pub(super) time: u64,
+    pub(super) time: EffectiveTime,
 }
 
 /// The effect of a transaction on one of its accounts.
@@ -118,7 +118,7 @@ impl Consequences {
 /// Who releases a hold, and when.
 struct Release<'a> {
     account: &'a AccountId,
-    time: u64,
+    time: EffectiveTime,
     gate: &'a mut dyn Gate,
 }
 
@@ -145,7 +145,7 @@ struct Remembered {
     exchange: Option<Exchanged>,
     kind: Kind,
     /// The effective time of the transaction; for a hold, that at which it was resolved.
-    time: u64,
+    time: EffectiveTime,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,7 +221,7 @@ impl Origin {
 }
 
 impl Remembered {
-    fn of(transaction: &Transaction, sides: &Sides, kind: Kind, time: u64) -> Self {
+    fn of(transaction: &Transaction, sides: &Sides, kind: Kind, time: EffectiveTime) -> Self {
         let Sides { counterparty, currency, amount, exchange, .. } = *sides;
         Self { transaction_type: transaction.r#type, counterparty, amount, currency, exchange, kind, time }
     }
@@ -355,12 +355,12 @@ impl Transactions {
     }
 
     /// The time at which the first one is to be forgotten.
-    pub(super) fn next_end(&self, horizon: u64) -> Option<u64> {
+    pub(super) fn next_end(&self, horizon: Nanos) -> Option<EffectiveTime> {
         self.ages.next_end(horizon)
     }
 
     /// The time at which the first hold expires.
-    pub(super) fn next_expiry(&self, expiry: u64) -> Option<u64> {
+    pub(super) fn next_expiry(&self, expiry: Nanos) -> Option<EffectiveTime> {
         self.holds.next_end(expiry)
     }
 
@@ -383,7 +383,7 @@ impl Transactions {
     }
 
     /// Forgets transactions up to a time. One whose id was reused meanwhile is younger.
-    pub(super) fn forget(&mut self, oldest: u64) {
+    pub(super) fn forget(&mut self, oldest: EffectiveTime) {
         while let Some(id) = self.ages.take_until(oldest) {
             if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
                 self.touch(&id);
@@ -430,7 +430,7 @@ impl Transactions {
         self.known.insert(id.clone(), Box::new(remembered));
     }
 
-    fn move_sides(&mut self, transaction: &Transaction, sides: &Sides, time: u64) {
+    fn move_sides(&mut self, transaction: &Transaction, sides: &Sides, time: EffectiveTime) {
         let kind = Kind::Posting { left: sides.left(), origin: Origin::of(transaction) };
         self.remember(&transaction.transaction_id, Remembered::of(transaction, sides, kind, time));
     }
@@ -468,18 +468,18 @@ impl Transactions {
         Ok((known.as_ref().clone(), held))
     }
 
-    fn close_hold(&mut self, hold: &Id, known: Remembered, held: Held, time: u64) {
+    fn close_hold(&mut self, hold: &Id, known: Remembered, held: Held, time: EffectiveTime) {
         let kind = Kind::Hold(Held { is_resolved: true, left: Money::ZERO, ..held });
         self.remember(hold, Remembered { kind, time, ..known });
     }
 
-    fn release(&mut self, hold: &Id, transaction: &Transaction, time: u64, gate: &mut dyn Gate) -> Result<Consequences, Refusal> {
+    fn release(&mut self, hold: &Id, transaction: &Transaction, time: EffectiveTime, gate: &mut dyn Gate) -> Result<Consequences, Refusal> {
         let (known, held) = self.open_hold(hold, transaction)?;
         self.let_go(hold, known, held, Release { account: &transaction.account_id, time, gate })
     }
 
     /// Releases the holds that were open for `expiry`, in the order of their ids where they have one age.
-    pub(super) fn expire(&mut self, account: &AccountId, expiry: u64, time: u64, gate: &mut dyn Gate) -> Vec<Expired> {
+    pub(super) fn expire(&mut self, account: &AccountId, expiry: Nanos, time: EffectiveTime, gate: &mut dyn Gate) -> Vec<Expired> {
         let mut due = Vec::new();
         while let Some(hold) = self.holds.take_until(time.saturating_sub(expiry)) {
             due.push(hold);

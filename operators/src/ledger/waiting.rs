@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction};
 use headwater_schemas::tables::{Moment, TableWriter, WaitingTransaction};
-use headwater_schemas::{AccountId, Id, Place, Placed, Text, Topic};
+use headwater_schemas::{AccountId, EffectiveTime, Id, Place, Placed, Text, Topic};
 
 /// A waiting transaction.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl WaitingRoom {
     }
 
     /// Removes the transactions that arrived at or before a time.
-    pub(super) fn leave_since(&mut self, time: u64) -> Vec<Placed<Arc<Transaction>>> {
+    pub(super) fn leave_since(&mut self, time: EffectiveTime) -> Vec<Placed<Arc<Transaction>>> {
         self.leave(|waiting| waiting.place.time <= time)
     }
 
@@ -66,7 +66,7 @@ impl WaitingRoom {
     }
 
     /// The effective times of the waiting transactions.
-    pub(super) fn times(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn times(&self) -> impl Iterator<Item = EffectiveTime> {
         self.waiting.iter().map(|waiting| waiting.place.time)
     }
 

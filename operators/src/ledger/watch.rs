@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, LedgerAlertState, LedgerRule, Moment, Severity, TableWriter};
-use headwater_schemas::{AccountId, Correction, Currency, EventTime, Id, Money, Text};
+use headwater_schemas::{AccountId, Correction, Currency, EventTime, Id, Money, Nanos, Text};
 
 use super::balances::BalanceTables;
 use super::transactions::Expired;
@@ -200,9 +200,9 @@ const fn taken_back(correction: &Correction) -> Option<&Id> {
 }
 
 /// The alert about a hold that was released because nobody resolved it.
-pub(super) fn overdue(account: &AccountId, expired: &Expired, expiry: u64, ts: EventTime) -> Alert {
+pub(super) fn overdue(account: &AccountId, expired: &Expired, expiry: Nanos, ts: EventTime) -> Alert {
     let Expired { hold, left, currency, .. } = expired;
-    let expiry = jiff::SignedDuration::from_nanos(i64::try_from(expiry).unwrap_or(i64::MAX));
+    let expiry = jiff::SignedDuration::from_nanos(i64::try_from(expiry.get()).unwrap_or(i64::MAX));
     let message =
         format!("{left} {currency} of the hold {hold} on {account} were neither captured nor voided within {expiry:#}, and are released");
     let (rule, evidence) = (LedgerRule::HoldOverdue, vec![hold.clone()]);

@@ -31,14 +31,14 @@ impl Matching {
     }
 
     fn late(place: Place, message: &OrderMessage) -> Option<Correction> {
-        let nanos = place.lateness(message.ts())?;
+        let lateness = place.lateness(message.ts())?;
         let id = match message {
             OrderMessage::New(new) => &new.order_id,
             OrderMessage::Amend(amend) => &amend.order_id,
             OrderMessage::Cancel(cancel) => &cancel.order_id,
             OrderMessage::Phase(change) => &change.symbol.to_id(),
         };
-        Some(Correction::Late { topic: Topic::Orders, id: id.clone(), nanos })
+        Some(Correction::Late { topic: Topic::Orders, id: id.clone(), lateness })
     }
 
     /// Checks an order message and applies it to the book.

@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::{PaymentStatus, Transaction, TransactionPhase};
 use headwater_schemas::tables::Reconciliation;
-use headwater_schemas::{AccountId, Amount, Correction, Currency, Id, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, EffectiveTime, Id, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
@@ -55,8 +55,8 @@ pub(super) struct Posting {
     pub(super) account_id: AccountId,
     pub(super) amount: Amount,
     pub(super) currency: Currency,
-    pub(super) time: u64,
-    pub(super) taken_back: Option<u64>,
+    pub(super) time: EffectiveTime,
+    pub(super) taken_back: Option<EffectiveTime>,
 }
 
 impl PaymentEvent {
@@ -91,7 +91,7 @@ impl PaymentEvent {
 fn debits(Accepted { record, transaction }: &Accepted) -> impl Iterator<Item = LedgerDebit> {
     let Transaction { transaction_id, account_id, amount, currency, pending_id, .. } = transaction.as_ref();
     let is_posted = phase(transaction) == TransactionPhase::Posted && transaction.reverses.is_none();
-    let late = |nanos| Correction::Late { topic: Topic::Transactions, id: transaction_id.clone(), nanos };
+    let late = |lateness| Correction::Late { topic: Topic::Transactions, id: transaction_id.clone(), lateness };
     let correction = record.lateness(transaction.ts).map(late);
     let ids = std::iter::once(transaction_id).chain(pending_id).filter(move |_| is_posted && is_debit(transaction, None));
     ids.map(move |payment_id| LedgerDebit {

@@ -1,7 +1,7 @@
 //! The legal statuses of a payment.
 
 use headwater_schemas::events::{Payment, PaymentStatus};
-use headwater_schemas::{AccountId, Amount, Currency, CustomerId, EventTime, Text};
+use headwater_schemas::{AccountId, Amount, Currency, CustomerId, EffectiveTime, EventTime, Text};
 
 use crate::steps::{Course, Process};
 
@@ -94,7 +94,7 @@ impl Stage {
 
 impl Course<'_, Stage> {
     /// The effective time at which the outcome arrived.
-    pub(super) fn outcome_at(&self) -> Option<u64> {
+    pub(super) fn outcome_at(&self) -> Option<EffectiveTime> {
         let is_outcome = |status| matches!(status, PaymentStatus::Completed | PaymentStatus::Failed | PaymentStatus::Cancelled);
         self.legal.iter().find(|step| is_outcome(step.event.status)).map(|step| step.place.time)
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::{Payment, PaymentMethod, PaymentStatus, Transaction, TransactionPhase, TransactionType};
-use headwater_schemas::{AccountId, Amount, Correction, Currency, CustomerId, EventTime, Id, Place, Placed, Text, Topic};
+use headwater_schemas::{
+    AccountId, Amount, Correction, Currency, CustomerId, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Text, Topic,
+};
 use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::{Accepted, LedgerEvent, TakenBack};
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
-const VIEW: Payments = Payments { stuck_after: 900, horizon: 10_000, refund_horizon: 50_000 };
+const VIEW: Payments = Payments { stuck_after: Nanos::new(900), horizon: Nanos::new(10_000), refund_horizon: Nanos::new(50_000) };
 
 /// What happens to payment `p`, or to the clock.
 #[derive(Clone, Debug)]
@@ -93,7 +95,8 @@ fn accepted(place: Place, transaction: Transaction) -> LedgerEvent {
 
 fn happenings(records: &[Record]) -> Happenings<Payments> {
     let events = |(offset, (time, ts, what)): (u64, &Record)| {
-        let place = Place::of_record(*time, Topic::Payments, 0, offset).of_event_at(EventTime::from_nanos(*ts), 0);
+        let place = Place::of_record(EffectiveTime::new(*time), Topic::Payments, 0, Offset::new(offset));
+        let place = place.of_event_at(EventTime::from_nanos(*ts), Nanos::ZERO);
         let status = |payment: Payment| vec![Placed { place, event: PaymentEvent::Status(Box::new(payment)) }];
         match what {
             Status(kind, amount) => status(payment("p", *kind, *amount, *ts)),
@@ -386,7 +389,7 @@ fn the_ledger_agrees_with_what_was_paid() {
 
 #[test]
 fn only_posted_debits_can_be_those_of_payments() {
-    let place = Place::of_record(1, Topic::Transactions, 0, 0);
+    let place = Place::of_record(EffectiveTime::new(1), Topic::Transactions, 0, Offset::ZERO);
     let payment = transaction("p", "a", 100, None, 1);
     let ids = |transaction: Transaction| {
         let events = PaymentEvent::of_ledger(Placed { place, event: accepted(place, transaction) });

@@ -6,7 +6,7 @@ use headwater_schemas::events::{ErrorCode, Event, PaymentStatus};
 use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, PaymentPosting, PaymentProgress, PaymentStepTaken, Reconciliation, Severity, StepAlert, StepRule,
 };
-use headwater_schemas::{Correction, Currency, Id, Place, Placed, Topic};
+use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
 
 use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
@@ -15,15 +15,15 @@ use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
 use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_rows};
 
-/// View of payments. Times are in nanoseconds of effective time.
+/// View of payments. Lengths are of effective time.
 #[derive(Clone, Copy, Debug)]
 pub struct Payments {
     /// Time after which an outcome, or the ledger's transaction, is overdue.
-    pub stuck_after: u64,
+    pub stuck_after: Nanos,
     /// How long refunds and the ledger's debits wait for their payment, and how long one that was not paid is remembered.
-    pub horizon: u64,
+    pub horizon: Nanos,
     /// How long a paid one is remembered: the time within which it can be refunded.
-    pub refund_horizon: u64,
+    pub refund_horizon: Nanos,
 }
 
 /// State of a payment.
@@ -123,7 +123,7 @@ impl View for Payments {
         payments.into_iter().map(|(id, now)| (id, PaymentHistory { now, emitted: None })).collect()
     }
 
-    fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(u64, ())> {
+    fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(EffectiveTime, ())> {
         self.due(&state.now).map(|time| (time, ())).into_iter().collect()
     }
 }
@@ -142,7 +142,7 @@ impl Payments {
         let before = self.findings(id, payment, place.time);
         let correction = match event {
             PaymentEvent::Status(status) => {
-                let late = |nanos| Correction::Late { topic: Topic::Payments, id: id.clone(), nanos };
+                let late = |lateness| Correction::Late { topic: Topic::Payments, id: id.clone(), lateness };
                 let correction = place.lateness(status.ts).map(late);
                 if let Err(letter) = payment.take_status(Placed { place, event: Step::of(status) }) {
                     return out.refuse(*letter);
@@ -162,7 +162,7 @@ impl Payments {
     fn elapse(&self, id: &Id, payment: &mut Remembered, place: Place, out: &mut Outbox<'_, Self>) {
         let findings = self.findings(id, payment, place.time);
         payment.alerts.follow(&findings, &findings, place.event_time());
-        let is_over = |time: u64| time.saturating_add(self.horizon) <= place.time;
+        let is_over = |time: EffectiveTime| time.saturating_add(self.horizon) <= place.time;
         if payment.course().reached.status.is_none() {
             payment.posting.take_if(|posting| is_over(posting.time));
             let unknown: Vec<_> = payment.steps.extract_if(.., |step| is_over(step.place.time)).collect();
@@ -173,7 +173,7 @@ impl Payments {
     }
 
     /// The next time at which something is due.
-    fn due(&self, payment: &Remembered) -> Option<u64> {
+    fn due(&self, payment: &Remembered) -> Option<EffectiveTime> {
         if payment.course().reached.status.is_none() {
             let waiting = payment.steps.iter().map(|step| step.place.time);
             let times = waiting.chain(payment.posting.as_ref().map(|posting| posting.time));
@@ -185,14 +185,14 @@ impl Payments {
     }
 
     /// When a payment that is over is forgotten.
-    fn forgotten_at(&self, payment: &Remembered) -> Option<u64> {
+    fn forgotten_at(&self, payment: &Remembered) -> Option<EffectiveTime> {
         let stage = payment.course().reached;
         let last = payment.steps.iter().map(|step| step.place.time).max().filter(|_| !stage.is_open())?;
         Some(last.saturating_add(if stage.is_paid() { self.refund_horizon } else { self.horizon }))
     }
 
     /// The findings at an effective time.
-    fn findings(&self, id: &Id, payment: &Remembered, time: u64) -> Vec<Finding> {
+    fn findings(&self, id: &Id, payment: &Remembered, time: EffectiveTime) -> Vec<Finding> {
         let overdue = payment.awaited_since().filter(|(_, since)| since.saturating_add(self.stuck_after) <= time);
         payment.findings(id, overdue.map(|(rule, _)| rule))
     }
@@ -236,14 +236,14 @@ impl Remembered {
     }
 
     /// Takes a debit of the ledger. Returns the correction that it is.
-    fn take_debit(&mut self, debit: LedgerDebit, time: u64) -> Option<Correction> {
+    fn take_debit(&mut self, debit: LedgerDebit, time: EffectiveTime) -> Option<Correction> {
         let LedgerDebit { transaction_id, account_id, amount, currency, correction, .. } = debit;
         self.posting = Some(Posting { transaction_id, account_id, amount, currency, time, taken_back: None });
         correction
     }
 
     /// Notes that the debit was taken back, or restored. Returns whether there is one.
-    fn take_back(&mut self, is_restored: bool, time: u64) -> bool {
+    fn take_back(&mut self, is_restored: bool, time: EffectiveTime) -> bool {
         let Some(posting) = &mut self.posting else { return false };
         posting.taken_back = (!is_restored).then_some(time);
         true
@@ -258,7 +258,7 @@ impl Remembered {
     }
 
     /// The rule that the payment breaks if nothing happens, and the effective time from which it is awaited.
-    fn awaited_since(&self) -> Option<(StepRule, u64)> {
+    fn awaited_since(&self) -> Option<(StepRule, EffectiveTime)> {
         let course = self.course();
         if course.reached.is_open() {
             return Some((StepRule::Stuck, course.moved_at()?));
@@ -338,7 +338,7 @@ fn subject(id: &Id) -> Subject<'_> {
 }
 
 /// The dead letter of a refund that has waited for its payment in vain.
-fn unknown_reference(step: Placed<Step>, time: u64) -> Option<DeadLetter> {
+fn unknown_reference(step: Placed<Step>, time: EffectiveTime) -> Option<DeadLetter> {
     let event = Event::Payment(step.event.event?);
     let error = "no completed payment with this payment_id came within the horizon, or its refunds have ended; check payment_id";
     Some(dead_letter(Place { time, ..step.place }, &event, ErrorCode::UnknownReference, error))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{Bust, Event, FillEvent};
 use headwater_schemas::tables::{Moment, PendingBust, TableWriter};
-use headwater_schemas::{Id, Place, Topic};
+use headwater_schemas::{EffectiveTime, Id, Nanos, Place, Topic};
 
 /// A bust whose fill has not arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct WaitingBust {
 
 impl WaitingBust {
     /// The effective time at which it stops waiting.
-    pub(super) const fn until(&self, horizon: u64) -> u64 {
+    pub(super) const fn until(&self, horizon: Nanos) -> EffectiveTime {
         self.place.time.saturating_add(horizon)
     }
 

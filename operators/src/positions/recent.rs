@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use headwater_schemas::{Id, Place};
+use headwater_schemas::{EffectiveTime, Id, Place};
 
 use super::{AverageCost, Trade};
 
@@ -41,8 +41,8 @@ impl Recent {
         Some(after)
     }
 
-    /// Adds the trades before `horizon` (an effective time) to the base.
-    pub(super) fn forget(&mut self, horizon: u64) {
+    /// Adds the trades before `horizon` to the base.
+    pub(super) fn forget(&mut self, horizon: EffectiveTime) {
         while self.kept.front().is_some_and(|kept| kept.place.time < horizon || kept.fill_id.is_none()) {
             let Some(kept) = self.kept.pop_front() else { return };
             // The trade was part of the sums before, so it fits.
@@ -56,7 +56,7 @@ impl Recent {
     }
 
     /// Removes a fill and recomputes the sums. Returns them, and the effective time of the fill. `None` if a sum would overflow.
-    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, u64)> {
+    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, EffectiveTime)> {
         let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
         let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));

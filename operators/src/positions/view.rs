@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
 use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
-use headwater_schemas::{AccountId, Correction, Corrections, EventTime, Id, Money, Place, Placed, Quantity, Symbol, Text, Topic};
+use headwater_schemas::{
+    AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Quantity, Symbol, Text, Topic,
+};
 use serde::{Deserialize, Serialize};
 
 use super::busts::WaitingBusts;
@@ -45,7 +47,7 @@ impl HoldingSums {
 #[derive(Clone, Copy, Debug)]
 pub struct Positions {
     /// How long a fill can be busted, in nanoseconds of effective time.
-    pub horizon: u64,
+    pub horizon: Nanos,
 }
 
 /// The positions of one account.
@@ -79,7 +81,7 @@ headwater_schemas::table_set! {
 
 impl SymbolState {
     /// The row of the base; the one emitted before, if it is unchanged.
-    fn base_row(&self, account: &AccountId, symbol: &Symbol, as_of: u64) -> HoldingState {
+    fn base_row(&self, account: &AccountId, symbol: &Symbol, as_of: EffectiveTime) -> HoldingState {
         let base = self.recent.base;
         let row = HoldingState {
             account_id: *account,
@@ -175,7 +177,7 @@ impl View for Positions {
                 let trade = Trade { quantity: signed(fill.side, fill.quantity), price: fill.price, fee: fill.fee.unwrap_or(Money::ZERO) };
                 let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
                 let late = place.lateness(fill.ts);
-                let late = late.map(|nanos| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), nanos });
+                let late = late.map(|lateness| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), lateness });
                 if state.trade(&fill.symbol, kept, self.horizon).is_some() {
                     state.corrected(&fill.symbol, late);
                 } else {
@@ -244,7 +246,7 @@ impl View for Positions {
         accounts.into_iter().collect()
     }
 
-    fn timers(&self, _: &AccountId, state: &PositionState) -> Vec<(u64, Id)> {
+    fn timers(&self, _: &AccountId, state: &PositionState) -> Vec<(EffectiveTime, Id)> {
         state.busts.iter().map(|waiting| (waiting.until(self.horizon), waiting.bust.fill_id.clone())).collect()
     }
 }
@@ -295,7 +297,7 @@ fn add_once(symbols: &mut Vec<Symbol>, symbol: &Symbol) {
 }
 
 impl PositionState {
-    fn trade(&mut self, symbol: &Symbol, kept: Kept, horizon: u64) -> Option<()> {
+    fn trade(&mut self, symbol: &Symbol, kept: Kept, horizon: Nanos) -> Option<()> {
         if !self.symbols.contains_key(symbol) {
             self.symbols.insert(*symbol, SymbolState::default());
         }
@@ -311,7 +313,7 @@ impl PositionState {
         add_once(&mut self.changed, symbol);
     }
 
-    fn bust(&mut self, fill_id: &Id, place: Place, horizon: u64) -> Busted {
+    fn bust(&mut self, fill_id: &Id, place: Place, horizon: Nanos) -> Busted {
         for (symbol, held) in &mut self.symbols {
             held.recent.forget(place.time.saturating_sub(horizon));
             if !held.recent.gone.is_empty() {
@@ -348,18 +350,21 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::Topic;
+    use headwater_schemas::{Offset, Topic};
     use proptest::prelude::*;
 
     use super::*;
     use crate::keyed_fold::Updated;
     use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
-    const VIEW: Positions = Positions { horizon: 1000 };
+    const VIEW: Positions = Positions { horizon: Nanos::new(1000) };
 
     fn happening(time: u64, text: &str) -> Placed<Happening<(), PositionEvent>> {
         let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };
-        Placed { place: Place::of_record(time, Topic::Fills, 0, time), event: Happening::Event(PositionEvent::Fill(event)) }
+        Placed {
+            place: Place::of_record(EffectiveTime::new(time), Topic::Fills, 0, Offset::new(time)),
+            event: Happening::Event(PositionEvent::Fill(event)),
+        }
     }
 
     fn fill(time: u64, id: u32, symbol: &str, side: &str, quantity: u32, price: u32) -> Placed<Happening<(), PositionEvent>> {
@@ -404,13 +409,13 @@ mod tests {
                 quantity: Quantity::whole(9),
                 fee: Money::ZERO,
                 liquidity: headwater_schemas::tables::Liquidity::Taker,
-                ts: EventTime::from_effective(time),
+                ts: EventTime::from_effective(EffectiveTime::new(time)),
             };
             let event = Happening::Event(PositionEvent::Execution(Box::new(execution)));
-            Placed { place: Place::of_record(time, Topic::Orders, 0, time).derived(1), event }
+            Placed { place: Place::of_record(EffectiveTime::new(time), Topic::Orders, 0, Offset::new(time)).derived(1), event }
         };
         let said = run(VIEW, vec![execution(1), execution(2)]);
-        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (&*letter.topic, letter.offset, &*letter.code)).collect();
+        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (&*letter.topic, letter.offset.get(), &*letter.code)).collect();
         assert_eq!(letters, [("orders", 2, "overflow")]);
         assert!(said.dead_letters.iter().all(|letter| letter.error.contains("S-2-b")));
         assert_eq!(holdings(&said).iter().map(|holding| holding.sums.quantity).collect::<Vec<_>>(), [Quantity::whole(9)]);
@@ -428,7 +433,7 @@ mod tests {
     fn a_bust_of_nothing_is_a_dead_letter_after_the_horizon_and_a_late_one_too() {
         let last = fill(3001, 2, "S", "buy", 10, 50);
         let said = run(VIEW, vec![fill(1, 1, "S", "buy", 10, 50), bust(2, 9), bust(2000, 1), last]);
-        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset, letter.code.to_string())).collect();
+        let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset.get(), letter.code.to_string())).collect();
         assert_eq!(letters, [(2, "unknown_reference".to_owned()), (2000, "unknown_reference".to_owned())]);
         let value = said.dead_letters.first().and_then(|letter| letter.text.as_deref());
         assert!(value.is_some_and(|value| value.contains(r#""fill_id":"f9""#) && value.contains(r#""ts":""#)), "{value:?}");
@@ -443,7 +448,7 @@ mod tests {
         for (busted, filled) in [(10, 30), (10, 50), (30, 50), (50, 30), (10, 10), (10, 1010)] {
             let mut happenings = vec![bust(busted, 2), fill(filled, 2, "S", "buy", 10, 70)];
             if busted == filled {
-                happenings[1].place.offset += 1;
+                happenings[1].place.offset = happenings[1].place.offset.next();
             }
             happenings.extend(others.clone());
             let said = run(VIEW, happenings.clone());
@@ -464,7 +469,7 @@ mod tests {
         let happenings = vec![bust(10, 2), bust(11, 9), fill(30, 2, "S", "buy", 10, 70), fill(2000, 1, "S", "buy", 1, 70)];
         for cut in 0..=happenings.len() {
             let said = run_with_restart(VIEW, happenings.clone(), cut);
-            let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset, &*letter.code)).collect();
+            let letters: Vec<_> = said.dead_letters.iter().map(|letter| (letter.offset.get(), &*letter.code)).collect();
             assert_eq!(letters, [(11, "unknown_reference")], "cut at {cut}");
             let sums: Vec<_> = holdings(&said).iter().map(|holding| holding.sums.quantity).collect();
             assert_eq!(sums, [Quantity::whole(1)], "cut at {cut}");

@@ -5,7 +5,7 @@
 //! reaches back farther, and amended if its outcome differs.
 
 use headwater_schemas::tables::Amendment;
-use headwater_schemas::{Amount, EventTime, Id};
+use headwater_schemas::{Amount, EffectiveTime, EventTime, Id};
 
 use super::cells::Cell;
 use super::episodes::Episodes;
@@ -29,7 +29,7 @@ pub struct History {
     /// The alerts of a pack without points.
     pub(super) episodes: Episodes,
     /// Time of the timer that forgets events; `None` if none is known to be set, as after a restart.
-    pub(super) timer: Option<u64>,
+    pub(super) timer: Option<EffectiveTime>,
 }
 
 /// State of an event when its rows were emitted last.

@@ -2,7 +2,7 @@
 
 use headwater_schemas::events::Transaction;
 use headwater_schemas::tables::EventRole;
-use headwater_schemas::{AccountId, EventTime, Id, Place};
+use headwater_schemas::{AccountId, EventTime, Id, Offset, Place};
 
 use super::cells::{self, Cell};
 use super::customers::Facts;
@@ -18,7 +18,7 @@ pub(super) struct Order {
     pub(super) ts: i64,
     pub(super) rank: u8,
     pub(super) partition: u16,
-    pub(super) offset: u64,
+    pub(super) offset: Offset,
     pub(super) sequence: u32,
 }
 

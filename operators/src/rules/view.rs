@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
 use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert};
 use headwater_schemas::value::EventTime;
-use headwater_schemas::{Correction, Place, Placed, Topic};
+use headwater_schemas::{Correction, EffectiveTime, Nanos, Place, Placed, Topic};
 
 use super::customers::Customers;
 use super::history::History;
@@ -46,14 +46,14 @@ pub struct Group {
 impl Rules {
     /// The view, with the default horizon: a day, or the longest window if that is longer.
     pub fn new(pack: Arc<Pack>) -> Self {
-        let day = i64::try_from(EventTime::DAY).unwrap_or(i64::MAX);
+        let day = i64::try_from(Nanos::DAY.get()).unwrap_or(i64::MAX);
         let horizon = day.max(pack.longest_window());
-        Self::with_horizon(pack, horizon.unsigned_abs())
+        Self::with_horizon(pack, Nanos::new(horizon.unsigned_abs()))
     }
 
-    /// The view with another horizon: how late an event may be, in nanoseconds.
-    pub fn with_horizon(pack: Arc<Pack>, horizon: u64) -> Self {
-        Self { pack, horizon: i64::try_from(horizon).unwrap_or(i64::MAX), refuses: true }
+    /// The view with another horizon: how late an event may be.
+    pub fn with_horizon(pack: Arc<Pack>, horizon: Nanos) -> Self {
+        Self { pack, horizon: i64::try_from(horizon.get()).unwrap_or(i64::MAX), refuses: true }
     }
 
     /// The view of a pack besides another one with the same subject and horizon, which refuses what is too late.
@@ -102,7 +102,7 @@ impl Rules {
         let Some(ruleset) = self.ruleset(group) else { return };
         let Placed { place, event: RuleEvent { is_mirrored, what, .. } } = event;
         let Some((topic, ts)) = first_seen(&what, state) else { return };
-        let behind = i128::from(place.time) - i128::from(ts.nanos());
+        let behind = place.time.later_than(ts);
         if behind > i128::from(self.horizon) {
             // Every group of the event has the same record, which is refused once.
             let event = what.event().filter(|_| self.refuses && group.ruleset == 0 && !is_mirrored);
@@ -113,8 +113,8 @@ impl Rules {
         let Some(record) = Record::new(place, &what, &facts, is_mirrored, &ruleset.kept) else { return };
         let id = record.id.clone();
         if state.take(ruleset, record, place.event_time()) {
-            let nanos = place.time.saturating_sub(ts.effective());
-            out.correct(Correction::Late { topic, id, nanos });
+            let lateness = place.time.since(ts.effective());
+            out.correct(Correction::Late { topic, id, lateness });
         }
         if let Some(expiry) = self.first_expiry(ruleset, state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
             state.timer = Some(expiry);
@@ -135,12 +135,12 @@ impl Rules {
     }
 
     /// The effective time from which on an event of `ts` can be forgotten.
-    fn expiry(&self, ruleset: &Ruleset, ts: i64) -> u64 {
+    fn expiry(&self, ruleset: &Ruleset, ts: i64) -> EffectiveTime {
         EventTime::from_nanos(ts.saturating_add(self.retention(ruleset)).saturating_add(1)).effective()
     }
 
     /// The effective time from which on the first event can be forgotten.
-    fn first_expiry(&self, ruleset: &Ruleset, state: &History) -> Option<u64> {
+    fn first_expiry(&self, ruleset: &Ruleset, state: &History) -> Option<EffectiveTime> {
         state.ring.get(state.ring.start()).map(|first| self.expiry(ruleset, first.order.ts))
     }
 }
@@ -261,7 +261,7 @@ impl View for Rules {
         states.into_iter().collect()
     }
 
-    fn timers(&self, _: &Group, state: &History) -> Vec<(u64, ())> {
+    fn timers(&self, _: &Group, state: &History) -> Vec<(EffectiveTime, ())> {
         state.timer.map(|time| (time, ())).into_iter().collect()
     }
 

@@ -1,6 +1,6 @@
 //! The course of a process: its steps, legal and illegal.
 
-use headwater_schemas::{EventTime, Placed};
+use headwater_schemas::{EffectiveTime, EventTime, Placed};
 
 /// A process that goes from step to step. The default is the process before its first step.
 pub(crate) trait Process: Default {
@@ -57,14 +57,14 @@ impl<'a, P: Process> Course<'a, P> {
     }
 
     /// The effective time at which the last of the legal steps arrived.
-    pub(crate) fn moved_at(&self) -> Option<u64> {
+    pub(crate) fn moved_at(&self) -> Option<EffectiveTime> {
         self.legal.iter().map(|step| step.place.time).max()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Place, Topic};
+    use headwater_schemas::{Offset, Place, Topic};
 
     use super::*;
 
@@ -95,7 +95,10 @@ mod tests {
             ("a step that was made too early", vec![(1, 10), (3, 15), (2, 20)], vec![1, 2], vec![3]),
             ("nothing before the first step", vec![(2, 20), (3, 30)], vec![], vec![2, 3]),
         ] {
-            let placed = |(time, step): (u64, (u8, i64))| Placed { place: Place::of_record(time, Topic::Transfers, 0, time), event: step };
+            let placed = |(number, step): (u64, (u8, i64))| Placed {
+                place: Place::of_record(EffectiveTime::new(number), Topic::Transfers, 0, Offset::new(number)),
+                event: step,
+            };
             let steps: Vec<_> = (1..).zip(steps).map(placed).collect();
             let course = Course::<Counting>::of(&steps);
             let numbers = |steps: &[&Placed<(u8, i64)>]| steps.iter().map(|step| step.event.0).collect::<Vec<_>>();

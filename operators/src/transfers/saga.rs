@@ -2,7 +2,7 @@
 
 use headwater_schemas::events::{TransferEvent, TransferInitiated, TransferStep};
 use headwater_schemas::tables::{StepRule, TransferState};
-use headwater_schemas::{AccountId, Amount, Currency, EventTime, Id};
+use headwater_schemas::{AccountId, Amount, Currency, EffectiveTime, EventTime, Id};
 
 use crate::steps::{Course, Process};
 
@@ -120,7 +120,7 @@ impl Course<'_, Saga> {
     }
 
     /// The rule that a transfer breaks if the awaited step does not come, and the effective time from which it is awaited.
-    pub(super) fn awaited_since(&self) -> Option<(StepRule, u64)> {
+    pub(super) fn awaited_since(&self) -> Option<(StepRule, EffectiveTime)> {
         self.reached.awaits()?;
         let failure = self.legal.iter().find(|step| step.event.state == TransferState::Failed);
         match failure {

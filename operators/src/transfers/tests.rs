@@ -2,13 +2,13 @@
 
 use headwater_schemas::events::{TransferEvent, TransferInitiated, TransferStep};
 use headwater_schemas::tables::TransferState;
-use headwater_schemas::{AccountId, Amount, Currency, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Currency, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Topic};
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
-const VIEW: Transfers = Transfers { stuck_after: 900, horizon: 10_000 };
+const VIEW: Transfers = Transfers { stuck_after: Nanos::new(900), horizon: Nanos::new(10_000) };
 
 /// A step: effective time, its own time, the transfer, and the step's letter: `I`, `D`, `C`, `K` for completed, `F`, and `c`, `d`
 /// for the reversals.
@@ -51,7 +51,7 @@ fn event(ts: i64, id: &str, letter: char) -> TransferEvent {
 fn happenings(records: &[Record]) -> Happenings<Transfers> {
     let happening = |(offset, (time, ts, id, letter)): (u64, &Record)| {
         let ts_time = EventTime::from_nanos(*ts);
-        let place = Place::of_record(*time, Topic::Transfers, 0, offset).of_event_at(ts_time, 0);
+        let place = Place::of_record(EffectiveTime::new(*time), Topic::Transfers, 0, Offset::new(offset)).of_event_at(ts_time, Nanos::ZERO);
         Placed { place, event: Happening::Event(event(*ts, id, *letter)) }
     };
     (0..).zip(records).map(happening).collect()

@@ -6,20 +6,20 @@ use headwater_schemas::events::{ErrorCode, Event, TransferEvent};
 use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, Severity, StepAlert, StepRule, TransferProgress, TransferState, TransferStepTaken,
 };
-use headwater_schemas::{Correction, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{Correction, EffectiveTime, EventTime, Id, Nanos, Place, Placed, Topic};
 
 use super::saga::{Saga, Step, Terms};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
 use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_rows};
 
-/// View of transfers. Times are in nanoseconds of effective time.
+/// View of transfers. Lengths are of effective time.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfers {
     /// Time after which an awaited step is overdue.
-    pub stuck_after: u64,
+    pub stuck_after: Nanos,
     /// How long steps wait for their transfer, and how long a transfer that is over is remembered.
-    pub horizon: u64,
+    pub horizon: Nanos,
 }
 
 /// State of a transfer.
@@ -116,7 +116,7 @@ impl View for Transfers {
         transfers.into_iter().map(|(id, now)| (id, TransferHistory { now, emitted: None })).collect()
     }
 
-    fn timers(&self, _: &Id, state: &TransferHistory) -> Vec<(u64, ())> {
+    fn timers(&self, _: &Id, state: &TransferHistory) -> Vec<(EffectiveTime, ())> {
         self.due(&state.now).map(|time| (time, ())).into_iter().collect()
     }
 }
@@ -134,8 +134,8 @@ impl Transfers {
     fn take(&self, id: &Id, transfer: &mut Transfer, placed: Placed<TransferEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let before = self.findings(id, transfer, place.time);
-        if let Some(nanos) = place.lateness(event.ts()) {
-            out.correct(Correction::Late { topic: Topic::Transfers, id: id.clone(), nanos });
+        if let Some(lateness) = place.lateness(event.ts()) {
+            out.correct(Correction::Late { topic: Topic::Transfers, id: id.clone(), lateness });
         }
         transfer.steps.push(Placed { place, event: Step::of(&event) });
         let now = self.findings(id, transfer, place.time);
@@ -157,7 +157,7 @@ impl Transfers {
     }
 
     /// The next time at which something is due.
-    fn due(&self, transfer: &Transfer) -> Option<u64> {
+    fn due(&self, transfer: &Transfer) -> Option<EffectiveTime> {
         let course = transfer.course();
         match (course.reached.state, course.awaited_since()) {
             (None, _) => transfer.steps.iter().map(|step| step.place.time.saturating_add(self.horizon)).min(),
@@ -167,14 +167,14 @@ impl Transfers {
     }
 
     /// When a transfer that is over is forgotten.
-    fn forgotten_at(&self, transfer: &Transfer) -> Option<u64> {
+    fn forgotten_at(&self, transfer: &Transfer) -> Option<EffectiveTime> {
         let is_over = transfer.course().reached.awaits().is_none();
         let last = transfer.steps.iter().map(|step| step.place.time).max().filter(|_| is_over)?;
         Some(last.saturating_add(self.horizon))
     }
 
     /// The findings at an effective time.
-    fn findings(&self, id: &Id, transfer: &Transfer, time: u64) -> Vec<Finding> {
+    fn findings(&self, id: &Id, transfer: &Transfer, time: EffectiveTime) -> Vec<Finding> {
         let course = transfer.course();
         let overdue = course.awaited_since().filter(|(_, since)| since.saturating_add(self.stuck_after) <= time);
         findings(id, &course, overdue.map(|(rule, _)| rule))
@@ -261,7 +261,7 @@ fn findings(id: &Id, course: &Course<'_, Saga>, overdue: Option<StepRule>) -> Ve
 }
 
 /// The dead letter of a step that has waited for an initiation in vain.
-fn unknown_reference(id: &Id, step: &Placed<Step>, time: u64) -> Option<DeadLetter> {
+fn unknown_reference(id: &Id, step: &Placed<Step>, time: EffectiveTime) -> Option<DeadLetter> {
     let event = Event::Transfer(step.event.event(id)?);
     let error = format!("transfer {id} is not known: no initiation came within the horizon, or it was over before; check transfer_id");
     Some(dead_letter(Place { time, ..step.place }, &event, ErrorCode::UnknownReference, &error))

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::{Clock, EventTime, Place, Placed, Tick};
+use headwater_schemas::{Clock, EventTime, Offset, Place, Placed, Tick};
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -20,7 +20,7 @@ const GRID_RANK: u8 = 200;
 
 /// The grid point of a [`placed`] event.
 pub fn point_of(place: Place) -> EventTime {
-    EventTime::from_effective(place.time.saturating_add(1))
+    EventTime::from_effective(place.time.next())
 }
 
 /// Results of one activation after which an operator yields to the operators that consume them.
@@ -84,6 +84,6 @@ where
 /// A result of a grid point as an event of the last moment before it, for a keyed fold. `number` must differ between events of
 /// one key at one grid point.
 pub fn placed<E>(event: E, tick: Tick, clock: Clock, number: u64) -> Placed<E> {
-    let time = clock.end_of(tick).saturating_sub(1);
-    Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: number, sequence: 0, is_late: false }, event }
+    let time = clock.end_of(tick).previous();
+    Placed { place: Place { time, rank: GRID_RANK, partition: 0, offset: Offset::new(number), sequence: 0, is_late: false }, event }
 }

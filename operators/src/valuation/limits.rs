@@ -430,7 +430,7 @@ fn missing(measure: &Measure, ts: EventTime) -> Alert {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::Change;
-    use headwater_schemas::{Place, Topic};
+    use headwater_schemas::{EffectiveTime, Offset, Place, Topic};
     use proptest::prelude::*;
 
     use super::*;
@@ -440,7 +440,8 @@ mod tests {
         let happening = |(time, value): (u64, &i64)| {
             let compared = Compared::whole(Figure::Is(Decimal::whole(*value)));
             let event = Measure { scope: Scope::derived("account:a"), kind: LimitKind::GrossExposure, symbol: None, compared };
-            let place = Place { time, rank: 200, partition: 0, offset: 0, sequence: 0, is_late: false };
+            let place =
+                Place { time: EffectiveTime::new(time), rank: 200, partition: 0, offset: Offset::ZERO, sequence: 0, is_late: false };
             Placed { place, event: Happening::Event(MeasureEvent::Measured(event)) }
         };
         (1..).zip(values).map(happening).collect()
@@ -449,7 +450,7 @@ mod tests {
     fn limit(value: i64) -> Placed<Happening<Event, MeasureEvent>> {
         let text = format!(r#"{{"scope":"account:a","kind":"gross_exposure","value":{value}}}"#);
         let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
-        Placed { place: Place::of_record(0, Topic::Limits, 0, 0), event: Happening::Broadcast(event) }
+        Placed { place: Place::of_record(EffectiveTime::ZERO, Topic::Limits, 0, Offset::ZERO), event: Happening::Broadcast(event) }
     }
 
     fn view() -> ExposureLimits {

@@ -166,8 +166,8 @@ impl View for Marks {
 
 impl Marks {
     fn late(place: Place, topic: Topic, symbol: Symbol, ts: EventTime) -> Option<Correction> {
-        let nanos = place.lateness(ts)?;
-        Some(Correction::Late { topic, id: symbol.to_id(), nanos })
+        let lateness = place.lateness(ts)?;
+        Some(Correction::Late { topic, id: symbol.to_id(), lateness })
     }
 }
 
@@ -195,7 +195,7 @@ fn mid(bid: Price, ask: Price) -> Price {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::events::Event;
-    use headwater_schemas::{Place, Tick, Topic};
+    use headwater_schemas::{EffectiveTime, Offset, Place, Tick, Topic};
 
     use super::*;
     use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
@@ -278,7 +278,7 @@ mod tests {
                 Event::Close(close) => MarketEvent::Close(close),
                 other => panic!("{other:?}"),
             };
-            Placed { place: Place::of_record(time, topic, 0, time), event: Happening::Event(event) }
+            Placed { place: Place::of_record(EffectiveTime::new(time), topic, 0, Offset::new(time)), event: Happening::Event(event) }
         };
         (1..).zip(texts).map(happening).collect()
     }

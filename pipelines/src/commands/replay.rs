@@ -16,7 +16,7 @@ use headwater_connectors::parquet::reader::all_rows;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script};
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{DeadLetter, Remap};
-use headwater_schemas::{EventTime, Topic};
+use headwater_schemas::{EffectiveTime, EventTime, Offset, Topic};
 use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
 use crate::config::Config;
@@ -64,7 +64,7 @@ pub struct ReplayArguments {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum From {
     Time(EventTime),
-    Offset(Topic, u16, u64),
+    Offset(Topic, u16, Offset),
 }
 
 impl FromStr for From {
@@ -74,7 +74,7 @@ impl FromStr for From {
         let offset = || {
             let (partition, offset) = text.split_once('@')?;
             let (topic, partition) = partition.rsplit_once('/')?;
-            Some(Self::Offset(Topic::from_word(topic)?, partition.parse().ok()?, offset.parse().ok()?))
+            Some(Self::Offset(Topic::from_word(topic)?, partition.parse().ok()?, Offset::new(offset.parse().ok()?)))
         };
         offset()
             .or_else(|| text.parse().ok().map(Self::Time))
@@ -157,7 +157,7 @@ fn say(data: &Path, again: &Path, differences: &[Difference], out: &mut impl Wri
 
 /// The decisions for a replay of a part of the topics.
 fn part(from: &[From], to: Option<EventTime>) -> Replay {
-    let mut script = Script { to: to.map_or(u64::MAX, EventTime::effective), ..Script::default() };
+    let mut script = Script { to: to.map_or(EffectiveTime::MAX, EventTime::effective), ..Script::default() };
     let mut positions = Positions::new();
     for from in from {
         match from {
@@ -185,17 +185,17 @@ fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Ve
         for commit in commits {
             for partition in &commit.partitions {
                 let topic = Topic::from_word(&partition.topic).with_context(|| format!("{} is not a topic", partition.topic))?;
-                let since = if commit.commit_id == 1 { 0 } else { commit.clock.start_of(commit.end_tick) };
-                let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: 0, since });
+                let since = if commit.commit_id == 1 { EffectiveTime::ZERO } else { commit.clock.start_of(commit.end_tick) };
+                let known = partitions.entry((topic, partition.partition)).or_insert(Repeated { end: Offset::ZERO, since });
                 known.end = partition.offset;
             }
         }
         let Some(last) = commits.last() else { continue };
-        let read = |partition: &(Topic, u16)| partitions.get(partition).map_or(0, |repeated| repeated.end);
+        let read = |partition: &(Topic, u16)| partitions.get(partition).map_or(Offset::ZERO, |repeated| repeated.end);
         let script = Script {
             remap: take_read(&mut remap, read, |(offset, _)| *offset),
             refused: take_read(&mut refused, read, |offset| *offset),
-            end_of_time: if last.ends_run { last.end_clock } else { last.end_clock.saturating_sub(1) },
+            end_of_time: if last.ends_run { last.end_clock } else { last.end_clock.previous() },
             partitions: Some(partitions.clone()),
             ..Script::default()
         };
@@ -210,7 +210,7 @@ fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
     let clock = config.clock();
     let closing = |commit: &Arc<Commit>| {
         let end = commit.clock.start_of(commit.end_tick);
-        end.is_multiple_of(clock.grid_ns()).then_some(Closing { end_tick: clock.tick_of(end), ends_run: commit.ends_run })
+        end.get().is_multiple_of(clock.grid_interval().get()).then_some(Closing { end_tick: clock.tick_of(end), ends_run: commit.ends_run })
     };
     commits.iter().filter_map(closing).collect()
 }
@@ -218,8 +218,8 @@ fn closings(commits: &[Arc<Commit>], config: &Config) -> Vec<Closing> {
 /// Removes and returns the entries before the offset up to which each partition was read.
 fn take_read<T>(
     all: &mut BTreeMap<(Topic, u16), Vec<T>>,
-    read: impl Fn(&(Topic, u16)) -> u64,
-    offset: impl Fn(&T) -> u64,
+    read: impl Fn(&(Topic, u16)) -> Offset,
+    offset: impl Fn(&T) -> Offset,
 ) -> BTreeMap<(Topic, u16), Vec<T>> {
     let take = |(partition, decided): (&(Topic, u16), &mut Vec<T>)| {
         let left = decided.split_off(decided.partition_point(|decided| offset(decided) < read(partition)));
@@ -229,8 +229,8 @@ fn take_read<T>(
 }
 
 /// The offsets of records that the wall clock rejected.
-fn refused(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<u64>>> {
-    let mut refused = BTreeMap::<_, Vec<u64>>::new();
+fn refused(chain: &Chain) -> anyhow::Result<BTreeMap<(Topic, u16), Vec<Offset>>> {
+    let mut refused = BTreeMap::<_, Vec<Offset>>::new();
     let is_refused = |row: &DeadLetter| *row.code == *ErrorCode::FutureTimestamp.as_str();
     for row in all_rows::<DeadLetter>(chain)?.into_iter().filter(is_refused) {
         refused.entry(partition_of(&row.topic, row.partition)?).or_default().push(row.offset);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_beginning_is_a_time_or_an_offset() {
-        assert_eq!("market.quotes/3@77".parse(), Ok(From::Offset(Topic::Quotes, 3, 77)));
+        assert_eq!("market.quotes/3@77".parse(), Ok(From::Offset(Topic::Quotes, 3, Offset::new(77))));
         assert!(matches!("2026-01-05T14:30:00Z".parse(), Ok(From::Time(_))));
         for wrong in ["", "orders", "orders/0", "orders/x@1", "dealings/0@1", "yesterday"] {
             assert!(wrong.parse::<From>().is_err(), "{wrong}");

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::transport::{ReadStatus, Transport};
-use headwater_schemas::Topic;
 use headwater_schemas::tables::{DeadLetter, TableRow};
+use headwater_schemas::{Offset, Topic};
 use headwater_sql::Catalog;
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ pub fn topics(
         let created = transport.create_topic(&name, partitions)?;
         for state in transport.partitions(&name)? {
             let offset = committed.as_ref().and_then(|committed| committed.get(&(topic.to_owned(), state.partition)));
-            let lag = offset.map_or_else(String::new, |offset| format!(" {offset:>14} {:>14}", state.high.saturating_sub(*offset)));
+            let lag = offset.map_or_else(String::new, |offset| format!(" {offset:>14} {:>14}", offset.until(state.high)));
             let note = if created { "  created" } else { "" };
             writeln!(out, "{name:<24} {:>9} {:>14} {:>14}{lag}{note}", state.partition, state.low, state.high)?;
         }
@@ -52,7 +52,7 @@ pub fn topics(
 }
 
 /// The resume offset of each partition after the last commit.
-fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), u64>> {
+fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), Offset>> {
     let chain = Chain::open(data, None)?;
     let partitions = chain.commits().last().map(|commit| commit.partitions.as_slice()).unwrap_or_default();
     Ok(partitions.iter().map(|progress| ((progress.topic.clone(), progress.partition), progress.offset)).collect())
@@ -63,7 +63,7 @@ fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), u64>> {
 struct Letter {
     topic: String,
     partition: i32,
-    offset: u64,
+    offset: Offset,
     code: String,
     error: String,
 }

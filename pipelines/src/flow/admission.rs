@@ -15,7 +15,6 @@ use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::Events;
 use super::wiring::Flow;
-use crate::config::nanos;
 
 /// The streams of events for the other parts.
 pub(super) struct Admitted<'scope> {
@@ -45,7 +44,7 @@ pub(super) fn admit<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<Admit
     };
     let horizons = flow.settings.config.horizons();
     // As long as a transaction can be reversed, its id cannot be reused.
-    let remembered = BTreeMap::from([(Topic::Transactions, nanos(flow.settings.config.ledger.reversal_horizon))]);
+    let remembered = BTreeMap::from([(Topic::Transactions, flow.settings.config.ledger.reversal_horizon.into())]);
     let duplicates = Arc::clone(&flow.settings.duplicates);
     let view = Admission { horizon: horizons.horizon, horizons: horizons.topics, remembered, duplicates };
     let broadcasts = flow.no_broadcasts();

@@ -11,7 +11,6 @@ use timely::dataflow::operators::vec::Map;
 
 use super::Events;
 use super::wiring::Flow;
-use crate::config::nanos;
 
 /// Follows transfers from step to step.
 pub(super) fn transfers<'scope>(flow: &mut Flow<'scope, '_>, transfers: Events<'scope>) -> anyhow::Result<()> {
@@ -20,7 +19,7 @@ pub(super) fn transfers<'scope>(flow: &mut Flow<'scope, '_>, transfers: Events<'
         _ => None,
     });
     let config = &flow.settings.config;
-    let view = Transfers { stuck_after: nanos(config.transfers.stuck_after), horizon: config.horizons().of(Topic::Transfers) };
+    let view = Transfers { stuck_after: config.transfers.stuck_after.into(), horizon: config.horizons().of(Topic::Transfers) };
     let broadcasts = flow.no_broadcasts();
     flow.fold("transfers", view, Pace::Tick, transfers, broadcasts).map(drop)
 }
@@ -37,9 +36,9 @@ pub(super) fn payments<'scope>(
     });
     let config = &flow.settings.config;
     let view = Payments {
-        stuck_after: nanos(config.payments.stuck_after),
+        stuck_after: config.payments.stuck_after.into(),
         horizon: config.horizons().of(Topic::Payments),
-        refund_horizon: nanos(config.ledger.reversal_horizon),
+        refund_horizon: config.ledger.reversal_horizon.into(),
     };
     let broadcasts = flow.no_broadcasts();
     flow.fold("payments", view, Pace::Tick, payments.concat(settled), broadcasts).map(drop)

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 
 use headwater_connectors::parquet::commit::Step;
 use headwater_connectors::source::SourceProgress;
-use headwater_schemas::Tick;
 use headwater_schemas::tables::{Decision, Execution, Remap, TableRow, TableWriter};
+use headwater_schemas::{EffectiveTime, Offset, Tick};
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
@@ -117,7 +117,12 @@ fn decided_by(row: &Remap) -> Decided {
 }
 
 fn standing(progress: &SourceProgress) -> Vec<Decided> {
-    let at = |(topic, partition, offset, clock): (&str, u16, u64, u64)| Decided { topic: topic.to_owned(), partition, offset, clock };
+    let at = |(topic, partition, offset, clock): (&str, u16, Offset, EffectiveTime)| Decided {
+        topic: topic.to_owned(),
+        partition,
+        offset,
+        clock,
+    };
     progress.standing().into_iter().map(at).collect()
 }
 

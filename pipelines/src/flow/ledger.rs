@@ -13,7 +13,7 @@ use timely::dataflow::operators::vec::Map;
 
 use super::Events;
 use super::wiring::{Flow, Reference};
-use crate::config::{Span, nanos};
+use crate::config::Span;
 
 /// Events that the ledger derives.
 pub(super) struct Posted<'scope> {
@@ -38,9 +38,9 @@ pub(super) fn postings<'scope>(
     let owned = owned(flow, returnable)?;
     let ledger = &flow.settings.config.ledger;
     let view = Postings {
-        reversal_horizon: nanos(ledger.reversal_horizon),
+        reversal_horizon: ledger.reversal_horizon.into(),
         waiting_horizon: flow.settings.config.horizons().of(Topic::Transactions),
-        hold_expiry: ledger.hold_expiry.map(|Span(expiry)| nanos(expiry)),
+        hold_expiry: ledger.hold_expiry.map(|Span(expiry)| expiry.into()),
         captures: Captures { over: ledger.overcapture, partial: ledger.partial_captures },
         enforces: ledger.enforce,
     };
@@ -61,7 +61,7 @@ fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> any
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Returns { reversal_horizon: nanos(flow.settings.config.ledger.reversal_horizon) };
+    let view = Returns { reversal_horizon: flow.settings.config.ledger.reversal_horizon.into() };
     let broadcasts = flow.no_broadcasts();
     let owned = flow.fold("returns", view, Pace::Tick, returnable, broadcasts)?.derived;
     // A transaction keeps its record's place, because it is not a derived event.

@@ -11,7 +11,7 @@ use headwater_connectors::transport::Records;
 use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, TableSet, TableWriter};
-use headwater_schemas::{Placed, Tick, Topic};
+use headwater_schemas::{EffectiveTime, Placed, Tick, Topic};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concatenate;
@@ -25,7 +25,7 @@ pub(super) struct Flow<'scope, 's> {
     pub(super) scope: Scope<'scope, Tick>,
     pub(super) settings: &'s FlowSettings,
     /// The clocks at which partitions ended, on every worker.
-    pub(super) ends: StreamVec<'scope, Tick, u64>,
+    pub(super) ends: StreamVec<'scope, Tick, EffectiveTime>,
     topics: BTreeMap<Topic, Events<'scope>>,
     tables: Tables,
     done: Vec<StreamVec<'scope, Tick, ()>>,
@@ -54,7 +54,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         scope: Scope<'scope, Tick>,
         settings: &'s FlowSettings,
         topics: BTreeMap<Topic, Events<'scope>>,
-        ends: StreamVec<'scope, Tick, u64>,
+        ends: StreamVec<'scope, Tick, EffectiveTime>,
     ) -> Self {
         Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new() }
     }
@@ -135,7 +135,7 @@ impl<'scope, 's> Flow<'scope, 's> {
     ) {
         let done = rows.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, name, move |_, _| {
             move |input, _| {
-                input.for_each(|_, rows| rows.drain(..).for_each(|(row, tick, _)| write(&Moment::new(tick, 0), row)));
+                input.for_each(|_, rows| rows.drain(..).for_each(|(row, tick, _)| write(&Moment::new(tick, EffectiveTime::ZERO), row)));
             }
         });
         self.done.push(done);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::Tick;
 use crate::value::{
     Amount, Blob, Date, Decimal, Digest, EventTime, Factor, Id, Money, Name, Price, Quantity, Size, Statistic, Text, Total, fixed,
 };
+use crate::{EffectiveTime, Offset, Sequence, Tick};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
     Decimal128Builder, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder,
@@ -129,7 +129,14 @@ fn unsigned(number: i64) -> Option<u64> {
     u64::try_from(number).ok()
 }
 primitive_cell!(u64, Int64Type, Int64Builder, DataType::Int64, signed, unsigned);
-primitive_cell!(Tick, Int64Type, Int64Builder, DataType::Int64, |tick: Tick| signed(tick.get()), |tick| unsigned(tick).map(Tick::new));
+macro_rules! number_cell {
+    ($($name:ident)+) => {$(
+        primitive_cell!($name, Int64Type, Int64Builder, DataType::Int64, |number: $name| signed(number.get()), |number| {
+            unsigned(number).map($name::new)
+        });
+    )+};
+}
+number_cell!(Tick Offset Sequence EffectiveTime);
 primitive_cell!(Statistic, Float64Type, Float64Builder, DataType::Float64, Statistic::value, Statistic::new);
 primitive_cell!(Date, Date32Type, Date32Builder, DataType::Date32, Date::days, |days| Some(Date::from_days(days)));
 primitive_cell!(

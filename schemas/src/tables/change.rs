@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Changes, TableRow};
-use crate::{Corrections, EventTime, Tick};
+use crate::{Corrections, EffectiveTime, EventTime, Tick};
 
 /// Time and reason of a change of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub struct Moment {
     /// The tick of the change.
     pub tick: Tick,
     /// Time for the rows' own `ts`, in nanoseconds since the epoch: the beginning of the tick, or the grid point.
-    pub time: u64,
+    pub time: EffectiveTime,
     /// Corrections that caused the change; nearly always none.
     pub why: Corrections,
 }
 
 impl Moment {
     /// A moment without corrections.
-    pub const fn new(tick: Tick, time: u64) -> Self {
+    pub const fn new(tick: Tick, time: EffectiveTime) -> Self {
         Self { tick, time, why: Corrections::new() }
     }
 
@@ -48,12 +48,14 @@ pub struct Change<R> {
 ///
 /// ```
 /// use headwater_schemas::tables::{Moment, Remap, TableWriter};
-/// use headwater_schemas::{EventTime, Tick};
+/// use headwater_schemas::{EffectiveTime, EventTime, Offset, Tick};
 ///
 /// let remap = TableWriter::<Remap>::default();
 /// let tick = Tick::new(7);
-/// let row = Remap { tick, topic: "orders".into(), partition: 0, offset: 40, clock: 70, ts: EventTime::from_nanos(70) };
-/// remap.insert(&Moment::new(tick, 70), row);
+/// let clock = EffectiveTime::new(70);
+/// let (topic, offset, ts) = ("orders".into(), Offset::new(40), EventTime::from_effective(clock));
+/// let row = Remap { topic, partition: 0, offset, tick, clock, ts };
+/// remap.insert(&Moment::new(tick, clock), row);
 /// assert!(remap.take_below(tick).is_empty());
 /// assert_eq!(remap.take_below(tick.next()).len(), 1);
 /// ```

@@ -1,6 +1,7 @@
 //! Tables of the ledger.
 
 use super::{AlertState, LedgerRule, Severity, tables};
+use crate::Offset;
 use crate::events::{TransactionPhase, TransactionType};
 use crate::value::{AccountId, Currency, EventTime, Id, Money, Text, Total};
 
@@ -96,7 +97,7 @@ tables! {
         /// Partition of its record.
         partition: i32,
         /// Offset of its record.
-        offset: u64,
+        offset: Offset,
         /// Whether it is late.
         is_late: bool,
         /// The event as JSON.

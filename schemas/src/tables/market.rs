@@ -1,6 +1,7 @@
 //! Tables of market data, terms and reference data.
 
 use super::tables;
+use crate::Offset;
 use crate::value::{AccountId, Currency, Date, EventTime, Factor, Price, Symbol, Text};
 
 tables! {
@@ -93,7 +94,7 @@ tables! {
         /// The record's partition.
         partition: i32,
         /// The record's offset.
-        offset: u64,
+        offset: Offset,
         /// The record's JSON.
         value: Text,
     }

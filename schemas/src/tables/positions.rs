@@ -1,6 +1,7 @@
 //! Tables of holdings, portfolios and the state of positions.
 
 use super::tables;
+use crate::Offset;
 use crate::value::{AccountId, Currency, EventTime, Id, Money, Price, Quantity, Scope, Statistic, Symbol, Total};
 
 tables! {
@@ -101,7 +102,7 @@ tables! {
         /// The partition of its place.
         partition: i32,
         /// The offset of its place.
-        offset: u64,
+        offset: Offset,
         /// The sequence of its place.
         sequence: i64,
         /// The fill, if the trade is one that can be busted.
@@ -125,7 +126,7 @@ tables! {
         /// The partition of its place.
         partition: i32,
         /// The offset of its place.
-        offset: u64,
+        offset: Offset,
         /// The effective time of its place.
         ts: EventTime,
     }

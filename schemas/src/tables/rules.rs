@@ -1,6 +1,7 @@
 //! The checkpoints of rules.
 
 use super::{AlertState, Amendment, DecisionState, EventRole, Reason, Severity, Verdict, tables};
+use crate::Offset;
 use crate::value::{AccountId, Decimal, EventTime, Id, Text};
 
 tables! {
@@ -20,7 +21,7 @@ tables! {
         /// The partition of its place.
         partition: i32,
         /// The offset of its place.
-        offset: u64,
+        offset: Offset,
         /// The sequence of its place.
         sequence: i64,
         /// The transaction, payment or attempt.
@@ -74,7 +75,7 @@ tables! {
         /// The partition of its place.
         partition: i32,
         /// The offset of its place.
-        offset: u64,
+        offset: Offset,
         /// The sequence of its place.
         sequence: i64,
         /// Own time of the last event for which the rule fired.

@@ -1,6 +1,7 @@
 //! Tables of transfers and payments.
 
 use super::{AlertKind, AlertState, Reconciliation, Severity, StepRule, TransferState, tables};
+use crate::Offset;
 use crate::events::PaymentStatus;
 use crate::value::{AccountId, Amount, Currency, CustomerId, EventTime, Id, Text};
 
@@ -76,7 +77,7 @@ tables! {
         /// Partition of its record.
         partition: i32,
         /// Offset of its record.
-        offset: u64,
+        offset: Offset,
         /// Of an initiation: the payer's account.
         from_account: Option<AccountId>,
         /// Of an initiation: the payee's account.
@@ -96,7 +97,7 @@ tables! {
         /// Partition of its record.
         partition: i32,
         /// Offset of its record.
-        offset: u64,
+        offset: Offset,
         /// The status.
         status: PaymentStatus,
         /// The status's own time.

@@ -3,8 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::tables;
-use crate::Tick;
 use crate::value::{Blob, Digest, EventTime, Text};
+use crate::{EffectiveTime, Offset, Sequence, Tick};
 
 tables! {
     /// A rejected record, complete, with the reason.
@@ -14,7 +14,7 @@ tables! {
         /// The partition.
         partition: i32,
         /// The record's offset.
-        offset: u64,
+        offset: Offset,
         /// The effective time at which it was rejected.
         ts: EventTime,
         /// The record's key, if it had one; bytes that are not UTF-8 are replaced.
@@ -36,11 +36,11 @@ tables! {
         /// The partition.
         partition: i32,
         /// The record that got the clock; at a run's end, the offset after the last record.
-        offset: u64,
+        offset: Offset,
         /// The tick of the clock.
         tick: Tick,
         /// The partition's clock, in nanoseconds since the epoch.
-        clock: u64,
+        clock: EffectiveTime,
         /// The clock as a time.
         ts: EventTime,
     }
@@ -53,9 +53,9 @@ tables! {
         /// The partition.
         partition: i32,
         /// Sequence number of the accepted record in its partition, from 1.
-        sequence: u64,
+        sequence: Sequence,
         /// The record's offset.
-        offset: u64,
+        offset: Offset,
         /// The event's id, if it has an identity.
         event_id: Option<Text>,
         /// The event's own `ts`, if it has one.
@@ -98,9 +98,9 @@ impl Audit {
     pub fn chained(&self, before: &Digest<32>) -> Digest<32> {
         let mut hash = Sha256::new();
         hash.update(before.0);
-        hash.update(self.sequence.to_be_bytes());
+        hash.update(self.sequence.get().to_be_bytes());
         hash.update(i64::from(self.partition).to_be_bytes());
-        hash.update(self.offset.to_be_bytes());
+        hash.update(self.offset.get().to_be_bytes());
         hash.update(self.ts.nanos().to_be_bytes());
         match self.event_ts {
             Some(ts) => {

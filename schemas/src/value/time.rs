@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Date, rfc3339};
+use crate::EffectiveTime;
 
 /// A moment, in nanoseconds since 1970-01-01T00:00:00Z: from 1678 to 2261.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,10 +17,6 @@ pub struct EventTime(i64);
 impl EventTime {
     /// The epoch: the time of a record without one before its partition has seen any.
     pub const BEGINNING: Self = Self(0);
-    /// Nanoseconds in a second.
-    pub const SECOND: u64 = 1_000_000_000;
-    /// Nanoseconds in a day.
-    pub const DAY: u64 = 86_400 * Self::SECOND;
     /// Nanoseconds in a day, signed, for times before the epoch.
     pub(crate) const DAY_NANOS: i64 = 86_400_000_000_000;
 
@@ -29,8 +26,8 @@ impl EventTime {
     }
 
     /// From an effective time, which is never before the epoch. Times after 2261 become the last one.
-    pub fn from_effective(nanos: u64) -> Self {
-        Self(i64::try_from(nanos).unwrap_or(i64::MAX))
+    pub fn from_effective(time: EffectiveTime) -> Self {
+        Self(i64::try_from(time.get()).unwrap_or(i64::MAX))
     }
 
     /// Nanoseconds since the epoch.
@@ -38,9 +35,9 @@ impl EventTime {
         self.0
     }
 
-    /// Nanoseconds since the epoch; earlier times become the epoch.
-    pub fn effective(self) -> u64 {
-        u64::try_from(self.0).unwrap_or(0)
+    /// The reading of a clock at this time; times before the epoch become the epoch.
+    pub fn effective(self) -> EffectiveTime {
+        EffectiveTime::new(u64::try_from(self.0).unwrap_or(0))
     }
 
     /// The UTC day of the time.
@@ -79,7 +76,7 @@ impl<'de> Deserialize<'de> for Until {
                 Ok(Until(EventTime(nanos)))
             }
             fn visit_u64<E: serde::de::Error>(self, nanos: u64) -> Result<Until, E> {
-                Ok(Until(EventTime::from_effective(nanos)))
+                Ok(Until(EventTime::from_effective(EffectiveTime::new(nanos))))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Until, E> {
                 let last = rfc3339::nanos(text.as_bytes()).filter(|nanos| *nanos > i128::from(i64::MAX));

@@ -1,12 +1,12 @@
 //! Choosing the tick at which a commit closes, on worker 0.
 
-use headwater_schemas::Tick;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_schemas::{EffectiveTime, Tick};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -46,7 +46,7 @@ struct Open {
 impl InFlight {
     /// No commits in flight. A run continues in the tick of the clock at which the previous run ended.
     pub(super) fn after(settings: &CommitSettings) -> Rc<RefCell<Self>> {
-        let tick_of = |clock: u64| settings.clock.tick_of(clock);
+        let tick_of = |clock: EffectiveTime| settings.clock.tick_of(clock);
         let (closed_id, closed_end_tick) = settings.before.as_ref().map_or((0, Tick::ZERO), |end| (end.commit_id, tick_of(end.end_clock)));
         let is_due = closed_id == 0 || !settings.gaps.is_empty();
         Rc::new(RefCell::new(Self { closed_id, closed_end_tick, is_due, ..Self::default() }))
@@ -101,7 +101,7 @@ pub(super) fn close<'scope>(
     settings: &CommitSettings,
     in_flight: &Rc<RefCell<InFlight>>,
     done: StreamVec<'scope, Tick, ()>,
-    ends: StreamVec<'scope, Tick, u64>,
+    ends: StreamVec<'scope, Tick, EffectiveTime>,
 ) -> StreamVec<'scope, Tick, Close> {
     let mut builder = OperatorBuilder::new("close commits".to_owned(), scope);
     let address = builder.operator_info().address;
@@ -115,14 +115,14 @@ pub(super) fn close<'scope>(
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
     let (interval, leads) = (settings.interval, scope.index() == 0);
     let clock = settings.clock;
-    let begin = settings.before.as_ref().map_or(0, |end| end.end_clock);
+    let begin = settings.before.as_ref().map_or(EffectiveTime::ZERO, |end| end.end_clock);
     let steps = Arc::clone(&settings.steps);
     let closings = settings.closings.clone();
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<Tick>> = capabilities.pop().filter(|_| leads);
         let mut rhythm = Rhythm::new(interval, Instant::now());
         // The greatest clock at which a partition that was read has ended.
-        let mut end: Option<u64> = None;
+        let mut end: Option<EffectiveTime> = None;
         move |frontiers| {
             done.for_each(|_, _| {});
             ends.for_each(|_, clocks| end = clocks.drain(..).max().max(end));
@@ -138,7 +138,7 @@ pub(super) fn close<'scope>(
             }
             // A commit closes at a grid point, where no valuation is open. At the end of a run, time ends at the greatest clock,
             // and the last grid point is the one after it; the next run continues at that clock.
-            let end_clock = end.unwrap_or(0).max(clock.start_of(in_flight.closed_end_tick)).max(begin);
+            let end_clock = end.unwrap_or_default().max(clock.start_of(in_flight.closed_end_tick)).max(begin);
             let reached = match frontier {
                 Some(frontier) => clock.interval_start(frontier),
                 None => clock.next_interval_start(clock.tick_of(end_clock)),

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_schemas::{Clock, Tick};
+use headwater_schemas::{Clock, EffectiveTime, Tick};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::vec::Broadcast;
@@ -166,8 +166,8 @@ pub struct ChainEnd {
     pub hash: String,
     /// The tick after the last one in the commit.
     pub end_tick: Tick,
-    /// The time at which the next run continues, in nanoseconds since the epoch.
-    pub end_clock: u64,
+    /// The time at which the next run continues.
+    pub end_clock: EffectiveTime,
 }
 
 /// Where a commit closed.
@@ -193,8 +193,8 @@ pub struct Committed {
 struct Close {
     commit_id: u64,
     end_tick: Tick,
-    /// The time at which the next run continues, in nanoseconds since the epoch.
-    end_clock: u64,
+    /// The time at which the next run continues.
+    end_clock: EffectiveTime,
     /// Whether the run, or the run that is replayed, ends with it; then no segment is left.
     ends_run: bool,
 }
@@ -215,7 +215,7 @@ pub fn commit<'scope>(
     tables: Tables,
     progress: SourceProgress,
     done: StreamVec<'scope, Tick, ()>,
-    ends: StreamVec<'scope, Tick, u64>,
+    ends: StreamVec<'scope, Tick, EffectiveTime>,
 ) {
     let in_flight = close::InFlight::after(&settings);
     let specs = tables.specs();

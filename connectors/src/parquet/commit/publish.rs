@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use headwater_schemas::Tick;
 use headwater_schemas::tables::TableSpec;
+use headwater_schemas::{EffectiveTime, Tick};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
@@ -180,7 +180,7 @@ struct Upkeep {
 
 impl Publisher {
     fn begin(settings: CommitSettings, specs: Vec<TableSpec>, peers: usize) -> Result<Self, CommitError> {
-        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: Tick::ZERO, end_clock: 0 };
+        let genesis = || ChainEnd { commit_id: 0, hash: GENESIS.to_owned(), end_tick: Tick::ZERO, end_clock: EffectiveTime::ZERO };
         let (last, live) = (settings.before.clone().unwrap_or_else(genesis), settings.existing.live.clone());
         let upkeep = if settings.discards { None } else { Some(Upkeep::begin(&settings, specs, last.commit_id)?) };
         Ok(Self { settings, peers, last, live, upkeep })
@@ -223,8 +223,8 @@ impl Publisher {
             first_tick: settings.clock.tick_of(self.last.end_clock),
             end_tick: complete.close.end_tick,
             end_clock_ns: complete.close.end_clock,
-            tick_interval_ns: settings.clock.tick_ns(),
-            grid_interval_ns: settings.clock.grid_ns(),
+            tick_interval_ns: settings.clock.tick_interval(),
+            grid_interval_ns: settings.clock.grid_interval(),
             workers: u32::try_from(self.peers).unwrap_or(u32::MAX),
             configuration: settings.configuration.clone(),
             ends_run: complete.close.ends_run,

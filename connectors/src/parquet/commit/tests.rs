@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use headwater_schemas::tables::{Moment, Remap, TableRegistry, TableWriter};
-use headwater_schemas::{Clock, EventTime, Tick};
+use headwater_schemas::{Clock, EffectiveTime, EventTime, Nanos, Offset, Tick};
 use timely::dataflow::operators::vec::Input;
 
 use super::*;
@@ -49,13 +49,13 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
         before: chain.end(),
         configuration: String::new(),
         interval: Duration::ZERO,
-        clock: Clock::new(1, 1),
+        clock: Clock::new(Nanos::new(1), Nanos::new(1)),
         existing: Existing::of(&chain),
         gaps: Vec::new(),
         upkeep: UpkeepSettings {
             every: 0,
             whole_from_changes: 1,
-            day_closes_after: 0,
+            day_closes_after: Nanos::ZERO,
             retention: Default::default(),
             grace: Duration::ZERO,
             outbox: Arc::default(),
@@ -76,15 +76,16 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
         let mut tables = Tables::default();
         let remap: TableWriter<Remap> = tables.writer();
         let (done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
-            let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<u64>());
+            let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<EffectiveTime>());
             commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
             (done, ends)
         });
         for number in 0..commits {
-            let (topic, tick, ts) = ("orders".into(), Tick::new(number), EventTime::from_effective(number));
-            remap.insert(&Moment::new(tick, number), Remap { topic, partition: 0, offset: number, tick, clock: number, ts });
+            let (topic, offset, tick, clock) = ("orders".into(), Offset::new(number), Tick::new(number), EffectiveTime::new(number));
+            let row = Remap { topic, partition: 0, offset, tick, clock, ts: EventTime::from_effective(clock) };
+            remap.insert(&Moment::new(tick, clock), row);
         }
-        ends.send(commits - 1);
+        ends.send(EffectiveTime::new(commits - 1));
         drop((done, ends));
         while worker.has_dataflows() {
             if failed.lines().iter().any(|line| line.starts_with("failed")) {

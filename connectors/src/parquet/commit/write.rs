@@ -1,10 +1,10 @@
 //! Writing a commit's files, on every worker.
 
-use headwater_schemas::Tick;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
+use headwater_schemas::Tick;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;

@@ -107,7 +107,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use headwater_schemas::Tick;
+    use headwater_schemas::{EffectiveTime, Nanos, Tick};
 
     use crate::parquet::chain::Chain;
     use crate::parquet::directory::head_path;
@@ -127,9 +127,9 @@ mod tests {
                 commit_id,
                 first_tick: Tick::new(commit_id - 1),
                 end_tick: Tick::new(commit_id),
-                end_clock_ns: commit_id,
-                tick_interval_ns: 1,
-                grid_interval_ns: 1,
+                end_clock_ns: EffectiveTime::new(commit_id),
+                tick_interval_ns: Nanos::new(1),
+                grid_interval_ns: Nanos::new(1),
                 workers: 1,
                 configuration: String::new(),
                 ends_run: false,

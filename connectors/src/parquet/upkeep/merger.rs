@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use headwater_schemas::EffectiveTime;
 use headwater_schemas::tables::TableSpec;
 
 use super::plan::{Merge, Plan, plan};
@@ -62,7 +63,7 @@ impl Merger {
             let taken: BTreeSet<_> = upkept.replaced.iter().chain(&upkept.dropped).map(String::as_str).collect();
             let left: Vec<_> = files.iter().filter(|file| !taken.contains(&*file.name())).cloned().collect();
             drop(taken);
-            self.work(commit_id).add(&plan(&left, 0, Scope::Parts, &self.settings), &mut upkept)?;
+            self.work(commit_id).add(&plan(&left, EffectiveTime::ZERO, Scope::Parts, &self.settings), &mut upkept)?;
         }
         Ok(upkept)
     }

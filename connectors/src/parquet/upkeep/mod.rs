@@ -32,6 +32,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use headwater_schemas::Nanos;
+
 /// Settings of upkeep.
 #[derive(Clone, Debug)]
 pub struct UpkeepSettings {
@@ -42,9 +44,9 @@ pub struct UpkeepSettings {
     /// its rows.
     pub whole_from_changes: u64,
     /// Nanoseconds after the end of a day until the day counts as over, when no more rows are expected.
-    pub day_closes_after: u64,
+    pub day_closes_after: Nanos,
     /// By table (a history under its own name): nanoseconds after the end of a day until its rows are dropped.
-    pub retention: BTreeMap<String, u64>,
+    pub retention: BTreeMap<String, Nanos>,
     /// How long a replaced file is kept.
     pub grace: Duration,
     /// The last commit that was published to topics: rows of later commits are kept.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use headwater_schemas::{EffectiveTime, Nanos};
+
 use super::{Scope, UpkeepSettings};
 use crate::parquet::chain::CommitFile;
 use crate::parquet::record::FileRole;
@@ -46,8 +48,8 @@ type Group<'a> = (String, &'a str, bool);
 /// The last commit of each table's whole state.
 type Wholes<'a> = BTreeMap<&'a str, u64>;
 
-/// The plan for the files that exist at a commit that ends at `now`, in nanoseconds since the epoch.
-pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, scope: Scope, settings: &UpkeepSettings) -> Plan {
+/// The plan for the files that exist at a commit that ends at `now`.
+pub(super) fn plan(files: &[Arc<CommitFile>], now: EffectiveTime, scope: Scope, settings: &UpkeepSettings) -> Plan {
     let wholes: Wholes<'_> = files.iter().filter(|file| file.is_whole()).map(|file| (&*file.table, file.last_commit())).collect();
     match scope {
         Scope::Parts => {
@@ -59,7 +61,7 @@ pub(super) fn plan(files: &[Arc<CommitFile>], now: u64, scope: Scope, settings: 
     }
 }
 
-fn plan_all(files: &[Arc<CommitFile>], now: u64, wholes: &Wholes<'_>, settings: &UpkeepSettings) -> Plan {
+fn plan_all(files: &[Arc<CommitFile>], now: EffectiveTime, wholes: &Wholes<'_>, settings: &UpkeepSettings) -> Plan {
     let is_dropped = |file: &&Arc<CommitFile>| is_over(file, now, settings.retention.get(&file.dataset()).copied());
     let (dropped, kept): (Vec<_>, Vec<_>) = files.iter().partition(is_dropped);
     let mut plan = Plan { merges: Vec::new(), dropped: dropped.into_iter().cloned().collect() };
@@ -120,7 +122,7 @@ fn plan_wholes(files: &[Arc<CommitFile>], wholes: &Wholes<'_>, dropped: &[Arc<Co
 }
 
 /// Whether a file's day ended at least this long ago.
-fn is_over(file: &CommitFile, now: u64, after: Option<u64>) -> bool {
+fn is_over(file: &CommitFile, now: EffectiveTime, after: Option<Nanos>) -> bool {
     let end = file.date.map(|date| date.end().effective());
     file.role != FileRole::State && after.zip(end).is_some_and(|(after, end)| end.saturating_add(after) <= now)
 }
@@ -133,7 +135,7 @@ fn plan_state(group: Vec<Arc<CommitFile>>, settings: &UpkeepSettings) -> Option<
     run(group.into_iter().filter(|file| !file.is_whole()).collect())
 }
 
-fn plan_day(group: Vec<Arc<CommitFile>>, now: u64, settings: &UpkeepSettings) -> Option<Merge> {
+fn plan_day(group: Vec<Arc<CommitFile>>, now: EffectiveTime, settings: &UpkeepSettings) -> Option<Merge> {
     let is_over = group.iter().all(|file| is_over(file, now, Some(settings.day_closes_after)));
     if is_over {
         let files: Vec<_> = group.into_iter().filter(|file| size(file) < SIZES.len()).collect();
@@ -176,14 +178,14 @@ mod tests {
     use super::*;
     use crate::parquet::record::Merged;
 
-    const DAY: u64 = 86_400_000_000_000;
+    const DAY: u64 = Nanos::DAY.get();
 
     fn settings() -> UpkeepSettings {
         UpkeepSettings {
             every: 8,
             whole_from_changes: 100,
-            day_closes_after: DAY,
-            retention: BTreeMap::from([("t_history".to_owned(), 10 * DAY)]),
+            day_closes_after: Nanos::DAY,
+            retention: BTreeMap::from([("t_history".to_owned(), Nanos::new(10 * DAY))]),
             grace: Duration::ZERO,
             outbox: Arc::default(),
         }
@@ -204,7 +206,7 @@ mod tests {
         let mut files: Vec<_> = (whole > 0).then(|| file(FileRole::State, 1, 0, whole, true)).into_iter().collect();
         files.extend((2..).zip(kib).map(|(commit_id, kib)| file(role, commit_id, 0, *kib, false)));
         let midnight: headwater_schemas::Date = "2026-01-01".parse().expect("a date");
-        let plan = plan(&files, midnight.end().effective() + days_later * DAY, Scope::AllFiles, &settings());
+        let plan = plan(&files, midnight.end().effective().saturating_add(Nanos::new(days_later * DAY)), Scope::AllFiles, &settings());
         assert!(plan.merges.len() <= 1);
         (plan.merges.first().map(|merge| (merge.files.len(), merge.whole)), plan.dropped.len())
     }
@@ -245,7 +247,7 @@ mod tests {
     fn a_state_table_that_is_written_whole_keeps_its_history() {
         let mut files = vec![file(FileRole::State, 4, 9, 50, true)];
         files.extend((3..7).map(|commit_id| file(FileRole::History, commit_id, 0, 60, false)));
-        let plan = plan(&files, 0, Scope::AllFiles, &settings());
+        let plan = plan(&files, EffectiveTime::ZERO, Scope::AllFiles, &settings());
         let [merge] = &plan.merges[..] else { panic!("{plan:?}") };
         let commits = |files: Vec<&Arc<CommitFile>>| files.iter().map(|file| file.commit_id).collect::<Vec<_>>();
         assert_eq!((merge.role, merge.whole), (FileRole::State, true));
@@ -257,7 +259,7 @@ mod tests {
     fn changes_before_and_after_a_whole_state_are_merged_apart() {
         let mut files = vec![file(FileRole::State, 9, 9, 5000, true)];
         files.extend((2..18).map(|commit_id| file(FileRole::History, commit_id, 0, 1, false)));
-        let merged: Vec<_> = plan(&files, 0, Scope::AllFiles, &settings())
+        let merged: Vec<_> = plan(&files, EffectiveTime::ZERO, Scope::AllFiles, &settings())
             .merges
             .iter()
             .map(|merge| merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>())
@@ -294,7 +296,7 @@ mod tests {
             ("before and after a large file", behind, Scope::AllFiles, vec![vec![1, 3]]),
         ];
         for (name, files, scope, expected) in cases {
-            let plan = plan(&files, 0, scope, &settings());
+            let plan = plan(&files, EffectiveTime::ZERO, scope, &settings());
             let merged = plan.merges.iter().map(|merge| merge.files.iter().map(|file| file.commit_id).collect::<Vec<_>>());
             assert_eq!(merged.collect::<Vec<_>>(), expected, "{name}");
         }
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn parts_older_than_their_retention_are_dropped() {
-        let plan = plan(&[part_of(FileRole::History, 2, 1, 1)], u64::MAX, Scope::AllFiles, &settings());
+        let plan = plan(&[part_of(FileRole::History, 2, 1, 1)], EffectiveTime::MAX, Scope::AllFiles, &settings());
         assert_eq!(plan.dropped.iter().map(|file| file.name().into_owned()).collect::<Vec<_>>(), ["segments/2-0.segment@0"]);
         let [merge] = &plan.merges[..] else { panic!("{plan:?}") };
         assert!(merge.whole, "what they changed is kept");

@@ -1,10 +1,10 @@
 //! A source whose fed-back frontier a test moves by hand.
 
-use headwater_schemas::Tick;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
+use headwater_schemas::Tick;
 use timely::WorkerConfig;
 use timely::communication::Config as CommunicationConfig;
 use timely::dataflow::ProbeHandle;
@@ -102,13 +102,13 @@ fn drive(
         }
         let log = Arc::clone(sent);
         let remap = output.remap.inspect(move |(row, _, _)| {
-            let line = format!("remap {}/{} {}: {} ms", row.topic, row.partition, row.offset, row.clock / super::MS);
+            let line = format!("remap {}/{} {}: {} ms", row.topic, row.partition, row.offset, row.clock.get() / super::MS);
             push(&log, "1".to_owned(), line);
         });
         let log = Arc::clone(sent);
         // The order in which workers report that a partition ended does not matter.
         let ends = output.ends.inspect(move |clock| {
-            let line = format!("end {} ms", clock / super::MS);
+            let line = format!("end {} ms", clock.get() / super::MS);
             push(&log, format!("2 {clock:020}"), line);
         });
         streams.extend([output.dead_letters.map(|_| ()), output.audit.map(|_| ()), remap.map(|_| ()), ends.map(|_| ())]);

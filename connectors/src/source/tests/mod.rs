@@ -10,7 +10,7 @@ mod places;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_schemas::{Clock, EventTime, Topic};
+use headwater_schemas::{Clock, EffectiveTime, EventTime, Nanos, Topic};
 
 use super::{Mode, SourceSettings};
 use crate::testing::MemoryLog;
@@ -36,12 +36,12 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
         partitions: Arc::new(partitions),
         names: Arc::default(),
         start: Arc::default(),
-        start_clock: 0,
-        latest: u64::MAX,
-        clock: Clock::new(TICK, TICK * GRID_TICKS),
+        start_clock: EffectiveTime::ZERO,
+        latest: EffectiveTime::MAX,
+        clock: Clock::new(Nanos::new(TICK), Nanos::new(TICK * GRID_TICKS)),
         audit: false,
         stride: 1024,
-        late_after: 0,
+        late_after: Nanos::ZERO,
         budget_bytes: u64::MAX,
         grid_lead: usize::MAX,
         discovered: Arc::default(),
@@ -55,7 +55,10 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
 
 /// A quote.
 fn quote(ms: u64) -> String {
-    format!(r#"{{"symbol":"A","bid":"1","ask":"2","bid_size":"1","ask_size":"1","ts":"{}"}}"#, EventTime::from_effective(ms * MS))
+    format!(
+        r#"{{"symbol":"A","bid":"1","ask":"2","bid_size":"1","ask_size":"1","ts":"{}"}}"#,
+        EventTime::from_effective(EffectiveTime::new(ms * MS))
+    )
 }
 
 /// An instrument, an event without a time.

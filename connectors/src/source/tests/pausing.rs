@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use headwater_schemas::Topic;
 use headwater_schemas::events::Event;
+use headwater_schemas::{EffectiveTime, Nanos, Topic};
 
 use super::super::size;
 use super::super::{Mode, SourceSettings};
@@ -36,8 +36,8 @@ impl Live {
     fn mode(&self) -> Mode {
         let wall_ms = Arc::clone(&self.wall_ms);
         Mode::Live {
-            wall: Arc::new(move || wall_ms.load(Ordering::Relaxed) * MS),
-            idle_allowance: IDLE_ALLOWANCE_MS * MS,
+            wall: Arc::new(move || EffectiveTime::new(wall_ms.load(Ordering::Relaxed) * MS)),
+            idle_allowance: Nanos::new(IDLE_ALLOWANCE_MS * MS),
             stop: Arc::clone(&self.stop),
         }
     }

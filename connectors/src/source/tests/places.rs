@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Audit, DeadLetter, Remap};
-use headwater_schemas::{Placed, Tick, Topic};
+use headwater_schemas::{EffectiveTime, Nanos, Placed, Tick, Topic};
 use proptest::prelude::*;
 use timely::WorkerConfig;
 use timely::communication::Config as CommunicationConfig;
@@ -108,7 +108,7 @@ struct Outcome {
     remap: BTreeSet<Remap>,
     audit: BTreeSet<Audit>,
     /// The clocks at which partitions ended, ascending.
-    ends: Vec<u64>,
+    ends: Vec<EffectiveTime>,
     /// Resume positions of each partition after a commit, by the commit's end tick.
     commits: BTreeMap<Tick, BTreeMap<(String, u16), PartitionProgress>>,
 }
@@ -119,7 +119,7 @@ enum Said {
     DeadLetter(DeadLetter),
     Remap(Remap),
     Audit(Audit),
-    End(u64),
+    End(EffectiveTime),
     Commit(Tick, Vec<PartitionProgress>),
 }
 
@@ -155,7 +155,8 @@ fn run(log: &MemoryLog, way: Way, live: bool) -> Result<Outcome, Box<dyn std::er
     let stop = Arc::new(AtomicBool::new(false));
     // Without an allowance: a partition that was read up to the wall clock pauses until the others are there, too, and this wall
     // clock does not move.
-    let following_the_wall = Mode::Live { wall: Arc::new(|| WALL_MS * MS), idle_allowance: 0, stop: Arc::clone(&stop) };
+    let following_the_wall =
+        Mode::Live { wall: Arc::new(|| EffectiveTime::new(WALL_MS * MS)), idle_allowance: Nanos::ZERO, stop: Arc::clone(&stop) };
     let mode = if live { following_the_wall } else { Mode::Bounded };
     let settings = SourceSettings { stride, budget_bytes, grid_lead, audit: true, mode, ..unbounded(log)? };
     let partitions: usize = settings.partitions.values().map(Vec::len).sum();

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn a_hold_is_released_once_it_is_overdue() {
-    let expiring = Postings { hold_expiry: Some(100), ..POSTINGS };
+    let expiring = Postings { hold_expiry: Some(Nanos::new(100)), ..POSTINGS };
     let capture = |at: u64| format!(r#"@{at} "transaction_id":"c","type":"payment","amount":"45","pending_id":"h""#);
     let later = r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#;
     let receipt = r#""transaction_id":"h","type":"deposit","amount":"60","phase":"pending","counterparty_account":"b""#;
@@ -29,7 +29,7 @@ fn a_hold_is_released_once_it_is_overdue() {
 fn the_release_of_overdue_holds_is_explained() {
     let other = r#"@2 "transaction_id":"g","type":"fee","amount":"7","phase":"pending""#;
     let events = events(&[DEPOSIT, HOLD, other, r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#]);
-    let posted = run(Postings { hold_expiry: Some(100), ..POSTINGS }, to_postings(&events));
+    let posted = run(Postings { hold_expiry: Some(Nanos::new(100)), ..POSTINGS }, to_postings(&events));
     let voided = rows_of(&posted.tables.ledger_entries).into_iter().filter(|entry| entry.phase == TransactionPhase::Void);
     let voided: Vec<_> = voided.map(|entry| format!("{} {} {}", entry.entry_id, entry.account_id, entry.amount)).collect();
     assert_eq!(voided, ["g-expired-1 a 7", "g-expired-2 external:USD -7", "h-expired-1 a 60", "h-expired-2 external:USD -60"]);
@@ -91,7 +91,7 @@ fn a_hold_counts_as_what_its_captures_posted() {
     let (c, d, more) = (capture("c", "20"), capture("d", "40"), capture("d", "45"));
     let (of_c, of_d, again) = (reversal("r", "c", "20"), reversal("s", "d", "40"), reversal("w", "s", "1"));
     let later = r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#;
-    let view = Postings { captures: Captures { over: true, partial: true }, hold_expiry: Some(100), ..POSTINGS };
+    let view = Postings { captures: Captures { over: true, partial: true }, hold_expiry: Some(Nanos::new(100)), ..POSTINGS };
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("as itself while a part is held", &[HOLD, &c], &[]),
         ("as itself once all was captured", &[HOLD, &c, &d], &[]),

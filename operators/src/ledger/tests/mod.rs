@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Balance, PostedTransaction};
-use headwater_schemas::{AccountId, Currency, Money, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Currency, EffectiveTime, Money, Nanos, Offset, Place, Placed, Topic};
 use proptest::prelude::*;
 
 use super::returns::concerns_returns;
@@ -18,18 +18,18 @@ use super::*;
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
 const POSTINGS: Postings = Postings {
-    reversal_horizon: u64::MAX,
-    waiting_horizon: 1000,
+    reversal_horizon: Nanos::MAX,
+    waiting_horizon: Nanos::new(1000),
     hold_expiry: None,
     captures: Captures { over: false, partial: false },
     enforces: false,
 };
-const RETURNS: Returns = Returns { reversal_horizon: u64::MAX };
+const RETURNS: Returns = Returns { reversal_horizon: Nanos::MAX };
 /// Horizons so short that a property test forgets transactions and rejects waiting ones.
 const FORGETFUL: Postings = Postings {
-    reversal_horizon: 12,
-    waiting_horizon: 5,
-    hold_expiry: Some(9),
+    reversal_horizon: Nanos::new(12),
+    waiting_horizon: Nanos::new(5),
+    hold_expiry: Some(Nanos::new(9)),
     captures: Captures { over: true, partial: true },
     enforces: false,
 };
@@ -56,7 +56,7 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
             }
         }
         let event = Event::decode(topic, None, Some(format!("{text}}}").as_bytes())).unwrap_or_else(|error| panic!("{text}: {error}"));
-        Placed { place: Place::of_record(time, topic, 0, time), event }
+        Placed { place: Place::of_record(EffectiveTime::new(time), topic, 0, Offset::new(time)), event }
     };
     records.iter().map(event).collect()
 }
@@ -558,7 +558,7 @@ proptest! {
         prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&cut_postings.tables.alerts));
         prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
         prop_assert_eq!(&whole.derived, &cut_postings.derived);
-        let returns = Returns { reversal_horizon: 12 };
+        let returns = Returns { reversal_horizon: Nanos::new(12) };
         let (all, again) = (run(returns, to_returns(&events)), run_with_restart(returns, to_returns(&events), cut));
         prop_assert_eq!(history_of(&all.tables), history_of(&again.tables));
         prop_assert_eq!(&all.derived, &again.derived);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage};
 use headwater_schemas::tables::{self, Execution, OrderEvent, TopOfBook};
 use headwater_schemas::value::{EventTime, Id, Quantity, Size, Symbol};
-use headwater_schemas::{Place, Placed, Tick, Topic};
+use headwater_schemas::{EffectiveTime, Offset, Place, Placed, Tick, Topic};
 
 use super::generated::{Market, Stream, stream};
 use super::naive::NaiveBook;
@@ -17,7 +17,12 @@ use crate::testing::{Emitted, Happening, Happenings, fold, rows_of, run, run_wit
 fn told(records: &[(Topic, &str)]) -> Happenings<Matching> {
     let happen = |(offset, (topic, value)): (usize, &(Topic, &str))| {
         let event = Event::decode(*topic, None, Some(value.as_bytes())).unwrap_or_else(|bad| panic!("{value}: {bad:?}"));
-        let place = Place::of_record(event.ts().map_or(0, EventTime::effective), *topic, 0, u64::try_from(offset).unwrap());
+        let place = Place::of_record(
+            event.ts().map_or(EffectiveTime::ZERO, EventTime::effective),
+            *topic,
+            0,
+            Offset::new(u64::try_from(offset).unwrap()),
+        );
         let event = match event {
             Event::Order(message) => Happening::Event(message),
             broadcast => Happening::Broadcast(broadcast),
@@ -398,7 +403,7 @@ fn happenings(commands: &Stream) -> Happenings<Matching> {
         std::iter::once((Topic::Instruments, instrument)).chain(accounts.iter().map(|record| (Topic::Accounts, record.as_str())));
     let mut happenings = told(&broadcasts.collect::<Vec<_>>());
     for (offset, (now, command)) in commands.iter().enumerate() {
-        let place = Place::of_record(now.effective(), Topic::Orders, 0, u64::try_from(offset).unwrap());
+        let place = Place::of_record(now.effective(), Topic::Orders, 0, Offset::new(u64::try_from(offset).unwrap()));
         happenings.push(Placed { place, event: Happening::Event(message(*now, command.clone())) });
     }
     happenings
@@ -511,7 +516,7 @@ fn rows_do_not_depend_on_how_often_they_are_emitted() {
             }
         }
         // Emitted once or after every event, the final rows are the same, times included.
-        fold.emit(Tick::ZERO, 0);
+        fold.emit(Tick::ZERO, EffectiveTime::ZERO);
         let once = fold.tables();
         assert!(once.open_orders.changes().iter().all(|change| !change.gone));
         assert_same_rows(once, &said.tables, &format!("seed {seed}"));

@@ -2,7 +2,7 @@
 
 use crate::rules::subject::Subject;
 use headwater_schemas::value::fixed;
-use headwater_schemas::{EventTime, Text};
+use headwater_schemas::{Nanos, Text};
 
 use super::*;
 use crate::rules::field::FieldSet;
@@ -15,7 +15,7 @@ impl Scope for Example {
     fn field(&self, field: Field) -> Value<'_> {
         match field {
             Field::Amount => Value::Number(100_010_000_000),
-            Field::Ts => Value::Time(EventTime::DAY.cast_signed()),
+            Field::Ts => Value::Time(Nanos::DAY.get().cast_signed()),
             Field::Channel => Value::Word(0),
             Field::Merchant => Value::Text("shop"),
             Field::Home => Location::new("0".parse().ok(), "1".parse().ok()).map_or(Value::Unknown, Value::Location),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction};
 use headwater_schemas::tables::{Alert, AlertState, Decision, Verdict};
-use headwater_schemas::{Id, Place, Placed, Statistic, Topic};
+use headwater_schemas::{EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Statistic, Topic};
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -148,7 +148,7 @@ fn outcome(pack: &Arc<Pack>, case: &Case) -> Outcome {
         pack.spread(&event, owner).into_iter().map(move |event| Placed { place, event: Happening::Event(event) })
     });
     let happenings: Happenings<Rules> = reference(case).chain(events).collect();
-    let tables = run(Rules::with_horizon(Arc::clone(pack), u64::MAX), happenings).tables;
+    let tables = run(Rules::with_horizon(Arc::clone(pack), Nanos::MAX), happenings).tables;
     let last = case.events.iter().rev().find_map(event_id);
     let decisions = rows_of::<Decision>(&tables.decisions);
     let decision = decisions.iter().find(|decision| Some(&decision.subject_id) == last.as_ref());
@@ -169,17 +169,17 @@ fn event_id(event: &Event) -> Option<Id> {
 }
 
 fn reference<E>(case: &Case) -> impl Iterator<Item = Placed<Happening<Event, E>>> {
-    let place = |event: &Event| Place::of_record(0, event.topic(), 0, 0);
+    let place = |event: &Event| Place::of_record(EffectiveTime::ZERO, event.topic(), 0, Offset::ZERO);
     case.reference.iter().map(move |event| Placed { place: place(event), event: Happening::Broadcast(event.clone()) })
 }
 
 /// The events in the order of the list, each at the greatest time so far; transactions as the ledger takes them.
 fn happened(case: &Case) -> Vec<Placed<Happened>> {
-    let mut clock = 0;
+    let mut clock = EffectiveTime::ZERO;
     let (mut transactions, mut others) = (Vec::new(), Vec::new());
     for (event, offset) in case.events.iter().zip(0..) {
-        clock = clock.max(event.ts().map_or(0, |ts| ts.effective()));
-        let place = Place::of_record(clock, event.topic(), 0, offset);
+        clock = clock.max(event.ts().map_or(EffectiveTime::ZERO, EventTime::effective));
+        let place = Place::of_record(clock, event.topic(), 0, Offset::new(offset));
         match event {
             Event::Transaction(event) => transactions.push(Placed { place, event: Arc::clone(event) }),
             Event::Payment(event) => others.push(Placed { place, event: Happened::Payment(Arc::new(event.as_ref().clone())) }),
@@ -193,8 +193,8 @@ fn happened(case: &Case) -> Vec<Placed<Happened>> {
 
 fn through_the_ledger(case: &Case, transactions: Vec<Placed<Arc<Transaction>>>) -> Vec<Placed<Happened>> {
     let ledger = Postings {
-        reversal_horizon: u64::MAX,
-        waiting_horizon: u64::MAX,
+        reversal_horizon: Nanos::MAX,
+        waiting_horizon: Nanos::MAX,
         hold_expiry: None,
         captures: Captures { over: false, partial: false },
         enforces: false,

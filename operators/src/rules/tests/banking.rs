@@ -2,6 +2,7 @@
 
 use headwater_schemas::events::{Channel, TransactionPhase};
 use headwater_schemas::tables::{AlertState, DecisionState, Severity, Verdict};
+use headwater_schemas::{EventTime, Offset};
 
 use super::*;
 
@@ -253,8 +254,8 @@ fn a_move_counts_from_the_next_event_on() {
     let mut happenings = customer(AT_HOME);
     let steps = arriving([0, 1, 2].map(|hour| located(transaction(&format!("t{hour}"), NOON + hour * HOUR, "1"), "0", "0")));
     happenings.extend(steps);
-    let between = u64::try_from(NOON + HOUR - 1).expect("a time");
-    happenings.push(Placed { place: Place::of_record(between, Topic::Customers, 0, 1), event: Happening::Broadcast(moved) });
+    let between = EventTime::from_nanos(NOON + HOUR - 1).effective();
+    happenings.push(Placed { place: Place::of_record(between, Topic::Customers, 0, Offset::new(1)), event: Happening::Broadcast(moved) });
     let said = run(banking(), happenings);
     let firing: Vec<_> = decisions(&said).iter().map(|decision| fired(decision).len()).collect();
     assert_eq!(firing, [0, 1, 1]);

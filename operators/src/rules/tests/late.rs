@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use headwater_schemas::Tick;
 use headwater_schemas::tables::{AlertState, DecisionState, Verdict};
+use headwater_schemas::{EffectiveTime, Nanos, Tick};
 
 use super::*;
 use crate::testing::history_of;
@@ -88,7 +88,7 @@ fn later_than_the_horizon_is_a_dead_letter() {
     let subjects: Vec<_> = decisions(&said).iter().map(|decision| decision.subject_id.to_string()).collect();
     assert_eq!(subjects, ["clock", "in_time"]);
     let [letter] = said.dead_letters.as_slice() else { panic!("{:?}", said.dead_letters) };
-    assert_eq!((letter.topic.as_str(), letter.partition, letter.offset, letter.code.as_str()), ("transactions", 0, 2, "too_late"));
+    assert_eq!((letter.topic.as_str(), letter.partition, letter.offset.get(), letter.code.as_str()), ("transactions", 0, 2, "too_late"));
     assert_eq!(letter.key.as_deref(), Some("a"));
     assert!(letter.error.contains("more than the 86400 s that ruleset banking remembers"), "{}", letter.error);
     let value = letter.value.as_deref().unwrap_or_default();
@@ -103,8 +103,8 @@ fn the_horizon_is_a_day_or_the_longest_window_if_longer() {
     let transactions = || [here("clock", NOON, "1"), here("two_days", NOON - 2 * DAY, "1"), here("more", NOON - 2 * DAY - 1, "1")];
     let taken = |view: Rules| decisions(&run_as(view, AT_HOME, transactions())).len();
     assert_eq!(taken(Rules::new(Arc::clone(&pack))), 2);
-    assert_eq!(taken(Rules::with_horizon(Arc::clone(&pack), 0)), 1);
-    assert_eq!(taken(Rules::with_horizon(pack, (3 * DAY).unsigned_abs())), 3);
+    assert_eq!(taken(Rules::with_horizon(Arc::clone(&pack), Nanos::ZERO)), 1);
+    assert_eq!(taken(Rules::with_horizon(pack, Nanos::new((3 * DAY).unsigned_abs()))), 3);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn state_is_bounded() {
         }
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        fold.emit(Tick::ZERO, 0);
+        fold.emit(Tick::ZERO, EffectiveTime::ZERO);
         largest = largest.max(fold.states().map(|(_, state)| state.ring.iter().count()).max().unwrap_or(0));
     }
     // A day of horizon and a day of window, one event every three hours: 17 and the one at the edge.
@@ -139,7 +139,7 @@ fn state_is_bounded() {
     // A quiet account is forgotten entirely, once its timers have fired.
     while fold.next_timer().is_some() {
         fold.fire();
-        fold.emit(Tick::ZERO, 0);
+        fold.emit(Tick::ZERO, EffectiveTime::ZERO);
     }
     assert_eq!(fold.states().count(), 0);
 }

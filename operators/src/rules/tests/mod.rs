@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};
 use headwater_schemas::tables::{Alert, Decision};
-use headwater_schemas::{AccountId, Amount, Correction, Currency, Decimal, EventTime, Id, Place, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, Decimal, EffectiveTime, EventTime, Id, Offset, Place, Placed, Topic};
 
 use super::*;
 use crate::ledger::TakenBack;
@@ -74,7 +74,7 @@ fn customer(fields: &str) -> Vec<Step> {
         .into_iter()
         .map(|(topic, text)| {
             let event = Event::decode(topic, None, Some(text.as_bytes())).expect(text);
-            Placed { place: Place::of_record(0, topic, 0, 0), event: Happening::Broadcast(event) }
+            Placed { place: Place::of_record(EffectiveTime::ZERO, topic, 0, Offset::ZERO), event: Happening::Broadcast(event) }
         })
         .collect()
 }
@@ -107,11 +107,11 @@ fn of_account(what: Happened) -> Happening<Event, RuleEvent> {
 
 /// The transactions as read from one partition: each at the greatest `ts` so far.
 fn arriving(transactions: impl IntoIterator<Item = Transaction>) -> Vec<Step> {
-    let mut clock = 0;
+    let mut clock = EffectiveTime::ZERO;
     let placed = transactions.into_iter().zip(0..).map(|(transaction, offset)| {
         clock = clock.max(transaction.ts.effective());
         Placed {
-            place: Place::of_record(clock, Topic::Transactions, 0, offset),
+            place: Place::of_record(clock, Topic::Transactions, 0, Offset::new(offset)),
             event: of_account(Happened::Transaction(Arc::new(transaction))),
         }
     });

@@ -1,5 +1,6 @@
 //! Tests that each action of a customer counts once: holds with their captures, reversals, and what the ledger rejects.
 
+use headwater_schemas::Nanos;
 use headwater_schemas::events::TransactionPhase;
 use headwater_schemas::tables::{AlertState, DecisionState};
 
@@ -10,8 +11,8 @@ use crate::testing::run_with_restart;
 /// Noon of 2026-01-15 in London.
 const NOON: i64 = 1_768_478_400 * SECOND;
 const LEDGER: Postings = Postings {
-    reversal_horizon: u64::MAX,
-    waiting_horizon: u64::MAX,
+    reversal_horizon: Nanos::MAX,
+    waiting_horizon: Nanos::MAX,
     hold_expiry: None,
     captures: Captures { over: true, partial: false },
     enforces: false,

@@ -1,9 +1,9 @@
 //! The packs that come with the program, rule by rule: the event that just fires a rule, the one that just does not, the late one
 //! that changes that, and the reversal that withdraws the alert. Each case runs whole, and with a restart after every event.
 
-use headwater_schemas::CustomerId;
 use headwater_schemas::events::{Access, Payment};
 use headwater_schemas::tables::{AlertState, DecisionState, Severity, Verdict};
+use headwater_schemas::{CustomerId, EffectiveTime, EventTime, Offset};
 
 use super::*;
 use crate::testing::run_with_restart;
@@ -105,20 +105,21 @@ fn happenings(pack: &Pack, story: &[Told]) -> Happenings<Rules> {
         opened("b", "d", 0),
         opened("young", "d", NOON - 3_600 * SECOND),
     ];
-    let reference = reference
-        .into_iter()
-        .map(|(topic, text)| Placed { place: Place::of_record(0, topic, 0, 0), event: Happening::Broadcast(decoded(topic, &text)) });
+    let reference = reference.into_iter().map(|(topic, text)| Placed {
+        place: Place::of_record(EffectiveTime::ZERO, topic, 0, Offset::ZERO),
+        event: Happening::Broadcast(decoded(topic, &text)),
+    });
     let owner = |what: &Happened| match what.account().as_ref().map(AccountId::as_str) {
         Some("a" | "a2") => Some(CustomerId::derived("c")),
         Some("b" | "young") => Some(CustomerId::derived("d")),
         _ => None,
     };
-    let mut clock = 0;
+    let mut clock = EffectiveTime::ZERO;
     let mut all: Happenings<Rules> = reference.collect();
     for (number, told) in story.iter().enumerate() {
-        clock = clock.max(told.at().unsigned_abs());
+        clock = clock.max(EffectiveTime::new(told.at().unsigned_abs()));
         for (what, sequence) in told.happened(&story[..number]).into_iter().zip(0..) {
-            let place = Place::of_record(clock, Topic::Transactions, 0, number as u64).derived(sequence);
+            let place = Place::of_record(clock, Topic::Transactions, 0, Offset::new(number as u64)).derived(sequence);
             let events = pack.spread(&what, owner(&what)).into_iter();
             all.extend(events.map(|event| Placed { place, event: Happening::Event(event) }));
         }

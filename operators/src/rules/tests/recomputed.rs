@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headwater_schemas::Nanos;
 use headwater_schemas::events::Channel;
 use headwater_schemas::tables::{AlertState, Amendment, DecisionState, Verdict};
 use headwater_schemas::value::fixed;
@@ -275,7 +276,7 @@ proptest! {
         for pack in [wide_pack(), banking_pack()] {
             let substance = |transactions: &[Transaction]| {
                 let steps = customer(AT_HOME).into_iter().chain(arriving(transactions.iter().cloned())).collect();
-                let said = run(Rules::with_horizon(Arc::clone(&pack), u64::MAX), steps);
+                let said = run(Rules::with_horizon(Arc::clone(&pack), Nanos::MAX), steps);
                 let mut found = decisions(&said);
                 let amended = found.iter().any(|decision| decision.state == DecisionState::Amended);
                 for decision in &mut found {

@@ -1,7 +1,7 @@
 //! Tests of restoring: a fold that continues from saved rows emits the same.
 
 use headwater_schemas::tables::{TableReader, TableSet};
-use headwater_schemas::{Clock, Tick};
+use headwater_schemas::{Clock, EffectiveTime, Nanos, Tick};
 use proptest::prelude::*;
 
 use super::recomputed::{Spec, happenings, specs, wide_pack};
@@ -34,12 +34,12 @@ proptest! {
 #[test]
 fn another_ruleset_s_rows_are_left_alone() {
     let mut tables = TestTables::default();
-    let mut fold = Fold::new(banking(), RuleTables::register(&mut tables), Clock::new(1, 1));
+    let mut fold = Fold::new(banking(), RuleTables::register(&mut tables), Clock::new(Nanos::new(1), Nanos::new(1)));
     for step in arriving([transaction("t", DAY, "1")]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
     }
-    fold.emit(Tick::ZERO, 0);
+    fold.emit(Tick::ZERO, EffectiveTime::ZERO);
     let saved = SavedRules { rule_events: tables.rows().expect("rows"), rule_alerts: tables.rows().expect("rows") };
     assert_eq!(saved.rule_events.len(), 1);
     assert_eq!(banking().restore(&saved, &|_| true).len(), 1);

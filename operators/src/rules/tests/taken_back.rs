@@ -1,7 +1,7 @@
 //! Tests of transactions that the ledger takes back: they no longer count, and decisions that they changed are updated.
 
-use headwater_schemas::Tick;
 use headwater_schemas::tables::{AlertState, DecisionState};
+use headwater_schemas::{EffectiveTime, Nanos, Tick};
 use proptest::prelude::*;
 
 use super::recomputed::{Spec, banking_by_hand, specs, transactions, undecided_by_rules, wide_by_hand, wide_pack};
@@ -123,11 +123,11 @@ fn what_is_taken_back_in_the_tick_in_which_it_is_let_go_is_said() {
     for (step, tick) in steps.into_iter().zip([Some(1), None]).chain([(take_back, None)]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
-        tick.into_iter().for_each(|tick| fold.emit(Tick::new(tick), 0));
+        tick.into_iter().for_each(|tick| fold.emit(Tick::new(tick), EffectiveTime::ZERO));
     }
-    assert_eq!(fold.next_timer(), Some((NOON + 2 * DAY + 1).unsigned_abs()));
+    assert_eq!(fold.next_timer(), Some(EffectiveTime::new((NOON + 2 * DAY + 1).unsigned_abs())));
     fold.fire();
-    fold.emit(Tick::new(2), 0);
+    fold.emit(Tick::new(2), EffectiveTime::ZERO);
     let decisions = rows_of(&fold.tables().decisions).into_iter().map(|row| format!("decision {} {}", row.subject_id, row.state));
     let events = rows_of(&fold.tables().rule_events).into_iter().map(|row| format!("event {}", row.event_id));
     let left: Vec<_> = decisions.chain(events).collect();
@@ -178,7 +178,7 @@ proptest! {
 
     #[test]
     fn what_is_left_is_what_a_batch_makes_of_it(specs in specs(40), taken in proptest::collection::vec((0..40_usize, 0..40_usize), 0..8)) {
-        matches_batch(Rules::with_horizon(banking_pack(), u64::MAX), &specs, &taken, banking_by_hand)?;
-        matches_batch(Rules::with_horizon(wide_pack(), u64::MAX), &specs, &taken, wide_by_hand)?;
+        matches_batch(Rules::with_horizon(banking_pack(), Nanos::MAX), &specs, &taken, banking_by_hand)?;
+        matches_batch(Rules::with_horizon(wide_pack(), Nanos::MAX), &specs, &taken, wide_by_hand)?;
     }
 }

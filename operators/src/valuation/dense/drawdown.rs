@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use headwater_schemas::tables::{DrawdownState, Moment, TableWriter};
-use headwater_schemas::{EventTime, Scope, Total};
+use headwater_schemas::{EffectiveTime, EventTime, Nanos, Scope, Total};
 
 /// Peak and maximum drawdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Seen {
     /// Whether an account of the scope traded.
     pub(super) has_traded: bool,
     /// The effective time of the earliest of the busted fills.
-    pub(super) busted_since: Option<u64>,
+    pub(super) busted_since: Option<EffectiveTime>,
     /// Whether the scope has changed its currency.
     pub(super) begins_anew: bool,
 }
@@ -48,8 +48,8 @@ impl Drawdown {
         self.0.back().map(|row| Reached { peak: row.peak, max_drawdown: row.max_drawdown }).unwrap_or_default()
     }
 
-    /// Applies what is observed at a grid point. Fills can be busted for `horizon` nanoseconds.
-    pub(super) fn follow(&mut self, scope: Scope, seen: Seen, horizon: u64, at: &Moment, table: &TableWriter<DrawdownState>) {
+    /// Applies what is observed at a grid point. Fills can be busted for `horizon`.
+    pub(super) fn follow(&mut self, scope: Scope, seen: Seen, horizon: Nanos, at: &Moment, table: &TableWriter<DrawdownState>) {
         // A checkpoint has no history, so its rows need no reason.
         let at = &Moment::new(at.tick, at.time);
         if seen.begins_anew {
@@ -91,7 +91,7 @@ impl Drawdown {
     }
 
     /// Removes rows that only the bust of a fill beyond the horizon would need.
-    fn forget(&mut self, horizon: u64, at: &Moment, table: &TableWriter<DrawdownState>) {
+    fn forget(&mut self, horizon: EffectiveTime, at: &Moment, table: &TableWriter<DrawdownState>) {
         while self.0.get(1).is_some_and(|next| next.ts.effective() <= horizon) {
             self.0.pop_front().into_iter().for_each(|row| table.retract(at, row));
         }
@@ -111,10 +111,10 @@ mod tests {
 
     use super::*;
 
-    const HORIZON: u64 = 100;
+    const HORIZON: Nanos = Nanos::new(100);
 
     fn moment(time: u64) -> Moment {
-        Moment::new(Tick::new(time), time)
+        Moment::new(Tick::new(time), EffectiveTime::new(time))
     }
 
     /// Time, P&L in units, whether there was a trade, the time of the earliest busted fill.
@@ -129,6 +129,7 @@ mod tests {
                 let rows = std::mem::take(&mut drawdown).0;
                 rows.into_iter().rev().for_each(|row| drawdown.restore(row));
             }
+            let busted_since = busted_since.map(EffectiveTime::new);
             let seen = Seen { pnl, has_traded, busted_since, begins_anew: false };
             drawdown.follow(Scope::derived("book:firm"), seen, HORIZON, &moment(time), &table);
             all.push(drawdown.max_drawdown());
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn what_no_bust_can_ask_for_is_forgotten() {
         let steps: Vec<_> = (1..=1000).map(|time| (time, i128::from(time), true, None)).collect();
-        assert_eq!(followed(&steps, steps.len()).0.0.len(), usize::try_from(HORIZON).expect("a number") + 1);
+        assert_eq!(followed(&steps, steps.len()).0.0.len(), usize::try_from(HORIZON.get()).expect("a number") + 1);
         let without_trades: Vec<_> = (1..=1000).map(|time| (time, i128::from(time), false, None)).collect();
         assert_eq!(followed(&without_trades, 1000).0.0.len(), 1);
     }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::{Moment, RiskGap};
-use headwater_schemas::{Clock, Currency, Placed, Tick};
+use headwater_schemas::{Clock, Currency, Nanos, Placed, Tick};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::core::OkErr;
@@ -86,7 +86,7 @@ pub struct ValuationSettings {
     /// The first tick that is not committed.
     pub start_tick: Tick,
     /// How long a fill can be busted, in nanoseconds of effective time: drawdowns can return to values before it.
-    pub bust_horizon: u64,
+    pub bust_horizon: Nanos,
 }
 
 /// State of a worker's valuation before a restart.

@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{Moment, Portfolio, Risk};
-use headwater_schemas::{Corrections, Currency, Decimal, Money, Scope, Statistic, Symbol, Total};
+use headwater_schemas::{Corrections, Currency, Decimal, Money, Nanos, Scope, Statistic, Symbol, Total};
 
 use super::drawdown::{Drawdown, Seen};
 use super::handles::{Named, ScopeHandle, SymbolHandle};
@@ -25,7 +25,7 @@ pub(super) struct Scopes {
     symbols: Named<SymbolHandle, ()>,
     risk: RiskSettings,
     /// How long a fill can be busted, in nanoseconds of effective time.
-    bust_horizon: u64,
+    bust_horizon: Nanos,
     pub(super) watch: LimitWatch,
     tables: ScopeTables,
     touched: Vec<ScopeHandle>,

@@ -116,13 +116,13 @@ impl LimitWatch {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Place, Topic};
+    use headwater_schemas::{EffectiveTime, Offset, Place, Topic};
 
     use super::*;
 
     fn limit(text: &str) -> Placed<Event> {
         let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
-        Placed { place: Place::of_record(0, Topic::Limits, 0, 0), event }
+        Placed { place: Place::of_record(EffectiveTime::ZERO, Topic::Limits, 0, Offset::ZERO), event }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, TableRow, TableWriter};
-use headwater_schemas::{AccountId, Clock, Currency, EventTime, Id, Placed, Symbol, Tick};
+use headwater_schemas::{AccountId, Clock, Currency, EffectiveTime, EventTime, Id, Nanos, Placed, Symbol, Tick};
 use proptest::prelude::*;
 
 use self::naive::Naive;
@@ -18,7 +18,7 @@ use super::*;
 use crate::testing::{Happening, history_of, run};
 use crate::valuation::{CorrectedPart, ExposureLimits};
 
-const CLOCK: Clock = Clock::new(1000, 1000);
+const CLOCK: Clock = Clock::new(Nanos::new(1000), Nanos::new(1000));
 
 fn settings() -> RiskSettings {
     RiskSettings { window: 3, ..RiskSettings::default() }
@@ -26,7 +26,14 @@ fn settings() -> RiskSettings {
 
 fn valuation_settings() -> ValuationSettings {
     let base_currency = Currency::derived("USD");
-    ValuationSettings { base_currency, risk: settings(), limits: limits(), clock: CLOCK, start_tick: Tick::ZERO, bust_horizon: 3000 }
+    ValuationSettings {
+        base_currency,
+        risk: settings(),
+        limits: limits(),
+        clock: CLOCK,
+        start_tick: Tick::ZERO,
+        bust_horizon: Nanos::new(3000),
+    }
 }
 
 fn limits() -> LimitDefaults {
@@ -247,7 +254,9 @@ fn an_account_with_neither_position_nor_book_has_no_portfolio() {
 fn corrections_reach_the_account_and_the_books_above_it() {
     use headwater_schemas::{Correction, Corrections};
     let (symbol, account_id) = (Symbol::derived("S"), AccountId::derived("a"));
-    let why = |fill: &str| -> Corrections { [Correction::Bust { traded: 0, fill_id: Id::derived(fill) }].into_iter().collect() };
+    let why = |fill: &str| -> Corrections {
+        [Correction::Bust { traded: EffectiveTime::ZERO, fill_id: Id::derived(fill) }].into_iter().collect()
+    };
     let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: Some(headwater_schemas::Price::whole(price)) });
     let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
     let mut workers = Workers::new(3);

@@ -1,7 +1,9 @@
 //! Random changes at grid points.
 
 use headwater_schemas::events::Event;
-use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Name, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
+use headwater_schemas::{
+    AccountId, Currency, Date, EffectiveTime, EventTime, Factor, Money, Name, Offset, Place, Placed, Price, Quantity, Symbol, Tick, Topic,
+};
 use proptest::prelude::*;
 
 use super::{CLOCK, Known, worker_number};
@@ -72,7 +74,7 @@ fn limit(tick: Tick, value: i64) -> Known {
     let scope = ["account:a0", "book:firm", "default", "symbol:S1"][usize::try_from(value % 4).expect("a scope")];
     let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#);
     let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
-    Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, tick.get()), event }))
+    Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, Offset::new(tick.get())), event }))
 }
 
 fn change(tick: Tick, kind: u8, number: u8, amount: i64) -> Known {
@@ -83,7 +85,7 @@ fn change(tick: Tick, kind: u8, number: u8, amount: i64) -> Known {
             base: currency(number),
             quote: Currency::derived("USD"),
             rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1),
-            ts: EventTime::from_effective(tick.get()),
+            ts: EventTime::from_effective(EffectiveTime::new(tick.get())),
         },
         2 | 3 => Known::Close {
             symbol: name("S", number % 2),
