@@ -79,11 +79,12 @@ impl Episodes {
         self.known.is_empty()
     }
 
-    /// Compares the alerts with the events, and raises, amends and withdraws what differs. `now` is the effective time.
-    pub(super) fn follow(&mut self, ruleset: &Ruleset, ring: &Ring, now: EventTime) {
+    /// Compares the alerts with the events, and raises, amends and withdraws what differs. `member` is the ruleset's number, `now`
+    /// the effective time.
+    pub(super) fn follow(&mut self, member: usize, ruleset: &Ruleset, ring: &Ring, now: EventTime) {
         let begins = ring.get(ring.start()).map(|record| record.order);
         for (number, rule) in ruleset.rules.iter().enumerate() {
-            let found = self.found(number, rule, ring, begins);
+            let found = self.found(number, |record| fired(record, member, rule), rule.quiet, ring);
             let gone = self.of(number).filter(|key| !found.contains_key(key) && begins.is_some_and(|begins| key.1 >= begins));
             for key in gone.collect::<Vec<_>>() {
                 self.change(key, None, now);
@@ -95,16 +96,17 @@ impl Episodes {
     }
 
     /// The episodes of a rule, by what the remembered events say.
-    fn found(&self, number: usize, rule: &Rule, ring: &Ring, begins: Option<Order>) -> BTreeMap<EpisodeKey, Found> {
+    fn found(&self, number: usize, fired: impl Fn(&Record) -> Option<Fired>, quiet: i64, ring: &Ring) -> BTreeMap<EpisodeKey, Found> {
+        let begins = ring.get(ring.start()).map(|record| record.order);
         // One that began before goes on with what is known of it.
         let before = self.of(number).filter(|key| begins.is_none_or(|begins| key.1 < begins));
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
         let mut all = BTreeMap::new();
         for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
-            let Some(fired) = fired(record, rule) else { continue };
+            let Some(fired) = fired(record) else { continue };
             let ts = record.order.ts;
             match &mut open {
-                Some((_, found)) if ts.saturating_sub(found.last_ts) <= rule.quiet => found.add(ts, fired),
+                Some((_, found)) if ts.saturating_sub(found.last_ts) <= quiet => found.add(ts, fired),
                 _ => {
                     let (ids, severity) = (vec![record.id.clone()], fired.severity);
                     let mut found = Found { last_ts: ts, ids, figures: Text::default(), severity };
@@ -183,9 +185,9 @@ impl Episodes {
     }
 }
 
-/// What an event says for which a rule fired; none if it did not, or the event no longer counts.
-fn fired(record: &Record, rule: &Rule) -> Option<Fired> {
-    let outcome = Some(&record.outcome).filter(|outcome| !outcome.is_withdrawn())?;
+/// What an event says for which a rule of the ruleset with a number fired; none if it did not, or the event no longer counts.
+fn fired(record: &Record, member: usize, rule: &Rule) -> Option<Fired> {
+    let outcome = Some(record).filter(|record| !record.is_withdrawn)?.outcomes.of(member);
     let fired = |reason: &&Reason| reason.rule == rule.name && reason.points != Statistic::default();
     let reason = outcome.found()?.reasons.iter().find(fired)?;
     // The figures come first, then the ids.

@@ -126,6 +126,9 @@ impl Field {
     }
 }
 
+/// The name of a result that does not fit.
+const OVERFLOW: &str = "result";
+
 /// A set of fields and other causes that keep a rule from being decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSet(u64);
@@ -153,10 +156,22 @@ impl FieldSet {
         self.0 == 0
     }
 
+    /// The set of members with these names; none if one is unknown.
+    pub(super) fn read<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        names.try_fold(Self::default(), |mut set, name| {
+            match Field::ALL.iter().find(|field| field.name() == name) {
+                Some(field) => set.add(*field),
+                None if name == OVERFLOW => set.add_overflow(),
+                None => return None,
+            }
+            Some(set)
+        })
+    }
+
     /// The names of its members, in the order of the fields.
     pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
         let fields = Field::ALL.iter().filter(move |field| self.0 & (1 << **field as u64) != 0).map(|field| field.name());
-        fields.chain((self.0 & Self::OVERFLOW != 0).then_some("result"))
+        fields.chain((self.0 & Self::OVERFLOW != 0).then_some(OVERFLOW))
     }
 }
 
@@ -278,5 +293,7 @@ mod tests {
         set.add(Field::Location);
         set.add_overflow();
         assert_eq!(set.names().collect::<Vec<_>>(), ["location", "home", "result"]);
+        assert_eq!(FieldSet::read(set.names()), Some(set));
+        assert_eq!(FieldSet::read(["location", "nothing"].into_iter()), None);
     }
 }

@@ -56,9 +56,56 @@ pub(super) struct Cause {
     pub(super) id: Id,
 }
 
+/// The outcome of an event for which no rule fired, and of which all rules could be decided.
+static PLAIN: Outcome = Outcome { score: 0, verdict: Verdict::Approve, state: DecisionState::Made, grounds: Grounds::Nothing };
+
+/// What the rulesets found about an event, by their numbers, in order. Nearly all find nothing, which is not stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Outcomes(Vec<(usize, Outcome)>);
+
+impl Outcomes {
+    /// What a ruleset found.
+    pub(super) fn of(&self, ruleset: usize) -> &Outcome {
+        self.0.iter().find(|(number, _)| *number == ruleset).map_or(&PLAIN, |(_, outcome)| outcome)
+    }
+
+    /// Removes what a ruleset found.
+    pub(super) fn take(&mut self, ruleset: usize) -> Outcome {
+        let found = self.0.iter().position(|(number, _)| *number == ruleset);
+        found.map_or_else(|| PLAIN.clone(), |place| self.0.remove(place).1)
+    }
+
+    /// Sets what a ruleset found.
+    pub(super) fn set(&mut self, ruleset: usize, outcome: Outcome) {
+        self.take(ruleset);
+        if outcome != PLAIN {
+            let place = self.0.partition_point(|(number, _)| *number < ruleset);
+            self.0.insert(place, (ruleset, outcome));
+        }
+    }
+
+    /// What is not plain, with the rulesets' numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Outcome)> {
+        self.0.iter().map(|(number, outcome)| (*number, outcome))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Default for Outcome {
     fn default() -> Self {
-        Self { score: 0, verdict: Verdict::Approve, state: DecisionState::Made, grounds: Grounds::Nothing }
+        PLAIN.clone()
+    }
+}
+
+impl IntoIterator for Outcomes {
+    type Item = (usize, Outcome);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -124,22 +171,18 @@ impl Outcome {
         Self { state: DecisionState::Withdrawn, grounds: Grounds::Found(Box::new(found)), ..*self }
     }
 
-    /// The outcome of an event that counts again, before it is scored again.
-    pub(super) fn counting_again(&self) -> Self {
-        Self { state: DecisionState::Amended, ..self.clone() }
-    }
-
     /// The outcome, scored again, of an event that was taken back and counts again.
     pub(super) fn restored(self, withdrawn: &Self, ruleset: &Ruleset, cause: &Cause, now: EventTime) -> Self {
         self.replacing(withdrawn.alert(), ruleset, cause, now)
     }
 
-    /// The outcome after a late event or after an event was taken back; `None` if it is unchanged.
+    /// The outcome after a late event or after an event was taken back; `None` if it is unchanged. Without points there is no
+    /// decision, and only the alerts that follow from it are amended.
     pub(super) fn amended(self, old: &Self, ruleset: &Ruleset, cause: &Cause, now: EventTime) -> Option<Self> {
-        if old.is_withdrawn() || self.agrees_with(old, ruleset) {
+        if self.agrees_with(old, ruleset) {
             return None;
         }
-        Some(self.replacing(old.alert(), ruleset, cause, now))
+        Some(if ruleset.scoring.is_some() { self.replacing(old.alert(), ruleset, cause, now) } else { self })
     }
 
     /// The outcome that replaces another one, and amends or withdraws that one's alert.

@@ -12,17 +12,17 @@ use super::customers::Customers;
 use super::subject::Happened;
 use crate::keyed_fold::{Outbox, View};
 
-/// View that looks up the owner of each transaction's account.
+/// View that looks up the owner of each transaction's account. What nobody is known to own is left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Owners;
 
-/// What happened, and the customer who owns its account, where that is known.
+/// What happened, and the customer who owns its account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// What happened.
     pub what: Happened,
     /// The customer.
-    pub customer: Option<CustomerId>,
+    pub customer: CustomerId,
 }
 
 crate::fold_operator!(Owners);
@@ -53,8 +53,9 @@ impl View for Owners {
     }
 
     fn apply(&self, customers: &Customers, account: &AccountId, (): &mut (), placed: Placed<Happened>, out: &mut Outbox<'_, Self>) {
-        let customer = customers.owner(account);
-        out.derive((placed.place, Known { what: placed.event, customer }));
+        if let Some(customer) = customers.owner(account) {
+            out.derive((placed.place, Known { what: placed.event, customer }));
+        }
     }
 
     fn emit(&self, _: &Customers, _: &AccountId, (): &mut (), _: &Moment, (): &()) {}

@@ -8,7 +8,7 @@ use super::cells::{self, Cell};
 use super::customers::Facts;
 use super::expression::{Scope, Value};
 use super::field::Field;
-use super::outcome::Outcome;
+use super::outcome::Outcomes;
 use super::pack::Kept;
 use super::subject::Happened;
 
@@ -37,11 +37,15 @@ pub(super) struct Record {
     /// Seconds east of UTC, where the customer lives.
     pub(super) utc_offset: Option<i32>,
     pub(super) role: EventRole,
-    /// Whether the outcome changed since it was emitted last.
+    /// Whether it is an event of the other side of the account: the money moves the other way.
+    pub(super) is_mirrored: bool,
+    /// Whether it was taken back, so that no window counts it.
+    pub(super) is_withdrawn: bool,
+    /// Whether its rows changed since it was emitted last.
     pub(super) is_pending: bool,
-    /// The fields that the pack reads, in the order of [`Kept`].
+    /// The fields that the packs read, in the order of [`Kept`].
     pub(super) cells: Box<[Cell]>,
-    pub(super) outcome: Outcome,
+    pub(super) outcomes: Outcomes,
 }
 
 impl Record {
@@ -69,13 +73,15 @@ impl Record {
             account: what.party(is_mirrored),
             utc_offset: facts.utc_offset,
             role,
+            is_mirrored,
+            is_withdrawn: false,
             is_pending: false,
             cells,
-            outcome: Outcome::default(),
+            outcomes: Outcomes::default(),
         })
     }
 
-    /// The value of a field, for the pack that chose which fields are kept.
+    /// The value of a field, for the packs that chose which fields are kept.
     pub(super) fn field(&self, field: Field, kept: &Kept) -> Value<'_> {
         match field {
             Field::Ts => Value::Time(self.order.ts),

@@ -223,7 +223,8 @@ impl<'a> Reading<'a> {
 
     /// The value that an event contributes, if it belongs to the aggregate. A withdrawn event contributes none.
     pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
-        if record.outcome.is_withdrawn() || !self.aggregate.followers.admit(record.role) {
+        let is_seen = !record.is_mirrored || self.aggregate.is_of_party;
+        if record.is_withdrawn || !is_seen || !self.aggregate.followers.admit(record.role) {
             return None;
         }
         if let Some(filter) = &self.aggregate.filter {

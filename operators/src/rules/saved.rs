@@ -1,40 +1,59 @@
-//! Conversion of a remembered event to a row of the checkpoint, and back.
+//! Conversion of a remembered event, and of what was found about it, to rows of the checkpoint, and back.
 
-use headwater_schemas::tables::RememberedEvent;
-use headwater_schemas::{Decimal, EventTime, Text};
+use headwater_schemas::tables::{RememberedEvent, RuleOutcome};
+use headwater_schemas::{Decimal, EventTime, Offset, Text};
 
 use super::cells::Cell;
-use super::field::Field;
-use super::outcome::{Cause, Found, Grounds, Outcome};
+use super::field::{Field, FieldSet};
+use super::grouped::Grouped;
+use super::outcome::{Cause, Found, Grounds, Outcome, Outcomes, Undecided};
 use super::pack::Ruleset;
 use super::record::{Order, Record};
 use super::subject::GroupKey;
 use crate::alerts::Raised;
 
-/// The row of an event and its outcome.
-pub(super) fn row(ruleset: &Ruleset, key: &GroupKey, record: &Record, cells: &[Cell], outcome: &Outcome) -> RememberedEvent {
-    let alert = outcome.alert();
-    let fields = ruleset.kept.fields().iter().zip(cells).filter_map(|(field, cell)| cell.written(*field));
-    RememberedEvent {
-        account_id: record.account,
-        utc_offset: record.utc_offset,
-        fields: fields.collect(),
-        reasons: outcome.reasons(ruleset),
-        evidence: outcome.evidence().to_vec(),
-        amendment: outcome.amended_by().map(|cause| cause.amendment),
-        amended_by: outcome.amended_by().map(|cause| cause.id.clone()),
-        alert_state: alert.map(|alert| alert.state),
-        alert_severity: alert.map(|alert| alert.severity),
-        alert_ts: alert.map(|alert| alert.ts),
-        ..gone(ruleset, key, record, outcome)
+/// An event as it is or was saved.
+#[derive(Clone, Copy)]
+pub(super) struct Saved<'a> {
+    pub(super) record: &'a Record,
+    pub(super) cells: &'a [Cell],
+    pub(super) outcomes: &'a Outcomes,
+    pub(super) is_withdrawn: bool,
+}
+
+impl<'a> Saved<'a> {
+    /// The event as it is.
+    pub(super) fn now(record: &'a Record) -> Self {
+        Self { record, cells: &record.cells, outcomes: &record.outcomes, is_withdrawn: record.is_withdrawn }
+    }
+
+    /// The row of the event.
+    pub(super) fn event(self, grouped: &Grouped, key: &GroupKey) -> RememberedEvent {
+        let fields = grouped.kept.fields().iter().zip(self.cells).filter_map(|(field, cell)| cell.written(*field));
+        RememberedEvent {
+            account_id: self.record.account,
+            utc_offset: self.record.utc_offset,
+            is_withdrawn: self.is_withdrawn,
+            fields: fields.collect(),
+            undecided: self.outcomes.iter().flat_map(|(number, outcome)| undecided(grouped, number, outcome)).collect(),
+            ..gone(grouped, key, self.record)
+        }
+    }
+
+    /// The rows of what was found about it.
+    pub(super) fn outcomes(self, grouped: &Grouped, key: &GroupKey) -> impl Iterator<Item = (usize, RuleOutcome)> {
+        self.outcomes.iter().filter_map(move |(number, outcome)| {
+            let member = grouped.members.get(number).filter(|_| !is_undecided(outcome))?;
+            Some((number, found(&member.ruleset, key, self.record, outcome)))
+        })
     }
 }
 
 /// The row of an event that is forgotten: its key, and nothing that takes time to write.
-pub(super) fn gone(ruleset: &Ruleset, key: &GroupKey, record: &Record, outcome: &Outcome) -> RememberedEvent {
+pub(super) fn gone(grouped: &Grouped, key: &GroupKey, record: &Record) -> RememberedEvent {
     RememberedEvent {
-        ruleset: ruleset.name.clone(),
-        grouping: Text::new(ruleset.grouping.name()),
+        subject: Text::new(grouped.subject.word()),
+        grouping: Text::new(grouped.grouping.name()),
         group_key: Text::new(key.as_str()),
         ts: EventTime::from_nanos(record.order.ts),
         rank: record.order.rank.into(),
@@ -44,61 +63,116 @@ pub(super) fn gone(ruleset: &Ruleset, key: &GroupKey, record: &Record, outcome: 
         event_id: record.id.clone(),
         account_id: None,
         role: record.role,
+        is_mirrored: record.is_mirrored,
+        is_withdrawn: record.is_withdrawn,
         utc_offset: None,
         fields: Vec::new(),
-        state: outcome.state,
-        score: Decimal::from_units(outcome.score.into()),
-        decision: outcome.verdict,
-        reasons: Vec::new(),
-        evidence: Vec::new(),
-        amendment: None,
-        amended_by: None,
-        alert_state: None,
-        alert_severity: None,
-        alert_ts: None,
+        undecided: Vec::new(),
     }
 }
 
-/// The event of a row, and its outcome.
-pub(super) fn record(ruleset: &Ruleset, row: &RememberedEvent) -> Option<Record> {
-    let order = Order {
-        ts: row.ts.nanos(),
-        rank: row.rank.try_into().ok()?,
-        partition: row.partition.try_into().ok()?,
-        offset: row.offset,
-        sequence: row.sequence.try_into().ok()?,
+fn found(ruleset: &Ruleset, key: &GroupKey, record: &Record, outcome: &Outcome) -> RuleOutcome {
+    let (alert, amended_by) = (outcome.alert(), outcome.amended_by());
+    RuleOutcome {
+        ruleset: ruleset.name.clone(),
+        grouping: Text::new(ruleset.grouping.name()),
+        group_key: Text::new(key.as_str()),
+        ts: EventTime::from_nanos(record.order.ts),
+        rank: record.order.rank.into(),
+        partition: record.order.partition.into(),
+        offset: record.order.offset,
+        sequence: record.order.sequence.into(),
+        state: outcome.state,
+        score: Decimal::from_units(outcome.score.into()),
+        decision: outcome.verdict,
+        reasons: outcome.reasons(ruleset),
+        evidence: outcome.evidence().to_vec(),
+        amendment: amended_by.map(|cause| cause.amendment),
+        amended_by: amended_by.map(|cause| cause.id.clone()),
+        alert_state: alert.map(|alert| alert.state),
+        alert_severity: alert.map(|alert| alert.severity),
+        alert_ts: alert.map(|alert| alert.ts),
+    }
+}
+
+/// Whether nothing was found but that some rules could not be decided, which the event's own row says.
+const fn is_undecided(outcome: &Outcome) -> bool {
+    matches!(outcome.grounds, Grounds::Undecided(_))
+}
+
+/// `ruleset.rule=fields` of each rule that could not be decided.
+fn undecided(grouped: &Grouped, number: usize, outcome: &Outcome) -> Vec<Text> {
+    let (Grounds::Undecided(rules), Some(member)) = (&outcome.grounds, grouped.members.get(number)) else { return Vec::new() };
+    let ruleset = &member.ruleset;
+    let text = |undecided: &Undecided| {
+        let rule = ruleset.rules.get(usize::from(undecided.rule))?;
+        let fields = undecided.fields.names().collect::<Vec<_>>().join(",");
+        Some(Text::from([&*ruleset.name, ".", &*rule.name, "=", &fields].concat()))
     };
-    let score = row.score.units().try_into().ok()?;
-    Some(Record {
-        order,
+    rules.iter().filter_map(text).collect()
+}
+
+/// The event of a row, without what was found about it, other than that rules could not be decided. A rule that is no longer in a
+/// pack is left out.
+pub(super) fn record(grouped: &Grouped, row: &RememberedEvent) -> Option<Record> {
+    let mut record = Record {
+        order: order(row.ts, (row.rank, row.partition, row.sequence), row.offset)?,
         id: row.event_id.clone(),
         account: row.account_id,
         utc_offset: row.utc_offset,
         role: row.role,
+        is_mirrored: row.is_mirrored,
+        is_withdrawn: row.is_withdrawn,
         is_pending: false,
-        cells: ruleset.kept.fields().iter().map(|field| cell(row, *field)).collect(),
-        outcome: Outcome { score, verdict: row.decision, state: row.state, grounds: grounds(row) },
+        cells: grouped.kept.fields().iter().map(|field| cell(row, *field)).collect(),
+        outcomes: Outcomes::default(),
+    };
+    for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.ruleset.scoring.is_some()) {
+        let undecided: Box<[_]> = row.undecided.iter().filter_map(|text| read_undecided(&member.ruleset, text)).collect();
+        if !undecided.is_empty() {
+            record.outcomes.set(number, Outcome { grounds: Grounds::Undecided(undecided), ..Outcome::default() });
+        }
+    }
+    Some(record)
+}
+
+fn read_undecided(ruleset: &Ruleset, text: &str) -> Option<Undecided> {
+    let (rule, fields) = text.strip_prefix(&*ruleset.name)?.strip_prefix('.')?.rsplit_once('=')?;
+    let rule = ruleset.rules.iter().position(|known| known.name.as_str() == rule)?;
+    Some(Undecided { rule: rule.try_into().ok()?, fields: FieldSet::read(fields.split(','))? })
+}
+
+/// The place of the event of an outcome's row.
+pub(super) fn order_of(row: &RuleOutcome) -> Option<Order> {
+    order(row.ts, (row.rank, row.partition, row.sequence), row.offset)
+}
+
+fn order(ts: EventTime, (rank, partition, sequence): (i32, i32, i64), offset: Offset) -> Option<Order> {
+    Some(Order {
+        ts: ts.nanos(),
+        rank: rank.try_into().ok()?,
+        partition: partition.try_into().ok()?,
+        offset,
+        sequence: sequence.try_into().ok()?,
     })
 }
 
-/// A field of a row; unknown if the pack of then did not read it.
+/// What a row says that was found.
+pub(super) fn outcome(row: &RuleOutcome) -> Option<Outcome> {
+    let alert = row.alert_state.zip(row.alert_severity).zip(row.alert_ts);
+    let found = Found {
+        reasons: row.reasons.clone(),
+        evidence: row.evidence.clone(),
+        amended_by: row.amendment.zip(row.amended_by.clone()).map(|(amendment, id)| Cause { amendment, id }),
+        alert: alert.map(|((state, severity), ts)| Raised { state, severity, ts }),
+    };
+    let score = row.score.units().try_into().ok()?;
+    Some(Outcome { score, verdict: row.decision, state: row.state, grounds: Grounds::Found(Box::new(found)) })
+}
+
+/// A field of a row; unknown if the packs of then did not read it.
 fn cell(row: &RememberedEvent, field: Field) -> Cell {
     let texts = row.fields.iter().filter_map(|text| text.split_once('='));
     let value = texts.into_iter().find(|(name, _)| *name == field.name()).map(|(_, value)| value);
     value.and_then(|value| Cell::read(field, value)).unwrap_or_default()
-}
-
-/// The grounds as they were written: an undecided outcome is restored as text with the same meaning.
-fn grounds(row: &RememberedEvent) -> Grounds {
-    let alert = row.alert_state.zip(row.alert_severity).zip(row.alert_ts);
-    let alert = alert.map(|((state, severity), ts)| Raised { state, severity, ts });
-    if row.reasons.is_empty() && row.amended_by.is_none() && alert.is_none() {
-        return Grounds::Nothing;
-    }
-    Grounds::Found(Box::new(Found {
-        reasons: row.reasons.clone(),
-        evidence: row.evidence.clone(),
-        amended_by: row.amendment.zip(row.amended_by.clone()).map(|(amendment, id)| Cause { amendment, id }),
-        alert,
-    }))
 }

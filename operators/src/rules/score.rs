@@ -5,6 +5,7 @@ use headwater_schemas::{Id, Statistic, Text};
 
 use super::expression::{Leaf, Scope, Type, Value, decisive, describe, unknowns};
 use super::field::{Field, FieldSet};
+use super::grouped::{Grouped, Member};
 use super::outcome::{Found, Grounds, Outcome, Undecided};
 use super::pack::{Rule, Ruleset};
 use super::record::Record;
@@ -18,7 +19,8 @@ const MORE_IDS: Text = Text::const_new("(and earlier events)");
 
 /// An event, and the values of the aggregates at its moment.
 pub(super) struct Moment<'a> {
-    pub(super) ruleset: &'a Ruleset,
+    pub(super) grouped: &'a Grouped,
+    pub(super) member: &'a Member,
     pub(super) ring: &'a Ring,
     pub(super) running: &'a [Running],
     pub(super) index: usize,
@@ -27,7 +29,7 @@ pub(super) struct Moment<'a> {
 
 impl Scope for Moment<'_> {
     fn field(&self, field: Field) -> Value<'_> {
-        self.record.field(field, &self.ruleset.kept)
+        self.record.field(field, &self.grouped.kept)
     }
 
     fn aggregate(&self, number: usize) -> Value<'_> {
@@ -44,14 +46,19 @@ struct Ids {
 impl<'a> Moment<'a> {
     /// An aggregate of the pack, by its number.
     fn running(&self, number: usize) -> Option<(Reading<'a>, &'a Running)> {
-        let (place, aggregate) = self.ruleset.aggregate(number)?;
-        Some((Reading { aggregate, kept: &self.ruleset.kept, ring: self.ring }, self.running.get(place)?))
+        let place = self.member.place(number)?;
+        let aggregate = self.grouped.aggregates.get(place)?;
+        Some((Reading { aggregate, kept: &self.grouped.kept, ring: self.ring }, self.running.get(place)?))
+    }
+
+    const fn ruleset(&self) -> &'a Ruleset {
+        &self.member.ruleset
     }
 
     /// The rules that apply to the event, with their indices.
     fn rules(&self) -> impl Iterator<Item = (&'a Rule, u16)> {
         let (role, ts) = (self.record.role, self.record.order.ts);
-        self.ruleset.rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.applies(role, ts))
+        self.ruleset().rules.iter().zip(0_u16..).filter(move |(rule, _)| rule.applies(role, ts))
     }
 
     /// Applies the rules.
@@ -61,7 +68,8 @@ impl<'a> Moment<'a> {
         for (rule, number) in self.rules() {
             match rule.when.evaluate(self) {
                 Value::Bool(true) => points.push(self.points(rule)),
-                Value::Unknown => {
+                // Without points nobody is told what could not be decided.
+                Value::Unknown if self.ruleset().scoring.is_some() => {
                     let mut fields = FieldSet::default();
                     unknowns(&rule.when, self, &mut fields);
                     undecided.push(Undecided { rule: number, fields });
@@ -74,7 +82,7 @@ impl<'a> Moment<'a> {
             (false, false) => Grounds::Undecided(undecided.into()),
             (false, true) => Grounds::Nothing,
         };
-        let (score, verdict) = match self.ruleset.scoring {
+        let (score, verdict) = match self.ruleset().scoring {
             Some(scoring) => {
                 let score = scoring.combine.score(points.into_iter());
                 (score, scoring.thresholds.verdict(score))
@@ -94,7 +102,7 @@ impl<'a> Moment<'a> {
         let mut found = Found::default();
         for (rule, number) in self.rules() {
             if let Some(undecided) = undecided.iter().find(|undecided| undecided.rule == number) {
-                found.reasons.extend(undecided.reason(self.ruleset));
+                found.reasons.extend(undecided.reason(self.ruleset()));
             } else if rule.when.evaluate(self).is_true() {
                 let (reason, ids) = self.reason(rule);
                 found.reasons.push(reason);
@@ -125,7 +133,7 @@ impl<'a> Moment<'a> {
         let (name, type_of, value): (&str, Type, Value<'_>) = match leaf {
             Leaf::Field(field) => (field.name(), field.type_of(), self.field(*field)),
             Leaf::Aggregate(number) => {
-                let (_, aggregate) = self.ruleset.aggregate(*number)?;
+                let (_, aggregate) = self.ruleset().aggregate(*number)?;
                 (&aggregate.name, aggregate.type_of, self.aggregate(*number))
             }
             Leaf::Named(named) => (&named.name, named.type_of, named.node.evaluate(self)),
@@ -160,8 +168,8 @@ impl<'a> Moment<'a> {
             return ids.indices.push(witness);
         }
         let first = self.ring.first_since(reading.since(self.record));
-        let key = |record: &'a Record| reading.aggregate.key.map(|key| record.field(key, &self.ruleset.kept));
-        let mine = reading.aggregate.key.map(|key| self.record.field(key, &self.ruleset.kept));
+        let key = |record: &'a Record| reading.aggregate.key.map(|key| record.field(key, &self.grouped.kept));
+        let mine = reading.aggregate.key.map(|key| self.record.field(key, &self.grouped.kept));
         let belongs =
             |index: &usize| self.ring.get(*index).is_some_and(|record| key(record) == mine && reading.contribution(record).is_some());
         let mut matching = (first..self.index).rev().filter(belongs);

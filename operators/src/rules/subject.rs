@@ -8,6 +8,7 @@ use headwater_schemas::{AccountId, CustomerId, Id, Text, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::field::Field;
+use super::grouped::Grouped;
 use crate::ledger::{Adjusted, TakenBack};
 
 /// What the rules of a pack judge.
@@ -83,6 +84,14 @@ impl Grouping {
             Self::Party => "party",
             Self::Customer => "customer_id",
             Self::Field(field) => field.name(),
+        }
+    }
+
+    /// The grouping with which it shares what is remembered.
+    pub(super) const fn remembered(self) -> Self {
+        match self {
+            Self::Party => Self::Account,
+            _ => self,
         }
     }
 
@@ -205,18 +214,19 @@ impl Happened {
         }
     }
 
-    /// The groups to which it belongs, each with whether it is the group of the other side. `customer` owns its account, where
-    /// that is known.
-    fn groups(&self, grouping: Grouping, customer: Option<CustomerId>) -> impl Iterator<Item = (GroupKey, bool)> {
-        let (own, other) = match grouping {
-            Grouping::Account => (self.account().map(GroupKey::Account), None),
-            Grouping::Party => self.accounts().map_or((None, None), |(own, other)| {
-                (Some(GroupKey::Account(own)), other.filter(|other| *other != own).map(GroupKey::Account))
-            }),
-            Grouping::Customer => (self.customer().or(customer).map(GroupKey::Customer), None),
-            Grouping::Field(field) => (self.text(field).map(GroupKey::Text), None),
-        };
-        own.map(|key| (key, false)).into_iter().chain(other.map(|key| (key, true)))
+    /// The group to which it belongs. `customer` owns its account, where that is known.
+    fn group(&self, grouping: Grouping, customer: Option<CustomerId>) -> Option<GroupKey> {
+        match grouping {
+            Grouping::Account | Grouping::Party => self.account().map(GroupKey::Account),
+            Grouping::Customer => self.customer().or(customer).map(GroupKey::Customer),
+            Grouping::Field(field) => self.text(field).map(GroupKey::Text),
+        }
+    }
+
+    /// The account of the other side, if that is another one.
+    fn other_side(&self) -> Option<GroupKey> {
+        let (own, other) = self.accounts()?;
+        other.filter(|other| *other != own).map(GroupKey::Account)
     }
 
     /// The event as its producer sent it; none for what the ledger derived.
@@ -251,8 +261,8 @@ impl Happened {
 /// An event of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleEvent {
-    /// The number of the ruleset in the pack.
-    pub ruleset: u8,
+    /// The number of the rulesets that remember it together, in the view.
+    pub grouped: u8,
     /// The group.
     pub key: GroupKey,
     /// Whether the group is that of the other side, which sees the money move the other way.
@@ -261,16 +271,14 @@ pub struct RuleEvent {
     pub what: Happened,
 }
 
-impl super::pack::Pack {
-    /// The events of groups that follow from what happened. `customer` owns its account, where that is known.
-    pub fn spread(&self, what: &Happened, customer: Option<CustomerId>) -> Vec<RuleEvent> {
-        if !what.is_of(self.subject) {
-            return Vec::new();
-        }
-        let rulesets = self.rulesets.iter().zip(0_u8..);
-        let events = rulesets.flat_map(|(ruleset, number)| {
-            what.groups(ruleset.grouping, customer).map(move |(key, is_mirrored)| (number, key, is_mirrored))
-        });
-        events.map(|(ruleset, key, is_mirrored)| RuleEvent { ruleset, key, is_mirrored, what: what.clone() }).collect()
+impl Grouped {
+    /// The events of groups that follow from what happened, for rulesets with this number. `customer` owns its account, where that
+    /// is known.
+    pub(super) fn spread(&self, grouped: u8, what: &Happened, customer: Option<CustomerId>) -> impl Iterator<Item = RuleEvent> + use<> {
+        let own = what.group(self.grouping, customer);
+        let other = own.as_ref().filter(|_| self.has_parties()).and_then(|_| what.other_side());
+        let event = move |what: &Happened, key, is_mirrored| RuleEvent { grouped, key, is_mirrored, what: what.clone() };
+        let own = own.map(|key| event(what, key, false));
+        own.into_iter().chain(other.map(|key| event(what, key, true)))
     }
 }

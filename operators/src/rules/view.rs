@@ -1,122 +1,156 @@
-//! A pack of rules as a keyed fold.
+//! The rules of one subject as a keyed fold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
-use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert};
+use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
 use headwater_schemas::value::EventTime;
-use headwater_schemas::{Correction, EffectiveTime, Nanos, Place, Placed, Topic};
+use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
 
 use super::customers::Customers;
-use super::history::History;
+use super::episodes::Episodes;
+use super::grouped::{Grouped, Member};
+use super::history::{Again, Before, History, of_ruleset};
 use super::outcome::{self, Cause};
-use super::pack::{Pack, Ruleset};
+use super::pack::Pack;
 use super::record::Record;
-use super::saved;
-use super::subject::{GroupKey, Happened, RuleEvent};
+use super::saved::{self, Saved};
+use super::subject::{GroupKey, Happened, RuleEvent, Subject};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, View};
 use crate::ledger::{Adjusted, TakenBack};
 
-/// View that judges events by the rules of a pack.
+/// View that judges the events of one subject by the rules of packs.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    pub(super) pack: Arc<Pack>,
+    pub(super) grouped: Arc<[Grouped]>,
     horizon: i64,
-    /// Whether it refuses what is too late. Packs share the horizon, so one of them does for all.
-    refuses: bool,
 }
 
 headwater_schemas::table_set! {
     /// The tables of rules.
     pub struct RuleTables restored from SavedRules {
-        restored { rule_events: RememberedEvent, rule_alerts: RuleAlert }
+        restored { rule_events: RememberedEvent, rule_outcomes: RuleOutcome, rule_alerts: RuleAlert }
         written { decisions: Decision, alerts: Alert }
     }
 }
 
-/// A group of a ruleset: the number of the ruleset in its pack, and what its events share.
+/// A group: the number of the rulesets that remember it together, and what its events share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group {
-    ruleset: u8,
+    grouped: u8,
     key: GroupKey,
 }
 
 impl Rules {
-    /// The view, with the default horizon: a day, or the longest window if that is longer.
+    /// The view of a pack, with the default horizon: a day, or the longest window if that is longer.
     pub fn new(pack: Arc<Pack>) -> Self {
         let day = i64::try_from(Nanos::DAY.get()).unwrap_or(i64::MAX);
         let horizon = day.max(pack.longest_window());
         Self::with_horizon(pack, Nanos::new(horizon.unsigned_abs()))
     }
 
-    /// The view with another horizon: how late an event may be.
+    /// The view of a pack with another horizon: how late an event may be.
     pub fn with_horizon(pack: Arc<Pack>, horizon: Nanos) -> Self {
-        Self { pack, horizon: i64::try_from(horizon.get()).unwrap_or(i64::MAX), refuses: true }
+        Self::of(pack.subject, &[pack], horizon)
     }
 
-    /// The view of a pack besides another one with the same subject and horizon, which refuses what is too late.
-    pub fn besides_another(self) -> Self {
-        Self { refuses: false, ..self }
+    /// The view of those packs that judge a subject.
+    pub fn of(subject: Subject, packs: &[Arc<Pack>], horizon: Nanos) -> Self {
+        Self { grouped: Grouped::all(subject, packs).into(), horizon: i64::try_from(horizon.get()).unwrap_or(i64::MAX) }
     }
 
-    fn ruleset(&self, group: &Group) -> Option<&Ruleset> {
-        self.pack.rulesets.get(usize::from(group.ruleset))
+    /// The events of groups that follow from what happened. `customer` owns its account, where that is known.
+    pub fn spread(&self, what: &Happened, customer: Option<CustomerId>) -> Vec<RuleEvent> {
+        self.judging(what).flat_map(|(grouped, number)| grouped.spread(number, what, customer)).collect()
     }
 
-    /// The ruleset and group of a saved row; none of another pack.
-    fn group_of(&self, pack: &str, grouping: &str, key: &str) -> Option<(&Ruleset, Group)> {
-        let numbered = self.pack.rulesets.iter().zip(0_u8..).filter(|_| self.pack.name.as_str() == pack);
-        let (ruleset, number) = numbered.into_iter().find(|(ruleset, _)| ruleset.grouping.name() == grouping)?;
-        Some((ruleset, Group { ruleset: number, key: GroupKey::read(ruleset.grouping, key) }))
+    /// The events of the groups of an owner of accounts, which [`Self::spread`] leaves out where the owner is not known.
+    pub fn spread_to_owner(&self, what: &Happened, owner: CustomerId) -> Vec<RuleEvent> {
+        let of_owner = self.judging(what).filter(|(grouped, _)| grouped.needs_owners());
+        of_owner.flat_map(|(grouped, number)| grouped.spread(number, what, Some(owner))).collect()
+    }
+
+    /// Whether some rules group what happened by the owner of its account, who has to be known.
+    pub fn needs_owner(&self, what: &Happened) -> bool {
+        self.judging(what).any(|(grouped, _)| grouped.needs_owners())
+    }
+
+    /// The rulesets that can be about what happened, with their numbers.
+    fn judging(&self, what: &Happened) -> impl Iterator<Item = (&Grouped, u8)> {
+        let can_judge = move |grouped: &Grouped| what.is_of(grouped.subject) && grouped.gate.admits(what);
+        self.grouped.iter().zip(0_u8..).filter(move |(grouped, _)| can_judge(grouped))
+    }
+
+    fn grouped(&self, group: &Group) -> Option<&Grouped> {
+        self.grouped.get(usize::from(group.grouped))
+    }
+
+    /// The group of a saved event; none of another subject, or that no pack groups events by.
+    fn group_of(&self, subject: &str, grouping: &str, key: &str) -> Option<(&Grouped, Group)> {
+        let is_it = |grouped: &Grouped| grouped.subject.word() == subject && grouped.grouping.name() == grouping;
+        let (grouped, number) = self.grouped.iter().zip(0_u8..).find(|(grouped, _)| is_it(grouped))?;
+        Some((grouped, Group { grouped: number, key: GroupKey::read(grouped.grouping, key) }))
+    }
+
+    /// The ruleset, by its number, and the group of a saved outcome or alert; none of another pack.
+    fn ruleset_of(&self, pack: &str, grouping: &str, key: &str) -> Option<(&Member, usize, Group)> {
+        let numbered = self.grouped.iter().zip(0_u8..);
+        let mut found = numbered.filter_map(|(grouped, number)| Some((grouped, number, grouped.number(pack, grouping)?)));
+        let (grouped, number, ruleset) = found.next()?;
+        let member = grouped.members.get(ruleset)?;
+        Some((member, ruleset, Group { grouped: number, key: GroupKey::read(grouped.grouping, key) }))
     }
 
     /// The age, relative to the effective time, beyond which no window reaches an event, in nanoseconds.
-    fn retention(&self, ruleset: &Ruleset) -> i64 {
-        self.horizon.saturating_add(ruleset.longest_window())
+    const fn retention(&self, grouped: &Grouped) -> i64 {
+        self.horizon.saturating_add(grouped.longest_window)
     }
 
-    fn take_back(&self, ruleset: &Ruleset, state: &mut History, place: Place, taken: &TakenBack, out: &mut Outbox<'_, Self>) {
+    fn take_back(&self, grouped: &Grouped, state: &mut History, place: Place, taken: &TakenBack, out: &mut Outbox<'_, Self>) {
         let cause = Cause { amendment: Amendment::TakenBack, id: taken.correction.event_id().clone() };
-        let now = place.event_time();
-        let oldest = now.nanos().saturating_sub(self.horizon);
+        let again = self.again(&cause, place);
         let is_changed = if taken.is_restored {
-            state.restore(ruleset, &taken.transaction_id, oldest, &cause, now)
+            state.restore(grouped, &taken.transaction_id, again)
         } else {
-            state.take_back(ruleset, &taken.transaction_id, oldest, &cause, now)
+            state.take_back(grouped, &taken.transaction_id, again)
         };
         if is_changed {
             out.correct(taken.correction.clone());
         }
     }
 
-    fn adjust(&self, ruleset: &Ruleset, state: &mut History, place: Place, adjusted: &Adjusted) {
+    fn adjust(&self, grouped: &Grouped, state: &mut History, place: Place, adjusted: &Adjusted) {
         let cause = Cause { amendment: Amendment::Captured, id: adjusted.capture.clone() };
+        state.adjust(grouped, &adjusted.hold, adjusted.amount, self.again(&cause, place));
+    }
+
+    fn again<'a>(&self, cause: &'a Cause, place: Place) -> Again<'a> {
         let now = place.event_time();
-        let oldest = now.nanos().saturating_sub(self.horizon);
-        state.adjust(ruleset, &adjusted.hold, adjusted.amount, oldest, &cause, now);
+        Again { cause, now, oldest: now.nanos().saturating_sub(self.horizon) }
     }
 
     fn judge(&self, customers: &Customers, group: &Group, state: &mut History, event: Placed<RuleEvent>, out: &mut Outbox<'_, Self>) {
-        let Some(ruleset) = self.ruleset(group) else { return };
+        let Some(grouped) = self.grouped(group) else { return };
         let Placed { place, event: RuleEvent { is_mirrored, what, .. } } = event;
         let Some((topic, ts)) = first_seen(&what, state) else { return };
         let behind = place.time.later_than(ts);
         if behind > i128::from(self.horizon) {
             // Every group of the event has the same record, which is refused once.
-            let event = what.event().filter(|_| self.refuses && group.ruleset == 0 && !is_mirrored);
+            let first = self.judging(&what).map(|(_, number)| number).next();
+            let event = what.event().filter(|_| first == Some(group.grouped) && !is_mirrored);
             return event.into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
         }
         let account = what.party(is_mirrored);
-        let facts = customers.facts(account.as_ref(), what.customer(), ts, &ruleset.kept);
-        let Some(record) = Record::new(place, &what, &facts, is_mirrored, &ruleset.kept) else { return };
+        let facts = customers.facts(account.as_ref(), what.customer(), ts, &grouped.kept);
+        let Some(record) = Record::new(place, &what, &facts, is_mirrored, &grouped.kept) else { return };
         let id = record.id.clone();
-        if state.take(ruleset, record, place.event_time()) {
+        if state.take(grouped, record, place.event_time()) {
             let lateness = place.time.since(ts.effective());
             out.correct(Correction::Late { topic, id, lateness });
         }
-        if let Some(expiry) = self.first_expiry(ruleset, state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
+        if let Some(expiry) = self.first_expiry(grouped, state).filter(|expiry| state.timer.is_none_or(|timer| *expiry < timer)) {
             state.timer = Some(expiry);
             out.set_timer(expiry, ());
         }
@@ -124,24 +158,55 @@ impl Rules {
 
     fn too_late(&self, place: Place, event: &Event, behind: i128) -> DeadLetter {
         let seconds = |nanos: i128| nanos / 1_000_000_000;
+        let mut names = Vec::new();
+        for member in self.grouped.iter().flat_map(|grouped| &grouped.members) {
+            if !names.contains(&member.ruleset.name.as_str()) {
+                names.push(&member.ruleset.name);
+            }
+        }
         let error = format!(
             "the {} is {} s behind its effective time, more than the {} s that ruleset {} remembers: decide it by hand, or send it in time",
-            self.pack.subject.word(),
+            self.grouped.first().map_or("event", |grouped| grouped.subject.word()),
             seconds(behind),
             seconds(i128::from(self.horizon)),
-            self.pack.name
+            names.join(", "),
         );
         dead_letter(place, event, ErrorCode::TooLate, &error)
     }
 
     /// The effective time from which on an event of `ts` can be forgotten.
-    fn expiry(&self, ruleset: &Ruleset, ts: i64) -> EffectiveTime {
-        EventTime::from_nanos(ts.saturating_add(self.retention(ruleset)).saturating_add(1)).effective()
+    fn expiry(&self, grouped: &Grouped, ts: i64) -> EffectiveTime {
+        EventTime::from_nanos(ts.saturating_add(self.retention(grouped)).saturating_add(1)).effective()
     }
 
     /// The effective time from which on the first event can be forgotten.
-    fn first_expiry(&self, ruleset: &Ruleset, state: &History) -> Option<EffectiveTime> {
-        state.ring.get(state.ring.start()).map(|first| self.expiry(ruleset, first.order.ts))
+    fn first_expiry(&self, grouped: &Grouped, state: &History) -> Option<EffectiveTime> {
+        state.ring.get(state.ring.start()).map(|first| self.expiry(grouped, first.order.ts))
+    }
+
+    /// Emits the rows of an event that changed, from what was emitted before; `is_here` is whether it is still remembered.
+    fn emit_event(grouped: &Grouped, key: &GroupKey, record: &Record, old: Option<&Before>, is_here: bool, to: (&Moment, &RuleTables)) {
+        let (at, tables) = to;
+        for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.decides(record)) {
+            let ruleset = &member.ruleset;
+            let (before, now) = (old.map(|old| old.outcomes.of(number)), record.outcomes.of(number));
+            let decision = |outcome: &_| outcome::decision(ruleset, record, outcome);
+            let alert = |outcome: &_| outcome::alert(ruleset, key, record, outcome);
+            tables.decisions.replace(at, before.and_then(decision), decision(now));
+            tables.alerts.replace(at, before.and_then(alert), alert(now));
+        }
+        let old = old.map(|old| Saved {
+            record,
+            cells: old.cells.as_deref().unwrap_or(&record.cells),
+            outcomes: &old.outcomes,
+            is_withdrawn: old.is_withdrawn,
+        });
+        let new = is_here.then(|| Saved::now(record));
+        tables.rule_events.replace(at, old.map(|old| old.event(grouped, key)), new.map(|new| new.event(grouped, key)));
+        let rows = |saved: Option<Saved<'_>>| saved.into_iter().flat_map(|saved| saved.outcomes(grouped, key)).collect();
+        let (old, mut new): (BTreeMap<_, _>, BTreeMap<_, _>) = (rows(old), rows(new));
+        old.into_iter().for_each(|(number, row)| tables.rule_outcomes.replace(at, Some(row), new.remove(&number)));
+        new.into_values().for_each(|row| tables.rule_outcomes.insert(at, row));
     }
 }
 
@@ -172,7 +237,7 @@ impl View for Rules {
     type Update = ();
 
     fn key(&self, event: &RuleEvent) -> Group {
-        Group { ruleset: event.ruleset, key: event.key.clone() }
+        Group { grouped: event.grouped, key: event.key.clone() }
     }
 
     fn route(group: &Group) -> GroupKey {
@@ -184,31 +249,34 @@ impl View for Rules {
     }
 
     fn apply(&self, customers: &Customers, group: &Group, state: &mut History, event: Placed<RuleEvent>, out: &mut Outbox<'_, Self>) {
-        let Some(ruleset) = self.ruleset(group) else { return };
+        let Some(grouped) = self.grouped(group) else { return };
         match &event.event.what {
-            Happened::TakenBack(taken) => self.take_back(ruleset, state, event.place, taken, out),
-            Happened::Adjusted(adjusted) => self.adjust(ruleset, state, event.place, adjusted),
+            Happened::TakenBack(taken) => self.take_back(grouped, state, event.place, taken, out),
+            Happened::Adjusted(adjusted) => self.adjust(grouped, state, event.place, adjusted),
             _ => self.judge(customers, group, state, event, out),
         }
     }
 
     /// A timer for the first event is always set, so forgetting an event depends on nothing else.
     fn timer(&self, _: &Customers, group: &Group, state: &mut History, (): (), place: Place, out: &mut Outbox<'_, Self>) {
-        let Some(ruleset) = self.ruleset(group) else { return };
+        let Some(grouped) = self.grouped(group) else { return };
         let now = EventTime::from_effective(place.time).nanos();
-        state.forget(ruleset, now.saturating_sub(self.retention(ruleset)));
+        state.forget(grouped, now.saturating_sub(self.retention(grouped)));
         if state.timer.is_some_and(|timer| timer > place.time) {
             // The timer of an event that is already forgotten.
             return;
         }
-        state.timer = self.first_expiry(ruleset, state);
+        state.timer = self.first_expiry(grouped, state);
         state.timer.into_iter().for_each(|expiry| out.set_timer(expiry, ()));
     }
 
     fn emit(&self, _: &Customers, group: &Group, state: &mut History, at: &Moment, tables: &RuleTables) {
-        let Some(ruleset) = self.ruleset(group) else { return };
+        let Some(grouped) = self.grouped(group) else { return };
         let key = &group.key;
-        let mut never_emitted = Vec::new();
+        for record in state.gone.iter().filter(|record| !record.is_pending) {
+            tables.rule_events.retract(at, saved::gone(grouped, key, record));
+            Saved::now(record).outcomes(grouped, key).for_each(|(_, row)| tables.rule_outcomes.retract(at, row));
+        }
         for (order, old) in std::mem::take(&mut state.pending) {
             let index = state.ring.place_of(&order);
             let here = state.ring.get_mut(index).filter(|record| record.order == order);
@@ -216,46 +284,39 @@ impl View for Rules {
             // The event may have been forgotten meanwhile.
             let Some(record) = here.or_else(|| state.gone.iter_mut().find(|record| record.order == order)) else { continue };
             record.is_pending = false;
-            let decision = |outcome: &_| outcome::decision(ruleset, record, outcome);
-            let alert = |outcome: &_| outcome::alert(ruleset, key, record, outcome);
-            let before = old.as_ref().map(|old| &old.outcome);
-            tables.decisions.replace(at, before.and_then(decision), decision(&record.outcome));
-            tables.alerts.replace(at, before.and_then(alert), alert(&record.outcome));
-            match &old {
-                _ if is_here => {
-                    let cells = |old: &super::history::Before| old.cells.as_deref().unwrap_or(&record.cells).to_vec();
-                    let before = old.as_ref().map(|old| saved::row(ruleset, key, record, &cells(old), &old.outcome));
-                    tables.rule_events.replace(at, before, Some(saved::row(ruleset, key, record, &record.cells, &record.outcome)));
-                }
-                Some(_) => {}
-                None => never_emitted.push(order),
-            }
+            Self::emit_event(grouped, key, record, old.as_ref(), is_here, (at, tables));
         }
-        for record in state.gone.drain(..).filter(|record| !never_emitted.contains(&record.order)) {
-            tables.rule_events.retract(at, saved::gone(ruleset, key, &record, &record.outcome));
+        state.gone.clear();
+        for (episodes, member) in state.episodes.iter_mut().zip(&grouped.members) {
+            episodes.emit(&member.ruleset, key, at, &tables.alerts, &tables.rule_alerts);
         }
-        state.episodes.emit(ruleset, key, at, &tables.alerts, &tables.rule_alerts);
     }
 
-    /// If the pack reads a field that the previous pack did not keep, the field is unknown for earlier events.
+    /// If a pack reads a field that no previous pack kept, the field is unknown for earlier events.
     fn restore(&self, saved: &SavedRules, is_mine: &dyn Fn(&Group) -> bool) -> Vec<(Group, History)> {
         let mut groups = BTreeMap::<Group, Vec<Record>>::new();
         for row in saved.rule_events.iter() {
-            let Some((ruleset, group)) = self.group_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
-            let Some(record) = is_mine(&group).then(|| saved::record(ruleset, row)).flatten() else { continue };
+            let Some((grouped, group)) = self.group_of(&row.subject, &row.grouping, &row.group_key) else { continue };
+            let Some(record) = is_mine(&group).then(|| saved::record(grouped, row)).flatten() else { continue };
             groups.entry(group).or_default().push(record);
         }
         let state = |(group, records): (Group, Vec<Record>)| {
             let mut state = History::restored(records);
-            state.timer = self.ruleset(&group).and_then(|ruleset| self.first_expiry(ruleset, &state));
+            state.timer = self.grouped(&group).and_then(|grouped| self.first_expiry(grouped, &state));
             (group, state)
         };
         let mut states: BTreeMap<Group, History> = groups.into_iter().map(state).collect();
+        for row in saved.rule_outcomes.iter() {
+            let Some((_, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
+            let Some((state, order)) = states.get_mut(&group).zip(saved::order_of(row)) else { continue };
+            saved::outcome(row).into_iter().for_each(|outcome| state.restore_outcome(&order, ruleset, outcome));
+        }
         for row in saved.rule_alerts.iter() {
-            let Some((ruleset, group)) = self.group_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
+            let Some((member, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
             if is_mine(&group) {
                 let key = group.key.clone();
-                states.entry(group).or_default().episodes.restore(ruleset, &key, row);
+                let episodes = of_ruleset(&mut states.entry(group).or_default().episodes, ruleset);
+                episodes.into_iter().for_each(|episodes| episodes.restore(&member.ruleset, &key, row));
             }
         }
         states.into_iter().collect()
@@ -266,6 +327,6 @@ impl View for Rules {
     }
 
     fn is_forgettable(&self, state: &History) -> bool {
-        state.ring.is_empty() && state.episodes.is_empty()
+        state.ring.is_empty() && state.episodes.iter().all(Episodes::is_empty)
     }
 }

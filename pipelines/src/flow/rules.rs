@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_operators::keyed_fold::Pace;
-use headwater_operators::rules::{Happened, Known, Owners, Rules, Subject};
+use headwater_operators::rules::{Happened, Known, Owners, RuleEvent, Rules, Subject};
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
@@ -29,37 +29,34 @@ pub(super) fn judgements<'scope>(
         };
         Some(Placed { place, event })
     }));
-    let packs = flow.settings.packs.clone();
-    let needs_owners = packs.iter().any(|pack| pack.needs_owners());
-    let owned = needs_owners.then(|| owned(flow, happened.clone(), reference.clone())).transpose()?;
-    let (mut done, mut subjects) = (Vec::new(), Vec::new());
-    for pack in packs {
-        let spreading = Arc::clone(&pack);
-        let events = match owned.as_ref().filter(|_| pack.needs_owners()) {
-            Some(owned) => owned.clone().flat_map(move |Placed { place, event: Known { what, customer } }| {
-                spreading.spread(&what, customer).into_iter().map(move |event| Placed { place, event })
-            }),
-            None => happened.clone().flat_map(move |Placed { place, event }| {
-                spreading.spread(&event, None).into_iter().map(move |event| Placed { place, event })
-            }),
-        };
-        let name = format!("rules {}", pack.name());
-        let view = Rules::with_horizon(Arc::clone(&pack), flow.settings.config.horizons().fraud);
-        let view = if subjects.contains(&pack.subject()) { view.besides_another() } else { view };
-        subjects.push(pack.subject());
-        done.push(flow.fold(&name, view, Pace::Tick, events, reference.clone())?.done);
+    let (packs, horizon) = (flow.settings.packs.clone(), flow.settings.config.horizons().fraud);
+    let mut done = Vec::new();
+    for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
+        let view = Rules::of(subject, &packs, horizon);
+        let spreading = view.clone();
+        let mut events = happened
+            .clone()
+            .flat_map(move |Placed { place, event }| spreading.spread(&event, None).into_iter().map(move |event| Placed { place, event }));
+        if packs.iter().any(|pack| pack.subject() == subject && pack.needs_owners()) {
+            events = events.concat(of_owners(flow, &view, happened.clone(), reference.clone())?);
+        }
+        done.push(flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, reference.clone())?.done);
     }
     Ok(flow.scope.concatenate(done))
 }
 
-/// Transactions, each with the customer who owns its account.
-fn owned<'scope>(
+/// What rules count for the owner of an account.
+fn of_owners<'scope>(
     flow: &mut Flow<'scope, '_>,
+    view: &Rules,
     happened: StreamVec<'scope, Tick, Placed<Happened>>,
     reference: Reference<'scope>,
-) -> anyhow::Result<StreamVec<'scope, Tick, Placed<Known>>> {
-    let transactions = happened.filter(|placed| placed.event.is_of(Subject::Transaction));
-    let owned = flow.fold("owners", Owners, Pace::Tick, transactions, reference)?.derived;
+) -> anyhow::Result<StreamVec<'scope, Tick, Placed<RuleEvent>>> {
+    let (asking, spreading) = (view.clone(), view.clone());
+    let needed = happened.filter(move |placed| asking.needs_owner(&placed.event));
+    let owned = flow.fold("owners", Owners, Pace::Tick, needed, reference)?.derived;
     // The event itself, and no derived one: it keeps its place.
-    Ok(owned.map(|Placed { event: (place, known), .. }| Placed { place, event: known }))
+    Ok(owned.flat_map(move |Placed { event: (place, Known { what, customer }), .. }| {
+        spreading.spread_to_owner(&what, customer).into_iter().map(move |event| Placed { place, event })
+    }))
 }

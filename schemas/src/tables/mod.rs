@@ -30,6 +30,7 @@
 //! | `step_alerts` | [`StepAlert`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
+//! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
 //! | `marks` | [`MarkPrice`] | state |

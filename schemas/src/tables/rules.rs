@@ -5,12 +5,11 @@ use crate::Offset;
 use crate::value::{AccountId, Decimal, EventTime, Id, Text};
 
 tables! {
-    /// An event within reach of a ruleset's windows, with the fields that later events read, and what the rules found. State of
-    /// rules.
-    Checkpoint RememberedEvent = "rule_events" by (ruleset, grouping, group_key, ts, rank, partition, offset, sequence) {
-        /// The name of the ruleset.
-        ruleset: Text,
-        /// What events are grouped by: `account_id`, `party`, `customer_id` or another field.
+    /// An event within reach of the windows of rules, with the fields that the rules read. State of rules.
+    Checkpoint RememberedEvent = "rule_events" by (subject, grouping, group_key, ts, rank, partition, offset, sequence) {
+        /// What rules judge: `transaction`, `payment` or `access`.
+        subject: Text,
+        /// What events are grouped by: `account_id`, `customer_id` or another field.
         grouping: Text,
         /// The group's value: an account, a customer, a device.
         group_key: Text,
@@ -30,10 +29,36 @@ tables! {
         account_id: Option<AccountId>,
         /// Whether it is an original, a capture or a reversal.
         role: EventRole,
+        /// Whether it is remembered for the account of the other side.
+        is_mirrored: bool,
+        /// Whether it was taken back.
+        is_withdrawn: bool,
         /// The customer's offset from UTC at the time, in seconds.
         utc_offset: Option<i32>,
-        /// The fields that the ruleset reads, each as `name=value`; of a captured hold, the captured amount.
+        /// The fields that rules read, each as `name=value`; of a captured hold, the captured amount.
         fields: Vec<Text>,
+        /// The rules of packs with points that could not be decided, each as `ruleset.rule=fields`, where nothing else was found.
+        undecided: Vec<Text>,
+    }
+
+    /// What a ruleset found about a remembered event, where it found something. State of rules.
+    Checkpoint RuleOutcome = "rule_outcomes" by (ruleset, grouping, group_key, ts, rank, partition, offset, sequence) {
+        /// The name of the ruleset.
+        ruleset: Text,
+        /// What the ruleset groups events by: `account_id`, `party`, `customer_id` or another field.
+        grouping: Text,
+        /// The group's value.
+        group_key: Text,
+        /// The event's own time.
+        ts: EventTime,
+        /// The topic's rank of its place.
+        rank: i32,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: Offset,
+        /// The sequence of its place.
+        sequence: i64,
         /// Whether the decision is unchanged, amended or withdrawn.
         state: DecisionState,
         /// The score.

@@ -76,6 +76,16 @@ pub(in crate::rules) struct Aggregate {
     pub(in crate::rules) window: Window,
     pub(in crate::rules) type_of: Type,
     pub(in crate::rules) followers: Followers,
+    /// Whether transactions count for the account of the other side, too.
+    pub(in crate::rules) is_of_party: bool,
+}
+
+impl Aggregate {
+    /// Whether another one counts the same, whatever it is called.
+    pub(in crate::rules) fn counts_as(&self, other: &Self) -> bool {
+        let meaning = |it: &Self| (it.kind, it.field, it.key, it.window, it.followers, it.is_of_party);
+        meaning(self) == meaning(other) && self.filter == other.filter
+    }
 }
 
 /// The events that an aggregate counts, up to the scored one.

@@ -143,12 +143,13 @@ struct Outcome {
 fn outcome(pack: &Arc<Pack>, case: &Case) -> Outcome {
     let mut customers = Customers::default();
     case.reference.iter().for_each(|event| customers.learn(event));
+    let view = Rules::with_horizon(Arc::clone(pack), Nanos::MAX);
     let events = happened(case).into_iter().flat_map(|Placed { place, event }| {
         let owner = event.account().and_then(|account| customers.owner(&account));
-        pack.spread(&event, owner).into_iter().map(move |event| Placed { place, event: Happening::Event(event) })
+        view.spread(&event, owner).into_iter().map(move |event| Placed { place, event: Happening::Event(event) })
     });
     let happenings: Happenings<Rules> = reference(case).chain(events).collect();
-    let tables = run(Rules::with_horizon(Arc::clone(pack), Nanos::MAX), happenings).tables;
+    let tables = run(view.clone(), happenings).tables;
     let last = case.events.iter().rev().find_map(event_id);
     let decisions = rows_of::<Decision>(&tables.decisions);
     let decision = decisions.iter().find(|decision| Some(&decision.subject_id) == last.as_ref());

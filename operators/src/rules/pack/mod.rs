@@ -190,22 +190,33 @@ impl Thresholds {
 }
 
 /// The fields that a pack reads: only those are stored with events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept(Vec<Field>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    fields: Vec<Field>,
+    /// The place of each field among them, by its number.
+    slots: [Option<u8>; Field::ALL.len()],
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { fields: Vec::new(), slots: [None; Field::ALL.len()] }
+    }
+}
 
 impl Kept {
     pub(super) fn add(&mut self, field: Field) {
-        if field.is_stored() && !self.0.contains(&field) {
-            self.0.push(field);
+        if let Some(slot) = self.slots.get_mut(field as usize).filter(|slot| field.is_stored() && slot.is_none()) {
+            *slot = u8::try_from(self.fields.len()).ok();
+            self.fields.push(field);
         }
     }
 
     pub(super) fn fields(&self) -> &[Field] {
-        &self.0
+        &self.fields
     }
 
     pub(super) fn slot(&self, field: Field) -> Option<usize> {
-        self.0.iter().position(|kept| *kept == field)
+        self.slots.get(field as usize).copied().flatten().map(usize::from)
     }
 }
 

@@ -213,7 +213,8 @@ impl<'p, 't> Reader<'p, 't> {
             let (mut aggregates, mut places) = (Vec::new(), Vec::new());
             for (aggregate, of) in self.features.aggregates.iter().zip(&self.features.groupings) {
                 places.push((*of == grouping).then_some(aggregates.len()));
-                aggregates.extend((*of == grouping).then(|| aggregate.clone()));
+                let is_of_party = grouping == Grouping::Party;
+                aggregates.extend((*of == grouping).then(|| Aggregate { is_of_party, ..aggregate.clone() }));
             }
             let (name, subject, kept) = (name.clone(), self.subject, Arc::clone(&kept));
             rulesets.push(Ruleset { name, subject, grouping, kind, scoring, aggregates, places, rules: vec![rule], kept });
@@ -339,7 +340,7 @@ impl<'p, 't> Reader<'p, 't> {
         let mut followers = Followers::default();
         field.into_iter().chain(key).for_each(|field| followers.add(field));
         filter.iter().for_each(|filter| filter.fields(&mut |field| followers.add(field)));
-        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, type_of, followers });
+        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, type_of, followers, is_of_party: false });
         self.features.groupings.push(grouping);
         Some(())
     }

@@ -99,10 +99,10 @@ fn turned(behind: &Step, account: &str, id: &str, by: &str, is_restored: bool) -
     Placed { place: behind.place.derived(1), event: of_account(Happened::TakenBack(Arc::new(taken))) }
 }
 
-/// The event of the account that it names, for a pack with one ruleset.
+/// The event of the account that it names, for packs that group by nothing else.
 fn of_account(what: Happened) -> Happening<Event, RuleEvent> {
     let key = GroupKey::Account(what.account().unwrap_or_default());
-    Happening::Event(RuleEvent { ruleset: 0, key, is_mirrored: false, what })
+    Happening::Event(RuleEvent { grouped: 0, key, is_mirrored: false, what })
 }
 
 /// The transactions as read from one partition: each at the greatest `ts` so far.

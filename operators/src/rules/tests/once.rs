@@ -62,6 +62,7 @@ fn scored(view: &Rules, transactions: Vec<Transaction>) -> Emitted<Rules> {
         assert_eq!(decisions(&whole), decisions(&cut));
         assert_eq!(alerts(&whole), alerts(&cut));
         assert_eq!(rows_of(&whole.tables.rule_events), rows_of(&cut.tables.rule_events));
+        assert_eq!(rows_of(&whole.tables.rule_outcomes), rows_of(&cut.tables.rule_outcomes));
     }
     whole
 }

@@ -92,7 +92,7 @@ fn merged(defaults: &str, fields: &str) -> String {
     left.chain(std::iter::once(fields)).filter(|field| !field.is_empty()).collect::<Vec<_>>().join(",")
 }
 
-fn happenings(pack: &Pack, story: &[Told]) -> Happenings<Rules> {
+fn happenings(view: &Rules, story: &[Told]) -> Happenings<Rules> {
     let opened = |account: &str, customer: &str, ts: i64| {
         let fields = format!(r#""account_id":"{account}","customer_id":"{customer}","account_type":"checking","currency":"USD""#);
         (Topic::Accounts, format!(r#"{{"type":"opened",{fields},"ts":{ts}}}"#))
@@ -120,7 +120,7 @@ fn happenings(pack: &Pack, story: &[Told]) -> Happenings<Rules> {
         clock = clock.max(EffectiveTime::new(told.at().unsigned_abs()));
         for (what, sequence) in told.happened(&story[..number]).into_iter().zip(0..) {
             let place = Place::of_record(clock, Topic::Transactions, 0, Offset::new(number as u64)).derived(sequence);
-            let events = pack.spread(&what, owner(&what)).into_iter();
+            let events = view.spread(&what, owner(&what)).into_iter();
             all.extend(events.map(|event| Placed { place, event: Happening::Event(event) }));
         }
     }
@@ -130,14 +130,16 @@ fn happenings(pack: &Pack, story: &[Told]) -> Happenings<Rules> {
 /// Runs a story, whole and with a restart after every event, which has to give the same.
 fn judged(pack: &str, story: &[Told]) -> Emitted<Rules> {
     let pack = Pack::built_in(pack).expect("a pack").unwrap_or_else(|error| panic!("{error}"));
-    let happenings = happenings(&pack, story);
-    let whole = run(Rules::new(Arc::clone(&pack)), happenings.clone());
+    let view = Rules::new(pack);
+    let happenings = happenings(&view, story);
+    let whole = run(view.clone(), happenings.clone());
     for cut in 0..happenings.len() {
-        let resumed = run_with_restart(Rules::new(Arc::clone(&pack)), happenings.clone(), cut);
+        let resumed = run_with_restart(view.clone(), happenings.clone(), cut);
         assert_eq!(alerts(&whole), alerts(&resumed), "{cut}");
         assert_eq!(decisions(&whole), decisions(&resumed), "{cut}");
         assert_eq!(rows_of(&whole.tables.rule_alerts), rows_of(&resumed.tables.rule_alerts), "{cut}");
         assert_eq!(rows_of(&whole.tables.rule_events), rows_of(&resumed.tables.rule_events), "{cut}");
+        assert_eq!(rows_of(&whole.tables.rule_outcomes), rows_of(&resumed.tables.rule_outcomes), "{cut}");
     }
     whole
 }

@@ -15,6 +15,7 @@ fn same_after_a_cut(view: &Rules, specs: &[Spec], cut: usize) -> Result<(), Test
     prop_assert_eq!(history_of(&whole.tables.decisions), history_of(&resumed.tables.decisions));
     prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&resumed.tables.alerts));
     prop_assert_eq!(history_of(&whole.tables.rule_events), history_of(&resumed.tables.rule_events));
+    prop_assert_eq!(history_of(&whole.tables.rule_outcomes), history_of(&resumed.tables.rule_outcomes));
     prop_assert_eq!(whole.dead_letters, resumed.dead_letters);
     Ok(())
 }
@@ -32,16 +33,27 @@ proptest! {
 }
 
 #[test]
-fn another_ruleset_s_rows_are_left_alone() {
+fn what_another_ruleset_found_is_left_alone_and_so_are_the_events_of_another_subject() {
     let mut tables = TestTables::default();
     let mut fold = Fold::new(banking(), RuleTables::register(&mut tables), Clock::new(Nanos::new(1), Nanos::new(1)));
-    for step in arriving([transaction("t", DAY, "1")]) {
+    for step in arriving([transaction("t", DAY, "20000")]) {
         let Happening::Event(event) = step.event else { continue };
         fold.apply(Placed { place: step.place, event });
     }
     fold.emit(Tick::ZERO, EffectiveTime::ZERO);
-    let saved = SavedRules { rule_events: tables.rows().expect("rows"), rule_alerts: tables.rows().expect("rows") };
-    assert_eq!(saved.rule_events.len(), 1);
-    assert_eq!(banking().restore(&saved, &|_| true).len(), 1);
-    assert!(Rules::new(wide_pack()).restore(&saved, &|_| true).is_empty());
+    let saved = SavedRules {
+        rule_events: tables.rows().expect("rows"),
+        rule_outcomes: tables.rows().expect("rows"),
+        rule_alerts: tables.rows().expect("rows"),
+    };
+    assert_eq!((saved.rule_events.len(), saved.rule_outcomes.len()), (1, 1));
+    let restored = |view: Rules| {
+        let states = view.restore(&saved, &|_| true);
+        let found = |state: &History| state.ring.iter().map(|record| record.outcomes.iter().count()).collect::<Vec<_>>();
+        states.iter().map(|(_, state)| found(state)).collect::<Vec<_>>()
+    };
+    assert_eq!(restored(banking()), [[1]]);
+    assert_eq!(restored(Rules::new(wide_pack())), [[0]]);
+    let payments = Pack::built_in("payments").expect("the pack").expect("its rules");
+    assert!(restored(Rules::new(payments)).is_empty());
 }
