@@ -120,6 +120,22 @@ impl Field {
         !matches!(self, Self::Ts | Self::HourLocal | Self::WeekdayLocal)
     }
 
+    /// Whether it is known of the account and its customer, and so mostly the same for several events of a group.
+    pub(super) const fn is_fact(self) -> bool {
+        matches!(
+            self,
+            Self::Home
+                | Self::CustomerId
+                | Self::AccountType
+                | Self::OpenedAt
+                | Self::TransactionLimit
+                | Self::DailyWithdrawalLimit
+                | Self::DailyTransferLimit
+                | Self::DayStart
+                | Self::MonthStart
+        )
+    }
+
     /// The names of all fields of a subject, for messages.
     pub(super) fn names(subject: Subject) -> String {
         Self::ALL.iter().filter(|field| field.is_of(subject)).map(|field| field.name()).collect::<Vec<_>>().join(", ")
@@ -217,16 +233,7 @@ pub(super) enum Words {
 impl Words {
     /// The words, in order: a word's code is its index.
     pub(super) fn all(self) -> Vec<&'static str> {
-        match self {
-            Self::Type => TransactionType::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::Phase => TransactionPhase::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::Channel => Channel::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::Direction => Direction::ALL.to_vec(),
-            Self::Method => PaymentMethod::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::Status => PaymentStatus::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::Outcome => AccessOutcome::ALL.iter().map(|word| word.as_str()).collect(),
-            Self::AccountType => AccountType::ALL.iter().map(|word| word.as_str()).collect(),
-        }
+        (0..=u8::MAX).map_while(|code| self.word(code)).collect()
     }
 
     /// The code of a word.
@@ -236,7 +243,17 @@ impl Words {
 
     /// The word with a code.
     pub(super) fn word(self, code: u8) -> Option<&'static str> {
-        self.all().get(usize::from(code)).copied()
+        let code = usize::from(code);
+        match self {
+            Self::Type => TransactionType::ALL.get(code).map(|word| word.as_str()),
+            Self::Phase => TransactionPhase::ALL.get(code).map(|word| word.as_str()),
+            Self::Channel => Channel::ALL.get(code).map(|word| word.as_str()),
+            Self::Direction => Direction::ALL.get(code).copied(),
+            Self::Method => PaymentMethod::ALL.get(code).map(|word| word.as_str()),
+            Self::Status => PaymentStatus::ALL.get(code).map(|word| word.as_str()),
+            Self::Outcome => AccessOutcome::ALL.get(code).map(|word| word.as_str()),
+            Self::AccountType => AccountType::ALL.get(code).map(|word| word.as_str()),
+        }
     }
 
     /// The noun for one of the words, in messages.

@@ -3,7 +3,6 @@
 //! A rule about cash needs no card payment: neither its condition nor the filters of its windows can be true of one.
 
 use super::cells;
-use super::customers::Facts;
 use super::expression::{Comparison, Node, Type};
 use super::field::{Field, Words};
 use super::grouped::Member;
@@ -34,9 +33,9 @@ impl Gate {
     pub(super) fn admits(&self, what: &Happened) -> bool {
         self.0.iter().all(|(field, words)| {
             let cell = match what {
-                Happened::Transaction(event) => cells::of_transaction(event, &Facts::default(), false, *field),
-                Happened::Payment(event) => cells::of_payment(event, &Facts::default(), *field),
-                Happened::Access(event) => cells::of_access(event, &Facts::default(), *field),
+                Happened::Transaction(event) => cells::of_transaction(event, None, false, *field),
+                Happened::Payment(event) => cells::of_payment(event, *field),
+                Happened::Access(event) => cells::of_access(event, *field),
                 Happened::TakenBack(_) | Happened::Adjusted(_) => return true,
             };
             matches!(cell, cells::Cell::Word(code) if words & bit(code) != 0)

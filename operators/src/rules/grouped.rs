@@ -79,7 +79,7 @@ impl Grouped {
     }
 
     fn add(&mut self, ruleset: &Ruleset) {
-        ruleset.kept.fields().iter().for_each(|field| self.kept.add(*field));
+        ruleset.kept.fields().for_each(|field| self.kept.add(field));
         self.longest_window = self.longest_window.max(ruleset.longest_window());
         let places = ruleset.places.iter().map(|place| Some(self.place_for(ruleset.aggregates.get((*place)?)?))).collect();
         self.members.push(Member { ruleset: ruleset.clone(), places });

@@ -12,6 +12,7 @@ use super::episodes::Episodes;
 use super::field::Field;
 use super::grouped::Grouped;
 use super::outcome::{Cause, Outcome, Outcomes};
+use super::pack::Slot;
 use super::record::{Order, Record};
 use super::ring::Ring;
 use super::running::{Reading, Running};
@@ -65,7 +66,8 @@ impl History {
     pub(super) fn restored(mut records: Vec<Record>) -> Self {
         records.sort_by_key(|record| record.order);
         let mut state = Self::default();
-        for record in records {
+        for mut record in records {
+            record.share(state.ring.last());
             state.ring.insert(state.ring.end(), record);
         }
         state
@@ -86,10 +88,11 @@ impl History {
 
     /// Adds an event, scores it, and decides again what it changes. Returns whether another decision was amended. `now` is the event's
     /// effective time.
-    pub(super) fn take(&mut self, grouped: &Grouped, record: Record, now: EventTime) -> bool {
+    pub(super) fn take(&mut self, grouped: &Grouped, mut record: Record, now: EventTime) -> bool {
         let (order, cause) = (record.order, Cause { amendment: Amendment::LateEvent, id: record.id.clone() });
         let index = self.ring.place_of(&order);
         let is_last = index == self.ring.end();
+        record.share(index.checked_sub(1).and_then(|before| self.ring.get(before)));
         self.ring.insert(index, record);
         if !is_last || self.running.len() != grouped.aggregates.len() {
             self.rewind(grouped, index);
@@ -188,7 +191,9 @@ impl History {
         let Some(index) = self.find(id, false) else { return };
         self.touch(index, true);
         let slot = grouped.kept.slot(Field::Amount);
-        if let Some(cell) = self.ring.get_mut(index).and_then(|record| record.cells.get_mut(slot?)) {
+        if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index))
+            && let Some(cell) = record.cells.get_mut(usize::from(place))
+        {
             *cell = Cell::number(amount.units());
         }
         self.rewind(grouped, index);

@@ -27,12 +27,16 @@
 //!   change earlier decisions, and an updated decision differs only by what arrived late. If an account changes its customer, what
 //!   is taken back of before is not found in the new customer's group.
 //! - **State**: the events within horizon plus longest window that a window counts or a rule fired for, with the fields that the
-//!   pack reads; [`RememberedEvent`]. It is a function of the topics and holds no aggregates: they are built from the events when
-//!   they are needed.
+//!   packs read ([`RememberedEvent`]), and what was found about them ([`RuleOutcome`]). It is a function of the topics and holds no
+//!   aggregates: they are built from the events when they are needed.
+//! - **Packs with the same subject share it** (`grouped.rs`): an event of a group is remembered once, as long as the longest window
+//!   of any of them asks, and an aggregate that several rules read is kept once. Where no rule can be about an event, by its words
+//!   alone (`gate.rs`), it is not looked at.
 //! - **Cost**: an event in order enters and leaves each window once, whatever the window's size. A late one costs the events of
 //!   the windows before it and those within the longest window after it. Text is written only when a rule fires.
 //!
 //! [`RememberedEvent`]: headwater_schemas::tables::RememberedEvent
+//! [`RuleOutcome`]: headwater_schemas::tables::RuleOutcome
 
 mod cells;
 mod customers;

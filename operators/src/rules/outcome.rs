@@ -158,6 +158,11 @@ impl Outcome {
         self
     }
 
+    /// Whether it has a row of its own: something was found, other than that some rules could not be decided.
+    pub(super) const fn is_saved_apart(&self) -> bool {
+        matches!(self.grounds, Grounds::Found(_))
+    }
+
     /// Whether the event was taken back and no longer counts.
     pub(super) fn is_withdrawn(&self) -> bool {
         self.state == DecisionState::Withdrawn

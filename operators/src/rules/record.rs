@@ -1,5 +1,7 @@
 //! A remembered event.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::Transaction;
 use headwater_schemas::tables::EventRole;
 use headwater_schemas::{AccountId, EventTime, Id, Offset, Place};
@@ -9,7 +11,7 @@ use super::customers::Facts;
 use super::expression::{Scope, Value};
 use super::field::Field;
 use super::outcome::Outcomes;
-use super::pack::Kept;
+use super::pack::{Kept, Slot};
 use super::subject::Happened;
 
 /// Order of a group's events: by their own time, then by their place.
@@ -43,27 +45,29 @@ pub(super) struct Record {
     pub(super) is_withdrawn: bool,
     /// Whether its rows changed since it was emitted last.
     pub(super) is_pending: bool,
-    /// The fields that the packs read, in the order of [`Kept`].
+    /// The fields of the event that the packs read, in the order of [`Kept::own`].
     pub(super) cells: Box<[Cell]>,
+    /// What was known of its account and customer, in the order of [`Kept::facts`]; shared with the event before, if it is the same.
+    pub(super) facts: Arc<[Cell]>,
     pub(super) outcomes: Outcomes,
 }
 
 impl Record {
     /// The record of an event; `None` for one that is none, like a transaction that was taken back.
     pub(super) fn new(place: Place, what: &Happened, facts: &Facts, is_mirrored: bool, kept: &Kept) -> Option<Self> {
-        let fields = kept.fields().iter().copied();
+        let fields = kept.own().iter().copied();
         let (ts, id, role, cells) = match what {
             Happened::Transaction(event) => {
-                let cell = |field| cells::of_transaction(event, facts, is_mirrored, field);
+                let cell = |field| cells::of_transaction(event, facts.account_type, is_mirrored, field);
                 (event.ts, event.transaction_id.clone(), role_of(event), fields.map(cell).collect())
             }
             Happened::Payment(event) => {
-                let cell = |field| cells::of_payment(event, facts, field);
+                let cell = |field| cells::of_payment(event, field);
                 (event.ts, event.payment_id.clone(), EventRole::Original, fields.map(cell).collect())
             }
             Happened::Access(event) => {
                 let id = Id::shortened(&format!("{}-{}-{}", place.partition, place.offset, event.actor));
-                (event.ts, id, EventRole::Original, fields.map(|field| cells::of_access(event, facts, field)).collect())
+                (event.ts, id, EventRole::Original, fields.map(|field| cells::of_access(event, field)).collect())
             }
             Happened::TakenBack(_) | Happened::Adjusted(_) => return None,
         };
@@ -77,6 +81,7 @@ impl Record {
             is_withdrawn: false,
             is_pending: false,
             cells,
+            facts: kept.facts().iter().map(|field| cells::fact(facts, *field)).collect(),
             outcomes: Outcomes::default(),
         })
     }
@@ -90,7 +95,20 @@ impl Record {
             Field::WeekdayLocal => {
                 self.local_seconds().map_or(Value::Unknown, |local| whole((local.div_euclid(86_400) + 3).rem_euclid(7) + 1))
             }
-            _ => kept.slot(field).and_then(|slot| self.cells.get(slot)).map_or(Value::Unknown, Cell::value),
+            _ => {
+                let cell = kept.slot(field).and_then(|slot| match slot {
+                    Slot::Own(place) => self.cells.get(usize::from(place)),
+                    Slot::Fact(place) => self.facts.get(usize::from(place)),
+                });
+                cell.map_or(Value::Unknown, Cell::value)
+            }
+        }
+    }
+
+    /// Shares what is known of account and customer with another event, if that is the same.
+    pub(super) fn share(&mut self, other: Option<&Self>) {
+        if let Some(other) = other.filter(|other| other.facts == self.facts) {
+            self.facts = Arc::clone(&other.facts);
         }
     }
 

@@ -53,12 +53,19 @@ enum Tallies {
     ByKey(FxHashMap<Atom, Tally>),
 }
 
+/// Sums of numbers and of their squares.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    sum: I256,
+    squares: I256,
+}
+
 #[derive(Clone, Debug)]
 enum Tally {
     /// `count`, `sum`, `avg`.
     Sum { count: u32, sum: i128 },
     /// `stddev`.
-    Squares { count: u32, sum: I256, squares: I256 },
+    Squares { count: u32, sums: Box<Sums> },
     /// `last`.
     Last(Option<usize>),
     /// `max`: events with a greater value than all later ones. `first_seen`: all events.
@@ -71,7 +78,7 @@ impl Tally {
     fn new(kind: AggregateKind) -> Self {
         match kind {
             AggregateKind::Count | AggregateKind::Sum | AggregateKind::Average => Self::Sum { count: 0, sum: 0 },
-            AggregateKind::Deviation => Self::Squares { count: 0, sum: I256::ZERO, squares: I256::ZERO },
+            AggregateKind::Deviation => Self::Squares { count: 0, sums: Box::default() },
             AggregateKind::Last => Self::Last(None),
             AggregateKind::Max | AggregateKind::FirstSeen => Self::Queue(VecDeque::new()),
             AggregateKind::Distinct => Self::Distinct(FxHashMap::default()),
@@ -93,11 +100,11 @@ impl Tally {
                 *count += 1;
                 *sum = sum.saturating_add(units(value));
             }
-            Self::Squares { count, sum, squares } => {
+            Self::Squares { count, sums } => {
                 let units = I256::from(units(value));
                 *count += 1;
-                *sum += units;
-                *squares += units * units;
+                sums.sum += units;
+                sums.squares += units * units;
             }
             Self::Last(last) => *last = Some(index),
             Self::Queue(queue) => {
@@ -121,11 +128,11 @@ impl Tally {
                 *count = count.saturating_sub(1);
                 *sum = sum.saturating_sub(units(value));
             }
-            Self::Squares { count, sum, squares } => {
+            Self::Squares { count, sums } => {
                 let units = I256::from(units(value));
                 *count = count.saturating_sub(1);
-                *sum -= units;
-                *squares -= units * units;
+                sums.sum -= units;
+                sums.squares -= units * units;
             }
             Self::Last(last) => {
                 if *last == Some(index) {
@@ -154,7 +161,7 @@ impl Tally {
             (Self::Sum { count, .. }, AggregateKind::Count) => whole(*count),
             (Self::Sum { sum, .. }, AggregateKind::Sum) => Value::Number(*sum),
             (Self::Sum { count, sum }, _) => fixed::quotient(*sum, 1, i128::from(*count)).map_or(Value::Nothing, Value::Number),
-            (Self::Squares { count, sum, squares }, _) => deviation(*count, *sum, *squares),
+            (Self::Squares { count, sums }, _) => deviation(*count, sums.sum, sums.squares),
             (Self::Distinct(values), _) => whole(u32::try_from(values.len()).unwrap_or(u32::MAX)),
             (Self::Last(_) | Self::Queue(_), kind) => {
                 let Some(record) = self.witness().and_then(|index| ring.get(index)) else { return Value::Nothing };

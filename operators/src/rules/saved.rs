@@ -1,6 +1,6 @@
 //! Conversion of a remembered event, and of what was found about it, to rows of the checkpoint, and back.
 
-use headwater_schemas::tables::{RememberedEvent, RuleOutcome};
+use headwater_schemas::tables::{DecisionState, RememberedEvent, RuleOutcome, Verdict};
 use headwater_schemas::{Decimal, EventTime, Offset, Text};
 
 use super::cells::Cell;
@@ -29,7 +29,9 @@ impl<'a> Saved<'a> {
 
     /// The row of the event.
     pub(super) fn event(self, grouped: &Grouped, key: &GroupKey) -> RememberedEvent {
-        let fields = grouped.kept.fields().iter().zip(self.cells).filter_map(|(field, cell)| cell.written(*field));
+        let own = grouped.kept.own().iter().zip(self.cells);
+        let facts = grouped.kept.facts().iter().zip(&*self.record.facts);
+        let fields = own.chain(facts).filter_map(|(field, cell)| cell.written(*field));
         RememberedEvent {
             account_id: self.record.account,
             utc_offset: self.record.utc_offset,
@@ -40,12 +42,10 @@ impl<'a> Saved<'a> {
         }
     }
 
-    /// The rows of what was found about it.
-    pub(super) fn outcomes(self, grouped: &Grouped, key: &GroupKey) -> impl Iterator<Item = (usize, RuleOutcome)> {
-        self.outcomes.iter().filter_map(move |(number, outcome)| {
-            let member = grouped.members.get(number).filter(|_| !is_undecided(outcome))?;
-            Some((number, found(&member.ruleset, key, self.record, outcome)))
-        })
+    /// The row of what a ruleset, by its number, found about it.
+    pub(super) fn outcome(self, ruleset: &Ruleset, number: usize, key: &GroupKey) -> Option<RuleOutcome> {
+        let outcome = self.outcomes.of(number);
+        outcome.is_saved_apart().then(|| found(ruleset, key, self.record, outcome))
     }
 }
 
@@ -74,14 +74,6 @@ pub(super) fn gone(grouped: &Grouped, key: &GroupKey, record: &Record) -> Rememb
 fn found(ruleset: &Ruleset, key: &GroupKey, record: &Record, outcome: &Outcome) -> RuleOutcome {
     let (alert, amended_by) = (outcome.alert(), outcome.amended_by());
     RuleOutcome {
-        ruleset: ruleset.name.clone(),
-        grouping: Text::new(ruleset.grouping.name()),
-        group_key: Text::new(key.as_str()),
-        ts: EventTime::from_nanos(record.order.ts),
-        rank: record.order.rank.into(),
-        partition: record.order.partition.into(),
-        offset: record.order.offset,
-        sequence: record.order.sequence.into(),
         state: outcome.state,
         score: Decimal::from_units(outcome.score.into()),
         decision: outcome.verdict,
@@ -92,12 +84,32 @@ fn found(ruleset: &Ruleset, key: &GroupKey, record: &Record, outcome: &Outcome) 
         alert_state: alert.map(|alert| alert.state),
         alert_severity: alert.map(|alert| alert.severity),
         alert_ts: alert.map(|alert| alert.ts),
+        ..nothing_found(ruleset, key, record)
     }
 }
 
-/// Whether nothing was found but that some rules could not be decided, which the event's own row says.
-const fn is_undecided(outcome: &Outcome) -> bool {
-    matches!(outcome.grounds, Grounds::Undecided(_))
+/// The row of what is no longer found: its key, whatever was found.
+pub(super) fn nothing_found(ruleset: &Ruleset, key: &GroupKey, record: &Record) -> RuleOutcome {
+    RuleOutcome {
+        ruleset: ruleset.name.clone(),
+        grouping: Text::new(ruleset.grouping.name()),
+        group_key: Text::new(key.as_str()),
+        ts: EventTime::from_nanos(record.order.ts),
+        rank: record.order.rank.into(),
+        partition: record.order.partition.into(),
+        offset: record.order.offset,
+        sequence: record.order.sequence.into(),
+        state: DecisionState::Made,
+        score: Decimal::default(),
+        decision: Verdict::Approve,
+        reasons: Vec::new(),
+        evidence: Vec::new(),
+        amendment: None,
+        amended_by: None,
+        alert_state: None,
+        alert_severity: None,
+        alert_ts: None,
+    }
 }
 
 /// `ruleset.rule=fields` of each rule that could not be decided.
@@ -124,7 +136,8 @@ pub(super) fn record(grouped: &Grouped, row: &RememberedEvent) -> Option<Record>
         is_mirrored: row.is_mirrored,
         is_withdrawn: row.is_withdrawn,
         is_pending: false,
-        cells: grouped.kept.fields().iter().map(|field| cell(row, *field)).collect(),
+        cells: grouped.kept.own().iter().map(|field| cell(row, *field)).collect(),
+        facts: grouped.kept.facts().iter().map(|field| cell(row, *field)).collect(),
         outcomes: Outcomes::default(),
     };
     for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.ruleset.scoring.is_some()) {

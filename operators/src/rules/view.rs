@@ -202,11 +202,18 @@ impl Rules {
             is_withdrawn: old.is_withdrawn,
         });
         let new = is_here.then(|| Saved::now(record));
-        tables.rule_events.replace(at, old.map(|old| old.event(grouped, key)), new.map(|new| new.event(grouped, key)));
-        let rows = |saved: Option<Saved<'_>>| saved.into_iter().flat_map(|saved| saved.outcomes(grouped, key)).collect();
-        let (old, mut new): (BTreeMap<_, _>, BTreeMap<_, _>) = (rows(old), rows(new));
-        old.into_iter().for_each(|(number, row)| tables.rule_outcomes.replace(at, Some(row), new.remove(&number)));
-        new.into_values().for_each(|row| tables.rule_outcomes.insert(at, row));
+        match (old, new) {
+            (old, Some(new)) => tables.rule_events.replace(at, old.map(|old| old.event(grouped, key)), Some(new.event(grouped, key))),
+            (Some(_), None) => tables.rule_events.retract(at, saved::gone(grouped, key, record)),
+            (None, None) => {}
+        }
+        for (number, member) in grouped.members.iter().enumerate() {
+            let row = |saved: Option<Saved<'_>>| saved.and_then(|saved| saved.outcome(&member.ruleset, number, key));
+            match (row(old), row(new)) {
+                (Some(_), None) => tables.rule_outcomes.retract(at, saved::nothing_found(&member.ruleset, key, record)),
+                (old, new) => tables.rule_outcomes.replace(at, old, new),
+            }
+        }
     }
 }
 
@@ -275,7 +282,11 @@ impl View for Rules {
         let key = &group.key;
         for record in state.gone.iter().filter(|record| !record.is_pending) {
             tables.rule_events.retract(at, saved::gone(grouped, key, record));
-            Saved::now(record).outcomes(grouped, key).for_each(|(_, row)| tables.rule_outcomes.retract(at, row));
+            for (number, member) in grouped.members.iter().enumerate() {
+                if record.outcomes.of(number).is_saved_apart() {
+                    tables.rule_outcomes.retract(at, saved::nothing_found(&member.ruleset, key, record));
+                }
+            }
         }
         for (order, old) in std::mem::take(&mut state.pending) {
             let index = state.ring.place_of(&order);

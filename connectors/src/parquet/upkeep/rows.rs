@@ -93,14 +93,23 @@ fn comparable(rows: &RecordBatch, columns: &[&str], newest_first: bool) -> Resul
 
 /// The row numbers in sorted order. Among equal rows, those of the earlier file come first.
 fn order(rows: &Rows) -> Vec<u32> {
-    let mut order: Vec<_> =
-        (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).zip(rows.iter().map(|row| prefix(row.data()))).collect();
+    let numbers = 0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
+    let shared = shared_by_all(rows);
+    let mut order: Vec<_> = numbers.zip(rows.iter().map(|row| prefix(row.data().get(shared..).unwrap_or_default()))).collect();
     // The prefixes decide most comparisons, and are contiguous in memory.
     order.sort_unstable_by(|(a, prefix_of_a), (b, prefix_of_b)| {
         let whole = || rows.row(*a as usize).cmp(&rows.row(*b as usize)).then(a.cmp(b));
         prefix_of_a.cmp(prefix_of_b).then_with(whole)
     });
     order.into_iter().map(|(number, _)| number).collect()
+}
+
+/// The number of bytes with which all rows begin: many keys begin with the name of a kind.
+fn shared_by_all(rows: &Rows) -> usize {
+    let mut rows = rows.iter();
+    let Some(first) = rows.next() else { return 0 };
+    let first = first.data();
+    rows.fold(first.len(), |shared, row| first.iter().zip(row.data()).take(shared).take_while(|(one, other)| one == other).count())
 }
 
 /// The first bytes of a row as a number with the same order; a short row is padded with zeros.
@@ -126,4 +135,42 @@ fn newest(rows: &RecordBatch, key: &[&str], whole: bool) -> Result<RecordBatch, 
     let changes = rows.column_by_name(CHANGE).ok_or_else(|| ArrowError::SchemaError(format!("there is no column {CHANGE}")))?;
     let present: BooleanArray = changes.as_primitive::<Int32Type>().iter().map(|change| Some(change > Some(0))).collect();
     filter_record_batch(&rows, &present)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, StringArray};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    /// The order of texts, as rows.
+    fn ordered(texts: &[&str]) -> Vec<u32> {
+        let converter = RowConverter::new(vec![SortField::new(DataType::Utf8)]).expect("a converter");
+        let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+        order(&converter.convert_columns(&[column]).expect("rows"))
+    }
+
+    #[test]
+    fn rows_are_ordered_by_all_their_bytes_whatever_they_share() {
+        for (case, texts, expected) in [
+            ("none", vec![], vec![]),
+            ("one", vec!["a"], vec![0]),
+            ("nothing shared", vec!["b", "a", "c"], vec![1, 0, 2]),
+            ("all equal: the earlier one first", vec!["a", "a", "a"], vec![0, 1, 2]),
+            ("one begins like all others", vec!["transaction-2", "transaction", "transaction-1"], vec![1, 2, 0]),
+            (
+                "a beginning that is longer than a number",
+                vec!["a beginning of more than sixteen bytes, b", "a beginning of more than sixteen bytes, a", "a beginning"],
+                vec![2, 1, 0],
+            ),
+            (
+                "differences far behind",
+                vec!["xa, and then the same for a while 2", "xa, and then the same for a while 1", "xb"],
+                vec![1, 0, 2],
+            ),
+        ] {
+            assert_eq!(ordered(&texts), expected, "{case}");
+        }
+    }
 }

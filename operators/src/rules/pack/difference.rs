@@ -47,7 +47,7 @@ impl Pack {
     }
 
     fn fields(&self) -> impl Iterator<Item = Field> {
-        self.rulesets.first().into_iter().flat_map(|ruleset| ruleset.kept.fields().iter().copied())
+        self.rulesets.first().into_iter().flat_map(|ruleset| ruleset.kept.fields())
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> + Clone {

@@ -192,31 +192,52 @@ impl Thresholds {
 /// The fields that a pack reads: only those are stored with events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
-    fields: Vec<Field>,
-    /// The place of each field among them, by its number.
-    slots: [Option<u8>; Field::ALL.len()],
+    own: Vec<Field>,
+    facts: Vec<Field>,
+    /// The place of each field, by its number.
+    slots: [Option<Slot>; Field::ALL.len()],
+}
+
+/// Where a field of an event is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Among its own fields.
+    Own(u8),
+    /// Among what was known of its account and customer.
+    Fact(u8),
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { fields: Vec::new(), slots: [None; Field::ALL.len()] }
+        Self { own: Vec::new(), facts: Vec::new(), slots: [None; Field::ALL.len()] }
     }
 }
 
 impl Kept {
     pub(super) fn add(&mut self, field: Field) {
-        if let Some(slot) = self.slots.get_mut(field as usize).filter(|slot| field.is_stored() && slot.is_none()) {
-            *slot = u8::try_from(self.fields.len()).ok();
-            self.fields.push(field);
-        }
+        let Some(slot) = self.slots.get_mut(field as usize).filter(|slot| field.is_stored() && slot.is_none()) else { return };
+        let (fields, kind): (_, fn(u8) -> Slot) = if field.is_fact() { (&mut self.facts, Slot::Fact) } else { (&mut self.own, Slot::Own) };
+        *slot = u8::try_from(fields.len()).ok().map(kind);
+        fields.push(field);
     }
 
-    pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
+    /// The fields of the event itself.
+    pub(super) fn own(&self) -> &[Field] {
+        &self.own
     }
 
-    pub(super) fn slot(&self, field: Field) -> Option<usize> {
-        self.slots.get(field as usize).copied().flatten().map(usize::from)
+    /// What is known of its account and customer.
+    pub(super) fn facts(&self) -> &[Field] {
+        &self.facts
+    }
+
+    /// All of them.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        self.own.iter().chain(&self.facts).copied()
+    }
+
+    pub(super) fn slot(&self, field: Field) -> Option<Slot> {
+        self.slots.get(field as usize).copied().flatten()
     }
 }
 

@@ -9,6 +9,7 @@ mod packs;
 mod recomputed;
 mod saved;
 mod taken_back;
+mod together;
 
 use std::sync::Arc;
 
