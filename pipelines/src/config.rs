@@ -358,6 +358,14 @@ impl Config {
         let others = || BUILT_IN.iter().map(|(name, _)| *name).filter(|name| *name != BANKING).map(PackName::built_in).collect();
         std::iter::once(scoring).chain(self.rules.packs.clone().unwrap_or_else(others)).collect()
     }
+
+    /// The configuration with this rule pack alone.
+    pub fn with_pack(&self, name: PackName) -> Self {
+        let mut config = self.clone();
+        config.fraud.pack = Some(name);
+        config.rules.packs = Some(Vec::new());
+        config
+    }
 }
 
 /// A duration, written like "24h".

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{demo, files, publish, replay, rules, sql, topics, verify};
+use headwater::commands::{backtest, demo, files, publish, replay, rules, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -46,6 +46,8 @@ enum Command {
     Verify(verify::VerifyArguments),
     /// Checks rule packs, and runs their own tests.
     Rules(rules::RulesArguments),
+    /// Applies other rules to the same history: what they gain, lose and score otherwise.
+    Backtest(backtest::BacktestArguments),
 }
 
 /// Arguments of commands that read or write topics.
@@ -181,6 +183,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
         Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),
+        Command::Backtest(arguments) => backtest::backtest(&arguments, &stop_signal()?, &mut std::io::stdout().lock()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Subcommands of the binary, one file each, except `run`.
 
+pub mod backtest;
 pub mod demo;
 pub mod files;
 pub mod publish;

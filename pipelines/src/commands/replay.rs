@@ -13,7 +13,7 @@ use headwater_connectors::parquet::chain::{Chain, Commit};
 use headwater_connectors::parquet::commit::Closing;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::reader::all_rows;
-use headwater_connectors::source::{Position, Remaps, Repeated, Script};
+use headwater_connectors::source::{Position, Remaps, Repeated, Script, SourceCounters};
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{DeadLetter, Remap};
 use headwater_schemas::{EffectiveTime, EventTime, Offset, Topic};
@@ -104,24 +104,7 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         Some(data) => repeat(data, &config, arguments.ignore_remap)?,
         None => vec![part(&arguments.from, arguments.to)],
     };
-    let (transport, counters) = (arguments.source.open(&config)?, Arc::default());
-    for replay in replays {
-        run(Run {
-            transport: Arc::clone(&transport),
-            data: arguments.out.clone(),
-            config: config.clone(),
-            accept_gaps: false,
-            discards: false,
-            is_replay: true,
-            replay,
-            cluster: None,
-            until_end: true,
-            workers: usize::from(arguments.workers),
-            stop: Arc::clone(&stop),
-            counters: Arc::clone(&counters),
-            show_progress: true,
-        })?;
-    }
+    let counters = recompute(&arguments.source, &config, &arguments.out, replays, arguments.workers, &stop)?;
     summarize(&counted(&counters), "of this replay", Some(&arguments.out), &mut std::io::stderr().lock())?;
     let Some(data) = &arguments.against else { return Ok(()) };
     let opened = |data: &Path| Catalog::open_with(data, None, SqlConfig::unhurried());
@@ -132,6 +115,36 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         bail!("{} tables differ from those of {}", differences.len(), data.display());
     }
     Ok(())
+}
+
+/// Recomputes every table from the topics into an empty directory, in one or several runs. Returns what was counted.
+pub(super) fn recompute(
+    source: &Location,
+    config: &Config,
+    out: &Path,
+    replays: Vec<Replay>,
+    workers: u16,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<Arc<SourceCounters>> {
+    let (transport, counters) = (source.open(config)?, Arc::default());
+    for replay in replays {
+        run(Run {
+            transport: Arc::clone(&transport),
+            data: out.to_owned(),
+            config: config.clone(),
+            accept_gaps: false,
+            discards: false,
+            is_replay: true,
+            replay,
+            cluster: None,
+            until_end: true,
+            workers: usize::from(workers),
+            stop: Arc::clone(stop),
+            counters: Arc::clone(&counters),
+            show_progress: true,
+        })?;
+    }
+    Ok(counters)
 }
 
 /// Prints configuration keys that differ from those at the end of the original run.
@@ -173,7 +186,7 @@ fn part(from: &[From], to: Option<EventTime>) -> Replay {
 /// The decisions for a replay of a whole directory, run by run. Each run reads the same records, closes commits at the same
 /// ticks, and ends at the same clock as the original, because a run's end is the greatest clock that it has read. With other tick
 /// or grid intervals, commits close where both allow it. A replay that does not follow the remap is one run.
-fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Vec<Replay>> {
+pub(super) fn repeat(data: &Path, config: &Config, ignore_remap: bool) -> anyhow::Result<Vec<Replay>> {
     let chain = Chain::open_whole(data)?;
     chain.commits().last().with_context(|| format!("--against {}: there is no commit to compare with", data.display()))?;
     let (remap, refused) = if ignore_remap { Default::default() } else { (remap(&chain)?, refused(&chain)?) };
