@@ -1,4 +1,4 @@
-//! The latest record of a key, on the grid: terms, rates and closes for valuations.
+//! The latest record of a key: terms, rates and closes for valuations, on the grid; labels.
 //!
 //! - **Key**: the record's. **Rows**: the current record, which is also the state. A deletion retracts it.
 //! - The latest record is the one with the latest time of its own; a record without a time counts as the oldest. **Ties**: the
@@ -8,8 +8,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
-use headwater_schemas::{AccountId, Currency, Date, EventTime, Offset, Placed, Symbol, Text, Topic};
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
+use headwater_schemas::{AccountId, Currency, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -53,6 +53,16 @@ impl Record for InstrumentTerms {
     }
     fn take(&mut self, other: Self) {
         newest::replace(self, other, |terms| terms.written);
+    }
+}
+
+impl Record for Labelled {
+    type Key = (Id, bool);
+    fn key(&self) -> (Id, bool) {
+        (self.subject_id.clone(), self.is_category)
+    }
+    fn take(&mut self, other: Self) {
+        newest::replace(self, other, |labelled| labelled.ts);
     }
 }
 
@@ -141,7 +151,7 @@ impl<R> Default for Versions<R> {
     }
 }
 
-crate::fold_operator!(Latest<LastRate>, Latest<ClosingPrice>, Latest<InstrumentTerms>, Latest<AccountTerms>, Latest<ReferenceRecord>);
+crate::fold_operator!(Latest<LastRate>, Latest<ClosingPrice>, Latest<InstrumentTerms>, Latest<AccountTerms>, Latest<Labelled>, Latest<ReferenceRecord>);
 
 impl<R: Record> View for Latest<R> {
     type Key = R::Key;

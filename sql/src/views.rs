@@ -23,6 +23,7 @@ pub const VIEWS: &[View] = &[
     View { name: "invariants", sql: include_str!("../views/invariants.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
+    View { name: "rule_quality", sql: include_str!("../views/rule_quality.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
 ];

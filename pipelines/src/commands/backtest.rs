@@ -73,7 +73,7 @@ pub fn backtest(arguments: &BacktestArguments, stop: &Arc<AtomicBool>, out: &mut
         writeln!(out, "no pack named {} is configured: everything is gained", pack.name())?;
     }
     Comparison { old: known.unwrap_or_default(), new: found }.write(arguments.show, out)?;
-    Ok(())
+    quality(&new, pack.name(), out)
 }
 
 /// The configured pack with a name.
@@ -227,5 +227,30 @@ fn list<T: PartialEq>(
     if left > 0 {
         writeln!(out, "… and {left} more: --show {}", show + left)?;
     }
+    Ok(())
+}
+
+/// Prints how well the rules find what was labelled, if anything was.
+fn quality(data: &Path, pack: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let catalog = Catalog::open_with(data, None, SqlConfig::unhurried())?;
+    #[derive(Deserialize)]
+    struct Labelled {
+        n: u64,
+    }
+    let labelled: Vec<Labelled> = rows(&catalog, "SELECT count(*) AS n FROM labels WHERE NOT is_category")?;
+    if labelled.iter().all(|labelled| labelled.n == 0) {
+        writeln!(out, "the topic labels says of nothing whether it was fraud: no precision, no recall")?;
+        return Ok(());
+    }
+    let query = format!(
+        "SELECT coalesce(rule, 'blocked') AS rule, caught, false_alarms, missed, round(precision, 3) AS precision, round(recall, 3) AS recall,
+             value_caught
+         FROM rule_quality WHERE ruleset = '{}' ORDER BY 1",
+        pack.replace('\'', "''")
+    );
+    catalog.query(&query)?.write(Format::Table, out)?;
+    let days = "SELECT CAST(date_trunc('day', ts) AS DATE) AS day, count(*) AS alerts FROM alerts
+        WHERE (rule = '{pack}' OR starts_with(alert_id, '{pack}:')) AND state IN ('raised', 'amended') GROUP BY 1 ORDER BY 1";
+    catalog.query(&days.replace("{pack}", &pack.replace('\'', "''")))?.write(Format::Table, out)?;
     Ok(())
 }

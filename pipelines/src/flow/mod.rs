@@ -40,7 +40,7 @@ use headwater_operators::rules::Pack;
 use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
-use headwater_schemas::{Placed, Tick};
+use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -112,6 +112,8 @@ fn views<'scope>(
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     bank::transfers(flow, admitted.transfers)?;
     bank::payments(flow, admitted.payments.clone(), posted.settled)?;
+    let labels = flow.take(Topic::Labels);
+    rules::labels(flow, labels)?;
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);

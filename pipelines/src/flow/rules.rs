@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use headwater_operators::keyed_fold::Pace;
+use headwater_operators::latest::{Latest, Upsert};
 use headwater_operators::rules::{Happened, Known, Owners, RuleEvent, Rules, Subject};
-use headwater_schemas::events::Event;
+use headwater_schemas::events::{Event, Label};
+use headwater_schemas::tables::Labelled;
 use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::{Filter, Map};
 use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::Events;
+use super::latest::latest_of;
 use super::wiring::{Flow, Reference};
+
+/// Labels that say whether something was fraud; any other is a spending category.
+const VERDICTS: [&str; 2] = ["fraud", "legitimate"];
 
 /// Applies every pack to the events that it judges. Returns the frontier of decisions.
 pub(super) fn judgements<'scope>(
@@ -43,6 +49,21 @@ pub(super) fn judgements<'scope>(
         done.push(flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, reference.clone())?.done);
     }
     Ok(flow.scope.concatenate(done))
+}
+
+/// Keeps the newest label of each subject, apart for verdicts and for spending categories.
+pub(super) fn labels<'scope>(flow: &mut Flow<'scope, '_>, labels: Events<'scope>) -> anyhow::Result<()> {
+    let labels = latest_of(labels, |_, event| match event {
+        Event::Label(label) => {
+            let Label { subject_id, label, ts } = *label;
+            let is_category = !VERDICTS.contains(&label.as_str());
+            Some(Upsert::Put(Labelled { subject_id, is_category, label, ts }))
+        }
+        _ => None,
+    });
+    let broadcasts = flow.no_broadcasts();
+    flow.fold("labels", Latest::<Labelled>::new(), Pace::Tick, labels, broadcasts)?;
+    Ok(())
 }
 
 /// What rules count for the owner of an account.

@@ -29,6 +29,7 @@
 //! | `payment_postings` | [`PaymentPosting`] | checkpoint |
 //! | `step_alerts` | [`StepAlert`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
+//! | `labels` | [`Labelled`] | state |
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
 //! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |

@@ -5,6 +5,18 @@ use crate::Offset;
 use crate::value::{AccountId, Decimal, EventTime, Id, Text};
 
 tables! {
+    /// The label that people gave a transaction, a payment, an account or an alert.
+    State Labelled = "labels" by (subject_id, is_category) {
+        /// What is labelled.
+        subject_id: Id,
+        /// Whether the label is a spending category; otherwise it says `fraud` or `legitimate`.
+        is_category: bool,
+        /// The label: of several, the newest.
+        label: Text,
+        /// The label's own time.
+        ts: EventTime,
+    }
+
     /// An event within reach of the windows of rules, with the fields that the rules read. State of rules.
     Checkpoint RememberedEvent = "rule_events" by (subject, grouping, group_key, ts, rank, partition, offset, sequence) {
         /// What rules judge: `transaction`, `payment` or `access`.

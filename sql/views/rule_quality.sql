@@ -1,0 +1,43 @@
+-- How well does each rule find what people labelled as fraud? Per ruleset and rule, and with the rule NULL for what the ruleset blocks: what it caught, its false alarms, what it missed of all fraud, and the value of the transactions caught.
+WITH verdicts AS (
+    SELECT subject_id, label = 'fraud' AS is_fraud FROM labels WHERE NOT is_category
+), fired AS (
+    SELECT ruleset, subject_id, unnest(reasons)['rule'] AS rule, unnest(reasons)['points'] AS points
+    FROM decisions WHERE state <> 'withdrawn'
+), named AS (
+    SELECT split_part(alert_id, ':', 1) AS ruleset, rule, subject, evidence
+    FROM alerts
+    WHERE kind IN ('fraud', 'aml', 'compliance') AND state IN ('raised', 'amended') AND NOT starts_with(alert_id, 'fraud:')
+), found AS (
+    SELECT ruleset, rule, subject_id FROM fired WHERE points > 0
+    UNION
+    SELECT ruleset, CAST(NULL AS VARCHAR) AS rule, subject_id FROM decisions WHERE state <> 'withdrawn' AND decision = 'block'
+    UNION
+    SELECT ruleset, rule, subject AS subject_id FROM named
+    UNION
+    SELECT ruleset, rule, unnest(evidence) AS subject_id FROM named
+), amounts AS (
+    SELECT transaction_id, currency, max(abs(amount)) AS amount FROM posted_transactions GROUP BY transaction_id, currency
+), judged AS (
+    SELECT found.ruleset, found.rule, verdicts.is_fraud, amounts.currency, amounts.amount
+    FROM found JOIN verdicts ON found.subject_id = verdicts.subject_id
+    LEFT JOIN amounts ON amounts.transaction_id = found.subject_id
+), counted AS (
+    SELECT ruleset, rule,
+        count(*) FILTER (WHERE is_fraud) AS caught,
+        count(*) FILTER (WHERE NOT is_fraud) AS false_alarms
+    FROM judged GROUP BY ruleset, rule
+), sums AS (
+    SELECT ruleset, rule, currency, sum(amount) AS amount FROM judged WHERE is_fraud AND currency IS NOT NULL GROUP BY ruleset, rule, currency
+), saved AS (
+    SELECT ruleset, rule, string_agg(currency || ' ' || CAST(amount AS VARCHAR), ', ' ORDER BY currency) AS value_caught
+    FROM sums GROUP BY ruleset, rule
+), frauds AS (
+    SELECT count(*) AS known FROM verdicts WHERE is_fraud
+)
+SELECT counted.ruleset, counted.rule, caught, false_alarms, known - caught AS missed,
+    CAST(caught AS DOUBLE) / nullif(caught + false_alarms, 0) AS precision,
+    CAST(caught AS DOUBLE) / nullif(known, 0) AS recall,
+    value_caught
+FROM counted CROSS JOIN frauds
+LEFT JOIN saved ON saved.ruleset = counted.ruleset AND saved.rule IS NOT DISTINCT FROM counted.rule
