@@ -21,6 +21,6 @@ mod waiting;
 mod watch;
 
 pub use balances::{BalanceEvent, BalanceTables, Balances, Cash, SavedBalances};
-pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, SavedPostings, TakenBack};
+pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, Remains, SavedPostings, TakenBack};
 pub use returns::{Owned, Returns};
 pub use transactions::Captures;

@@ -33,7 +33,9 @@ use serde::{Deserialize, Serialize};
 use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
 use super::returns::Owned;
-use super::transactions::{Adjustment, Captures, Circumstances, Consequences, Effect, Expired, Refusal, Request, Transactions, Turn};
+use super::transactions::{
+    Adjustment, Captures, Circumstances, Consequences, Counted, Effect, Expired, Refusal, Request, Transactions, Turn,
+};
 use super::waiting::WaitingRoom;
 use super::watch::overdue;
 use crate::admission::dead_letter;
@@ -101,6 +103,21 @@ pub struct Adjusted {
     pub capture: Id,
 }
 
+/// What counts of a transaction, once a hold was captured or released, or a part of it was reversed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Remains {
+    /// Its account.
+    pub account_id: AccountId,
+    /// The transaction; of a hold and its captures, the hold.
+    pub transaction_id: Id,
+    /// The amount.
+    pub amount: Amount,
+    /// Whether it is a hold that is not resolved yet.
+    pub is_held: bool,
+    /// The correction that it is, if any. A capture in time is none.
+    pub correction: Option<Correction>,
+}
+
 /// An event that the view derives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LedgerEvent {
@@ -112,6 +129,8 @@ pub enum LedgerEvent {
     TakenBack(Arc<TakenBack>),
     /// For views that count transactions.
     Adjusted(Arc<Adjusted>),
+    /// For views that sum amounts.
+    Remains(Arc<Remains>),
 }
 
 /// View of postings. Horizons are lengths of effective time.
@@ -439,6 +458,10 @@ impl Consequences {
             let counterparty = transactions.counterparty(&hold).unwrap_or(*account);
             let adjusted = Adjusted { account_id: *account, counterparty, hold, amount, capture: cause.clone() };
             out.derive(LedgerEvent::Adjusted(Arc::new(adjusted)));
+        }
+        for Counted { transaction_id, amount, is_held } in self.remains {
+            let (account_id, amount, correction) = (*account, Amount::from_units(amount.units()), correction.cloned());
+            out.derive(LedgerEvent::Remains(Arc::new(Remains { account_id, transaction_id, amount, is_held, correction })));
         }
     }
 }

@@ -99,6 +99,18 @@ pub(super) struct Consequences {
     pub(super) effects: Vec<Effect>,
     pub(super) turns: Vec<Turn>,
     pub(super) adjusted: Option<Adjustment>,
+    /// What counts from now on of transactions that are neither captures nor reversals, where that changed.
+    pub(super) remains: Vec<Counted>,
+}
+
+/// What counts of a transaction: a posting as itself, with what is left of it; a capture as its hold; a hold with what its captures
+/// posted and what is still held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) transaction_id: Id,
+    pub(super) amount: Money,
+    /// Whether it is a hold that is not resolved yet.
+    pub(super) is_held: bool,
 }
 
 /// A hold whose captures posted another amount than was held.
@@ -111,7 +123,7 @@ pub(super) struct Adjustment {
 
 impl Consequences {
     const fn of(effects: Vec<Effect>) -> Self {
-        Self { effects, turns: Vec::new(), adjusted: None }
+        Self { effects, turns: Vec::new(), adjusted: None, remains: Vec::new() }
     }
 }
 
@@ -509,8 +521,9 @@ impl Transactions {
         let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
         let effects: Vec<_> = sides.legs().into_iter().map(turned).collect();
         gate.admit(&effects)?;
+        let before = self.counts(hold);
         self.close_hold(hold, known, held, time);
-        let released = Consequences::of(effects);
+        let released = Consequences { remains: self.remains_unlike(before), ..Consequences::of(effects) };
         Ok(if held.captured.is_zero() {
             Consequences { turns: vec![Turn::TakenBack(hold.clone())], ..released }
         } else {
@@ -547,6 +560,7 @@ impl Transactions {
         let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
         let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
         gate.admit(&effects)?;
+        let before = self.counts(hold);
         if stays_held {
             self.touch(hold);
             self.known.insert(hold.clone(), Box::new(Remembered { kind: Kind::Hold(Held { left, captured, ..held }), ..known }));
@@ -554,7 +568,7 @@ impl Transactions {
             self.close_hold(hold, known, Held { captured, ..held }, now.time);
         }
         self.move_sides(transaction, &sides, now.time);
-        Ok(Consequences { adjusted, ..Consequences::of(effects) })
+        Ok(Consequences { adjusted, remains: self.remains_unlike(before), ..Consequences::of(effects) })
     }
 
     /// The amount of a capture, signed like its hold.
@@ -580,9 +594,10 @@ impl Transactions {
         let parts = self.parts_after(original, part)?;
         let effects = moving(&sides);
         gate.admit(&effects)?;
+        let before: Vec<_> = parts.iter().filter_map(|(id, _)| self.counts(id)).collect();
         let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
         self.move_sides(transaction, &sides, now.time);
-        Ok(Consequences { turns, ..Consequences::of(effects) })
+        Ok(Consequences { turns, remains: self.remains_unlike(before), ..Consequences::of(effects) })
     }
 
     /// The remaining amounts of a transaction, and of those that it reverses, directly and indirectly, once a part of it is
@@ -603,6 +618,26 @@ impl Transactions {
             is_reversed = !is_reversed;
         }
         Ok(parts)
+    }
+
+    /// What counts of a transaction; a reversal does not count.
+    fn counts(&self, id: &Id) -> Option<Counted> {
+        let transaction_id = id.clone();
+        match &self.known.get(id)?.kind {
+            Kind::Posting { origin: Origin::Itself, left } => Some(Counted { transaction_id, amount: left.amount, is_held: false }),
+            Kind::Posting { origin: Origin::Hold(hold), .. } => self.counts(hold),
+            Kind::Posting { origin: Origin::Reversed(_), .. } => None,
+            Kind::Hold(held) => {
+                let amount = held.captured.checked_add(held.left)?;
+                Some(Counted { transaction_id, amount, is_held: !held.is_resolved })
+            }
+        }
+    }
+
+    /// What counts now of transactions, where it differs from before.
+    fn remains_unlike(&self, before: impl IntoIterator<Item = Counted>) -> Vec<Counted> {
+        let now = |before: Counted| self.counts(&before.transaction_id).filter(|now| *now != before);
+        before.into_iter().filter_map(now).collect()
     }
 
     /// Sets the remaining amounts of a posting. With a capture its hold changes, since both are the same money.

@@ -82,7 +82,7 @@ impl PaymentEvent {
                     event: Self::TakenBack { payment_id: taken.transaction_id.clone(), is_restored: taken.is_restored, correction },
                 }]
             }
-            LedgerEvent::Posting(_) | LedgerEvent::Adjusted(_) => Vec::new(),
+            LedgerEvent::Posting(_) | LedgerEvent::Adjusted(_) | LedgerEvent::Remains(_) => Vec::new(),
         }
     }
 }

@@ -45,12 +45,18 @@ pub(super) fn postings<'scope>(
         enforces: ledger.enforce,
     };
     let derived = flow.fold("postings", view, Pace::Tick, transactions.concat(owned), reference)?.derived;
-    let settled = derived.clone().flat_map(PaymentEvent::of_ledger);
-    let (postings, happened) = derived.ok_err(|Placed { place, event }| match event {
+    let (postings, reports) = derived.ok_err(|Placed { place, event }| match event {
         LedgerEvent::Posting(event) => Ok(Placed { place, event }),
-        LedgerEvent::Accepted(Accepted { record, transaction }) => Err(Placed { place: record, event: Happened::Transaction(transaction) }),
-        LedgerEvent::TakenBack(taken) => Err(Placed { place, event: Happened::TakenBack(taken) }),
-        LedgerEvent::Adjusted(adjusted) => Err(Placed { place, event: Happened::Adjusted(adjusted) }),
+        event => Err(Placed { place, event }),
+    });
+    let settled = reports.clone().flat_map(PaymentEvent::of_ledger);
+    let happened = reports.flat_map(|Placed { place, event }| match event {
+        LedgerEvent::Accepted(Accepted { record, transaction }) => {
+            Some(Placed { place: record, event: Happened::Transaction(transaction) })
+        }
+        LedgerEvent::TakenBack(taken) => Some(Placed { place, event: Happened::TakenBack(taken) }),
+        LedgerEvent::Adjusted(adjusted) => Some(Placed { place, event: Happened::Adjusted(adjusted) }),
+        LedgerEvent::Posting(_) | LedgerEvent::Remains(_) => None,
     });
     Ok(Posted { postings, settled, happened })
 }

@@ -203,7 +203,7 @@ fn through_the_ledger(case: &Case, transactions: Vec<Placed<Arc<Transaction>>>) 
     let events = transactions.into_iter().map(|Placed { place, event }| Placed { place, event: Happening::Event(Owned::from(event)) });
     let derived = run(ledger, reference(case).chain(events).collect()).derived;
     let happened = derived.into_iter().filter_map(|Placed { place, event }| match event {
-        LedgerEvent::Posting(_) => None,
+        LedgerEvent::Posting(_) | LedgerEvent::Remains(_) => None,
         LedgerEvent::Accepted(Accepted { record, transaction }) => Some((record, Happened::Transaction(transaction))),
         LedgerEvent::TakenBack(taken) => Some((place, Happened::TakenBack(taken))),
         LedgerEvent::Adjusted(adjusted) => Some((place, Happened::Adjusted(adjusted))),
