@@ -74,3 +74,4 @@ mod steps;
 pub mod testing;
 pub mod transfers;
 pub mod valuation;
+mod zones;

@@ -104,18 +104,21 @@ impl Reference {
         self.customers.get(customer_id).map(Arc::as_ref)
     }
 
+    /// The customer of an account, if it is known.
+    pub fn customer_of(&self, account_id: &AccountId) -> Option<CustomerId> {
+        self.account(account_id)?.customer_id.value
+    }
+
     /// The owner of an account, as far as is known: its customer's group, else the customer, else the account itself.
     pub fn owner(&self, account_id: AccountId) -> OwnerId {
-        let Some(customer_id) = self.account(&account_id).and_then(|account| account.customer_id.value) else {
-            return account_id.of_kind();
-        };
+        let Some(customer_id) = self.customer_of(&account_id) else { return account_id.of_kind() };
         self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
     }
 
     /// The least limit of a kind among those of the account and its customer. The default applies if neither has one.
     pub fn account_limit(&self, kind: LimitKind, account_id: &AccountId) -> Option<&Limit> {
         let limits = self.limits.get(&kind)?;
-        let customer = self.account(account_id).and_then(|account| account.customer_id.value).map(LimitScope::Customer);
+        let customer = self.customer_of(account_id).map(LimitScope::Customer);
         let own = [LimitScope::Account(*account_id)].into_iter().chain(customer);
         let least = own.filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
         least.or_else(|| limits.get(&LimitScope::Default)).map(Arc::as_ref)

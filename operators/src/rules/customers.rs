@@ -1,22 +1,21 @@
 //! What the reference data says about an account and its customer when an event arrives.
 
 use headwater_schemas::events::{AccountType, Event, LimitKind};
-use headwater_schemas::{AccountId, CustomerId, EventTime, Text};
+use headwater_schemas::{AccountId, CustomerId, EventTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use rustc_hash::FxHashMap;
 
 use super::field::Field;
 use super::geo::Location;
 use super::pack::Kept;
 use crate::reference::Reference;
+use crate::zones::{CustomerZones, utc_offset};
 
-/// Accounts and customers, with the time zones that they name.
+/// Accounts and customers, with their time zones.
 #[derive(Clone, Debug, Default)]
 pub struct Customers {
     reference: Reference,
-    /// `None` for an unknown time zone name: the customer's local hour is unknown.
-    zones: FxHashMap<Text, Option<TimeZone>>,
+    zones: CustomerZones,
 }
 
 /// What is known when an event arrives. It stays with the event: a customer who moves house does not change earlier decisions.
@@ -45,11 +44,7 @@ pub(super) struct SetLimits {
 impl Customers {
     /// Learns from a broadcast of an account, a customer or a limit; ignores others.
     pub(super) fn learn(&mut self, event: &Event) {
-        if let Event::Customer(customer) = event
-            && let Some(name) = customer.timezone.as_ref().filter(|name| !self.zones.contains_key(*name))
-        {
-            self.zones.insert(name.clone(), TimeZone::get(name).ok());
-        }
+        self.zones.learn(event);
         if matches!(event, Event::Customer(_) | Event::Account(_) | Event::Limit(_) | Event::Deleted(_)) {
             self.reference.learn(event);
         }
@@ -57,7 +52,7 @@ impl Customers {
 
     /// The customer who owns an account.
     pub(super) fn owner(&self, account: &AccountId) -> Option<CustomerId> {
-        self.reference.account(account).and_then(|account| account.customer_id.value)
+        self.reference.customer_of(account)
     }
 
     /// What is known about an account and a customer at a time. The customer is that of the account, where none is given.
@@ -65,7 +60,7 @@ impl Customers {
         let known = account.and_then(|account| self.reference.account(account));
         let customer_id = customer.or_else(|| known.and_then(|account| account.customer_id.value));
         let customer = customer_id.and_then(|customer| self.reference.customer(&customer));
-        let zone = customer.and_then(|customer| self.zones.get(customer.timezone.as_ref()?)?.as_ref());
+        let zone = customer_id.and_then(|customer| self.zones.of(&customer));
         Facts {
             customer: customer_id,
             home: customer.and_then(|customer| Location::new(customer.home_lat, customer.home_lon)),
@@ -100,9 +95,4 @@ fn local(zone: Option<&TimeZone>, ts: EventTime) -> Option<Zoned> {
 fn day_start(local: &Zoned) -> Option<EventTime> {
     let nanos = local.start_of_day().ok()?.timestamp().as_nanosecond();
     i64::try_from(nanos).ok().map(EventTime::from_nanos)
-}
-
-fn utc_offset(zone: &TimeZone, ts: EventTime) -> Option<i32> {
-    let moment = Timestamp::from_nanosecond(i128::from(ts.nanos())).ok()?;
-    Some(zone.to_offset(moment).seconds())
 }
