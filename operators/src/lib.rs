@@ -31,10 +31,15 @@
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
 //! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
-//! | `marks`: [`valuation::Marks`] | quotes, trades, closes | symbol | `marks`; updates [`valuation::Mark`], on the grid | last mid, trade and close, for ever |
+//! | `marks`: [`valuation::Marks`] | quotes, trades, closes; watched symbols | symbol | `marks`; updates [`valuation::Mark`], on the grid; derives each change of a watched mark | last mid, trade and close, for ever |
 //! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`; parts of scopes, values of positions for limits | current inputs; closes within the risk window |
 //! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | current sums, weights and scenario P&L; peak and maximum drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | figures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the standing alert, until it is cleared |
+//! | `purchases`: [`customers::Purchases`] | accepted payments and withdrawals, what remains of them; accounts, customers | account | `waiting_purchases`; derives purchases | purchases of accounts that are not opened yet, for the reversal horizon |
+//! | `labelled purchases`: [`customers::LabelledPurchases`] | purchases, labels | transaction | `labelled_purchases`; derives changes of spending | purchases, for the reversal horizon; open holds until they are resolved |
+//! | `spending`: [`customers::Spending`] | changes of spending, budgets; customers | customer | `spending`, `spending_days`, `customer_budgets`, `spending_alerts`, `alerts`; derives notices | sums of months, for ever; days of three months; alerts, for the reversal horizon |
+//! | `notifications`: [`customers::Notifications`] | notices; customers | customer | `notifications`, `customer_notices` | notices of the day, and those that wait for the end of quiet hours |
+//! | `price alerts`: [`customers::PriceAlerts`] | changes of marks, watched prices | symbol | `alerts`, `price_watches`; derives notices | watched prices, until they are deleted |
 //!
 //! [`alerts`] has the lifecycle of alerts, and [`reference`](mod@reference) the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
 //! view on a list of events, without a dataflow.
@@ -59,6 +64,7 @@
 
 pub mod admission;
 pub mod alerts;
+pub mod customers;
 pub mod keyed_fold;
 pub mod latest;
 pub mod ledger;

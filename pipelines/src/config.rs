@@ -79,6 +79,9 @@
 //! [rules]
 //! packs = ["payments", "mine.toml"]   # further packs: built-in ones by name, or files beside this one; default: all built-in ones
 //!
+//! [customers]
+//! price_hysteresis = "0.005"    # how far a mark has to come back from a watched price before it can cross it again
+//!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
@@ -96,6 +99,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_connectors::kafka::KafkaConfig;
+use headwater_operators::customers::CustomerSettings;
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
@@ -141,6 +145,8 @@ pub struct Config {
     pub fraud: FraudConfig,
     /// Section `[rules]`: the other rule packs.
     pub rules: RulesConfig,
+    /// Section `[customers]`: price alerts.
+    pub customers: CustomerSettings,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -449,6 +455,7 @@ impl Config {
                 "matching" => section(&name, value, &mut config.matching, &mut problems),
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
                 "rules" => section(&name, value, &mut config.rules, &mut problems),
+                "customers" => section(&name, value, &mut config.customers, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
@@ -496,6 +503,7 @@ impl Config {
             problems.push(format!("http.address is {:?}: write HOST:PORT like \"127.0.0.1:9464\", or \"\" for none", self.http.address));
         }
         problems.extend(self.risk.problems());
+        problems.extend(self.customers.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
     }

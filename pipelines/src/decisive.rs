@@ -139,6 +139,7 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "matching": serde_json::to_value(&config.matching)?,
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },
+        "customers": serde_json::to_value(&config.customers)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)
 }

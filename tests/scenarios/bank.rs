@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::valuation::{Record, Story, check};
+use headwater_tests::stories::{Record, Story, check};
 
 fn account(account: &str, kind: &str, ts: u32) -> Record {
     ("accounts", format!(r#"{{"type":"{kind}","account_id":"{account}","ts":"@{ts}"}}"#))

@@ -6,6 +6,7 @@ mod bank;
 mod chaos;
 mod cluster;
 mod crash;
+mod customers;
 mod faults;
 mod kafka;
 mod ledger;

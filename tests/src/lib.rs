@@ -13,6 +13,7 @@
 //! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
+//! - [`stories`]: records and the expected answers of queries, checked wherever the run is cut.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where Maven or Java is missing, the test prints that it is
 //!   skipped and passes; with `CI=true` it fails.
 //! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they
@@ -33,6 +34,7 @@
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of an undisturbed run |
 //! | `replay` | killed runs, and a live run with clocks decided by the wall clock, repeated from their topics | the same files, to the byte; another configuration differs where it should |
+//! | `customers` | watched prices | the right alerts, wherever the run is cut |
 //! | `valuation` | problems of trading desks: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, wherever the run is cut |
 //! | `transfers_and_payments` | transfers and payments that stop, fail, come late, or differ from the ledger | the right states and alerts, wherever the run is cut |
 //! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |
@@ -55,3 +57,4 @@ pub mod pipeline;
 pub mod prices;
 pub mod prometheus;
 pub mod recomputed;
+pub mod stories;

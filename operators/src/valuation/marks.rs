@@ -6,18 +6,22 @@
 //!   price and a size above zero.
 //! - The last one is that with the latest time of its own (for a close: its date). So neither a slow feed nor a backfill replaces
 //!   a newer price.
+//! - **Derived**: of watched symbols, each change of the mark, at the place of the price that changed it, and each watched price
+//!   with the mark of its place. So price alerts see what happens between grid points, and symbols that nobody watches cost
+//!   nothing.
 
 use std::sync::Arc;
 
-use headwater_schemas::events::{Close, Quote, Trade};
+use headwater_schemas::events::{Close, Quote, Trade, Watch};
 use headwater_schemas::tables::{MarkPrice, Moment, TableWriter};
 use headwater_schemas::{Correction, Corrections, Date, EventTime, Place, Placed, Price, Symbol, Topic};
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::keyed_fold::{Outbox, Updates, View};
 use crate::newest::Newest;
 
-/// An event that prices a symbol.
+/// An event that prices a symbol, or asks for its price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarketEvent {
     /// The best bid and ask.
@@ -26,6 +30,27 @@ pub enum MarketEvent {
     Trade(Trade),
     /// A closing price.
     Close(Close),
+    /// A watched price, which is passed on with the mark of its place.
+    Watch(Box<Watch>),
+}
+
+/// An event of a symbol's mark.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MarkEvent {
+    /// The mark changed.
+    Moved {
+        /// The new mark.
+        mark: Mark,
+        /// The correction that it is, if the price that changed it is late.
+        correction: Option<Box<Correction>>,
+    },
+    /// A price is watched.
+    Watched {
+        /// The watched price.
+        watch: Box<Watch>,
+        /// The mark of that moment, if there is one.
+        mark: Option<Price>,
+    },
 }
 
 /// The price at which a symbol is valued.
@@ -68,6 +93,11 @@ impl MarkState {
         self.quote.value.or(self.trade.value).or(self.close.value)
     }
 
+    /// Whether no price has come yet, as for a symbol that is watched alone.
+    const fn is_unpriced(&self) -> bool {
+        self.quote.time.is_none() && self.trade.time.is_none() && self.close.time.is_none()
+    }
+
     /// Corrections of the prices that determine the mark.
     fn reason(&self) -> Corrections {
         let late = if self.quote.value.is_some() { &self.late_quote } else { &self.late_trade };
@@ -81,12 +111,13 @@ impl View for Marks {
     type Key = Symbol;
     type Route = Symbol;
     type Event = MarketEvent;
-    type Broadcast = ();
-    type Context = ();
+    /// A symbol that is watched.
+    type Broadcast = Symbol;
+    type Context = FxHashSet<Symbol>;
     type State = MarkState;
     type Timer = ();
     type Tables = TableWriter<MarkPrice>;
-    type Derived = ();
+    type Derived = Placed<MarkEvent>;
     type Update = Mark;
 
     const UPDATES: bool = true;
@@ -99,28 +130,56 @@ impl View for Marks {
         *symbol
     }
 
-    fn learn(&self, (): &mut (), _: Placed<()>) {}
+    fn learn(&self, watched: &mut FxHashSet<Symbol>, broadcast: Placed<Symbol>) {
+        watched.insert(broadcast.event);
+    }
 
-    fn apply(&self, (): &(), _: &Symbol, state: &mut MarkState, placed: Placed<MarketEvent>, _: &mut Outbox<'_, Self>) {
-        match placed.event {
+    fn apply(
+        &self,
+        watched: &FxHashSet<Symbol>,
+        symbol: &Symbol,
+        state: &mut MarkState,
+        placed: Placed<MarketEvent>,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let Placed { place, event } = placed;
+        let before = state.price();
+        let late = match event {
             MarketEvent::Quote(quote) => {
+                let late = Self::late(place, Topic::Quotes, quote.symbol, quote.ts);
                 if state.quote.put(mid_of(&quote), quote.ts) {
-                    state.late_quote = Self::late(placed.place, Topic::Quotes, quote.symbol, quote.ts);
+                    state.late_quote.clone_from(&late);
                 }
+                late
             }
             MarketEvent::Trade(trade) => {
+                let late = Self::late(place, Topic::Trades, trade.symbol, trade.ts);
                 if state.trade.put(Some(trade.price), trade.ts) {
-                    state.late_trade = Self::late(placed.place, Topic::Trades, trade.symbol, trade.ts);
+                    state.late_trade.clone_from(&late);
                 }
+                late
             }
             // A close normally arrives later than its date.
             MarketEvent::Close(close) => {
                 state.close.put(Some(close.close), close.date);
+                None
             }
+            MarketEvent::Watch(watch) => {
+                let event = MarkEvent::Watched { watch, mark: before };
+                return out.derive(Placed { place, event });
+            }
+        };
+        let price = state.price();
+        if price != before && watched.contains(symbol) {
+            let event = MarkEvent::Moved { mark: Mark { symbol: *symbol, price }, correction: late.map(Box::new) };
+            out.derive(Placed { place, event });
         }
     }
 
-    fn emit(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
+    fn emit(&self, _: &FxHashSet<Symbol>, symbol: &Symbol, state: &mut MarkState, at: &Moment, table: &TableWriter<MarkPrice>) {
+        if state.is_unpriced() {
+            return;
+        }
         let mark = state.price();
         let same = state.emitted.as_ref().filter(|emitted| emitted.mark == mark);
         let why = if same.is_some() { Corrections::new() } else { state.reason() };
@@ -140,12 +199,16 @@ impl View for Marks {
         table.replace(&Moment { why, ..*at }, state.emitted.replace(row.clone()), Some(row));
     }
 
-    fn update(&self, (): &(), symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
+    fn update(&self, _: &FxHashSet<Symbol>, symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
         let price = state.price();
         if state.told != price {
             updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: *symbol, price });
             state.told = price;
         }
+    }
+
+    fn is_forgettable(&self, state: &MarkState) -> bool {
+        state.is_unpriced()
     }
 
     fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, MarkState)> {
@@ -176,6 +239,7 @@ fn symbol(event: &MarketEvent) -> &Symbol {
         MarketEvent::Quote(quote) => &quote.symbol,
         MarketEvent::Trade(trade) => &trade.symbol,
         MarketEvent::Close(close) => &close.symbol,
+        MarketEvent::Watch(watch) => &watch.symbol,
     }
 }
 
@@ -198,7 +262,7 @@ mod tests {
     use headwater_schemas::{EffectiveTime, Offset, Place, Tick, Topic};
 
     use super::*;
-    use crate::testing::{Happening, Happenings, history_of, run, run_with_restart};
+    use crate::testing::{Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
     /// The marks sent to valuations, each as `grid point price`.
     fn told(texts: &[&str]) -> Vec<String> {
@@ -255,14 +319,31 @@ mod tests {
         }
     }
 
-    /// Events from `quote TS BID/ASK` (with `xSIZE`), `trade TS PRICE` and `close DAY PRICE`, one per grid point.
+    #[test]
+    fn a_watched_mark_that_changes_between_grid_points_is_passed_on_at_once() {
+        let emitted = run(Marks, happenings(&["trade 0 9", "watch", "trade 1 10", "trade 2 10", "watch", "quote 3 10/11", "quote 3 0/11"]));
+        let text = |Placed { place, event }: &Placed<MarkEvent>| match event {
+            MarkEvent::Moved { mark, .. } => format!("{} moved to {:?}", place.time, mark.price),
+            MarkEvent::Watched { mark, .. } => format!("{} watched at {mark:?}", place.time),
+        };
+        let texts: Vec<_> = emitted.derived.iter().map(|derived| text(&derived.event)).collect();
+        let expected =
+            ["2 watched at Some(9)", "3 moved to Some(10)", "5 watched at Some(10)", "6 moved to Some(10.5)", "7 moved to Some(10)"];
+        assert_eq!(texts, expected);
+        let alone = run(Marks, happenings(&["watch"]));
+        assert_eq!(rows_of(&alone.tables), [], "a symbol that is watched has no mark");
+    }
+
+    /// Events from `watch`, `quote TS BID/ASK` (with `xSIZE`), `trade TS PRICE` and `close DAY PRICE`, one per grid point.
     fn happenings(texts: &[&str]) -> Happenings<Marks> {
         let side = |text: &str| {
             text.split_once('x').map_or((text.to_owned(), "1".to_owned()), |(price, size)| (price.to_owned(), size.to_owned()))
         };
         let happening = |(time, text): (u64, &&str)| {
-            let [kind, ts, price] = *text.split(' ').collect::<Vec<_>>() else { panic!("{text}") };
+            let padded = format!("{text} 0 0");
+            let [kind, ts, price] = *padded.split(' ').take(3).collect::<Vec<_>>() else { panic!("{text}") };
             let (topic, json) = match kind {
+                "watch" => (Topic::Watchlists, r#"{"customer_id":"C","symbol":"S","direction":"above","price":11}"#.to_owned()),
                 "close" => (Topic::Closes, format!(r#"{{"symbol":"S","date":"2026-01-{ts}","close":{price}}}"#)),
                 "trade" => (Topic::Trades, format!(r#"{{"symbol":"S","price":{price},"size":1,"ts":"2026-01-05T00:00:0{ts}Z"}}"#)),
                 _ => {
@@ -276,10 +357,13 @@ mod tests {
                 Event::Quote(quote) => MarketEvent::Quote(quote),
                 Event::Trade(trade) => MarketEvent::Trade(trade),
                 Event::Close(close) => MarketEvent::Close(close),
+                Event::Watch(watch) => MarketEvent::Watch(watch),
                 other => panic!("{other:?}"),
             };
-            Placed { place: Place::of_record(EffectiveTime::new(time), topic, 0, Offset::new(time)), event: Happening::Event(event) }
+            let place = Place::of_record(EffectiveTime::new(time), topic, 0, Offset::new(time));
+            let watched = matches!(event, MarketEvent::Watch(_)).then(|| Happening::Broadcast(*symbol(&event)));
+            watched.into_iter().chain([Happening::Event(event)]).map(move |event| Placed { place, event })
         };
-        (1..).zip(texts).map(happening).collect()
+        (1..).zip(texts).flat_map(happening).collect()
     }
 }

@@ -1,17 +1,19 @@
 //! Inputs of the valuer about accounts and the market: terms, rates, closes and marks.
 
+use std::sync::Arc;
+
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
-use headwater_operators::valuation::{CorrectedPart, Known, MarketEvent, Marks};
+use headwater_operators::valuation::{CorrectedPart, Known, MarkEvent, MarketEvent, Marks};
 use headwater_schemas::events::{AccountEvent, Event, Side, Trade};
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate};
-use headwater_schemas::{EventTime, Factor, Placed, Size, Tick, Topic};
+use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate, PriceWatch};
+use headwater_schemas::{EventTime, Factor, Offset, Place, Placed, Size, Symbol, Tick, Topic};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::vec::{Filter, Map};
+use timely::dataflow::operators::vec::{Broadcast, Filter, Map};
 use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::latest::{latest_of, on_grid_latest};
-use super::wiring::Flow;
+use super::wiring::{Broadcasts, Flow};
 use super::{Events, Grid};
 
 /// The currency and book of each account, on the worker that has its positions.
@@ -41,12 +43,21 @@ pub(super) fn account_terms<'scope>(
     Ok(ByAccount::updates(on_grid_latest(flow, "account terms", terms)?))
 }
 
+/// Data of the market.
+pub(super) struct MarketData<'scope> {
+    /// Terms, rates, closes and marks, on the grid.
+    pub(super) known: Grid<'scope, Known>,
+    /// Each change of a mark, and each watched price.
+    pub(super) marks: StreamVec<'scope, Tick, Placed<MarkEvent>>,
+}
+
 /// Terms, rates, closes and marks.
 pub(super) fn market_data<'scope>(
     flow: &mut Flow<'scope, '_>,
     reference: Events<'scope>,
     executions: StreamVec<'scope, Tick, Placed<Execution>>,
-) -> anyhow::Result<Grid<'scope, Known>> {
+    watchlists: Events<'scope>,
+) -> anyhow::Result<MarketData<'scope>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
     // Reference data is on every worker already; one of them emits it here.
@@ -80,22 +91,38 @@ pub(super) fn market_data<'scope>(
     });
     let closes = known(on_grid_latest(flow, "closes", closes)?.updates, close_known);
 
-    let prices = scope.concatenate([flow.take(Topic::Quotes), flow.take(Topic::Trades), closing]);
+    let watched = watched(flow, watchlists.clone())?;
+    let prices = scope.concatenate([flow.take(Topic::Quotes), flow.take(Topic::Trades), closing, watchlists]);
     let prices = prices.flat_map(|Placed { place, event }| {
         let event = match event {
             Event::Quote(quote) => MarketEvent::Quote(quote),
             Event::Trade(trade) => MarketEvent::Trade(trade),
             Event::Close(close) => MarketEvent::Close(close),
+            Event::Watch(watch) => MarketEvent::Watch(watch),
             _ => return None,
         };
         Some(Placed { place, event })
     });
     // The buyer's execution represents the match.
     let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
-    let broadcasts = flow.no_broadcasts();
-    let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), broadcasts)?.updates;
-    let corrected = known_corrected(marks.clone(), |mark| CorrectedPart::Mark(mark.symbol));
-    Ok(scope.concatenate([instruments, rates, closes, known(marks, Known::Mark), corrected]))
+    let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), watched)?;
+    let corrected = known_corrected(marks.updates.clone(), |mark| CorrectedPart::Mark(mark.symbol));
+    let known = scope.concatenate([instruments, rates, closes, known(marks.updates, Known::Mark), corrected]);
+    // A derived event names the place of the price that it comes from.
+    Ok(MarketData { known, marks: marks.derived.map(|derived| derived.event) })
+}
+
+/// The symbols that are watched, on every worker.
+fn watched<'scope>(flow: &Flow<'scope, '_>, watchlists: Events<'scope>) -> anyhow::Result<Broadcasts<'scope, Symbol>> {
+    let stream = watchlists.flat_map(|Placed { place, event }| match event {
+        Event::Watch(watch) => Some(Placed { place, event: watch.symbol }),
+        _ => None,
+    });
+    let saved = flow.settings.saved.rows::<PriceWatch>()?;
+    let before = saved
+        .iter()
+        .map(|row| Placed { place: Place::of_record(row.ts.effective(), Topic::Watchlists, 0, Offset::ZERO), event: row.symbol });
+    Ok(Broadcasts { stream: stream.broadcast(), before: Arc::new(before.collect()) })
 }
 
 /// A match on our own book as a trade of the market.

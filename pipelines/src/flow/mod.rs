@@ -8,6 +8,7 @@
 //!     │                 ├─► payments, access ──┐└─► or taken back ─► rules ─► decisions, alerts
 //!     │                 └─► transfers, payments ◄──┴─► their states, alerts
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
+//!     │      └─ each change of a mark, watched prices ─► customers: price alerts
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
 //!
@@ -21,6 +22,7 @@
 
 mod admission;
 mod bank;
+mod customers;
 pub mod eager;
 mod latest;
 mod ledger;
@@ -118,6 +120,8 @@ fn views<'scope>(
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
     }
-    let executions = books.derived;
-    valuation::valuation(flow, valuation::Market { holdings, cash, accounts: admitted.accounts, executions, reference })
+    let (executions, watchlists) = (books.derived, flow.take(Topic::Watchlists));
+    let market = valuation::Market { holdings, cash, accounts: admitted.accounts, executions, watchlists: watchlists.clone(), reference };
+    let marks = valuation::valuation(flow, market)?;
+    customers::price_alerts(flow, marks, watchlists)
 }

@@ -34,6 +34,7 @@
 //! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
+//! | `price_watches` | [`PriceWatch`] | checkpoint |
 //! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |
 //! | `closing_prices` | [`ClosingPrice`] | checkpoint |
@@ -52,6 +53,7 @@ mod catalog;
 pub(crate) mod cell;
 mod change;
 mod changes;
+mod customers;
 mod decisions;
 mod ledger;
 mod market;

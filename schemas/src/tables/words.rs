@@ -155,6 +155,34 @@ text_enum! {
 }
 
 text_enum! {
+    /// The kind of a notification.
+    NotificationKind {
+        /// `price`: a watched price was crossed.
+        Price = "price",
+        /// `budget`
+        Budget = "budget",
+        /// `spending`
+        Spending = "spending",
+        /// `digest`: several notices in quiet hours.
+        Digest = "digest",
+    }
+}
+
+text_enum! {
+    /// Where the mark of a symbol is, relative to a watched price.
+    WatchPhase {
+        /// `unpriced`: the symbol has no mark since the price is watched.
+        Unpriced = "unpriced",
+        /// `beyond`: the mark was at or beyond the price when it was first watched; it has to come back first.
+        Beyond = "beyond",
+        /// `armed`: the mark has not reached the price.
+        Armed = "armed",
+        /// `crossed`: the mark has reached the price, and has not come back far enough to reach it again.
+        Crossed = "crossed",
+    }
+}
+
+text_enum! {
     /// The severity of an alert.
     Severity {
         /// `low`
