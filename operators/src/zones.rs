@@ -1,7 +1,7 @@
-//! Time zones of customers.
+//! Time zones of customers, and local times.
 
 use headwater_schemas::events::{Customer, Event};
-use headwater_schemas::{CustomerId, EventTime, Topic};
+use headwater_schemas::{CustomerId, Date, EventTime, Topic};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
@@ -10,7 +10,7 @@ use crate::newest::Newest;
 
 /// The time zone of each customer, as of the broadcasts so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CustomerZones(FxHashMap<CustomerId, Newest<Option<TimeZone>, Option<EventTime>>>);
+pub struct CustomerZones(FxHashMap<CustomerId, Newest<Option<TimeZone>, Option<EventTime>>>);
 
 impl CustomerZones {
     /// Applies a broadcast; ignores events that are not of customers.
@@ -32,12 +32,25 @@ impl CustomerZones {
     pub(crate) fn of(&self, customer: &CustomerId) -> Option<&TimeZone> {
         self.0.get(customer)?.value.as_ref()
     }
+
+    /// The date of a time where the customer lives; in UTC if that is unknown.
+    pub(crate) fn date(&self, customer: &CustomerId, time: EventTime) -> Date {
+        let local = self.of(customer).and_then(|zone| local_date(zone, time));
+        local.unwrap_or_else(|| time.date())
+    }
 }
 
 /// Seconds east of UTC at a time.
 pub(crate) fn utc_offset(zone: &TimeZone, time: EventTime) -> Option<i32> {
     let moment = Timestamp::from_nanosecond(i128::from(time.nanos())).ok()?;
     Some(zone.to_offset(moment).seconds())
+}
+
+fn local_date(zone: &TimeZone, time: EventTime) -> Option<Date> {
+    const NANOS: i64 = 1_000_000_000;
+    const DAY: i64 = 86_400;
+    let local = time.nanos().div_euclid(NANOS).checked_add(utc_offset(zone, time)?.into())?;
+    i32::try_from(local.div_euclid(DAY)).ok().map(Date::from_days)
 }
 
 #[cfg(test)]
@@ -47,6 +60,25 @@ mod tests {
     fn customer(id: &str, zone: &str, ts: &str) -> Event {
         let json = format!(r#"{{"customer_id":"{id}"{zone}{ts}}}"#);
         Event::decode(Topic::Customers, None, Some(json.as_bytes())).expect("a customer")
+    }
+
+    #[test]
+    fn a_date_is_that_of_the_customers_time_zone() {
+        let mut zones = CustomerZones::default();
+        for (id, zone) in [("NY", "America/New_York"), ("TK", "Asia/Tokyo")] {
+            zones.learn(&customer(id, &format!(r#","timezone":"{zone}""#), ""));
+        }
+        for (customer, time, expected) in [
+            ("NY", "2026-02-01T04:59:59.999999999Z", "2026-01-31"),
+            ("NY", "2026-02-01T05:00:00Z", "2026-02-01"),
+            ("NY", "2026-07-01T03:59:59Z", "2026-06-30"),
+            ("NY", "1969-12-31T23:59:59.5Z", "1969-12-31"),
+            ("TK", "2026-01-31T15:00:00Z", "2026-02-01"),
+            ("unknown", "2026-01-31T23:59:59Z", "2026-01-31"),
+        ] {
+            let date = zones.date(&CustomerId::derived(customer), time.parse().expect(time));
+            assert_eq!(date.to_string(), expected, "{customer} {time}");
+        }
     }
 
     #[test]

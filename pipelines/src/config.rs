@@ -81,6 +81,10 @@
 //!
 //! [customers]
 //! price_hysteresis = "0.005"    # how far a mark has to come back from a watched price before it can cross it again
+//! merchants = { "corner shop" = "groceries" }   # spending categories by words of merchants' names, before the built-in ones
+//! budget_threshold = "0.8"      # part of a budget at which to warn, for budgets that give none
+//! spike = "0.3"                 # more than on the same days of the month before, as a fraction of that
+//! spike_minimum = "100"         # amount below which a month is no spike, in the currency of the purchases
 //!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
@@ -145,7 +149,7 @@ pub struct Config {
     pub fraud: FraudConfig,
     /// Section `[rules]`: the other rule packs.
     pub rules: RulesConfig,
-    /// Section `[customers]`: price alerts.
+    /// Section `[customers]`: price alerts, spending, budgets.
     pub customers: CustomerSettings,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,

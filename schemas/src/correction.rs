@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EffectiveTime, Id, Nanos, Topic};
+use crate::{EffectiveTime, Id, Nanos, Text, Topic};
 
 /// Maximum number of corrections that a reason names.
 const NAMED: usize = 8;
@@ -40,6 +40,13 @@ pub enum Correction {
         /// The hold.
         hold: Id,
     },
+    /// A label that moves a purchase to another category.
+    Label {
+        /// The purchase.
+        transaction_id: Id,
+        /// The category.
+        category: Text,
+    },
     /// An event that arrived late.
     Late {
         /// Its topic.
@@ -59,6 +66,7 @@ impl Correction {
             | Self::Reversal { transaction_id: id, .. }
             | Self::Void { transaction_id: id, .. }
             | Self::Expired { hold: id }
+            | Self::Label { transaction_id: id, .. }
             | Self::Late { id, .. } => id,
         }
     }
@@ -71,6 +79,7 @@ impl fmt::Display for Correction {
             Self::Reversal { transaction_id, original } => write!(out, "transaction {transaction_id} reverses {original}"),
             Self::Void { transaction_id, hold } => write!(out, "transaction {transaction_id} voids {hold}"),
             Self::Expired { hold } => write!(out, "the hold {hold} expired"),
+            Self::Label { transaction_id, category } => write!(out, "{transaction_id} was labelled {category}"),
             Self::Late { topic, id, lateness } => {
                 let nanos = lateness.get();
                 write!(out, "{id} of {topic} came {}.{:03} s late", nanos / 1_000_000_000, nanos / 1_000_000 % 1000)

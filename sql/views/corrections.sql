@@ -15,6 +15,8 @@ SELECT 'positions' AS relation, account_id || ' ' || symbol AS key, change, tick
 UNION ALL
 SELECT 'risk' AS relation, scope || ' ' || method || ' ' || CAST(confidence AS VARCHAR) AS key, change, tick, commit_id, reason FROM risk_history WHERE reason IS NOT NULL
 UNION ALL
+SELECT 'spending' AS relation, customer_id || ' ' || month || ' ' || category || ' ' || currency AS key, change, tick, commit_id, reason FROM spending_history WHERE reason IS NOT NULL
+UNION ALL
 SELECT 'top_of_book' AS relation, symbol AS key, change, tick, commit_id, reason FROM top_of_book_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'transfers_state' AS relation, transfer_id AS key, change, tick, commit_id, reason FROM transfers_state_history WHERE reason IS NOT NULL

@@ -1,4 +1,4 @@
-//! What customers ask to be told: each story uses a log of its own, with the right alerts, wherever the run is cut.
+//! What customers ask to be told: each story uses a log of its own, with the right alerts and sums, wherever the run is cut.
 
 use anyhow::Result;
 use headwater_tests::stories::{Record, Story, check};
@@ -6,6 +6,11 @@ use headwater_tests::stories::{Record, Story, check};
 /// Time of a day in January 2026, at noon unless it is given.
 fn at(time: &str) -> String {
     if time.contains('T') { time.to_owned() } else { format!("{time}T12:00:00Z") }
+}
+
+fn opened() -> Record {
+    let fixed = r#""account_id":"A","customer_id":"C","account_type":"checking","currency":"USD""#;
+    ("accounts", format!(r#"{{"type":"opened",{fixed},"ts":"2026-01-01T00:00:00Z"}}"#))
 }
 
 fn watch(direction: &str, price: &str, time: &str) -> Record {
@@ -17,7 +22,25 @@ fn trade(price: &str, time: &str) -> Record {
     ("market.trades", format!(r#"{{"symbol":"S","price":"{price}","size":"1","ts":"{}"}}"#, at(time)))
 }
 
-const ALERTS: &str = "SELECT kind, rule, severity, subject, state FROM alerts WHERE kind = 'price' ORDER BY alert_id";
+fn budget(category: &str, amount: &str, time: &str) -> Record {
+    let fixed = format!(r#""customer_id":"C","category":"{category}","amount":"{amount}","currency":"USD""#);
+    ("budgets", format!(r#"{{{fixed},"ts":"{}"}}"#, at(time)))
+}
+
+fn label(id: &str, label: &str, time: &str) -> Record {
+    ("labels", format!(r#"{{"subject_id":"{id}","label":"{label}","ts":"{}"}}"#, at(time)))
+}
+
+/// A payment; `more` begins with a comma.
+fn payment(id: &str, amount: &str, more: &str, time: &str) -> Record {
+    let fixed = format!(r#""transaction_id":"{id}","account_id":"A","type":"payment","amount":"{amount}","currency":"USD""#);
+    ("transactions", format!(r#"{{{fixed}{more},"ts":"{}"}}"#, at(time)))
+}
+
+const GROCER: &str = r#","mcc":"5411""#;
+const ALERTS: &str =
+    "SELECT kind, rule, severity, subject, state FROM alerts WHERE kind IN ('price', 'budget', 'spending') ORDER BY alert_id";
+const SPENDING: &str = "SELECT customer_id, month, category, currency, amount, count FROM spending ORDER BY month, category";
 
 #[test]
 fn what_people_who_watch_prices_run_into() -> Result<()> {
@@ -44,6 +67,45 @@ fn what_people_who_watch_prices_run_into() -> Result<()> {
             config: "",
             records: vec![trade("101", "2026-01-05"), watch("above", "100", "2026-01-06"), trade("102", "2026-01-07")],
             answers: &[(ALERTS, &[]), ("SELECT customer_id, symbol, phase FROM price_watches", &["C,S,beyond"])],
+        },
+    ])
+}
+
+#[test]
+fn what_people_who_follow_their_spending_run_into() -> Result<()> {
+    check(vec![
+        Story {
+            name: "a hold that is captured for less, a refund, and a label",
+            config: "",
+            records: vec![
+                opened(),
+                payment("h", "60", r#","mcc":"7011","phase":"pending""#, "2026-01-05"),
+                payment("p", "40", GROCER, "2026-01-06"),
+                payment("q", "9", r#","merchant":"Corner Bakery""#, "2026-01-07"),
+                payment("c", "45", r#","pending_id":"h""#, "2026-01-08"),
+                payment("r", "15", r#","reverses":"p""#, "2026-01-09"),
+                label("q", "gifts", "2026-01-10"),
+            ],
+            answers: &[(SPENDING, &["C,2026-01,gifts,USD,9,1", "C,2026-01,groceries,USD,25,1", "C,2026-01,travel,USD,45,1"])],
+        },
+        Story {
+            name: "a budget warns, is exceeded, and a reversal takes both back",
+            config: "",
+            records: vec![
+                opened(),
+                budget("groceries", "100", "2026-01-01"),
+                payment("p", "80", GROCER, "2026-01-06"),
+                payment("q", "30", GROCER, "2026-01-07"),
+                payment("r", "80", r#","reverses":"p""#, "2026-01-09"),
+            ],
+            answers: &[
+                (SPENDING, &["C,2026-01,groceries,USD,30,1"]),
+                (ALERTS, &["budget,budget_exceeded,medium,C|groceries,withdrawn", "budget,budget_warning,low,C|groceries,cleared"]),
+                (
+                    "SELECT alert_id, reason FROM alerts_history WHERE state = 'withdrawn' AND change > 0",
+                    &["budget_exceeded:C|groceries:2026-01:USD,transaction r reverses p"],
+                ),
+            ],
         },
     ])
 }

@@ -135,7 +135,7 @@ fn every_view_says_what_was_corrected() -> Result<()> {
 
     // All relations, each with its keys.
     let relations = rows(&data, "SELECT DISTINCT relation FROM corrections ORDER BY relation")?;
-    assert_eq!(relations, ["alerts", "balances", "decisions", "portfolios", "positions", "risk"]);
+    assert_eq!(relations, ["alerts", "balances", "decisions", "portfolios", "positions", "risk", "spending"]);
     let query = "SELECT relation || ' ' || key FROM corrections WHERE change > 0 AND reason = 'fill f2 was busted' AND relation <> 'risk' ORDER BY 1";
     let busted = [
         "alerts limit:position_value:account:a|S:1768212011000000000",

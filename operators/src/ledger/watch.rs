@@ -195,7 +195,7 @@ const fn taken_back(correction: &Correction) -> Option<&Id> {
     match correction {
         Correction::Reversal { original: id, .. } | Correction::Void { hold: id, .. } => Some(id),
         Correction::Expired { hold } => Some(hold),
-        Correction::Bust { .. } | Correction::Late { .. } => None,
+        Correction::Bust { .. } | Correction::Label { .. } | Correction::Late { .. } => None,
     }
 }
 

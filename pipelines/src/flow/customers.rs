@@ -1,6 +1,8 @@
-//! Customers' views: from marks and watched prices to price alerts.
+//! Customers' views: from marks and watched prices to price alerts, from purchases, labels and budgets to spending.
 
-use headwater_operators::customers::{PriceAlerts, PriceEvent};
+use headwater_operators::customers::{
+    AccountPurchase, Categories, LabelledPurchases, PriceAlerts, PriceEvent, PurchaseEvent, Purchases, Spending, SpendingEvent,
+};
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::valuation::MarkEvent;
 use headwater_schemas::events::Event;
@@ -10,7 +12,10 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
 use super::Events;
-use super::wiring::Flow;
+use super::wiring::{Flow, Reference};
+
+/// Labels that are no spending categories.
+const VERDICTS: [&str; 2] = ["fraud", "legitimate"];
 
 /// Raises an alert when a mark reaches a watched price.
 pub(super) fn price_alerts<'scope>(
@@ -32,4 +37,46 @@ pub(super) fn price_alerts<'scope>(
     let broadcasts = flow.no_broadcasts();
     flow.fold("price alerts", view, Pace::Tick, events, broadcasts)?;
     Ok(())
+}
+
+/// Sums what customers spend, and compares it with budgets and the month before.
+pub(super) fn spending<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    spent: StreamVec<'scope, Tick, Placed<AccountPurchase>>,
+    accounts: Events<'scope>,
+    reference: Reference<'scope>,
+) -> anyhow::Result<()> {
+    let config = &flow.settings.config;
+    let (settings, reversal_horizon) = (config.customers.clone(), config.ledger.reversal_horizon.into());
+    let waiting_horizon = config.horizons().of(Topic::Labels);
+    let accounts = accounts.flat_map(|Placed { place, event }| match event {
+        Event::Account(event) => Some(Placed { place, event: AccountPurchase::Account(event) }),
+        _ => None,
+    });
+    let view = Purchases { categories: Categories::new(&settings.merchants), waiting_horizon: reversal_horizon };
+    let purchases = own_places(flow.fold("purchases", view, Pace::Tick, spent.concat(accounts), reference.clone())?.derived);
+    let labels = flow.take(Topic::Labels).flat_map(|Placed { place, event }| match event {
+        Event::Label(label) if !VERDICTS.contains(&label.label.as_str()) => Some(Placed { place, event: PurchaseEvent::Label(label) }),
+        _ => None,
+    });
+    let view = LabelledPurchases { reversal_horizon, waiting_horizon };
+    let broadcasts = flow.no_broadcasts();
+    let changes = own_places(flow.fold("labelled purchases", view, Pace::Tick, purchases.concat(labels), broadcasts)?.derived);
+    let changes = changes.map(|change| change.map(|change| SpendingEvent::Spent(Box::new(change))));
+    let budgets = flow.take(Topic::Budgets).flat_map(|Placed { place, event }| {
+        let events: Vec<_> = match event {
+            Event::Budget(budget) => vec![SpendingEvent::Budget(budget)],
+            Event::Deleted(deleted) => SpendingEvent::no_budget(&deleted.key).collect(),
+            _ => Vec::new(),
+        };
+        events.into_iter().map(move |event| Placed { place, event })
+    });
+    let view = Spending { settings, reversal_horizon };
+    flow.fold("spending", view, Pace::Tick, changes.concat(budgets), reference)?;
+    Ok(())
+}
+
+/// Derived events that name their places.
+fn own_places<E: 'static>(derived: StreamVec<'_, Tick, Placed<Placed<E>>>) -> StreamVec<'_, Tick, Placed<E>> {
+    derived.map(|derived| derived.event)
 }

@@ -1,5 +1,6 @@
 //! The ledger: from transactions to legs, from legs to balances.
 
+use headwater_operators::customers::{AccountPurchase, is_purchase};
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
 use headwater_operators::payments::PaymentEvent;
@@ -22,6 +23,8 @@ pub(super) struct Posted<'scope> {
     pub(super) settled: StreamVec<'scope, Tick, Placed<PaymentEvent>>,
     /// Transactions for rules, and changes of them.
     pub(super) happened: StreamVec<'scope, Tick, Placed<Happened>>,
+    /// Purchases, and changes of what remains of them.
+    pub(super) spent: StreamVec<'scope, Tick, Placed<AccountPurchase>>,
 }
 
 /// Posts transactions: derives their legs and writes `ledger_entries`.
@@ -50,6 +53,13 @@ pub(super) fn postings<'scope>(
         event => Err(Placed { place, event }),
     });
     let settled = reports.clone().flat_map(PaymentEvent::of_ledger);
+    let spent = reports.clone().flat_map(|Placed { place, event }| match event {
+        LedgerEvent::Accepted(Accepted { record, transaction }) if is_purchase(&transaction) => {
+            Some(Placed { place: record, event: AccountPurchase::Accepted(transaction) })
+        }
+        LedgerEvent::Remains(remains) => Some(Placed { place, event: AccountPurchase::Remains(remains) }),
+        _ => None,
+    });
     let happened = reports.flat_map(|Placed { place, event }| match event {
         LedgerEvent::Accepted(Accepted { record, transaction }) => {
             Some(Placed { place: record, event: Happened::Transaction(transaction) })
@@ -58,7 +68,7 @@ pub(super) fn postings<'scope>(
         LedgerEvent::Adjusted(adjusted) => Some(Placed { place, event: Happened::Adjusted(adjusted) }),
         LedgerEvent::Posting(_) | LedgerEvent::Remains(_) => None,
     });
-    Ok(Posted { postings, settled, happened })
+    Ok(Posted { postings, settled, happened, spent })
 }
 
 /// The owner of each transaction: the sender of the original for a return, else the account that it names.

@@ -7,6 +7,7 @@
 //!     │                 │      └─ what was posted, ─────┐                     │
 //!     │                 ├─► payments, access ──┐└─► or taken back ─► rules ─► decisions, alerts
 //!     │                 └─► transfers, payments ◄──┴─► their states, alerts
+//!     │                 │     labels, budgets ─► customers: purchases ─► spending, alerts
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     │      └─ each change of a mark, watched prices ─► customers: price alerts
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
@@ -117,11 +118,13 @@ fn views<'scope>(
     let labels = flow.take(Topic::Labels);
     rules::labels(flow, labels)?;
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
+    let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
     }
     let (executions, watchlists) = (books.derived, flow.take(Topic::Watchlists));
     let market = valuation::Market { holdings, cash, accounts: admitted.accounts, executions, watchlists: watchlists.clone(), reference };
     let marks = valuation::valuation(flow, market)?;
-    customers::price_alerts(flow, marks, watchlists)
+    customers::price_alerts(flow, marks, watchlists)?;
+    customers::spending(flow, posted.spent, accounts, people)
 }

@@ -34,6 +34,12 @@
 //! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
+//! | `spending` | [`Spending`] | state |
+//! | `spending_days` | [`SpendingDay`] | checkpoint |
+//! | `customer_budgets` | [`CustomerBudget`] | checkpoint |
+//! | `spending_alerts` | [`SpendingAlert`] | checkpoint |
+//! | `labelled_purchases` | [`LabelledPurchase`] | checkpoint |
+//! | `waiting_purchases` | [`WaitingPurchase`] | checkpoint |
 //! | `price_watches` | [`PriceWatch`] | checkpoint |
 //! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |

@@ -133,6 +133,8 @@ text_enum! {
         Price = "price",
         /// `budget`
         Budget = "budget",
+        /// `spending`
+        Spending = "spending",
         /// `feed`
         Feed = "feed",
     }
@@ -151,6 +153,18 @@ text_enum! {
         BalanceMismatch = "balance_mismatch",
         /// `hold_overdue`: a hold was neither captured nor voided in time.
         HoldOverdue = "hold_overdue",
+    }
+}
+
+text_enum! {
+    /// The rule of an alert about a customer's spending.
+    SpendingRule {
+        /// `spending_spike`
+        SpendingSpike = "spending_spike",
+        /// `budget_warning`
+        BudgetWarning = "budget_warning",
+        /// `budget_exceeded`
+        BudgetExceeded = "budget_exceeded",
     }
 }
 
