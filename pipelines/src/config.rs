@@ -30,7 +30,7 @@
 //! retention = { "audit" = "17520h", "holdings_history" = "8760h" }   # how long rows are kept after their day; without an entry, always
 //!
 //! [outbox]                      # tables that are published as topics; [] for none
-//! topics = ["executions", "positions", "decisions", "alerts", "dead_letters"]
+//! topics = ["executions", "positions", "decisions", "alerts", "notifications", "dead_letters"]
 //! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; default: none
 //!
 //! [valuation]
@@ -86,6 +86,11 @@
 //! spike = "0.3"                 # more than on the same days of the month before, as a fraction of that
 //! spike_minimum = "100"         # amount below which a month is no spike, in the currency of the purchases
 //!
+//! [notifications]
+//! kinds = ["price", "budget", "spending"]   # what customers are notified of
+//! quiet_from = "22:00"          # quiet hours in the customer's time zone; notifications are delivered at their end
+//! quiet_to = "07:00"            # the same as quiet_from for none
+//!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
@@ -103,7 +108,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_connectors::kafka::KafkaConfig;
-use headwater_operators::customers::CustomerSettings;
+use headwater_operators::customers::{CustomerSettings, NotificationSettings};
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
@@ -151,6 +156,8 @@ pub struct Config {
     pub rules: RulesConfig,
     /// Section `[customers]`: price alerts, spending, budgets.
     pub customers: CustomerSettings,
+    /// Section `[notifications]`: routing and quiet hours.
+    pub notifications: NotificationSettings,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -460,6 +467,7 @@ impl Config {
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
                 "rules" => section(&name, value, &mut config.rules, &mut problems),
                 "customers" => section(&name, value, &mut config.customers, &mut problems),
+                "notifications" => section(&name, value, &mut config.notifications, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
@@ -508,6 +516,7 @@ impl Config {
         }
         problems.extend(self.risk.problems());
         problems.extend(self.customers.problems());
+        problems.extend(self.notifications.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
     }

@@ -140,6 +140,7 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },
         "customers": serde_json::to_value(&config.customers)?,
+        "notifications": serde_json::to_value(&config.notifications)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)
 }

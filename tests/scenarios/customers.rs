@@ -13,6 +13,10 @@ fn opened() -> Record {
     ("accounts", format!(r#"{{"type":"opened",{fixed},"ts":"2026-01-01T00:00:00Z"}}"#))
 }
 
+fn lives_in(zone: &str) -> Record {
+    ("customers", format!(r#"{{"customer_id":"C","timezone":"{zone}","ts":"2026-01-01T00:00:00Z"}}"#))
+}
+
 fn watch(direction: &str, price: &str, time: &str) -> Record {
     let fixed = format!(r#""customer_id":"C","symbol":"S","direction":"{direction}","price":"{price}""#);
     ("watchlists", format!(r#"{{{fixed},"ts":"{}"}}"#, at(time)))
@@ -41,6 +45,7 @@ const GROCER: &str = r#","mcc":"5411""#;
 const ALERTS: &str =
     "SELECT kind, rule, severity, subject, state FROM alerts WHERE kind IN ('price', 'budget', 'spending') ORDER BY alert_id";
 const SPENDING: &str = "SELECT customer_id, month, category, currency, amount, count FROM spending ORDER BY month, category";
+const NOTIFICATIONS: &str = "SELECT customer_id, kind, subject, deliver_at FROM notifications ORDER BY deliver_at, notification_id";
 
 #[test]
 fn what_people_who_watch_prices_run_into() -> Result<()> {
@@ -59,6 +64,7 @@ fn what_people_who_watch_prices_run_into() -> Result<()> {
             ],
             answers: &[
                 (ALERTS, &["price,price_crossed,low,C|S,cleared", "price,price_crossed,low,C|S,raised"]),
+                (NOTIFICATIONS, &["C,price,C|S,2026-01-05T12:00:01.2Z"]),
                 ("SELECT customer_id, symbol, phase FROM price_watches", &["C,S,crossed"]),
             ],
         },
@@ -105,7 +111,21 @@ fn what_people_who_follow_their_spending_run_into() -> Result<()> {
                     "SELECT alert_id, reason FROM alerts_history WHERE state = 'withdrawn' AND change > 0",
                     &["budget_exceeded:C|groceries:2026-01:USD,transaction r reverses p"],
                 ),
+                (NOTIFICATIONS, &["C,budget,C|groceries,2026-01-06T12:00:00Z", "C,budget,C|groceries,2026-01-07T12:00:00Z"]),
             ],
+        },
+        Story {
+            name: "notices at night are one digest in the morning of the customer's time zone",
+            config: "",
+            records: vec![
+                opened(),
+                lives_in("America/New_York"),
+                budget("groceries", "10", "2026-01-02"),
+                budget("dining", "10", "2026-01-02"),
+                payment("p", "20", GROCER, "2026-01-06T04:00:00Z"),
+                payment("q", "30", r#","mcc":"5812""#, "2026-01-06T05:00:00Z"),
+            ],
+            answers: &[(NOTIFICATIONS, &["C,digest,C,2026-01-06T12:00:00Z"])],
         },
     ])
 }

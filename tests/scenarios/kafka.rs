@@ -126,7 +126,7 @@ fn a_live_run_waits_for_a_broker_that_goes_away_and_sigterm_ends_it_cleanly() ->
 fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String>>> {
     let transport = KafkaTransport::open(KafkaConfig { brokers: broker.bootstrap().to_owned(), ..KafkaConfig::default() })?;
     let mut topics = BTreeMap::new();
-    for name in ["executions", "decisions", "positions", "alerts", "dead_letters"] {
+    for name in ["executions", "decisions", "positions", "alerts", "notifications", "dead_letters"] {
         let (topic, mut records) = (format!("{prefix}{name}"), Vec::new());
         let partitions = transport.partitions(&topic)?;
         if partitions.is_empty() {
@@ -165,8 +165,8 @@ fn runs_that_are_killed_publish_what_one_publishes_that_nobody_disturbed() -> Re
         succeed(headwater(&["publish", "--source", &source(broker), "--config", &prefixed(folder, "m.")?, &name(&path), &file])?)?;
     }
     let run_as = |name: &str, kill_at: Option<&str>| -> Result<Option<i32>> {
-        let aliases =
-            ["executions", "decisions", "positions", "alerts", "dead_letters"].map(|topic| format!("{topic} = \"{name}.{topic}\""));
+        let aliases = ["executions", "decisions", "positions", "alerts", "notifications", "dead_letters"]
+            .map(|topic| format!("{topic} = \"{name}.{topic}\""));
         let more = format!("[source]\nstride = 32\ntopic_prefix = \"m.\"\naliases = {{ {} }}\n[outbox]\n", aliases.join(", "));
         let mut command = command_with(&source(broker), &folder.join(name), PLAIN, &more, "5ms")?;
         if let Some(at) = kill_at {

@@ -34,7 +34,7 @@
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of an undisturbed run |
 //! | `replay` | killed runs, and a live run with clocks decided by the wall clock, repeated from their topics | the same files, to the byte; another configuration differs where it should |
-//! | `customers` | watched prices, purchases with holds, refunds and labels, budgets | the right alerts and sums, wherever the run is cut |
+//! | `customers` | watched prices, purchases with holds, refunds and labels, budgets | the right alerts, sums and notifications, wherever the run is cut |
 //! | `valuation` | problems of trading desks: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, wherever the run is cut |
 //! | `transfers_and_payments` | transfers and payments that stop, fail, come late, or differ from the ledger | the right states and alerts, wherever the run is cut |
 //! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |

@@ -5,6 +5,7 @@
 //! - [`labelled`]: view that moves a purchase to the category of its label. **Key**: the transaction.
 //! - [`spending`]: view that sums purchases by month and category, and compares them with budgets and the month before.
 //!   **Key**: the customer.
+//! - [`notifications`]: view that turns the notices of price alerts and of spending into notifications. **Key**: the customer.
 
 mod budgets;
 mod buyers;
@@ -12,8 +13,10 @@ mod category;
 pub mod labelled;
 mod month;
 mod notice;
+pub mod notifications;
 pub mod price_alerts;
 pub mod purchases;
+mod quiet;
 mod settings;
 pub mod spending;
 mod spikes;
@@ -25,8 +28,10 @@ pub use buyers::Buyers;
 pub use category::Categories;
 pub use labelled::{LabelledPurchases, SpendingChange};
 pub use notice::Notice;
+pub use notifications::{NotificationSettings, NotificationTables, Notifications, SavedNotifications};
 pub use price_alerts::{PriceAlertTables, PriceAlerts, PriceEvent, SavedPriceAlerts};
 pub use purchases::{AccountPurchase, Purchase, PurchaseEvent, Purchases, is_purchase};
+pub use quiet::TimeOfDay;
 pub use settings::CustomerSettings;
 pub use spending::{SavedSpending, Spending, SpendingEvent, SpendingTables};
 

@@ -1,7 +1,10 @@
 //! Customers' views: from marks and watched prices to price alerts, from purchases, labels and budgets to spending.
 
+use std::sync::Arc;
+
 use headwater_operators::customers::{
-    AccountPurchase, Categories, LabelledPurchases, PriceAlerts, PriceEvent, PurchaseEvent, Purchases, Spending, SpendingEvent,
+    AccountPurchase, Categories, LabelledPurchases, Notice, Notifications, PriceAlerts, PriceEvent, PurchaseEvent, Purchases, Spending,
+    SpendingEvent,
 };
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::valuation::MarkEvent;
@@ -14,6 +17,9 @@ use timely::dataflow::operators::vec::Map;
 use super::Events;
 use super::wiring::{Flow, Reference};
 
+/// What customers are to be told.
+type Notices<'scope> = StreamVec<'scope, Tick, Placed<Notice>>;
+
 /// Labels that are no spending categories.
 const VERDICTS: [&str; 2] = ["fraud", "legitimate"];
 
@@ -22,7 +28,7 @@ pub(super) fn price_alerts<'scope>(
     flow: &mut Flow<'scope, '_>,
     marks: StreamVec<'scope, Tick, Placed<MarkEvent>>,
     watchlists: Events<'scope>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Notices<'scope>> {
     // The other records of watchlists come with the mark of their place.
     let deleted = watchlists.flat_map(|Placed { place, event }| {
         let key = match event {
@@ -35,8 +41,7 @@ pub(super) fn price_alerts<'scope>(
     let events = marks.map(|event| event.map(PriceEvent::Mark)).concat(deleted);
     let view = PriceAlerts { hysteresis: flow.settings.config.customers.price_hysteresis };
     let broadcasts = flow.no_broadcasts();
-    flow.fold("price alerts", view, Pace::Tick, events, broadcasts)?;
-    Ok(())
+    Ok(flow.fold("price alerts", view, Pace::Tick, events, broadcasts)?.derived)
 }
 
 /// Sums what customers spend, and compares it with budgets and the month before.
@@ -45,7 +50,7 @@ pub(super) fn spending<'scope>(
     spent: StreamVec<'scope, Tick, Placed<AccountPurchase>>,
     accounts: Events<'scope>,
     reference: Reference<'scope>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Notices<'scope>> {
     let config = &flow.settings.config;
     let (settings, reversal_horizon) = (config.customers.clone(), config.ledger.reversal_horizon.into());
     let waiting_horizon = config.horizons().of(Topic::Labels);
@@ -72,7 +77,17 @@ pub(super) fn spending<'scope>(
         events.into_iter().map(move |event| Placed { place, event })
     });
     let view = Spending { settings, reversal_horizon };
-    flow.fold("spending", view, Pace::Tick, changes.concat(budgets), reference)?;
+    Ok(flow.fold("spending", view, Pace::Tick, changes.concat(budgets), reference)?.derived)
+}
+
+/// Turns notices into notifications.
+pub(super) fn notifications<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    notices: Notices<'scope>,
+    reference: Reference<'scope>,
+) -> anyhow::Result<()> {
+    let view = Notifications { settings: Arc::new(flow.settings.config.notifications.clone()) };
+    flow.fold("notifications", view, Pace::Tick, notices, reference)?;
     Ok(())
 }
 

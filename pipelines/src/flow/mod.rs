@@ -7,9 +7,9 @@
 //!     │                 │      └─ what was posted, ─────┐                     │
 //!     │                 ├─► payments, access ──┐└─► or taken back ─► rules ─► decisions, alerts
 //!     │                 └─► transfers, payments ◄──┴─► their states, alerts
-//!     │                 │     labels, budgets ─► customers: purchases ─► spending, alerts
+//!     │                 │     labels, budgets ─► customers: purchases ─► spending, alerts, notifications
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
-//!     │      └─ each change of a mark, watched prices ─► customers: price alerts
+//!     │      └─ each change of a mark, watched prices ─► customers: price alerts, notifications
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
 //!
@@ -44,6 +44,7 @@ use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
 use headwater_schemas::{Placed, Tick, Topic};
+use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -125,6 +126,7 @@ fn views<'scope>(
     let (executions, watchlists) = (books.derived, flow.take(Topic::Watchlists));
     let market = valuation::Market { holdings, cash, accounts: admitted.accounts, executions, watchlists: watchlists.clone(), reference };
     let marks = valuation::valuation(flow, market)?;
-    customers::price_alerts(flow, marks, watchlists)?;
-    customers::spending(flow, posted.spent, accounts, people)
+    let price_notices = customers::price_alerts(flow, marks, watchlists)?;
+    let notices = customers::spending(flow, posted.spent, accounts, people.clone())?.concat(price_notices);
+    customers::notifications(flow, notices, people)
 }

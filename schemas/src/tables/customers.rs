@@ -1,6 +1,6 @@
 //! Tables of customers' views.
 
-use super::{AlertState, Severity, SpendingRule, WatchPhase, tables};
+use super::{AlertState, NotificationKind, Severity, SpendingRule, WatchPhase, tables};
 use crate::Offset;
 use crate::events::Direction;
 use crate::value::{AccountId, Amount, Currency, CustomerId, Date, Decimal, EventTime, Id, Price, Symbol, Text, Total};
@@ -135,6 +135,48 @@ tables! {
         /// Whether it is late.
         is_late: bool,
         /// The effective time of its record.
+        ts: EventTime,
+    }
+
+    /// A sentence for a customer.
+    State Notification = "notifications" by (notification_id) published by customer_id {
+        /// Derived from the rule, the customer, the subject and the day; of notices in quiet hours, from the customer and their end.
+        notification_id: Id,
+        /// The customer.
+        customer_id: CustomerId,
+        /// The kind; `digest` if it lists several notices.
+        kind: NotificationKind,
+        /// What it is about; of a digest, the customer.
+        subject: Id,
+        /// The sentence, or the list.
+        message: Text,
+        /// When to deliver it: at once, or at the end of the customer's quiet hours.
+        deliver_at: EventTime,
+        /// The effective time of its last notice.
+        ts: EventTime,
+    }
+
+    /// A notice of the current day, or one that waits for the end of quiet hours. State of the notifications.
+    Checkpoint CustomerNotice = "customer_notices" by (customer_id, rule, subject) {
+        /// The customer.
+        customer_id: CustomerId,
+        /// The rule.
+        rule: Text,
+        /// What it is about.
+        subject: Id,
+        /// The kind.
+        kind: NotificationKind,
+        /// The sentence.
+        message: Text,
+        /// The date in the customer's time zone.
+        date: Date,
+        /// When it is delivered.
+        deliver_at: EventTime,
+        /// Whether it waits for the end of quiet hours.
+        is_quiet: bool,
+        /// The number of notices before it in its digest.
+        number: i64,
+        /// Its effective time.
         ts: EventTime,
     }
 

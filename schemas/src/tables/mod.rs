@@ -40,6 +40,8 @@
 //! | `spending_alerts` | [`SpendingAlert`] | checkpoint |
 //! | `labelled_purchases` | [`LabelledPurchase`] | checkpoint |
 //! | `waiting_purchases` | [`WaitingPurchase`] | checkpoint |
+//! | `notifications` | [`Notification`] | state |
+//! | `customer_notices` | [`CustomerNotice`] | checkpoint |
 //! | `price_watches` | [`PriceWatch`] | checkpoint |
 //! | `marks` | [`MarkPrice`] | state |
 //! | `last_rates` | [`LastRate`] | checkpoint |
