@@ -23,6 +23,7 @@ pub const VIEWS: &[View] = &[
     View { name: "invariants", sql: include_str!("../views/invariants.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
+    View { name: "returns", sql: include_str!("../views/returns.sql") },
     View { name: "rule_quality", sql: include_str!("../views/rule_quality.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
@@ -40,9 +41,9 @@ impl View {
 mod tests {
     use headwater_schemas::events::TransactionType;
     use headwater_schemas::tables::{
-        Alert, AlertKind, AlertState, Balance, Holding, InstrumentTerms, MarkPrice, PostedTransaction, Severity,
+        Alert, AlertKind, AlertState, Balance, Holding, InstrumentTerms, MarkPrice, Portfolio, PostedTransaction, Severity,
     };
-    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Total};
+    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Scope, Total};
 
     use super::*;
     use crate::testing::{TestData, at, balance, book, changes, facts, id, leg, name, rows};
@@ -133,6 +134,66 @@ mod tests {
             data.commit(std::iter::once(facts(legs)).chain(others).collect());
             assert_eq!(rows(&data.catalog(), "SELECT invariant, key FROM invariants ORDER BY 1, 2"), expected);
         }
+    }
+
+    /// A portfolio with the P&L that is unrealized; what was paid in is its equity less that.
+    fn portfolio(equity: i64, pnl: i64, ts: EventTime) -> (Portfolio, i32) {
+        let row = Portfolio {
+            scope: Scope::derived("account:a"),
+            currency: name("EUR"),
+            net_value: Total::ZERO,
+            gross_exposure: Total::ZERO,
+            net_exposure: Total::ZERO,
+            cash: Total::ZERO,
+            equity: Total::whole(equity),
+            leverage: None,
+            hhi: None,
+            max_weight: None,
+            realized_pnl: Total::ZERO,
+            unrealized_pnl: Total::whole(pnl),
+            max_drawdown: Total::ZERO,
+            unvalued: 0,
+            ts,
+        };
+        (row, 1)
+    }
+
+    /// The returns of portfolios, rounded to millionths.
+    fn returns(portfolios: &[(Portfolio, i32)]) -> Vec<String> {
+        let mut data = TestData::new();
+        data.commit(vec![changes(portfolios)]);
+        let rounded = "ROUND(modified_dietz, 6), ROUND(time_weighted, 6)";
+        rows(&data.catalog(), &format!("SELECT date, {rounded} FROM returns ORDER BY date"))
+    }
+
+    #[test]
+    fn returns_weight_what_was_paid_by_the_rest_of_its_day_and_are_linked() {
+        let noon = 43_200;
+        let days = [
+            // 100 / 1000, paid in at the beginning of the day. The grid point of midnight is of the day before it.
+            portfolio(1000, 0, EventTime::from_nanos(at(5, 0).nanos() + 1)),
+            portfolio(1100, 100, at(6, 0)),
+            // 130 / (1100 + 500 / 2)
+            portfolio(1600, 100, at(6, noon)),
+            portfolio(1730, 230, at(6, noon + 1)),
+            // -30 / (1730 - 200 / 4)
+            portfolio(1530, 230, at(7, 64_800)),
+            portfolio(1500, 200, at(7, 64_801)),
+        ];
+        // 1.1 × (1 + 130 / 1350) × (1 - 30 / 1680) - 1, by hand.
+        assert_eq!(returns(&days), ["2026-01-05,0.1,0.1", "2026-01-06,0.096296,0.205926", "2026-01-07,-0.017857,0.184392"]);
+    }
+
+    #[test]
+    fn a_return_without_capital_is_unknown_and_one_after_a_total_loss_is_not_linked() {
+        let days = [
+            portfolio(0, 0, at(5, 60)),
+            portfolio(100, 0, at(6, 43_200)),
+            portfolio(0, -100, at(7, 60)),
+            portfolio(100, -100, at(8, 43_200)),
+            portfolio(105, -95, at(8, 43_201)),
+        ];
+        assert_eq!(returns(&days), ["2026-01-05,,", "2026-01-06,0.0,0.0", "2026-01-07,-1.0,", "2026-01-08,0.1,"]);
     }
 
     #[test]

@@ -129,3 +129,43 @@ fn what_people_who_follow_their_spending_run_into() -> Result<()> {
         },
     ])
 }
+
+/// A deposit into account `I`, or a withdrawal from it.
+fn cash(kind: &str, id: &str, amount: &str, time: &str) -> Record {
+    let fixed = format!(r#""transaction_id":"{id}","account_id":"I","type":"{kind}","amount":"{amount}","currency":"USD""#);
+    ("transactions", format!(r#"{{{fixed},"ts":"{}"}}"#, at(time)))
+}
+
+#[test]
+fn what_people_who_invest_run_into() -> Result<()> {
+    let terms = r#""symbol":"S","asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":"1""#;
+    let account = r#""account_id":"I","customer_id":"C","account_type":"investment","currency":"USD","book":"firm""#;
+    let fill = r#""fill_id":"f","account_id":"I","symbol":"S","side":"buy","quantity":"10","price":"100""#;
+    check(vec![Story {
+        name: "what is paid in and out is no return, and counts as capital for the rest of its day",
+        config: "",
+        records: vec![
+            ("instruments", format!(r#"{{{terms},"ts":"2026-01-01T00:00:00Z"}}"#)),
+            ("accounts", format!(r#"{{"type":"opened",{account},"ts":"2026-01-05T00:00:00Z"}}"#)),
+            cash("deposit", "d", "1000", "2026-01-05T00:00:00.5Z"),
+            ("fills", format!(r#"{{"type":"fill",{fill},"ts":"2026-01-05T01:00:00Z"}}"#)),
+            trade("110", "2026-01-05T23:59:59.5Z"),
+            cash("deposit", "e", "500", "2026-01-06T11:59:59.5Z"),
+            trade("123", "2026-01-06T20:00:00Z"),
+            cash("withdrawal", "w", "200", "2026-01-07T17:59:59.5Z"),
+            trade("120", "2026-01-07T20:00:00Z"),
+        ],
+        // 100 / 1000; 130 / (1100 + 500 / 2); -30 / (1730 - 200 / 4); by hand.
+        answers: &[(
+            "SELECT scope, date, ROUND(modified_dietz, 4), ROUND(time_weighted, 4) FROM returns ORDER BY scope, date",
+            &[
+                "account:I,2026-01-05,0.1,0.1",
+                "account:I,2026-01-06,0.0963,0.2059",
+                "account:I,2026-01-07,-0.0179,0.1844",
+                "book:firm,2026-01-05,0.1,0.1",
+                "book:firm,2026-01-06,0.0963,0.2059",
+                "book:firm,2026-01-07,-0.0179,0.1844",
+            ],
+        )],
+    }])
+}
