@@ -8,7 +8,9 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use headwater_schemas::tables::{AccountTerms, ClosingPrice, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow, TableWriter};
+use headwater_schemas::tables::{
+    AccountTerms, ClosingPrice, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow, TableWriter,
+};
 use headwater_schemas::{AccountId, Currency, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
@@ -151,7 +153,14 @@ impl<R> Default for Versions<R> {
     }
 }
 
-crate::fold_operator!(Latest<LastRate>, Latest<ClosingPrice>, Latest<InstrumentTerms>, Latest<AccountTerms>, Latest<Labelled>, Latest<ReferenceRecord>);
+crate::fold_operator!(
+    Latest<LastRate>,
+    Latest<ClosingPrice>,
+    Latest<InstrumentTerms>,
+    Latest<AccountTerms>,
+    Latest<Labelled>,
+    Latest<ReferenceRecord>
+);
 
 impl<R: Record> View for Latest<R> {
     type Key = R::Key;

@@ -20,9 +20,6 @@ use super::wiring::{Flow, Reference};
 /// What customers are to be told.
 type Notices<'scope> = StreamVec<'scope, Tick, Placed<Notice>>;
 
-/// Labels that are no spending categories.
-const VERDICTS: [&str; 2] = ["fraud", "legitimate"];
-
 /// Raises an alert when a mark reaches a watched price.
 pub(super) fn price_alerts<'scope>(
     flow: &mut Flow<'scope, '_>,
@@ -49,6 +46,7 @@ pub(super) fn spending<'scope>(
     flow: &mut Flow<'scope, '_>,
     spent: StreamVec<'scope, Tick, Placed<AccountPurchase>>,
     accounts: Events<'scope>,
+    labels: Events<'scope>,
     reference: Reference<'scope>,
 ) -> anyhow::Result<Notices<'scope>> {
     let config = &flow.settings.config;
@@ -60,8 +58,8 @@ pub(super) fn spending<'scope>(
     });
     let view = Purchases { categories: Categories::new(&settings.merchants), waiting_horizon: reversal_horizon };
     let purchases = own_places(flow.fold("purchases", view, Pace::Tick, spent.concat(accounts), reference.clone())?.derived);
-    let labels = flow.take(Topic::Labels).flat_map(|Placed { place, event }| match event {
-        Event::Label(label) if !VERDICTS.contains(&label.label.as_str()) => Some(Placed { place, event: PurchaseEvent::Label(label) }),
+    let labels = labels.flat_map(|Placed { place, event }| match event {
+        Event::Label(label) if !label.is_verdict() => Some(Placed { place, event: PurchaseEvent::Label(label) }),
         _ => None,
     });
     let view = LabelledPurchases { reversal_horizon, waiting_horizon };

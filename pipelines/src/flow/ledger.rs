@@ -28,6 +28,7 @@ pub(super) struct Posted<'scope> {
 }
 
 /// Posts transactions: derives their legs and writes `ledger_entries`.
+#[expect(clippy::result_large_err, reason = "the stream is split in two, and neither part is an error")]
 pub(super) fn postings<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: Events<'scope>,

@@ -117,7 +117,7 @@ fn views<'scope>(
     bank::transfers(flow, admitted.transfers)?;
     bank::payments(flow, admitted.payments.clone(), posted.settled)?;
     let labels = flow.take(Topic::Labels);
-    rules::labels(flow, labels)?;
+    rules::labels(flow, labels.clone())?;
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
     let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
@@ -127,6 +127,6 @@ fn views<'scope>(
     let market = valuation::Market { holdings, cash, accounts: admitted.accounts, executions, watchlists: watchlists.clone(), reference };
     let marks = valuation::valuation(flow, market)?;
     let price_notices = customers::price_alerts(flow, marks, watchlists)?;
-    let notices = customers::spending(flow, posted.spent, accounts, people.clone())?.concat(price_notices);
+    let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?.concat(price_notices);
     customers::notifications(flow, notices, people)
 }

@@ -16,9 +16,6 @@ use super::Events;
 use super::latest::latest_of;
 use super::wiring::{Flow, Reference};
 
-/// Labels that say whether something was fraud; any other is a spending category.
-const VERDICTS: [&str; 2] = ["fraud", "legitimate"];
-
 /// Applies every pack to the events that it judges. Returns the frontier of decisions.
 pub(super) fn judgements<'scope>(
     flow: &mut Flow<'scope, '_>,
@@ -55,8 +52,8 @@ pub(super) fn judgements<'scope>(
 pub(super) fn labels<'scope>(flow: &mut Flow<'scope, '_>, labels: Events<'scope>) -> anyhow::Result<()> {
     let labels = latest_of(labels, |_, event| match event {
         Event::Label(label) => {
+            let is_category = !label.is_verdict();
             let Label { subject_id, label, ts } = *label;
-            let is_category = !VERDICTS.contains(&label.as_str());
             Some(Upsert::Put(Labelled { subject_id, is_category, label, ts }))
         }
         _ => None,

@@ -14,3 +14,10 @@ event! {
         ts: EventTime,
     }
 }
+
+impl Label {
+    /// Whether it says that something was fraud, or legitimate; any other label is a spending category.
+    pub fn is_verdict(&self) -> bool {
+        ["fraud", "legitimate"].contains(&self.label.as_str())
+    }
+}
