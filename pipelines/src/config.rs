@@ -67,6 +67,10 @@
 //! [payments]
 //! stuck_after = "15m"           # time without an outcome, or without the ledger's transaction, after which there is an alert
 //!
+//! [interest]
+//! post = false                  # whether the interest of a month enters the ledger; false: the bank's own system sends it
+//! day_count = { savings = 365, loan = 360 }   # days of a year by type of account, 365 or 360
+//!
 //! [matching]                    # fees in hundredths of a percent of the value, negative for a rebate
 //! maker_fee_bps = "0"
 //! taker_fee_bps = "0"
@@ -109,6 +113,7 @@ use std::time::Duration;
 
 use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
+use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
@@ -148,6 +153,8 @@ pub struct Config {
     pub transfers: StepsConfig,
     /// Section `[payments]`: when an outcome is overdue.
     pub payments: StepsConfig,
+    /// Section `[interest]`: day counts, and whether interest is posted.
+    pub interest: InterestSettings,
     /// Section `[matching]`: fees and restricted symbols.
     pub matching: MatchingConfig,
     /// Section `[fraud]`: the rule pack that scores transactions.
@@ -463,6 +470,7 @@ impl Config {
                 "ledger" => section(&name, value, &mut config.ledger, &mut problems),
                 "transfers" => section(&name, value, &mut config.transfers, &mut problems),
                 "payments" => section(&name, value, &mut config.payments, &mut problems),
+                "interest" => section(&name, value, &mut config.interest, &mut problems),
                 "matching" => section(&name, value, &mut config.matching, &mut problems),
                 "fraud" => section(&name, value, &mut config.fraud, &mut problems),
                 "rules" => section(&name, value, &mut config.rules, &mut problems),
@@ -517,6 +525,13 @@ impl Config {
         problems.extend(self.risk.problems());
         problems.extend(self.customers.problems());
         problems.extend(self.notifications.problems());
+        problems.extend(self.interest.problems());
+        if self.interest.post && self.ledger.enforce {
+            problems.push(
+                "interest.post and ledger.enforce exclude each other: debits are decided before interest is posted; send interest as transactions"
+                    .to_owned(),
+            );
+        }
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
     }

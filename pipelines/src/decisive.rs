@@ -136,6 +136,7 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         },
         "transfers": { "stuck_after": text(config.transfers.stuck_after) },
         "payments": { "stuck_after": text(config.payments.stuck_after) },
+        "interest": serde_json::to_value(config.interest)?,
         "matching": serde_json::to_value(&config.matching)?,
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },

@@ -156,6 +156,72 @@ fn enforcement_stories() -> Vec<Story> {
     }]
 }
 
+/// A savings account over the end of a month.
+fn interest_records() -> Vec<Record> {
+    let opened = r#""type":"opened","account_id":"S","customer_id":"c","account_type":"savings","currency":"USD","interest_rate":"0.0365""#;
+    let deposit = |id: &str, amount: &str, ts: &str| {
+        let fixed = r#""account_id":"S","type":"deposit","currency":"USD""#;
+        ("transactions", format!(r#"{{"transaction_id":"{id}",{fixed},"amount":"{amount}","ts":"{ts}"}}"#))
+    };
+    vec![
+        ("accounts", format!(r#"{{{opened},"ts":"2026-01-30T08:00:00Z"}}"#)),
+        deposit("d", "1000", "2026-01-30T12:00:00Z"),
+        deposit("e", "1", "2026-02-02T12:00:00Z"),
+        deposit("f", "1", "2026-02-03T12:00:00Z"),
+    ]
+}
+
+fn interest_stories() -> Vec<Story> {
+    const ACCRUALS: &str = "SELECT date, balance, accrued, posted, residue FROM interest_accruals ORDER BY 1";
+    vec![
+        Story {
+            name: "interest that the bank's own system posts",
+            config: "",
+            records: interest_records(),
+            answers: &[
+                (
+                    ACCRUALS,
+                    &[
+                        "2026-01-30,1000,0.1,0,0.1",
+                        "2026-01-31,1000,0.1,0.2,0",
+                        "2026-02-01,1000,0.1,0,0.1",
+                        "2026-02-02,1001,0.1001,0,0.2001",
+                    ],
+                ),
+                (BALANCES, &["S,USD,1002,0,1002"]),
+            ],
+        },
+        Story {
+            name: "interest that is posted",
+            config: "[interest]\npost = true\n",
+            records: interest_records(),
+            answers: &[
+                (
+                    ACCRUALS,
+                    &[
+                        "2026-01-30,1000,0.1,0,0.1",
+                        "2026-01-31,1000,0.1,0.2,0",
+                        "2026-02-01,1000.2,0.10002,0,0.10002",
+                        "2026-02-02,1001.2,0.10012,0,0.20014",
+                    ],
+                ),
+                (BALANCES, &["S,USD,1002.2,0,1002.2"]),
+                ("SELECT posted FROM balances WHERE account_id = 'external:USD'", &["-1002.2"]),
+                (
+                    "SELECT entry_id, amount FROM ledger_entries WHERE entry_id LIKE 'interest%' ORDER BY 1",
+                    &["interest-S-2026-01-1,0.2", "interest-S-2026-01-2,-0.2"],
+                ),
+                (INVARIANTS, &[]),
+            ],
+        },
+    ]
+}
+
+#[test]
+fn what_people_who_pay_interest_run_into() -> Result<()> {
+    check(interest_stories())
+}
+
 #[test]
 fn what_people_who_watch_accounts_run_into() -> Result<()> {
     check(alert_stories())

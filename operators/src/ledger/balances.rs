@@ -1,29 +1,68 @@
 //! Balances: sums of postings.
 //!
 //! - **Key**: account. **Rows**: [`Balance`], one per currency, once per tick; alerts, and [`LedgerAlertState`] for those that
-//!   stand. **Updates**: [`Cash`]. **State**: two sums per currency, and the standing alerts.
+//!   stand. **Updates**: [`Cash`]. **State**: two sums per currency, the standing alerts,
+//!   and the interest of the month.
 //! - A balance exists from the account's opening on, or from its first posting if that is earlier.
 //! - Available = posted − held + the account's overdraft limit, in the account's own currency. It follows changes of the limit at
 //!   once, because account events are events of the key, too.
 //! - A debit that leaves less than nothing available, a frozen or closed account that is used, and a reported balance that differs
 //!   raise alerts. Contra accounts (the outside, positions in a currency) raise none.
+//! - Interest accrues at the end of each day ([`super::interest`]).
 //! - A posting that would overflow a sum is a dead letter (`overflow`); that takes 10^11 amounts of the greatest magnitude.
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::events::{AccountEvent, AccountType, ErrorCode, Event};
-use headwater_schemas::tables::{Alert, Balance, DeadLetter, LedgerAlertState, LedgerRule, Moment};
-use headwater_schemas::{AccountId, Correction, Currency, EventTime, Money, Place, Placed, Text, Topic, Total};
+use headwater_schemas::events::{AccountEvent, AccountType, ErrorCode, Event, TransactionPhase};
+use headwater_schemas::tables::{
+    Alert, Balance, DeadLetter, InterestAccrual, InterestPoint, InterestState, LedgerAlertState, LedgerEntry, LedgerRule, Moment,
+};
+use headwater_schemas::{AccountId, Correction, Currency, Date, EffectiveTime, EventTime, Id, Money, Place, Placed, Text, Topic, Total};
 use serde::{Deserialize, Serialize};
 
 use super::Posting;
+use super::interest::{Accruals, Bearer, InterestSettings, Rates, rate_of};
 use super::watch::{Watch, mismatch};
 use crate::keyed_fold::{Outbox, Updates, View};
 use crate::reference::{Account, AccountStatus, Reference};
 
 /// View of balances. Rows are emitted per tick; valuations get the posted balance on the grid.
-#[derive(Clone, Copy, Debug)]
-pub struct Balances;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Balances {
+    /// Interest of the accounts.
+    pub interest: InterestSettings,
+    /// The accounts whose balances it sums.
+    pub of: BalancesOf,
+}
+
+/// The accounts of a view of balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BalancesOf {
+    /// All.
+    #[default]
+    All,
+    /// Accounts of customers, whose interest is posted against those of another view.
+    Customers,
+    /// Contra accounts.
+    Contra,
+}
+
+impl BalancesOf {
+    fn include(self, account: &AccountId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Customers => !account.is_contra(),
+            Self::Contra => account.is_contra(),
+        }
+    }
+}
+
+/// Data of accounts: their terms, and the history of their rates.
+#[derive(Clone, Debug, Default)]
+pub struct BalanceContext {
+    reference: Reference,
+    rates: Rates,
+}
 
 /// An event of an account's balances.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +90,8 @@ pub struct BalanceState {
     sums: BTreeMap<Currency, Sums>,
     /// None for most accounts.
     watch: Option<Box<Watch>>,
+    /// None for accounts without a rate.
+    interest: Option<Box<Accruals>>,
 }
 
 /// The sums of an account in a currency.
@@ -67,8 +108,13 @@ struct Sums {
 headwater_schemas::table_set! {
     /// The tables of balances.
     pub struct BalanceTables restored from SavedBalances {
-        restored { balances: Balance, ledger_alerts: LedgerAlertState }
-        written { alerts: Alert }
+        restored {
+            balances: Balance,
+            ledger_alerts: LedgerAlertState,
+            interest_states: InterestState,
+            interest_points: InterestPoint,
+        }
+        written { alerts: Alert, interest_accruals: InterestAccrual, ledger_entries: LedgerEntry }
     }
 }
 
@@ -79,11 +125,12 @@ impl View for Balances {
     type Route = AccountId;
     type Event = BalanceEvent;
     type Broadcast = Event;
-    type Context = Reference;
+    type Context = BalanceContext;
     type State = BalanceState;
     type Timer = ();
     type Tables = BalanceTables;
-    type Derived = ();
+    /// The other leg of interest.
+    type Derived = Posting;
     type Update = Cash;
 
     const UPDATES: bool = true;
@@ -99,30 +146,55 @@ impl View for Balances {
         *account
     }
 
-    fn learn(&self, reference: &mut Reference, broadcast: Placed<Event>) {
-        if matches!(broadcast.event, Event::Account(_)) {
-            reference.learn(&broadcast.event);
+    fn learn(&self, context: &mut BalanceContext, broadcast: Placed<Event>) {
+        if let Event::Account(event) = &broadcast.event {
+            context.reference.learn(&broadcast.event);
+            context.rates.learn(event, broadcast.place.event_time());
         }
     }
 
     fn apply(
         &self,
-        reference: &Reference,
+        context: &BalanceContext,
         account: &AccountId,
         state: &mut BalanceState,
         placed: Placed<BalanceEvent>,
         out: &mut Outbox<'_, Self>,
     ) {
         let Placed { place, event } = placed;
-        let holder = Holder { account, terms: reference.account(account) };
+        let holder = Holder { account, terms: context.reference.account(account) };
         match event {
             BalanceEvent::Posting(posting) => state.post(place, posting, holder, out),
-            BalanceEvent::Account(event) => state.follow(&event, place, holder),
+            BalanceEvent::Account(event) => {
+                state.follow(&event, place, holder);
+                self.restate(context, state, &event, place, holder, out);
+            }
         }
+        self.schedule(context, state, place.event_time().date(), place, holder, out);
     }
 
-    fn emit(&self, reference: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, tables: &BalanceTables) {
-        let holder = Holder { account, terms: reference.account(account) };
+    /// The end of a day that accrues.
+    fn timer(
+        &self,
+        context: &BalanceContext,
+        account: &AccountId,
+        state: &mut BalanceState,
+        (): (),
+        place: Place,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let holder = Holder { account, terms: context.reference.account(account) };
+        let bearer = self.bearer(context, state, holder);
+        let Some(interest) = state.interest.as_mut().filter(|interest| interest.due().is_some()) else { return };
+        let currency = interest.currency();
+        if let Some((date, amount)) = interest.close(bearer, place.time).filter(|_| self.interest.post) {
+            self.post_interest(state, Interest { date, currency, amount }, place, holder, out);
+        }
+        self.schedule(context, state, place.event_time().date().next(), place, holder, out);
+    }
+
+    fn emit(&self, context: &BalanceContext, account: &AccountId, state: &mut BalanceState, at: &Moment, tables: &BalanceTables) {
+        let holder = Holder { account, terms: context.reference.account(account) };
         for (currency, sums) in &mut state.sums {
             let row = sums.row(account, currency, holder.overdraft(currency));
             tables.balances.replace(at, sums.emitted.take(), Some(row.clone()));
@@ -132,9 +204,12 @@ impl View for Balances {
             watch.emit(account, at, tables);
         }
         state.watch.take_if(|watch| watch.is_idle());
+        if let Some(interest) = &mut state.interest {
+            interest.emit(account, at, tables);
+        }
     }
 
-    fn update(&self, _: &Reference, account: &AccountId, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
+    fn update(&self, _: &BalanceContext, account: &AccountId, state: &mut BalanceState, at: &Moment, updates: &mut Updates<Cash>) {
         for (currency, sums) in state.sums.iter_mut().filter(|(_, sums)| sums.told != sums.posted) {
             updates.push(at, Cash { account_id: *account, currency: *currency, posted: sums.posted.money() });
             sums.told = sums.posted;
@@ -142,6 +217,7 @@ impl View for Balances {
     }
 
     fn restore(&self, saved: &SavedBalances, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, BalanceState)> {
+        let is_mine = |account: &AccountId| self.of.include(account) && is_mine(account);
         let mut accounts = BTreeMap::<AccountId, BalanceState>::new();
         for row in saved.balances.iter().filter(|row| is_mine(&row.account_id)) {
             let Balance { posted, pending: held, ts, .. } = *row;
@@ -151,7 +227,123 @@ impl View for Balances {
         for row in saved.ledger_alerts.iter().filter(|row| is_mine(&row.account_id)) {
             accounts.entry(row.account_id).or_default().watch.get_or_insert_default().restore(row);
         }
+        let mut points: Vec<_> = saved.interest_points.iter().filter(|row| is_mine(&row.account_id)).collect();
+        points.sort_by_key(|row| (row.account_id, row.date));
+        for row in saved.interest_states.iter().filter(|row| is_mine(&row.account_id)) {
+            let from = points.partition_point(|point| point.account_id < row.account_id);
+            let to = points.partition_point(|point| point.account_id <= row.account_id);
+            let restored = Accruals::restore(row, points.get(from..to).unwrap_or_default());
+            accounts.entry(row.account_id).or_default().interest = Some(Box::new(restored));
+        }
         accounts.into_iter().collect()
+    }
+
+    fn timers(&self, _: &AccountId, state: &BalanceState) -> Vec<(EffectiveTime, ())> {
+        state.interest.as_ref().and_then(|interest| interest.due()).map(|due| (due, ())).into_iter().collect()
+    }
+}
+
+/// The interest of a month.
+#[derive(Clone, Copy)]
+struct Interest {
+    /// The last day of the month.
+    date: Date,
+    currency: Currency,
+    /// Positive if paid to the account.
+    amount: Money,
+}
+
+impl Balances {
+    /// What the account's interest depends on.
+    fn bearer<'a>(&self, context: &'a BalanceContext, state: &BalanceState, holder: Holder<'a>) -> Bearer<'a> {
+        let terms = holder.terms.filter(|terms| terms.status() != AccountStatus::Closed);
+        let currency = terms.and_then(|terms| terms.currency.value);
+        let accrues_in = state.interest.as_ref().map(|interest| interest.currency()).or(currency);
+        let posted = accrues_in.and_then(|currency| state.sums.get(&currency)).map_or(Total::ZERO, |sums| sums.posted);
+        Bearer {
+            account: holder.account,
+            account_type: holder.terms.and_then(|terms| terms.account_type.value),
+            currency,
+            posted,
+            rates: &context.rates,
+            day_count: self.interest.day_count,
+        }
+    }
+
+    /// Sets the timer for the end of a day that accrues, from `date` on.
+    fn schedule(
+        &self,
+        context: &BalanceContext,
+        state: &mut BalanceState,
+        date: Date,
+        place: Place,
+        holder: Holder<'_>,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let closes = state.interest.as_ref().and_then(|interest| interest.due());
+        if closes.is_some_and(|time| time <= date.end().effective()) {
+            return;
+        }
+        let bearer = self.bearer(context, state, holder);
+        if state.interest.is_none() {
+            state.interest = Accruals::of(bearer, place.event_time()).map(Box::new);
+        }
+        let due = state.interest.as_mut().and_then(|interest| interest.schedule(bearer, date, place.time));
+        if let Some(due) = due {
+            due.cancelled.into_iter().for_each(|time| out.cancel_timer(time, ()));
+            out.set_timer(due.set, ());
+        }
+    }
+
+    /// A rate counts from the day of its own time.
+    fn restate(
+        &self,
+        context: &BalanceContext,
+        state: &mut BalanceState,
+        event: &AccountEvent,
+        place: Place,
+        holder: Holder<'_>,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        if rate_of(event).is_none() {
+            return;
+        }
+        let bearer = self.bearer(context, state, holder);
+        let is_changed = state.interest.as_mut().is_some_and(|interest| interest.restate(bearer, place.time));
+        if let Some(lateness) = place.lateness(event.ts()).filter(|_| is_changed) {
+            out.correct(Correction::Late { topic: Topic::Accounts, id: holder.account.to_id(), lateness });
+        }
+    }
+
+    /// Posts the interest of a month against the outside.
+    fn post_interest(&self, state: &mut BalanceState, interest: Interest, place: Place, holder: Holder<'_>, out: &mut Outbox<'_, Self>) {
+        let Interest { date, currency, amount } = interest;
+        let day = date.to_string();
+        let month = day.get(..7).unwrap_or(&day);
+        let transaction_id = Id::shortened(&format!("interest-{}-{month}", holder.account));
+        let ts = place.event_time();
+        let outside = AccountId::external(currency);
+        for (number, (account_id, amount)) in [(*holder.account, amount), (outside, amount.negated())].into_iter().enumerate() {
+            out.tables().ledger_entries.insert(
+                out.at(),
+                LedgerEntry {
+                    entry_id: Id::shortened(&format!("interest-{}-{month}-{}", holder.account, number + 1)),
+                    transaction_id: transaction_id.clone(),
+                    account_id,
+                    currency,
+                    amount,
+                    phase: TransactionPhase::Posted,
+                    ts,
+                },
+            );
+            let (held, transaction_id) = (Money::ZERO, transaction_id.clone());
+            let posting = Posting { account_id, currency, posted: amount, held, transaction_id, balance_after: None, ts, correction: None };
+            if account_id == outside {
+                out.derive(posting);
+            } else {
+                state.post(place, posting, holder, out);
+            }
+        }
     }
 }
 

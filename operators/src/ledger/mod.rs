@@ -6,11 +6,13 @@
 //!   it. **Key**: the account that received it.
 //! - [`postings`]: view that turns transactions into legs and tracks holds and reversals. **Key**: the account that the
 //!   transaction names; for a return, the account that sent the original.
+//! - [`interest`]: what balances earn or are charged.
 //! - [`balances`]: view that sums legs, and raises alerts about accounts. **Key**: the account of the leg.
 
 mod ages;
 pub mod balances;
 mod enforcement;
+pub mod interest;
 pub mod legs;
 pub mod postings;
 pub mod returns;
@@ -20,7 +22,8 @@ mod transactions;
 mod waiting;
 mod watch;
 
-pub use balances::{BalanceEvent, BalanceTables, Balances, Cash, SavedBalances};
+pub use balances::{BalanceEvent, BalanceTables, Balances, BalancesOf, Cash, SavedBalances};
+pub use interest::InterestSettings;
 pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, Remains, SavedPostings, TakenBack};
 pub use returns::{Owned, Returns};
 pub use transactions::Captures;

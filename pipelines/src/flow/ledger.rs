@@ -2,7 +2,9 @@
 
 use headwater_operators::customers::{AccountPurchase, is_purchase};
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
-use headwater_operators::ledger::{Accepted, BalanceEvent, Balances, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returns};
+use headwater_operators::ledger::{
+    Accepted, BalanceEvent, Balances, BalancesOf, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returns,
+};
 use headwater_operators::payments::PaymentEvent;
 use headwater_operators::rules::Happened;
 use headwater_schemas::events::Event;
@@ -10,7 +12,7 @@ use headwater_schemas::{Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::OkErr;
-use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::vec::{Filter, Map};
 
 use super::Events;
 use super::wiring::{Flow, Reference};
@@ -97,5 +99,20 @@ pub(super) fn balances<'scope>(
         Event::Account(event) => Some(Placed { place, event: BalanceEvent::Account(event) }),
         _ => None,
     });
-    Ok(ByAccount::updates(flow.fold("balances", Balances, Pace::Tick, postings.concat(accounts), reference)?))
+    let interest = flow.settings.config.interest;
+    if !interest.post {
+        let view = Balances { interest, of: BalancesOf::All };
+        return Ok(ByAccount::updates(flow.fold("balances", view, Pace::Tick, postings.concat(accounts), reference)?));
+    }
+    // Interest is posted against the outside, whose balances a second view sums: no posting goes back to where it came from.
+    let is_contra =
+        |placed: &Placed<BalanceEvent>| matches!(&placed.event, BalanceEvent::Posting(posting) if posting.account_id.is_contra());
+    let own = postings.clone().filter(move |placed| !is_contra(placed));
+    let contra = postings.filter(is_contra);
+    let view = Balances { interest, of: BalancesOf::Customers };
+    let balances = flow.fold("balances", view, Pace::Tick, own.concat(accounts), reference.clone())?;
+    let outside = balances.derived.clone().map(|posting| posting.map(BalanceEvent::Posting));
+    let view = Balances { interest, of: BalancesOf::Contra };
+    flow.fold("contra balances", view, Pace::Tick, contra.concat(outside), reference)?;
+    Ok(ByAccount::updates(balances))
 }

@@ -3,7 +3,7 @@
 use super::{AlertState, LedgerRule, Severity, tables};
 use crate::Offset;
 use crate::events::{TransactionPhase, TransactionType};
-use crate::value::{AccountId, Currency, EventTime, Id, Money, Text, Total};
+use crate::value::{AccountId, Currency, Date, Decimal, EventTime, Id, Money, Text, Total};
 
 tables! {
     /// An account's balance in a currency: the fold of its legs, never an opening number. It exists from the account's opening on.
@@ -102,6 +102,64 @@ tables! {
         is_late: bool,
         /// The event as JSON.
         event: Text,
+    }
+
+    /// Interest of an account for a day (UTC). A day on which nothing bears interest has no row.
+    State InterestAccrual = "interest_accruals" by (account_id, date) {
+        /// The account.
+        account_id: AccountId,
+        /// The day.
+        date: Date,
+        /// The currency.
+        currency: Currency,
+        /// The rate per year, as a fraction.
+        rate: Decimal,
+        /// The posted balance at the end of the day.
+        balance: Total,
+        /// The interest of the day: positive if paid to the account; none if it fits no column.
+        accrued: Option<Money>,
+        /// The interest of the month, on its last day; else zero.
+        posted: Money,
+        /// What has accrued and is not posted.
+        residue: Money,
+        /// The end of the day.
+        ts: EventTime,
+    }
+
+    /// The interest of an account between its days. State of the balances.
+    Checkpoint InterestState = "interest_states" by (account_id) {
+        /// The account.
+        account_id: AccountId,
+        /// The currency in which it accrues.
+        currency: Currency,
+        /// The first day that is not posted.
+        since: Date,
+        /// The residue of the days before.
+        carried: Money,
+        /// The last day that accrued.
+        accrued_to: Option<Date>,
+        /// When the next day closes.
+        due: Option<EventTime>,
+        /// Effective time of the last change.
+        ts: EventTime,
+    }
+
+    /// A day that is not posted, whose closing balance or terms differ from those of the day before. State of the balances.
+    Checkpoint InterestPoint = "interest_points" by (account_id, date) {
+        /// The account.
+        account_id: AccountId,
+        /// The day.
+        date: Date,
+        /// The posted balance at its end.
+        balance: Total,
+        /// The part of the balance that bears interest.
+        bearing: Total,
+        /// The rate per year; none if there was none.
+        rate: Option<Decimal>,
+        /// The days of a year.
+        days_of_year: i32,
+        /// The end of the day.
+        ts: EventTime,
     }
 
     /// A standing alert of an account. State of the balances.

@@ -21,6 +21,9 @@
 //! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
 //! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
+//! | `interest_accruals` | [`InterestAccrual`] | state |
+//! | `interest_states` | [`InterestState`] | checkpoint |
+//! | `interest_points` | [`InterestPoint`] | checkpoint |
 //! | `ledger_alerts` | [`LedgerAlertState`] | checkpoint |
 //! | `transfers_state` | [`TransferProgress`] | state |
 //! | `payments_state` | [`PaymentProgress`] | state |

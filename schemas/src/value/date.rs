@@ -32,6 +32,28 @@ impl Date {
         self.0
     }
 
+    /// The day after it.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The first day of its month.
+    pub fn month_start(self) -> Self {
+        let gone = EPOCH.checked_add(self.0.days()).map_or(0, |date| date.day() - 1);
+        Self(self.0.saturating_sub(i32::from(gone)))
+    }
+
+    /// The last day of its month.
+    pub fn month_end(self) -> Self {
+        let left = EPOCH.checked_add(self.0.days()).map_or(0, |date| date.days_in_month() - date.day());
+        Self(self.0.saturating_add(i32::from(left)))
+    }
+
+    /// The first nanosecond of the day, in UTC.
+    pub fn start(self) -> EventTime {
+        EventTime::from_nanos(i64::from(self.0).saturating_mul(EventTime::DAY_NANOS))
+    }
+
     /// The last nanosecond of the day, in UTC.
     pub fn end(self) -> EventTime {
         let next = (i64::from(self.0) + 1).saturating_mul(EventTime::DAY_NANOS);
@@ -102,5 +124,20 @@ mod tests {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
         assert_eq!("1970-01-02".parse::<Date>().map(|date| date.end().date().to_string()), Ok("1970-01-02".to_owned()));
+    }
+
+    #[test]
+    fn a_month_has_its_first_and_its_last_day() -> Result<(), String> {
+        for (day, first, last) in [
+            ("2024-02-01", "2024-02-01", "2024-02-29"),
+            ("2023-02-28", "2023-02-01", "2023-02-28"),
+            ("1969-12-31", "1969-12-01", "1969-12-31"),
+            ("2022-04-17", "2022-04-01", "2022-04-30"),
+        ] {
+            let day: Date = day.parse()?;
+            assert_eq!((day.month_start().to_string(), day.month_end().to_string()), (first.to_owned(), last.to_owned()), "{day}");
+            assert_eq!((day.start().date(), day.next().start().nanos() - day.end().nanos()), (day, 1), "{day}");
+        }
+        Ok(())
     }
 }

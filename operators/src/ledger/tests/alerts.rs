@@ -8,7 +8,7 @@ use super::*;
 fn alerts(records: &[&str]) -> Vec<String> {
     let events = events(records);
     let posted = run(POSTINGS, to_postings(&events));
-    let balances = run(Balances, to_balances(&events, &posted.derived));
+    let balances = run(Balances::default(), to_balances(&events, &posted.derived));
     let stand =
         rows_of(&balances.tables.alerts).into_iter().filter(|alert| matches!(alert.state, AlertState::Raised | AlertState::Amended));
     assert_eq!(stand.count(), rows_of(&balances.tables.ledger_alerts).len(), "a row of state for each standing alert");

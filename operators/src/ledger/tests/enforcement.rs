@@ -79,7 +79,7 @@ proptest! {
     fn nothing_is_overdrawn_and_a_restart_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
         let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         let whole = run(STRICT, to_postings(&events));
-        let balances = run(Balances, to_balances(&events, &whole.derived));
+        let balances = run(Balances::default(), to_balances(&events, &whole.derived));
         prop_assert!(rows_of(&balances.tables.alerts).iter().all(|alert| alert.rule.as_str() == "balance_mismatch"));
 
         // The funds are restored from the balances.
@@ -90,7 +90,7 @@ proptest! {
         let saved = SavedPostings {
             posted_transactions: Arc::new(rows_of(&first.tables.posted_transactions)),
             waiting_transactions: Arc::new(rows_of(&first.tables.waiting_transactions)),
-            balances: Arc::new(rows_of(&run(Balances, to_balances(&events, &first.derived)).tables.balances)),
+            balances: Arc::new(rows_of(&run(Balances::default(), to_balances(&events, &first.derived)).tables.balances)),
         };
         let second = resumed(STRICT, &saved, before, after);
         prop_assert_eq!(whole.dead_letters, [first.dead_letters, second.dead_letters].concat());

@@ -38,7 +38,7 @@ fn the_release_of_overdue_holds_is_explained() {
     let alerts: Vec<_> = alerts.iter().map(|alert| format!("{} {} {}", alert.alert_id, alert.state, alert.ts.nanos())).collect();
     assert_eq!(alerts, ["ledger:hold_overdue:a:g raised 102", "ledger:hold_overdue:a:h raised 102"]);
 
-    let balances = run(Balances, to_balances(&events, &posted.derived)).tables.balances.changes();
+    let balances = run(Balances::default(), to_balances(&events, &posted.derived)).tables.balances.changes();
     let at_expiry = balances.iter().filter(|change| change.tick == Tick::new(102) && !change.row.account_id.is_contra());
     let reasons: Vec<_> = at_expiry.map(|change| change.why.to_string()).collect();
     assert_eq!(reasons, ["the hold g expired; the hold h expired"]);

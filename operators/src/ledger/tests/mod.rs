@@ -4,6 +4,7 @@ mod alerts;
 mod enforcement;
 mod exchanges;
 mod holds;
+mod interest;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,7 +123,7 @@ fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
 fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
     let events = events(records);
     let posted = run(view, to_postings(&events));
-    let balances = run(Balances, to_balances(&events, &posted.derived));
+    let balances = run(Balances::default(), to_balances(&events, &posted.derived));
     let letters = posted.dead_letters.iter().chain(&balances.dead_letters);
     assert_eq!(unbalanced(&balances), Vec::<String>::new(), "all accounts and the world outside add up to nothing");
     (balances_of(&balances), letters.map(|letter| format!("{} {}", letter.offset, letter.code)).collect())
@@ -486,7 +487,7 @@ fn sums_beyond_the_greatest_amount_are_exact() {
     let (twelve, outside) = ("11999999999999999988", "-11999999999999999988");
     let events = events(&records);
     let posted = run(POSTINGS, to_postings(&events));
-    let balances = rows_of(&run(Balances, to_balances(&events, &posted.derived)).tables.balances);
+    let balances = rows_of(&run(Balances::default(), to_balances(&events, &posted.derived)).tables.balances);
     let texts: Vec<_> = balances.iter().map(|row| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available)).collect();
     assert_eq!(texts, [format!("a {twelve} {twelve} 0"), format!("external:USD {outside} 0 {outside}")]);
 }
@@ -560,7 +561,7 @@ proptest! {
             prop_assert!(sums(postings).values().all(|sum| *sum == 0));
             let entries = rows_of(&said.tables.ledger_entries);
             prop_assert!(sums(entries.iter().map(|entry| (entry.currency, entry.amount))).values().all(|sum| *sum == 0));
-            let balances = rows_of(&run(Balances, to_balances(&events, &said.derived)).tables.balances);
+            let balances = rows_of(&run(Balances::default(), to_balances(&events, &said.derived)).tables.balances);
             prop_assert!(balances.iter().all(|row| row.pending.units() >= 0));
             // The remaining amount of a posting is between zero and its amount.
             let posted = rows_of(&said.tables.posted_transactions);
@@ -586,7 +587,7 @@ proptest! {
         prop_assert_eq!(history_of(&all.tables), history_of(&again.tables));
         prop_assert_eq!(&all.derived, &again.derived);
         let happenings = to_balances(&events, &whole.derived);
-        let (whole, cut) = (run(Balances, happenings.clone()), run_with_restart(Balances, happenings, cut));
+        let (whole, cut) = (run(Balances::default(), happenings.clone()), run_with_restart(Balances::default(), happenings, cut));
         prop_assert_eq!(history_of(&whole.tables.balances), history_of(&cut.tables.balances));
         prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&cut.tables.alerts));
         prop_assert_eq!(history_of(&whole.tables.ledger_alerts), history_of(&cut.tables.ledger_alerts));
