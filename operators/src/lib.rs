@@ -24,6 +24,7 @@
 //! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`, `alerts`, `ledger_alerts`, `interest_accruals`, `interest_states`, `interest_points`, `ledger_entries`; updates [`ledger::Cash`], derives legs of interest | two sums per currency, for ever; alerts while they stand; days of interest until they are posted |
 //! | `owners`: [`rules::Owners`] | accepted transactions; accounts | account | derives each with its customer | none |
 //! | `rules SUBJECT`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the packs group by | `decisions`, `alerts`, `rule_events`, `rule_outcomes`, `rule_alerts` | events, decisions and alerts, for the horizon and the longest window |
+//! | `round trips`: [`round_trips::RoundTrips`] | accepted transactions between two accounts, those taken back | currency | `alerts`, `round_trip_transfers`, `round_trips` | transfers and trips, for the horizon and the window of a trip |
 //! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
 //! | `payments`: [`payments::Payments`] | payments; what the ledger posted or took back | payment | `payments_state`, `alerts`, `payment_steps`, `payment_postings`, `step_alerts` | statuses and alerts of a payment until it is over, then for the horizon, of a completed one for the reversal horizon; debits of the ledger without a payment, for the horizon |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
@@ -73,6 +74,7 @@ mod newest;
 pub mod payments;
 pub mod positions;
 pub mod reference;
+pub mod round_trips;
 pub mod rules;
 mod slab;
 mod slot_index;

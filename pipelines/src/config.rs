@@ -95,6 +95,9 @@
 //! quiet_from = "22:00"          # quiet hours in the customer's time zone; notifications are delivered at their end
 //! quiet_to = "07:00"            # the same as quiet_from for none
 //!
+//! [aml]                         # of the rule round_trip, which runs with the pack "aml"
+//! round_trips = { window = "24h", hops = 5, share = "0.8", fan = 20 }
+//!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
@@ -115,9 +118,10 @@ use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
 use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
+use headwater_operators::round_trips::Bounds;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
-use headwater_schemas::{Clock, Currency, Topic};
+use headwater_schemas::{Clock, Currency, Decimal, Topic};
 use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -165,6 +169,8 @@ pub struct Config {
     pub customers: CustomerSettings,
     /// Section `[notifications]`: routing and quiet hours.
     pub notifications: NotificationSettings,
+    /// Section `[aml]`: bounds of round trips.
+    pub aml: AmlConfig,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -349,6 +355,67 @@ pub struct RulesConfig {
     pub packs: Option<Vec<PackName>>,
 }
 
+/// Section `[aml]`: settings of rules of the pack `aml` that are no conditions of one event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AmlConfig {
+    /// Money that comes back to its payer.
+    pub round_trips: RoundTripConfig,
+}
+
+/// Bounds of a round trip, and of the search for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoundTripConfig {
+    /// The longest time from the first transfer to the last one. Default 24 hours.
+    #[serde(deserialize_with = "duration")]
+    pub window: Duration,
+    /// The greatest number of transfers, 2 to 8. Default 5.
+    pub hops: usize,
+    /// The least amount of a transfer, as a fraction of that of the one before, up to 1. Default 0.8.
+    #[serde(with = "headwater_schemas::value::decimal_text")]
+    pub share: Decimal,
+    /// The number of an account's transfers, the latest, through which money is followed. Default 20.
+    pub fan: usize,
+}
+
+/// The greatest number of paths that the search for one round trip looks at.
+const MOST_PATHS: usize = 1_000_000;
+
+impl Default for RoundTripConfig {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(86_400), hops: 5, share: Decimal::from_units(800_000_000), fan: 20 }
+    }
+}
+
+impl RoundTripConfig {
+    /// The bounds of the view.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { window: self.window.into(), hops: self.hops, share: self.share, fan: self.fan }
+    }
+
+    /// Whether the search for one trip looks at no more than [`MOST_PATHS`].
+    fn is_affordable(&self) -> bool {
+        let exponent = u32::try_from(self.hops.saturating_sub(2)).unwrap_or(u32::MAX);
+        self.fan.checked_pow(exponent).is_some_and(|paths| paths <= MOST_PATHS)
+    }
+
+    /// What is wrong with them.
+    fn problems(&self) -> Vec<String> {
+        let wrong = [
+            (self.window.is_zero(), format!("window is {:?}: give a time above zero", self.window)),
+            (!(2..=8).contains(&self.hops), format!("hops is {}: give 2 to 8", self.hops)),
+            (self.share <= Decimal::ZERO || self.share > Decimal::whole(1), format!("share is {}: give a fraction up to 1", self.share)),
+            (self.fan == 0, "fan is 0: give at least 1".to_owned()),
+            (
+                !self.is_affordable(),
+                format!("fan is {} and hops is {}: fan to the power of hops - 2 must be at most {MOST_PATHS}", self.fan, self.hops),
+            ),
+        ];
+        wrong.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, problem)| format!("aml.round_trips.{problem}")).collect()
+    }
+}
+
 /// A rule pack: the name of a built-in one, or a file relative to the configuration's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -476,6 +543,7 @@ impl Config {
                 "rules" => section(&name, value, &mut config.rules, &mut problems),
                 "customers" => section(&name, value, &mut config.customers, &mut problems),
                 "notifications" => section(&name, value, &mut config.notifications, &mut problems),
+                "aml" => section(&name, value, &mut config.aml, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
@@ -526,6 +594,7 @@ impl Config {
         problems.extend(self.customers.problems());
         problems.extend(self.notifications.problems());
         problems.extend(self.interest.problems());
+        problems.extend(self.aml.round_trips.problems());
         if self.interest.post && self.ledger.enforce {
             problems.push(
                 "interest.post and ledger.enforce exclude each other: debits are decided before interest is posted; send interest as transactions"
@@ -646,6 +715,27 @@ mod tests {
                 problems.iter().any(|problem| problem.contains("http.address") && problem.contains("HOST:PORT")),
                 "{bad}: {problems:?}"
             );
+        }
+    }
+
+    #[test]
+    fn bounds_of_round_trips_are_checked() {
+        let problems =
+            |text: &str| Config::parse("c.toml", &format!("[aml]\nround_trips = {{ {text} }}\n")).map_err(|error| error.problems);
+        assert!(problems("hops = 2, share = 1, fan = 1000").is_ok() && problems("fan = 100").is_ok());
+        for (text, key) in [
+            ("window = \"0s\"", "aml.round_trips.window"),
+            ("hops = 1", "aml.round_trips.hops"),
+            ("hops = 9", "aml.round_trips.hops"),
+            ("share = 0", "aml.round_trips.share"),
+            ("share = \"1.1\"", "aml.round_trips.share"),
+            ("fan = 0", "aml.round_trips.fan"),
+            ("fan = 101", "aml.round_trips.fan"),
+            ("hops = 8, fan = 11", "aml.round_trips.fan"),
+            ("width = 3", "aml.round_trips.width"),
+        ] {
+            let problems = problems(text).expect_err(text);
+            assert!(problems.iter().any(|problem| problem.contains(key)), "{text}: {problems:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use headwater_operators::rules::{Difference, Pack};
 use headwater_schemas::Nanos;
 use serde_json::{Value, json};
 
-use crate::config::{Config, PackName, Span};
+use crate::config::{Config, PackName, RoundTripConfig, Span};
 
 /// The key of the pack that scores transactions.
 const SCORING: &str = "fraud.pack";
@@ -138,12 +138,18 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "payments": { "stuck_after": text(config.payments.stuck_after) },
         "interest": serde_json::to_value(config.interest)?,
         "matching": serde_json::to_value(&config.matching)?,
+        "aml": { "round_trips": round_trips(&config.aml.round_trips) },
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },
         "customers": serde_json::to_value(&config.customers)?,
         "notifications": serde_json::to_value(&config.notifications)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)
+}
+
+fn round_trips(config: &RoundTripConfig) -> Value {
+    let RoundTripConfig { window, hops, share, fan } = config;
+    json!({ "window": format!("{window:?}"), "hops": hops, "share": share.to_string(), "fan": fan })
 }
 
 /// The keys that differ.

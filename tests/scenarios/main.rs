@@ -15,6 +15,7 @@ mod real_prices;
 mod reasons;
 mod replay;
 mod restart;
+mod round_trips;
 #[cfg(feature = "tls")]
 mod secure;
 mod simulated_market;

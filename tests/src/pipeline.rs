@@ -10,8 +10,18 @@ use headwater_schemas::tables::declarations;
 use headwater_sql::Catalog;
 
 /// Tables with positions in topics, or decisions of the wall clock.
-const OF_THE_RUN: [&str; 8] =
-    ["remap", "audit", "reference_records", "rule_events", "position_trades", "waiting_transactions", "transfer_steps", "payment_steps"];
+const OF_THE_RUN: [&str; 10] = [
+    "remap",
+    "audit",
+    "reference_records",
+    "rule_events",
+    "position_trades",
+    "waiting_transactions",
+    "transfer_steps",
+    "payment_steps",
+    "round_trip_transfers",
+    "round_trips",
+];
 
 /// The tables whose rows must not depend on how a run was made.
 fn independent_tables() -> impl Iterator<Item = &'static str> {

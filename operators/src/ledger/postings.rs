@@ -71,6 +71,8 @@ pub struct TakenBack {
     pub account_id: AccountId,
     /// The account on its other side.
     pub counterparty: AccountId,
+    /// Its currency.
+    pub currency: Currency,
     /// The transaction.
     pub transaction_id: Id,
     /// Whether something of it counts again.
@@ -95,6 +97,8 @@ pub struct Adjusted {
     pub account_id: AccountId,
     /// The account on its other side.
     pub counterparty: AccountId,
+    /// Its currency.
+    pub currency: Currency,
     /// The hold.
     pub hold: Id,
     /// The captured amount.
@@ -452,11 +456,12 @@ impl Consequences {
     ) {
         for turn in self.turns {
             let Some(correction) = correction.cloned() else { continue };
-            out.derive(LedgerEvent::TakenBack(Arc::new(turn.taken_back(account, transactions, correction))));
+            let taken = turn.taken_back(account, transactions, correction);
+            taken.into_iter().for_each(|taken| out.derive(LedgerEvent::TakenBack(Arc::new(taken))));
         }
-        if let Some(Adjustment { hold, amount }) = self.adjusted {
-            let counterparty = transactions.counterparty(&hold).unwrap_or(*account);
-            let adjusted = Adjusted { account_id: *account, counterparty, hold, amount, capture: cause.clone() };
+        let Some(Adjustment { hold, amount }) = self.adjusted else { return };
+        if let Some((counterparty, currency)) = transactions.terms(&hold) {
+            let adjusted = Adjusted { account_id: *account, counterparty, currency, hold, amount, capture: cause.clone() };
             out.derive(LedgerEvent::Adjusted(Arc::new(adjusted)));
         }
         for Counted { transaction_id, amount, is_held } in self.remains {
@@ -502,13 +507,13 @@ fn unknown_reference(transaction: &Transaction) -> Refusal {
 }
 
 impl Turn {
-    fn taken_back(self, account: &AccountId, transactions: &Transactions, correction: Correction) -> TakenBack {
+    fn taken_back(self, account: &AccountId, transactions: &Transactions, correction: Correction) -> Option<TakenBack> {
         let (transaction_id, is_restored) = match self {
             Self::TakenBack(id) => (id, false),
             Self::Restored(id) => (id, true),
         };
-        let counterparty = transactions.counterparty(&transaction_id).unwrap_or(*account);
-        TakenBack { account_id: *account, counterparty, transaction_id, is_restored, correction }
+        let (counterparty, currency) = transactions.terms(&transaction_id)?;
+        Some(TakenBack { account_id: *account, counterparty, currency, transaction_id, is_restored, correction })
     }
 }
 

@@ -361,9 +361,9 @@ impl Transactions {
         self.known.contains_key(id)
     }
 
-    /// The account on the other side of a transaction.
-    pub(super) fn counterparty(&self, id: &Id) -> Option<AccountId> {
-        self.known.get(id).map(|known| known.counterparty)
+    /// The account on the other side of a transaction, and its currency.
+    pub(super) fn terms(&self, id: &Id) -> Option<(AccountId, Currency)> {
+        self.known.get(id).map(|known| (known.counterparty, known.currency))
     }
 
     /// The time at which the first one is to be forgotten.

@@ -86,7 +86,8 @@ fn transaction(id: &str, account: &str, amount: i64, hold: Option<&str>, ts: i64
 fn taken_back(id: &str, is_restored: bool) -> LedgerEvent {
     let (account_id, transaction_id) = (AccountId::derived("a"), Id::derived(id));
     let correction = Correction::Reversal { transaction_id: Id::derived("r"), original: transaction_id.clone() };
-    LedgerEvent::TakenBack(Arc::new(TakenBack { account_id, counterparty: account_id, transaction_id, is_restored, correction }))
+    let (counterparty, currency) = (account_id, Currency::derived("USD"));
+    LedgerEvent::TakenBack(Arc::new(TakenBack { account_id, counterparty, currency, transaction_id, is_restored, correction }))
 }
 
 fn accepted(place: Place, transaction: Transaction) -> LedgerEvent {

@@ -1,7 +1,9 @@
-//! The bank's processes: transfers and payments.
+//! The bank's processes: transfers and payments, and money that comes back to its payer.
 
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::payments::{PaymentEvent, Payments};
+use headwater_operators::round_trips::{Movement, RoundTrips};
+use headwater_operators::rules::Happened;
 use headwater_operators::transfers::Transfers;
 use headwater_schemas::events::Event;
 use headwater_schemas::{Placed, Tick, Topic};
@@ -42,4 +44,19 @@ pub(super) fn payments<'scope>(
     };
     let broadcasts = flow.no_broadcasts();
     flow.fold("payments", view, Pace::Tick, payments.concat(settled), broadcasts).map(drop)
+}
+
+/// The pack whose rule `round_trip` is.
+const AML: &str = "aml";
+
+/// Finds round trips among the transfers that the ledger accepted, if the rules against money laundering are applied.
+pub(super) fn round_trips<'scope>(flow: &mut Flow<'scope, '_>, happened: StreamVec<'scope, Tick, Placed<Happened>>) -> anyhow::Result<()> {
+    if flow.settings.packs.iter().all(|pack| pack.name() != AML) {
+        return Ok(());
+    }
+    let movements = happened.flat_map(|Placed { place, event }| Some(Placed { place, event: Movement::of(event)? }));
+    let config = &flow.settings.config;
+    let view = RoundTrips { bounds: config.aml.round_trips.bounds(), horizon: config.horizons().fraud };
+    let broadcasts = flow.no_broadcasts();
+    flow.fold("round trips", view, Pace::Tick, movements, broadcasts).map(drop)
 }

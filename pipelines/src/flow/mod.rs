@@ -116,6 +116,7 @@ fn views<'scope>(
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     bank::transfers(flow, admitted.transfers)?;
     bank::payments(flow, admitted.payments.clone(), posted.settled)?;
+    bank::round_trips(flow, posted.happened.clone())?;
     let labels = flow.take(Topic::Labels);
     rules::labels(flow, labels.clone())?;
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;

@@ -36,6 +36,8 @@
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
 //! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |
+//! | `round_trip_transfers` | [`RoundTripTransfer`] | checkpoint |
+//! | `round_trips` | [`RoundTrip`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
 //! | `spending` | [`Spending`] | state |
 //! | `spending_days` | [`SpendingDay`] | checkpoint |

@@ -2,7 +2,7 @@
 
 use super::{AlertState, Amendment, DecisionState, EventRole, Reason, Severity, Verdict, tables};
 use crate::Offset;
-use crate::value::{AccountId, Decimal, EventTime, Id, Text};
+use crate::value::{AccountId, Amount, Currency, Decimal, EventTime, Id, Text};
 
 tables! {
     /// The label that people gave a transaction, a payment, an account or an alert.
@@ -127,5 +127,57 @@ tables! {
         evidence: Vec<Id>,
         /// Time of the last change of the alert.
         changed_at: EventTime,
+    }
+
+    /// A transfer between two accounts that a round trip may pass. State of the round trips.
+    Checkpoint RoundTripTransfer = "round_trip_transfers" by (transaction_id) {
+        /// The transaction.
+        transaction_id: Id,
+        /// The account that pays.
+        payer: AccountId,
+        /// The account that is paid.
+        payee: AccountId,
+        /// The currency.
+        currency: Currency,
+        /// The amount; of a captured hold, the captured one.
+        amount: Amount,
+        /// Whether it was reversed or released, and does not count.
+        is_taken_back: bool,
+        /// Its own time.
+        written: EventTime,
+        /// The partition of its place.
+        partition: i32,
+        /// The offset of its place.
+        offset: Offset,
+        /// Effective time at which the ledger accepted it.
+        ts: EventTime,
+    }
+
+    /// A round trip of which the last hop is remembered, standing or over. State of the round trips.
+    Checkpoint RoundTrip = "round_trips" by (transaction_id) {
+        /// The transfer that ends it.
+        transaction_id: Id,
+        /// The account that is paid by the last hop, and paid the first one.
+        account_id: AccountId,
+        /// The currency.
+        currency: Currency,
+        /// The hops, in order; of a trip that is over, its last ones.
+        transactions: Vec<Id>,
+        /// A sentence with its accounts and amounts.
+        message: Text,
+        /// The event since which the trip is over.
+        ended_by: Option<Id>,
+        /// The state of the alert.
+        alert_state: AlertState,
+        /// The severity of the alert.
+        alert_severity: Severity,
+        /// Time of the last change of the alert.
+        alert_ts: EventTime,
+        /// The partition of the last hop's place.
+        partition: i32,
+        /// The offset of the last hop's place.
+        offset: Offset,
+        /// Own time of the last hop.
+        ts: EventTime,
     }
 }

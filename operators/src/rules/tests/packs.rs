@@ -55,6 +55,7 @@ impl Told {
                 let taken = TakenBack {
                     account_id: original.account_id,
                     counterparty: original.counterparty_account.unwrap_or_else(|| AccountId::external(original.currency)),
+                    currency: original.currency,
                     transaction_id: original.transaction_id.clone(),
                     is_restored: false,
                     correction,
