@@ -1,8 +1,7 @@
 //! Problems of people who look for money that comes back to its payer, wherever the run is cut.
 
 use anyhow::Result;
-
-use crate::valuation::{Record, Story, check};
+use headwater_tests::stories::{Record, Story, check};
 
 fn opened(account: &str) -> Record {
     let fixed = r#""customer_id":"c","account_type":"checking","currency":"USD""#;

@@ -54,6 +54,7 @@ fn happened(specs: &[Spec]) -> Vec<Placed<Happened>> {
             account_id: AccountId::derived(ACCOUNTS[*account]),
             counterparty: other.map_or_else(|| AccountId::derived("external:USD"), |other| AccountId::derived(ACCOUNTS[other])),
             transaction_id: original.clone(),
+            currency: Currency::derived("USD"),
             is_restored: n % 3 == 0,
             correction: Correction::Reversal { transaction_id: Id::derived(format!("t{n:03}")), original },
         };
