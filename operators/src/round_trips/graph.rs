@@ -81,6 +81,16 @@ impl Graph {
         }
     }
 
+    /// Whether an account has sent anything.
+    pub(super) fn has_sent(&self, payer: &AccountId) -> bool {
+        self.sent.contains_key(payer)
+    }
+
+    /// Whether an account has paid another one.
+    pub(super) fn has_paid(&self, payer: &AccountId, payee: &AccountId) -> bool {
+        self.between.contains_key(&(*payer, *payee))
+    }
+
     /// What an account received until a time, latest first.
     pub(super) fn received_until(&self, payee: &AccountId, ts: EventTime) -> impl Iterator<Item = &Transfer> {
         self.received.get(payee).into_iter().flat_map(move |timeline| timeline.until(ts)).filter_map(|order| self.get(order))

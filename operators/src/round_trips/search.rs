@@ -126,6 +126,10 @@ impl<'a> Search<'a> {
         if tail.is_closed() {
             return Some(tail).filter(Path::ends_with_the_latest);
         }
+        // Nothing comes back to an account that sends nothing: most payees are such.
+        if !self.graph.has_sent(&tail.last.payee) {
+            return None;
+        }
         let mut paths = vec![tail];
         while !paths.is_empty() {
             if let Some(trip) = paths.iter().find_map(|path| self.closed(path)) {
@@ -151,9 +155,12 @@ impl<'a> Search<'a> {
         if path.hops.len().saturating_add(2) > self.bounds.hops {
             return Vec::new();
         }
+        // The longest paths are the most, and nearly none of them can be closed.
+        let is_longest = path.hops.len().saturating_add(2) == self.bounds.hops;
+        let can_be_closed = |first: &&Transfer| !is_longest || self.graph.has_paid(&path.last.payee, &first.payer);
         let received = self.graph.received_until(&path.first.payer, path.first.order.ts);
         let others = self.within_reach(received, path).filter(|first| first.payer != path.last.payee && !path.is_paid_by(&first.payer));
-        others.map(|first| path.after(first)).collect()
+        others.filter(can_be_closed).map(|first| path.after(first)).collect()
     }
 
     /// Those of the latest transfers that can precede a path.
