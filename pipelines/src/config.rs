@@ -732,7 +732,7 @@ mod tests {
             ("fan = 0", "aml.round_trips.fan"),
             ("fan = 101", "aml.round_trips.fan"),
             ("hops = 8, fan = 11", "aml.round_trips.fan"),
-            ("width = 3", "aml.round_trips.width"),
+            ("width = 3", "unknown field `width`"),
         ] {
             let problems = problems(text).expect_err(text);
             assert!(problems.iter().any(|problem| problem.contains(key)), "{text}: {problems:?}");

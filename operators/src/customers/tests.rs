@@ -204,6 +204,18 @@ fn stories() -> Vec<Story> {
             &["2026-01 other 1 1", "2026-02 other 2 1"],
         ),
         Story::new(
+            "a customer who moves leaves earlier purchases where they are",
+            &[
+                OPEN,
+                "2025-01-01 zone America/New_York",
+                "2026-02-01T04:00:00Z pay t1 5",
+                "2026-02-02 zone Asia/Tokyo",
+                "2026-02-03 reverse r1 t1 1",
+                "2026-02-28T15:00:00Z pay t2 2",
+            ],
+            &["2026-01 other 4 1", "2026-03 other 2 1"],
+        ),
+        Story::new(
             "a hold counts once, with the amount that was captured",
             &[OPEN, "2026-01-10 hold h1 60 7011", "2026-02-01 capture c1 h1 45"],
             &["2026-01 travel 45 1"],
@@ -332,6 +344,29 @@ fn stories() -> Vec<Story> {
             &[OPEN, "2026-01-10 pay t1 150 5411", "2026-06-01 budget groceries 100", "2026-06-03 reverse r1 t1 10"],
             &["2026-01 groceries 140 1"],
         ),
+        Story::new(
+            "a budget that is raised clears its warning, and one that is lowered raises it again",
+            &[
+                OPEN,
+                "2026-01-01 budget groceries 100",
+                "2026-01-10 pay t1 90 5411",
+                "2026-01-11 budget groceries 200",
+                "2026-01-12 budget groceries 110",
+            ],
+            &["2026-01 groceries 90 1"],
+        )
+        .raises(&["budget_warning amended"]),
+        Story::new(
+            "a budget of an earlier time changes nothing",
+            &[OPEN, "2026-01-02 budget groceries 100", "2026-01-01 budget groceries 10", "2026-01-10 pay t1 50 5411"],
+            &["2026-01 groceries 50 1"],
+        ),
+        Story::new(
+            "a budget of zero is exceeded by the first purchase",
+            &[OPEN, "2026-01-01 budget groceries 0", "2026-01-10 pay t1 0.01 5411"],
+            &["2026-01 groceries 0.01 1"],
+        )
+        .raises(&["budget_exceeded raised"]),
         Story::new(
             "a label moves the purchase out of the budget",
             &[OPEN, "2026-01-01 budget groceries 100", "2026-01-10 pay t1 90 5411", "2026-01-11 label t1 gifts"],

@@ -459,8 +459,9 @@ impl Consequences {
             let taken = turn.taken_back(account, transactions, correction);
             taken.into_iter().for_each(|taken| out.derive(LedgerEvent::TakenBack(Arc::new(taken))));
         }
-        let Some(Adjustment { hold, amount }) = self.adjusted else { return };
-        if let Some((counterparty, currency)) = transactions.terms(&hold) {
+        if let Some(Adjustment { hold, amount }) = self.adjusted
+            && let Some((counterparty, currency)) = transactions.terms(&hold)
+        {
             let adjusted = Adjusted { account_id: *account, counterparty, currency, hold, amount, capture: cause.clone() };
             out.derive(LedgerEvent::Adjusted(Arc::new(adjusted)));
         }

@@ -387,27 +387,33 @@ fn who_counts_transactions_learns_what_was_taken_back_and_restored() {
     assert_eq!(turns(&[HOLD, capture, refund, won]), expected, "a capture with its hold");
 }
 
-/// `id amount` for each change of what counts, in order.
-fn remains(records: &[&str]) -> Vec<String> {
+/// `id amount` for each change of what counts, in order, with `held` if it is of an open hold.
+fn remains(view: Postings, records: &[&str]) -> Vec<String> {
     let remains = |derived: &Placed<LedgerEvent>| match &derived.event {
-        LedgerEvent::Remains(remains) => Some(format!("{} {}", remains.transaction_id, remains.amount)),
+        LedgerEvent::Remains(remains) => {
+            let held = if remains.is_held { " held" } else { "" };
+            Some(format!("{} {}{held}", remains.transaction_id, remains.amount))
+        }
         _ => None,
     };
-    run(POSTINGS, to_postings(&events(records))).derived.iter().filter_map(remains).collect()
+    run(view, to_postings(&events(records))).derived.iter().filter_map(remains).collect()
 }
 
 #[test]
 fn who_sums_amounts_learns_what_remains() {
     let part = r#""transaction_id":"r","type":"payment","amount":"15","reverses":"p""#;
     let won = r#""transaction_id":"w","type":"payment","amount":"5","reverses":"r""#;
-    assert_eq!(remains(&[PAYMENT, part, won]), ["p 25", "p 30"], "a refund, of which a part is taken back");
+    assert_eq!(remains(POSTINGS, &[PAYMENT, part, won]), ["p 25", "p 30"], "a refund, of which a part is taken back");
     let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
-    assert_eq!(remains(&[HOLD, void]), ["h 0"]);
+    assert_eq!(remains(POSTINGS, &[HOLD, void]), ["h 0"]);
     let capture = r#""transaction_id":"c","type":"payment","amount":"45","pending_id":"h""#;
     let refund = r#""transaction_id":"r","type":"payment","amount":"5","reverses":"c""#;
-    assert_eq!(remains(&[HOLD, capture, refund]), ["h 45", "h 40"], "a capture counts as its hold");
+    assert_eq!(remains(POSTINGS, &[HOLD, capture, refund]), ["h 45", "h 40"], "a capture counts as its hold");
     let whole = r#""transaction_id":"c","type":"payment","amount":"60","pending_id":"h""#;
-    assert_eq!(remains(&[HOLD, whole]), ["h 60"], "a hold is resolved by a capture of all that was held");
+    assert_eq!(remains(POSTINGS, &[HOLD, whole]), ["h 60"], "a hold is resolved by a capture of all that was held");
+    let parts = Postings { captures: Captures { partial: true, ..POSTINGS.captures }, ..POSTINGS };
+    let expected = ["h 55 held", "h 40"];
+    assert_eq!(remains(parts, &[HOLD, capture, refund, void]), expected, "what is still held counts, until it is released");
 }
 
 #[test]
