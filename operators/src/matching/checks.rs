@@ -33,10 +33,16 @@ impl Desk<'_> {
         let (limit, stop) = (order.price.filter(|_| has_limit), order.stop_price.filter(|_| is_stop(order.order_type)));
         let display = order.display_quantity.filter(|_| has_limit);
         self.check_terms(instrument, [limit, stop], [Some(order.quantity), display])?;
-        // A market order is valued at its expected price.
-        let price = limit.or(stop).or(self.reference_price(instrument));
-        self.within_limits(instrument, &order.account_id, order.quantity, price)?;
+        self.within_limits(instrument, &order.account_id, order.quantity, self.expected_price(order))?;
         self.may_trade(&order.account_id)
+    }
+
+    /// The price at which an order is valued: its limit, else its trigger, else the price at which a market order is expected to
+    /// trade.
+    pub(super) fn expected_price(&self, order: &NewOrder) -> Option<Price> {
+        let limit = order.price.filter(|_| has_limit(order.order_type));
+        let stop = order.stop_price.filter(|_| is_stop(order.order_type));
+        limit.or(stop).or_else(|| self.reference_price(self.reference.instrument(self.symbol)?))
     }
 
     /// Checks an amendment of a resting order.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  orders ──► checks ──► Book ──┬─► matches ──► executions    derived events, two per match
-//!                ▲              ├─► changes ──► order_events  rows, one per change
+//!                ▲              ├─► changes ──► order_events  rows, one per change; the message's result as a derived event
 //!    Reference ──┘              └─► standing ─► open_orders, top_of_book, book_states   what changed, net per tick
 //! ```
 //!
@@ -19,6 +19,7 @@
 //! | `orders` | orders in slots, which never move, found by their ids |
 //! | `queue`, `ladder` | the orders at one price; the queues of a side by price |
 //! | `command`, `report`, `reason` | commands of a book, its reports, and the reasons in them |
+//! | `event` | events for views that follow the book |
 //! | `checks` | the firm's checks before the book |
 //! | `config` | fees, restricted symbols |
 //! | `state` | a symbol's state as rows, and back |
@@ -59,6 +60,7 @@ mod checks;
 mod command;
 mod config;
 mod crossing;
+mod event;
 mod expiry;
 mod ladder;
 mod order;
@@ -76,6 +78,7 @@ pub use band::Band;
 pub use book::{Book, Head, Sequences, Top};
 pub use command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 pub use config::MatchingConfig;
+pub use event::{BookEvent, BookMessage, Outcome, PhaseStep};
 pub use order::{Order, Standing, Terms};
 pub use reason::Reason;
 pub use report::{Change, Match, Party, Reports};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use headwater_schemas::events::{self, Event, OrderEvent as OrderMessage, SelfTrade, Side};
-use headwater_schemas::tables::{Execution, Moment, OrderEvent};
+use headwater_schemas::tables::{Execution, Moment, OrderChange, OrderEvent};
 use headwater_schemas::value::{EventTime, Factor, Id, Price, Quantity, Symbol};
 use headwater_schemas::{Correction, Place, Placed, Topic};
 
@@ -12,6 +12,8 @@ use super::book::Book;
 use super::checks::Desk;
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 use super::config::MatchingConfig;
+use super::event::{BookEvent, BookMessage, Outcome, PhaseStep};
+use super::order::Order;
 use super::reason::Reason;
 use super::report::{Change, Match, Party, Reports};
 use super::state::{BookTables, SavedBooks, SymbolBook};
@@ -41,24 +43,68 @@ impl Matching {
         Some(Correction::Late { topic: Topic::Orders, id: id.clone(), lateness })
     }
 
-    /// Checks an order message and applies it to the book.
-    fn obey(&self, reference: &Reference, symbol: &Symbol, ts: EventTime, message: OrderMessage, book: &mut Book, reports: &mut Reports) {
+    /// Checks an order message and applies it to the book. Returns the message with its result.
+    fn obey(
+        &self,
+        reference: &Reference,
+        symbol: &Symbol,
+        ts: EventTime,
+        message: OrderMessage,
+        book: &mut Book,
+        reports: &mut Reports,
+    ) -> BookEvent {
         // Expired orders are neither checked nor amended.
         book.expire(ts, reports);
         book.set_band(reference.instrument(symbol).map(Band::of).unwrap_or_default());
         let desk = Desk { config: &self.config, reference, symbol, last_price: book.last_price() };
-        match command(reference, message) {
-            Command::New(order) => match desk.check_new(&order) {
-                Ok(()) => book.apply(ts, Command::New(order), reports),
-                Err(reason) => book.reject_new(order, reason, reports),
-            },
-            Command::Amend(amendment) => match desk.check_amend(book.order(&amendment.account_id, &amendment.order_id), &amendment) {
-                Ok(()) => book.apply(ts, Command::Amend(amendment), reports),
-                Err(reason) => book.reject(amendment.order_id, amendment.account_id, reason, reports),
-            },
-            command @ (Command::Cancel(_) | Command::Phase(_)) => book.apply(ts, command, reports),
-        }
+        let (order_id, account_id, outcome) = match command(reference, message) {
+            Command::New(order) => (order.order_id.clone(), order.account_id, enter(&desk, ts, order, book, reports)),
+            Command::Amend(amendment) => (amendment.order_id.clone(), amendment.account_id, amend(&desk, ts, amendment, book, reports)),
+            Command::Cancel(cancel) => {
+                let order = book.order(&cancel.account_id, &cancel.order_id);
+                let ids = (cancel.order_id.clone(), cancel.account_id);
+                book.apply(ts, Command::Cancel(cancel), reports);
+                (ids.0, ids.1, order.map_or(Outcome::Other, |order| cancelled(&order)))
+            }
+            Command::Phase(change) => {
+                let step = PhaseStep { symbol: *symbol, before: book.head().phase, now: change.phase };
+                book.apply(ts, Command::Phase(change), reports);
+                return BookEvent::Phase(step);
+            }
+        };
+        BookEvent::Message(BookMessage { order_id, account_id, symbol: *symbol, outcome })
     }
+}
+
+fn enter(desk: &Desk<'_>, ts: EventTime, order: NewOrder, book: &mut Book, reports: &mut Reports) -> Outcome {
+    let accepted = Outcome::Accepted { side: order.side, quantity: order.quantity, price: desk.expected_price(&order) };
+    let first = reports.changes.len();
+    match desk.check_new(&order) {
+        Ok(()) => book.apply(ts, Command::New(order), reports),
+        Err(reason) => book.reject_new(order, reason, reports),
+    }
+    if is_first(reports, first, OrderChange::Accepted) { accepted } else { Outcome::Other }
+}
+
+fn amend(desk: &Desk<'_>, ts: EventTime, amendment: Amendment, book: &mut Book, reports: &mut Reports) -> Outcome {
+    let order = book.order(&amendment.account_id, &amendment.order_id);
+    let ended = order.as_ref().map_or(Outcome::Other, cancelled);
+    let first = reports.changes.len();
+    match desk.check_amend(order, &amendment) {
+        Ok(()) => book.apply(ts, Command::Amend(amendment), reports),
+        Err(reason) => book.reject(amendment.order_id, amendment.account_id, reason, reports),
+    }
+    if is_first(reports, first, OrderChange::Cancelled) { ended } else { Outcome::Other }
+}
+
+/// The result of a cancel of an order.
+fn cancelled(order: &Order) -> Outcome {
+    Outcome::Cancelled { side: order.terms.side, quantity: order.standing.leaves }
+}
+
+/// Whether the report with an index is of a kind.
+fn is_first(reports: &Reports, index: usize, change: OrderChange) -> bool {
+    reports.changes.get(index).is_some_and(|report| report.change == change)
 }
 
 crate::fold_operator!(Matching);
@@ -72,7 +118,7 @@ impl View for Matching {
     type State = SymbolBook;
     type Timer = ();
     type Tables = BookTables;
-    type Derived = Execution;
+    type Derived = BookEvent;
     type Update = ();
 
     fn key(&self, event: &OrderMessage) -> Symbol {
@@ -90,22 +136,23 @@ impl View for Matching {
     fn apply(&self, context: &Reference, key: &Symbol, state: &mut SymbolBook, event: Placed<OrderMessage>, out: &mut Outbox<'_, Self>) {
         let ts = event.place.event_time();
         Self::late(event.place, &event.event).into_iter().for_each(|late| out.correct(late));
-        state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
+        let message = state.change(ts, |book, reports| self.obey(context, key, ts, event.event, book, reports));
         let (reports, tables) = (&mut state.reports, out.tables());
         for change in reports.changes.drain(..) {
             tables.order_events.insert(out.at(), order_event(key, ts, change));
         }
         if reports.matches.is_empty() {
-            return;
+            return out.derive(message);
         }
         let multiplier = context.instrument(key).and_then(|instrument| instrument.multiplier).unwrap_or(Factor::whole(1));
         let mut ids = Ids::default();
         for found in reports.matches.drain(..) {
             for execution in self.executions(key, ts, multiplier, found, &mut ids) {
                 tables.executions.insert(out.at(), execution.clone());
-                out.derive(execution);
+                out.derive(BookEvent::Execution(execution));
             }
         }
+        out.derive(message);
     }
 
     fn emit(&self, _: &Reference, key: &Symbol, state: &mut SymbolBook, at: &Moment, tables: &BookTables) {

@@ -111,7 +111,8 @@ fn views<'scope>(
     let admitted = admission::admit(flow)?;
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
-    let holdings = trading::positions(flow, books.derived.clone(), admitted.fills)?;
+    let executions = trading::executions(books.derived);
+    let holdings = trading::positions(flow, executions.clone(), admitted.fills)?;
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     bank::transfers(flow, admitted.transfers)?;

@@ -1,7 +1,7 @@
 //! Trading: from orders to executions, from executions and fills to positions.
 
 use headwater_operators::keyed_fold::{ByAccount, FoldOutput, Pace, Updated};
-use headwater_operators::matching::Matching;
+use headwater_operators::matching::{BookEvent, Matching};
 use headwater_operators::positions::{HoldingSums, PositionEvent, Positions};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Execution;
@@ -25,6 +25,11 @@ pub(super) fn matching<'scope>(
     });
     let view = Matching::new(flow.settings.config.matching.clone());
     flow.fold("order books", view, Pace::Tick, messages, reference)
+}
+
+/// The executions among the events of books.
+pub(super) fn executions(events: StreamVec<'_, Tick, Placed<BookEvent>>) -> StreamVec<'_, Tick, Placed<Execution>> {
+    events.flat_map(|Placed { place, event }| Some(Placed { place, event: event.execution()? }))
 }
 
 /// The holdings of each account, on the grid.

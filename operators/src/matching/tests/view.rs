@@ -38,6 +38,11 @@ fn order_events(emitted: &Emitted<Matching>) -> Vec<OrderEvent> {
     changes.iter().map(|change| change.row.clone()).collect()
 }
 
+fn executions(emitted: &Emitted<Matching>) -> Vec<Placed<Execution>> {
+    let execution = |Placed { place, event }: Placed<BookEvent>| Some(Placed { place, event: event.execution()? });
+    emitted.derived.iter().cloned().filter_map(execution).collect()
+}
+
 const STOCK: (Topic, &str) = (
     Topic::Instruments,
     r#"{"symbol":"S","asset_class":"equity","currency":"USD","tick_size":"0.5","lot_size":"10","multiplier":"2","reference_price":"100","price_band_bps":"1000"}"#,
@@ -319,7 +324,7 @@ fn customers_of_one_group_do_not_trade_with_each_other() {
     let orders = [&sell, &own, &other].map(|record| (Topic::Orders, record.as_str()));
     let records: Vec<_> = [STOCK].into_iter().chain(accounts).chain(customers).chain(orders).collect();
     let said = run(Matching::default(), told(&records));
-    let traders: Vec<&str> = said.derived.iter().map(|execution| execution.event.account_id.as_str()).collect();
+    let traders: Vec<&str> = executions(&said).iter().map(|execution| execution.event.account_id.as_str()).collect();
     assert_eq!(traders, ["eve", "ann"]);
     assert_eq!(order_events(&said).iter().filter(|event| event.reason.as_deref() == Some("self_trade")).count(), 1);
 }
@@ -342,10 +347,43 @@ fn a_match_is_two_executions_at_the_place_of_the_order_that_came() {
     };
     // Ten at 100, each worth 2: 2000.
     assert_eq!(
-        said.derived.iter().map(shown).collect::<Vec<_>>(),
+        executions(&said).iter().map(shown).collect::<Vec<_>>(),
         ["1: S-1-b of S-1: b1 ann buy 10 @ 100, fee 0.4, taker", "2: S-1-s of S-1: s1 eve sell 10 @ 100, fee -0.1, maker"]
     );
-    assert!(said.derived.iter().all(|placed| placed.place.derived(0) == cause));
+    assert!(executions(&said).iter().all(|placed| placed.place.derived(0) == cause));
+}
+
+#[test]
+fn a_message_follows_its_executions_with_its_result() {
+    let (sell, buy) = (order("order_id=s1 account_id=eve side=sell quantity=30"), order("order_id=b1 order_type=market price=none"));
+    let wrong = order("order_id=b2 quantity=5");
+    let cancel = |order_id: &str| format!(r#"{{"type":"cancel","order_id":"{order_id}","account_id":"eve","symbol":"S","ts":9}}"#);
+    let amend =
+        |quantity: u32| format!(r#"{{"type":"amend","order_id":"s1","account_id":"eve","symbol":"S","quantity":{quantity},"ts":9}}"#);
+    let closed = r#"{"type":"phase","symbol":"S","phase":"closed","ts":9}"#;
+    let (less, none) = (amend(20), amend(10));
+    let results = |orders: &[&str]| {
+        let records: Vec<_> = [STOCK, OPENED].into_iter().chain(orders.iter().map(|record| (Topic::Orders, *record))).collect();
+        let shown = |placed: &Placed<BookEvent>| match &placed.event {
+            BookEvent::Execution(execution) => format!("{} {}", placed.place.sequence, execution.execution_id),
+            BookEvent::Message(BookMessage { order_id, outcome, .. }) => format!("{} {order_id} {outcome:?}", placed.place.sequence),
+            BookEvent::Phase(PhaseStep { before, now, .. }) => format!("{} {before} {now}", placed.place.sequence),
+        };
+        run(Matching::default(), told(&records)).derived.iter().map(shown).collect::<Vec<_>>()
+    };
+    let entered = "1 s1 Accepted { side: Sell, quantity: 30, price: Some(100) }";
+    let matched = ["1 S-1-b", "2 S-1-s", "3 b1 Accepted { side: Buy, quantity: 10, price: Some(100) }"];
+    for (orders, expected) in [
+        (vec![&*wrong], vec!["1 b2 Other"]),
+        (vec![&*sell, &*cancel("s1")], vec![entered, "1 s1 Cancelled { side: Sell, quantity: 30 }"]),
+        (vec![&*sell, &*cancel("s2")], vec![entered, "1 s2 Other"]),
+        (vec![&*sell, &*buy, &*cancel("s1")], [&[entered], &matched[..], &["1 s1 Cancelled { side: Sell, quantity: 20 }"]].concat()),
+        (vec![&*sell, &*buy, &*less], [&[entered], &matched[..], &["1 s1 Other"]].concat()),
+        (vec![&*sell, &*buy, &*none], [&[entered], &matched[..], &["1 s1 Cancelled { side: Sell, quantity: 20 }"]].concat()),
+        (vec![closed, &*sell], vec!["1 continuous closed", "1 s1 Other"]),
+    ] {
+        assert_eq!(results(&orders), expected, "{orders:?}");
+    }
 }
 
 #[test]
@@ -355,7 +393,8 @@ fn the_executions_of_a_symbol_of_64_characters_have_ids_of_at_most_64() {
     let (stock, sell, buy) = (of_symbol(STOCK.1), of_symbol(&order("order_id=s1 account_id=eve side=sell")), of_symbol(&order("")));
     let records = [(Topic::Instruments, stock.as_str()), OPENED, (Topic::Orders, sell.as_str()), (Topic::Orders, buy.as_str())];
     let said = run(Matching::default(), told(&records));
-    let ids: Vec<&Id> = said.derived.iter().flat_map(|placed| [&placed.event.execution_id, &placed.event.match_id]).collect();
+    let executions = executions(&said);
+    let ids: Vec<&Id> = executions.iter().flat_map(|placed| [&placed.event.execution_id, &placed.event.match_id]).collect();
     assert_eq!(ids.len(), 4);
     assert!(ids.iter().all(|id| Id::new(id.as_str()).is_ok()), "{ids:?}");
     assert!(ids[0] != ids[2] && ids[1] == ids[3], "{ids:?}");
@@ -473,7 +512,7 @@ fn the_view_says_what_the_naive_book_says() {
             [side('b', &found.buyer), side('s', &found.seller)]
         };
         assert_eq!(
-            said.derived.iter().map(shown).collect::<Vec<_>>(),
+            executions(&said).iter().map(shown).collect::<Vec<_>>(),
             reports.matches.iter().flat_map(sides).collect::<Vec<_>>(),
             "seed {seed}"
         );
