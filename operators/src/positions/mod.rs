@@ -15,4 +15,4 @@ mod recent;
 mod view;
 
 pub use average_cost::{AverageCost, PositionMoney, Trade};
-pub use view::{HoldingSums, PositionEvent, PositionState, PositionTables, Positions, SavedPositions};
+pub use view::{FillChange, HoldingSums, PositionEvent, PositionState, PositionTables, Positions, SavedPositions};

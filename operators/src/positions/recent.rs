@@ -55,14 +55,14 @@ impl Recent {
         self.kept.iter().any(|kept| kept.fill_id.as_ref() == Some(fill_id))
     }
 
-    /// Removes a fill and recomputes the sums. Returns them, and the effective time of the fill. `None` if a sum would overflow.
-    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, EffectiveTime)> {
+    /// Removes a fill and recomputes the sums. Returns them, and the fill. `None` if a sum would overflow.
+    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, Kept)> {
         let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
         let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
         let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));
         self.kept = others;
-        let traded = busted.front()?.place.time;
+        let fill = busted.front()?.clone();
         self.gone.extend(busted.into_iter().filter(|kept| kept.emitted));
-        Some((sums, traded))
+        Some((sums, fill))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
 use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
 use headwater_schemas::{
-    AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Quantity, Symbol, Text, Topic,
+    AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Price, Quantity, Symbol, Text, Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,25 @@ pub enum PositionEvent {
     Execution(Box<Execution>),
     /// A fill from another venue, or its bust.
     Fill(FillEvent),
+}
+
+/// A fill of another venue that positions count, or no longer count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FillChange {
+    /// The fill.
+    pub fill_id: Id,
+    /// The account.
+    pub account_id: AccountId,
+    /// The instrument.
+    pub symbol: Symbol,
+    /// The quantity, without its sign.
+    pub quantity: Quantity,
+    /// The price.
+    pub price: Price,
+    /// The effective time of the fill.
+    pub traded: EffectiveTime,
+    /// The bust that cancels it, if it no longer counts.
+    pub bust: Option<Correction>,
 }
 
 /// The unvalued holding of an account in a symbol.
@@ -144,7 +163,7 @@ impl View for Positions {
     type State = PositionState;
     type Timer = Id;
     type Tables = PositionTables;
-    type Derived = ();
+    type Derived = FillChange;
     type Update = HoldingSums;
 
     const UPDATES: bool = true;
@@ -159,7 +178,7 @@ impl View for Positions {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &AccountId, state: &mut PositionState, placed: Placed<PositionEvent>, out: &mut Outbox<'_, Self>) {
+    fn apply(&self, (): &(), account: &AccountId, state: &mut PositionState, placed: Placed<PositionEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let signed = |side, quantity: Quantity| if side == Side::Buy { quantity } else { quantity.negated() };
         match event {
@@ -178,8 +197,10 @@ impl View for Positions {
                 let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
                 let late = place.lateness(fill.ts);
                 let late = late.map(|lateness| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), lateness });
+                let change = FillChange::of(account, &fill.symbol, &kept, None);
                 if state.trade(&fill.symbol, kept, self.horizon).is_some() {
                     state.corrected(&fill.symbol, late);
+                    change.into_iter().for_each(|change| out.derive(change));
                 } else {
                     let error = "the position would not fit 19 integer digits: split the account, or correct the fill";
                     let event = Event::Fill(FillEvent::Fill(fill));
@@ -187,7 +208,11 @@ impl View for Positions {
                 }
             }
             PositionEvent::Fill(FillEvent::Bust(bust)) => match state.bust(&bust.fill_id, place, self.horizon) {
-                Busted::Done => {}
+                Busted::Done(symbol, fill) => {
+                    let correction = Correction::Bust { traded: fill.place.time, fill_id: bust.fill_id };
+                    let change = FillChange::of(account, &symbol, &fill, Some(correction));
+                    change.into_iter().for_each(|change| out.derive(change));
+                }
                 Busted::NoSuchFill => {
                     let fill_id = bust.fill_id.clone();
                     let until = state.busts.wait(place, bust).until(self.horizon);
@@ -251,10 +276,20 @@ impl View for Positions {
     }
 }
 
+impl FillChange {
+    /// The change of a fill; none for an execution.
+    fn of(account: &AccountId, symbol: &Symbol, kept: &Kept, bust: Option<Correction>) -> Option<Self> {
+        let fill_id = kept.fill_id.clone()?;
+        let Trade { quantity, price, .. } = kept.trade;
+        let traded = kept.place.time;
+        Some(Self { fill_id, account_id: *account, symbol: *symbol, quantity: quantity.magnitude(), price, traded, bust })
+    }
+}
+
 /// Result of a bust.
 enum Busted {
-    /// Its fill no longer counts.
-    Done,
+    /// Its fill, which is of the symbol, no longer counts.
+    Done(Symbol, Kept),
     /// There is no fill with its id.
     NoSuchFill,
     /// Without the fill a sum would overflow.
@@ -322,12 +357,12 @@ impl PositionState {
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
         let Some((symbol, held)) = found else { return Busted::NoSuchFill };
-        let Some((sums, traded)) = held.recent.bust(fill_id) else { return Busted::Overflows };
+        let Some((sums, fill)) = held.recent.bust(fill_id) else { return Busted::Overflows };
         held.sums = sums;
-        held.corrections.add(Correction::Bust { traded, fill_id: fill_id.clone() });
+        held.corrections.add(Correction::Bust { traded: fill.place.time, fill_id: fill_id.clone() });
         let symbol = *symbol;
         self.touch(&symbol);
-        Busted::Done
+        Busted::Done(symbol, fill)
     }
 
     fn corrected(&mut self, symbol: &Symbol, correction: Option<Correction>) {
