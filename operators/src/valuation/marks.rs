@@ -69,6 +69,25 @@ impl Mark {
     }
 }
 
+/// A change of a symbol's prices at a grid point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MarkUpdate {
+    /// It has another mark.
+    Mark(Mark),
+    /// Its last quote has another time of its own.
+    Quoted(Symbol, EventTime),
+}
+
+impl MarkUpdate {
+    /// The mark, if it is one.
+    pub const fn mark(self) -> Option<Mark> {
+        match self {
+            Self::Mark(mark) => Some(mark),
+            Self::Quoted(..) => None,
+        }
+    }
+}
+
 /// View of marks.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks;
@@ -85,6 +104,8 @@ pub struct MarkState {
     late_trade: Option<Correction>,
     /// The mark last sent to valuations.
     told: Option<Price>,
+    /// The time of the quote last sent to surveillance.
+    told_quote: Option<EventTime>,
     emitted: Option<MarkPrice>,
 }
 
@@ -118,7 +139,7 @@ impl View for Marks {
     type Timer = ();
     type Tables = TableWriter<MarkPrice>;
     type Derived = Placed<MarkEvent>;
-    type Update = Mark;
+    type Update = MarkUpdate;
 
     const UPDATES: bool = true;
 
@@ -199,11 +220,16 @@ impl View for Marks {
         table.replace(&Moment { why, ..*at }, state.emitted.replace(row.clone()), Some(row));
     }
 
-    fn update(&self, _: &FxHashSet<Symbol>, symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<Mark>) {
+    fn update(&self, _: &FxHashSet<Symbol>, symbol: &Symbol, state: &mut MarkState, at: &Moment, updates: &mut Updates<MarkUpdate>) {
         let price = state.price();
         if state.told != price {
-            updates.push(&Moment { why: state.reason(), ..*at }, Mark { symbol: *symbol, price });
+            updates.push(&Moment { why: state.reason(), ..*at }, MarkUpdate::Mark(Mark { symbol: *symbol, price }));
             state.told = price;
+        }
+        if let Some(ts) = state.quote.time.filter(|_| state.told_quote != state.quote.time) {
+            let why = state.late_quote.iter().cloned().collect();
+            updates.push(&Moment { why, ..*at }, MarkUpdate::Quoted(*symbol, ts));
+            state.told_quote = Some(ts);
         }
     }
 
@@ -218,6 +244,7 @@ impl View for Marks {
                 trade: Newest { value: row.trade, time: row.trade_ts },
                 close: Newest { value: row.close, time: row.close_date },
                 told: row.mark,
+                told_quote: row.quote_ts,
                 emitted: Some(row.clone()),
                 ..MarkState::default()
             };
@@ -267,11 +294,24 @@ mod tests {
     /// The marks sent to valuations, each as `grid point price`.
     fn told(texts: &[&str]) -> Vec<String> {
         let emitted = run(Marks, happenings(texts));
-        let text = |(mark, tick, _): &(Mark, Tick, Corrections)| match mark.price {
-            Some(price) => format!("{tick} {price}"),
-            None => format!("{tick} none"),
+        let text = |(update, tick, _): &(MarkUpdate, Tick, Corrections)| {
+            let price = update.clone().mark()?.price;
+            Some(price.map_or_else(|| format!("{tick} none"), |price| format!("{tick} {price}")))
         };
-        emitted.updates.iter().map(text).collect()
+        emitted.updates.iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn the_time_of_the_last_quote_is_sent_when_it_changes() {
+        let emitted = run(Marks, happenings(&["quote 1 10/11", "trade 2 12", "quote 3 10/11", "quote 4 0/11"]));
+        let quoted = |(update, tick, _): &(MarkUpdate, Tick, Corrections)| match update {
+            MarkUpdate::Quoted(symbol, ts) => Some(format!("{tick} {symbol} {ts}")),
+            MarkUpdate::Mark(_) => None,
+        };
+        assert_eq!(
+            emitted.updates.iter().filter_map(quoted).collect::<Vec<_>>(),
+            ["1 S 2026-01-05T00:00:01Z", "3 S 2026-01-05T00:00:03Z", "4 S 2026-01-05T00:00:04Z"]
+        );
     }
 
     const CASES: &[(&str, &[&str], &[&str])] = &[

@@ -32,5 +32,5 @@ pub mod risk;
 pub use grid::{GridChange, on_grid};
 pub use known::{CorrectedPart, Known};
 pub use limits::{Compared, ExposureLimits, Figure, LimitDefaults, LimitTables, Measure, MeasureEvent};
-pub use marks::{Mark, MarkEvent, MarketEvent, Marks};
+pub use marks::{Mark, MarkEvent, MarkUpdate, MarketEvent, Marks};
 pub use risk::RiskSettings;

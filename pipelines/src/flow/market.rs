@@ -106,8 +106,9 @@ pub(super) fn market_data<'scope>(
     // The buyer's execution represents the match.
     let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
     let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), watched)?;
-    let corrected = known_corrected(marks.updates.clone(), |mark| CorrectedPart::Mark(mark.symbol));
-    let known = scope.concatenate([instruments, rates, closes, known(marks.updates, Known::Mark), corrected]);
+    let changed = marks.updates.flat_map(|(update, tick, corrections)| Some((update.mark()?, tick, corrections)));
+    let corrected = known_corrected(changed.clone(), |mark| CorrectedPart::Mark(mark.symbol));
+    let known = scope.concatenate([instruments, rates, closes, known(changed, Known::Mark), corrected]);
     // A derived event names the place of the price that it comes from.
     Ok(MarketData { known, marks: marks.derived.map(|derived| derived.event) })
 }
