@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use clap::Args;
 use headwater::simulator::workload;
 use headwater_operators::keyed_fold::Fold;
-use headwater_operators::matching::{Book, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
+use headwater_operators::matching::{Book, BookEvent, BookTables, Cancellation, Command, Matching, NewOrder, Reports};
+use headwater_operators::surveillance::{
+    BookSurveillance, BookSurveillanceTables, SurveillanceSettings, TraderSurveillance, TraderSurveillanceTables, WatchEvent,
+};
 use headwater_schemas::events::{Event, OrderEvent, OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::{Clock, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Price, Quantity, Symbol, Tick, Topic};
 use rustc_hash::FxHashMap;
@@ -81,6 +85,82 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<()> {
     };
     let result = compare(arguments.rounds, messages.len(), through_view, through_bare)?;
     say("view with rows", result.ours, result.other, result.ratio());
+    surveillance(arguments)
+}
+
+/// What surveillance adds to an order message of the simulated market: both views, with rows once a second, compared with the book
+/// that derives what they read.
+fn surveillance(arguments: &BookArguments) -> anyhow::Result<()> {
+    let clock = Clock::new(Nanos::new(1_000_000_000), Nanos::new(1_000_000_000));
+    let (mut reference, mut orders) = (Vec::new(), Vec::new());
+    for (number, record) in workload(1, arguments.events).enumerate() {
+        let Ok(event) = Event::decode(record.topic, None, Some(&record.value)) else { continue };
+        let ts = event.ts().unwrap_or(EventTime::BEGINNING);
+        let place = Place::of_record(ts.effective(), record.topic, 0, Offset::new(number as u64));
+        match event {
+            Event::Order(event) => orders.push(Placed { place, event }),
+            event @ (Event::Instrument(_) | Event::Account(_) | Event::Customer(_)) => reference.push(Placed { place, event }),
+            _ => {}
+        }
+    }
+    orders.sort_by_key(|order| order.place);
+    let through_book = |derived: &mut Vec<Placed<BookEvent>>| {
+        let tables = BookTables::default();
+        let mut fold = Fold::new(Matching::default(), tables.clone(), clock);
+        reference.iter().cloned().for_each(|event| fold.learn(event));
+        for (number, order) in orders.iter().enumerate() {
+            fold.apply(order.clone());
+            derived.extend(fold.take_derived());
+            if number % PER_TICK == PER_TICK - 1 {
+                fold.emit(Tick::new(number as u64), EffectiveTime::ZERO);
+                black_box(rows_of(&tables));
+            }
+        }
+    };
+    let mut watched = Vec::new();
+    through_book(&mut watched);
+    let settings = Arc::new(SurveillanceSettings::default());
+    let through_views = || {
+        let (tables, of_traders) = (BookSurveillanceTables::default(), TraderSurveillanceTables::default());
+        let view = BookSurveillance { settings: Arc::clone(&settings), horizon: Nanos::DAY };
+        let mut books = Fold::new(view, tables.clone(), clock);
+        let view = TraderSurveillance { settings: Arc::clone(&settings), horizon: Nanos::DAY };
+        let mut traders = Fold::new(view, of_traders.clone(), clock);
+        reference.iter().cloned().for_each(|event| books.learn(event));
+        let mut second = Tick::ZERO;
+        for event in &watched {
+            let tick = clock.tick_of(event.place.time);
+            if tick > second {
+                books.emit(second, clock.start_of(second));
+                traders.emit(second, clock.start_of(second));
+                let rows = tables.events.take_below(Tick::MAX).len() + tables.counts.take_below(Tick::MAX).len();
+                black_box(rows + of_traders.order_values.take_below(Tick::MAX).len() + of_traders.traded.take_below(Tick::MAX).len());
+                second = tick;
+            }
+            while books.next_timer().is_some_and(|timer| timer < event.place.time) {
+                books.fire();
+            }
+            books.apply(event.clone().map(WatchEvent::Book));
+            for Placed { event: (place, event), .. } in books.take_derived() {
+                traders.apply(Placed { place, event });
+            }
+        }
+        Ok(())
+    };
+    let book_alone = || {
+        let mut derived = Vec::new();
+        through_book(&mut derived);
+        black_box(derived.len());
+        Ok(())
+    };
+    let result = compare(arguments.rounds, orders.len(), through_views, book_alone)?;
+    println!(
+        "surveillance of {} order messages with {} executions: {:.0} ns/message; the book's view {:.0} ns",
+        orders.len(),
+        watched.len() - orders.len(),
+        result.ours,
+        result.other
+    );
     Ok(())
 }
 

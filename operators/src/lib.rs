@@ -17,14 +17,17 @@
 //! | operator | input | key | output rows | state, and for how long |
 //! |---|---|---|---|---|
 //! | `admission`: [`admission::Admission`] | events with an identity | identity | `admitted`; derives each event once | digests, for the horizon; those of transactions for the reversal horizon, those of accounts for ever |
-//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `executions`, `open_orders`, `top_of_book`, `book_states`; derives executions | orders until they end; phase, last price, sequences for ever |
-//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`, `pending_busts`; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon; busts whose fills have not arrived, for the horizon |
+//! | `order books`: [`matching::Matching`] | orders; reference data | symbol | `order_events`, `executions`, `open_orders`, `top_of_book`, `book_states`; derives executions, messages with their results, phases | orders until they end; phase, last price, sequences for ever |
+//! | `positions`: [`positions::Positions`] | executions, fills; instruments | account | `position_bases`, `position_trades`, `pending_busts`; derives counted and busted fills; updates [`positions::HoldingSums`], on the grid | sums per symbol for ever; trades since the first outside fill within the horizon; busts whose fills have not arrived, for the horizon |
 //! | `returns`: [`ledger::Returns`] | transactions with another account, reversals | account | `received_transfers`; derives each transaction with its owner | senders of received transfers, for the reversal horizon |
 //! | `postings`: [`ledger::Postings`] | transactions; accounts | account; none with enforcement | `ledger_entries`, `posted_transactions`, `waiting_transactions`, `alerts`; derives postings, and transactions taken back or restored | holds until they are resolved, then, like posted ones, for the reversal horizon; transactions that arrived before the one that they refer to, for the horizon |
 //! | `balances`: [`ledger::Balances`] | postings, accounts | account | `balances`, `alerts`, `ledger_alerts`, `interest_accruals`, `interest_states`, `interest_points`, `ledger_entries`; updates [`ledger::Cash`], derives legs of interest | two sums per currency, for ever; alerts while they stand; days of interest until they are posted |
 //! | `owners`: [`rules::Owners`] | accepted transactions; accounts | account | derives each with its customer | none |
 //! | `rules SUBJECT`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the packs group by | `decisions`, `alerts`, `rule_events`, `rule_outcomes`, `rule_alerts` | events, decisions and alerts, for the horizon and the longest window |
 //! | `round trips`: [`round_trips::RoundTrips`] | accepted transactions between two accounts, those taken back | currency | `alerts`, `round_trip_transfers`, `round_trips` | transfers and trips, for the horizon and the window of a trip |
+//! | `surveillance of books`: [`surveillance::BookSurveillance`] | what books derive; trades of the market; counted and busted fills; accounts, customers, instruments | symbol | `surveillance_events`, `surveillance_counts`, `surveillance_volumes`, `surveillance_alerts`, `alerts`, on the grid; derives accepted orders and trades | events and sums within the windows, counts of the day, alerts while they can change |
+//! | `surveillance of traders`: [`surveillance::TraderSurveillance`] | accepted orders and trades | account or owner | `surveillance_order_values`, `surveillance_traded`, `surveillance_alerts`, `alerts`, on the grid | the last 50 orders of an account, for ever; sums of a day while a fill of it can be busted |
+//! | `stale feeds`: [`surveillance::StaleFeeds`] | times of quotes, on the grid; phases; instruments | none | `surveillance_quotes`, `surveillance_alerts`, `alerts` | the last quote's time of each symbol, for ever |
 //! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
 //! | `payments`: [`payments::Payments`] | payments; what the ledger posted or took back | payment | `payments_state`, `alerts`, `payment_steps`, `payment_postings`, `step_alerts` | statuses and alerts of a payment until it is over, then for the horizon, of a completed one for the reversal horizon; debits of the ledger without a payment, for the horizon |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
@@ -32,7 +35,7 @@
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
 //! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
-//! | `marks`: [`valuation::Marks`] | quotes, trades, closes; watched symbols | symbol | `marks`; updates [`valuation::Mark`], on the grid; derives each change of a watched mark | last mid, trade and close, for ever |
+//! | `marks`: [`valuation::Marks`] | quotes, trades, closes; watched symbols | symbol | `marks`; updates [`valuation::MarkUpdate`], on the grid; derives each change of a watched mark | last mid, trade and close, for ever |
 //! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`; parts of scopes, values of positions for limits | current inputs; closes within the risk window |
 //! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | current sums, weights and scenario P&L; peak and maximum drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | figures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the standing alert, until it is cleared |
@@ -79,6 +82,7 @@ pub mod rules;
 mod slab;
 mod slot_index;
 mod steps;
+pub mod surveillance;
 pub mod testing;
 pub mod transfers;
 pub mod valuation;

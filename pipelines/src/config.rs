@@ -98,6 +98,13 @@
 //! [aml]                         # of the rule round_trip, which runs with the pack "aml"
 //! round_trips = { window = "24h", hops = 5, share = "0.8", fan = 20 }
 //!
+//! [surveillance]                # windows and thresholds of market surveillance: docs/surveillance.md has all of them
+//! layering_window = "60s"
+//! layering_orders = 3
+//! stale_after = "5s"
+//! asset_classes.crypto = { stale_after = "2s", order_to_trade = 500 }   # thresholds of the instruments of an asset class
+//! symbols.AAPL = { fat_finger = 20 }                                   # thresholds of a symbol
+//!
 //! [http]
 //! address = "127.0.0.1:9464"    # metrics and health; "" for none
 //!
@@ -120,6 +127,7 @@ use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
 use headwater_operators::round_trips::Bounds;
 use headwater_operators::rules::pack::BUILT_IN;
+use headwater_operators::surveillance::SurveillanceSettings;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
 use headwater_schemas::{Clock, Currency, Decimal, Topic};
 use headwater_sql::SqlConfig;
@@ -171,6 +179,8 @@ pub struct Config {
     pub notifications: NotificationSettings,
     /// Section `[aml]`: bounds of round trips.
     pub aml: AmlConfig,
+    /// Section `[surveillance]`: windows and thresholds.
+    pub surveillance: SurveillanceSettings,
     /// Section `[http]`: address of metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -544,6 +554,7 @@ impl Config {
                 "customers" => section(&name, value, &mut config.customers, &mut problems),
                 "notifications" => section(&name, value, &mut config.notifications, &mut problems),
                 "aml" => section(&name, value, &mut config.aml, &mut problems),
+                "surveillance" => section(&name, value, &mut config.surveillance, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
@@ -601,6 +612,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        problems.extend(self.surveillance.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
     }

@@ -20,6 +20,7 @@ mod round_trips;
 mod secure;
 mod simulated_market;
 mod streams;
+mod surveillance;
 mod transfers_and_payments;
 mod upkeep;
 mod valuation;

@@ -37,6 +37,7 @@
 //! | `customers` | watched prices, purchases with holds, refunds and labels, budgets | the right alerts, sums and notifications, wherever the run is cut |
 //! | `valuation` | problems of trading desks: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, wherever the run is cut |
 //! | `transfers_and_payments` | transfers and payments that stop, fail, come late, or differ from the ledger | the right states and alerts, wherever the run is cut |
+//! | `surveillance` | a spoofer, a wash trade, a flood of messages, a marked close, front running, a fat finger, a large trader whose fill is busted, a stale feed, and honest neighbours | the right alerts, wherever the run is cut |
 //! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |
 //! | `restart` | data that a restart needs is missing or damaged | one sentence that names it and the remedy; with permission the run continues |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |

@@ -10,7 +10,7 @@ use headwater_schemas::tables::declarations;
 use headwater_sql::Catalog;
 
 /// Tables with positions in topics, or decisions of the wall clock.
-const OF_THE_RUN: [&str; 10] = [
+const OF_THE_RUN: [&str; 11] = [
     "remap",
     "audit",
     "reference_records",
@@ -21,6 +21,7 @@ const OF_THE_RUN: [&str; 10] = [
     "payment_steps",
     "round_trip_transfers",
     "round_trips",
+    "surveillance_events",
 ];
 
 /// The tables whose rows must not depend on how a run was made.

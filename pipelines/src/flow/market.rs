@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
-use headwater_operators::valuation::{CorrectedPart, Known, MarkEvent, MarketEvent, Marks};
+use headwater_operators::valuation::{CorrectedPart, Known, MarkEvent, MarkUpdate, MarketEvent, Marks};
 use headwater_schemas::events::{AccountEvent, Event, Side, Trade};
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate, PriceWatch};
 use headwater_schemas::{EventTime, Factor, Offset, Place, Placed, Size, Symbol, Tick, Topic};
@@ -43,21 +43,56 @@ pub(super) fn account_terms<'scope>(
     Ok(ByAccount::updates(on_grid_latest(flow, "account terms", terms)?))
 }
 
-/// Data of the market.
-pub(super) struct MarketData<'scope> {
-    /// Terms, rates, closes and marks, on the grid.
-    pub(super) known: Grid<'scope, Known>,
-    /// Each change of a mark, and each watched price.
-    pub(super) marks: StreamVec<'scope, Tick, Placed<MarkEvent>>,
+/// Prices of the market.
+pub(super) struct Prices<'scope> {
+    /// `market.trades`.
+    pub(super) trades: Events<'scope>,
+    /// Each change of a watched mark, and each watched price.
+    pub(super) watched: StreamVec<'scope, Tick, Placed<MarkEvent>>,
+    pub(super) data: PriceData<'scope>,
+}
+
+/// Prices that valuations read.
+pub(super) struct PriceData<'scope> {
+    /// `market.closes`.
+    pub(super) closes: Events<'scope>,
+    /// Marks and times of quotes, on the grid.
+    pub(super) marks: StreamVec<'scope, Tick, Updated<MarkUpdate>>,
+}
+
+/// Marks: from quotes, trades of the market and of our own books, and closes.
+pub(super) fn prices<'scope>(
+    flow: &mut Flow<'scope, '_>,
+    executions: StreamVec<'scope, Tick, Placed<Execution>>,
+    watchlists: Events<'scope>,
+) -> anyhow::Result<Prices<'scope>> {
+    let watched = watched(flow, watchlists.clone())?;
+    let (quotes, trades, closes) = (flow.take(Topic::Quotes), flow.take(Topic::Trades), flow.take(Topic::Closes));
+    let prices = flow.scope.concatenate([quotes, trades.clone(), closes.clone(), watchlists]);
+    let prices = prices.flat_map(|Placed { place, event }| {
+        let event = match event {
+            Event::Quote(quote) => MarketEvent::Quote(quote),
+            Event::Trade(trade) => MarketEvent::Trade(trade),
+            Event::Close(close) => MarketEvent::Close(close),
+            Event::Watch(watch) => MarketEvent::Watch(watch),
+            _ => return None,
+        };
+        Some(Placed { place, event })
+    });
+    // The buyer's execution represents the match.
+    let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
+    let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), watched)?;
+    // A derived event names the place of the price that it comes from.
+    let watched = marks.derived.map(|derived| derived.event);
+    Ok(Prices { trades, watched, data: PriceData { closes, marks: marks.updates } })
 }
 
 /// Terms, rates, closes and marks.
 pub(super) fn market_data<'scope>(
     flow: &mut Flow<'scope, '_>,
     reference: Events<'scope>,
-    executions: StreamVec<'scope, Tick, Placed<Execution>>,
-    watchlists: Events<'scope>,
-) -> anyhow::Result<MarketData<'scope>> {
+    prices: PriceData<'scope>,
+) -> anyhow::Result<Grid<'scope, Known>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
     // Reference data is on every worker already; one of them emits it here.
@@ -82,8 +117,7 @@ pub(super) fn market_data<'scope>(
     });
     let rates = known(on_grid_latest(flow, "rates", rates)?.updates, rate_known);
 
-    let closing = flow.take(Topic::Closes);
-    let closes = latest_of(closing.clone(), |place, event| match event {
+    let closes = latest_of(prices.closes, |place, event| match event {
         Event::Close(close) => {
             Some(Upsert::Put(ClosingPrice { symbol: close.symbol, date: close.date, close: close.close, ts: place.event_time() }))
         }
@@ -91,26 +125,9 @@ pub(super) fn market_data<'scope>(
     });
     let closes = known(on_grid_latest(flow, "closes", closes)?.updates, close_known);
 
-    let watched = watched(flow, watchlists.clone())?;
-    let prices = scope.concatenate([flow.take(Topic::Quotes), flow.take(Topic::Trades), closing, watchlists]);
-    let prices = prices.flat_map(|Placed { place, event }| {
-        let event = match event {
-            Event::Quote(quote) => MarketEvent::Quote(quote),
-            Event::Trade(trade) => MarketEvent::Trade(trade),
-            Event::Close(close) => MarketEvent::Close(close),
-            Event::Watch(watch) => MarketEvent::Watch(watch),
-            _ => return None,
-        };
-        Some(Placed { place, event })
-    });
-    // The buyer's execution represents the match.
-    let own_trades = executions.filter(|execution| execution.event.side == Side::Buy).map(|execution| execution.map(own_trade));
-    let marks = flow.fold("marks", Marks, Pace::Grid, prices.concat(own_trades), watched)?;
-    let changed = marks.updates.flat_map(|(update, tick, corrections)| Some((update.mark()?, tick, corrections)));
-    let corrected = known_corrected(changed.clone(), |mark| CorrectedPart::Mark(mark.symbol));
-    let known = scope.concatenate([instruments, rates, closes, known(changed, Known::Mark), corrected]);
-    // A derived event names the place of the price that it comes from.
-    Ok(MarketData { known, marks: marks.derived.map(|derived| derived.event) })
+    let marks = prices.marks.flat_map(|(update, tick, corrections)| Some((update.mark()?, tick, corrections)));
+    let corrected = known_corrected(marks.clone(), |mark| CorrectedPart::Mark(mark.symbol));
+    Ok(scope.concatenate([instruments, rates, closes, known(marks, Known::Mark), corrected]))
 }
 
 /// The symbols that are watched, on every worker.

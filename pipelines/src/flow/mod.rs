@@ -10,6 +10,7 @@
 //!     │                 │     labels, budgets ─► customers: purchases ─► spending, alerts, notifications
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     │      └─ each change of a mark, watched prices ─► customers: price alerts, notifications
+//!     │      └─ trades, quotes; events of order books; fills ─► surveillance ─► alerts
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     └─► dead letters, remap
 //!
@@ -30,6 +31,7 @@ mod ledger;
 mod market;
 mod reference;
 mod rules;
+mod surveillance;
 mod trading;
 mod valuation;
 mod wiring;
@@ -111,8 +113,18 @@ fn views<'scope>(
     let admitted = admission::admit(flow)?;
     let reference = reference::reference(flow, admitted.accounts.clone())?;
     let books = trading::matching(flow, admitted.orders, reference.clone())?;
-    let executions = trading::executions(books.derived);
-    let holdings = trading::positions(flow, executions.clone(), admitted.fills)?;
+    let executions = trading::executions(books.derived.clone());
+    let held = trading::positions(flow, executions.clone(), admitted.fills)?;
+    let watchlists = flow.take(Topic::Watchlists);
+    let prices = market::prices(flow, executions, watchlists.clone())?;
+    let watched = surveillance::Watched {
+        books: books.derived,
+        trades: prices.trades,
+        fills: held.fills,
+        marks: prices.data.marks.clone(),
+        reference: reference.clone(),
+    };
+    surveillance::surveillance(flow, watched)?;
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     bank::transfers(flow, admitted.transfers)?;
@@ -125,10 +137,9 @@ fn views<'scope>(
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
     }
-    let (executions, watchlists) = (books.derived, flow.take(Topic::Watchlists));
-    let market = valuation::Market { holdings, cash, accounts: admitted.accounts, executions, watchlists: watchlists.clone(), reference };
-    let marks = valuation::valuation(flow, market)?;
-    let price_notices = customers::price_alerts(flow, marks, watchlists)?;
+    let market = valuation::Market { holdings: held.holdings, cash, accounts: admitted.accounts, prices: prices.data, reference };
+    valuation::valuation(flow, market)?;
+    let price_notices = customers::price_alerts(flow, prices.watched, watchlists)?;
     let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?.concat(price_notices);
     customers::notifications(flow, notices, people)
 }

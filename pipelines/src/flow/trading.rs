@@ -2,7 +2,7 @@
 
 use headwater_operators::keyed_fold::{ByAccount, FoldOutput, Pace, Updated};
 use headwater_operators::matching::{BookEvent, Matching};
-use headwater_operators::positions::{HoldingSums, PositionEvent, Positions};
+use headwater_operators::positions::{FillChange, HoldingSums, PositionEvent, Positions};
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Execution;
 use headwater_schemas::{Placed, Tick};
@@ -32,12 +32,20 @@ pub(super) fn executions(events: StreamVec<'_, Tick, Placed<BookEvent>>) -> Stre
     events.flat_map(|Placed { place, event }| Some(Placed { place, event: event.execution()? }))
 }
 
-/// The holdings of each account, on the grid.
+/// Results of positions.
+pub(super) struct Held<'scope> {
+    /// The holdings of each account, on the grid.
+    pub(super) holdings: ByAccount<StreamVec<'scope, Tick, Updated<HoldingSums>>>,
+    /// The fills that count, and those that no longer do.
+    pub(super) fills: StreamVec<'scope, Tick, Placed<FillChange>>,
+}
+
+/// The positions of each account.
 pub(super) fn positions<'scope>(
     flow: &mut Flow<'scope, '_>,
     executions: StreamVec<'scope, Tick, Placed<Execution>>,
     fills: Events<'scope>,
-) -> anyhow::Result<ByAccount<StreamVec<'scope, Tick, Updated<HoldingSums>>>> {
+) -> anyhow::Result<Held<'scope>> {
     let executions = executions.map(|execution| execution.map(|execution| PositionEvent::Execution(Box::new(execution))));
     let fills = fills.flat_map(|Placed { place, event }| match event {
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
@@ -45,5 +53,7 @@ pub(super) fn positions<'scope>(
     });
     let view = Positions { horizon: flow.settings.config.horizons().busts };
     let broadcasts = flow.no_broadcasts();
-    Ok(ByAccount::updates(flow.fold("positions", view, Pace::Grid, executions.concat(fills), broadcasts)?))
+    let output = flow.fold("positions", view, Pace::Grid, executions.concat(fills), broadcasts)?;
+    let fills = output.derived.clone();
+    Ok(Held { holdings: ByAccount::updates(output), fills })
 }

@@ -6,18 +6,18 @@ use headwater_operators::positions::HoldingSums;
 use headwater_operators::valuation::dense::{
     HoldingTables, ScopeTables, ValuationBefore, ValuationInput, ValuationSettings, valuation as value,
 };
-use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark, MarkEvent};
+use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::{
-    AccountTerms, Balance, ClosingPrice, Execution, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet,
-};
-use headwater_schemas::{AccountId, Placed, Tick, Topic};
+use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet};
+use headwater_schemas::{AccountId, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
 
 use super::Events;
-use super::market::{account_known, account_terms, close_known, instrument_known, known, known_corrected, market_data, rate_known};
+use super::market::{
+    PriceData, account_known, account_terms, close_known, instrument_known, known, known_corrected, market_data, rate_known,
+};
 use super::wiring::{Flow, Reference};
 
 /// Inputs of the valuation.
@@ -25,20 +25,15 @@ pub(super) struct Market<'scope> {
     pub(super) holdings: ByAccount<StreamVec<'scope, Tick, Updated<HoldingSums>>>,
     pub(super) cash: ByAccount<StreamVec<'scope, Tick, Updated<Cash>>>,
     pub(super) accounts: Events<'scope>,
-    pub(super) executions: StreamVec<'scope, Tick, Placed<Execution>>,
-    pub(super) watchlists: Events<'scope>,
+    pub(super) prices: PriceData<'scope>,
     pub(super) reference: Reference<'scope>,
 }
 
-/// Values positions, sums scopes, estimates risk, and compares figures with limits. Returns the events of marks.
-pub(super) fn valuation<'scope>(
-    flow: &mut Flow<'scope, '_>,
-    market: Market<'scope>,
-) -> anyhow::Result<StreamVec<'scope, Tick, Placed<MarkEvent>>> {
+/// Values positions, sums scopes, estimates risk, and compares figures with limits.
+pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'scope>) -> anyhow::Result<()> {
     let scope = flow.scope;
     let holdings = market.holdings.stream();
     let cash = market.cash.stream().filter(|(cash, ..)| !cash.account_id.is_contra());
-    let data = market_data(flow, market.reference.stream.clone(), market.executions, market.watchlists)?;
     // The inputs of each worker: its own accounts, and the whole market.
     let known = scope.concatenate([
         known(holdings.clone(), Known::Holding),
@@ -46,7 +41,7 @@ pub(super) fn valuation<'scope>(
         known(cash.clone(), cash_known),
         known_corrected(cash, |cash| CorrectedPart::Cash(cash.account_id)),
         known(account_terms(flow, market.accounts)?.stream(), account_known),
-        data.known.broadcast(),
+        market_data(flow, market.reference.stream.clone(), market.prices)?.broadcast(),
     ]);
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
     let config = &flow.settings.config;
@@ -63,7 +58,7 @@ pub(super) fn valuation<'scope>(
     let valued = value(scope, input, &settings, &tables);
     flow.done(valued.done);
     flow.fold("limits", ExposureLimits { defaults: settings.limits }, Pace::Tick, valued.measures, market.reference)?;
-    Ok(data.marks)
+    Ok(())
 }
 
 /// The inputs at the last commit.

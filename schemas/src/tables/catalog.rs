@@ -13,4 +13,4 @@ macro_rules! catalog {
     };
 }
 
-catalog!(trading, positions, risk, ledger, steps, decisions, rules, customers, market, system);
+catalog!(trading, positions, risk, ledger, steps, decisions, rules, surveillance, customers, market, system);

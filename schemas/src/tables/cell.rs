@@ -281,3 +281,28 @@ macro_rules! list_cell {
     )+};
 }
 list_cell!(Id Text);
+
+impl Cell for Vec<EventTime> {
+    type Builder = ListBuilder<TimestampNanosecondBuilder>;
+    fn data_type() -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(EventTime::data_type(), true)))
+    }
+    fn builder(capacity: usize) -> Self::Builder {
+        ListBuilder::with_capacity(EventTime::builder(capacity), capacity)
+    }
+    fn append(&self, column: &mut Self::Builder) {
+        self.iter().for_each(|time| time.append(column.values()));
+        column.append(true);
+    }
+    fn append_null(column: &mut Self::Builder) {
+        column.append(false);
+    }
+    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+        let column = column.as_any().downcast_ref::<ListArray>()?;
+        if row >= column.len() || column.is_null(row) {
+            return None;
+        }
+        let times: ArrayRef = column.value(row);
+        (0..times.len()).map(|index| EventTime::read(&times, index)).collect()
+    }
+}

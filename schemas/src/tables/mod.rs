@@ -39,6 +39,13 @@
 //! | `round_trip_transfers` | [`RoundTripTransfer`] | checkpoint |
 //! | `round_trips` | [`RoundTrip`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
+//! | `surveillance_events` | [`WatchedEvent`] | checkpoint |
+//! | `surveillance_counts` | [`OrderCounts`] | checkpoint |
+//! | `surveillance_volumes` | [`MarketVolume`] | checkpoint |
+//! | `surveillance_order_values` | [`OrderValue`] | checkpoint |
+//! | `surveillance_traded` | [`TradedVolume`] | checkpoint |
+//! | `surveillance_quotes` | [`LastQuote`] | checkpoint |
+//! | `surveillance_alerts` | [`SurveillanceAlert`] | checkpoint |
 //! | `spending` | [`Spending`] | state |
 //! | `spending_days` | [`SpendingDay`] | checkpoint |
 //! | `customer_budgets` | [`CustomerBudget`] | checkpoint |
@@ -76,6 +83,7 @@ mod row;
 mod rules;
 mod set;
 mod steps;
+mod surveillance;
 mod system;
 mod trading;
 mod words;

@@ -269,3 +269,39 @@ text_enum! {
         Unreconciled = "unreconciled",
     }
 }
+
+text_enum! {
+    /// A rule of market surveillance.
+    SurveillanceRule {
+        /// `layering`: orders on one side are cancelled after an execution on the other.
+        Layering = "layering",
+        /// `wash_trade`: an owner buys and sells without a change of ownership.
+        WashTrade = "wash_trade",
+        /// `marking_the_close`: an account dominates the volume before the close.
+        MarkingTheClose = "marking_the_close",
+        /// `quote_stuffing`: an account floods the book with order messages.
+        QuoteStuffing = "quote_stuffing",
+        /// `front_running`: a linked account orders just before a large order.
+        FrontRunning = "front_running",
+        /// `order_to_trade`: an account sends many order messages for each execution of a day.
+        OrderToTrade = "order_to_trade",
+        /// `fat_finger`: an order is many times as large as the account's usual ones.
+        FatFinger = "fat_finger",
+        /// `large_trader`: an owner trades a large volume on a day.
+        LargeTrader = "large_trader",
+        /// `stale_feed`: a symbol has no quotes while others have.
+        StaleFeed = "stale_feed",
+    }
+}
+
+text_enum! {
+    /// The kind of an event that surveillance remembers.
+    WatchedKind {
+        /// `order`: a new order.
+        Order = "order",
+        /// `cancel`: a cancel by the account.
+        Cancel = "cancel",
+        /// `execution`: one side of a match.
+        Execution = "execution",
+    }
+}

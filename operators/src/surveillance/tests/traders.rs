@@ -1,0 +1,93 @@
+//! Stories of accounts and owners in several symbols.
+
+use super::*;
+
+/// So many orders of 10 × 10, one a second.
+fn usual(count: u32) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{number} new m1 o{number} buy 10 @ 10{}", if number.is_multiple_of(2) { "" } else { " in T" }))
+        .collect()
+}
+
+#[test]
+fn a_fat_finger_is_an_order_of_more_than_ten_times_the_median() {
+    let after = |count: u32, line: &str| {
+        let mut story = usual(count);
+        story.push(line.to_owned());
+        let story: Vec<_> = story.iter().map(String::as_str).collect();
+        found(&story, &SurveillanceSettings::default())
+    };
+    let raised = ["100 fat_finger m1 raised".to_owned()];
+    for (name, count, line, expected) in [
+        ("just above", 10, "100 new m1 big buy 1001 @ 1", &raised[..]),
+        ("exactly ten times", 10, "100 new m1 big buy 1000 @ 1", &[]),
+        ("after nine orders", 9, "100 new m1 big buy 100000 @ 1", &[]),
+        ("of another account", 10, "100 new a1 big buy 100000 @ 1", &[]),
+        ("in another currency", 10, "100 new m1 big buy 100000 @ 1 in E", &[]),
+        ("a rejected order", 10, "100 new m1 big buy 100000 @ 1.005", &[]),
+        ("a market order without a price", 10, "100 new m1 big buy 100000 @ market in T", &[]),
+    ] {
+        assert_eq!(after(count, line), expected, "{name}");
+    }
+    // A market order is valued at the last price, and the second large order is of the same episode.
+    let mut story = usual(10);
+    story.extend(lines(&["50 new x1 y1 sell 10 @ 10", "100 new m1 big buy 102 @ market", "110 new m1 more buy 500 @ 9"]));
+    let story: Vec<_> = story.iter().map(String::as_str).collect();
+    assert_eq!(found(&story, &SurveillanceSettings::default()), ["100 fat_finger m1 raised", "110 fat_finger m1 amended"]);
+    assert_eq!(found(&story, &settings("fat_finger = 50")), Vec::<String>::new());
+    assert_eq!(found(&story, &settings("[asset_classes.equity]\nfat_finger = 11")), ["110 fat_finger m1 raised"]);
+}
+
+#[test]
+fn a_large_trader_is_an_owner_with_a_large_volume_of_a_day() {
+    let thresholds = settings("large_trader_quantity = 1000\nlarge_trader_value = 20000");
+    let fills = |story: &[&str]| found(story, &thresholds);
+    for (name, story, expected) in [
+        ("the quantity is reached", vec!["0 fill a1 f1 buy 600 @ 1", "1 fill a2 f2 sell 400 @ 1 in T"], vec!["1 large_trader ann raised"]),
+        ("just not", vec!["0 fill a1 f1 buy 600 @ 1", "1 fill a2 f2 sell 399 @ 1 in T"], vec![]),
+        ("of a group", vec!["0 fill b1 f1 buy 600 @ 1", "1 fill c1 f2 buy 400 @ 1"], vec!["1 large_trader gang raised"]),
+        ("of strangers", vec!["0 fill a1 f1 buy 600 @ 1", "1 fill b1 f2 buy 400 @ 1"], vec![]),
+        ("the value is reached", vec!["0 fill m1 f1 buy 100 @ 200"], vec!["0 large_trader max raised"]),
+        ("the value is just not reached", vec!["0 fill m1 f1 buy 100 @ 199.99"], vec![]),
+        ("values of two currencies", vec!["0 fill m1 f1 buy 100 @ 150", "1 fill m1 f2 buy 100 @ 150 in E"], vec![]),
+        (
+            "quantities of two currencies",
+            vec!["0 fill m1 f1 buy 600 @ 1", "1 fill m1 f2 buy 400 @ 1 in E"],
+            vec!["1 large_trader max raised"],
+        ),
+        ("of two days", vec!["0 fill m1 f1 buy 600 @ 1", "36000 fill m1 f2 buy 400 @ 1"], vec![]),
+        (
+            "executions count as well",
+            vec!["0 new x1 y1 sell 400 @ 1", "1 fill m1 f1 buy 600 @ 1", "2 new m1 o1 buy 400 @ 1"],
+            vec!["2 large_trader max raised"],
+        ),
+        (
+            "a bust takes its fill back",
+            vec!["0 fill m1 f1 buy 600 @ 1", "1 fill m1 f2 buy 400 @ 1", "2 bust m1 f1", "3 fill m1 f3 buy 600 @ 1"],
+            vec!["1 large_trader max raised", "2 large_trader max withdrawn", "3 large_trader max amended"],
+        ),
+        (
+            "the rest is large without the fill",
+            vec!["0 fill m1 f1 buy 600 @ 1", "1 fill m1 f2 buy 1000 @ 1", "2 bust m1 f1"],
+            vec!["1 large_trader max raised"],
+        ),
+    ] {
+        assert_eq!(fills(&story), expected, "{name}");
+    }
+    let story = lines(&["0 fill m1 f1 buy 1000 @ 1", "2 bust m1 f1"]);
+    let alerts = run(traders(&thresholds), traded(&story, &thresholds)).tables.alerts;
+    let reasons: Vec<_> = alerts.changes().iter().map(|change| change.why.to_string()).collect();
+    assert_eq!(reasons, ["", "fill f1 was busted"]);
+    // Two million at the default.
+    let default = SurveillanceSettings::default();
+    assert_eq!(found(&["0 fill m1 f1 buy 1999999 @ 1", "1 fill m1 f2 buy 1 @ 1"], &default), ["1 large_trader max raised"]);
+    assert_eq!(found(&["0 fill m1 f1 buy 100000 @ 200"], &default), ["0 large_trader max raised"]);
+}
+
+#[test]
+fn volumes_are_forgotten_once_no_bust_can_change_them() {
+    let default = settings("large_trader_quantity = 1000");
+    let story = lines(&["0 fill m1 f1 buy 1000 @ 1", "200000 fill m1 f2 buy 1 @ 1"]);
+    let tables = run(traders(&default), traded(&story, &default)).tables;
+    assert_eq!((rows_of(&tables.traded).len(), rows_of(&tables.saved_alerts).len(), rows_of(&tables.alerts).len()), (1, 0, 1));
+}
