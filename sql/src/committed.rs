@@ -142,12 +142,12 @@ mod tests {
             (
                 "from the future",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 99.into())),
-                "has format_version 99, and this program reads 9: use the version of headwater that wrote it, or a newer one",
+                "has format_version 99, and this program reads 10: use the version of headwater that wrote it, or a newer one",
             ),
             (
                 "older",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 5.into())),
-                "has format_version 5, which this program does not read (it reads 9): replay the topics into a new directory",
+                "has format_version 5, which this program does not read (it reads 10): replay the topics into a new directory",
             ),
             (
                 "another layout",
