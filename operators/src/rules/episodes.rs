@@ -19,6 +19,9 @@ use crate::alerts::Raised;
 /// Maximum number of ids that an alert names: the latest ones.
 const MAX_IDS: usize = 50;
 
+/// The end of the message of an alert that was withdrawn.
+pub(super) const OVER: &str = ": what it was about no longer counts";
+
 /// The rule of an episode, by its number, and the place of its first event.
 type EpisodeKey = (usize, Order);
 
@@ -224,7 +227,7 @@ fn row(ruleset: &Ruleset, key: &GroupKey, (number, first): EpisodeKey, episode: 
 }
 
 fn alert(ruleset: &Ruleset, key: &GroupKey, row: &RuleAlert) -> Alert {
-    let over = if row.state == AlertState::Withdrawn { ": what it was about no longer counts" } else { "" };
+    let over = if row.state == AlertState::Withdrawn { OVER } else { "" };
     let message = format!("{} of {} {}: {}{over}", row.rule, ruleset.grouping.noun(), key.as_str(), row.figures);
     Alert {
         alert_id: row.alert_id.clone(),

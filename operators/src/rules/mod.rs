@@ -41,6 +41,7 @@
 mod cells;
 mod customers;
 mod episodes;
+mod explain;
 pub mod expression;
 mod field;
 mod gate;
@@ -60,6 +61,7 @@ mod subject;
 mod view;
 
 pub use customers::Customers;
+pub use explain::{Reached, RuleExplanation, Without};
 pub use history::History;
 pub use owners::{Known, Owners};
 pub use pack::{Difference, Pack, PackError, Problem};

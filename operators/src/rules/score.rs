@@ -15,7 +15,7 @@ use super::running::{Reading, Running};
 /// Maximum number of ids that a reason names: the latest ones.
 const MAX_IDS: usize = 20;
 /// Evidence of a reason with more ids.
-const MORE_IDS: Text = Text::const_new("(and earlier events)");
+const MORE_IDS: Text = Text::const_new(Reason::EARLIER_EVENTS);
 
 /// An event, and the values of the aggregates at its moment.
 pub(super) struct Moment<'a> {

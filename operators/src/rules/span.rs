@@ -30,6 +30,15 @@ pub(super) fn write(nanos: i64, out: &mut impl std::fmt::Write) -> std::fmt::Res
     }
 }
 
+/// Reads what [`write()`] wrote, which may be negative or longer than a pack may say.
+pub(super) fn read(text: &str) -> Option<i64> {
+    if let Some(nanos) = text.strip_suffix("ns") {
+        return nanos.parse().ok();
+    }
+    let (count, seconds) = UNITS.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))?;
+    count.parse::<i64>().ok()?.checked_mul(seconds)?.checked_mul(NANOS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +65,17 @@ mod tests {
         let mut out = String::new();
         assert!(write(1_500_000_000, &mut out).is_ok());
         assert_eq!(out, "1500000000ns");
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        for nanos in [0, NANOS, -90 * NANOS, 86_400 * NANOS, 5_000 * 86_400 * NANOS, 1_500_000_000, -1, i64::MAX] {
+            let mut out = String::new();
+            assert!(write(nanos, &mut out).is_ok());
+            assert_eq!(read(&out), Some(nanos), "{out}");
+        }
+        for text in ["", "5", "d", "ns", "1.5h", "99999999999999d"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

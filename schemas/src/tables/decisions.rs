@@ -20,6 +20,25 @@ pub struct Reason {
     pub evidence: Vec<Text>,
 }
 
+impl Reason {
+    /// Evidence of a reason that names only the latest of its events.
+    pub const EARLIER_EVENTS: &'static str = "(and earlier events)";
+
+    /// The number of figures (`name=value`) with which evidence begins; ids of events follow them.
+    pub fn figure_count<'e>(evidence: impl IntoIterator<Item = &'e str>) -> usize {
+        evidence.into_iter().take_while(|text| is_figure(text)).count()
+    }
+}
+
+/// Whether a text is `name=value`, with a name as packs have it.
+fn is_figure(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(is_part)
+    };
+    text.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
 tables! {
     /// The decision of a ruleset about an event.
     State Decision = "decisions" by (decision_id) published by subject_id {
@@ -139,6 +158,20 @@ impl Cell for Vec<Reason> {
 mod tests {
     use super::super::TableRow;
     use super::*;
+
+    #[test]
+    fn evidence_begins_with_figures() {
+        for (evidence, figures) in [
+            (&["count_10m=6", "amount=7", "t1", "t2"][..], 2),
+            (&["merchant=a=b", "(and earlier events)", "t1"], 1),
+            (&["t1", "amount=7"], 0),
+            (&["T=1"], 0),
+            (&["=1"], 0),
+            (&[], 0),
+        ] {
+            assert_eq!(Reason::figure_count(evidence.iter().copied()), figures, "{evidence:?}");
+        }
+    }
 
     #[test]
     fn a_decision_with_its_reasons_reads_back_from_arrow() -> Result<(), Box<dyn std::error::Error>> {

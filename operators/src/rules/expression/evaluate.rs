@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use headwater_schemas::value::fixed;
 
-use super::{Comparison, Node, Operator, Value};
+use super::{Comparison, Named, Node, Operator, Value};
 use crate::rules::field::Field;
 
 /// Inputs of an expression: an event, and the features at its moment.
@@ -13,6 +13,10 @@ pub(in crate::rules) trait Scope {
     fn field(&self, field: Field) -> Value<'_>;
     /// An aggregate of the pack.
     fn aggregate(&self, number: usize) -> Value<'_>;
+    /// The value of a computed feature, where it is known without computing it.
+    fn named<'a>(&'a self, _: &'a Named) -> Option<Value<'a>> {
+        None
+    }
 }
 
 impl Node {
@@ -26,7 +30,7 @@ impl Node {
             Self::Word(_, code) => Value::Word(*code),
             Self::Field(field) => scope.field(*field),
             Self::Aggregate(number, _) => scope.aggregate(*number),
-            Self::Named(named) => named.node.evaluate(scope),
+            Self::Named(named) => scope.named(named).unwrap_or_else(|| named.node.evaluate(scope)),
             Self::Not(inner) => match inner.evaluate(scope) {
                 Value::Bool(value) => Value::Bool(!value),
                 other => other,
@@ -110,6 +114,29 @@ impl Comparison {
             Self::GreaterOrEqual => ordering.is_ge(),
         }
     }
+
+    /// The comparison that holds where this one does not.
+    pub(super) const fn opposite(self) -> Self {
+        match self {
+            Self::Equal => Self::Different,
+            Self::Different => Self::Equal,
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+        }
+    }
+
+    /// The same comparison with its sides exchanged.
+    pub(super) const fn turned(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            Self::Equal | Self::Different => self,
+        }
+    }
 }
 
 /// A scope without an event: constant expressions have their value, all others are unknown.
@@ -125,7 +152,8 @@ impl Scope for NoEvent {
     }
 }
 
-fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
+/// The order of two values of one type.
+pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Some(left.cmp(&right)),
         (Value::Time(left), Value::Time(right)) | (Value::Span(left), Value::Span(right)) => Some(left.cmp(&right)),

@@ -45,19 +45,24 @@
 //! a value, and takes a microsecond for a condition of three comparisons: ten times the budget of a whole ruleset.
 
 mod check;
+mod clearing;
 mod constant;
 mod evaluate;
+mod figures;
 mod lex;
 mod parse;
 mod trace;
 mod value;
+mod written;
 
 use std::sync::Arc;
 
 use headwater_schemas::Text;
 
 pub(super) use check::{Names, Resolved, is_reserved};
+pub(super) use clearing::{clearings, compared};
 pub(super) use evaluate::Scope;
+pub(super) use figures::{AggregateMeaning, Glossary, LeafValues, leaf_names};
 pub(super) use trace::{Leaf, decisive, unknowns};
 pub(super) use value::{Type, Value, describe};
 

@@ -43,13 +43,21 @@ pub(in crate::rules) fn decisive<S: Scope>(node: &Node, scope: &S, leaves: &mut 
     }
 }
 
-fn all_leaves(node: &Node, leaves: &mut Vec<Leaf>) {
-    let leaf = match node {
-        Node::Field(field) => Leaf::Field(*field),
-        Node::Aggregate(number, _) => Leaf::Aggregate(*number),
-        Node::Named(named) => Leaf::Named(Arc::clone(named)),
-        _ => return parts(node, &mut |part| all_leaves(part, leaves)),
-    };
+impl Leaf {
+    /// The leaf that a node is, if it is one.
+    pub(super) fn of(node: &Node) -> Option<Self> {
+        match node {
+            Node::Field(field) => Some(Self::Field(*field)),
+            Node::Aggregate(number, _) => Some(Self::Aggregate(*number)),
+            Node::Named(named) => Some(Self::Named(Arc::clone(named))),
+            _ => None,
+        }
+    }
+}
+
+/// Adds the leaves that an expression reads, without those that its computed features read.
+pub(super) fn all_leaves(node: &Node, leaves: &mut Vec<Leaf>) {
+    let Some(leaf) = Leaf::of(node) else { return parts(node, &mut |part| all_leaves(part, leaves)) };
     if !leaves.contains(&leaf) {
         leaves.push(leaf);
     }

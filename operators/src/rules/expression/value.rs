@@ -102,3 +102,25 @@ pub(in crate::rules) fn describe(value: Value<'_>, type_of: Type, out: &mut Stri
     // Writing to a string cannot fail.
     let _ = written;
 }
+
+/// Reads what [`describe`] wrote. It is unknown if it is something else, or a number with more digits than are read.
+pub(super) fn read(text: &str, type_of: Type) -> Value<'_> {
+    let value = match (text, type_of) {
+        ("none", _) => Some(Value::Nothing),
+        ("unknown", _) => None,
+        (_, Type::Bool) => text.parse().ok().map(Value::Bool),
+        (_, Type::Number) => fixed::parse(text).ok().map(Value::Number),
+        (_, Type::Estimate) => text.parse().ok().map(Value::Estimate),
+        (_, Type::Text) => Some(Value::Text(text)),
+        (_, Type::Word(words)) => words.code(text).map(Value::Word),
+        (_, Type::Time) => text.parse().ok().map(|time: EventTime| Value::Time(time.nanos())),
+        (_, Type::Span) => span::read(text).map(Value::Span),
+        (_, Type::Location) => location(text).map(Value::Location),
+    };
+    value.unwrap_or(Value::Unknown)
+}
+
+fn location(text: &str) -> Option<Location> {
+    let (lat, lon) = text.split_once(',')?;
+    Location::new(lat.parse().ok(), lon.parse().ok())
+}

@@ -36,6 +36,11 @@ impl AggregateKind {
         matches!(self, Self::Count | Self::Sum | Self::Distinct)
     }
 
+    /// Whether its values are whole numbers.
+    pub(in crate::rules) const fn is_whole(self) -> bool {
+        matches!(self, Self::Count | Self::Distinct)
+    }
+
     pub(super) const fn needs_field(self) -> bool {
         !matches!(self, Self::Count | Self::FirstSeen)
     }

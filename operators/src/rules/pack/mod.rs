@@ -114,6 +114,8 @@ pub(super) struct Ruleset {
 pub(super) struct Rule {
     pub(super) name: Text,
     pub(super) when: Node,
+    /// The condition as written.
+    pub(super) condition: Text,
     /// Points that it adds to the score; 1 where the pack has none.
     pub(super) points: u32,
     /// The severity of its own alerts.
@@ -174,6 +176,11 @@ pub(super) struct Thresholds {
 }
 
 impl Thresholds {
+    /// The verdicts beyond approval with their least scores, the gravest first.
+    pub(super) const fn all(self) -> [(Verdict, i64); 2] {
+        [(Verdict::Block, self.block), (Verdict::Review, self.review)]
+    }
+
     pub(super) const fn verdict(self, score: i64) -> Verdict {
         if score >= self.block {
             Verdict::Block
@@ -245,6 +252,8 @@ impl Kept {
 #[derive(Clone, Debug)]
 pub(super) struct Rise {
     pub(super) when: Node,
+    /// The condition as written.
+    pub(super) condition: Text,
     pub(super) points: u32,
     pub(super) severity: Severity,
 }

@@ -465,7 +465,8 @@ impl<'p, 't> Reader<'p, 't> {
         let effective_from = effective_from.map_or(Some(None), |time| time.map(Some))?;
         let features = self.features.definitions(&when);
         let meaning = Text::from(format!("{points} {severity} {quiet} {effective_from:?} {text} {rise_text:?} {features:?}"));
-        let rule = Rule { name: Text::new(valid?), when, points, severity, rise, quiet, effective_from, followers, meaning };
+        let (name, condition) = (Text::new(valid?), Text::new(text));
+        let rule = Rule { name, when, condition, points, severity, rise, quiet, effective_from, followers, meaning };
         Some(Read { grouping, rule, at })
     }
 
@@ -496,7 +497,7 @@ impl<'p, 't> Reader<'p, 't> {
         let (text, (when, _), (points, severity)) = (when?.value, condition?, consequence?);
         // An alert's severity is known from the points of its event.
         let points = if self.has_points { points } else { 2 };
-        Some((format!("{text} {points} {severity}"), Rise { when, points, severity }))
+        Some((format!("{text} {points} {severity}"), Rise { when, condition: Text::new(text), points, severity }))
     }
 
     fn quiet(&mut self, entry: &Entry<&str>) -> Option<i64> {
