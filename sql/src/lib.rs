@@ -44,7 +44,7 @@
 //! | `catalog`, `committed` | a data directory; what its chain of commits says that exists at one of them |
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
-//! | `decimals`, `layers`, `zones`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; functions and `\|\|`, where they would take too much memory |
+//! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
@@ -71,6 +71,7 @@ mod decimals;
 mod describe;
 mod engine;
 mod error;
+mod evidence;
 mod files;
 mod functions;
 #[cfg(test)]

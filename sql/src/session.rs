@@ -13,6 +13,7 @@ use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
+use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
@@ -38,6 +39,8 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
     let session = Arc::new(SessionContext::new_with_state(state));
     functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
+    session.register_udf(reason_figures());
+    session.register_udf(reason_events());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(RepeatedLayers));

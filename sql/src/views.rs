@@ -13,6 +13,7 @@ pub struct View {
 pub const VIEWS: &[View] = &[
     View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
+    View { name: "explanations", sql: include_str!("../views/explanations.sql") },
     View { name: "invariant_balance_after", sql: include_str!("../views/invariant_balance_after.sql") },
     View { name: "invariant_balances", sql: include_str!("../views/invariant_balances.sql") },
     View { name: "invariant_closed_accounts", sql: include_str!("../views/invariant_closed_accounts.sql") },
@@ -41,9 +42,10 @@ impl View {
 mod tests {
     use headwater_schemas::events::TransactionType;
     use headwater_schemas::tables::{
-        Alert, AlertKind, AlertState, Balance, Holding, InstrumentTerms, MarkPrice, Portfolio, PostedTransaction, Severity,
+        Alert, AlertKind, AlertState, Balance, Decision, DecisionState, Holding, InstrumentTerms, MarkPrice, Portfolio, PostedTransaction,
+        Reason, Severity, SubjectType, Verdict,
     };
-    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Scope, Total};
+    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Scope, Statistic, Total};
 
     use super::*;
     use crate::testing::{TestData, at, balance, book, changes, facts, id, leg, name, rows};
@@ -194,6 +196,45 @@ mod tests {
             portfolio(105, -95, at(8, 43_201)),
         ];
         assert_eq!(returns(&days), ["2026-01-05,,", "2026-01-06,0.0,0.0", "2026-01-07,-1.0,", "2026-01-08,0.1,"]);
+    }
+
+    #[test]
+    fn every_reason_of_a_decision_is_a_row() {
+        let reason = |rule: &str, points: f64, evidence: &[&str]| Reason {
+            rule: rule.into(),
+            points: Statistic::new(points).unwrap_or_default(),
+            evidence: evidence.iter().map(|text| (*text).into()).collect(),
+        };
+        let decision = |subject: &str, reasons| Decision {
+            decision_id: id(&format!("banking:transaction:{subject}")),
+            state: DecisionState::Amended,
+            subject_type: SubjectType::Transaction,
+            subject_id: id(subject),
+            account_id: None,
+            ruleset: "banking".into(),
+            score: Statistic::new(70.0).unwrap_or_default(),
+            decision: Verdict::Block,
+            reasons,
+            ts: at(1, 0),
+        };
+        let fired = vec![
+            reason("velocity", 40.0, &["count_10m=25", "(and earlier events)", "t1", "t2"]),
+            reason("night", 0.0, &["hour_local=unknown"]),
+            reason("late_event", 0.0, &["t1"]),
+        ];
+        let mut data = TestData::new();
+        let alert = ledger_alert("l", "hold_overdue", AlertState::Raised);
+        let alert = Alert { message: "h is overdue".into(), evidence: vec![id("h")], ..alert };
+        data.commit(vec![changes(&[(decision("t2", fired), 1), (decision("t3", vec![]), 1)]), changes(&[(alert, 1)])]);
+        let query =
+            "SELECT id, kind, subject, rule, points, figures, events, has_earlier_events, state FROM explanations ORDER BY id, rule";
+        let expected = [
+            "banking:transaction:t2,decision,t2,late_event,0.0,,\"[\"\"t1\"\"]\",false,amended",
+            "banking:transaction:t2,decision,t2,night,0.0,hour_local=unknown,[],false,amended",
+            "banking:transaction:t2,decision,t2,velocity,40.0,count_10m=25,\"[\"\"t1\"\",\"\"t2\"\"]\",true,amended",
+            "l,ledger,a,hold_overdue,,h is overdue,\"[\"\"h\"\"]\",false,raised",
+        ];
+        assert_eq!(rows(&data.catalog(), query), expected);
     }
 
     #[test]
