@@ -98,6 +98,15 @@ impl Decisive {
     }
 }
 
+/// The rule packs in the text of decisive keys, as a commit's configuration has it.
+pub fn packs_of(text: &str) -> anyhow::Result<Vec<Arc<Pack>>> {
+    let keys: Value = serde_json::from_str(text)?;
+    let scoring = keys.pointer("/fraud/pack").map(|pack| (SCORING, pack));
+    let others = keys.pointer("/rules/packs").and_then(Value::as_object).into_iter().flatten();
+    let all = scoring.into_iter().chain(others.map(|(name, pack)| (name.as_str(), pack)));
+    all.filter_map(|(name, pack)| Some((name, pack.as_str()?))).map(|(name, pack)| Ok(Pack::parse(name, pack)?)).collect()
+}
+
 /// The name of a pack in messages, and its text.
 fn pack_text(name: &PackName) -> anyhow::Result<(String, String)> {
     match (name.file(), BUILT_IN.iter().find(|(known, _)| name.0 == Path::new(known))) {
@@ -182,6 +191,15 @@ fn flatten(key: String, value: Value, keys: &mut BTreeMap<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_packs_of_a_stored_configuration_are_those_that_it_was_made_with() -> anyhow::Result<()> {
+        let decisive = Decisive::of(&Config::default())?;
+        let names = |packs: &[Arc<Pack>]| packs.iter().map(|pack| pack.name().to_owned()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names(&packs_of(&decisive.text)?), names(&decisive.packs));
+        assert!(packs_of("{}")?.is_empty());
+        Ok(())
+    }
 
     #[test]
     fn what_changed_is_told_key_by_key() -> anyhow::Result<()> {

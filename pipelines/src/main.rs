@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{backtest, demo, files, publish, replay, rules, sql, topics, verify};
+use headwater::commands::{backtest, demo, explain, files, publish, replay, rules, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -40,6 +40,8 @@ enum Command {
     Topics(TopicsArguments),
     /// Queries the committed tables with SQL; without a query, opens a prompt.
     Sql(sql::SqlArguments),
+    /// Explains a decision or an alert: its rules, figures and events, and the smallest change that would have cleared it.
+    Explain(explain::ExplainArguments),
     /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
     Files(files::FilesArguments),
     /// Proves from the files alone that committed data is complete and unchanged, and that the books balance.
@@ -180,6 +182,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             topics::topics(transport.as_ref(), &config.source, arguments.partitions, data, &mut std::io::stdout().lock())
         }
         Command::Sql(arguments) => sql::sql(arguments),
+        Command::Explain(arguments) => explain::explain(&arguments, &mut std::io::stdout().lock()),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
         Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),

@@ -7,6 +7,7 @@ mod chaos;
 mod cluster;
 mod crash;
 mod customers;
+mod explain;
 mod faults;
 mod kafka;
 mod ledger;

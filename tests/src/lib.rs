@@ -33,6 +33,7 @@
 //! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of an undisturbed run |
+//! | `explain` | a blocked transaction, an alert that a late event amended, one that a reversal withdrew | `headwater explain` prints rules, figures, events and what would have cleared them |
 //! | `replay` | killed runs, and a live run with clocks decided by the wall clock, repeated from their topics | the same files, to the byte; another configuration differs where it should |
 //! | `customers` | watched prices, purchases with holds, refunds and labels, budgets | the right alerts, sums and notifications, wherever the run is cut |
 //! | `valuation` | problems of trading desks: late quotes and multipliers, Saturdays, moves between books, limits that change | the right figures, wherever the run is cut |

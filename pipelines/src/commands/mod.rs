@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod demo;
+pub mod explain;
 pub mod files;
 pub mod publish;
 pub mod replay;
