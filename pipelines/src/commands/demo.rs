@@ -16,6 +16,7 @@ use headwater_connectors::transport::Transport;
 use headwater_schemas::tables::{TableKind, declarations};
 use headwater_schemas::{EventTime, Topic};
 
+use crate::commands::explain;
 use crate::config::Config;
 use crate::run::{Run, run};
 use crate::simulator::{Simulator, SimulatorSettings, publish};
@@ -111,6 +112,11 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     let records = published?;
     let data = arguments.data.display();
     println!("{records} records were published and committed. Look at them with: headwater sql --data {data}");
+    let commands = explain::commands(&arguments.data)?;
+    if !commands.is_empty() {
+        println!("An alert of each rule, explained by:");
+    }
+    commands.iter().for_each(|command| println!("  {command}"));
     Ok(())
 }
 
