@@ -151,8 +151,8 @@ mod tests {
             ),
             (
                 "another layout",
-                Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":10}").unwrap()),
-                "has format_version 10",
+                Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":11}").unwrap()),
+                "has format_version 11",
             ),
         ];
         for (case, damage, expected) in cases {

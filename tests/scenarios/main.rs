@@ -1,6 +1,7 @@
 //! Scenarios: records in, tables out, through the real binary; each is also run in other ways, which must not change the tables.
 
 mod any_day;
+mod backtest;
 mod badness;
 mod bank;
 mod chaos;
