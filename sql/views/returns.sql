@@ -1,18 +1,18 @@
 -- How did portfolios perform? The return of each scope on each day (UTC) on which it changed, by Modified Dietz, and these returns linked.
 WITH seen AS (
-    -- A row of a grid point is of what lies before it.
-    SELECT scope, currency, tick, equity, equity - realized_pnl - unrealized_pnl AS paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,
+    -- A row of a grid point is of what lies before it. Where a run ended within an interval, its grid point has a row of each run.
+    SELECT scope, currency, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl AS paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,
            1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest
     FROM   portfolios_history
     WHERE  change > 0
 ), moved AS (
-    SELECT scope, currency, date, tick, rest, equity, COALESCE(LAG(equity) OVER before, 0) AS previous,
+    SELECT scope, currency, date, tick, commit_id, rest, equity, COALESCE(LAG(equity) OVER before, 0) AS previous,
            paid_in - COALESCE(LAG(paid_in) OVER before, 0) AS flow
     FROM   seen
-    WINDOW before AS (PARTITION BY scope, currency ORDER BY tick)
+    WINDOW before AS (PARTITION BY scope, currency ORDER BY tick, commit_id)
 ), days AS (
     SELECT scope, currency, date, CAST(SUM(flow) AS DOUBLE) AS flows,
-           CAST(FIRST_VALUE(previous ORDER BY tick) AS DOUBLE) AS at_first, CAST(LAST_VALUE(equity ORDER BY tick) AS DOUBLE) AS at_last,
+           CAST(FIRST_VALUE(previous ORDER BY tick, commit_id) AS DOUBLE) AS at_first, CAST(LAST_VALUE(equity ORDER BY tick, commit_id) AS DOUBLE) AS at_last,
            SUM(CAST(flow AS DOUBLE) * rest) AS weighted
     FROM   moved
     GROUP BY scope, currency, date

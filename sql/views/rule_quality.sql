@@ -30,7 +30,7 @@ WITH verdicts AS (
 ), sums AS (
     SELECT ruleset, rule, currency, sum(amount) AS amount FROM judged WHERE is_fraud AND currency IS NOT NULL GROUP BY ruleset, rule, currency
 ), saved AS (
-    SELECT ruleset, rule, string_agg(currency || ' ' || CAST(amount AS VARCHAR), ', ' ORDER BY currency) AS value_caught
+    SELECT ruleset, rule, string_agg(currency || ' ' || rtrim(rtrim(CAST(amount AS VARCHAR), '0'), '.'), ', ' ORDER BY currency) AS value_caught
     FROM sums GROUP BY ruleset, rule
 ), frauds AS (
     SELECT count(*) AS known FROM verdicts WHERE is_fraud

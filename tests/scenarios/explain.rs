@@ -92,8 +92,7 @@ decision banking:transaction:t6
     commit: made, block with score 70
 ";
 
-const RULE: &str = "\
-  rule structuring of the pack aml
+const RULE: &str = "  rule structuring of the pack aml
     condition   deposits_below_limit_7d >= 3 and direction == \"in\" and channel == \"cash\" and amount >= 8000 and amount <= 10000
     compared    deposits_below_limit_7d=COUNT >= 3
                 direction=in == \"in\"
@@ -121,11 +120,11 @@ alert aml:structuring:M:m3
     m1           9000 USD, account M, posted, 2026-01-05T14:30:10Z
     m2           9000 USD, account M, posted, 2026-01-05T14:30:11Z
     m3           9000 USD, account M, posted, 2026-01-05T14:30:12Z
-    m4           9000 USD, account M, posted, 2026-01-05T14:30:30Z
+    m4           9000 USD, account M, posted, 2026-01-05T14:30:20Z
 
   history
     2026-01-05T14:30:12Z, commit: raised, high: {three}
-    2026-01-05T14:30:30Z, commit: amended, high: {four}, because m4 of transactions came 10.000 s late
+    2026-01-05T14:30:30Z, commit: amended, high: {four}
 "
     )
 }

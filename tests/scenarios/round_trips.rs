@@ -56,9 +56,9 @@ fn stories() -> Vec<Story> {
                 .chain(trip())
                 .chain([
                     transfer("r1", "B", "C", "900", r#","reverses":"t2""#, 40),
-                    transfer("t5", "B", "A", "1000", "", 50),
-                    transfer("r2", "B", "A", "1000", r#","reverses":"t5""#, 60),
-                    transfer("r3", "B", "A", "1000", r#","reverses":"r2""#, 70),
+                    transfer("t5", "B", "A", "1000", "", 45),
+                    transfer("r2", "B", "A", "1000", r#","reverses":"t5""#, 50),
+                    transfer("r3", "B", "A", "1000", r#","reverses":"r2""#, 55),
                 ])
                 .collect(),
             answers: &[(TRIPS, &["A,aml,high,withdrawn,t1 t2 t3 r1", "A,aml,high,amended,t1 t5"])],
