@@ -178,7 +178,7 @@ fn decisions_and_alerts_are_explained() -> Result<()> {
     let over = format!("structuring of account W: deposits_below_limit_7d=3, {FIGURES}: what it was about no longer counts");
     let expected = [
         format!("aml,W,structuring,,\"{over}\",w3 w1 w2"),
-        "decision,t6,impossible_travel,0.0,location=unknown,".to_owned(),
+        "decision,t6,impossible_travel,0.0,location=unknown,\"\"".to_owned(),
         "decision,t6,large_amount,30.0,amount=25000,t6".to_owned(),
         "decision,t6,velocity,40.0,count_10m=6,t1 t2 t3 t4 t5 t6".to_owned(),
     ];
