@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use headwater_tests::pipeline::{PLAIN, Way, assert_same, command_with, replay, rows, succeed, tables, write_log};
+use anyhow::Result;
+use headwater_tests::pipeline::{PLAIN, Way, command_with, rows, succeed};
+use headwater_tests::stories::{Record, same_wherever_cut, write};
 
 /// A record: minutes and seconds after 14:00 at which it is published, topic, and JSON in which `@MM:SS` is a time.
-type Record = (&'static str, &'static str, String);
+type Timed = (&'static str, &'static str, String);
 
 /// Few messages are a flood, and the day's volume is small.
 const SETTINGS: &str = "[surveillance]\nstuffing_messages = 10\nlarge_trader_quantity = 2000\n";
 
 /// An order with the terms `SIDE QUANTITY PRICE`.
-fn order(at: &'static str, symbol: &str, account: &str, id: &str, terms: &str) -> Record {
+fn order(at: &'static str, symbol: &str, account: &str, id: &str, terms: &str) -> Timed {
     let mut words = terms.split(' ');
     let mut word = || words.next().unwrap_or_default();
     let (side, quantity, price) = (word(), word(), word());
@@ -21,45 +22,45 @@ fn order(at: &'static str, symbol: &str, account: &str, id: &str, terms: &str) -
     (at, "orders", format!(r#"{{"type":"new",{names},{terms},"self_trade":"allow","ts":"@{at}"}}"#))
 }
 
-fn cancel(at: &'static str, symbol: &str, account: &str, id: &str) -> Record {
+fn cancel(at: &'static str, symbol: &str, account: &str, id: &str) -> Timed {
     let names = format!(r#""symbol":"{symbol}","account_id":"{account}","order_id":"{id}""#);
     (at, "orders", format!(r#"{{"type":"cancel",{names},"ts":"@{at}"}}"#))
 }
 
 /// A trade of the market that is published at `at` and was made at `ts`.
-fn trade(at: &'static str, symbol: &str, size: &str, ts: &str) -> Record {
+fn trade(at: &'static str, symbol: &str, size: &str, ts: &str) -> Timed {
     (at, "market.trades", format!(r#"{{"symbol":"{symbol}","price":"10","size":"{size}","ts":"@{ts}"}}"#))
 }
 
-fn quote(at: &'static str, symbol: &str) -> Record {
+fn quote(at: &'static str, symbol: &str) -> Timed {
     let quote = r#""bid":"9.99","ask":"10.01","bid_size":"100","ask_size":"100""#;
     (at, "market.quotes", format!(r#"{{"symbol":"{symbol}",{quote},"ts":"@{at}"}}"#))
 }
 
-fn fill(at: &'static str, id: &str, quantity: &str) -> Record {
+fn fill(at: &'static str, id: &str, quantity: &str) -> Timed {
     let fill = format!(r#""fill_id":"{id}","account_id":"v1","symbol":"V","side":"buy","quantity":"{quantity}","price":"10""#);
     (at, "fills", format!(r#"{{"type":"fill",{fill},"ts":"@{at}"}}"#))
 }
 
-fn account(id: &str, customer: &str) -> Record {
+fn account(id: &str, customer: &str) -> Timed {
     let account = format!(r#""account_id":"{id}","customer_id":"{customer}","account_type":"investment","currency":"USD""#);
     ("00:00", "accounts", format!(r#"{{"type":"opened",{account},"ts":"@00:00"}}"#))
 }
 
-fn instrument(symbol: &str) -> Record {
+fn instrument(symbol: &str) -> Timed {
     let terms = r#""asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":"1""#;
     ("00:00", "instruments", format!(r#"{{"symbol":"{symbol}",{terms}}}"#))
 }
 
-fn reference() -> Vec<Record> {
+fn reference() -> Vec<Timed> {
     let group = |customer: &str| ("00:00", "customers", format!(r#"{{"customer_id":"{customer}","group_id":"gang"}}"#));
-    let mut records: Vec<Record> = ["C", "F", "G", "K", "L", "Q", "S", "T", "V", "W"].into_iter().map(instrument).collect();
+    let mut records: Vec<Timed> = ["C", "F", "G", "K", "L", "Q", "S", "T", "V", "W"].into_iter().map(instrument).collect();
     records.extend([group("bob"), group("cat"), account("a1", "ann"), account("a2", "ann"), account("b1", "bob"), account("c1", "cat")]);
     records.push(account("v1", "vic"));
     records
 }
 
-fn stories() -> Vec<Record> {
+fn stories() -> Vec<Timed> {
     let mut records = vec![
         // Layers on the sell side, a purchase, and cancels.
         order("01:00", "L", "m1", "l1", "sell 100 11"),
@@ -127,17 +128,7 @@ fn stories() -> Vec<Record> {
 fn records() -> Vec<Record> {
     let mut records = [reference(), stories()].concat();
     records.sort_by_key(|(at, ..)| *at);
-    records
-}
-
-fn line((_, _, text): &Record) -> Result<String> {
-    let Some((before, rest)) = text.split_once("\"@") else { return Ok(format!("{text}\n")) };
-    let (time, after) = rest.split_once('"').context("a time ends")?;
-    Ok(format!("{before}\"2026-01-05T14:{time}Z\"{after}\n"))
-}
-
-fn write(log: &Path, records: &[Record]) -> Result<()> {
-    records.iter().try_for_each(|record| write_log(log, record.1, 0, &line(record)?))
+    records.into_iter().map(|(_, topic, text)| (topic, text)).collect()
 }
 
 fn run(log: &Path, data: &Path, way: Way) -> Result<()> {
@@ -175,17 +166,5 @@ fn what_people_who_watch_a_market_run_into() -> Result<()> {
     // The position limit is a limit, not a rule of its own.
     assert_eq!(ask("SELECT count(*) FROM alerts WHERE rule = 'position_over_limit'")?, ["0"]);
 
-    // Wherever it is cut, with one worker and with two.
-    let expected = tables(&data)?;
-    for (cut, workers) in (1..records.len()).step_by(4).zip([1, 2].into_iter().cycle()) {
-        let (log, again) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
-        let (before, after) = records.split_at(cut);
-        write(&log, before)?;
-        run(&log, &again, Way { workers, ..PLAIN })?;
-        write(&log, after)?;
-        run(&log, &again, Way { workers: 3 - workers, ..PLAIN })?;
-        assert_same(&expected, &tables(&again)?, &format!("cut before record {cut}"));
-        replay(&log, &folder.path().join(format!("replayed-{cut}")), &again)?;
-    }
-    Ok(())
+    same_wherever_cut(&records, 4, &data, run)
 }

@@ -1,41 +1,40 @@
 //! Problems of banks with transfers and payments: each story has its own transfer or payment, with the right rows, wherever the
 //! run is cut.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, replay, rows, run, tables, write_log};
+use anyhow::Result;
+use headwater_tests::pipeline::{PLAIN, assert_invariants, rows, run};
+use headwater_tests::stories::{Record, same_wherever_cut, write};
 
 /// A record: minutes and seconds after 14:00 at which it is published, topic, and JSON in which `@MM:SS` is a time.
-type Record = (&'static str, &'static str, String);
+type Timed = (&'static str, &'static str, String);
 
 /// A step of a transfer in time.
-fn step(at: &'static str, id: &str, kind: &str) -> Record {
+fn step(at: &'static str, id: &str, kind: &str) -> Timed {
     late_step(at, at, id, kind)
 }
 
 /// A step that is published at `at` and was made at `ts`.
-fn late_step(at: &'static str, ts: &str, id: &str, kind: &str) -> Record {
+fn late_step(at: &'static str, ts: &str, id: &str, kind: &str) -> Timed {
     let terms = if kind == "initiated" { r#","from_account":"a","to_account":"b","amount":"100","currency":"USD""# } else { "" };
     (at, "transfers", format!(r#"{{"type":"{kind}","transfer_id":"{id}"{terms},"ts":"@{ts}"}}"#))
 }
 
 /// A status of a payment of 100 USD from account `a`.
-fn status(at: &'static str, id: &str, status: &str) -> Record {
+fn status(at: &'static str, id: &str, status: &str) -> Timed {
     payment(at, id, status, "100", "")
 }
 
-fn refund(at: &'static str, id: &str, key: &str, amount: &str) -> Record {
+fn refund(at: &'static str, id: &str, key: &str, amount: &str) -> Timed {
     payment(at, id, "refunded", amount, &format!(r#","idempotency_key":"{key}""#))
 }
 
-fn payment(at: &'static str, id: &str, status: &str, amount: &str, more: &str) -> Record {
+fn payment(at: &'static str, id: &str, status: &str, amount: &str, more: &str) -> Timed {
     let fixed = r#""customer_id":"c","account_id":"a","merchant_id":"m","currency":"USD","method":"debit_card""#;
     (at, "payments", format!(r#"{{"payment_id":"{id}",{fixed},"status":"{status}","amount":"{amount}"{more},"ts":"@{at}"}}"#))
 }
 
 /// A payment of account `a` in the ledger.
-fn debit(at: &'static str, id: &str, amount: &str, more: &str) -> Record {
+fn debit(at: &'static str, id: &str, amount: &str, more: &str) -> Timed {
     let fixed = r#""account_id":"a","type":"payment","currency":"USD""#;
     (at, "transactions", format!(r#"{{"transaction_id":"{id}",{fixed},"amount":"{amount}"{more},"ts":"@{at}"}}"#))
 }
@@ -106,17 +105,7 @@ fn records() -> Vec<Record> {
         refund("00:16", "unpaid", "r1", "5"),
     ];
     records.sort_by_key(|(at, ..)| *at);
-    records
-}
-
-fn line((_, _, text): &Record) -> Result<String> {
-    let Some((before, rest)) = text.split_once("\"@") else { return Ok(format!("{text}\n")) };
-    let (time, after) = rest.split_once('"').context("a time ends")?;
-    Ok(format!("{before}\"2026-01-05T14:{time}Z\"{after}\n"))
-}
-
-fn write(log: &Path, records: &[Record]) -> Result<()> {
-    records.iter().try_for_each(|record| write_log(log, record.1, 0, &line(record)?))
+    records.into_iter().map(|(_, topic, text)| (topic, text)).collect()
 }
 
 const TRANSFERS: [&str; 5] = [
@@ -173,18 +162,5 @@ fn what_banks_with_transfers_and_payments_run_into() -> Result<()> {
     let late = "late of transfers came 5.000 s late";
     assert_eq!(ask(reasons)?, [format!("alerts,transfer:out_of_order:late,{late}"), format!("transfers_state,late,{late}")]);
 
-    // Wherever it is cut, with one worker and with two.
-    let expected = tables(&data)?;
-    for (cut, workers) in (1..records.len()).step_by(3).zip([1, 2].into_iter().cycle()) {
-        let (log, again) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
-        let source = format!("log:{}", log.display());
-        let (before, after) = records.split_at(cut);
-        write(&log, before)?;
-        run(&source, &again, Way { workers, ..PLAIN })?;
-        write(&log, after)?;
-        run(&source, &again, Way { workers: 3 - workers, ..PLAIN })?;
-        assert_same(&expected, &tables(&again)?, &format!("cut before record {cut}"));
-        replay(&log, &folder.path().join(format!("replayed-{cut}")), &again)?;
-    }
-    Ok(())
+    same_wherever_cut(&records, 3, &data, |log, data, way| run(&format!("log:{}", log.display()), data, way))
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::pipeline::{PLAIN, Way, assert_invariants, command_with, replay, rows, succeed, write_log};
+use crate::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, replay, rows, succeed, tables, write_log};
 
-/// A record: topic, and JSON in which `"@5"` stands for five seconds after 2026-01-05T14:30:00Z.
+/// A record: topic, and JSON in which `"@5"` stands for five seconds after 2026-01-05T14:30:00Z, and `"@03:05"` for three minutes and
+/// five seconds after 14:00.
 pub type Record = (&'static str, String);
 
 /// A story: its records, and the expected answers.
@@ -26,8 +27,13 @@ fn line((_, text): &Record) -> Result<String> {
     let mut parts = text.split("\"@");
     line.push_str(parts.next().unwrap_or_default());
     for part in parts {
-        let (seconds, rest) = part.split_once('"').context("a time ends")?;
-        line.push_str(&format!("\"2026-01-05T14:30:{:02}Z\"{rest}", seconds.parse::<u32>()?));
+        let (time, rest) = part.split_once('"').context("a time ends")?;
+        let (minutes, seconds) = time.split_once(':').unwrap_or(("30", time));
+        let (whole, fraction) = seconds.find('.').map_or((seconds, ""), |point| seconds.split_at(point));
+        let (minutes, whole): (u32, u32) = (minutes.parse()?, whole.parse()?);
+        // A record with a time that there is not would be refused, and the story would show something else.
+        ensure!(minutes < 60 && whole < 60, "{time} is no time within the hour: {text}");
+        line.push_str(&format!("\"2026-01-05T14:{minutes:02}:{whole:02}{fraction}Z\"{rest}"));
     }
     line.push('\n');
     Ok(line)
@@ -81,5 +87,22 @@ pub fn check(stories: Vec<Story>) -> Result<()> {
         }
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
+    Ok(())
+}
+
+/// Fails if records that are cut before every `step`-th one have other tables than `expected`, with one worker and with two, or if a
+/// replay of them has. `run` makes the tables of a data directory from a log.
+pub fn same_wherever_cut(records: &[Record], step: usize, expected: &Path, run: impl Fn(&Path, &Path, Way) -> Result<()>) -> Result<()> {
+    let (folder, expected) = (tempfile::tempdir()?, tables(expected)?);
+    for (cut, workers) in (1..records.len()).step_by(step).zip([1, 2].into_iter().cycle()) {
+        let (log, again) = (folder.path().join(format!("log-{cut}")), folder.path().join(format!("data-{cut}")));
+        let (before, after) = records.split_at(cut);
+        write(&log, before)?;
+        run(&log, &again, Way { workers, ..PLAIN })?;
+        write(&log, after)?;
+        run(&log, &again, Way { workers: 3 - workers, ..PLAIN })?;
+        assert_same(&expected, &tables(&again)?, &format!("cut before record {cut}"));
+        replay(&log, &folder.path().join(format!("replayed-{cut}")), &again)?;
+    }
     Ok(())
 }
