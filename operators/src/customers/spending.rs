@@ -94,7 +94,12 @@ struct Sum {
     amount: Total,
     count: i64,
     ts: EventTime,
+    /// What was spent on each day, in order. Forgotten once the month is compared no more.
+    days: Vec<(Date, Total)>,
 }
+
+/// A category and a month of spending.
+type MonthKey = (Category, Month);
 
 /// An alert's rule, month and category.
 type AlertKey = (SpendingRule, Month, Category);
@@ -110,12 +115,11 @@ struct Standing {
 /// The spending of a customer.
 #[derive(Clone, Debug, Default)]
 pub struct SpendingState {
-    months: BTreeMap<(Month, Category), Sum>,
-    days: BTreeMap<(Category, Date), Total>,
+    months: BTreeMap<MonthKey, Sum>,
     budgets: BTreeMap<Text, Budgeted>,
     alerts: BTreeMap<AlertKey, Standing>,
-    touched_months: Touched<(Month, Category), SpendingRow>,
-    touched_days: Touched<(Category, Date), SpendingDay>,
+    touched_months: Touched<MonthKey, SpendingRow>,
+    touched_days: Touched<(MonthKey, Date), SpendingDay>,
     touched_budgets: Touched<Text, CustomerBudget>,
     touched_alerts: Touched<AlertKey, SpendingAlert>,
     /// Alerts to be emitted, each in its latest state.
@@ -126,8 +130,6 @@ pub struct SpendingState {
 struct Cause<'a> {
     customer_id: CustomerId,
     ts: EventTime,
-    /// The current month of the customer.
-    month: Month,
     /// The first month whose days are remembered. It follows UTC, so that a customer who moves house cannot turn it back.
     remembered: Month,
     /// The purchase.
@@ -188,12 +190,12 @@ impl View for Spending {
         let mut cause = Cause {
             customer_id: *customer,
             ts,
-            month: Month::of(zones.date(customer, ts)).0,
             remembered: Month::of(ts.date()).0.before().before(),
             transaction_id: None,
             end: AlertState::Cleared,
         };
         self.forget_alerts(state, *customer, place);
+        let month = || Month::of(zones.date(customer, ts)).0;
         match event {
             SpendingEvent::Spent(change) => {
                 cause.transaction_id = Some(&change.transaction_id);
@@ -205,45 +207,46 @@ impl View for Spending {
                     let error = format!("{category} of {customer} would not fit its column with {transaction_id}: check the amount's unit");
                     return out.refuse(rejected(place, Text::new(transaction_id.as_str()), ErrorCode::Overflow, error));
                 }
-                self.follow(state, &change, &cause, out);
+                self.follow(state, &change, &month, &cause, out);
                 change.correction.into_iter().for_each(|correction| out.correct(correction));
             }
             SpendingEvent::Budget(budget) => {
                 let category = budget.category.clone();
                 let Some(before) = state.set_budget(*customer, *budget, ts) else { return };
-                self.follow_budget(state, &category, before, &cause, out);
+                self.follow_budget(state, &category, before, (month(), &cause), out);
             }
             SpendingEvent::NoBudget { category, .. } => {
                 let before = state.unset_budget(*customer, &category);
-                self.follow_budget(state, &category, before, &cause, out);
+                self.follow_budget(state, &category, before, (month(), &cause), out);
             }
         }
     }
 
     fn emit(&self, _: &CustomerZones, customer: &CustomerId, state: &mut SpendingState, at: &Moment, tables: &SpendingTables) {
-        let SpendingState { months, days, budgets, alerts, now, .. } = state;
-        state.touched_months.emit(at, &tables.spending, |key| Some(months.get(key)?.row(*customer, key)));
-        state.touched_days.emit(at, &tables.spending_days, |key| day_row(*customer, key, *days.get(key)?));
+        let SpendingState { months, budgets, alerts, now, .. } = state;
+        state.touched_months.emit(at, &tables.spending, |key| months.get(key)?.row(*customer, key));
+        state.touched_days.emit(at, &tables.spending_days, |(key, date)| months.get(key)?.day_row(*customer, key, *date));
         state.touched_budgets.emit(at, &tables.customer_budgets, |category| Some(budgets.get(category)?.row(*customer, category)));
         state.touched_alerts.emit(at, &tables.spending_alerts, |key| Some(alerts.get(key)?.row(*customer, key)));
         now.drain(..).for_each(|alert| tables.alerts.insert(at, alert));
     }
 
     fn is_forgettable(&self, state: &SpendingState) -> bool {
-        state.months.is_empty() && state.days.is_empty() && state.budgets.is_empty() && state.alerts.is_empty()
+        state.months.is_empty() && state.budgets.is_empty() && state.alerts.is_empty()
     }
 
     fn restore(&self, saved: &SavedSpending, is_mine: &dyn Fn(&CustomerId) -> bool) -> Vec<(CustomerId, SpendingState)> {
         let mut customers = BTreeMap::<CustomerId, SpendingState>::new();
         for row in saved.spending.iter().filter(|row| is_mine(&row.customer_id)) {
             let Ok(month) = row.month.parse::<Month>() else { continue };
-            let key = (month, Category { name: row.category.clone(), currency: row.currency });
-            let sum = Sum { amount: row.amount, count: row.count, ts: row.ts };
+            let key = (Category { name: row.category.clone(), currency: row.currency }, month);
+            let sum = Sum { amount: row.amount, count: row.count, ts: row.ts, days: Vec::new() };
             customers.entry(row.customer_id).or_default().months.insert(key, sum);
         }
         for row in saved.spending_days.iter().filter(|row| is_mine(&row.customer_id)) {
-            let category = Category { name: row.category.clone(), currency: row.currency };
-            customers.entry(row.customer_id).or_default().days.insert((category, row.date), row.amount);
+            let key = (Category { name: row.category.clone(), currency: row.currency }, Month::of(row.date).0);
+            let sum = customers.entry(row.customer_id).or_default().months.entry(key).or_default();
+            sum.set_day(row.date, row.amount);
         }
         for row in saved.customer_budgets.iter().filter(|row| is_mine(&row.customer_id)) {
             customers.entry(row.customer_id).or_default().budgets.insert(row.category.clone(), Budgeted::restored(row));
@@ -258,44 +261,57 @@ impl View for Spending {
 }
 
 impl Spending {
-    /// Compares the months whose figures a purchase changed.
-    fn follow(&self, state: &mut SpendingState, change: &SpendingChange, cause: &Cause<'_>, out: &mut Outbox<'_, Self>) {
+    /// Compares the months whose figures a purchase changed. `current` gives the current month of the customer.
+    fn follow(
+        &self,
+        state: &mut SpendingState,
+        change: &SpendingChange,
+        current: &dyn Fn() -> Month,
+        cause: &Cause<'_>,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let category = Category { name: change.category.clone(), currency: change.currency };
         let (month, _) = Month::of(change.date);
-        self.compare_budget(state, month, &category, cause, out);
+        if state.budgets.contains_key(&category.name) || !state.alerts.is_empty() {
+            self.compare_budget(state, month, &category, (current(), cause), out);
+        }
         self.compare_months(state, month, change.date, &category, cause, out);
         self.compare_months(state, month.after(), change.date, &category, cause, out);
     }
 
-    /// Compares the current month with a budget that changed. `before` is the budget of before.
+    /// Compares the `current` month with a budget that changed. `before` is the budget of before.
     fn follow_budget(
         &self,
         state: &mut SpendingState,
         category: &Text,
         before: Option<Budgeted>,
-        cause: &Cause<'_>,
+        (current, cause): (Month, &Cause<'_>),
         out: &mut Outbox<'_, Self>,
     ) {
         let now = state.budgets.get(category).map(|budget| budget.currency);
         let before = before.map(|budget| budget.currency).filter(|currency| Some(*currency) != now);
         for currency in before.into_iter().chain(now) {
             let category = Category { name: category.clone(), currency };
-            self.compare_budget(state, cause.month, &category, cause, out);
+            self.compare_budget(state, current, &category, (current, cause), out);
         }
     }
 
     /// Compares a month with the budget of a category.
-    fn compare_budget(&self, state: &mut SpendingState, month: Month, category: &Category, cause: &Cause<'_>, out: &mut Outbox<'_, Self>) {
-        if !state.budgets.contains_key(&category.name) && state.alerts.is_empty() {
-            return;
-        }
-        let terms = state.terms(month, category, cause).or_else(|| {
+    fn compare_budget(
+        &self,
+        state: &mut SpendingState,
+        month: Month,
+        category: &Category,
+        (current, cause): (Month, &Cause<'_>),
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let terms = state.terms(month, category).filter(|_| month < current).or_else(|| {
             // A correction of a month long over raises nothing.
             let is_recent = month >= cause.remembered;
             let budget = state.budgets.get(&category.name).filter(|budget| is_recent && budget.currency == category.currency)?;
             Some(budget.terms(self.settings.budget_threshold))
         });
-        let spent = state.months.get(&(month, category.clone())).map_or(Total::ZERO, |sum| sum.amount);
+        let spent = state.months.get(&(category.clone(), month)).map_or(Total::ZERO, |sum| sum.amount);
         let level = terms.and_then(|terms| terms.level(spent));
         let message = || match terms {
             Some(terms) => terms.message(spent, month, category),
@@ -324,7 +340,11 @@ impl Spending {
         if month.before() < cause.remembered {
             return;
         }
-        let compared = Compared::of(month, |month| state.days_of(category, month));
+        let before = state.days_of(category, month.before());
+        if before.is_empty() && state.alerts.is_empty() {
+            return;
+        }
+        let compared = Compared::of(before, state.days_of(category, month));
         if !compared.concerns(month, date) {
             return;
         }
@@ -355,58 +375,39 @@ impl SpendingState {
     fn add(&mut self, change: &SpendingChange, cause: &Cause<'_>) -> Option<()> {
         let SpendingChange { customer_id, date, currency, amount, count, .. } = change;
         let category = Category { name: change.category.clone(), currency: *currency };
-        let (month, _) = Month::of(*date);
-        let key = (month, category.clone());
-        let Self { months, touched_months, .. } = self;
-        let before = months.get(&key);
-        let sum = Sum {
-            amount: before.map_or(Total::ZERO, |sum| sum.amount).checked_add(*amount)?,
-            count: before.map_or(0, |sum| sum.count).saturating_add(*count),
-            ts: cause.ts,
-        };
-        touched_months.note(key.clone(), || before.map(|sum| sum.row(*customer_id, &key)));
-        if sum.count == 0 && sum.amount == Total::ZERO {
-            months.remove(&key);
-        } else {
-            months.insert(key, sum);
-        }
         self.forget_days(&category, cause);
-        if month >= cause.remembered {
-            self.add_day(category, change)?;
+        let key = (category, Month::of(*date).0);
+        let Self { months, touched_months, touched_days, .. } = self;
+        let before = months.get(&key);
+        let total = before.map_or(Total::ZERO, |sum| sum.amount).checked_add(*amount)?;
+        touched_months.note(key.clone(), || before?.row(*customer_id, &key));
+        let sum = months.entry(key.clone()).or_default();
+        (sum.amount, sum.count, sum.ts) = (total, sum.count.saturating_add(*count), cause.ts);
+        if key.1 >= cause.remembered {
+            touched_days.note((key.clone(), *date), || sum.day_row(*customer_id, &key, *date));
+            sum.set_day(*date, sum.day(*date).unwrap_or_default().checked_add(*amount)?);
         }
-        Some(())
-    }
-
-    fn add_day(&mut self, category: Category, change: &SpendingChange) -> Option<()> {
-        let key = (category, change.date);
-        self.touch_day(change.customer_id, &key);
-        let amount = self.days.get(&key).copied().unwrap_or_default().checked_add(change.amount)?;
-        if amount == Total::ZERO {
-            self.days.remove(&key);
-        } else {
-            self.days.insert(key, amount);
+        if sum.is_nothing() {
+            months.remove(&key);
         }
         Some(())
     }
 
     /// Forgets days of a category that are compared no more.
     fn forget_days(&mut self, category: &Category, cause: &Cause<'_>) {
-        let all = || (category.clone(), Date::from_days(i32::MIN))..(category.clone(), cause.remembered.first_day());
-        while let Some(key) = self.days.range(all()).next().map(|(key, _)| key.clone()) {
-            self.touch_day(cause.customer_id, &key);
-            self.days.remove(&key);
+        let Self { months, touched_days, .. } = self;
+        let all = (category.clone(), Month::FIRST)..(category.clone(), cause.remembered);
+        for (key, sum) in months.range_mut(all).filter(|(_, sum)| !sum.days.is_empty()) {
+            for (date, _) in &sum.days {
+                touched_days.note((key.clone(), *date), || sum.day_row(cause.customer_id, key, *date));
+            }
+            sum.days.clear();
         }
     }
 
-    fn touch_day(&mut self, customer: CustomerId, key: &(Category, Date)) {
-        let Self { days, touched_days, .. } = self;
-        touched_days.note(key.clone(), || day_row(customer, key, *days.get(key)?));
-    }
-
     /// What was spent in a category on the days of a month, in order.
-    fn days_of(&self, category: &Category, month: Month) -> impl DoubleEndedIterator<Item = (Date, Total)> {
-        let all = (category.clone(), month.first_day())..(category.clone(), month.after().first_day());
-        self.days.range(all).map(|((_, date), amount)| (*date, *amount))
+    fn days_of(&self, category: &Category, month: Month) -> &[(Date, Total)] {
+        self.months.get(&(category.clone(), month)).map_or(&[], |sum| &sum.days)
     }
 
     /// Sets a budget, unless the existing one has a later time of its own. Returns the one of before if the terms changed.
@@ -429,12 +430,12 @@ impl SpendingState {
         Some(before)
     }
 
-    /// The terms with which a month that is over was compared, so that a budget that changes later does not change its alerts.
-    fn terms(&self, month: Month, category: &Category, cause: &Cause<'_>) -> Option<Terms> {
+    /// The terms with which a month was compared last. A budget that changes later does not change the alerts of a month that is over.
+    fn terms(&self, month: Month, category: &Category) -> Option<Terms> {
         let rules = [SpendingRule::BudgetExceeded, SpendingRule::BudgetWarning];
         let of = |rule| self.alerts.get(&(rule, month, category.clone()));
         let latest = rules.into_iter().filter_map(of).max_by_key(|standing| standing.raised.ts);
-        latest.filter(|_| month < cause.month).and_then(|standing| standing.terms)
+        latest.and_then(|standing| standing.terms)
     }
 
     /// Applies what a rule finds to its alert.
@@ -473,8 +474,30 @@ fn alert((rule, month, category): &AlertKey, raised: Raised, message: &str, caus
 }
 
 impl Sum {
-    fn row(&self, customer_id: CustomerId, (month, category): &(Month, Category)) -> SpendingRow {
-        SpendingRow {
+    /// Whether nothing was spent.
+    fn is_nothing(&self) -> bool {
+        self.count == 0 && self.amount == Total::ZERO && self.days.is_empty()
+    }
+
+    /// What was spent on a day, if it is not zero.
+    fn day(&self, date: Date) -> Option<Total> {
+        let index = self.days.binary_search_by_key(&date, |(date, _)| *date).ok()?;
+        self.days.get(index).map(|(_, amount)| *amount)
+    }
+
+    fn set_day(&mut self, date: Date, amount: Total) {
+        let index = self.days.partition_point(|(earlier, _)| *earlier < date);
+        match self.days.get_mut(index).filter(|(found, _)| *found == date) {
+            Some(_) if amount == Total::ZERO => drop(self.days.remove(index)),
+            Some((_, old)) => *old = amount,
+            None if amount == Total::ZERO => {}
+            None => self.days.insert(index, (date, amount)),
+        }
+    }
+
+    /// The row of the month, unless nothing was spent.
+    fn row(&self, customer_id: CustomerId, (category, month): &MonthKey) -> Option<SpendingRow> {
+        (self.count != 0 || self.amount != Total::ZERO).then(|| SpendingRow {
             customer_id,
             month: Text::from(month.to_string()),
             category: category.name.clone(),
@@ -482,13 +505,13 @@ impl Sum {
             amount: self.amount,
             count: self.count,
             ts: self.ts,
-        }
+        })
     }
-}
 
-fn day_row(customer_id: CustomerId, (category, date): &(Category, Date), amount: Total) -> Option<SpendingDay> {
-    let Category { name, currency } = category.clone();
-    Some(SpendingDay { customer_id, category: name, currency, date: *date, amount, ts: date.end() })
+    fn day_row(&self, customer_id: CustomerId, (category, _): &MonthKey, date: Date) -> Option<SpendingDay> {
+        let Category { name, currency } = category.clone();
+        Some(SpendingDay { customer_id, category: name, currency, date, amount: self.day(date)?, ts: date.end() })
+    }
 }
 
 impl Standing {

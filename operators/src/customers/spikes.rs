@@ -17,13 +17,13 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// Compares a month. `days` gives what was spent on the days of a month, in order.
-    pub(super) fn of<D: DoubleEndedIterator<Item = (Date, Total)>>(month: Month, days: impl Fn(Month) -> D) -> Self {
-        let Some((last, _)) = days(month).next_back() else { return Self::default() };
-        let (_, last_day) = Month::of(last);
-        let sum = |units: i128, (_, more): (Date, Total)| units.saturating_add(more.units());
-        let before = days(month.before()).take_while(|(date, _)| Month::of(*date).1 <= last_day).fold(0, sum);
-        Self { last_day, now: days(month).fold(0, sum), before }
+    /// Compares a month, given what was spent on the days of the month before and on its own, in order.
+    pub(super) fn of(before: &[(Date, Total)], now: &[(Date, Total)]) -> Self {
+        let Some((last, _)) = now.last() else { return Self::default() };
+        let (_, last_day) = Month::of(*last);
+        let sum = |units: i128, (_, more): &(Date, Total)| units.saturating_add(more.units());
+        let before = before.iter().take_while(|(date, _)| Month::of(*date).1 <= last_day).fold(0, sum);
+        Self { last_day, now: now.iter().fold(0, sum), before }
     }
 
     /// Whether a date is one of the compared days.
@@ -59,7 +59,8 @@ mod tests {
     fn compared(days: &[(&str, i64)]) -> Compared {
         let (march, _) = Month::of("2026-03-01".parse().unwrap());
         let days: Vec<_> = days.iter().map(|(date, amount)| (date.parse().unwrap(), Total::whole(*amount))).collect();
-        Compared::of(march, |month| days.iter().copied().filter(move |(date, _)| Month::of(*date).0 == month))
+        let of = |month: Month| days.iter().copied().filter(|(date, _)| Month::of(*date).0 == month).collect::<Vec<_>>();
+        Compared::of(&of(march.before()), &of(march))
     }
 
     #[test]

@@ -118,25 +118,29 @@ impl<V: View> Fold<V> {
     /// Emits the rows of every touched key as changes of `tick`. Rows may show `time` as their own time.
     pub fn emit(&mut self, tick: Tick, time: EffectiveTime) {
         let mut at = Moment::new(tick, time);
-        for number in std::mem::take(&mut self.rows.slots) {
+        let mut slots = std::mem::take(&mut self.rows.slots);
+        for number in slots.drain(..) {
             let Some(slot) = self.slots.get_mut(number) else { continue };
             slot.touched.rows = false;
             at.why = self.rows.corrections.remove(&number).unwrap_or_default();
             self.view.emit(&self.context, &slot.key, &mut slot.state, &at, &self.tables);
             self.forget(number);
         }
+        self.rows.slots = slots;
     }
 
     /// Emits the updates of every touched key at the grid point `time`, which ends `tick`.
     pub fn update(&mut self, tick: Tick, time: EffectiveTime) -> std::vec::Drain<'_, Updated<V::Update>> {
         let mut at = Moment::new(tick, time);
-        for number in std::mem::take(&mut self.updates.slots) {
+        let mut slots = std::mem::take(&mut self.updates.slots);
+        for number in slots.drain(..) {
             let Some(slot) = self.slots.get_mut(number) else { continue };
             slot.touched.updates = false;
             at.why = self.updates.corrections.remove(&number).unwrap_or_default();
             self.view.update(&self.context, &slot.key, &mut slot.state, &at, &mut self.told);
             self.forget(number);
         }
+        self.updates.slots = slots;
         self.told.told.drain(..)
     }
 
