@@ -82,6 +82,7 @@
 //!
 //! [rules]
 //! packs = ["payments", "mine.toml"]   # further packs: built-in ones by name, or files beside this one; default: all built-in ones
+//! base_currency = "USD"         # currency of `amount_base`
 //!
 //! [customers]
 //! price_hysteresis = "0.005"    # how far a mark has to come back from a watched price before it can cross it again
@@ -358,11 +359,19 @@ pub struct FraudConfig {
 }
 
 /// Section `[rules]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RulesConfig {
     /// The packs besides that of `[fraud]`; by default all built-in ones.
     pub packs: Option<Vec<PackName>>,
+    /// Currency of the field `amount_base`. Amounts without a rate to it are converted over `valuation.base_currency`. Default USD.
+    pub base_currency: Currency,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        Self { packs: None, base_currency: Currency::derived("USD") }
+    }
 }
 
 /// Section `[aml]`: settings of rules of the pack `aml` that are no conditions of one event.

@@ -149,7 +149,10 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "matching": serde_json::to_value(&config.matching)?,
         "aml": { "round_trips": round_trips(&config.aml.round_trips) },
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
-        "rules": { "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>() },
+        "rules": {
+            "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>(),
+            "base_currency": config.rules.base_currency.as_str(),
+        },
         "customers": serde_json::to_value(&config.customers)?,
         "notifications": serde_json::to_value(&config.notifications)?,
     });

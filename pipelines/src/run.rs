@@ -96,7 +96,7 @@ pub struct Replay {
 }
 
 /// Keys that must not change in an existing directory, because its state would change its meaning.
-const UNCHANGEABLE: [&str; 3] = ["time.tick_interval", "valuation.interval", "valuation.base_currency"];
+const UNCHANGEABLE: [&str; 4] = ["time.tick_interval", "valuation.interval", "valuation.base_currency", "rules.base_currency"];
 
 /// Maximum sleep of an idle worker.
 const PARK: Duration = Duration::from_millis(10);

@@ -96,6 +96,11 @@ pub(super) fn fact(facts: &Facts, field: Field) -> Cell {
     }
 }
 
+/// The amount in the base currency, as it was when the event was judged; unknown where there was no rate.
+pub(super) fn amount_base(units: Option<i128>) -> Cell {
+    units.map_or(Cell::Unknown, Cell::number)
+}
+
 /// A field of a transaction, as its own account sees it, or as that of the other side.
 pub(super) fn of_transaction(event: &Transaction, account_type: Option<AccountType>, is_mirrored: bool, field: Field) -> Cell {
     match field {

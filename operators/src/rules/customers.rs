@@ -1,7 +1,7 @@
-//! What the reference data says about an account and its customer when an event arrives.
+//! What is known about an account, its customer, and the rates of its money when an event arrives.
 
 use headwater_schemas::events::{AccountType, Event, LimitKind};
-use headwater_schemas::{AccountId, CustomerId, EventTime};
+use headwater_schemas::{AccountId, Amount, Currency, CustomerId, EventTime, Money};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
@@ -9,19 +9,40 @@ use super::field::Field;
 use super::geo::Location;
 use super::pack::Kept;
 use crate::reference::Reference;
+use crate::valuation::rates::Rates;
 use crate::zones::{CustomerZones, utc_offset};
 
-/// Accounts and customers, with their time zones.
+/// Accounts and customers, with their time zones, and exchange rates.
 #[derive(Clone, Debug, Default)]
 pub struct Customers {
     reference: Reference,
     zones: CustomerZones,
+    /// None, unless some rule reads amounts in the base currency.
+    rates: Rates,
+}
+
+/// The currency into which rules convert amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BaseCurrency {
+    /// The currency.
+    pub currency: Currency,
+    /// The currency over which amounts are converted that have no rate of their own.
+    pub pivot: Currency,
+}
+
+impl Default for BaseCurrency {
+    fn default() -> Self {
+        let dollar = Currency::derived("USD");
+        Self { currency: dollar, pivot: dollar }
+    }
 }
 
 /// What is known when an event arrives. It stays with the event: a customer who moves house does not change earlier decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) customer: Option<CustomerId>,
+    /// The amount of the event in the base currency, in billionths.
+    pub(super) amount_base: Option<i128>,
     pub(super) home: Option<Location>,
     /// Seconds east of UTC.
     pub(super) utc_offset: Option<i32>,
@@ -42,8 +63,11 @@ pub(super) struct SetLimits {
 }
 
 impl Customers {
-    /// Learns from a broadcast of an account, a customer or a limit; ignores others.
+    /// Learns from a broadcast of an account, a customer, a limit or a rate; ignores others.
     pub(super) fn learn(&mut self, event: &Event) {
+        if let Event::FxRate(rate) = event {
+            return self.rates.set(rate.base, rate.quote, rate.rate, rate.ts);
+        }
         self.zones.learn(event);
         if matches!(event, Event::Customer(_) | Event::Account(_) | Event::Limit(_) | Event::Deleted(_)) {
             self.reference.learn(event);
@@ -55,6 +79,12 @@ impl Customers {
         self.reference.customer_of(account)
     }
 
+    /// An amount in the base currency, in billionths, by the rates known now.
+    pub(super) fn in_base(&self, base: &BaseCurrency, amount: Amount, currency: &Currency) -> Option<i128> {
+        let path = self.rates.path(currency, &base.currency, &base.pivot)?;
+        path.convert(Money::from_units(amount.units())).map(Money::units)
+    }
+
     /// What is known about an account and a customer at a time. The customer is that of the account, where none is given.
     pub(super) fn facts(&self, account: Option<&AccountId>, customer: Option<CustomerId>, ts: EventTime, kept: &Kept) -> Facts {
         let known = account.and_then(|account| self.reference.account(account));
@@ -63,6 +93,7 @@ impl Customers {
         let zone = customer_id.and_then(|customer| self.zones.of(&customer));
         Facts {
             customer: customer_id,
+            amount_base: None,
             home: customer.and_then(|customer| Location::new(customer.home_lat, customer.home_lon)),
             utc_offset: zone.and_then(|zone| utc_offset(zone, ts)),
             account_type: known.and_then(|account| account.account_type.value),

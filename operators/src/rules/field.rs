@@ -107,6 +107,8 @@ fields! {
     HourLocal = "hour_local": Type::Number, Transaction Payment Access;
     /// Weekday in the customer's time zone: 1 is Monday, 7 is Sunday.
     WeekdayLocal = "weekday_local": Type::Number, Transaction Payment Access;
+    /// The amount in the base currency, by the rates known when the event was judged.
+    AmountBase = "amount_base": Type::Number, Transaction Payment;
 }
 
 impl Field {

@@ -5,7 +5,7 @@
 //! reaches back farther, and amended if its outcome differs.
 
 use headwater_schemas::tables::Amendment;
-use headwater_schemas::{Amount, EffectiveTime, EventTime, Id};
+use headwater_schemas::{EffectiveTime, EventTime, Id};
 
 use super::cells::Cell;
 use super::episodes::Episodes;
@@ -185,16 +185,18 @@ impl History {
         true
     }
 
-    /// Gives a hold the amount that it was captured for, and decides again what that changes. Decisions older than `again.oldest`
+    /// Gives a hold the amounts that it was captured for, and decides again what that changes. Decisions older than `again.oldest`
     /// stay.
-    pub(super) fn adjust(&mut self, grouped: &Grouped, id: &Id, amount: Amount, again: Again<'_>) {
+    pub(super) fn adjust(&mut self, grouped: &Grouped, id: &Id, amounts: [(Field, Cell); 2], again: Again<'_>) {
         let Some(index) = self.find(id, false) else { return };
         self.touch(index, true);
-        let slot = grouped.kept.slot(Field::Amount);
-        if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index))
-            && let Some(cell) = record.cells.get_mut(usize::from(place))
-        {
-            *cell = Cell::number(amount.units());
+        for (field, amount) in amounts {
+            let slot = grouped.kept.slot(field);
+            if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index))
+                && let Some(cell) = record.cells.get_mut(usize::from(place))
+            {
+                *cell = amount;
+            }
         }
         self.rewind(grouped, index);
         self.decide_again(grouped, index, again);

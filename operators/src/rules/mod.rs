@@ -60,7 +60,7 @@ mod span;
 mod subject;
 mod view;
 
-pub use customers::Customers;
+pub use customers::{BaseCurrency, Customers};
 pub use explain::{Reached, RuleExplanation, Without};
 pub use history::History;
 pub use owners::{Known, Owners};

@@ -58,11 +58,17 @@ impl Record {
         let fields = kept.own().iter().copied();
         let (ts, id, role, cells) = match what {
             Happened::Transaction(event) => {
-                let cell = |field| cells::of_transaction(event, facts.account_type, is_mirrored, field);
+                let cell = |field| match field {
+                    Field::AmountBase => cells::amount_base(facts.amount_base),
+                    _ => cells::of_transaction(event, facts.account_type, is_mirrored, field),
+                };
                 (event.ts, event.transaction_id.clone(), role_of(event), fields.map(cell).collect())
             }
             Happened::Payment(event) => {
-                let cell = |field| cells::of_payment(event, field);
+                let cell = |field| match field {
+                    Field::AmountBase => cells::amount_base(facts.amount_base),
+                    _ => cells::of_payment(event, field),
+                };
                 (event.ts, event.payment_id.clone(), EventRole::Original, fields.map(cell).collect())
             }
             Happened::Access(event) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_schemas::events::{Access, Event, Payment, Transaction};
 use headwater_schemas::tables::SubjectType;
-use headwater_schemas::{AccountId, CustomerId, Id, Text, Topic};
+use headwater_schemas::{AccountId, Amount, Currency, CustomerId, Id, Text, Topic};
 use serde::{Deserialize, Serialize};
 
 use super::field::Field;
@@ -203,6 +203,16 @@ impl Happened {
     pub(super) fn party(&self, is_mirrored: bool) -> Option<AccountId> {
         let (own, other) = self.accounts()?;
         if is_mirrored { other } else { Some(own) }
+    }
+
+    /// The amount that it is about, with its currency.
+    pub(super) fn money(&self) -> Option<(Amount, Currency)> {
+        match self {
+            Self::Transaction(event) => Some((event.amount, event.currency)),
+            Self::Adjusted(adjusted) => Some((adjusted.amount, adjusted.currency)),
+            Self::Payment(event) => Some((event.amount, event.currency)),
+            Self::TakenBack(_) | Self::Access(_) => None,
+        }
     }
 
     /// Whether it is an event, or a change of one, that rules of a subject judge.

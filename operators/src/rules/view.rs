@@ -8,8 +8,10 @@ use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, 
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
 
-use super::customers::Customers;
+use super::cells::{self, Cell};
+use super::customers::{BaseCurrency, Customers, Facts};
 use super::episodes::Episodes;
+use super::field::Field;
 use super::grouped::{Grouped, Member};
 use super::history::{Again, Before, History, of_ruleset};
 use super::outcome::{self, Cause};
@@ -26,6 +28,7 @@ use crate::ledger::{Adjusted, TakenBack};
 pub struct Rules {
     pub(super) grouped: Arc<[Grouped]>,
     horizon: i64,
+    base: BaseCurrency,
 }
 
 headwater_schemas::table_set! {
@@ -58,7 +61,13 @@ impl Rules {
 
     /// The view of those packs that judge a subject.
     pub fn of(subject: Subject, packs: &[Arc<Pack>], horizon: Nanos) -> Self {
-        Self { grouped: Grouped::all(subject, packs).into(), horizon: i64::try_from(horizon.get()).unwrap_or(i64::MAX) }
+        let horizon = i64::try_from(horizon.get()).unwrap_or(i64::MAX);
+        Self { grouped: Grouped::all(subject, packs).into(), horizon, base: BaseCurrency::default() }
+    }
+
+    /// The view with another base currency than US dollars.
+    pub fn in_currency(self, base: BaseCurrency) -> Self {
+        Self { base, ..self }
     }
 
     /// The events of groups that follow from what happened. `customer` owns its account, where that is known.
@@ -121,9 +130,12 @@ impl Rules {
         }
     }
 
-    fn adjust(&self, grouped: &Grouped, state: &mut History, place: Place, adjusted: &Adjusted) {
-        let cause = Cause { amendment: Amendment::Captured, id: adjusted.capture.clone() };
-        state.adjust(grouped, &adjusted.hold, adjusted.amount, self.again(&cause, place));
+    fn adjust(&self, customers: &Customers, grouped: &Grouped, state: &mut History, placed: Placed<&Adjusted>) {
+        let Placed { place, event: Adjusted { hold, amount, currency, capture, .. } } = placed;
+        let cause = Cause { amendment: Amendment::Captured, id: capture.clone() };
+        let base = cells::amount_base(customers.in_base(&self.base, *amount, currency));
+        let amounts = [(Field::Amount, Cell::number(amount.units())), (Field::AmountBase, base)];
+        state.adjust(grouped, hold, amounts, self.again(&cause, place));
     }
 
     fn again<'a>(&self, cause: &'a Cause, place: Place) -> Again<'a> {
@@ -143,7 +155,9 @@ impl Rules {
             return event.into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
         }
         let account = what.party(is_mirrored);
-        let facts = customers.facts(account.as_ref(), what.customer(), ts, &grouped.kept);
+        let base = what.money().filter(|_| grouped.kept.slot(Field::AmountBase).is_some());
+        let amount_base = base.and_then(|(amount, currency)| customers.in_base(&self.base, amount, &currency));
+        let facts = Facts { amount_base, ..customers.facts(account.as_ref(), what.customer(), ts, &grouped.kept) };
         let Some(record) = Record::new(place, &what, &facts, is_mirrored, &grouped.kept) else { return };
         let id = record.id.clone();
         if state.take(grouped, record, place.event_time()) {
@@ -259,7 +273,9 @@ impl View for Rules {
         let Some(grouped) = self.grouped(group) else { return };
         match &event.event.what {
             Happened::TakenBack(taken) => self.take_back(grouped, state, event.place, taken, out),
-            Happened::Adjusted(adjusted) => self.adjust(grouped, state, event.place, adjusted),
+            Happened::Adjusted(adjusted) => {
+                self.adjust(customers, grouped, state, Placed { place: event.place, event: adjusted.as_ref() });
+            }
             _ => self.judge(customers, group, state, event, out),
         }
     }

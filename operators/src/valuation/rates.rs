@@ -1,26 +1,25 @@
-//! Exchange rates: direct, inverse, or through the base currency. The newer of direct and inverse counts.
+//! Exchange rates: direct, inverse, or over a pivot. The newer of direct and inverse counts.
 //!
 //! ```
 //! use headwater_operators::valuation::rates::Rates;
 //! use headwater_schemas::{Currency, EventTime, Money};
 //!
 //! let [eur, usd, jpy] = ["EUR", "USD", "JPY"].map(Currency::derived);
-//! let mut rates = Rates::new(usd);
+//! let mut rates = Rates::default();
 //! rates.set(eur, usd, "1.25".parse().unwrap(), EventTime::from_nanos(1));
 //! rates.set(usd, jpy, "150".parse().unwrap(), EventTime::from_nanos(1));
-//! assert_eq!(rates.path(&eur, &jpy).unwrap().convert(Money::whole(2)), Some(Money::whole(375)));
+//! assert_eq!(rates.path(&eur, &jpy, &usd).unwrap().convert(Money::whole(2)), Some(Money::whole(375)));
 //! ```
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Currency, EventTime, Factor, Money};
 use rustc_hash::FxHashMap;
 
-/// The last rate of each pair.
-#[derive(Clone, Debug)]
-pub struct Rates {
-    pivot: Currency,
-    pairs: FxHashMap<(Currency, Currency), (EventTime, Factor)>,
-}
+use crate::newest;
+
+/// The newest rate of each pair.
+#[derive(Clone, Debug, Default)]
+pub struct Rates(FxHashMap<(Currency, Currency), (EventTime, Factor)>);
 
 /// A conversion between two currencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,29 +59,24 @@ impl Path {
 }
 
 impl Rates {
-    /// No rates; `pivot` is the currency through which others may be converted.
-    pub fn new(pivot: Currency) -> Self {
-        Self { pivot, pairs: FxHashMap::default() }
-    }
-
-    /// Sets a pair's rate, in units of `quote` per unit of `base`, and its time.
+    /// Sets a pair's rate, in units of `quote` per unit of `base`, unless there is one of a later time.
     pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
-        self.pairs.insert((base, quote), (ts, rate));
+        newest::put(&mut self.0, (base, quote), (ts, rate), |(ts, _)| *ts);
     }
 
-    /// The path from one currency to another, if there is one.
-    pub fn path(&self, from: &Currency, to: &Currency) -> Option<Path> {
+    /// The path from one currency to another, if there is one: in one step, else over the pivot.
+    pub fn path(&self, from: &Currency, to: &Currency, pivot: &Currency) -> Option<Path> {
         if let Some(conversion) = self.one_step(from, to) {
             return Some(Path(conversion, Conversion::Same));
         }
-        Some(Path(self.one_step(from, &self.pivot)?, self.one_step(&self.pivot, to)?))
+        Some(Path(self.one_step(from, pivot)?, self.one_step(pivot, to)?))
     }
 
     fn one_step(&self, from: &Currency, to: &Currency) -> Option<Conversion> {
         if from == to {
             return Some(Conversion::Same);
         }
-        let pair = |base: &Currency, quote: &Currency| self.pairs.get(&(*base, *quote)).copied();
+        let pair = |base: &Currency, quote: &Currency| self.0.get(&(*base, *quote)).copied();
         match (pair(from, to), pair(to, from)) {
             (Some((direct, _)), Some((inverse, rate))) if direct < inverse => Some(Conversion::Inverse(rate)),
             (Some((_, rate)), _) => Some(Conversion::Direct(rate)),
@@ -98,12 +92,12 @@ mod tests {
     #[test]
     fn rates_work_both_ways_and_over_the_pivot() {
         let id = |text: &str| Currency::derived(text);
-        let mut rates = Rates::new(id("USD"));
+        let mut rates = Rates::default();
         let at = EventTime::from_nanos;
         rates.set(id("EUR"), id("USD"), "1.25".parse().expect("a rate"), at(1));
         rates.set(id("USD"), id("JPY"), "150".parse().expect("a rate"), at(1));
         let convert = |from: &str, to: &str| {
-            rates.path(&id(from), &id(to)).and_then(|path| path.convert(Money::whole(100))).map(|sum| sum.to_string())
+            rates.path(&id(from), &id(to), &id("USD")).and_then(|path| path.convert(Money::whole(100))).map(|sum| sum.to_string())
         };
         assert_eq!(convert("USD", "USD"), Some("100".into()));
         assert_eq!(convert("EUR", "USD"), Some("125".into()));
@@ -117,11 +111,21 @@ mod tests {
     fn of_the_direct_and_the_inverse_rate_the_newer_counts() {
         let [eur, usd] = ["EUR", "USD"].map(Currency::derived);
         for (direct, inverse, expected) in [(1, 2, "200"), (2, 1, "125"), (1, 1, "125")] {
-            let mut rates = Rates::new(usd);
+            let mut rates = Rates::default();
             rates.set(eur, usd, "1.25".parse().expect("a rate"), EventTime::from_nanos(direct));
             rates.set(usd, eur, "0.5".parse().expect("a rate"), EventTime::from_nanos(inverse));
-            let sum = rates.path(&eur, &usd).and_then(|path| path.convert(Money::whole(100)));
+            let sum = rates.path(&eur, &usd, &usd).and_then(|path| path.convert(Money::whole(100)));
             assert_eq!(sum.map(|sum| sum.to_string()).as_deref(), Some(expected), "{direct} {inverse}");
+        }
+    }
+    #[test]
+    fn an_older_rate_does_not_replace_a_newer_one() {
+        let [eur, usd] = ["EUR", "USD"].map(Currency::derived);
+        let mut rates = Rates::default();
+        for (rate, ts, expected) in [("1.25", 2, "125"), ("2", 1, "125"), ("1.5", 2, "150"), ("3", 3, "300")] {
+            rates.set(eur, usd, rate.parse().expect("a rate"), EventTime::from_nanos(ts));
+            let sum = rates.path(&eur, &usd, &usd).and_then(|path| path.convert(Money::whole(100)));
+            assert_eq!(sum.map(|sum| sum.to_string()).as_deref(), Some(expected), "{rate} {ts}");
         }
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn market_data<'scope>(
     flow: &mut Flow<'scope, '_>,
     reference: Events<'scope>,
     prices: PriceData<'scope>,
+    rates: Events<'scope>,
 ) -> anyhow::Result<Grid<'scope, Known>> {
     let scope = flow.scope;
     let first = scope.index() == 0;
@@ -111,7 +112,7 @@ pub(super) fn market_data<'scope>(
     });
     let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?.updates, instrument_known);
 
-    let rates = latest_of(flow.take(Topic::FxRates), |_, event| match event {
+    let rates = latest_of(rates, |_, event| match event {
         Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: rate.ts })),
         _ => None,
     });

@@ -132,12 +132,14 @@ fn views<'scope>(
     bank::round_trips(flow, posted.happened.clone())?;
     let labels = flow.take(Topic::Labels);
     rules::labels(flow, labels.clone())?;
-    let judgements = rules::judgements(flow, posted.happened, admitted.payments, reference.clone())?;
+    let rates = flow.take(Topic::FxRates);
+    let known = rules::Known { rates: rates.clone(), reference: reference.clone() };
+    let judgements = rules::judgements(flow, posted.happened, admitted.payments, known)?;
     let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
     }
-    let market = valuation::Market { holdings: held.holdings, cash, accounts: admitted.accounts, prices: prices.data, reference };
+    let market = valuation::Market { holdings: held.holdings, cash, accounts: admitted.accounts, prices: prices.data, rates, reference };
     valuation::valuation(flow, market)?;
     let price_notices = customers::price_alerts(flow, prices.watched, watchlists)?;
     let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?.concat(price_notices);

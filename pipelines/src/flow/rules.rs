@@ -4,25 +4,33 @@ use std::sync::Arc;
 
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::latest::{Latest, Upsert};
-use headwater_operators::rules::{Happened, Known, Owners, RuleEvent, Rules, Subject};
-use headwater_schemas::events::{Event, Label};
-use headwater_schemas::tables::Labelled;
-use headwater_schemas::{Placed, Tick, Topic};
+use headwater_operators::rules::{BaseCurrency, Happened, Known as Owned, Owners, RuleEvent, Rules, Subject};
+use headwater_schemas::events::{Event, FxRate, Label};
+use headwater_schemas::tables::{Labelled, LastRate};
+use headwater_schemas::{Offset, Place, Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::vec::{Filter, Map};
+use timely::dataflow::operators::vec::{Broadcast, Filter, Map};
 use timely::dataflow::operators::{Concat, Concatenate};
 
 use super::Events;
 use super::latest::latest_of;
 use super::wiring::{Flow, Reference};
 
+/// What rules know besides the events that they judge.
+pub(super) struct Known<'scope> {
+    /// `fx.rates`.
+    pub(super) rates: Events<'scope>,
+    pub(super) reference: Reference<'scope>,
+}
+
 /// Applies every pack to the events that it judges. Returns the frontier of decisions.
 pub(super) fn judgements<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: StreamVec<'scope, Tick, Placed<Happened>>,
     payments: Events<'scope>,
-    reference: Reference<'scope>,
+    known: Known<'scope>,
 ) -> anyhow::Result<StreamVec<'scope, Tick, ()>> {
+    let Known { rates, reference } = known;
     let access = flow.take(Topic::Access);
     let happened = transactions.concat(payments.concat(access).flat_map(|Placed { place, event }| {
         let event = match event {
@@ -32,10 +40,12 @@ pub(super) fn judgements<'scope>(
         };
         Some(Placed { place, event })
     }));
-    let (packs, horizon) = (flow.settings.packs.clone(), flow.settings.config.horizons().fraud);
+    let (packs, config) = (flow.settings.packs.clone(), &flow.settings.config);
+    let horizon = config.horizons().fraud;
+    let base = BaseCurrency { currency: config.rules.base_currency, pivot: config.valuation.base_currency };
     let mut done = Vec::new();
     for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
-        let view = Rules::of(subject, &packs, horizon);
+        let view = Rules::of(subject, &packs, horizon).in_currency(base);
         let spreading = view.clone();
         let mut events = happened
             .clone()
@@ -43,9 +53,22 @@ pub(super) fn judgements<'scope>(
         if packs.iter().any(|pack| pack.subject() == subject && pack.needs_owners()) {
             events = events.concat(of_owners(flow, &view, happened.clone(), reference.clone())?);
         }
-        done.push(flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, reference.clone())?.done);
+        let needs_rates = packs.iter().any(|pack| pack.subject() == subject && pack.needs_rates());
+        let known = if needs_rates { with_rates(flow, rates.clone(), &reference)? } else { reference.clone() };
+        done.push(flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, known)?.done);
     }
     Ok(flow.scope.concatenate(done))
+}
+
+/// Reference data and exchange rates, on every worker.
+fn with_rates<'scope>(flow: &Flow<'scope, '_>, rates: Events<'scope>, reference: &Reference<'scope>) -> anyhow::Result<Reference<'scope>> {
+    let saved = flow.settings.saved.rows::<LastRate>()?;
+    let rate = |row: &LastRate| {
+        let event = Event::FxRate(FxRate { base: row.base, quote: row.quote, rate: row.rate, ts: row.ts });
+        Placed { place: Place::of_record(row.ts.effective(), Topic::FxRates, 0, Offset::ZERO), event }
+    };
+    let rates = Reference { stream: rates.broadcast(), before: Arc::new(saved.iter().map(rate).collect()) };
+    Ok(reference.clone().and(&rates))
 }
 
 /// Keeps the newest label of each subject, apart for verdicts and for spending categories.
@@ -74,7 +97,7 @@ fn of_owners<'scope>(
     let needed = happened.filter(move |placed| asking.needs_owner(&placed.event));
     let owned = flow.fold("owners", Owners, Pace::Tick, needed, reference)?.derived;
     // The event itself, and no derived one: it keeps its place.
-    Ok(owned.flat_map(move |Placed { event: (place, Known { what, customer }), .. }| {
+    Ok(owned.flat_map(move |Placed { event: (place, Owned { what, customer }), .. }| {
         spreading.spread_to_owner(&what, customer).into_iter().map(move |event| Placed { place, event })
     }))
 }

@@ -26,6 +26,8 @@ pub(super) struct Market<'scope> {
     pub(super) cash: ByAccount<StreamVec<'scope, Tick, Updated<Cash>>>,
     pub(super) accounts: Events<'scope>,
     pub(super) prices: PriceData<'scope>,
+    /// `fx.rates`.
+    pub(super) rates: Events<'scope>,
     pub(super) reference: Reference<'scope>,
 }
 
@@ -41,7 +43,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         known(cash.clone(), cash_known),
         known_corrected(cash, |cash| CorrectedPart::Cash(cash.account_id)),
         known(account_terms(flow, market.accounts)?.stream(), account_known),
-        market_data(flow, market.reference.stream.clone(), market.prices)?.broadcast(),
+        market_data(flow, market.reference.stream.clone(), market.prices, market.rates)?.broadcast(),
     ]);
     let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
     let config = &flow.settings.config;

@@ -14,8 +14,8 @@ use headwater_schemas::tables::{DeadLetter, Moment, TableRegistry, TableRow, Tab
 use headwater_schemas::{EffectiveTime, Placed, Tick, Topic};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::operator::{Operator, empty};
+use timely::dataflow::operators::{Concat, Concatenate};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::{Events, FlowSettings};
@@ -43,6 +43,14 @@ where
 {
     fn clone(&self) -> Self {
         Self { stream: self.stream.clone(), before: Arc::clone(&self.before) }
+    }
+}
+
+impl<'scope, B: timely::ExchangeData + Clone> Broadcasts<'scope, B> {
+    /// These and others.
+    pub(super) fn and(self, others: &Self) -> Self {
+        let before = self.before.iter().chain(others.before.iter()).cloned().collect();
+        Self { stream: self.stream.concat(others.stream.clone()), before: Arc::new(before) }
     }
 }
 

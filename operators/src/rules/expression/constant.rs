@@ -22,6 +22,7 @@ const fn range_of(field: Field) -> Option<Range> {
         Field::HourLocal => Some(Range { least: 0, greatest: 23 * fixed::ONE, step: fixed::ONE, words: "from 0 to 23" }),
         Field::WeekdayLocal => Some(Range { least: fixed::ONE, greatest: 7 * fixed::ONE, step: fixed::ONE, words: "from 1 to 7" }),
         Field::Amount => Some(Range { least: 0, greatest: 10_i128.pow(27) - 1, step: 1, words: "never below 0" }),
+        Field::AmountBase => Some(Range { least: 0, greatest: fixed::MAX_UNITS, step: 1, words: "never below 0" }),
         _ => None,
     }
 }

@@ -12,7 +12,8 @@
 //!
 //! # Fields
 //! `field.rs` has them all, with their types and the subjects that have them. `amount` is as it is, whatever the currency;
-//! `location` is unknown unless both coordinates are given; `home` is where the customer lives, as known when the event came;
+//! `amount_base` is the amount in the base currency by the rates known when the event was judged, and unknown where there are
+//! none; `location` is unknown unless both coordinates are given; `home` is where the customer lives, as known when the event came;
 //! `direction` and `peer` are those of the group's account; `hour_local` is 0 to 23 and `weekday_local` 1 (Monday) to 7 in the
 //! customer's time zone.
 //!
@@ -36,7 +37,7 @@
 //! - `exists(x)` is false for nothing, and for a field that is missing from the event; for a value computed from such a field it
 //!   is unknown. `known(x)` is false only for the unknown.
 //!
-//! # Rejected expressions A division by a constant zero, and a comparison of `amount`, `hour_local` or `weekday_local` with a
+//! # Rejected expressions A division by a constant zero, and a comparison of an amount, `hour_local` or `weekday_local` with a
 //! constant that has the same result for each of their values.
 //!
 //! # Why not a library

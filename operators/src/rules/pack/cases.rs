@@ -90,7 +90,7 @@ fn event(item: &Spanned<DeValue<'_>>, topic: Option<Topic>, problems: &mut Probl
     };
     let named = fields.remove("topic").and_then(|topic| Topic::from_word(topic.as_str()?));
     let Some(topic) = topic.or(named) else {
-        problems.add(at, "an event of the reference data names its `topic`: accounts, customers or limits");
+        problems.add(at, "an event of the reference data names its `topic`: accounts, customers, limits or fx.rates");
         return None;
     };
     let text = Json::Object(fields).to_string();

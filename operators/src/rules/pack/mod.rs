@@ -327,6 +327,11 @@ impl Pack {
         self.subject == Subject::Transaction && self.rulesets.iter().any(|ruleset| ruleset.grouping == Grouping::Customer)
     }
 
+    /// Whether its rules read amounts in the base currency, so that exchange rates have to be known.
+    pub fn needs_rates(&self) -> bool {
+        self.rulesets.iter().any(|ruleset| ruleset.kept.slot(Field::AmountBase).is_some())
+    }
+
     /// The greatest age of an event that a window can hold, in nanoseconds.
     pub(super) fn longest_window(&self) -> i64 {
         self.rulesets.iter().map(Ruleset::longest_window).max().unwrap_or(0)

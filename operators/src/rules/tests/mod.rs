@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod banking;
+mod base_currency;
 mod late;
 mod once;
 mod packs;

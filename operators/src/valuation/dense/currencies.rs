@@ -11,14 +11,16 @@ use crate::valuation::rates::{Path, Rates};
 pub(super) struct Currencies {
     names: Named<CurrencyHandle, ()>,
     rates: Rates,
+    /// The currency over which others may be converted.
+    pivot: Currency,
     /// The paths that have been requested.
     paths: FxHashMap<(CurrencyHandle, CurrencyHandle), Option<Path>>,
 }
 
 impl Currencies {
-    /// No rates; `pivot` is the currency through which others may be converted.
+    /// No rates.
     pub(super) fn new(pivot: Currency) -> Self {
-        Self { names: Named::default(), rates: Rates::new(pivot), paths: FxHashMap::default() }
+        Self { names: Named::default(), rates: Rates::default(), pivot, paths: FxHashMap::default() }
     }
 
     pub(super) fn currency(&mut self, name: Currency) -> CurrencyHandle {
@@ -38,7 +40,8 @@ impl Currencies {
     pub(super) fn refresh(&mut self) -> Vec<(CurrencyHandle, CurrencyHandle)> {
         let mut changed = Vec::new();
         for ((from, into), path) in &mut self.paths {
-            let new = find(&self.names, &self.rates, *from, *into);
+            let new = self.names.name(*from).zip(self.names.name(*into));
+            let new = new.and_then(|(from, into)| self.rates.path(&from, &into, &self.pivot));
             if new != *path {
                 *path = new;
                 changed.push((*from, *into));
@@ -52,10 +55,7 @@ impl Currencies {
         if from == into {
             return Some(Path::SAME);
         }
-        *self.paths.entry((from, into)).or_insert_with(|| find(&self.names, &self.rates, from, into))
+        let found = || self.rates.path(&self.names.name(from)?, &self.names.name(into)?, &self.pivot);
+        *self.paths.entry((from, into)).or_insert_with(found)
     }
-}
-
-fn find(names: &Named<CurrencyHandle, ()>, rates: &Rates, from: CurrencyHandle, into: CurrencyHandle) -> Option<Path> {
-    rates.path(&names.name(from)?, &names.name(into)?)
 }

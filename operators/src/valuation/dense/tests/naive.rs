@@ -96,7 +96,7 @@ impl Naive {
 
     /// Rows of portfolios and risk, without times.
     pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
-        let mut rates = Rates::new(Currency::derived("USD"));
+        let (mut rates, pivot) = (Rates::default(), Currency::derived("USD"));
         self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
         let mut scopes = BTreeMap::<Scope, Sums>::new();
         for account in self.accounts.keys() {
@@ -104,7 +104,7 @@ impl Naive {
                 let sums = scopes.entry(scope).or_default();
                 sums.currency = currency;
                 for ((_, from), posted) in self.cash.iter().filter(|((holder, _), _)| holder == account) {
-                    match rates.path(from, &currency).and_then(|path| path.convert(*posted)) {
+                    match rates.path(from, &currency, &pivot).and_then(|path| path.convert(*posted)) {
                         Some(cash) => sums.cash += cash.units(),
                         None => sums.unvalued += 1,
                     }
@@ -131,7 +131,7 @@ impl Naive {
             let multiplier = terms?.1;
             let value =
                 if held.quantity.is_zero() { Money::ZERO } else { Money::notional(*self.marks.get(symbol)?, held.quantity, multiplier)? };
-            let path = rates.path(&terms?.0, &sums.currency)?;
+            let path = rates.path(&terms?.0, &sums.currency, &Currency::derived("USD"))?;
             let scaled = |points: Money| Some(Money::from_units(points.units() * (multiplier.units() / 1_000_000_000)));
             let (cost, cash) = (scaled(held.cost)?, scaled(held.cash_flow)?.checked_sub(held.fees)?);
             let unrealized = path.convert(value.checked_sub(cost)?)?;
