@@ -23,7 +23,9 @@ impl Gate {
             return Self::default();
         }
         let conditions = members.iter().flat_map(|member| member.ruleset.rules.iter().map(|rule| Some(&rule.when)));
-        let conditions: Vec<_> = conditions.chain(aggregates.iter().map(|aggregate| aggregate.filter.as_ref())).collect();
+        let filters = aggregates.iter().map(|aggregate| aggregate.filter.as_ref());
+        let since = aggregates.iter().filter_map(|aggregate| aggregate.since.as_ref()).map(Some);
+        let conditions: Vec<_> = conditions.chain(filters).chain(since).collect();
         let words = |field: Field| conditions.iter().fold(0, |words, condition| words | condition.map_or(ALL, |node| allowed(node, field)));
         let fields = Field::ALL.iter().copied().filter(|field| field.is_of(subject) && is_own_word(*field));
         Self(fields.map(|field| (field, words(field))).filter(|(_, words)| *words != ALL).collect())
@@ -100,6 +102,8 @@ mod tests {
     fn an_event_passes_if_a_condition_or_a_filter_can_be_true_of_it() {
         const CASH_SUM: &str = "[[feature]]\nname = \"n\"\naggregate = \"count\"\nwindow = \"1d\"\nfilter = 'channel == \"cash\"'\n";
         const ALL_SUM: &str = "[[feature]]\nname = \"n\"\naggregate = \"count\"\nwindow = \"1d\"\n";
+        const SINCE_CARD: &str =
+            "[[feature]]\nname = \"n\"\naggregate = \"count\"\nsince = 'channel == \"card\"'\nfilter = 'channel == \"cash\"'\n";
         let (cash, card) = (r#""type":"deposit","channel":"cash""#, r#""type":"payment","channel":"card""#);
         let unknown = r#""type":"deposit""#;
         for (case, features, when, admitted) in [
@@ -114,6 +118,7 @@ mod tests {
             ("what the account decides", "", r#"direction == "out""#, [true, true, true]),
             ("a condition and a window of cash", CASH_SUM, r#"channel == "cash" and n > 1"#, [true, false, false]),
             ("a condition of cards and a window of cash", CASH_SUM, r#"channel == "card" and n > 1"#, [true, true, false]),
+            ("a window that begins after a card payment", SINCE_CARD, r#"channel == "cash" and n > 1"#, [true, true, false]),
             ("a window of everything", ALL_SUM, r#"channel == "cash" and n > 1"#, [true, true, true]),
         ] {
             let gate = gate(features, when);

@@ -48,6 +48,7 @@ mod gate;
 mod geo;
 mod grouped;
 mod history;
+mod median;
 mod outcome;
 mod owners;
 pub mod pack;

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::expression::Value;
 use super::geo::Location;
+use super::median::Median;
 use super::pack::{Aggregate, AggregateKind, Kept, Window};
 use super::record::{Alone, Record};
 use super::ring::Ring;
@@ -44,6 +45,8 @@ impl Atom {
 pub(super) struct Running {
     /// The first event of the window.
     from: usize,
+    /// Whether the event before `from` ended a window, so that none can begin earlier.
+    is_bounded: bool,
     tallies: Tallies,
 }
 
@@ -66,6 +69,8 @@ enum Tally {
     Sum { count: u32, sum: i128 },
     /// `stddev`.
     Squares { count: u32, sums: Box<Sums> },
+    /// `median`.
+    Median(Box<Median>),
     /// `last`.
     Last(Option<usize>),
     /// `max`: events with a greater value than all later ones. `first_seen`: all events.
@@ -79,6 +84,7 @@ impl Tally {
         match kind {
             AggregateKind::Count | AggregateKind::Sum | AggregateKind::Average => Self::Sum { count: 0, sum: 0 },
             AggregateKind::Deviation => Self::Squares { count: 0, sums: Box::default() },
+            AggregateKind::Median => Self::Median(Box::default()),
             AggregateKind::Last => Self::Last(None),
             AggregateKind::Max | AggregateKind::FirstSeen => Self::Queue(VecDeque::new()),
             AggregateKind::Distinct => Self::Distinct(FxHashMap::default()),
@@ -88,6 +94,7 @@ impl Tally {
     fn is_empty(&self) -> bool {
         match self {
             Self::Sum { count, .. } | Self::Squares { count, .. } => *count == 0,
+            Self::Median(values) => values.is_empty(),
             Self::Last(last) => last.is_none(),
             Self::Queue(queue) => queue.is_empty(),
             Self::Distinct(values) => values.is_empty(),
@@ -106,6 +113,7 @@ impl Tally {
                 sums.sum += units;
                 sums.squares += units * units;
             }
+            Self::Median(values) => values.add(units(value)),
             Self::Last(last) => *last = Some(index),
             Self::Queue(queue) => {
                 let value = if kind == AggregateKind::Max { units(value) } else { 0 };
@@ -134,6 +142,7 @@ impl Tally {
                 sums.sum -= units;
                 sums.squares -= units * units;
             }
+            Self::Median(values) => values.remove(units(value)),
             Self::Last(last) => {
                 if *last == Some(index) {
                     *last = None;
@@ -162,6 +171,7 @@ impl Tally {
             (Self::Sum { sum, .. }, AggregateKind::Sum) => Value::Number(*sum),
             (Self::Sum { count, sum }, _) => fixed::quotient(*sum, 1, i128::from(*count)).map_or(Value::Nothing, Value::Number),
             (Self::Squares { count, sums }, _) => deviation(*count, sums.sum, sums.squares),
+            (Self::Median(values), _) => values.value().map_or(Value::Nothing, Value::Number),
             (Self::Distinct(values), _) => whole(u32::try_from(values.len()).unwrap_or(u32::MAX)),
             (Self::Last(_) | Self::Queue(_), kind) => {
                 let Some(record) = self.witness().and_then(|index| ring.get(index)) else { return Value::Nothing };
@@ -228,10 +238,31 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value that an event contributes, if it belongs to the aggregate. A withdrawn event contributes none.
+    /// The first event of the window of an event of index `index`, and whether the one before it ended a window.
+    pub(super) fn first(self, record: &Record, index: usize) -> (usize, bool) {
+        let oldest = self.ring.first_since(self.since(record));
+        if self.aggregate.since.is_none() {
+            return (oldest, false);
+        }
+        let ends = |earlier: &usize| self.ring.get(*earlier).is_some_and(|earlier| self.ends_with(earlier));
+        (oldest..index).rev().find(ends).map_or((oldest, false), |last| (last + 1, true))
+    }
+
+    /// Whether the windows of later events begin after an event.
+    pub(super) fn ends_with(self, record: &Record) -> bool {
+        let Some(since) = &self.aggregate.since else { return false };
+        self.sees(record) && since.evaluate(&Alone { record, kept: self.kept }).is_true()
+    }
+
+    /// Whether an event is one of those that the aggregate is about. A withdrawn event is none.
+    fn sees(self, record: &Record) -> bool {
+        let is_own = !record.is_mirrored || self.aggregate.is_of_party;
+        !record.is_withdrawn && is_own && self.aggregate.followers.admit(record.role)
+    }
+
+    /// The value that an event contributes, if it belongs to the aggregate.
     pub(super) fn contribution(self, record: &'a Record) -> Option<Value<'a>> {
-        let is_seen = !record.is_mirrored || self.aggregate.is_of_party;
-        if record.is_withdrawn || !is_seen || !self.aggregate.followers.admit(record.role) {
+        if !self.sees(record) {
             return None;
         }
         if let Some(filter) = &self.aggregate.filter {
@@ -249,27 +280,33 @@ impl<'a> Reading<'a> {
 
 impl Running {
     /// An empty aggregate whose window begins at the event of index `from`.
-    pub(super) fn new(aggregate: &Aggregate, from: usize) -> Self {
+    fn new(aggregate: &Aggregate, (from, is_bounded): (usize, bool)) -> Self {
         let tallies = match aggregate.key {
             Some(_) => Tallies::ByKey(FxHashMap::default()),
             None => Tallies::One(Tally::new(aggregate.kind)),
         };
-        Self { from, tallies }
+        Self { from, is_bounded, tallies }
     }
 
     /// The aggregate as it is before the event of index `index`, of which `record` is the one to be judged.
     pub(super) fn rebuilt(reading: Reading<'_>, record: &Record, index: usize) -> Self {
-        let from = reading.ring.first_since(reading.since(record));
-        let mut running = Self::new(reading.aggregate, from);
+        let (from, is_bounded) = reading.first(record, index);
+        let mut running = Self::new(reading.aggregate, (from, is_bounded));
         (from..index).for_each(|earlier| running.add(reading, earlier));
         running
     }
 
     /// Moves the window to the one of an event; the aggregate holds all events before it.
     pub(super) fn move_to(&mut self, reading: Reading<'_>, record: &Record, index: usize) {
+        let before = index.checked_sub(1).and_then(|before| reading.ring.get(before));
+        if before.is_some_and(|before| reading.ends_with(before)) {
+            *self = Self::new(reading.aggregate, (index, true));
+            return;
+        }
         let since = reading.since(record);
         // Only a day can begin earlier than that of the event before: the customer has moved to another time zone.
-        if reading.aggregate.window.begins_at().is_some() && reading.ring.first_since(since) < self.from {
+        let is_of_calendar = reading.aggregate.window.begins_at().is_some();
+        if is_of_calendar && !self.is_bounded && reading.ring.first_since(since) < self.from {
             *self = Self::rebuilt(reading, record, index);
         } else {
             self.expire(reading, since);
@@ -315,6 +352,7 @@ impl Running {
         while reading.ring.get(self.from).is_some_and(|record| record.order.ts < oldest) {
             self.remove(reading, self.from);
             self.from += 1;
+            self.is_bounded = false;
         }
     }
 

@@ -167,7 +167,7 @@ impl<'a> Moment<'a> {
         if let Some(witness) = running.witness(reading, self.record) {
             return ids.indices.push(witness);
         }
-        let first = self.ring.first_since(reading.since(self.record));
+        let (first, _) = reading.first(self.record, self.index);
         let key = |record: &'a Record| reading.aggregate.key.map(|key| record.field(key, &self.grouped.kept));
         let mine = reading.aggregate.key.map(|key| self.record.field(key, &self.grouped.kept));
         let belongs =

@@ -15,18 +15,20 @@ pub(in crate::rules) enum AggregateKind {
     Max,
     Distinct,
     Deviation,
+    Median,
     FirstSeen,
     Last,
 }
 
 impl AggregateKind {
-    pub(super) const ALL: [(&'static str, Self); 8] = [
+    pub(super) const ALL: [(&'static str, Self); 9] = [
         ("count", Self::Count),
         ("sum", Self::Sum),
         ("avg", Self::Average),
         ("max", Self::Max),
         ("distinct", Self::Distinct),
         ("stddev", Self::Deviation),
+        ("median", Self::Median),
         ("first_seen", Self::FirstSeen),
         ("last", Self::Last),
     ];
@@ -57,7 +59,7 @@ impl AggregateKind {
     pub(super) fn result(self, field: Option<Type>) -> Option<Type> {
         match (self, field) {
             (Self::Count | Self::Distinct, _) => Some(Type::Number),
-            (Self::Sum | Self::Average, Some(Type::Number)) => Some(Type::Number),
+            (Self::Sum | Self::Average | Self::Median, Some(Type::Number)) => Some(Type::Number),
             (Self::Deviation, Some(Type::Number)) => Some(Type::Estimate),
             (Self::Max, Some(Type::Number | Type::Time)) | (Self::Last, Some(_)) => field,
             (Self::FirstSeen, _) => Some(Type::Time),
@@ -79,6 +81,8 @@ pub(in crate::rules) struct Aggregate {
     pub(in crate::rules) filter: Option<Node>,
     /// Which earlier events count.
     pub(in crate::rules) window: Window,
+    /// The window begins after the group's last earlier event for which it is true.
+    pub(in crate::rules) since: Option<Node>,
     pub(in crate::rules) type_of: Type,
     pub(in crate::rules) followers: Followers,
     /// Whether transactions count for the account of the other side, too.
@@ -89,7 +93,7 @@ impl Aggregate {
     /// Whether another one counts the same, whatever it is called.
     pub(in crate::rules) fn counts_as(&self, other: &Self) -> bool {
         let meaning = |it: &Self| (it.kind, it.field, it.key, it.window, it.followers, it.is_of_party);
-        meaning(self) == meaning(other) && self.filter == other.filter
+        meaning(self) == meaning(other) && self.filter == other.filter && self.since == other.since
     }
 }
 

@@ -16,11 +16,12 @@
 //!
 //! [[feature]]                        # an aggregate over a group's events within a window
 //! name = "spent_on_device"
-//! aggregate = "sum"                  # count sum avg max distinct stddev first_seen last
+//! aggregate = "sum"                  # count sum avg max distinct stddev median first_seen last
 //! field = "amount"                   # count and first_seen can do without; events that lack it are left out
 //! window = "24h"                     # s, m, h or d: events at most so much older than the one that is judged; or day, month
 //! key = ["account_id", "device_id"]  # optional: the group; and a field whose value is the same
 //! filter = 'channel == "card"'       # optional: only events for which it is true; it reads fields, not features
+//! since = 'type == "deposit"'        # optional: only events after the group's last earlier one for which it is true
 //!
 //! [[feature]]                        # or a value computed from fields and the features above it
 //! name = "share"
@@ -41,11 +42,14 @@
 //!   by any text field (`customer_id`, `actor`). `party` counts a transaction between two accounts for both. A rule reads the
 //!   windows of one group. In a pack with points all rules read the same one.
 //!
-//! - `count`, `sum` and `distinct` include the judged event; `avg`, `max`, `stddev`, `last` and `first_seen` do not.
-//! - `avg` is rounded to nine digits, half to even; `stddev` is the sample's (n − 1), computed exactly before its root, and
-//!   nothing below two events. Of no event, `avg`, `max`, `last` and `first_seen` are nothing.
+//! - `count`, `sum` and `distinct` include the judged event; `avg`, `max`, `stddev`, `median`, `last` and `first_seen` do not.
+//! - `avg` is rounded to nine digits, half to even; `median` of an even number is the mean of the middle two, rounded likewise;
+//!   `stddev` is the sample's (n − 1), computed exactly before its root, and nothing below two events. Of no event, `avg`, `max`,
+//!   `median`, `last` and `first_seen` are nothing.
+//! - A window with `since` begins after the last event of the group, before the judged one, for which that is true. It also has
+//!   the length that `window` gives, or 30 days: what it holds is remembered no longer than other windows.
 //! - A window counts each action of a customer once: no captures of holds, and no reversals. An aggregate counts captures if its
-//!   field, key or filter reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
+//!   field, key, filter or `since` reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
 //!   to captures or reversals if its condition, or a feature in it, reads one of these fields. A captured hold has the amount of
 //!   its capture.
 //! - `first_seen` is the time of the first such event within the window, `last` the field's value in the last one.

@@ -21,6 +21,8 @@ use crate::rules::subject::{Grouping, Subject};
 const MAX_NAME: usize = 32;
 /// The least quiet time of a rule that does not say, in nanoseconds.
 const DAY: i64 = 86_400 * 1_000_000_000;
+/// How far back a window reaches that begins after an event and has no length.
+const LONGEST_SINCE: Window = Window::Rolling(30 * DAY);
 
 /// Reads a pack.
 pub(super) fn pack(file: &str, text: &str) -> Result<Arc<Pack>, PackError> {
@@ -329,18 +331,22 @@ impl<'p, 't> Reader<'p, 't> {
         let kind = section.text("aggregate", self.problems);
         let field = section.optional_text("field", self.problems);
         let of = kind.and_then(|kind| self.aggregate_of(&kind, field.as_ref()));
-        let window = section.text("window", self.problems).and_then(|window| self.window(&window));
+        let window = section.optional_text("window", self.problems).map(|window| self.window(&window));
         let key = section.optional_texts("key", self.problems);
         let key = key.map_or(Some((self.subject.grouping(), None)), |key| self.key(&key));
-        let filter = section.optional_text("filter", self.problems);
-        let filter = filter.map_or(Some(None), |filter| self.expression(&filter, Some(Type::Bool), false).map(|(node, _)| Some(node)));
+        let filter = self.filter(section, "filter");
+        let since = self.filter(section, "since");
+        // A window that begins after an event needs no length.
+        let window = window.or_else(|| section.optional("since").map(|_| Some(LONGEST_SINCE)));
+        let window = window.unwrap_or_else(|| section.text("window", self.problems).and_then(|window| self.window(&window)));
         let ((kind, field, type_of), (grouping, key)) = (of?, key?);
-        let (name, window, filter) = (Text::new(name?), window?, filter?);
+        let (name, window, since, filter) = (Text::new(name?), window?, since?, filter?);
         field.into_iter().chain(key).chain(window.begins_at()).for_each(|field| self.kept.add(field));
         let mut followers = Followers::default();
         field.into_iter().chain(key).for_each(|field| followers.add(field));
-        filter.iter().for_each(|filter| filter.fields(&mut |field| followers.add(field)));
-        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, type_of, followers, is_of_party: false });
+        filter.iter().chain(&since).for_each(|condition| condition.fields(&mut |field| followers.add(field)));
+        let is_of_party = false;
+        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, since, type_of, followers, is_of_party });
         self.features.groupings.push(grouping);
         Some(())
     }
@@ -382,6 +388,12 @@ impl<'p, 't> Reader<'p, 't> {
             self.problems.add(name.span.start, format!("the event has no field {:?}: use one of {fields}", name.value));
         }
         field
+    }
+
+    /// A condition on single events, if there is one.
+    fn filter(&mut self, section: &mut Section<'_>, name: &'static str) -> Option<Option<Node>> {
+        let Some(text) = section.optional_text(name, self.problems) else { return Some(None) };
+        self.expression(&text, Some(Type::Bool), false).map(|(node, _)| Some(node))
     }
 
     fn window(&mut self, window: &Entry<&str>) -> Option<Window> {

@@ -137,9 +137,13 @@ fn each_mistake_has_its_words() {
         ),
         ("aggregate = \"stddev\"\nfield = \"ts\"\nwindow = \"1h\"", "9:9: this aggregate takes a number, but the field is a time"),
         (
-            "aggregate = \"median\"\nfield = \"amount\"\nwindow = \"1h\"",
-            "8:13: there is no aggregate \"median\": use one of count, sum, avg, max, distinct, stddev, first_seen, last",
+            "aggregate = \"mode\"\nfield = \"amount\"\nwindow = \"1h\"",
+            "8:13: there is no aggregate \"mode\": use one of count, sum, avg, max, distinct, stddev, median, first_seen, last",
         ),
+        ("aggregate = \"median\"\nfield = \"ts\"\nwindow = \"1h\"", "9:9: this aggregate takes a number, but the field is a time"),
+        ("aggregate = \"count\"\nsince = \"f > 1\"", "9:10: the event has no field `f`: use one of amount, ts, type,"),
+        ("aggregate = \"count\"\nsince = \"amount\"", "9:10: this is a number, but a condition is needed here"),
+        ("aggregate = \"count\"\nsince = \"amount > 1\"\nwindow = \"10\"", "10:10: \"10\" is no length of time:"),
         ("aggregate = \"count\"", "6:1: a feature has no `window`: add it"),
         ("aggregate = \"count\"\nwindow = \"0s\"", "9:10: \"0s\" is no window: it has no length; write 1s or more"),
         ("aggregate = \"count\"\nwindow = 10", "9:10: `window` is a whole number: write a text in quotes"),
@@ -149,7 +153,7 @@ fn each_mistake_has_its_words() {
         ),
         (
             "aggregate = \"count\"\nwindow = \"10m\"\nkeys = []",
-            "10:1: a feature has no entry `keys`: use name, value, aggregate, field, window, key, filter",
+            "10:1: a feature has no entry `keys`: use name, value, aggregate, field, window, key, filter, since",
         ),
         ("aggregate = \"count\"\nwindow = \"10m\"\nkey = \"device_id\"", "10:7: `key` is a text: write a list of texts"),
         (

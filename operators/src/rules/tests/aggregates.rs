@@ -64,6 +64,12 @@ fn averages_maxima_deviations_and_earlier_events_leave_the_event_itself_out() {
     for (feature, expected) in [
         ("aggregate = \"avg\"\nfield = \"amount\"\nwindow = \"1d\"", "none 10 15 23.333333333 18.75 21"),
         ("aggregate = \"avg\"\nfield = \"amount\"\nwindow = \"30m\"", "none 10 15 23.333333333 5 30"),
+        ("aggregate = \"median\"\nfield = \"amount\"\nwindow = \"1d\"", "none 10 15 20 15 20"),
+        ("aggregate = \"median\"\nfield = \"amount\"\nwindow = \"30m\"", "none 10 15 20 5 30"),
+        (
+            "aggregate = \"median\"\nfield = \"amount\"\nkey = [\"account_id\", \"device_id\"]\nwindow = \"1d\"",
+            "none 10 none unknown 40 15",
+        ),
         ("aggregate = \"max\"\nfield = \"amount\"\nwindow = \"1d\"", "none 10 20 40 40 40"),
         ("aggregate = \"max\"\nfield = \"amount\"\nwindow = \"30m\"", "none 10 20 40 5 30"),
         ("aggregate = \"stddev\"\nfield = \"amount\"\nwindow = \"1d\"", "none none 7.1 15.3 15.5 14.3"),
@@ -87,6 +93,81 @@ fn averages_maxima_deviations_and_earlier_events_leave_the_event_itself_out() {
     ] {
         assert_eq!(values(feature).join(" "), expected, "{feature}");
     }
+}
+
+/// The payments are 10 in cash, 20 by card, 40, 5 by card, 30 in cash and 15 by card.
+#[test]
+fn a_window_may_begin_after_the_last_earlier_event_of_a_kind() {
+    let cash = "since = \"channel == 'cash'\"";
+    for (feature, expected) in [
+        // The cash payment that ends a window is the last one in it.
+        (format!("aggregate = \"count\"\n{cash}"), "1 1 2 3 4 1"),
+        (format!("aggregate = \"sum\"\nfield = \"amount\"\n{cash}"), "10 20 60 65 95 15"),
+        (format!("aggregate = \"sum\"\nfield = \"amount\"\nfilter = \"channel == 'card'\"\n{cash}"), "0 20 20 25 25 15"),
+        (format!("aggregate = \"avg\"\nfield = \"amount\"\n{cash}"), "none none 20 30 21.666666667 none"),
+        (format!("aggregate = \"median\"\nfield = \"amount\"\n{cash}"), "none none 20 30 20 none"),
+        (format!("aggregate = \"last\"\nfield = \"merchant\"\n{cash}"), "none none m2 m1 m1 none"),
+        (format!("aggregate = \"count\"\nwindow = \"10m\"\n{cash}"), "1 1 2 2 1 1"),
+        (format!("aggregate = \"count\"\nwindow = \"day\"\n{cash}"), "1 1 2 3 4 1"),
+        // A window of a device ends with any cash payment of the account.
+        (format!("aggregate = \"count\"\nkey = [\"account_id\", \"device_id\"]\n{cash}"), "1 1 1 unknown 2 1"),
+        ("aggregate = \"count\"\nsince = \"amount > 1000\"".to_owned(), "1 2 3 4 5 6"),
+        ("aggregate = \"count\"\nsince = \"true\"".to_owned(), "1 1 1 1 1 1"),
+    ] {
+        assert_eq!(values(&feature).join(" "), expected, "{feature}");
+    }
+}
+
+#[test]
+fn a_window_that_begins_after_an_event_holds_thirty_days_at_most() {
+    let pack = pack(
+        "[[feature]]\nname = \"n\"\naggregate = \"count\"\nsince = \"amount > 5\"\n[[rule]]\nname = \"r\"\nwhen = \"n >= 1\"\npoints = 1\n",
+    );
+    let days = [0, 1, 30, 31, 60].map(|day| transaction(&format!("t{day:02}"), day * DAY, "1"));
+    let said = run_as(Rules::new(pack), "", days);
+    let counts: Vec<_> = decisions(&said).iter().map(|decision| reasons(decision).join(" ")).collect();
+    let starts = ["r 1: n=1 t00", "r 1: n=2 t00 t01", "r 1: n=3 t00 t01 t30", "r 1: n=3 t01 t30 t31", "r 1: n=3 t30 t31 t60"];
+    assert_eq!(counts, starts);
+}
+
+#[test]
+fn the_ratio_of_two_features_is_a_feature() {
+    let pack = pack(
+        r#"
+        [[feature]]
+        name = "by_card"
+        aggregate = "sum"
+        field = "amount"
+        filter = 'channel == "card"'
+        window = "1d"
+        [[feature]]
+        name = "all"
+        aggregate = "sum"
+        field = "amount"
+        window = "1d"
+        [[feature]]
+        name = "share"
+        value = "by_card / all"
+        [[rule]]
+        name = "by_card"
+        when = "share >= 0.3"
+        points = 1
+        "#,
+    );
+    let said = run_as(Rules::new(pack), "", payments());
+    let outcomes: Vec<_> = decisions(&said).iter().map(|decision| reasons(decision).join("; ")).collect();
+    // 20 of 30, 20 of 70, 25 of 75, 25 of 105, 40 of 120.
+    assert_eq!(
+        outcomes,
+        [
+            "",
+            "by_card 1: share=0.666666667 t1 t2",
+            "",
+            "by_card 1: share=0.333333333 t1 t2 t3 t4",
+            "",
+            "by_card 1: share=0.333333333 t1 t2 t3 t4 t5 t6"
+        ]
+    );
 }
 
 #[test]

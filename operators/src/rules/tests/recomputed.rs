@@ -151,6 +151,24 @@ name = "last_channel"
 aggregate = "last"
 field = "channel"
 window = "45m"
+[[feature]]
+name = "middle"
+aggregate = "median"
+field = "amount"
+window = "3h"
+[[feature]]
+name = "since_cash"
+aggregate = "sum"
+field = "amount"
+key = ["account_id", "device_id"]
+filter = "amount > 5"
+since = "channel == 'cash'"
+window = "90m"
+[[feature]]
+name = "day_since_cash"
+aggregate = "count"
+since = "channel == 'cash'"
+window = "day"
 
 [[rule]]
 name = "n"
@@ -184,6 +202,18 @@ points = 64
 name = "last_channel"
 when = "last_channel == 'cash'"
 points = 128
+[[rule]]
+name = "middle"
+when = "amount > middle"
+points = 256
+[[rule]]
+name = "since_cash"
+when = "since_cash > 20000"
+points = 512
+[[rule]]
+name = "day_since_cash"
+when = "day_since_cash > 3"
+points = 1024
 "#;
 
 /// A pack with every aggregate.
@@ -224,8 +254,26 @@ pub(super) fn wide_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'sta
     fires(64, this.device_id.is_some() && since.is_some_and(|since| this.ts.nanos() - since <= 2 * HOUR));
     let last = before(45 * MINUTE).iter().rev().find_map(|other| other.channel);
     fires(128, last == Some(Channel::Cash));
+    let mut amounts: Vec<i128> = before(3 * HOUR).iter().map(|other| other.amount.units()).collect();
+    amounts.sort_unstable();
+    if let Some(last) = amounts.len().checked_sub(1) {
+        let middle_two = amounts[last / 2] + amounts[amounts.len() / 2];
+        fires(256, 2 * this.amount.units() > middle_two);
+    }
+    // The events after the last earlier one in cash.
+    let since_cash = |events: Vec<&Transaction>| {
+        let (this, earlier) = events.split_last().expect("the event itself");
+        let later = earlier.rsplit(|other| other.channel == Some(Channel::Cash)).next().unwrap_or_default();
+        later.iter().chain([this]).copied().cloned().collect::<Vec<_>>()
+    };
+    let later = since_cash(up_to(90 * MINUTE));
+    let counted = later.iter().filter(|other| other.device_id == this.device_id && other.amount > Amount::whole(5));
+    fires(512, this.device_id.is_some() && counted.map(|other| other.amount.units()).sum::<i128>() > 20_000 * fixed::ONE);
+    let day_start = if this.account_id.as_str() == "a" { DAY - HOUR } else { 0 };
+    let since_midnight = (this.ts.nanos() - day_start).rem_euclid(DAY);
+    fires(1024, since_cash(up_to(since_midnight)).len() > 3);
     if this.device_id.is_none() {
-        undecided.extend(["total", "device_since"]);
+        undecided.extend(["total", "device_since", "since_cash"]);
     }
     (score, undecided)
 }
@@ -266,7 +314,7 @@ proptest! {
 
     #[test]
     fn every_aggregate_is_what_a_batch_makes_of_it(specs in specs(60)) {
-        matches_batch(Rules::new(wide_pack()), &specs, wide_by_hand)?;
+        matches_batch(Rules::with_horizon(wide_pack(), Nanos::DAY), &specs, wide_by_hand)?;
     }
 
     /// In the order of their own times no event is late, so none is amended. In any order the decisions and their evidence are
