@@ -15,6 +15,8 @@ text_enum! {
         Watchlists = "watchlists",
         /// Customers' monthly budgets. A table.
         Budgets = "budgets",
+        /// Alerts that people do not want to see for some time. A table.
+        Suppressions = "suppressions",
         /// Accounts opened, updated, frozen, unfrozen, closed.
         Accounts = "accounts",
         /// Best bid and ask.
@@ -58,7 +60,7 @@ impl Topic {
 
     /// Whether the newest record of a key replaces the earlier ones, and a tombstone deletes it. `ts` is optional there.
     pub const fn is_table(self) -> bool {
-        matches!(self, Self::Instruments | Self::Customers | Self::Limits | Self::Watchlists | Self::Budgets)
+        matches!(self, Self::Instruments | Self::Customers | Self::Limits | Self::Watchlists | Self::Budgets | Self::Suppressions)
     }
 }
 
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn table_topics_come_first_then_accounts() {
         let ranks: Vec<_> = Topic::ALL.iter().map(|topic| topic.rank()).collect();
-        assert_eq!(ranks, (0..17).collect::<Vec<u8>>());
+        assert_eq!(ranks, (0..18).collect::<Vec<u8>>());
         assert!(Topic::ALL.iter().filter(|topic| topic.is_table()).all(|topic| topic.rank() < Topic::Accounts.rank()));
         assert!(Topic::ALL.iter().all(|topic| Topic::from_rank(topic.rank()) == Some(*topic)));
     }

@@ -38,6 +38,7 @@ fn boxed(event: &Event) -> usize {
         Event::Transfer(TransferEvent::Initiated(event)) => size_of_val(&**event),
         Event::Access(event) => size_of_val(&**event),
         Event::Label(event) => size_of_val(&**event),
+        Event::Suppression(event) => size_of_val(&**event),
         Event::Deleted(event) => size_of_val(&**event),
         Event::Account(_) | Event::Order(_) | Event::Fill(_) | Event::Transfer(_) => 0,
         Event::Quote(_) | Event::Trade(_) | Event::Close(_) | Event::FxRate(_) => 0,

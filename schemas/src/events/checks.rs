@@ -26,6 +26,7 @@ impl Event {
             Self::Account(AccountEvent::Opened(event)) => currency("currency", &event.currency),
             Self::Account(AccountEvent::Updated(event)) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
             Self::FxRate(event) => event.check(),
+            Self::Suppression(event) => event.check(),
             Self::Order(OrderEvent::New(event)) => event.check(),
             Self::Order(OrderEvent::Amend(event)) => event.check(),
             Self::Transaction(event) => event.check(),

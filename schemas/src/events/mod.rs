@@ -26,6 +26,7 @@ mod payment;
 mod quote;
 #[cfg(test)]
 mod sample;
+mod suppression;
 #[cfg(test)]
 mod tests;
 mod trade;
@@ -56,6 +57,7 @@ pub use limit::{Limit, LimitScope};
 pub use order::{AmendOrder, CancelOrder, NewOrder, OrderEvent, PhaseChange};
 pub use payment::Payment;
 pub use quote::Quote;
+pub use suppression::Suppression;
 pub use trade::Trade;
 pub use transaction::Transaction;
 pub use transfer::{TransferEvent, TransferInitiated, TransferStep};
@@ -106,6 +108,8 @@ pub enum Event {
     Access(Box<Access>),
     /// `labels`
     Label(Box<Label>),
+    /// `suppressions`
+    Suppression(Box<Suppression>),
     /// A tombstone: a key of a table topic is deleted.
     Deleted(Box<Deleted>),
 }
@@ -203,6 +207,7 @@ impl Event {
             Topic::Limits => Self::Limit(json::read(value)?),
             Topic::Watchlists => Self::Watch(json::read(value)?),
             Topic::Budgets => Self::Budget(json::read(value)?),
+            Topic::Suppressions => Self::Suppression(json::read(value)?),
             Topic::Accounts => Self::Account(AccountEvent::decode(value)?),
             Topic::Quotes => Self::Quote(json::read(value)?),
             Topic::Trades => Self::Trade(json::read(value)?),
@@ -240,6 +245,7 @@ impl Event {
             Self::Transfer(event) => event.write_json(&mut out),
             Self::Access(event) => event.write_fields(&mut out),
             Self::Label(event) => event.write_fields(&mut out),
+            Self::Suppression(event) => event.write_fields(&mut out),
             Self::Deleted(_) => return None,
         }
         Some(out.finish())
@@ -265,6 +271,7 @@ impl Event {
             Self::Transfer(_) => Topic::Transfers,
             Self::Access(_) => Topic::Access,
             Self::Label(_) => Topic::Labels,
+            Self::Suppression(_) => Topic::Suppressions,
             Self::Deleted(deleted) => Topic::from_rank(deleted.rank).unwrap_or(Topic::Instruments),
         }
     }
@@ -293,6 +300,7 @@ impl Event {
             Self::Watch(event) => return (Cow::Borrowed(&event.customer_id), "|", Some(&event.symbol)),
             Self::Budget(event) => return (Cow::Borrowed(&event.customer_id), "|", Some(&event.category)),
             Self::FxRate(event) => return (Cow::Borrowed(&event.base), "/", Some(&event.quote)),
+            Self::Suppression(event) => return (Cow::Borrowed(&event.rule), "|", event.subject.as_deref()),
             Self::Deleted(event) => &event.key,
             Self::Instrument(event) => &event.symbol,
             Self::Customer(event) => &event.customer_id,
@@ -331,6 +339,7 @@ impl Event {
             Self::Transfer(event) => Some(event.ts()),
             Self::Access(event) => Some(event.ts),
             Self::Label(event) => Some(event.ts),
+            Self::Suppression(event) => event.ts,
             Self::Deleted(_) => None,
         }
     }

@@ -152,6 +152,7 @@ pub(super) fn event(topic: Topic, seed: u64) -> Event {
         Topic::Limits => Event::Limit(Sample::sample(chance)),
         Topic::Watchlists => Event::Watch(Sample::sample(chance)),
         Topic::Budgets => Event::Budget(Sample::sample(chance)),
+        Topic::Suppressions => Event::Suppression(Box::new(Suppression { rule: "structuring".into(), ..Sample::sample(chance) })),
         Topic::Accounts => Event::Account(Sample::sample(chance)),
         Topic::Quotes => Event::Quote(Sample::sample(chance)),
         Topic::Trades => Event::Trade(Sample::sample(chance)),

@@ -63,7 +63,15 @@ const GOOD: &[(Topic, &str)] = &[
         r#"{"actor":"u1","action":"read","entity_type":"account","entity_id":"a1","outcome":"denied","ip":"127.0.0.1","ts":14}"#,
     ),
     (Topic::Labels, r#"{"subject_id":"t1","label":"fraud","ts":15}"#),
+    (
+        Topic::Suppressions,
+        r#"{"rule":"structuring","subject":"a1","author":"ann","reason":"a market stall","expires_at":"2026-02-01T00:00:00Z","ts":"2026-01-05T00:00:00Z"}"#,
+    ),
+    (Topic::Suppressions, r#"{"rule":"fan_out","author":"ann","reason":"payday","expires_at":17}"#),
 ];
+
+/// A suppression for every subject.
+const SUPPRESSION: &str = GOOD[GOOD.len() - 1].1;
 
 fn decode(topic: Topic, text: &str) -> Result<Event, BadRecord> {
     Event::decode(topic, None, Some(text.as_bytes()))
@@ -177,6 +185,12 @@ fn every_badness_has_its_code_and_names_the_field() {
         (Topic::Transactions, GOOD[18].1.replace("\"USD\"", "\"usd\""), ErrorCode::Inconsistent, "send USD"),
         (Topic::Payments, GOOD[19].1.replace("\"EUR\"", "\"KRW\""), ErrorCode::Inconsistent, "amount: 9.99"),
         (Topic::Transfers, GOOD[20].1.replace("\"5\"", "0.001"), ErrorCode::Inconsistent, "amount: 0.001"),
+        (Topic::Suppressions, SUPPRESSION.replace("\"fan_out\"", "\"fan out\""), ErrorCode::BadId, "rule: \"fan out\""),
+        (Topic::Suppressions, SUPPRESSION.replace("\"fan_out\"", "\"\""), ErrorCode::BadId, "rule"),
+        (Topic::Suppressions, SUPPRESSION.replace("\"payday\"", "\" \""), ErrorCode::Inconsistent, "reason"),
+        (Topic::Suppressions, SUPPRESSION.replace("\"ann\"", "\"\""), ErrorCode::Inconsistent, "author"),
+        (Topic::Suppressions, SUPPRESSION.replace("17", "17,\"ts\":17"), ErrorCode::Inconsistent, "expires_at"),
+        (Topic::Suppressions, SUPPRESSION.replace("17", "17,\"subject\":\"*\""), ErrorCode::BadId, "subject"),
         (Topic::Budgets, GOOD[4].1.replace("\"500\"", "0.005"), ErrorCode::Inconsistent, "amount: 0.005"),
         (Topic::Instruments, GOOD[0].1.replace("\"USD\"", "\"Usd\""), ErrorCode::Inconsistent, "currency"),
         (Topic::Accounts, GOOD[5].1.replace("\"USD\"", "\"usd\""), ErrorCode::Inconsistent, "currency"),
@@ -410,6 +424,7 @@ fn schema_of(topic: Topic) -> schemars::Schema {
         Topic::Limits => generator.into_root_schema_for::<Limit>(),
         Topic::Watchlists => generator.into_root_schema_for::<Watch>(),
         Topic::Budgets => generator.into_root_schema_for::<Budget>(),
+        Topic::Suppressions => generator.into_root_schema_for::<Suppression>(),
         Topic::Accounts => generator.into_root_schema_for::<AccountEvent>(),
         Topic::Quotes => generator.into_root_schema_for::<Quote>(),
         Topic::Trades => generator.into_root_schema_for::<Trade>(),

@@ -13,4 +13,19 @@ macro_rules! catalog {
     };
 }
 
-catalog!(trading, positions, risk, ledger, steps, decisions, rules, surveillance, customers, market, system);
+catalog!(
+    trading,
+    positions,
+    risk,
+    ledger,
+    steps,
+    decisions,
+    suppressions,
+    retention,
+    rules,
+    surveillance,
+    customers,
+    market,
+    owners,
+    system
+);

@@ -39,6 +39,8 @@
 //! | `round_trip_transfers` | [`RoundTripTransfer`] | checkpoint |
 //! | `round_trips` | [`RoundTrip`] | checkpoint |
 //! | `alerts` | [`Alert`] | state |
+//! | `suppressions` | [`AlertSuppression`] | state |
+//! | `account_retentions` | [`AccountRetention`] | checkpoint |
 //! | `surveillance_events` | [`WatchedEvent`] | checkpoint |
 //! | `surveillance_counts` | [`OrderCounts`] | checkpoint |
 //! | `surveillance_volumes` | [`MarketVolume`] | checkpoint |
@@ -60,6 +62,8 @@
 //! | `closing_prices` | [`ClosingPrice`] | checkpoint |
 //! | `instrument_terms` | [`InstrumentTerms`] | state |
 //! | `account_terms` | [`AccountTerms`] | checkpoint |
+//! | `account_owners` | [`AccountOwner`] | state |
+//! | `customer_groups` | [`CustomerGroup`] | state |
 //! | `reference_records` | [`ReferenceRecord`] | checkpoint |
 //! | `admitted` | [`Admitted`] | checkpoint |
 //! | `audit` | [`Audit`] | journal |
@@ -77,12 +81,15 @@ mod customers;
 mod decisions;
 mod ledger;
 mod market;
+mod owners;
 mod positions;
+mod retention;
 mod risk;
 mod row;
 mod rules;
 mod set;
 mod steps;
+mod suppressions;
 mod surveillance;
 mod system;
 mod trading;

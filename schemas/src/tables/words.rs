@@ -73,6 +73,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// Whether a suppression of alerts holds.
+    SuppressionState {
+        /// `active`
+        Active = "active",
+        /// `expired`
+        Expired = "expired",
+    }
+}
+
+text_enum! {
     /// Why another event changed or withdrew a decision.
     Amendment {
         /// `late_event`: the event arrived late and precedes it.
