@@ -42,7 +42,7 @@
 //! | `purchases`: [`customers::Purchases`] | accepted payments and withdrawals, what remains of them; accounts, customers | account | `waiting_purchases`; derives purchases | purchases of accounts that are not opened yet, for the reversal horizon |
 //! | `labelled purchases`: [`customers::LabelledPurchases`] | purchases, labels | transaction | `labelled_purchases`; derives changes of spending | purchases, for the reversal horizon; open holds until they are resolved |
 //! | `spending`: [`customers::Spending`] | changes of spending, budgets; customers | customer | `spending`, `spending_days`, `customer_budgets`, `spending_alerts`, `alerts`; derives notices | sums of months, for ever; days of three months; alerts, for the reversal horizon |
-//! | `notifications`: [`customers::Notifications`] | notices; customers | customer | `notifications`, `customer_notices` | notices of the day, and those that wait for the end of quiet hours |
+//! | `notifications`: [`customers::Notifications`] | notices; customers, suppressions | customer | `notifications`, `customer_notices` | notices of the day, and those that wait for the end of quiet hours |
 //! | `price alerts`: [`customers::PriceAlerts`] | changes of marks, watched prices | symbol | `alerts`, `price_watches`; derives notices | watched prices, until they are deleted |
 //!
 //! [`alerts`] has the lifecycle of alerts, and [`reference`](mod@reference) the data that views look up: instruments, accounts, customers, limits. [`testing`] runs a
@@ -82,6 +82,7 @@ pub mod rules;
 mod slab;
 mod slot_index;
 mod steps;
+pub mod suppressions;
 pub mod surveillance;
 pub mod testing;
 pub mod transfers;

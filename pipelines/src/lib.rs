@@ -2,7 +2,7 @@
 //!
 //! - [`flow`]: the dataflow, from topics to tables; read it top to bottom.
 //! - [`run`]: runs it. [`cluster`]: in several processes. [`config`]: its configuration. [`location`]: the address of topics.
-//! - [`outbox`]: publishes committed rows to topics.
+//! - [`outbox`]: publishes committed rows to topics, except those of alerts that are [`suppressed`].
 //! - [`discovery`]: finds new partitions during a live run.
 //! - [`resume`], [`saved`]: restart from the last commit: positions in the topics, and state of the operators.
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
@@ -33,5 +33,6 @@ pub mod resume;
 pub mod run;
 pub mod saved;
 pub mod simulator;
+pub mod suppressed;
 pub mod upkeep;
 pub mod wall_clock;

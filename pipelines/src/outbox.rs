@@ -7,7 +7,8 @@
 //! - It follows the commits one by one (several at once if it lags) and reads their files. So what was never committed is never
 //!   published, and a restart publishes the rest. It runs beside the dataflow without blocking it, and waits for brokers that are
 //!   down.
-//! - For a state table, each new row of a key is published, and no retractions; for an append table, each row.
+//! - For a state table, each new row of a key is published, and no retractions; for an append table, each row. Changes of alerts that
+//!   are suppressed ([`Suppressed`]) are not published.
 //! - A record's `id` is a digest of its table and its content, so a consumer can recognize a repeated record.
 //! - Where latency matters (executions, decisions), rows may be published before their commit ([`crate::flow::eager`]), with the
 //!   same ids: the progress then names the tick below which all of them are published, and their commit publishes the rest.
@@ -35,12 +36,13 @@ use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_connectors::parquet::records::Records;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
-use headwater_schemas::tables::{TableRow, TableSpec, declarations};
+use headwater_schemas::tables::{Alert, TableRow, TableSpec, declarations};
 use headwater_schemas::{Clock, Digest, EventTime, Tick};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::metrics::Metrics;
+use crate::suppressed::Suppressed;
 use crate::wall_clock;
 
 /// A published table, and the column of the records' key.
@@ -209,10 +211,11 @@ fn id(data: &Path) -> anyhow::Result<String> {
 /// Maximum number of early rows that wait for an earlier commit; further rows are published with their own commit.
 const MAX_WAITING_ROWS: usize = 100_000;
 
-/// The open outbox, its progress, and the next commit.
+/// The open outbox, its progress, and the suppressions of alerts until then.
 struct Standing {
     outbox: Box<dyn Outbox>,
     progress: Progress,
+    suppressed: Suppressed,
 }
 
 /// Publishes commit after commit, and early rows between them, until the channel is closed and all commits are published.
@@ -276,7 +279,7 @@ fn is_next(early: &VecDeque<Early>, progress: &Progress) -> bool {
 /// Publishes the next early rows, except those that are published already.
 fn publish_early(
     settings: &OutboxSettings,
-    Standing { mut outbox, mut progress }: Standing,
+    Standing { mut outbox, mut progress, suppressed }: Standing,
     early: &mut VecDeque<Early>,
 ) -> anyhow::Result<Standing> {
     let outside = |table: &str| settings.topics.iter().find(|(published, _)| published.name == table).map(|(_, topic)| topic.clone());
@@ -299,7 +302,7 @@ fn publish_early(
     }
     progress = then;
     early.drain(..batches);
-    Ok(Standing { outbox, progress })
+    Ok(Standing { outbox, progress, suppressed })
 }
 
 /// Opens the outbox and reads its progress.
@@ -308,7 +311,8 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Stand
         settings.transport.create_topic(topic, 1)?;
     }
     let mut outbox = settings.transport.outbox(id, &settings.progress_topic)?;
-    let Some(progress) = outbox.progress()? else { return Ok(Standing { outbox, progress: Progress::default() }) };
+    let suppressed = Suppressed::default();
+    let Some(progress) = outbox.progress()? else { return Ok(Standing { outbox, progress: Progress::default(), suppressed }) };
     let progress: Progress = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
     let (commit_id, data) = (progress.commit_id, settings.data.display());
     if commit_id > last {
@@ -322,7 +326,7 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Stand
         );
     }
     settings.told(commit_id);
-    Ok(Standing { outbox, progress })
+    Ok(Standing { outbox, progress, suppressed })
 }
 
 fn commit(records: &mut Records, commit_id: u64) -> anyhow::Result<Commit> {
@@ -330,14 +334,17 @@ fn commit(records: &mut Records, commit_id: u64) -> anyhow::Result<Commit> {
 }
 
 /// Publishes the next existing commits, as many as fit a batch.
-fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress }: Standing, last: u64) -> anyhow::Result<Standing> {
+fn publish_batch(settings: &OutboxSettings, standing: Standing, last: u64) -> anyhow::Result<Standing> {
+    let Standing { mut outbox, mut progress, mut suppressed } = standing;
     let (mut records, first) = (Vec::new(), progress.commit_id + 1);
     let mut reader = Records::new(&settings.data);
     while progress.commit_id < last && records.len() < BATCH_RECORDS {
         let commit = commit(&mut reader, progress.commit_id + 1)?;
+        suppressed.follow(&settings.data, &commit, settings.clock)?;
         for (published, topic) in &settings.topics {
             let from_tick = if settings.eager.iter().any(|name| name == published.name) { progress.eager_tick } else { Tick::ZERO };
-            add_records(settings, &commit, (*published, topic), from_tick, &mut records)?;
+            let topic = ToTopic { published: *published, topic, from_tick, suppressed: &suppressed };
+            add_records(settings, &commit, &topic, &mut records)?;
         }
         // The next run may continue in a tick of which this commit has rows.
         let eager_tick = progress.eager_tick.max(settings.clock.tick_of(commit.end_clock));
@@ -349,17 +356,22 @@ fn publish_batch(settings: &OutboxSettings, Standing { mut outbox, mut progress 
     reached(Step::Recorded);
     settings.told(progress.commit_id);
     tracing::debug!(records = records.len(), commit = progress.commit_id, seconds = began.elapsed().as_secs_f64(), "published");
-    Ok(Standing { outbox, progress })
+    Ok(Standing { outbox, progress, suppressed })
+}
+
+/// What is published of a table, and where.
+struct ToTopic<'a> {
+    published: Published,
+    /// The topic's name in the transport.
+    topic: &'a str,
+    /// The first tick whose rows are not published yet.
+    from_tick: Tick,
+    suppressed: &'a Suppressed,
 }
 
 /// Adds the records of one table's rows in a commit.
-fn add_records(
-    settings: &OutboxSettings,
-    commit: &Commit,
-    (published, topic): (Published, &str),
-    from_tick: Tick,
-    records: &mut Vec<Outgoing>,
-) -> anyhow::Result<()> {
+fn add_records(settings: &OutboxSettings, commit: &Commit, to: &ToTopic<'_>, records: &mut Vec<Outgoing>) -> anyhow::Result<()> {
+    let ToTopic { published, topic, from_tick, suppressed } = *to;
     let is_of_table = |file: &&Arc<CommitFile>| *file.table == *published.table && file.role != FileRole::State;
     // Merged files have only rows of earlier commits.
     let own: Vec<_> = commit.files.iter().filter(is_of_table).filter(|file| file.merged.is_none()).cloned().collect();
@@ -376,8 +388,12 @@ fn add_records(
         for batch in batches(&settings.data, file)? {
             let batch = if file.merged.is_some() { of_commit(&batch, commit.commit_id)? } else { batch };
             let (ticks, is) = (ticks(&batch, settings.clock), is_now(&batch));
-            let is_to_leave =
-                |row: usize| is.as_ref().is_none_or(|is| is.value(row) > 0) && ticks.get(row).is_none_or(|tick| *tick >= from_tick);
+            let is_alerts = published.table == Alert::SPEC.name;
+            let held_back = if is_alerts { suppressed.of_alerts(&batch, settings.clock)? } else { Vec::new() };
+            let is_to_leave = |row: usize| {
+                let is_new = is.as_ref().is_none_or(|is| is.value(row) > 0) && ticks.get(row).is_none_or(|tick| *tick >= from_tick);
+                is_new && !held_back.get(row).is_some_and(|is_held_back| *is_held_back)
+            };
             let leave: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_to_leave(row))).collect();
             let batch = without_added(&filter_record_batch(&batch, &leave)?, file.role)?;
             let outgoing = keyed(published, &batch)?.into_iter().map(|(key, value)| Outgoing { topic: topic.to_owned(), key, value });
@@ -403,7 +419,7 @@ fn of_commit(batch: &RecordBatch, commit_id: u64) -> anyhow::Result<RecordBatch>
 }
 
 /// The ticks of rows: from its own column in a history, from the effective time in an append table.
-fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<Tick> {
+pub(crate) fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<Tick> {
     let column = |name: &str| batch.column_by_name(name);
     if let Some(ticks) = column(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>()) {
         return ticks.values().iter().map(|tick| u64::try_from(*tick).map_or(Tick::ZERO, Tick::new)).collect();
@@ -413,7 +429,7 @@ fn ticks(batch: &RecordBatch, clock: Clock) -> Vec<Tick> {
 }
 
 /// For a history: whether each row is a new row (1) or the last row of a retracted key (-1).
-fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
+pub(crate) fn is_now(batch: &RecordBatch) -> Option<Int32Array> {
     batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>()).cloned()
 }
 

@@ -22,10 +22,12 @@ pub const VIEWS: &[View] = &[
     View { name: "invariant_holds", sql: include_str!("../views/invariant_holds.sql") },
     View { name: "invariant_reversals", sql: include_str!("../views/invariant_reversals.sql") },
     View { name: "invariants", sql: include_str!("../views/invariants.sql") },
+    View { name: "open_alerts", sql: include_str!("../views/open_alerts.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
     View { name: "returns", sql: include_str!("../views/returns.sql") },
     View { name: "rule_quality", sql: include_str!("../views/rule_quality.sql") },
+    View { name: "suppressed_alerts", sql: include_str!("../views/suppressed_alerts.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
 ];

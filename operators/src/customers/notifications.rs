@@ -3,7 +3,7 @@
 //! - **Reads** the notices of price alerts and of spending. Alerts about a customer's conduct never arrive here.
 //! - **Key**: customer. **Rows**: [`Notification`]. **State**: the notices of the current day, and those that wait for the end of
 //!   quiet hours; [`CustomerNotice`].
-//! - **Routing**: only the configured kinds are notified.
+//! - **Routing**: only the configured kinds are notified, and no alert that is suppressed.
 //! - **Deduplication**: one notice per rule, subject and local day.
 //! - **Quiet hours** are in the customer's time zone (UTC if that is unknown). A notice in quiet hours is to be delivered at their
 //!   end. Several of them are one notification, a digest that lists them: its row is replaced until then.
@@ -22,6 +22,7 @@ use super::notice::Notice;
 use super::quiet::{QuietHours, TimeOfDay};
 use super::touched::Touched;
 use crate::keyed_fold::{Outbox, View};
+use crate::suppressions::Suppressed;
 use crate::zones::CustomerZones;
 
 /// Section `[notifications]`.
@@ -67,6 +68,13 @@ headwater_schemas::table_set! {
     }
 }
 
+/// The time zones of customers, and the alerts that are suppressed.
+#[derive(Clone, Debug, Default)]
+pub struct NotificationContext {
+    zones: CustomerZones,
+    suppressed: Suppressed,
+}
+
 /// Rule and subject of a notice.
 type NoticeKey = (Text, Id);
 
@@ -101,7 +109,7 @@ impl View for Notifications {
     type Route = CustomerId;
     type Event = Notice;
     type Broadcast = Event;
-    type Context = CustomerZones;
+    type Context = NotificationContext;
     type State = NoticeState;
     type Timer = ();
     type Tables = NotificationTables;
@@ -116,13 +124,14 @@ impl View for Notifications {
         *customer
     }
 
-    fn learn(&self, zones: &mut CustomerZones, broadcast: Placed<Event>) {
-        zones.learn(&broadcast.event);
+    fn learn(&self, context: &mut NotificationContext, broadcast: Placed<Event>) {
+        context.zones.learn(&broadcast.event);
+        context.suppressed.learn(&broadcast.event);
     }
 
     fn apply(
         &self,
-        zones: &CustomerZones,
+        NotificationContext { zones, suppressed }: &NotificationContext,
         customer: &CustomerId,
         state: &mut NoticeState,
         placed: Placed<Notice>,
@@ -133,6 +142,9 @@ impl View for Notifications {
         let date = zones.date(customer, ts);
         state.forget(*customer, date, ts);
         let key = (notice.rule, notice.subject);
+        if suppressed.holds(&key.0, &key.1, ts) {
+            return;
+        }
         if !self.settings.kinds.contains(&notice.kind) || state.notices.get(&key).is_some_and(|noticed| noticed.date == date) {
             return;
         }
@@ -148,7 +160,7 @@ impl View for Notifications {
         state.now.insert(notification.notification_id.clone(), notification);
     }
 
-    fn emit(&self, _: &CustomerZones, customer: &CustomerId, state: &mut NoticeState, at: &Moment, tables: &NotificationTables) {
+    fn emit(&self, _: &NotificationContext, customer: &CustomerId, state: &mut NoticeState, at: &Moment, tables: &NotificationTables) {
         let notices = &state.notices;
         state.touched.emit(at, &tables.customer_notices, |key| Some(notices.get(key)?.row(*customer, key)));
         std::mem::take(&mut state.now).into_values().for_each(|notification| tables.notifications.insert(at, notification));
@@ -305,6 +317,30 @@ mod tests {
                 rows.iter().map(|row| format!("{} {} {}: {}", row.kind, row.subject, row.deliver_at, row.message)).collect();
             texts.sort_unstable();
             assert_eq!(texts, *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_suppressed_alert_is_not_notified() {
+        let notices = [
+            ("2026-01-05T15:00:00Z", "price", "S", "suppressed"),
+            ("2026-01-05T15:00:00Z", "price", "T", "of another subject"),
+            ("2026-01-05T16:00:00Z", "price", "S", "at its end"),
+        ];
+        let suppression =
+            br#"{"rule":"price","subject":"S","author":"ann","reason":"a bad feed","expires_at":"2026-01-05T16:00:00Z","ts":1}"#;
+        let suppression = Event::decode(Topic::Suppressions, None, Some(suppression)).unwrap();
+        let place = Place::of_record(EffectiveTime::ZERO, Topic::Suppressions, 0, Offset::ZERO);
+        let all = || {
+            let mut all = happenings(&notices);
+            all.push(Placed { place, event: Happening::Broadcast(suppression.clone()) });
+            all
+        };
+        let rows = rows_of(&run(view(), all()).tables.notifications);
+        let messages: Vec<_> = rows.iter().map(|row| row.message.as_str()).collect();
+        assert_eq!(messages, ["at its end", "of another subject"]);
+        for cut in 0..=all().len() {
+            assert_eq!(rows, rows_of(&run_with_restart(view(), all(), cut).tables.notifications), "cut at {cut}");
         }
     }
 

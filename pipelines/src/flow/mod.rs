@@ -12,6 +12,7 @@
 //!     │      └─ each change of a mark, watched prices ─► customers: price alerts, notifications
 //!     │      └─ trades, quotes; events of order books; fills ─► surveillance ─► alerts
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
+//!     ├─► suppressions (to notifications; the outbox reads their table)
 //!     └─► dead letters, remap
 //!
 //!  every row ─► tables ─► commit (one tick closes all tables)
@@ -31,6 +32,7 @@ mod ledger;
 mod market;
 mod reference;
 mod rules;
+mod suppressions;
 mod surveillance;
 mod trading;
 mod valuation;
@@ -143,5 +145,6 @@ fn views<'scope>(
     valuation::valuation(flow, market)?;
     let price_notices = customers::price_alerts(flow, prices.watched, watchlists)?;
     let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?.concat(price_notices);
-    customers::notifications(flow, notices, people)
+    let suppressed = suppressions::suppressions(flow)?;
+    customers::notifications(flow, notices, people.and(&suppressed))
 }
