@@ -1,4 +1,4 @@
-//! The latest record of a key: terms, rates and closes for valuations, on the grid; labels.
+//! The latest record of a key: terms, rates and closes for valuations, on the grid; labels; owners of accounts.
 //!
 //! - **Key**: the record's. **Rows**: the current record, which is also the state. A deletion retracts it.
 //! - The latest record is the one with the latest time of its own; a record without a time counts as the oldest. **Ties**: the
@@ -9,9 +9,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{
-    AccountTerms, ClosingPrice, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow, TableWriter,
+    AccountOwner, AccountTerms, ClosingPrice, CustomerGroup, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow,
+    TableWriter,
 };
-use headwater_schemas::{AccountId, Currency, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
+use headwater_schemas::{AccountId, Currency, CustomerId, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, Updates, View};
@@ -65,6 +66,26 @@ impl Record for Labelled {
     }
     fn take(&mut self, other: Self) {
         newest::replace(self, other, |labelled| labelled.ts);
+    }
+}
+
+impl Record for AccountOwner {
+    type Key = AccountId;
+    fn key(&self) -> AccountId {
+        self.account_id
+    }
+    fn take(&mut self, other: Self) {
+        newest::replace(self, other, |owner| owner.ts);
+    }
+}
+
+impl Record for CustomerGroup {
+    type Key = CustomerId;
+    fn key(&self) -> CustomerId {
+        self.customer_id
+    }
+    fn take(&mut self, other: Self) {
+        newest::replace(self, other, |group| group.ts);
     }
 }
 
@@ -159,6 +180,8 @@ crate::fold_operator!(
     Latest<InstrumentTerms>,
     Latest<AccountTerms>,
     Latest<Labelled>,
+    Latest<AccountOwner>,
+    Latest<CustomerGroup>,
     Latest<ReferenceRecord>
 );
 

@@ -31,6 +31,7 @@
 //! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
 //! | `payments`: [`payments::Payments`] | payments; what the ledger posted or took back | payment | `payments_state`, `alerts`, `payment_steps`, `payment_postings`, `step_alerts` | statuses and alerts of a payment until it is over, then for the horizon, of a completed one for the reversal horizon; debits of the ledger without a payment, for the horizon |
 //! | `reference records`: [`latest::Latest`] | instruments, customers, limits, accounts | topic, key | `reference_records`, on the grid | the latest record, for accounts every record, for ever |
+//! | `account owners`, `customer groups`: [`latest::Latest`] | accounts; customers | account; customer | `account_owners`; `customer_groups` | the latest record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
 //! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |

@@ -11,6 +11,7 @@ pub struct View {
 
 /// Every view.
 pub const VIEWS: &[View] = &[
+    View { name: "alert_subjects", sql: include_str!("../views/alert_subjects.sql") },
     View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
     View { name: "explanations", sql: include_str!("../views/explanations.sql") },
@@ -44,8 +45,8 @@ impl View {
 mod tests {
     use headwater_schemas::events::TransactionType;
     use headwater_schemas::tables::{
-        Alert, AlertKind, AlertState, Balance, Decision, DecisionState, Holding, InstrumentTerms, MarkPrice, Portfolio, PostedTransaction,
-        Reason, Severity, SubjectType, Verdict,
+        AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, Holding,
+        InstrumentTerms, MarkPrice, Portfolio, PostedTransaction, Reason, Severity, SubjectType, SuppressionState, Verdict,
     };
     use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Scope, Statistic, Total};
 
@@ -109,6 +110,93 @@ mod tests {
             evidence: vec![],
             ts: at(1, 0),
         }
+    }
+
+    /// An alert of the kind `aml`, raised in an hour of the first day.
+    fn found(rule: &str, subject: &str, severity: Severity, hour: i64) -> Alert {
+        let alert = ledger_alert(&format!("{rule}:{subject}"), rule, AlertState::Raised);
+        Alert { kind: AlertKind::Aml, severity, subject: id(subject), ts: at(1, hour * 3600), ..alert }
+    }
+
+    fn suppression(rule: &str, subject: &str, state: SuppressionState, until: u32) -> AlertSuppression {
+        AlertSuppression {
+            rule: rule.into(),
+            subject: subject.into(),
+            state,
+            author: "ann".into(),
+            reason: format!("until {until}").into(),
+            since: at(1, 0),
+            expires_at: at(until, 0),
+            written: None,
+            ts: at(1, 0),
+        }
+    }
+
+    #[test]
+    fn an_alert_is_open_while_it_stands_and_is_not_suppressed() {
+        let mut data = TestData::new();
+        let over = Alert { state: AlertState::Cleared, ..found("fan_in", "over", Severity::Low, 1) };
+        let alerts = [
+            found("fan_out", "a", Severity::Low, 1),
+            found("fan_out", "b", Severity::Low, 1),
+            found("fan_in", "a", Severity::Low, 1),
+            found("fan_in", "b", Severity::Low, 1),
+            over,
+        ];
+        let open = "SELECT rule, subject FROM open_alerts ORDER BY 1, 2";
+        let suppressed = "SELECT rule, subject, author, reason, expires_at FROM suppressed_alerts ORDER BY 1, 2";
+        data.commit(vec![changes(&alerts.map(|alert| (alert, 1)))]);
+        let catalog = data.catalog();
+        assert_eq!(rows(&catalog, open), ["fan_in,a", "fan_in,b", "fan_out,a", "fan_out,b"]);
+        assert_eq!(rows(&catalog, suppressed), Vec::<String>::new());
+        data.commit(vec![changes(&[
+            (suppression("fan_out", "a", SuppressionState::Active, 5), 1),
+            (suppression("fan_out", "b", SuppressionState::Expired, 5), 1),
+            (suppression("fan_in", "a", SuppressionState::Active, 3), 1),
+            (suppression("fan_in", "*", SuppressionState::Active, 4), 1),
+        ])]);
+        catalog.refresh().unwrap();
+        assert_eq!(rows(&catalog, open), ["fan_out,b"]);
+        let longest = |rule: &str, subject: &str, until: u32| format!("{rule},{subject},ann,until {until},{}", at(until, 0));
+        assert_eq!(rows(&catalog, suppressed), [longest("fan_in", "a", 4), longest("fan_in", "b", 4), longest("fan_out", "a", 5)]);
+    }
+
+    #[test]
+    fn alerts_about_one_person_are_together() {
+        let mut data = TestData::new();
+        let owner =
+            |account: &str, customer: &str| (AccountOwner { account_id: name(account), customer_id: name(customer), ts: at(1, 0) }, 1);
+        let group = |customer: &str, group: Option<&str>| {
+            (CustomerGroup { customer_id: name(customer), group_id: group.map(name), ts: at(1, 0) }, 1)
+        };
+        let alerts = [
+            found("fan_out", "a1", Severity::Low, 1),
+            found("fan_out", "a2", Severity::High, 2),
+            Alert { kind: AlertKind::Limit, ..found("var", "account:a1", Severity::Medium, 3) },
+            Alert { kind: AlertKind::Price, ..found("price_crossed", "d|SAP", Severity::Low, 4) },
+            found("large_cash", "c", Severity::Medium, 5),
+            found("fan_out", "alone", Severity::Critical, 6),
+            Alert { state: AlertState::Withdrawn, ..found("fan_in", "alone", Severity::Low, 7) },
+            found("fan_out", "quiet", Severity::Critical, 8),
+        ];
+        data.commit(vec![
+            changes(&alerts.map(|alert| (alert, 1))),
+            changes(&[owner("a1", "c"), owner("a2", "d")]),
+            // Two customers with one beneficial owner.
+            changes(&[group("c", Some("g")), group("d", Some("g")), group("e", None)]),
+            changes(&[(suppression("fan_out", "quiet", SuppressionState::Active, 5), 1)]),
+        ]);
+        let subjects = "SELECT owner, alerts, severity, kinds, rules, subjects, first_ts, last_ts FROM alert_subjects ORDER BY owner";
+        let time = |hour: i64| at(1, hour * 3600);
+        let expected = [
+            format!(r#"alone,1,critical,aml 1,fan_out,alone,{},{}"#, time(6), time(6)),
+            format!(
+                r#"g,5,high,"aml 3, limit 1, price 1","fan_out, large_cash, price_crossed, var","a1, a2, account:a1, c, d|SAP",{},{}"#,
+                time(1),
+                time(5)
+            ),
+        ];
+        assert_eq!(rows(&data.catalog(), subjects), expected);
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Reference data: the records that every worker needs.
+//! Reference data: the records that every worker needs, and who owns accounts.
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use headwater_operators::latest::Upsert;
-use headwater_schemas::events::Event;
-use headwater_schemas::tables::ReferenceRecord;
-use headwater_schemas::{EventTime, Place, Placed, Text, Topic};
+use headwater_operators::keyed_fold::Pace;
+use headwater_operators::latest::{Latest, Upsert};
+use headwater_schemas::events::{AccountEvent, Event};
+use headwater_schemas::tables::{AccountOwner, CustomerGroup, ReferenceRecord};
+use headwater_schemas::{CustomerId, EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Broadcast;
 
@@ -18,9 +19,37 @@ use super::wiring::{Flow, Reference};
 pub(super) fn reference<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>) -> anyhow::Result<Reference<'scope>> {
     let before = events(&flow.settings.saved.rows::<ReferenceRecord>()?)?;
     let tables = [Topic::Instruments, Topic::Customers, Topic::Limits].map(|topic| flow.take(topic));
+    let [_, customers, _] = tables.clone();
+    owners(flow, accounts.clone(), customers)?;
     let records = flow.scope.concatenate(tables.into_iter().chain([accounts]));
     on_grid_latest(flow, "reference records", latest_of(records.clone(), upsert))?;
     Ok(Reference { stream: records.broadcast(), before: Arc::new(before) })
+}
+
+/// Commits the customer of each account, and the group of each customer.
+fn owners<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>, customers: Events<'scope>) -> anyhow::Result<()> {
+    let owners = latest_of(accounts, |_, event| {
+        let Event::Account(event) = event else { return None };
+        let customer_id = match &event {
+            AccountEvent::Opened(opened) => opened.customer_id,
+            AccountEvent::Updated(updated) => updated.customer_id?,
+            AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => return None,
+        };
+        Some(Upsert::Put(AccountOwner { account_id: *event.account_id(), customer_id, ts: event.ts() }))
+    });
+    let broadcasts = flow.no_broadcasts();
+    flow.fold("account owners", Latest::<AccountOwner>::new(), Pace::Tick, owners, broadcasts)?;
+    let groups = latest_of(customers, |_, event| match event {
+        Event::Customer(customer) => {
+            let ts = customer.ts.unwrap_or(EventTime::BEGINNING);
+            Some(Upsert::Put(CustomerGroup { customer_id: customer.customer_id, group_id: customer.group_id, ts }))
+        }
+        Event::Deleted(deleted) => CustomerId::new(&deleted.key).ok().map(Upsert::Delete),
+        _ => None,
+    });
+    let broadcasts = flow.no_broadcasts();
+    flow.fold("customer groups", Latest::<CustomerGroup>::new(), Pace::Tick, groups, broadcasts)?;
+    Ok(())
 }
 
 fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
