@@ -99,6 +99,10 @@
 //! [aml]                         # of the rule round_trip, which runs with the pack "aml"
 //! round_trips = { window = "24h", hops = 5, share = "0.8", fan = 20 }
 //!
+//! [compliance]
+//! retention = "1826d"           # how long records are kept from the closing of an account on: five years
+//! retention_by_account_type = { loan = "3652d" }   # where it is another time, by type of account
+//!
 //! [surveillance]                # windows and thresholds of market surveillance: docs/surveillance.md has all of them
 //! layering_window = "60s"
 //! layering_orders = 3
@@ -126,10 +130,12 @@ use headwater_connectors::kafka::KafkaConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
 use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
+use headwater_operators::retention::RetentionSettings;
 use headwater_operators::round_trips::Bounds;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::surveillance::SurveillanceSettings;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
+use headwater_schemas::events::AccountType;
 use headwater_schemas::{Clock, Currency, Decimal, Topic};
 use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
@@ -180,6 +186,8 @@ pub struct Config {
     pub notifications: NotificationSettings,
     /// Section `[aml]`: bounds of round trips.
     pub aml: AmlConfig,
+    /// Section `[compliance]`: the retention of records.
+    pub compliance: ComplianceConfig,
     /// Section `[surveillance]`: windows and thresholds.
     pub surveillance: SurveillanceSettings,
     /// Section `[http]`: address of metrics and health.
@@ -382,6 +390,30 @@ pub struct AmlConfig {
     pub round_trips: RoundTripConfig,
 }
 
+/// Section `[compliance]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComplianceConfig {
+    /// How long records are kept from the closing of an account on. Default 1826 days, which are five years.
+    pub retention: Span,
+    /// Where it is another time, by type of account. Default none.
+    pub retention_by_account_type: BTreeMap<AccountType, Span>,
+}
+
+impl Default for ComplianceConfig {
+    fn default() -> Self {
+        Self { retention: Span(Duration::from_secs(1826 * 86_400)), retention_by_account_type: BTreeMap::new() }
+    }
+}
+
+impl ComplianceConfig {
+    /// The settings of the view.
+    pub fn settings(&self) -> RetentionSettings {
+        let by_account_type = self.retention_by_account_type.iter().map(|(account_type, Span(length))| (*account_type, (*length).into()));
+        RetentionSettings { retention: self.retention.0.into(), by_account_type: by_account_type.collect() }
+    }
+}
+
 /// Bounds of a round trip, and of the search for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -563,6 +595,7 @@ impl Config {
                 "customers" => section(&name, value, &mut config.customers, &mut problems),
                 "notifications" => section(&name, value, &mut config.notifications, &mut problems),
                 "aml" => section(&name, value, &mut config.aml, &mut problems),
+                "compliance" => section(&name, value, &mut config.compliance, &mut problems),
                 "surveillance" => section(&name, value, &mut config.surveillance, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),

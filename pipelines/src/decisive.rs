@@ -11,7 +11,7 @@ use headwater_operators::rules::{Difference, Pack};
 use headwater_schemas::Nanos;
 use serde_json::{Value, json};
 
-use crate::config::{Config, PackName, RoundTripConfig, Span};
+use crate::config::{ComplianceConfig, Config, PackName, RoundTripConfig, Span};
 
 /// The key of the pack that scores transactions.
 const SCORING: &str = "fraud.pack";
@@ -147,6 +147,7 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "payments": { "stuck_after": text(config.payments.stuck_after) },
         "interest": serde_json::to_value(config.interest)?,
         "matching": serde_json::to_value(&config.matching)?,
+        "compliance": retention(&config.compliance),
         "aml": { "round_trips": round_trips(&config.aml.round_trips) },
         "fraud": { "pack": packs.first().map(|(_, text)| text) },
         "rules": {
@@ -157,6 +158,12 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "notifications": serde_json::to_value(&config.notifications)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)
+}
+
+fn retention(config: &ComplianceConfig) -> Value {
+    let lengths =
+        config.retention_by_account_type.iter().map(|(account_type, Span(length))| (account_type.as_str(), format!("{length:?}")));
+    json!({ "retention": format!("{:?}", config.retention.0), "retention_by_account_type": lengths.collect::<BTreeMap<_, _>>() })
 }
 
 fn round_trips(config: &RoundTripConfig) -> Value {

@@ -1,7 +1,10 @@
-//! The bank's processes: transfers and payments, and money that comes back to its payer.
+//! The bank's processes: transfers and payments, money that comes back to its payer, and the retention of records.
+
+use std::sync::Arc;
 
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::payments::{PaymentEvent, Payments};
+use headwater_operators::retention::Retention;
 use headwater_operators::round_trips::{Movement, RoundTrips};
 use headwater_operators::rules::Happened;
 use headwater_operators::transfers::Transfers;
@@ -59,4 +62,15 @@ pub(super) fn round_trips<'scope>(flow: &mut Flow<'scope, '_>, happened: StreamV
     let view = RoundTrips { bounds: config.aml.round_trips.bounds(), horizon: config.horizons().fraud };
     let broadcasts = flow.no_broadcasts();
     flow.fold("round trips", view, Pace::Tick, movements, broadcasts).map(drop)
+}
+
+/// Raises an alert when the records of a closed account need not be kept any longer.
+pub(super) fn retention<'scope>(flow: &mut Flow<'scope, '_>, accounts: Events<'scope>) -> anyhow::Result<()> {
+    let accounts = accounts.flat_map(|Placed { place, event }| match event {
+        Event::Account(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let view = Retention { settings: Arc::new(flow.settings.config.compliance.settings()) };
+    let broadcasts = flow.no_broadcasts();
+    flow.fold("retention", view, Pace::Tick, accounts, broadcasts).map(drop)
 }

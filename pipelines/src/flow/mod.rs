@@ -132,6 +132,7 @@ fn views<'scope>(
     bank::transfers(flow, admitted.transfers)?;
     bank::payments(flow, admitted.payments.clone(), posted.settled)?;
     bank::round_trips(flow, posted.happened.clone())?;
+    bank::retention(flow, admitted.accounts.clone())?;
     let labels = flow.take(Topic::Labels);
     rules::labels(flow, labels.clone())?;
     let rates = flow.take(Topic::FxRates);
