@@ -1,5 +1,6 @@
 //! Scenarios: records in, tables out, through the real binary; each is also run in other ways, which must not change the tables.
 
+mod alerts;
 mod any_day;
 mod backtest;
 mod badness;

@@ -27,6 +27,7 @@
 //! | | the same fills once | positions, values and risk equal a batch recomputation |
 //! | | five fixed positions over 252 returns | VaR and expected shortfall are the golden figures |
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
+//! | `alerts` | suppressions, several accounts of one owner, accounts that are closed and opened again | alerts are open, suppressed, together and withdrawn as they should, and published unless suppressed, wherever the run is cut |
 //! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions equal a recomputation in SQL from the raw records; a replay makes the same files |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them invalid; an unknown topic | valid lines arrive; the error lists the topics |
