@@ -1,8 +1,11 @@
-//! A simulated morning gives the same rows with any number of workers, ticks and strides.
+//! A simulated morning gives the same rows with any number of workers, ticks and strides, and what is planted in it is found.
+
+use std::collections::BTreeSet;
+use std::process::Command;
 
 use anyhow::Result;
 use headwater_tests::market;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, command_with, rows, succeed, tables};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, rows, succeed, tables};
 
 #[test]
 fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
@@ -40,5 +43,59 @@ fn a_simulated_morning_gives_the_same_rows_in_every_way() -> Result<()> {
     // Quantity is conserved: every quantity bought on the book was sold on it.
     let net = rows(&data, "SELECT SUM(CASE WHEN side = 'buy' THEN quantity ELSE -quantity END) = 0 FROM executions")?;
     assert_eq!(net, ["true"]);
+    Ok(())
+}
+
+#[test]
+fn every_planted_case_of_half_a_minute_is_found_by_each_of_its_rules() -> Result<()> {
+    for seed in [1, 2] {
+        let folder = tempfile::tempdir()?;
+        let log = folder.path().join("log");
+        let (files, cases) = market::half_a_minute(2, seed);
+        market::write(&log, &files)?;
+        let data = folder.path().join("data");
+        succeed(command_with(&format!("log:{}", log.display()), &data, PLAIN, "", "200ms")?.output()?)?;
+        let kinds: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+        assert_eq!(kinds.len(), 12, "{kinds:?}");
+        for case in cases {
+            let ids: Vec<String> = case.ids.iter().map(|id| format!("'{id}'")).collect();
+            let ids = ids.join(", ");
+            let about = format!("state <> 'withdrawn' AND (subject IN ({ids}) OR array_has_any(events, make_array({ids})))");
+            let found = rows(&data, &format!("SELECT DISTINCT rule FROM explanations WHERE COALESCE(points, 1) > 0 AND {about}"))?;
+            let missed: Vec<_> = case.rules.iter().filter(|rule| !found.iter().any(|found| found == *rule)).collect();
+            assert!(missed.is_empty(), "seed {seed}, {} at {}: {missed:?} did not fire, only {found:?}", case.name, case.at);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_demo_prints_what_was_found_and_commands_that_explain_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (data, config) = (folder.path().join("data"), folder.path().join("demo.toml"));
+    std::fs::write(&config, "[http]\naddress = \"\"\n")?;
+    let mut demo = Command::new(binary()?);
+    demo.args(["demo", "--for", "13s", "--rate", "100", "--data"]).arg(&data).arg("--config").arg(&config);
+    let output = demo.output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for (name, rules) in [
+        ("stuck transfer", "stuck"),
+        ("large amount", "large_amount"),
+        ("card testing", "velocity"),
+        ("mule", "fan_in, in_and_out"),
+        ("impossible travel", "impossible_travel"),
+    ] {
+        let line = said.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+        assert!(line.ends_with(&format!("found by {rules}")), "{name} in {said}");
+    }
+    let commands: Vec<_> = said.lines().filter_map(|line| line.trim_start().strip_prefix("headwater explain --data ")).collect();
+    assert!(commands.len() >= 6, "{said}");
+    for command in commands {
+        let id = command.rsplit_once(" '").and_then(|(_, id)| id.strip_suffix('\'')).unwrap_or_default();
+        let explained = headwater(&["explain", "--data", &data.display().to_string(), id])?;
+        assert!(String::from_utf8_lossy(&explained.stdout).contains("history"), "{id}");
+        succeed(explained)?;
+    }
     Ok(())
 }

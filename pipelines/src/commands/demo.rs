@@ -1,5 +1,6 @@
 //! `headwater demo`: the whole pipeline on the embedded log, with simulated producers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +16,13 @@ use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::tables::{TableKind, declarations};
 use headwater_schemas::{EventTime, Topic};
+use headwater_sql::Catalog;
 
 use crate::commands::explain;
+use crate::commands::planted::Finding;
 use crate::config::Config;
 use crate::run::{Run, run};
-use crate::simulator::{Simulator, SimulatorSettings, publish};
+use crate::simulator::{PlantedCase, Simulator, SimulatorSettings, publish};
 use crate::wall_clock;
 
 /// Arguments of `headwater demo`.
@@ -89,7 +92,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     // The history is published before the pipeline starts: a live run would treat it as late.
     let mut simulator = Simulator::new(settings);
     let opening = producers.open(&mut simulator)?;
-    let publishing = thread::spawn(move || producers.publish(simulator, until).map(|count| count + opening));
+    let publishing = thread::spawn(move || producers.publish(simulator, until, opening));
     let ran = run(Run {
         transport,
         data: arguments.data.clone(),
@@ -109,12 +112,20 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     stop.store(true, Ordering::Relaxed);
     let published = publishing.join().map_err(|_| anyhow::anyhow!("the simulator ended in a panic: please report it"))?;
     ran?;
-    let records = published?;
-    let data = arguments.data.display();
-    println!("{records} records were published and committed. Look at them with: headwater sql --data {data}");
-    let commands = explain::commands(&arguments.data)?;
+    conclude(published?, &arguments.data)
+}
+
+/// Prints what was published and what was found.
+fn conclude(published: Published, data: &Path) -> anyhow::Result<()> {
+    let Published { records, cases, end } = published;
+    println!("{records} records were published and committed. Look at them with: headwater sql --data {}", data.display());
+    let catalog = Catalog::open(data, None)?;
+    let findings = cases.into_iter().map(|case| Finding::look_up(&catalog, case, end)).collect::<anyhow::Result<Vec<_>>>()?;
+    print!("{}", Finding::report(&findings, data)?);
+    let shown: BTreeSet<&str> = findings.iter().flat_map(Finding::rules).collect();
+    let commands = explain::commands(&catalog, data, &shown)?;
     if !commands.is_empty() {
-        println!("An alert of each rule, explained by:");
+        println!("An alert of each other rule, explained by:");
     }
     commands.iter().for_each(|command| println!("  {command}"));
     Ok(())
@@ -150,6 +161,15 @@ fn now() -> EventTime {
     EventTime::from_effective(wall_clock::now())
 }
 
+/// What the producers published.
+struct Published {
+    /// Number of records, with those of the history.
+    records: usize,
+    cases: Vec<PlantedCase>,
+    /// Time until which they published.
+    end: EventTime,
+}
+
 /// The producers, on a thread of their own.
 struct Producers {
     transport: Arc<LogTransport>,
@@ -171,9 +191,9 @@ impl Producers {
         Ok(count)
     }
 
-    /// Publishes until it is time to stop; returns the number of records.
-    fn publish(&self, simulator: Simulator, until: Option<Duration>) -> anyhow::Result<usize> {
-        let published = self.publish_all(simulator, until);
+    /// Publishes until it is time to stop.
+    fn publish(&self, simulator: Simulator, until: Option<Duration>, opening: usize) -> anyhow::Result<Published> {
+        let published = self.publish_all(simulator, until, opening);
         let waiting = Instant::now();
         while !self.is_all_read()? && waiting.elapsed() < PATIENCE {
             thread::sleep(STEP);
@@ -195,16 +215,17 @@ impl Producers {
         Ok(true)
     }
 
-    fn publish_all(&self, mut simulator: Simulator, until: Option<Duration>) -> anyhow::Result<usize> {
+    fn publish_all(&self, mut simulator: Simulator, until: Option<Duration>, opening: usize) -> anyhow::Result<Published> {
         let mut publisher = self.transport.publisher()?;
         let name = |topic| self.config.source.name_of(topic);
-        let mut count = 0;
+        let (mut records, mut end) = (opening, now());
         let began = Instant::now();
         while !self.stop.load(Ordering::Relaxed) && until.is_none_or(|until| began.elapsed() < until) {
             thread::sleep(STEP);
-            count += publish(simulator.advance(now()), publisher.as_mut(), name)?;
+            end = now();
+            records += publish(simulator.advance(end), publisher.as_mut(), name)?;
             publisher.flush()?;
         }
-        Ok(count)
+        Ok(Published { records, cases: simulator.planted_cases(), end })
     }
 }

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod demo;
 pub mod explain;
 pub mod files;
+mod planted;
 pub mod publish;
 pub mod replay;
 pub mod rules;

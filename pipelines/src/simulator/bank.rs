@@ -43,10 +43,13 @@ pub(super) struct Bank {
     others: Turns,
     /// The accounts on which frauds are planted, in turn.
     victims: Vec<Arc<Account>>,
+    /// The accounts through which money is laundered, in turn.
+    launderers: Vec<Arc<Account>>,
     recent: VecDeque<Transaction>,
     /// Payments whose debits the ledger posts next.
     unposted: VecDeque<Payment>,
     victim: usize,
+    launderer: usize,
     transactions: u64,
     payments: u64,
     transfers: u64,
@@ -76,14 +79,17 @@ impl Turns {
 
 impl Bank {
     pub(super) fn new(settings: &SimulatorSettings, people: &People) -> Self {
+        let (launderers, victims) = people.named(AccountType::Checking).into_iter().partition(|account| people.invests(account));
         Self {
             dice: Dice::new(settings.seed, Purpose::Bank),
             everyday: Turns { accounts: people.everyday(), turn: 0 },
             others: Turns { accounts: people.everyday(), turn: 0 },
-            victims: people.named(AccountType::Checking),
+            victims,
+            launderers,
             recent: VecDeque::new(),
             unposted: VecDeque::new(),
             victim: 0,
+            launderer: 0,
             transactions: 0,
             payments: 0,
             transfers: 0,
@@ -155,9 +161,14 @@ impl Bank {
     fn send_on(&mut self, place: usize, account: &Account, now: i64) -> Option<Transaction> {
         let payee = self.payee(place, account)?;
         let cents = self.dice.between(30 * DOLLAR, 400 * DOLLAR);
-        let counterparty_account = Some(payee.id);
+        Some(self.send(account, &payee, cents, now))
+    }
+
+    /// A transfer from one account to another.
+    pub(super) fn send(&mut self, from: &Account, to: &Account, cents: i64, now: i64) -> Transaction {
+        let counterparty_account = Some(to.id);
         let channel = Some(Channel::Online);
-        Some(Transaction { counterparty_account, channel, ..self.blank(account, TransactionType::Transfer, cents, now) })
+        Transaction { counterparty_account, channel, ..self.blank(from, TransactionType::Transfer, cents, now) }
     }
 
     fn payee(&mut self, place: usize, account: &Account) -> Option<Arc<Account>> {
@@ -211,6 +222,35 @@ impl Bank {
     /// The next such account whose local time is at night.
     pub(super) fn next_victim_at_night(&mut self, now: i64) -> Option<Arc<Account>> {
         (0..self.victims.len()).find_map(|_| self.next_victim().filter(|account| account.owner.city.night(now)))
+    }
+
+    /// The next account through which money is laundered.
+    pub(super) fn next_launderer(&mut self) -> Option<Arc<Account>> {
+        self.launderer += 1;
+        self.launderers.get(self.launderer % self.launderers.len().max(1)).cloned()
+    }
+
+    /// The next three such accounts of one currency.
+    pub(super) fn next_ring(&mut self) -> Vec<Arc<Account>> {
+        let count = self.launderers.len();
+        (0..count).map(|_| self.next_of_one_currency()).find(|ring| ring.len() == 3).unwrap_or_default()
+    }
+
+    /// The next such account, and up to two others of its currency.
+    fn next_of_one_currency(&mut self) -> Vec<Arc<Account>> {
+        let Some(first) = self.next_launderer() else { return Vec::new() };
+        let after = self.launderers.iter().cycle().skip(self.launderer + 1).take(self.launderers.len().saturating_sub(1));
+        let partners: Vec<_> = after.filter(|account| account.currency == first.currency).take(2).cloned().collect();
+        self.launderer += partners.len();
+        [vec![first], partners].concat()
+    }
+
+    /// So many everyday accounts of an account's currency, from a random one on.
+    pub(super) fn payers_of(&mut self, payee: &Account, count: usize) -> Vec<Arc<Account>> {
+        let accounts = &self.everyday.accounts;
+        let first = usize::try_from(self.dice.below(accounts.len() as u64)).unwrap_or(0);
+        let others = accounts.iter().cycle().skip(first).take(accounts.len());
+        others.filter(|other| other.currency == payee.currency && other.id != payee.id).take(count).cloned().collect()
     }
 
     /// A payment to a merchant, sometimes with two statuses. Of those that are completed the ledger misses one in fifty.

@@ -17,21 +17,25 @@
 //! | 1 % | multi-step transfers, accesses to accounts, labels | `transfers`, `access`, `labels` |
 //!
 //! Of the payments to merchants, the ledger misses one in fifty. Of the transfers, one in eight fails and is reversed, and one in
-//! twenty stops after its debit; one was debited a quarter of an hour before, and is stuck 10 s after the start.
+//! twenty stops after its debit.
 //!
 //! In addition, at fixed times: an exchange rate every 5 s, the closes at the end of each UTC day (this market has no weekend),
-//! and planted misconduct:
+//! and planted misconduct, each a [`PlantedCase`] that names the rules that have to find it:
 //!
 //! | planted | first | every | what |
 //! |---|---|---|---|
 //! | large amount | 4 s | 10 s | a wire of 10 001 to 25 000 |
 //! | card testing | 5 s | 20 s | 7 small card payments in 3 s, then one of 1 400 or more, half the time above 10 000 |
 //! | impossible travel | 8 s | 20 s | a card at home, 2 s later on another continent |
+//! | mule | 9 s | 60 s | 6 payers send 300 to 900 each to one account, which wires 95 % of it away 5 s later |
 //! | night | 10 s | 15 s | a payment between midnight and six, where its customer lives |
+//! | round trip | 11 s | 90 s | 2 000 to 4 000 over three accounts, back to the first in 2 s |
 //! | payment burst | 12 s | 30 s | 7 payments in 3 s from a new device |
 //! | wash trade | 14 s | 30 s | a sale and a purchase by two accounts of one owner |
+//! | account takeover | 16 s | 60 s | at night: 3 failed attempts and a login, a payment and cash, from a new device on another continent |
 //! | structuring | 18 s | 60 s | 3 cash deposits just below 10 000 |
 //! | spoofing | 22 s | 45 s | 4 layers of sell orders, a purchase, 4 cancels |
+//! | stuck transfer | | | debited 890 s before the start, and never credited: stuck 10 s after it |
 //!
 //! Most of the frauds are labelled 3 to 8 s later. Some limits are so tight that trading breaks them within the first minute. The
 //! named customers (`C001` …) are those of the plants; the retail customers (`R00001` …) are honest.
@@ -46,6 +50,7 @@
 //! | a record is followed by a malformed copy | after 1 500 to 4 500 records |
 
 mod bank;
+mod cases;
 mod dice;
 mod faults;
 mod market;
@@ -64,6 +69,8 @@ use headwater_schemas::EventTime;
 use headwater_schemas::events::Event;
 
 use self::bank::Bank;
+pub use self::cases::PlantedCase;
+use self::cases::PlantedCases;
 use self::dice::{Dice, Purpose};
 use self::faults::{Fault, Faults};
 use self::market::Market;
@@ -123,7 +130,7 @@ impl SimulatorSettings {
 /// Counts of irregular records so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Irregularities {
-    /// Planted misconduct.
+    /// Planted cases.
     pub plants: u64,
     /// Records that were published later than their event's time.
     pub late: u64,
@@ -149,6 +156,7 @@ pub struct Simulator {
     bank: Bank,
     faults: Faults,
     irregularities: Irregularities,
+    cases: PlantedCases,
     ready: Vec<Record>,
 }
 
@@ -166,6 +174,7 @@ impl Simulator {
             bank: Bank::new(&settings, &people),
             faults: Faults::new(&settings),
             irregularities: Irregularities::default(),
+            cases: PlantedCases::default(),
             ready: Vec::new(),
             people,
         };
@@ -175,9 +184,10 @@ impl Simulator {
 
     fn plan_beginning(&mut self) {
         let start = self.settings.start;
-        for (plant, first, _) in TIMETABLE {
-            self.schedule.plan(start.nanos() + first * SECOND, Task::Plant(plant));
+        for planting in &TIMETABLE {
+            self.schedule.plan(start.nanos() + planting.first * SECOND, Task::Plant(planting));
         }
+        self.cases.extend(opening::stuck_transfer(&self.settings, &self.people));
         self.schedule.plan(start.nanos() + FX_PERIOD, Task::FxRate);
         self.schedule.plan(start.date().end().nanos(), Task::DayEnd);
         self.plan_ordinary();
@@ -198,7 +208,12 @@ impl Simulator {
 
     /// Counts of irregular records so far.
     pub fn irregularities(&self) -> Irregularities {
-        self.irregularities
+        Irregularities { plants: self.cases.count(), ..self.irregularities }
+    }
+
+    /// The newest planted cases of each name, by time. A case of which events are still to come is among them.
+    pub fn planted_cases(&self) -> Vec<PlantedCase> {
+        self.cases.newest()
     }
 
     /// Plans the next ordinary event: events are evenly spaced, each at a random time within its interval.
@@ -219,11 +234,11 @@ impl Simulator {
             }
             Task::Publish(event) => self.publish(now, &event),
             Task::Send(fault, record) => self.send(fault, record),
-            Task::Plant(plant) => {
-                self.irregularities.plants += 1;
-                self.schedule.plan(now + plant.period(), task);
+            Task::Plant(planting) => {
+                self.schedule.plan(now + planting.period(), task);
                 self.market.move_to(now);
-                let planned = plant.events(now, &mut self.bank, &mut self.traders, &self.market);
+                let planned = planting.plant.events(now, &mut self.bank, &mut self.traders, &self.market);
+                self.cases.extend(PlantedCase::of(planting.name, planting.rules, &planned));
                 self.take(now, planned);
             }
             Task::FxRate => {

@@ -6,10 +6,11 @@ use headwater_schemas::events::*;
 use headwater_schemas::{AccountId, Amount, Currency, Date, Decimal, EventTime, Factor, Id, Price, Scope, Size, Symbol, Text};
 
 use super::SimulatorSettings;
+use super::cases::PlantedCase;
 use super::dice::{Dice, Purpose};
 use super::market::{TICK, eur_usd, log_returns};
 use super::people::{Account, BOOKS, People, Person};
-use super::schedule::{DAY, SECOND};
+use super::schedule::{DAY, Planned, SECOND};
 use super::shares::{SHARES, Share};
 
 /// Days before the start at which accounts are opened and funded: neither new nor dormant when the simulation begins.
@@ -17,6 +18,8 @@ const OPENED_DAYS_AGO: i64 = 60;
 const FUNDED_DAYS_AGO: i64 = 30;
 /// Seconds before the start at which the transfer in flight is debited: ten less than a quarter of an hour.
 const DEBITED_SECONDS_AGO: i64 = 890;
+/// Seconds after which a transfer without a step is stuck, by default.
+const STUCK_SECONDS: i64 = 900;
 
 /// The opening events, in order.
 pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event> {
@@ -35,6 +38,15 @@ pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event
     events.extend(deposits.into_iter().map(|deposit| Event::Transaction(Arc::new(deposit))));
     events.extend(transfer_in_flight(people, start));
     events
+}
+
+/// The case of the transfer in flight: it can be found once it is stuck.
+pub(super) fn stuck_transfer(settings: &SimulatorSettings, people: &People) -> Option<PlantedCase> {
+    let start = settings.start.nanos();
+    let planned: Vec<_> = transfer_in_flight(people, start).into_iter().map(|event| Planned::new(start, event)).collect();
+    let case = PlantedCase::of("stuck transfer", &["stuck"], &planned)?;
+    let complete_at = EventTime::from_nanos(start + (STUCK_SECONDS - DEBITED_SECONDS_AGO) * SECOND);
+    Some(PlantedCase { complete_at, ..case })
 }
 
 /// A transfer that was debited nearly a quarter of an hour before the start. Its credit does not come, so it is soon stuck.

@@ -162,6 +162,11 @@ impl People {
         self.accounts.iter().filter(|account| account.kind == kind && account.owner.id.starts_with('C')).cloned().collect()
     }
 
+    /// Whether an account's customer has an investment account, too.
+    pub(super) fn invests(&self, account: &Account) -> bool {
+        self.accounts.iter().any(|other| other.kind == AccountType::Investment && other.owner.id == account.owner.id)
+    }
+
     /// The accounts of everyday money: those of retail customers or, if there are none, of the named customers.
     pub(super) fn everyday(&self) -> Vec<Arc<Account>> {
         let crowd: Vec<_> = self.accounts.iter().filter(|account| account.owner.id.starts_with('R')).cloned().collect();

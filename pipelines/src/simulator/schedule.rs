@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use headwater_schemas::events::Event;
 
 use super::faults::Fault;
-use super::plants::Plant;
+use super::plants::Planting;
 use super::record::Record;
 
 /// Nanoseconds of a second.
@@ -31,7 +31,7 @@ pub(super) enum Task {
     /// Send a faulty record.
     Send(Fault, Record),
     /// Plant misconduct.
-    Plant(Plant),
+    Plant(&'static Planting),
     /// Move the exchange rate.
     FxRate,
     /// End the day.

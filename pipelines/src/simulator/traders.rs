@@ -47,6 +47,9 @@ struct Trader {
     shares: Vec<usize>,
 }
 
+/// Quantity of the orders of a wash trade.
+const WASHED: i64 = 2_000;
+
 /// An order that may rest in the book.
 #[derive(Clone, Debug)]
 struct Resting {
@@ -211,7 +214,8 @@ impl Traders {
         Some(planned)
     }
 
-    /// Two accounts of one owner trade with each other.
+    /// Two accounts of one owner trade with each other. The sale is larger than what others bid for above its price, so that the rest
+    /// of it meets the purchase.
     pub(super) fn wash_trade(&mut self, now: i64, market: &Market) -> Vec<Planned> {
         let linked = |trader: &&Trader| trader.account.owner.group.as_deref() == Some("G-BIRCH");
         let pair: Vec<Trader> = self.takers.iter().filter(linked).take(2).cloned().collect();
@@ -220,7 +224,7 @@ impl Traders {
         let sides = [(seller, Side::Sell, now), (buyer, Side::Buy, now + 5 * MILLISECOND)];
         let order = |(trader, side, at): (&Trader, Side, i64)| {
             let intent = self.intent_in(share?, trader, side, at, market)?;
-            let mut order = self.limit(&intent, 0, 200);
+            let mut order = self.limit(&intent, 0, WASHED);
             order.self_trade = Some(SelfTrade::Allow);
             Some(Planned::new(at, Event::Order(OrderEvent::New(Box::new(order)))))
         };

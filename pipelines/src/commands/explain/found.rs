@@ -117,7 +117,7 @@ impl<'c> CommittedRows<'c> {
 }
 
 /// A text as an SQL literal.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::commands) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -14,6 +14,7 @@ use clap::Args;
 use headwater_schemas::tables::{Alert, Decision};
 use headwater_sql::Catalog;
 
+pub(super) use found::quoted;
 use found::{CommitPacks, CommittedRows, Stored};
 use page::Page;
 
@@ -52,22 +53,23 @@ pub fn explain(arguments: &ExplainArguments, out: &mut impl Write) -> anyhow::Re
     let pages = pages(&rows, &mut CommitPacks::new(data), &decisions, &alerts)?;
     write!(out, "{}", pages.join("\n"))?;
     if left_out > 0 {
-        let id = found::quoted(id);
+        let id = quoted(id);
         let rest = format!("SELECT * FROM explanations WHERE subject = {id} OR array_has(events, {id})");
         writeln!(out, "\n{left_out} more: headwater sql --data {} \"{rest}\"", data.display())?;
     }
     Ok(())
 }
 
-/// The command that explains the newest standing alert of each rule.
-pub fn commands(data: &Path) -> anyhow::Result<Vec<String>> {
-    let catalog = Catalog::open(data, None)?;
-    let alerts = CommittedRows::new(&catalog).newest_alerts()?;
-    let command = |alert: Stored<Alert>| {
-        let id = alert.row.alert_id.replace('\'', "'\\''");
-        format!("headwater explain --data {} '{id}'", data.display())
-    };
-    Ok(alerts.into_iter().map(command).collect())
+/// The commands that explain the newest standing alert of each rule, except of some rules.
+pub fn commands(catalog: &Catalog, data: &Path, except: &BTreeSet<&str>) -> anyhow::Result<Vec<String>> {
+    let alerts = CommittedRows::new(catalog).newest_alerts()?;
+    let others = alerts.iter().filter(|alert| !except.contains(alert.row.rule.as_str()));
+    Ok(others.map(|alert| command(data, &alert.row.alert_id)).collect())
+}
+
+/// The command that explains an alert or a decision.
+pub(super) fn command(data: &Path, id: &str) -> String {
+    format!("headwater explain --data {} '{}'", data.display(), id.replace('\'', "'\\''"))
 }
 
 /// What has an id, or is about what has it. An alert about a decision brings the decision.
