@@ -14,6 +14,7 @@ mod faults;
 mod kafka;
 mod ledger;
 mod metrics;
+mod privacy;
 mod real_prices;
 mod reasons;
 mod replay;

@@ -240,7 +240,9 @@ fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) 
     let name = |rest: &str| rest.trim_matches('`').to_owned();
 
     if let Some((code, rest)) = words.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        return bad(ErrorCode::from_word(code).unwrap_or(ErrorCode::WrongType), format!("{}: {rest}", field()));
+        let field = field();
+        let rest = if is_personal(&field) { masked(rest) } else { rest.to_owned() };
+        return bad(ErrorCode::from_word(code).unwrap_or(ErrorCode::WrongType), format!("{field}: {rest}"));
     }
     if let Some(rest) = words.strip_prefix("missing field ") {
         return BadRecord::new(ErrorCode::MissingField, format!("{}: the field is missing; add it", name(rest)));
@@ -256,7 +258,37 @@ fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) 
     }
     let found = words.strip_prefix("invalid type: ").or_else(|| words.strip_prefix("invalid value: ")).unwrap_or(words);
     let (found, expected) = found.rsplit_once(", expected ").unwrap_or((found, "another JSON type"));
-    bad(ErrorCode::WrongType, format!("{}: {} is not {expected}; see the topic's JSON Schema", field(), json_words(found)))
+    let (field, mut found) = (field(), json_words(found));
+    if is_personal(&field) {
+        found = masked_kind(&found);
+    }
+    bad(ErrorCode::WrongType, format!("{field}: {found} is not {expected}; see the topic's JSON Schema"))
+}
+
+/// Fields with personal data, whose values no error quotes: errors are logged, counted and shown where records are not.
+const PERSONAL: [&str; 10] = ["home_lat", "home_lon", "birth_date", "country", "lat", "lon", "device_id", "ip", "merchant", "description"];
+
+fn is_personal(field: &str) -> bool {
+    PERSONAL.contains(&field)
+}
+
+/// A message whose first quoted text is left out. Its quotes are those of Rust's debug format.
+fn masked(message: &str) -> String {
+    let Some((before, quoted)) = message.split_once('"') else { return message.to_owned() };
+    let mut escaped = false;
+    let end = quoted.find(|character| {
+        let ends = character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        ends
+    });
+    let after = end.and_then(|end| quoted.get(end + 1..)).unwrap_or_default();
+    format!("{before}the value{after}")
+}
+
+/// The kind of a found value, without the value: `string "home"` is `string`.
+fn masked_kind(found: &str) -> String {
+    let end = found.find(|character: char| character == '"' || character == '-' || character.is_ascii_digit());
+    found.get(..end.unwrap_or(found.len())).unwrap_or_default().trim_end().to_owned()
 }
 
 /// The found value in JSON's terms.

@@ -561,3 +561,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn errors_about_personal_fields_do_not_quote_their_values() {
+    let customer = |field: &str| (Topic::Customers, format!(r#"{{"customer_id":"c1",{field}}}"#));
+    let access = |field: &str| (Topic::Access, format!(r#"{{"actor":"a","action":"log_in","outcome":"denied","ts":1,{field}}}"#));
+    for ((topic, record), expected) in [
+        (customer(r#""birth_date":"1984-13-07""#), "birth_date: the value is not a date between 1678 and 2261; write YYYY-MM-DD"),
+        (customer(r#""birth_date":19840307"#), "birth_date: integer is not "),
+        (customer(r#""home_lat":"48.1371x \"q\"""#), "home_lat: the value "),
+        (customer(r#""home_lon":"11.57549999999""#), "home_lon: the value "),
+        (customer(r#""home_lat":148.1371"#), "home_lat: a latitude lies between -90 and 90 degrees"),
+        (customer(r#""country":-48"#), "country: integer is not "),
+        (access(r#""ip":203.0113"#), "ip: "),
+        (access(r#""device_id":["phone-1371"]"#), "device_id: an array is not "),
+    ] {
+        let bad = Event::decode(topic, None, Some(record.as_bytes())).expect_err(&record);
+        assert!(bad.message.starts_with(expected), "{record}: {}", bad.message);
+        for value in ["1984", "1371", "5754", "203", "-48"] {
+            assert!(!bad.message.contains(value), "{record}: {}", bad.message);
+        }
+    }
+}
+
+#[test]
+fn errors_about_other_fields_quote_what_was_found() {
+    let trade = br#"{"symbol":"AAPL","price":"26.1O","size":1,"ts":1}"#;
+    let bad = Event::decode(Topic::Trades, None, Some(trade)).expect_err("a letter in a price");
+    assert!(bad.message.contains("26.1O"), "{}", bad.message);
+}
