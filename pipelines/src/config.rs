@@ -92,7 +92,7 @@
 //! spike_minimum = "100"         # amount below which a month is no spike, in the currency of the purchases
 //!
 //! [notifications]
-//! kinds = ["price", "budget", "spending"]   # what customers are notified of
+//! kinds = ["price", "budget", "spending", "fraud"]   # what customers are notified of
 //! quiet_from = "22:00"          # quiet hours in the customer's time zone; notifications are delivered at their end
 //! quiet_to = "07:00"            # the same as quiet_from for none
 //!

@@ -127,6 +127,29 @@ fn what_people_who_follow_their_spending_run_into() -> Result<()> {
             ],
             answers: &[(NOTIFICATIONS, &["C,digest,C,2026-01-06T12:00:00Z"])],
         },
+        Story {
+            name: "of a transaction that is blocked the customer is told at once, also at night, and once though a late one comes",
+            config: "",
+            records: vec![
+                opened(),
+                lives_in("America/New_York"),
+                payment("p1", "20", "", "2026-01-06T04:00:00Z"),
+                payment("p2", "20", "", "2026-01-06T04:01:00Z"),
+                payment("p3", "20", "", "2026-01-06T04:02:00Z"),
+                payment("p4", "20", "", "2026-01-06T04:03:00Z"),
+                payment("p5", "20", "", "2026-01-06T04:04:00Z"),
+                payment("p6", "11000", "", "2026-01-06T04:05:00Z"),
+                payment("p0", "20", "", "2026-01-06T03:59:00Z"),
+            ],
+            answers: &[
+                ("SELECT subject_id FROM decisions WHERE decision = 'block'", &["p6"]),
+                (NOTIFICATIONS, &["C,fraud,p6,2026-01-06T04:05:00Z"]),
+                (
+                    "SELECT message FROM notifications",
+                    &[r#""the transaction p6 was stopped for your security: if it is yours, please confirm it""#],
+                ),
+            ],
+        },
     ])
 }
 

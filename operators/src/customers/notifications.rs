@@ -1,12 +1,14 @@
 //! Notifications: sentences for customers, published as a topic.
 //!
-//! - **Reads** the notices of price alerts and of spending. Alerts about a customer's conduct never arrive here.
+//! - **Reads** the notices of price alerts, of spending, and of transactions and payments that were blocked for fraud. Alerts about
+//!   a customer's conduct never arrive here.
 //! - **Key**: customer. **Rows**: [`Notification`]. **State**: the notices of the current day, and those that wait for the end of
 //!   quiet hours; [`CustomerNotice`].
 //! - **Routing**: only the configured kinds are notified, and no alert that is suppressed.
 //! - **Deduplication**: one notice per rule, subject and local day.
 //! - **Quiet hours** are in the customer's time zone (UTC if that is unknown). A notice in quiet hours is to be delivered at their
-//!   end. Several of them are one notification, a digest that lists them: its row is replaced until then.
+//!   end. Several of them are one notification, a digest that lists them: its row is replaced until then. One about fraud is
+//!   delivered at once.
 //! - An alert that is withdrawn or cleared later takes back no notification.
 
 use std::collections::BTreeMap;
@@ -29,7 +31,7 @@ use crate::zones::CustomerZones;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotificationSettings {
-    /// The kinds that are notified. Default: `price`, `budget`, `spending`.
+    /// The kinds that are notified. Default: `price`, `budget`, `spending`, `fraud`.
     pub kinds: Vec<NotificationKind>,
     /// The local time of day at which quiet hours begin. Default 22:00.
     pub quiet_from: TimeOfDay,
@@ -39,7 +41,7 @@ pub struct NotificationSettings {
 
 impl Default for NotificationSettings {
     fn default() -> Self {
-        let kinds = vec![NotificationKind::Price, NotificationKind::Budget, NotificationKind::Spending];
+        let kinds = vec![NotificationKind::Price, NotificationKind::Budget, NotificationKind::Spending, NotificationKind::Fraud];
         Self { kinds, quiet_from: TimeOfDay::hour(22), quiet_to: TimeOfDay::hour(7) }
     }
 }
@@ -48,7 +50,7 @@ impl NotificationSettings {
     /// What is wrong with the settings, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let is_digest = self.kinds.contains(&NotificationKind::Digest);
-        let problem = "notifications.kinds: a digest is made of notices of other kinds: write some of price, budget, spending";
+        let problem = "notifications.kinds: a digest is made of notices of other kinds: write some of price, budget, spending, fraud";
         is_digest.then(|| problem.to_owned()).into_iter().collect()
     }
 }
@@ -149,7 +151,8 @@ impl View for Notifications {
             return;
         }
         let quiet = QuietHours { from: self.settings.quiet_from, to: self.settings.quiet_to };
-        let end = quiet.end(zones.of(customer).unwrap_or(&TimeZone::UTC), ts);
+        let may_wait = notice.kind != NotificationKind::Fraud;
+        let end = may_wait.then(|| quiet.end(zones.of(customer).unwrap_or(&TimeZone::UTC), ts)).flatten();
         let deliver_at = end.unwrap_or(ts);
         let is_quiet = end.is_some();
         let number = i64::try_from(state.digest(deliver_at).count()).unwrap_or(i64::MAX);
@@ -280,6 +283,15 @@ mod tests {
             &[("2026-07-06T03:00:00Z", "price", "S", "up")],
             &["price S 2026-07-06T11:00:00Z: up"],
         ),
+        (
+            "a notice about fraud does not wait for the end of quiet hours, and is in no digest",
+            &[
+                ("2026-01-06T03:00:00Z", "price", "S", "first"),
+                ("2026-01-06T04:00:00Z", "fraud", "T1", "stopped"),
+                ("2026-01-06T04:30:00Z", "fraud", "T1", "stopped again"),
+            ],
+            &["fraud T1 2026-01-06T04:00:00Z: stopped", "price S 2026-01-06T12:00:00Z: first"],
+        ),
         ("kinds that are not routed are not notified", &[("2026-01-05T15:00:00Z", "spending", "food", "much")], &[]),
     ];
 
@@ -305,7 +317,7 @@ mod tests {
     }
 
     fn view() -> Notifications {
-        let kinds = vec![NotificationKind::Price, NotificationKind::Budget];
+        let kinds = vec![NotificationKind::Price, NotificationKind::Budget, NotificationKind::Fraud];
         Notifications { settings: Arc::new(NotificationSettings { kinds, ..NotificationSettings::default() }) }
     }
 

@@ -4,8 +4,8 @@
 //! and the aggregates are rebuilt at that point. Every later decision within the longest window is then made again, because no window
 //! reaches back farther, and amended if its outcome differs.
 
-use headwater_schemas::tables::Amendment;
-use headwater_schemas::{EffectiveTime, EventTime, Id};
+use headwater_schemas::tables::{Amendment, Verdict};
+use headwater_schemas::{AccountId, EffectiveTime, EventTime, Id};
 
 use super::cells::Cell;
 use super::episodes::Episodes;
@@ -32,6 +32,8 @@ pub struct History {
     pub(super) episodes: Vec<Episodes>,
     /// The rulesets whose outcomes changed since their alerts were compared with them.
     changed: Vec<usize>,
+    /// Events that rulesets came to block since they were taken last, in the order of the decisions.
+    blocked: Vec<Blocked>,
     /// Time of the timer that forgets events; `None` if none is known to be set, as after a restart.
     pub(super) timer: Option<EffectiveTime>,
 }
@@ -43,6 +45,15 @@ pub(super) struct Before {
     pub(super) is_withdrawn: bool,
     /// The stored fields, if they changed as well.
     pub(super) cells: Option<Box<[Cell]>>,
+}
+
+/// An event that a ruleset came to block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Blocked {
+    pub(super) id: Id,
+    pub(super) account: Option<AccountId>,
+    /// The ruleset's number.
+    pub(super) ruleset: usize,
 }
 
 /// Why decisions are made again: what caused it, the effective time, and the time of their own before which they stay.
@@ -289,9 +300,17 @@ impl History {
     /// Sets what a ruleset found about an event.
     fn set(&mut self, index: usize, ruleset: usize, outcome: Outcome) {
         if let Some(record) = self.ring.get_mut(index) {
+            if outcome.verdict == Verdict::Block && record.outcomes.of(ruleset).verdict != Verdict::Block && !record.is_mirrored {
+                self.blocked.push(Blocked { id: record.id.clone(), account: record.account, ruleset });
+            }
             record.outcomes.set(ruleset, outcome);
             self.has_changed(ruleset);
         }
+    }
+
+    /// Takes the events that rulesets came to block since the last call.
+    pub(super) fn take_blocked(&mut self) -> Vec<Blocked> {
+        std::mem::take(&mut self.blocked)
     }
 
     fn has_changed(&mut self, ruleset: usize) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
-use headwater_schemas::tables::{Alert, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
+use headwater_schemas::tables::{Alert, AlertKind, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
 
@@ -13,13 +13,14 @@ use super::customers::{BaseCurrency, Customers, Facts};
 use super::episodes::Episodes;
 use super::field::Field;
 use super::grouped::{Grouped, Member};
-use super::history::{Again, Before, History, of_ruleset};
+use super::history::{Again, Before, Blocked, History, of_ruleset};
 use super::outcome::{self, Cause};
 use super::pack::Pack;
 use super::record::Record;
 use super::saved::{self, Saved};
 use super::subject::{GroupKey, Happened, RuleEvent, Subject};
 use crate::admission::dead_letter;
+use crate::customers::Notice;
 use crate::keyed_fold::{Outbox, View};
 use crate::ledger::{Adjusted, TakenBack};
 
@@ -231,6 +232,16 @@ impl Rules {
     }
 }
 
+/// What a customer is told of an event that rules about fraud came to block. None if nobody is known to own its account.
+fn notice(customers: &Customers, grouped: &Grouped, group: &Group, blocked: &Blocked) -> Option<Notice> {
+    let member = grouped.members.get(blocked.ruleset).filter(|member| member.ruleset.kind == AlertKind::Fraud)?;
+    let customer_id = match &group.key {
+        GroupKey::Customer(customer) => Some(*customer),
+        GroupKey::Account(_) | GroupKey::Text(_) => customers.owner(&blocked.account?),
+    }?;
+    Some(Notice::of_blocked(customer_id, member.ruleset.subject.decided()?, &blocked.id))
+}
+
 /// Topic and time of an event that is to be judged. A void is not, and a payment is judged once, whatever its later statuses.
 fn first_seen(what: &Happened, state: &History) -> Option<(Topic, EventTime)> {
     match what {
@@ -254,7 +265,8 @@ impl View for Rules {
     type State = History;
     type Timer = ();
     type Tables = RuleTables;
-    type Derived = ();
+    /// What customers are told of events that were blocked.
+    type Derived = Notice;
     type Update = ();
 
     fn key(&self, event: &RuleEvent) -> Group {
@@ -278,6 +290,8 @@ impl View for Rules {
             }
             _ => self.judge(customers, group, state, event, out),
         }
+        let blocked = state.take_blocked();
+        blocked.iter().filter_map(|blocked| notice(customers, grouped, group, blocked)).for_each(|notice| out.derive(notice));
     }
 
     /// A timer for the first event is always set, so forgetting an event depends on nothing else.

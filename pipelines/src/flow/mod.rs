@@ -140,12 +140,13 @@ fn views<'scope>(
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, known)?;
     let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
-        eager::eager(flow, [books.done, judgements], remap, progress.clone(), settings);
+        eager::eager(flow, [books.done, judgements.done], remap, progress.clone(), settings);
     }
     let market = valuation::Market { holdings: held.holdings, cash, accounts: admitted.accounts, prices: prices.data, rates, reference };
     valuation::valuation(flow, market)?;
     let price_notices = customers::price_alerts(flow, prices.watched, watchlists)?;
-    let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?.concat(price_notices);
+    let notices = customers::spending(flow, posted.spent, accounts, labels, people.clone())?;
+    let notices = notices.concat(price_notices).concat(judgements.notices);
     let suppressed = suppressions::suppressions(flow)?;
     customers::notifications(flow, notices, people.and(&suppressed))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_operators::customers::Notice;
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::latest::{Latest, Upsert};
 use headwater_operators::rules::{BaseCurrency, Happened, Known as Owned, Owners, RuleEvent, Rules, Subject};
@@ -23,13 +24,21 @@ pub(super) struct Known<'scope> {
     pub(super) reference: Reference<'scope>,
 }
 
-/// Applies every pack to the events that it judges. Returns the frontier of decisions.
+/// What the packs found.
+pub(super) struct Judgements<'scope> {
+    /// What customers are told of blocked events.
+    pub(super) notices: StreamVec<'scope, Tick, Placed<Notice>>,
+    /// Frontier of decisions.
+    pub(super) done: StreamVec<'scope, Tick, ()>,
+}
+
+/// Applies every pack to the events that it judges.
 pub(super) fn judgements<'scope>(
     flow: &mut Flow<'scope, '_>,
     transactions: StreamVec<'scope, Tick, Placed<Happened>>,
     payments: Events<'scope>,
     known: Known<'scope>,
-) -> anyhow::Result<StreamVec<'scope, Tick, ()>> {
+) -> anyhow::Result<Judgements<'scope>> {
     let Known { rates, reference } = known;
     let access = flow.take(Topic::Access);
     let happened = transactions.concat(payments.concat(access).flat_map(|Placed { place, event }| {
@@ -43,7 +52,7 @@ pub(super) fn judgements<'scope>(
     let (packs, config) = (flow.settings.packs.clone(), &flow.settings.config);
     let horizon = config.horizons().fraud;
     let base = BaseCurrency { currency: config.rules.base_currency, pivot: config.valuation.base_currency };
-    let mut done = Vec::new();
+    let (mut notices, mut done) = (Vec::new(), Vec::new());
     for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
         let view = Rules::of(subject, &packs, horizon).in_currency(base);
         let spreading = view.clone();
@@ -55,9 +64,11 @@ pub(super) fn judgements<'scope>(
         }
         let needs_rates = packs.iter().any(|pack| pack.subject() == subject && pack.needs_rates());
         let known = if needs_rates { with_rates(flow, rates.clone(), &reference)? } else { reference.clone() };
-        done.push(flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, known)?.done);
+        let judged = flow.fold(&format!("rules {}", subject.word()), view, Pace::Tick, events, known)?;
+        notices.push(judged.derived);
+        done.push(judged.done);
     }
-    Ok(flow.scope.concatenate(done))
+    Ok(Judgements { notices: flow.scope.concatenate(notices), done: flow.scope.concatenate(done) })
 }
 
 /// Reference data and exchange rates, on every worker.

@@ -187,6 +187,8 @@ text_enum! {
         Budget = "budget",
         /// `spending`
         Spending = "spending",
+        /// `fraud`: a transaction or payment was blocked.
+        Fraud = "fraud",
         /// `digest`: several notices in quiet hours.
         Digest = "digest",
     }

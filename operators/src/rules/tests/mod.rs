@@ -5,6 +5,7 @@ mod aggregates;
 mod banking;
 mod base_currency;
 mod late;
+mod notices;
 mod once;
 mod packs;
 mod recomputed;
