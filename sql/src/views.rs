@@ -12,6 +12,7 @@ pub struct View {
 /// Every view.
 pub const VIEWS: &[View] = &[
     View { name: "alert_subjects", sql: include_str!("../views/alert_subjects.sql") },
+    View { name: "cash_flows", sql: include_str!("../views/cash_flows.sql") },
     View { name: "corrections", sql: include_str!("../views/corrections.sql") },
     View { name: "crossed_books", sql: include_str!("../views/crossed_books.sql") },
     View { name: "explanations", sql: include_str!("../views/explanations.sql") },
@@ -26,8 +27,10 @@ pub const VIEWS: &[View] = &[
     View { name: "open_alerts", sql: include_str!("../views/open_alerts.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
+    View { name: "recurring_purchases", sql: include_str!("../views/recurring_purchases.sql") },
     View { name: "returns", sql: include_str!("../views/returns.sql") },
     View { name: "rule_quality", sql: include_str!("../views/rule_quality.sql") },
+    View { name: "spending_changes", sql: include_str!("../views/spending_changes.sql") },
     View { name: "suppressed_alerts", sql: include_str!("../views/suppressed_alerts.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
@@ -43,12 +46,13 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::events::TransactionType;
+    use headwater_schemas::events::{TransactionPhase, TransactionType};
     use headwater_schemas::tables::{
         AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, Holding,
-        InstrumentTerms, MarkPrice, Portfolio, PostedTransaction, Reason, Severity, SubjectType, SuppressionState, Verdict,
+        InstrumentTerms, LabelledPurchase, LedgerEntry, MarkPrice, Portfolio, PostedTransaction, Reason, Severity, Spending, SubjectType,
+        SuppressionState, Verdict,
     };
-    use headwater_schemas::{EventTime, Factor, Money, Price, Quantity, Scope, Statistic, Total};
+    use headwater_schemas::{Amount, EventTime, Factor, Money, Price, Quantity, Scope, Statistic, Text, Total};
 
     use super::*;
     use crate::testing::{TestData, at, balance, book, changes, facts, id, leg, name, rows};
@@ -248,6 +252,88 @@ mod tests {
             ts,
         };
         (row, 1)
+    }
+
+    #[test]
+    fn cash_flows_add_what_was_posted_by_account_and_month() {
+        let mut data = TestData::new();
+        let usd = |transaction, number, account, amount, ts| leg(transaction, number, account, "USD", Money::whole(amount), ts);
+        let held = LedgerEntry { phase: TransactionPhase::Pending, ..usd("t4", 1, "a", -9, at(5, 0)) };
+        data.commit(vec![facts(&[
+            usd("t1", 1, "a", 100, at(5, 0)),
+            usd("t1", 2, "external:USD", -100, at(5, 0)),
+            usd("t2", 1, "a", -30, at(6, 0)),
+            usd("t3", 1, "a", 5, "2026-02-09T00:00:00Z".parse().unwrap()),
+            held,
+        ])]);
+        let flows = rows(&data.catalog(), "SELECT * FROM cash_flows ORDER BY account_id, month");
+        assert_eq!(flows, ["a,2026-01,USD,100,30,70", "a,2026-02,USD,5,0,5"]);
+    }
+
+    fn spent(month: &str, category: &str, amount: i64) -> Spending {
+        Spending {
+            customer_id: name("c"),
+            month: Text::new(month),
+            category: Text::new(category),
+            currency: name("USD"),
+            amount: Total::whole(amount),
+            count: 1,
+            ts: at(1, 0),
+        }
+    }
+
+    #[test]
+    fn changes_of_spending_are_from_the_month_before_and_the_largest_is_first() {
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[
+            (spent("2025-12", "groceries", 300), 1),
+            (spent("2025-12", "travel", 800), 1),
+            (spent("2026-01", "groceries", 350), 1),
+            (spent("2026-01", "dining", 20), 1),
+            (spent("2026-03", "dining", 90), 1),
+        ])]);
+        let found = rows(&data.catalog(), "SELECT * FROM spending_changes ORDER BY month, place");
+        assert_eq!(found, ["c,2026-01,travel,USD,0,800,-800,1", "c,2026-01,groceries,USD,350,300,50,2", "c,2026-01,dining,USD,20,0,20,3"]);
+    }
+
+    fn bought(transaction: &str, date: &str, category: &str, amount: i64) -> LabelledPurchase {
+        LabelledPurchase {
+            transaction_id: id(transaction),
+            customer_id: Some(name("c")),
+            date: date.parse().ok(),
+            category: Some(Text::new(category)),
+            currency: Some(name("USD")),
+            amount: Some(Amount::whole(amount)),
+            is_held: false,
+            label: None,
+            label_ts: None,
+            label_partition: None,
+            label_offset: None,
+            ts: at(1, 0),
+        }
+    }
+
+    #[test]
+    fn recurring_purchases_are_three_of_about_the_same_amount_a_month_apart() {
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[
+            (bought("s1", "2026-01-10", "streaming", 20), 1),
+            (bought("s2", "2026-02-10", "streaming", 20), 1),
+            (bought("s3", "2026-03-10", "streaming", 21), 1),
+            (bought("s4", "2026-04-09", "streaming", 21), 1),
+            // Another one of the category, at no interval.
+            (bought("s5", "2026-04-20", "streaming", 21), 1),
+            // Only two.
+            (bought("g1", "2026-01-05", "gym", 50), 1),
+            (bought("g2", "2026-02-05", "gym", 50), 1),
+            // The price rose by more than 5 %.
+            (bought("n1", "2026-01-05", "news", 10), 1),
+            (bought("n2", "2026-02-05", "news", 10), 1),
+            (bought("n3", "2026-03-05", "news", 11), 1),
+        ])]);
+        let found =
+            rows(&data.catalog(), "SELECT category, amount, transaction_id, third_last, second_last, last FROM recurring_purchases");
+        assert_eq!(found, ["streaming,21,s4,2026-02-10,2026-03-10,2026-04-09"]);
     }
 
     /// The returns of portfolios, rounded to millionths.

@@ -1,0 +1,8 @@
+-- What came into each account in a month (UTC), and what went out? By currency, with transfers between accounts of one customer.
+SELECT account_id, to_char(ts, '%Y-%m') AS month, currency,
+       SUM(CASE WHEN amount > 0 THEN amount ELSE 0 END) AS money_in,
+       SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS money_out,
+       SUM(amount) AS net
+FROM   ledger_entries
+WHERE  phase = 'posted' AND account_id NOT LIKE 'external:%' AND account_id NOT LIKE 'position:%'
+GROUP BY account_id, to_char(ts, '%Y-%m'), currency
