@@ -58,7 +58,10 @@ fn every_planted_case_of_half_a_minute_is_found_by_each_of_its_rules() -> Result
         let kinds: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
         assert_eq!(kinds.len(), 12, "{kinds:?}");
         for case in cases {
-            let ids: Vec<String> = case.ids.iter().map(|id| format!("'{id}'")).collect();
+            let mut ids: Vec<String> = case.ids.iter().map(|id| format!("'{id}'")).collect();
+            // Surveillance names the executions of an order.
+            let executions = rows(&data, &format!("SELECT execution_id FROM executions WHERE order_id IN ({})", ids.join(", ")))?;
+            ids.extend(executions.iter().map(|id| format!("'{id}'")));
             let ids = ids.join(", ");
             let about = format!("state <> 'withdrawn' AND (subject IN ({ids}) OR array_has_any(events, make_array({ids})))");
             let found = rows(&data, &format!("SELECT DISTINCT rule FROM explanations WHERE COALESCE(points, 1) > 0 AND {about}"))?;

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
-use headwater_schemas::EventTime;
-use headwater_schemas::Text;
 use headwater_schemas::tables::Cell;
+use headwater_schemas::{EventTime, Text};
 use headwater_sql::Catalog;
 
 use super::explain::{command, quoted};
@@ -29,16 +27,13 @@ impl Finding {
     /// Looks a case up in the newest commit.
     pub(super) fn look_up(catalog: &Catalog, case: PlantedCase, end: EventTime) -> anyhow::Result<Self> {
         let is_cut_off = case.complete_at > end;
+        let mut named: Vec<String> = case.ids.iter().map(|id| quoted(id)).collect();
+        // Surveillance names the executions of an order.
+        let orders = format!("SELECT CAST(execution_id AS VARCHAR) AS id FROM executions WHERE order_id IN ({})", named.join(", "));
+        named.extend(texts(catalog, &orders, ["id"])?.into_iter().map(|[id]| quoted(&id)));
         let mut found = BTreeMap::new();
-        for batch in catalog.query(&query(&case))? {
-            let batch = batch?;
-            let column = |name| batch.column_by_name(name).with_context(|| format!("explanations have no column {name}"));
-            let (ids, rules) = (column("id")?, column("rule")?);
-            for place in 0..batch.num_rows() {
-                if let (Some(id), Some(rule)) = (Text::read(ids, place), Text::read(rules, place)) {
-                    found.entry(rule.to_string()).or_insert_with(|| id.to_string());
-                }
-            }
+        for [id, rule] in texts(catalog, &query(&case, &named), ["id", "rule"])? {
+            found.entry(rule).or_insert(id);
         }
         Ok(Self { case, found, is_cut_off })
     }
@@ -83,15 +78,31 @@ impl Finding {
     }
 }
 
-/// What is about an event of the case first, then alerts, then decisions, the newest of each first.
-fn query(case: &PlantedCase) -> String {
+/// What the rules of a case found about events with these names, as literals: what is about one of them first, then alerts, then
+/// decisions, the newest of each first.
+fn query(case: &PlantedCase, named: &[String]) -> String {
     let rules: Vec<String> = case.rules.iter().map(|rule| quoted(rule)).collect();
-    let ids: Vec<String> = case.ids.iter().map(|id| quoted(id)).collect();
-    let (rules, ids) = (rules.join(", "), ids.join(", "));
+    let (rules, named) = (rules.join(", "), named.join(", "));
     format!(
-        "SELECT CAST(id AS VARCHAR) AS id, CAST(rule AS VARCHAR) AS rule FROM explanations WHERE rule IN ({rules}) AND COALESCE(points, 1) > 0 AND state <> 'withdrawn' \
-         AND (subject IN ({ids}) OR array_has_any(events, make_array({ids}))) ORDER BY subject NOT IN ({ids}), kind = 'decision', ts DESC, id"
+        "SELECT CAST(id AS VARCHAR) AS id, CAST(rule AS VARCHAR) AS rule FROM explanations \
+         WHERE rule IN ({rules}) AND COALESCE(points, 1) > 0 AND state <> 'withdrawn' \
+         AND (subject IN ({named}) OR array_has_any(events, make_array({named}))) \
+         ORDER BY subject NOT IN ({named}), kind = 'decision', ts DESC, id"
     )
+}
+
+/// The rows of a query whose columns are texts.
+fn texts<const N: usize>(catalog: &Catalog, query: &str, names: [&str; N]) -> anyhow::Result<Vec<[String; N]>> {
+    let mut rows = Vec::new();
+    for batch in catalog.query(query)? {
+        let batch = batch?;
+        for place in 0..batch.num_rows() {
+            let text = |name| batch.column_by_name(name).and_then(|column| Text::read(column, place));
+            let row: Vec<String> = names.into_iter().filter_map(text).map(|text| text.to_string()).collect();
+            rows.push(row.try_into().map_err(|_| anyhow::anyhow!("a row of {query:?} lacks one of {}", names.join(", ")))?);
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -130,7 +141,7 @@ Planted cases (the newest of each kind), 1 of 3 found:
 
     #[test]
     fn a_case_is_looked_up_by_its_rules_and_the_ids_of_its_events() {
-        let query = query(&finding(&[], 5).case);
-        assert!(query.contains("rule IN ('fan_in', 'in_and_out')") && query.contains("subject IN ('T1')"), "{query}");
+        let query = query(&finding(&[], 5).case, &["'T1'".to_owned(), "'S-1-b'".to_owned()]);
+        assert!(query.contains("rule IN ('fan_in', 'in_and_out')") && query.contains("subject IN ('T1', 'S-1-b')"), "{query}");
     }
 }

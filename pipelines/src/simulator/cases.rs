@@ -26,12 +26,12 @@ pub struct PlantedCase {
 }
 
 impl PlantedCase {
-    /// The case of planned events. `None` without events.
+    /// The case of planned events. `None` without events that have an id.
     pub(super) fn of(name: &'static str, rules: &'static [&'static str], planned: &[Planned]) -> Option<Self> {
         let at = planned.iter().filter_map(|planned| planned.event.ts()).min()?;
         let complete_at = planned.iter().map(|planned| planned.at).max()?;
-        let ids = planned.iter().filter_map(|planned| id_of(&planned.event)).collect();
-        Some(Self { name, at, complete_at: EventTime::from_nanos(complete_at), rules, ids })
+        let ids: Vec<Id> = planned.iter().filter_map(|planned| id_of(&planned.event)).collect();
+        (!ids.is_empty()).then_some(Self { name, at, complete_at: EventTime::from_nanos(complete_at), rules, ids })
     }
 }
 
