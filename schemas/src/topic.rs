@@ -41,6 +41,8 @@ text_enum! {
         Access = "access",
         /// Labels by people: fraud or not, spending category.
         Labels = "labels",
+        /// Rule packs: proposed by one person, approved by another.
+        Rules = "rules",
     }
 }
 
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn table_topics_come_first_then_accounts() {
         let ranks: Vec<_> = Topic::ALL.iter().map(|topic| topic.rank()).collect();
-        assert_eq!(ranks, (0..18).collect::<Vec<u8>>());
+        assert_eq!(ranks, (0..19).collect::<Vec<u8>>());
         assert!(Topic::ALL.iter().filter(|topic| topic.is_table()).all(|topic| topic.rank() < Topic::Accounts.rank()));
         assert!(Topic::ALL.iter().all(|topic| Topic::from_rank(topic.rank()) == Some(*topic)));
     }

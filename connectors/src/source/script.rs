@@ -54,8 +54,8 @@ impl Default for Script {
 }
 
 impl Script {
-    /// Whether records of a topic affect later results however old they are: reference data, closes and rates.
+    /// Whether records of a topic affect later results however old they are: reference data, closes, rates and rules.
     pub const fn is_known(topic: Topic) -> bool {
-        topic.is_table() || matches!(topic, Topic::Accounts | Topic::Closes | Topic::FxRates)
+        topic.is_table() || matches!(topic, Topic::Accounts | Topic::Closes | Topic::FxRates | Topic::Rules)
     }
 }

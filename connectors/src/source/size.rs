@@ -4,7 +4,7 @@
 //! are too long to be stored inline. Nothing is traversed.
 
 use headwater_schemas::Placed;
-use headwater_schemas::events::{AccountEvent, BadRecord, Event, FillEvent, OrderEvent, TransferEvent};
+use headwater_schemas::events::{AccountEvent, BadRecord, Event, FillEvent, OrderEvent, RulesetEvent, TransferEvent};
 use headwater_schemas::tables::{Audit, DeadLetter};
 
 /// Bytes of a row of the audit.
@@ -39,6 +39,9 @@ fn boxed(event: &Event) -> usize {
         Event::Access(event) => size_of_val(&**event),
         Event::Label(event) => size_of_val(&**event),
         Event::Suppression(event) => size_of_val(&**event),
+        Event::Ruleset(RulesetEvent::Proposed(event)) => size_of_val(&**event),
+        Event::Ruleset(RulesetEvent::RetirementProposed(event)) => size_of_val(&**event),
+        Event::Ruleset(RulesetEvent::Approved(event) | RulesetEvent::Rejected(event)) => size_of_val(&**event),
         Event::Deleted(event) => size_of_val(&**event),
         Event::Account(_) | Event::Order(_) | Event::Fill(_) | Event::Transfer(_) => 0,
         Event::Quote(_) | Event::Trade(_) | Event::Close(_) | Event::FxRate(_) => 0,

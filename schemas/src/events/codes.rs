@@ -59,6 +59,13 @@ text_enum! {
         ConflictingDuplicate = "conflicting_duplicate",
         /// A result would not fit the tables' 19 integer digits: check the event's unit.
         Overflow = "overflow",
+        /// The pack of rules cannot be loaded, or one of its own tests fails: mend what the message lists, with `headwater rules
+        /// check`, and propose it as another version.
+        BadRules = "bad_rules",
+        /// Who proposed the change also approved it: let another person approve it.
+        MakerIsChecker = "maker_is_checker",
+        /// The proposal was approved or rejected before: the first decision counts; propose another version.
+        AlreadyDecided = "already_decided",
         /// The event refers to another one that is not known: send that one first, or correct the id.
         UnknownReference = "unknown_reference",
         /// The transaction breaks a rule of the ledger, which the message names.

@@ -24,6 +24,7 @@ mod limit;
 mod order;
 mod payment;
 mod quote;
+mod ruleset;
 #[cfg(test)]
 mod sample;
 mod suppression;
@@ -57,6 +58,7 @@ pub use limit::{Limit, LimitScope};
 pub use order::{AmendOrder, CancelOrder, NewOrder, OrderEvent, PhaseChange};
 pub use payment::Payment;
 pub use quote::Quote;
+pub use ruleset::{RulesetDecision, RulesetEvent, RulesetProposed, RulesetRetirement};
 pub use suppression::Suppression;
 pub use trade::Trade;
 pub use transaction::Transaction;
@@ -110,6 +112,8 @@ pub enum Event {
     Label(Box<Label>),
     /// `suppressions`
     Suppression(Box<Suppression>),
+    /// `rules`
+    Ruleset(RulesetEvent),
     /// A tombstone: a key of a table topic is deleted.
     Deleted(Box<Deleted>),
 }
@@ -220,6 +224,7 @@ impl Event {
             Topic::Transfers => Self::Transfer(TransferEvent::decode(value)?),
             Topic::Access => Self::Access(json::read(value)?),
             Topic::Labels => Self::Label(json::read(value)?),
+            Topic::Rules => Self::Ruleset(RulesetEvent::decode(value)?),
         })
     }
 
@@ -246,6 +251,7 @@ impl Event {
             Self::Access(event) => event.write_fields(&mut out),
             Self::Label(event) => event.write_fields(&mut out),
             Self::Suppression(event) => event.write_fields(&mut out),
+            Self::Ruleset(event) => event.write_json(&mut out),
             Self::Deleted(_) => return None,
         }
         Some(out.finish())
@@ -272,6 +278,7 @@ impl Event {
             Self::Access(_) => Topic::Access,
             Self::Label(_) => Topic::Labels,
             Self::Suppression(_) => Topic::Suppressions,
+            Self::Ruleset(_) => Topic::Rules,
             Self::Deleted(deleted) => Topic::from_rank(deleted.rank).unwrap_or(Topic::Instruments),
         }
     }
@@ -315,6 +322,7 @@ impl Event {
             Self::Transfer(event) => event.transfer_id(),
             Self::Access(event) => &event.actor,
             Self::Label(event) => &event.subject_id,
+            Self::Ruleset(event) => event.ruleset(),
         };
         (Cow::Borrowed(field), "", None)
     }
@@ -340,6 +348,7 @@ impl Event {
             Self::Access(event) => Some(event.ts),
             Self::Label(event) => Some(event.ts),
             Self::Suppression(event) => event.ts,
+            Self::Ruleset(event) => Some(event.ts()),
             Self::Deleted(_) => None,
         }
     }

@@ -165,6 +165,7 @@ pub(super) fn event(topic: Topic, seed: u64) -> Event {
         Topic::Transfers => Event::Transfer(Sample::sample(chance)),
         Topic::Access => Event::Access(Sample::sample(chance)),
         Topic::Labels => Event::Label(Sample::sample(chance)),
+        Topic::Rules => Event::Ruleset(Sample::sample(chance)),
     };
     std::iter::repeat_with(&mut any).take(10_000).find(|event| event.check().is_ok()).unwrap()
 }

@@ -64,6 +64,13 @@ const GOOD: &[(Topic, &str)] = &[
     ),
     (Topic::Labels, r#"{"subject_id":"t1","label":"fraud","ts":15}"#),
     (
+        Topic::Rules,
+        r#"{"type":"proposed","ruleset":"cards","version":"2","pack":"name = \"cards\"\n","actor":"ann","effective_from":"2026-02-01T00:00:00Z","ts":16}"#,
+    ),
+    (Topic::Rules, r#"{"type":"retirement_proposed","ruleset":"cards","version":"3","actor":"ann","ts":17}"#),
+    (Topic::Rules, r#"{"type":"approved","ruleset":"cards","version":"2","actor":"bob","ts":18}"#),
+    (Topic::Rules, r#"{"type":"rejected","ruleset":"cards","version":"3","actor":"bob","ts":19}"#),
+    (
         Topic::Suppressions,
         r#"{"rule":"structuring","subject":"a1","author":"ann","reason":"a market stall","expires_at":"2026-02-01T00:00:00Z","ts":"2026-01-05T00:00:00Z"}"#,
     ),
@@ -437,6 +444,7 @@ fn schema_of(topic: Topic) -> schemars::Schema {
         Topic::Transfers => generator.into_root_schema_for::<TransferEvent>(),
         Topic::Access => generator.into_root_schema_for::<Access>(),
         Topic::Labels => generator.into_root_schema_for::<Label>(),
+        Topic::Rules => generator.into_root_schema_for::<RulesetEvent>(),
     };
     schema.insert("title".to_owned(), topic.as_str().into());
     schema

@@ -33,6 +33,7 @@
 //! | `step_alerts` | [`StepAlert`] | checkpoint |
 //! | `decisions` | [`Decision`] | state |
 //! | `labels` | [`Labelled`] | state |
+//! | `rule_versions` | [`RuleVersion`] | state |
 //! | `rule_events` | [`RememberedEvent`] | checkpoint |
 //! | `rule_outcomes` | [`RuleOutcome`] | checkpoint |
 //! | `rule_alerts` | [`RuleAlert`] | checkpoint |

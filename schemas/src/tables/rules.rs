@@ -1,6 +1,6 @@
-//! The checkpoints of rules.
+//! Labels, versions of rule packs, and the checkpoints of rules.
 
-use super::{AlertState, Amendment, DecisionState, EventRole, Reason, Severity, Verdict, tables};
+use super::{AlertState, Amendment, DecisionState, EventRole, Reason, RuleVersionState, Severity, Verdict, tables};
 use crate::Offset;
 use crate::value::{AccountId, Amount, Currency, Decimal, EventTime, Id, Text};
 
@@ -14,6 +14,28 @@ tables! {
         /// The label: of several, the newest.
         label: Text,
         /// The label's own time.
+        ts: EventTime,
+    }
+
+    /// A proposed version of a rule pack, and what became of it.
+    State RuleVersion = "rule_versions" by (ruleset, version) {
+        /// The pack's name.
+        ruleset: Id,
+        /// The proposal.
+        version: Id,
+        /// Where it is in its course.
+        state: RuleVersionState,
+        /// Who proposed it.
+        proposed_by: Id,
+        /// Who approved or rejected it.
+        decided_by: Option<Id>,
+        /// Before the approval, the time that the proposal gives. From then on the time from which it judges: a grid point.
+        effective_from: Option<EventTime>,
+        /// When its longest windows are complete, where not all that they need was remembered when it took effect.
+        counts_from: Option<EventTime>,
+        /// The pack, as TOML; of a retirement nothing.
+        pack: Option<Text>,
+        /// Effective time of the last change.
         ts: EventTime,
     }
 

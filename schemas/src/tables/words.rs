@@ -95,6 +95,22 @@ text_enum! {
 }
 
 text_enum! {
+    /// The course of a version of a rule pack.
+    RuleVersionState {
+        /// `proposed`
+        Proposed = "proposed",
+        /// `approved`: it will judge from `effective_from` on.
+        Approved = "approved",
+        /// `effective`: it judges; of a retirement, nothing does.
+        Effective = "effective",
+        /// `superseded`: a later version has taken its place.
+        Superseded = "superseded",
+        /// `rejected`
+        Rejected = "rejected",
+    }
+}
+
+text_enum! {
     /// The relation of a scored event to another one.
     EventRole {
         /// `original`: it refers to no other event.
