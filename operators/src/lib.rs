@@ -26,6 +26,7 @@
 //! | `rules SUBJECT`: [`rules::Rules`] | accepted transactions, those taken back; payments, accesses; accounts, customers, limits | what the packs group by | `decisions`, `alerts`, `rule_events`, `rule_outcomes`, `rule_alerts`; derives notices of what is blocked | events, decisions and alerts, for the horizon and the longest window |
 //! | `retention`: [`retention::Retention`] | accounts | account | `alerts`, `account_retentions` | whether an account is closed, for ever |
 //! | `suppressions`: [`suppressions::Suppressions`] | suppressions | rule and subject | `suppressions` | the newest record, until it is deleted |
+//! | `rule versions`: [`rule_versions::RuleVersions`] | proposals of rule packs and decisions about them | pack | `rule_versions`; derives when an approved version takes effect | versions, for ever |
 //! | `round trips`: [`round_trips::RoundTrips`] | accepted transactions between two accounts, those taken back | currency | `alerts`, `round_trip_transfers`, `round_trips` | transfers and trips, for the horizon and the window of a trip |
 //! | `surveillance of books`: [`surveillance::BookSurveillance`] | what books derive; trades of the market; counted and busted fills; accounts, customers, instruments | symbol | `surveillance_events`, `surveillance_counts`, `surveillance_volumes`, `surveillance_alerts`, `alerts`, on the grid; derives accepted orders and trades | events and sums within the windows, counts of the day, alerts while they can change |
 //! | `surveillance of traders`: [`surveillance::TraderSurveillance`] | accepted orders and trades | account or owner | `surveillance_order_values`, `surveillance_traded`, `surveillance_alerts`, `alerts`, on the grid | the last 50 orders of an account, for ever; sums of a day while a fill of it can be busted |
@@ -82,6 +83,7 @@ pub mod positions;
 pub mod reference;
 pub mod retention;
 pub mod round_trips;
+pub mod rule_versions;
 pub mod rules;
 mod slab;
 mod slot_index;

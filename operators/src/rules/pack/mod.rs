@@ -64,9 +64,9 @@ mod section;
 
 use std::sync::Arc;
 
-use headwater_schemas::Text;
 use headwater_schemas::tables::{AlertKind, EventRole, Severity, Verdict};
 use headwater_schemas::value::fixed;
+use headwater_schemas::{Nanos, Text};
 
 pub(super) use aggregate::{Aggregate, AggregateKind, Followers, Window};
 pub use difference::Difference;
@@ -334,6 +334,11 @@ impl Pack {
     /// Whether its rules read amounts in the base currency, so that exchange rates have to be known.
     pub fn needs_rates(&self) -> bool {
         self.rulesets.iter().any(|ruleset| ruleset.kept.slot(Field::AmountBase).is_some())
+    }
+
+    /// The greatest age of an event that a window can hold.
+    pub fn reach(&self) -> Nanos {
+        Nanos::new(u64::try_from(self.longest_window()).unwrap_or(0))
     }
 
     /// The greatest age of an event that a window can hold, in nanoseconds.
