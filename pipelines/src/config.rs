@@ -83,6 +83,7 @@
 //! [rules]
 //! packs = ["payments", "mine.toml"]   # further packs: built-in ones by name, or files beside this one; default: all built-in ones
 //! base_currency = "USD"         # currency of `amount_base`
+//! topic = true                  # whether the topic `rules` changes packs while running; false: its events are dead letters
 //!
 //! [customers]
 //! price_hysteresis = "0.005"    # how far a mark has to come back from a watched price before it can cross it again
@@ -374,11 +375,13 @@ pub struct RulesConfig {
     pub packs: Option<Vec<PackName>>,
     /// Currency of the field `amount_base`. Amounts without a rate to it are converted over `valuation.base_currency`. Default USD.
     pub base_currency: Currency,
+    /// Whether the topic `rules` changes packs. Default true; otherwise its events are dead letters.
+    pub topic: bool,
 }
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        Self { packs: None, base_currency: Currency::derived("USD") }
+        Self { packs: None, base_currency: Currency::derived("USD"), topic: true }
     }
 }
 
@@ -501,11 +504,11 @@ impl Config {
         std::iter::once(scoring).chain(self.rules.packs.clone().unwrap_or_else(others)).collect()
     }
 
-    /// The configuration with this rule pack alone.
+    /// The configuration with this rule pack alone, whatever the topic `rules` says.
     pub fn with_pack(&self, name: PackName) -> Self {
         let mut config = self.clone();
         config.fraud.pack = Some(name);
-        config.rules.packs = Some(Vec::new());
+        config.rules = RulesConfig { packs: Some(Vec::new()), topic: false, ..config.rules };
         config
     }
 }

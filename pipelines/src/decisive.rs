@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::rules::{Difference, Pack};
-use headwater_schemas::Nanos;
+use headwater_schemas::tables::RuleVersion;
+use headwater_schemas::{Id, Nanos};
 use serde_json::{Value, json};
 
 use crate::config::{ComplianceConfig, Config, PackName, RoundTripConfig, Span};
@@ -42,9 +43,16 @@ impl std::fmt::Display for Changed {
 impl Changed {
     /// The difference of a pack's rules, if the change is one of rules and both can be read.
     fn rules(&self) -> Option<Difference> {
-        let name = self.pack()?;
-        let pack = |value: &Option<Value>| Pack::parse(name, value.as_ref()?.as_str()?).ok();
-        Some(pack(&self.now)?.difference(pack(&self.before)?.as_ref()))
+        Some(self.load(self.now.as_ref())?.difference(self.load(self.before.as_ref())?.as_ref()))
+    }
+
+    /// The pack that the change is about: the new one, or else the one that was there.
+    pub fn of_pack(&self) -> Option<Arc<Pack>> {
+        self.load(self.now.as_ref().or(self.before.as_ref()))
+    }
+
+    fn load(&self, value: Option<&Value>) -> Option<Arc<Pack>> {
+        Pack::parse(self.pack()?, value?.as_str()?).ok()
     }
 
     /// The pack that the key names.
@@ -81,21 +89,60 @@ pub struct Decisive {
     pub packs: Vec<Arc<Pack>>,
 }
 
+/// A pack with its key and its text.
+struct Keyed {
+    key: String,
+    pack: Arc<Pack>,
+    text: String,
+}
+
+/// The versions of packs that are in force by the topic `rules`.
+pub type Versions<'a> = BTreeMap<Id, &'a RuleVersion>;
+
 impl Decisive {
     /// Extracts them from a configuration.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let (mut packs, mut texts) = (Vec::<Arc<Pack>>::new(), Vec::new());
-        for name in config.packs() {
-            let (file, text) = pack_text(&name)?;
-            let pack = Pack::parse(&file, &text)?;
-            if packs.iter().any(|other| other.name() == pack.name()) {
-                anyhow::bail!("{file}: there is another pack named {}: give one of them another name", pack.name());
-            }
-            texts.push((pack.name().to_owned(), text));
-            packs.push(pack);
-        }
-        Ok(Self { packs, text: text(config, &texts)? })
+        Self::with(config, &Versions::new())
     }
+
+    /// Extracts them from a configuration, with versions of packs in place of the configured ones.
+    pub fn with(config: &Config, versions: &Versions<'_>) -> anyhow::Result<Self> {
+        let mut packs = configured(config)?;
+        for (ruleset, version) in versions {
+            let place = packs.iter().position(|keyed| keyed.pack.name() == &**ruleset);
+            let key = place.map(|place| packs.remove(place).key).unwrap_or_else(|| format!("{OTHERS}{ruleset}"));
+            let Some(text) = version.pack.as_deref() else { continue };
+            let keyed = Keyed { key, pack: of_version(version, text)?, text: text.to_owned() };
+            packs.insert(place.unwrap_or(packs.len()), keyed);
+        }
+        Ok(Self { text: text(config, &packs)?, packs: packs.into_iter().map(|keyed| keyed.pack).collect() })
+    }
+}
+
+/// The packs of a configuration, the one that scores transactions first.
+fn configured(config: &Config) -> anyhow::Result<Vec<Keyed>> {
+    let mut packs = Vec::<Keyed>::new();
+    for name in config.packs() {
+        let (file, text) = pack_text(&name)?;
+        let pack = Pack::parse(&file, &text)?;
+        if packs.iter().any(|other| other.pack.name() == pack.name()) {
+            anyhow::bail!("{file}: there is another pack named {}: give one of them another name", pack.name());
+        }
+        let key = if packs.is_empty() { SCORING.to_owned() } else { format!("{OTHERS}{}", pack.name()) };
+        packs.push(Keyed { key, pack, text });
+    }
+    Ok(packs)
+}
+
+/// Loads a version that was approved.
+fn of_version(RuleVersion { ruleset, version, .. }: &RuleVersion, text: &str) -> anyhow::Result<Arc<Pack>> {
+    let mend = || {
+        format!(
+            "version {version} of the rule pack {ruleset}, which the topic rules made effective, cannot be loaded by this program: \
+             replay into another directory, where it is a dead letter, or set rules.topic = false"
+        )
+    };
+    Pack::parse(&format!("{ruleset}/{version}"), text).with_context(mend)
 }
 
 /// The rule packs in the text of decisive keys, as a commit's configuration has it.
@@ -120,7 +167,9 @@ fn pack_text(name: &PackName) -> anyhow::Result<(String, String)> {
     }
 }
 
-fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
+fn text(config: &Config, packs: &[Keyed]) -> anyhow::Result<String> {
+    let scoring: BTreeMap<_, _> = packs.iter().filter(|keyed| keyed.key == SCORING).map(|keyed| ("pack", &keyed.text)).collect();
+    let others: BTreeMap<_, _> = packs.iter().filter_map(|keyed| Some((keyed.key.strip_prefix(OTHERS)?, &keyed.text))).collect();
     let text = |duration: Duration| format!("{duration:?}");
     let horizons = config.horizons();
     let span = |length: Nanos| text(length.into());
@@ -149,11 +198,8 @@ fn text(config: &Config, packs: &[(String, String)]) -> anyhow::Result<String> {
         "matching": serde_json::to_value(&config.matching)?,
         "compliance": retention(&config.compliance),
         "aml": { "round_trips": round_trips(&config.aml.round_trips) },
-        "fraud": { "pack": packs.first().map(|(_, text)| text) },
-        "rules": {
-            "packs": packs.iter().skip(1).cloned().collect::<BTreeMap<_, _>>(),
-            "base_currency": config.rules.base_currency.as_str(),
-        },
+        "fraud": scoring,
+        "rules": { "packs": others, "base_currency": config.rules.base_currency.as_str(), "topic": config.rules.topic },
         "customers": serde_json::to_value(&config.customers)?,
         "notifications": serde_json::to_value(&config.notifications)?,
     });
@@ -200,6 +246,8 @@ fn flatten(key: String, value: Value, keys: &mut BTreeMap<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::tables::RuleVersionState;
+
     use super::*;
 
     #[test]
@@ -208,6 +256,52 @@ mod tests {
         let names = |packs: &[Arc<Pack>]| packs.iter().map(|pack| pack.name().to_owned()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names(&packs_of(&decisive.text)?), names(&decisive.packs));
         assert!(packs_of("{}")?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_version_takes_the_place_of_the_pack_of_its_name() -> anyhow::Result<()> {
+        let pack = |name: &str, amount: u32| {
+            let rule = format!("[[rule]]\nname = \"big\"\nwhen = \"amount > {amount}\"\nseverity = \"low\"\n");
+            format!("name = \"{name}\"\nsubject = \"transaction\"\n{rule}")
+        };
+        let version = |name: &str, pack: Option<String>| RuleVersion {
+            ruleset: Id::derived(name),
+            version: Id::derived("1"),
+            state: RuleVersionState::Effective,
+            proposed_by: Id::derived("ann"),
+            decided_by: Some(Id::derived("bob")),
+            effective_from: None,
+            counts_from: None,
+            pack: pack.map(headwater_schemas::Text::from),
+            ts: headwater_schemas::EventTime::from_nanos(0),
+        };
+        let config = Config::parse("c", "[rules]\npacks = [\"aml\", \"access\"]\n")?;
+        let before = Decisive::of(&config)?;
+        // Versions, the packs in their order, and the keys that change.
+        type Case = (&'static str, Vec<RuleVersion>, &'static [&'static str], &'static [&'static str]);
+        let cases: [Case; 6] = [
+            ("none", vec![], &["banking", "aml", "access"], &[]),
+            ("the one that scores", vec![version("banking", Some(pack("banking", 5)))], &["banking", "aml", "access"], &["fraud.pack"]),
+            ("another one", vec![version("aml", Some(pack("aml", 5)))], &["banking", "aml", "access"], &["rules.packs.aml"]),
+            ("a new one", vec![version("mine", Some(pack("mine", 5)))], &["banking", "aml", "access", "mine"], &["rules.packs.mine"]),
+            ("retired", vec![version("aml", None), version("banking", None)], &["access"], &["fraud.pack", "rules.packs.aml"]),
+            ("retired before it was known", vec![version("mine", None)], &["banking", "aml", "access"], &[]),
+        ];
+        for (case, versions, packs, keys) in cases {
+            let now = Decisive::with(&config, &versions.iter().map(|row| (row.ruleset.clone(), row)).collect())?;
+            assert_eq!(now.packs.iter().map(|pack| pack.name()).collect::<Vec<_>>(), packs, "{case}");
+            let changed = changed(&before.text, &now.text)?;
+            assert_eq!(changed.iter().map(|change| change.key.as_str()).collect::<Vec<_>>(), keys, "{case}");
+            for change in &changed {
+                let is_of = |version: &RuleVersion| change.of_pack().is_some_and(|pack| pack.name() == &*version.ruleset);
+                assert!(versions.iter().any(is_of), "{case}: {change}");
+            }
+            assert_eq!(packs_of(&now.text)?.len(), packs.len(), "{case}: as a commit keeps it");
+        }
+        let unreadable = version("banking", Some("name = 1".to_owned()));
+        let said = Decisive::with(&config, &Versions::from([(Id::derived("banking"), &unreadable)])).map_err(|error| error.to_string());
+        assert!(said.is_err_and(|said| said.contains("version 1 of the rule pack banking") && said.contains("rules.topic")));
         Ok(())
     }
 

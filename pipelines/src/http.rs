@@ -149,7 +149,7 @@ mod tests {
         metrics.follow(Arc::new(SourceCounters::default()), Arc::default());
         metrics.follow_failure(Arc::clone(&failed));
         assert_eq!(status()?, "503", "there is no commit yet");
-        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(1) });
+        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(1), is_cut: false });
         assert_eq!(status()?, "200");
         failed.store(true, Ordering::Relaxed);
         assert_eq!(status()?, "503");

@@ -33,6 +33,7 @@ pub mod resume;
 pub mod run;
 pub mod saved;
 pub mod simulator;
+pub mod starting_rules;
 pub mod suppressed;
 pub mod upkeep;
 pub mod wall_clock;

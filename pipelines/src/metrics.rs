@@ -236,7 +236,7 @@ impl SourceMetrics {
 
     /// Reports the waiting times of the strides that a commit of everything below `end_tick` contains.
     fn committed(&self, counters: &SourceCounters, end_tick: Tick) {
-        for waited in counters.take_arrivals(end_tick) {
+        for waited in counters.committed(end_tick) {
             self.read_to_commit.observe(waited.as_secs_f64());
         }
     }
@@ -403,7 +403,7 @@ mod tests {
             assert!(!metrics.is_started() && !metrics.is_ready(), "nothing is committed");
             // Each worker reports commits at its own time.
             for commit_id in [1, 2, 1] {
-                metrics.on_commit(Committed { commit_id, end_tick: Tick::new(commit_id * 100) });
+                metrics.on_commit(Committed { commit_id, end_tick: Tick::new(commit_id * 100), is_cut: false });
             }
             assert!(metrics.is_started() && metrics.is_ready());
             assert_eq!(metrics.last_commit(), 2);
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn a_process_whose_last_commit_is_old_is_not_ready() -> prometheus::Result<()> {
         let metrics = metrics(false, Duration::ZERO)?;
-        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(100) });
+        metrics.on_commit(Committed { commit_id: 1, end_tick: Tick::new(100), is_cut: false });
         assert!(metrics.is_started() && !metrics.is_ready());
         Ok(())
     }

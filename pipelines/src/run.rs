@@ -20,7 +20,7 @@ use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
-use crate::decisive::{Decisive, changed};
+use crate::decisive::Decisive;
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
 use crate::journal::{Journal, followed};
@@ -28,6 +28,7 @@ use crate::metrics::{Metrics, MetricsSettings};
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
 use crate::resume::{Partitions, Positions, positions};
 use crate::saved::SavedTables;
+use crate::starting_rules::StartingRules;
 use crate::{discovery, http, location, progress, rejected, wall_clock};
 
 /// Parameters of a run.
@@ -95,9 +96,6 @@ pub struct Replay {
     pub follows_remap: bool,
 }
 
-/// Keys that must not change in an existing directory, because its state would change its meaning.
-const UNCHANGEABLE: [&str; 4] = ["time.tick_interval", "valuation.interval", "valuation.base_currency", "rules.base_currency"];
-
 /// Maximum sleep of an idle worker.
 const PARK: Duration = Duration::from_millis(10);
 
@@ -109,10 +107,11 @@ fn between_commits(config: &Config) -> Duration {
     config.commit.interval.saturating_add(config.valuation.interval)
 }
 
-/// Runs until the source ends, a stop, or an error.
+/// Runs until the source ends, a stop, or an error. When the topic `rules` changes the rules, the run closes a commit at that time
+/// and is entered again from there, like a run that was killed after that commit.
 pub fn run(run: Run) -> anyhow::Result<()> {
-    let mut begin = begin(&run)?;
-    let Some(partitions) = partitions(&run)? else { return Ok(()) };
+    let (directory, chain) = open(&run)?;
+    let Some(mut partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
     }
@@ -121,22 +120,70 @@ pub fn run(run: Run) -> anyhow::Result<()> {
             eprintln!("headwater: not read: {unread}");
         }
     }
-    let metrics = MetricsSettings {
-        lag_unit: run.transport.offset_unit(),
-        publishes_commits: run.leads(),
-        fresh_for: between_commits(&run.config).saturating_add(OVERDUE),
-    };
-    let metrics = Arc::new(Metrics::new(metrics)?);
-    let counters = Arc::clone(&run.counters);
-    let failure = Failure::default();
-    let decisive = Decisive::of(&run.config)?;
-    let connected = connect(&run, &mut begin, &decisive)?;
-    let resumed = resume(&run, &begin.chain, &partitions, &decisive)?;
-    let is_kept = !run.discards && begin.directory.is_some();
-    let configuration = if is_kept { configuration::keep(&run.data, &decisive.text)? } else { String::new() };
-    let existing = Existing::of(&begin.chain);
-    // From here on only the lock of the directory is needed.
-    let Begin { directory, chain } = begin;
+    let process = Process::new(&run)?;
+    let server = http::serve(&http_address(&run)?, Arc::clone(&process.metrics))?;
+    let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
+    let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
+    while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
+        entered = match again(&run, directory.as_ref(), &mut partitions) {
+            Ok(Some(chain)) => enter(&run, directory.as_ref(), chain, partitions.clone(), &process),
+            Ok(None) => break,
+            Err(error) => Err(error),
+        };
+    }
+    progress.finish();
+    drop(server);
+    drop(directory);
+    let Entered { published, .. } = entered?;
+    if !run.is_replay {
+        rejected::summarize(&rejected::counted(&run.counters), "of this run", Some(&run.data), &mut std::io::stderr().lock())?;
+    }
+    published
+}
+
+/// What lives as long as the process, however often the run is entered again.
+struct Process {
+    metrics: Arc<Metrics>,
+    /// Counts deduplicated events.
+    duplicates: Arc<AtomicU64>,
+    failure: Failure,
+}
+
+impl Process {
+    fn new(run: &Run) -> anyhow::Result<Self> {
+        let settings = MetricsSettings {
+            lag_unit: run.transport.offset_unit(),
+            publishes_commits: run.leads(),
+            fresh_for: between_commits(&run.config).saturating_add(OVERDUE),
+        };
+        let process = Self { metrics: Arc::new(Metrics::new(settings)?), duplicates: Arc::default(), failure: Failure::default() };
+        process.metrics.follow(Arc::clone(&run.counters), Arc::clone(&process.duplicates));
+        process.metrics.follow_failure(Arc::clone(&process.failure.failed));
+        Ok(process)
+    }
+}
+
+/// How a run ended that was entered once.
+struct Entered {
+    /// Whether the rules change, so that it is to be entered again.
+    is_cut: bool,
+    /// Whether the outbox has published what was committed.
+    published: anyhow::Result<()>,
+}
+
+/// Runs from the last commit until the source ends, a stop, an error, or a change of the rules.
+fn enter(
+    run: &Run,
+    directory: Option<&DataDirectory>,
+    mut chain: Chain,
+    partitions: Partitions,
+    process: &Process,
+) -> anyhow::Result<Entered> {
+    let connected = connect(run, &mut chain)?;
+    let resumed = resume(run, &chain, &partitions)?;
+    let is_kept = !run.discards && directory.is_some();
+    let configuration = if is_kept { configuration::keep(&run.data, &resumed.rules.decisive.text)? } else { String::new() };
+    let existing = Existing::of(&chain);
     drop(chain);
     let discovered = Arc::default();
     let look_out = if run.until_end {
@@ -145,36 +192,26 @@ pub fn run(run: Run) -> anyhow::Result<()> {
         Some(discovery::look_out(Arc::clone(&run.transport), run.config.source.clone(), &partitions, Arc::clone(&discovered))?)
     };
     let progress = Arc::new(AtomicU64::new(u64::MAX));
-    let outbox = outbox(&run, resumed.before.as_ref().map_or(0, |end| end.commit_id), &metrics, &progress, &failure)?;
+    let outbox = outbox(run, resumed.before.as_ref().map_or(0, |end| end.commit_id), process, &progress)?;
     let told = outbox.as_ref().map(Running::told);
-    let eager = eager(&run, &resumed, told.clone(), &failure)?;
-    let mut settings =
-        settings(&run, Beginning { decisive, configuration, partitions, resumed }, (told, eager), &counters, &metrics, &failure)?;
+    let eager = eager(run, &resumed, told.clone(), &process.failure)?;
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let mut settings = settings(run, Beginning { configuration, partitions, resumed }, (told, eager), process, &is_cut);
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
 
-    metrics.follow(Arc::clone(&counters), Arc::clone(&settings.duplicates));
-    metrics.follow_failure(Arc::clone(&failure.failed));
-    let server = http::serve(&http_address(&run)?, Arc::clone(&metrics))?;
-    let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&counters), Arc::clone(&metrics));
-    let worked = work(run.workers.max(1), connected, &settings, &metrics, &failure);
+    let worked = work(run.workers.max(1), connected, &settings, process, &is_cut);
     drop(settings);
     drop(look_out);
     let published = outbox.map_or(Ok(()), Running::finish);
-    progress.finish();
-    drop(server);
-    drop(directory);
     worked?;
-    failure.result()?;
-    if !run.is_replay {
-        rejected::summarize(&rejected::counted(&counters), "of this run", Some(&run.data), &mut std::io::stderr().lock())?;
-    }
-    published
+    process.failure.result()?;
+    Ok(Entered { is_cut: is_cut.load(Ordering::Relaxed), published })
 }
 
 /// Starts the outbox in process 0. A replay publishes nothing.
-fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64>, failure: &Failure) -> anyhow::Result<Option<Running>> {
+fn outbox(run: &Run, last: u64, process: &Process, progress: &Arc<AtomicU64>) -> anyhow::Result<Option<Running>> {
     let topics: Vec<_> = PUBLISHED
         .iter()
         .filter(|published| run.config.outbox.topics.iter().any(|name| name == published.name))
@@ -183,7 +220,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
     if !run.leads() || run.is_replay || topics.is_empty() {
         return Ok(None);
     }
-    let failure = failure.clone();
+    let failure = process.failure.clone();
     // Until the outbox reports its progress, nothing counts as published.
     progress.store(0, Ordering::Relaxed);
     let settings = OutboxSettings {
@@ -195,7 +232,7 @@ fn outbox(run: &Run, last: u64, metrics: &Arc<Metrics>, progress: &Arc<AtomicU64
         progress_topic: run.config.source.outside(PROGRESS_TOPIC),
         last,
         steps: steps(),
-        metrics: Arc::clone(metrics),
+        metrics: Arc::clone(&process.metrics),
         published: Arc::clone(progress),
         failure: Arc::new(move |error| failure.set(error)),
     };
@@ -219,43 +256,50 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
         outbox: told,
         tables,
         start_tick: run.config.clock().tick_of(resumed.start_clock()),
+        cuts: resumed.cuts(run),
         steps: steps(),
         failure: Arc::new(move |error| failure.set(error)),
     }))
 }
 
-/// The data directory at the start of a run.
-struct Begin {
-    /// In process 0, which holds the lock.
-    directory: Option<DataDirectory>,
-    chain: Chain,
-}
-
 /// Opens the directory: process 0 locks it, the other processes of a cluster only read.
-fn begin(run: &Run) -> anyhow::Result<Begin> {
+fn open(run: &Run) -> anyhow::Result<(Option<DataDirectory>, Chain)> {
     if run.cluster.as_ref().is_some_and(|cluster| cluster.process > 0) {
         std::fs::create_dir_all(&run.data).with_context(|| format!("creating {}", run.data.display()))?;
-        return Ok(Begin { directory: None, chain: Chain::open(&run.data, None)? });
+        return Ok((None, Chain::open(&run.data, None)?));
     }
     let (directory, chain) = DataDirectory::open(&run.data)?;
-    Ok(Begin { directory: Some(directory), chain })
+    Ok((Some(directory), chain))
+}
+
+/// The chain from which a run is entered again; `None` if it was stopped. A live run also reads partitions that have come since, a
+/// bounded one ends where it meant to end.
+fn again(run: &Run, directory: Option<&DataDirectory>, found: &mut Partitions) -> anyhow::Result<Option<Chain>> {
+    if !run.until_end {
+        let Some(now) = partitions(run)? else { return Ok(None) };
+        *found = now;
+    }
+    run.counters.go_back();
+    Ok(directory.map(DataDirectory::chain).transpose()?)
 }
 
 /// Connects to the other processes, and checks that all continue from the same commit.
-fn connect(run: &Run, begin: &mut Begin, decisive: &Decisive) -> anyhow::Result<Option<Connected>> {
+fn connect(run: &Run, chain: &mut Chain) -> anyhow::Result<Option<Connected>> {
     let Some(cluster) = &run.cluster else { return Ok(None) };
-    let common = format!("{:?} {:?} {:?} {} {}", run.transport, run.data, run.config, run.until_end, decisive.text);
+    // The packs of the topic follow from the commit.
+    let configured = Decisive::of(&run.config)?.text;
+    let common = format!("{:?} {:?} {:?} {} {configured}", run.transport, run.data, run.config, run.until_end);
     let hello = Hello {
         process: cluster.process,
         processes: cluster.addresses.len(),
         workers: run.workers.max(1),
         configuration: Digest::sha256(common).to_string(),
-        begin: begin.chain.end().filter(|_| cluster.process == 0),
+        begin: chain.end().filter(|_| cluster.process == 0),
     };
     let connected = cluster.connect(&hello, &run.stop)?;
     // Process 0 may have seen a commit that was published after this process had read the chain.
-    begin.chain.extend()?;
-    if begin.chain.end() != connected.begin {
+    chain.extend()?;
+    if chain.end() != connected.begin {
         bail!(
             "{}: process 0 resumes from another commit than process {}: give all the same data directory",
             run.data.display(),
@@ -280,7 +324,6 @@ fn http_address(run: &Run) -> anyhow::Result<String> {
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The state from which a run continues.
-#[derive(Default)]
 struct Resumed {
     before: Option<ChainEnd>,
     positions: Positions,
@@ -289,6 +332,7 @@ struct Resumed {
     saved: SavedTables,
     /// Decisions that the run follows.
     script: Arc<Script>,
+    rules: StartingRules,
 }
 
 impl Resumed {
@@ -296,34 +340,29 @@ impl Resumed {
     fn start_clock(&self) -> EffectiveTime {
         self.before.as_ref().map_or(EffectiveTime::ZERO, |end| end.end_clock)
     }
+
+    /// The ticks at which the rules change, as far as it is known.
+    fn cuts(&self, run: &Run) -> Vec<Tick> {
+        self.rules.due.iter().map(|time| run.config.clock().tick_of(*time)).collect()
+    }
 }
 
 /// The start of a run.
 struct Beginning {
-    decisive: Decisive,
     /// The hash of its stored configuration.
     configuration: String,
     partitions: Partitions,
     resumed: Resumed,
 }
 
-/// Reads the end of the last commit, the state there, and the position of each partition.
-fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive) -> anyhow::Result<Resumed> {
+/// Reads the end of the last commit, the state and the rules there, and the position of each partition.
+fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
+    let saved = if chain.last_id() == 0 { SavedTables::default() } else { SavedTables::of(chain.clone()) };
+    let rules = StartingRules::after(chain, &saved, &run.config, &run.data)?;
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
-        return Ok(Resumed { positions: run.replay.positions.clone(), script, ..Resumed::default() });
+        return Ok(Resumed { before: None, positions: run.replay.positions.clone(), gaps: Vec::new(), saved, script, rules });
     };
-    for change in changed(&configuration::read(&run.data, &last.configuration, last.commit_id)?, &decisive.text)? {
-        if UNCHANGEABLE.contains(&change.key.as_str()) {
-            bail!("{change}: set it to what {} was begun with, or replay into another directory", run.data.display());
-        }
-        let missing = change.missing();
-        if !missing.is_empty() {
-            let (data, missing) = (run.data.display(), missing.join("; "));
-            bail!("{change}: {missing}: give {data} the rules of before, or replay into another directory (`headwater replay`)");
-        }
-        tracing::warn!(commit = last.commit_id, "from here on rows are made with another configuration: {change}");
-    }
     // If it cannot be read here, it cannot be read later either, which reports the error.
     let fingerprint = |name: &str, partition, offset| run.transport.fingerprint(name, partition, offset).ok().flatten();
     let (positions, gaps) = positions(last, partitions, &run.config.source, &fingerprint, run.accept_gaps)?;
@@ -333,7 +372,7 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions, decisive: &Decisive
         false if run.accept_gaps => Arc::default(),
         false => Arc::new(followed(&run.data, &positions)?),
     };
-    Ok(Resumed { before: chain.end(), positions, gaps, saved: SavedTables::of(chain.clone()), script })
+    Ok(Resumed { before: chain.end(), positions, gaps, saved, script, rules })
 }
 
 /// The existing partitions. A live run waits for brokers that are down; `None` if it was stopped meanwhile.
@@ -372,25 +411,29 @@ impl Failure {
     }
 }
 
+/// What a cluster reports when the rules change.
+const START_AGAIN: &str = "the rules change by the topic rules, and the processes of a cluster do not enter the run again by themselves: \
+    start all of them again, they go on from the last commit with the new rules";
+
 fn settings(
     run: &Run,
-    Beginning { decisive, configuration, partitions, resumed }: Beginning,
+    Beginning { configuration, partitions, resumed }: Beginning,
     (told, eager): (Option<Sender<Told>>, Option<EagerSettings>),
-    counters: &Arc<SourceCounters>,
-    metrics: &Arc<Metrics>,
-    failure: &Failure,
-) -> anyhow::Result<FlowSettings> {
-    let config = &run.config;
+    process: &Process,
+    is_cut: &Arc<AtomicBool>,
+) -> FlowSettings {
+    let (config, Process { metrics, failure, .. }) = (&run.config, process);
     let mode = if run.until_end {
         Mode::Bounded
     } else {
         Mode::Live { wall: wall_clock::wall_clock(), idle_allowance: config.time.idle_allowance.into(), stop: Arc::clone(&run.stop) }
     };
-    let start_clock = resumed.start_clock();
+    let (start_clock, cuts) = (resumed.start_clock(), resumed.cuts(run));
+    let cut = on_cut(run, failure.clone(), Arc::clone(is_cut));
     let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
     let journal = eager.as_ref().and_then(|eager| eager.journal.clone());
     let (published, everywhere) = (Arc::clone(metrics), Arc::clone(metrics));
-    Ok(FlowSettings {
+    FlowSettings {
         source: SourceSettings {
             transport: Arc::clone(&run.transport),
             partitions: Arc::new(partitions),
@@ -408,7 +451,7 @@ fn settings(
             script: resumed.script,
             mode,
             abandoned: Arc::default(),
-            counters: Arc::clone(counters),
+            counters: Arc::clone(&run.counters),
             failure: Arc::new(move |error| source_failure.set(error)),
         },
         commit: CommitSettings {
@@ -419,6 +462,7 @@ fn settings(
             gaps: resumed.gaps,
             upkeep: config.upkeep.settings(config.horizons().longest()),
             discards: run.discards,
+            cuts,
             closings: run.replay.closings.clone(),
             interval: config.commit.interval,
             clock: config.clock(),
@@ -438,31 +482,51 @@ fn settings(
                     journal_failure.set(error);
                 }
             }),
-            on_commit: Arc::new(move |commit| everywhere.on_commit(commit)),
+            on_commit: Arc::new(move |commit| {
+                everywhere.on_commit(commit);
+                if commit.is_cut {
+                    cut();
+                }
+            }),
             steps: steps(),
             failure: Arc::new(move |error| commit_failure.set(error)),
         },
         eager,
         config: Arc::new(config.clone()),
-        packs: decisive.packs,
-        duplicates: Arc::default(),
+        packs: resumed.rules.decisive.packs,
+        counts_from: resumed.rules.counts_from,
+        duplicates: Arc::clone(&process.duplicates),
         saved: Arc::new(resumed.saved),
-    })
+    }
+}
+
+/// What happens once the commit is published with which the rules change.
+fn on_cut(run: &Run, failure: Failure, is_cut: Arc<AtomicBool>) -> impl Fn() + Send + Sync + use<> {
+    let obstacle = match (&run.cluster, run.discards) {
+        (Some(_), _) => Some(START_AGAIN),
+        (None, true) => Some("the topic rules changes the rules, which needs commits: leave its records out where rows are discarded"),
+        (None, false) => None,
+    };
+    move || match obstacle {
+        Some(obstacle) => failure.set(anyhow::anyhow!(obstacle)),
+        None => is_cut.store(true, Ordering::Relaxed),
+    }
 }
 
 fn names(config: &SourceConfig) -> std::collections::BTreeMap<Topic, String> {
     Topic::ALL.iter().map(|topic| (*topic, config.name_of(*topic))).collect()
 }
 
-/// Steps the workers until the dataflow has ended, or an error occurred.
+/// Steps the workers until the dataflow has ended, the rules change, or an error occurred.
 fn work(
     workers: usize,
     connected: Option<Connected>,
     settings: &FlowSettings,
-    metrics: &Arc<Metrics>,
-    failure: &Failure,
+    process: &Process,
+    is_cut: &Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
-    let (settings, metrics, failure) = (settings.clone(), Arc::clone(metrics), failure.clone());
+    let (settings, metrics, failure) = (settings.clone(), Arc::clone(&process.metrics), process.failure.clone());
+    let is_cut = Arc::clone(is_cut);
     let (is_cluster, failed) = (connected.is_some(), failure.clone());
     let channels = match connected {
         Some(connected) => connected.channels(workers).map_err(|error| error.to_string()),
@@ -477,7 +541,7 @@ fn work(
         }
         while worker.has_dataflows() {
             let failed = failure.failed.load(Ordering::Relaxed);
-            if failed || settings.source.abandoned.load(Ordering::Relaxed) {
+            if failed || settings.source.abandoned.load(Ordering::Relaxed) || is_cut.load(Ordering::Relaxed) {
                 if is_cluster {
                     leave_the_cluster(&failure);
                 }

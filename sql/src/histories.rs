@@ -18,6 +18,7 @@ use headwater_connectors::source::SourceProgress;
 use headwater_schemas::tables::{Balance, Moment, TableRegistry, TableWriter};
 use headwater_schemas::{AccountId, Clock, Currency, EffectiveTime, EventTime, Nanos, Tick, Total};
 use proptest::prelude::*;
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Input;
 
 use crate::Catalog;
@@ -120,6 +121,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         gaps: Vec::new(),
         upkeep,
         discards: false,
+        cuts: Vec::new(),
         closings: Some(Arc::new(closings[from..until].to_vec())),
         now_text: Arc::new(|| "2026-02-01T00:00:00Z".to_owned()),
         published: Arc::new(|_, _, _| {}),
@@ -136,7 +138,8 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         let (index, peers) = (worker.index(), worker.peers());
         let (mut done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
             let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<EffectiveTime>());
-            commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
+            let cuts = empty(scope);
+            commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream, cuts);
             (done, ends)
         });
         for (tick, key, old, new) in &emitted {

@@ -52,17 +52,23 @@ impl DataDirectory {
         fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
         let lock = lock(path)?;
         let directory = Self { path: path.to_owned(), _lock: lock };
-        let chain = Chain::open(path, None)?;
+        let chain = directory.chain()?;
+        Ok((directory, chain))
+    }
+
+    /// The chain of commits. Removes files that no commit names, so nothing may be writing.
+    pub fn chain(&self) -> Result<Chain, CommitError> {
+        let chain = Chain::open(&self.path, None)?;
         chain.check_tail()?;
         match chain.last_id() {
-            0 => directory.remove_everything()?,
-            last => directory.remove_leftovers(last)?,
+            0 => self.remove_everything()?,
+            last => self.remove_leftovers(last)?,
         }
         for folder in [COMMITS, STAGING] {
-            let folder = path.join(folder);
+            let folder = self.path.join(folder);
             fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
         }
-        Ok((directory, chain))
+        Ok(chain)
     }
 
     /// The path.

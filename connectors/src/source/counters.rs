@@ -43,6 +43,8 @@ pub struct SourceCounters {
     partitions: Mutex<BTreeMap<(Topic, u16), PartitionPosition>>,
     /// By code: the number of dead letters, and the first of them.
     dead_letters: Mutex<BTreeMap<Text, (u64, DeadLetter)>>,
+    /// Dead letters that are not committed yet: their tick, topic and code.
+    uncommitted: Mutex<Vec<(Tick, Text, Text)>>,
     /// Strides that are not committed yet: their last tick, and when they were read.
     arrivals: Mutex<VecDeque<(Tick, Instant)>>,
 }
@@ -53,6 +55,7 @@ impl Default for SourceCounters {
             topics: Topic::ALL.iter().map(|_| TopicCounts::default()).collect(),
             partitions: Mutex::default(),
             dead_letters: Mutex::default(),
+            uncommitted: Mutex::default(),
             arrivals: Mutex::default(),
         }
     }
@@ -81,8 +84,11 @@ impl SourceCounters {
         }
     }
 
-    /// Counts a rejected record, by whichever operator.
-    pub fn dead_letter(&self, letter: &DeadLetter) {
+    /// Counts a rejected record, by whichever operator, in a tick.
+    pub fn dead_letter(&self, tick: Tick, letter: &DeadLetter) {
+        if let Ok(mut uncommitted) = self.uncommitted.lock() {
+            uncommitted.push((tick, letter.topic.clone(), letter.code.clone()));
+        }
         if let Some(counts) = Topic::from_word(&letter.topic).and_then(|topic| self.topic(topic)) {
             counts.dead_letters.fetch_add(1, Ordering::Relaxed);
         }
@@ -99,9 +105,12 @@ impl SourceCounters {
         self.dead_letters.lock().map(|letters| letters.clone()).unwrap_or_default()
     }
 
-    /// Takes the waiting times of the strides that a published commit of everything below `end_tick` contains. Every process has
-    /// to call it at every commit, whichever process publishes it.
-    pub fn take_arrivals(&self, end_tick: Tick) -> Vec<Duration> {
+    /// Takes note of a published commit of everything below `end_tick`; returns the waiting times of the strides in it. Every process
+    /// has to call it at every commit, whichever process publishes it.
+    pub fn committed(&self, end_tick: Tick) -> Vec<Duration> {
+        if let Ok(mut uncommitted) = self.uncommitted.lock() {
+            uncommitted.retain(|(tick, _, _)| *tick >= end_tick);
+        }
         let Ok(mut arrivals) = self.arrivals.lock() else { return Vec::new() };
         let mut waited = Vec::new();
         arrivals.retain(|(tick, read)| {
@@ -112,6 +121,24 @@ impl SourceCounters {
             !committed
         });
         waited
+    }
+
+    /// Forgets what was counted beyond the last commit, because it is read again.
+    pub fn go_back(&self) {
+        let uncommitted = self.uncommitted.lock().map(|mut letters| std::mem::take(&mut *letters)).unwrap_or_default();
+        let Ok(mut letters) = self.dead_letters.lock() else { return };
+        for (_, topic, code) in uncommitted {
+            if let Some(counts) = Topic::from_word(&topic).and_then(|topic| self.topic(topic)) {
+                counts.dead_letters.fetch_sub(1, Ordering::Relaxed);
+            }
+            if let Some((count, _)) = letters.get_mut(&code) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        letters.retain(|_, (count, _)| *count > 0);
+        if let Ok(mut arrivals) = self.arrivals.lock() {
+            arrivals.clear();
+        }
     }
 
     pub(super) fn arrived(&self, tick: Tick) {
@@ -135,6 +162,8 @@ impl SourceCounters {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::EventTime;
+
     use super::*;
 
     #[test]
@@ -142,7 +171,33 @@ mod tests {
         let counters = SourceCounters::default();
         [5, 9, 7].into_iter().for_each(|tick| counters.arrived(Tick::new(tick)));
         for (end_tick, strides) in [(5, 0), (8, 2), (8, 0), (10, 1), (u64::MAX, 0)] {
-            assert_eq!(counters.take_arrivals(Tick::new(end_tick)).len(), strides, "a commit up to {end_tick}");
+            assert_eq!(counters.committed(Tick::new(end_tick)).len(), strides, "a commit up to {end_tick}");
         }
+    }
+
+    #[test]
+    fn what_is_read_again_after_a_commit_is_counted_once() {
+        let counters = SourceCounters::default();
+        let reject = |tick, code: &str| {
+            let (topic, code, error) = ("orders".into(), code.into(), "".into());
+            let (offset, ts) = (Offset::ZERO, EventTime::from_nanos(0));
+            let letter = DeadLetter { topic, partition: 0, offset, ts, key: None, value: None, text: None, code, error };
+            counters.dead_letter(Tick::new(tick), &letter);
+        };
+        let counted = || {
+            let by_code: Vec<_> = counters.dead_letters().into_iter().map(|(code, (count, _))| (code.to_string(), count)).collect();
+            let of_topic = counters.topic(Topic::Orders).map_or(0, |counts| counts.dead_letters.load(Ordering::Relaxed));
+            (of_topic, by_code)
+        };
+        let expect = |of_topic, by_code: &[(&str, u64)]| {
+            (of_topic, by_code.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect::<Vec<_>>())
+        };
+        [(1, "a"), (5, "a"), (7, "b")].into_iter().for_each(|(tick, code)| reject(tick, code));
+        counters.committed(Tick::new(5));
+        assert_eq!(counted(), expect(3, &[("a", 2), ("b", 1)]));
+        counters.go_back();
+        assert_eq!(counted(), expect(1, &[("a", 1)]));
+        [(5, "a"), (7, "b")].into_iter().for_each(|(tick, code)| reject(tick, code));
+        assert_eq!(counted(), expect(3, &[("a", 2), ("b", 1)]));
     }
 }

@@ -11,7 +11,6 @@ use anyhow::{Context, bail};
 use clap::Args;
 use headwater_connectors::parquet::chain::{Chain, Commit};
 use headwater_connectors::parquet::commit::Closing;
-use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::reader::all_rows;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script, SourceCounters};
 use headwater_schemas::events::ErrorCode;
@@ -20,11 +19,11 @@ use headwater_schemas::{EffectiveTime, EventTime, Offset, Topic};
 use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
 use crate::config::Config;
-use crate::decisive::{Decisive, changed};
 use crate::location::Location;
 use crate::rejected::{counted, summarize};
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
+use crate::starting_rules::differences;
 
 /// Arguments of `headwater replay`.
 #[derive(Args)]
@@ -149,9 +148,7 @@ pub(super) fn recompute(
 
 /// Prints configuration keys that differ from those at the end of the original run.
 fn say_configuration(data: &Path, config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
-    let chain = Chain::open(data, None)?;
-    let Some(last) = chain.commits().last() else { return Ok(()) };
-    for change in changed(&configuration::read(data, &last.configuration, last.commit_id)?, &Decisive::of(config)?.text)? {
+    for change in differences(&Chain::open(data, None)?, config, data)? {
         writeln!(out, "configured otherwise: {change}")?;
     }
     Ok(())

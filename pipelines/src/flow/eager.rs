@@ -39,6 +39,8 @@ pub struct EagerSettings {
     pub tables: Vec<String>,
     /// The tick at which the run begins.
     pub start_tick: Tick,
+    /// Ticks at which the run is to be entered again.
+    pub cuts: Vec<Tick>,
     /// Called at every step.
     pub steps: headwater_connectors::parquet::commit::Steps,
     /// Called with the error that ends the run.
@@ -55,11 +57,20 @@ struct Passed {
     entry: Entry,
 }
 
-/// Publishes executions and decisions before their commit. `done` carries the frontiers of their tables.
+/// What early publication follows.
+pub(super) struct Signals<'scope> {
+    /// The frontiers of the tables of executions and decisions.
+    pub(super) done: [StreamVec<'scope, Tick, ()>; 2],
+    /// The decisions of the wall clock.
+    pub(super) remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
+    /// Ticks at which the run is to be entered again: what this run computes from there on is not published.
+    pub(super) cuts: StreamVec<'scope, Tick, Tick>,
+}
+
+/// Publishes executions and decisions before their commit.
 pub(super) fn eager<'scope>(
     flow: &mut Flow<'scope, '_>,
-    done: [StreamVec<'scope, Tick, ()>; 2],
-    remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
+    Signals { done, remap, cuts }: Signals<'scope>,
     progress: SourceProgress,
     settings: EagerSettings,
 ) {
@@ -75,6 +86,8 @@ pub(super) fn eager<'scope>(
     let mut output = OutputBuilder::<Tick, CapacityContainerBuilder<Vec<Passed>>>::from(output);
     let mut done = done.map(|done| builder.new_input(done, Pipeline));
     let mut remap = builder.new_input(remap, Pipeline);
+    let mut new_cuts = builder.new_input(cuts, Pipeline);
+    let mut first_cut = settings.cuts.iter().copied().min();
     let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<Tick>> = capabilities.pop();
@@ -83,6 +96,7 @@ pub(super) fn eager<'scope>(
         move |frontiers| {
             done.iter_mut().for_each(|done| done.for_each(|_, _| {}));
             remap.for_each(|_, rows| remapped.extend(rows.drain(..).map(|(row, _, _)| decided_by(&row))));
+            new_cuts.for_each(|_, ticks| first_cut = ticks.drain(..).chain(first_cut).min());
             // The decisions that have arrived are sufficient: a worker that passed a tick has read all its records.
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             let (Some(held), Some(end_tick)) = (&mut capability, frontier) else {
@@ -90,6 +104,7 @@ pub(super) fn eager<'scope>(
                 capability = None;
                 return;
             };
+            let end_tick = first_cut.map_or(end_tick, |cut| cut.min(end_tick));
             if end_tick <= begin {
                 return;
             }

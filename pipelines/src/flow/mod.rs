@@ -11,6 +11,7 @@
 //!     ├─► market data: marks, rates, closes ────────────────────────────────┘
 //!     │      └─ each change of a mark, watched prices ─► customers: price alerts, notifications
 //!     │      └─ trades, quotes; events of order books; fills ─► surveillance ─► alerts
+//!     ├─► versions of rule packs ─► when the rules change
 //!     ├─► reference: instruments, customers, limits, accounts (to every worker)
 //!     ├─► suppressions (to notifications; the outbox reads their table)
 //!     └─► dead letters, remap
@@ -38,6 +39,7 @@ mod trading;
 mod valuation;
 mod wiring;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -47,9 +49,10 @@ use headwater_operators::rules::Pack;
 use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
 use headwater_schemas::tables::Remap;
-use headwater_schemas::{Placed, Tick, Topic};
+use headwater_schemas::{EventTime, Id, Placed, Tick, Topic};
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback};
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Filter;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
@@ -75,6 +78,8 @@ pub struct FlowSettings {
     pub config: Arc<Config>,
     /// The rules.
     pub packs: Vec<Arc<Pack>>,
+    /// When the windows of packs that take effect at the beginning are complete.
+    pub counts_from: BTreeMap<Id, EventTime>,
     /// Counts deduplicated events.
     pub duplicates: Arc<AtomicU64>,
     /// Settings of early publication, if any table is published early.
@@ -95,13 +100,17 @@ pub fn build(scope: Scope<'_, Tick>, settings: &FlowSettings) -> anyhow::Result<
     flow.write(source.audit);
     let reject = flow.reject();
     flow.write_with("write dead letters", source.dead_letters, move |at, letter| reject(at, letter));
-    let views = views(&mut flow, remap, &progress);
+    let (cuts, versions) = match rules::versions(&mut flow) {
+        Ok(cuts) => (cuts, Ok(())),
+        Err(error) => (empty(scope), Err(error)),
+    };
+    let views = versions.and_then(|()| views(&mut flow, remap, cuts.clone(), &progress));
 
     // Also for a dataflow whose construction failed: timely drops only dataflows with all their operators.
     let ends = flow.ends.clone();
     let (tables, done) = flow.finish();
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
-    commit(scope, settings.commit.clone(), tables, progress, done, ends);
+    commit(scope, settings.commit.clone(), tables, progress, done, ends, cuts);
     settings.saved.forget();
     views
 }
@@ -110,6 +119,7 @@ pub fn build(scope: Scope<'_, Tick>, settings: &FlowSettings) -> anyhow::Result<
 fn views<'scope>(
     flow: &mut Flow<'scope, '_>,
     remap: StreamVec<'scope, Tick, (Remap, Tick, isize)>,
+    cuts: StreamVec<'scope, Tick, Tick>,
     progress: &SourceProgress,
 ) -> anyhow::Result<()> {
     let admitted = admission::admit(flow)?;
@@ -140,7 +150,7 @@ fn views<'scope>(
     let judgements = rules::judgements(flow, posted.happened, admitted.payments, known)?;
     let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
-        eager::eager(flow, [books.done, judgements.done], remap, progress.clone(), settings);
+        eager::eager(flow, eager::Signals { done: [books.done, judgements.done], remap, cuts }, progress.clone(), settings);
     }
     let market = valuation::Market { holdings: held.holdings, cash, accounts: admitted.accounts, prices: prices.data, rates, reference };
     valuation::valuation(flow, market)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use headwater_operators::customers::Notice;
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::latest::{Latest, Upsert};
+use headwater_operators::rule_versions::RuleVersions;
 use headwater_operators::rules::{BaseCurrency, Happened, Known as Owned, Owners, RuleEvent, Rules, Subject};
 use headwater_schemas::events::{Event, FxRate, Label};
 use headwater_schemas::tables::{Labelled, LastRate};
@@ -80,6 +81,24 @@ fn with_rates<'scope>(flow: &Flow<'scope, '_>, rates: Events<'scope>, reference:
     };
     let rates = Reference { stream: rates.broadcast(), before: Arc::new(saved.iter().map(rate).collect()) };
     Ok(reference.clone().and(&rates))
+}
+
+/// Keeps the versions of rule packs. Returns the ticks at which approved ones take effect, on every worker.
+pub(super) fn versions<'scope>(flow: &mut Flow<'scope, '_>) -> anyhow::Result<StreamVec<'scope, Tick, Tick>> {
+    let events = flow.take(Topic::Rules).flat_map(|Placed { place, event }| match event {
+        Event::Ruleset(event) => Some(Placed { place, event }),
+        _ => None,
+    });
+    let (settings, clock) = (flow.settings, flow.clock());
+    let view = RuleVersions {
+        is_open: settings.config.rules.topic,
+        clock,
+        packs: settings.packs.clone(),
+        counts_from: settings.counts_from.clone(),
+    };
+    let broadcasts = flow.no_broadcasts();
+    let approved = flow.fold("rule versions", view, Pace::Tick, events, broadcasts)?.derived;
+    Ok(approved.map(move |Placed { event, .. }| clock.tick_of(event)).broadcast())
 }
 
 /// Keeps the newest label of each subject, apart for verdicts and for spending categories.

@@ -111,7 +111,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         let table: TableWriter<DeadLetter> = self.tables.writer();
         let counters = Arc::clone(&self.settings.source.counters);
         Rc::new(move |at: &Moment, letter: DeadLetter| {
-            counters.dead_letter(&letter);
+            counters.dead_letter(at.tick, &letter);
             table.insert(at, letter);
         })
     }

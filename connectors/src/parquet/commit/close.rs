@@ -1,7 +1,8 @@
 //! Choosing the tick at which a commit closes, on worker 0.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,13 +96,22 @@ impl InFlight {
     }
 }
 
-/// Closes commits on worker 0: after every interval in which the frontier has moved, and once more at the end of the run.
+/// What the closing operator follows.
+pub(super) struct Signals<'scope> {
+    /// The frontier of all rows.
+    pub(super) done: StreamVec<'scope, Tick, ()>,
+    /// The clocks at which the partitions of all workers ended.
+    pub(super) ends: StreamVec<'scope, Tick, EffectiveTime>,
+    /// Ticks at which the run is to be entered again.
+    pub(super) cuts: StreamVec<'scope, Tick, Tick>,
+}
+
+/// Closes commits on worker 0: after every interval in which the frontier has moved, at cuts, and once more at the end of the run.
 pub(super) fn close<'scope>(
     scope: Scope<'scope, Tick>,
     settings: &CommitSettings,
     in_flight: &Rc<RefCell<InFlight>>,
-    done: StreamVec<'scope, Tick, ()>,
-    ends: StreamVec<'scope, Tick, EffectiveTime>,
+    Signals { done, ends, cuts }: Signals<'scope>,
 ) -> StreamVec<'scope, Tick, Close> {
     let mut builder = OperatorBuilder::new("close commits".to_owned(), scope);
     let address = builder.operator_info().address;
@@ -113,6 +123,8 @@ pub(super) fn close<'scope>(
     let unconnected = std::iter::empty::<(usize, Antichain<u64>)>;
     let mut done = builder.new_input_connection(done, Pipeline, unconnected());
     let mut ends = builder.new_input_connection(ends, Pipeline, unconnected());
+    let mut new_cuts = builder.new_input_connection(cuts, Pipeline, unconnected());
+    let mut cuts: BTreeSet<Tick> = settings.cuts.iter().copied().collect();
     let (interval, leads) = (settings.interval, scope.index() == 0);
     let clock = settings.clock;
     let begin = settings.before.as_ref().map_or(EffectiveTime::ZERO, |end| end.end_clock);
@@ -126,6 +138,7 @@ pub(super) fn close<'scope>(
         move |frontiers| {
             done.for_each(|_, _| {});
             ends.for_each(|_, clocks| end = clocks.drain(..).max().max(end));
+            new_cuts.for_each(|_, ticks| cuts.extend(ticks.drain(..)));
             let Some(held) = &capability else { return };
             let frontier = frontiers.iter().filter_map(|input| input.frontier().first().copied()).min();
             let mut in_flight = in_flight.borrow_mut();
@@ -144,6 +157,11 @@ pub(super) fn close<'scope>(
                 None => clock.next_interval_start(clock.tick_of(end_clock)),
             };
             let told = closings.as_ref().and_then(|closings| next_closing(closings, in_flight.closed_end_tick));
+            // At the end of a run, time may not have come to a cut before the last grid point: the next run cuts there.
+            let time = frontier.unwrap_or_else(|| clock.tick_of(end_clock));
+            let cut = next_cut(&cuts, in_flight.closed_end_tick).filter(|cut| *cut <= time);
+            let cut = cut.filter(|cut| told.is_none_or(|told| *cut <= told.end_tick));
+            let told = cut.map(|end_tick| Closing { end_tick, ends_run: false }).or(told);
             let is_told = told.is_some_and(|told| told.end_tick <= reached);
             if told.is_some() && !is_told && frontier.is_some() {
                 return; // Woken again when the frontier moves.
@@ -169,11 +187,11 @@ pub(super) fn close<'scope>(
             let is_last = frontier.is_none() && end_tick == reached;
             let ends_run = told.map_or(is_last, |told| told.ends_run);
             let end_clock = if ends_run && is_last { end_clock } else { clock.start_of(end_tick) };
-            let close = Close { commit_id: in_flight.closed_id + 1, end_tick, end_clock, ends_run };
+            let close = Close { commit_id: in_flight.closed_id + 1, end_tick, end_clock, ends_run, is_cut: cut.is_some() };
             in_flight.begin(close, now);
             steps(Step::Closed, close.commit_id);
             output.activate().session(held).give(close);
-            if is_last {
+            if is_last || close.is_cut {
                 capability = None;
             } else {
                 // The next tick may already be complete.
@@ -182,6 +200,11 @@ pub(super) fn close<'scope>(
         }
     });
     closes
+}
+
+/// The first cut after a tick.
+fn next_cut(cuts: &BTreeSet<Tick>, end_tick: Tick) -> Option<Tick> {
+    cuts.range((Bound::Excluded(end_tick), Bound::Unbounded)).next().copied()
 }
 
 /// The first closing after a tick.

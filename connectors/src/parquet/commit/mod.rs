@@ -125,6 +125,8 @@ pub struct CommitSettings {
     pub upkeep: UpkeepSettings,
     /// Whether rows are discarded, and no record is published, so that the run leaves nothing behind. For benchmarks.
     pub discards: bool,
+    /// Ticks at which the run is to be entered again: a commit closes there, and none after it.
+    pub cuts: Vec<Tick>,
     /// For a replay: the closings of the original run, in order.
     pub closings: Option<Arc<Vec<Closing>>>,
     /// The wall clock as RFC 3339, for `committed_at`.
@@ -186,6 +188,8 @@ pub struct Committed {
     pub commit_id: u64,
     /// The tick after the last one in the commit.
     pub end_tick: Tick,
+    /// Whether the run is to be entered again after it.
+    pub is_cut: bool,
 }
 
 /// Request to write all changes below a tick.
@@ -197,6 +201,8 @@ struct Close {
     end_clock: EffectiveTime,
     /// Whether the run, or the run that is replayed, ends with it; then no segment is left.
     ends_run: bool,
+    /// Whether the run is to be entered again after it.
+    is_cut: bool,
 }
 
 /// A worker's report of the files that it wrote for a commit.
@@ -208,7 +214,7 @@ struct Report {
 }
 
 /// Adds the commits of `tables` to the dataflow. `done` carries the frontier of all rows; `ends` carries the clocks at which the
-/// partitions of all workers ended.
+/// partitions of all workers ended; `cuts` carries further ticks of [`CommitSettings::cuts`], each before its tick.
 pub fn commit<'scope>(
     scope: Scope<'scope, Tick>,
     settings: CommitSettings,
@@ -216,10 +222,11 @@ pub fn commit<'scope>(
     progress: SourceProgress,
     done: StreamVec<'scope, Tick, ()>,
     ends: StreamVec<'scope, Tick, EffectiveTime>,
+    cuts: StreamVec<'scope, Tick, Tick>,
 ) {
     let in_flight = close::InFlight::after(&settings);
     let specs = tables.specs();
-    let closes = close::close(scope, &settings, &in_flight, done, ends).broadcast();
+    let closes = close::close(scope, &settings, &in_flight, close::Signals { done, ends, cuts }).broadcast();
     let reports = write::write(scope, &settings, tables, progress, closes);
     let on_commit = Arc::clone(&settings.on_commit);
     let published = publish::publish(scope, settings, specs, &in_flight, reports);

@@ -153,9 +153,9 @@ fn follow(
     let mut publisher = Publisher::begin(settings, specs, peers)?;
     while let Ok(complete) = given.recv() {
         publisher.publish(&complete)?;
-        let Close { commit_id, end_tick, .. } = complete.close;
+        let Close { commit_id, end_tick, is_cut, .. } = complete.close;
         // The dataflow may have been dropped.
-        let _ = tell.send(Committed { commit_id, end_tick });
+        let _ = tell.send(Committed { commit_id, end_tick, is_cut });
         wake.wake();
     }
     Ok(())

@@ -42,6 +42,17 @@ impl Log {
 
 /// Makes commits of one row per worker, and logs every step, publication and failure.
 fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
+    run_with_cuts(data, workers, commits, Cuts::default(), log, at_step);
+}
+
+/// Ticks at which the run is to be entered again: those that it begins with, and those that the dataflow finds.
+#[derive(Clone, Default)]
+struct Cuts {
+    known: Vec<u64>,
+    found: Vec<u64>,
+}
+
+fn run_with_cuts(data: &Path, workers: usize, commits: u64, cuts: Cuts, log: &Log, at_step: impl Fn(Step, u64) + Send + Sync + 'static) {
     let (_directory, chain) = DataDirectory::open(data).expect("a directory");
     let (steps, published, told, failure) = (log.clone(), log.clone(), log.clone(), log.clone());
     let settings = CommitSettings {
@@ -61,10 +72,14 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
             outbox: Arc::default(),
         },
         discards: false,
+        cuts: cuts.known.into_iter().map(Tick::new).collect(),
         closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick: Tick::new(end_tick), ends_run: false }).collect())),
         now_text: Arc::new(String::new),
         published: Arc::new(move |record, _, _| published.add(format!("{} is there", record.commit_id))),
-        on_commit: Arc::new(move |commit| told.add(format!("told of {} up to tick {}", commit.commit_id, commit.end_tick))),
+        on_commit: Arc::new(move |commit| {
+            let end = if commit.is_cut { ", to enter the run again" } else { "" };
+            told.add(format!("told of {} up to tick {}{end}", commit.commit_id, commit.end_tick));
+        }),
         steps: Arc::new(move |step, commit_id| {
             steps.add(format!("{} {commit_id}", step.name()));
             at_step(step, commit_id);
@@ -75,18 +90,20 @@ fn run(data: &Path, workers: usize, commits: u64, log: &Log, at_step: impl Fn(St
     let workers = timely::execute(timely::Config::process(workers), move |worker| {
         let mut tables = Tables::default();
         let remap: TableWriter<Remap> = tables.writer();
-        let (done, mut ends) = worker.dataflow::<Tick, _, _>(|scope| {
+        let (done, mut ends, mut found) = worker.dataflow::<Tick, _, _>(|scope| {
             let ((done, done_stream), (ends, ends_stream)) = (scope.new_input::<()>(), scope.new_input::<EffectiveTime>());
-            commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream);
-            (done, ends)
+            let (found, found_stream) = scope.new_input::<Tick>();
+            commit(scope, settings.clone(), tables.clone(), SourceProgress::default(), done_stream, ends_stream, found_stream);
+            (done, ends, found)
         });
+        cuts.found.iter().for_each(|cut| found.send(Tick::new(*cut)));
         for number in 0..commits {
             let (topic, offset, tick, clock) = ("orders".into(), Offset::new(number), Tick::new(number), EffectiveTime::new(number));
             let row = Remap { topic, partition: 0, offset, tick, clock, ts: EventTime::from_effective(clock) };
             remap.insert(&Moment::new(tick, clock), row);
         }
         ends.send(EffectiveTime::new(commits - 1));
-        drop((done, ends));
+        drop((done, ends, found));
         while worker.has_dataflows() {
             if failed.lines().iter().any(|line| line.starts_with("failed")) {
                 worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
@@ -128,6 +145,31 @@ fn every_worker_is_told_of_every_commit_once_it_is_published() {
         let told = format!("told of {commit_id} up to tick {commit_id}");
         assert_eq!(log.lines().iter().filter(|line| **line == told).count(), 3, "{told}: {:?}", log.lines());
         assert!(log.place(&format!("{commit_id} is there")) < log.place(&told), "{:?}", log.lines());
+    }
+}
+
+#[test]
+fn a_commit_closes_at_a_cut_and_none_after_it() {
+    let cuts = |known: &[u64], found: &[u64]| Cuts { known: known.to_vec(), found: found.to_vec() };
+    // (case, cuts, ticks at which commits end); time ends in tick 4, before the grid point 5, and closings are told for each tick.
+    let cases: [(&str, Cuts, &[u64]); 6] = [
+        ("none", cuts(&[], &[]), &[1, 2, 3, 4, 5]),
+        ("known when the run began", cuts(&[3], &[]), &[1, 2, 3]),
+        ("found by the dataflow", cuts(&[], &[2]), &[1, 2]),
+        ("the first of several", cuts(&[4, 2], &[3]), &[1, 2]),
+        ("at the very end of time", cuts(&[4], &[]), &[1, 2, 3, 4]),
+        ("later than time has come", cuts(&[5], &[9]), &[1, 2, 3, 4, 5]),
+    ];
+    for (case, cuts, expected) in cases {
+        let (folder, log) = (tempfile::tempdir().expect("a folder"), Log::default());
+        let data = folder.path().join("data");
+        run_with_cuts(&data, 2, 5, cuts, &log, |_, _| {});
+        let chain = Chain::open_whole(&data).expect("a chain");
+        assert_eq!(chain.commits().iter().map(|commit| commit.end_tick.get()).collect::<Vec<_>>(), expected, "{case}");
+        let told = log.lines().iter().filter(|line| line.ends_with(", to enter the run again")).count();
+        let is_cut = expected.last().is_some_and(|last| *last < 5);
+        assert_eq!(told, if is_cut { 2 } else { 0 }, "{case}: both workers are told: {:?}", log.lines());
+        assert!(chain.commits().iter().all(|commit| !commit.ends_run || !is_cut), "{case}: the run does not end");
     }
 }
 
