@@ -260,20 +260,7 @@ fn without_ids(records: &[String]) -> Vec<String> {
 fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     let Some((broker, folder)) = setup()? else { return Ok(()) };
     let (broker, folder) = (&broker, folder.path());
-    let (data, config) = (folder.join("eager"), folder.join("eager.toml"));
-    let text = "[time]\nidle_allowance = \"10ms\"\n[http]\naddress = \"\"\n[source]\ntopic_prefix = \"e.\"\n[commit]\ninterval = \"1s\"\n\
-                [outbox]\ntopics = [\"executions\", \"decisions\"]\neager = [\"executions\", \"decisions\"]\n";
-    std::fs::write(&config, text)?;
-    let configured = config.display().to_string();
-    succeed(headwater(&["topics", "--source", &source(broker), "--config", &configured, "--partitions", "2"])?)?;
-    let instruments = folder.join("instruments.jsonl");
-    let instrument = |number| {
-        format!("{{\"symbol\":\"S{number}\",\"asset_class\":\"equity\",\"currency\":\"USD\",\"tick_size\":\"0.01\",\"lot_size\":\"1\"}}\n")
-    };
-    std::fs::write(&instruments, (0..3).map(instrument).collect::<String>())?;
-    let file = instruments.display().to_string();
-    succeed(headwater(&["publish", "--source", &source(broker), "--config", &configured, "instruments", &file])?)?;
-
+    let (data, configured) = (folder.join("eager"), eager_topics(broker, folder)?);
     let live = |workers: &str| -> Result<Command> {
         let mut command = Command::new(binary()?);
         command.args(["run", "--source", &source(broker), "--config", &configured, "--workers", workers]).arg("--data").arg(&data);
@@ -324,21 +311,91 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     let status = process.wait()?;
     arrived?;
     assert!(status.success(), "{status:?}");
+    assert_published_as_committed(broker, &data, &configured)
+}
+
+/// Creates topics for runs that publish before their commits, with some instruments. Returns their configuration file.
+fn eager_topics(broker: &Broker, folder: &Path) -> Result<String> {
+    let config = folder.join("eager.toml");
+    let text = "[time]\nidle_allowance = \"10ms\"\n[http]\naddress = \"\"\n[source]\ntopic_prefix = \"e.\"\n[commit]\ninterval = \"1s\"\n\
+                [outbox]\ntopics = [\"executions\", \"decisions\"]\neager = [\"executions\", \"decisions\"]\n";
+    std::fs::write(&config, text)?;
+    let configured = config.display().to_string();
+    succeed(headwater(&["topics", "--source", &source(broker), "--config", &configured, "--partitions", "2"])?)?;
+    let instrument = |number| {
+        format!("{{\"symbol\":\"S{number}\",\"asset_class\":\"equity\",\"currency\":\"USD\",\"tick_size\":\"0.01\",\"lot_size\":\"1\"}}\n")
+    };
+    publish_eager(broker, &configured, "instruments", &(0..3).map(instrument).collect::<String>())?;
+    Ok(configured)
+}
+
+/// Publishes records to one of those topics.
+fn publish_eager(broker: &Broker, configured: &str, topic: &str, records: &str) -> Result<()> {
+    let file = Path::new(configured).with_file_name(format!("{topic}.jsonl"));
+    std::fs::write(&file, records)?;
+    succeed(headwater(&["publish", "--source", &source(broker), "--config", configured, topic, &file.display().to_string()])?)
+}
+
+/// Fails if other executions or decisions were published than are committed, or if a replay makes other rows: the decisions of the
+/// wall clock are in the tables.
+fn assert_published_as_committed(broker: &Broker, data: &Path, configured: &str) -> Result<()> {
     let published = consumed(broker, "e.")?;
     for (topic, query) in [
         ("executions", "SELECT * EXCEPT (commit_id) FROM executions"),
         ("decisions", "SELECT * EXCEPT (change, tick, reason, commit_id) FROM decisions_history WHERE change = 1"),
     ] {
-        let (expected, actual) = (as_published(&data, query)?, without_ids(published.get(topic).map_or(&[], Vec::as_slice)));
+        let (expected, actual) = (as_published(data, query)?, without_ids(published.get(topic).map_or(&[], Vec::as_slice)));
         assert!(expected.len() > 200, "{topic}: {} rows", expected.len());
         for (expected, actual) in expected.iter().zip(&actual) {
             assert_eq!(expected, actual, "{topic}");
         }
         assert_eq!(expected.len(), actual.len(), "{topic}");
     }
-    assert_invariants(&data)?;
-    // The decisions of the wall clock in all those runs are in the tables: a replay makes the same rows.
+    assert_invariants(data)?;
     let mut replay = Command::new(binary()?);
-    replay.args(["replay", "--source", &source(broker), "--config", &configured]).arg("--out").arg(folder.join("eager-again"));
-    succeed(replay.arg("--against").arg(&data).output()?)
+    replay.args(["replay", "--source", &source(broker), "--config", configured]).arg("--out").arg(data.with_file_name("eager-again"));
+    succeed(replay.arg("--against").arg(data).output()?)
+}
+
+/// Rules that change again and again in a live run: what was computed beyond a change does not leave.
+#[test]
+fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let (broker, folder) = (&broker, folder.path());
+    let (data, configured) = (folder.join("eager"), eager_topics(broker, folder)?);
+    let mut live = Command::new(binary()?);
+    live.args(["run", "--source", &source(broker), "--config", &configured, "--workers", "2"]).arg("--data").arg(&data);
+    let mut process = live.spawn()?;
+    let stop = AtomicBool::new(false);
+    let changed = std::thread::scope(|scope| -> Result<usize> {
+        let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
+        let changed = (1..=4).try_for_each(|version| {
+            let pack = format!(
+                "name = \"banking\"\nsubject = \"transaction\"\n[thresholds]\nreview = 1\nblock = 90\n\
+                 [[rule]]\nname = \"any\"\nwhen = \"amount > 0\"\npoints = {version}0\n"
+            );
+            let (pack, now) = (serde_json::Value::from(pack), headwater::wall_clock::now());
+            let of_version = format!("\"ruleset\":\"banking\",\"version\":\"{version}\",\"ts\":{now}");
+            let proposed = format!("{{\"type\":\"proposed\",{of_version},\"actor\":\"ann\",\"pack\":{pack}}}\n");
+            let approved = format!("{{\"type\":\"approved\",{of_version},\"actor\":\"bob\"}}\n");
+            publish_eager(broker, &configured, "rules", &format!("{proposed}{approved}"))?;
+            wait_for(&data, &format!("SELECT 1 FROM decisions WHERE score = {version}0 LIMIT 1"))
+        });
+        stop.store(true, Ordering::Relaxed);
+        let sent = feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?;
+        changed.and(sent)
+    });
+    let arrived = changed.and_then(|sent| {
+        wait_for(
+            &data,
+            &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
+        )
+    });
+    Command::new("kill").arg(process.id().to_string()).status()?;
+    let status = process.wait()?;
+    arrived?;
+    assert!(status.success(), "{status:?}");
+    let versions = headwater_tests::pipeline::rows(&data, "SELECT version, state FROM rule_versions ORDER BY 1")?;
+    assert_eq!(versions, ["1,superseded", "2,superseded", "3,superseded", "4,effective"]);
+    assert_published_as_committed(broker, &data, &configured)
 }

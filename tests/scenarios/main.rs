@@ -20,6 +20,7 @@ mod reasons;
 mod replay;
 mod restart;
 mod round_trips;
+mod rule_changes;
 #[cfg(feature = "tls")]
 mod secure;
 mod simulated_market;
