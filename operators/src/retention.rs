@@ -196,9 +196,9 @@ impl View for Retention {
             return;
         }
         state.is.ts = now;
-        let was_due = before.alert.is_some_and(|alert| alert.raised.stands() && event.ts() <= alert.due_at);
-        if before.alert.is_some_and(|alert| alert.raised.stands()) {
-            state.is.follow(&self.settings, if was_due { AlertState::Withdrawn } else { AlertState::Cleared }, now);
+        if let Some(standing) = before.alert.filter(|alert| alert.raised.stands()) {
+            let end = if event.ts() <= standing.due_at { AlertState::Withdrawn } else { AlertState::Cleared };
+            state.is.follow(&self.settings, end, now);
         }
         if let Some(lateness) = place.lateness(event.ts()).filter(|_| state.is.alert != before.alert) {
             out.correct(Correction::Late { topic: Topic::Accounts, id: account.to_id(), lateness });
