@@ -161,7 +161,7 @@ fn set(key: &SuppressionKey, event: &Suppression, before: Option<&AlertSuppressi
         subject: key.subject.clone(),
         state: if event.expires_at > now { SuppressionState::Active } else { SuppressionState::Expired },
         author: event.author.clone(),
-        reason: event.reason.clone(),
+        justification: event.reason.clone(),
         since: holding.map_or(now, |before| before.since),
         expires_at: event.expires_at,
         written: event.ts,
@@ -176,7 +176,7 @@ fn end(row: &AlertSuppression) -> Option<EffectiveTime> {
 
 /// The record of a row; none of a row whose subject is no subject.
 pub fn record_of(row: &AlertSuppression) -> Option<Suppression> {
-    let AlertSuppression { rule, subject, author, reason, expires_at, written: ts, .. } = row.clone();
+    let AlertSuppression { rule, subject, author, justification: reason, expires_at, written: ts, .. } = row.clone();
     let is_of_every = subject == AlertSuppression::EVERY_SUBJECT;
     let subject = if is_of_every { None } else { Some(Id::new(&subject).ok()?) };
     Some(Suppression { rule, subject, author, reason, expires_at, ts })

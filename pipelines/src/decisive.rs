@@ -202,6 +202,7 @@ fn text(config: &Config, packs: &[Keyed]) -> anyhow::Result<String> {
         "rules": { "packs": others, "base_currency": config.rules.base_currency.as_str(), "topic": config.rules.topic },
         "customers": serde_json::to_value(&config.customers)?,
         "notifications": serde_json::to_value(&config.notifications)?,
+        "surveillance": serde_json::to_value(&config.surveillance)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)
 }

@@ -128,7 +128,7 @@ mod tests {
             subject: subject.into(),
             state,
             author: "ann".into(),
-            reason: format!("until {until}").into(),
+            justification: format!("until {until}").into(),
             since: at(1, 0),
             expires_at: at(until, 0),
             written: None,

@@ -1,7 +1,7 @@
 -- Which alerts are suppressed, by whom, why and until when? Those that stand, of a rule and subject for which a suppression holds; of two, the one that holds longer.
 WITH holding AS (
     SELECT alerts.alert_id, alerts.kind, alerts.rule, alerts.severity, alerts.subject, alerts.state, alerts.message, alerts.evidence,
-           suppressions.author, suppressions.reason, suppressions.expires_at, alerts.ts, alerts.commit_id,
+           suppressions.author, suppressions.justification AS reason, suppressions.expires_at, alerts.ts, alerts.commit_id,
            row_number() OVER (
                PARTITION BY alerts.alert_id ORDER BY suppressions.expires_at DESC, suppressions.subject DESC
            ) AS number

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use headwater_schemas::events::AssetClass;
 use headwater_schemas::{Decimal, EventTime, Nanos, Symbol};
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A decimal, written as text or as an integer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Exact(#[serde(with = "headwater_schemas::value::decimal_text")] pub Decimal);
 
@@ -27,6 +27,12 @@ impl<'de> Deserialize<'de> for Span {
         nanos.map(|nanos| Self(Nanos::new(nanos))).ok_or_else(|| {
             D::Error::custom(format!("{text:?} is no length of time up to a day: write it like \"500ms\", \"60s\" or \"5m\""))
         })
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
     }
 }
 
@@ -67,7 +73,7 @@ macro_rules! settings {
         thresholds { $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr;)+ }
     ) => {
         /// Section `[surveillance]`.
-        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct SurveillanceSettings {
             $($(#[doc = $window_doc])+ pub $window: Span,)+
@@ -79,7 +85,7 @@ macro_rules! settings {
         }
 
         /// Thresholds that differ from those of section `[surveillance]`.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Overrides {
             $($(#[doc = $doc])+ pub $field: Option<$type>,)+

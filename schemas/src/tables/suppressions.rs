@@ -15,7 +15,7 @@ tables! {
         /// Who decided it.
         author: Text,
         /// Why.
-        reason: Text,
+        justification: Text,
         /// The effective time from which it holds, without interruption.
         since: EventTime,
         /// The time at which it ends.
