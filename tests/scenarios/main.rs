@@ -11,6 +11,7 @@ mod crash;
 mod customers;
 mod explain;
 mod faults;
+mod hledger;
 mod kafka;
 mod ledger;
 mod metrics;

@@ -11,6 +11,8 @@
 //!   [`assert_invariants`](pipeline::assert_invariants) asserts what holds for any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
 //! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.
+//! - [`hledger`]: the ledger's entries as a journal of hledger, and the balances that it makes of it. Where it is neither installed
+//!   nor can be fetched, the test prints that it is skipped and passes.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - [`stories`]: records and the expected answers of queries, checked wherever the run is cut.
@@ -29,6 +31,7 @@
 //! | `simulated_market` | a simulated morning, two partitions a topic, in three ways | the same tables; something matched, was blocked, breached, refused |
 //! | `alerts` | suppressions, several accounts of one owner, accounts that are closed and opened again | alerts are open, suppressed, together and withdrawn as they should, and published unless suppressed, wherever the run is cut |
 //! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions equal a recomputation in SQL from the raw records; a replay makes the same files |
+//! | `hledger` | seeded days in disorder, cut by a kill | at every fifth commit hledger makes the posted balances of the exported entries |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them invalid; an unknown topic | valid lines arrive; the error lists the topics |
 //! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
@@ -54,6 +57,7 @@
 
 pub mod day;
 pub mod exposition;
+pub mod hledger;
 pub mod market;
 pub mod orders;
 pub mod pipeline;
