@@ -22,6 +22,7 @@ mod replay;
 mod restart;
 mod round_trips;
 mod rule_changes;
+mod rules_quality;
 #[cfg(feature = "tls")]
 mod secure;
 mod simulated_market;

@@ -11,6 +11,7 @@
 //!   [`assert_invariants`](pipeline::assert_invariants) asserts what holds for any run: legs sum to zero, no book is crossed,
 //!   realized and unrealized P&L are cash flow and market value.
 //! - [`day`]: a seeded day of transactions, fills and quotes. [`recomputed`]: its tables in SQL over the raw records.
+//! - [`crimes`]: labelled days of a bank and a market, and how well rules find what is planted.
 //! - [`hledger`]: the ledger's entries as a journal of hledger, and the balances that it makes of it. Where it is neither installed
 //!   nor can be fetched, the test prints that it is skipped and passes.
 //! - [`market`]: the simulator's market and bank as a log.
@@ -32,6 +33,7 @@
 //! | `alerts` | suppressions, several accounts of one owner, accounts that are closed and opened again | alerts are open, suppressed, together and withdrawn as they should, and published unless suppressed, wherever the run is cut |
 //! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions equal a recomputation in SQL from the raw records; a replay makes the same files |
 //! | `hledger` | seeded days in disorder, cut by a kill | at every fifth commit hledger makes the posted balances of the exported entries |
+//! | `rules_quality` | a week of a bank and a market with planted crimes | every planted case of every rule is found |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them invalid; an unknown topic | valid lines arrive; the error lists the topics |
 //! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
@@ -55,6 +57,7 @@
 //! Terms: a **scenario** is a test here, not a day's returns. **Bounded run**: processes the existing records and ends. **Live
 //! run**: runs until it is stopped.
 
+pub mod crimes;
 pub mod day;
 pub mod exposition;
 pub mod hledger;
