@@ -18,6 +18,7 @@ mod metrics;
 mod privacy;
 mod real_prices;
 mod reasons;
+mod recomputed_rules;
 mod replay;
 mod restart;
 mod round_trips;

@@ -14,6 +14,8 @@
 //! - [`crimes`]: labelled days of a bank and a market, and how well rules find what is planted.
 //! - [`hledger`]: the ledger's entries as a journal of hledger, and the balances that it makes of it. Where it is neither installed
 //!   nor can be fetched, the test prints that it is skipped and passes.
+//! - [`judged_day`]: seeded months of transactions, payments and accesses that rules judge. [`recomputed_rules`]: features, decisions and
+//!   alerts in SQL over the raw records.
 //! - [`market`]: the simulator's market and bank as a log.
 //! - [`prices`]: 33 years of daily closes of 20 shares, and seeded fills and accounts on them.
 //! - [`stories`]: records and the expected answers of queries, checked wherever the run is cut.
@@ -34,6 +36,7 @@
 //! | `any_day` | seeded days with late, repeated and contradicting records, cut by kills | at every commit balances, positions, portfolios, VaR and decisions equal a recomputation in SQL from the raw records; a replay makes the same files |
 //! | `hledger` | seeded days in disorder, cut by a kill | at every fifth commit hledger makes the posted balances of the exported entries |
 //! | `rules_quality` | a week of a bank and a market with planted crimes | every planted case of every rule is found |
+//! | `recomputed_rules` | seeded months with late events, captures, voids and reversals, cut by a kill | every feature, decision and alert equals a recomputation in SQL from the raw records |
 //! | `badness` | one bad record of every kind between good ones | the good ones arrive; each bad one is a dead letter with its code |
 //! | | published lines, one of them invalid; an unknown topic | valid lines arrive; the error lists the topics |
 //! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
@@ -61,10 +64,12 @@ pub mod crimes;
 pub mod day;
 pub mod exposition;
 pub mod hledger;
+pub mod judged_day;
 pub mod market;
 pub mod orders;
 pub mod pipeline;
 pub mod prices;
 pub mod prometheus;
 pub mod recomputed;
+pub mod recomputed_rules;
 pub mod stories;
