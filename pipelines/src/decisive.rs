@@ -307,6 +307,23 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_decides_rows_is_recorded() -> anyhow::Result<()> {
+        let before = Decisive::of(&Config::default())?;
+        for (section, key) in [
+            ("[surveillance]\nfat_finger = 20\n", "surveillance.fat_finger"),
+            ("[surveillance.symbols.AAPL]\nfat_finger = 20\n", "surveillance.symbols.AAPL.fat_finger"),
+            ("[ledger]\nenforce = true\n", "ledger.enforce"),
+            ("[compliance]\nretention = \"365d\"\n", "compliance.retention"),
+            ("[notifications]\nquiet_from = \"21:00\"\n", "notifications.quiet_from"),
+        ] {
+            let now = Decisive::of(&Config::parse("c", section)?)?;
+            let keys: Vec<_> = changed(&before.text, &now.text)?.into_iter().map(|change| change.key).collect();
+            assert!(keys.iter().any(|changed| changed == key), "{section}: {keys:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_changed_is_told_key_by_key() -> anyhow::Result<()> {
         let before = Config::default();
         let now =
