@@ -475,5 +475,5 @@ fn distances() -> Result<RecordBatch> {
 fn kilometres_between(from: (&str, &str), to: (&str, &str)) -> Result<f64> {
     let radians = |degrees: &str| -> Result<f64> { Ok(degrees.parse::<f64>()?.to_radians()) };
     let (north, other_north, east) = (radians(from.0)?, radians(to.0)?, radians(to.1)? - radians(from.1)?);
-    Ok(6_371.0088 * (north.sin() * other_north.sin() + north.cos() * other_north.cos() * east.cos()).acos())
+    Ok(6_371.008_8 * (north.sin() * other_north.sin() + north.cos() * other_north.cos() * east.cos()).acos())
 }
