@@ -283,10 +283,12 @@ fn deeds(dice: &mut Dice) -> Vec<Deed> {
 
 fn deed(dice: &mut Dice, id: String, ts: i64) -> Deed {
     let kind = one(dice, &["deposit", "deposit", "withdrawal", "transfer", "transfer", "transfer", "payment", "payment", "fee"], "fee");
+    // Before an account is opened, another one is used.
+    let usable = |account: i64| if ts < opened(account) { account - 1 } else { account };
     // A few accounts are busy, so that windows fill.
-    let account = if dice.below(2) == 0 { below(dice, 6) } else { below(dice, ACCOUNTS) };
-    let other =
-        (kind == "transfer" || kind == "deposit" && dice.below(5) == 0).then(|| (account + 1 + below(dice, ACCOUNTS - 1)) % ACCOUNTS);
+    let account = usable(if dice.below(2) == 0 { below(dice, 6) } else { below(dice, ACCOUNTS) });
+    let has_other = kind == "transfer" || kind == "deposit" && dice.below(5) == 0;
+    let other = has_other.then(|| usable((account + 1 + below(dice, ACCOUNTS - 1)) % ACCOUNTS)).filter(|other| *other != account);
     let common = one(dice, &[100, 250, 250, 900, 1_000, 2_500, 2_600, 5_000, 8_000, 8_500, 9_900, 10_000, 10_001, 12_000], 100);
     let amount = if dice.below(3) == 0 { 1 + below(dice, 3_000) } else { common };
     let channel = match kind {
