@@ -8,9 +8,6 @@ use headwater_tests::crimes::quality::{Quality, RULES};
 use headwater_tests::crimes::{Days, LARGE, SMALL};
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, run, tables};
 
-/// Rules that cannot be decided: an access has no time zone, so its hour is unknown, where the guide promises that of UTC.
-const UNDECIDED: [(&str, &str); 1] = [("access", "access_hours")];
-
 #[test]
 fn every_planted_case_is_found_by_its_rule() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -22,8 +19,7 @@ fn every_planted_case_is_found_by_its_rule() -> Result<()> {
     assert_invariants(&data)?;
     let mut quality = Quality::default();
     quality.add(&days, &data)?;
-    let missed: Vec<_> = quality.missed.iter().map(|case| (case.pack, case.rule)).collect();
-    assert_eq!(missed, UNDECIDED, "not found: {:#?}\n{}", quality.missed, quality.table());
+    assert!(quality.missed.is_empty(), "not found: {:#?}\n{}", quality.missed, quality.table());
     for (pack, rule) in RULES.iter().filter(|(_, rule)| !rule.starts_with('(')) {
         assert!(quality.of(pack, rule).planted > 0, "no case of {pack} {rule} is planted");
     }

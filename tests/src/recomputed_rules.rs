@@ -172,8 +172,8 @@ const FIRED: &str = "
     WHERE payees_8h >= 5 AND direction = 'out' AND peer IS NOT NULL
     UNION ALL SELECT 'aml', 'dormant_account', 'medium', 7776000, party, id, ts, 'amount=' || CAST(amount AS VARCHAR)
     FROM party_features JOIN accounts ON account = party WHERE amount >= 1000 AND count_90d = 1 AND ts - opened > 7776000
-    UNION ALL SELECT 'aml', 'young_account', 'medium', 86400, f.account, id, ts, 'amount=' || CAST(amount AS VARCHAR)
-    FROM account_features f JOIN accounts ON accounts.account = f.account WHERE amount >= 1000 AND ts - opened < 86400
+    UNION ALL SELECT 'aml', 'young_account', 'medium', 86400, party, id, ts, 'amount=' || CAST(amount AS VARCHAR)
+    FROM party_features JOIN accounts ON account = party WHERE amount >= 1000 AND ts - opened < 86400
     UNION ALL SELECT 'aml', 'new_payee', 'low', 7776000, party, id, ts, 'amount=' || CAST(amount AS VARCHAR) FROM party_features
     WHERE direction = 'out' AND amount >= 5000 AND peer IS NOT NULL AND paid_before = 0
     UNION ALL SELECT 'aml', 'in_and_out', 'high', 86400, party, id, ts, 'came_5m=' || CAST(came_5m AS VARCHAR) FROM party_features

@@ -42,9 +42,10 @@ impl Member {
         self.places.get(number).copied().flatten()
     }
 
-    /// Whether it judges an event: one of the other side is only judged by parties.
+    /// Whether it judges an event. That of a transfer's other side is only judged by parties, and never decided: a transfer has one
+    /// decision, of the account that sends it.
     pub(super) fn sees(&self, record: &Record) -> bool {
-        !record.is_mirrored || self.ruleset.grouping == Grouping::Party
+        !record.is_mirrored || (self.ruleset.grouping == Grouping::Party && self.ruleset.scoring.is_none())
     }
 
     /// Whether it makes a decision about an event.

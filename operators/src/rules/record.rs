@@ -77,11 +77,13 @@ impl Record {
             }
             Happened::TakenBack(_) | Happened::Adjusted(_) => return None,
         };
+        // An access names nobody whose time zone could be known: its hours are those of UTC.
+        let utc_offset = if matches!(what, Happened::Access(_)) { Some(0) } else { facts.utc_offset };
         Some(Self {
             order: Order::new(ts, place),
             id,
             account: what.party(is_mirrored),
-            utc_offset: facts.utc_offset,
+            utc_offset,
             role,
             is_mirrored,
             is_withdrawn: false,

@@ -131,6 +131,23 @@ fn a_window_that_begins_after_an_event_holds_thirty_days_at_most() {
 }
 
 #[test]
+fn a_transfer_has_one_decision_though_both_sides_count_it() {
+    let pack = pack(
+        "[[feature]]\nname = \"n\"\naggregate = \"count\"\nkey = [\"party\"]\nwindow = \"1d\"\n[[rule]]\nname = \"r\"\nwhen = \"n >= 2\"\npoints = 1\n",
+    );
+    let between = |id: &str, at: i64, from: &str, to: &str| Transaction {
+        account_id: AccountId::derived(from),
+        counterparty_account: Some(AccountId::derived(to)),
+        r#type: TransactionType::Transfer,
+        ..transaction(id, at, "1")
+    };
+    let said = run_as(Rules::new(pack), "", [between("t1", 0, "a", "b"), between("t2", 1, "b", "a")]);
+    let decided = |decision: &Decision| format!("{} of {}: {}", decision.subject_id, decision.account_id, reasons(decision).join(" "));
+    let decided: Vec<_> = decisions(&said).iter().map(decided).collect();
+    assert_eq!(decided, ["t1 of a: ", "t2 of b: r 1: n=2 t1 t2"]);
+}
+
+#[test]
 fn the_ratio_of_two_features_is_a_feature() {
     let pack = pack(
         r#"

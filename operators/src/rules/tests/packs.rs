@@ -228,6 +228,8 @@ fn an_account_that_slept_for_ninety_days_and_a_young_one_are_named_at_a_thousand
     assert_eq!(of(r#""amount":"1000""#), ["dormant_account a raised: t1"]);
     assert_eq!(of(r#""amount":"999.99""#), [""; 0]);
     assert_eq!(of(r#""account_id":"young","amount":"1000""#), ["young_account young raised: t1"]);
+    let received = r#""type":"transfer","account_id":"unknown","counterparty_account":"young","amount":"1000""#;
+    assert_eq!(of(received), ["young_account young raised: t1"], "the account that receives a transfer");
     assert_eq!(of(r#""account_id":"unknown","amount":"1000""#), [""; 0], "nobody knows when it was opened");
     let again = |at: i64| raised("aml", &[T("t1", 0, r#""amount":"1""#), T("t2", at, r#""amount":"1000""#)]);
     assert_eq!(again(90 * DAYS), [""; 0]);
