@@ -5,6 +5,7 @@
 //! | `decode` | a record's JSON to an event | `serde_json` into the same struct, nothing checked |
 //! | `book` | a command to an order book; the whole view with its rows | a minimal book of two maps |
 //! | `var` | a grid point at which all prices changed, or one: portfolios, VaR and ES with their rows | a loop that rounds each term on its own, and a sort |
+//! | `rules` | a transaction through a pack of 30 rules; one more rule; an account's memory | the four rules of `banking` |
 //! | `ingest` | Kafka to placed events | a bare librdkafka consumer with `serde_json` |
 //! | `flow` | a log to the last commit: events per second and core, memory over time | reading and decoding the same log |
 //! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading everything again |
@@ -21,6 +22,7 @@ mod ingest;
 mod latency;
 mod measure;
 mod process;
+mod rules;
 mod var;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Bench {
     Book(book::BookArguments),
     /// Valuation: changed prices to the VaR of each account and of the firm.
     Var(var::VarArguments),
+    /// Rules: transactions to decisions, by packs of different sizes.
+    Rules(rules::RulesArguments),
     /// Reading: Kafka to events; starts a broker.
     Ingest(ingest::IngestArguments),
     /// Pipeline: a log to the last commit.
@@ -62,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Decode(arguments) => decode::decode(&arguments),
         Bench::Book(arguments) => book::book(&arguments),
         Bench::Var(arguments) => var::var(&arguments),
+        Bench::Rules(arguments) => rules::rules(&arguments),
         Bench::Ingest(arguments) => ingest::ingest(&arguments),
         Bench::Flow(arguments) => flow::flow(&arguments),
         Bench::Commits(arguments) => commits::commits(&arguments),

@@ -142,7 +142,9 @@ fn a_transfer_has_one_decision_though_both_sides_count_it() {
         ..transaction(id, at, "1")
     };
     let said = run_as(Rules::new(pack), "", [between("t1", 0, "a", "b"), between("t2", 1, "b", "a")]);
-    let decided = |decision: &Decision| format!("{} of {}: {}", decision.subject_id, decision.account_id, reasons(decision).join(" "));
+    let decided = |decision: &Decision| {
+        format!("{} of {}: {}", decision.subject_id, decision.account_id.unwrap_or_default(), reasons(decision).join(" "))
+    };
     let decided: Vec<_> = decisions(&said).iter().map(decided).collect();
     assert_eq!(decided, ["t1 of a: ", "t2 of b: r 1: n=2 t1 t2"]);
 }
