@@ -78,7 +78,7 @@ fn the_demo_prints_what_was_found_and_commands_that_explain_it() -> Result<()> {
     let (data, config) = (folder.path().join("data"), folder.path().join("demo.toml"));
     std::fs::write(&config, "[http]\naddress = \"\"\n")?;
     let mut demo = Command::new(binary()?);
-    demo.args(["demo", "--for", "13s", "--rate", "100", "--data"]).arg(&data).arg("--config").arg(&config);
+    demo.args(["demo", "--for", "18s", "--rate", "100", "--data"]).arg(&data).arg("--config").arg(&config);
     let output = demo.output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
