@@ -12,7 +12,7 @@
 //! - **From when it judges**: the first grid point after the approval, and not before the time that the proposal gives. So it does
 //!   not depend on the length of a tick. Events of effective times from there on are judged by it.
 //! - **Taking effect** is the matter of the run: a view derives the time of each approval, at which the run closes a commit and is
-//!   entered again with the packs [in force](in_force).
+//!   entered again with the packs [in force](in_force()).
 //! - **State**: the rows of `rule_versions`, for ever.
 
 mod in_force;
