@@ -141,7 +141,14 @@ fn a_transfer_has_one_decision_though_both_sides_count_it() {
         r#type: TransactionType::Transfer,
         ..transaction(id, at, "1")
     };
-    let said = run_as(Rules::new(pack), "", [between("t1", 0, "a", "b"), between("t2", 1, "b", "a")]);
+    let view = Rules::new(pack);
+    let mut happenings: Happenings<Rules> = customer("").into_iter().collect();
+    for Placed { place, event } in arriving([between("t1", 0, "a", "b"), between("t2", 1, "b", "a")]) {
+        let Happening::Event(RuleEvent { what, .. }) = event else { continue };
+        let both_sides = view.spread(&what, None).into_iter();
+        happenings.extend(both_sides.map(|event| Placed { place, event: Happening::Event(event) }));
+    }
+    let said = run(view, happenings);
     let decided = |decision: &Decision| {
         format!("{} of {}: {}", decision.subject_id, decision.account_id.unwrap_or_default(), reasons(decision).join(" "))
     };
