@@ -53,7 +53,7 @@ const STEPS: [(&str, &str); 13] = [
                     THEN 1 ELSE 0 END) AS deposits_below_limit_7d,
                 COUNT(DISTINCT CASE WHEN this.ts - o.ts <= 86400 AND o.direction = 'in' THEN o.peer END) AS payers_24h,
                 COUNT(DISTINCT CASE WHEN this.ts - o.ts <= 28800 AND o.direction = 'out' THEN o.peer END) AS payees_8h,
-                COUNT(*) AS count_90d,
+                SUM(CASE WHEN this.ts - o.ts <= 86400 THEN 1 ELSE 0 END) AS count_24h, COUNT(*) AS count_90d,
                 SUM(CASE WHEN this.ts - o.ts <= 300 AND o.direction = 'in' THEN o.amount ELSE 0 END) AS came_5m,
                 SUM(CASE WHEN this.ts - o.ts <= 300 AND o.direction = 'out' THEN o.amount ELSE 0 END) AS left_5m,
                 SUM(CASE WHEN this.ts - o.ts <= 86400 AND o.amount = this.amount THEN 1 ELSE 0 END) AS same_amount_24h,
@@ -142,10 +142,11 @@ const STEPS: [(&str, &str); 13] = [
 ];
 
 /// Counts and sums of the built-in packs: subject, name, and the table that has them by group.
-const FEATURES: [(&str, &str, &str, &str); 16] = [
+const FEATURES: [(&str, &str, &str, &str); 17] = [
     ("transaction", "deposits_below_limit_7d", "party", "party_features"),
     ("transaction", "payers_24h", "party", "party_features"),
     ("transaction", "payees_8h", "party", "party_features"),
+    ("transaction", "count_24h", "party", "party_features"),
     ("transaction", "count_90d", "party", "party_features"),
     ("transaction", "came_5m", "party", "party_features"),
     ("transaction", "left_5m", "party", "party_features"),
