@@ -12,9 +12,6 @@ use rustc_hash::FxHashMap;
 /// A partition among all topics: the topic's rank and the partition.
 type Source = (u8, u16);
 
-/// Events whose memory a run keeps for the next ones once it is empty.
-const KEPT: usize = 1 << 14;
-
 /// Sorted runs of waiting events.
 pub(super) struct Stash<E> {
     runs: FxHashMap<Source, Vec<VecDeque<Placed<E>>>>,
@@ -49,9 +46,7 @@ impl<E> Stash<E> {
                 let count = run.partition_point(|event| event.place.time < limit);
                 ready.extend(run.drain(..count));
             }
-            // The first run keeps its memory: returning it to the system, only to ask for it again, costs more than the events.
-            let mut is_first = true;
-            runs.retain(|run| (std::mem::take(&mut is_first) && run.capacity() <= KEPT) || !run.is_empty());
+            runs.retain(|run| !run.is_empty());
         }
         self.runs.retain(|_, runs| !runs.is_empty());
         // Events released earlier lie before the last limit, so sorting all of `ready` again would only verify that.

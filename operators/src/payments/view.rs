@@ -30,19 +30,8 @@ pub struct Payments {
 #[derive(Clone, Debug, Default)]
 pub struct PaymentHistory {
     now: Remembered,
-    emitted: Emitted,
-}
-
-/// A payment when its rows were emitted last.
-#[derive(Clone, Debug, Default)]
-enum Emitted {
-    /// It has not been touched since.
-    #[default]
-    Same,
-    /// Nothing was known of it.
-    Nothing,
-    /// It was touched since.
-    Before(Box<Remembered>),
+    /// The payment when its rows were emitted, if it was touched since.
+    emitted: Option<Box<Remembered>>,
 }
 
 /// A payment: its statuses in the order of arrival, the ledger's debit, and its alerts.
@@ -104,12 +93,8 @@ impl View for Payments {
     }
 
     fn emit(&self, (): &(), id: &Id, state: &mut PaymentHistory, at: &Moment, tables: &PaymentTables) {
-        let before = match std::mem::take(&mut state.emitted) {
-            Emitted::Same => return,
-            Emitted::Nothing => Box::default(),
-            Emitted::Before(before) => before,
-        };
-        let (before, now) = (&*before, &state.now);
+        let Some(emitted) = state.emitted.take() else { return };
+        let (before, now) = (emitted.as_ref(), &state.now);
         replace_rows(&tables.payment_steps, at, before.step_rows(id), now.step_rows(id));
         let posting = |payment: &Remembered| payment.posting.as_ref().map(|posting| posting_row(id, posting));
         tables.payment_postings.replace(at, posting(before), posting(now));
@@ -135,7 +120,7 @@ impl View for Payments {
             payments.entry(row.subject.clone()).or_default().alerts.restore(row);
         }
         payments.values_mut().for_each(|payment| payment.steps.sort_by_key(|step| step.place));
-        payments.into_iter().map(|(id, now)| (id, PaymentHistory { now, emitted: Emitted::Same })).collect()
+        payments.into_iter().map(|(id, now)| (id, PaymentHistory { now, emitted: None })).collect()
     }
 
     fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(EffectiveTime, ())> {
@@ -146,9 +131,7 @@ impl View for Payments {
 impl PaymentHistory {
     /// The payment, which is about to change.
     fn touch(&mut self) -> &mut Remembered {
-        if matches!(self.emitted, Emitted::Same) {
-            self.emitted = if self.now.is_nothing() { Emitted::Nothing } else { Emitted::Before(Box::new(self.now.clone())) };
-        }
+        self.emitted.get_or_insert_with(|| Box::new(self.now.clone()));
         &mut self.now
     }
 }
@@ -216,11 +199,6 @@ impl Payments {
 }
 
 impl Remembered {
-    /// Whether nothing is known.
-    fn is_nothing(&self) -> bool {
-        self.steps.is_empty() && self.posting.is_none() && self.alerts.is_empty()
-    }
-
     fn course(&self) -> Course<'_, Stage> {
         Course::of(&self.steps)
     }

@@ -32,11 +32,6 @@ pub(crate) struct Finding {
 pub(crate) struct StepAlerts(BTreeMap<StepRule, Raised>);
 
 impl StepAlerts {
-    /// Whether none was ever raised.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether the alert of a rule stands.
     pub(crate) fn stands(&self, rule: StepRule) -> bool {
         self.0.get(&rule).is_some_and(|raised| raised.stands())
