@@ -130,12 +130,20 @@ pub struct SpendingState {
 struct Cause<'a> {
     customer_id: CustomerId,
     ts: EventTime,
+    zones: &'a CustomerZones,
     /// The first month whose days are remembered. It follows UTC, so that a customer who moves house cannot turn it back.
     remembered: Month,
     /// The purchase.
     transaction_id: Option<&'a Id>,
     /// The state of an alert that it ends.
     end: AlertState,
+}
+
+impl Cause<'_> {
+    /// The current month of the customer. It takes a look-up, which most purchases do not need.
+    fn month(&self) -> Month {
+        Month::of(self.zones.date(&self.customer_id, self.ts)).0
+    }
 }
 
 /// What a rule finds in a month and category.
@@ -190,12 +198,12 @@ impl View for Spending {
         let mut cause = Cause {
             customer_id: *customer,
             ts,
+            zones,
             remembered: Month::of(ts.date()).0.before().before(),
             transaction_id: None,
             end: AlertState::Cleared,
         };
         self.forget_alerts(state, *customer, place);
-        let month = || Month::of(zones.date(customer, ts)).0;
         match event {
             SpendingEvent::Spent(change) => {
                 cause.transaction_id = Some(&change.transaction_id);
@@ -207,17 +215,17 @@ impl View for Spending {
                     let error = format!("{category} of {customer} would not fit its column with {transaction_id}: check the amount's unit");
                     return out.refuse(rejected(place, Text::new(transaction_id.as_str()), ErrorCode::Overflow, error));
                 }
-                self.follow(state, &change, &month, &cause, out);
+                self.follow(state, &change, &cause, out);
                 change.correction.into_iter().for_each(|correction| out.correct(correction));
             }
             SpendingEvent::Budget(budget) => {
                 let category = budget.category.clone();
                 let Some(before) = state.set_budget(*customer, *budget, ts) else { return };
-                self.follow_budget(state, &category, before, (month(), &cause), out);
+                self.follow_budget(state, &category, before, &cause, out);
             }
             SpendingEvent::NoBudget { category, .. } => {
                 let before = state.unset_budget(*customer, &category);
-                self.follow_budget(state, &category, before, (month(), &cause), out);
+                self.follow_budget(state, &category, before, &cause, out);
             }
         }
     }
@@ -261,51 +269,38 @@ impl View for Spending {
 }
 
 impl Spending {
-    /// Compares the months whose figures a purchase changed. `current` gives the current month of the customer.
-    fn follow(
-        &self,
-        state: &mut SpendingState,
-        change: &SpendingChange,
-        current: &dyn Fn() -> Month,
-        cause: &Cause<'_>,
-        out: &mut Outbox<'_, Self>,
-    ) {
+    /// Compares the months whose figures a purchase changed.
+    fn follow(&self, state: &mut SpendingState, change: &SpendingChange, cause: &Cause<'_>, out: &mut Outbox<'_, Self>) {
         let category = Category { name: change.category.clone(), currency: change.currency };
         let (month, _) = Month::of(change.date);
-        if state.budgets.contains_key(&category.name) || !state.alerts.is_empty() {
-            self.compare_budget(state, month, &category, (current(), cause), out);
-        }
+        self.compare_budget(state, month, &category, cause, out);
         self.compare_months(state, month, change.date, &category, cause, out);
         self.compare_months(state, month.after(), change.date, &category, cause, out);
     }
 
-    /// Compares the `current` month with a budget that changed. `before` is the budget of before.
+    /// Compares the current month with a budget that changed. `before` is the budget of before.
     fn follow_budget(
         &self,
         state: &mut SpendingState,
         category: &Text,
         before: Option<Budgeted>,
-        (current, cause): (Month, &Cause<'_>),
+        cause: &Cause<'_>,
         out: &mut Outbox<'_, Self>,
     ) {
         let now = state.budgets.get(category).map(|budget| budget.currency);
         let before = before.map(|budget| budget.currency).filter(|currency| Some(*currency) != now);
         for currency in before.into_iter().chain(now) {
             let category = Category { name: category.clone(), currency };
-            self.compare_budget(state, current, &category, (current, cause), out);
+            self.compare_budget(state, cause.month(), &category, cause, out);
         }
     }
 
     /// Compares a month with the budget of a category.
-    fn compare_budget(
-        &self,
-        state: &mut SpendingState,
-        month: Month,
-        category: &Category,
-        (current, cause): (Month, &Cause<'_>),
-        out: &mut Outbox<'_, Self>,
-    ) {
-        let terms = state.terms(month, category).filter(|_| month < current).or_else(|| {
+    fn compare_budget(&self, state: &mut SpendingState, month: Month, category: &Category, cause: &Cause<'_>, out: &mut Outbox<'_, Self>) {
+        if !state.budgets.contains_key(&category.name) && state.alerts.is_empty() {
+            return;
+        }
+        let terms = state.terms(month, category, cause).or_else(|| {
             // A correction of a month long over raises nothing.
             let is_recent = month >= cause.remembered;
             let budget = state.budgets.get(&category.name).filter(|budget| is_recent && budget.currency == category.currency)?;
@@ -430,12 +425,12 @@ impl SpendingState {
         Some(before)
     }
 
-    /// The terms with which a month was compared last. A budget that changes later does not change the alerts of a month that is over.
-    fn terms(&self, month: Month, category: &Category) -> Option<Terms> {
+    /// The terms with which a month that is over was compared, so that a budget that changes later does not change its alerts.
+    fn terms(&self, month: Month, category: &Category, cause: &Cause<'_>) -> Option<Terms> {
         let rules = [SpendingRule::BudgetExceeded, SpendingRule::BudgetWarning];
         let of = |rule| self.alerts.get(&(rule, month, category.clone()));
         let latest = rules.into_iter().filter_map(of).max_by_key(|standing| standing.raised.ts);
-        latest.and_then(|standing| standing.terms)
+        latest.and_then(|standing| standing.terms).filter(|_| month < cause.month())
     }
 
     /// Applies what a rule finds to its alert.
