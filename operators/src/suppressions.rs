@@ -36,6 +36,16 @@ impl SuppressionKey {
         Self { rule: event.rule.clone(), subject }
     }
 
+    /// The key of a row.
+    pub fn of_row(row: &AlertSuppression) -> Self {
+        Self { rule: row.rule.clone(), subject: row.subject.clone() }
+    }
+
+    /// The keys of the suppressions that alerts of a rule about a subject can have.
+    pub fn of_alerts(rule: &Text, subject: &str) -> [Self; 2] {
+        [Text::new(subject), AlertSuppression::EVERY_SUBJECT].map(|subject| Self { rule: rule.clone(), subject })
+    }
+
     /// The key of a record: `rule|subject`, or the rule alone.
     fn of_record(key: &str) -> Self {
         match key.split_once('|') {
@@ -140,10 +150,8 @@ impl View for Suppressions {
         saved: &Arc<Vec<AlertSuppression>>,
         is_mine: &dyn Fn(&SuppressionKey) -> bool,
     ) -> Vec<(SuppressionKey, SuppressionRow)> {
-        let state = |row: &AlertSuppression| {
-            let key = SuppressionKey { rule: row.rule.clone(), subject: row.subject.clone() };
-            (key, SuppressionRow { is: Some(row.clone()), emitted: Some(row.clone()) })
-        };
+        let state =
+            |row: &AlertSuppression| (SuppressionKey::of_row(row), SuppressionRow { is: Some(row.clone()), emitted: Some(row.clone()) });
         saved.iter().map(state).filter(|(key, _)| is_mine(key)).collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
@@ -203,10 +211,8 @@ impl Suppressed {
 
     /// Whether alerts of a rule about a subject are suppressed at a time.
     pub fn holds(&self, rule: &Text, subject: &str, now: EventTime) -> bool {
-        [Text::new(subject), AlertSuppression::EVERY_SUBJECT].into_iter().any(|subject| {
-            let found = self.0.get(&SuppressionKey { rule: rule.clone(), subject });
-            found.is_some_and(|(_, expires_at)| now < *expires_at)
-        })
+        let mut found = SuppressionKey::of_alerts(rule, subject).into_iter().filter_map(|key| self.0.get(&key));
+        found.any(|(_, expires_at)| now < *expires_at)
     }
 }
 

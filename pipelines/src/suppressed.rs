@@ -14,7 +14,7 @@ use headwater_connectors::parquet::reader::{batches, current_rows};
 use headwater_connectors::parquet::record::FileRole;
 use headwater_operators::suppressions::SuppressionKey;
 use headwater_schemas::tables::{Alert, AlertSuppression, TableRow};
-use headwater_schemas::{Clock, EventTime, Text, Tick};
+use headwater_schemas::{Clock, EventTime, Tick};
 
 use crate::outbox::{is_now, ticks};
 
@@ -66,7 +66,7 @@ impl Suppressed {
         // Of changes beyond the retention of the history, only the current rows are left.
         for row in current_rows::<AlertSuppression>(chain)? {
             let tick = clock.tick_of(row.ts.effective());
-            self.versions.entry(key(&row)).or_default().entry(tick).or_insert_with(|| Some(held(&row)));
+            self.versions.entry(SuppressionKey::of_row(&row)).or_default().entry(tick).or_insert_with(|| Some(held(&row)));
         }
         self.read_to = Some(chain.last_id());
         Ok(())
@@ -78,7 +78,7 @@ impl Suppressed {
             let is = is_now(&batch).context("a history has no column `change`")?;
             for ((row, tick), is) in rows.iter().zip(ticks(&batch, clock)).zip(is.values()) {
                 let version = (*is > 0).then(|| held(row));
-                self.versions.entry(key(row)).or_default().insert(tick, version);
+                self.versions.entry(SuppressionKey::of_row(row)).or_default().insert(tick, version);
             }
         }
         Ok(())
@@ -94,20 +94,14 @@ impl Suppressed {
     }
 
     fn holds(&self, alert: &Alert, tick: Tick) -> bool {
-        [Text::new(alert.subject.as_str()), AlertSuppression::EVERY_SUBJECT].into_iter().any(|subject| {
-            let versions = self.versions.get(&SuppressionKey { rule: alert.rule.clone(), subject });
-            let version = versions.and_then(|versions| versions.range(..=tick).next_back());
-            version.and_then(|(_, held)| *held).is_some_and(|held| held.since <= alert.ts && alert.ts < held.expires_at)
-        })
+        let keys = SuppressionKey::of_alerts(&alert.rule, &alert.subject).into_iter();
+        let versions = keys.filter_map(|key| self.versions.get(&key)?.range(..=tick).next_back());
+        versions.filter_map(|(_, held)| *held).any(|held| held.since <= alert.ts && alert.ts < held.expires_at)
     }
 }
 
 fn is_history(file: &CommitFile) -> bool {
     *file.table == *AlertSuppression::SPEC.name && file.role == FileRole::History
-}
-
-fn key(row: &AlertSuppression) -> SuppressionKey {
-    SuppressionKey { rule: row.rule.clone(), subject: row.subject.clone() }
 }
 
 fn held(row: &AlertSuppression) -> Held {

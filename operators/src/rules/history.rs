@@ -300,7 +300,7 @@ impl History {
     /// Sets what a ruleset found about an event.
     fn set(&mut self, index: usize, ruleset: usize, outcome: Outcome) {
         if let Some(record) = self.ring.get_mut(index) {
-            if outcome.verdict == Verdict::Block && record.outcomes.of(ruleset).verdict != Verdict::Block && !record.is_mirrored {
+            if outcome.verdict == Verdict::Block && record.outcomes.of(ruleset).verdict != Verdict::Block {
                 self.blocked.push(Blocked { id: record.id.clone(), account: record.account, ruleset });
             }
             record.outcomes.set(ruleset, outcome);
