@@ -4,9 +4,6 @@ use super::json::event;
 use super::{BadRecord, ErrorCode};
 use crate::value::{EventTime, Id, Text};
 
-/// The subject that no suppression can name, because tables write it for every subject.
-const EVERY: &str = "*";
-
 event! {
     /// A person's decision not to be alerted by a rule for some time: about one subject, or about any.
     Suppression {
@@ -26,6 +23,9 @@ event! {
 }
 
 impl Suppression {
+    /// The subject that no record can name, because tables write it for every subject.
+    pub const EVERY_SUBJECT: &str = "*";
+
     /// Checks that it names a rule, a person and a reason, and that it ends after it begins.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -33,7 +33,7 @@ impl Suppression {
             let message = format!("rule: {:?} is no name of a rule; send one of alerts.rule, like structuring", self.rule.as_str());
             return Err(BadRecord::new(ErrorCode::BadId, message));
         }
-        if self.subject.as_ref().is_some_and(|subject| subject.as_str() == EVERY) {
+        if self.subject.as_ref().is_some_and(|subject| subject.as_str() == Self::EVERY_SUBJECT) {
             return Err(BadRecord::new(ErrorCode::BadId, "subject: leave it out for every subject of the rule"));
         }
         for (field, text) in [("author", &self.author), ("reason", &self.reason)] {

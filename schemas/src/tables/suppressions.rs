@@ -1,6 +1,7 @@
 //! Tables of suppressions.
 
 use super::{SuppressionState, tables};
+use crate::events::Suppression;
 use crate::value::{EventTime, Text};
 
 tables! {
@@ -29,5 +30,5 @@ tables! {
 
 impl AlertSuppression {
     /// The subject of a suppression for every subject.
-    pub const EVERY_SUBJECT: Text = Text::const_new("*");
+    pub const EVERY_SUBJECT: Text = Text::const_new(Suppression::EVERY_SUBJECT);
 }
