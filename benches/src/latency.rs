@@ -121,7 +121,7 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn now() -> EventTime {
+pub(crate) fn now() -> EventTime {
     EventTime::from_effective(wall_clock()())
 }
 

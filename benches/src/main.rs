@@ -10,6 +10,7 @@
 //! | `flow` | a log to the last commit: events per second and core, memory over time | reading and decoding the same log |
 //! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading everything again |
 //! | `latency` | publishing to commit, in a live run | the commit interval |
+//! | `published` | an event in Kafka to its decision in Kafka, in a live run | |
 //!
 //! Both sides of a comparison alternate within one process ([`measure`]); the output is the median of the rounds, and the ratio.
 //! `README.md` has the commands and figures.
@@ -22,6 +23,7 @@ mod ingest;
 mod latency;
 mod measure;
 mod process;
+mod published;
 mod rules;
 mod var;
 
@@ -56,6 +58,8 @@ enum Bench {
     Commits(commits::CommitsArguments),
     /// Latency: publishing to commit.
     Latency(latency::LatencyArguments),
+    /// Latency: an event to its published decision; starts a broker.
+    Published(published::PublishedArguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -71,5 +75,6 @@ fn main() -> anyhow::Result<()> {
         Bench::Flow(arguments) => flow::flow(&arguments),
         Bench::Commits(arguments) => commits::commits(&arguments),
         Bench::Latency(arguments) => latency::latency(&arguments),
+        Bench::Published(arguments) => published::published(&arguments),
     }
 }

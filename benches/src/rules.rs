@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use headwater::simulator::workload;
+use headwater::simulator::{SimulatorSettings, Workload};
 use headwater_operators::keyed_fold::Fold;
 use headwater_operators::rules::{Happened, Pack, RuleTables, Rules, Subject};
 use headwater_schemas::events::{AccountEvent, Event, TransactionPhase};
@@ -27,6 +27,9 @@ pub(crate) struct RulesArguments {
     /// Simulated records; about a tenth of them are transactions.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
+    /// Customers besides the named ones, each with an account or two; as many as make the rate of transactions ordinary, if omitted.
+    #[arg(long)]
+    customers: Option<u32>,
     /// Number of rounds.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -63,6 +66,8 @@ const BANKING: &str = include_str!("../../operators/packs/banking.toml");
 const THIRTY: &str = include_str!("../thirty_rules.toml");
 /// Rules that are added to those of `banking`.
 const ADDED: u32 = 26;
+/// Simulated events a second.
+const RATE: u32 = 2_000;
 /// Events between two emissions of rows: a tick of a busy bank.
 const PER_TICK: usize = 100;
 
@@ -107,7 +112,7 @@ struct Bank {
 
 /// Costs of a transaction in each way, with the decisions compared; then memory.
 pub(crate) fn rules(arguments: &RulesArguments) -> anyhow::Result<()> {
-    let bank = bank(arguments.events);
+    let bank = bank(arguments);
     if let Some(way) = arguments.only_memory {
         let before = resident_mib().0;
         let judged = judge(&bank, &Rules::of(Subject::Transaction, &way.packs()?, Nanos::DAY), |_| ());
@@ -147,6 +152,7 @@ fn memory(arguments: &RulesArguments, accounts: usize) -> anyhow::Result<()> {
         let value = way.to_possible_value().context("a name")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["rules", "--events", &arguments.events.to_string(), "--only-memory", value.get_name()]);
+        command.args(arguments.customers.iter().flat_map(|customers| ["--customers".to_owned(), customers.to_string()]));
         let output = command.output()?;
         ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout)?;
@@ -156,10 +162,16 @@ fn memory(arguments: &RulesArguments, accounts: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The settings of the simulation.
+fn with_customers(customers: Option<u32>) -> SimulatorSettings {
+    let settings = SimulatorSettings::default().at_rate(RATE);
+    SimulatorSettings { retail_customers: customers.unwrap_or(settings.retail_customers), ..settings }
+}
+
 /// Simulated transactions that are postings or holds, none late.
-fn bank(events: usize) -> Bank {
+fn bank(arguments: &RulesArguments) -> Bank {
     let (mut reference, mut owners, mut transactions) = (Vec::new(), BTreeMap::new(), Vec::new());
-    for (number, record) in workload(1, events).enumerate() {
+    for (number, record) in Workload::new(with_customers(arguments.customers), arguments.events).enumerate() {
         let Ok(event) = Event::decode(record.topic, None, Some(&record.value)) else { continue };
         let ts = event.ts().unwrap_or(EventTime::BEGINNING);
         let place = Place::of_record(ts.effective(), record.topic, 0, Offset::new(number as u64));

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use headwater_operators::matching::{Book, Cancellation, Command, Match, NewOrder, Reports};
 use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::tables::Liquidity;
-use headwater_schemas::{EventTime, Id, Price, Quantity};
+use headwater_schemas::{AccountId, EffectiveTime, EventTime, Id, OwnerId, Price, Quantity};
 
 use crate::{Level, Sums, Trade};
 
@@ -30,12 +30,12 @@ impl crate::Engine for Engine {
         match command {
             crate::Command::Limit { id, buys, price, quantity } => new_order(id, buys, Some(price), quantity),
             crate::Command::Market { id, buys, quantity } => new_order(id, buys, None, quantity),
-            crate::Command::Cancel { id } => Command::Cancel(Cancellation { order_id: order_id(id), account_id: account_id(id) }),
+            crate::Command::Cancel { id } => Command::Cancel(Cancellation { order_id: order_id(id), account_id: AccountId::derived(account(id)) }),
         }
     }
 
     fn apply(&mut self, number: u64, command: Command, sums: &mut Sums) {
-        self.book.apply(EventTime::from_effective(number), command, &mut self.reports);
+        self.book.apply(EventTime::from_effective(EffectiveTime::new(number)), command, &mut self.reports);
         self.reports.matches.iter().for_each(|found| sums.add(whole(found.quantity.units())));
         black_box(&self.reports);
         self.reports.clear();
@@ -45,7 +45,7 @@ impl crate::Engine for Engine {
     }
 
     fn trades(&mut self, number: u64, command: Command, trades: &mut Vec<Trade>) -> Result<()> {
-        self.book.apply(EventTime::from_effective(number), command, &mut self.reports);
+        self.book.apply(EventTime::from_effective(EffectiveTime::new(number)), command, &mut self.reports);
         for found in &self.reports.matches {
             trades.push(trade(found)?);
         }
@@ -68,8 +68,8 @@ impl crate::Engine for Engine {
 fn new_order(id: u64, buys: bool, price: Option<u64>, quantity: u64) -> Command {
     Command::New(NewOrder {
         order_id: order_id(id),
-        account_id: account_id(id),
-        owner_id: account_id(id),
+        account_id: AccountId::derived(account(id)),
+        owner_id: OwnerId::derived(account(id)),
         side: if buys { Side::Buy } else { Side::Sell },
         order_type: if price.is_some() { OrderType::Limit } else { OrderType::Market },
         time_in_force: if price.is_some() { TimeInForce::Gtc } else { TimeInForce::Ioc },
@@ -104,8 +104,8 @@ fn order_number(id: &Id) -> Result<u64> {
     number.with_context(|| format!("{id} is no order of the stream"))
 }
 
-fn account_id(order: u64) -> Id {
-    Id::derived(format!("A{}", order % ACCOUNTS))
+fn account(order: u64) -> String {
+    format!("A{}", order % ACCOUNTS)
 }
 
 /// Whole units of billionths.
