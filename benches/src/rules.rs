@@ -3,7 +3,7 @@
 //! All packs judge the same simulated transactions through the view of production, with its rows. A pack that has the rules of
 //! `banking` among its own must decide by them as `banking` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::process::Command;
@@ -168,16 +168,18 @@ fn with_customers(customers: Option<u32>) -> SimulatorSettings {
     SimulatorSettings { retail_customers: customers.unwrap_or(settings.retail_customers), ..settings }
 }
 
-/// Simulated transactions that are postings or holds, none late.
+/// Simulated transactions that are postings or holds, none late and none twice.
 fn bank(arguments: &RulesArguments) -> Bank {
-    let (mut reference, mut owners, mut transactions) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut reference, mut owners, mut transactions, mut known) = (Vec::new(), BTreeMap::new(), Vec::new(), BTreeSet::new());
     for (number, record) in Workload::new(with_customers(arguments.customers), arguments.events).enumerate() {
         let Ok(event) = Event::decode(record.topic, None, Some(&record.value)) else { continue };
         let ts = event.ts().unwrap_or(EventTime::BEGINNING);
         let place = Place::of_record(ts.effective(), record.topic, 0, Offset::new(number as u64));
         match event {
             Event::Transaction(event) if event.phase != Some(TransactionPhase::Void) && event.reverses.is_none() => {
-                transactions.push(Placed { place, event: Happened::Transaction(event) });
+                if known.insert(event.transaction_id.clone()) {
+                    transactions.push(Placed { place, event: Happened::Transaction(event) });
+                }
             }
             event @ (Event::Account(_) | Event::Customer(_)) => {
                 if let Event::Account(AccountEvent::Opened(opened)) = &event {

@@ -19,10 +19,11 @@ def run(setup: Setup, source: pathlib.Path, data: pathlib.Path, configuration: s
 
 
 def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pathlib.Path:
-    """Writes the rows of a query as CSV."""
-    _, printed = setup.runner.run(
-        [setup.headwater, "sql", "--data", data, "--format", "csv", query]
-    )
+    """Writes the rows of a query as CSV, however many they are; untimed."""
+    configuration = setup.runner.work / "export.toml"
+    configuration.write_text("[sql]\nmemory_limit_mib = 8192\n", encoding="utf-8")
+    options = ["--config", configuration, "--format", "csv"]
+    _, printed = setup.runner.run([setup.headwater, "sql", "--data", data, *options, query])
     into.write_text(printed, encoding="utf-8")
     return into
 
