@@ -104,6 +104,10 @@
 //! retention = "1826d"           # how long records are kept from the closing of an account on: five years
 //! retention_by_account_type = { loan = "3652d" }   # where it is another time, by type of account
 //!
+//! [privacy]                     # personal values in what is written of events
+//! tokens = ["device_id", "ip"]  # fields whose values are replaced by tokens: a keyed hash each; default: none
+//! keys = "keys.json"            # the keys, looked up beside this file: `headwater keys` creates it, `headwater erase` destroys one
+//!
 //! [surveillance]                # windows and thresholds of market surveillance: docs/surveillance.md has all of them
 //! layering_window = "60s"
 //! layering_orders = 3
@@ -137,6 +141,7 @@ use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::surveillance::SurveillanceSettings;
 use headwater_operators::valuation::{LimitDefaults, RiskSettings};
 use headwater_schemas::events::AccountType;
+use headwater_schemas::privacy::PERSONAL;
 use headwater_schemas::{Clock, Currency, Decimal, Topic};
 use headwater_sql::SqlConfig;
 use serde::de::DeserializeOwned;
@@ -189,6 +194,8 @@ pub struct Config {
     pub aml: AmlConfig,
     /// Section `[compliance]`: the retention of records.
     pub compliance: ComplianceConfig,
+    /// Section `[privacy]`: tokens in place of personal values.
+    pub privacy: PrivacyConfig,
     /// Section `[surveillance]`: windows and thresholds.
     pub surveillance: SurveillanceSettings,
     /// Section `[http]`: address of metrics and health.
@@ -417,6 +424,27 @@ impl ComplianceConfig {
     }
 }
 
+/// Section `[privacy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// Personal fields whose values are replaced by tokens in decisions, alerts and dead letters. Default none.
+    pub tokens: Vec<String>,
+    /// The file with the keys of customers and accounts, relative to the configuration's folder.
+    pub keys: Option<PathBuf>,
+}
+
+impl PrivacyConfig {
+    /// What is wrong with it.
+    fn problems(&self) -> Vec<String> {
+        let unknown = self.tokens.iter().filter(|field| !PERSONAL.contains(&field.as_str()));
+        let unknown = unknown.map(|field| format!("privacy.tokens: {field:?} is no personal field: give some of {}", PERSONAL.join(", ")));
+        let keyless = (!self.tokens.is_empty() && self.keys.is_none())
+            .then(|| "privacy.keys is missing: privacy.tokens needs a file with keys, which `headwater keys FILE` creates".to_owned());
+        unknown.chain(keyless).collect()
+    }
+}
+
 /// Bounds of a round trip, and of the search for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -565,6 +593,9 @@ impl Config {
         let mut config = Self::parse(&file.display().to_string(), &text)?;
         let packs = config.fraud.pack.iter_mut().chain(config.rules.packs.iter_mut().flatten());
         packs.for_each(|pack| pack.look_beside(file));
+        if let (Some(keys), Some(folder)) = (&mut config.privacy.keys, file.parent()) {
+            *keys = folder.join(&*keys);
+        }
         Ok(config)
     }
 
@@ -599,6 +630,7 @@ impl Config {
                 "notifications" => section(&name, value, &mut config.notifications, &mut problems),
                 "aml" => section(&name, value, &mut config.aml, &mut problems),
                 "compliance" => section(&name, value, &mut config.compliance, &mut problems),
+                "privacy" => section(&name, value, &mut config.privacy, &mut problems),
                 "surveillance" => section(&name, value, &mut config.surveillance, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
@@ -657,6 +689,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        problems.extend(self.privacy.problems());
         problems.extend(self.surveillance.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems
@@ -712,9 +745,18 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_at_once() {
-        let text = "[time]\ntick_interval = \"fast\"\ntick = 1\n[valuation]\ninterval = \"15ms\"\n[nonsense]\n[risk]\nwindow = 1\n[source]\naliases = { dealings = \"x\" }\n";
+        let text = "[time]\ntick_interval = \"fast\"\ntick = 1\n[valuation]\ninterval = \"15ms\"\n[nonsense]\n[risk]\nwindow = 1\n[source]\naliases = { dealings = \"x\" }\n[privacy]\ntokens = [\"name\"]\n";
         let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
-        for expected in ["time.tick_interval", "time.tick:", "valuation.interval", "[nonsense]", "risk.window", "dealings"] {
+        for expected in [
+            "time.tick_interval",
+            "time.tick:",
+            "valuation.interval",
+            "[nonsense]",
+            "risk.window",
+            "dealings",
+            "privacy.tokens: \"name\"",
+            "privacy.keys is missing",
+        ] {
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
         }
     }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::rules::{Difference, Pack};
+use headwater_schemas::privacy::{Keys, Tokens};
 use headwater_schemas::tables::RuleVersion;
 use headwater_schemas::{Id, Nanos};
 use serde_json::{Value, json};
 
-use crate::config::{ComplianceConfig, Config, PackName, RoundTripConfig, Span};
+use crate::config::{ComplianceConfig, Config, PackName, PrivacyConfig, RoundTripConfig, Span};
+use crate::key_file;
 
 /// The key of the pack that scores transactions.
 const SCORING: &str = "fraud.pack";
@@ -87,6 +89,8 @@ pub struct Decisive {
     pub text: String,
     /// The rule packs.
     pub packs: Vec<Arc<Pack>>,
+    /// What is written in place of personal values; none if all are written as they are.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 /// A pack with its key and its text.
@@ -115,7 +119,18 @@ impl Decisive {
             let keyed = Keyed { key, pack: of_version(version, text)?, text: text.to_owned() };
             packs.insert(place.unwrap_or(packs.len()), keyed);
         }
-        Ok(Self { text: text(config, &packs)?, packs: packs.into_iter().map(|keyed| keyed.pack).collect() })
+        let keys = keys(&config.privacy)?;
+        let text = text(config, &packs, keys.as_ref())?;
+        let packs: Vec<_> = packs.into_iter().map(|keyed| keyed.pack).collect();
+        let replaced = |grouping: &&str| config.privacy.tokens.iter().any(|field| field == grouping);
+        if let Some((pack, field)) = packs.iter().find_map(|pack| Some((pack, pack.groupings().find(replaced)?))) {
+            anyhow::bail!(
+                "the rule pack {} groups events by {field}, which its alerts name: leave {field} out of privacy.tokens, or group by another field",
+                pack.name()
+            );
+        }
+        let tokens = keys.map(|keys| Arc::new(Tokens::new(config.privacy.tokens.clone(), keys)));
+        Ok(Self { text, packs, tokens })
     }
 }
 
@@ -132,6 +147,12 @@ fn configured(config: &Config) -> anyhow::Result<Vec<Keyed>> {
         packs.push(Keyed { key, pack, text });
     }
     Ok(packs)
+}
+
+/// The keys of tokens; none without tokens.
+fn keys(config: &PrivacyConfig) -> anyhow::Result<Option<Keys>> {
+    let file = config.keys.as_ref().filter(|_| !config.tokens.is_empty());
+    file.map(|file| key_file::read(file)).transpose()
 }
 
 /// Loads a version that was approved.
@@ -167,7 +188,7 @@ fn pack_text(name: &PackName) -> anyhow::Result<(String, String)> {
     }
 }
 
-fn text(config: &Config, packs: &[Keyed]) -> anyhow::Result<String> {
+fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result<String> {
     let scoring: BTreeMap<_, _> = packs.iter().filter(|keyed| keyed.key == SCORING).map(|keyed| ("pack", &keyed.text)).collect();
     let others: BTreeMap<_, _> = packs.iter().filter_map(|keyed| Some((keyed.key.strip_prefix(OTHERS)?, &keyed.text))).collect();
     let text = |duration: Duration| format!("{duration:?}");
@@ -202,6 +223,7 @@ fn text(config: &Config, packs: &[Keyed]) -> anyhow::Result<String> {
         "rules": { "packs": others, "base_currency": config.rules.base_currency.as_str(), "topic": config.rules.topic },
         "customers": serde_json::to_value(&config.customers)?,
         "notifications": serde_json::to_value(&config.notifications)?,
+        "privacy": { "tokens": config.privacy.tokens, "keys": keys.map(|keys| keys.id().to_string()) },
         "surveillance": serde_json::to_value(&config.surveillance)?,
     });
     Ok(serde_json::to_string_pretty(&all)?)

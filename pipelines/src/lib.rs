@@ -5,6 +5,7 @@
 //! - [`outbox`]: publishes committed rows to topics, except those of alerts that are [`suppressed`].
 //! - [`discovery`]: finds new partitions during a live run.
 //! - [`resume`], [`saved`]: restart from the last commit: positions in the topics, and state of the operators.
+//! - [`key_file`]: the keys of what is written in place of personal values.
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other commands of the binary.
@@ -24,6 +25,7 @@ pub mod flow;
 pub mod horizons;
 pub mod http;
 pub mod journal;
+pub mod key_file;
 pub mod location;
 pub mod metrics;
 pub mod outbox;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{backtest, demo, explain, files, publish, replay, rules, sql, topics, verify};
+use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, rules, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -50,6 +50,10 @@ enum Command {
     Rules(rules::RulesArguments),
     /// Applies other rules to the same history: what they gain, lose and score otherwise.
     Backtest(backtest::BacktestArguments),
+    /// Creates the keys of what is written in place of personal values.
+    Keys(keys::KeysArguments),
+    /// Destroys the keys of a customer and its accounts: what was written in place of their personal values stands for nothing any more.
+    Erase(erase::EraseArguments),
 }
 
 /// Arguments of commands that read or write topics.
@@ -186,6 +190,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
         Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),
+        Command::Keys(arguments) => keys::keys(&arguments, &mut std::io::stdout().lock()),
+        Command::Erase(arguments) => erase::erase(&arguments, &mut std::io::stdout().lock()),
         Command::Backtest(arguments) => backtest::backtest(&arguments, &stop_signal()?, &mut std::io::stdout().lock()),
     }
 }

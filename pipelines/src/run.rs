@@ -494,6 +494,7 @@ fn settings(
         eager,
         config: Arc::new(config.clone()),
         packs: resumed.rules.decisive.packs,
+        tokens: resumed.rules.decisive.tokens,
         counts_from: resumed.rules.counts_from,
         duplicates: Arc::clone(&process.duplicates),
         saved: Arc::new(resumed.saved),

@@ -11,6 +11,7 @@
 //! - [`Place`], [`Placed`]: the position of an event in the total order that determines every result.
 //! - [`Correction`]: an event that corrects earlier results.
 //! - [`tables`]: the rows that are committed, with their Arrow schemas.
+//! - [`privacy`]: fields with personal data, and the tokens that rows have in place of their values.
 //!
 //! Terms of records and rows:
 //!
@@ -34,6 +35,7 @@ mod nanos;
 mod number;
 mod place;
 mod position;
+pub mod privacy;
 pub mod tables;
 mod tick;
 mod topic;

@@ -1,7 +1,9 @@
 //! Personal data stays where it belongs: logs, summaries and errors have none of it.
 
+use std::path::Path;
+
 use anyhow::Result;
-use headwater_tests::pipeline::{PLAIN, command, rows, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, assert_same, command, command_with, headwater, replay, rows, succeed, tables, write_log};
 
 /// Values of personal fields that occur nowhere else.
 const PLANTED: [&str; 9] =
@@ -52,5 +54,93 @@ fn neither_logs_nor_errors_have_values_of_personal_fields() -> Result<()> {
     }
     // Who may read the records finds them in the dead letters.
     assert_eq!(rows(&data, "SELECT code FROM dead_letters WHERE text LIKE '%1984-03-71%'")?, ["bad_date"]);
+    Ok(())
+}
+
+/// A rule whose alerts name the device.
+const PACK: &str = r#"
+name = "mine"
+subject = "transaction"
+
+[[rule]]
+name = "known_phone"
+when = 'device_id == "phone-secret"'
+severity = "low"
+"#;
+
+/// Two customers with the same device, and a record of the first that is rejected.
+fn same_device(log: &Path) -> Result<()> {
+    for (customer, account) in [("c1", "a"), ("c2", "b")] {
+        write_log(log, "customers", 0, &format!("{{\"customer_id\":\"{customer}\"}}\n"))?;
+        let opened = format!(r#"{{"type":"opened","account_id":"{account}","customer_id":"{customer}","currency":"USD""#);
+        write_log(log, "accounts", 0, &format!("{opened},\"account_type\":\"checking\",\"ts\":\"2026-01-05T14:30:00Z\"}}\n"))?;
+    }
+    for (number, account, amount) in [(1, "a", "10"), (2, "b", "10"), (3, "a", "10"), (4, "a", "ten")] {
+        let known =
+            format!(r#"{{"transaction_id":"t{number}","account_id":"{account}","type":"deposit","amount":"{amount}","currency":"USD""#);
+        let more = format!(r#","device_id":"phone-secret","ip":"203.0.113.77","ts":"2026-01-05T14:30:0{number}Z"}}"#);
+        write_log(log, "transactions", 0, &format!("{known}{more}\n"))?;
+    }
+    Ok(())
+}
+
+/// The device that each alert names, by account, and the fields of the dead letter.
+fn devices(data: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let alerts = rows(data, "SELECT subject, message FROM alerts WHERE rule = 'known_phone' ORDER BY alert_id")?;
+    Ok((alerts, rows(data, "SELECT code, text FROM dead_letters")?))
+}
+
+#[test]
+fn tokens_stand_for_personal_values_until_their_customer_is_erased() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let (log, keys, pack) = (path("log"), path("keys.json"), path("mine.toml"));
+    let source = format!("log:{}", log.display());
+    same_device(&log)?;
+    std::fs::write(&pack, PACK)?;
+    succeed(headwater(&["keys", &keys.display().to_string()])?)?;
+    let configured =
+        format!("[rules]\npacks = [\"{}\"]\n[privacy]\ntokens = [\"device_id\", \"ip\"]\nkeys = \"{}\"\n", pack.display(), keys.display());
+    let run = |name: &str, workers: u16| -> Result<_> {
+        succeed(command_with(&source, &path(name), Way { workers, ..PLAIN }, &configured, "1ms")?.output()?)?;
+        Ok(path(name))
+    };
+
+    let data = run("data", 1)?;
+    let (alerts, letters) = devices(&data)?;
+    let token = |row: &str| row.split_once("device_id=").map(|(_, token)| token.trim_end_matches('"').to_owned());
+    let tokens: Vec<_> = alerts.iter().filter_map(|alert| token(alert)).collect();
+    assert_eq!((alerts.len(), tokens.len(), letters.len()), (2, 2, 1), "{alerts:#?} {letters:#?}");
+    let [of_a, of_b] = [&tokens[0], &tokens[1]];
+    assert!(of_a.starts_with("tok_") && of_b.starts_with("tok_") && of_a != of_b, "another token for another account: {tokens:?}");
+    let letter = letters.join("\n");
+    assert!(letter.contains(of_a.as_str()) && letter.contains("ten"), "the same token for the same account and device: {letter}");
+    assert!(!alerts.iter().chain(&letters).any(|row| row.contains("phone-secret") || row.contains("203.0.113.77")));
+    assert_same(&tables(&data)?, &tables(&run("two", 2)?)?, "with two workers");
+    replay(&log, &path("replayed"), &data)?;
+
+    let config = data.with_extension("toml").display().to_string();
+    let erase = || -> Result<String> {
+        let output = headwater(&["erase", "c1", "--data", &data.display().to_string(), "--config", &config])?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        succeed(output)?;
+        Ok(said)
+    };
+    let said = erase()?;
+    assert!(said.ends_with("destroyed the keys of customer c1, account a\n"), "{said}");
+    let said = erase()?;
+    assert!(said.contains("were destroyed before"), "{said}");
+    let (alerts, letters) = devices(&run("erased", 1)?)?;
+    let after: Vec<_> = alerts.iter().filter_map(|alert| token(alert)).collect();
+    assert_eq!(after, ["erased", of_b], "only the tokens of the other customer can be made again");
+    assert!(letters.join("").contains("erased"), "{letters:?}");
+
+    std::fs::write(
+        &pack,
+        PACK.replace("[[rule]]", "[[feature]]\nname = \"n\"\nkey = [\"device_id\"]\naggregate = \"count\"\nwindow = \"1h\"\n\n[[rule]]")
+            .replace("device_id ==", "n > 0 and device_id =="),
+    )?;
+    let refused = run("refused", 1).map_err(|error| error.to_string());
+    assert!(refused.as_ref().is_err_and(|said| said.contains("groups events by device_id")), "{refused:?}");
     Ok(())
 }

@@ -117,6 +117,19 @@ impl Field {
         Self::ALL.iter().copied().find(|field| field.name() == name && field.is_of(subject))
     }
 
+    /// The fields of records that its values come from, for those that can hold personal data.
+    pub(super) const fn sources(self) -> &'static [&'static str] {
+        match self {
+            Self::Merchant => &["merchant"],
+            Self::DeviceId => &["device_id"],
+            Self::Country => &["country"],
+            Self::Ip => &["ip"],
+            Self::Location => &["lat", "lon"],
+            Self::Home => &["home_lat", "home_lon"],
+            _ => &[],
+        }
+    }
+
     /// Whether its values are stored with an event. The others follow from its time.
     pub(super) const fn is_stored(self) -> bool {
         !matches!(self, Self::Ts | Self::HourLocal | Self::WeekdayLocal)

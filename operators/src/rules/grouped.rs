@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use headwater_schemas::privacy::Tokens;
+
 use super::gate::Gate;
 use super::pack::{Aggregate, Kept, Pack, Ruleset};
 use super::record::Record;
@@ -26,6 +28,8 @@ pub(super) struct Grouped {
     pub(super) longest_window: i64,
     /// The events that they can be about.
     pub(super) gate: Gate,
+    /// What is written in place of personal values, if that is configured.
+    pub(super) tokens: Option<Arc<Tokens>>,
 }
 
 /// A ruleset among others.
@@ -76,7 +80,7 @@ impl Grouped {
 
     fn empty(subject: Subject, grouping: Grouping) -> Self {
         let (members, aggregates, kept) = (Vec::new(), Vec::new(), Kept::default());
-        Self { subject, grouping, members, aggregates, kept, longest_window: 0, gate: Gate::default() }
+        Self { subject, grouping, members, aggregates, kept, longest_window: 0, gate: Gate::default(), tokens: None }
     }
 
     fn add(&mut self, ruleset: &Ruleset) {

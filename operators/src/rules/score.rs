@@ -1,5 +1,6 @@
 //! Scoring: applies the rules to one event and the features at its moment.
 
+use headwater_schemas::privacy::{Subject, Tokens};
 use headwater_schemas::tables::{DecisionState, Reason, Verdict};
 use headwater_schemas::{Id, Statistic, Text};
 
@@ -138,9 +139,11 @@ impl<'a> Moment<'a> {
             }
             Leaf::Named(named) => (&named.name, named.type_of, named.node.evaluate(self)),
         };
-        let mut text = [name, "="].concat();
-        describe(value, type_of, &mut text);
-        Some(Text::from(text))
+        let mut said = String::new();
+        describe(value, type_of, &mut said);
+        let tokens = self.grouped.tokens.as_deref().filter(|tokens| is_replaced(leaf, value, tokens));
+        let token = tokens.map(|tokens| tokens.token(self.record.account.as_deref().map(Subject::Account), name, &said));
+        Some(Text::from([name, "=", token.as_deref().unwrap_or(&said)].concat()))
     }
 
     /// The events that the leaves were computed from: those of the aggregates, and the scored one.
@@ -176,4 +179,13 @@ impl<'a> Moment<'a> {
         ids.indices.extend(matching.by_ref().take(MAX_IDS));
         ids.is_cut |= matching.next().is_some();
     }
+}
+
+/// Whether a token replaces the value of a leaf: that of a field by its name, any other text or location, since it may be a field's.
+fn is_replaced(leaf: &Leaf, value: Value<'_>, tokens: &Tokens) -> bool {
+    let is_of_field = match leaf {
+        Leaf::Field(field) => field.sources().iter().any(|name| tokens.replaces(name)),
+        Leaf::Aggregate(_) | Leaf::Named(_) => true,
+    };
+    is_of_field && matches!(value, Value::Text(_) | Value::Location(_))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
+use headwater_schemas::privacy::Tokens;
 use headwater_schemas::tables::{Alert, AlertKind, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
@@ -69,6 +70,12 @@ impl Rules {
     /// The view with another base currency than US dollars.
     pub fn in_currency(self, base: BaseCurrency) -> Self {
         Self { base, ..self }
+    }
+
+    /// The view with tokens in place of personal values in what it writes of why rules fired.
+    pub fn with_tokens(self, tokens: Option<&Arc<Tokens>>) -> Self {
+        let with_tokens = |grouped: &Grouped| Grouped { tokens: tokens.cloned(), ..grouped.clone() };
+        Self { grouped: self.grouped.iter().map(with_tokens).collect(), ..self }
     }
 
     /// The events of groups that follow from what happened. `customer` owns its account, where that is known.

@@ -2,8 +2,10 @@
 
 pub mod backtest;
 pub mod demo;
+pub mod erase;
 pub mod explain;
 pub mod files;
+pub mod keys;
 mod planted;
 pub mod publish;
 pub mod replay;

@@ -48,6 +48,7 @@ use headwater_connectors::source::{SourceProgress, SourceSettings, source};
 use headwater_operators::rules::Pack;
 use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
+use headwater_schemas::privacy::Tokens;
 use headwater_schemas::tables::Remap;
 use headwater_schemas::{EventTime, Id, Placed, Tick, Topic};
 use timely::dataflow::operators::Concat;
@@ -78,6 +79,8 @@ pub struct FlowSettings {
     pub config: Arc<Config>,
     /// The rules.
     pub packs: Vec<Arc<Pack>>,
+    /// What is written in place of personal values.
+    pub tokens: Option<Arc<Tokens>>,
     /// When the windows of packs that take effect at the beginning are complete.
     pub counts_from: BTreeMap<Id, EventTime>,
     /// Counts deduplicated events.

@@ -55,7 +55,7 @@ pub(super) fn judgements<'scope>(
     let base = BaseCurrency { currency: config.rules.base_currency, pivot: config.valuation.base_currency };
     let (mut notices, mut done) = (Vec::new(), Vec::new());
     for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
-        let view = Rules::of(subject, &packs, horizon).in_currency(base);
+        let view = Rules::of(subject, &packs, horizon).in_currency(base).with_tokens(flow.settings.tokens.as_ref());
         let spreading = view.clone();
         let mut events = happened
             .clone()

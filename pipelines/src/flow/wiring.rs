@@ -110,9 +110,10 @@ impl<'scope, 's> Flow<'scope, 's> {
     pub(super) fn reject(&mut self) -> Reject {
         let table: TableWriter<DeadLetter> = self.tables.writer();
         let counters = Arc::clone(&self.settings.source.counters);
+        let tokens = self.settings.tokens.clone();
         Rc::new(move |at: &Moment, letter: DeadLetter| {
             counters.dead_letter(at.tick, &letter);
-            table.insert(at, letter);
+            table.insert(at, if let Some(tokens) = &tokens { tokens.letter(letter) } else { letter });
         })
     }
 

@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, ErrorCode};
+use crate::privacy::PERSONAL;
 
 /// Declares an event: the struct, its reader, its schema and its writer. Optional fields without a value are left out in JSON,
 /// and are written as "none" in the binary form that travels between workers.
@@ -264,9 +265,6 @@ fn explain<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) 
     }
     bad(ErrorCode::WrongType, format!("{field}: {found} is not {expected}; see the topic's JSON Schema"))
 }
-
-/// Fields with personal data, whose values no error quotes: errors are logged, counted and shown where records are not.
-const PERSONAL: [&str; 10] = ["home_lat", "home_lon", "birth_date", "country", "lat", "lon", "device_id", "ip", "merchant", "description"];
 
 fn is_personal(field: &str) -> bool {
     PERSONAL.contains(&field)

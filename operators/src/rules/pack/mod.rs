@@ -331,6 +331,11 @@ impl Pack {
         self.subject == Subject::Transaction && self.rulesets.iter().any(|ruleset| ruleset.grouping == Grouping::Customer)
     }
 
+    /// The values that its events are grouped by, of which alerts are: `account_id`, `customer_id`, `party` or another field.
+    pub fn groupings(&self) -> impl Iterator<Item = &str> {
+        self.rulesets.iter().map(|ruleset| ruleset.grouping.name())
+    }
+
     /// Whether its rules read amounts in the base currency, so that exchange rates have to be known.
     pub fn needs_rates(&self) -> bool {
         self.rulesets.iter().any(|ruleset| ruleset.kept.slot(Field::AmountBase).is_some())

@@ -8,8 +8,8 @@ use anyhow::Context;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::records::Records;
 use headwater_operators::rules::Pack;
-use headwater_schemas::Text;
-use headwater_schemas::tables::{Alert, Cell, Decision, LedgerEntry, PaymentProgress, TableRow};
+use headwater_schemas::tables::{AccountOwner, Alert, Cell, Decision, LedgerEntry, PaymentProgress, TableRow};
+use headwater_schemas::{AccountId, Text};
 use headwater_sql::Catalog;
 
 use crate::decisive::packs_of;
@@ -27,12 +27,12 @@ pub(super) struct Stored<R> {
 pub(super) type EventTexts = BTreeMap<String, String>;
 
 /// Reads rows at one commit.
-pub(super) struct CommittedRows<'c> {
+pub(crate) struct CommittedRows<'c> {
     catalog: &'c Catalog,
 }
 
 impl<'c> CommittedRows<'c> {
-    pub(super) const fn new(catalog: &'c Catalog) -> Self {
+    pub(crate) const fn new(catalog: &'c Catalog) -> Self {
         Self { catalog }
     }
 
@@ -47,6 +47,13 @@ impl<'c> CommittedRows<'c> {
         let id = quoted(id);
         let which = format!("alert_id = {id} OR subject = {id} OR array_has(evidence, {id})");
         self.rows(&format!("SELECT * FROM alerts WHERE {which} ORDER BY ts, alert_id"))
+    }
+
+    /// The accounts that a customer owns.
+    pub(crate) fn accounts_of(&self, customer: &str) -> anyhow::Result<Vec<AccountId>> {
+        let rows = self
+            .rows::<AccountOwner>(&format!("SELECT * FROM account_owners WHERE customer_id = {} ORDER BY account_id", quoted(customer)))?;
+        Ok(rows.into_iter().map(|stored| stored.row.account_id).collect())
     }
 
     /// Of each rule the alert that was changed last, of those that stand.

@@ -14,8 +14,8 @@ use clap::Args;
 use headwater_schemas::tables::{Alert, Decision};
 use headwater_sql::Catalog;
 
-pub(super) use found::quoted;
-use found::{CommitPacks, CommittedRows, Stored};
+use found::{CommitPacks, Stored};
+pub(super) use found::{CommittedRows, quoted};
 use page::Page;
 
 /// Maximum number of decisions, and of alerts, that are explained for one id.
