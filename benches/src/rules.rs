@@ -170,16 +170,14 @@ fn with_customers(customers: Option<u32>) -> SimulatorSettings {
 
 /// Simulated transactions that are postings or holds, none late and none twice.
 fn bank(arguments: &RulesArguments) -> Bank {
-    let (mut reference, mut owners, mut transactions, mut known) = (Vec::new(), BTreeMap::new(), Vec::new(), BTreeSet::new());
+    let (mut reference, mut owners, mut transactions) = (Vec::new(), BTreeMap::new(), Vec::new());
     for (number, record) in Workload::new(with_customers(arguments.customers), arguments.events).enumerate() {
         let Ok(event) = Event::decode(record.topic, None, Some(&record.value)) else { continue };
         let ts = event.ts().unwrap_or(EventTime::BEGINNING);
         let place = Place::of_record(ts.effective(), record.topic, 0, Offset::new(number as u64));
         match event {
             Event::Transaction(event) if event.phase != Some(TransactionPhase::Void) && event.reverses.is_none() => {
-                if known.insert(event.transaction_id.clone()) {
-                    transactions.push(Placed { place, event: Happened::Transaction(event) });
-                }
+                transactions.push(Placed { place, event: Happened::Transaction(event) });
             }
             event @ (Event::Account(_) | Event::Customer(_)) => {
                 if let Event::Account(AccountEvent::Opened(opened)) = &event {
@@ -191,6 +189,8 @@ fn bank(arguments: &RulesArguments) -> Bank {
         }
     }
     transactions.sort_by_key(|transaction| transaction.place);
+    let mut known = BTreeSet::new();
+    transactions.retain(|placed| matches!(&placed.event, Happened::Transaction(event) if known.insert(event.transaction_id.clone())));
     Bank { reference, owners, transactions }
 }
 
