@@ -370,16 +370,17 @@ fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()
     let changed = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
         let changed = (1..=4).try_for_each(|version| {
+            // The pack of before gives multiples of ten.
             let pack = format!(
                 "name = \"banking\"\nsubject = \"transaction\"\n[thresholds]\nreview = 1\nblock = 90\n\
-                 [[rule]]\nname = \"any\"\nwhen = \"amount > 0\"\npoints = {version}0\n"
+                 [[rule]]\nname = \"any\"\nwhen = \"amount > 0\"\npoints = {version}1\n"
             );
             let (pack, now) = (serde_json::Value::from(pack), headwater::wall_clock::now());
             let of_version = format!("\"ruleset\":\"banking\",\"version\":\"{version}\",\"ts\":{now}");
             let proposed = format!("{{\"type\":\"proposed\",{of_version},\"actor\":\"ann\",\"pack\":{pack}}}\n");
             let approved = format!("{{\"type\":\"approved\",{of_version},\"actor\":\"bob\"}}\n");
             publish_eager(broker, &configured, "rules", &format!("{proposed}{approved}"))?;
-            wait_for(&data, &format!("SELECT 1 FROM decisions WHERE score = {version}0 LIMIT 1"))
+            wait_for(&data, &format!("SELECT 1 FROM decisions WHERE score = {version}1 LIMIT 1"))
         });
         stop.store(true, Ordering::Relaxed);
         let sent = feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?;
