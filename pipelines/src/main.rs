@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, rules, sql, topics, verify};
+use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, report, rules, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -40,6 +40,8 @@ enum Command {
     Topics(TopicsArguments),
     /// Queries the committed tables with SQL; without a query, opens a prompt.
     Sql(sql::SqlArguments),
+    /// Makes a report as of the end of a date, as known now or at an earlier commit; without a name, lists the reports.
+    Report(report::ReportArguments),
     /// Explains a decision or an alert: its rules, figures and events, and the smallest change that would have cleared it.
     Explain(explain::ExplainArguments),
     /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
@@ -186,6 +188,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             topics::topics(transport.as_ref(), &config.source, arguments.partitions, data, &mut std::io::stdout().lock())
         }
         Command::Sql(arguments) => sql::sql(arguments),
+        Command::Report(arguments) => report::report(&arguments, &mut std::io::stdout().lock()),
         Command::Explain(arguments) => explain::explain(&arguments, &mut std::io::stdout().lock()),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),

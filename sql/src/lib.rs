@@ -50,6 +50,7 @@
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
 //! | `verify`, `audit` | proof that a directory is complete, that every record has its place, and that the books balance |
@@ -77,6 +78,7 @@ mod functions;
 #[cfg(test)]
 mod histories;
 mod history;
+mod identifiers;
 mod joined;
 mod layers;
 mod limits;
@@ -86,6 +88,7 @@ mod prompt;
 mod query;
 mod readable;
 mod render;
+mod reports;
 mod scan;
 #[cfg(test)]
 mod segments;
@@ -110,6 +113,9 @@ pub use files::{LiveFiles, live_files};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Summary, json_objects};
+pub use reports::{
+    Column, Document, Finding, Kind, Parameter, REPORTS, Reference, Report, ReportError, ReportFormat, ReportRequest, Section, report_named,
+};
 pub use tables::{Table, tables};
 pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};

@@ -15,6 +15,7 @@ use crate::config::SqlConfig;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
+use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
@@ -38,6 +39,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
     state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
     let session = Arc::new(SessionContext::new_with_state(state));
     functions().into_iter().for_each(|function| session.register_udf(function));
+    identifier_functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
     session.register_udf(reason_figures());
     session.register_udf(reason_events());

@@ -20,6 +20,7 @@ mod real_prices;
 mod reasons;
 mod recomputed_rules;
 mod replay;
+mod reports;
 mod restart;
 mod round_trips;
 mod rule_changes;

@@ -9,6 +9,7 @@ pub mod keys;
 mod planted;
 pub mod publish;
 pub mod replay;
+pub mod report;
 pub mod rules;
 pub mod sql;
 pub mod topics;

@@ -6,7 +6,7 @@
 mod csv;
 mod json;
 mod table;
-mod value;
+pub(crate) mod value;
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};

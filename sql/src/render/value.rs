@@ -67,7 +67,7 @@ pub(super) fn append_json(column: &ArrayRef, row: usize, out: &mut String) -> Re
 }
 
 /// Appends a JSON string.
-pub(super) fn append_string(text: &str, out: &mut String) {
+pub(crate) fn append_string(text: &str, out: &mut String) {
     // Converting a string to JSON cannot fail.
     out.push_str(&serde_json::Value::from(text).to_string());
 }
@@ -78,7 +78,7 @@ pub(super) fn is_number(data_type: &DataType) -> bool {
 }
 
 /// A row's value as text; `None` for NULL.
-pub(super) fn text(batch: &RecordBatch, column: usize, row: usize) -> Result<Option<String>, ArrowError> {
+pub(crate) fn text(batch: &RecordBatch, column: usize, row: usize) -> Result<Option<String>, ArrowError> {
     let column = batch.column(column);
     // A column of type NULL has no validity mask.
     if column.is_null(row) || *column.data_type() == DataType::Null {

@@ -1,0 +1,4 @@
+-- Exposure, leverage, concentration and drawdown
+SELECT scope, currency, gross_exposure, net_exposure, equity, leverage, hhi, max_weight, max_drawdown, unvalued
+FROM   @portfolios AS portfolios
+ORDER BY scope

@@ -1,0 +1,51 @@
+//! XML: element names are fixed; names of sections and columns are attributes. NULL has no element.
+
+use std::fmt::Write;
+
+use super::escaped;
+use crate::reports::document::{Document, Section};
+
+/// The document as one element.
+pub(super) fn write(document: &Document, sha256: &str) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    // Writing to a string cannot fail.
+    let _ = write_document(document, sha256, &mut text);
+    text
+}
+
+fn write_document(document: &Document, sha256: &str, out: &mut String) -> std::fmt::Result {
+    let Document { report, version, commit_id, .. } = document;
+    writeln!(out, "<report name=\"{report}\" version=\"{version}\" status=\"draft\" sha256=\"{sha256}\">")?;
+    writeln!(out, "<title>{}</title>", escaped(document.title))?;
+    writeln!(out, "<manifest commit_id=\"{commit_id}\" commit_hash=\"{}\"/>", escaped(&document.commit_hash))?;
+    writeln!(out, "<parameters>")?;
+    for parameter in &document.parameters {
+        writeln!(out, "<parameter name=\"{}\">{}</parameter>", parameter.name, escaped(&parameter.value))?;
+    }
+    writeln!(out, "</parameters>")?;
+    document.sections.iter().try_for_each(|section| write_section(section, out))?;
+    writeln!(out, "<validation>")?;
+    for finding in &document.findings {
+        let (severity, key) = (escaped(&finding.severity), escaped(&finding.key));
+        let check = finding.check;
+        writeln!(out, "<finding severity=\"{severity}\" check=\"{check}\" key=\"{key}\">{}</finding>", escaped(&finding.finding))?;
+    }
+    writeln!(out, "</validation>\n</report>")
+}
+
+fn write_section(section: &Section, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "<section name=\"{}\" title=\"{}\">", section.name, escaped(&section.title))?;
+    for column in &section.columns {
+        writeln!(out, "<column name=\"{}\" type=\"{}\"/>", escaped(&column.name), column.kind.as_str())?;
+    }
+    for row in &section.rows {
+        write!(out, "<row>")?;
+        for (column, value) in section.columns.iter().zip(row) {
+            if let Some(value) = value {
+                write!(out, "<value name=\"{}\">{}</value>", escaped(&column.name), escaped(value))?;
+            }
+        }
+        writeln!(out, "</row>")?;
+    }
+    writeln!(out, "</section>")
+}
