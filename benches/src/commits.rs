@@ -107,19 +107,11 @@ fn run_once(arguments: &CommitsArguments, way: Way, log: &Path, data: &Path) -> 
     let counters = Arc::<SourceCounters>::default();
     let began = Instant::now();
     run(Run {
-        transport,
-        data: data.to_owned(),
-        config,
-        accept_gaps: false,
         discards: way.discards,
-        is_replay: false,
-        replay: Default::default(),
-        cluster: None,
         until_end: true,
         workers: arguments.workers,
-        stop: Arc::default(),
         counters: Arc::clone(&counters),
-        show_progress: false,
+        ..Run::new(transport, data.to_owned(), config)
     })?;
     Ok((counters.records(), began.elapsed()))
 }

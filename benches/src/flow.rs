@@ -59,19 +59,10 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     let watch = watch(Arc::clone(&counters), data.clone(), Arc::clone(&over));
     let (read, pipeline, ()) = timed(|| {
         run(Run {
-            transport,
-            data: data.clone(),
-            config,
-            accept_gaps: false,
-            discards: false,
-            is_replay: false,
-            replay: Default::default(),
-            cluster: None,
             until_end: true,
             workers: arguments.workers,
-            stop: Arc::default(),
             counters: Arc::clone(&counters),
-            show_progress: false,
+            ..Run::new(transport, data.clone(), config)
         })?;
         Ok((counters.records(), ()))
     })?;

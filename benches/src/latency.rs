@@ -19,6 +19,8 @@ use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::{EventTime, Offset, Topic};
 
+use crate::measure::quantile;
+
 /// Arguments of `latency`.
 #[derive(Args)]
 pub(crate) struct LatencyArguments {
@@ -88,26 +90,11 @@ pub(crate) fn latency(arguments: &LatencyArguments) -> anyhow::Result<()> {
         let (data, over) = (data.clone(), Arc::clone(&stop));
         thread::spawn(move || follow(&data, &published, &over))
     };
-    run(Run {
-        transport,
-        data,
-        config,
-        accept_gaps: false,
-        discards: false,
-        is_replay: false,
-        replay: Default::default(),
-        cluster: None,
-        until_end: false,
-        workers: arguments.workers,
-        stop,
-        counters: Arc::default(),
-        show_progress: false,
-    })?;
+    run(Run { workers: arguments.workers, stop, ..Run::new(transport, data, config) })?;
     producer.join().map_err(|_| anyhow::anyhow!("the producer died"))??;
     let mut waited = follower.join().map_err(|_| anyhow::anyhow!("the follower died"))??;
     waited.sort_unstable();
-    let at =
-        |part: usize| waited.get((waited.len() * part / 1000).min(waited.len().saturating_sub(1))).copied().unwrap_or_default().as_millis();
+    let at = |part| quantile(&waited, part).as_millis();
     println!(
         "{} events/s, a commit every {} ms: from publishing to commit p50 {} ms, p90 {} ms, p99 {} ms, most {} ms ({} batches)",
         arguments.rate,

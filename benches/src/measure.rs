@@ -45,6 +45,11 @@ pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// The time that a part of sorted times, in thousandths, does not exceed.
+pub(crate) fn quantile(sorted: &[Duration], part: usize) -> Duration {
+    sorted.get((sorted.len() * part / 1000).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
 /// A count as a divisor; zero becomes one.
 pub(crate) fn count(units: usize) -> f64 {
     u32::try_from(units.max(1)).map_or(f64::INFINITY, f64::from)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use clap::Args;
 use headwater::config::Config;
 use headwater::run::{Run, run};
@@ -20,6 +20,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use crate::latency::now;
+use crate::measure::quantile;
 
 /// Arguments of `published`.
 #[derive(Args)]
@@ -98,26 +99,12 @@ pub(crate) fn published(arguments: &PublishedArguments) -> anyhow::Result<()> {
         thread::spawn(move || consume(&bootstrap, &sent, &stop))
     };
     let folder = tempfile::tempdir()?;
-    run(Run {
-        transport,
-        data: folder.path().join("data"),
-        config,
-        accept_gaps: false,
-        discards: false,
-        is_replay: false,
-        replay: Default::default(),
-        cluster: None,
-        until_end: false,
-        workers: arguments.workers,
-        stop,
-        counters: Arc::default(),
-        show_progress: false,
-    })?;
+    run(Run { workers: arguments.workers, stop, ..Run::new(transport, folder.path().join("data"), config) })?;
     producer.join().map_err(|_| anyhow::anyhow!("the producer died"))??;
     let mut waited = consumer.join().map_err(|_| anyhow::anyhow!("the consumer died"))??;
     waited.sort_unstable();
-    let Some(most) = waited.last() else { bail!("no decision arrived") };
-    let at = |part: usize| waited.get(waited.len() * part / 1000).unwrap_or(most).as_millis();
+    ensure!(!waited.is_empty(), "no decision arrived");
+    let at = |part| quantile(&waited, part).as_millis();
     println!(
         "{} events/s, decisions {}: from event to decision p50 {} ms, p90 {} ms, p99 {} ms, most {} ms ({} decisions; {} had none)",
         arguments.rate,
@@ -125,7 +112,7 @@ pub(crate) fn published(arguments: &PublishedArguments) -> anyhow::Result<()> {
         at(500),
         at(900),
         at(990),
-        most.as_millis(),
+        at(1000),
         waited.len(),
         sent.lock().map_or(0, |sent| sent.len()),
     );

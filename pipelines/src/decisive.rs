@@ -122,14 +122,14 @@ impl Decisive {
         let keys = keys(&config.privacy)?;
         let text = text(config, &packs, keys.as_ref())?;
         let packs: Vec<_> = packs.into_iter().map(|keyed| keyed.pack).collect();
-        let replaced = |grouping: &&str| config.privacy.tokens.iter().any(|field| field == grouping);
+        let tokens = keys.map(|keys| Arc::new(Tokens::new(config.privacy.tokens.clone(), keys)));
+        let replaced = |field: &&str| tokens.as_ref().is_some_and(|tokens| tokens.replaces(field));
         if let Some((pack, field)) = packs.iter().find_map(|pack| Some((pack, pack.groupings().find(replaced)?))) {
             anyhow::bail!(
                 "the rule pack {} groups events by {field}, which its alerts name: leave {field} out of privacy.tokens, or group by another field",
                 pack.name()
             );
         }
-        let tokens = keys.map(|keys| Arc::new(Tokens::new(config.privacy.tokens.clone(), keys)));
         Ok(Self { text, packs, tokens })
     }
 }

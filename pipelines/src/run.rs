@@ -62,6 +62,25 @@ pub struct Run {
 }
 
 impl Run {
+    /// A live run on one worker, until it is stopped.
+    pub fn new(transport: Arc<dyn Transport>, data: PathBuf, config: Config) -> Self {
+        Self {
+            transport,
+            data,
+            config,
+            discards: false,
+            is_replay: false,
+            replay: Replay::default(),
+            accept_gaps: false,
+            until_end: false,
+            workers: 1,
+            cluster: None,
+            stop: Arc::default(),
+            counters: Arc::default(),
+            show_progress: false,
+        }
+    }
+
     /// Whether this process publishes commits.
     fn leads(&self) -> bool {
         self.cluster.as_ref().is_none_or(|cluster| cluster.process == 0)

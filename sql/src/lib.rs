@@ -116,6 +116,7 @@ pub use render::{Format, Renderer, Summary, json_objects};
 pub use reports::{
     Column, Document, Finding, Kind, Parameter, REPORTS, Reference, Report, ReportError, ReportFormat, ReportRequest, Section, report_named,
 };
+pub use statement::quoted;
 pub use tables::{Table, tables};
 pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};

@@ -22,6 +22,11 @@ pub(crate) enum Statement {
     Describe(String),
 }
 
+/// A text as an SQL literal.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// Parses a text with exactly one statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     limits::check(text)?;

@@ -94,19 +94,11 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     let opening = producers.open(&mut simulator)?;
     let publishing = thread::spawn(move || producers.publish(simulator, until, opening));
     let ran = run(Run {
-        transport,
-        data: arguments.data.clone(),
-        config,
-        accept_gaps: false,
-        discards: false,
-        is_replay: false,
-        replay: Default::default(),
-        cluster: None,
-        until_end: false,
         workers: usize::from(arguments.workers),
         stop: Arc::clone(&pipeline_stop),
         counters,
         show_progress: true,
+        ..Run::new(transport, arguments.data.clone(), config)
     });
     // If the pipeline failed, there is no reader to publish for.
     stop.store(true, Ordering::Relaxed);

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use headwater_schemas::tables::Cell;
 use headwater_schemas::{EventTime, Text};
-use headwater_sql::Catalog;
+use headwater_sql::{Catalog, quoted};
 
-use super::explain::{command, quoted};
+use super::explain::command;
 use crate::simulator::PlantedCase;
 
 /// Width of the names of cases.

@@ -128,19 +128,14 @@ pub(super) fn recompute(
     let (transport, counters) = (source.open(config)?, Arc::default());
     for replay in replays {
         run(Run {
-            transport: Arc::clone(&transport),
-            data: out.to_owned(),
-            config: config.clone(),
-            accept_gaps: false,
-            discards: false,
             is_replay: true,
             replay,
-            cluster: None,
             until_end: true,
             workers: usize::from(workers),
             stop: Arc::clone(stop),
             counters: Arc::clone(&counters),
             show_progress: true,
+            ..Run::new(Arc::clone(&transport), out.to_owned(), config.clone())
         })?;
     }
     Ok(counters)

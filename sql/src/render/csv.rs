@@ -52,7 +52,8 @@ impl Renderer for Csv {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// A value of a line.
+pub(crate) fn quoted(text: &str) -> String {
     let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']);
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }

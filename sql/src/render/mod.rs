@@ -3,7 +3,7 @@
 //! A [`Renderer`] takes batches as they come and keeps none of them, so a result may be larger than memory. All formats write
 //! values the same way ([`value`]).
 
-mod csv;
+pub(crate) mod csv;
 mod json;
 mod table;
 pub(crate) mod value;

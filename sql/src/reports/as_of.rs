@@ -18,6 +18,7 @@ use headwater_schemas::{Clock, Date, EventTime, Tick};
 
 use super::error::ReportError;
 use super::reference::Reference;
+use crate::statement::quoted;
 use crate::tables::table_named;
 
 /// The ledger's legs with the own time of their transactions. Rejected repetitions of a transaction do not count.
@@ -98,11 +99,6 @@ impl Moment<'_> {
              WHERE place = 1 AND change > 0)"
         )
     }
-}
-
-/// A text as an SQL literal.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Digest, Money};
 
-use super::as_of::quoted;
+use crate::statement::quoted;
 
 const HEADER: &str = "kind,id,currency,class,value";
 const TYPES_OF_ACCOUNTS: [&str; 5] = ["checking", "savings", "credit", "loan", "investment"];

@@ -10,7 +10,7 @@ use headwater_connectors::parquet::records::Records;
 use headwater_operators::rules::Pack;
 use headwater_schemas::tables::{AccountOwner, Alert, Cell, Decision, LedgerEntry, PaymentProgress, TableRow};
 use headwater_schemas::{AccountId, Text};
-use headwater_sql::Catalog;
+use headwater_sql::{Catalog, quoted};
 
 use crate::decisive::packs_of;
 
@@ -121,11 +121,6 @@ impl<'c> CommittedRows<'c> {
         }
         Ok(all)
     }
-}
-
-/// A text as an SQL literal.
-pub(in crate::commands) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The rule packs of commits.

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use headwater_schemas::tables::{Alert, Decision};
-use headwater_sql::Catalog;
+use headwater_sql::{Catalog, quoted};
 
+pub(super) use found::CommittedRows;
 use found::{CommitPacks, Stored};
-pub(super) use found::{CommittedRows, quoted};
 use page::Page;
 
 /// Maximum number of decisions, and of alerts, that are explained for one id.

@@ -3,6 +3,7 @@
 //! A section's block begins with `section`, its name and its title; then come the header and the rows. NULL is empty, and an empty
 //! text is `""`.
 
+use crate::render::csv::quoted;
 use crate::reports::document::Document;
 
 /// The document as blocks of lines.
@@ -45,9 +46,4 @@ fn line<'v>(text: &mut String, values: impl IntoIterator<Item = Option<&'v str>>
     let values: Vec<_> = values.into_iter().map(|value| value.map(quoted).unwrap_or_default()).collect();
     text.push_str(&values.join(","));
     text.push('\n');
-}
-
-fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']);
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
