@@ -376,7 +376,7 @@ struct Beginning {
 
 /// Reads the end of the last commit, the state and the rules there, and the position of each partition.
 fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<Resumed> {
-    let saved = if chain.last_id() == 0 { SavedTables::default() } else { SavedTables::of(chain.clone()) };
+    let saved = if chain.last_id() == 0 { SavedTables::default() } else { SavedTables::of(chain.clone(), run.workers.max(1)) };
     let rules = StartingRules::after(chain, &saved, &run.config, &run.data)?;
     let Some(last) = chain.commits().last() else {
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };

@@ -61,7 +61,7 @@ impl StartingRules {
 /// The keys with which a run after a chain of commits would differ from its last commit.
 pub fn differences(chain: &Chain, config: &Config, data: &Path) -> anyhow::Result<Vec<Changed>> {
     let Some(last) = chain.commits().last() else { return Ok(Vec::new()) };
-    let rows = versions(&SavedTables::of(chain.clone()), config)?;
+    let rows = versions(&SavedTables::of(chain.clone(), 1), config)?;
     let start = chain.end().map_or(EffectiveTime::ZERO, |end| end.end_clock);
     changes(last, &Decisive::with(config, &in_force(&rows, start))?, data)
 }

@@ -36,6 +36,7 @@ pub mod directory;
 mod durable;
 mod encode;
 pub mod file;
+mod newest;
 pub mod reader;
 pub mod record;
 pub mod records;

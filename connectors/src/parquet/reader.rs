@@ -1,13 +1,20 @@
 //! Reading committed rows back: the newest row of each key at the end of a chain.
 //!
 //! ```text
-//!  whole rows as of commit w, if there are any ──┐
-//!                                                ├─► newest row of each key, by (commit, tick) ─► without retracted keys, by key
-//!  changes of the commits since w ───────────────┘
+//!  changes of the commits since w ─► newest of each key, by (commit, tick) ─► rows that are not retracted ─┐
+//!                                                    │                                                    ├─► by key
+//!  whole rows as of commit w, if there are any ──────┴─────────────► rows whose keys have no change ──────┘
 //! ```
+//!
+//! Tables are the largest thing that a restart reads: threads decode files beside each other, and a row that is superseded is
+//! dropped at once.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use arrow::array::{Int32Array, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{FieldRef, SchemaRef};
@@ -19,30 +26,29 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::chain::{Chain, CommitFile};
 use super::columns::{CHANGE, COMMIT_ID, TICK};
 use super::file::FileError;
+use super::newest::{Newest, Version};
 use super::record::FileRole;
 use super::segment::decode;
 use crate::fault::Fault;
 
-/// The state of a key from a commit and tick on: its row, or that it is retracted.
-struct Version<R> {
-    row: R,
-    since: (i64, i64),
-    is: bool,
-}
-
 /// The current rows of a state table or a checkpoint, ordered by key. Every file is first verified by its hash.
 pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
-    let mut versions: Vec<Version<R>> = Vec::new();
     let files = CurrentFiles::of(chain.live().files(), R::SPEC.name);
-    if let Some(file) = &files.whole {
-        read(chain.data(), file, 0, &mut versions)?;
-    }
-    for file in &files.changes {
-        read(chain.data(), file, files.whole_commit(), &mut versions)?;
-    }
-    versions.sort_by(|a, b| a.row.cmp_key(&b.row).then(b.since.cmp(&a.since)));
-    versions.dedup_by(|earlier, last| earlier.row.cmp_key(&last.row).is_eq());
-    Ok(versions.into_iter().filter_map(|version| version.is.then_some(version.row)).collect())
+    let mut changed = Newest::with_capacity(rows_of(&files.changes));
+    read_versions(chain.data(), &files.changes, files.whole_commit(), |versions| changed.extend(versions))?;
+    let whole: Vec<_> = files.whole.into_iter().collect();
+    let mut rows = Vec::with_capacity(rows_of(&whole).saturating_add(changed.len()));
+    read_versions(chain.data(), &whole, 0, |versions: Vec<Version<R>>| {
+        rows.extend(versions.into_iter().map(|version| version.row).filter(|row| !changed.has(row)));
+    })?;
+    rows.extend(changed.into_rows());
+    // Both parts are in order of their keys, apart from words that sort otherwise as text: a stable sort merges the runs.
+    rows.sort_by(R::cmp_key);
+    Ok(rows)
+}
+
+fn rows_of(files: &[Arc<CommitFile>]) -> usize {
+    files.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).fold(0, usize::saturating_add)
 }
 
 /// The files with the current rows of a state table or a checkpoint.
@@ -91,24 +97,67 @@ pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, 
     Ok(rows)
 }
 
-/// Adds the rows of commits after `behind`, with their commits and ticks. A checkpoint has one row per key and commit, so it
-/// needs no ticks.
-fn read<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, versions: &mut Vec<Version<R>>) -> Result<(), FileError> {
-    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
-    for batch in batches(data, file)? {
-        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
-        let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?;
-        let ticks = batch.column_by_name(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let commits = commits(data, file, &batch)?;
-        versions.reserve(batch.num_rows());
-        let rows = changes.values().iter().zip(commits.values()).enumerate();
-        for (index, (change, commit_id)) in rows.filter(|(_, (_, commit_id))| **commit_id > behind) {
-            let row = R::read(&batch, index).map_err(|error| file.error(data, Fault::unreadable(error)))?;
-            let tick = ticks.and_then(|ticks| ticks.values().get(index)).copied().unwrap_or(0);
-            versions.push(Version { row, since: (*commit_id, tick), is: *change > 0 });
+/// Hands the rows of commits after `behind` to `take`, batch by batch, in no order of files. Threads decode the files beside each
+/// other.
+fn read_versions<R: TableRow>(
+    data: &Path,
+    files: &[Arc<CommitFile>],
+    behind: u64,
+    mut take: impl FnMut(Vec<Version<R>>),
+) -> Result<(), FileError> {
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
+    thread::scope(|scope| {
+        let (sender, received) = sync_channel(2 * threads);
+        let decode = |sender: &SyncSender<_>| {
+            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let versions = match versions(data, file, behind) {
+                    Ok(versions) => versions,
+                    Err(error) => return sender.send(Err(error)).unwrap_or_default(),
+                };
+                for batch in versions {
+                    // Nobody receives any more once a file could not be read.
+                    if sender.send(batch).is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        for file in files.iter().take(threads) {
+            let sender = sender.clone();
+            let started = thread::Builder::new().name("read tables".to_owned()).spawn_scoped(scope, move || decode(&sender));
+            started.map_err(|error| file.error(data, Fault::shown_by("cannot be read: no thread can be started", error)))?;
         }
-    }
-    Ok(())
+        drop(sender);
+        received.into_iter().try_for_each(|batch| batch.map(&mut take))
+    })
+}
+
+/// The rows of a file's commits after `behind`, batch by batch. A checkpoint has one row per key and commit, so it needs no ticks.
+fn versions<R: TableRow>(
+    data: &Path,
+    file: &CommitFile,
+    behind: u64,
+) -> Result<impl Iterator<Item = Result<Vec<Version<R>>, FileError>>, FileError> {
+    let behind = i64::try_from(behind).unwrap_or(i64::MAX);
+    let versions_of = move |batch: Result<RecordBatch, ArrowError>| {
+        let batch = batch.map_err(|error| file.error(data, Fault::unreadable(error)))?;
+        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
+        let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?.values();
+        let ticks = batch.column_by_name(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+        let commits = commits(data, file, &batch)?.values();
+        let commit_of = |row: usize| commits.get(row).copied().unwrap_or(0);
+        let rows = (0..batch.num_rows()).filter(|row| commit_of(*row) > behind);
+        let mut versions = Vec::with_capacity(batch.num_rows());
+        let read = R::read_each(&batch, rows, |number, row| {
+            let tick = ticks.and_then(|ticks| ticks.values().get(number)).copied().unwrap_or(0);
+            let is = changes.get(number).is_some_and(|change| *change > 0);
+            versions.push(Version { row, since: (commit_of(number), tick), is });
+        });
+        read.map_err(|error| file.error(data, Fault::unreadable(error)))?;
+        Ok(versions)
+    };
+    Ok(read(data, file)?.map(versions_of))
 }
 
 fn commits<'a>(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result<&'a Int64Array, FileError> {
@@ -128,12 +177,20 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
 
 /// The batches of one file, or of a part of a segment, verified by its hash.
 pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
+    read(data, file)?.collect::<Result<_, _>>().map_err(|error| file.error(data, Fault::unreadable(error)))
+}
+
+/// Rows of a batch of a Parquet file: enough that a batch costs little beside its rows, and few enough for the processor's caches.
+const BATCH_ROWS: usize = 8192;
+
+/// The same, each batch decoded when it is asked for.
+fn read(data: &Path, file: &CommitFile) -> Result<Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>, FileError> {
     let content = file.content(data)?;
+    let unreadable = |error: Fault| file.error(data, error);
     if file.part.is_some() {
-        return decode(content).map_err(|error| file.error(data, Fault::unreadable(error)));
+        return Ok(Box::new(decode(content).map_err(|error| unreadable(Fault::unreadable(error)))?));
     }
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(|error| file.error(data, Fault::unreadable(error)))?;
-    let batches = reader.build().map_err(|error| file.error(data, Fault::unreadable(error)))?;
-    batches.collect::<Result<_, _>>().map_err(|error| file.error(data, Fault::unreadable(error)))
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content));
+    let reader = reader.and_then(|reader| reader.with_batch_size(BATCH_ROWS).build());
+    Ok(Box::new(reader.map_err(|error| unreadable(Fault::unreadable(error)))?))
 }

@@ -81,8 +81,8 @@ fn encode(rows: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// The rows of a part.
-pub(super) fn decode(part: Vec<u8>) -> Result<Vec<RecordBatch>, ArrowError> {
-    StreamReader::try_new(Cursor::new(part), None)?.collect()
+pub(super) fn decode(part: Vec<u8>) -> Result<StreamReader<Cursor<Vec<u8>>>, ArrowError> {
+    StreamReader::try_new(Cursor::new(part), None)
 }
 
 #[cfg(test)]

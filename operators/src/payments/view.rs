@@ -1,12 +1,11 @@
 //! The view of payments.
 
-use std::collections::BTreeMap;
-
 use headwater_schemas::events::{ErrorCode, Event, PaymentStatus};
 use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, PaymentPosting, PaymentProgress, PaymentStepTaken, Reconciliation, Severity, StepAlert, StepRule,
 };
 use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
+use rustc_hash::FxHashMap;
 
 use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
@@ -109,7 +108,7 @@ impl View for Payments {
     }
 
     fn restore(&self, saved: &SavedPayments, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PaymentHistory)> {
-        let mut payments = BTreeMap::<Id, Remembered>::new();
+        let mut payments = FxHashMap::<Id, Remembered>::default();
         for row in saved.payment_steps.iter().filter(|row| is_mine(&row.payment_id)) {
             payments.entry(row.payment_id.clone()).or_default().steps.push(step_of(row));
         }

@@ -1,6 +1,5 @@
 //! The rules of one subject as a keyed fold.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, TransactionPhase};
@@ -8,6 +7,7 @@ use headwater_schemas::privacy::Tokens;
 use headwater_schemas::tables::{Alert, AlertKind, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
+use rustc_hash::FxHashMap;
 
 use super::cells::{self, Cell};
 use super::customers::{BaseCurrency, Customers, Facts};
@@ -342,7 +342,7 @@ impl View for Rules {
 
     /// If a pack reads a field that no previous pack kept, the field is unknown for earlier events.
     fn restore(&self, saved: &SavedRules, is_mine: &dyn Fn(&Group) -> bool) -> Vec<(Group, History)> {
-        let mut groups = BTreeMap::<Group, Vec<Record>>::new();
+        let mut groups = FxHashMap::<Group, Vec<Record>>::default();
         for row in saved.rule_events.iter() {
             let Some((grouped, group)) = self.group_of(&row.subject, &row.grouping, &row.group_key) else { continue };
             let Some(record) = is_mine(&group).then(|| saved::record(grouped, row)).flatten() else { continue };
@@ -353,7 +353,7 @@ impl View for Rules {
             state.timer = self.grouped(&group).and_then(|grouped| self.first_expiry(grouped, &state));
             (group, state)
         };
-        let mut states: BTreeMap<Group, History> = groups.into_iter().map(state).collect();
+        let mut states: FxHashMap<Group, History> = groups.into_iter().map(state).collect();
         for row in saved.rule_outcomes.iter() {
             let Some((_, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
             let Some((state, order)) = states.get_mut(&group).zip(saved::order_of(row)) else { continue };

@@ -1,12 +1,11 @@
 //! The view of transfers.
 
-use std::collections::BTreeMap;
-
 use headwater_schemas::events::{ErrorCode, Event, TransferEvent};
 use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, Severity, StepAlert, StepRule, TransferProgress, TransferState, TransferStepTaken,
 };
 use headwater_schemas::{Correction, EffectiveTime, EventTime, Id, Nanos, Place, Placed, Topic};
+use rustc_hash::FxHashMap;
 
 use super::saga::{Saga, Step, Terms};
 use crate::admission::dead_letter;
@@ -105,7 +104,7 @@ impl View for Transfers {
     }
 
     fn restore(&self, saved: &SavedTransfers, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, TransferHistory)> {
-        let mut transfers = BTreeMap::<Id, Transfer>::new();
+        let mut transfers = FxHashMap::<Id, Transfer>::default();
         for row in saved.transfer_steps.iter().filter(|row| is_mine(&row.transfer_id)) {
             transfers.entry(row.transfer_id.clone()).or_default().steps.push(step_of(row));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use headwater_schemas::tables::Cell;
+use headwater_schemas::tables::{CellError, Column};
 use headwater_schemas::{EventTime, Text};
 use headwater_sql::{Catalog, quoted};
 
@@ -92,13 +92,13 @@ fn query(case: &PlantedCase, named: &[String]) -> String {
 }
 
 /// The rows of a query whose columns are texts.
-fn texts<const N: usize>(catalog: &Catalog, query: &str, names: [&str; N]) -> anyhow::Result<Vec<[String; N]>> {
+fn texts<const N: usize>(catalog: &Catalog, query: &str, names: [&'static str; N]) -> anyhow::Result<Vec<[String; N]>> {
     let mut rows = Vec::new();
     for batch in catalog.query(query)? {
         let batch = batch?;
+        let columns = names.iter().map(|name| Column::<Text>::of(&batch, name)).collect::<Result<Vec<_>, _>>()?;
         for place in 0..batch.num_rows() {
-            let text = |name| batch.column_by_name(name).and_then(|column| Text::read(column, place));
-            let row: Vec<String> = names.into_iter().filter_map(text).map(|text| text.to_string()).collect();
+            let row = columns.iter().map(|column| Ok(column.at(place)?.to_string())).collect::<Result<Vec<_>, CellError>>()?;
             rows.push(row.try_into().map_err(|_| anyhow::anyhow!("a row of {query:?} lacks one of {}", names.join(", ")))?);
         }
     }

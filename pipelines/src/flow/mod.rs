@@ -114,7 +114,6 @@ pub fn build(scope: Scope<'_, Tick>, settings: &FlowSettings) -> anyhow::Result<
     let (tables, done) = flow.finish();
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
     commit(scope, settings.commit.clone(), tables, progress, done, ends, cuts);
-    settings.saved.forget();
     views
 }
 

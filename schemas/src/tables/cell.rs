@@ -9,7 +9,7 @@ use crate::{EffectiveTime, Offset, Sequence, Tick};
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder,
     Decimal128Builder, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListArray, ListBuilder,
-    PrimitiveArray, StringArray, StringBuilder, TimestampNanosecondBuilder,
+    PrimitiveArray, RecordBatch, StringArray, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
 
@@ -35,6 +35,8 @@ pub enum CellError {
 pub trait Cell: Sized {
     /// Arrow builder that collects the values of a column.
     type Builder: ArrayBuilder;
+    /// Arrow array of the values of a column.
+    type Column: Array + 'static;
     /// Whether the column may have NULLs.
     const NULLABLE: bool = false;
     /// The Arrow type.
@@ -45,17 +47,42 @@ pub trait Cell: Sized {
     fn append(&self, column: &mut Self::Builder);
     /// Adds a missing value.
     fn append_null(column: &mut Self::Builder);
-    /// Reads the value back; `None` when it is missing or the column has another type.
-    fn read(column: &dyn Array, row: usize) -> Option<Self>;
+    /// Reads the value of a row back; `None` when it is missing.
+    fn read(column: &Self::Column, row: usize) -> Option<Self>;
 }
 
-fn primitive<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> Option<T::Native> {
-    let column = column.as_any().downcast_ref::<PrimitiveArray<T>>()?;
+/// A column of a batch, read as values of one type. It is looked for once, not for every row.
+#[derive(Debug)]
+pub struct Column<'a, C: Cell> {
+    name: &'static str,
+    values: &'a C::Column,
+}
+
+impl<'a, C: Cell> Column<'a, C> {
+    /// Finds the column of a name.
+    pub fn of(batch: &'a RecordBatch, name: &'static str) -> Result<Self, CellError> {
+        let column = batch.column_by_name(name).ok_or(CellError::MissingColumn(name))?;
+        let values = column.as_any().downcast_ref().ok_or_else(|| unexpected::<C>(name, 0))?;
+        Ok(Self { name, values })
+    }
+
+    /// The value of a row.
+    pub fn at(&self, row: usize) -> Result<C, CellError> {
+        C::read(self.values, row).ok_or_else(|| unexpected::<C>(self.name, row))
+    }
+}
+
+fn unexpected<C: Cell>(column: &'static str, row: usize) -> CellError {
+    CellError::Unexpected { column, row, expected: C::data_type().to_string() }
+}
+
+fn primitive<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
 impl<C: Cell> Cell for Option<C> {
     type Builder = C::Builder;
+    type Column = C::Column;
     const NULLABLE: bool = true;
     fn data_type() -> DataType {
         C::data_type()
@@ -72,7 +99,7 @@ impl<C: Cell> Cell for Option<C> {
     fn append_null(column: &mut C::Builder) {
         C::append_null(column);
     }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
+    fn read(column: &C::Column, row: usize) -> Option<Self> {
         if row < column.len() && column.is_null(row) { Some(None) } else { C::read(column, row).map(Some) }
     }
 }
@@ -85,11 +112,12 @@ macro_rules! decimal_cell {
     ($digits:literal: $($name:ident)+) => {$(
         impl Cell for $name {
             type Builder = Decimal128Builder;
+            type Column = PrimitiveArray<Decimal128Type>;
             fn data_type() -> DataType { DataType::Decimal128($digits, DECIMAL_SCALE) }
             fn builder(capacity: usize) -> Decimal128Builder { Decimal128Builder::with_capacity(capacity).with_data_type(Self::data_type()) }
             fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
             fn append_null(column: &mut Decimal128Builder) { column.append_null() }
-            fn read(column: &dyn Array, row: usize) -> Option<Self> { primitive::<Decimal128Type>(column, row).map(Self::from_units) }
+            fn read(column: &Self::Column, row: usize) -> Option<Self> { primitive(column, row).map(Self::from_units) }
         }
     )+};
 }
@@ -100,6 +128,7 @@ macro_rules! primitive_cell {
     ($name:ty, $arrow:ty, $builder:ty, $data_type:expr, $into:expr, $from:expr) => {
         impl Cell for $name {
             type Builder = $builder;
+            type Column = PrimitiveArray<$arrow>;
             fn data_type() -> DataType {
                 $data_type
             }
@@ -112,8 +141,8 @@ macro_rules! primitive_cell {
             fn append_null(column: &mut $builder) {
                 column.append_null()
             }
-            fn read(column: &dyn Array, row: usize) -> Option<Self> {
-                primitive::<$arrow>(column, row).and_then($from)
+            fn read(column: &Self::Column, row: usize) -> Option<Self> {
+                primitive(column, row).and_then($from)
             }
         }
     };
@@ -150,6 +179,7 @@ primitive_cell!(
 
 impl<const N: usize> Cell for Digest<N> {
     type Builder = FixedSizeBinaryBuilder;
+    type Column = FixedSizeBinaryArray;
     fn data_type() -> DataType {
         DataType::FixedSizeBinary(Self::WIDTH)
     }
@@ -163,14 +193,14 @@ impl<const N: usize> Cell for Digest<N> {
     fn append_null(column: &mut FixedSizeBinaryBuilder) {
         column.append_null();
     }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<FixedSizeBinaryArray>()?;
+    fn read(column: &Self::Column, row: usize) -> Option<Self> {
         (row < column.len() && column.is_valid(row)).then(|| column.value(row).try_into().ok().map(Self)).flatten()
     }
 }
 
 impl Cell for Blob {
     type Builder = BinaryBuilder;
+    type Column = BinaryArray;
     fn data_type() -> DataType {
         DataType::Binary
     }
@@ -183,14 +213,14 @@ impl Cell for Blob {
     fn append_null(column: &mut BinaryBuilder) {
         column.append_null();
     }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<BinaryArray>()?;
+    fn read(column: &Self::Column, row: usize) -> Option<Self> {
         (row < column.len() && column.is_valid(row)).then(|| Self::from(column.value(row)))
     }
 }
 
 impl Cell for bool {
     type Builder = BooleanBuilder;
+    type Column = BooleanArray;
     fn data_type() -> DataType {
         DataType::Boolean
     }
@@ -203,15 +233,13 @@ impl Cell for bool {
     fn append_null(column: &mut BooleanBuilder) {
         column.append_null();
     }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<BooleanArray>()?;
+    fn read(column: &Self::Column, row: usize) -> Option<Self> {
         (row < column.len() && column.is_valid(row)).then(|| column.value(row))
     }
 }
 
 /// The text in a string column.
-pub(crate) fn read_text(column: &dyn Array, row: usize) -> Option<&str> {
-    let column = column.as_any().downcast_ref::<StringArray>()?;
+pub(crate) fn read_text(column: &StringArray, row: usize) -> Option<&str> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
@@ -227,6 +255,7 @@ macro_rules! text_cell {
     ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr) => {
         impl$(<$kind>)? $crate::tables::Cell for $name {
             type Builder = arrow::array::StringBuilder;
+            type Column = arrow::array::StringArray;
             fn data_type() -> arrow::datatypes::DataType {
                 arrow::datatypes::DataType::Utf8
             }
@@ -239,7 +268,7 @@ macro_rules! text_cell {
             fn append_null(column: &mut arrow::array::StringBuilder) {
                 column.append_null()
             }
-            fn read(column: &dyn arrow::array::Array, row: usize) -> Option<Self> {
+            fn read(column: &arrow::array::StringArray, row: usize) -> Option<Self> {
                 $crate::tables::cell::read_text(column, row).and_then($from)
             }
         }
@@ -250,10 +279,16 @@ text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
 text_cell!(Text, Text::as_str, |text| Some(Text::new(text)));
 text_cell!(Name<K> where K, Name::as_str, |text| Some(Name::derived(text)));
 
+/// The values of a list.
+pub(super) fn list(column: &ListArray, row: usize) -> Option<ArrayRef> {
+    (row < column.len() && column.is_valid(row)).then(|| column.value(row))
+}
+
 macro_rules! list_cell {
     ($($name:ident)+) => {$(
         impl Cell for Vec<$name> {
             type Builder = ListBuilder<StringBuilder>;
+            type Column = ListArray;
             fn data_type() -> DataType {
                 DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
             }
@@ -269,13 +304,10 @@ macro_rules! list_cell {
             fn append_null(column: &mut Self::Builder) {
                 column.append(false);
             }
-            fn read(column: &dyn Array, row: usize) -> Option<Self> {
-                let column = column.as_any().downcast_ref::<ListArray>()?;
-                if row >= column.len() || column.is_null(row) {
-                    return None;
-                }
-                let texts: ArrayRef = column.value(row);
-                (0..texts.len()).map(|index| $name::read(&texts, index)).collect()
+            fn read(column: &Self::Column, row: usize) -> Option<Self> {
+                let texts = list(column, row)?;
+                let texts = texts.as_any().downcast_ref()?;
+                (0..StringArray::len(texts)).map(|index| $name::read(texts, index)).collect()
             }
         }
     )+};
@@ -284,6 +316,7 @@ list_cell!(Id Text);
 
 impl Cell for Vec<EventTime> {
     type Builder = ListBuilder<TimestampNanosecondBuilder>;
+    type Column = ListArray;
     fn data_type() -> DataType {
         DataType::List(Arc::new(Field::new_list_field(EventTime::data_type(), true)))
     }
@@ -297,12 +330,9 @@ impl Cell for Vec<EventTime> {
     fn append_null(column: &mut Self::Builder) {
         column.append(false);
     }
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<ListArray>()?;
-        if row >= column.len() || column.is_null(row) {
-            return None;
-        }
-        let times: ArrayRef = column.value(row);
-        (0..times.len()).map(|index| EventTime::read(&times, index)).collect()
+    fn read(column: &Self::Column, row: usize) -> Option<Self> {
+        let times = list(column, row)?;
+        let times = times.as_any().downcast_ref()?;
+        (0..<EventTime as Cell>::Column::len(times)).map(|index| EventTime::read(times, index)).collect()
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
+use arrow::array::{Array, Float64Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
 use arrow::datatypes::{DataType, Field, Fields};
 use serde::{Deserialize, Serialize};
 
+use super::cell::list;
 use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, tables};
 use crate::value::{AccountId, EventTime, Id, Statistic, Text};
 
@@ -97,6 +98,7 @@ fn reason_fields() -> Fields {
 
 impl Cell for Vec<Reason> {
     type Builder = ListBuilder<StructBuilder>;
+    type Column = ListArray;
 
     fn data_type() -> DataType {
         DataType::List(Arc::new(Field::new_list_field(DataType::Struct(reason_fields()), true)))
@@ -132,25 +134,20 @@ impl Cell for Vec<Reason> {
         column.append(false);
     }
 
-    fn read(column: &dyn Array, row: usize) -> Option<Self> {
-        let column = column.as_any().downcast_ref::<ListArray>()?;
-        if row >= column.len() || column.is_null(row) {
-            return None;
-        }
-        let reasons: ArrayRef = column.value(row);
+    fn read(column: &ListArray, row: usize) -> Option<Self> {
+        let reasons = list(column, row)?;
         let reasons = reasons.as_any().downcast_ref::<StructArray>()?;
-        let (rules, points) = (reasons.column_by_name("rule")?, reasons.column_by_name("points")?);
-        let evidence = reasons.column_by_name("evidence")?.as_any().downcast_ref::<ListArray>()?;
-        (0..reasons.len())
-            .map(|index| {
-                let texts: ArrayRef = evidence.value(index);
-                Some(Reason {
-                    rule: Text::read(rules, index)?,
-                    points: Statistic::read(points, index)?,
-                    evidence: (0..texts.len()).map(|text| Text::read(&texts, text)).collect::<Option<_>>()?,
-                })
+        let rules = reasons.column_by_name("rule")?.as_any().downcast_ref()?;
+        let points = reasons.column_by_name("points")?.as_any().downcast_ref()?;
+        let evidence = reasons.column_by_name("evidence")?.as_any().downcast_ref()?;
+        let reason = |index| {
+            Some(Reason {
+                rule: Text::read(rules, index)?,
+                points: Statistic::read(points, index)?,
+                evidence: Vec::<Text>::read(evidence, index)?,
             })
-            .collect()
+        };
+        (0..reasons.len()).map(reason).collect()
     }
 }
 

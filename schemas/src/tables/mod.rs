@@ -97,7 +97,7 @@ mod trading;
 mod words;
 
 pub use catalog::*;
-pub use cell::{Cell, CellError};
+pub use cell::{Cell, CellError, Column};
 pub use change::{Change, Moment, TableWriter};
 pub use changes::Changes;
 pub(crate) use row::tables;

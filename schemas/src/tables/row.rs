@@ -70,8 +70,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     fn fields() -> Vec<Field>;
     /// The rows as columns, in the order of [`TableRow::fields`].
     fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
-    /// Reads a row of a batch.
-    fn read(batch: &RecordBatch, row: usize) -> Result<Self, CellError>;
+    /// Reads rows of a batch, and hands each with its number to `take`.
+    fn read_each(batch: &RecordBatch, rows: impl Iterator<Item = usize>, take: impl FnMut(usize, Self)) -> Result<(), CellError>;
     /// The row's time, which also determines the date folder.
     fn event_time(&self) -> EventTime;
     /// Compares the rows' keys.
@@ -86,7 +86,9 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
 
     /// Reads every row of a batch.
     fn read_all(batch: &RecordBatch) -> Result<Vec<Self>, CellError> {
-        (0..batch.num_rows()).map(|row| Self::read(batch, row)).collect()
+        let mut rows = Vec::with_capacity(batch.num_rows());
+        Self::read_each(batch, 0..batch.num_rows(), |_, row| rows.push(row))?;
+        Ok(rows)
     }
 }
 
@@ -144,19 +146,16 @@ macro_rules! table {
                 vec![$(std::sync::Arc::new(arrow::array::ArrayBuilder::finish(&mut $field)) as arrow::array::ArrayRef),+]
             }
 
-            fn read(batch: &arrow::array::RecordBatch, row: usize) -> Result<Self, $crate::tables::CellError> {
-                Ok(Self {
-                    $($field: {
-                        let column = batch
-                            .column_by_name(stringify!($field))
-                            .ok_or($crate::tables::CellError::MissingColumn(stringify!($field)))?;
-                        <$type as $crate::tables::Cell>::read(column.as_ref(), row).ok_or_else(|| $crate::tables::CellError::Unexpected {
-                            column: stringify!($field),
-                            row,
-                            expected: <$type as $crate::tables::Cell>::data_type().to_string(),
-                        })?
-                    }),+
-                })
+            fn read_each(
+                batch: &arrow::array::RecordBatch,
+                rows: impl Iterator<Item = usize>,
+                mut take: impl FnMut(usize, Self),
+            ) -> Result<(), $crate::tables::CellError> {
+                $(let $field = $crate::tables::Column::<$type>::of(batch, stringify!($field))?;)+
+                for row in rows {
+                    take(row, Self { $($field: $field.at(row)?),+ });
+                }
+                Ok(())
             }
 
             fn event_time(&self) -> $crate::EventTime { self.ts }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::records::Records;
 use headwater_operators::rules::Pack;
-use headwater_schemas::tables::{AccountOwner, Alert, Cell, Decision, LedgerEntry, PaymentProgress, TableRow};
+use headwater_schemas::tables::{AccountOwner, Alert, Column, Decision, LedgerEntry, PaymentProgress, TableRow};
 use headwater_schemas::{AccountId, Text};
 use headwater_sql::{Catalog, quoted};
 
@@ -112,10 +112,12 @@ impl<'c> CommittedRows<'c> {
         let mut all = Vec::new();
         for batch in self.catalog.query(query)? {
             let batch = batch?;
-            let commits = batch.column_by_name("commit_id").context("a row names no commit")?;
+            let commits = Column::<u64>::of(&batch, "commit_id")?;
+            // Only histories have reasons.
+            let reasons = Column::<Option<Text>>::of(&batch, "reason").ok();
             for (place, row) in R::read_all(&batch)?.into_iter().enumerate() {
-                let commit_id = i64::read(commits, place).and_then(|commit| u64::try_from(commit).ok()).context("a row names no commit")?;
-                let reason = batch.column_by_name("reason").and_then(|reasons| Text::read(reasons, place));
+                let commit_id = commits.at(place)?;
+                let reason = reasons.as_ref().and_then(|reasons| reasons.at(place).ok().flatten());
                 all.push(Stored { row, commit_id, reason });
             }
         }
