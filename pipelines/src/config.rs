@@ -124,6 +124,18 @@
 //! memory_limit_mib = 1024
 //! timeout_seconds = 300         # 0: none
 //! threads = 0                   # 0: as many as there are cores
+//!
+//! [serve]                       # SQL for PostgreSQL clients: docs/sql-clients.md
+//! address = "127.0.0.1:5433"    # "" for none; default: this for `serve` and `demo`, none for `run`
+//! max_connections = 64
+//! max_queries = 8               # that work at the same time; others wait
+//! timeout_seconds = 300         # 0: none
+//! max_rows = 0                  # rows after which a query fails; 0: no limit
+//! # tls_certificate = "server.crt"   # PEM, looked up beside this file; with it only encrypted connections are taken
+//! # tls_key = "server.key"
+//! # [serve.users.ann]                # without users, everybody on this machine reads everything
+//! # secret = "SCRAM-SHA-256$4096:…"  # from `headwater serve --password ann`
+//! # tables = ["positions", "holdings", "marks", "instrument_terms"]   # default: all
 //! ```
 
 use std::collections::BTreeMap;
@@ -143,7 +155,7 @@ use headwater_operators::valuation::{LimitDefaults, RiskSettings};
 use headwater_schemas::events::AccountType;
 use headwater_schemas::privacy::PERSONAL;
 use headwater_schemas::{Clock, Currency, Decimal, Topic};
-use headwater_sql::SqlConfig;
+use headwater_sql::{ServeConfig, SqlConfig};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -204,6 +216,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Section `[sql]`: limits of queries.
     pub sql: SqlConfig,
+    /// Section `[serve]`: the server for PostgreSQL clients.
+    pub serve: ServeConfig,
 }
 
 /// Section `[time]`.
@@ -596,6 +610,8 @@ impl Config {
         if let (Some(keys), Some(folder)) = (&mut config.privacy.keys, file.parent()) {
             *keys = folder.join(&*keys);
         }
+        let of_tls = config.serve.tls_certificate.iter_mut().chain(&mut config.serve.tls_key);
+        of_tls.for_each(|path| *path = file.parent().unwrap_or(Path::new("")).join(&*path));
         Ok(config)
     }
 
@@ -635,6 +651,7 @@ impl Config {
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
+                "serve" => section(&name, value, &mut config.serve, &mut problems),
                 other => problems.push(format!("[{other}] is not a section: see the list of sections in the documentation")),
             }
         }
@@ -692,6 +709,10 @@ impl Config {
         problems.extend(self.privacy.problems());
         problems.extend(self.surveillance.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
+        problems.extend(self.serve.validate().into_iter().map(|problem| format!("serve.{problem}")));
+        if let Some(address) = self.serve.address.as_deref().filter(|address| !address.is_empty() && !is_host_and_port(address)) {
+            problems.push(format!("serve.address is {address:?}: write HOST:PORT, or \"\" for none"));
+        }
         problems
     }
 }

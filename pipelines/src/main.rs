@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, report, rules, sql, topics, verify};
+use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, report, rules, serve, sql, topics, verify};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -42,6 +42,8 @@ enum Command {
     Sql(sql::SqlArguments),
     /// Makes a report as of the end of a date, as known now or at an earlier commit; without a name, lists the reports.
     Report(report::ReportArguments),
+    /// Serves SQL to PostgreSQL clients such as psql, Python, JDBC and Grafana.
+    Serve(serve::ServeArguments),
     /// Explains a decision or an alert: its rules, figures and events, and the smallest change that would have cleared it.
     Explain(explain::ExplainArguments),
     /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
@@ -189,6 +191,10 @@ fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Sql(arguments) => sql::sql(arguments),
         Command::Report(arguments) => report::report(&arguments, &mut std::io::stdout().lock()),
+        Command::Serve(arguments) => {
+            let stop = stop_signal()?;
+            serve::serve(arguments, &stop, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
+        }
         Command::Explain(arguments) => explain::explain(&arguments, &mut std::io::stdout().lock()),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),

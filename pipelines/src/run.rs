@@ -16,6 +16,7 @@ use headwater_connectors::parquet::record::Gap;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
 use headwater_schemas::{Digest, EffectiveTime, Nanos, Tick, Topic};
+use headwater_sql::Server;
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
@@ -141,6 +142,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     }
     let process = Process::new(&run)?;
     let server = http::serve(&http_address(&run)?, Arc::clone(&process.metrics))?;
+    let sql_server = sql_server(&run)?;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
     let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
     while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
@@ -151,6 +153,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
         };
     }
     progress.finish();
+    drop(sql_server);
     drop(server);
     drop(directory);
     let Entered { published, .. } = entered?;
@@ -337,6 +340,13 @@ fn http_address(run: &Run) -> anyhow::Result<String> {
     let port = port.parse::<u16>().with_context(wrong)?;
     let own = u16::try_from(cluster.process).ok().and_then(|number| port.checked_add(number)).with_context(wrong)?;
     Ok(format!("{host}:{own}"))
+}
+
+/// The server for PostgreSQL clients, if it is configured. Of a cluster, process 0 has it.
+fn sql_server(run: &Run) -> anyhow::Result<Option<Server>> {
+    let address = run.config.serve.address.as_deref().filter(|address| !address.is_empty());
+    let Some(address) = address.filter(|_| run.leads() && !run.is_replay && !run.discards) else { return Ok(None) };
+    Ok(Some(Server::start(&run.data, address, run.config.serve.clone(), run.config.sql.clone())?))
 }
 
 /// Interval of retries while brokers are down.

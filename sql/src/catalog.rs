@@ -14,6 +14,7 @@ use crate::config::SqlConfig;
 use crate::current::CurrentCache;
 use crate::engine::Engine;
 use crate::error::{CatalogError, QueryError};
+use crate::names::Visible;
 use crate::query::{Answer, Snapshot};
 use crate::session::session;
 use crate::tables::Table;
@@ -93,6 +94,14 @@ impl Catalog {
         self.newest().snapshot.clone()
     }
 
+    /// All tables at an earlier commit, with the threads and the memory of this catalog. Its files are merged over time, as after
+    /// [`Catalog::refresh`].
+    pub(crate) fn snapshot_at(&self, commit_id: u64) -> Result<Snapshot, CatalogError> {
+        let data = self.newest().chain.data().to_owned();
+        let chain = Chain::open(&data, Some(commit_id))?;
+        snapshot(&chain, &Arc::new(CurrentCache::new()), &self.config, &self.engine)
+    }
+
     /// The number of that commit; 0 when there is none.
     pub fn commit_id(&self) -> u64 {
         self.newest().snapshot.commit_id()
@@ -127,8 +136,8 @@ pub(crate) fn check_directory(data: &Path) -> Result<(), CatalogError> {
 
 fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engine: &Arc<Engine>) -> Result<Snapshot, CatalogError> {
     let committed = Arc::new(Committed::new(chain, Arc::clone(current)));
-    let session = session(&committed, config, &engine.resources).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
-    Ok(Snapshot { committed, session, engine: Arc::clone(engine), config: config.clone() })
+    let session = session(&committed, &Visible::All, config, &engine.resources).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
+    Ok(Snapshot { committed, session, visible: Visible::All, engine: Arc::clone(engine), config: config.clone() })
 }
 
 /// The rows of a query, batch by batch, for blocking code.

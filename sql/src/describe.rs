@@ -7,11 +7,11 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::commits_table;
-use crate::names::Relation;
+use crate::names::{Relation, Visible};
 
 /// One row per name that may follow FROM.
-pub(crate) fn tables() -> Result<RecordBatch, ArrowError> {
-    let relations = Relation::all();
+pub(crate) fn tables(visible: &Visible) -> Result<RecordBatch, ArrowError> {
+    let relations: Vec<_> = Relation::all().into_iter().filter(|(name, _)| visible.has(name)).collect();
     let names = relations.iter().map(|(name, _)| name.clone()).collect();
     let kinds = relations.iter().map(|(_, relation)| relation.kind().to_owned()).collect();
     let keys = relations.iter().map(|(_, relation)| relation.key()).collect();
@@ -52,7 +52,7 @@ impl Relation {
         }
     }
 
-    fn about(self) -> String {
+    pub(crate) fn about(self) -> String {
         match self {
             Self::Facts(table) | Self::Current(table) => table.about().to_owned(),
             Self::History(table) => format!("every change of {}: +1 came, -1 went", table.spec.name),

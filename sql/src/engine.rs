@@ -20,7 +20,7 @@ use crate::error::{CatalogError, QueryError};
 use crate::scan::STORE;
 
 /// Stack of a thread, in bytes. Only the pages that a query touches take memory.
-const STACK_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 256 * 1024 * 1024;
 /// Number of threads that read files.
 const READERS_MAX: usize = 16;
 

@@ -50,6 +50,9 @@ pub enum QueryError {
         "{0} is refused: tables are written by the pipeline alone, and SQL only reads them (SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE)"
     )]
     NotReading(String),
+    /// The user of a connection may not read the table.
+    #[error("permission denied for table {0}: serve.users lists the tables that this user may read")]
+    Denied(String),
     /// The statement is not valid SQL, or names something that does not exist.
     #[error("{0}")]
     Statement(String),

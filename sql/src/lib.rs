@@ -51,6 +51,7 @@
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
+//! | `wire` | a server for PostgreSQL clients: [`Server`] |
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
 //! | `verify`, `audit` | proof that a directory is complete, that every record has its place, and that the books balance |
@@ -102,6 +103,7 @@ mod tables;
 mod testing;
 mod verify;
 mod views;
+mod wire;
 mod zones;
 
 pub use audit::AuditBreak;
@@ -120,3 +122,4 @@ pub use statement::quoted;
 pub use tables::{Table, tables};
 pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};
+pub use wire::{Secret, SecretError, ServeConfig, ServeError, Server, TlsError, UserConfig};

@@ -1,5 +1,6 @@
 //! Resolution of names in a query: tables, histories, commits, and views.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -75,9 +76,29 @@ impl Relation {
     }
 }
 
+/// The relations that a session may read.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Visible {
+    /// All of them.
+    #[default]
+    All,
+    /// Those with these names. A view also needs the relations that it reads.
+    Only(Arc<BTreeSet<String>>),
+}
+
+impl Visible {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
 /// The relations at one commit.
 pub(crate) struct Names {
     committed: Arc<Committed>,
+    visible: Visible,
     /// For planning views, which refer to other tables.
     session: Weak<SessionContext>,
 }
@@ -89,8 +110,8 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    pub(crate) fn new(committed: Arc<Committed>, session: Weak<SessionContext>) -> Self {
-        Self { committed, session }
+    pub(crate) fn new(committed: Arc<Committed>, visible: Visible, session: Weak<SessionContext>) -> Self {
+        Self { committed, visible, session }
     }
 
     async fn view(&self, view: &View) -> Result<ViewTable> {
@@ -112,12 +133,15 @@ async fn commits(committed: &Committed) -> Result<MemTable> {
 #[async_trait]
 impl SchemaProvider for Names {
     fn table_names(&self) -> Vec<String> {
-        Relation::all().into_iter().map(|(name, _)| name).collect()
+        Relation::all().into_iter().map(|(name, _)| name).filter(|name| self.visible.has(name)).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let committed = Arc::clone(&self.committed);
         let Some(relation) = Relation::named(name) else { return Ok(None) };
+        if !self.visible.has(name) {
+            return Err(DataFusionError::External(Box::new(QueryError::Denied(name.to_owned()))));
+        }
         Ok(Some(match relation {
             Relation::Facts(table) => Arc::new(FileTable::new(committed, table, FileRole::Rows)),
             Relation::History(table) => Arc::new(HistoryTable::new(committed, table)),

@@ -1,11 +1,12 @@
 //! Running a query: from its text to a stream of rows, all at one commit. It is planned and run on the engine's threads; the
 //! caller waits at a channel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
@@ -28,6 +29,7 @@ use crate::engine::Engine;
 use headwater_connectors::parquet::file::FileError;
 
 use crate::error::QueryError;
+use crate::names::Visible;
 use crate::readable::{may_be_a_file, readable};
 use crate::statement::{Statement, parse, plan_only_reads};
 
@@ -39,6 +41,7 @@ const BATCHES_AHEAD: usize = 2;
 pub struct Snapshot {
     pub(crate) committed: Arc<Committed>,
     pub(crate) session: Arc<SessionContext>,
+    pub(crate) visible: Visible,
     pub(crate) engine: Arc<Engine>,
     pub(crate) config: SqlConfig,
 }
@@ -59,11 +62,23 @@ impl Snapshot {
         self.committed.commit_id()
     }
 
+    /// The same tables with another time limit of queries.
+    pub(crate) fn with_timeout(mut self, seconds: u64) -> Self {
+        self.config.timeout_seconds = seconds;
+        self
+    }
+
     /// Plans a statement that reads, and starts it. The surrounding Tokio runtime needs timers, for the time limit.
     pub async fn query(&self, sql: &str) -> Result<Answer, QueryError> {
+        let sql = sql.to_owned();
+        self.run(move || parse(&sql)).await
+    }
+
+    /// Plans the statement that a function makes on the engine's threads, and starts it.
+    pub(crate) async fn run(&self, make: impl FnOnce() -> Result<Statement, QueryError> + Send + 'static) -> Result<Answer, QueryError> {
         let mut deadline = Deadline::new(&self.config);
-        let (snapshot, sql) = (self.clone(), sql.to_owned());
-        let planning = self.engine.run(async move { snapshot.plan(parse(&sql)?).await });
+        let snapshot = self.clone();
+        let planning = self.engine.run(async move { snapshot.plan(make()?).await });
         let stream = deadline.within(planning).await??;
         let schema = Arc::clone(&stream.schema);
         let (sender, batches) = channel(BATCHES_AHEAD);
@@ -71,10 +86,30 @@ impl Snapshot {
         Ok(Answer { commit_id: self.commit_id(), schema, batches, task, deadline, engine: Arc::clone(&self.engine) })
     }
 
+    /// The columns of a statement, and the types of its parameters as far as they follow from where they are used.
+    pub(crate) async fn shape(&self, make: impl FnOnce() -> Result<Statement, QueryError> + Send + 'static) -> Result<Shape, QueryError> {
+        let snapshot = self.clone();
+        let planning = self.engine.run(async move { snapshot.plan_shape(make()?).await });
+        Deadline::new(&self.config).within(planning).await?
+    }
+
+    async fn plan_shape(&self, statement: Statement) -> Result<Shape, QueryError> {
+        let Statement::Query(statement) = statement else {
+            return Ok(Shape { schema: self.plan(statement).await?.schema, parameters: BTreeMap::new() });
+        };
+        let state = self.session.state();
+        let plan = state.statement_to_plan(statement).await.map_err(|error| readable(&error))?;
+        plan_only_reads(&plan)?;
+        let parameters: BTreeMap<_, _> = plan.get_parameter_types().map_err(|error| readable(&error))?.into_iter().collect();
+        // With parameters of unknown type, types of columns cannot follow yet.
+        let plan = if parameters.is_empty() { state.optimize(&plan).map_err(|error| readable(&error))? } else { plan };
+        Ok(Shape { schema: Arc::clone(plan.schema().inner()), parameters })
+    }
+
     async fn plan(&self, statement: Statement) -> Result<Stream, QueryError> {
         match statement {
             Statement::Query(statement) => self.plan_query(statement).await,
-            Statement::ShowTables => Ok(Stream::fixed(describe::tables()?)),
+            Statement::ShowTables => Ok(Stream::fixed(describe::tables(&self.visible)?)),
             Statement::Describe(name) => {
                 let provider = self.session.table_provider(TableReference::from(name)).await.map_err(|error| readable(&error))?;
                 Ok(Stream::fixed(describe::columns(&provider.schema())?))
@@ -91,6 +126,13 @@ impl Snapshot {
         let source = Some(Source { plan, committed: Arc::clone(&self.committed) });
         Ok(Stream { schema: rows.schema(), rows, source })
     }
+}
+
+/// What is known of a statement before it runs.
+pub(crate) struct Shape {
+    pub(crate) schema: SchemaRef,
+    /// By name, such as `$1`.
+    pub(crate) parameters: BTreeMap<String, Option<DataType>>,
 }
 
 impl Answer {

@@ -49,6 +49,7 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
         if let Some(ours) = error.downcast_ref::<QueryError>() {
             return Some(match ours {
                 QueryError::File(error) => error.clone().into(),
+                QueryError::Denied(table) => QueryError::Denied(table.clone()),
                 QueryError::Execution(cause) => QueryError::Execution(Arc::clone(cause)),
                 QueryError::Forgotten { table, at, why, oldest } => QueryError::Forgotten { table, at: *at, why, oldest: *oldest },
                 other => QueryError::execution(with_causes(other)),

@@ -18,7 +18,7 @@ use crate::functions::functions;
 use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
-use crate::names::Names;
+use crate::names::{Names, Visible};
 use crate::zones::at_time_zone;
 
 /// The name of the catalog in `information_schema`.
@@ -26,8 +26,13 @@ pub(crate) const CATALOG: &str = "headwater";
 /// The name of the schema that all tables are in.
 pub(crate) const SCHEMA: &str = "public";
 
-/// A session in which every name refers to its table at one commit.
-pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources: &Arc<RuntimeEnv>) -> Result<Arc<SessionContext>> {
+/// A session in which every visible name refers to its table at one commit.
+pub(crate) fn session(
+    committed: &Arc<Committed>,
+    visible: &Visible,
+    config: &SqlConfig,
+    resources: &Arc<RuntimeEnv>,
+) -> Result<Arc<SessionContext>> {
     let catalog = Arc::new(MemoryCatalogProvider::new());
     let mut state = SessionStateBuilder::new()
         .with_config(session_config(config))
@@ -47,7 +52,7 @@ pub(crate) fn session(committed: &Arc<Committed>, config: &SqlConfig, resources:
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
-    catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), Arc::downgrade(&session))))?;
+    catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), visible.clone(), Arc::downgrade(&session))))?;
     Ok(session)
 }
 

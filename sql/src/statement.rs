@@ -39,7 +39,8 @@ pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     }
 }
 
-fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
+/// Accepts a parsed statement if it reads.
+pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     if let Parsed::Statement(sql) = &statement {
         match sql.as_ref() {
             Sql::ShowTables { .. } => return Ok(Statement::ShowTables),

@@ -33,3 +33,4 @@ mod surveillance;
 mod transfers_and_payments;
 mod upkeep;
 mod valuation;
+mod wire;

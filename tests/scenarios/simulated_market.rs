@@ -76,7 +76,7 @@ fn every_planted_case_of_half_a_minute_is_found_by_each_of_its_rules() -> Result
 fn the_demo_prints_what_was_found_and_commands_that_explain_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (data, config) = (folder.path().join("data"), folder.path().join("demo.toml"));
-    std::fs::write(&config, "[http]\naddress = \"\"\n")?;
+    std::fs::write(&config, "[http]\naddress = \"\"\n[serve]\naddress = \"\"\n")?;
     let mut demo = Command::new(binary()?);
     demo.args(["demo", "--for", "18s", "--rate", "100", "--data"]).arg(&data).arg("--config").arg(&config);
     let output = demo.output()?;

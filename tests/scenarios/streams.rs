@@ -316,7 +316,7 @@ fn a_demo_that_was_killed_can_be_finished() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("demo");
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, "[http]\naddress = \"\"\n")?;
+    std::fs::write(&config, "[http]\naddress = \"\"\n[serve]\naddress = \"\"\n")?;
     let demo = || -> Result<Command> {
         let mut demo = Command::new(binary()?);
         demo.arg("demo").arg("--data").arg(&data).arg("--config").arg(&config);

@@ -34,7 +34,7 @@ impl Live {
     /// Starts a demo, publishes [`NO_EVENTS`] lines that become dead letters, and waits until they are counted.
     pub fn demo(folder: &Path) -> Result<Self> {
         let (data, config, address) = (folder.join("data"), folder.join("config.toml"), free_address()?);
-        std::fs::write(&config, format!("[http]\naddress = \"{address}\"\n"))?;
+        std::fs::write(&config, format!("[http]\naddress = \"{address}\"\n[serve]\naddress = \"\"\n"))?;
         let mut command = Command::new(binary()?);
         command.args(["demo", "--data"]).arg(&data).arg("--config").arg(&config);
         let demo = Self::start(&mut command, address)?;

@@ -16,7 +16,7 @@ use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::tables::{TableKind, declarations};
 use headwater_schemas::{EventTime, Topic};
-use headwater_sql::Catalog;
+use headwater_sql::{Catalog, ServeConfig};
 
 use crate::commands::explain;
 use crate::commands::planted::Finding;
@@ -63,7 +63,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the demo until the duration has passed, or until `stop` is set.
 pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    let config = Config::load(arguments.config.as_deref())?;
+    let mut config = Config::load(arguments.config.as_deref())?;
+    config.serve.address.get_or_insert_with(|| ServeConfig::ADDRESS.to_owned());
     let log = arguments.data.join("log");
     if is_data_directory(&arguments.data) && Chain::open(&arguments.data, None)?.last_id() > 0 {
         let (data, log) = (arguments.data.display(), log.display());
@@ -139,6 +140,9 @@ fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
     println!("  {}, commits", tables().join(", "));
     println!("  (every change of a state table is in <table>_history)");
     println!("SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"");
+    if let Some((host, port)) = config.serve.address.as_deref().and_then(|address| address.rsplit_once(':')) {
+        println!("          psql -h {host} -p {port} headwater");
+    }
     if !config.http.address.is_empty() {
         println!("Metrics:  http://{}/metrics", config.http.address);
         println!("Health:   http://{}/health/ready", config.http.address);

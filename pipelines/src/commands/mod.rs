@@ -11,6 +11,7 @@ pub mod publish;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod serve;
 pub mod sql;
 pub mod topics;
 pub mod verify;

@@ -17,7 +17,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use headwater_schemas::EventTime;
 
 /// Appends a value that is not NULL as text for tables and CSV.
-pub(super) fn append_text(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowError> {
+pub(crate) fn append_text(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowError> {
     match column.data_type() {
         DataType::Utf8 => out.push_str(column.as_string::<i32>().value(row)),
         DataType::LargeUtf8 => out.push_str(column.as_string::<i64>().value(row)),
@@ -38,7 +38,7 @@ pub(super) fn append_text(column: &ArrayRef, row: usize, out: &mut String) -> Re
 }
 
 /// Appends a value as JSON.
-pub(super) fn append_json(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowError> {
+pub(crate) fn append_json(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowError> {
     if column.is_null(row) {
         out.push_str("null");
         return Ok(());

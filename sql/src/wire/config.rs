@@ -1,0 +1,107 @@
+//! Settings of the server for PostgreSQL clients.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::scram::Secret;
+use crate::names::Relation;
+
+/// Section `[serve]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Address and port; empty for none. Default: 127.0.0.1:5433 for `serve` and `demo`, none for `run`.
+    pub address: Option<String>,
+    /// The users by name. Without any, every name is let in, and only from this machine.
+    pub users: BTreeMap<String, UserConfig>,
+    /// File with the certificate and its chain (PEM). With it, only connections with TLS are taken.
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Number of simultaneous connections. Default: 64.
+    pub max_connections: usize,
+    /// Number of queries that work at the same time; others wait. Default: 8.
+    pub max_queries: usize,
+    /// Seconds of work after which a query is cancelled; 0: never. Default: 300.
+    pub timeout_seconds: u64,
+    /// Rows after which a query fails; 0: no limit. Default: 0.
+    pub max_rows: u64,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserConfig {
+    /// What `headwater serve --password NAME` prints: a password can be checked with it, and not be told from it.
+    pub secret: Secret,
+    /// The tables and views that the user may read. Default: all.
+    #[serde(default)]
+    pub tables: Option<Vec<String>>,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            address: None,
+            users: BTreeMap::new(),
+            tls_certificate: None,
+            tls_key: None,
+            max_connections: 64,
+            max_queries: 8,
+            timeout_seconds: 300,
+            max_rows: 0,
+        }
+    }
+}
+
+impl ServeConfig {
+    /// The default address of `serve` and `demo`.
+    pub const ADDRESS: &'static str = "127.0.0.1:5433";
+
+    /// Every problem, one sentence each.
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, value, most) in [("max_connections", self.max_connections, 10_000), ("max_queries", self.max_queries, 1024)] {
+            if !(1..=most).contains(&value) {
+                problems.push(format!("{name} is {value}: give 1 to {most}"));
+            }
+        }
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => problems.push("tls_certificate has no key: give tls_key, too".to_owned()),
+            (None, Some(_)) => problems.push("tls_key has no certificate: give tls_certificate, too".to_owned()),
+            _ => {}
+        }
+        for (name, user) in &self.users {
+            let unknown = user.tables.iter().flatten().filter(|table| Relation::named(table).is_none());
+            problems.extend(unknown.map(|table| format!("users.{name}.tables: there is no table {table:?}: SHOW TABLES lists all")));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported() {
+        assert_eq!(ServeConfig::default().validate(), Vec::<String>::new());
+        let secret = Secret::of("pencil", &[1; 16]).expect("a secret");
+        let text = format!(
+            "max_connections = 0\nmax_queries = 5000\ntls_key = \"k.pem\"\n\
+             [users.ann]\nsecret = \"{secret}\"\ntables = [\"balances\", \"nothing\"]"
+        );
+        let bad: ServeConfig = toml::from_str(&text).expect("a configuration");
+        let expected = [
+            "max_connections is 0: give 1 to 10000",
+            "max_queries is 5000: give 1 to 1024",
+            "tls_key has no certificate: give tls_certificate, too",
+            "users.ann.tables: there is no table \"nothing\": SHOW TABLES lists all",
+        ];
+        assert_eq!(bad.validate(), expected);
+        assert!(toml::from_str::<ServeConfig>("adress = \"x\"").is_err());
+        assert!(toml::from_str::<ServeConfig>("[users.ann]\nsecret = \"pencil\"").is_err());
+    }
+}

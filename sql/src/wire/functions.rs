@@ -1,0 +1,228 @@
+//! The functions of `pg_catalog` that clients call.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+
+use super::pg_catalog::OWNER_NAME;
+use super::relations::Relations;
+use super::settings::Settings;
+use super::types;
+use crate::session::{CATALOG, SCHEMA};
+
+/// What the functions of a session answer from.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) relations: Arc<Relations>,
+    pub(super) settings: Settings,
+    pub(super) user: String,
+    pub(super) pid: u32,
+}
+
+/// What a function gives, from its arguments as text.
+#[derive(Clone, Copy, Debug)]
+enum Gives {
+    /// Always the same text.
+    Text(fn(&Context) -> String),
+    /// Always the same number.
+    Number(fn(&Context) -> i64),
+    True,
+    False,
+    /// Nothing that there is here.
+    Null,
+    /// A text of the arguments.
+    OfTexts(fn(&Context, &[Option<&str>]) -> Option<String>),
+    /// The names of the schemas in which names are looked up.
+    Schemas,
+}
+
+const FUNCTIONS: &[(&str, Gives)] = &[
+    ("col_description", Gives::Null),
+    ("current_catalog", Gives::Text(|_| CATALOG.to_owned())),
+    ("current_database", Gives::Text(|_| CATALOG.to_owned())),
+    ("current_role", Gives::Text(|context| context.user.clone())),
+    ("current_schema", Gives::Text(|_| SCHEMA.to_owned())),
+    ("current_schemas", Gives::Schemas),
+    ("current_setting", Gives::OfTexts(|context, texts| Some(context.settings.show(texts.first().copied()??).ok()?.1))),
+    ("current_user", Gives::Text(|context| context.user.clone())),
+    ("format_type", Gives::OfTexts(format_type)),
+    ("getdatabaseencoding", Gives::Text(|_| "UTF8".to_owned())),
+    ("has_any_column_privilege", Gives::True),
+    ("has_column_privilege", Gives::True),
+    ("has_database_privilege", Gives::True),
+    ("has_function_privilege", Gives::True),
+    ("has_schema_privilege", Gives::True),
+    ("has_table_privilege", Gives::OfTexts(has_table_privilege)),
+    ("inet_client_addr", Gives::Null),
+    ("inet_server_addr", Gives::Null),
+    ("inet_server_port", Gives::Null),
+    ("obj_description", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.about.clone()))),
+    ("pg_backend_pid", Gives::Number(|context| i64::from(context.pid))),
+    ("pg_client_encoding", Gives::Text(|_| "UTF8".to_owned())),
+    ("pg_encoding_to_char", Gives::Text(|_| "UTF8".to_owned())),
+    ("pg_function_is_visible", Gives::True),
+    ("pg_get_constraintdef", Gives::Null),
+    ("pg_get_expr", Gives::Null),
+    ("pg_get_indexdef", Gives::Null),
+    ("pg_get_partkeydef", Gives::Null),
+    ("pg_get_ruledef", Gives::Null),
+    ("pg_get_triggerdef", Gives::Null),
+    ("pg_get_userbyid", Gives::Text(|_| OWNER_NAME.to_owned())),
+    ("pg_get_viewdef", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.definition?.to_owned()))),
+    ("pg_is_in_recovery", Gives::False),
+    ("pg_is_other_temp_schema", Gives::False),
+    ("pg_opclass_is_visible", Gives::True),
+    ("pg_relation_is_publishable", Gives::False),
+    ("pg_relation_size", Gives::Null),
+    ("pg_size_pretty", Gives::Null),
+    ("pg_table_is_visible", Gives::True),
+    ("pg_table_size", Gives::Null),
+    ("pg_total_relation_size", Gives::Null),
+    ("pg_type_is_visible", Gives::True),
+    ("regclass_name", Gives::OfTexts(regclass_name)),
+    ("session_user", Gives::Text(|context| context.user.clone())),
+    ("shobj_description", Gives::Null),
+    ("user", Gives::Text(|context| context.user.clone())),
+    ("version", Gives::Text(version)),
+];
+
+/// The function that gives the name of a relation with a number: what a cast to `regclass` becomes.
+pub(super) const REGCLASS_NAME: &str = "regclass_name";
+/// The function that gives the name of a type with a number.
+pub(super) const FORMAT_TYPE: &str = "format_type";
+
+/// The functions of a session.
+pub(super) fn functions(context: &Arc<Context>) -> impl Iterator<Item = ScalarUDF> {
+    let context = Arc::clone(context);
+    FUNCTIONS.iter().map(move |(name, gives)| {
+        let signature = Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Stable);
+        ScalarUDF::new_from_impl(OfCatalog { name, gives: *gives, context: Arc::clone(&context), signature })
+    })
+}
+
+fn version(_: &Context) -> String {
+    let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("PostgreSQL 15.0 (Headwater {}) on {machine}-{system}", env!("CARGO_PKG_VERSION"))
+}
+
+fn relation<'a>(context: &'a Context, texts: &[Option<&str>]) -> Option<&'a super::relations::Described> {
+    context.relations.with_oid(texts.first().copied()??.parse().ok()?)
+}
+
+fn regclass_name(context: &Context, texts: &[Option<&str>]) -> Option<String> {
+    let given = texts.first().copied()??;
+    Some(relation(context, texts).map_or_else(|| given.to_owned(), |relation| relation.name.clone()))
+}
+
+/// Whether the table can be read: it is one of those that are listed, and reading is what is asked about.
+fn has_table_privilege(context: &Context, texts: &[Option<&str>]) -> Option<String> {
+    let [.., table, privilege] = texts else { return None };
+    let table = (*table)?;
+    let is_there = context.relations.oid(table).is_some() || table.parse().is_ok_and(|oid| context.relations.with_oid(oid).is_some());
+    Some((is_there && (*privilege)?.to_lowercase().contains("select")).to_string())
+}
+
+/// The name of a type as SQL writes it, with its numbers of digits.
+fn format_type(_: &Context, texts: &[Option<&str>]) -> Option<String> {
+    let pg_type = types::with_oid(texts.first().copied()??.parse().ok()?);
+    let Some(pg_type) = pg_type else { return Some("???".to_owned()) };
+    let modifier = texts.get(1).copied().flatten().and_then(|text| text.parse::<i32>().ok()).filter(|modifier| *modifier >= 4);
+    Some(match modifier.filter(|_| pg_type == types::NUMERIC).and_then(|modifier| modifier.checked_sub(4)) {
+        Some(digits) => format!("{}({},{})", pg_type.sql_name, digits >> 16, digits & 0xffff),
+        None => pg_type.sql_name.to_owned(),
+    })
+}
+
+#[derive(Debug)]
+struct OfCatalog {
+    name: &'static str,
+    gives: Gives,
+    context: Arc<Context>,
+    signature: Signature,
+}
+
+/// Two functions are the same if they have the same name: a session has one context.
+impl PartialEq for OfCatalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for OfCatalog {}
+
+impl std::hash::Hash for OfCatalog {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl OfCatalog {
+    fn column(&self, arguments: &ScalarFunctionArgs) -> Result<ArrayRef> {
+        let rows = arguments.number_rows;
+        let texts = |of: fn(&Context, &[Option<&str>]) -> Option<String>| -> Result<Vec<Option<String>>> {
+            let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
+            let columns = columns.iter().map(|column| cast(column, &DataType::Utf8)).collect::<std::result::Result<Vec<_>, _>>()?;
+            let row = |row: usize| {
+                let value = |column: &ArrayRef| {
+                    let texts = column.as_string::<i32>();
+                    let row = if texts.len() == 1 { 0 } else { row };
+                    (row < texts.len() && texts.is_valid(row)).then(|| texts.value(row).to_owned())
+                };
+                let values: Vec<Option<String>> = columns.iter().map(value).collect();
+                of(&self.context, &values.iter().map(Option::as_deref).collect::<Vec<_>>())
+            };
+            Ok((0..rows).map(row).collect())
+        };
+        Ok(match self.gives {
+            Gives::Text(of) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(of(&self.context), rows))),
+            Gives::Number(of) => Arc::new(Int64Array::from_iter_values(std::iter::repeat_n(of(&self.context), rows))),
+            Gives::True => Arc::new(BooleanArray::from(vec![true; rows])),
+            Gives::False => Arc::new(BooleanArray::from(vec![false; rows])),
+            Gives::Null => Arc::new(StringArray::new_null(rows)),
+            Gives::OfTexts(of) if self.name == "has_table_privilege" => {
+                Arc::new(texts(of)?.into_iter().map(|text| text.map(|text| text == "true")).collect::<BooleanArray>())
+            }
+            Gives::OfTexts(of) => Arc::new(texts(of)?.into_iter().collect::<StringArray>()),
+            Gives::Schemas => {
+                let mut lists = ListBuilder::new(StringBuilder::new());
+                for _ in 0..rows {
+                    lists.values().append_value("pg_catalog");
+                    lists.values().append_value(SCHEMA);
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            }
+        })
+    }
+}
+
+impl ScalarUDFImpl for OfCatalog {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        if self.name == "current_setting" && arguments.is_empty() {
+            return plan_err!("current_setting needs the name of a setting");
+        }
+        Ok(match self.gives {
+            Gives::Number(_) => DataType::Int64,
+            Gives::True | Gives::False => DataType::Boolean,
+            Gives::OfTexts(_) if self.name == "has_table_privilege" => DataType::Boolean,
+            Gives::Schemas => DataType::new_list(DataType::Utf8, true),
+            _ => DataType::Utf8,
+        })
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Array(self.column(&arguments)?))
+    }
+}

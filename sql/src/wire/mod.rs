@@ -1,0 +1,49 @@
+//! SQL for PostgreSQL clients: their wire protocol, version 3.0, over the commits of a data directory.
+//!
+//! ```text
+//!  server ── tls, scram: who is it?
+//!    │
+//!  connection ── frames: messages in        answers: messages out
+//!    │
+//!    ├─ command ── settings: SET, SHOW      BEGIN: one commit until COMMIT
+//!    │
+//!    ├─ parameters ─► rewrite ─► query (as `headwater sql`) ─► rows ─► encode
+//!    │
+//!    └─ session ── pg_catalog, functions, relations: what clients ask about the tables
+//! ```
+//!
+//! - It only reads. A statement that would write is refused by grammar and by plan in both query protocols.
+//! - A statement sees one commit, the newest; a transaction sees one throughout; `SET headwater.commit` picks an earlier one.
+//! - Decimals are exact in both formats. Times have microseconds in the protocol.
+//! - Without users it listens only on addresses of this machine. With TLS it takes only encrypted connections.
+//! - No length or count in a message is trusted. Work, rows, messages, statements, portals and connections have limits.
+
+mod answers;
+mod clock;
+mod command;
+mod config;
+mod connection;
+mod encode;
+mod frames;
+mod functions;
+mod numeric;
+mod parameters;
+mod pg_catalog;
+mod problem;
+mod relations;
+mod rewrite;
+mod rows;
+mod scram;
+mod server;
+mod session;
+mod settings;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod types;
+
+pub use config::{ServeConfig, UserConfig};
+pub use scram::{Secret, SecretError};
+pub use server::{ServeError, Server};
+pub use tls::TlsError;

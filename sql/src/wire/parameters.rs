@@ -1,0 +1,362 @@
+//! Parameters of prepared statements.
+//!
+//! A value becomes a literal of its type in the statement's tree, before the statement is planned. So a statement with parameters is
+//! planned like the same statement without, with the same exact arithmetic.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use arrow::datatypes::DataType;
+use bytes::Bytes;
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType as SqlType, ExactNumberInfo, Expr, Statement as Sql, TimezoneInfo, UnaryOperator, Value, visit_expressions,
+    visit_expressions_mut,
+};
+
+use super::encode::Format;
+use super::problem::{Problem, code};
+use super::types::{self, PgType};
+use super::{clock, numeric};
+
+/// The number of the parameter that a name like `$1` stands for, from 0 on.
+fn index(name: &str) -> Option<usize> {
+    name.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// The greatest number of a parameter, as the protocol counts them in 16 bits.
+const MOST: usize = 65_535;
+
+fn placeholder(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(name) => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn statement_of(statement: &Parsed) -> Option<&Sql> {
+    match statement {
+        Parsed::Statement(sql) => Some(sql),
+        Parsed::Explain(explain) => statement_of(&explain.statement),
+        _ => None,
+    }
+}
+
+fn statement_of_mut(statement: &mut Parsed) -> Option<&mut Sql> {
+    match statement {
+        Parsed::Statement(sql) => Some(sql),
+        Parsed::Explain(explain) => statement_of_mut(&mut explain.statement),
+        _ => None,
+    }
+}
+
+/// The types of a statement's parameters: as the client declares them, else as they follow from their use, else from a cast, else text.
+pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String, Option<DataType>>) -> Result<Vec<PgType>, Problem> {
+    let (mut count, mut casts, mut unknown) = (declared.len(), BTreeMap::new(), None);
+    if let Some(sql) = statement_of(statement) {
+        let _ = visit_expressions(sql, |expr| {
+            if let Expr::Cast { expr, data_type, .. } = expr
+                && let Some(name) = placeholder(expr)
+            {
+                casts.entry(name.to_owned()).or_insert_with(|| of_sql(data_type));
+            }
+            if let Some(name) = placeholder(expr) {
+                match index(name).filter(|index| *index < MOST) {
+                    Some(index) => count = count.max(index.saturating_add(1)),
+                    None => unknown = Some(name.to_owned()),
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    if let Some(name) = unknown {
+        return Err(Problem::new("42P02", format!("there is no parameter {name}: write $1, $2 and so on")));
+    }
+    let type_of = |number: usize| {
+        let name = format!("${}", number.saturating_add(1));
+        match declared.get(number).copied().filter(|oid| !matches!(oid, 0) && *oid != types::UNKNOWN.oid) {
+            Some(oid) => types::with_oid(oid).ok_or_else(|| {
+                let mend = "cast it to text on the way, or write lists as single parameters";
+                Problem::new(code::NOT_SUPPORTED, format!("parameter {name} has a type ({oid}) that is not supported: {mend}"))
+            }),
+            None => {
+                let used = used.get(&name).and_then(Option::as_ref).filter(|used| **used != DataType::Null).map(types::of_arrow);
+                Ok(used.or_else(|| casts.get(&name).copied()).filter(|used| *used != types::JSON).unwrap_or(types::TEXT))
+            }
+        }
+    };
+    (0..count).map(type_of).collect()
+}
+
+fn of_sql(data_type: &SqlType) -> PgType {
+    match data_type {
+        SqlType::Boolean | SqlType::Bool => types::BOOL,
+        SqlType::SmallInt(_) | SqlType::Int2(_) => types::INT2,
+        SqlType::Int(_) | SqlType::Integer(_) | SqlType::Int4(_) => types::INT4,
+        SqlType::BigInt(_) | SqlType::Int8(_) => types::INT8,
+        SqlType::Float(_) | SqlType::Real | SqlType::Float4 => types::FLOAT4,
+        SqlType::Double(_) | SqlType::DoublePrecision | SqlType::Float8 => types::FLOAT8,
+        SqlType::Numeric(_) | SqlType::Decimal(_) => types::NUMERIC,
+        SqlType::Date => types::DATE,
+        SqlType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => types::TIMESTAMP,
+        SqlType::Timestamp(..) => types::TIMESTAMPTZ,
+        SqlType::Bytea => types::BYTEA,
+        _ => types::TEXT,
+    }
+}
+
+/// Puts NULL of each type in place of the parameters: so the statement has the columns that it will have with values.
+pub(super) fn put_nulls(statement: &mut Parsed, types: &[PgType]) {
+    put(statement, &types.iter().map(|pg_type| null(*pg_type)).collect::<Vec<_>>());
+}
+
+/// Puts literals in place of the parameters.
+pub(super) fn put_values(statement: &mut Parsed, types: &[PgType], formats: &[Format], values: &[Option<Bytes>]) -> Result<(), Problem> {
+    if values.len() != types.len() {
+        let message = format!("the statement has {} parameters, and {} are given", types.len(), values.len());
+        return Err(Problem::new(code::PROTOCOL, message));
+    }
+    if formats.len() > 1 && formats.len() != values.len() {
+        return Err(Problem::new(code::PROTOCOL, format!("{} parameters are given in {} formats", values.len(), formats.len())));
+    }
+    let format = |number: usize| match formats {
+        [one] => *one,
+        formats => formats.get(number).copied().unwrap_or_default(),
+    };
+    let literals = types.iter().zip(values).enumerate().map(|(number, (pg_type, value))| match value {
+        None => Ok(null(*pg_type)),
+        Some(value) => literal(*pg_type, format(number), value)
+            .map_err(|problem| Problem { message: format!("parameter ${}: {}", number.saturating_add(1), problem.message), ..problem }),
+    });
+    put(statement, &literals.collect::<Result<Vec<_>, _>>()?);
+    Ok(())
+}
+
+fn put(statement: &mut Parsed, literals: &[Expr]) {
+    let Some(sql) = statement_of_mut(statement) else { return };
+    let _ = visit_expressions_mut(sql, |expr| {
+        if let Some(literal) = placeholder(expr).and_then(index).and_then(|index| literals.get(index)) {
+            *expr = literal.clone();
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+fn null(pg_type: PgType) -> Expr {
+    match sql_type(pg_type) {
+        Some(data_type) => cast(Expr::value(Value::Null), data_type),
+        None => cast(Expr::value(Value::Null), SqlType::Text),
+    }
+}
+
+/// The type to which a literal is cast; `None` if it has the type by itself.
+fn sql_type(pg_type: PgType) -> Option<SqlType> {
+    Some(match pg_type {
+        types::BOOL => SqlType::Boolean,
+        types::INT2 => SqlType::SmallInt(None),
+        types::INT4 => SqlType::Int(None),
+        types::INT8 => SqlType::BigInt(None),
+        types::OID => SqlType::IntUnsigned(None),
+        types::FLOAT4 => SqlType::Real,
+        types::FLOAT8 => SqlType::DoublePrecision,
+        types::NUMERIC => SqlType::Decimal(ExactNumberInfo::PrecisionAndScale(38, 9)),
+        types::DATE => SqlType::Date,
+        types::TIME => SqlType::Time(None, TimezoneInfo::None),
+        types::TIMESTAMP => SqlType::Timestamp(None, TimezoneInfo::None),
+        types::TIMESTAMPTZ => SqlType::Timestamp(None, TimezoneInfo::Tz),
+        types::BYTEA => SqlType::Bytea,
+        _ => return None,
+    })
+}
+
+fn cast(expr: Expr, data_type: SqlType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+fn text(text: String) -> Expr {
+    Expr::value(Value::SingleQuotedString(text))
+}
+
+/// A value as a literal of its type.
+fn literal(pg_type: PgType, format: Format, value: &[u8]) -> Result<Expr, Problem> {
+    let value = match format {
+        Format::Text => std::str::from_utf8(value).map(str::to_owned).map_err(|_| Problem::new("22021", "it is not UTF-8"))?,
+        Format::Binary => of_binary(pg_type, value)?,
+    };
+    let wrong = || Problem::new(code::INVALID_TEXT, format!("{value:?} is not of type {}", pg_type.sql_name));
+    let trimmed = value.trim();
+    let typed = |expr: Expr| sql_type(pg_type).map_or(expr.clone(), |data_type| cast(expr, data_type));
+    Ok(match pg_type {
+        types::BOOL => Expr::value(Value::Boolean(boolean(trimmed).ok_or_else(wrong)?)),
+        types::INT8 => number(&trimmed.parse::<i64>().map_err(|_| wrong())?.to_string()),
+        types::INT4 => typed(number(&trimmed.parse::<i32>().map_err(|_| wrong())?.to_string())),
+        types::INT2 => typed(number(&trimmed.parse::<i16>().map_err(|_| wrong())?.to_string())),
+        types::OID => typed(number(&trimmed.parse::<u32>().map_err(|_| wrong())?.to_string())),
+        types::NUMERIC => number(&decimal(trimmed).ok_or_else(wrong)?),
+        types::FLOAT4 | types::FLOAT8 => typed(text(trimmed.parse::<f64>().map_err(|_| wrong()).map(|_| trimmed.to_owned())?)),
+        types::BYTEA => Expr::value(Value::HexStringLiteral(hex(trimmed).ok_or_else(wrong)?)),
+        types::INTERVAL => cast(text(value), SqlType::Interval { fields: None, precision: None }),
+        types::DATE | types::TIME | types::TIMESTAMP | types::TIMESTAMPTZ => typed(text(value)),
+        _ => text(value),
+    })
+}
+
+/// A literal of a number; a minus is an operator in SQL.
+fn number(text: &str) -> Expr {
+    match text.strip_prefix('-') {
+        Some(magnitude) => Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(magnitude)) })),
+        None => Expr::value(Value::Number(text.to_owned(), false)),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "t" | "true" | "y" | "yes" | "on" | "1" => Some(true),
+        "f" | "false" | "n" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The digits of SQL's literals of decimals need a point, and at most 76 of them fit.
+const DIGITS_MAX: usize = 76;
+
+fn decimal(text: &str) -> Option<String> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let (whole, fraction) = (if whole.is_empty() { "0" } else { whole }, if fraction.is_empty() { "0" } else { fraction });
+    let are_digits = whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit());
+    let minus = if text.starts_with('-') { "-" } else { "" };
+    let fits = whole.trim_start_matches('0').len().saturating_add(fraction.len()) <= DIGITS_MAX;
+    (are_digits && fits && unsigned.bytes().any(|digit| digit.is_ascii_digit())).then(|| format!("{minus}{whole}.{fraction}"))
+}
+
+/// The hexadecimal digits of PostgreSQL's `\x…`.
+fn hex(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("\\x")?;
+    (digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then(|| digits.to_owned())
+}
+
+/// A binary value as text.
+fn of_binary(pg_type: PgType, value: &[u8]) -> Result<String, Problem> {
+    let wrong = || Problem::new("22P03", format!("{} bytes are no {} in the binary format", value.len(), pg_type.sql_name));
+    Ok(match pg_type {
+        types::BOOL => match value {
+            [0] => "false".to_owned(),
+            [1] => "true".to_owned(),
+            _ => return Err(wrong()),
+        },
+        types::INT2 => i16::from_be_bytes(array(value).ok_or_else(wrong)?).to_string(),
+        types::INT4 => i32::from_be_bytes(array(value).ok_or_else(wrong)?).to_string(),
+        types::INT8 => i64::from_be_bytes(array(value).ok_or_else(wrong)?).to_string(),
+        types::OID => u32::from_be_bytes(array(value).ok_or_else(wrong)?).to_string(),
+        types::FLOAT4 => format!("{:?}", f32::from_be_bytes(array(value).ok_or_else(wrong)?)),
+        types::FLOAT8 => format!("{:?}", f64::from_be_bytes(array(value).ok_or_else(wrong)?)),
+        types::NUMERIC => numeric::text(value).ok_or_else(wrong)?,
+        types::DATE => clock::date_of_day(i64::from(i32::from_be_bytes(array(value).ok_or_else(wrong)?))),
+        types::TIME => clock::clock_text(i64::from_be_bytes(array(value).ok_or_else(wrong)?)),
+        types::TIMESTAMP | types::TIMESTAMPTZ => {
+            let zone = if pg_type == types::TIMESTAMPTZ { "Z" } else { "" };
+            format!("{}{zone}", clock::time_of_micros(i64::from_be_bytes(array(value).ok_or_else(wrong)?)).ok_or_else(wrong)?)
+        }
+        types::BYTEA => {
+            let mut text = "\\x".to_owned();
+            for byte in value {
+                let _ = write!(text, "{byte:02x}");
+            }
+            text
+        }
+        types::UUID => uuid(value).ok_or_else(wrong)?,
+        types::JSONB => match value {
+            [1, json @ ..] => utf8(json)?,
+            _ => return Err(wrong()),
+        },
+        types::INTERVAL => {
+            let mend = "send it as text";
+            return Err(Problem::new(code::NOT_SUPPORTED, format!("an interval in the binary format is not supported: {mend}")));
+        }
+        _ => utf8(value)?,
+    })
+}
+
+fn utf8(value: &[u8]) -> Result<String, Problem> {
+    std::str::from_utf8(value).map(str::to_owned).map_err(|_| Problem::new("22021", "it is not UTF-8"))
+}
+
+fn array<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
+    value.try_into().ok()
+}
+
+fn uuid(value: &[u8]) -> Option<String> {
+    let number = u128::from_be_bytes(array(value)?);
+    let digits = format!("{number:032x}");
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    Some([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{self, Command};
+    use super::*;
+
+    fn parsed(text: &str) -> Parsed {
+        match command::parse(text) {
+            Ok(Some(Command::Rows(statement))) => *statement,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn with(text: &str, pg_type: PgType, format: Format, value: &[u8]) -> Result<String, &'static str> {
+        let mut statement = parsed(text);
+        let value = Some(Bytes::copy_from_slice(value));
+        put_values(&mut statement, &[pg_type], &[format], &[value]).map_err(|problem| problem.code)?;
+        Ok(statement.to_string())
+    }
+
+    #[test]
+    fn values_become_literals_of_their_type() {
+        let text = |pg_type, value: &str| with("SELECT $1", pg_type, Format::Text, value.as_bytes());
+        assert_eq!(text(types::TEXT, "it's; --").as_deref(), Ok("SELECT 'it''s; --'"));
+        assert_eq!(text(types::INT8, "-5").as_deref(), Ok("SELECT (-5)"));
+        assert_eq!(text(types::INT4, "5").as_deref(), Ok("SELECT CAST(5 AS INT)"));
+        assert_eq!(
+            text(types::NUMERIC, "123456789012345678901234567.123456789").as_deref(),
+            Ok("SELECT 123456789012345678901234567.123456789")
+        );
+        assert_eq!(text(types::NUMERIC, "5").as_deref(), Ok("SELECT 5.0"));
+        assert_eq!(text(types::BOOL, "t").as_deref(), Ok("SELECT true"));
+        assert_eq!(text(types::BYTEA, "\\x00ff").as_deref(), Ok("SELECT X'00ff'"));
+        for (pg_type, bad) in
+            [(types::INT4, "2147483648"), (types::NUMERIC, "NaN"), (types::BOOL, "maybe"), (types::BYTEA, "\\x0"), (types::INT8, "1; DROP")]
+        {
+            assert_eq!(text(pg_type, bad), Err("22P02"), "{bad}");
+        }
+        let binary = |pg_type, value: &[u8]| with("SELECT $1", pg_type, Format::Binary, value);
+        assert_eq!(binary(types::INT4, &[0xff, 0xff, 0xff, 0xfe]).as_deref(), Ok("SELECT CAST((-2) AS INT)"));
+        assert_eq!(binary(types::TIMESTAMPTZ, &[0; 8]).as_deref(), Ok("SELECT CAST('2000-01-01T00:00:00Z' AS TIMESTAMPTZ)"));
+        assert_eq!(binary(types::DATE, &[0, 0, 0, 1]).as_deref(), Ok("SELECT CAST('2000-01-02' AS DATE)"));
+        assert_eq!(binary(types::INT4, &[1]), Err("22P03"));
+    }
+
+    #[test]
+    fn types_are_declared_or_inferred_or_text() {
+        let statement = parsed("SELECT $1, $2, $3::bigint, $4 FROM t WHERE a = $2");
+        let used = BTreeMap::from([("$2".to_owned(), Some(DataType::Decimal128(28, 9))), ("$1".to_owned(), None)]);
+        let found = types(&statement, &[0, 0, 0, 23], &used).unwrap();
+        assert_eq!(found, [types::TEXT, types::NUMERIC, types::INT8, types::INT4]);
+        for bad in ["SELECT $0", "SELECT $70000", "SELECT $x"] {
+            assert_eq!(types(&parsed(bad), &[], &BTreeMap::new()).err().map(|problem| problem.code), Some("42P02"), "{bad}");
+        }
+        assert_eq!(types(&parsed("SELECT $1"), &[1009], &BTreeMap::new()).err().map(|problem| problem.code), Some("0A000"));
+    }
+
+    #[test]
+    fn the_number_of_values_is_that_of_parameters() {
+        let mut statement = parsed("SELECT $1");
+        let given = put_values(&mut statement, &[types::TEXT], &[], &[]);
+        assert_eq!(given.err().map(|problem| problem.code), Some("08P01"));
+    }
+}

@@ -1,0 +1,431 @@
+//! The schema `pg_catalog`: the tables that clients read to find out what there is.
+//!
+//! A table is filled where there is something to say, and otherwise exists without rows. Filled tables are made when they are read.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array,
+    new_null_array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::MemTable;
+
+use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations};
+use super::settings::Settings;
+use super::types;
+use crate::session::{CATALOG, SCHEMA};
+
+/// The name of the schema.
+pub(super) const NAME: &str = "pg_catalog";
+/// The name of the owner of everything.
+pub(super) const OWNER_NAME: &str = "headwater";
+
+/// Columns of the tables with rows. The letter after a name is its type: o oid, t text, s i16, i i32, b boolean, r f32, a list of texts.
+const FILLED: &[(&str, &str)] = &[
+    (
+        "pg_attribute",
+        "attrelid:o attname:t atttypid:o attstattarget:i attlen:s attnum:s attndims:s atttypmod:i attbyval:b attalign:t attstorage:t \
+         attcompression:t attnotnull:b atthasdef:b atthasmissing:b attidentity:t attgenerated:t attisdropped:b attislocal:b attinhcount:s \
+         attcollation:o attacl:a attoptions:a attfdwoptions:a",
+    ),
+    (
+        "pg_class",
+        "oid:o relname:t relnamespace:o reltype:o reloftype:o relowner:o relam:o relfilenode:o reltablespace:o relpages:i reltuples:r \
+         relallvisible:i reltoastrelid:o relhasindex:b relisshared:b relpersistence:t relkind:t relnatts:s relchecks:s relhasrules:b \
+         relhastriggers:b relhassubclass:b relrowsecurity:b relforcerowsecurity:b relispopulated:b relreplident:t relispartition:b \
+         relacl:a reloptions:a relpartbound:t",
+    ),
+    (
+        "pg_database",
+        "oid:o datname:t datdba:o encoding:i datlocprovider:t datistemplate:b datallowconn:b datconnlimit:i dattablespace:o datcollate:t \
+         datctype:t daticulocale:t datcollversion:t datacl:a",
+    ),
+    ("pg_description", "objoid:o classoid:o objsubid:i description:t"),
+    ("pg_namespace", "oid:o nspname:t nspowner:o nspacl:a"),
+    (
+        "pg_roles",
+        "oid:o rolname:t rolsuper:b rolinherit:b rolcreaterole:b rolcreatedb:b rolcanlogin:b rolreplication:b rolconnlimit:i \
+         rolpassword:t rolvaliduntil:t rolbypassrls:b rolconfig:a",
+    ),
+    ("pg_settings", "name:t setting:t unit:t category:t short_desc:t context:t vartype:t source:t"),
+    ("pg_tables", "schemaname:t tablename:t tableowner:t tablespace:t hasindexes:b hasrules:b hastriggers:b rowsecurity:b"),
+    (
+        "pg_type",
+        "oid:o typname:t typnamespace:o typowner:o typlen:s typbyval:b typtype:t typcategory:t typispreferred:b typisdefined:b \
+         typdelim:t typrelid:o typsubscript:t typelem:o typarray:o typinput:t typoutput:t typreceive:t typsend:t typnotnull:b \
+         typbasetype:o typtypmod:i typndims:i typcollation:o typdefault:t",
+    ),
+    ("pg_user", "usename:t usesysid:o usecreatedb:b usesuper:b userepl:b usebypassrls:b passwd:t valuntil:t useconfig:a"),
+    ("pg_views", "schemaname:t viewname:t viewowner:t definition:t"),
+];
+
+/// Columns of the tables without rows.
+const EMPTY: &[(&str, &str)] = &[
+    ("pg_am", "oid:o amname:t amhandler:t amtype:t"),
+    ("pg_attrdef", "oid:o adrelid:o adnum:s adbin:t"),
+    ("pg_auth_members", "roleid:o member:o grantor:o admin_option:b"),
+    ("pg_cast", "oid:o castsource:o casttarget:o castfunc:o castcontext:t castmethod:t"),
+    (
+        "pg_collation",
+        "oid:o collname:t collnamespace:o collowner:o collprovider:t collisdeterministic:b collencoding:i collcollate:t collctype:t",
+    ),
+    (
+        "pg_constraint",
+        "oid:o conname:t connamespace:o contype:t condeferrable:b condeferred:b convalidated:b conrelid:o contypid:o conindid:o \
+         conparentid:o confrelid:o confupdtype:t confdeltype:t confmatchtype:t conislocal:b coninhcount:s connoinherit:b conkey:a \
+         confkey:a conpfeqop:a conppeqop:a conffeqop:a conexclop:a conbin:t",
+    ),
+    ("pg_conversion", "oid:o conname:t connamespace:o"),
+    ("pg_cursors", "name:t statement:t is_holdable:b is_binary:b is_scrollable:b"),
+    ("pg_default_acl", "oid:o defaclrole:o defaclnamespace:o defaclobjtype:t defaclacl:a"),
+    ("pg_depend", "classid:o objid:o objsubid:i refclassid:o refobjid:o refobjsubid:i deptype:t"),
+    ("pg_enum", "oid:o enumtypid:o enumsortorder:r enumlabel:t"),
+    ("pg_event_trigger", "oid:o evtname:t evtevent:t evtowner:o evtfoid:o evtenabled:t evttags:a"),
+    ("pg_extension", "oid:o extname:t extowner:o extnamespace:o extrelocatable:b extversion:t extconfig:a extcondition:a"),
+    ("pg_foreign_data_wrapper", "oid:o fdwname:t fdwowner:o fdwhandler:o fdwvalidator:o fdwacl:a fdwoptions:a"),
+    ("pg_foreign_server", "oid:o srvname:t srvowner:o srvfdw:o srvtype:t srvversion:t srvacl:a srvoptions:a"),
+    ("pg_foreign_table", "ftrelid:o ftserver:o ftoptions:a"),
+    (
+        "pg_index",
+        "indexrelid:o indrelid:o indnatts:s indnkeyatts:s indisunique:b indisprimary:b indisexclusion:b indimmediate:b indisclustered:b \
+         indisvalid:b indisready:b indislive:b indisreplident:b indkey:a indcollation:a indclass:a indoption:a indexprs:t indpred:t",
+    ),
+    ("pg_indexes", "schemaname:t tablename:t indexname:t tablespace:t indexdef:t"),
+    ("pg_inherits", "inhrelid:o inhparent:o inhseqno:i inhdetachpending:b"),
+    ("pg_language", "oid:o lanname:t lanowner:o lanispl:b lanpltrusted:b"),
+    ("pg_locks", "locktype:t database:o relation:o pid:i mode:t granted:b"),
+    ("pg_matviews", "schemaname:t matviewname:t matviewowner:t tablespace:t hasindexes:b ispopulated:b definition:t"),
+    ("pg_opclass", "oid:o opcmethod:o opcname:t opcnamespace:o opcowner:o opcintype:o opcdefault:b"),
+    ("pg_operator", "oid:o oprname:t oprnamespace:o oprowner:o oprkind:t oprleft:o oprright:o oprresult:o"),
+    ("pg_partitioned_table", "partrelid:o partstrat:t partnatts:s partdefid:o"),
+    ("pg_policies", "schemaname:t tablename:t policyname:t permissive:t roles:a cmd:t qual:t with_check:t"),
+    ("pg_policy", "oid:o polname:t polrelid:o polcmd:t polpermissive:b polroles:a polqual:t polwithcheck:t"),
+    ("pg_prepared_statements", "name:t statement:t"),
+    (
+        "pg_proc",
+        "oid:o proname:t pronamespace:o proowner:o prolang:o procost:r prorows:r provariadic:o prokind:t prosecdef:b proleakproof:b \
+         proisstrict:b proretset:b provolatile:t proparallel:t pronargs:s pronargdefaults:s prorettype:o proargtypes:t proallargtypes:a \
+         proargmodes:a proargnames:a prosrc:t probin:t proacl:a",
+    ),
+    ("pg_publication", "oid:o pubname:t pubowner:o puballtables:b pubinsert:b pubupdate:b pubdelete:b pubtruncate:b pubviaroot:b"),
+    ("pg_publication_namespace", "oid:o pnpubid:o pnnspid:o"),
+    ("pg_publication_rel", "oid:o prpubid:o prrelid:o prqual:t prattrs:a"),
+    ("pg_range", "rngtypid:o rngsubtype:o rngmultitypid:o rngcollation:o rngsubopc:o rngcanonical:t rngsubdiff:t"),
+    ("pg_rewrite", "oid:o rulename:t ev_class:o ev_type:t ev_enabled:t is_instead:b ev_qual:t ev_action:t"),
+    ("pg_rules", "schemaname:t tablename:t rulename:t definition:t"),
+    ("pg_seclabel", "objoid:o classoid:o objsubid:i provider:t label:t"),
+    ("pg_sequence", "seqrelid:o seqtypid:o"),
+    ("pg_sequences", "schemaname:t sequencename:t sequenceowner:t"),
+    ("pg_shdescription", "objoid:o classoid:o description:t"),
+    ("pg_stat_activity", "datid:o datname:t pid:i usename:t application_name:t state:t query:t"),
+    ("pg_stat_user_tables", "relid:o schemaname:t relname:t"),
+    ("pg_statistic_ext", "oid:o stxrelid:o stxname:t stxnamespace:o stxowner:o stxstattarget:i stxkeys:a stxkind:a stxexprs:t"),
+    ("pg_subscription", "oid:o subdbid:o subname:t subowner:o subenabled:b"),
+    ("pg_tablespace", "oid:o spcname:t spcowner:o spcacl:a spcoptions:a"),
+    (
+        "pg_trigger",
+        "oid:o tgrelid:o tgparentid:o tgname:t tgfoid:o tgtype:s tgenabled:t tgisinternal:b tgconstrrelid:o tgconstrindid:o \
+         tgconstraint:o tgdeferrable:b tginitdeferred:b tgnargs:s tgattr:a tgargs:t tgqual:t",
+    ),
+    ("pg_user_mapping", "oid:o umuser:o umserver:o umoptions:a"),
+];
+
+fn columns_of(name: &str) -> Option<&'static str> {
+    FILLED.iter().chain(EMPTY).find(|(known, _)| *known == name).map(|(_, columns)| *columns)
+}
+
+/// Whether there is such a table.
+pub(super) fn has(name: &str) -> bool {
+    columns_of(name).is_some()
+}
+
+/// Whether the table never has rows.
+pub(super) fn is_empty(name: &str) -> bool {
+    EMPTY.iter().any(|(known, _)| *known == name)
+}
+
+fn schema(columns: &str) -> SchemaRef {
+    let field = |column: &str| {
+        let (name, letter) = column.split_once(':').unwrap_or((column, "t"));
+        let data_type = match letter {
+            "o" => DataType::UInt32,
+            "s" => DataType::Int16,
+            "i" => DataType::Int32,
+            "b" => DataType::Boolean,
+            "r" => DataType::Float32,
+            "a" => DataType::new_list(DataType::Utf8, true),
+            _ => DataType::Utf8,
+        };
+        Field::new(name, data_type, true)
+    };
+    Arc::new(Schema::new(columns.split_whitespace().map(field).collect::<Vec<_>>()))
+}
+
+/// A value of a filled table.
+#[derive(Clone, Debug)]
+enum Cell {
+    Oid(u32),
+    Text(String),
+    Integer(i32),
+    Boolean(bool),
+    Real(f32),
+}
+
+fn text(text: impl Into<String>) -> Cell {
+    Cell::Text(text.into())
+}
+
+/// A row: the values of some columns by name. The others are NULL, or the usual value of their type.
+type Row = Vec<(&'static str, Cell)>;
+
+/// The column of rows that has a name. Where a row does not give it, an integer and an oid is 0, a boolean is false.
+fn column(field: &Field, rows: &[Row]) -> ArrayRef {
+    let cell = |row: &Row| row.iter().find(|(name, _)| name == field.name()).map(|(_, cell)| cell.clone());
+    let oid = |row: &Row| match cell(row) {
+        Some(Cell::Oid(oid)) => oid,
+        _ => 0,
+    };
+    let integer = |row: &Row| match cell(row) {
+        Some(Cell::Integer(integer)) => integer,
+        _ => 0,
+    };
+    match field.data_type() {
+        DataType::UInt32 => Arc::new(rows.iter().map(|row| Some(oid(row))).collect::<UInt32Array>()),
+        DataType::Int32 => Arc::new(rows.iter().map(|row| Some(integer(row))).collect::<Int32Array>()),
+        DataType::Int16 => Arc::new(rows.iter().map(|row| Some(i16::try_from(integer(row)).unwrap_or(i16::MAX))).collect::<Int16Array>()),
+        DataType::Boolean => {
+            Arc::new(rows.iter().map(|row| Some(matches!(cell(row), Some(Cell::Boolean(true))))).collect::<BooleanArray>())
+        }
+        DataType::Float32 => {
+            let real = |row: &Row| match cell(row) {
+                Some(Cell::Real(real)) => Some(real),
+                _ => None,
+            };
+            Arc::new(rows.iter().map(real).collect::<Float32Array>())
+        }
+        DataType::Utf8 => {
+            let text = |row: &Row| match cell(row) {
+                Some(Cell::Text(text)) => Some(text),
+                _ => None,
+            };
+            Arc::new(rows.iter().map(text).collect::<StringArray>())
+        }
+        DataType::List(_) => {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            rows.iter().for_each(|_| lists.append(false));
+            Arc::new(lists.finish())
+        }
+        other => new_null_array(other, rows.len()),
+    }
+}
+
+/// The schema, as a session sees it.
+#[derive(Debug)]
+pub(super) struct PgCatalog {
+    relations: Arc<Relations>,
+    settings: Settings,
+    user: String,
+}
+
+impl PgCatalog {
+    pub(super) fn new(relations: Arc<Relations>, settings: Settings, user: String) -> Self {
+        Self { relations, settings, user }
+    }
+
+    fn rows(&self, table: &str) -> Vec<Row> {
+        match table {
+            "pg_namespace" => schemas(),
+            "pg_class" => self.classes(),
+            "pg_attribute" => self.attributes(),
+            "pg_type" => data_types(),
+            "pg_database" => databases(),
+            "pg_description" => self.descriptions(),
+            "pg_roles" => self.roles(),
+            "pg_user" => self.users(),
+            "pg_settings" => self.settings_rows(),
+            "pg_tables" => self.tables(),
+            "pg_views" => self.views(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn classes(&self) -> Vec<Row> {
+        let row = |relation: &super::relations::Described| {
+            let is_view = relation.definition.is_some();
+            vec![
+                ("oid", Cell::Oid(relation.oid)),
+                ("relname", text(&relation.name)),
+                ("relnamespace", Cell::Oid(PUBLIC)),
+                ("relowner", Cell::Oid(OWNER)),
+                // Not counted, as after PostgreSQL's CREATE TABLE.
+                ("reltuples", Cell::Real(-1.0)),
+                ("relpersistence", text("p")),
+                ("relkind", text(if is_view { "v" } else { "r" })),
+                ("relnatts", Cell::Integer(i32::try_from(relation.schema.fields().len()).unwrap_or(i32::MAX))),
+                ("relhasrules", Cell::Boolean(is_view)),
+                ("relispopulated", Cell::Boolean(true)),
+                ("relreplident", text("n")),
+            ]
+        };
+        self.relations.iter().map(row).collect()
+    }
+
+    fn attributes(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for relation in self.relations.iter() {
+            for (number, field) in (1..).zip(relation.schema.fields()) {
+                let pg_type = types::of_arrow(field.data_type());
+                rows.push(vec![
+                    ("attrelid", Cell::Oid(relation.oid)),
+                    ("attname", text(field.name())),
+                    ("atttypid", Cell::Oid(pg_type.oid)),
+                    ("attstattarget", Cell::Integer(-1)),
+                    ("attlen", Cell::Integer(i32::from(pg_type.size))),
+                    ("attnum", Cell::Integer(number)),
+                    ("atttypmod", Cell::Integer(modifier(field.data_type()))),
+                    ("attbyval", Cell::Boolean((1..=8).contains(&pg_type.size))),
+                    ("attalign", text("i")),
+                    ("attstorage", text(if pg_type.size < 0 { "x" } else { "p" })),
+                    ("attcompression", text("")),
+                    ("attnotnull", Cell::Boolean(!field.is_nullable())),
+                    ("attidentity", text("")),
+                    ("attgenerated", text("")),
+                    ("attislocal", Cell::Boolean(true)),
+                ]);
+            }
+        }
+        rows
+    }
+
+    fn descriptions(&self) -> Vec<Row> {
+        let row = |relation: &super::relations::Described| {
+            vec![("objoid", Cell::Oid(relation.oid)), ("classoid", Cell::Oid(PG_CLASS)), ("description", text(&relation.about))]
+        };
+        self.relations.iter().map(row).collect()
+    }
+
+    /// The owner and the user of the session: the names of other users are nobody's business.
+    fn roles(&self) -> Vec<Row> {
+        let role = |oid: u32, name: &str, can_log_in: bool| {
+            vec![
+                ("oid", Cell::Oid(oid)),
+                ("rolname", text(name)),
+                ("rolinherit", Cell::Boolean(true)),
+                ("rolcanlogin", Cell::Boolean(can_log_in)),
+                ("rolconnlimit", Cell::Integer(-1)),
+                ("rolpassword", text("********")),
+            ]
+        };
+        let own = (self.user != OWNER_NAME).then(|| role(OWNER.saturating_add(1), &self.user, true));
+        std::iter::once(role(OWNER, OWNER_NAME, self.user == OWNER_NAME)).chain(own).collect()
+    }
+
+    fn users(&self) -> Vec<Row> {
+        vec![vec![("usename", text(&self.user)), ("usesysid", Cell::Oid(OWNER.saturating_add(1))), ("passwd", text("********"))]]
+    }
+
+    fn settings_rows(&self) -> Vec<Row> {
+        let row = |(name, value): (&'static str, String)| {
+            vec![
+                ("name", text(name)),
+                ("setting", text(value)),
+                ("context", text("user")),
+                ("vartype", text("string")),
+                ("source", text("session")),
+            ]
+        };
+        self.settings.all().into_iter().map(row).collect()
+    }
+
+    fn tables(&self) -> Vec<Row> {
+        let tables = self.relations.iter().filter(|relation| relation.definition.is_none());
+        tables.map(|table| vec![("schemaname", text(SCHEMA)), ("tablename", text(&table.name)), ("tableowner", text(OWNER_NAME))]).collect()
+    }
+
+    fn views(&self) -> Vec<Row> {
+        let row = |relation: &super::relations::Described| {
+            let definition = text(relation.definition?);
+            let names = [("schemaname", text(SCHEMA)), ("viewname", text(&relation.name)), ("viewowner", text(OWNER_NAME))];
+            Some(names.into_iter().chain([("definition", definition)]).collect::<Row>())
+        };
+        self.relations.iter().filter_map(row).collect()
+    }
+}
+
+/// The modifier of a column's type: of decimals, the numbers of digits.
+fn modifier(data_type: &DataType) -> i32 {
+    match data_type {
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            ((i32::from(*precision) << 16) | i32::from(*scale)).saturating_add(4)
+        }
+        _ => -1,
+    }
+}
+
+fn schemas() -> Vec<Row> {
+    let all = [(PG_CATALOG, NAME), (PUBLIC, SCHEMA), (INFORMATION_SCHEMA, "information_schema")];
+    all.into_iter().map(|(oid, name)| vec![("oid", Cell::Oid(oid)), ("nspname", text(name)), ("nspowner", Cell::Oid(OWNER))]).collect()
+}
+
+fn databases() -> Vec<Row> {
+    vec![vec![
+        ("oid", Cell::Oid(DATABASE)),
+        ("datname", text(CATALOG)),
+        ("datdba", Cell::Oid(OWNER)),
+        // UTF8.
+        ("encoding", Cell::Integer(6)),
+        ("datlocprovider", text("c")),
+        ("datallowconn", Cell::Boolean(true)),
+        ("datconnlimit", Cell::Integer(-1)),
+        ("datcollate", text("C")),
+        ("datctype", text("C")),
+    ]]
+}
+
+fn data_types() -> Vec<Row> {
+    let row = |pg_type: types::PgType| {
+        let name = pg_type.name;
+        vec![
+            ("oid", Cell::Oid(pg_type.oid)),
+            ("typname", text(name)),
+            ("typnamespace", Cell::Oid(PG_CATALOG)),
+            ("typowner", Cell::Oid(OWNER)),
+            ("typlen", Cell::Integer(i32::from(pg_type.size))),
+            ("typbyval", Cell::Boolean((1..=8).contains(&pg_type.size))),
+            ("typtype", text(if pg_type == types::UNKNOWN { "p" } else { "b" })),
+            ("typcategory", text(pg_type.category)),
+            ("typisdefined", Cell::Boolean(true)),
+            ("typdelim", text(",")),
+            ("typsubscript", text("-")),
+            ("typinput", text(format!("{name}in"))),
+            ("typoutput", text(format!("{name}out"))),
+            ("typreceive", text(format!("{name}recv"))),
+            ("typsend", text(format!("{name}send"))),
+            ("typtypmod", Cell::Integer(-1)),
+        ]
+    };
+    types::ALL.into_iter().map(row).collect()
+}
+
+#[async_trait]
+impl SchemaProvider for PgCatalog {
+    fn table_names(&self) -> Vec<String> {
+        FILLED.iter().chain(EMPTY).map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(columns) = columns_of(name) else { return Ok(None) };
+        let (schema, rows) = (schema(columns), self.rows(name));
+        let columns = schema.fields().iter().map(|field| column(field, &rows)).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        has(name)
+    }
+}

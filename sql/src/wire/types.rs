@@ -1,0 +1,107 @@
+//! PostgreSQL's types: the object identifiers and sizes that the protocol names them by, and which one an Arrow type becomes.
+
+use arrow::datatypes::DataType;
+
+/// A type of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PgType {
+    pub(super) oid: u32,
+    /// Its name in `pg_type`.
+    pub(super) name: &'static str,
+    /// Its name in SQL, as `format_type` gives it.
+    pub(super) sql_name: &'static str,
+    /// Bytes of a value; -1 if it varies.
+    pub(super) size: i16,
+    /// The letter of its category in `pg_type`.
+    pub(super) category: &'static str,
+}
+
+const fn of(oid: u32, name: &'static str, sql_name: &'static str, size: i16, category: &'static str) -> PgType {
+    PgType { oid, name, sql_name, size, category }
+}
+
+pub(super) const BOOL: PgType = of(16, "bool", "boolean", 1, "B");
+pub(super) const BYTEA: PgType = of(17, "bytea", "bytea", -1, "U");
+pub(super) const CHAR: PgType = of(18, "char", "\"char\"", 1, "Z");
+pub(super) const NAME: PgType = of(19, "name", "name", 64, "S");
+pub(super) const INT8: PgType = of(20, "int8", "bigint", 8, "N");
+pub(super) const INT2: PgType = of(21, "int2", "smallint", 2, "N");
+pub(super) const INT4: PgType = of(23, "int4", "integer", 4, "N");
+pub(super) const TEXT: PgType = of(25, "text", "text", -1, "S");
+pub(super) const OID: PgType = of(26, "oid", "oid", 4, "N");
+pub(super) const JSON: PgType = of(114, "json", "json", -1, "U");
+pub(super) const FLOAT4: PgType = of(700, "float4", "real", 4, "N");
+pub(super) const FLOAT8: PgType = of(701, "float8", "double precision", 8, "N");
+pub(super) const UNKNOWN: PgType = of(705, "unknown", "unknown", -2, "X");
+pub(super) const BPCHAR: PgType = of(1042, "bpchar", "character", -1, "S");
+pub(super) const VARCHAR: PgType = of(1043, "varchar", "character varying", -1, "S");
+pub(super) const DATE: PgType = of(1082, "date", "date", 4, "D");
+pub(super) const TIME: PgType = of(1083, "time", "time without time zone", 8, "D");
+pub(super) const TIMESTAMP: PgType = of(1114, "timestamp", "timestamp without time zone", 8, "D");
+pub(super) const TIMESTAMPTZ: PgType = of(1184, "timestamptz", "timestamp with time zone", 8, "D");
+pub(super) const INTERVAL: PgType = of(1186, "interval", "interval", 16, "T");
+pub(super) const NUMERIC: PgType = of(1700, "numeric", "numeric", -1, "N");
+pub(super) const UUID: PgType = of(2950, "uuid", "uuid", 16, "U");
+pub(super) const JSONB: PgType = of(3802, "jsonb", "jsonb", -1, "U");
+
+/// All of them, by object identifier.
+pub(super) const ALL: [PgType; 23] = [
+    BOOL,
+    BYTEA,
+    CHAR,
+    NAME,
+    INT8,
+    INT2,
+    INT4,
+    TEXT,
+    OID,
+    JSON,
+    FLOAT4,
+    FLOAT8,
+    UNKNOWN,
+    BPCHAR,
+    VARCHAR,
+    DATE,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    INTERVAL,
+    NUMERIC,
+    UUID,
+    JSONB,
+];
+
+/// The type with an object identifier.
+pub(super) fn with_oid(oid: u32) -> Option<PgType> {
+    ALL.into_iter().find(|known| known.oid == oid)
+}
+
+/// The type with a name, in any of its spellings.
+pub(super) fn named(name: &str) -> Option<PgType> {
+    ALL.into_iter().find(|known| known.name == name || known.sql_name == name)
+}
+
+/// The type that values of an Arrow type are sent as. Lists and structs are JSON. `oid` is how the tables of `pg_catalog` refer to
+/// each other, and no other table has unsigned integers of 32 bits.
+pub(super) fn of_arrow(data_type: &DataType) -> PgType {
+    match data_type {
+        DataType::Boolean => BOOL,
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => INT2,
+        DataType::Int32 | DataType::UInt16 => INT4,
+        DataType::UInt32 => OID,
+        DataType::Int64 | DataType::UInt64 => INT8,
+        DataType::Float16 | DataType::Float32 => FLOAT4,
+        DataType::Float64 => FLOAT8,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => NUMERIC,
+        DataType::Date32 | DataType::Date64 => DATE,
+        DataType::Time32(_) | DataType::Time64(_) => TIME,
+        DataType::Timestamp(_, None) => TIMESTAMP,
+        DataType::Timestamp(_, Some(_)) => TIMESTAMPTZ,
+        DataType::Interval(_) | DataType::Duration(_) => INTERVAL,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => BYTEA,
+        DataType::Dictionary(_, value) => of_arrow(value),
+        DataType::RunEndEncoded(_, value) => of_arrow(value.data_type()),
+        data_type if data_type.is_nested() => JSON,
+        _ => TEXT,
+    }
+}

@@ -1,0 +1,259 @@
+//! SQL for PostgreSQL clients through the real binary, with the clients that this machine has: psql, psycopg.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use headwater_tests::exposition::wait_until;
+use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
+
+/// A process that serves, and is stopped on drop.
+struct Serving {
+    process: Child,
+    port: String,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Serving {
+    /// Starts `headwater serve`, and waits until it listens.
+    fn start(data: &Path, config: &str) -> Result<Self> {
+        let file = data.with_extension("serve.toml");
+        std::fs::write(&file, config)?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg("--config").arg(&file);
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("output")?).read_line(&mut line)?;
+        let port = line.split_whitespace().skip_while(|word| *word != "-p").nth(1).map(str::to_owned);
+        Ok(Self { process, port: port.with_context(|| format!("no port in {line:?}"))? })
+    }
+
+    /// What psql prints, or its error.
+    fn psql(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
+        psql(&self.port, arguments, environment)
+    }
+
+    fn printed(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.psql(arguments, &[])?;
+        let (out, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        ensure!(output.status.success() && errors.is_empty(), "psql {arguments:?}: {out}{errors}");
+        Ok(out)
+    }
+}
+
+fn psql(port: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
+    let mut command = Command::new("psql");
+    command.args(["-X", "-w", "-h", "127.0.0.1", "-p", port, "-U", "ann", "-d", "headwater"]).args(arguments);
+    Ok(command.envs(environment.iter().copied()).output()?)
+}
+
+fn has_psql() -> bool {
+    let has = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has {
+        println!("skipped: this machine has no psql");
+    }
+    has
+}
+
+const ACCOUNTS: &str = "{\"type\":\"opened\",\"account_id\":\"A1\",\"customer_id\":\"C1\",\"account_type\":\"checking\",\"currency\":\"USD\",\
+                        \"ts\":\"2026-01-05T14:00:00Z\"}\n";
+
+fn deposit(number: u32) -> String {
+    format!(
+        "{{\"transaction_id\":\"T{number}\",\"account_id\":\"A1\",\"type\":\"deposit\",\"amount\":\"100.25\",\"currency\":\"USD\",\
+         \"ts\":\"2026-01-05T14:{number:02}:00Z\"}}\n"
+    )
+}
+
+fn committed(folder: &Path) -> Result<std::path::PathBuf> {
+    let (log, data) = (folder.join("log"), folder.join("data"));
+    write_log(&log, "accounts", 0, ACCOUNTS)?;
+    write_log(&log, "transactions", 0, &format!("{}{}", deposit(1), deposit(2)))?;
+    run(&format!("log:{}", log.display()), &data, PLAIN)?;
+    Ok(data)
+}
+
+#[test]
+fn psql_finds_tables_columns_and_rows() -> Result<()> {
+    if !has_psql() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let data = committed(folder.path())?;
+    let server = Serving::start(&data, "")?;
+    assert_eq!(server.printed(&["-Atc", "SELECT account_id, posted FROM balances WHERE account_id = 'A1'"])?, "A1|200.5\n");
+    assert_eq!(server.printed(&["-Atc", "SELECT 1; SELECT 2"])?, "1\n2\n");
+    let tables = server.printed(&["-Atc", "\\dt"])?;
+    assert!(tables.lines().any(|line| line == "public|balances|table|headwater"), "{tables}");
+    assert!(!tables.contains("positions|"), "a view is no table");
+    let views = server.printed(&["-Atc", "\\dv"])?;
+    assert!(views.lines().any(|line| line == "public|positions|view|headwater"), "{views}");
+    for command in [
+        "\\d",
+        "\\d balances",
+        "\\d positions",
+        "\\d+ balances",
+        "\\d+ positions",
+        "\\dt+",
+        "\\dv+",
+        "\\l",
+        "\\dn",
+        "\\du",
+        "\\df",
+        "\\di",
+        "\\dT",
+        "\\conninfo",
+    ] {
+        server.printed(&["-c", command]).with_context(|| format!("{command} fails"))?;
+    }
+    let balances = server.printed(&["-c", "\\d+ balances"])?;
+    for expected in ["Table \"public.balances\"", "posted", "numeric(38,9)", "timestamp with time zone", "not null"] {
+        assert!(balances.contains(expected), "{expected} in {balances}");
+    }
+    let failed = server.psql(&["-c", "DELETE FROM balances"], &[])?;
+    let message = String::from_utf8(failed.stderr)?;
+    assert!(!failed.status.success() && message.contains("tables are written by the pipeline alone"), "{message}");
+    let misplaced = String::from_utf8(server.psql(&["-c", "SELECT 1 +"], &[])?.stderr)?;
+    assert!(misplaced.starts_with("ERROR:  this is not SQL"), "{misplaced}");
+    // Fetched in parts by cursors of the protocol: psql's own need DECLARE, and say so.
+    let cursors = String::from_utf8(server.psql(&["-v", "FETCH_COUNT=1", "-c", "SELECT 1"], &[])?.stderr)?;
+    assert!(cursors.is_empty() || cursors.contains("cursors of SQL are not supported"), "{cursors}");
+    Ok(())
+}
+
+#[test]
+fn a_run_serves_its_new_commits() -> Result<()> {
+    if !has_psql() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let (log, data, config) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("run.toml"));
+    write_log(&log, "accounts", 0, ACCOUNTS)?;
+    write_log(&log, "transactions", 0, &deposit(1))?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let text = format!(
+        "[http]\naddress = \"\"\n[serve]\naddress = \"127.0.0.1:{port}\"\n[outbox]\ntopics = []\n[commit]\ninterval = \"100ms\"\n\
+         [valuation]\ninterval = \"100ms\"\n[time]\nhorizon = \"87600h\"\n"
+    );
+    std::fs::write(&config, text)?;
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--source", &format!("log:{}", log.display()), "--data"]).arg(&data).arg("--config").arg(&config);
+    let process = command.stdout(Stdio::null()).spawn()?;
+    let _serving = Serving { process, port: port.clone() };
+    let posted = || -> Result<String> {
+        Ok(String::from_utf8(psql(&port, &["-Atc", "SELECT posted FROM balances WHERE account_id = 'A1'"], &[])?.stdout)?)
+    };
+    wait_until("the first deposit", || Ok(posted()? == "100.25\n"))?;
+    write_log(&log, "transactions", 0, &deposit(2))?;
+    wait_until("the second deposit", || Ok(posted()? == "200.5\n"))
+}
+
+#[test]
+fn users_prove_passwords_over_tls_and_nothing_is_sent_without_it() -> Result<()> {
+    if !has_psql() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let data = committed(folder.path())?;
+    let (certificate, key) = (folder.path().join("server.crt"), folder.path().join("server.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]);
+    openssl.args(["subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    let Ok(made) = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output() else {
+        println!("skipped: this machine has no openssl");
+        return Ok(());
+    };
+    succeed(made)?;
+    let secret = secret_of("ann", "correct horse")?;
+    let config = format!("[serve]\ntls_certificate = \"server.crt\"\ntls_key = \"server.key\"\n{secret}tables = [\"balances\"]\n");
+    let server = Serving::start(&data, &config)?;
+    let root = certificate.display().to_string();
+    let connect = |mode: &str, password: &str, query: &str| -> Result<(bool, String)> {
+        let output = server.psql(&["-Atc", query], &[("PGSSLMODE", mode), ("PGSSLROOTCERT", &root), ("PGPASSWORD", password)])?;
+        Ok((output.status.success(), String::from_utf8([output.stdout, output.stderr].concat())?))
+    };
+    let count = "SELECT COUNT(*) FROM balances WHERE account_id = 'A1'";
+    assert_eq!(connect("verify-full", "correct horse", count)?, (true, "1\n".to_owned()));
+    for (mode, password, query, expected) in [
+        ("verify-full", "wrong", count, "password authentication failed"),
+        ("disable", "correct horse", count, "only encrypted connections"),
+        ("verify-full", "correct horse", "SELECT * FROM alerts", "permission denied for table alerts"),
+    ] {
+        let (succeeded, printed) = connect(mode, password, query)?;
+        assert!(!succeeded && printed.contains(expected), "{mode}, {query}: {printed}");
+    }
+    // What is configured and cannot be loaded keeps the server from starting.
+    std::fs::write(&key, "no key")?;
+    let mut again = Command::new(binary()?);
+    again.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).arg("--config").arg(data.with_extension("serve.toml"));
+    let refused = again.output()?;
+    let message = String::from_utf8(refused.stderr)?;
+    assert!(!refused.status.success() && message.contains("serve.tls_key"), "{message}");
+    Ok(())
+}
+
+/// What `headwater serve --password` prints.
+fn secret_of(name: &str, password: &str) -> Result<String> {
+    let mut command = Command::new(binary()?);
+    command.args(["serve", "--password", name]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn()?;
+    process.stdin.take().context("input")?.write_all(format!("{password}\n").as_bytes())?;
+    let output = process.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn an_address_that_everybody_reaches_needs_users() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = committed(folder.path())?;
+    let output = Command::new(binary()?).args(["serve", "--listen", "0.0.0.0:0", "--data"]).arg(&data).output()?;
+    let message = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success() && message.contains("can be reached from other machines, and no users are configured"), "{message}");
+    Ok(())
+}
+
+/// Decimals, dates, JSON and parameters as Python's driver reads them, in text and binary.
+const PYTHON: &str = r#"
+import sys, decimal, datetime, psycopg
+with psycopg.connect(f"host=127.0.0.1 port={sys.argv[1]} user=ann dbname=headwater") as connection:
+    for binary in (False, True):
+        with connection.cursor(binary=binary) as cursor:
+            cursor.execute("SELECT account_id, posted, ts FROM balances WHERE posted > %s ORDER BY 1 LIMIT %s", (decimal.Decimal("0.000000001"), 5))
+            rows = cursor.fetchall()
+            assert [row[:2] for row in rows] == [("A1", decimal.Decimal("200.5"))], rows
+            assert rows[0][2].tzinfo is not None, rows
+            cursor.execute("SELECT CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9)), [1, NULL], DATE '2026-01-31', true")
+            row = cursor.fetchone()
+            assert row == (decimal.Decimal("99999999999999999999999999999.999999999"), [1, None], datetime.date(2026, 1, 31), True), row
+            cursor.execute("SELECT %s, %s, %s, %s", ("it's", -5, 0.1, None))
+            assert cursor.fetchone() == ("it's", -5, 0.1, None)
+try:
+    with psycopg.connect(f"host=127.0.0.1 port={sys.argv[1]} user=ann dbname=headwater") as connection:
+        connection.execute("DELETE FROM balances")
+    raise SystemExit("it was deleted")
+except psycopg.errors.ReadOnlySqlTransaction:
+    pass
+"#;
+
+#[test]
+fn psycopg_reads_exact_values() -> Result<()> {
+    let python = std::env::var("HEADWATER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    if !Command::new(&python).args(["-c", "import psycopg"]).output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: {python} has no psycopg (set HEADWATER_PYTHON to one that has)");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let data = committed(folder.path())?;
+    let server = Serving::start(&data, "")?;
+    succeed(Command::new(&python).args(["-c", PYTHON, &server.port]).output()?)
+}
