@@ -61,7 +61,7 @@ pub enum ServeError {
         relation: String,
         /// What is missing.
         #[source]
-        cause: QueryError,
+        cause: Box<QueryError>,
     },
     /// The tables cannot be described.
     #[error("the tables cannot be described")]
@@ -173,7 +173,7 @@ fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeEr
                 let _session = session;
                 schema.table(&name).await.map(drop).map_err(|error| readable(&error))
             };
-            let cannot = |cause| ServeError::Relation { user: user.clone(), relation: table.clone(), cause };
+            let cannot = |cause| ServeError::Relation { user: user.clone(), relation: table.clone(), cause: Box::new(cause) };
             engine.wait(engine.run(read)).map_err(cannot)?;
         }
     }
