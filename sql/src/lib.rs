@@ -43,7 +43,7 @@
 //! |---|---|
 //! | `catalog`, `committed` | a data directory; what its chain of commits says that exists at one of them |
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
-//! | `names`, `session`, `engine` | what a name means; a session that keeps money exact; threads and memory of its own |
+//! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
 //! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
@@ -104,6 +104,7 @@ mod testing;
 mod verify;
 mod views;
 mod wire;
+mod yielding;
 mod zones;
 
 pub use audit::AuditBreak;

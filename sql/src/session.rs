@@ -19,6 +19,7 @@ use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::{Names, Visible};
+use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
 
 /// The name of the catalog in `information_schema`.
@@ -38,6 +39,7 @@ pub(crate) fn session(
         .with_config(session_config(config))
         .with_runtime_env(Arc::clone(resources))
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     state.register_expr_planner(Arc::new(WideDecimals))?;
     state.register_expr_planner(Arc::new(JoinedTexts::new(bytes_of_a_batch(config.memory_limit_bytes()))))?;

@@ -518,7 +518,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if (0..types.len()).all(is_declared) {
             return Ok(types);
         }
-        let (snapshot, make, mut limits) = (self.snapshot().await?, maker(&self.shared, statement), self.limits());
+        let planned = parameters::without_limits(statement);
+        let (snapshot, make, mut limits) = (self.snapshot().await?, maker(&self.shared, &planned), self.limits());
         match self.guarded(&mut limits, "", async move { snapshot.shape(make).await }).await {
             Ok(shape) => Ok(parameters::types(statement, declared, &shape.parameters)?),
             // Perhaps it can be planned with parameters of type text; otherwise that will be reported.

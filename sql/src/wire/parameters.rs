@@ -11,8 +11,8 @@ use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as SqlType, ExactNumberInfo, Expr, Statement as Sql, TimezoneInfo, UnaryOperator, Value, visit_expressions,
-    visit_expressions_mut,
+    CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement as Sql, TimezoneInfo, UnaryOperator, Value, Visit,
+    Visitor, visit_expressions, visit_expressions_mut,
 };
 
 use super::encode::Format;
@@ -73,6 +73,9 @@ pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String
             ControlFlow::<()>::Continue(())
         });
     }
+    if let Some(sql) = statement_of(statement) {
+        let _ = sql.visit(&mut Limits(&mut casts));
+    }
     if let Some(name) = unknown {
         return Err(Problem::new("42P02", format!("there is no parameter {name}: write $1, $2 and so on")));
     }
@@ -90,6 +93,41 @@ pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String
         }
     };
     (0..count).map(type_of).collect()
+}
+
+/// The statement without the parameters of LIMIT and OFFSET, which the planner does not take: for the types of the others.
+pub(super) fn without_limits(statement: &Parsed) -> Parsed {
+    let (mut statement, mut limits) = (statement.clone(), BTreeMap::new());
+    if let Some(sql) = statement_of_mut(&mut statement) {
+        let _ = sql.visit(&mut Limits(&mut limits));
+        let _ = visit_expressions_mut(sql, |expr| {
+            if placeholder(expr).is_some_and(|name| limits.contains_key(name)) {
+                *expr = null(types::INT8);
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    statement
+}
+
+/// Finds the parameters of LIMIT and OFFSET, which are numbers of rows.
+struct Limits<'a>(&'a mut BTreeMap<String, PgType>);
+
+impl Visitor for Limits<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let quantity = query.fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref());
+        let (limit, offset) = match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit.as_ref(), offset.as_ref().map(|offset| &offset.value)),
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
+            None => (None, None),
+        };
+        for name in [quantity, limit, offset].into_iter().flatten().filter_map(placeholder) {
+            self.0.insert(name.to_owned(), types::INT8);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn of_sql(data_type: &SqlType) -> PgType {
@@ -345,6 +383,8 @@ mod tests {
     fn types_are_declared_or_inferred_or_text() {
         let statement = parsed("SELECT $1, $2, $3::bigint, $4 FROM t WHERE a = $2");
         let used = BTreeMap::from([("$2".to_owned(), Some(DataType::Decimal128(28, 9))), ("$1".to_owned(), None)]);
+        let limited = types(&parsed("SELECT 1 FROM t LIMIT $1 OFFSET $2"), &[], &BTreeMap::new()).unwrap();
+        assert_eq!(limited, [types::INT8, types::INT8]);
         let found = types(&statement, &[0, 0, 0, 23], &used).unwrap();
         assert_eq!(found, [types::TEXT, types::NUMERIC, types::INT8, types::INT4]);
         for bad in ["SELECT $0", "SELECT $70000", "SELECT $x"] {
