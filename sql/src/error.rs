@@ -37,7 +37,7 @@ pub enum QueryError {
     Several(usize),
     /// The statement's tree is too deep to plan.
     #[error(
-        "the statement links {links} parts with AND, OR, UNION, JOIN or arithmetic, and at most {limit} are taken: write long lists as IN (…) or VALUES"
+        "the statement links {links} parts with AND, OR, UNION, JOIN, comparisons or arithmetic, and at most {limit} are taken: write long lists as IN (…) or VALUES"
     )]
     TooDeep {
         /// The number of links.

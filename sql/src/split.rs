@@ -29,13 +29,21 @@ pub(crate) fn first_statement(text: &str) -> Option<(&str, &str)> {
 }
 
 /// All statements of a text; the last may have no `;`.
-pub(crate) fn statements(mut text: &str) -> Vec<&str> {
-    let mut all = Vec::new();
-    while let Some((statement, rest)) = first_statement(text) {
-        all.push(statement);
-        text = rest;
+pub(crate) fn statements(text: &str) -> Vec<&str> {
+    let tokens = tokens(text);
+    let mut ends = tokens.iter().filter(|token| token.token == Token::SemiColon).map(|token| token.span.start).peekable();
+    let (mut all, mut start, mut at) = (Vec::new(), 0, Location::new(1, 1));
+    for (byte, character) in text.char_indices() {
+        if ends.next_if_eq(&at).is_some() {
+            all.extend(text.get(start..byte));
+            start = byte + character.len_utf8();
+        }
+        at = match character {
+            '\n' => Location::new(at.line + 1, 1),
+            _ => Location::new(at.line, at.column + 1),
+        };
     }
-    all.push(text);
+    all.extend(text.get(start..));
     all.retain(|statement| !is_blank(statement));
     all
 }

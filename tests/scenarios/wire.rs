@@ -109,6 +109,12 @@ fn psql_finds_tables_columns_and_rows() -> Result<()> {
         "\\df",
         "\\di",
         "\\dT",
+        "\\dp",
+        "\\dx",
+        "\\db",
+        "\\dF",
+        "\\drds",
+        "\\sv positions",
         "\\conninfo",
     ] {
         server.printed(&["-c", command]).with_context(|| format!("{command} fails"))?;
@@ -122,9 +128,8 @@ fn psql_finds_tables_columns_and_rows() -> Result<()> {
     assert!(!failed.status.success() && message.contains("tables are written by the pipeline alone"), "{message}");
     let misplaced = String::from_utf8(server.psql(&["-c", "SELECT 1 +"], &[])?.stderr)?;
     assert!(misplaced.starts_with("ERROR:  this is not SQL"), "{misplaced}");
-    // Fetched in parts by cursors of the protocol: psql's own need DECLARE, and say so.
-    let cursors = String::from_utf8(server.psql(&["-v", "FETCH_COUNT=1", "-c", "SELECT 1"], &[])?.stderr)?;
-    assert!(cursors.is_empty() || cursors.contains("cursors of SQL are not supported"), "{cursors}");
+    let in_parts = server.printed(&["-Atv", "FETCH_COUNT=2", "-c", "SELECT value FROM generate_series(1, 5)"])?;
+    assert_eq!(in_parts, "1\n2\n3\n4\n5\n");
     Ok(())
 }
 
@@ -245,15 +250,93 @@ except psycopg.errors.ReadOnlySqlTransaction:
     pass
 "#;
 
-#[test]
-fn psycopg_reads_exact_values() -> Result<()> {
+/// Tables and columns as SQLAlchemy finds them, and rows as pandas reads them.
+const PANDAS: &str = r#"
+import sys, sqlalchemy, pandas
+engine = sqlalchemy.create_engine(f"postgresql+psycopg://ann@127.0.0.1:{sys.argv[1]}/headwater")
+found = sqlalchemy.inspect(engine)
+assert "balances" in found.get_table_names() and "positions" in found.get_view_names()
+columns = {column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns("balances")}
+assert columns["posted"] == ("NUMERIC(38, 9)", False) and columns["ts"] == ("TIMESTAMP", False), columns
+assert found.has_table("balances") and not found.has_table("nothing")
+assert found.get_foreign_keys("balances") == [] and found.get_indexes("balances") == []
+query = sqlalchemy.text("SELECT account_id, posted FROM balances WHERE account_id = :account")
+rows = pandas.read_sql(query, engine, params={"account": "A1"})
+assert rows.values.tolist() == [["A1", 200.5]], rows
+with engine.connect().execution_options(stream_results=True) as connection:
+    parts = list(pandas.read_sql("SELECT value FROM generate_series(1, 2500)", connection, chunksize=1000))
+    assert [len(part) for part in parts] == [1000, 1000, 500]
+"#;
+
+/// Binary values, arrays and cursors as asyncpg sends and reads them, and its pool, which resets connections.
+const ASYNCPG: &str = r#"
+import asyncio, decimal, sys, asyncpg
+async def main():
+    async with asyncpg.create_pool(host="127.0.0.1", port=int(sys.argv[1]), user="ann", database="headwater", min_size=1) as pool:
+        async with pool.acquire() as connection:
+            row = await connection.fetchrow("SELECT account_id, posted FROM balances WHERE account_id = ANY($1) AND posted > $2",
+                                            ["A1", "x"], decimal.Decimal("0.5"))
+            assert tuple(row) == ("A1", decimal.Decimal("200.5")), row
+            count = "SELECT count(*) FROM generate_series(1, 10) WHERE value = ANY($1::bigint[])"
+            assert await connection.fetchval(count, [1, 5, 77]) == 2
+            async with connection.transaction():
+                assert sum([row[0] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)", prefetch=100)]) == 500500
+        assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", number) for number in range(20)]) == list(range(20))
+asyncio.run(main())
+"#;
+
+/// Runs a program where Python has what it imports.
+fn python(modules: &str, program: &str) -> Result<()> {
     let python = std::env::var("HEADWATER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if !Command::new(&python).args(["-c", "import psycopg"]).output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} has no psycopg (set HEADWATER_PYTHON to one that has)");
+    let import = format!("import {modules}");
+    if !Command::new(&python).args(["-c", &import]).output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: {python} lacks one of {modules} (set HEADWATER_PYTHON to one that has them)");
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
-    succeed(Command::new(&python).args(["-c", PYTHON, &server.port]).output()?)
+    succeed(Command::new(&python).args(["-c", program, &server.port]).output()?)
+}
+
+#[test]
+fn psycopg_reads_exact_values() -> Result<()> {
+    python("psycopg", PYTHON)
+}
+
+#[test]
+fn sqlalchemy_finds_tables_and_pandas_reads_them() -> Result<()> {
+    python("psycopg, sqlalchemy, pandas", PANDAS)
+}
+
+#[test]
+fn asyncpg_sends_arrays_and_reads_in_parts() -> Result<()> {
+    python("asyncpg", ASYNCPG)
+}
+
+/// The most memory that a process had, in KiB, where the system tells.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+}
+
+#[test]
+fn a_result_larger_than_the_memory_is_sent_as_it_is_computed() -> Result<()> {
+    if !has_psql() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let data = committed(folder.path())?;
+    let server = Serving::start(&data, "")?;
+    server.printed(&["-Atc", "SELECT COUNT(*) FROM balances"])?;
+    let Some(before) = peak_memory(server.process.id()) else {
+        println!("skipped: this system does not tell how much memory a process had");
+        return Ok(());
+    };
+    let query = "SELECT value, REPEAT('x', 1000) FROM generate_series(1, 300000)";
+    let text = server.printed(&["-Atv", "FETCH_COUNT=1000", "-c", query])?;
+    assert_eq!(text.lines().count(), 300_000);
+    let growth = peak_memory(server.process.id()).context("memory")?.saturating_sub(before);
+    assert!(growth < 100_000, "of 300 MB sent, the server had {growth} KiB at once");
+    Ok(())
 }

@@ -11,6 +11,8 @@ use super::types::PgType;
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) pg_type: PgType,
+    /// Of decimals, their numbers of digits; otherwise -1.
+    pub(super) modifier: i32,
 }
 
 /// What a session is in, as `ReadyForQuery` gives it.
@@ -99,7 +101,7 @@ pub(super) fn row_description(out: &mut BytesMut, columns: &[Column], formats: &
             out.put_u16(0);
             out.put_u32(column.pg_type.oid);
             out.put_i16(column.pg_type.size);
-            out.put_i32(-1);
+            out.put_i32(column.modifier);
             out.put_i16(format.number());
         }
     });

@@ -2,9 +2,11 @@
 
 use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Select, SelectItem, Set, SetExpr, Statement as Sql, TransactionAccessMode, TransactionMode, Value,
+    CloseCursor, DataType, Declare, Expr, FetchDirection, Ident, ObjectName, Query, Select, SelectItem, Set, SetExpr, Statement as Sql,
+    TransactionAccessMode, TransactionMode, Value,
 };
 
+use super::parameters;
 use super::problem::{Problem, code};
 use crate::error::QueryError;
 use crate::limits;
@@ -28,6 +30,22 @@ pub(super) enum Command {
     Begin,
     Commit,
     Rollback,
+    /// A place in a transaction to which it can return after an error.
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
+    /// A cursor for the rows of a statement.
+    Declare {
+        name: String,
+        statement: Box<Parsed>,
+    },
+    /// The next rows of a cursor; all of them without a count.
+    Fetch {
+        name: String,
+        count: Option<usize>,
+    },
+    /// Ends a cursor; all of them without a name.
+    CloseCursor(Option<String>),
     /// Forgets a prepared statement; all of them without a name.
     Deallocate(Option<String>),
     /// Settings, prepared statements, portals.
@@ -64,8 +82,12 @@ fn of_words(text: &str) -> Option<Result<Command, Problem>> {
         ["reset", "session", "authorization"] | ["reset", "role"] => Command::Nothing("RESET"),
         ["unlisten", ..] => Command::Nothing("UNLISTEN"),
         ["deallocate", "all"] | ["deallocate", "prepare", "all"] => Command::Deallocate(None),
-        ["close", "all"] => Command::Nothing("CLOSE CURSOR ALL"),
+        ["close", "all"] => Command::CloseCursor(None),
         ["show", "session", "authorization"] => Command::Show("session_authorization".to_owned()),
+        ["copy", ..] => {
+            let mend = "SELECT the rows, or read the Parquet files";
+            return Some(Err(Problem::new(code::NOT_SUPPORTED, format!("COPY is not supported: {mend}"))));
+        }
         ["listen" | "notify", ..] => {
             return Some(Err(Problem::new(code::NOT_SUPPORTED, "LISTEN and NOTIFY are not supported: ask again for new rows")));
         }
@@ -86,12 +108,9 @@ fn of_statement(statement: Parsed) -> Result<Command, Problem> {
         }
         Sql::Commit { .. } => Command::Commit,
         Sql::Rollback { savepoint: None, .. } => Command::Rollback,
-        Sql::Rollback { .. } | Sql::Savepoint { .. } | Sql::ReleaseSavepoint { .. } => {
-            return Err(Problem::new(
-                code::NOT_SUPPORTED,
-                "savepoints are not supported: nothing is written that could be taken back to one",
-            ));
-        }
+        Sql::Rollback { savepoint: Some(name), .. } => Command::RollbackTo(name.value.clone()),
+        Sql::Savepoint { name } => Command::Savepoint(name.value.clone()),
+        Sql::ReleaseSavepoint { name } => Command::Release(name.value.clone()),
         Sql::Deallocate { name, .. } => Command::Deallocate(Some(name.value.clone())),
         Sql::Set(set) => of_set(set)?,
         Sql::ShowVariable { variable } => {
@@ -106,16 +125,64 @@ fn of_statement(statement: Parsed) -> Result<Command, Problem> {
                 words => Command::Show(words.join(".")),
             }
         }
-        Sql::Declare { .. } | Sql::Fetch { .. } | Sql::Close { .. } => {
-            let mend = "let the driver fetch in parts (setFetchSize, or a portal with a row limit)";
-            return Err(Problem::new(code::NOT_SUPPORTED, format!("cursors of SQL are not supported: {mend}")));
-        }
+        Sql::Declare { stmts } => of_declare(stmts)?,
+        Sql::Fetch { name, direction, into: None, .. } => Command::Fetch { name: name.value.clone(), count: rows_of(direction)? },
+        Sql::Close { cursor: CloseCursor::All } => Command::CloseCursor(None),
+        Sql::Close { cursor: CloseCursor::Specific { name } } => Command::CloseCursor(Some(name.value.clone())),
         Sql::Prepare { .. } | Sql::Execute { .. } => {
             let mend = "let the driver prepare it (the protocol's Parse and Bind)";
             return Err(Problem::new(code::NOT_SUPPORTED, format!("PREPARE and EXECUTE of SQL are not supported: {mend}")));
         }
         _ => Command::Rows(Box::new(statement)),
     })
+}
+
+impl Command {
+    /// The statement whose rows are asked for, at once or by a cursor.
+    pub(super) fn statement(&self) -> Option<&Parsed> {
+        match self {
+            Self::Rows(statement) | Self::Declare { statement, .. } => Some(statement),
+            _ => None,
+        }
+    }
+
+    pub(super) fn statement_mut(&mut self) -> Option<&mut Parsed> {
+        match self {
+            Self::Rows(statement) | Self::Declare { statement, .. } => Some(statement),
+            _ => None,
+        }
+    }
+}
+
+fn of_declare(declared: &[Declare]) -> Result<Command, Problem> {
+    let refused = |what: &str| Err(Problem::new(code::NOT_SUPPORTED, format!("{what} is not supported: DECLARE x CURSOR FOR SELECT … is")));
+    match declared {
+        [Declare { binary: Some(true), .. }] => refused("a BINARY cursor"),
+        [Declare { scroll: Some(true), .. }] => refused("a SCROLL cursor"),
+        [Declare { hold: Some(true), .. }] => refused("a cursor WITH HOLD"),
+        [Declare { names, for_query: Some(query), .. }] => match names.as_slice() {
+            [name] => {
+                let statement = Box::new(Parsed::Statement(Box::new(Sql::Query(query.clone()))));
+                Ok(Command::Declare { name: name.value.clone(), statement })
+            }
+            _ => refused("this declaration"),
+        },
+        _ => refused("this declaration"),
+    }
+}
+
+/// The number of rows to fetch; `None` for all.
+fn rows_of(direction: &FetchDirection) -> Result<Option<usize>, Problem> {
+    let refused = || Problem::new(code::NOT_SUPPORTED, "a cursor only goes forward: FETCH 100 FROM x, or FETCH ALL FROM x");
+    match direction {
+        FetchDirection::Next | FetchDirection::Forward { limit: None } => Ok(Some(1)),
+        FetchDirection::All | FetchDirection::ForwardAll => Ok(None),
+        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => match &limit.value {
+            Value::Number(count, _) => count.parse().ok().filter(|count| *count > 0).map(Some).ok_or_else(refused),
+            _ => Err(refused()),
+        },
+        _ => Err(refused()),
+    }
 }
 
 fn of_set(set: &Set) -> Result<Command, Problem> {
@@ -212,43 +279,43 @@ fn select_of(query: &Query) -> Option<&Select> {
 /// The outer `None` is for wildcards; the inner one for a name that the plan has.
 fn label(item: &SelectItem) -> Option<Option<String>> {
     match item {
-        SelectItem::UnnamedExpr(expr) => Some(label_of(expr)),
+        SelectItem::UnnamedExpr(expr) => Some(Some(label_of(expr))),
         SelectItem::ExprWithAlias { .. } => Some(None),
         _ => None,
     }
 }
 
-fn label_of(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => None,
+/// The name of a column without one.
+pub(super) fn label_of(expr: &Expr) -> String {
+    name_in(expr).unwrap_or_else(|| match expr {
         Expr::Nested(inner) => label_of(inner),
-        Expr::Cast { expr, data_type, .. } => match expr.as_ref() {
-            Expr::Value(_) => Some(data_type.to_string().to_lowercase()),
-            inner => label_of(inner).or_else(|| last_name(inner)),
-        },
+        Expr::Cast { data_type: DataType::Custom(name, _), .. } => last_part(name).unwrap_or_default(),
+        Expr::Cast { data_type, .. } => parameters::of_sql(data_type).name.to_owned(),
+        Expr::Case { .. } => "case".to_owned(),
+        _ => "?column?".to_owned(),
+    })
+}
+
+fn name_in(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(name) => Some(name_of_column(name)),
+        Expr::CompoundIdentifier(names) => names.last().map(name_of_column),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => name_in(inner),
         Expr::Function(function) => last_part(&function.name),
-        Expr::Case { .. } => Some("case".to_owned()),
         Expr::Extract { .. } => Some("extract".to_owned()),
         Expr::Exists { .. } => Some("exists".to_owned()),
         Expr::Array(_) => Some("array".to_owned()),
-        Expr::Subquery(query) => {
-            let [item] = select_of(query)?.projection.as_slice() else { return None };
-            match item {
-                SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-                SelectItem::UnnamedExpr(expr) => label_of(expr).or_else(|| last_name(expr)),
-                _ => None,
-            }
-        }
-        _ => Some("?column?".to_owned()),
+        Expr::Subquery(query) => match select_of(query)?.projection.as_slice() {
+            [SelectItem::ExprWithAlias { alias, .. }] => Some(alias.value.clone()),
+            [SelectItem::UnnamedExpr(expr)] => name_in(expr),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-fn last_name(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Identifier(name) => Some(name.value.clone()),
-        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()),
-        _ => None,
-    }
+fn name_of_column(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 fn last_part(name: &ObjectName) -> Option<String> {
@@ -271,6 +338,9 @@ mod tests {
             ("END", "Commit"),
             ("ROLLBACK", "Rollback"),
             ("abort;", "Rollback"),
+            ("SAVEPOINT a", "Savepoint(\"a\")"),
+            ("RELEASE SAVEPOINT a", "Release(\"a\")"),
+            ("ROLLBACK TO SAVEPOINT a", "RollbackTo(\"a\")"),
             ("SET extra_float_digits = 3", "Set { name: \"extra_float_digits\", value: \"3\" }"),
             ("SET headwater.commit TO 7", "Set { name: \"headwater.commit\", value: \"7\" }"),
             ("SET headwater.commit = DEFAULT", "Set { name: \"headwater.commit\", value: \"DEFAULT\" }"),
@@ -287,6 +357,11 @@ mod tests {
             ("SHOW TABLES", "Rows"),
             ("DISCARD ALL", "DiscardAll"),
             ("DEALLOCATE ALL", "Deallocate(None)"),
+            ("FETCH FORWARD 100 FROM \"x\"", "Fetch { name: \"x\", count: Some(100) }"),
+            ("FETCH NEXT FROM x", "Fetch { name: \"x\", count: Some(1) }"),
+            ("FETCH ALL IN x", "Fetch { name: \"x\", count: None }"),
+            ("CLOSE x", "CloseCursor(Some(\"x\"))"),
+            ("CLOSE ALL", "CloseCursor(None)"),
             ("DEALLOCATE p", "Deallocate(Some(\"p\"))"),
             ("SHOW datafusion.execution.time_zone", "Rows"),
         ] {
@@ -301,8 +376,11 @@ mod tests {
         for (text, code) in [
             ("BEGIN READ WRITE", "25006"),
             ("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "25006"),
-            ("SAVEPOINT a", "0A000"),
-            ("DECLARE c CURSOR FOR SELECT 1", "0A000"),
+            ("COPY balances TO STDOUT", "0A000"),
+            ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "0A000"),
+            ("DECLARE c SCROLL CURSOR FOR SELECT 1", "0A000"),
+            ("FETCH BACKWARD 1 FROM c", "0A000"),
+            ("FETCH 0 FROM c", "0A000"),
             ("PREPARE p AS SELECT 1", "0A000"),
             ("LISTEN x", "0A000"),
             ("SELECT 1; SELECT 2", "42601"),
@@ -320,7 +398,7 @@ mod tests {
             panic!("no rows");
         };
         let names: Vec<_> = labels(&statement).unwrap().into_iter().map(Option::unwrap_or_default).collect();
-        assert_eq!(names, ["?column?", "", "count", "a", "int", "", "max", "a"]);
+        assert_eq!(names, ["?column?", "a", "count", "a", "int4", "", "max", "a"]);
         let Ok(Some(Command::Rows(statement))) = parse("SELECT *, 1 FROM t") else { panic!("no rows") };
         assert_eq!(labels(&statement), None);
     }

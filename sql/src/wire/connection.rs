@@ -16,17 +16,17 @@ use std::time::Duration;
 use datafusion::sql::parser::Statement as Parsed;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::answers::{self, Column, Status};
+use super::answers::{self, Status};
 use super::command::{self, Command};
 use super::encode::Format;
 use super::frames::{Frames, Message, ReadError};
 use super::functions::Context;
-use super::parameters;
 use super::problem::{Problem, code};
+use super::relations::Relations;
 use super::rewrite::rewrite;
-use super::rows::{self, Rows};
+use super::rows::Rows;
 use super::session::for_clients;
 use super::settings::{Report, Settings};
 use super::shared::{Cancel, Shared};
@@ -37,12 +37,14 @@ use crate::query::Snapshot;
 use crate::split::statements;
 use crate::statement::{Statement, classify};
 
-/// Prepared statements of a connection.
-const STATEMENTS_MAX: usize = 1000;
-/// Portals of a connection.
-const PORTALS_MAX: usize = 100;
 /// How long a pinned commit's list of files is good for: they are merged over time, and removed some time later.
 const GOOD_FOR: Duration = Duration::from_secs(30);
+/// Savepoints of a transaction.
+const SAVEPOINTS_MAX: usize = 1000;
+/// Bytes of a text of statements.
+const TEXT_MAX: usize = 1024 * 1024;
+/// How long a query keeps its place among those that work while its client takes rows.
+const SOON: Duration = Duration::from_millis(20);
 
 /// Why a message was not answered as it should.
 pub(super) enum Fault {
@@ -63,22 +65,22 @@ impl From<io::Error> for Fault {
 }
 
 /// A prepared statement.
-struct Prepared {
-    text: String,
+pub(super) struct Prepared {
+    pub(super) text: String,
     /// `None` for an empty one.
-    command: Option<Command>,
-    types: Vec<PgType>,
+    pub(super) command: Option<Command>,
+    pub(super) types: Vec<PgType>,
 }
 
-/// A prepared statement with its parameters.
-struct Portal {
-    text: Arc<str>,
-    command: Option<Command>,
-    formats: Vec<Format>,
-    state: State,
+/// A prepared statement with its parameters, or a cursor.
+pub(super) struct Portal {
+    pub(super) text: Arc<str>,
+    pub(super) command: Option<Command>,
+    pub(super) formats: Vec<Format>,
+    pub(super) state: State,
 }
 
-enum State {
+pub(super) enum State {
     New,
     Running(Box<Rows>),
     Finished,
@@ -92,29 +94,33 @@ struct Pin {
 
 /// A session.
 pub(super) struct Connection<S> {
-    frames: Frames<S>,
+    pub(super) frames: Frames<S>,
     shared: Arc<Shared>,
     cancel: Cancel,
     user: String,
     visible: Visible,
+    /// The tables and views that the user may read.
+    pub(super) relations: Arc<Relations>,
     settings: Settings,
-    status: Status,
+    pub(super) status: Status,
+    /// Of the transaction.
+    savepoints: Vec<String>,
     /// The commit of a transaction, or of `headwater.commit`.
     pin: Option<Pin>,
     /// The snapshot of the last statement, with a session for clients.
     last: Option<Snapshot>,
-    statements: BTreeMap<String, Arc<Prepared>>,
-    portals: BTreeMap<String, Portal>,
+    pub(super) statements: BTreeMap<String, Arc<Prepared>>,
+    pub(super) portals: BTreeMap<String, Portal>,
     /// Whether messages are skipped until Sync.
     is_skipping: bool,
 }
 
 /// What limits the work of a statement.
-struct Limits {
+pub(super) struct Limits {
     cancelled: watch::Receiver<u64>,
     until: Option<Instant>,
     /// Held while the statement works.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Limits {
@@ -129,14 +135,17 @@ impl Limits {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(frames: Frames<S>, shared: Arc<Shared>, cancel: Cancel, user: String, settings: Settings) -> Self {
         let visible = shared.visible_to(&user);
+        let relations = Arc::new(shared.relations.visible(&visible));
         Self {
             frames,
             shared,
             cancel,
             user,
             visible,
+            relations,
             settings,
             status: Status::Idle,
+            savepoints: Vec::new(),
             pin: None,
             last: None,
             statements: BTreeMap::new(),
@@ -225,15 +234,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Answers a text of statements; after an error the others are not run.
     async fn simple(&mut self, text: &str) -> Result<(), Fault> {
         self.portals.remove("");
-        let all: Vec<String> = statements(text).into_iter().map(str::to_owned).collect();
+        if let Err(problem) = has_readable_length(text) {
+            self.report(&problem);
+            return Ok(self.ready().await?);
+        }
+        let all = statements(text);
         if all.is_empty() {
             answers::bare(&mut self.frames.out, answers::EMPTY_QUERY);
         }
         for statement in all {
-            match self.simple_statement(&statement).await {
+            match self.simple_statement(statement).await {
                 Ok(()) => {}
                 Err(Fault::Problem(problem)) => {
-                    let before = characters_before(text, &statement);
+                    // The statement is a part of the text.
+                    let start = statement.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+                    let before = text.get(..start).unwrap_or_default().chars().count();
                     self.report(&Problem { position: problem.position.map(|position| position.saturating_add(before)), ..problem });
                     break;
                 }
@@ -246,6 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     async fn simple_statement(&mut self, text: &str) -> Result<(), Fault> {
         let Some(command) = command::parse(text)? else { return Ok(()) };
         let mut limits = self.limits();
+        if let Command::Fetch { name, count } = &command {
+            let columns = self.cursor_columns(name)?;
+            answers::row_description(&mut self.frames.out, &columns, &[]);
+            return self.fetch(name, *count, &[], &mut limits).await;
+        }
         match self.run(&command, text, &mut limits).await? {
             Some(mut rows) => {
                 let formats = rows.formats(&[])?;
@@ -258,16 +278,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let until = self.settings.statement_timeout().and_then(|timeout| Instant::now().checked_add(timeout));
-        Limits { cancelled: self.cancel.requests(), until, _permit: None }
+        Limits { cancelled: self.cancel.requests(), until, permit: None }
     }
 
     /// Runs a command: the rows that it has, or nothing if its tag was sent.
-    async fn run(&mut self, command: &Command, text: &str, limits: &mut Limits) -> Result<Option<Rows>, Fault> {
-        if self.status == Status::Failed && !matches!(command, Command::Commit | Command::Rollback) {
-            let message = "the transaction has failed: end it with ROLLBACK";
-            return Err(Problem::new(code::FAILED_TRANSACTION, message).into());
+    pub(super) async fn run(&mut self, command: &Command, text: &str, limits: &mut Limits) -> Result<Option<Rows>, Fault> {
+        if !matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_)) {
+            self.refuse_in_failed()?;
         }
         if let Command::Rows(statement) = command {
             return self.begin(statement, text, limits).await.map(Some);
@@ -275,13 +294,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Some(rows) = self.shown(command)? {
             return Ok(Some(rows));
         }
-        let tag = self.control(command).await?;
+        let tag = match command {
+            Command::Declare { name, statement } => self.declare(name, statement, text, limits).await?,
+            command => self.control(command).await?,
+        };
         answers::complete(&mut self.frames.out, tag);
         Ok(None)
     }
 
+    /// Refuses what is asked in a transaction that has failed.
+    pub(super) fn refuse_in_failed(&self) -> Result<(), Problem> {
+        match self.status {
+            Status::Failed => Err(Problem::new(code::FAILED_TRANSACTION, "the transaction has failed: end it with ROLLBACK")),
+            Status::Idle | Status::InTransaction => Ok(()),
+        }
+    }
+
     /// The rows of `SHOW`.
-    fn shown(&self, command: &Command) -> Result<Option<Rows>, Problem> {
+    pub(super) fn shown(&self, command: &Command) -> Result<Option<Rows>, Problem> {
         Ok(match command {
             Command::Show(name) => {
                 let (name, value) = self.settings.show(name)?;
@@ -315,6 +345,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.end_transaction();
                 if has_failed || matches!(command, Command::Rollback) { "ROLLBACK" } else { "COMMIT" }
             }
+            Command::Savepoint(name) => {
+                self.refuse_outside_transaction()?;
+                if self.savepoints.len() >= SAVEPOINTS_MAX {
+                    return Err(Problem::new(code::TOO_LARGE, format!("there are {SAVEPOINTS_MAX} savepoints: release some")).into());
+                }
+                self.savepoints.push(name.clone());
+                "SAVEPOINT"
+            }
+            Command::Release(name) => {
+                let place = self.savepoint(name)?;
+                self.savepoints.truncate(place);
+                "RELEASE"
+            }
+            Command::RollbackTo(name) => {
+                let place = self.savepoint(name)?;
+                self.savepoints.truncate(place.saturating_add(1));
+                self.status = Status::InTransaction;
+                "ROLLBACK"
+            }
             Command::Set { name, value } => {
                 self.set(name, value).await?;
                 "SET"
@@ -343,9 +392,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 };
                 "DEALLOCATE"
             }
+            Command::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             Command::Nothing(tag) => *tag,
-            // They have rows.
-            Command::Rows(_) | Command::Show(_) | Command::ShowAll => "SELECT 0",
+            // They have rows, or are done elsewhere.
+            Command::Rows(_) | Command::Show(_) | Command::ShowAll | Command::Declare { .. } | Command::Fetch { .. } => "SELECT 0",
         })
     }
 
@@ -405,8 +455,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(Pin { snapshot, read_at: Instant::now() })
     }
 
+    fn refuse_outside_transaction(&self) -> Result<(), Problem> {
+        match self.status {
+            Status::Idle => Err(Problem::new("25P01", "savepoints are places in a transaction: send BEGIN before")),
+            Status::InTransaction | Status::Failed => Ok(()),
+        }
+    }
+
+    /// The place of the newest savepoint with a name.
+    fn savepoint(&self, name: &str) -> Result<usize, Problem> {
+        self.refuse_outside_transaction()?;
+        let missing = || Problem::new("3B001", format!("there is no savepoint {name}"));
+        self.savepoints.iter().rposition(|savepoint| savepoint == name).ok_or_else(missing)
+    }
+
     fn end_transaction(&mut self) {
         self.status = Status::Idle;
+        self.savepoints.clear();
         self.portals.clear();
         if self.settings.commit().is_none() {
             self.pin = None;
@@ -414,7 +479,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// All tables as the next statement sees them.
-    async fn snapshot(&mut self) -> Result<Snapshot, Fault> {
+    pub(super) async fn snapshot(&mut self) -> Result<Snapshot, Fault> {
         let stale = self.pin.as_ref().filter(|pin| pin.read_at.elapsed() > GOOD_FOR).map(|pin| pin.snapshot.commit_id());
         // Without any commit there is nothing to read again.
         if let Some(commit) = stale.filter(|commit| *commit > 0) {
@@ -428,7 +493,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return Ok(last.clone());
         }
         let context = Arc::new(Context {
-            relations: Arc::new(self.shared.relations.visible(&self.visible)),
+            relations: Arc::clone(&self.relations),
             settings: self.settings.clone(),
             user: self.user.clone(),
             pid: self.cancel.pid,
@@ -439,37 +504,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Plans a statement with rows, and starts it.
-    async fn begin(&mut self, statement: &Parsed, text: &str, limits: &mut Limits) -> Result<Rows, Fault> {
+    pub(super) async fn begin(&mut self, statement: &Parsed, text: &str, limits: &mut Limits) -> Result<Rows, Fault> {
         let snapshot = self.snapshot().await?;
         self.take_turn(limits, text).await?;
-        let make = maker(&self.shared, statement);
+        let make = maker(&self.relations, statement);
         let answer = self.guarded(limits, text, async move { snapshot.run(make).await }).await?;
         Ok(Rows::new(answer, command::labels(statement), command::tag(statement)))
     }
 
     /// Waits until not too many queries work.
-    async fn take_turn(&mut self, limits: &mut Limits, text: &str) -> Result<(), Fault> {
+    pub(super) async fn take_turn(&mut self, limits: &mut Limits, text: &str) -> Result<(), Fault> {
         let queries = Arc::clone(&self.shared.queries);
         let waiting = async move { queries.acquire_owned().await.map_err(|_| QueryError::execution("the server ends")) };
-        limits._permit = Some(self.guarded(limits, text, waiting).await?);
+        limits.permit = Some(self.guarded(limits, text, waiting).await?);
         Ok(())
     }
 
     /// Waits for work, unless the statement is cancelled, its time is over, or the client has gone.
-    async fn guarded<T>(&mut self, limits: &mut Limits, text: &str, work: impl Future<Output = Result<T, QueryError>>) -> Result<T, Fault> {
+    pub(super) async fn guarded<T>(
+        &mut self,
+        limits: &mut Limits,
+        text: &str,
+        work: impl Future<Output = Result<T, QueryError>>,
+    ) -> Result<T, Fault> {
         tokio::select! {
             biased;
-            _ = limits.cancelled.changed() => Err(Problem::new(code::CANCELLED, "the statement was cancelled as the user asked").into()),
+            _ = limits.cancelled.changed() => Err(cancelled().into()),
             done = work => done.map_err(|error| Problem::of(&error, text).into()),
-            () = Limits::expired(limits.until) => {
-                Err(Problem::new(code::CANCELLED, "the statement was cancelled: its statement_timeout is over").into())
-            }
+            () = Limits::expired(limits.until) => Err(expired().into()),
             error = self.frames.gone() => Err(error.into()),
         }
     }
 
     /// Sends rows up to a limit, 0 for none; true at their end.
-    async fn send(&mut self, rows: &mut Rows, formats: &[Format], limit: usize, text: &str, limits: &mut Limits) -> Result<bool, Fault> {
+    pub(super) async fn send(
+        &mut self,
+        rows: &mut Rows,
+        formats: &[Format],
+        limit: usize,
+        text: &str,
+        limits: &mut Limits,
+    ) -> Result<bool, Fault> {
         let most = self.shared.config.max_rows;
         let mut sent = 0;
         loop {
@@ -482,7 +557,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     return Err(Problem::new(code::TOO_LARGE, message).into());
                 }
                 rows.append(formats, &mut self.frames.out)?;
-                self.frames.flush_if_full().await?;
+                if self.frames.is_full() {
+                    self.send_collected(text, limits).await?;
+                }
                 sent += 1;
             }
             if limit > 0 && sent == limit {
@@ -494,165 +571,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    async fn parse(&mut self, name: String, text: String, declared: &[u32]) -> Result<(), Fault> {
-        if !name.is_empty() && self.statements.contains_key(&name) {
-            return Err(Problem::new("42P05", format!("there is a prepared statement {name} already")).into());
+    /// Sends rows that were collected. While a client does not take them, its query does not work, and others may.
+    async fn send_collected(&mut self, text: &str, limits: &mut Limits) -> Result<(), Fault> {
+        if let Ok(sent) = timeout(SOON, self.frames.flush()).await {
+            return Ok(sent?);
         }
-        if self.statements.len() >= STATEMENTS_MAX {
-            return Err(Problem::new(code::TOO_LARGE, format!("there are {STATEMENTS_MAX} prepared statements: close some")).into());
+        limits.permit = None;
+        tokio::select! {
+            biased;
+            _ = limits.cancelled.changed() => return Err(cancelled().into()),
+            sent = self.frames.flush() => sent?,
+            () = Limits::expired(limits.until) => return Err(expired().into()),
         }
-        let command = command::parse(&text)?;
-        let types = match &command {
-            Some(Command::Rows(statement)) => self.types(statement, declared).await?,
-            _ => Vec::new(),
-        };
-        self.statements.insert(name, Arc::new(Prepared { text, command, types }));
-        answers::bare(&mut self.frames.out, answers::PARSE_COMPLETE);
-        Ok(())
-    }
-
-    /// The types of a statement's parameters.
-    async fn types(&mut self, statement: &Parsed, declared: &[u32]) -> Result<Vec<PgType>, Fault> {
-        let types = parameters::types(statement, declared, &BTreeMap::new())?;
-        let is_declared = |index: usize| declared.get(index).is_some_and(|oid| *oid != 0);
-        if (0..types.len()).all(is_declared) {
-            return Ok(types);
-        }
-        let planned = parameters::without_limits(statement);
-        let (snapshot, make, mut limits) = (self.snapshot().await?, maker(&self.shared, &planned), self.limits());
-        match self.guarded(&mut limits, "", async move { snapshot.shape(make).await }).await {
-            Ok(shape) => Ok(parameters::types(statement, declared, &shape.parameters)?),
-            // Perhaps it can be planned with parameters of type text; otherwise that will be reported.
-            Err(Fault::Problem(problem)) if problem.code != code::CANCELLED => Ok(types),
-            Err(fault) => Err(fault),
-        }
-    }
-
-    fn bind(
-        &mut self,
-        name: String,
-        statement: &str,
-        formats: &[Format],
-        values: &[Option<bytes::Bytes>],
-        results: Vec<Format>,
-    ) -> Result<(), Fault> {
-        let prepared = self.prepared(statement)?;
-        if !name.is_empty() && self.portals.contains_key(&name) {
-            return Err(Problem::new("42P03", format!("there is a portal {name} already")).into());
-        }
-        if self.portals.len() >= PORTALS_MAX {
-            return Err(Problem::new(code::TOO_LARGE, format!("there are {PORTALS_MAX} portals: close some")).into());
-        }
-        let mut command = prepared.command.clone();
-        match &mut command {
-            Some(Command::Rows(statement)) => parameters::put_values(statement, &prepared.types, formats, values)?,
-            _ if values.is_empty() => {}
-            _ => {
-                return Err(Problem::new(code::PROTOCOL, format!("the statement has no parameters, and {} are given", values.len())).into());
-            }
-        }
-        let portal = Portal { text: Arc::from(prepared.text.as_str()), command, formats: results, state: State::New };
-        self.portals.insert(name, portal);
-        answers::bare(&mut self.frames.out, answers::BIND_COMPLETE);
-        Ok(())
-    }
-
-    fn prepared(&self, name: &str) -> Result<Arc<Prepared>, Problem> {
-        let missing = || Problem::new("26000", format!("there is no prepared statement {name:?}"));
-        self.statements.get(name).cloned().ok_or_else(missing)
-    }
-
-    async fn describe_statement(&mut self, name: &str) -> Result<(), Fault> {
-        let prepared = self.prepared(name)?;
-        let columns = match &prepared.command {
-            Some(Command::Rows(statement)) => Some(self.columns(statement, &prepared).await?),
-            Some(command) => self.shown(command)?.map(|rows| rows.columns),
-            None => None,
-        };
-        answers::parameter_description(&mut self.frames.out, &prepared.types);
-        match columns {
-            Some(columns) => answers::row_description(&mut self.frames.out, &columns, &[]),
-            None => answers::bare(&mut self.frames.out, answers::NO_DATA),
-        }
-        Ok(())
-    }
-
-    /// The columns of a statement before its parameters are known.
-    async fn columns(&mut self, statement: &Parsed, prepared: &Prepared) -> Result<Vec<Column>, Fault> {
-        let mut with_nulls = statement.clone();
-        parameters::put_nulls(&mut with_nulls, &prepared.types);
-        let (snapshot, make, mut limits) = (self.snapshot().await?, maker(&self.shared, &with_nulls), self.limits());
-        let shape = self.guarded(&mut limits, &prepared.text, async move { snapshot.shape(make).await }).await?;
-        Ok(rows::columns(&shape.schema, command::labels(statement)))
-    }
-
-    /// Takes a portal out of the connection while it is worked on.
-    fn take_portal(&mut self, name: &str) -> Result<Portal, Problem> {
-        self.portals.remove(name).ok_or_else(|| Problem::new("34000", format!("there is no portal {name:?}")))
-    }
-
-    /// A portal's rows are planned to describe it, and wait to be executed.
-    async fn describe_portal(&mut self, name: &str) -> Result<(), Fault> {
-        let mut portal = self.take_portal(name)?;
-        let has_rows = matches!(portal.command, Some(Command::Rows(_) | Command::Show(_) | Command::ShowAll));
-        if has_rows && matches!(portal.state, State::New) {
-            let mut limits = self.limits();
-            self.start(&mut portal, &mut limits).await?;
-        }
-        match &portal.state {
-            State::Running(rows) => {
-                let formats = rows.formats(&portal.formats)?;
-                answers::row_description(&mut self.frames.out, &rows.columns, &formats);
-            }
-            State::New | State::Finished => answers::bare(&mut self.frames.out, answers::NO_DATA),
-        }
-        self.portals.insert(name.to_owned(), portal);
-        Ok(())
-    }
-
-    async fn start(&mut self, portal: &mut Portal, limits: &mut Limits) -> Result<(), Fault> {
-        let Some(command) = &portal.command else { return Ok(()) };
-        portal.state = match self.run(command, &portal.text, limits).await? {
-            Some(rows) => State::Running(Box::new(rows)),
-            None => State::Finished,
-        };
-        Ok(())
-    }
-
-    async fn execute(&mut self, name: &str, max_rows: usize) -> Result<(), Fault> {
-        let mut portal = self.take_portal(name)?;
-        if portal.command.is_none() {
-            answers::bare(&mut self.frames.out, answers::EMPTY_QUERY);
-            self.portals.insert(name.to_owned(), portal);
-            return Ok(());
-        }
-        let mut limits = self.limits();
-        match portal.state {
-            State::New => {
-                self.start(&mut portal, &mut limits).await?;
-                if matches!(portal.state, State::Finished) {
-                    // Its tag was sent. The end of a transaction ends its portals.
-                    return Ok(());
-                }
-            }
-            State::Running(_) => self.take_turn(&mut limits, &portal.text).await?,
-            State::Finished => {
-                answers::complete(&mut self.frames.out, "SELECT 0");
-                self.portals.insert(name.to_owned(), portal);
-                return Ok(());
-            }
-        }
-        if let State::Running(rows) = &mut portal.state {
-            let (formats, before) = (rows.formats(&portal.formats)?, rows.sent);
-            if self.send(rows, &formats, max_rows, &portal.text, &mut limits).await? {
-                answers::complete(&mut self.frames.out, &rows.tag.text(rows.sent.saturating_sub(before)));
-                portal.state = State::Finished;
-            } else {
-                answers::bare(&mut self.frames.out, answers::PORTAL_SUSPENDED);
-            }
-        }
-        self.portals.insert(name.to_owned(), portal);
-        Ok(())
+        self.take_turn(limits, text).await
     }
 }
 
@@ -663,16 +594,32 @@ impl<S> Drop for Connection<S> {
 }
 
 /// A function that makes a statement for a snapshot, on the engine's threads.
-fn maker(shared: &Arc<Shared>, statement: &Parsed) -> impl FnOnce() -> Result<Statement, QueryError> + Send + 'static + use<> {
-    let (mut statement, shared) = (statement.clone(), Arc::clone(shared));
+pub(super) fn maker(
+    relations: &Arc<Relations>,
+    statement: &Parsed,
+) -> impl FnOnce() -> Result<Statement, QueryError> + Send + 'static + use<> {
+    let (mut statement, relations) = (statement.clone(), Arc::clone(relations));
     move || {
-        rewrite(&mut statement, &shared.relations)?;
+        rewrite(&mut statement, &relations)?;
         classify(statement)
     }
 }
 
-/// The number of characters before a statement in a text of several.
-fn characters_before(text: &str, statement: &str) -> usize {
-    let before = text.find(statement).and_then(|start| text.get(..start)).unwrap_or_default();
-    before.chars().count()
+/// Refuses a text that takes long to read.
+pub(super) fn has_readable_length(text: &str) -> Result<(), Problem> {
+    match text.len() {
+        length if length > TEXT_MAX => {
+            let message = format!("the statement has {length} bytes, and {TEXT_MAX} are taken: send values as parameters");
+            Err(Problem::new(code::TOO_LARGE, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cancelled() -> Problem {
+    Problem::new(code::CANCELLED, "the statement was cancelled as the user asked")
+}
+
+fn expired() -> Problem {
+    Problem::new(code::CANCELLED, "the statement was cancelled: its statement_timeout is over")
 }

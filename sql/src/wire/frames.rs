@@ -160,15 +160,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    /// Sends what was collected, if it is much.
-    pub(super) async fn flush_if_full(&mut self) -> io::Result<()> {
-        if self.out.len() < FULL { Ok(()) } else { self.flush().await }
+    /// Whether much was collected that is to be sent.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= FULL
     }
 
-    /// Sends what was collected.
+    /// Sends what was collected. A caller that stops waiting loses nothing: what was not sent yet is kept.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.out).await?;
-        self.out.clear();
+        while self.out.has_remaining() {
+            if self.stream.write_buf(&mut self.out).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
         self.stream.flush().await
     }
 

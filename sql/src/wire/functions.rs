@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 
-use super::pg_catalog::OWNER_NAME;
+use super::pg_catalog::{self, OWNER_NAME};
 use super::relations::Relations;
 use super::settings::Settings;
 use super::types;
@@ -36,8 +36,8 @@ enum Gives {
     Null,
     /// A text of the arguments.
     OfTexts(fn(&Context, &[Option<&str>]) -> Option<String>),
-    /// The names of the schemas in which names are looked up.
-    Schemas,
+    /// A list of texts.
+    List(fn(&[Option<&str>]) -> Option<Vec<String>>),
 }
 
 const FUNCTIONS: &[(&str, Gives)] = &[
@@ -46,7 +46,7 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("current_database", Gives::Text(|_| CATALOG.to_owned())),
     ("current_role", Gives::Text(|context| context.user.clone())),
     ("current_schema", Gives::Text(|_| SCHEMA.to_owned())),
-    ("current_schemas", Gives::Schemas),
+    ("current_schemas", Gives::List(current_schemas)),
     ("current_setting", Gives::OfTexts(|context, texts| Some(context.settings.show(texts.first().copied()??).ok()?.1))),
     ("current_user", Gives::Text(|context| context.user.clone())),
     ("format_type", Gives::OfTexts(format_type)),
@@ -61,6 +61,8 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("inet_server_addr", Gives::Null),
     ("inet_server_port", Gives::Null),
     ("obj_description", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.about.clone()))),
+    ("parse_ident", Gives::List(|texts| parts_of_name(texts.first().copied()??))),
+    ("pg_advisory_unlock_all", Gives::Null),
     ("pg_backend_pid", Gives::Number(|context| i64::from(context.pid))),
     ("pg_client_encoding", Gives::Text(|_| "UTF8".to_owned())),
     ("pg_encoding_to_char", Gives::Text(|_| "UTF8".to_owned())),
@@ -70,6 +72,7 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("pg_get_indexdef", Gives::Null),
     ("pg_get_partkeydef", Gives::Null),
     ("pg_get_ruledef", Gives::Null),
+    ("pg_get_statisticsobjdef_columns", Gives::Null),
     ("pg_get_triggerdef", Gives::Null),
     ("pg_get_userbyid", Gives::Text(|_| OWNER_NAME.to_owned())),
     ("pg_get_viewdef", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.definition?.to_owned()))),
@@ -79,12 +82,16 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("pg_relation_is_publishable", Gives::False),
     ("pg_relation_size", Gives::Null),
     ("pg_size_pretty", Gives::Null),
+    ("pg_stat_get_numscans", Gives::Null),
     ("pg_table_is_visible", Gives::True),
     ("pg_table_size", Gives::Null),
+    ("pg_tablespace_location", Gives::Null),
     ("pg_total_relation_size", Gives::Null),
     ("pg_type_is_visible", Gives::True),
+    ("quote_ident", Gives::OfTexts(|_, texts| Some(quoted(texts.first().copied()??)))),
     ("regclass_name", Gives::OfTexts(regclass_name)),
     ("session_user", Gives::Text(|context| context.user.clone())),
+    ("set_config", Gives::OfTexts(set_config)),
     ("shobj_description", Gives::Null),
     ("user", Gives::Text(|context| context.user.clone())),
     ("version", Gives::Text(version)),
@@ -107,6 +114,42 @@ pub(super) fn functions(context: &Arc<Context>) -> impl Iterator<Item = ScalarUD
 fn version(_: &Context) -> String {
     let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
     format!("PostgreSQL 15.0 (Headwater {}) on {machine}-{system}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The schemas in which names are looked up; with `true`, also the one that is there without being named.
+fn current_schemas(texts: &[Option<&str>]) -> Option<Vec<String>> {
+    let implicit = (texts.first().copied()?? == "true").then(|| pg_catalog::NAME.to_owned());
+    Some(implicit.into_iter().chain([SCHEMA.to_owned()]).collect())
+}
+
+/// The parts of a name like `public."Table"`.
+fn parts_of_name(name: &str) -> Option<Vec<String>> {
+    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
+    for character in name.trim().chars() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
+            other if is_quoted => part.push(other),
+            other => part.extend(other.to_lowercase()),
+        }
+    }
+    parts.push(part);
+    (!is_quoted).then_some(parts)
+}
+
+/// A name as SQL needs it written.
+fn quoted(name: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+    match name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}
+
+/// The value of a setting without effect, such as `jit`, as if it was set; for others there is `SET`.
+fn set_config(_: &Context, texts: &[Option<&str>]) -> Option<String> {
+    let [Some(name), Some(value), ..] = texts else { return None };
+    Settings::is_without_effect(name).then(|| (*value).to_owned())
 }
 
 fn relation<'a>(context: &'a Context, texts: &[Option<&str>]) -> Option<&'a super::relations::Described> {
@@ -163,20 +206,7 @@ impl std::hash::Hash for OfCatalog {
 impl OfCatalog {
     fn column(&self, arguments: &ScalarFunctionArgs) -> Result<ArrayRef> {
         let rows = arguments.number_rows;
-        let texts = |of: fn(&Context, &[Option<&str>]) -> Option<String>| -> Result<Vec<Option<String>>> {
-            let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
-            let columns = columns.iter().map(|column| cast(column, &DataType::Utf8)).collect::<std::result::Result<Vec<_>, _>>()?;
-            let row = |row: usize| {
-                let value = |column: &ArrayRef| {
-                    let texts = column.as_string::<i32>();
-                    let row = if texts.len() == 1 { 0 } else { row };
-                    (row < texts.len() && texts.is_valid(row)).then(|| texts.value(row).to_owned())
-                };
-                let values: Vec<Option<String>> = columns.iter().map(value).collect();
-                of(&self.context, &values.iter().map(Option::as_deref).collect::<Vec<_>>())
-            };
-            Ok((0..rows).map(row).collect())
-        };
+        let texts = |of: fn(&Context, &[Option<&str>]) -> Option<String>| of_each_row(arguments, |texts| of(&self.context, texts));
         Ok(match self.gives {
             Gives::Text(of) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(of(&self.context), rows))),
             Gives::Number(of) => Arc::new(Int64Array::from_iter_values(std::iter::repeat_n(of(&self.context), rows))),
@@ -187,17 +217,33 @@ impl OfCatalog {
                 Arc::new(texts(of)?.into_iter().map(|text| text.map(|text| text == "true")).collect::<BooleanArray>())
             }
             Gives::OfTexts(of) => Arc::new(texts(of)?.into_iter().collect::<StringArray>()),
-            Gives::Schemas => {
+            Gives::List(of) => {
                 let mut lists = ListBuilder::new(StringBuilder::new());
-                for _ in 0..rows {
-                    lists.values().append_value("pg_catalog");
-                    lists.values().append_value(SCHEMA);
-                    lists.append(true);
+                for list in of_each_row(arguments, of)? {
+                    let is_there = list.is_some();
+                    list.iter().flatten().for_each(|text| lists.values().append_value(text));
+                    lists.append(is_there);
                 }
                 Arc::new(lists.finish())
             }
         })
     }
+}
+
+/// What a function gives for each row of its arguments, as text.
+fn of_each_row<T>(arguments: &ScalarFunctionArgs, of: impl Fn(&[Option<&str>]) -> T) -> Result<Vec<T>> {
+    let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
+    let columns = columns.iter().map(|column| cast(column, &DataType::Utf8)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let row = |row: usize| {
+        let value = |column: &ArrayRef| {
+            let texts = column.as_string::<i32>();
+            let row = if texts.len() == 1 { 0 } else { row };
+            (row < texts.len() && texts.is_valid(row)).then(|| texts.value(row).to_owned())
+        };
+        let values: Vec<Option<String>> = columns.iter().map(value).collect();
+        of(&values.iter().map(Option::as_deref).collect::<Vec<_>>())
+    };
+    Ok((0..arguments.number_rows).map(row).collect())
 }
 
 impl ScalarUDFImpl for OfCatalog {
@@ -217,12 +263,35 @@ impl ScalarUDFImpl for OfCatalog {
             Gives::Number(_) => DataType::Int64,
             Gives::True | Gives::False => DataType::Boolean,
             Gives::OfTexts(_) if self.name == "has_table_privilege" => DataType::Boolean,
-            Gives::Schemas => DataType::new_list(DataType::Utf8, true),
+            Gives::List(_) => DataType::new_list(DataType::Utf8, true),
             _ => DataType::Utf8,
         })
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Ok(ColumnarValue::Array(self.column(&arguments)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_listed_by_name() {
+        assert!(FUNCTIONS.is_sorted_by_key(|(name, _)| name));
+    }
+
+    #[test]
+    fn names_are_taken_apart_and_quoted() {
+        for (name, expected) in [("balances", vec!["balances"]), ("Public.\"A.b\"", vec!["public", "A.b"])] {
+            assert_eq!(parts_of_name(name), Some(expected.into_iter().map(str::to_owned).collect()), "{name}");
+        }
+        assert_eq!(parts_of_name("\"no end"), None);
+        for (name, expected) in
+            [("balances_2", "balances_2"), ("Balances", "\"Balances\""), ("a\"b", "\"a\"\"b\""), ("2a", "\"2a\""), ("", "\"\"")]
+        {
+            assert_eq!(quoted(name), expected, "{name}");
+        }
     }
 }

@@ -7,7 +7,9 @@
 //!    │
 //!    ├─ command ── settings: SET, SHOW      BEGIN: one commit until COMMIT
 //!    │
-//!    ├─ parameters ─► rewrite ─► query (as `headwater sql`) ─► rows ─► encode
+//!    ├─ extended, cursors: statements in parts
+//!    │
+//!    ├─ parameters, arrays ─► rewrite ─► query (as `headwater sql`) ─► rows ─► encode
 //!    │
 //!    └─ session ── pg_catalog, functions, relations: what clients ask about the tables
 //! ```
@@ -19,11 +21,15 @@
 //! - No length or count in a message is trusted. Work, rows, messages, statements, portals and connections have limits.
 
 mod answers;
+mod arrays;
+mod attempts;
 mod clock;
 mod command;
 mod config;
 mod connection;
+mod cursors;
 mod encode;
+mod extended;
 mod frames;
 mod functions;
 mod numeric;

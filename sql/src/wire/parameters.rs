@@ -3,7 +3,7 @@
 //! A value becomes a literal of its type in the statement's tree, before the statement is planned. So a statement with parameters is
 //! planned like the same statement without, with the same exact arithmetic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -11,14 +11,14 @@ use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement as Sql, TimezoneInfo, UnaryOperator, Value, Visit,
-    Visitor, visit_expressions, visit_expressions_mut,
+    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement as Sql,
+    TimezoneInfo, UnaryOperator, Value, Visit, Visitor, visit_expressions, visit_expressions_mut,
 };
 
 use super::encode::Format;
 use super::problem::{Problem, code};
 use super::types::{self, PgType};
-use super::{clock, numeric};
+use super::{arrays, clock, numeric};
 
 /// The number of the parameter that a name like `$1` stands for, from 0 on.
 fn index(name: &str) -> Option<usize> {
@@ -56,13 +56,18 @@ fn statement_of_mut(statement: &mut Parsed) -> Option<&mut Sql> {
 
 /// The types of a statement's parameters: as the client declares them, else as they follow from their use, else from a cast, else text.
 pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String, Option<DataType>>) -> Result<Vec<PgType>, Problem> {
-    let (mut count, mut casts, mut unknown) = (declared.len(), BTreeMap::new(), None);
+    let (mut count, mut casts, mut unknown, mut lists) = (declared.len(), BTreeMap::new(), None, BTreeSet::new());
     if let Some(sql) = statement_of(statement) {
         let _ = visit_expressions(sql, |expr| {
             if let Expr::Cast { expr, data_type, .. } = expr
                 && let Some(name) = placeholder(expr)
             {
                 casts.entry(name.to_owned()).or_insert_with(|| of_sql(data_type));
+            }
+            if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr
+                && let Some(name) = placeholder(right)
+            {
+                lists.insert(name.to_owned());
             }
             if let Some(name) = placeholder(expr) {
                 match index(name).filter(|index| *index < MOST) {
@@ -83,24 +88,31 @@ pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String
         let name = format!("${}", number.saturating_add(1));
         match declared.get(number).copied().filter(|oid| !matches!(oid, 0) && *oid != types::UNKNOWN.oid) {
             Some(oid) => types::with_oid(oid).ok_or_else(|| {
-                let mend = "cast it to text on the way, or write lists as single parameters";
+                let mend = "cast it to text on the way";
                 Problem::new(code::NOT_SUPPORTED, format!("parameter {name} has a type ({oid}) that is not supported: {mend}"))
             }),
             None => {
                 let used = used.get(&name).and_then(Option::as_ref).filter(|used| **used != DataType::Null).map(types::of_arrow);
-                Ok(used.or_else(|| casts.get(&name).copied()).filter(|used| *used != types::JSON).unwrap_or(types::TEXT))
+                let found = used.or_else(|| casts.get(&name).copied()).filter(|used| *used != types::JSON).unwrap_or(types::TEXT);
+                Ok(if lists.contains(&name) { types::array_of(found).unwrap_or(found) } else { found })
             }
         }
     };
     (0..count).map(type_of).collect()
 }
 
-/// The statement without the parameters of LIMIT and OFFSET, which the planner does not take: for the types of the others.
-pub(super) fn without_limits(statement: &Parsed) -> Parsed {
+/// The statement as the planner finds the types of its parameters: without those of LIMIT and OFFSET, which it does not take, and
+/// with `x = $1` for `x = ANY($1)`, so that the type is that of the elements.
+pub(super) fn plannable(statement: &Parsed) -> Parsed {
     let (mut statement, mut limits) = (statement.clone(), BTreeMap::new());
     if let Some(sql) = statement_of_mut(&mut statement) {
         let _ = sql.visit(&mut Limits(&mut limits));
         let _ = visit_expressions_mut(sql, |expr| {
+            if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
+                && placeholder(right).is_some()
+            {
+                *expr = Expr::BinaryOp { left: left.clone(), op: BinaryOperator::Eq, right: right.clone() };
+            }
             if placeholder(expr).is_some_and(|name| limits.contains_key(name)) {
                 *expr = null(types::INT8);
             }
@@ -130,8 +142,12 @@ impl Visitor for Limits<'_> {
     }
 }
 
-fn of_sql(data_type: &SqlType) -> PgType {
+/// The type that SQL names.
+pub(super) fn of_sql(data_type: &SqlType) -> PgType {
     match data_type {
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) => {
+            types::array_of(of_sql(element)).unwrap_or(types::TEXT)
+        }
         SqlType::Boolean | SqlType::Bool => types::BOOL,
         SqlType::SmallInt(_) | SqlType::Int2(_) => types::INT2,
         SqlType::Int(_) | SqlType::Integer(_) | SqlType::Int4(_) => types::INT4,
@@ -193,6 +209,10 @@ fn null(pg_type: PgType) -> Expr {
 
 /// The type to which a literal is cast; `None` if it has the type by itself.
 fn sql_type(pg_type: PgType) -> Option<SqlType> {
+    if let Some(element) = types::element_of(pg_type) {
+        let element = sql_type(element).unwrap_or(SqlType::Text);
+        return Some(SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(element), None)));
+    }
     Some(match pg_type {
         types::BOOL => SqlType::Boolean,
         types::INT2 => SqlType::SmallInt(None),
@@ -221,6 +241,9 @@ fn text(text: String) -> Expr {
 
 /// A value as a literal of its type.
 fn literal(pg_type: PgType, format: Format, value: &[u8]) -> Result<Expr, Problem> {
+    if let Some(element) = types::element_of(pg_type) {
+        return array_literal(pg_type, element, format, value);
+    }
     let value = match format {
         Format::Text => std::str::from_utf8(value).map(str::to_owned).map_err(|_| Problem::new("22021", "it is not UTF-8"))?,
         Format::Binary => of_binary(pg_type, value)?,
@@ -243,6 +266,25 @@ fn literal(pg_type: PgType, format: Format, value: &[u8]) -> Result<Expr, Proble
     })
 }
 
+/// An array as an array of literals.
+fn array_literal(pg_type: PgType, element: PgType, format: Format, value: &[u8]) -> Result<Expr, Problem> {
+    let wrong = |error: arrays::ArrayError| Problem::new(code::INVALID_TEXT, error.message());
+    let item = |value: Option<&[u8]>| value.map_or_else(|| Ok(null(element)), |value| literal(element, format, value));
+    let elem: Vec<Expr> = match format {
+        Format::Binary => arrays::of_binary(value).map_err(wrong)?.into_iter().map(item).collect::<Result<_, _>>()?,
+        Format::Text => {
+            let elements = arrays::of_text(utf8(value)?.as_str()).map_err(wrong)?;
+            elements.iter().map(|element| item(element.as_deref().map(str::as_bytes))).collect::<Result<_, _>>()?
+        }
+    };
+    let is_empty = elem.is_empty();
+    let array = Expr::Array(Array { elem, named: true });
+    Ok(match sql_type(pg_type).filter(|_| is_empty) {
+        Some(data_type) => cast(array, data_type),
+        None => array,
+    })
+}
+
 /// A literal of a number; a minus is an operator in SQL.
 fn number(text: &str) -> Expr {
     match text.strip_prefix('-') {
@@ -261,15 +303,30 @@ fn boolean(text: &str) -> Option<bool> {
 
 /// The digits of SQL's literals of decimals need a point, and at most 76 of them fit.
 const DIGITS_MAX: usize = 76;
+const EXPONENT_MAX: u32 = 200;
 
+/// A number like `-12.5` or `1E-9` as digits with a point.
 fn decimal(text: &str) -> Option<String> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    let (whole, fraction) = (if whole.is_empty() { "0" } else { whole }, if fraction.is_empty() { "0" } else { fraction });
-    let are_digits = whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit());
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(digits);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let all = format!("{whole}{fraction}");
+    if all.is_empty() || !all.bytes().all(|digit| digit.is_ascii_digit()) || exponent.unsigned_abs() > EXPONENT_MAX {
+        return None;
+    }
+    // Where the point is among the digits, before the first or after the last with zeros between.
+    let point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    let before = usize::try_from(point.min(0).unsigned_abs()).ok()?;
+    let point = usize::try_from(point.max(0)).ok()?;
+    let padded = format!("{}{all}{}", "0".repeat(before), "0".repeat(point.saturating_sub(all.len())));
+    let (whole, fraction) = padded.split_at_checked(point)?;
+    let (whole, fraction) = (whole.trim_start_matches('0'), if fraction.is_empty() { "0" } else { fraction });
     let minus = if text.starts_with('-') { "-" } else { "" };
-    let fits = whole.trim_start_matches('0').len().saturating_add(fraction.len()) <= DIGITS_MAX;
-    (are_digits && fits && unsigned.bytes().any(|digit| digit.is_ascii_digit())).then(|| format!("{minus}{whole}.{fraction}"))
+    let whole_or_zero = if whole.is_empty() { "0" } else { whole };
+    (whole.len().saturating_add(fraction.len()) <= DIGITS_MAX).then(|| format!("{minus}{whole_or_zero}.{fraction}"))
 }
 
 /// The hexadecimal digits of PostgreSQL's `\x…`.
@@ -364,12 +421,29 @@ mod tests {
             text(types::NUMERIC, "123456789012345678901234567.123456789").as_deref(),
             Ok("SELECT 123456789012345678901234567.123456789")
         );
-        assert_eq!(text(types::NUMERIC, "5").as_deref(), Ok("SELECT 5.0"));
+        for (number, expected) in [
+            ("5", "5.0"),
+            ("1E-9", "0.000000001"),
+            ("-1.25e1", "(-12.5)"),
+            ("2E+3", "2000.0"),
+            ("+.5", "0.5"),
+            ("007.", "7.0"),
+            ("0", "0.0"),
+        ] {
+            assert_eq!(text(types::NUMERIC, number), Ok(format!("SELECT {expected}")), "{number}");
+        }
         assert_eq!(text(types::BOOL, "t").as_deref(), Ok("SELECT true"));
         assert_eq!(text(types::BYTEA, "\\x00ff").as_deref(), Ok("SELECT X'00ff'"));
-        for (pg_type, bad) in
-            [(types::INT4, "2147483648"), (types::NUMERIC, "NaN"), (types::BOOL, "maybe"), (types::BYTEA, "\\x0"), (types::INT8, "1; DROP")]
-        {
+        for (pg_type, bad) in [
+            (types::INT4, "2147483648"),
+            (types::NUMERIC, "NaN"),
+            (types::NUMERIC, "1e999999999"),
+            (types::NUMERIC, "1e100"),
+            (types::NUMERIC, "e5"),
+            (types::BOOL, "maybe"),
+            (types::BYTEA, "\\x0"),
+            (types::INT8, "1; DROP"),
+        ] {
             assert_eq!(text(pg_type, bad), Err("22P02"), "{bad}");
         }
         let binary = |pg_type, value: &[u8]| with("SELECT $1", pg_type, Format::Binary, value);
@@ -377,6 +451,21 @@ mod tests {
         assert_eq!(binary(types::TIMESTAMPTZ, &[0; 8]).as_deref(), Ok("SELECT CAST('2000-01-01T00:00:00Z' AS TIMESTAMPTZ)"));
         assert_eq!(binary(types::DATE, &[0, 0, 0, 1]).as_deref(), Ok("SELECT CAST('2000-01-02' AS DATE)"));
         assert_eq!(binary(types::INT4, &[1]), Err("22P03"));
+    }
+
+    #[test]
+    fn arrays_become_arrays_of_literals() {
+        let array = |element| types::array_of(element).unwrap();
+        let text = |element, value: &str| with("SELECT $1", array(element), Format::Text, value.as_bytes());
+        assert_eq!(text(types::INT8, "{1,-2,NULL}").as_deref(), Ok("SELECT ARRAY[1, (-2), CAST(NULL AS BIGINT)]"));
+        assert_eq!(text(types::TEXT, r#"{"it's",b}"#).as_deref(), Ok("SELECT ARRAY['it''s', 'b']"));
+        assert_eq!(text(types::INT8, "{}").as_deref(), Ok("SELECT CAST(ARRAY[] AS BIGINT[])"));
+        for bad in ["1", "{x}", "{{1}}"] {
+            assert_eq!(text(types::INT8, bad), Err("22P02"), "{bad}");
+        }
+        let value = [&[0, 0, 0, 1][..], &[0; 4], &[0, 0, 0, 23], &[0, 0, 0, 1, 0, 0, 0, 1], &[0, 0, 0, 4, 0, 0, 0, 7]].concat();
+        assert_eq!(with("SELECT $1", array(types::INT4), Format::Binary, &value).as_deref(), Ok("SELECT ARRAY[CAST(7 AS INT)]"));
+        assert_eq!(with("SELECT $1", array(types::INT4), Format::Binary, &value[..9]), Err("22P02"));
     }
 
     #[test]
@@ -390,7 +479,9 @@ mod tests {
         for bad in ["SELECT $0", "SELECT $70000", "SELECT $x"] {
             assert_eq!(types(&parsed(bad), &[], &BTreeMap::new()).err().map(|problem| problem.code), Some("42P02"), "{bad}");
         }
-        assert_eq!(types(&parsed("SELECT $1"), &[1009], &BTreeMap::new()).err().map(|problem| problem.code), Some("0A000"));
+        assert_eq!(types(&parsed("SELECT $1"), &[600], &BTreeMap::new()).err().map(|problem| problem.code), Some("0A000"));
+        let lists = types(&parsed("SELECT a = ANY($1), $2::bigint[] FROM t WHERE b <> ALL($3)"), &[], &BTreeMap::new()).unwrap();
+        assert_eq!(lists.iter().map(|pg_type| pg_type.name).collect::<Vec<_>>(), ["_text", "_int8", "_text"]);
     }
 
     #[test]

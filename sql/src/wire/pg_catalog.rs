@@ -51,7 +51,11 @@ const FILLED: &[(&str, &str)] = &[
         "oid:o rolname:t rolsuper:b rolinherit:b rolcreaterole:b rolcreatedb:b rolcanlogin:b rolreplication:b rolconnlimit:i \
          rolpassword:t rolvaliduntil:t rolbypassrls:b rolconfig:a",
     ),
-    ("pg_settings", "name:t setting:t unit:t category:t short_desc:t context:t vartype:t source:t"),
+    (
+        "pg_settings",
+        "name:t setting:t unit:t category:t short_desc:t extra_desc:t context:t vartype:t source:t min_val:t max_val:t enumvals:a boot_val:t \
+         reset_val:t sourcefile:t sourceline:i pending_restart:b",
+    ),
     ("pg_tables", "schemaname:t tablename:t tableowner:t tablespace:t hasindexes:b hasrules:b hastriggers:b rowsecurity:b"),
     (
         "pg_type",
@@ -79,8 +83,9 @@ const EMPTY: &[(&str, &str)] = &[
          conparentid:o confrelid:o confupdtype:t confdeltype:t confmatchtype:t conislocal:b coninhcount:s connoinherit:b conkey:a \
          confkey:a conpfeqop:a conppeqop:a conffeqop:a conexclop:a conbin:t",
     ),
-    ("pg_conversion", "oid:o conname:t connamespace:o"),
+    ("pg_conversion", "oid:o conname:t connamespace:o conowner:o conforencoding:i contoencoding:i conproc:t condefault:b"),
     ("pg_cursors", "name:t statement:t is_holdable:b is_binary:b is_scrollable:b"),
+    ("pg_db_role_setting", "setdatabase:o setrole:o setconfig:a"),
     ("pg_default_acl", "oid:o defaclrole:o defaclnamespace:o defaclobjtype:t defaclacl:a"),
     ("pg_depend", "classid:o objid:o objsubid:i refclassid:o refobjid:o refobjsubid:i deptype:t"),
     ("pg_enum", "oid:o enumtypid:o enumsortorder:r enumlabel:t"),
@@ -94,9 +99,10 @@ const EMPTY: &[(&str, &str)] = &[
         "indexrelid:o indrelid:o indnatts:s indnkeyatts:s indisunique:b indisprimary:b indisexclusion:b indimmediate:b indisclustered:b \
          indisvalid:b indisready:b indislive:b indisreplident:b indkey:a indcollation:a indclass:a indoption:a indexprs:t indpred:t",
     ),
+    ("pg_get_keywords", "word:t catcode:t barelabel:b catdesc:t baredesc:t"),
     ("pg_indexes", "schemaname:t tablename:t indexname:t tablespace:t indexdef:t"),
     ("pg_inherits", "inhrelid:o inhparent:o inhseqno:i inhdetachpending:b"),
-    ("pg_language", "oid:o lanname:t lanowner:o lanispl:b lanpltrusted:b"),
+    ("pg_language", "oid:o lanname:t lanowner:o lanispl:b lanpltrusted:b lanplcallfoid:o laninline:o lanvalidator:o lanacl:a"),
     ("pg_locks", "locktype:t database:o relation:o pid:i mode:t granted:b"),
     ("pg_matviews", "schemaname:t matviewname:t matviewowner:t tablespace:t hasindexes:b ispopulated:b definition:t"),
     ("pg_opclass", "oid:o opcmethod:o opcname:t opcnamespace:o opcowner:o opcintype:o opcdefault:b"),
@@ -131,6 +137,10 @@ const EMPTY: &[(&str, &str)] = &[
         "oid:o tgrelid:o tgparentid:o tgname:t tgfoid:o tgtype:s tgenabled:t tgisinternal:b tgconstrrelid:o tgconstrindid:o \
          tgconstraint:o tgdeferrable:b tginitdeferred:b tgnargs:s tgattr:a tgargs:t tgqual:t",
     ),
+    ("pg_ts_config", "oid:o cfgname:t cfgnamespace:o cfgowner:o cfgparser:o"),
+    ("pg_ts_dict", "oid:o dictname:t dictnamespace:o dictowner:o dicttemplate:o dictinitoption:t"),
+    ("pg_ts_parser", "oid:o prsname:t prsnamespace:o"),
+    ("pg_ts_template", "oid:o tmplname:t tmplnamespace:o"),
     ("pg_user_mapping", "oid:o umuser:o umserver:o umoptions:a"),
 ];
 
@@ -142,6 +152,15 @@ fn columns_of(name: &str) -> Option<&'static str> {
 pub(super) fn has(name: &str) -> bool {
     columns_of(name).is_some()
 }
+
+/// A number for a table of the schema, for clients that ask for it by name. No other table refers to it.
+pub(super) fn number(name: &str) -> Option<u32> {
+    let place = FILLED.iter().chain(EMPTY).position(|(known, _)| *known == name)?;
+    u32::try_from(place).ok()?.checked_add(FIRST_NUMBER)
+}
+
+/// Beyond PostgreSQL's own numbers of these tables, and below those of users' tables.
+const FIRST_NUMBER: u32 = 15_000;
 
 /// Whether the table never has rows.
 pub(super) fn is_empty(name: &str) -> bool {
@@ -286,7 +305,7 @@ impl PgCatalog {
                     ("attstattarget", Cell::Integer(-1)),
                     ("attlen", Cell::Integer(i32::from(pg_type.size))),
                     ("attnum", Cell::Integer(number)),
-                    ("atttypmod", Cell::Integer(modifier(field.data_type()))),
+                    ("atttypmod", Cell::Integer(types::modifier(field.data_type()))),
                     ("attbyval", Cell::Boolean((1..=8).contains(&pg_type.size))),
                     ("attalign", text("i")),
                     ("attstorage", text(if pg_type.size < 0 { "x" } else { "p" })),
@@ -333,6 +352,8 @@ impl PgCatalog {
             vec![
                 ("name", text(name)),
                 ("setting", text(value)),
+                ("boot_val", text(Settings::default_of(name))),
+                ("reset_val", text(Settings::default_of(name))),
                 ("context", text("user")),
                 ("vartype", text("string")),
                 ("source", text("session")),
@@ -353,16 +374,6 @@ impl PgCatalog {
             Some(names.into_iter().chain([("definition", definition)]).collect::<Row>())
         };
         self.relations.iter().filter_map(row).collect()
-    }
-}
-
-/// The modifier of a column's type: of decimals, the numbers of digits.
-fn modifier(data_type: &DataType) -> i32 {
-    match data_type {
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
-            ((i32::from(*precision) << 16) | i32::from(*scale)).saturating_add(4)
-        }
-        _ => -1,
     }
 }
 
@@ -388,7 +399,8 @@ fn databases() -> Vec<Row> {
 
 fn data_types() -> Vec<Row> {
     let row = |pg_type: types::PgType| {
-        let name = pg_type.name;
+        let (name, is_array) = (pg_type.name, pg_type.element != 0);
+        let functions = if is_array { "array_" } else { name };
         vec![
             ("oid", Cell::Oid(pg_type.oid)),
             ("typname", text(name)),
@@ -400,15 +412,17 @@ fn data_types() -> Vec<Row> {
             ("typcategory", text(pg_type.category)),
             ("typisdefined", Cell::Boolean(true)),
             ("typdelim", text(",")),
-            ("typsubscript", text("-")),
-            ("typinput", text(format!("{name}in"))),
-            ("typoutput", text(format!("{name}out"))),
-            ("typreceive", text(format!("{name}recv"))),
-            ("typsend", text(format!("{name}send"))),
+            ("typsubscript", text(if is_array { "array_subscript_handler" } else { "-" })),
+            ("typelem", Cell::Oid(pg_type.element)),
+            ("typarray", Cell::Oid(types::array_of(pg_type).map_or(0, |array| array.oid))),
+            ("typinput", text(format!("{functions}in"))),
+            ("typoutput", text(format!("{functions}out"))),
+            ("typreceive", text(format!("{functions}recv"))),
+            ("typsend", text(format!("{functions}send"))),
             ("typtypmod", Cell::Integer(-1)),
         ]
     };
-    types::ALL.into_iter().map(row).collect()
+    types::all().map(row).collect()
 }
 
 #[async_trait]

@@ -6,6 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::SchemaProvider;
 use datafusion::common::Result;
 
+use super::pg_catalog;
 use crate::commits_table;
 use crate::names::{Relation, Visible};
 
@@ -81,7 +82,10 @@ impl Relations {
             "pg_attribute" => Some(1249),
             "pg_proc" => Some(1255),
             "pg_database" => Some(1262),
-            name => self.all.iter().find(|relation| relation.name == name).map(|relation| relation.oid),
+            name => {
+                let own = self.all.iter().find(|relation| relation.name == name).map(|relation| relation.oid);
+                own.or_else(|| pg_catalog::number(name))
+            }
         }
     }
 }

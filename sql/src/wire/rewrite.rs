@@ -4,19 +4,21 @@
 //! `oid = ANY (polroles)`). A `SELECT` from such a table has no rows whatever else it says, so it becomes one without rows and without
 //! the table.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement as Sql, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut,
+    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SetExpr, Statement as Sql, TableFactor, TableWithJoins, TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::arrays;
 use super::functions::{FORMAT_TYPE, REGCLASS_NAME};
 use super::pg_catalog;
 use super::relations::Relations;
-use super::types;
+use super::{command, rows, types};
 use crate::error::QueryError;
 use crate::readable::unknown_table;
 
@@ -31,6 +33,11 @@ pub(super) fn rewrite(statement: &mut Parsed, relations: &Relations) -> Result<(
 
 fn rewrite_sql(sql: &mut Sql, relations: &Relations) -> Result<(), QueryError> {
     let mut rewriter = Rewriter { relations };
+    if let Sql::Query(query) = sql
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        name_repeated(&mut select.projection);
+    }
     match VisitMut::visit(sql, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -51,6 +58,16 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<QueryError> {
+        // Functions that give rows of the catalog.
+        if let TableFactor::Table { name, args, .. } = table
+            && catalog_table(name).is_some()
+        {
+            *args = None;
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<QueryError> {
         if let [ObjectNamePart::Identifier(single)] = name.0.as_slice()
             && pg_catalog::has(&single.value.to_lowercase())
@@ -64,14 +81,28 @@ impl VisitorMut for Rewriter<'_> {
         match expr {
             Expr::Function(function) => {
                 unqualify(&mut function.name);
-                // What is selected from a table without rows is an empty array.
-                if matches!(&function.args, FunctionArguments::Subquery(query) if is_without_rows(query)) {
-                    *expr = Expr::value(Value::Null);
+                if let FunctionArguments::Subquery(query) = &function.args {
+                    *expr = array_of(query).unwrap_or_else(|| Expr::value(Value::Null));
                 }
             }
             Expr::Collate { expr: inner, .. } => *expr = std::mem::replace(inner.as_mut(), Expr::value(Value::Null)),
             Expr::Subquery(query) if is_without_rows(query) => *expr = Expr::value(Value::Null),
+            Expr::Subquery(query) if reads_catalog(query) => aggregate(query, "first_value"),
             Expr::BinaryOp { op, .. } => plain_operator(op),
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
+                if let Some(list) = elements(right) {
+                    *expr = in_list(left, list, false);
+                }
+            }
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
+                if let Some(list) = elements(right) {
+                    *expr = in_list(left, list, true);
+                }
+            }
+            // Grafana asks so for the schemas in which names are looked up.
+            Expr::InSubquery { expr: schema, subquery, negated } if reads_search_path(subquery) => {
+                *expr = in_list(schema, vec![call("current_schema", vec![])], *negated);
+            }
             Expr::Cast { expr: inner, data_type, kind, .. } => {
                 let inner = std::mem::replace(inner, Box::new(Expr::value(Value::Null)));
                 match self.cast(*inner, data_type, kind) {
@@ -94,43 +125,152 @@ impl Rewriter<'_> {
             array: false,
             format: None,
         };
-        let name = match data_type {
-            SqlType::Regclass => "regclass".to_owned(),
-            SqlType::JSON | SqlType::JSONB | SqlType::Uuid => "text".to_owned(),
-            SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) | SqlType::Varchar(_) => "text".to_owned(),
-            SqlType::Custom(name, _) => match name.0.last().and_then(ObjectNamePart::as_ident) {
-                Some(last) => last.value.to_lowercase(),
-                None => return Ok(plain(inner, data_type.clone())),
-            },
-            other => return Ok(plain(inner, other.clone())),
-        };
-        Ok(match name.as_str() {
-            "regclass" => match literal(&inner).map(str::to_owned) {
+        if let SqlType::Array(ArrayElemTypeDef::SquareBracket(of, _)) = data_type
+            && let Some(Ok(texts)) = literal(&inner).map(arrays::of_text)
+            && !texts.is_empty()
+        {
+            let text = |text: Option<String>| Expr::value(text.map_or(Value::Null, Value::SingleQuotedString));
+            let elem = texts.into_iter().map(|element| self.cast(text(element), of, kind)).collect::<Result<_, _>>()?;
+            return Ok(Expr::Array(Array { elem, named: true }));
+        }
+        Ok(match name_of(data_type).as_deref() {
+            Some("regclass") => match literal(&inner).map(str::to_owned) {
                 Some(name) if name.parse::<u32>().is_err() => {
                     let oid = self.relations.oid(&name).ok_or_else(|| QueryError::Statement(unknown_table(&name)))?;
                     plain(Expr::value(Value::Number(oid.to_string(), false)), SqlType::IntUnsigned(None))
                 }
                 _ => call(REGCLASS_NAME, vec![inner]),
             },
-            "regtype" => match literal(&inner).and_then(types::named) {
+            Some("regtype") => match literal(&inner).and_then(types::named) {
                 Some(pg_type) => plain(Expr::value(Value::Number(pg_type.oid.to_string(), false)), SqlType::IntUnsigned(None)),
                 None => call(FORMAT_TYPE, vec![inner, Expr::value(Value::Null)]),
             },
-            "oid" | "xid" | "cid" => plain(inner, SqlType::IntUnsigned(None)),
-            "int2" => plain(inner, SqlType::SmallInt(None)),
-            "int4" => plain(inner, SqlType::Int(None)),
-            "int8" => plain(inner, SqlType::BigInt(None)),
-            "float4" => plain(inner, SqlType::Real),
-            "float8" => plain(inner, SqlType::DoublePrecision),
-            "bool" => plain(inner, SqlType::Boolean),
-            "timestamptz" => plain(inner, SqlType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::Tz)),
-            "text" | "name" | "char" | "bpchar" | "varchar" | "regproc" | "regprocedure" | "regnamespace" | "regrole"
-            | "sql_identifier" | "character_data" | "cardinal_number" | "yes_or_no" | "cstring" | "aclitem" | "json" | "jsonb" | "uuid" => {
-                plain(inner, SqlType::Text)
-            }
-            _ => plain(inner, data_type.clone()),
+            _ => plain(inner, plain_type(data_type)),
         })
     }
+}
+
+/// The name of a type that the parser does not know, or that is read in another way here.
+fn name_of(data_type: &SqlType) -> Option<String> {
+    match data_type {
+        SqlType::Regclass => Some("regclass".to_owned()),
+        SqlType::Custom(name, _) => Some(name.0.last()?.as_ident()?.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+/// The type that DataFusion has for one of PostgreSQL's.
+fn plain_type(data_type: &SqlType) -> SqlType {
+    let name = match data_type {
+        SqlType::JSON | SqlType::JSONB | SqlType::Uuid => return SqlType::Text,
+        SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) | SqlType::Varchar(_) => return SqlType::Text,
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(of, length)) => {
+            return SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain_type(of)), *length));
+        }
+        other => name_of(other),
+    };
+    match name.as_deref() {
+        Some("oid" | "xid" | "cid") => SqlType::IntUnsigned(None),
+        Some("int2") => SqlType::SmallInt(None),
+        Some("int4") => SqlType::Int(None),
+        Some("int8") => SqlType::BigInt(None),
+        Some("float4") => SqlType::Real,
+        Some("float8") => SqlType::DoublePrecision,
+        Some("bool") => SqlType::Boolean,
+        Some("timestamptz") => SqlType::Timestamp(None, TimezoneInfo::Tz),
+        Some(
+            "text" | "name" | "char" | "bpchar" | "varchar" | "regproc" | "regprocedure" | "regnamespace" | "regrole" | "sql_identifier"
+            | "character_data" | "cardinal_number" | "yes_or_no" | "cstring" | "aclitem" | "json" | "jsonb" | "uuid",
+        ) => SqlType::Text,
+        _ => data_type.clone(),
+    }
+}
+
+/// `ARRAY(SELECT x …)` as `(SELECT array_agg(x) …)`. `None` where the query has no rows: no rows of a table that has none, and no elements of
+/// a list of `pg_catalog`, which are all NULL.
+fn array_of(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let is_list = |from: &TableWithJoins| matches!(&from.relation, TableFactor::Table { args: Some(_), .. } | TableFactor::UNNEST { .. });
+    if is_emptied(select) || select.from.iter().any(is_list) {
+        return None;
+    }
+    let mut query = query.clone();
+    query.order_by = None;
+    aggregate(&mut query, "array_agg");
+    Some(Expr::Subquery(Box::new(query)))
+}
+
+/// Puts an aggregate around the only column of a query, if it has none: DataFusion plans a correlated subquery only with one.
+fn aggregate(query: &mut Query, function: &str) {
+    if let SetExpr::Select(select) = query.body.as_mut()
+        && let [item] = select.projection.as_mut_slice()
+        && !aggregates(item)
+        && let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+    {
+        *expr = call(function, vec![expr.clone()]);
+    }
+}
+
+/// Whether a query reads tables of `pg_catalog` alone, by their keys as far as clients do: so it has at most one row.
+fn reads_catalog(query: &Query) -> bool {
+    let is_catalog = |table: &TableFactor| matches!(table, TableFactor::Table { name, args: None, .. } if catalog_table(name).is_some());
+    match query.body.as_ref() {
+        SetExpr::Select(select) => {
+            let all = |from: &TableWithJoins| is_catalog(&from.relation) && from.joins.iter().all(|join| is_catalog(&join.relation));
+            query.limit_clause.is_none() && !select.from.is_empty() && select.from.iter().all(all)
+        }
+        _ => false,
+    }
+}
+
+/// The name of a table of `pg_catalog`.
+fn catalog_table(name: &ObjectName) -> Option<String> {
+    let parts: Vec<String> = name.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.to_lowercase()).collect();
+    match parts.as_slice() {
+        [table] => Some(table),
+        [schema, table] | [_, schema, table] if schema == pg_catalog::NAME => Some(table),
+        _ => None,
+    }
+    .filter(|table| pg_catalog::has(table))
+    .cloned()
+}
+
+/// The elements of an array that is written out.
+fn elements(expr: &Expr) -> Option<Vec<Expr>> {
+    match expr {
+        Expr::Array(array) => Some(array.elem.clone()),
+        Expr::Nested(inner) => elements(inner),
+        Expr::Value(_) => {
+            let text = |text: Option<String>| Expr::value(text.map_or(Value::Null, Value::SingleQuotedString));
+            Some(arrays::of_text(literal(expr)?).ok()?.into_iter().map(text).collect())
+        }
+        Expr::Cast { kind, expr, data_type: SqlType::Array(ArrayElemTypeDef::SquareBracket(of, _)), .. } => {
+            let cast = |element| Expr::Cast {
+                kind: kind.clone(),
+                expr: Box::new(element),
+                data_type: of.as_ref().clone(),
+                array: false,
+                format: None,
+            };
+            Some(elements(expr)?.into_iter().map(cast).collect())
+        }
+        _ => None,
+    }
+}
+
+/// `x = ANY(ARRAY[…])` as `x IN (…)`, which is compared exactly and lets files be skipped.
+fn in_list(expr: &Expr, list: Vec<Expr>, negated: bool) -> Expr {
+    match list.is_empty() {
+        true => Expr::value(Value::Boolean(negated)),
+        false => Expr::InList { expr: Box::new(expr.clone()), list, negated },
+    }
+}
+
+/// Whether a query's rows are the parts of the setting `search_path`.
+fn reads_search_path(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let reads = |from: &TableWithJoins| matches!(&from.relation, TableFactor::Table { name, args: Some(_), .. } if name.to_string() == "string_to_array");
+    select.from.iter().any(|from| reads(from) && from.to_string().contains("current_setting('search_path')"))
 }
 
 fn literal(expr: &Expr) -> Option<&str> {
@@ -155,6 +295,30 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: vec![],
     })
+}
+
+/// Gives other names to columns that may have the name of another: those with the same text, values, and columns beside `*`. DataFusion takes
+/// only columns whose names differ. Clients see the names that PostgreSQL gives.
+fn name_repeated(projection: &mut [SelectItem]) {
+    let has_wildcard = projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let mut texts = BTreeSet::new();
+    for (number, item) in projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && (has_wildcard || is_value(expr) || !texts.insert(expr.to_string()))
+        {
+            let alias = Ident::with_quote('"', rows::distinct_name(number, &command::label_of(expr)));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        }
+    }
+}
+
+fn is_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) => true,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) | Expr::UnaryOp { expr, .. } => is_value(expr),
+        Expr::Array(array) => array.elem.iter().all(is_value),
+        _ => false,
+    }
 }
 
 /// Removes the schema from the name of a function.
@@ -232,27 +396,52 @@ fn is_empty_join(from: &TableWithJoins) -> bool {
 }
 
 fn is_empty_table(table: &TableFactor) -> bool {
-    let TableFactor::Table { name, args: None, .. } = table else { return false };
-    let parts: Vec<String> = name.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.to_lowercase()).collect();
-    match parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [table] | [pg_catalog::NAME, table] | [_, pg_catalog::NAME, table] => pg_catalog::is_empty(table),
+    match table {
+        TableFactor::Table { name, args: None, .. } => catalog_table(name).is_some_and(|table| pg_catalog::is_empty(&table)),
+        TableFactor::Derived { subquery, .. } => match subquery.body.as_ref() {
+            SetExpr::Select(select) => reads_nothing(select),
+            _ => false,
+        },
         _ => false,
     }
 }
 
 /// Whether an item computes something over all rows, and so has a row even of none.
 fn aggregates(item: &SelectItem) -> bool {
-    const NAMES: [&str; 9] = ["count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or"];
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return true };
-    let found = datafusion::sql::sqlparser::ast::visit_expressions(expr, |expr| match expr {
-        Expr::Function(Function { name, .. })
-            if name.0.last().and_then(ObjectNamePart::as_ident).is_some_and(|name| NAMES.contains(&name.value.to_lowercase().as_str())) =>
-        {
-            ControlFlow::Break(())
+    expr.visit(&mut Aggregates { depth: 0 }).is_break()
+}
+
+/// Finds functions over all rows, other than those of subqueries.
+struct Aggregates {
+    depth: usize,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_add(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        const NAMES: [&str; 9] = ["count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or"];
+        let is_one = |name: &Ident| NAMES.contains(&name.value.to_lowercase().as_str());
+        match expr {
+            Expr::Function(Function { name, .. })
+                if self.depth == 0 && name.0.last().and_then(ObjectNamePart::as_ident).is_some_and(is_one) =>
+            {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
         }
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    }
 }
 
 /// Keeps the names of the columns, and nothing else.
@@ -291,9 +480,23 @@ mod tests {
             ("SELECT a OPERATOR(pg_catalog.~) 'x' COLLATE pg_catalog.default", "SELECT a ~ 'x'"),
             ("SELECT * FROM pg_class", "SELECT * FROM pg_catalog.pg_class"),
             ("SELECT * FROM balances", "SELECT * FROM balances"),
-            ("SELECT 'pg_class'::regclass::oid", "SELECT 1259::INT UNSIGNED::INT UNSIGNED"),
+            ("SELECT 'pg_class'::regclass::oid", "SELECT 1259::INT UNSIGNED::INT UNSIGNED AS \"\u{1}0\u{1}oid\""),
             ("SELECT c.oid::pg_catalog.regclass", "SELECT regclass_name(c.oid)"),
+            ("SELECT a, 1, a", "SELECT a, 1 AS \"\u{1}1\u{1}?column?\", a AS \"\u{1}2\u{1}a\""),
+            ("SELECT c.oid, c.* FROM t c", "SELECT c.oid AS \"\u{1}0\u{1}oid\", c.* FROM t AS c"),
+            ("SELECT a, ARRAY(SELECT b FROM t WHERE c = d)", "SELECT a, (SELECT array_agg(b) FROM t WHERE c = d)"),
+            ("SELECT a, array(SELECT b FROM pg_catalog.unnest(c) b)", "SELECT a, NULL"),
+            ("SELECT a, (SELECT b FROM pg_class)", "SELECT a, (SELECT first_value(b) FROM pg_catalog.pg_class)"),
+            ("SELECT a FROM pg_get_keywords()", "SELECT NULL AS a WHERE false"),
+            ("SELECT a = ANY('{x}')", "SELECT a IN ('x')"),
             ("SELECT a::name, b::pg_catalog.text", "SELECT a::TEXT, b::TEXT"),
+            ("SELECT a::name[], '{1,NULL}'::int[]", "SELECT a::TEXT[], ARRAY['1'::INT, NULL::INT] AS \"\u{1}1\u{1}_int4\""),
+            ("SELECT a = ANY(ARRAY[1, 2]), b <> ALL ('{x,y}'::text[])", "SELECT a IN (1, 2), b NOT IN ('x'::TEXT, 'y'::TEXT)"),
+            (
+                "SELECT a IN (SELECT trim(s[i]) FROM generate_series(1, 2) AS i, string_to_array(current_setting('search_path'), ',') s)",
+                "SELECT a IN (current_schema())",
+            ),
+            ("SELECT a = ANY(ARRAY[]::int[]), b = ANY(c)", "SELECT false, b = ANY(c)"),
         ] {
             assert_eq!(rewritten(text), expected, "{text}");
         }
@@ -307,6 +510,8 @@ mod tests {
             ("SELECT p.a, f(b) AS c FROM pg_policy p ORDER BY p.a", "SELECT NULL AS a, NULL AS c WHERE false"),
             ("SELECT a FROM pg_class JOIN pg_catalog.pg_am ON x", "SELECT NULL AS a WHERE false"),
             ("SELECT x, (SELECT d FROM pg_attrdef)", "SELECT x, NULL"),
+            ("SELECT r.a FROM (SELECT b AS a FROM pg_index) r WHERE f(r.a)", "SELECT NULL AS a WHERE false"),
+            ("SELECT a, (SELECT max(b) FROM t) FROM pg_policy", "SELECT NULL AS a, NULL AS column2 WHERE false"),
         ] {
             assert_eq!(rewritten(text), expected, "{text}");
         }

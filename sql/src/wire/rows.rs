@@ -35,7 +35,7 @@ impl Rows {
 
     /// Rows of texts that are there already.
     pub(super) fn of_texts(names: &[&str], rows: &[Vec<String>]) -> Self {
-        let columns = names.iter().map(|name| Column { name: (*name).to_owned(), pg_type: types::TEXT }).collect();
+        let columns = names.iter().map(|name| Column { name: (*name).to_owned(), pg_type: types::TEXT, modifier: -1 }).collect();
         let column = |index: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row.get(index).cloned()).collect::<StringArray>()) };
         let batch = (0..names.len()).map(column).collect();
         Self { answer: None, columns, batch, next: 0, length: rows.len(), sent: 0, tag: Tag::Plain("SHOW") }
@@ -90,15 +90,32 @@ impl Rows {
 
     /// The format of each column, from what the client asks for.
     pub(super) fn formats(&self, asked: &[Format]) -> Result<Vec<Format>, Problem> {
-        match asked {
-            [] => Ok(vec![Format::Text; self.columns.len()]),
-            [one] => Ok(vec![*one; self.columns.len()]),
-            asked if asked.len() == self.columns.len() => Ok(asked.to_vec()),
-            asked => {
-                let message = format!("{} columns are asked for in {} formats", self.columns.len(), asked.len());
-                Err(Problem::new(code::PROTOCOL, message))
-            }
-        }
+        formats(self.columns.len(), asked)
+    }
+}
+
+/// The format of each of some columns, from what the client asks for.
+pub(super) fn formats(columns: usize, asked: &[Format]) -> Result<Vec<Format>, Problem> {
+    match asked {
+        [] => Ok(vec![Format::Text; columns]),
+        [one] => Ok(vec![*one; columns]),
+        asked if asked.len() == columns => Ok(asked.to_vec()),
+        asked => Err(Problem::new(code::PROTOCOL, format!("{columns} columns are asked for in {} formats", asked.len()))),
+    }
+}
+
+/// What separates a column's number from the name that clients see.
+const SEPARATOR: char = '\u{1}';
+
+/// A name that no other column has, for a column that clients see under a name which another column may have.
+pub(super) fn distinct_name(number: usize, shown: &str) -> String {
+    format!("{SEPARATOR}{number}{SEPARATOR}{shown}")
+}
+
+fn shown_name(name: &str) -> &str {
+    match name.strip_prefix(SEPARATOR).and_then(|name| name.split_once(SEPARATOR)) {
+        Some((_, shown)) => shown,
+        None => name,
     }
 }
 
@@ -107,7 +124,8 @@ pub(super) fn columns(schema: &Schema, labels: Option<Vec<Option<String>>>) -> V
     let labels = labels.filter(|labels| labels.len() == schema.fields().len());
     let label = |index: usize| labels.as_ref().and_then(|labels| labels.get(index).cloned().flatten());
     let column = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| Column {
-        name: label(index).unwrap_or_else(|| field.name().clone()),
+        name: label(index).unwrap_or_else(|| shown_name(field.name()).to_owned()),
+        modifier: types::modifier(field.data_type()),
         pg_type: types::of_arrow(field.data_type()),
     };
     schema.fields().iter().enumerate().map(column).collect()

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
@@ -16,8 +17,6 @@ const PREFIX: &str = "SCRAM-SHA-256$";
 const ITERATIONS: u32 = 4096;
 /// The most iterations: they cost the client time.
 const ITERATIONS_MAX: u32 = 10_000_000;
-/// Bytes of a block of SHA-256.
-const BLOCK: usize = 64;
 
 type Key = [u8; 32];
 
@@ -55,14 +54,18 @@ impl Secret {
         if !is_plain {
             return Err(SecretError::Characters);
         }
-        let salted = salted(password.as_bytes(), salt, ITERATIONS);
-        let stored_key = Sha256::digest(hmac(&salted, b"Client Key")).into();
-        Ok(Self { iterations: ITERATIONS, salt: salt.to_vec(), stored_key, server_key: hmac(&salted, b"Server Key") })
+        Self::derived(password.as_bytes(), salt).ok_or(SecretError::Characters)
+    }
+
+    fn derived(password: &[u8], salt: &[u8]) -> Option<Self> {
+        let salted = salted(password, salt, ITERATIONS)?;
+        let stored_key = Sha256::digest(hmac(&salted, b"Client Key")?).into();
+        Some(Self { iterations: ITERATIONS, salt: salt.to_vec(), stored_key, server_key: hmac(&salted, b"Server Key")? })
     }
 
     /// What an unknown user is asked for, so that it looks like a known one: always the same for a name, and no password fits.
     pub(super) fn of_nobody(name: &str, seed: &[u8]) -> Self {
-        let salt = hmac(seed, name.as_bytes()).get(..16).unwrap_or_default().to_vec();
+        let salt = hmac(seed, name.as_bytes()).unwrap_or_default().get(..16).unwrap_or_default().to_vec();
         Self { iterations: ITERATIONS, salt, stored_key: [0; 32], server_key: [0; 32] }
     }
 }
@@ -146,35 +149,36 @@ impl Exchange {
             return None;
         }
         let signed = format!("{},{unproved}", self.signed);
-        let signature = hmac(&self.secret.stored_key, signed.as_bytes());
+        let signature = hmac(&self.secret.stored_key, signed.as_bytes())?;
+        let server_proof = hmac(&self.secret.server_key, signed.as_bytes())?;
         let proof = Key::try_from(STANDARD.decode(proof).ok()?).ok()?;
         let client_key = xor(&proof, &signature);
         let stored_key: Key = Sha256::digest(client_key).into();
         // The time of the comparison does not depend on where the keys differ.
         let difference = xor(&stored_key, &self.secret.stored_key).iter().fold(0, |all, byte| all | byte);
-        (difference == 0).then(|| format!("v={}", STANDARD.encode(hmac(&self.secret.server_key, signed.as_bytes()))))
+        (difference == 0).then(|| format!("v={}", STANDARD.encode(server_proof)))
     }
 }
 
-/// HMAC-SHA-256 (RFC 2104).
-fn hmac(key: &[u8], message: &[u8]) -> Key {
-    let mut block = [0; BLOCK];
-    let short: Key = if key.len() > BLOCK { Sha256::digest(key).into() } else { [0; 32] };
-    let key = if key.len() > BLOCK { &short[..] } else { key };
-    block.iter_mut().zip(key).for_each(|(byte, key)| *byte = *key);
-    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+/// HMAC-SHA-256. Keys of every length are taken.
+fn hmac(key: &[u8], message: &[u8]) -> Option<Key> {
+    Some(sign(&Hmac::new_from_slice(key).ok()?, message))
+}
+
+fn sign(keyed: &Hmac<Sha256>, message: &[u8]) -> Key {
+    keyed.clone().chain_update(message).finalize().into_bytes().into()
 }
 
 /// PBKDF2 with HMAC-SHA-256 and one block (RFC 8018).
-fn salted(password: &[u8], salt: &[u8], iterations: u32) -> Key {
-    let mut round = hmac(password, &[salt, &1_u32.to_be_bytes()].concat());
+fn salted(password: &[u8], salt: &[u8], iterations: u32) -> Option<Key> {
+    let keyed = Hmac::new_from_slice(password).ok()?;
+    let mut round = sign(&keyed, &[salt, &1_u32.to_be_bytes()].concat());
     let mut key = round;
     for _ in 1..iterations {
-        round = hmac(password, &round);
+        round = sign(&keyed, &round);
         key = xor(&key, &round);
     }
-    key
+    Some(key)
 }
 
 fn xor(a: &Key, b: &Key) -> Key {

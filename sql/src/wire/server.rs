@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,12 @@ use datafusion::prelude::SessionContext;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::answers;
+use super::attempts::Attempts;
 use super::config::ServeConfig;
 use super::connection::Connection;
 use super::frames::{Frames, Message, Opening, ReadError};
@@ -37,6 +38,8 @@ use crate::session::{CATALOG, SCHEMA, session};
 
 /// How long a client may take to log in.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Connections that have not logged in yet. Others wait until there is a place.
+const STRANGERS_MAX: usize = 128;
 /// How long sessions may take to end with the server.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Threads that talk to clients. Queries work on the engine's.
@@ -123,6 +126,7 @@ impl Server {
             connections: Arc::new(Semaphore::new(serve.max_connections)),
             config: serve,
             cancels: Cancels::default(),
+            attempts: Attempts::default(),
             seed: random()?,
         });
         runtime.spawn(accept(listener, shared, tls));
@@ -190,23 +194,34 @@ fn schema_of(catalog: &Catalog, visible: &Visible) -> Result<(Arc<SessionContext
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
+    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     loop {
+        let Ok(stranger) = Arc::clone(&strangers).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let (shared, tls) = (Arc::clone(&shared), tls.clone());
+            Ok((stream, peer)) => {
+                let arrival = Arrival { shared: Arc::clone(&shared), address: peer.ip(), stranger };
+                let tls = tls.clone();
                 tokio::spawn(async move {
                     // A client that has gone needs no answer.
-                    let _ = greet(stream, shared, tls).await;
+                    let _ = greet(stream, arrival, tls).await;
                 });
             }
             // Such as too many open files: others may close some.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
+/// A connection that has not logged in yet.
+struct Arrival {
+    shared: Arc<Shared>,
+    address: IpAddr,
+    /// Its place among those that have not logged in.
+    stranger: OwnedSemaphorePermit,
+}
+
 /// Follows a connection from its first byte.
-async fn greet(stream: TcpStream, shared: Arc<Shared>, tls: Option<TlsAcceptor>) -> io::Result<()> {
+async fn greet(stream: TcpStream, arrival: Arrival, tls: Option<TlsAcceptor>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut frames = Frames::new(stream);
     let opening = async {
@@ -227,7 +242,7 @@ async fn greet(stream: TcpStream, shared: Arc<Shared>, tls: Option<TlsAcceptor>)
     };
     let greeting = timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
     match greeting {
-        Greeting::Plain(opening) => session_of(frames, opening, shared, tls.is_some()).await,
+        Greeting::Plain(opening) => session_of(frames, opening, arrival, tls.is_some()).await,
         Greeting::Tls(tls) => {
             // What was sent ahead of the encryption could be anybody's.
             let Some(stream) = frames.into_stream() else { return Ok(()) };
@@ -235,7 +250,7 @@ async fn greet(stream: TcpStream, shared: Arc<Shared>, tls: Option<TlsAcceptor>)
             let mut frames = Frames::new(accepted);
             let opening = timeout(PATIENCE, frames.opening()).await;
             let opening = opening.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-            session_of(frames, opening, shared, false).await
+            session_of(frames, opening, arrival, false).await
         }
     }
 }
@@ -246,10 +261,11 @@ enum Greeting {
 }
 
 /// A connection after the question of encryption.
-async fn session_of<S>(mut frames: Frames<S>, opening: Result<Opening, ReadError>, shared: Arc<Shared>, lacks_tls: bool) -> io::Result<()>
+async fn session_of<S>(mut frames: Frames<S>, opening: Result<Opening, ReadError>, arrival: Arrival, lacks_tls: bool) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let Arrival { shared, address, stranger } = arrival;
     let parameters = match opening {
         Ok(Opening::Cancel { pid, secret }) => {
             shared.cancels.cancel(pid, secret);
@@ -267,17 +283,18 @@ where
         let mend = "connect with sslmode=require, or better verify-full";
         return refuse(frames, &Problem::fatal(code::AUTHORIZATION, format!("the server takes only encrypted connections: {mend}"))).await;
     }
-    let Ok(_place) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        let most = shared.config.max_connections;
-        let message = format!("there are {most} connections (serve.max_connections): close some");
-        return refuse(frames, &Problem::fatal(code::TOO_MANY_CONNECTIONS, message)).await;
-    };
-    let user = match timeout(PATIENCE, log_in(&mut frames, &parameters, &shared)).await {
+    let user = match timeout(PATIENCE, log_in(&mut frames, &parameters, address, &shared)).await {
         Ok(Ok(user)) => user,
         Ok(Err(ReadError::Protocol(problem))) => return refuse(frames, &problem).await,
         Ok(Err(ReadError::Gone(error))) => return Err(error),
         Err(_) => return Ok(()),
     };
+    let Ok(_place) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        let most = shared.config.max_connections;
+        let message = format!("there are {most} connections (serve.max_connections): close some");
+        return refuse(frames, &Problem::fatal(code::TOO_MANY_CONNECTIONS, message)).await;
+    };
+    drop(stranger);
     let mut settings = Settings::new(&user);
     start_with(&mut settings, &parameters);
     frames.log_in();
@@ -319,7 +336,7 @@ fn start_with(settings: &mut Settings, parameters: &[(String, String)]) {
 }
 
 /// The name of the user, who has proved to be it where users are configured.
-async fn log_in<S>(frames: &mut Frames<S>, parameters: &[(String, String)], shared: &Shared) -> Result<String, ReadError>
+async fn log_in<S>(frames: &mut Frames<S>, parameters: &[(String, String)], address: IpAddr, shared: &Shared) -> Result<String, ReadError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -334,12 +351,27 @@ where
     }
     let known = shared.config.users.get(&user).map(|user| user.secret.clone());
     let secret = known.unwrap_or_else(|| Secret::of_nobody(&user, &shared.seed));
-    prove(frames, &user, secret).await?;
-    Ok(user)
+    match prove(frames, secret, &shared.attempts, address).await? {
+        true => Ok(user),
+        false => {
+            shared.attempts.failed(address, Instant::now());
+            Err(Problem::fatal(code::PASSWORD, format!("password authentication failed for user {user:?}")).into())
+        }
+    }
 }
 
-/// SCRAM: mechanisms, the client's first message, the challenge, the proof, the server's own proof.
-async fn prove<S>(frames: &mut Frames<S>, user: &str, secret: Secret) -> Result<(), ReadError>
+/// Waits until a password from an address may be looked at.
+async fn take_turn(attempts: &Attempts, address: IpAddr) -> Result<(), Problem> {
+    let wait = attempts.wait(address, Instant::now());
+    if wait >= PATIENCE {
+        return Err(Problem::fatal(code::AUTHORIZATION, "too many wrong passwords came from this address: try again in a minute"));
+    }
+    sleep(wait).await;
+    Ok(())
+}
+
+/// SCRAM: mechanisms, the client's first message, the challenge, the proof, the server's own proof. Whether the password is right.
+async fn prove<S>(frames: &mut Frames<S>, secret: Secret, attempts: &Attempts, address: IpAddr) -> Result<bool, ReadError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -353,10 +385,12 @@ where
     let (exchange, challenge) = Exchange::begin(secret, first, &nonce).ok_or_else(wrong)?;
     answers::authentication(&mut frames.out, 11, challenge.as_bytes());
     let last = password_message(frames).await?;
+    take_turn(attempts, address).await?;
     let proof = std::str::from_utf8(&last).ok().and_then(|last| exchange.finish(last));
-    let proof = proof.ok_or_else(|| Problem::fatal(code::PASSWORD, format!("password authentication failed for user {user:?}")))?;
-    answers::authentication(&mut frames.out, 12, proof.as_bytes());
-    Ok(())
+    if let Some(proof) = &proof {
+        answers::authentication(&mut frames.out, 12, proof.as_bytes());
+    }
+    Ok(proof.is_some())
 }
 
 async fn password_message<S>(frames: &mut Frames<S>) -> Result<Bytes, ReadError>

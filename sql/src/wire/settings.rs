@@ -142,6 +142,16 @@ impl Settings {
         Ok((known.name, self.value(known)))
     }
 
+    /// The default of a setting.
+    pub(super) fn default_of(name: &str) -> &'static str {
+        find(name).map_or("", |known| known.default)
+    }
+
+    /// Whether a value of a setting would change nothing but what is shown.
+    pub(super) fn is_without_effect(name: &str) -> bool {
+        find(name).is_ok_and(|known| matches!(known.values, Values::Any))
+    }
+
     /// All values, in the order of names.
     pub(super) fn all(&self) -> Vec<(&'static str, String)> {
         KNOWN.iter().map(|known| (known.name, self.value(known))).collect()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use super::attempts::Attempts;
 use super::config::ServeConfig;
 use super::relations::Relations;
 use crate::catalog::Catalog;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) queries: Arc<Semaphore>,
     pub(super) connections: Arc<Semaphore>,
     pub(super) cancels: Cancels,
+    pub(super) attempts: Attempts,
     /// For the salts of users that there are not.
     pub(super) seed: [u8; 32],
 }

@@ -14,10 +14,16 @@ pub(super) struct PgType {
     pub(super) size: i16,
     /// The letter of its category in `pg_type`.
     pub(super) category: &'static str,
+    /// Of arrays, the object identifier of the elements' type; otherwise 0.
+    pub(super) element: u32,
 }
 
 const fn of(oid: u32, name: &'static str, sql_name: &'static str, size: i16, category: &'static str) -> PgType {
-    PgType { oid, name, sql_name, size, category }
+    PgType { oid, name, sql_name, size, category, element: 0 }
+}
+
+const fn array(oid: u32, name: &'static str, sql_name: &'static str, element: PgType) -> PgType {
+    PgType { oid, name, sql_name, size: -1, category: "A", element: element.oid }
 }
 
 pub(super) const BOOL: PgType = of(16, "bool", "boolean", 1, "B");
@@ -44,8 +50,8 @@ pub(super) const NUMERIC: PgType = of(1700, "numeric", "numeric", -1, "N");
 pub(super) const UUID: PgType = of(2950, "uuid", "uuid", 16, "U");
 pub(super) const JSONB: PgType = of(3802, "jsonb", "jsonb", -1, "U");
 
-/// All of them, by object identifier.
-pub(super) const ALL: [PgType; 23] = [
+/// All that are no arrays.
+const SCALARS: [PgType; 23] = [
     BOOL,
     BYTEA,
     CHAR,
@@ -71,14 +77,55 @@ pub(super) const ALL: [PgType; 23] = [
     JSONB,
 ];
 
+/// The arrays of them.
+const ARRAYS: [PgType; 22] = [
+    array(199, "_json", "json[]", JSON),
+    array(1000, "_bool", "boolean[]", BOOL),
+    array(1001, "_bytea", "bytea[]", BYTEA),
+    array(1002, "_char", "\"char\"[]", CHAR),
+    array(1003, "_name", "name[]", NAME),
+    array(1005, "_int2", "smallint[]", INT2),
+    array(1007, "_int4", "integer[]", INT4),
+    array(1009, "_text", "text[]", TEXT),
+    array(1014, "_bpchar", "character[]", BPCHAR),
+    array(1015, "_varchar", "character varying[]", VARCHAR),
+    array(1016, "_int8", "bigint[]", INT8),
+    array(1021, "_float4", "real[]", FLOAT4),
+    array(1022, "_float8", "double precision[]", FLOAT8),
+    array(1028, "_oid", "oid[]", OID),
+    array(1115, "_timestamp", "timestamp without time zone[]", TIMESTAMP),
+    array(1182, "_date", "date[]", DATE),
+    array(1183, "_time", "time without time zone[]", TIME),
+    array(1185, "_timestamptz", "timestamp with time zone[]", TIMESTAMPTZ),
+    array(1187, "_interval", "interval[]", INTERVAL),
+    array(1231, "_numeric", "numeric[]", NUMERIC),
+    array(2951, "_uuid", "uuid[]", UUID),
+    array(3807, "_jsonb", "jsonb[]", JSONB),
+];
+
+/// All types.
+pub(super) fn all() -> impl Iterator<Item = PgType> {
+    SCALARS.into_iter().chain(ARRAYS)
+}
+
+/// The type of arrays with elements of a type.
+pub(super) fn array_of(element: PgType) -> Option<PgType> {
+    ARRAYS.into_iter().find(|array| array.element == element.oid)
+}
+
+/// The type of an array's elements.
+pub(super) fn element_of(array: PgType) -> Option<PgType> {
+    SCALARS.into_iter().find(|element| element.oid == array.element)
+}
+
 /// The type with an object identifier.
 pub(super) fn with_oid(oid: u32) -> Option<PgType> {
-    ALL.into_iter().find(|known| known.oid == oid)
+    all().find(|known| known.oid == oid)
 }
 
 /// The type with a name, in any of its spellings.
 pub(super) fn named(name: &str) -> Option<PgType> {
-    ALL.into_iter().find(|known| known.name == name || known.sql_name == name)
+    all().find(|known| known.name == name || known.sql_name == name)
 }
 
 /// The type that values of an Arrow type are sent as. Lists and structs are JSON. `oid` is how the tables of `pg_catalog` refer to
@@ -103,5 +150,15 @@ pub(super) fn of_arrow(data_type: &DataType) -> PgType {
         DataType::RunEndEncoded(_, value) => of_arrow(value.data_type()),
         data_type if data_type.is_nested() => JSON,
         _ => TEXT,
+    }
+}
+
+/// The modifier of a column's type: of decimals, the numbers of digits.
+pub(super) fn modifier(data_type: &DataType) -> i32 {
+    match data_type {
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            ((i32::from(*precision) << 16) | i32::from(*scale)).saturating_add(4)
+        }
+        _ => -1,
     }
 }
