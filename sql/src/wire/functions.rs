@@ -93,6 +93,7 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("session_user", Gives::Text(|context| context.user.clone())),
     ("set_config", Gives::OfTexts(set_config)),
     ("shobj_description", Gives::Null),
+    ("to_regtype", Gives::OfTexts(|_, texts| Some(types::named(texts.first().copied()??)?.oid.to_string()))),
     ("user", Gives::Text(|context| context.user.clone())),
     ("version", Gives::Text(version)),
 ];

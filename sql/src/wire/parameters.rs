@@ -159,6 +159,10 @@ pub(super) fn of_sql(data_type: &SqlType) -> PgType {
         SqlType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => types::TIMESTAMP,
         SqlType::Timestamp(..) => types::TIMESTAMPTZ,
         SqlType::Bytea => types::BYTEA,
+        SqlType::Custom(name, _) => {
+            let name = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
+            name.as_deref().and_then(types::named).unwrap_or(types::TEXT)
+        }
         _ => types::TEXT,
     }
 }

@@ -83,6 +83,8 @@ impl VisitorMut for Rewriter<'_> {
                 unqualify(&mut function.name);
                 if let FunctionArguments::Subquery(query) = &function.args {
                     *expr = array_of(query).unwrap_or_else(|| Expr::value(Value::Null));
+                } else if is_text_of_nothing(function) {
+                    *expr = Expr::value(Value::Null);
                 }
             }
             Expr::Collate { expr: inner, .. } => *expr = std::mem::replace(inner.as_mut(), Expr::value(Value::Null)),
@@ -184,6 +186,13 @@ fn plain_type(data_type: &SqlType) -> SqlType {
         ) => SqlType::Text,
         _ => data_type.clone(),
     }
+}
+
+/// Whether it is `array_to_string(NULL, …)`, which DataFusion does not take: what an array without rows has become.
+fn is_text_of_nothing(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else { return false };
+    let is_null = |argument: &FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) if value.value == Value::Null);
+    function.name.to_string() == "array_to_string" && list.args.first().is_some_and(is_null)
 }
 
 /// `ARRAY(SELECT x …)` as `(SELECT array_agg(x) …)`. `None` where the query has no rows: no rows of a table that has none, and no elements of
@@ -483,9 +492,10 @@ mod tests {
             ("SELECT 'pg_class'::regclass::oid", "SELECT 1259::INT UNSIGNED::INT UNSIGNED AS \"\u{1}0\u{1}oid\""),
             ("SELECT c.oid::pg_catalog.regclass", "SELECT regclass_name(c.oid)"),
             ("SELECT a, 1, a", "SELECT a, 1 AS \"\u{1}1\u{1}?column?\", a AS \"\u{1}2\u{1}a\""),
-            ("SELECT c.oid, c.* FROM t c", "SELECT c.oid AS \"\u{1}0\u{1}oid\", c.* FROM t AS c"),
+            ("SELECT c.oid, c.* FROM t c", "SELECT c.oid AS \"\u{1}0\u{1}oid\", c.* FROM t c"),
             ("SELECT a, ARRAY(SELECT b FROM t WHERE c = d)", "SELECT a, (SELECT array_agg(b) FROM t WHERE c = d)"),
             ("SELECT a, array(SELECT b FROM pg_catalog.unnest(c) b)", "SELECT a, NULL"),
+            ("SELECT a, array_to_string(ARRAY(SELECT b FROM pg_policy), ',')", "SELECT a, NULL"),
             ("SELECT a, (SELECT b FROM pg_class)", "SELECT a, (SELECT first_value(b) FROM pg_catalog.pg_class)"),
             ("SELECT a FROM pg_get_keywords()", "SELECT NULL AS a WHERE false"),
             ("SELECT a = ANY('{x}')", "SELECT a IN ('x')"),
