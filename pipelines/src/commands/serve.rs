@@ -21,7 +21,7 @@ pub struct ServeArguments {
     /// Address and port to listen on; before `serve.address`. Default: 127.0.0.1:5433.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// Configuration file (TOML); its sections [serve] and [sql] are read.
+    /// Configuration file (TOML); its sections `serve` and `sql` are read.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Reads a password from standard input, prints the section of the configuration for a user NAME with it, and exits.
