@@ -10,7 +10,9 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
-use headwater::commands::{backtest, demo, erase, explain, files, keys, publish, replay, report, rules, serve, sql, topics, verify};
+use headwater::commands::{
+    backtest, demo, erase, explain, export, files, keys, publish, replay, report, rules, serve, sql, topics, verify,
+};
 use headwater::config::Config;
 use headwater::location::Location;
 use headwater::run::{Replay, Run, run};
@@ -46,6 +48,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Explains a decision or an alert: its rules, figures and events, and the smallest change that would have cleared it.
     Explain(explain::ExplainArguments),
+    /// Writes tables for other programs: as Parquet, CSV or Arrow files, or as Delta Lake tables that grow.
+    Export(export::ExportArguments),
     /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
     Files(files::FilesArguments),
     /// Proves from the files alone that committed data is complete and unchanged, and that the books balance.
@@ -196,6 +200,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             serve::serve(arguments, &stop, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
         }
         Command::Explain(arguments) => explain::explain(&arguments, &mut std::io::stdout().lock()),
+        Command::Export(arguments) => export::export(&arguments, &mut std::io::stdout().lock()),
         Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
         Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
         Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),

@@ -52,6 +52,7 @@
 //! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
 //! | `wire` | a server for PostgreSQL clients: [`Server`] |
+//! | `export` | tables for other programs: Parquet, CSV, Arrow, Delta Lake: [`export()`] |
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
 //! | `verify`, `audit` | proof that a directory is complete, that every record has its place, and that the books balance |
@@ -74,6 +75,7 @@ mod describe;
 mod engine;
 mod error;
 mod evidence;
+mod export;
 mod files;
 mod functions;
 #[cfg(test)]
@@ -112,6 +114,7 @@ pub use catalog::{Catalog, QueryResult};
 pub use compare::{Difference, compare};
 pub use config::SqlConfig;
 pub use error::{CatalogError, QueryError};
+pub use export::{ExportError, ExportFormat, Exported, export};
 pub use files::{LiveFiles, live_files};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};

@@ -10,6 +10,7 @@ mod cluster;
 mod crash;
 mod customers;
 mod explain;
+mod export;
 mod faults;
 mod hledger;
 mod kafka;

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod demo;
 pub mod erase;
 pub mod explain;
+pub mod export;
 pub mod files;
 pub mod keys;
 mod planted;

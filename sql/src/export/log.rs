@@ -1,0 +1,319 @@
+//! The log of a Delta Lake table, of the parts of its protocol that an export needs (reader version 1, writer version 2):
+//! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
+//!
+//! ```text
+//!  TABLE/_delta_log/00000000000000000000.json   version 0: one action a line: protocol, metaData, add, remove, txn, commitInfo
+//!  TABLE/_delta_log/00000000000000000001.json   version 1 …
+//! ```
+//!
+//! `txn` is the protocol's own record of how far an application has written: here, the commit that the table is as of. So an export
+//! that was killed is repeated without doubled rows.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::{DataType, Schema};
+use headwater_schemas::Digest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::ExportError;
+
+/// The application of `txn`.
+const APPLICATION: &str = "headwater";
+
+/// A Delta table as its log says it is.
+#[derive(Debug, Default)]
+pub(super) struct DeltaLog {
+    folder: PathBuf,
+    /// The version of the next export.
+    pub(super) version: u64,
+    /// Identifies the table.
+    id: Option<String>,
+    schema: Option<String>,
+    /// The commit that it is as of; none if it was never exported.
+    pub(super) commit_id: Option<u64>,
+    /// The files that hold its rows.
+    files: BTreeSet<String>,
+}
+
+/// A line of the log. Actions that an export need not know have no field.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Action {
+    protocol: Option<Protocol>,
+    meta_data: Option<MetaData>,
+    add: Option<FileAction>,
+    remove: Option<FileAction>,
+    txn: Option<Transaction>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Protocol {
+    min_writer_version: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MetaData {
+    id: String,
+    schema_string: String,
+}
+
+#[derive(Deserialize)]
+struct FileAction {
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Transaction {
+    app_id: String,
+    version: u64,
+}
+
+/// A file that an export adds.
+#[derive(Debug)]
+pub(super) struct Added {
+    /// Its name in the table's folder.
+    pub(super) name: String,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl DeltaLog {
+    /// Reads the log of a table; empty if there is none.
+    pub(super) fn read(table: &Path) -> Result<Self, ExportError> {
+        let mut log = Self { folder: table.join("_delta_log"), ..Self::default() };
+        loop {
+            let path = log.path(log.version);
+            match fs::read_to_string(&path) {
+                Ok(text) => text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| log.take(&path, line))?,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) => return Err(ExportError::file("reading", &path)(error)),
+            }
+            log.version += 1;
+        }
+        log.check_complete()?;
+        Ok(log)
+    }
+
+    fn path(&self, version: u64) -> PathBuf {
+        self.folder.join(format!("{version:020}.json"))
+    }
+
+    fn take(&mut self, path: &Path, line: &str) -> Result<(), ExportError> {
+        let broken = |error: serde_json::Error| ExportError::Delta {
+            path: path.to_owned(),
+            why: format!("a line is no action of Delta Lake ({error}): export into an empty folder"),
+        };
+        let action: Action = serde_json::from_str(line).map_err(broken)?;
+        if let Some(version) = action.protocol.map(|protocol| protocol.min_writer_version).filter(|version| *version > 2) {
+            let why =
+                format!("another program has set its writer version to {version}, and 2 is written here: export into an empty folder");
+            return Err(ExportError::Delta { path: path.to_owned(), why });
+        }
+        if let Some(MetaData { id, schema_string }) = action.meta_data {
+            (self.id, self.schema) = (Some(id), Some(schema_string));
+        }
+        if let Some(removed) = action.remove {
+            self.files.remove(&removed.path);
+        }
+        self.files.extend(action.add.map(|added| added.path));
+        if let Some(written) = action.txn.filter(|txn| txn.app_id == APPLICATION) {
+            self.commit_id = Some(written.version);
+        }
+        Ok(())
+    }
+
+    /// A log whose beginning was cleaned up after a checkpoint cannot be read from its versions alone.
+    fn check_complete(&self) -> Result<(), ExportError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(ExportError::file("listing", &self.folder)(error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(ExportError::file("listing", &self.folder))?.file_name();
+            let name = name.to_string_lossy();
+            let version = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok());
+            if version.is_some_and(|version| version >= self.version) {
+                let why = format!(
+                    "version {} of its log is missing, which another program has removed after a checkpoint: export into an empty folder",
+                    self.version
+                );
+                return Err(ExportError::Delta { path: self.folder.clone(), why });
+            }
+        }
+        if self.version > 0 && self.commit_id.is_none() {
+            let why = "it was not exported by headwater: export into an empty folder".to_owned();
+            return Err(ExportError::Delta { path: self.folder.clone(), why });
+        }
+        Ok(())
+    }
+
+    /// Adds a version: the file, or none if there are no new rows, and the commit that the table is as of. `replaces` is whether the
+    /// file stands for all rows. `now` is the time of the export, in milliseconds since 1970.
+    pub(super) fn write(
+        &self,
+        table: &str,
+        schema: &Schema,
+        commit_id: u64,
+        file: Option<&Added>,
+        replaces: bool,
+        now: u64,
+    ) -> Result<(), ExportError> {
+        let mut actions = vec![json!({"commitInfo": {"timestamp": now, "operation": "WRITE", "engineInfo": "headwater",
+            "operationParameters": {"mode": if replaces { "Overwrite" } else { "Append" }}, "userMetadata": format!("commit {commit_id}")}})];
+        let schema = schema_string(table, schema)?;
+        if self.version == 0 {
+            actions.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+        }
+        if self.schema.as_ref() != Some(&schema) {
+            let id = self.id.clone().unwrap_or_else(|| self.new_id(table, now));
+            actions.push(json!({"metaData": {"id": id, "name": table, "format": {"provider": "parquet", "options": {}},
+                "schemaString": schema, "partitionColumns": [], "configuration": {}, "createdTime": now}}));
+        }
+        actions.push(json!({"txn": {"appId": APPLICATION, "version": commit_id, "lastUpdated": now}}));
+        if replaces {
+            actions.extend(self.files.iter().map(|path| json!({"remove": {"path": path, "deletionTimestamp": now, "dataChange": true}})));
+        }
+        actions.extend(file.map(|Added { name, rows, bytes }| {
+            json!({"add": {"path": name, "partitionValues": {}, "size": bytes, "modificationTime": now, "dataChange": true,
+                "stats": json!({"numRecords": rows}).to_string()}})
+        }));
+        self.publish(&actions)
+    }
+
+    /// Publishes a version; fails if another export has published it meanwhile.
+    fn publish(&self, actions: &[Value]) -> Result<(), ExportError> {
+        fs::create_dir_all(&self.folder).map_err(ExportError::file("creating", &self.folder))?;
+        let (path, draft) = (self.path(self.version), self.folder.join(format!(".{:020}.{}.partial", self.version, std::process::id())));
+        let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
+        let written = File::create(&draft).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+        written.map_err(ExportError::file("writing", &draft))?;
+        // A hard link, unlike a rename, fails if the target exists.
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft).map_err(ExportError::file("removing", &draft))?;
+        linked.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                ExportError::Delta { path: path.clone(), why: "another export has written this version meanwhile: export again".to_owned() }
+            }
+            _ => ExportError::file("publishing", &path)(error),
+        })?;
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(ExportError::file("syncing", &self.folder))
+    }
+
+    /// A number in the form of a UUID, as the protocol demands, for a table that begins.
+    fn new_id(&self, table: &str, now: u64) -> String {
+        let hex = Digest::sha256(format!("{table} {} {now}", self.folder.display())).to_string();
+        let part = |from, to| hex.get(from..to).unwrap_or_default();
+        // Version 8, variant 1: a UUID of an application's own making.
+        format!("{}-{}-8{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+    }
+}
+
+/// The columns in Delta Lake's form.
+fn schema_string(table: &str, schema: &Schema) -> Result<String, ExportError> {
+    let fields = schema.fields().iter().map(|field| {
+        let unknown = |is: DataType| ExportError::Type { table: table.to_owned(), column: field.name().clone(), is };
+        Ok(field_of(field.name(), type_of(field.data_type()).map_err(unknown)?, field.is_nullable()))
+    });
+    let fields = fields.collect::<Result<Vec<_>, ExportError>>()?;
+    Ok(json!({"type": "struct", "fields": fields}).to_string())
+}
+
+fn field_of(name: &str, data_type: Value, is_nullable: bool) -> Value {
+    json!({"name": name, "type": data_type, "nullable": is_nullable, "metadata": {}})
+}
+
+/// A type in Delta Lake's form, or the type that it does not have.
+fn type_of(data_type: &DataType) -> Result<Value, DataType> {
+    let simple = match data_type {
+        DataType::Boolean => "boolean",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "long",
+        DataType::Float64 => "double",
+        DataType::Utf8 => "string",
+        DataType::Date32 => "date",
+        DataType::Timestamp(_, Some(_)) => "timestamp",
+        DataType::Binary => "binary",
+        DataType::Decimal128(digits, scale) => return Ok(json!(format!("decimal({digits},{scale})"))),
+        DataType::List(item) => {
+            let element = type_of(item.data_type())?;
+            return Ok(json!({"type": "array", "elementType": element, "containsNull": item.is_nullable()}));
+        }
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| Ok(field_of(field.name(), type_of(field.data_type())?, field.is_nullable())));
+            return Ok(json!({"type": "struct", "fields": fields.collect::<Result<Vec<_>, DataType>>()?}));
+        }
+        other => return Err(other.clone()),
+    };
+    Ok(json!(simple))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, TimeUnit};
+
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::new(vec![
+            Field::new("account_id", DataType::Utf8, false),
+            Field::new("amount", DataType::Decimal128(28, 9), true),
+            Field::new("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        ])
+    }
+
+    fn added(name: &str) -> Added {
+        Added { name: name.to_owned(), rows: 3, bytes: 99 }
+    }
+
+    #[test]
+    fn a_log_says_what_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = || DeltaLog::read(folder.path()).expect("a log");
+        assert_eq!((read().version, read().commit_id), (0, None));
+        read().write("t", &schema(), 7, Some(&added("a.parquet")), false, 1).expect("version 0");
+        let first = read();
+        assert_eq!((first.version, first.commit_id), (1, Some(7)));
+        // No new rows: only the commit moves.
+        first.write("t", &schema(), 8, None, false, 2).expect("version 1");
+        assert_eq!(read().files, BTreeSet::from(["a.parquet".to_owned()]));
+        read().write("t", &schema(), 9, Some(&added("b.parquet")), true, 3).expect("version 2");
+        let last = read();
+        assert_eq!((last.version, last.commit_id), (3, Some(9)));
+        assert_eq!(last.files, BTreeSet::from(["b.parquet".to_owned()]));
+        assert_eq!(last.id, first.id, "the table stays the same one");
+        // Who has read an older state cannot write its version again.
+        let again = first.write("t", &schema(), 9, None, false, 4).expect_err("it is there");
+        assert!(again.to_string().contains("another export has written this version meanwhile"), "{again}");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_continued_is_refused_with_the_way_out() {
+        for (name, file, content, expected) in [
+            ("no JSON", 0, "{", "is no action of Delta Lake"),
+            ("another program's", 0, "{\"commitInfo\":{}}", "it was not exported by headwater"),
+            ("a beginning that was cleaned up", 3, "{\"commitInfo\":{}}", "version 0 of its log is missing"),
+            ("a newer protocol", 0, "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}", "has set its writer version to 7"),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("_delta_log")).expect("a folder");
+            fs::write(folder.path().join(format!("_delta_log/{file:020}.json")), content).expect("a file");
+            let error = DeltaLog::read(folder.path()).expect_err(name).to_string();
+            assert!(error.contains(expected) && error.contains("export into an empty folder"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_delta_lake_lacks_is_named() {
+        let schema = Schema::new(vec![Field::new("length", DataType::Duration(TimeUnit::Second), true)]);
+        let error = schema_string("t", &schema).expect_err("no such type");
+        assert_eq!(error.to_string(), "t.length is of type Duration(s), which Delta Lake does not have: export it as parquet or csv");
+    }
+}
