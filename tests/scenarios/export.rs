@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use headwater_tests::pipeline::{PLAIN, Way, command_with, headwater, rows, succeed, write_log};
-use headwater_tests::python;
+use headwater_tests::scripts::python;
 use serde_json::Value;
 
 /// What reads exports, as the test's script imports it.
@@ -71,7 +71,7 @@ fn exports_are_the_same_bytes_whatever_the_workers_and_the_restarts() -> Result<
 
 #[test]
 fn other_programs_read_exports_to_the_last_digit() -> Result<()> {
-    let Some(python) = python::with(&READERS)? else { return Ok(()) };
+    let Some(python) = python(&READERS)? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let [log, data, out] = ["log", "data", "out"].map(|name| folder.path().join(name));
     write_log(&log, "transactions", 0, &deposits(0, 30))?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headwater_tests::day::{day, disordered, write, write_terms};
-use headwater_tests::hledger::{balances, committed, find, journal};
+use headwater_tests::hledger::{balances, committed, journal};
 use headwater_tests::pipeline::{PLAIN, Way, command_with, rows, succeed};
 use headwater_tests::prices::Dice;
+use headwater_tests::scripts;
 
 /// Commits that are compared, besides the last one.
 const COMPARED: usize = 6;
@@ -16,7 +17,7 @@ const CONFIGURED: &str = "[source]\nstride = 16\ngrid_lead = 1\n";
 
 #[test]
 fn hledger_makes_the_same_balances_of_the_entries_at_every_commit() -> Result<()> {
-    let Some(hledger) = find()? else { return Ok(()) };
+    let Some(hledger) = scripts::hledger()? else { return Ok(()) };
     for seed in 0..2 {
         let (folder, mut dice) = (tempfile::tempdir()?, Dice(seed + 300));
         let (log, data) = (folder.path().join("log"), folder.path().join("data"));

@@ -1,4 +1,4 @@
-//! SQL for PostgreSQL clients through the real binary, with the clients that this machine has: psql, psycopg.
+//! SQL for PostgreSQL clients through the real binary, with real clients: psql, where it is installed, and those of Python.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use headwater_tests::exposition::wait_until;
 use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
+use headwater_tests::scripts::python;
 
 /// A process that serves, and is stopped on drop.
 struct Serving {
@@ -281,14 +282,12 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// Runs a program where Python has what it imports.
-fn python(modules: &str, program: &str) -> Result<()> {
-    let python = std::env::var("HEADWATER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let import = format!("import {modules}");
-    if !Command::new(&python).args(["-c", &import]).output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} lacks one of {modules} (set HEADWATER_PYTHON to one that has them)");
-        return Ok(());
-    }
+/// The clients, as the programs import them.
+const CLIENTS: [&str; 4] = ["asyncpg==0.32.0", "pandas==3.1.1", "psycopg[binary]==3.3.9", "sqlalchemy==2.1.9"];
+
+/// Runs a program on a server.
+fn run_python(program: &str) -> Result<()> {
+    let Some(python) = python(&CLIENTS)? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
@@ -297,17 +296,17 @@ fn python(modules: &str, program: &str) -> Result<()> {
 
 #[test]
 fn psycopg_reads_exact_values() -> Result<()> {
-    python("psycopg", PYTHON)
+    run_python(PYTHON)
 }
 
 #[test]
 fn sqlalchemy_finds_tables_and_pandas_reads_them() -> Result<()> {
-    python("psycopg, sqlalchemy, pandas", PANDAS)
+    run_python(PANDAS)
 }
 
 #[test]
 fn asyncpg_sends_arrays_and_reads_in_parts() -> Result<()> {
-    python("asyncpg", ASYNCPG)
+    run_python(ASYNCPG)
 }
 
 /// The most memory that a process had, in KiB, where the system tells.

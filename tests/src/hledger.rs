@@ -4,32 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use headwater_connectors::testing::workspace;
 use headwater_schemas::Total;
 use headwater_sql::{Catalog, Format};
 use serde_json::Value;
 
-/// Exit code of `scripts/hledger` where there is none.
-const MISSING: i32 = 3;
-
 /// Posted balances that are not zero, by account and currency.
 pub type Balances = BTreeMap<(String, String), Total>;
-
-/// The path of hledger; none, with a sentence on standard error, where it is not installed and cannot be fetched.
-pub fn find() -> Result<Option<PathBuf>> {
-    let output = Command::new(workspace().join("scripts/hledger")).output().context("scripts/hledger")?;
-    let message = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(MISSING) {
-        eprintln!("skipped, because there is no hledger: {}", message.trim());
-        return Ok(None);
-    }
-    ensure!(output.status.success(), "scripts/hledger: {}: {message}", output.status);
-    Ok(Some(String::from_utf8(output.stdout)?.trim().into()))
-}
 
 /// The posted entries of a commit as a journal: a transaction with a posting for each leg. Holds move nothing, and an entry does not
 /// name the hold that it captures, so they are left out.

@@ -71,7 +71,7 @@ pub mod orders;
 pub mod pipeline;
 pub mod prices;
 pub mod prometheus;
-pub mod python;
 pub mod recomputed;
 pub mod recomputed_rules;
+pub mod scripts;
 pub mod stories;
