@@ -49,7 +49,7 @@
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
-//! | `render`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; the prompt of `headwater sql`: [`Prompt`] |
+//! | `render`, `formats`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; names of formats; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
 //! | `wire` | a server for PostgreSQL clients: [`Server`] |
 //! | `export` | tables for other programs: Parquet, CSV, Arrow, Delta Lake: [`export()`] |
@@ -77,6 +77,7 @@ mod error;
 mod evidence;
 mod export;
 mod files;
+mod formats;
 mod functions;
 #[cfg(test)]
 mod histories;

@@ -27,6 +27,11 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A text in double quotes, as SQL has names and CSV has values.
+pub(crate) fn double_quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
 /// Parses a text with exactly one statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     limits::check(text)?;

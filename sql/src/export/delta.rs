@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::file::{NewFile, write_parquet};
+use arrow::datatypes::SchemaRef;
+
+use super::file::write_parquet;
 use super::log::{Added, DeltaLog};
 use super::plain::Plain;
 use super::{ExportError, Exported, plain_rows, rows};
@@ -34,8 +36,9 @@ pub(super) fn export(catalog: &Catalog, name: &str, relation: Relation, folder: 
     // The names of two exports differ, so none overwrites a file that the log names.
     let file_name = format!("{:020}-commit-{commit_id}.parquet", log.version);
     let path = folder.join(&file_name);
-    let (batches, schema) = plain_rows(name, result, Plain::Delta);
-    let rows = write_parquet(NewFile::create(&path)?, &path, &schema, batches, &[("headwater.commit", commit_id.to_string())])?;
+    let plain = plain_rows(name, result, Plain::Delta);
+    let schema = SchemaRef::clone(&plain.schema);
+    let rows = write_parquet(&path, plain)?;
     let written = std::fs::metadata(&path).map_err(ExportError::file("reading", &path))?;
     // The file system's time: tables of Delta Lake know when their versions were made.
     let since_1970 = written.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

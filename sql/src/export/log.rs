@@ -24,7 +24,7 @@ use super::ExportError;
 /// The application of `txn`.
 const APPLICATION: &str = "headwater";
 
-/// A Delta table as its log says it is.
+/// A Delta table, read from its log.
 #[derive(Debug, Default)]
 pub(super) struct DeltaLog {
     folder: PathBuf,

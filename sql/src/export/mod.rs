@@ -13,63 +13,31 @@ mod log;
 mod plain;
 mod rows;
 
-use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
 use crate::catalog::{Catalog, QueryResult};
 use crate::error::QueryError;
+use crate::formats::formats;
 use crate::names::Relation;
 use crate::readable::unknown_table;
-use crate::render::Format;
-use file::NewFile;
 use plain::Plain;
 
-/// A format of exported tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// One Parquet file, compressed with Zstandard.
-    Parquet,
-    /// A Delta Lake table. Exported again, facts and histories get what is new, and other tables are replaced, as a new version.
-    Delta,
-    /// One CSV file, as `headwater sql --format csv` writes it.
-    Csv,
-    /// One Arrow file (IPC, also known as Feather 2), compressed with LZ4.
-    Arrow,
-}
-
-impl ExportFormat {
-    /// All formats.
-    pub const ALL: &'static [Self] = &[Self::Parquet, Self::Delta, Self::Csv, Self::Arrow];
-
-    /// The format's name, which is also the ending of its files.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Delta => "delta",
-            Self::Csv => "csv",
-            Self::Arrow => "arrow",
-        }
-    }
-}
-
-impl fmt::Display for ExportFormat {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ExportFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.iter().find(|format| format.as_str() == text);
-        known.copied().ok_or_else(|| format!("there is no format {text:?}: give parquet, delta, csv or arrow"))
+formats! {
+    /// A format of exported tables. Its name is the ending of its files; a Delta Lake table is a folder.
+    ExportFormat {
+        /// One Parquet file, compressed with Zstandard.
+        Parquet = "parquet",
+        /// A Delta Lake table. Exported again, facts and histories get what is new, and other tables are replaced, as a new version.
+        Delta = "delta",
+        /// One CSV file, as `headwater sql --format csv` writes it.
+        Csv = "csv",
+        /// One Arrow file (IPC, also known as Feather 2), compressed with LZ4.
+        Arrow = "arrow",
     }
 }
 
@@ -162,41 +130,30 @@ impl ExportError {
 /// Exports a table, a history or a view, as of the catalog's commit, into a folder: as a file, or as a folder of its name.
 pub fn export(catalog: &Catalog, name: &str, format: ExportFormat, out: &Path) -> Result<Exported, ExportError> {
     let relation = Relation::named(name).ok_or_else(|| QueryError::Statement(unknown_table(name)))?;
-    if format == ExportFormat::Delta {
-        return delta::export(catalog, name, relation, &out.join(name));
-    }
+    let write: fn(&str, QueryResult, &Path) -> Result<u64, ExportError> = match format {
+        ExportFormat::Delta => return delta::export(catalog, name, relation, &out.join(name)),
+        ExportFormat::Csv => |_, result, path| file::write_csv(path, result),
+        ExportFormat::Arrow => |name, result, path| file::write_arrow(path, plain_rows(name, result, Plain::Decimals)),
+        ExportFormat::Parquet => |name, result, path| file::write_parquet(path, plain_rows(name, result, Plain::Decimals)),
+    };
     let result = catalog.query(&rows::query(catalog, name, relation, None)?)?;
     std::fs::create_dir_all(out).map_err(ExportError::file("creating", out))?;
     let path = out.join(format!("{name}.{format}"));
-    let (commit_id, file) = (result.commit_id(), NewFile::create(&path)?);
-    let rows = match format {
-        ExportFormat::Csv => {
-            let mut out = file.out();
-            let written = result.write(Format::Csv, &mut out)?;
-            out.flush().map_err(ExportError::file("writing", &path))?;
-            drop(out);
-            file.name(&path)?;
-            written.rows as u64
-        }
-        ExportFormat::Arrow => {
-            let (batches, schema) = plain_rows(name, result, Plain::Decimals);
-            file::write_arrow(file, &path, &schema, batches)?
-        }
-        ExportFormat::Parquet | ExportFormat::Delta => {
-            let (batches, schema) = plain_rows(name, result, Plain::Decimals);
-            file::write_parquet(file, &path, &schema, batches, &[("headwater.commit", commit_id.to_string())])?
-        }
-    };
+    let commit_id = result.commit_id();
+    let rows = write(name, result, &path)?;
     Ok(Exported { path, commit_id, rows })
 }
 
-/// The rows of a result, in types that other programs read.
-fn plain_rows(
-    table: &str,
-    result: QueryResult,
-    plain: Plain,
-) -> (impl Iterator<Item = Result<arrow::array::RecordBatch, ExportError>>, SchemaRef) {
-    let schema = plain.schema(result.schema());
-    let (table, plain_schema) = (table.to_owned(), schema.clone());
-    (result.map(move |batch| plain::convert(&table, &batch?, &plain_schema)), schema)
+/// Rows of one commit, in types that other programs read.
+struct PlainRows<I> {
+    commit_id: u64,
+    schema: SchemaRef,
+    batches: I,
+}
+
+/// The rows of a result.
+fn plain_rows(table: &str, result: QueryResult, plain: Plain) -> PlainRows<impl Iterator<Item = Result<RecordBatch, ExportError>>> {
+    let (commit_id, schema) = (result.commit_id(), plain.schema(result.schema()));
+    let (table, to) = (table.to_owned(), SchemaRef::clone(&schema));
+    PlainRows { commit_id, schema, batches: result.map(move |batch| plain::convert(&table, &batch?, &to)) }
 }

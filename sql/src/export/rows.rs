@@ -5,13 +5,14 @@ use arrow::datatypes::SchemaRef;
 use super::ExportError;
 use crate::catalog::Catalog;
 use crate::names::Relation;
+use crate::statement::double_quoted;
 
 /// The rows of a relation; of facts and histories, if `after` is given, only those of later commits.
 pub(super) fn query(catalog: &Catalog, name: &str, relation: Relation, after: Option<u64>) -> Result<String, ExportError> {
-    let none = catalog.query(&format!("SELECT * FROM {} LIMIT 0", identifier(name)))?;
-    let order: Vec<String> = order(relation, none.schema()).iter().map(|column| identifier(column)).collect();
+    let none = catalog.query(&format!("SELECT * FROM {} LIMIT 0", double_quoted(name)))?;
+    let order: Vec<String> = order(relation, none.schema()).iter().map(|column| double_quoted(column)).collect();
     let later = after.map_or_else(String::new, |commit_id| format!(" WHERE commit_id > {commit_id}"));
-    Ok(format!("SELECT * FROM {}{later} ORDER BY {}", identifier(name), order.join(", ")))
+    Ok(format!("SELECT * FROM {}{later} ORDER BY {}", double_quoted(name), order.join(", ")))
 }
 
 /// Facts by their time and histories by theirs, then by key; the rest tells rows of equal keys apart.
@@ -31,8 +32,4 @@ fn order(relation: Relation, schema: &SchemaRef) -> Vec<String> {
         }
     }
     order
-}
-
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

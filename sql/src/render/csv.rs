@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::{Renderer, value};
 use crate::error::QueryError;
+use crate::statement::double_quoted;
 
 pub(super) struct Csv {
     schema: SchemaRef,
@@ -55,5 +56,5 @@ impl Renderer for Csv {
 /// A value of a line.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']);
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+    if plain { text.to_owned() } else { double_quoted(text) }
 }

@@ -8,41 +8,30 @@ mod json;
 mod table;
 pub(crate) mod value;
 
-use std::fmt;
 use std::io::{self, BufWriter, Write};
-use std::str::FromStr;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::catalog::QueryResult;
 use crate::error::QueryError;
+use crate::formats::formats;
 
-/// Output format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Aligned columns, for reading.
-    #[default]
-    Table,
-    /// A header line, then one line per row: NULL is empty, lists and structs are JSON text.
-    Csv,
-    /// An array with one object per row: decimals are strings, so that they stay exact.
-    Json,
+formats! {
+    /// Output format.
+    #[derive(Default)]
+    Format {
+        /// Aligned columns, for reading.
+        #[default]
+        Table = "table",
+        /// A header line, then one line per row: NULL is empty, lists and structs are JSON text.
+        Csv = "csv",
+        /// An array with one object per row: decimals are strings, so that they stay exact.
+        Json = "json",
+    }
 }
 
 impl Format {
-    /// All formats.
-    pub const ALL: &'static [Self] = &[Self::Table, Self::Csv, Self::Json];
-
-    /// The format's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Csv => "csv",
-            Self::Json => "json",
-        }
-    }
-
     /// A renderer for these columns.
     pub fn renderer(self, schema: &SchemaRef) -> Box<dyn Renderer> {
         match self {
@@ -50,21 +39,6 @@ impl Format {
             Self::Csv => Box::new(csv::Csv::new(schema)),
             Self::Json => Box::new(json::Json::new(schema)),
         }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.iter().find(|format| format.as_str() == text);
-        known.copied().ok_or_else(|| format!("there is no format {text:?}: give table, csv or json"))
     }
 }
 

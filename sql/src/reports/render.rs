@@ -8,25 +8,25 @@ mod html;
 mod json;
 mod xml;
 
-use std::fmt;
-use std::str::FromStr;
-
 use headwater_schemas::Digest;
 
 use super::document::Document;
+use crate::formats::formats;
 
-/// Format of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReportFormat {
-    /// One object.
-    #[default]
-    Json,
-    /// A block of lines for each section.
-    Csv,
-    /// One element.
-    Xml,
-    /// A page for people, without anything from elsewhere.
-    Html,
+formats! {
+    /// Format of a report.
+    #[derive(Default)]
+    ReportFormat {
+        /// One object.
+        #[default]
+        Json = "json",
+        /// A block of lines for each section.
+        Csv = "csv",
+        /// One element.
+        Xml = "xml",
+        /// A page for people, without anything from elsewhere.
+        Html = "html",
+    }
 }
 
 impl ReportFormat {
@@ -40,26 +40,6 @@ impl ReportFormat {
         };
         let without = write(document, "");
         write(document, &Digest::sha256(without).to_string())
-    }
-}
-
-impl fmt::Display for ReportFormat {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Xml => "xml",
-            Self::Html => "html",
-        })
-    }
-}
-
-impl FromStr for ReportFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Self::Json, Self::Csv, Self::Xml, Self::Html].into_iter().find(|format| format.to_string() == text);
-        known.ok_or_else(|| format!("there is no format {text:?}: give json, csv, xml or html"))
     }
 }
 

@@ -13,6 +13,7 @@ use super::relations::Relations;
 use super::settings::Settings;
 use super::types;
 use crate::session::{CATALOG, SCHEMA};
+use crate::statement::double_quoted;
 
 /// What the functions of a session answer from.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ fn quoted(name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
     match name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() {
         true => name.to_owned(),
-        false => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => double_quoted(name),
     }
 }
 

@@ -29,7 +29,7 @@ struct Known {
     name: &'static str,
     default: &'static str,
     values: Values,
-    /// Whether clients are told its value, at the start and when it changes.
+    /// Whether its value is sent to clients, at the start and when it changes.
     is_reported: bool,
 }
 

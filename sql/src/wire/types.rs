@@ -18,64 +18,46 @@ pub(super) struct PgType {
     pub(super) element: u32,
 }
 
-const fn of(oid: u32, name: &'static str, sql_name: &'static str, size: i16, category: &'static str) -> PgType {
-    PgType { oid, name, sql_name, size, category, element: 0 }
-}
-
 const fn array(oid: u32, name: &'static str, sql_name: &'static str, element: PgType) -> PgType {
     PgType { oid, name, sql_name, size: -1, category: "A", element: element.oid }
 }
 
-pub(super) const BOOL: PgType = of(16, "bool", "boolean", 1, "B");
-pub(super) const BYTEA: PgType = of(17, "bytea", "bytea", -1, "U");
-pub(super) const CHAR: PgType = of(18, "char", "\"char\"", 1, "Z");
-pub(super) const NAME: PgType = of(19, "name", "name", 64, "S");
-pub(super) const INT8: PgType = of(20, "int8", "bigint", 8, "N");
-pub(super) const INT2: PgType = of(21, "int2", "smallint", 2, "N");
-pub(super) const INT4: PgType = of(23, "int4", "integer", 4, "N");
-pub(super) const TEXT: PgType = of(25, "text", "text", -1, "S");
-pub(super) const OID: PgType = of(26, "oid", "oid", 4, "N");
-pub(super) const JSON: PgType = of(114, "json", "json", -1, "U");
-pub(super) const FLOAT4: PgType = of(700, "float4", "real", 4, "N");
-pub(super) const FLOAT8: PgType = of(701, "float8", "double precision", 8, "N");
-pub(super) const UNKNOWN: PgType = of(705, "unknown", "unknown", -2, "X");
-pub(super) const BPCHAR: PgType = of(1042, "bpchar", "character", -1, "S");
-pub(super) const VARCHAR: PgType = of(1043, "varchar", "character varying", -1, "S");
-pub(super) const DATE: PgType = of(1082, "date", "date", 4, "D");
-pub(super) const TIME: PgType = of(1083, "time", "time without time zone", 8, "D");
-pub(super) const TIMESTAMP: PgType = of(1114, "timestamp", "timestamp without time zone", 8, "D");
-pub(super) const TIMESTAMPTZ: PgType = of(1184, "timestamptz", "timestamp with time zone", 8, "D");
-pub(super) const INTERVAL: PgType = of(1186, "interval", "interval", 16, "T");
-pub(super) const NUMERIC: PgType = of(1700, "numeric", "numeric", -1, "N");
-pub(super) const UUID: PgType = of(2950, "uuid", "uuid", 16, "U");
-pub(super) const JSONB: PgType = of(3802, "jsonb", "jsonb", -1, "U");
+/// Declares types that are no arrays, and the list of them.
+macro_rules! scalars {
+    ($($name:ident: $oid:literal, $pg_name:literal, $sql_name:literal, $size:literal, $category:literal;)+) => {
+        $(pub(super) const $name: PgType =
+            PgType { oid: $oid, name: $pg_name, sql_name: $sql_name, size: $size, category: $category, element: 0 };)+
 
-/// All that are no arrays.
-const SCALARS: [PgType; 23] = [
-    BOOL,
-    BYTEA,
-    CHAR,
-    NAME,
-    INT8,
-    INT2,
-    INT4,
-    TEXT,
-    OID,
-    JSON,
-    FLOAT4,
-    FLOAT8,
-    UNKNOWN,
-    BPCHAR,
-    VARCHAR,
-    DATE,
-    TIME,
-    TIMESTAMP,
-    TIMESTAMPTZ,
-    INTERVAL,
-    NUMERIC,
-    UUID,
-    JSONB,
-];
+        /// All that are no arrays.
+        const SCALARS: &[PgType] = &[$($name),+];
+    };
+}
+
+scalars! {
+    BOOL: 16, "bool", "boolean", 1, "B";
+    BYTEA: 17, "bytea", "bytea", -1, "U";
+    CHAR: 18, "char", "\"char\"", 1, "Z";
+    NAME: 19, "name", "name", 64, "S";
+    INT8: 20, "int8", "bigint", 8, "N";
+    INT2: 21, "int2", "smallint", 2, "N";
+    INT4: 23, "int4", "integer", 4, "N";
+    TEXT: 25, "text", "text", -1, "S";
+    OID: 26, "oid", "oid", 4, "N";
+    JSON: 114, "json", "json", -1, "U";
+    FLOAT4: 700, "float4", "real", 4, "N";
+    FLOAT8: 701, "float8", "double precision", 8, "N";
+    UNKNOWN: 705, "unknown", "unknown", -2, "X";
+    BPCHAR: 1042, "bpchar", "character", -1, "S";
+    VARCHAR: 1043, "varchar", "character varying", -1, "S";
+    DATE: 1082, "date", "date", 4, "D";
+    TIME: 1083, "time", "time without time zone", 8, "D";
+    TIMESTAMP: 1114, "timestamp", "timestamp without time zone", 8, "D";
+    TIMESTAMPTZ: 1184, "timestamptz", "timestamp with time zone", 8, "D";
+    INTERVAL: 1186, "interval", "interval", 16, "T";
+    NUMERIC: 1700, "numeric", "numeric", -1, "N";
+    UUID: 2950, "uuid", "uuid", 16, "U";
+    JSONB: 3802, "jsonb", "jsonb", -1, "U";
+}
 
 /// The arrays of them.
 const ARRAYS: [PgType; 22] = [
@@ -105,7 +87,7 @@ const ARRAYS: [PgType; 22] = [
 
 /// All types.
 pub(super) fn all() -> impl Iterator<Item = PgType> {
-    SCALARS.into_iter().chain(ARRAYS)
+    SCALARS.iter().copied().chain(ARRAYS)
 }
 
 /// The type of arrays with elements of a type.
@@ -115,7 +97,7 @@ pub(super) fn array_of(element: PgType) -> Option<PgType> {
 
 /// The type of an array's elements.
 pub(super) fn element_of(array: PgType) -> Option<PgType> {
-    SCALARS.into_iter().find(|element| element.oid == array.element)
+    SCALARS.iter().copied().find(|element| element.oid == array.element)
 }
 
 /// The type with an object identifier.
