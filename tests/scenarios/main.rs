@@ -5,6 +5,7 @@ mod any_day;
 mod backtest;
 mod badness;
 mod bank;
+mod boards;
 mod chaos;
 mod cluster;
 mod crash;

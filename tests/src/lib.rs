@@ -23,6 +23,8 @@
 //!   skipped and passes; with `CI=true` it fails.
 //! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they
 //!   are not installed, the test prints that it skips them and passes.
+//! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
+//!   real Chromium that draws them; where it is not installed, the test prints that it is skipped and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
 //!
@@ -54,6 +56,7 @@
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `dashboards/README.md` |
 //! | | a real Prometheus scrapes a demo | every expression of boards and alerts yields series |
+//! | `boards` | half a minute of the simulated market and bank | every query of every board gives rows that its panel can draw; figures agree with the tables; a browser draws them |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
 //! | | a broker down at the start, and during a live run | an error, not a hang; reading continues; SIGTERM ends a run cleanly |
 //! | | runs that publish are killed, with the broker | they publish what one run publishes, each row once; rows published early are those that are committed |
@@ -61,13 +64,16 @@
 //! Terms: a **scenario** is a test here, not a day's returns. **Bounded run**: processes the existing records and ends. **Live
 //! run**: runs until it is stopped.
 
+pub mod boards;
 pub mod crimes;
 pub mod day;
 pub mod exposition;
+pub mod grafana;
 pub mod hledger;
 pub mod judged_day;
 pub mod market;
 pub mod orders;
+pub mod page;
 pub mod pipeline;
 pub mod prices;
 pub mod prometheus;
