@@ -10,6 +10,7 @@ use headwater_tests::boards::{Board, Panel, boards};
 use headwater_tests::grafana::{Choice, Frame, Kind, Range, chosen, expanded, run};
 use headwater_tests::page::drawn;
 use headwater_tests::pipeline::{PLAIN, command_with, rows, succeed, write_log};
+use headwater_tests::serving::{Serving, has_psql};
 use headwater_tests::{market, prometheus};
 use serde_json::{Value, json};
 
@@ -76,6 +77,30 @@ fn figures_of_boards_agree_with_the_tables() -> Result<()> {
     let ranges = ranges(&data)?;
     assert_last_points_are_current_rows(&catalog, &ranges)?;
     assert_exceeded_limits_have_alerts(&catalog, &data, &ranges)?;
+    Ok(())
+}
+
+#[test]
+fn the_server_answers_every_query_of_every_board() -> Result<()> {
+    if !has_psql() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let data = simulated(folder.path())?;
+    let (catalog, server, [range, _]) = (Catalog::open(&data, None)?, Serving::start(&data, "")?, ranges(&data)?);
+    for board in boards()?.iter().filter(|board| is_on_tables(board)) {
+        let values = chosen(&catalog, &board.variables()?, Choice::AsOpened)?;
+        for panel in board.panels() {
+            let sql = expanded(panel.sql()?.context("a panel without SQL")?, &values, range)?;
+            let frame = run(&catalog, &sql)?;
+            // As one statement in text, which is how Grafana asks.
+            let printed = server.printed(&["-A", "-c", &sql]).with_context(|| format!("{}, {}", board.file, panel.title()))?;
+            let names: Vec<_> = frame.columns.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(printed.lines().next(), Some(names.join("|").as_str()), "{}, {}", board.file, panel.title());
+            let count = if frame.rows.len() == 1 { "(1 row)".to_owned() } else { format!("({} rows)", frame.rows.len()) };
+            assert_eq!(printed.lines().last(), Some(count.as_str()), "{}, {}", board.file, panel.title());
+        }
+    }
     Ok(())
 }
 

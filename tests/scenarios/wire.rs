@@ -1,67 +1,14 @@
 //! SQL for PostgreSQL clients through the real binary, with real clients: psql, where it is installed, and those of Python.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use headwater_tests::exposition::wait_until;
 use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
 use headwater_tests::scripts::python;
-
-/// A process that serves, and is stopped on drop.
-struct Serving {
-    process: Child,
-    port: String,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Serving {
-    /// Starts `headwater serve`, and waits until it listens.
-    fn start(data: &Path, config: &str) -> Result<Self> {
-        let file = data.with_extension("serve.toml");
-        std::fs::write(&file, config)?;
-        let mut command = Command::new(binary()?);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg("--config").arg(&file);
-        let mut process = command.stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().context("output")?).read_line(&mut line)?;
-        let port = line.split_whitespace().skip_while(|word| *word != "-p").nth(1).map(str::to_owned);
-        Ok(Self { process, port: port.with_context(|| format!("no port in {line:?}"))? })
-    }
-
-    /// What psql prints, or its error.
-    fn psql(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
-        psql(&self.port, arguments, environment)
-    }
-
-    fn printed(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.psql(arguments, &[])?;
-        let (out, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
-        ensure!(output.status.success() && errors.is_empty(), "psql {arguments:?}: {out}{errors}");
-        Ok(out)
-    }
-}
-
-fn psql(port: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
-    let mut command = Command::new("psql");
-    command.args(["-X", "-w", "-h", "127.0.0.1", "-p", port, "-U", "ann", "-d", "headwater"]).args(arguments);
-    Ok(command.envs(environment.iter().copied()).output()?)
-}
-
-fn has_psql() -> bool {
-    let has = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has {
-        println!("skipped: this machine has no psql");
-    }
-    has
-}
+use headwater_tests::serving::{Serving, has_psql, psql};
 
 const ACCOUNTS: &str = "{\"type\":\"opened\",\"account_id\":\"A1\",\"customer_id\":\"C1\",\"account_type\":\"checking\",\"currency\":\"USD\",\
                         \"ts\":\"2026-01-05T14:00:00Z\"}\n";

@@ -25,6 +25,7 @@
 //!   are not installed, the test prints that it skips them and passes.
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
 //!   real Chromium that draws them; where it is not installed, the test prints that it is skipped and passes.
+//! - [`serving`]: the server for PostgreSQL clients, and psql; where it is not installed, the test prints that it is skipped and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
 //!
@@ -80,4 +81,5 @@ pub mod prometheus;
 pub mod recomputed;
 pub mod recomputed_rules;
 pub mod scripts;
+pub mod serving;
 pub mod stories;
