@@ -184,7 +184,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
             };
             let order = if arguments.sort { publish::LineOrder::ByTime } else { publish::LineOrder::AsGiven };
             let count = publish::publish(transport.as_ref(), &config.source, &arguments.topic, lines, order)?;
-            eprintln!("{count} events published to {}", arguments.topic);
+            let events = if count == 1 { "event" } else { "events" };
+            eprintln!("{count} {events} published to {}", arguments.topic);
             Ok(())
         }
         Command::Topics(arguments) => {

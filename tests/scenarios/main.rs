@@ -13,6 +13,7 @@ mod customers;
 mod explain;
 mod export;
 mod faults;
+mod guides;
 mod hledger;
 mod kafka;
 mod ledger;

@@ -70,6 +70,7 @@ pub mod crimes;
 pub mod day;
 pub mod exposition;
 pub mod grafana;
+pub mod guide;
 pub mod hledger;
 pub mod judged_day;
 pub mod market;

@@ -21,9 +21,10 @@ pub fn verify(arguments: &VerifyArguments, out: &mut impl Write) -> anyhow::Resu
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.map_or_else(processors, usize::from);
     let proof = headwater_sql::verify(&arguments.data, threads)?;
+    let commits = if proof.commits == 1 { "commit" } else { "commits" };
     writeln!(
         out,
-        "{}: {} commits in one chain, {} files with {} rows ({} bytes) as they were written",
+        "{}: {} {commits} in one chain, {} files with {} rows ({} bytes) as they were written",
         arguments.data.display(),
         proof.commits,
         proof.files,
