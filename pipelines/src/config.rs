@@ -135,7 +135,10 @@
 //! # tls_key = "server.key"
 //! # [serve.users.ann]                # without users, everybody on this machine reads everything
 //! # secret = "SCRAM-SHA-256$4096:…"  # from `headwater serve --password ann`
-//! # tables = ["positions", "holdings", "marks", "instrument_terms"]   # default: all
+//! # tables = ["positions", "open_alerts"]   # default: all
+//! # books = ["firm/equities"]        # whose rows the user reads; default: all
+//! # masked = ["device_id", "ip"]     # columns that are NULL for the user; default: none
+//! # aml = true                       # whether the user reads alerts about money laundering
 //! ```
 
 use std::collections::BTreeMap;

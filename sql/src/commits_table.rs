@@ -15,6 +15,25 @@ use crate::error::{CatalogError, QueryError};
 /// Description of a row.
 pub(crate) const ABOUT: &str = "a commit: a range of ticks of all tables at once";
 
+/// What each column is.
+const COLUMNS: [(&str, &str); 10] = [
+    ("commit_id", "The number of the commit, from 1."),
+    ("ticks", "How many ticks it closed."),
+    ("first_tick", "The first tick that it closed."),
+    ("end_tick", "The first tick after those that it closed."),
+    ("rows", "How many rows it wrote."),
+    ("files", "How many files it wrote."),
+    ("configuration", "The hash of the run's configuration."),
+    ("committed_at", "When it was made, by the wall clock; NULL for those of a replay."),
+    ("hash", "The SHA-256 of its record."),
+    ("previous_hash", "The hash of the commit before it."),
+];
+
+/// Description of a column.
+pub(crate) fn column_about(name: &str) -> Option<&'static str> {
+    COLUMNS.iter().find(|(column, _)| *column == name).map(|(_, about)| *about)
+}
+
 /// The columns of `commits`.
 pub(crate) fn schema() -> SchemaRef {
     let bigint = |name: &str| Field::new(name, DataType::Int64, false);

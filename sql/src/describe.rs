@@ -5,13 +5,24 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::error::ArrowError;
+use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 
+use crate::access::Access;
 use crate::commits_table;
-use crate::names::{Relation, Visible};
+use crate::names::Relation;
+use crate::tables::table_named;
+
+/// Columns that commits add to tables and histories.
+const ADDED: [(&str, &str); 4] = [
+    (CHANGE, "1 for a row that came, -1 for one that went."),
+    (TICK, "The tick of the change."),
+    (REASON, "Why it changed, where an earlier event was taken back or came late."),
+    (COMMIT_ID, "The commit that wrote the row."),
+];
 
 /// One row per name that may follow FROM.
-pub(crate) fn tables(visible: &Visible) -> Result<RecordBatch, ArrowError> {
-    let relations: Vec<_> = Relation::all().into_iter().filter(|(name, _)| visible.has(name)).collect();
+pub(crate) fn tables(access: &Access) -> Result<RecordBatch, ArrowError> {
+    let relations: Vec<_> = Relation::all().into_iter().filter(|(name, _)| access.has(name)).collect();
     let names = relations.iter().map(|(name, _)| name.clone()).collect();
     let kinds = relations.iter().map(|(_, relation)| relation.kind().to_owned()).collect();
     let keys = relations.iter().map(|(_, relation)| relation.key()).collect();
@@ -19,13 +30,17 @@ pub(crate) fn tables(visible: &Visible) -> Result<RecordBatch, ArrowError> {
     texts(&[("table_name", names), ("kind", kinds), ("key", keys), ("about", about)])
 }
 
-/// One row per column.
-pub(crate) fn columns(schema: &Schema) -> Result<RecordBatch, ArrowError> {
+/// One row per column of a relation, or of a table that the session has beside them.
+pub(crate) fn columns(relation: Option<Relation>, schema: &Schema) -> Result<RecordBatch, ArrowError> {
     let of = |text: fn(&Field) -> String| schema.fields().iter().map(|field| text(field)).collect();
+    let about = |field: &Arc<Field>| relation.map_or("", |relation| relation.column_about(field.name())).to_owned();
     let nullable: BooleanArray = schema.fields().iter().map(|field| Some(field.is_nullable())).collect();
     let names = texts(&[("column_name", of(|field| field.name().clone())), ("data_type", of(|field| sql_type(field.data_type())))])?;
-    let fields = [names.schema().fields().to_vec(), vec![Arc::new(Field::new("is_nullable", DataType::Boolean, false))]].concat();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), [names.columns().to_vec(), vec![Arc::new(nullable)]].concat())
+    let about = texts(&[("about", schema.fields().iter().map(about).collect())])?;
+    let is_nullable = vec![Arc::new(Field::new("is_nullable", DataType::Boolean, false))];
+    let fields = [names.schema().fields().to_vec(), is_nullable, about.schema().fields().to_vec()].concat();
+    let columns = [names.columns().to_vec(), vec![Arc::new(nullable)], about.columns().to_vec()].concat();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 fn texts(columns: &[(&str, Vec<String>)]) -> Result<RecordBatch, ArrowError> {
@@ -59,6 +74,17 @@ impl Relation {
             Self::Commits => commits_table::ABOUT.to_owned(),
             Self::View(view) => view.question().to_owned(),
         }
+    }
+
+    /// Description of a column; empty if there is none.
+    pub(crate) fn column_about(self, column: &str) -> &'static str {
+        let added = || ADDED.iter().find(|(name, _)| *name == column).map(|(_, about)| *about);
+        let own = match self {
+            Self::Facts(table) | Self::Current(table) | Self::History(table) => table.column_about(column),
+            Self::Commits => commits_table::column_about(column),
+            Self::View(view) => view.column_about(column).or_else(|| view.reads().find_map(|name| table_named(name)?.column_about(column))),
+        };
+        own.or_else(added).unwrap_or_default()
     }
 }
 
@@ -94,7 +120,17 @@ fn sql_type(data_type: &DataType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::table_named;
+    use crate::testing::{TestData, rows};
+
+    #[test]
+    fn every_column_has_a_description() {
+        let catalog = TestData::new().catalog();
+        for (name, _) in Relation::all().into_iter().filter(|(name, _)| !name.starts_with("invariant_")) {
+            let columns = rows(&catalog, &format!("DESCRIBE {name}"));
+            let without: Vec<_> = columns.iter().filter(|line| line.ends_with(",\"\"") || line.ends_with(',')).collect();
+            assert!(without.is_empty(), "{name}: {without:?}");
+        }
+    }
 
     #[test]
     fn types_read_as_one_writes_them() {

@@ -1,6 +1,5 @@
 //! Resolution of names in a query: tables, histories, commits, and views.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -13,10 +12,12 @@ use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 use tokio::task::spawn_blocking;
 
+use crate::access::Access;
 use crate::commits_table;
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
+use crate::restricted::RestrictedTable;
 use crate::scan::FileTable;
 use crate::state::StateTable;
 use crate::tables::{COMMITS, Table, table_named, tables};
@@ -76,31 +77,14 @@ impl Relation {
     }
 }
 
-/// The relations that a session may read.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Visible {
-    /// All of them.
-    #[default]
-    All,
-    /// Those with these names. A view also needs the relations that it reads.
-    Only(Arc<BTreeSet<String>>),
-}
-
-impl Visible {
-    pub(crate) fn has(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.contains(name),
-        }
-    }
-}
-
 /// The relations at one commit.
 pub(crate) struct Names {
     committed: Arc<Committed>,
-    visible: Visible,
+    access: Access,
     /// For planning views, which refer to other tables.
     session: Weak<SessionContext>,
+    /// The session for planning views, where they may read relations that are not to be read by name.
+    of_views: Option<Arc<SessionContext>>,
 }
 
 impl std::fmt::Debug for Names {
@@ -110,14 +94,28 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    pub(crate) fn new(committed: Arc<Committed>, visible: Visible, session: Weak<SessionContext>) -> Self {
-        Self { committed, visible, session }
+    pub(crate) fn new(
+        committed: Arc<Committed>,
+        access: Access,
+        session: Weak<SessionContext>,
+        of_views: Option<Arc<SessionContext>>,
+    ) -> Self {
+        Self { committed, access, session, of_views }
     }
 
     async fn view(&self, view: &View) -> Result<ViewTable> {
-        let session = self.session.upgrade().ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
+        let session = self.of_views.clone().or_else(|| self.session.upgrade());
+        let session = session.ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
         let plan = session.state().create_logical_plan(view.sql).await?;
         Ok(ViewTable::new(plan, Some(view.sql.to_owned())))
+    }
+
+    /// A table, without what the session may not read of it.
+    fn restricted(&self, name: &str, table: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
+        match self.access.restriction(name, &table.schema()) {
+            Some(restriction) => Arc::new(RestrictedTable::new(table, Arc::clone(&self.committed), restriction)),
+            None => table,
+        }
     }
 }
 
@@ -133,19 +131,19 @@ async fn commits(committed: &Committed) -> Result<MemTable> {
 #[async_trait]
 impl SchemaProvider for Names {
     fn table_names(&self) -> Vec<String> {
-        Relation::all().into_iter().map(|(name, _)| name).filter(|name| self.visible.has(name)).collect()
+        Relation::all().into_iter().map(|(name, _)| name).filter(|name| self.access.has(name)).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let committed = Arc::clone(&self.committed);
         let Some(relation) = Relation::named(name) else { return Ok(None) };
-        if !self.visible.has(name) {
+        if !self.access.has(name) {
             return Err(DataFusionError::External(Box::new(QueryError::Denied(name.to_owned()))));
         }
         Ok(Some(match relation {
-            Relation::Facts(table) => Arc::new(FileTable::new(committed, table, FileRole::Rows)),
-            Relation::History(table) => Arc::new(HistoryTable::new(committed, table)),
-            Relation::Current(table) => Arc::new(StateTable::new(committed, table)),
+            Relation::Facts(table) => self.restricted(table.spec.name, Arc::new(FileTable::new(committed, table, FileRole::Rows))),
+            Relation::History(table) => self.restricted(table.spec.name, Arc::new(HistoryTable::new(committed, table))),
+            Relation::Current(table) => self.restricted(table.spec.name, Arc::new(StateTable::new(committed, table))),
             Relation::Commits => Arc::new(commits(&committed).await?),
             Relation::View(view) => Arc::new(self.view(view).await?),
         }))

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::access::Access;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
@@ -29,7 +30,7 @@ use crate::engine::Engine;
 use headwater_connectors::parquet::file::FileError;
 
 use crate::error::QueryError;
-use crate::names::Visible;
+use crate::names::Relation;
 use crate::readable::{may_be_a_file, readable};
 use crate::statement::{Statement, parse, plan_only_reads};
 
@@ -41,7 +42,7 @@ const BATCHES_AHEAD: usize = 2;
 pub struct Snapshot {
     pub(crate) committed: Arc<Committed>,
     pub(crate) session: Arc<SessionContext>,
-    pub(crate) visible: Visible,
+    pub(crate) access: Access,
     pub(crate) engine: Arc<Engine>,
     pub(crate) config: SqlConfig,
 }
@@ -109,10 +110,12 @@ impl Snapshot {
     async fn plan(&self, statement: Statement) -> Result<Stream, QueryError> {
         match statement {
             Statement::Query(statement) => self.plan_query(statement).await,
-            Statement::ShowTables => Ok(Stream::fixed(describe::tables(&self.visible)?)),
+            Statement::ShowTables => Ok(Stream::fixed(describe::tables(&self.access)?)),
             Statement::Describe(name) => {
-                let provider = self.session.table_provider(TableReference::from(name)).await.map_err(|error| readable(&error))?;
-                Ok(Stream::fixed(describe::columns(&provider.schema())?))
+                let reference = TableReference::from(name);
+                let relation = Relation::named(reference.table());
+                let provider = self.session.table_provider(reference).await.map_err(|error| readable(&error))?;
+                Ok(Stream::fixed(describe::columns(relation, &provider.schema())?))
             }
         }
     }

@@ -9,6 +9,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::access::Access;
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -18,7 +19,7 @@ use crate::functions::functions;
 use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
-use crate::names::{Names, Visible};
+use crate::names::Names;
 use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
 
@@ -27,10 +28,10 @@ pub(crate) const CATALOG: &str = "headwater";
 /// The name of the schema that all tables are in.
 pub(crate) const SCHEMA: &str = "public";
 
-/// A session in which every visible name refers to its table at one commit.
+/// A session in which every name that may be read refers to its table at one commit.
 pub(crate) fn session(
     committed: &Arc<Committed>,
-    visible: &Visible,
+    access: &Access,
     config: &SqlConfig,
     resources: &Arc<RuntimeEnv>,
 ) -> Result<Arc<SessionContext>> {
@@ -54,7 +55,9 @@ pub(crate) fn session(
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
-    catalog.register_schema(SCHEMA, Arc::new(Names::new(Arc::clone(committed), visible.clone(), Arc::downgrade(&session))))?;
+    let of_views = access.of_views().map(|access| self::session(committed, &access, config, resources)).transpose()?;
+    let names = Names::new(Arc::clone(committed), access.clone(), Arc::downgrade(&session), of_views);
+    catalog.register_schema(SCHEMA, Arc::new(names))?;
     Ok(session)
 }
 

@@ -178,17 +178,17 @@ mod tests {
         assert_eq!(
             rows(&catalog, "DESCRIBE balances"),
             [
-                "account_id,VARCHAR,false",
-                "currency,VARCHAR,false",
-                "posted,\"DECIMAL(38,9)\",false",
-                "pending,\"DECIMAL(38,9)\",false",
-                "available,\"DECIMAL(38,9)\",false",
-                "ts,\"TIMESTAMP(ns, UTC)\",false",
-                "commit_id,BIGINT,false",
+                "account_id,VARCHAR,false,The account; `external:<currency>` for the outside.",
+                "currency,VARCHAR,false,The currency.",
+                "posted,\"DECIMAL(38,9)\",false,The sum of posted legs.",
+                "pending,\"DECIMAL(38,9)\",false,\"The amount held by pending transactions, as a positive number.\"",
+                "available,\"DECIMAL(38,9)\",false,Posted less pending plus the overdraft limit.",
+                "ts,\"TIMESTAMP(ns, UTC)\",false,Time of the latest event that changed it.",
+                "commit_id,BIGINT,false,The commit that wrote the row.",
             ]
         );
         assert_eq!(rows(&catalog, "DESCRIBE balances_history").len(), 10);
-        assert_eq!(rows(&catalog, "DESC trial_balance")[0], "currency,VARCHAR,false");
+        assert_eq!(rows(&catalog, "DESC trial_balance")[0], "currency,VARCHAR,false,The currency.");
         let columns = "SELECT data_type FROM information_schema.columns WHERE table_name = 'positions' AND column_name = 'change'";
         assert_eq!(rows(&catalog, columns).len(), 0);
         assert!(rows(&catalog, "EXPLAIN SELECT * FROM positions").len() > 1);

@@ -18,6 +18,7 @@ pub struct Table {
     /// Its declaration.
     pub spec: TableSpec,
     fields: Vec<FieldRef>,
+    docs: Vec<&'static str>,
 }
 
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| declarations().into_iter().map(Table::of).collect());
@@ -34,8 +35,8 @@ pub(crate) fn table_named(name: &str) -> Option<&'static Table> {
 
 impl Table {
     fn of(declaration: Declaration) -> Self {
-        let Declaration { spec, fields } = declaration;
-        Self { spec, fields: fields.into_iter().map(Arc::new).collect() }
+        let Declaration { spec, fields, docs } = declaration;
+        Self { spec, fields: fields.into_iter().map(Arc::new).collect(), docs }
     }
 
     /// The columns of the files of a role.
@@ -53,6 +54,12 @@ impl Table {
     pub(crate) fn about(&self) -> &'static str {
         let comment = self.spec.about.trim();
         comment.find(". ").and_then(|end| comment.get(..=end)).unwrap_or(comment)
+    }
+
+    /// Description of a column of its own, one that no commit adds.
+    pub(crate) fn column_about(&self, name: &str) -> Option<&'static str> {
+        let column = self.fields.iter().position(|field| field.name() == name)?;
+        self.docs.get(column).map(|doc| doc.trim())
     }
 
     /// Whether it has current rows.

@@ -49,12 +49,19 @@ pub(crate) fn changes_at<R: TableRow>(rows: &[(R, i64, i32)]) -> Rows {
     rows_of(FileRole::History, rows.iter().map(|(row, tick, change)| (row, *tick, *change)))
 }
 
+/// Rows of a checkpoint.
+pub(crate) fn remembered<R: TableRow>(rows: &[R]) -> Rows {
+    rows_of(FileRole::State, rows.iter().map(|row| (row, 0, 1)))
+}
+
 fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i64, i32)>) -> Rows {
     let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
     for (row, tick, change) in rows {
         let mut columns = R::columns(std::iter::once(row));
-        if role == FileRole::History {
+        if role != FileRole::Rows {
             columns.push(Arc::new(Int32Array::from(vec![change])));
+        }
+        if role == FileRole::History {
             columns.push(Arc::new(Int64Array::from(vec![tick])));
             columns.push(Arc::new(StringArray::new_null(1)));
         }

@@ -42,6 +42,19 @@ impl View {
         let comment = self.sql.lines().next().unwrap_or_default().trim_start_matches("--").trim();
         comment.find('?').and_then(|end| comment.get(..=end)).unwrap_or(comment)
     }
+
+    /// Description of a column that no table describes: of the comments that open the file, the one that begins with its name.
+    pub(crate) fn column_about(&self, column: &str) -> Option<&'static str> {
+        let comments = self.sql.lines().map_while(|line| line.strip_prefix("-- "));
+        comments.skip(1).find_map(|comment| comment.strip_prefix(column)?.strip_prefix(": "))
+    }
+
+    /// The names that it mentions, relations among them.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &'static str> {
+        self.sql
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .map(|name| name.strip_suffix("_history").unwrap_or(name))
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,12 @@
 -- Whom should an analyst look at? One row for each person with open alerts: all alerts about a person's accounts, scopes and the customers of one group are together; what has no known owner is a subject of its own.
+-- owner: The customer group, else the customer, else the subject itself.
+-- alerts: How many open alerts are about it.
+-- severity: The highest severity of them.
+-- kinds: How many alerts of each kind.
+-- rules: The rules that raised them.
+-- subjects: Their subjects.
+-- first_ts: The first change of any of them.
+-- last_ts: The last change of any of them.
 WITH subjects AS (
     SELECT *, CASE WHEN starts_with(subject, 'account:') THEN substr(subject, 9) ELSE split_part(subject, '|', 1) END AS named
     FROM   open_alerts

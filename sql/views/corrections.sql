@@ -1,4 +1,10 @@
 -- Which rows changed because of a correction, and why? Every old row (`change` -1) and new row (+1) that a bust, a reversal, a void, or a late event caused.
+-- relation: The table or view that changed.
+-- key: The key of the row, its parts separated by spaces.
+-- change: 1 for a row that came, -1 for one that went.
+-- tick: The tick of the change.
+-- commit_id: The commit that has the change.
+-- reason: What was taken back, or came late.
 SELECT 'alerts' AS relation, alert_id AS key, change, tick, commit_id, reason FROM alerts_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'balances' AS relation, account_id || ' ' || currency AS key, change, tick, commit_id, reason FROM balances_history WHERE reason IS NOT NULL

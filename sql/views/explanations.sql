@@ -1,4 +1,14 @@
 -- Why was each decision made and each alert raised? One row for each rule of a decision that fired, could not be decided or was amended, and one for each alert.
+-- id: The decision or the alert.
+-- kind: `decision`, or the kind of the alert.
+-- subject: What it is about.
+-- rule: The rule that fired.
+-- points: Its points; NULL for an alert.
+-- figures: What the rule compared.
+-- events: The ids of the events behind it.
+-- has_earlier_events: Whether there are more events than are named.
+-- state: The state of the decision or the alert.
+-- ts: Its time.
 WITH reasons_of AS (
     SELECT decision_id, subject_id, state, ts, commit_id, UNNEST(reasons) AS reason
     FROM   decisions

@@ -1,4 +1,7 @@
 -- Which invariants of the ledger are broken, and by what? A healthy ledger has no row here; the view of each invariant has the details.
+-- invariant: What does not hold.
+-- key: Where.
+-- details: The figures.
 SELECT 'legs' AS invariant, transaction_id || ' ' || currency AS key, 'unbalanced_legs' AS details FROM unbalanced_legs
 UNION ALL
 SELECT 'trial_balance', currency, 'trial_balance' FROM trial_balance WHERE balance <> 0

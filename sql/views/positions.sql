@@ -1,4 +1,13 @@
 -- What does each account hold of each symbol, and what is it worth at the mark of the commit? The multiplier counts as if it had always been what it is.
+-- average_price: The cost of a unit; 0 without a position.
+-- cost: What the position cost, in the currency of the instrument.
+-- realized_pnl: Profit of what was sold, less fees: cash flow and cost.
+-- cash_flow: What came in less what was paid, fees included.
+-- mark_price: The mark of the symbol; NULL without a price.
+-- market_value: Quantity times mark times multiplier.
+-- unrealized_pnl: Market value less cost.
+-- currency: The currency of the instrument.
+-- ts: The newest of its causes: the holding, the mark, the terms.
 WITH known AS (
     SELECT held.account_id, held.symbol, terms.currency, held.quantity, held.cost, held.cash_flow, held.fees, marks.mark AS mark_price,
            COALESCE(terms.multiplier, CAST(1 AS DECIMAL(28, 9))) AS multiplier, CAST(1 AS DECIMAL(28, 9)) AS one,

@@ -1,4 +1,13 @@
 -- How did positions change? Every old row (`change` -1) and new row (+1), because the holding, the mark of its symbol, or its terms changed.
+-- average_price: The cost of a unit; 0 without a position.
+-- cost: What the position cost, in the currency of the instrument.
+-- realized_pnl: Profit of what was sold, less fees: cash flow and cost.
+-- cash_flow: What came in less what was paid, fees included.
+-- mark_price: The mark of the symbol; NULL without a price.
+-- market_value: Quantity times mark times multiplier.
+-- unrealized_pnl: Market value less cost.
+-- currency: The currency of the instrument.
+-- ts: The newest of its causes: the holding, the mark, the terms.
 WITH held AS (
     SELECT * FROM holdings_history WHERE change > 0
 ), begun AS (

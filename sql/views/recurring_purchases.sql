@@ -1,4 +1,10 @@
 -- What does each customer seem to have subscribed to? The newest of at least three purchases of a category, each 25 to 35 days after the one before and within 5 % of its amount.
+-- amount: The amount of the newest purchase.
+-- transaction_id: The newest purchase.
+-- third_last: The date of the third last.
+-- second_last: The date of the second last.
+-- last: The date of the newest.
+-- expected: When the next one is expected.
 WITH bought AS (
     SELECT customer_id, COALESCE(label, category) AS category, currency, amount, date, transaction_id
     FROM   labelled_purchases

@@ -1,4 +1,9 @@
 -- How did portfolios perform? The return of each scope on each day (UTC) on which it changed, by Modified Dietz, and these returns linked.
+-- scope: `account:ID` or `book:PATH`.
+-- currency: The currency of the scope.
+-- date: The day, in UTC.
+-- modified_dietz: The return of the day by Modified Dietz; NULL where the capital is not above zero.
+-- time_weighted: The daily returns linked since the first day; NULL after a day that lost all capital.
 WITH seen AS (
     -- A row of a grid point is of what lies before it. Where a run ended within an interval, its grid point has a row of each run.
     SELECT scope, currency, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl AS paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,

@@ -1,4 +1,12 @@
 -- How well does each rule find what people labelled as fraud? Per ruleset and rule, and with the rule NULL for what the ruleset blocks: what it caught, its false alarms, what it missed of all fraud, and the value of the transactions caught.
+-- ruleset: The pack.
+-- rule: The rule; NULL for what a pack with points blocks.
+-- caught: Subjects labelled `fraud` that it found.
+-- false_alarms: Subjects labelled `legitimate` that it found.
+-- missed: Subjects labelled `fraud` that it did not find.
+-- precision: Caught of those that are caught or false alarms.
+-- recall: Caught of those that are caught or missed.
+-- value_caught: The sums of the transactions caught, by currency, as text.
 WITH verdicts AS (
     SELECT subject_id, label = 'fraud' AS is_fraud FROM labels WHERE NOT is_category
 ), fired AS (

@@ -1,4 +1,7 @@
 -- By how much did a customer's spending in a category change from the month before? The largest change of a month and currency has place 1.
+-- previous: The amount of the month before; 0 without purchases.
+-- change: Amount less previous.
+-- place: 1 for the largest change of the customer's month, up or down.
 WITH months AS (
     SELECT customer_id, currency, month, CAST(month || '-01' AS DATE) AS begins FROM spending GROUP BY customer_id, currency, month
 ), pairs AS (

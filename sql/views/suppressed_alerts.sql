@@ -1,4 +1,7 @@
 -- Which alerts are suppressed, by whom, why and until when? Those that stand, of a rule and subject for which a suppression holds; of two, the one that holds longer.
+-- author: Who suppressed it.
+-- reason: Why it is suppressed.
+-- expires_at: When the suppression ends.
 WITH holding AS (
     SELECT alerts.alert_id, alerts.kind, alerts.rule, alerts.severity, alerts.subject, alerts.state, alerts.message, alerts.evidence,
            suppressions.author, suppressions.justification AS reason, suppressions.expires_at, alerts.ts, alerts.commit_id,

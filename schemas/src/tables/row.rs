@@ -53,12 +53,14 @@ pub struct Declaration {
     pub spec: TableSpec,
     /// The columns, without those that a commit adds.
     pub fields: Vec<Field>,
+    /// Description of each column: the doc comment of its field.
+    pub docs: Vec<&'static str>,
 }
 
 impl Declaration {
     /// The declaration of a row type.
     pub fn of<R: TableRow>() -> Self {
-        Self { spec: R::SPEC, fields: R::fields() }
+        Self { spec: R::SPEC, fields: R::fields(), docs: R::field_docs() }
     }
 }
 
@@ -68,6 +70,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     const SPEC: TableSpec;
     /// The columns, in order, without those that a commit adds.
     fn fields() -> Vec<Field>;
+    /// Description of each column, in order.
+    fn field_docs() -> Vec<&'static str>;
     /// The rows as columns, in the order of [`TableRow::fields`].
     fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
     /// Reads rows of a batch, and hands each with its number to `take`.
@@ -113,11 +117,11 @@ pub(crate) use tables;
 /// derived order of rows is the order of their keys.
 macro_rules! table {
     ($(#[doc = $doc:literal])+ $kind:ident $row:ident = $table:literal by ($($key:ident),+ $(,)?) $(published $(as $topic:literal)? by $published:ident)? {
-        $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)?
+        $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),+ $(,)?
     }) => {
         $(#[doc = $doc])+
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub struct $row { $($(#[$field_doc])* pub $field: $type),+ }
+        pub struct $row { $($(#[doc = $field_doc])+ pub $field: $type),+ }
 
         impl $crate::tables::TableRow for $row {
             const SPEC: $crate::tables::TableSpec = $crate::tables::TableSpec {
@@ -135,6 +139,10 @@ macro_rules! table {
                     <$type as $crate::tables::Cell>::data_type(),
                     <$type as $crate::tables::Cell>::NULLABLE,
                 )),+]
+            }
+
+            fn field_docs() -> Vec<&'static str> {
+                vec![$(concat!($($field_doc),+)),+]
             }
 
             fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<arrow::array::ArrayRef> {

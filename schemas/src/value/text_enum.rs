@@ -3,10 +3,10 @@
 /// Declares an enumeration whose variants are written as the given words, in JSON, in tables and in messages. Between workers a
 /// variant is sent as its index in the list.
 macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $variant_doc:literal])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+        pub enum $name { $($(#[doc = $variant_doc])* $variant),+ }
 
         impl $name {
             /// Every variant, in the order of the contract.
@@ -15,6 +15,11 @@ macro_rules! text_enum {
             /// The variant's word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+
+            /// What the variant means: its doc comment.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($variant_doc),*)),+ }
             }
 
             /// The variant with a word.

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::scram::Secret;
+use crate::access::{Access, AccessRules};
 use crate::names::Relation;
+use crate::tables::tables;
+use headwater_connectors::parquet::record::FileRole;
 
 /// Section `[serve]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -39,6 +42,42 @@ pub struct UserConfig {
     /// The tables and views that the user may read. Default: all.
     #[serde(default)]
     pub tables: Option<Vec<String>>,
+    /// The books whose accounts and scopes the user may read, with all below them, like `firm/equities`. Default: all.
+    #[serde(default)]
+    pub books: Option<Vec<String>>,
+    /// Columns that are NULL for the user, in whatever table. Default: none.
+    #[serde(default)]
+    pub masked: Vec<String>,
+    /// Whether the user may read alerts about money laundering. Default: true.
+    #[serde(default = "yes")]
+    pub aml: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl UserConfig {
+    pub(crate) fn access(&self) -> Access {
+        Access::new(AccessRules {
+            tables: self.tables.as_ref().map(|tables| tables.iter().cloned().collect()),
+            books: self.books.clone(),
+            masked: self.masked.iter().cloned().collect(),
+            aml: self.aml,
+        })
+    }
+
+    /// Every problem, one sentence each.
+    fn validate(&self) -> Vec<String> {
+        let unknown = self.tables.iter().flatten().filter(|table| Relation::named(table).is_none());
+        let mut problems: Vec<_> = unknown.map(|table| format!("tables: there is no table {table:?}: SHOW TABLES lists all")).collect();
+        let books = self.books.iter().flatten().filter(|book| book.is_empty() || book.starts_with('/') || book.ends_with('/'));
+        problems.extend(books.map(|book| format!("books: {book:?} is no path of a book: write it like \"firm/equities\"")));
+        let is_column = |name: &str| tables().iter().any(|table| table.file_schema(FileRole::History).index_of(name).is_ok());
+        let columns = self.masked.iter().filter(|name| !is_column(name));
+        problems.extend(columns.map(|name| format!("masked: no table has a column {name:?}: DESCRIBE lists those of a table")));
+        problems
+    }
 }
 
 impl Default for ServeConfig {
@@ -74,8 +113,7 @@ impl ServeConfig {
             _ => {}
         }
         for (name, user) in &self.users {
-            let unknown = user.tables.iter().flatten().filter(|table| Relation::named(table).is_none());
-            problems.extend(unknown.map(|table| format!("users.{name}.tables: there is no table {table:?}: SHOW TABLES lists all")));
+            problems.extend(user.validate().into_iter().map(|problem| format!("users.{name}.{problem}")));
         }
         problems
     }
@@ -91,7 +129,8 @@ mod tests {
         let secret = Secret::of("pencil", &[1; 16]).expect("a secret");
         let text = format!(
             "max_connections = 0\nmax_queries = 5000\ntls_key = \"k.pem\"\n\
-             [users.ann]\nsecret = \"{secret}\"\ntables = [\"balances\", \"nothing\"]"
+             [users.ann]\nsecret = \"{secret}\"\ntables = [\"balances\", \"nothing\"]\n\
+             books = [\"firm/\"]\nmasked = [\"account_id\", \"colour\"]"
         );
         let bad: ServeConfig = toml::from_str(&text).expect("a configuration");
         let expected = [
@@ -99,6 +138,8 @@ mod tests {
             "max_queries is 5000: give 1 to 1024",
             "tls_key has no certificate: give tls_certificate, too",
             "users.ann.tables: there is no table \"nothing\": SHOW TABLES lists all",
+            "users.ann.books: \"firm/\" is no path of a book: write it like \"firm/equities\"",
+            "users.ann.masked: no table has a column \"colour\": DESCRIBE lists those of a table",
         ];
         assert_eq!(bad.validate(), expected);
         assert!(toml::from_str::<ServeConfig>("adress = \"x\"").is_err());

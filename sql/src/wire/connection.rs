@@ -31,8 +31,8 @@ use super::session::for_clients;
 use super::settings::{Report, Settings};
 use super::shared::{Cancel, Shared};
 use super::types::PgType;
+use crate::access::Access;
 use crate::error::QueryError;
-use crate::names::Visible;
 use crate::query::Snapshot;
 use crate::split::statements;
 use crate::statement::{Statement, classify};
@@ -98,7 +98,7 @@ pub(super) struct Connection<S> {
     shared: Arc<Shared>,
     cancel: Cancel,
     user: String,
-    visible: Visible,
+    access: Access,
     /// The tables and views that the user may read.
     pub(super) relations: Arc<Relations>,
     settings: Settings,
@@ -134,14 +134,14 @@ impl Limits {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(frames: Frames<S>, shared: Arc<Shared>, cancel: Cancel, user: String, settings: Settings) -> Self {
-        let visible = shared.visible_to(&user);
-        let relations = Arc::new(shared.relations.visible(&visible));
+        let access = shared.access_of(&user);
+        let relations = Arc::new(shared.relations.readable(&access));
         Self {
             frames,
             shared,
             cancel,
             user,
-            visible,
+            access,
             relations,
             settings,
             status: Status::Idle,
@@ -498,7 +498,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             user: self.user.clone(),
             pid: self.cancel.pid,
         });
-        let snapshot = for_clients(&snapshot, &self.visible, &context).map_err(|error| Problem::from(&error))?;
+        let snapshot = for_clients(&snapshot, &self.access, &context).map_err(|error| Problem::from(&error))?;
         self.last = Some(snapshot.clone());
         Ok(snapshot)
     }

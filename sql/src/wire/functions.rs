@@ -42,7 +42,7 @@ enum Gives {
 }
 
 const FUNCTIONS: &[(&str, Gives)] = &[
-    ("col_description", Gives::Null),
+    ("col_description", Gives::OfTexts(col_description)),
     ("current_catalog", Gives::Text(|_| CATALOG.to_owned())),
     ("current_database", Gives::Text(|_| CATALOG.to_owned())),
     ("current_role", Gives::Text(|context| context.user.clone())),
@@ -156,6 +156,13 @@ fn set_config(_: &Context, texts: &[Option<&str>]) -> Option<String> {
 
 fn relation<'a>(context: &'a Context, texts: &[Option<&str>]) -> Option<&'a super::relations::Described> {
     context.relations.with_oid(texts.first().copied()??.parse().ok()?)
+}
+
+/// The description of a column, by its relation and number.
+fn col_description(context: &Context, texts: &[Option<&str>]) -> Option<String> {
+    let number: usize = texts.get(1).copied()??.parse().ok()?;
+    let about = relation(context, texts)?.columns_about.get(number.checked_sub(1)?)?;
+    (!about.is_empty()).then(|| (*about).to_owned())
 }
 
 fn regclass_name(context: &Context, texts: &[Option<&str>]) -> Option<String> {

@@ -321,10 +321,19 @@ impl PgCatalog {
     }
 
     fn descriptions(&self) -> Vec<Row> {
-        let row = |relation: &super::relations::Described| {
-            vec![("objoid", Cell::Oid(relation.oid)), ("classoid", Cell::Oid(PG_CLASS)), ("description", text(&relation.about))]
-        };
-        self.relations.iter().map(row).collect()
+        let mut rows = Vec::new();
+        for relation in self.relations.iter() {
+            let of_columns = (1..).zip(relation.columns_about.iter().copied()).filter(|(_, about)| !about.is_empty());
+            for (number, about) in std::iter::once((0, relation.about.as_str())).chain(of_columns) {
+                rows.push(vec![
+                    ("objoid", Cell::Oid(relation.oid)),
+                    ("classoid", Cell::Oid(PG_CLASS)),
+                    ("objsubid", Cell::Integer(number)),
+                    ("description", text(about)),
+                ]);
+            }
+        }
+        rows
     }
 
     /// The owner and the user of the session: the names of other users are nobody's business.

@@ -7,8 +7,9 @@ use datafusion::catalog::SchemaProvider;
 use datafusion::common::Result;
 
 use super::pg_catalog;
+use crate::access::Access;
 use crate::commits_table;
-use crate::names::{Relation, Visible};
+use crate::names::Relation;
 
 /// The first number of what is not PostgreSQL's own.
 const FIRST_OID: u32 = 16_384;
@@ -30,6 +31,8 @@ pub(super) struct Described {
     /// The query of a view.
     pub(super) definition: Option<&'static str>,
     pub(super) about: String,
+    /// Descriptions of the columns, in order; empty where there is none.
+    pub(super) columns_about: Vec<&'static str>,
     pub(super) schema: SchemaRef,
 }
 
@@ -53,14 +56,15 @@ impl Relations {
                 Relation::View(view) => Some(view.sql),
                 _ => None,
             };
-            all.push(Described { oid, name, definition, about: relation.about(), schema });
+            let columns_about = schema.fields().iter().map(|field| relation.column_about(field.name())).collect();
+            all.push(Described { oid, name, definition, about: relation.about(), columns_about, schema });
         }
         Ok(Self { all })
     }
 
     /// Those that may be read.
-    pub(super) fn visible(&self, visible: &Visible) -> Self {
-        Self { all: self.all.iter().filter(|relation| visible.has(&relation.name)).cloned().collect() }
+    pub(super) fn readable(&self, access: &Access) -> Self {
+        Self { all: self.all.iter().filter(|relation| access.has(&relation.name)).cloned().collect() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Described> {

@@ -1,6 +1,5 @@
 //! The server: it listens, lets clients in, and starts a session for each.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -28,11 +27,11 @@ use super::scram::{Exchange, Secret, SecretError, random};
 use super::settings::Settings;
 use super::shared::{Cancels, Shared};
 use super::tls::{self, TlsError};
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::config::SqlConfig;
 use crate::engine::STACK_BYTES;
 use crate::error::{CatalogError, QueryError};
-use crate::names::Visible;
 use crate::readable::readable;
 use crate::session::{CATALOG, SCHEMA, session};
 
@@ -55,12 +54,12 @@ pub enum ServeError {
     /// The data directory cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Tables cannot be described, or a user's view reads what the user may not.
-    #[error("serve.users.{user}.tables: {relation} cannot be read with what is allowed: allow what it reads, too, or leave it out")]
+    /// A table that a user may read by name has no rows that the user's other rules allow.
+    #[error("serve.users.{user}.tables: {relation} cannot be read under books or aml of this user: leave it out")]
     Relation {
         /// The user.
         user: String,
-        /// The view.
+        /// The table or view.
         relation: String,
         /// What is missing.
         #[source]
@@ -161,16 +160,15 @@ async fn listen(address: &str, serve: &ServeConfig) -> Result<(TcpListener, Sock
 /// Describes the tables, and checks that each user can read what is allowed.
 fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeError> {
     let engine = catalog.snapshot().engine;
-    let (session, schema) = schema_of(catalog, &Visible::All).map_err(ServeError::Describe)?;
+    let (session, schema) = schema_of(catalog, &Access::default()).map_err(ServeError::Describe)?;
     let all = async move {
         // Views are planned with the session.
         let _session = session;
         Relations::describe(schema.as_ref()).await.map_err(|error| readable(&error))
     };
     let relations = engine.wait(engine.run(all)).map_err(ServeError::Describe)?;
-    for (user, tables) in serve.users.iter().filter_map(|(name, user)| Some((name, user.tables.as_ref()?))) {
-        let visible = Visible::Only(Arc::new(tables.iter().cloned().collect::<BTreeSet<_>>()));
-        let (session, schema) = schema_of(catalog, &visible).map_err(ServeError::Describe)?;
+    for (user, config, tables) in serve.users.iter().filter_map(|(user, config)| Some((user, config, config.tables.as_ref()?))) {
+        let (session, schema) = schema_of(catalog, &config.access()).map_err(ServeError::Describe)?;
         for table in tables {
             let (session, schema, name) = (Arc::clone(&session), Arc::clone(&schema), table.clone());
             let read = async move {
@@ -185,9 +183,9 @@ fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeEr
 }
 
 /// A session that may read some tables, and the schema that they are in.
-fn schema_of(catalog: &Catalog, visible: &Visible) -> Result<(Arc<SessionContext>, Arc<dyn SchemaProvider>), QueryError> {
+fn schema_of(catalog: &Catalog, access: &Access) -> Result<(Arc<SessionContext>, Arc<dyn SchemaProvider>), QueryError> {
     let snapshot = catalog.snapshot();
-    let session = session(&snapshot.committed, visible, &snapshot.config, &snapshot.engine.resources).map_err(|error| readable(&error))?;
+    let session = session(&snapshot.committed, access, &snapshot.config, &snapshot.engine.resources).map_err(|error| readable(&error))?;
     let schema = session.catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
     let schema = schema.ok_or_else(|| QueryError::execution("the session has no schema"))?;
     Ok((session, schema))

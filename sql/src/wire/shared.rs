@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
 use super::attempts::Attempts;
-use super::config::ServeConfig;
+use super::config::{ServeConfig, UserConfig};
 use super::relations::Relations;
+use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::error::QueryError;
-use crate::names::Visible;
 use crate::query::Snapshot;
 
 /// What all connections of a server share.
@@ -44,11 +44,8 @@ impl Shared {
     }
 
     /// What a user may read.
-    pub(super) fn visible_to(&self, user: &str) -> Visible {
-        match self.config.users.get(user).and_then(|user| user.tables.as_ref()) {
-            Some(tables) => Visible::Only(Arc::new(tables.iter().cloned().collect())),
-            None => Visible::All,
-        }
+    pub(super) fn access_of(&self, user: &str) -> Access {
+        self.config.users.get(user).map_or_else(Access::default, UserConfig::access)
     }
 }
 

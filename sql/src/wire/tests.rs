@@ -1,5 +1,6 @@
 //! The server with a real client, `tokio-postgres`, and with bytes that no client would send.
 
+mod access;
 mod attacks;
 mod clients;
 
@@ -426,7 +427,11 @@ fn clients_find_the_settings_and_functions_that_they_ask_for() {
             ("SELECT format_type(1700, 38 * 65536 + 9 + 4)", "numeric(38,9)"),
             ("SELECT has_table_privilege('balances', 'SELECT'), has_table_privilege('balances', 'INSERT')", "t|f"),
             (
-                "SELECT description FROM pg_description WHERE objoid = 'commits'::regclass",
+                "SELECT obj_description(oid, 'pg_class'), col_description(oid, 4) FROM pg_class WHERE relname = 'commits'",
+                "a commit: a range of ticks of all tables at once|The first tick after those that it closed.",
+            ),
+            (
+                "SELECT description FROM pg_description WHERE objoid = 'commits'::regclass AND objsubid = 0",
                 "a commit: a range of ticks of all tables at once",
             ),
         ] {
