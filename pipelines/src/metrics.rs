@@ -1,6 +1,6 @@
 //! Metrics in Prometheus's text format: `headwater_<noun>_<unit>`, in base units, counters with `_total`.
 //!
-//! `dashboards/README.md` lists them for users; a scenario compares it with what a run exports.
+//! `docs/dashboards.md` lists them for users; a scenario compares it with what a run exports.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use headwater_connectors::testing::workspace;
 use headwater_schemas::EventTime;
 use headwater_sql::Catalog;
 use headwater_tests::boards::{Board, Panel, boards};
 use headwater_tests::grafana::{Choice, Frame, Kind, Range, chosen, expanded, run};
+use headwater_tests::market;
 use headwater_tests::page::drawn;
 use headwater_tests::pipeline::{PLAIN, command_with, rows, succeed, write_log};
 use headwater_tests::serving::{Serving, has_psql};
-use headwater_tests::{market, prometheus};
 use serde_json::{Value, json};
 
 /// Panels without rows in the run of this test, and why.
@@ -23,13 +24,13 @@ const DRAWN: [&str; 4] = ["table", "stat", "timeseries", "barchart"];
 #[test]
 fn boards_are_distinct_and_their_panels_have_titles_units_and_places() -> Result<()> {
     let (boards, mut uids, mut names) = (boards()?, BTreeSet::new(), BTreeSet::new());
-    let readme = std::fs::read_to_string(prometheus::dashboard("README.md"))?;
+    let readme = std::fs::read_to_string(workspace().join("docs/dashboards.md"))?;
     for board in &boards {
         let file = &board.file;
         assert!(uids.insert(board.text("/uid")?.to_owned()), "{file}: its uid is that of another board");
         assert!(names.insert(board.text("/title")?.to_owned()), "{file}: its title is that of another board");
         assert_eq!(board.schema_version(), Some(42), "{file}");
-        assert!(readme.contains(&format!("| `{file}` |")), "dashboards/README.md does not list {file}");
+        assert!(readme.contains(&format!("| `{file}` |")), "docs/dashboards.md does not list {file}");
         let (sources, mut titles) = (board.sources(), BTreeSet::new());
         for panel in board.panels() {
             let title = panel.title();

@@ -1,10 +1,15 @@
-//! The guides of `docs/` are true: every command that they show prints what they show, and every link leads somewhere.
+//! The book of `docs/` is true: every command that a guide shows prints what the guide shows, every link leads somewhere, and the
+//! reference is what the program declares.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use headwater_connectors::testing::workspace;
+use headwater_sql::Catalog;
 use headwater_tests::guide::{check_links, guides};
+use headwater_tests::pipeline::{PLAIN, run, succeed, write_log};
+use headwater_tests::reference::pages;
 
 #[test]
 fn every_command_of_every_guide_prints_what_the_guide_shows() -> Result<()> {
@@ -31,4 +36,47 @@ fn every_link_leads_somewhere() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn the_reference_is_what_the_program_declares() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    write_log(&log, "customers", 0, "{\"customer_id\":\"C1\"}\n")?;
+    run(&format!("log:{}", log.display()), &data, PLAIN)?;
+    let writes = std::env::var_os("HEADWATER_WRITE_REFERENCE").is_some();
+    for (name, page) in pages(&Catalog::open(&data, None)?)? {
+        let path = workspace().join("docs/reference").join(name);
+        if writes {
+            std::fs::write(&path, &page)?;
+        }
+        let is_current = std::fs::read_to_string(&path).is_ok_and(|text| text == page);
+        ensure!(
+            is_current,
+            "{} is not current: HEADWATER_WRITE_REFERENCE=1 cargo test --workspace --test scenarios reference",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_book_has_every_page_once() -> Result<()> {
+    let docs = workspace().join("docs");
+    let summary = std::fs::read_to_string(docs.join("SUMMARY.md"))?;
+    for folder in ["", "reference/", "decisions/"] {
+        for entry in std::fs::read_dir(docs.join(folder))? {
+            let name = format!("{folder}{}", entry?.file_name().to_string_lossy());
+            if name.ends_with(".md") && name != "SUMMARY.md" {
+                ensure!(summary.matches(&format!("]({name})")).count() == 1, "docs/SUMMARY.md does not have {name} once");
+            }
+        }
+    }
+    match Command::new("mdbook").arg("build").arg(&docs).arg("--dest-dir").arg(tempfile::tempdir()?.path()).output() {
+        Ok(output) => succeed(output),
+        Err(error) => {
+            println!("the book is not built, because mdbook cannot be started: {error} (cargo install --locked mdbook)");
+            Ok(())
+        }
+    }
 }

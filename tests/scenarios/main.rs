@@ -31,6 +31,7 @@ mod rules_quality;
 #[cfg(feature = "tls")]
 mod secure;
 mod simulated_market;
+mod sql_logic;
 mod streams;
 mod surveillance;
 mod transfers_and_payments;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
+use headwater_connectors::testing::workspace;
 use headwater_schemas::Topic;
 use headwater_tests::exposition::{Family, Live, families, wait_until};
 use headwater_tests::prometheus::{Prometheus, dashboard, promtool};
@@ -44,7 +45,7 @@ fn a_run_exports_metrics_by_the_conventions_and_as_dashboards_name_them() -> Res
         let said = [linted.stdout, linted.stderr].concat();
         assert!(linted.status.success() && said.is_empty(), "promtool check metrics: {}", String::from_utf8_lossy(&said));
     }
-    assert_eq!(described(&exported), documented()?, "what a run exports, and the table of dashboards/README.md");
+    assert_eq!(described(&exported), documented()?, "what a run exports, and the table of docs/dashboards.md");
     let known: BTreeSet<&str> = exported.keys().map(String::as_str).chain([OF_KAFKA]).collect();
     for file in BOARDS.into_iter().chain(["alerts.yml", "alerts.test.yml"]) {
         let named = named_in(&std::fs::read_to_string(dashboard(file))?);
@@ -159,9 +160,9 @@ fn described(exported: &BTreeMap<String, Family>) -> Described {
     exported.iter().map(row).collect()
 }
 
-/// The table of `dashboards/README.md`, without metrics that only a run on Kafka exports.
+/// The table of `docs/dashboards.md`, without metrics that only a run on Kafka exports.
 fn documented() -> Result<Described> {
-    let text = std::fs::read_to_string(dashboard("README.md"))?;
+    let text = std::fs::read_to_string(workspace().join("docs/dashboards.md"))?;
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| `headwater_")?.split('|').map(|cell| cell.trim_matches([' ', '`']));
         let (name, kind, labels) = (cells.next()?, cells.next()?, cells.next()?);

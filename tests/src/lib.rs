@@ -25,6 +25,7 @@
 //!   are not installed, the test prints that it skips them and passes.
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
 //!   real Chromium that draws them; where it is not installed, the test prints that it is skipped and passes.
+//! - [`guide`]: the examples of the guides in `docs/`. [`reference`](mod@reference): the pages of `docs/reference`.
 //! - [`serving`]: the server for PostgreSQL clients, and psql; where it is not installed, the test prints that it is skipped and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
@@ -55,9 +56,10 @@
 //! | `reports` | a day, and a transaction and a fill of it that come on the next | the figures of `headwater report` by hand, as known then and now; the same bytes with other workers |
 //! | `restart` | data that a restart needs is missing or damaged | one sentence that names it and the remedy; with permission the run continues |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
-//! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `dashboards/README.md` |
+//! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `docs/dashboards.md` |
 //! | | a real Prometheus scrapes a demo | every expression of boards and alerts yields series |
 //! | `boards` | half a minute of the simulated market and bank | every query of every board gives rows that its panel can draw; figures agree with the tables; a browser draws them |
+//! | `guides` | the guides of `docs/` | their commands print what they show, links lead somewhere, the reference is what is declared |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
 //! | | a broker down at the start, and during a live run | an error, not a hang; reading continues; SIGTERM ends a run cleanly |
 //! | | runs that publish are killed, with the broker | they publish what one run publishes, each row once; rows published early are those that are committed |
@@ -81,6 +83,8 @@ pub mod prices;
 pub mod prometheus;
 pub mod recomputed;
 pub mod recomputed_rules;
+pub mod reference;
 pub mod scripts;
 pub mod serving;
+pub mod sql_logic;
 pub mod stories;
