@@ -10,13 +10,14 @@
 //! Rows and columns are left out where tables are read ([`crate::restricted`]), so whatever is computed from them, views included, cannot
 //! know them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use headwater_schemas::tables::{AccountTerms, TableRow};
+use rustc_hash::FxHashSet;
 
 use crate::committed::Committed;
 use crate::current::current_rows;
@@ -188,13 +189,13 @@ impl Check {
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     paths: Vec<String>,
-    accounts: HashSet<String>,
+    accounts: FxHashSet<String>,
 }
 
 impl Books {
     /// Reads which accounts are in the books, or below them.
     pub(crate) async fn read(committed: &Committed, paths: Vec<String>) -> Result<Self, QueryError> {
-        let mut books = Self { paths, accounts: HashSet::new() };
+        let mut books = Self { paths, accounts: FxHashSet::default() };
         if books.paths.is_empty() {
             return Ok(books);
         }

@@ -45,6 +45,14 @@ pub enum QueryError {
         /// The maximum number of links.
         limit: usize,
     },
+    /// The statement nests what planning writes twice.
+    #[error(
+        "planning would write parts of the statement more than {limit} times again: BETWEEN, COALESCE, IFNULL, NULLIF and NVL in each other repeat what is in them; nest them less deep"
+    )]
+    Copies {
+        /// The maximum number of repeated parts.
+        limit: u64,
+    },
     /// The statement does not only read.
     #[error(
         "{0} is refused: tables are written by the pipeline alone, and SQL only reads them (SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE)"

@@ -48,7 +48,7 @@
 //! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
-//! | `statement`, `split`, `limits`, `describe` | one statement that reads; where it ends; how large it may be; `SHOW TABLES` |
+//! | `statement`, `split`, `limits`, `copies`, `describe` | one statement that reads; where it ends; how large it may be, and grow; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `formats`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; names of formats; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
@@ -71,6 +71,7 @@ mod commits_table;
 mod committed;
 mod compare;
 mod config;
+mod copies;
 mod current;
 mod decimals;
 mod describe;

@@ -7,6 +7,7 @@ use datafusion::prelude::SQLOptions;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 
+use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
 use crate::{limits, zones};
@@ -68,7 +69,8 @@ fn only_reads(statement: &Parsed) -> Result<(), QueryError> {
 
 fn sql_only_reads(sql: &Sql) -> Result<(), QueryError> {
     match sql {
-        Sql::Query(_) | Sql::ShowVariable { .. } | Sql::ShowColumns { .. } | Sql::ShowFunctions { .. } => Ok(()),
+        Sql::Query(query) => copies::check(query),
+        Sql::ShowVariable { .. } | Sql::ShowColumns { .. } | Sql::ShowFunctions { .. } => Ok(()),
         Sql::Explain { statement, .. } => sql_only_reads(statement),
         _ => Err(refused(sql)),
     }

@@ -64,7 +64,7 @@ impl From<&QueryError> for Problem {
 fn code_of(error: &QueryError, message: &str) -> &'static str {
     match error {
         QueryError::Empty | QueryError::Several(_) => code::SYNTAX,
-        QueryError::TooDeep { .. } => "54001",
+        QueryError::TooDeep { .. } | QueryError::Copies { .. } => "54001",
         QueryError::NotReading(_) => code::READ_ONLY,
         QueryError::Denied(_) => "42501",
         QueryError::Statement(_) => code_of_statement(message),
