@@ -9,13 +9,13 @@ use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::directory::is_data_directory;
 use headwater_connectors::parquet::record::FileRole;
 
-use crate::access::Access;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::current::CurrentCache;
 use crate::engine::Engine;
 use crate::error::{CatalogError, QueryError};
 use crate::query::{Answer, Snapshot};
+use crate::rights::Rights;
 use crate::session::session;
 use crate::tables::Table;
 
@@ -137,8 +137,8 @@ pub(crate) fn check_directory(data: &Path) -> Result<(), CatalogError> {
 fn snapshot(chain: &Chain, current: &Arc<CurrentCache>, config: &SqlConfig, engine: &Arc<Engine>) -> Result<Snapshot, CatalogError> {
     let committed = Arc::new(Committed::new(chain, Arc::clone(current)));
     let session =
-        session(&committed, &Access::default(), config, &engine.resources).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
-    Ok(Snapshot { committed, session, access: Access::default(), engine: Arc::clone(engine), config: config.clone() })
+        session(&committed, &Rights::default(), config, &engine.resources).map_err(|error| CatalogError::Engine(Arc::new(error)))?;
+    Ok(Snapshot { committed, session, rights: Rights::default(), engine: Arc::clone(engine), config: config.clone() })
 }
 
 /// The rows of a query, batch by batch, for blocking code.

@@ -79,7 +79,7 @@ mod tests {
         data.commit(vec![changes(&[(balance("a", 1, at(1, 0)), 1)])]);
         let catalog = data.catalog();
         let nested = |depth: usize, outer: &str| (0..depth).fold("posted".to_owned(), |inner, _| outer.replace('x', &inner));
-        for outer in ["COALESCE(x, 2)", "NULLIF(x, 7)", "nvl(x, 2)", "IFNULL(x, 2)", "CASE WHEN x BETWEEN 0 AND 3 THEN 1 ELSE 2 END"] {
+        for outer in ["COALESCE(x, 2)", "NULLIF(x, 7)", "NVL(x, 2)", "IFNULL(x, 2)", "CASE WHEN x BETWEEN 0 AND 3 THEN 1 ELSE 2 END"] {
             assert_eq!(rows(&catalog, &format!("SELECT {} FROM balances", nested(4, outer))), ["1"], "{outer}");
             let error = try_rows(&catalog, &format!("SELECT {} FROM balances", nested(20, outer))).expect_err(outer).to_string();
             assert!(error.starts_with("planning would write parts of the statement more than 5000 times again"), "{outer}: {error}");

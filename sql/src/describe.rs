@@ -7,9 +7,9 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 
-use crate::access::Access;
 use crate::commits_table;
 use crate::names::Relation;
+use crate::rights::Rights;
 use crate::tables::table_named;
 
 /// Columns that commits add to tables and histories.
@@ -21,8 +21,8 @@ const ADDED: [(&str, &str); 4] = [
 ];
 
 /// One row per name that may follow FROM.
-pub(crate) fn tables(access: &Access) -> Result<RecordBatch, ArrowError> {
-    let relations: Vec<_> = Relation::all().into_iter().filter(|(name, _)| access.has(name)).collect();
+pub(crate) fn tables(rights: &Rights) -> Result<RecordBatch, ArrowError> {
+    let relations: Vec<_> = Relation::all().into_iter().filter(|(name, _)| rights.has(name)).collect();
     let names = relations.iter().map(|(name, _)| name.clone()).collect();
     let kinds = relations.iter().map(|(_, relation)| relation.kind().to_owned()).collect();
     let keys = relations.iter().map(|(_, relation)| relation.key()).collect();

@@ -43,7 +43,7 @@
 //! |---|---|
 //! | `catalog`, `committed` | a data directory; what its chain of commits says that exists at one of them |
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
-//! | `access`, `restricted` | what a session may read: tables, rows of books, columns |
+//! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
 //! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
@@ -63,7 +63,6 @@
 //! row per key; `t_history` has every change, with `change` 1 for a new row and -1 for an old one. **View**: a named query, in
 //! `sql/views`.
 
-mod access;
 mod audit;
 mod bounded;
 mod catalog;
@@ -97,6 +96,7 @@ mod readable;
 mod render;
 mod reports;
 mod restricted;
+mod rights;
 mod scan;
 #[cfg(test)]
 mod segments;

@@ -12,12 +12,12 @@ use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 use tokio::task::spawn_blocking;
 
-use crate::access::Access;
 use crate::commits_table;
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
 use crate::restricted::RestrictedTable;
+use crate::rights::Rights;
 use crate::scan::FileTable;
 use crate::state::StateTable;
 use crate::tables::{COMMITS, Table, table_named, tables};
@@ -80,7 +80,7 @@ impl Relation {
 /// The relations at one commit.
 pub(crate) struct Names {
     committed: Arc<Committed>,
-    access: Access,
+    rights: Rights,
     /// For planning views, which refer to other tables.
     session: Weak<SessionContext>,
     /// The session for planning views, where they may read relations that are not to be read by name.
@@ -96,11 +96,11 @@ impl std::fmt::Debug for Names {
 impl Names {
     pub(crate) fn new(
         committed: Arc<Committed>,
-        access: Access,
+        rights: Rights,
         session: Weak<SessionContext>,
         of_views: Option<Arc<SessionContext>>,
     ) -> Self {
-        Self { committed, access, session, of_views }
+        Self { committed, rights, session, of_views }
     }
 
     async fn view(&self, view: &View) -> Result<ViewTable> {
@@ -112,7 +112,7 @@ impl Names {
 
     /// A table, without what the session may not read of it.
     fn restricted(&self, name: &str, table: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
-        match self.access.restriction(name, &table.schema()) {
+        match self.rights.restriction(name, &table.schema()) {
             Some(restriction) => Arc::new(RestrictedTable::new(table, Arc::clone(&self.committed), restriction)),
             None => table,
         }
@@ -131,13 +131,13 @@ async fn commits(committed: &Committed) -> Result<MemTable> {
 #[async_trait]
 impl SchemaProvider for Names {
     fn table_names(&self) -> Vec<String> {
-        Relation::all().into_iter().map(|(name, _)| name).filter(|name| self.access.has(name)).collect()
+        Relation::all().into_iter().map(|(name, _)| name).filter(|name| self.rights.has(name)).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let committed = Arc::clone(&self.committed);
         let Some(relation) = Relation::named(name) else { return Ok(None) };
-        if !self.access.has(name) {
+        if !self.rights.has(name) {
             return Err(DataFusionError::External(Box::new(QueryError::Denied(name.to_owned()))));
         }
         Ok(Some(match relation {

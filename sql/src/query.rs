@@ -22,11 +22,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::access::Access;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
 use crate::engine::Engine;
+use crate::rights::Rights;
 use headwater_connectors::parquet::file::FileError;
 
 use crate::error::QueryError;
@@ -42,7 +42,7 @@ const BATCHES_AHEAD: usize = 2;
 pub struct Snapshot {
     pub(crate) committed: Arc<Committed>,
     pub(crate) session: Arc<SessionContext>,
-    pub(crate) access: Access,
+    pub(crate) rights: Rights,
     pub(crate) engine: Arc<Engine>,
     pub(crate) config: SqlConfig,
 }
@@ -110,7 +110,7 @@ impl Snapshot {
     async fn plan(&self, statement: Statement) -> Result<Stream, QueryError> {
         match statement {
             Statement::Query(statement) => self.plan_query(statement).await,
-            Statement::ShowTables => Ok(Stream::fixed(describe::tables(&self.access)?)),
+            Statement::ShowTables => Ok(Stream::fixed(describe::tables(&self.rights)?)),
             Statement::Describe(name) => {
                 let reference = TableReference::from(name);
                 let relation = Relation::named(reference.table());

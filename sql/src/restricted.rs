@@ -23,8 +23,8 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 
-use crate::access::{Books, Restriction};
 use crate::committed::Committed;
+use crate::rights::{Books, Restriction};
 
 /// A table with a restriction.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
 use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::functions::core::coalesce;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::access::Access;
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -20,6 +20,7 @@ use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
+use crate::rights::Rights;
 use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
 
@@ -31,7 +32,7 @@ pub(crate) const SCHEMA: &str = "public";
 /// A session in which every name that may be read refers to its table at one commit.
 pub(crate) fn session(
     committed: &Arc<Committed>,
-    access: &Access,
+    rights: &Rights,
     config: &SqlConfig,
     resources: &Arc<RuntimeEnv>,
 ) -> Result<Arc<SessionContext>> {
@@ -49,14 +50,16 @@ pub(crate) fn session(
     functions().into_iter().for_each(|function| session.register_udf(function));
     identifier_functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
+    // Those of DataFusion convert decimals to binary numbers.
+    session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));
     session.register_udf(reason_figures());
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
-    let of_views = access.of_views().map(|access| self::session(committed, &access, config, resources)).transpose()?;
-    let names = Names::new(Arc::clone(committed), access.clone(), Arc::downgrade(&session), of_views);
+    let of_views = rights.of_views().map(|rights| self::session(committed, &rights, config, resources)).transpose()?;
+    let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), of_views);
     catalog.register_schema(SCHEMA, Arc::new(names))?;
     Ok(session)
 }
@@ -91,6 +94,12 @@ mod tests {
             ("SELECT 0.1 + 0.2", "0.3"),
             ("SELECT 0.1 + 0.2 = 0.3", "true"),
             ("SELECT 1234567890.123456789 * 2", "2469135780.246913578"),
+            ("SELECT NVL(1234567890.123456789, 0) - 0.000000001", "1234567890.123456788"),
+            ("SELECT IFNULL(NULL, 1234567890.123456789) * 10", "12345678901.23456789"),
+            ("SELECT NULLIF(1234567890.123456789, 0) + 0", "1234567890.123456789"),
+            ("SELECT GREATEST(1234567890.123456789, 0) + LEAST(0, 0.000000001)", "1234567890.123456789"),
+            ("SELECT NVL2(1, 1234567890.123456789, 0) + 0", "1234567890.123456789"),
+            ("SELECT ABS(-1234567890.123456789) + ROUND(0.000000001, 9)", "1234567890.12345679"),
             ("SELECT ARROW_TYPEOF('text')", "Utf8"),
             ("SELECT CAST('2026-01-31T10:30:00+01:00' AS TIMESTAMPTZ)", "2026-01-31T09:30:00Z"),
         ] {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::scram::Secret;
-use crate::access::{Access, AccessRules};
 use crate::names::Relation;
+use crate::rights::{Rights, Rules};
 use crate::tables::tables;
 use headwater_connectors::parquet::record::FileRole;
 
@@ -58,8 +58,8 @@ const fn yes() -> bool {
 }
 
 impl UserConfig {
-    pub(crate) fn access(&self) -> Access {
-        Access::new(AccessRules {
+    pub(crate) fn rights(&self) -> Rights {
+        Rights::new(Rules {
             tables: self.tables.as_ref().map(|tables| tables.iter().cloned().collect()),
             books: self.books.clone(),
             masked: self.masked.iter().cloned().collect(),

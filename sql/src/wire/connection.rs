@@ -31,9 +31,9 @@ use super::session::for_clients;
 use super::settings::{Report, Settings};
 use super::shared::{Cancel, Shared};
 use super::types::PgType;
-use crate::access::Access;
 use crate::error::QueryError;
 use crate::query::Snapshot;
+use crate::rights::Rights;
 use crate::split::statements;
 use crate::statement::{Statement, classify};
 
@@ -98,7 +98,7 @@ pub(super) struct Connection<S> {
     shared: Arc<Shared>,
     cancel: Cancel,
     user: String,
-    access: Access,
+    rights: Rights,
     /// The tables and views that the user may read.
     pub(super) relations: Arc<Relations>,
     settings: Settings,
@@ -134,14 +134,14 @@ impl Limits {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(frames: Frames<S>, shared: Arc<Shared>, cancel: Cancel, user: String, settings: Settings) -> Self {
-        let access = shared.access_of(&user);
-        let relations = Arc::new(shared.relations.readable(&access));
+        let rights = shared.rights_of(&user);
+        let relations = Arc::new(shared.relations.readable(&rights));
         Self {
             frames,
             shared,
             cancel,
             user,
-            access,
+            rights,
             relations,
             settings,
             status: Status::Idle,
@@ -498,7 +498,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             user: self.user.clone(),
             pid: self.cancel.pid,
         });
-        let snapshot = for_clients(&snapshot, &self.access, &context).map_err(|error| Problem::from(&error))?;
+        let snapshot = for_clients(&snapshot, &self.rights, &context).map_err(|error| Problem::from(&error))?;
         self.last = Some(snapshot.clone());
         Ok(snapshot)
     }

@@ -7,9 +7,9 @@ use datafusion::catalog::SchemaProvider;
 use datafusion::common::Result;
 
 use super::pg_catalog;
-use crate::access::Access;
 use crate::commits_table;
 use crate::names::Relation;
+use crate::rights::Rights;
 
 /// The first number of what is not PostgreSQL's own.
 const FIRST_OID: u32 = 16_384;
@@ -63,8 +63,8 @@ impl Relations {
     }
 
     /// Those that may be read.
-    pub(super) fn readable(&self, access: &Access) -> Self {
-        Self { all: self.all.iter().filter(|relation| access.has(&relation.name)).cloned().collect() }
+    pub(super) fn readable(&self, rights: &Rights) -> Self {
+        Self { all: self.all.iter().filter(|relation| rights.has(&relation.name)).cloned().collect() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Described> {

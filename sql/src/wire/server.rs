@@ -27,12 +27,12 @@ use super::scram::{Exchange, Secret, SecretError, random};
 use super::settings::Settings;
 use super::shared::{Cancels, Shared};
 use super::tls::{self, TlsError};
-use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::config::SqlConfig;
 use crate::engine::STACK_BYTES;
 use crate::error::{CatalogError, QueryError};
 use crate::readable::readable;
+use crate::rights::Rights;
 use crate::session::{CATALOG, SCHEMA, session};
 
 /// How long a client may take to log in.
@@ -160,7 +160,7 @@ async fn listen(address: &str, serve: &ServeConfig) -> Result<(TcpListener, Sock
 /// Describes the tables, and checks that each user can read what is allowed.
 fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeError> {
     let engine = catalog.snapshot().engine;
-    let (session, schema) = schema_of(catalog, &Access::default()).map_err(ServeError::Describe)?;
+    let (session, schema) = schema_of(catalog, &Rights::default()).map_err(ServeError::Describe)?;
     let all = async move {
         // Views are planned with the session.
         let _session = session;
@@ -168,7 +168,7 @@ fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeEr
     };
     let relations = engine.wait(engine.run(all)).map_err(ServeError::Describe)?;
     for (user, config, tables) in serve.users.iter().filter_map(|(user, config)| Some((user, config, config.tables.as_ref()?))) {
-        let (session, schema) = schema_of(catalog, &config.access()).map_err(ServeError::Describe)?;
+        let (session, schema) = schema_of(catalog, &config.rights()).map_err(ServeError::Describe)?;
         for table in tables {
             let (session, schema, name) = (Arc::clone(&session), Arc::clone(&schema), table.clone());
             let read = async move {
@@ -183,9 +183,9 @@ fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeEr
 }
 
 /// A session that may read some tables, and the schema that they are in.
-fn schema_of(catalog: &Catalog, access: &Access) -> Result<(Arc<SessionContext>, Arc<dyn SchemaProvider>), QueryError> {
+fn schema_of(catalog: &Catalog, rights: &Rights) -> Result<(Arc<SessionContext>, Arc<dyn SchemaProvider>), QueryError> {
     let snapshot = catalog.snapshot();
-    let session = session(&snapshot.committed, access, &snapshot.config, &snapshot.engine.resources).map_err(|error| readable(&error))?;
+    let session = session(&snapshot.committed, rights, &snapshot.config, &snapshot.engine.resources).map_err(|error| readable(&error))?;
     let schema = session.catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
     let schema = schema.ok_or_else(|| QueryError::execution("the session has no schema"))?;
     Ok((session, schema))

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::functions::{Context, functions};
 use super::pg_catalog::{self, PgCatalog};
-use crate::access::Access;
 use crate::error::QueryError;
 use crate::query::Snapshot;
 use crate::readable::readable;
+use crate::rights::Rights;
 use crate::session::{CATALOG, session};
 
 /// The snapshot with a session for a client.
-pub(super) fn for_clients(snapshot: &Snapshot, access: &Access, context: &Arc<Context>) -> Result<Snapshot, QueryError> {
+pub(super) fn for_clients(snapshot: &Snapshot, rights: &Rights, context: &Arc<Context>) -> Result<Snapshot, QueryError> {
     let resources = &snapshot.engine.resources;
-    let session = session(&snapshot.committed, access, &snapshot.config, resources).map_err(|error| readable(&error))?;
+    let session = session(&snapshot.committed, rights, &snapshot.config, resources).map_err(|error| readable(&error))?;
     for function in functions(context) {
         session.register_udf(function);
     }
@@ -21,5 +21,5 @@ pub(super) fn for_clients(snapshot: &Snapshot, access: &Access, context: &Arc<Co
     let schema = Arc::new(PgCatalog::new(Arc::clone(relations), settings.clone(), user.clone()));
     let catalog = session.catalog(CATALOG).ok_or_else(|| QueryError::execution("the session has no catalog"))?;
     catalog.register_schema(pg_catalog::NAME, schema).map_err(|error| readable(&error))?;
-    Ok(Snapshot { session, access: access.clone(), ..snapshot.clone() })
+    Ok(Snapshot { session, rights: rights.clone(), ..snapshot.clone() })
 }

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, watch};
 use super::attempts::Attempts;
 use super::config::{ServeConfig, UserConfig};
 use super::relations::Relations;
-use crate::access::Access;
 use crate::catalog::Catalog;
 use crate::error::QueryError;
 use crate::query::Snapshot;
+use crate::rights::Rights;
 
 /// What all connections of a server share.
 pub(super) struct Shared {
@@ -44,8 +44,8 @@ impl Shared {
     }
 
     /// What a user may read.
-    pub(super) fn access_of(&self, user: &str) -> Access {
-        self.config.users.get(user).map_or_else(Access::default, UserConfig::access)
+    pub(super) fn rights_of(&self, user: &str) -> Rights {
+        self.config.users.get(user).map_or_else(Rights::default, UserConfig::rights)
     }
 }
 

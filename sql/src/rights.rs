@@ -48,15 +48,15 @@ const AML: &str = "aml";
 
 /// What a session may read. The default is everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Access {
-    rules: Option<Arc<AccessRules>>,
+pub(crate) struct Rights {
+    rules: Option<Arc<Rules>>,
     /// Whether it is that of views, which read more tables than may be named, but not more of what is in them.
     is_of_views: bool,
 }
 
 /// Rules of what may be read; see the table of the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AccessRules {
+pub(crate) struct Rules {
     /// The tables and views; `None` for all.
     pub(crate) tables: Option<BTreeSet<String>>,
     /// Paths of books, like `firm/equities`; `None` for all.
@@ -67,8 +67,8 @@ pub(crate) struct AccessRules {
     pub(crate) aml: bool,
 }
 
-impl Access {
-    pub(crate) fn new(rules: AccessRules) -> Self {
+impl Rights {
+    pub(crate) fn new(rules: Rules) -> Self {
         let is_everything = rules.tables.is_none() && rules.books.is_none() && rules.masked.is_empty() && rules.aml;
         Self { rules: (!is_everything).then(|| Arc::new(rules)), is_of_views: false }
     }
@@ -103,7 +103,7 @@ impl Access {
     }
 }
 
-impl AccessRules {
+impl Rules {
     /// Whether the rules say which rows of a relation may be read.
     fn has_rows_of(&self, relation: Relation, by_view: bool) -> bool {
         let table = match relation {
