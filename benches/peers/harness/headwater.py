@@ -28,6 +28,15 @@ def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pat
     return into
 
 
+def export(setup: Setup, data: pathlib.Path, tables: tuple, into: pathlib.Path) -> None:
+    """Writes tables as Parquet, a file each; untimed."""
+    configuration = setup.runner.work / "export.toml"
+    configuration.write_text("[sql]\nmemory_limit_mib = 8192\n", encoding="utf-8")
+    options = [option for table in tables for option in ("--table", table)]
+    command = [setup.headwater, "export", "--data", data, "--config", configuration, *options]
+    setup.runner.run([*command, "--format", "parquet", "--out", into])
+
+
 def session(setup: Setup, data: pathlib.Path, query: str, times: int) -> Cost:
     """Answers a statement `times` times in one session, on as many threads as there are workers."""
     configuration = setup.runner.work / "sql.toml"

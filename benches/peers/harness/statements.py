@@ -1,8 +1,6 @@
 """SQL in a session: the same statements over the same rows."""
 
-import csv
 import dataclasses
-import json
 import pathlib
 import re
 import shutil
@@ -13,7 +11,7 @@ from .sizes import STATEMENTS
 from .workload import Contender, Setup, Table, Workload
 
 # Ratios and other binary numbers may differ in the last digits of a sum.
-TABLES = {"rows": Table((), {"hhi": "1e-12r", "leverage": "1e-12r"})}
+TABLES = {"rows": Table((), {"hhi": "1e-12r", "leverage": "1e-12r", "weight": "1e-12r"})}
 MILLISECONDS = ("ms a statement", 1e3)
 
 STATEMENTS_FILE = cache.BENCH / "statements.sql"
@@ -28,6 +26,10 @@ READ = (
     "ledger_entries",
     "audit",
 )
+
+
+# Statements for which a program is started: a view, a table, one account.
+STARTED_FOR = ("one account", "trial balance", "audit by topic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +54,37 @@ def prepare(setup: Setup) -> Rows:
     rows = Rows(folder / "data", folder / "parquet")
     rows.parquet.mkdir(parents=True)
     headwater.run(setup, setup.inputs["A1"], rows.data, "trading")
-    for table in READ:
-        types = headwater.sql(setup, rows.data, f"DESCRIBE {table}", folder / "types.csv")
-        with open(types, newline="", encoding="utf-8") as file:
-            columns = {row["column_name"]: row["data_type"] for row in csv.DictReader(file)}
-        exported = headwater.sql(setup, rows.data, f"SELECT * FROM {table}", folder / "rows.csv")
-        script = cache.BENCH / "python/csv_to_parquet.py"
-        setup.runner.run(
-            [setup.python, script, exported, json.dumps(columns), rows.parquet / f"{table}.parquet"]
-        )
-        exported.unlink()
+    headwater.export(setup, rows.data, READ, rows.parquet)
     return rows
 
 
 def workloads(setup: Setup) -> list[Workload]:
-    """A workload per query."""
+    """A workload per query, and for some what a program takes that starts for them."""
     rows, times = prepare(setup), STATEMENTS[setup.size]
-    return [workload(setup, rows, name, query, times) for name, query in queries().items()]
+    made = [workload(setup, rows, name, query, times) for name, query in queries().items()]
+    return made + [first(setup, rows, name, queries()[name]) for name in STARTED_FOR]
+
+
+def first(setup: Setup, rows: Rows, name: str, query: str) -> Workload:
+    """One query by a program that is started for it, and ends."""
+
+    def by_us(folder: pathlib.Path) -> Cost:
+        command = [setup.headwater, "sql", "--data", rows.data, "--format", "csv", query]
+        cost, printed = setup.runner.run(command)
+        (folder / "rows.csv").write_text(printed, encoding="utf-8")
+        return cost
+
+    def by_duckdb(folder: pathlib.Path) -> Cost:
+        script = cache.BENCH / "python/duckdb_session.py"
+        command = [setup.python, script, rows.parquet, setup.workers, 0, query]
+        return setup.runner.run([*command, folder / "rows.csv"])[0]
+
+    def answers(folder: pathlib.Path) -> dict:
+        return {"rows": folder / "rows.csv"}
+
+    contenders = [Contender("Headwater", by_us, answers), Contender("DuckDB", by_duckdb, answers)]
+    title = "SQL, from the start of the program to its end"
+    return Workload(f"sql started: {name}", title, TABLES, contenders, ("ms", 1e3))
 
 
 def workload(setup: Setup, rows: Rows, name: str, query: str, times: int) -> Workload:

@@ -21,7 +21,9 @@ def write(path: str, columns: list, rows) -> None:
 
 
 def report(statement, times: int) -> None:
-    """Runs a statement so often and prints the mean time of one."""
+    """Runs a statement so often and prints the mean time of one; nothing, if it is not to be run again."""
+    if times == 0:
+        return
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(times):
         statement()
