@@ -10,15 +10,18 @@ use datafusion::logical_expr::TableType;
 use datafusion::prelude::SessionContext;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
+use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use crate::commits_table;
 use crate::committed::Committed;
+use crate::config::SqlConfig;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
 use crate::restricted::RestrictedTable;
-use crate::rights::Rights;
+use crate::rights::{BooksAt, Rights};
 use crate::scan::FileTable;
+use crate::session::session;
 use crate::state::StateTable;
 use crate::tables::{COMMITS, Table, table_named, tables};
 use crate::views::{VIEWS, View};
@@ -83,8 +86,10 @@ pub(crate) struct Names {
     rights: Rights,
     /// For planning views, which refer to other tables.
     session: Weak<SessionContext>,
-    /// The session for planning views, where they may read relations that are not to be read by name.
-    of_views: Option<Arc<SessionContext>>,
+    config: SqlConfig,
+    /// The session for planning views, where they may read relations that are not to be read by name. Most sessions need none.
+    of_views: OnceCell<Arc<SessionContext>>,
+    books: Arc<BooksAt>,
 }
 
 impl std::fmt::Debug for Names {
@@ -94,27 +99,30 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    pub(crate) fn new(
-        committed: Arc<Committed>,
-        rights: Rights,
-        session: Weak<SessionContext>,
-        of_views: Option<Arc<SessionContext>>,
-    ) -> Self {
-        Self { committed, rights, session, of_views }
+    pub(crate) fn new(committed: Arc<Committed>, rights: Rights, session: Weak<SessionContext>, config: SqlConfig) -> Self {
+        let books = Arc::new(rights.books(&committed));
+        Self { committed, rights, session, config, of_views: OnceCell::new(), books }
+    }
+
+    /// The session for planning views.
+    async fn of_views(&self) -> Result<Arc<SessionContext>> {
+        let own = self.session.upgrade().ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
+        let Some(rights) = self.rights.of_views() else { return Ok(own) };
+        let made = || async { session(&self.committed, &rights, &self.config, &own.runtime_env()) };
+        self.of_views.get_or_try_init(made).await.cloned()
     }
 
     async fn view(&self, view: &View) -> Result<ViewTable> {
-        let session = self.of_views.clone().or_else(|| self.session.upgrade());
-        let session = session.ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
+        let session = self.of_views().await?;
         let plan = session.state().create_logical_plan(view.sql).await?;
         Ok(ViewTable::new(plan, Some(view.sql.to_owned())))
     }
 
     /// A table, without what the session may not read of it.
-    fn restricted(&self, name: &str, table: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
-        match self.rights.restriction(name, &table.schema()) {
-            Some(restriction) => Arc::new(RestrictedTable::new(table, Arc::clone(&self.committed), restriction)),
-            None => table,
+    fn restricted(&self, table: &Table, rows: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
+        match self.rights.restriction(table, &rows.schema()) {
+            Some(restriction) => Arc::new(RestrictedTable::new(rows, restriction, Arc::clone(&self.books))),
+            None => rows,
         }
     }
 }
@@ -141,9 +149,9 @@ impl SchemaProvider for Names {
             return Err(DataFusionError::External(Box::new(QueryError::Denied(name.to_owned()))));
         }
         Ok(Some(match relation {
-            Relation::Facts(table) => self.restricted(table.spec.name, Arc::new(FileTable::new(committed, table, FileRole::Rows))),
-            Relation::History(table) => self.restricted(table.spec.name, Arc::new(HistoryTable::new(committed, table))),
-            Relation::Current(table) => self.restricted(table.spec.name, Arc::new(StateTable::new(committed, table))),
+            Relation::Facts(table) => self.restricted(table, Arc::new(FileTable::new(committed, table, FileRole::Rows))),
+            Relation::History(table) => self.restricted(table, Arc::new(HistoryTable::new(committed, table))),
+            Relation::Current(table) => self.restricted(table, Arc::new(StateTable::new(committed, table))),
             Relation::Commits => Arc::new(commits(&committed).await?),
             Relation::View(view) => Arc::new(self.view(view).await?),
         }))

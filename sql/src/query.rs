@@ -26,12 +26,12 @@ use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
 use crate::engine::Engine;
-use crate::rights::Rights;
 use headwater_connectors::parquet::file::FileError;
 
 use crate::error::QueryError;
 use crate::names::Relation;
 use crate::readable::{may_be_a_file, readable};
+use crate::rights::Rights;
 use crate::statement::{Statement, parse, plan_only_reads};
 
 /// Number of batches that may wait for the caller.

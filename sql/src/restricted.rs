@@ -23,25 +23,24 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 
-use crate::committed::Committed;
-use crate::rights::{Books, Restriction};
+use crate::rights::{Books, BooksAt, Restriction};
 
 /// A table with a restriction.
 #[derive(Debug)]
 pub(crate) struct RestrictedTable {
     table: Arc<dyn TableProvider>,
-    committed: Arc<Committed>,
     restriction: Restriction,
+    books: Arc<BooksAt>,
     schema: SchemaRef,
 }
 
 impl RestrictedTable {
-    pub(crate) fn new(table: Arc<dyn TableProvider>, committed: Arc<Committed>, restriction: Restriction) -> Self {
+    pub(crate) fn new(table: Arc<dyn TableProvider>, restriction: Restriction, books: Arc<BooksAt>) -> Self {
         let field = |field: &Arc<Field>| {
             if restriction.masked.contains(field.name()) { Arc::new(field.as_ref().clone().with_nullable(true)) } else { Arc::clone(field) }
         };
         let schema = Arc::new(Schema::new(table.schema().fields().iter().map(field).collect::<Vec<_>>()));
-        Self { table, committed, restriction, schema }
+        Self { table, restriction, books, schema }
     }
 
     /// Whether a filter compares a column that may be read with a constant.
@@ -78,8 +77,11 @@ impl TableProvider for RestrictedTable {
         filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let books = Books::read(&self.committed, self.restriction.books.clone()).await;
-        let books = books.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let books = if self.restriction.is_of_books() {
+            self.books.get().await.map_err(|error| DataFusionError::External(Box::new(error)))?
+        } else {
+            Arc::default()
+        };
         let shown = project_schema(&self.schema, projection)?;
         // What the checks read, too.
         let checked = self.restriction.checks.iter().map(|check| Ok(self.schema.index_of(check.column())?)).collect::<Result<Vec<_>>>()?;
@@ -90,7 +92,7 @@ impl TableProvider for RestrictedTable {
         read.dedup();
         let filters: Vec<_> = filters.iter().filter(|filter| self.may_be_passed(filter)).cloned().collect();
         let rows = self.table.scan(state, Some(&read), &filters, None).await?;
-        Ok(Arc::new(RestrictedRows::new(rows, shown, self.restriction.clone(), Arc::new(books))))
+        Ok(Arc::new(RestrictedRows::new(rows, shown, self.restriction.clone(), books)))
     }
 }
 

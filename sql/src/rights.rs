@@ -18,17 +18,17 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use headwater_schemas::tables::{AccountTerms, TableRow};
 use rustc_hash::FxHashSet;
+use tokio::sync::OnceCell;
 
 use crate::committed::Committed;
 use crate::current::current_rows;
 use crate::error::QueryError;
 use crate::names::Relation;
-use crate::tables::table_named;
+use crate::tables::{Table, table_named};
 
-/// Tables of the market and the pipeline: their rows are about no account, and the same for everybody.
-const OF_ALL: [&str; 10] = [
+/// Tables of the market: their rows are about no account, and the same for everybody.
+const OF_ALL: [&str; 9] = [
     "closing_prices",
-    "commits",
     "instrument_terms",
     "last_rates",
     "marks",
@@ -86,20 +86,24 @@ impl Rights {
         Some(Self { rules: Some(Arc::clone(rules)), is_of_views: true })
     }
 
-    /// What is left out of a table with these columns; `None` if nothing is.
-    pub(crate) fn restriction(&self, name: &str, schema: &Schema) -> Option<Restriction> {
+    /// What is left out of a table that may be read, of these columns; `None` if nothing is.
+    pub(crate) fn restriction(&self, table: &Table, schema: &Schema) -> Option<Restriction> {
         let rules = self.rules.as_ref()?;
-        let has = |column: &str| schema.index_of(column).is_ok();
         let mut checks = Vec::new();
-        if rules.books.is_some() && !OF_ALL.contains(&name) {
-            checks.extend(OwnedBy::ALL.into_iter().find(|owned| has(owned.column())).map(Check::Owned));
+        if let (Some(_), Owner::Of(column)) = (&rules.books, Owner::of(table)) {
+            checks.push(Check::Owned(column));
         }
-        if !rules.aml && is_of_alerts(schema) {
+        if !rules.aml && is_of_alerts(table) {
             checks.push(Check::NotLaundering);
         }
-        let masked: BTreeSet<_> = rules.masked.iter().filter(|column| has(column)).cloned().collect();
-        let books = rules.books.clone().unwrap_or_default();
-        (!checks.is_empty() || !masked.is_empty()).then_some(Restriction { checks, masked, books })
+        let masked: BTreeSet<_> = rules.masked.iter().filter(|column| schema.index_of(column).is_ok()).cloned().collect();
+        (!checks.is_empty() || !masked.is_empty()).then_some(Restriction { checks, masked })
+    }
+
+    /// The books as of a commit.
+    pub(crate) fn books(&self, committed: &Arc<Committed>) -> BooksAt {
+        let paths = self.rules.as_ref().and_then(|rules| rules.books.clone()).unwrap_or_default();
+        BooksAt { committed: Arc::clone(committed), paths, read: OnceCell::new() }
     }
 }
 
@@ -111,16 +115,15 @@ impl Rules {
             // A view has the rows that follow from those that may be read.
             Relation::View(_) | Relation::Commits => return true,
         };
-        let (name, schema) = (table.spec.name, table.current_schema());
-        let is_of_books = || OF_ALL.contains(&name) || OwnedBy::ALL.iter().any(|owned| schema.index_of(owned.column()).is_ok());
+        let name = table.spec.name;
         let tells_of_laundering = OF_LAUNDERING.contains(&name) || name == SUPPRESSIONS && !by_view;
-        (self.aml || !tells_of_laundering) && (self.books.is_none() || is_of_books())
+        (self.aml || !tells_of_laundering) && (self.books.is_none() || Owner::of(table) != Owner::Unknown)
     }
 }
 
 /// Alerts have a kind, and rules that raised them.
-fn is_of_alerts(schema: &Schema) -> bool {
-    ["alert_id", "kind", "rule"].iter().all(|column| schema.index_of(column).is_ok())
+fn is_of_alerts(table: &Table) -> bool {
+    ["alert_id", "kind", "rule"].iter().all(|column| table.has_column(column))
 }
 
 /// What is left out of a table.
@@ -129,8 +132,13 @@ pub(crate) struct Restriction {
     pub(crate) checks: Vec<Check>,
     /// Columns that are NULL.
     pub(crate) masked: BTreeSet<String>,
-    /// Paths of books, if rows are checked for them.
-    pub(crate) books: Vec<String>,
+}
+
+impl Restriction {
+    /// Whether rows are left out by their books.
+    pub(crate) fn is_of_books(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check, Check::Owned(_)))
+    }
 }
 
 /// Which rows may be read.
@@ -142,7 +150,27 @@ pub(crate) enum Check {
     NotLaundering,
 }
 
-/// The column that says whose a row is.
+/// Whose the rows of a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Everybody's.
+    Everybody,
+    /// Those of the account or scope in a column.
+    Of(OwnedBy),
+    /// They do not tell.
+    Unknown,
+}
+
+impl Owner {
+    fn of(table: &Table) -> Self {
+        if OF_ALL.contains(&table.spec.name) {
+            return Self::Everybody;
+        }
+        OwnedBy::ALL.into_iter().find(|owned| table.has_column(owned.column())).map_or(Self::Unknown, Self::Of)
+    }
+}
+
+/// The column that tells whose row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnedBy {
     /// `account_id`.
@@ -185,6 +213,21 @@ impl Check {
     }
 }
 
+/// The books of a session at a commit. Which accounts are in them is read once, by the first table that is restricted to them.
+#[derive(Debug)]
+pub(crate) struct BooksAt {
+    committed: Arc<Committed>,
+    paths: Vec<String>,
+    read: OnceCell<Arc<Books>>,
+}
+
+impl BooksAt {
+    pub(crate) async fn get(&self) -> Result<Arc<Books>, QueryError> {
+        let read = || async { Books::read(&self.committed, self.paths.clone()).await.map(Arc::new) };
+        self.read.get_or_try_init(read).await.cloned()
+    }
+}
+
 /// Books, and the accounts in them as of a commit.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
@@ -194,11 +237,8 @@ pub(crate) struct Books {
 
 impl Books {
     /// Reads which accounts are in the books, or below them.
-    pub(crate) async fn read(committed: &Committed, paths: Vec<String>) -> Result<Self, QueryError> {
+    async fn read(committed: &Committed, paths: Vec<String>) -> Result<Self, QueryError> {
         let mut books = Self { paths, accounts: FxHashSet::default() };
-        if books.paths.is_empty() {
-            return Ok(books);
-        }
         let table = table_named(AccountTerms::SPEC.name).ok_or_else(|| QueryError::execution("there is no table of accounts' terms"))?;
         for batch in &current_rows(committed, table).await?.batches {
             let text = |name: &str| batch.column_by_name(name).map(|column| cast(column, &DataType::Utf8)).transpose();

@@ -58,8 +58,7 @@ pub(crate) fn session(
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
-    let of_views = rights.of_views().map(|rights| self::session(committed, &rights, config, resources)).transpose()?;
-    let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), of_views);
+    let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());
     catalog.register_schema(SCHEMA, Arc::new(names))?;
     Ok(session)
 }

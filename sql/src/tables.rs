@@ -62,6 +62,11 @@ impl Table {
         self.docs.get(column).map(|doc| doc.trim())
     }
 
+    /// Whether it has a column of its own with a name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name() == name)
+    }
+
     /// Whether it has current rows.
     pub(crate) const fn is_state(&self) -> bool {
         matches!(self.spec.kind, TableKind::State | TableKind::Checkpoint)

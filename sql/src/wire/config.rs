@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use headwater_connectors::parquet::record::FileRole;
 use serde::Deserialize;
 
 use super::scram::Secret;
 use crate::names::Relation;
 use crate::rights::{Rights, Rules};
 use crate::tables::tables;
-use headwater_connectors::parquet::record::FileRole;
 
 /// Section `[serve]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

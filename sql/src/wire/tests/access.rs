@@ -1,13 +1,12 @@
 //! What users may read of tables: rows of books, columns, alerts about money laundering.
 
-use headwater_schemas::Total;
 use headwater_schemas::tables::{AccountTerms, Alert, AlertKind, AlertState, DrawdownState, Severity};
+use headwater_schemas::{Money, Total};
 
 use super::{code, connect_with, run, serve_with, settings, simple, try_simple};
 use crate::testing::{TestData, at, balance, changes, facts, id, leg, name, remembered};
 use crate::wire::config::{ServeConfig, UserConfig};
 use crate::wire::scram::Secret;
-use headwater_schemas::Money;
 
 /// Accounts of two desks and of none, with balances, alerts and peaks.
 fn desks() -> TestData {
