@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use headwater_connectors::testing::workspace;
 use headwater_sql::Catalog;
 use headwater_tests::guide::{check_links, guides};
-use headwater_tests::pipeline::{PLAIN, run, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, names_in, run, succeed, write_log};
 use headwater_tests::reference::pages;
 
 #[test]
@@ -28,11 +28,9 @@ fn every_command_of_every_guide_prints_what_the_guide_shows() -> Result<()> {
 #[test]
 fn every_link_leads_somewhere() -> Result<()> {
     for folder in [".", "docs", "docs/decisions", "docs/reference", "dashboards", "benches", "benches/peers", "operators", "tests/data"] {
-        for entry in std::fs::read_dir(workspace().join(folder))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "md") {
-                check_links(&path)?;
-            }
+        let folder = workspace().join(folder);
+        for name in names_in(&folder, ".md")? {
+            check_links(&folder.join(format!("{name}.md")))?;
         }
     }
     Ok(())
@@ -65,11 +63,9 @@ fn the_book_has_every_page_once() -> Result<()> {
     let docs = workspace().join("docs");
     let summary = std::fs::read_to_string(docs.join("SUMMARY.md"))?;
     for folder in ["", "reference/", "decisions/"] {
-        for entry in std::fs::read_dir(docs.join(folder))? {
-            let name = format!("{folder}{}", entry?.file_name().to_string_lossy());
-            if name.ends_with(".md") && name != "SUMMARY.md" {
-                ensure!(summary.matches(&format!("]({name})")).count() == 1, "docs/SUMMARY.md does not have {name} once");
-            }
+        for name in names_in(&docs.join(folder), ".md")?.into_iter().filter(|name| name != "SUMMARY") {
+            let page = format!("{folder}{name}.md");
+            ensure!(summary.matches(&format!("]({page})")).count() == 1, "docs/SUMMARY.md does not have {page} once");
         }
     }
     match Command::new("mdbook").arg("build").arg(&docs).arg("--dest-dir").arg(tempfile::tempdir()?.path()).output() {

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use headwater_sql::{Catalog, Format};
+use headwater_sql::Catalog;
 use headwater_tests::judged_day::JudgedDay;
-use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, replay, succeed};
+use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, command_with, objects, replay, succeed};
 use headwater_tests::recomputed_rules::{Decided, Expected, RuleRecomputation, round_trips};
 use serde_json::Value;
 
@@ -38,9 +38,7 @@ fn features(subject: &str) -> String {
 }
 
 fn answer(data: &Path, query: &str) -> Result<Vec<Value>> {
-    let mut text = Vec::new();
-    Catalog::open(data, None)?.query(query)?.write(Format::Json, &mut text)?;
-    Ok(serde_json::from_slice(&text)?)
+    objects(Catalog::open(data, None)?.query(query)?)
 }
 
 fn text(row: &Value, name: &str) -> String {

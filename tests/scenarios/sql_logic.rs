@@ -1,22 +1,21 @@
-//! A day of a small bank in `tests/sql/day`: every view and every report says what it must, in `tests/sql/views` and `tests/sql/reports`.
+//! A day of a small bank, in `tests/sql/day`: every view and every report gives the rows that `tests/sql/views` and `tests/sql/reports`
+//! write down.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use headwater_connectors::testing::workspace;
 use headwater_sql::{Catalog, VIEWS};
-use headwater_tests::pipeline::{PLAIN, Way, binary, command_with, succeed, write_log};
+use headwater_tests::pipeline::{PLAIN, Way, binary, command_with, names_in, shell, succeed, write_log};
 use headwater_tests::sql_logic::{Engine, check};
 
 #[test]
 fn views_and_reports_of_a_day_are_as_written() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
-    for file in files("day")? {
-        let topic = file.file_stem().context("a topic")?.to_string_lossy().into_owned();
-        write_log(&log, &topic, 0, &std::fs::read_to_string(&file)?)?;
+    for topic in names_in(&folder_of("day"), ".jsonl")? {
+        write_log(&log, &topic, 0, &std::fs::read_to_string(folder_of("day").join(format!("{topic}.jsonl")))?)?;
     }
     let mut problems = Vec::new();
     for (name, way) in [("one", PLAIN), ("two", Way { workers: 2, tick: "10ms" })] {
@@ -26,8 +25,11 @@ fn views_and_reports_of_a_day_are_as_written() -> Result<()> {
         let catalog = Catalog::open(&data, None)?;
         let shell = |command: &str| printed(command, &data);
         let engine = Engine { catalog: &catalog, shell: &shell };
-        for file in files("views")?.into_iter().chain(files("reports")?) {
-            problems.extend(check(&file, &engine).err().map(|problem| format!("{way:?}: {problem:#}")));
+        for folder in ["views", "reports"].map(folder_of) {
+            for name in names_in(&folder, ".slt")? {
+                let problem = check(&folder.join(format!("{name}.slt")), &engine).err();
+                problems.extend(problem.map(|problem| format!("{way:?}: {problem:#}")));
+            }
         }
     }
     ensure!(problems.is_empty(), "{}", problems.join("\n\n"));
@@ -36,37 +38,27 @@ fn views_and_reports_of_a_day_are_as_written() -> Result<()> {
 
 #[test]
 fn every_view_and_every_report_has_its_file() -> Result<()> {
-    let stems = |folder: &str| -> Result<BTreeSet<String>> {
-        Ok(files(folder)?.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect())
-    };
     // What does not hold is asked in one file.
     let views: BTreeSet<_> = VIEWS.iter().map(|view| view.name.to_owned()).filter(|name| !name.starts_with("invariant_")).collect();
-    ensure!(stems("views")? == views, "tests/sql/views: {:?}, and the views are {views:?}", stems("views")?);
-    let mut reports = BTreeSet::new();
-    for entry in std::fs::read_dir(workspace().join("sql/reports"))? {
-        reports.insert(entry?.file_name().to_string_lossy().into_owned());
-    }
+    let written: BTreeSet<_> = names_in(&folder_of("views"), ".slt")?.into_iter().collect();
+    ensure!(written == views, "tests/sql/views: {written:?}, and the views are {views:?}");
+    let mut reports = names_in(&workspace().join("sql/reports"), "")?;
     // Checks are a part of all reports.
-    reports.remove("checks");
-    ensure!(stems("reports")? == reports, "tests/sql/reports: {:?}, and the reports are {reports:?}", stems("reports")?);
+    reports.retain(|name| name != "checks");
+    let written = names_in(&folder_of("reports"), ".slt")?;
+    ensure!(written == reports, "tests/sql/reports: {written:?}, and the reports are {reports:?}");
     Ok(())
 }
 
-fn files(folder: &str) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(workspace().join("tests/sql").join(folder))? {
-        files.push(entry?.path());
-    }
-    files.sort_unstable();
-    Ok(files)
+/// A folder of the day.
+fn folder_of(folder: &str) -> PathBuf {
+    workspace().join("tests/sql").join(folder)
 }
 
 fn printed(command: &str, data: &Path) -> Result<String> {
-    let programs = binary()?.parent().context("a folder of programs")?.display().to_string();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut shell = Command::new("bash");
-    shell.args(["-e", "-o", "pipefail", "-c", command]).env("PATH", format!("{programs}:{path}")).env("DATA", data);
-    let output = shell.current_dir(workspace().join("tests/sql")).output()?;
+    let binary = binary()?;
+    let mut shell = shell(command, binary.parent().context("a folder of programs")?);
+    let output = shell.env("DATA", data).current_dir(workspace().join("tests/sql")).output()?;
     ensure!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

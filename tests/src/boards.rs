@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::pipeline::names_in;
 use crate::prometheus::dashboard;
 
 /// Type of Grafana's PostgreSQL data source.
@@ -39,15 +40,7 @@ pub struct Variable {
 
 /// All boards, by file name.
 pub fn boards() -> Result<Vec<Board>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dashboard(""))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") {
-            files.push(name);
-        }
-    }
-    files.sort_unstable();
-    files.into_iter().map(Board::read).collect()
+    names_in(&dashboard(""), ".json")?.into_iter().map(|name| Board::read(name + ".json")).collect()
 }
 
 impl Board {

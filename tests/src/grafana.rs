@@ -5,10 +5,11 @@
 use anyhow::{Context, Result, bail, ensure};
 use arrow::datatypes::DataType;
 use headwater_schemas::EventTime;
-use headwater_sql::{Catalog, json_objects};
+use headwater_sql::Catalog;
 use serde_json::{Value, json};
 
 use crate::boards::Variable;
+use crate::pipeline::objects;
 
 /// The time range of a board.
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +90,8 @@ pub fn run(catalog: &Catalog, sql: &str) -> Result<Frame> {
     let answer = catalog.query(sql).with_context(|| sql.to_owned())?;
     let columns = answer.schema().fields().iter().map(|field| Ok((field.name().clone(), kind_of(field.name(), field.data_type())?)));
     let columns = columns.collect::<Result<Vec<_>>>().with_context(|| sql.to_owned())?;
-    let mut rows = Vec::new();
-    for batch in answer {
-        for object in json_objects(&batch.with_context(|| sql.to_owned())?)? {
-            let object: Value = serde_json::from_str(&object)?;
-            rows.push(columns.iter().map(|(name, kind)| shown(object.get(name), *kind)).collect::<Result<_>>()?);
-        }
-    }
+    let row = |object: &Value| columns.iter().map(|(name, kind)| shown(object.get(name), *kind)).collect();
+    let rows = objects(answer).with_context(|| sql.to_owned())?.iter().map(row).collect::<Result<_>>()?;
     Ok(Frame { columns, rows })
 }
 

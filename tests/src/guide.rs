@@ -22,7 +22,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use headwater_connectors::testing::workspace;
 
-use crate::pipeline::binary;
+use crate::pipeline::{binary, names_in, shell};
 
 /// Stands for any text.
 const ANY: &str = "…";
@@ -66,15 +66,7 @@ pub struct Guide {
 
 /// All guides, by name.
 pub fn guides() -> Result<Vec<Guide>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder())? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") {
-            names.push(name);
-        }
-    }
-    names.sort_unstable();
-    names.iter().map(|name| Guide::read(name)).collect()
+    names_in(&folder(), ".md")?.iter().map(|name| Guide::read(&format!("{name}.md"))).collect()
 }
 
 fn folder() -> PathBuf {
@@ -108,7 +100,7 @@ impl Guide {
                 Step::Save { file, text } => std::fs::write(place.folder.path().join(file), text)?,
                 Step::Append { file, text } => place.append(file, text)?,
                 Step::Publish { topic, text } => place.publish(topic, text).with_context(|| format!("docs/{}", self.name))?,
-                Step::Script(script) => drop(place.succeed(script).with_context(|| format!("docs/{}: {script}", self.name))?),
+                Step::Script(script) => place.succeed(script).with_context(|| format!("docs/{}: {script}", self.name))?,
                 Step::Example { line, command, expected } => {
                     let printed = place.printed(command)?;
                     if !is_as(expected, &printed) {
@@ -141,11 +133,8 @@ impl Place {
     }
 
     fn command(&self, script: &str) -> Result<Command> {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = Command::new("bash");
-        command.args(["-c", script]).current_dir(self.folder.path());
-        command.env("PATH", format!("{}:{path}", self.programs.path().display()));
-        command.env("PROGRAM", binary()?).env("QUIET", self.programs.path().join("quiet.toml"));
+        let mut command = shell(script, self.programs.path());
+        command.current_dir(self.folder.path()).env("PROGRAM", binary()?).env("QUIET", self.programs.path().join("quiet.toml"));
         Ok(command)
     }
 
@@ -156,7 +145,7 @@ impl Place {
     }
 
     fn succeed(&self, script: &str) -> Result<()> {
-        let output = self.command(&format!("set -e\n{script}"))?.output()?;
+        let output = self.command(script)?.output()?;
         ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -184,7 +173,7 @@ impl Place {
     }
 }
 
-/// What a comment says about the block after it.
+/// What a comment tells to do with the block after it.
 enum Directive {
     Save(String),
     Append(String),
@@ -238,7 +227,7 @@ fn of_block(block: &[(usize, &str)], directive: Option<Directive>) -> Vec<Step> 
     }
 }
 
-/// The commands of a block with what they print. A command goes on where a double quote is open.
+/// The commands of a block with what they print. A command goes on in the next line while a double quote is open.
 fn examples(block: &[(usize, &str)]) -> Vec<Step> {
     let mut examples = Vec::new();
     let mut lines = block.iter().peekable();

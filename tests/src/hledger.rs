@@ -9,8 +9,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use headwater_schemas::Total;
-use headwater_sql::{Catalog, Format};
+use headwater_sql::Catalog;
 use serde_json::Value;
+
+use crate::pipeline::objects;
 
 /// Posted balances that are not zero, by account and currency.
 pub type Balances = BTreeMap<(String, String), Total>;
@@ -76,7 +78,5 @@ fn field<'r>(row: &'r Value, name: &str) -> &'r str {
 }
 
 fn answer(data: &Path, commit: u64, query: &str) -> Result<Vec<Value>> {
-    let mut text = Vec::new();
-    Catalog::open(data, Some(commit))?.query(query)?.write(Format::Json, &mut text)?;
-    Ok(serde_json::from_slice(&text)?)
+    objects(Catalog::open(data, Some(commit))?.query(query)?)
 }

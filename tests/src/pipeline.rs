@@ -7,7 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use headwater_schemas::tables::declarations;
-use headwater_sql::Catalog;
+use headwater_sql::{Catalog, Format, QueryResult};
+use serde_json::Value;
 
 /// Tables with positions in topics, or decisions of the wall clock.
 const OF_THE_RUN: [&str; 11] = [
@@ -134,8 +135,33 @@ pub fn write_log(log: &Path, topic: &str, partition: u16, records: &str) -> Resu
 pub fn rows(data: &Path, query: &str) -> Result<Vec<String>> {
     let catalog = Catalog::open(data, None)?;
     let mut text = Vec::new();
-    catalog.query(query)?.write(headwater_sql::Format::Csv, &mut text)?;
+    catalog.query(query)?.write(Format::Csv, &mut text)?;
     Ok(String::from_utf8(text)?.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// The rows of an answer, a JSON object each: decimals are texts.
+pub fn objects(answer: QueryResult) -> Result<Vec<Value>> {
+    let mut text = Vec::new();
+    answer.write(Format::Json, &mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// The names in a folder that end so, in order, without the ending.
+pub fn names_in(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        names.extend(entry?.file_name().to_string_lossy().strip_suffix(ending).map(str::to_owned));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A shell that runs a script, with a folder's programs before all others.
+pub fn shell(script: &str, programs: &Path) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("bash");
+    command.args(["-e", "-o", "pipefail", "-c", script]).env("PATH", format!("{}:{path}", programs.display()));
+    command
 }
 
 /// All rows of all tables, in order, without values that differ by definition: commit ids, and offsets where transports count

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use headwater_connectors::testing::workspace;
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::declarations;
-use headwater_sql::{Catalog, Format};
+use headwater_sql::Catalog;
 use serde_json::Value;
 
-use crate::pipeline::headwater;
+use crate::pipeline::{headwater, names_in, objects};
 
 /// Each page: its file in `docs/reference/`, and what it has to be. The catalog may be of any data.
 pub fn pages(catalog: &Catalog) -> Result<Vec<(&'static str, String)>> {
@@ -20,13 +20,6 @@ pub fn pages(catalog: &Catalog) -> Result<Vec<(&'static str, String)>> {
         ("configuration.md", configuration()?),
         ("commands.md", commands()?),
     ])
-}
-
-/// The rows that a query gives, an object each.
-fn objects(catalog: &Catalog, query: &str) -> Result<Vec<Value>> {
-    let mut text = Vec::new();
-    catalog.query(query)?.write(Format::Json, &mut text)?;
-    Ok(serde_json::from_slice(&text)?)
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -46,19 +39,19 @@ Every relation that SQL knows. The kinds are those of [Tables and SQL](../tables
 
 fn tables(catalog: &Catalog) -> Result<String> {
     let mut page = TABLES.to_owned();
-    for relation in objects(catalog, "SHOW TABLES")? {
+    let declared = declarations();
+    for relation in objects(catalog.query("SHOW TABLES")?)? {
         let (name, kind, key) = (text(&relation, "table_name"), text(&relation, "kind"), text(&relation, "key"));
         // A history of a table is described with it; that of a view is a view.
         if kind == "history" {
             continue;
         }
         write!(page, "\n## {name}\n\n{}\n\n", cell(text(&relation, "about")))?;
-        let topic =
-            declarations().iter().find(|declaration| declaration.spec.name == name).and_then(|declaration| declaration.spec.topic());
+        let topic = declared.iter().find(|declaration| declaration.spec.name == name).and_then(|declaration| declaration.spec.topic());
         let key = if key.is_empty() { String::new() } else { format!(", by `{key}`") };
         let published = topic.map_or_else(String::new, |topic| format!(", published as the topic `{topic}`"));
         write!(page, "Kind: {kind}{key}{published}.\n\n| column | type | is |\n|---|---|---|\n")?;
-        for column in objects(catalog, &format!("DESCRIBE {name}"))? {
+        for column in objects(catalog.query(&format!("DESCRIBE {name}"))?)? {
             let nullable = if column.get("is_nullable") == Some(&Value::Bool(true)) { ", may be NULL" } else { "" };
             let (column_name, data_type) = (text(&column, "column_name"), text(&column, "data_type"));
             writeln!(page, "| `{column_name}` | {}{nullable} | {} |", cell(data_type), cell(text(&column, "about")))?;
@@ -75,14 +68,8 @@ for all of them; `schemas/json/` has the JSON Schemas that this page is made fro
 
 fn topics() -> Result<String> {
     let folder = workspace().join("schemas/json");
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        names.extend(name.strip_suffix(".schema.json").map(str::to_owned));
-    }
-    names.sort_unstable();
     let mut page = TOPICS.to_owned();
-    for name in names {
+    for name in names_in(&folder, ".schema.json")? {
         let schema: Value = serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{name}.schema.json")))?)?;
         write!(page, "\n## {name}\n\n{}\n", cell(text(&schema, "description")))?;
         let alternatives = schema.get("oneOf").and_then(Value::as_array);
@@ -148,7 +135,7 @@ fn dead_letters() -> Result<String> {
 const CONFIGURATION: &str = "# Every key
 
 A complete file: every section, each key with its default or an example. [Configuration](../configuration.md) says how it is read, and where
-units, ranges and exceptions are told.
+the units, ranges and exceptions of each section are.
 
 ";
 
@@ -162,7 +149,7 @@ fn configuration() -> Result<String> {
 
 const COMMANDS: &str = "# Commands
 
-What `headwater COMMAND --help` says.
+The help of each command, as `headwater COMMAND --help` prints it.
 ";
 
 fn commands() -> Result<String> {

@@ -58,7 +58,7 @@ pub fn psql(port: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Res
     Ok(command.envs(environment.iter().copied()).output()?)
 }
 
-/// Whether psql is installed; if not, a sentence says that a test skips it.
+/// Whether psql is installed. If not, a sentence is printed: the test that asks is skipped.
 pub fn has_psql() -> bool {
     let has = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());
     if !has {

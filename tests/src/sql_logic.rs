@@ -14,8 +14,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use headwater_sql::{Catalog, Format};
+use headwater_sql::Catalog;
 use serde_json::Value;
+
+use crate::pipeline::objects;
 
 /// What runs a record: SQL, or a command of a shell.
 pub struct Engine<'a> {
@@ -87,13 +89,10 @@ fn answered(kind: &str, question: &str, engine: &Engine<'_>) -> Result<String> {
 
 /// The rows of an answer, a line each.
 fn rows(catalog: &Catalog, sql: &str) -> Result<String> {
-    let result = catalog.query(sql)?;
-    let names: Vec<_> = result.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let mut text = Vec::new();
-    result.write(Format::Json, &mut text)?;
-    let rows: Vec<Value> = serde_json::from_slice(&text)?;
+    let answer = catalog.query(sql)?;
+    let names: Vec<_> = answer.schema().fields().iter().map(|field| field.name().clone()).collect();
     let line = |row: &Value| names.iter().map(|name| shown(row.get(name))).collect::<Vec<_>>().join(" ");
-    let lines: Vec<_> = rows.iter().map(line).collect();
+    let lines: Vec<_> = objects(answer)?.iter().map(line).collect();
     Ok(lines.join("\n"))
 }
 

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use headwater_sql::{Catalog, Format};
+use headwater_sql::Catalog;
 use serde_json::Value;
 
 use super::Days;
 use super::diary::{Case, Millis, time_of};
+use crate::pipeline::objects;
 
 /// Packs and their rules, in the order of the table; of packs with points also the verdicts.
 pub const RULES: [(&str, &str); 39] = [
@@ -165,11 +166,7 @@ fn names(signal: &Signal, case: &Case) -> bool {
 
 fn signals(data: &Path) -> Result<Vec<Signal>> {
     let catalog = Catalog::open(data, None)?;
-    let ask = |query: &str| -> Result<Vec<Value>> {
-        let mut text = Vec::new();
-        catalog.query(query)?.write(Format::Json, &mut text)?;
-        Ok(serde_json::from_slice(&text)?)
-    };
+    let ask = |query: &str| objects(catalog.query(query)?);
     let mut signals = Vec::new();
     for row in ask(ALERTS)? {
         let (kind, rule) = (text(&row, "kind")?, text(&row, "rule")?);
