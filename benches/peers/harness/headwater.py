@@ -18,11 +18,16 @@ def run(setup: Setup, source: pathlib.Path, data: pathlib.Path, configuration: s
     return cost
 
 
-def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pathlib.Path:
-    """Writes the rows of a query as CSV, however many they are; untimed."""
+def roomy(setup: Setup) -> pathlib.Path:
+    """A configuration with memory for whole tables."""
     configuration = setup.runner.work / "export.toml"
     configuration.write_text("[sql]\nmemory_limit_mib = 8192\n", encoding="utf-8")
-    options = ["--config", configuration, "--format", "csv"]
+    return configuration
+
+
+def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pathlib.Path:
+    """Writes the rows of a query as CSV, however many they are; untimed."""
+    options = ["--config", roomy(setup), "--format", "csv"]
     _, printed = setup.runner.run([setup.headwater, "sql", "--data", data, *options, query])
     into.write_text(printed, encoding="utf-8")
     return into
@@ -30,10 +35,8 @@ def sql(setup: Setup, data: pathlib.Path, query: str, into: pathlib.Path) -> pat
 
 def export(setup: Setup, data: pathlib.Path, tables: tuple, into: pathlib.Path) -> None:
     """Writes tables as Parquet, a file each; untimed."""
-    configuration = setup.runner.work / "export.toml"
-    configuration.write_text("[sql]\nmemory_limit_mib = 8192\n", encoding="utf-8")
     options = [option for table in tables for option in ("--table", table)]
-    command = [setup.headwater, "export", "--data", data, "--config", configuration, *options]
+    command = [setup.headwater, "export", "--data", data, "--config", roomy(setup), *options]
     setup.runner.run([*command, "--format", "parquet", "--out", into])
 
 
