@@ -63,6 +63,43 @@ pub(crate) fn batch(data: &Path, last: u64) -> Result<RecordBatch, QueryError> {
     Ok(columns(&commits)?)
 }
 
+/// A commit in a few words.
+#[derive(Clone, Debug)]
+pub struct CommitSummary {
+    /// Its number.
+    pub commit_id: u64,
+    /// The rows that it adds.
+    pub rows: u64,
+    /// The files that it adds.
+    pub files: usize,
+    /// Event time up to which everything is committed.
+    pub end: EventTime,
+    /// Wall clock at publication.
+    pub committed_at: Option<EventTime>,
+}
+
+/// The commits after one, up to another.
+pub(crate) fn summaries(data: &Path, after: u64, upto: u64) -> Result<Vec<CommitSummary>, CatalogError> {
+    let mut records = Records::new(data);
+    let mut all = Vec::new();
+    for commit_id in after.saturating_add(1)..=upto {
+        all.extend(records.read(commit_id)?.map(CommitSummary::of));
+    }
+    Ok(all)
+}
+
+impl CommitSummary {
+    fn of(commit: Commit) -> Self {
+        Self {
+            commit_id: commit.commit_id,
+            rows: commit.rows(),
+            files: commit.files.len(),
+            end: EventTime::from_effective(commit.clock.start_of(commit.end_tick)),
+            committed_at: commit.committed_at,
+        }
+    }
+}
+
 /// Columns of a row.
 struct Row {
     commit_id: u64,

@@ -52,7 +52,7 @@
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
 //! | `render`, `formats`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; names of formats; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
-//! | `wire` | a server for PostgreSQL clients: [`Server`] |
+//! | `wire` | a server for PostgreSQL clients: [`Server`]; its users, tables and limits for other servers: [`Access`] |
 //! | `export` | tables for other programs: Parquet, CSV, Arrow, Delta Lake: [`export()`] |
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
@@ -116,6 +116,7 @@ mod zones;
 
 pub use audit::AuditBreak;
 pub use catalog::{Catalog, QueryResult};
+pub use commits_table::CommitSummary;
 pub use compare::{Difference, compare};
 pub use config::SqlConfig;
 pub use error::{CatalogError, QueryError};
@@ -123,7 +124,7 @@ pub use export::{ExportError, ExportFormat, Exported, export};
 pub use files::{LiveFiles, live_files};
 pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
-pub use render::{Format, Renderer, Summary, json_objects};
+pub use render::{Format, Renderer, Sheet, Summary, json_objects};
 pub use reports::{
     Column, Document, Finding, Kind, Parameter, REPORTS, Reference, Report, ReportError, ReportFormat, ReportRequest, Section, report_named,
 };
@@ -131,4 +132,4 @@ pub use statement::quoted;
 pub use tables::{Table, tables};
 pub use verify::{Break, INVARIANTS, Proof, verify};
 pub use views::{VIEWS, View};
-pub use wire::{Secret, SecretError, ServeConfig, ServeError, Server, TlsError, UserConfig};
+pub use wire::{Access, Problem, Reader, Secret, SecretError, ServeConfig, ServeError, Server, TlsError, UserConfig};

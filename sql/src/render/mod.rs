@@ -5,6 +5,7 @@
 
 pub(crate) mod csv;
 mod json;
+mod sheet;
 mod table;
 pub(crate) mod value;
 
@@ -16,6 +17,8 @@ use arrow::datatypes::SchemaRef;
 use crate::catalog::QueryResult;
 use crate::error::QueryError;
 use crate::formats::formats;
+
+pub use sheet::Sheet;
 
 formats! {
     /// Output format.

@@ -7,8 +7,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::problem::{Problem, code};
+
+/// The longest wait for a turn; whoever would wait longer is refused.
+pub(super) const TURN_MAX: Duration = Duration::from_secs(30);
 /// The pause after the first wrong password; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(8);
@@ -31,6 +35,16 @@ struct Failures {
 }
 
 impl Attempts {
+    /// Waits until a password from an address may be looked at.
+    pub(super) async fn take_turn(&self, address: IpAddr) -> Result<(), Problem> {
+        let wait = self.wait(address, Instant::now());
+        if wait >= TURN_MAX {
+            return Err(Problem::fatal(code::AUTHORIZATION, "too many wrong passwords came from this address: try again in a minute"));
+        }
+        sleep(wait).await;
+        Ok(())
+    }
+
     /// How long a password from an address has to wait. It takes its turn with that: the next one waits longer.
     pub(super) fn wait(&self, address: IpAddr, now: Instant) -> Duration {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);

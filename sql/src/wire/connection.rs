@@ -553,8 +553,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     return Ok(false);
                 }
                 if most > 0 && rows.sent >= most {
-                    let message = format!("the query has more than {most} rows (serve.max_rows): narrow it with WHERE or LIMIT");
-                    return Err(Problem::new(code::TOO_LARGE, message).into());
+                    return Err(too_many_rows(most).into());
                 }
                 rows.append(formats, &mut self.frames.out)?;
                 if self.frames.is_full() {
@@ -614,6 +613,11 @@ pub(super) fn has_readable_length(text: &str) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// The error of a query beyond `serve.max_rows`.
+pub(super) fn too_many_rows(most: u64) -> Problem {
+    Problem::new(code::TOO_LARGE, format!("the query has more than {most} rows (serve.max_rows): narrow it with WHERE or LIMIT"))
 }
 
 fn cancelled() -> Problem {

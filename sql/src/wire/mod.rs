@@ -20,6 +20,7 @@
 //! - Without users it listens only on addresses of this machine. With TLS it takes only encrypted connections.
 //! - No length or count in a message is trusted. Work, rows, messages, statements, portals and connections have limits.
 
+mod access;
 mod answers;
 mod arrays;
 mod attempts;
@@ -49,7 +50,9 @@ mod tests;
 mod tls;
 mod types;
 
+pub use access::{Access, Reader};
 pub use config::{ServeConfig, UserConfig};
+pub use problem::Problem;
 pub use scram::{Secret, SecretError};
 pub use server::{ServeError, Server};
 pub use tls::TlsError;

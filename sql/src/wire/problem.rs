@@ -23,18 +23,21 @@ pub(super) mod code {
 }
 
 /// An error that is sent to a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) code: &'static str,
-    pub(super) message: String,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// SQLSTATE.
+    pub code: &'static str,
+    /// What failed, on what, and the mend.
+    pub message: String,
     /// The character of the statement, from 1 on.
-    pub(super) position: Option<usize>,
+    pub position: Option<usize>,
     /// Whether the connection ends with it.
     pub(super) is_fatal: bool,
 }
 
 impl Problem {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), position: None, is_fatal: false }
     }
 
@@ -48,7 +51,7 @@ impl Problem {
     }
 
     /// The error of a query, with its position in the statement.
-    pub(super) fn of(error: &QueryError, statement: &str) -> Self {
+    pub(crate) fn of(error: &QueryError, statement: &str) -> Self {
         let message = with_causes(error);
         let position = place(&message).and_then(|place| character(statement, place));
         Self { position, ..Self::new(code_of(error, &message), message) }

@@ -59,8 +59,14 @@ impl Secret {
 
     fn derived(password: &[u8], salt: &[u8]) -> Option<Self> {
         let salted = salted(password, salt, ITERATIONS)?;
-        let stored_key = Sha256::digest(hmac(&salted, b"Client Key")?).into();
+        let stored_key = stored_key(&salted)?;
         Some(Self { iterations: ITERATIONS, salt: salt.to_vec(), stored_key, server_key: hmac(&salted, b"Server Key")? })
+    }
+
+    /// Whether it is that of a password. It takes as long as the iterations, whether or not the password is right.
+    pub(super) fn is_of(&self, password: &str) -> bool {
+        let key = salted(password.as_bytes(), &self.salt, self.iterations).and_then(|salted| stored_key(&salted));
+        key.is_some_and(|key| are_equal(&key, &self.stored_key))
     }
 
     /// What an unknown user is asked for, so that it looks like a known one: always the same for a name, and no password fits.
@@ -154,14 +160,22 @@ impl Exchange {
         let proof = Key::try_from(STANDARD.decode(proof).ok()?).ok()?;
         let client_key = xor(&proof, &signature);
         let stored_key: Key = Sha256::digest(client_key).into();
-        // The time of the comparison does not depend on where the keys differ.
-        let difference = xor(&stored_key, &self.secret.stored_key).iter().fold(0, |all, byte| all | byte);
-        (difference == 0).then(|| format!("v={}", STANDARD.encode(server_proof)))
+        are_equal(&stored_key, &self.secret.stored_key).then(|| format!("v={}", STANDARD.encode(server_proof)))
     }
 }
 
+/// The key that a server keeps, from a salted password.
+fn stored_key(salted: &Key) -> Option<Key> {
+    Some(Sha256::digest(hmac(salted, b"Client Key")?).into())
+}
+
+/// Compares keys in a time that does not depend on where they differ.
+pub(super) fn are_equal(a: &Key, b: &Key) -> bool {
+    xor(a, b).iter().fold(0, |all, byte| all | byte) == 0
+}
+
 /// HMAC-SHA-256. Keys of every length are taken.
-fn hmac(key: &[u8], message: &[u8]) -> Option<Key> {
+pub(super) fn hmac(key: &[u8], message: &[u8]) -> Option<Key> {
     Some(sign(&Hmac::new_from_slice(key).ok()?, message))
 }
 
@@ -205,6 +219,16 @@ mod tests {
         assert_eq!(exchange.finish(&last).as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
         assert_eq!(exchange.finish(&last.replace("dHz", "eHz")), None);
         assert_eq!(exchange.finish(&last.replace("biws", "eSws")), None);
+    }
+
+    #[test]
+    fn a_password_is_checked_with_its_secret() {
+        let secret = Secret::new("correct horse").unwrap();
+        assert!(secret.is_of("correct horse"));
+        for wrong in ["", "correct horse ", "Correct horse", "correct\u{a0}horse"] {
+            assert!(!secret.is_of(wrong), "{wrong:?}");
+        }
+        assert!(!Secret::of_nobody("ann", &[1; 32]).is_of("correct horse"));
     }
 
     #[test]

@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::access::Access;
 use super::answers;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, TURN_MAX};
 use super::config::ServeConfig;
 use super::connection::Connection;
 use super::frames::{Frames, Message, Opening, ReadError};
@@ -25,7 +26,7 @@ use super::problem::{Problem, code};
 use super::relations::Relations;
 use super::scram::{Exchange, Secret, SecretError, random};
 use super::settings::Settings;
-use super::shared::{Cancels, Shared};
+use super::shared::Shared;
 use super::tls::{self, TlsError};
 use crate::catalog::Catalog;
 use crate::config::SqlConfig;
@@ -36,7 +37,7 @@ use crate::rights::Rights;
 use crate::session::{CATALOG, SCHEMA, session};
 
 /// How long a client may take to log in.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = TURN_MAX;
 /// Connections that have not logged in yet. Others wait until there is a place.
 const STRANGERS_MAX: usize = 128;
 /// How long sessions may take to end with the server.
@@ -102,12 +103,13 @@ pub struct Server {
 impl Server {
     /// Opens a data directory and listens on an address.
     pub fn start(data: &Path, address: &str, serve: ServeConfig, sql: SqlConfig) -> Result<Self, ServeError> {
-        let problems = serve.validate();
-        if !problems.is_empty() {
-            return Err(ServeError::Config(problems));
-        }
-        let tls = tls::acceptor(serve.tls_certificate.as_deref(), serve.tls_key.as_deref())?;
-        let catalog = Catalog::open_with(data, None, sql)?;
+        Self::listen(&Access::open(data, serve, sql)?, address)
+    }
+
+    /// Listens on an address, for the users of an access that other servers may share.
+    pub fn listen(access: &Access, address: &str) -> Result<Self, ServeError> {
+        let shared = Arc::clone(&access.shared);
+        let tls = tls::acceptor(shared.config.tls_certificate.as_deref(), shared.config.tls_key.as_deref())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             // Statements are parsed and copied here, and their trees are deep.
@@ -116,18 +118,7 @@ impl Server {
             .enable_all()
             .build()
             .map_err(ServeError::Threads)?;
-        let (listener, address) = runtime.block_on(listen(address, &serve))?;
-        let relations = describe(&catalog, &serve)?;
-        let shared = Arc::new(Shared {
-            catalog,
-            relations,
-            queries: Arc::new(Semaphore::new(serve.max_queries)),
-            connections: Arc::new(Semaphore::new(serve.max_connections)),
-            config: serve,
-            cancels: Cancels::default(),
-            attempts: Attempts::default(),
-            seed: random()?,
-        });
+        let (listener, address) = runtime.block_on(listen(address, &shared.config))?;
         runtime.spawn(accept(listener, shared, tls));
         Ok(Self { runtime: Some(runtime), address })
     }
@@ -158,7 +149,7 @@ async fn listen(address: &str, serve: &ServeConfig) -> Result<(TcpListener, Sock
 }
 
 /// Describes the tables, and checks that each user can read what is allowed.
-fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeError> {
+pub(super) fn describe(catalog: &Catalog, serve: &ServeConfig) -> Result<Relations, ServeError> {
     let engine = catalog.snapshot().engine;
     let (session, schema) = schema_of(catalog, &Rights::default()).map_err(ServeError::Describe)?;
     let all = async move {
@@ -358,16 +349,6 @@ where
     }
 }
 
-/// Waits until a password from an address may be looked at.
-async fn take_turn(attempts: &Attempts, address: IpAddr) -> Result<(), Problem> {
-    let wait = attempts.wait(address, Instant::now());
-    if wait >= PATIENCE {
-        return Err(Problem::fatal(code::AUTHORIZATION, "too many wrong passwords came from this address: try again in a minute"));
-    }
-    sleep(wait).await;
-    Ok(())
-}
-
 /// SCRAM: mechanisms, the client's first message, the challenge, the proof, the server's own proof. Whether the password is right.
 async fn prove<S>(frames: &mut Frames<S>, secret: Secret, attempts: &Attempts, address: IpAddr) -> Result<bool, ReadError>
 where
@@ -383,7 +364,7 @@ where
     let (exchange, challenge) = Exchange::begin(secret, first, &nonce).ok_or_else(wrong)?;
     answers::authentication(&mut frames.out, 11, challenge.as_bytes());
     let last = password_message(frames).await?;
-    take_turn(attempts, address).await?;
+    attempts.take_turn(address).await?;
     let proof = std::str::from_utf8(&last).ok().and_then(|last| exchange.finish(last));
     if let Some(proof) = &proof {
         answers::authentication(&mut frames.out, 12, proof.as_bytes());
