@@ -18,13 +18,26 @@ pub(crate) struct Committed {
     data: PathBuf,
     commit_id: u64,
     live: Live,
+    /// The commit after which histories begin, for who follows one; none: they are whole.
+    since: Option<u64>,
     /// The current rows of state tables, shared by all commits.
     pub(crate) current: Arc<CurrentCache>,
 }
 
 impl Committed {
     pub(crate) fn new(chain: &Chain, current: Arc<CurrentCache>) -> Self {
-        Self { data: chain.data().to_owned(), commit_id: chain.last_id(), live: chain.live().clone(), current }
+        Self { data: chain.data().to_owned(), commit_id: chain.last_id(), live: chain.live().clone(), since: None, current }
+    }
+
+    /// The same files up to an earlier commit, with histories that begin after one.
+    pub(crate) fn between(&self, since: u64, until: u64) -> Self {
+        let Self { data, live, current, .. } = self;
+        Self { data: data.clone(), commit_id: until, live: live.clone(), since: Some(since), current: Arc::clone(current) }
+    }
+
+    /// The commit after which histories begin.
+    pub(crate) const fn since(&self) -> Option<u64> {
+        self.since
     }
 
     pub(crate) fn data(&self) -> &Path {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arrow::array::{BooleanArray, Int32Array, Int64Array, RecordBatch};
 use arrow::compute::{filter_record_batch, interleave_record_batch};
@@ -53,10 +53,34 @@ pub(crate) struct CurrentRows {
     pub(crate) batches: Vec<RecordBatch>,
 }
 
-/// Cache of each table's current rows at the newest commit that was queried.
+/// Cache of each table's current rows.
 #[derive(Debug)]
 pub(crate) struct CurrentCache {
-    tables: BTreeMap<&'static str, Mutex<Option<Arc<CurrentRows>>>>,
+    tables: BTreeMap<&'static str, Mutex<Cached>>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    /// At the newest commit that was queried.
+    newest: Option<Arc<CurrentRows>>,
+    /// At other commits, as long as somebody holds them.
+    held: Vec<Weak<CurrentRows>>,
+}
+
+impl Cached {
+    /// The newest rows that are known at a commit or before it.
+    fn until(&self, commit_id: u64) -> Option<Arc<CurrentRows>> {
+        let held = self.held.iter().filter_map(Weak::upgrade);
+        held.chain(self.newest.clone()).filter(|rows| rows.commit_id <= commit_id).max_by_key(|rows| rows.commit_id)
+    }
+
+    fn keep(&mut self, rows: &Arc<CurrentRows>) {
+        self.held.retain(|held| held.strong_count() > 0);
+        self.held.push(Arc::downgrade(rows));
+        if self.newest.as_ref().is_none_or(|newest| newest.commit_id < rows.commit_id) {
+            self.newest = Some(Arc::clone(rows));
+        }
+    }
 }
 
 impl CurrentCache {
@@ -72,12 +96,13 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
         return Err(QueryError::execution(format!("{} is not a state table", table.spec.name)));
     };
     // Locked while the files are read, so that of two simultaneous queries one reads and the other uses the result.
-    let mut newest = cache.lock().await;
-    let base = newest.clone().filter(|rows| rows.commit_id <= committed.commit_id());
-    let rows = fold_onto(base, committed, table).await?;
-    if newest.as_ref().is_none_or(|newest| newest.commit_id < rows.commit_id) {
-        *newest = Some(Arc::clone(&rows));
+    let mut cached = cache.lock().await;
+    let base = cached.until(committed.commit_id());
+    if let Some(same) = base.as_ref().filter(|rows| rows.commit_id == committed.commit_id()) {
+        return Ok(Arc::clone(same));
     }
+    let rows = fold_onto(base, committed, table).await?;
+    cached.keep(&rows);
     Ok(rows)
 }
 

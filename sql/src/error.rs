@@ -76,6 +76,18 @@ pub enum QueryError {
         /// The oldest commit whose rows are kept.
         oldest: u64,
     },
+    /// Changes after a commit are no longer kept.
+    #[error(
+        "changes of {table} after commit {after} are not kept any more: upkeep.retention dropped some up to commit {dropped}; read the table as it is, and follow it from the commit of that answer"
+    )]
+    Dropped {
+        /// The table.
+        table: &'static str,
+        /// The commit.
+        after: u64,
+        /// The last commit of which changes were dropped.
+        dropped: u64,
+    },
     /// A committed file is missing or damaged.
     #[error(transparent)]
     File(#[from] FileError),

@@ -13,32 +13,41 @@
 //!
 //! A query for new rows alone (`change > 0`) scans files as they are. Otherwise only filters on the key and the commit are
 //! applied to files, because an old row depends on all rows of its key.
+//!
+//! Who follows a table reads the history after a commit ([`Committed::since`]). Then only the changes after it are read, and the old
+//! rows come from the current rows as of that commit.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
-use arrow::compute::interleave;
-use arrow::datatypes::{Int32Type, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, new_null_array};
+use arrow::compute::{filter_record_batch, interleave};
+use arrow::datatypes::{FieldRef, Int32Type, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, ReplaceChildrenOptions};
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties, ReplaceChildrenOptions, collect,
+};
 use futures::TryStreamExt;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
 use headwater_connectors::parquet::record::FileRole;
+use rustc_hash::FxHashSet;
 
 use crate::committed::Committed;
+use crate::current::current_rows;
 use crate::scan::FileTable;
 use crate::tables::Table;
 
@@ -46,17 +55,39 @@ use crate::tables::Table;
 #[derive(Debug)]
 pub(crate) struct HistoryTable {
     table: &'static Table,
+    committed: Arc<Committed>,
     files: FileTable,
 }
 
 impl HistoryTable {
     pub(crate) fn new(committed: Arc<Committed>, table: &'static Table) -> Self {
-        Self { table, files: FileTable::new(committed, table, FileRole::History) }
+        Self { table, files: FileTable::new(Arc::clone(&committed), table, FileRole::History), committed }
     }
 
     /// Whether a filter depends on the key alone.
     fn is_of_key(&self, filter: &Expr) -> bool {
         !filter.is_volatile() && filter.column_refs().iter().all(|column| self.table.spec.key.contains(&column.name()))
+    }
+
+    /// The changes after a commit, and of the keys that they change, the rows as of that commit.
+    async fn changes_since(&self, state: &dyn Session, since: u64, filters: &[Expr], columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        let after = col(COMMIT_ID).gt(lit(i64::try_from(since).unwrap_or(i64::MAX)));
+        let filters = [filters, &[after]].concat();
+        let changes = self.files.scan_filtered(state, &filters, columns)?;
+        let schema = changes.schema();
+        let keys = self.table.spec.key.iter().map(|name| schema.index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let keys = keys.iter().map(|index| ProjectionExpr {
+            expr: Arc::new(Column::new(schema.field(*index).name(), *index)),
+            alias: schema.field(*index).name().clone(),
+        });
+        let changed = collect(Arc::new(ProjectionExec::try_new(keys.collect::<Vec<_>>(), Arc::clone(&changes))?), state.task_ctx()).await?;
+        if changed.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(changes);
+        }
+        let before = self.committed.between(since, since);
+        let rows = current_rows(&before, self.table).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let old = rows_before(&rows.batches, self.table.spec.key, &changed, &schema)?;
+        UnionExec::try_new(vec![MemorySourceConfig::try_new_exec(&[old], schema, None)?, changes])
     }
 
     /// The columns to read for a projection: also those of keys and changes.
@@ -98,10 +129,46 @@ impl TableProvider for HistoryTable {
         let all = || (0..self.schema().fields().len()).collect();
         let projection = projection.cloned().unwrap_or_else(all);
         let columns = self.columns(&projection);
-        let changes = self.files.scan_filtered(state, &of_key, &columns)?;
+        let changes = match self.committed.since() {
+            Some(since) => self.changes_since(state, since, &of_key, &columns).await?,
+            None => self.files.scan_filtered(state, &of_key, &columns)?,
+        };
         let images = Arc::new(PreviousRows::new(changes, self.table.spec.key)?);
         project(images, &columns, &projection)
     }
+}
+
+/// Of current rows those whose key is among the changed ones, as changes that precede all others.
+fn rows_before(current: &[RecordBatch], key: &[&str], changed: &[RecordBatch], schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    let Some(first) = current.first() else { return Ok(Vec::new()) };
+    let of_key = key.iter().map(|name| first.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let fields = of_key.iter().map(|index| SortField::new(first.column(*index).data_type().clone()));
+    let converter = RowConverter::new(fields.collect())?;
+    let mut keys = FxHashSet::<Box<[u8]>>::default();
+    for batch in changed {
+        keys.extend(converter.convert_columns(batch.columns())?.iter().map(|key| key.as_ref().into()));
+    }
+    let mut before = Vec::new();
+    for batch in current {
+        let own = converter.convert_columns(batch.project(&of_key)?.columns())?;
+        let is_changed: BooleanArray = own.iter().map(|key| Some(keys.contains(key.as_ref()))).collect();
+        let batch = filter_record_batch(batch, &is_changed)?;
+        let rows = batch.num_rows();
+        let column = |field: &FieldRef| -> Result<ArrayRef> {
+            Ok(match (field.name().as_str(), batch.column_by_name(field.name())) {
+                (_, Some(column)) => Arc::clone(column),
+                (CHANGE, None) => Arc::new(Int32Array::from(vec![1; rows])),
+                // Their commits precede those of all changes, so their ticks do not matter.
+                (TICK, None) => Arc::new(Int64Array::from(vec![0; rows])),
+                (_, None) => new_null_array(field.data_type(), rows),
+            })
+        };
+        if rows > 0 {
+            let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
+            before.push(RecordBatch::try_new(Arc::clone(schema), columns)?);
+        }
+    }
+    Ok(before)
 }
 
 /// Projects the columns that were read to those that were requested.

@@ -53,6 +53,7 @@
 //! | `render`, `formats`, `prompt` | rows as a table, CSV or JSON: [`Renderer`]; names of formats; the prompt of `headwater sql`: [`Prompt`] |
 //! | `reports`, `identifiers` | documents of figures as of the end of a date: [`Report`]; ISINs, LEIs and fields of JSON in SQL |
 //! | `wire` | a server for PostgreSQL clients: [`Server`]; its users, tables and limits for other servers: [`Access`] |
+//! | `changes` | the changes of a table, commit by commit, for a client that follows it: [`Changes`] |
 //! | `export` | tables for other programs: Parquet, CSV, Arrow, Delta Lake: [`export()`] |
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
@@ -66,6 +67,7 @@
 mod audit;
 mod bounded;
 mod catalog;
+mod changes;
 mod commits_table;
 mod committed;
 mod compare;
@@ -116,6 +118,7 @@ mod zones;
 
 pub use audit::AuditBreak;
 pub use catalog::{Catalog, QueryResult};
+pub use changes::{ChangeEvent, Changes, ChangesRequest, Place, PlaceError};
 pub use commits_table::CommitSummary;
 pub use compare::{Difference, compare};
 pub use config::SqlConfig;

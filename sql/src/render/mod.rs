@@ -58,6 +58,11 @@ pub fn json_objects(batch: &RecordBatch) -> Result<Vec<String>, QueryError> {
     (0..batch.num_rows()).map(|row| Ok(json::object(batch, row)?)).collect()
 }
 
+/// A row of a batch as one JSON object, as [`Format::Json`] writes it.
+pub(crate) fn json_object_of(batch: &RecordBatch, row: usize) -> Result<String, QueryError> {
+    Ok(json::object(batch, row)?)
+}
+
 /// Summary of a written result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {

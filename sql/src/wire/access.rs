@@ -22,6 +22,7 @@ use super::shared::{Cancels, Shared};
 use crate::catalog::Catalog;
 use crate::commits_table::{CommitSummary, summaries};
 use crate::config::SqlConfig;
+use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::names::Visible;
 use crate::query::Snapshot;
@@ -146,6 +147,11 @@ impl Reader {
         let reading = spawn_blocking(move || summaries(shared.catalog.snapshot().committed.data(), after, upto));
         let read = reading.await.map_err(QueryError::from).and_then(|read| Ok(read?));
         read.map_err(|error| Problem::from(&error))
+    }
+
+    /// The threads of queries.
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.access.shared.catalog.snapshot().engine
     }
 
     /// The access.

@@ -71,7 +71,7 @@ fn code_of(error: &QueryError, message: &str) -> &'static str {
         QueryError::NotReading(_) => code::READ_ONLY,
         QueryError::Denied(_) => "42501",
         QueryError::Statement(_) => code_of_statement(message),
-        QueryError::Forgotten { .. } => "55000",
+        QueryError::Forgotten { .. } | QueryError::Dropped { .. } => "55000",
         QueryError::File(_) => "XX001",
         QueryError::Memory(_) => "53200",
         QueryError::Timeout(_) => code::CANCELLED,
