@@ -116,7 +116,8 @@
 //! symbols.AAPL = { fat_finger = 20 }                                   # thresholds of a symbol
 //!
 //! [http]
-//! address = "127.0.0.1:9464"    # metrics and health; "" for none
+//! address = "127.0.0.1:9464"    # console, metrics and health; "" for none
+//! hosts = []                    # names by which browsers ask for the console besides, such as that of a proxy
 //!
 //! [kafka]                       # see `headwater_connectors::kafka::KafkaConfig`
 //!
@@ -213,7 +214,7 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// Section `[surveillance]`: windows and thresholds.
     pub surveillance: SurveillanceSettings,
-    /// Section `[http]`: address of metrics and health.
+    /// Section `[http]`: address of the console, metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
     pub kafka: KafkaConfig,
@@ -569,11 +570,13 @@ pub struct Span(#[serde(deserialize_with = "duration")] pub Duration);
 pub struct HttpConfig {
     /// Address and port; empty for none. Default 127.0.0.1:9464.
     pub address: String,
+    /// Names by which browsers ask for the console besides that address, such as the name of a proxy in front of it. Default: none.
+    pub hosts: Vec<String>,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9464".to_owned() }
+        Self { address: "127.0.0.1:9464".to_owned(), hosts: Vec::new() }
     }
 }
 
@@ -698,6 +701,9 @@ impl Config {
         if !self.http.address.is_empty() && !is_host_and_port(&self.http.address) {
             problems.push(format!("http.address is {:?}: write HOST:PORT like \"127.0.0.1:9464\", or \"\" for none", self.http.address));
         }
+        let unusable = self.http.hosts.iter().filter(|name| !is_host_and_port(&format!("{name}:80")));
+        problems
+            .extend(unusable.map(|name| format!("http.hosts: {name:?} is no name: write a host without a port, like \"console.example\"")));
         problems.extend(self.risk.problems());
         problems.extend(self.customers.problems());
         problems.extend(self.notifications.problems());
@@ -838,6 +844,16 @@ mod tests {
                 problems.iter().any(|problem| problem.contains("http.address") && problem.contains("HOST:PORT")),
                 "{bad}: {problems:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_host_with_a_port_or_a_scheme_is_none() {
+        let parsed = |name: &str| Config::parse("c.toml", &format!("[http]\nhosts = [\"{name}\"]\n")).map_err(|error| error.problems);
+        assert!(parsed("console.example").is_ok());
+        for bad in ["", "console.example:80", "https://console.example"] {
+            let problems = parsed(bad).expect_err(bad);
+            assert!(problems.iter().any(|problem| problem.starts_with("http.hosts: ")), "{bad}: {problems:?}");
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! `docs/dashboards.md` lists them for users; a scenario compares it with what a run exports.
 
+mod flow;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,6 +18,9 @@ use prometheus::core::Collector;
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 use timely::logging::{OperatesEvent, ScheduleEvent, StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
+
+pub use flow::FlowReport;
+use flow::Samples;
 
 use crate::wall_clock;
 
@@ -53,6 +58,7 @@ pub struct Metrics {
     /// Whether the run has failed, as it is ending.
     failed: OnceLock<Arc<AtomicBool>>,
     scraping: Mutex<()>,
+    samples: Mutex<Samples>,
 }
 
 /// Metrics of reading.
@@ -61,6 +67,7 @@ struct SourceMetrics {
     bytes: CounterVec,
     dead_letters: CounterVec,
     read_to_commit: Histogram,
+    lag_unit: OffsetUnit,
     lag: GaugeVec,
     clock: GaugeVec,
     frontier_holder: GaugeVec,
@@ -112,6 +119,7 @@ impl Metrics {
             fresh_for: settings.fresh_for,
             failed: OnceLock::new(),
             scraping: Mutex::new(()),
+            samples: Mutex::default(),
             registry,
         })
     }
@@ -219,6 +227,7 @@ impl SourceMetrics {
                 "Seconds from reading a stride of records, up to source.stride of a partition, \
                  to the publication of the commit that holds their results.",
             )?,
+            lag_unit,
             lag: maker.gauges(lag, lag_help, &["topic", "partition"])?,
             clock: maker.gauges(
                 "headwater_partition_clock_timestamp_seconds",

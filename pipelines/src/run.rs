@@ -16,7 +16,7 @@ use headwater_connectors::parquet::record::Gap;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
 use headwater_schemas::{Digest, EffectiveTime, Nanos, Tick, Topic};
-use headwater_sql::Server;
+use headwater_sql::{Access, Server};
 use timely::CommunicationConfig;
 
 use crate::cluster::{Cluster, Connected, Hello};
@@ -24,6 +24,7 @@ use crate::config::{Config, SourceConfig};
 use crate::decisive::Decisive;
 use crate::flow::eager::EagerSettings;
 use crate::flow::{self, FlowSettings};
+use crate::http::DeskSettings;
 use crate::journal::{Journal, followed};
 use crate::metrics::{Metrics, MetricsSettings};
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
@@ -141,8 +142,8 @@ pub fn run(run: Run) -> anyhow::Result<()> {
         }
     }
     let process = Process::new(&run)?;
-    let server = http::serve(&http_address(&run)?, Arc::clone(&process.metrics))?;
-    let sql_server = sql_server(&run)?;
+    let (sql_server, access) = sql_server(&run)?.unzip();
+    let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
     let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
     while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
@@ -342,11 +343,22 @@ fn http_address(run: &Run) -> anyhow::Result<String> {
     Ok(format!("{host}:{own}"))
 }
 
-/// The server for PostgreSQL clients, if it is configured. Of a cluster, process 0 has it.
-fn sql_server(run: &Run) -> anyhow::Result<Option<Server>> {
+/// The server for PostgreSQL clients with what it has opened, if it is configured. Of a cluster, process 0 has it.
+fn sql_server(run: &Run) -> anyhow::Result<Option<(Server, Access)>> {
     let address = run.config.serve.address.as_deref().filter(|address| !address.is_empty());
-    let Some(address) = address.filter(|_| run.leads() && !run.is_replay && !run.discards) else { return Ok(None) };
-    Ok(Some(Server::start(&run.data, address, run.config.serve.clone(), run.config.sql.clone())?))
+    let Some(address) = address.filter(|_| serves_tables(run)) else { return Ok(None) };
+    let access = Access::open(&run.data, run.config.serve.clone(), run.config.sql.clone())?;
+    Ok(Some((Server::listen(&access, address)?, access)))
+}
+
+/// The console. Of a cluster, process 0 has it.
+fn desk(run: &Run, access: Option<Access>) -> Option<DeskSettings> {
+    serves_tables(run).then(|| DeskSettings::new(run.data.clone(), &run.config, access))
+}
+
+/// Whether others may read the tables of this run while it writes them.
+fn serves_tables(run: &Run) -> bool {
+    run.leads() && !run.is_replay && !run.discards
 }
 
 /// Interval of retries while brokers are down.

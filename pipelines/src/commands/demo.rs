@@ -21,6 +21,7 @@ use headwater_sql::{Catalog, ServeConfig};
 use crate::commands::explain;
 use crate::commands::planted::Finding;
 use crate::config::Config;
+use crate::http;
 use crate::run::{Run, run};
 use crate::simulator::{PlantedCase, Simulator, SimulatorSettings, publish};
 use crate::wall_clock;
@@ -144,6 +145,9 @@ fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
         println!("          psql -h {host} -p {port} headwater");
     }
     if !config.http.address.is_empty() {
+        if http::offers_console(&config.http.address, &config.serve) {
+            println!("Console:  http://{}/", config.http.address);
+        }
         println!("Metrics:  http://{}/metrics", config.http.address);
         println!("Health:   http://{}/health/ready", config.http.address);
     }

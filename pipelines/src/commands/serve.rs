@@ -1,4 +1,4 @@
-//! `headwater serve`: SQL for PostgreSQL clients over a data directory, which a run may write meanwhile.
+//! `headwater serve`: SQL for PostgreSQL clients, and the console, over a data directory, which a run may write meanwhile.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use headwater_sql::{Secret, ServeConfig, Server};
+use headwater_sql::{Access, Secret, ServeConfig, Server};
 
 use crate::config::Config;
+use crate::http::{self, DeskSettings};
 
 /// Arguments of `headwater serve`.
 #[derive(Args)]
@@ -21,11 +22,14 @@ pub struct ServeArguments {
     /// Address and port to listen on; before `serve.address`. Default: 127.0.0.1:5433.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// Address and port of the console, which is not served without it.
+    #[arg(long, value_name = "HOST:PORT")]
+    console: Option<String>,
     /// Configuration file (TOML); its sections `serve` and `sql` are read.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Reads a password from standard input, prints the section of the configuration for a user NAME with it, and exits.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "listen", "config"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "listen", "console", "config"])]
     password: Option<String>,
 }
 
@@ -42,8 +46,14 @@ pub fn serve(arguments: ServeArguments, stop: &AtomicBool, input: &mut dyn BufRe
     let config = Config::load(arguments.config.as_deref())?;
     let address = arguments.listen.or_else(|| config.serve.address.clone()).filter(|address| !address.is_empty());
     let address = address.unwrap_or_else(|| ServeConfig::ADDRESS.to_owned());
-    let server = Server::start(&data, &address, config.serve, config.sql)?;
+    let access = Access::open(&data, config.serve.clone(), config.sql.clone())?;
+    let server = Server::listen(&access, &address)?;
+    let desk = DeskSettings::new(data, &config, Some(access));
+    let console = http::serve(arguments.console.as_deref().unwrap_or_default(), None, Some(desk))?;
     writeln!(out, "SQL for PostgreSQL clients: {}", invitation(&server))?;
+    if let Some(address) = console.address.filter(|_| console.has_console) {
+        writeln!(out, "Console: http://{address}/")?;
+    }
     out.flush()?;
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(PAUSE);

@@ -40,24 +40,33 @@ struct Matches {
     alerts: Vec<Stored<Alert>>,
 }
 
+/// Nothing has the id that was given.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownId(String);
+
 /// Prints the explanation.
 pub fn explain(arguments: &ExplainArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let ExplainArguments { data, at, id } = arguments;
-    let catalog = Catalog::open(data, *at)?;
-    let rows = CommittedRows::new(&catalog);
+    Ok(out.write_all(text(&Catalog::open(data, *at)?, data, id)?.as_bytes())?)
+}
+
+/// The explanation of everything that has an id, or is about what has it.
+pub fn text(catalog: &Catalog, data: &Path, id: &str) -> anyhow::Result<String> {
+    let rows = CommittedRows::new(catalog);
     let Matches { mut decisions, mut alerts } = find(&rows, id)?;
-    anyhow::ensure!(!decisions.is_empty() || !alerts.is_empty(), unknown(id, data));
+    anyhow::ensure!(!decisions.is_empty() || !alerts.is_empty(), UnknownId(unknown(id, data)));
     let left_out = decisions.len().saturating_sub(MAX_PAGES) + alerts.len().saturating_sub(MAX_PAGES);
     decisions.truncate(MAX_PAGES);
     alerts.truncate(MAX_PAGES);
     let pages = pages(&rows, &mut CommitPacks::new(data), &decisions, &alerts)?;
-    write!(out, "{}", pages.join("\n"))?;
+    let mut text = pages.join("\n");
     if left_out > 0 {
         let id = quoted(id);
         let rest = format!("SELECT * FROM explanations WHERE subject = {id} OR array_has(events, {id})");
-        writeln!(out, "\n{left_out} more: headwater sql --data {} \"{rest}\"", data.display())?;
+        text.push_str(&format!("\n{left_out} more: headwater sql --data {} \"{rest}\"\n", data.display()));
     }
-    Ok(())
+    Ok(text)
 }
 
 /// The commands that explain the newest standing alert of each rule, except of some rules.

@@ -1,0 +1,8 @@
+-- Positions and P&L by book, to two digits: what does each hold, earn and owe?
+SELECT substr(scope, 6) AS book, CAST(realized_pnl AS DECIMAL(38, 2)) AS realized, CAST(unrealized_pnl AS DECIMAL(38, 2)) AS unrealized,
+       CAST(net_value AS DECIMAL(38, 2)) AS net, CAST(gross_exposure AS DECIMAL(38, 2)) AS gross, CAST(equity AS DECIMAL(38, 2)) AS equity,
+       CAST(max_drawdown AS DECIMAL(38, 2)) AS drawdown, currency
+FROM   portfolios
+WHERE  scope LIKE 'book:%'
+ORDER BY scope
+LIMIT  100
