@@ -8,6 +8,7 @@ mod bank;
 mod boards;
 mod chaos;
 mod cluster;
+mod console;
 mod crash;
 mod customers;
 mod explain;

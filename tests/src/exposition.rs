@@ -45,6 +45,11 @@ impl Live {
         Ok(demo)
     }
 
+    /// Whether its process has not ended.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.process.try_wait()?.is_none())
+    }
+
     /// Whether a request for a path succeeds.
     pub fn answers_ok(&self, path: &str) -> bool {
         get(&self.address, path).is_ok()
@@ -74,7 +79,7 @@ pub(crate) fn stop(process: &mut Child) {
 }
 
 /// An unused address on the loopback.
-pub(crate) fn free_address() -> Result<String> {
+pub fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
@@ -102,7 +107,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result
 }
 
 /// The body of an HTTP response; an error unless its status is 200.
-pub(crate) fn get(address: &str, path: &str) -> Result<String> {
+pub fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
     // Version 1.0: the answer comes in one piece, and the connection ends with it.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;

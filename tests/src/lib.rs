@@ -26,6 +26,7 @@
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
 //!   real Chromium that draws them; where it is not installed, the test prints that it is skipped and passes.
 //! - [`guide`]: the examples of the guides in `docs/`. [`reference`](mod@reference): the pages of `docs/reference`.
+//! - [`events`]: server-sent events of the console's API, as a client reads them.
 //! - [`serving`]: the server for PostgreSQL clients, and psql; where it is not installed, the test prints that it is skipped and passes.
 //!
 //! Scenarios, in `tests/scenarios`:
@@ -58,6 +59,8 @@
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `docs/dashboards.md` |
 //! | | a real Prometheus scrapes a demo | every expression of boards and alerts yields series |
+//! | `console` | a demo with clients that follow tables and are cut off after every event, and by its end | the sum of the changes is the table; every event's id resumes the stream after it |
+//! | | a demo, with hostile text in its records, in a real Chromium | every panel has rows, statements, keys and both colour schemes work, nothing is wider than the window, text stays text |
 //! | `boards` | half a minute of the simulated market and bank | every query of every board gives rows that its panel can draw; figures agree with the tables; a browser draws them |
 //! | `guides` | the guides of `docs/` | their commands print what they show, links lead somewhere, the reference is what is declared |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
@@ -70,6 +73,7 @@
 pub mod boards;
 pub mod crimes;
 pub mod day;
+pub mod events;
 pub mod exposition;
 pub mod grafana;
 pub mod guide;
