@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use headwater_sql::{Catalog, json_objects};
@@ -127,7 +129,9 @@ fn a_client_that_is_cut_off_after_every_event_has_the_table() -> Result<()> {
     // As long as the demo runs; its end breaks off the streams, too.
     while live.is_running()? {
         for follower in &mut followers {
-            follower.read(&address, 1)?;
+            if !follower.read(&address, 1)? {
+                sleep(Duration::from_millis(50));
+            }
         }
     }
     let live_cuts = followers.iter().map(|follower| follower.cuts).min().unwrap_or(0);
@@ -240,7 +244,7 @@ impl Browser {
     fn start(&self, address: &str, pictures: &str, more: &[&str]) -> Result<Script> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/console.py");
         let mut command = Command::new(&self.python);
-        command.arg(program).args([&format!("http://{address}/"), &self.chromium, pictures]).args(more);
+        command.arg(program).arg(format!("http://{address}/")).arg(&self.chromium).arg(pictures).args(more);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(process.stdout.take().context("output")?).lines();
         Ok(Script { process, lines })

@@ -12,32 +12,43 @@ fn with_body(builder: axum::http::request::Builder, body: &str) -> Request<Body>
     builder.body(Body::from(body.to_owned())).expect("a request")
 }
 
+/// A request, and the status of the answer.
+struct Attack {
+    name: &'static str,
+    request: Request<Body>,
+    expected: StatusCode,
+}
+
+const fn attack(name: &'static str, request: Request<Body>, expected: StatusCode) -> Attack {
+    Attack { name, request, expected }
+}
+
 /// What a page of another site, or one that has rebound its name, can make a browser send, and what a careless client sends.
-fn attacks() -> Vec<(&'static str, Request<Body>, StatusCode)> {
+fn attacks() -> Vec<Attack> {
     let plain = |path: &str| Request::get(path);
     let local = |path: &str| plain(path).header("host", "localhost:9464");
     let posted = |media_type: &str| post("/api/sql", media_type);
     vec![
-        ("a rebound name", asked(plain("/").header("host", "evil.example")), StatusCode::MISDIRECTED_REQUEST),
-        ("a rebound name with the port", asked(plain("/api/status").header("host", "evil.example:9464")), StatusCode::MISDIRECTED_REQUEST),
-        ("a name that begins like ours", asked(plain("/").header("host", "localhost.evil.example")), StatusCode::MISDIRECTED_REQUEST),
-        ("another address", asked(plain("/").header("host", "10.0.0.1:9464")), StatusCode::MISDIRECTED_REQUEST),
-        ("no host", asked(plain("/")), StatusCode::MISDIRECTED_REQUEST),
-        ("two hosts", asked(local("/").header("host", "evil.example")), StatusCode::BAD_REQUEST),
-        ("another host in the address", asked(local("http://evil.example/api/status")), StatusCode::MISDIRECTED_REQUEST),
-        ("another origin", asked(local("/api/status").header("origin", "https://evil.example")), StatusCode::FORBIDDEN),
-        ("another port of this machine", asked(local("/api/status").header("origin", "http://localhost:3000")), StatusCode::FORBIDDEN),
-        ("an origin without a name", asked(local("/api/status").header("origin", "null")), StatusCode::FORBIDDEN),
-        ("a script of another site", asked(local("/api/panels/books").header("sec-fetch-site", "cross-site")), StatusCode::FORBIDDEN),
-        ("a page of the same site", asked(local("/api/commits").header("sec-fetch-site", "same-site")), StatusCode::FORBIDDEN),
-        (
+        attack("a rebound name", asked(plain("/").header("host", "evil.example")), StatusCode::MISDIRECTED_REQUEST),
+        attack("a rebound name with the port", asked(plain("/api/status").header("host", "evil.example:9464")), StatusCode::MISDIRECTED_REQUEST),
+        attack("a name that begins like ours", asked(plain("/").header("host", "localhost.evil.example")), StatusCode::MISDIRECTED_REQUEST),
+        attack("another address", asked(plain("/").header("host", "10.0.0.1:9464")), StatusCode::MISDIRECTED_REQUEST),
+        attack("no host", asked(plain("/")), StatusCode::MISDIRECTED_REQUEST),
+        attack("two hosts", asked(local("/").header("host", "evil.example")), StatusCode::BAD_REQUEST),
+        attack("another host in the address", asked(local("http://evil.example/api/status")), StatusCode::MISDIRECTED_REQUEST),
+        attack("another origin", asked(local("/api/status").header("origin", "https://evil.example")), StatusCode::FORBIDDEN),
+        attack("another port of this machine", asked(local("/api/status").header("origin", "http://localhost:3000")), StatusCode::FORBIDDEN),
+        attack("an origin without a name", asked(local("/api/status").header("origin", "null")), StatusCode::FORBIDDEN),
+        attack("a script of another site", asked(local("/api/panels/books").header("sec-fetch-site", "cross-site")), StatusCode::FORBIDDEN),
+        attack("a page of the same site", asked(local("/api/commits").header("sec-fetch-site", "same-site")), StatusCode::FORBIDDEN),
+        attack(
             "a frame of another site",
             asked(
                 local("/").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "iframe"),
             ),
             StatusCode::FORBIDDEN,
         ),
-        (
+        attack(
             "a link to the API",
             asked(
                 local("/api/status")
@@ -47,39 +58,39 @@ fn attacks() -> Vec<(&'static str, Request<Body>, StatusCode)> {
             ),
             StatusCode::FORBIDDEN,
         ),
-        ("a form", with_body(posted("text/plain"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        ("another form", with_body(posted("application/x-www-form-urlencoded"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        ("a form with files", with_body(posted("multipart/form-data"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        (
+        attack("a form", with_body(posted("text/plain"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        attack("another form", with_body(posted("application/x-www-form-urlencoded"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        attack("a form with files", with_body(posted("multipart/form-data"), "SELECT 1"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        attack(
             "no content type",
             with_body(Request::post("/api/sql").header("host", "localhost"), "SELECT 1"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ),
-        ("a proof by a form", with_body(post("/api/verify", "text/plain"), "{}"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        ("a proof by a link", asked(get("/api/verify")), StatusCode::METHOD_NOT_ALLOWED),
-        ("SQL in an address", asked(get("/api/sql?q=SELECT%201")), StatusCode::METHOD_NOT_ALLOWED),
-        ("a statement that writes", sql("DELETE FROM balances"), StatusCode::BAD_REQUEST),
-        ("a file of the machine", sql("SELECT * FROM '/etc/passwd'"), StatusCode::BAD_REQUEST),
-        ("several statements", sql("SELECT 1; SELECT 2"), StatusCode::BAD_REQUEST),
-        ("a statement that is too long", sql(&format!("SELECT '{}'", "x".repeat(1024 * 1024))), StatusCode::PAYLOAD_TOO_LARGE),
-        (
+        attack("a proof by a form", with_body(post("/api/verify", "text/plain"), "{}"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        attack("a proof by a link", asked(get("/api/verify")), StatusCode::METHOD_NOT_ALLOWED),
+        attack("SQL in an address", asked(get("/api/sql?q=SELECT%201")), StatusCode::METHOD_NOT_ALLOWED),
+        attack("a statement that writes", sql("DELETE FROM balances"), StatusCode::BAD_REQUEST),
+        attack("a file of the machine", sql("SELECT * FROM '/etc/passwd'"), StatusCode::BAD_REQUEST),
+        attack("several statements", sql("SELECT 1; SELECT 2"), StatusCode::BAD_REQUEST),
+        attack("a statement that is too long", sql(&format!("SELECT '{}'", "x".repeat(1024 * 1024))), StatusCode::PAYLOAD_TOO_LARGE),
+        attack(
             "bytes that are no text",
             post("/api/sql", "application/sql").body(Body::from(vec![0xff, 0xfe])).expect("a request"),
             StatusCode::BAD_REQUEST,
         ),
-        ("too many rows", with_body(post("/api/sql?rows=1000000000", "application/sql"), "SELECT 1"), StatusCode::BAD_REQUEST),
-        ("an unknown panel", asked(get("/api/panels/..%2F..%2Fsecret")), StatusCode::NOT_FOUND),
-        ("a panel's value that ends its literal", asked(get("/api/panels/depth?symbol=x%27%3B%20DROP%20TABLE%20t%20--")), StatusCode::OK),
-        ("a value that a panel does not have", asked(get("/api/panels/books?symbol=x")), StatusCode::BAD_REQUEST),
-        ("a value given twice", asked(get("/api/panels/depth?symbol=x&symbol=y")), StatusCode::BAD_REQUEST),
-        ("a file above the page's", asked(get("/console/..%2F..%2FCargo.toml")), StatusCode::NOT_FOUND),
-        ("changes by a query", asked(get("/api/changes?table=balances&where=posted%20%3E%20(SELECT%201)")), StatusCode::BAD_REQUEST),
-        ("changes of nothing", asked(get("/api/changes")), StatusCode::BAD_REQUEST),
-        ("changes from nowhere", asked(get("/api/changes?table=balances&from=-1")), StatusCode::BAD_REQUEST),
-        ("changes of the future", asked(get("/api/changes?table=balances&from=99")), StatusCode::BAD_REQUEST),
-        ("an id that is none", asked(get("/api/changes?table=balances").header("last-event-id", "x")), StatusCode::BAD_REQUEST),
-        ("commits of the future", asked(get("/api/commits?from=99")), StatusCode::BAD_REQUEST),
-        ("an address that is none", asked(get("/api/secrets")), StatusCode::NOT_FOUND),
+        attack("too many rows", with_body(post("/api/sql?rows=1000000000", "application/sql"), "SELECT 1"), StatusCode::BAD_REQUEST),
+        attack("an unknown panel", asked(get("/api/panels/..%2F..%2Fsecret")), StatusCode::NOT_FOUND),
+        attack("a panel's value that ends its literal", asked(get("/api/panels/depth?symbol=x%27%3B%20DROP%20TABLE%20t%20--")), StatusCode::OK),
+        attack("a value that a panel does not have", asked(get("/api/panels/books?symbol=x")), StatusCode::BAD_REQUEST),
+        attack("a value given twice", asked(get("/api/panels/depth?symbol=x&symbol=y")), StatusCode::BAD_REQUEST),
+        attack("a file above the page's", asked(get("/console/..%2F..%2FCargo.toml")), StatusCode::NOT_FOUND),
+        attack("changes by a query", asked(get("/api/changes?table=balances&where=posted%20%3E%20(SELECT%201)")), StatusCode::BAD_REQUEST),
+        attack("changes of nothing", asked(get("/api/changes")), StatusCode::BAD_REQUEST),
+        attack("changes from nowhere", asked(get("/api/changes?table=balances&from=-1")), StatusCode::BAD_REQUEST),
+        attack("changes of the future", asked(get("/api/changes?table=balances&from=99")), StatusCode::BAD_REQUEST),
+        attack("an id that is none", asked(get("/api/changes?table=balances").header("last-event-id", "x")), StatusCode::BAD_REQUEST),
+        attack("commits of the future", asked(get("/api/commits?from=99")), StatusCode::BAD_REQUEST),
+        attack("an address that is none", asked(get("/api/secrets")), StatusCode::NOT_FOUND),
     ]
 }
 
@@ -87,7 +98,7 @@ fn attacks() -> Vec<(&'static str, Request<Body>, StatusCode)> {
 fn each_attack_is_refused() {
     let console = Console::local();
     block(async {
-        for (name, request, expected) in attacks() {
+        for Attack { name, request, expected } in attacks() {
             let answer = console.ask(request).await;
             assert_eq!(answer.status, expected, "{name}: {}", answer.text);
             assert!(!answer.headers.contains_key("access-control-allow-origin"), "{name}");

@@ -81,7 +81,8 @@ impl Console {
     /// Another deposit, and a commit with it.
     fn deposit(&self, number: u32) {
         append(self.folder.path(), "transactions", &deposit(number));
-        commit(self.folder.path());
+        // A run waits for its work, which async code must not.
+        std::thread::scope(|scope| scope.spawn(|| commit(self.folder.path())).join()).expect("a run");
     }
 
     async fn response(&self, request: Request<Body>) -> axum::response::Response {
