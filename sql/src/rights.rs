@@ -73,6 +73,11 @@ impl Rights {
         Self { rules: (!is_everything).then(|| Arc::new(rules)), is_of_views: false }
     }
 
+    /// Whether everything may be read.
+    pub(crate) const fn are_all(&self) -> bool {
+        self.rules.is_none()
+    }
+
     /// Whether a relation may be read.
     pub(crate) fn has(&self, name: &str) -> bool {
         let Some(rules) = &self.rules else { return true };

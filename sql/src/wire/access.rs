@@ -24,10 +24,10 @@ use crate::commits_table::{CommitSummary, summaries};
 use crate::config::SqlConfig;
 use crate::engine::Engine;
 use crate::error::QueryError;
-use crate::names::Visible;
 use crate::query::Snapshot;
 use crate::readable::readable;
 use crate::render::Sheet;
+use crate::rights::Rights;
 use crate::session::session;
 
 /// Longest name of a user that is looked up.
@@ -40,7 +40,7 @@ const PASSWORD_MAX: usize = 256;
 pub struct Access {
     pub(super) shared: Arc<Shared>,
     proved: Arc<Proved>,
-    /// The newest snapshot of each user who may not read all tables.
+    /// The newest snapshot of each user who may not read everything.
     restricted: Arc<Mutex<BTreeMap<String, Snapshot>>>,
 }
 
@@ -49,7 +49,7 @@ pub struct Access {
 pub struct Reader {
     access: Access,
     user: String,
-    visible: Visible,
+    rights: Rights,
 }
 
 impl Access {
@@ -115,19 +115,19 @@ impl Access {
     }
 
     fn reader(&self, user: &str) -> Reader {
-        Reader { access: self.clone(), user: user.to_owned(), visible: self.shared.visible_to(user) }
+        Reader { access: self.clone(), user: user.to_owned(), rights: self.shared.rights_of(user) }
     }
 }
 
 impl Reader {
-    /// Whether every table may be read.
+    /// Whether everything may be read.
     pub fn reads_all(&self) -> bool {
-        matches!(self.visible, Visible::All)
+        self.rights.are_all()
     }
 
     /// Whether a table or view may be read.
     pub fn reads(&self, relation: &str) -> bool {
-        self.visible.has(relation)
+        self.rights.has(relation)
     }
 
     /// The name that was given; empty where no users are configured.
@@ -186,7 +186,7 @@ impl Reader {
         queries.acquire_owned().await.map_err(|_| Problem::from(&QueryError::execution("the server ends")))
     }
 
-    /// The newest commit, with the tables that may be read.
+    /// The newest commit, with what may be read.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, Problem> {
         let newest = self.access.shared.snapshot(None).await.map_err(|error| Problem::from(&error))?;
         if self.reads_all() {
@@ -202,11 +202,11 @@ impl Reader {
         Ok(snapshot)
     }
 
-    /// A snapshot with the tables that may be read.
+    /// A snapshot with what may be read.
     pub(crate) fn restrict(&self, snapshot: Snapshot) -> Result<Snapshot, QueryError> {
         let Snapshot { committed, config, engine, .. } = &snapshot;
-        let session = session(committed, &self.visible, config, &engine.resources).map_err(|error| readable(&error))?;
-        Ok(Snapshot { session, visible: self.visible.clone(), ..snapshot })
+        let session = session(committed, &self.rights, config, &engine.resources).map_err(|error| readable(&error))?;
+        Ok(Snapshot { session, rights: self.rights.clone(), ..snapshot })
     }
 }
 

@@ -30,14 +30,22 @@ fn attacks() -> Vec<Attack> {
     let posted = |media_type: &str| post("/api/sql", media_type);
     vec![
         attack("a rebound name", asked(plain("/").header("host", "evil.example")), StatusCode::MISDIRECTED_REQUEST),
-        attack("a rebound name with the port", asked(plain("/api/status").header("host", "evil.example:9464")), StatusCode::MISDIRECTED_REQUEST),
+        attack(
+            "a rebound name with the port",
+            asked(plain("/api/status").header("host", "evil.example:9464")),
+            StatusCode::MISDIRECTED_REQUEST,
+        ),
         attack("a name that begins like ours", asked(plain("/").header("host", "localhost.evil.example")), StatusCode::MISDIRECTED_REQUEST),
         attack("another address", asked(plain("/").header("host", "10.0.0.1:9464")), StatusCode::MISDIRECTED_REQUEST),
         attack("no host", asked(plain("/")), StatusCode::MISDIRECTED_REQUEST),
         attack("two hosts", asked(local("/").header("host", "evil.example")), StatusCode::BAD_REQUEST),
         attack("another host in the address", asked(local("http://evil.example/api/status")), StatusCode::MISDIRECTED_REQUEST),
         attack("another origin", asked(local("/api/status").header("origin", "https://evil.example")), StatusCode::FORBIDDEN),
-        attack("another port of this machine", asked(local("/api/status").header("origin", "http://localhost:3000")), StatusCode::FORBIDDEN),
+        attack(
+            "another port of this machine",
+            asked(local("/api/status").header("origin", "http://localhost:3000")),
+            StatusCode::FORBIDDEN,
+        ),
         attack("an origin without a name", asked(local("/api/status").header("origin", "null")), StatusCode::FORBIDDEN),
         attack("a script of another site", asked(local("/api/panels/books").header("sec-fetch-site", "cross-site")), StatusCode::FORBIDDEN),
         attack("a page of the same site", asked(local("/api/commits").header("sec-fetch-site", "same-site")), StatusCode::FORBIDDEN),
@@ -80,7 +88,11 @@ fn attacks() -> Vec<Attack> {
         ),
         attack("too many rows", with_body(post("/api/sql?rows=1000000000", "application/sql"), "SELECT 1"), StatusCode::BAD_REQUEST),
         attack("an unknown panel", asked(get("/api/panels/..%2F..%2Fsecret")), StatusCode::NOT_FOUND),
-        attack("a panel's value that ends its literal", asked(get("/api/panels/depth?symbol=x%27%3B%20DROP%20TABLE%20t%20--")), StatusCode::OK),
+        attack(
+            "a panel's value that ends its literal",
+            asked(get("/api/panels/depth?symbol=x%27%3B%20DROP%20TABLE%20t%20--")),
+            StatusCode::OK,
+        ),
         attack("a value that a panel does not have", asked(get("/api/panels/books?symbol=x")), StatusCode::BAD_REQUEST),
         attack("a value given twice", asked(get("/api/panels/depth?symbol=x&symbol=y")), StatusCode::BAD_REQUEST),
         attack("a file above the page's", asked(get("/console/..%2F..%2FCargo.toml")), StatusCode::NOT_FOUND),
