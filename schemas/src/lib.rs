@@ -4,6 +4,7 @@
 //!
 //! - [`Topic`]: a stream of records, with its name, key and rank.
 //! - [`events`]: the content of records, one noun per file; decoding, encoding, error codes and JSON Schemas.
+//! - [`avro`]: records with schemas of a registry as JSON, and published rows as such records.
 //! - [`value`]: prices, quantities, money, identifiers and times; each exact, with one reader and one writer.
 //! - [`EffectiveTime`], [`Nanos`]: readings of clocks, and lengths of time between them.
 //! - [`Tick`]: the timestamp of the dataflow. [`Clock`]: tick and grid intervals.
@@ -27,6 +28,7 @@
 //! - **Append, state**: a table of facts that never change, and one with a row per key that changes.
 //! - **Dead letter**: a rejected record, with one of the stable codes in [`events::ErrorCode`].
 
+pub mod avro;
 mod clock;
 mod correction;
 mod effective;

@@ -13,6 +13,15 @@ text_enum! {
         NotJson = "not_json",
         /// The value is JSON, but not an object: wrap it in `{…}`.
         NotAnObject = "not_an_object",
+        /// The value of a topic that carries Avro does not begin with a zero byte and a schema id: send it with the serializer of a
+        /// schema registry.
+        NotFramed = "not_framed",
+        /// The schema registry has no schema of the record's id: register the schema, and send the event again.
+        UnknownSchema = "unknown_schema",
+        /// The schema of the record's id is not Avro, or cannot be read: register a valid one, and send the event again with its id.
+        BadSchema = "bad_schema",
+        /// The record is not what its schema says: cut off, longer, or damaged. Send it whole, with the id of the schema that wrote it.
+        BadAvro = "bad_avro",
         /// A field that the event needs is missing: add it.
         MissingField = "missing_field",
         /// A field occurs twice: send it once.
@@ -98,6 +107,16 @@ impl BadRecord {
     /// beginning, the instruction at the end.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: shortened(message.into()) }
+    }
+
+    /// The error of an event that was read from Avro: it names the schema in place of the position in the event's JSON, which the
+    /// producer never saw.
+    pub fn of_avro(mut self, schema_id: u32) -> Self {
+        if let Some(position) = self.message.rfind(" (found at line ").filter(|_| self.message.ends_with(')')) {
+            self.message.truncate(position);
+            self.message.push_str(&format!(" (Avro with the schema of id {schema_id})"));
+        }
+        self
     }
 
     /// A record with more bytes than are decoded.

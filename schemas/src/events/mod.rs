@@ -26,7 +26,7 @@ mod payment;
 mod quote;
 mod ruleset;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod suppression;
 #[cfg(test)]
 mod tests;

@@ -7,25 +7,25 @@ use super::*;
 use crate::value::{Amount, Date, Decimal, Factor, Id, Money, Name, Price, Quantity, Size};
 
 /// A source of arbitrary bits (splitmix64).
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.bits() % bound as u64).unwrap()
     }
 
-    pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
@@ -144,7 +144,7 @@ impl Sample for LimitScope {
 }
 
 /// An arbitrary valid event of a topic.
-pub(super) fn event(topic: Topic, seed: u64) -> Event {
+pub(crate) fn event(topic: Topic, seed: u64) -> Event {
     let chance = &mut Chance::new(seed);
     let mut any = || match topic {
         Topic::Instruments => Event::Instrument(Sample::sample(chance)),

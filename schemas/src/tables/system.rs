@@ -82,10 +82,15 @@ tables! {
 }
 
 impl DeadLetter {
-    /// The letter with the key and the value of its record.
+    /// The letter with the key and the value of its record. The text that it has already, the event's JSON, stays if the value is binary:
+    /// if it is Avro.
     pub fn with_record(self, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
         let text = |bytes: &[u8]| Text::new(String::from_utf8_lossy(bytes));
-        Self { key: key.map(text).or(self.key), value: value.map(Blob::from), text: value.map(text), ..self }
+        let shown = match (value, self.text) {
+            (Some(value), Some(shown)) if value.first() == Some(&0) => Some(shown),
+            (value, _) => value.map(text),
+        };
+        Self { key: key.map(text).or(self.key), value: value.map(Blob::from), text: shown, ..self }
     }
 }
 
