@@ -90,6 +90,7 @@ fn through_source(transport: &Arc<dyn Transport>) -> anyhow::Result<u64> {
         transport: Arc::clone(transport),
         partitions: Arc::new(partitions),
         names: Arc::default(),
+        avro: None,
         start: Arc::default(),
         start_clock: EffectiveTime::ZERO,
         latest: EffectiveTime::MAX,

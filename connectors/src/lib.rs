@@ -11,6 +11,7 @@
 //!   record from an offset on, in order, each once.
 //! - [`log`]: topics as files, one event a line. The reference connector; any program may append to the files.
 //! - [`kafka`]: topics on brokers, through librdkafka. Brokers that are down are waited for.
+//! - [`registry`]: schemas of topics that carry Avro. A registry that does not answer is waited for, like a broker.
 //! - [`source`]: the operator that reads partitions, decodes records, gives each an effective time and emits events. It is the
 //!   same for every transport; transports know nothing of clocks or decoding. [`source::clock`]: the clock of a partition.
 //! - [`parquet`]: commits. One tick closes all tables; workers write their rows below it, worker 0 publishes the record.
@@ -51,6 +52,7 @@ pub mod fault;
 pub mod kafka;
 pub mod log;
 pub mod parquet;
+pub mod registry;
 pub mod source;
 #[cfg(any(test, feature = "test-broker"))]
 pub mod testing;

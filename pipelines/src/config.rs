@@ -18,6 +18,7 @@
 //! discover = "10s"              # how often a live run looks for new topics and partitions
 //! topic_prefix = ""             # before the name of every topic
 //! aliases = { "transactions" = "transaction.created" }   # topics with another name outside
+//! avro = ["orders", "market.quotes"]   # topics that carry Avro with schemas of the registry; the others carry JSON; Kafka only
 //!
 //! [commit]
 //! interval = "1s"               # least time between commits; they close at grid points
@@ -32,6 +33,7 @@
 //! [outbox]                      # tables that are published as topics; [] for none
 //! topics = ["executions", "positions", "decisions", "alerts", "notifications", "dead_letters"]
 //! eager = ["executions", "decisions"]   # published before their commit, from Kafka to Kafka; default: none
+//! avro = ["executions"]         # of topics, those that are published as Avro; the others as JSON; Kafka only
 //!
 //! [valuation]
 //! interval = "1s"               # the grid of event time: a multiple of the tick
@@ -121,6 +123,9 @@
 //!
 //! [kafka]                       # see `headwater_connectors::kafka::KafkaConfig`
 //!
+//! [registry]                    # schemas of topics that carry Avro: see `headwater_connectors::registry::RegistryConfig`
+//! url = "http://127.0.0.1:8081"
+//!
 //! [sql]                         # limits of queries, for `headwater sql`
 //! memory_limit_mib = 1024
 //! timeout_seconds = 300         # 0: none
@@ -142,12 +147,13 @@
 //! # aml = true                       # whether the user reads alerts about money laundering
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_connectors::kafka::KafkaConfig;
+use headwater_connectors::registry::RegistryConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
 use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
@@ -218,6 +224,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
     pub kafka: KafkaConfig,
+    /// Section `[registry]`: the schema registry.
+    pub registry: RegistryConfig,
     /// Section `[sql]`: limits of queries.
     pub sql: SqlConfig,
     /// Section `[serve]`: the server for PostgreSQL clients.
@@ -266,6 +274,8 @@ pub struct SourceConfig {
     pub topic_prefix: String,
     /// Names outside of topics that have another one there. The prefix goes before them as well.
     pub aliases: BTreeMap<String, String>,
+    /// Topics that carry Avro, framed with the id of a schema of `[registry]`. Needs Kafka. Default: none, all carry JSON.
+    pub avro: Vec<String>,
 }
 
 impl Default for SourceConfig {
@@ -277,6 +287,7 @@ impl Default for SourceConfig {
             discover: Duration::from_secs(10),
             topic_prefix: String::new(),
             aliases: BTreeMap::new(),
+            avro: Vec::new(),
         }
     }
 }
@@ -285,6 +296,11 @@ impl SourceConfig {
     /// Name of a topic outside.
     pub fn name_of(&self, topic: Topic) -> String {
         self.outside(topic.as_str())
+    }
+
+    /// The topics that carry Avro.
+    pub fn avro_topics(&self) -> BTreeSet<Topic> {
+        self.avro.iter().filter_map(|name| Topic::from_word(name)).collect()
     }
 
     /// Name outside of a topic that is read or published.
@@ -320,11 +336,14 @@ pub struct OutboxConfig {
     /// Topics among `executions` and `decisions` that a live run publishes before their commit, once their tick has passed. Needs Kafka.
     /// Default: none.
     pub eager: Vec<String>,
+    /// Those of `topics` that are published as Avro, with schemas that are registered in `[registry]` under `<topic>-value`. Needs Kafka.
+    /// Default: none.
+    pub avro: Vec<String>,
 }
 
 impl Default for OutboxConfig {
     fn default() -> Self {
-        Self { topics: PUBLISHED.iter().map(|published| published.name.to_owned()).collect(), eager: Vec::new() }
+        Self { topics: PUBLISHED.iter().map(|published| published.name.to_owned()).collect(), eager: Vec::new(), avro: Vec::new() }
     }
 }
 
@@ -616,6 +635,7 @@ impl Config {
         if let (Some(keys), Some(folder)) = (&mut config.privacy.keys, file.parent()) {
             *keys = folder.join(&*keys);
         }
+        config.registry.look_beside(file.parent().unwrap_or(Path::new("")));
         let of_tls = config.serve.tls_certificate.iter_mut().chain(&mut config.serve.tls_key);
         of_tls.for_each(|path| *path = file.parent().unwrap_or(Path::new("")).join(&*path));
         Ok(config)
@@ -656,6 +676,7 @@ impl Config {
                 "surveillance" => section(&name, value, &mut config.surveillance, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
+                "registry" => section(&name, value, &mut config.registry, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
                 "serve" => section(&name, value, &mut config.serve, &mut problems),
                 other => problems.push(format!("[{other}] is not a section: see the list of sections in the documentation")),
@@ -698,6 +719,7 @@ impl Config {
                 EAGER.join(", ")
             ));
         }
+        problems.extend(self.problems_of_avro());
         if !self.http.address.is_empty() && !is_host_and_port(&self.http.address) {
             problems.push(format!("http.address is {:?}: write HOST:PORT like \"127.0.0.1:9464\", or \"\" for none", self.http.address));
         }
@@ -722,6 +744,21 @@ impl Config {
         if let Some(address) = self.serve.address.as_deref().filter(|address| !address.is_empty() && !is_host_and_port(address)) {
             problems.push(format!("serve.address is {address:?}: write HOST:PORT, or \"\" for none"));
         }
+        problems
+    }
+}
+
+impl Config {
+    /// Problems of topics that carry Avro.
+    fn problems_of_avro(&self) -> Vec<String> {
+        let unknown = self.source.avro.iter().filter(|name| Topic::from_word(name).is_none());
+        let mut problems: Vec<_> = unknown.map(|name| format!("source.avro: {name:?} is not a topic")).collect();
+        let unpublished = self.outbox.avro.iter().filter(|name| !self.outbox.topics.contains(name));
+        problems.extend(unpublished.map(|name| format!("outbox.avro: {name:?} is not published: give some of outbox.topics")));
+        if self.registry.url.is_empty() && !(self.source.avro.is_empty() && self.outbox.avro.is_empty()) {
+            problems.push("registry.url is missing: source.avro and outbox.avro need a schema registry".to_owned());
+        }
+        problems.extend(self.registry.validate().into_iter().map(|problem| format!("registry.{problem}")));
         problems
     }
 }
@@ -804,6 +841,27 @@ mod tests {
         let config = Config::parse("documentation", &documented).expect("the documented configuration");
         assert_eq!(config.source.name_of(Topic::Transactions), "transaction.created");
         assert_eq!(config.time.tick_interval, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn topics_of_avro_are_topics_and_need_a_registry() {
+        let problems = |text: &str| Config::parse("c.toml", text).map(|_| ()).map_err(|error| error.problems.join("; "));
+        let registry = "[registry]\nurl = \"http://127.0.0.1:8081\"\n";
+        assert_eq!(problems(&format!("{registry}[source]\navro = [\"orders\"]\n[outbox]\navro = [\"executions\"]\n")), Ok(()));
+        for (text, expected) in [
+            ("[source]\navro = [\"orders\"]\n".to_owned(), "registry.url is missing"),
+            ("[outbox]\navro = [\"alerts\"]\n".to_owned(), "registry.url is missing"),
+            (format!("{registry}[source]\navro = [\"dealings\"]\n"), "source.avro: \"dealings\" is not a topic"),
+            (
+                format!("{registry}[outbox]\ntopics = [\"alerts\"]\navro = [\"executions\"]\n"),
+                "outbox.avro: \"executions\" is not published",
+            ),
+            ("[registry]\nurl = \"registry:8081\"\n".to_owned(), "registry.url is \"registry:8081\""),
+            (format!("{registry}token = 1\n"), "unknown field `token`"),
+        ] {
+            let problems = problems(&text).expect_err(expected);
+            assert!(problems.contains(expected), "{text}: {problems}");
+        }
     }
 
     #[test]

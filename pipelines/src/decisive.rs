@@ -10,7 +10,7 @@ use headwater_operators::rules::pack::BUILT_IN;
 use headwater_operators::rules::{Difference, Pack};
 use headwater_schemas::privacy::{Keys, Tokens};
 use headwater_schemas::tables::RuleVersion;
-use headwater_schemas::{Id, Nanos};
+use headwater_schemas::{Id, Nanos, Topic};
 use serde_json::{Value, json};
 
 use crate::config::{ComplianceConfig, Config, PackName, PrivacyConfig, RoundTripConfig, Span};
@@ -195,7 +195,7 @@ fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result
     let horizons = config.horizons();
     let span = |length: Nanos| text(length.into());
     let topics: BTreeMap<_, _> = horizons.topics.iter().map(|(topic, nanos)| (topic.as_str(), span(*nanos))).collect();
-    let all = json!({
+    let mut all = json!({
         "time": {
             "tick_interval": text(config.time.tick_interval),
             "idle_allowance": text(config.time.idle_allowance),
@@ -226,6 +226,10 @@ fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result
         "privacy": { "tokens": config.privacy.tokens, "keys": keys.map(|keys| keys.id().to_string()) },
         "surveillance": serde_json::to_value(&config.surveillance)?,
     });
+    // Directories that were made before there was a choice go on unchanged.
+    if !config.source.avro.is_empty() {
+        all["source"] = json!({ "avro": config.source.avro_topics().into_iter().map(Topic::as_str).collect::<Vec<_>>() });
+    }
     Ok(serde_json::to_string_pretty(&all)?)
 }
 

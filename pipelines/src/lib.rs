@@ -3,6 +3,7 @@
 //! - [`flow`]: the dataflow, from topics to tables; read it top to bottom.
 //! - [`run`]: runs it. [`cluster`]: in several processes. [`config`]: its configuration. [`location`]: the address of topics.
 //! - [`outbox`]: publishes committed rows to topics, except those of alerts that are [`suppressed`].
+//! - [`avro`]: the schema registry of topics that carry Avro.
 //! - [`discovery`]: finds new partitions during a live run.
 //! - [`resume`], [`saved`]: restart from the last commit: positions in the topics, and state of the operators.
 //! - [`key_file`]: the keys of what is written in place of personal values.
@@ -16,6 +17,7 @@
 //! workers. **Grid**: the points of event time at which positions are valued. `headwater_connectors` explains terms of time,
 //! `headwater_schemas` those of trading, `headwater_operators` those of operators.
 
+pub mod avro;
 pub mod cluster;
 pub mod commands;
 pub mod config;

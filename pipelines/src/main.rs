@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
 use headwater::commands::{
-    backtest, demo, erase, explain, export, files, keys, publish, replay, report, rules, serve, sql, topics, verify,
+    backtest, demo, erase, explain, export, files, keys, publish, replay, report, rules, schema, serve, sql, topics, verify,
 };
 use headwater::config::Config;
 use headwater::location::Location;
@@ -40,6 +40,8 @@ enum Command {
     Publish(PublishArguments),
     /// Creates missing topics, and lists partitions and offsets.
     Topics(TopicsArguments),
+    /// Prints the Avro schema of a published topic, as it is registered if outbox.avro names the topic.
+    Schema(schema::SchemaArguments),
     /// Queries the committed tables with SQL; without a query, opens a prompt.
     Sql(sql::SqlArguments),
     /// Makes a report as of the end of a date, as known now or at an earlier commit; without a name, lists the reports.
@@ -192,8 +194,9 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let config = Config::load(arguments.source.config.as_deref())?;
             let transport = arguments.source.source.open(&config)?;
             let data = arguments.data.as_deref();
-            topics::topics(transport.as_ref(), &config.source, arguments.partitions, data, &mut std::io::stdout().lock())
+            topics::topics(transport.as_ref(), &config, arguments.partitions, data, &mut std::io::stdout().lock())
         }
+        Command::Schema(arguments) => schema::schema(&arguments, &mut std::io::stdout().lock()),
         Command::Sql(arguments) => sql::sql(arguments),
         Command::Report(arguments) => report::report(&arguments, &mut std::io::stdout().lock()),
         Command::Serve(arguments) => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use headwater_connectors::parquet::commit::Committed;
 use headwater_connectors::parquet::record::CommitRecord;
+use headwater_connectors::registry::RegistryCounters;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::OffsetUnit;
 use headwater_schemas::{EffectiveTime, Nanos, Tick, Topic};
@@ -47,8 +48,11 @@ pub struct Metrics {
     source: SourceMetrics,
     commit: CommitMetrics,
     duplicates: Counter,
+    registry_schemas: IntGauge,
+    registry_failed: Counter,
     worker_busy: CounterVec,
     operator_busy: CounterVec,
+    schemas: OnceLock<Arc<RegistryCounters>>,
     sources: OnceLock<(Arc<SourceCounters>, Arc<AtomicU64>)>,
     /// Number of the last commit, whichever process published it; 0 before the first.
     last_commit: AtomicU64,
@@ -103,6 +107,15 @@ impl Metrics {
                 "headwater_duplicate_events_total",
                 "Events left out because the same event, with the same content, was accepted before.",
             )?,
+            registry_schemas: maker.int_gauge(
+                "headwater_registry_schemas",
+                "Schemas of Avro records that the schema registry has answered since the process began.",
+            )?,
+            registry_failed: maker.counter(
+                "headwater_registry_failed_requests_total",
+                "Requests for schemas of Avro records that the schema registry did not answer; each is made again.",
+            )?,
+            schemas: OnceLock::new(),
             worker_busy: maker.counters(
                 "headwater_worker_busy_seconds_total",
                 "Seconds that the worker thread spent in operators and in tracking their progress.",
@@ -127,6 +140,11 @@ impl Metrics {
     /// Exports the counters of the sources.
     pub fn follow(&self, counters: Arc<SourceCounters>, duplicates: Arc<AtomicU64>) {
         let _ = self.sources.set((counters, duplicates));
+    }
+
+    /// Exports the counters of the schema registry.
+    pub fn follow_registry(&self, counters: Arc<RegistryCounters>) {
+        let _ = self.schemas.set(counters);
     }
 
     /// Reports a commit that this process published, and the number of live files after it.
@@ -200,6 +218,10 @@ impl Metrics {
         if let Some((counters, duplicates)) = self.sources.get() {
             self.source.read(counters);
             raise(&self.duplicates, duplicates);
+        }
+        if let Some(counters) = self.schemas.get() {
+            self.registry_schemas.set(i64::try_from(counters.schemas.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+            raise(&self.registry_failed, &counters.unanswered);
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -9,6 +9,7 @@
 //!   down.
 //! - For a state table, each new row of a key is published, and no retractions; for an append table, each row. Changes of alerts that
 //!   are suppressed ([`Suppressed`]) are not published.
+//! - A record is JSON, or Avro with the schema that the registry knows by an id ([`crate::avro`]).
 //! - A record's `id` is a digest of its table and its content, so a consumer can recognize a repeated record.
 //! - Where latency matters (executions, decisions), rows may be published before their commit ([`crate::flow::eager`]), with the
 //!   same ids: the progress then names the tick below which all of them are published, and their commit publishes the rest.
@@ -41,6 +42,7 @@ use headwater_schemas::{Clock, Digest, EventTime, Tick};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::avro::{PublishedSchema, PublishedSchemas};
 use crate::metrics::Metrics;
 use crate::suppressed::Suppressed;
 use crate::wall_clock;
@@ -84,6 +86,8 @@ pub struct OutboxSettings {
     pub data: PathBuf,
     /// The published tables, each with its topic's name in the transport.
     pub topics: Vec<(Published, String)>,
+    /// Topics that are published as Avro.
+    pub avro: Arc<PublishedSchemas>,
     /// Tables that are published before their commits.
     pub eager: Vec<String>,
     /// Tick and grid intervals.
@@ -154,12 +158,12 @@ pub struct EagerRow {
 }
 
 /// Converts rows with their ticks to the records that their commit would publish.
-pub fn records_of<R: TableRow>(rows: &[(&R, Tick)]) -> anyhow::Result<Vec<EagerRow>> {
+pub fn records_of<R: TableRow>(rows: &[(&R, Tick)], avro: &PublishedSchemas) -> anyhow::Result<Vec<EagerRow>> {
     let table = R::SPEC.name;
     let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
     let fields = Arc::new(Schema::new(R::fields()));
     let batch = RecordBatch::try_new(fields, R::columns(rows.iter().map(|(row, _)| *row)))?;
-    let records = keyed(*published, &batch)?.into_iter().zip(rows);
+    let records = keyed(*published, &batch, avro.get(published.name))?.into_iter().zip(rows);
     Ok(records.map(|((key, value), (_, tick))| EagerRow { tick: *tick, table: table.to_owned(), key, value }).collect())
 }
 
@@ -396,19 +400,28 @@ fn add_records(settings: &OutboxSettings, commit: &Commit, to: &ToTopic<'_>, rec
             };
             let leave: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_to_leave(row))).collect();
             let batch = without_added(&filter_record_batch(&batch, &leave)?, file.role)?;
-            let outgoing = keyed(published, &batch)?.into_iter().map(|(key, value)| Outgoing { topic: topic.to_owned(), key, value });
+            let outgoing = keyed(published, &batch, settings.avro.get(published.name))?.into_iter().map(|(key, value)| Outgoing {
+                topic: topic.to_owned(),
+                key,
+                value,
+            });
             records.extend(outgoing);
         }
     }
     Ok(())
 }
 
-/// Rows as records: key and JSON.
-fn keyed(published: Published, rows: &RecordBatch) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+/// Rows as records: key, and JSON or Avro.
+fn keyed(published: Published, rows: &RecordBatch, avro: Option<&PublishedSchema>) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let keys = rows.column_by_name(published.key).map(|column| column.as_string::<i32>());
     let key = |row: usize| keys.filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row)).to_owned();
     let objects = headwater_sql::json_objects(rows)?;
-    Ok(objects.iter().enumerate().map(|(row, object)| (key(row), with_id(published.name, object))).collect())
+    let ids: Vec<_> = objects.iter().map(|object| id_of(published.name, object)).collect();
+    let values = match avro {
+        None => objects.iter().zip(&ids).map(|(object, id)| with_id(object, id)).collect(),
+        Some(PublishedSchema { schema, id }) => schema.records(*id, rows, ids.iter().map(String::as_str))?,
+    };
+    Ok(values.into_iter().enumerate().map(|(row, value)| (key(row), value)).collect())
 }
 
 /// The rows of one commit.
@@ -440,11 +453,15 @@ fn without_added(batch: &RecordBatch, role: FileRole) -> anyhow::Result<RecordBa
     Ok(batch.project(&own.map(|(index, _)| index).collect::<Vec<_>>())?)
 }
 
-fn with_id(table: &str, object: &str) -> Vec<u8> {
+/// The id of a row: a digest of its table and of the row as JSON, in whichever format it is published.
+fn id_of(table: &str, object: &str) -> String {
     let mut digest = Sha256::new();
     digest.update(table);
     digest.update([0]);
     digest.update(object);
-    let id = Digest::<16>::shortened(&digest.finalize());
+    Digest::<16>::shortened(&digest.finalize()).to_string()
+}
+
+fn with_id(object: &str, id: &str) -> Vec<u8> {
     format!("{{\"id\":\"{id}\",{}", object.strip_prefix('{').unwrap_or(object)).into_bytes()
 }

@@ -13,12 +13,14 @@ use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, E
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::Gap;
+use headwater_connectors::registry::RegistryCounters;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
 use headwater_schemas::{Digest, EffectiveTime, Nanos, Tick, Topic};
 use headwater_sql::{Access, Server};
 use timely::CommunicationConfig;
 
+use crate::avro::{Avro, Connecting};
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
 use crate::decisive::Decisive;
@@ -141,9 +143,12 @@ pub fn run(run: Run) -> anyhow::Result<()> {
             eprintln!("headwater: not read: {unread}");
         }
     }
-    let process = Process::new(&run)?;
+    let mut process = Process::new(&run)?;
     let (sql_server, access) = sql_server(&run)?.unzip();
     let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
+    let connecting = Connecting { publishes: !run.is_replay, is_bounded: run.until_end };
+    let Some(avro) = Avro::connect(&run.config, connecting, &run.stop, &process.registry)? else { return Ok(()) };
+    process.avro = avro;
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
     let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
     while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
@@ -170,6 +175,9 @@ struct Process {
     /// Counts deduplicated events.
     duplicates: Arc<AtomicU64>,
     failure: Failure,
+    avro: Avro,
+    /// Counters of the schema registry.
+    registry: Arc<RegistryCounters>,
 }
 
 impl Process {
@@ -179,7 +187,14 @@ impl Process {
             publishes_commits: run.leads(),
             fresh_for: between_commits(&run.config).saturating_add(OVERDUE),
         };
-        let process = Self { metrics: Arc::new(Metrics::new(settings)?), duplicates: Arc::default(), failure: Failure::default() };
+        let process = Self {
+            metrics: Arc::new(Metrics::new(settings)?),
+            duplicates: Arc::default(),
+            failure: Failure::default(),
+            avro: Avro::default(),
+            registry: Arc::default(),
+        };
+        process.metrics.follow_registry(Arc::clone(&process.registry));
         process.metrics.follow(Arc::clone(&run.counters), Arc::clone(&process.duplicates));
         process.metrics.follow_failure(Arc::clone(&process.failure.failed));
         Ok(process)
@@ -217,7 +232,7 @@ fn enter(
     let progress = Arc::new(AtomicU64::new(u64::MAX));
     let outbox = outbox(run, resumed.before.as_ref().map_or(0, |end| end.commit_id), process, &progress)?;
     let told = outbox.as_ref().map(Running::told);
-    let eager = eager(run, &resumed, told.clone(), &process.failure)?;
+    let eager = eager(run, &resumed, told.clone(), process)?;
     let is_cut = Arc::new(AtomicBool::new(false));
     let mut settings = settings(run, Beginning { configuration, partitions, resumed }, (told, eager), process, &is_cut);
     settings.source.discovered = discovered;
@@ -250,6 +265,7 @@ fn outbox(run: &Run, last: u64, process: &Process, progress: &Arc<AtomicU64>) ->
         transport: Arc::clone(&run.transport),
         data: run.data.clone(),
         topics,
+        avro: Arc::clone(&process.avro.published),
         eager: run.config.outbox.eager.clone(),
         clock: run.config.clock(),
         progress_topic: run.config.source.outside(PROGRESS_TOPIC),
@@ -263,7 +279,7 @@ fn outbox(run: &Run, last: u64, process: &Process, progress: &Arc<AtomicU64>) ->
 }
 
 /// Settings of early publication, if it is configured and this is a live run on Kafka.
-fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Failure) -> anyhow::Result<Option<EagerSettings>> {
+fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, process: &Process) -> anyhow::Result<Option<EagerSettings>> {
     let tables = run.config.outbox.eager.clone();
     if tables.is_empty() || run.until_end || run.is_replay {
         return Ok(None);
@@ -273,8 +289,9 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, failure: &Fai
     }
     // In a cluster, only process 0 has an outbox.
     let journal = if told.is_some() { Some(Arc::new(Mutex::new(Journal::open(&run.data)?))) } else { None };
-    let failure = failure.clone();
+    let failure = process.failure.clone();
     Ok(Some(EagerSettings {
+        avro: Arc::clone(&process.avro.published),
         journal,
         outbox: told,
         tables,
@@ -479,6 +496,7 @@ fn settings(
             transport: Arc::clone(&run.transport),
             partitions: Arc::new(partitions),
             names: Arc::new(names(&config.source)),
+            avro: process.avro.topics(config),
             start: Arc::new(resumed.positions),
             start_clock,
             latest: if run.replay.follows_remap { EffectiveTime::MAX } else { wall_clock::now().saturating_add(Nanos::DAY) },

@@ -25,10 +25,14 @@
 //! - **Partitions** are assigned by a hash of topic and number, not by a consumer group. New partitions that a live run discovers
 //!   are read from their beginning, at the clock of that moment.
 //! - A malformed record becomes a dead letter at the partition's clock, and reading continues.
+//! - **Avro** ([`AvroTopics`]): a record whose schema the registry has not answered yet is held, and its partition waits before it, like
+//!   one whose broker is down: it holds the frontier, and is not at its end. Other partitions read on as far as their bounds allow.
 
 mod ahead;
+mod avro;
 pub mod clock;
 mod counters;
+mod held;
 mod operator;
 mod partition;
 mod progress;
@@ -38,6 +42,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
+pub use avro::AvroTopics;
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};
 pub use progress::{Position, SourceProgress};

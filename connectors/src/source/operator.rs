@@ -20,7 +20,9 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
 use super::ahead::{Allowance, GridLead, ReadAhead};
-use super::partition::{Addition, Capabilities, Course, Partition, Stride, Surroundings};
+use super::avro::{AvroReading, AvroTopics};
+use super::held::HeldRecord;
+use super::partition::{Addition, Capabilities, Course, Partition, Reading, Stride, Surroundings};
 use super::progress::{Position, SourceProgress};
 use super::rest::{self, Alarm, until_the_next_tick};
 use super::script::{Repeated, Script};
@@ -40,6 +42,8 @@ pub struct SourceSettings {
     pub partitions: Arc<BTreeMap<Topic, Vec<PartitionState>>>,
     /// Names of topics in the transport, where they differ.
     pub names: Arc<BTreeMap<Topic, String>>,
+    /// Topics that carry Avro; `None` if all carry JSON.
+    pub avro: Option<AvroTopics>,
     /// Start positions of partitions that do not begin at their first record.
     pub start: Arc<BTreeMap<(Topic, u16), Position>>,
     /// Minimum of all clocks: the end of the previous run.
@@ -272,7 +276,8 @@ impl Source {
         let name = self.settings.names.get(&topic).map_or(topic.as_str(), String::as_str);
         let slot = reader.assign(name, state.partition, start.offset)?;
         let around = self.surroundings(None);
-        let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script);
+        let avro = AvroReading::of(topic, self.settings.avro.as_ref());
+        let course = Course::resuming(topic, state.partition, start, not_before, around, &self.settings.script, avro);
         let tick = around.clock.tick_of(course.clock.now());
         let Some(capabilities) = capabilities_of(topic, tick, capabilities) else { return Ok(()) };
         let bounded = matches!(self.settings.mode, Mode::Bounded);
@@ -283,6 +288,7 @@ impl Source {
             end: bounded.then(|| state.high.min(repeated.end)),
             begin: start.offset,
             at_end: false,
+            held: None,
             lead: GridLead::default(),
             capabilities,
         });
@@ -413,16 +419,17 @@ impl Source {
             return Ok(Read::Ended);
         }
         self.stride.clear();
-        let (end, course, stride) = (partition.end, &mut partition.course, &mut self.stride);
-        let status = reader.read(partition.slot, self.settings.stride.max(1), &mut |record| {
-            if end.is_none_or(|end| record.offset < end) {
-                course.read(record, around, stride);
-            } else {
-                // Records that arrived after the run began belong to the next run.
-                course.is_past = true;
-            }
-            if course.is_past || stride.has_used_up(allowance) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        if let Some(held) = partition.held.take()
+            && partition.course.read(held.record(), around, &mut self.stride)? == Reading::AwaitsSchema
+        {
+            partition.held = Some(held);
+            return Ok(Read::Idle);
+        }
+        let mut status = ReadStatus::More;
+        if !partition.course.is_past && !self.stride.has_used_up(allowance) {
+            let max_records = self.settings.stride.max(1);
+            status = hand_out(reader.as_mut(), partition, &mut self.stride, max_records, around, allowance)?;
+        }
         send(partition, &mut self.stride, ports);
         if status == ReadStatus::End {
             partition.at_end = true;
@@ -472,6 +479,39 @@ impl Source {
         };
         self.settings.counters.place(partition.course.topic, partition.course.number, position);
     }
+}
+
+/// Reads records of a partition until the stride ends, or a record has to wait for its schema.
+fn hand_out(
+    reader: &mut dyn Reader,
+    partition: &mut Partition,
+    stride: &mut Stride,
+    max_records: usize,
+    around: Surroundings,
+    allowance: Allowance,
+) -> Result<ReadStatus, TransportError> {
+    let Partition { course, held, end, slot, .. } = partition;
+    let mut refused = None;
+    let status = reader.read(*slot, max_records, &mut |record| {
+        if end.is_some_and(|end| record.offset >= end) {
+            // Records that arrived after the run began belong to the next run.
+            course.is_past = true;
+            return ControlFlow::Break(());
+        }
+        match course.read(record, around, stride) {
+            Ok(Reading::Done) if course.is_past || stride.has_used_up(allowance) => ControlFlow::Break(()),
+            Ok(Reading::Done) => ControlFlow::Continue(()),
+            Ok(Reading::AwaitsSchema) => {
+                *held = Some(HeldRecord::copy_of(record));
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                refused = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    refused.map_or(Ok(status), Err)
 }
 
 /// Result of reading a stride.

@@ -8,11 +8,13 @@ use headwater_schemas::{Clock, Digest, EffectiveTime, EventTime, Nanos, Offset, 
 use timely::dataflow::operators::Capability;
 
 use super::ahead::{Allowance, GridLead};
+use super::avro::{AvroReading, Transcoded};
 use super::clock::PartitionClock;
+use super::held::HeldRecord;
 use super::progress::{Crossing, Position};
 use super::script::{Remapped, Script};
 use super::size;
-use crate::transport::RawRecord;
+use crate::transport::{RawRecord, TransportError};
 
 /// The capabilities of a partition, one per output, all at the tick of its clock.
 pub(super) struct Capabilities {
@@ -49,6 +51,8 @@ pub(super) struct Partition {
     /// The offset at which reading began.
     pub(super) begin: Offset,
     pub(super) at_end: bool,
+    /// The record before which it waits for a schema.
+    pub(super) held: Option<HeldRecord>,
     pub(super) lead: GridLead,
     pub(super) capabilities: Capabilities,
 }
@@ -138,6 +142,37 @@ pub(super) struct Course {
     pub(super) range: (EffectiveTime, EffectiveTime),
     /// Whether a record after the range was met.
     pub(super) is_past: bool,
+    /// If the topic carries Avro.
+    avro: Option<AvroReading>,
+    /// The JSON of the last record of Avro.
+    json: Vec<u8>,
+}
+
+/// Whether a record was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Done,
+    /// Its schema is not there yet: nothing has changed, and it is to be read again.
+    AwaitsSchema,
+}
+
+/// The value of a record as an event is decoded from it.
+enum Content<'a> {
+    /// JSON, or a tombstone.
+    Plain(Option<&'a [u8]>),
+    /// JSON that was made of Avro, with the schema of an id.
+    OfAvro(u32, &'a [u8]),
+    Bad(BadRecord),
+}
+
+impl<'a> Content<'a> {
+    fn json(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Plain(value) => *value,
+            Self::OfAvro(_, json) => Some(json),
+            Self::Bad(_) => None,
+        }
+    }
 }
 
 impl Course {
@@ -149,6 +184,7 @@ impl Course {
         not_before: EffectiveTime,
         around: Surroundings,
         script: &Script,
+        avro: Option<AvroReading>,
     ) -> Self {
         let remapped = script.remap.get(&(topic, number)).map(|records| records.iter().copied().collect());
         let refused = script.refused.get(&(topic, number)).map(|offsets| offsets.iter().copied().collect());
@@ -170,6 +206,8 @@ impl Course {
             floor: script.floors.get(&(topic, number)).copied(),
             range,
             is_past: false,
+            avro,
+            json: Vec::new(),
         }
     }
 
@@ -178,15 +216,43 @@ impl Course {
         Position { offset: self.offset, clock: self.clock.told(), sequence: self.sequence, hash: self.hash }
     }
 
-    /// Reads one record into the stride.
-    pub(super) fn read(&mut self, record: RawRecord<'_>, around: Surroundings, stride: &mut Stride) {
+    /// Reads one record into the stride, unless its schema is not there yet.
+    pub(super) fn read(&mut self, record: RawRecord<'_>, around: Surroundings, stride: &mut Stride) -> Result<Reading, TransportError> {
         if self.is_past {
-            return;
+            return Ok(Reading::Done);
         }
+        let mut json = std::mem::take(&mut self.json);
+        let content = self.content(record, &mut json);
+        if let Ok(Some(content)) = &content {
+            self.place(record, content, around, stride);
+        }
+        let reading = content.map(|content| if content.is_some() { Reading::Done } else { Reading::AwaitsSchema });
+        self.json = json;
+        reading
+    }
+
+    /// The value of a record as JSON; `None` if its schema is not there yet.
+    fn content<'a>(&mut self, record: RawRecord<'a>, json: &'a mut Vec<u8>) -> Result<Option<Content<'a>>, TransportError> {
+        let (Some(avro), Some(value), None) = (&mut self.avro, record.value, record.cut_from) else {
+            return Ok(Some(Content::Plain(record.value)));
+        };
+        Ok(match avro.transcode(value, json) {
+            Transcoded::Json(id) => Some(Content::OfAvro(id, json)),
+            Transcoded::Bad(bad) => Some(Content::Bad(bad)),
+            Transcoded::Pending => None,
+            Transcoded::Refused(id, why) => {
+                let object = format!("{}/{} at offset {}, which has the schema of id {id}", self.topic, self.number, record.offset);
+                return Err(TransportError { attempt: "reading", object, cause: why.to_string().into(), retry: false });
+            }
+        })
+    }
+
+    /// Gives a record its place, and emits what it is.
+    fn place(&mut self, record: RawRecord<'_>, content: &Content<'_>, around: Surroundings, stride: &mut Stride) {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         stride.records += 1;
         stride.bytes += bytes as u64;
-        let (decoded, by_wall) = self.decode(record, around.latest);
+        let (decoded, by_wall) = self.decode(record, content, around.latest);
         let ts = decoded.as_ref().ok().and_then(Event::ts);
 
         // Determines the record's place.
@@ -223,6 +289,8 @@ impl Course {
         }
 
         // Emits the result.
+        // As JSON, texts may be longer.
+        let bytes = bytes.max(content.json().map_or(0, <[u8]>::len));
         match decoded {
             Ok(event) => {
                 stride.count(tick, is_new_interval, size::of_event(&event, bytes) + if around.audit { size::OF_AUDIT } else { 0 });
@@ -233,19 +301,24 @@ impl Course {
             }
             Err(bad) => {
                 stride.count(tick, is_new_interval, size::of_dead_letter(&bad, bytes));
-                stride.dead_letters.push((dead_letter(place, self.topic, record, bad), tick, 1));
+                stride.dead_letters.push((dead_letter(place, self.topic, record, content, bad), tick, 1));
             }
         }
     }
 
     /// Decodes a record. The second value is whether the wall clock decided its rejection.
-    fn decode(&mut self, record: RawRecord<'_>, latest: EffectiveTime) -> (Result<Event, BadRecord>, bool) {
+    fn decode(&mut self, record: RawRecord<'_>, content: &Content<'_>, latest: EffectiveTime) -> (Result<Event, BadRecord>, bool) {
         while self.refused.pop_front_if(|offset| *offset < record.offset).is_some() {}
         let was_refused = self.refused.pop_front_if(|offset| *offset == record.offset).is_some();
         if let Some(bytes) = record.cut_from {
             return (Err(BadRecord::too_large(bytes)), false);
         }
-        let decoded = Event::decode(self.topic, record.key, record.value).and_then(|event| event.in_nanoseconds(record.value));
+        let of = |json| Event::decode(self.topic, record.key, json).and_then(|event| event.in_nanoseconds(json));
+        let decoded = match content {
+            Content::Plain(value) => of(*value),
+            Content::OfAvro(id, json) => of(Some(*json)).map_err(|bad| bad.of_avro(*id)),
+            Content::Bad(bad) => Err(bad.clone()),
+        };
         match (decoded, record.timestamp_ms) {
             (Ok(event), Some(stamped)) => (not_from_the_future(event, stamped), false),
             (Ok(event), None) => match event.ts().filter(|ts| was_refused || ts.effective() > latest) {
@@ -303,7 +376,11 @@ fn from_the_future(ts: EventTime, than: &str, at: Option<EventTime>) -> BadRecor
     BadRecord { code: ErrorCode::FutureTimestamp, message }
 }
 
-fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, bad: BadRecord) -> DeadLetter {
+fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, content: &Content<'_>, bad: BadRecord) -> DeadLetter {
+    let of_avro = match content {
+        Content::OfAvro(_, json) => Some(Text::new(String::from_utf8_lossy(json))),
+        Content::Plain(_) | Content::Bad(_) => None,
+    };
     let letter = DeadLetter {
         topic: Text::const_new(topic.as_str()),
         partition: i32::from(place.partition),
@@ -311,7 +388,7 @@ fn dead_letter(place: Place, topic: Topic, record: RawRecord<'_>, bad: BadRecord
         ts: place.event_time(),
         key: None,
         value: None,
-        text: None,
+        text: of_avro,
         code: Text::const_new(bad.code.as_str()),
         error: Text::from(bad.message),
     };

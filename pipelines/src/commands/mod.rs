@@ -12,6 +12,7 @@ pub mod publish;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod schema;
 pub mod serve;
 pub mod sql;
 pub mod topics;

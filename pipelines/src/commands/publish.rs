@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use headwater_connectors::log::BYTE_ORDER_MARK;
 use headwater_connectors::transport::Transport;
 use headwater_schemas::events::Event;
@@ -26,6 +26,9 @@ pub fn publish(transport: &dyn Transport, names: &SourceConfig, topic: &str, lin
     let known = known.with_context(|| {
         format!("{topic:?} is not a topic: use one of {}", Topic::ALL.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", "))
     })?;
+    if names.avro.iter().any(|avro| avro == topic) {
+        bail!("{topic} carries Avro (source.avro), and lines are JSON: publish to it with the serializer of a schema registry");
+    }
     let name = names.name_of(known);
     let mut publisher = transport.publisher()?;
     let mut send = |line: &Line| publisher.send(&name, line.key.as_ref().map(|key| key.as_bytes()), Some(&line.text));

@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::registry::{Found, WriterSchemas};
 use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_schemas::avro::framed;
 use headwater_schemas::tables::{DeadLetter, TableRow};
 use headwater_schemas::{Offset, Topic};
 use headwater_sql::Catalog;
 use serde::Deserialize;
 
-use crate::config::SourceConfig;
+use crate::avro::{Avro, Connecting};
+use crate::config::Config;
 use crate::location;
 use crate::outbox::PUBLISHED;
 use crate::rejected::{Rejected, summarize};
@@ -20,11 +25,12 @@ use crate::rejected::{Rejected, summarize};
 /// Creates missing topics with this many partitions and lists all topics; with a data directory also how far it has read them.
 pub fn topics(
     transport: &dyn Transport,
-    names: &SourceConfig,
+    config: &Config,
     partitions: u16,
     data: Option<&Path>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
+    let names = &config.source;
     let committed = data.map(committed).transpose()?;
     let lag = if data.is_some() { format!(" {:>14} {:>14}", "committed", "lag") } else { String::new() };
     writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
@@ -45,7 +51,7 @@ pub fn topics(
         Some(data) => (in_table(data)?, format!("in {}", data.display())),
         None => {
             let topic = names.outside(DeadLetter::SPEC.name);
-            (in_topic(transport, &topic)?, format!("in the topic {topic}"))
+            (in_topic(transport, &topic, config)?, format!("in the topic {topic}"))
         }
     };
     Ok(summarize(&rejected, &what, data, out)?)
@@ -96,9 +102,25 @@ fn in_table(data: &Path) -> anyhow::Result<BTreeMap<String, Rejected>> {
 /// Records of one read.
 const STRIDE: usize = 1024;
 
+/// The schemas of a registry that answers.
+fn schemas(config: &Config) -> anyhow::Result<Option<Arc<dyn WriterSchemas>>> {
+    let way = Connecting { publishes: true, is_bounded: true };
+    Ok(Avro::connect(config, way, &AtomicBool::new(false), &Arc::default())?.and_then(|avro| avro.schemas()))
+}
+
+/// A dead letter, which is JSON, or Avro with one of the schemas.
+fn letter(value: &[u8], schemas: Option<&dyn WriterSchemas>) -> Option<Letter> {
+    let Some((schemas, (id, record))) = schemas.zip(framed(value).ok()) else { return serde_json::from_slice(value).ok() };
+    let Found::Known(schema) = schemas.wait(id) else { return None };
+    let mut json = Vec::new();
+    schema.to_json(id, record, &mut json).ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
 /// The published dead letters.
-fn in_topic(transport: &dyn Transport, topic: &str) -> anyhow::Result<BTreeMap<String, Rejected>> {
+fn in_topic(transport: &dyn Transport, topic: &str, config: &Config) -> anyhow::Result<BTreeMap<String, Rejected>> {
     let mut rejected = BTreeMap::new();
+    let schemas = if config.outbox.avro.iter().any(|name| name == DeadLetter::SPEC.name) { schemas(config)? } else { None };
     let mut reader = transport.reader(Box::new(|| ()))?;
     for state in transport.partitions(topic)?.into_iter().filter(|state| state.low < state.high) {
         let slot = reader.assign(topic, state.partition, state.low)?;
@@ -106,7 +128,7 @@ fn in_topic(transport: &dyn Transport, topic: &str) -> anyhow::Result<BTreeMap<S
         while next < state.high {
             let status = reader.read(slot, STRIDE, &mut |record| {
                 next = record.next_offset;
-                let letter = record.value.and_then(|value| serde_json::from_slice(value).ok());
+                let letter = record.value.and_then(|value| letter(value, schemas.as_deref()));
                 letter.into_iter().for_each(|letter| add(&mut rejected, letter, 1));
                 ControlFlow::Continue(())
             })?;

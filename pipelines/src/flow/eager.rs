@@ -23,6 +23,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 
+use crate::avro::PublishedSchemas;
 use crate::journal::{Decided, Entry, Journal};
 use crate::outbox::{EagerRow, Early, Told, records_of};
 
@@ -37,6 +38,8 @@ pub struct EagerSettings {
     pub outbox: Option<std::sync::mpsc::Sender<Told>>,
     /// The tables that are published early.
     pub tables: Vec<String>,
+    /// Topics that are published as Avro.
+    pub avro: Arc<PublishedSchemas>,
     /// The tick at which the run begins.
     pub start_tick: Tick,
     /// Ticks at which the run is to be entered again.
@@ -88,7 +91,7 @@ pub(super) fn eager<'scope>(
     let mut remap = builder.new_input(remap, Pipeline);
     let mut new_cuts = builder.new_input(cuts, Pipeline);
     let mut first_cut = settings.cuts.iter().copied().min();
-    let (failure, start_tick) = (Arc::clone(&settings.failure), settings.start_tick);
+    let (failure, start_tick, avro) = (Arc::clone(&settings.failure), settings.start_tick, Arc::clone(&settings.avro));
     builder.build(move |mut capabilities| {
         let mut capability: Option<Capability<Tick>> = capabilities.pop();
         let mut remapped = Vec::new();
@@ -108,8 +111,8 @@ pub(super) fn eager<'scope>(
             if end_tick <= begin {
                 return;
             }
-            let rows = rows_below(executions.as_ref(), end_tick).and_then(|mut rows| {
-                rows.extend(rows_below(decisions.as_ref(), end_tick)?);
+            let rows = rows_below(executions.as_ref(), end_tick, &avro).and_then(|mut rows| {
+                rows.extend(rows_below(decisions.as_ref(), end_tick, &avro)?);
                 Ok(rows)
             });
             match rows {
@@ -142,12 +145,12 @@ fn standing(progress: &SourceProgress) -> Vec<Decided> {
 }
 
 /// Takes the rows below a tick as records; of each key and tick the last row.
-fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: Tick) -> anyhow::Result<Vec<EagerRow>> {
+fn rows_below<R: TableRow>(table: Option<&TableWriter<R>>, end_tick: Tick, avro: &PublishedSchemas) -> anyhow::Result<Vec<EagerRow>> {
     let due = table.map(|table| table.take_below(end_tick)).into_iter().flatten();
     let mut due: Vec<_> = due.filter(|change| !change.gone).collect();
     due.sort_by(|a, b| a.tick.cmp(&b.tick).then_with(|| a.row.cmp_key(&b.row)));
     let rows: Vec<_> = due.iter().map(|change| (&change.row, change.tick)).collect();
-    if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows) }
+    if rows.is_empty() { Ok(Vec::new()) } else { records_of(&rows, avro) }
 }
 
 /// Collects, on worker 0, the ticks that all workers have passed.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use headwater_connectors::parquet::buffer::Tables;
+use headwater_connectors::source::AvroTopics;
 use headwater_connectors::transport::Records;
 use headwater_operators::keyed_fold::{Before, Clock, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share};
 use headwater_schemas::events::Event;
@@ -122,9 +123,9 @@ impl<'scope, 's> Flow<'scope, 's> {
         let reject = self.reject();
         let source = &self.settings.source;
         let names = Arc::clone(&source.names);
-        let records = RefCell::new(source.transport.records());
+        let (records, avro) = (RefCell::new(source.transport.records()), source.avro.clone());
         Rc::new(move |at: &Moment, letter: DeadLetter| {
-            let value = records.borrow_mut().as_mut().and_then(|records| record_of(&letter, records.as_mut(), &names));
+            let value = records.borrow_mut().as_mut().and_then(|records| record_of(&letter, records.as_mut(), &names, avro.as_ref()));
             reject(at, if value.is_some() { letter.with_record(None, value.as_deref()) } else { letter });
         })
     }
@@ -169,9 +170,15 @@ impl<'scope, 's> Flow<'scope, 's> {
 
 /// The bytes of a rejected event's record. A derived event has the place of its cause; if that is of another topic, its bytes are
 /// not those of the event.
-fn record_of(letter: &DeadLetter, records: &mut dyn Records, names: &BTreeMap<Topic, String>) -> Option<Vec<u8>> {
+fn record_of(
+    letter: &DeadLetter,
+    records: &mut dyn Records,
+    names: &BTreeMap<Topic, String>,
+    avro: Option<&AvroTopics>,
+) -> Option<Vec<u8>> {
     let topic = Topic::from_word(&letter.topic)?;
     let value = records.value(names.get(&topic)?, u16::try_from(letter.partition).ok()?, letter.offset).ok()?;
-    let event = Event::decode(topic, None, Some(&value)).ok()?;
+    let json = avro.and_then(|avro| avro.json(topic, &value)).transpose().ok()?;
+    let event = Event::decode(topic, None, Some(json.as_ref().unwrap_or(&value))).ok()?;
     (letter.value.is_none() || event.encode().as_deref() == letter.value.as_deref()).then_some(value)
 }

@@ -3,6 +3,7 @@
 //!
 //! Ticks have 10 ms and grid points are 1 s apart; times are in milliseconds since the epoch.
 
+mod avro;
 mod harness;
 mod pausing;
 mod places;
@@ -35,6 +36,7 @@ fn unbounded(log: &MemoryLog) -> Result<SourceSettings, TransportError> {
         transport: Arc::new(log.clone()),
         partitions: Arc::new(partitions),
         names: Arc::default(),
+        avro: None,
         start: Arc::default(),
         start_clock: EffectiveTime::ZERO,
         latest: EffectiveTime::MAX,
