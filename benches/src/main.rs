@@ -3,6 +3,7 @@
 //! | command | measures | compared with |
 //! |---|---|---|
 //! | `decode` | a record's JSON to an event | `serde_json` into the same struct, nothing checked |
+//! | `avro` | a record's Avro to an event | the same event from JSON |
 //! | `book` | a command to an order book; the whole view with its rows | a minimal book of two maps |
 //! | `var` | a grid point at which all prices changed, or one: portfolios, VaR and ES with their rows | a loop that rounds each term on its own, and a sort |
 //! | `rules` | a transaction through a pack of 30 rules; one more rule; an account's memory | the four rules of `banking` |
@@ -15,6 +16,7 @@
 //! Both sides of a comparison alternate within one process ([`measure`]); the output is the median of the rounds, and the ratio.
 //! `README.md` has the commands and figures.
 
+mod avro;
 mod book;
 mod commits;
 mod decode;
@@ -44,6 +46,8 @@ struct CommandLine {
 enum Bench {
     /// Decoding: JSON to events.
     Decode(decode::DecodeArguments),
+    /// Decoding: Avro to events.
+    Avro(avro::AvroArguments),
     /// Order book: commands to reports.
     Book(book::BookArguments),
     /// Valuation: changed prices to the VaR of each account and of the firm.
@@ -68,6 +72,7 @@ fn main() -> anyhow::Result<()> {
     }
     match CommandLine::parse().bench {
         Bench::Decode(arguments) => decode::decode(&arguments),
+        Bench::Avro(arguments) => avro::avro(&arguments),
         Bench::Book(arguments) => book::book(&arguments),
         Bench::Var(arguments) => var::var(&arguments),
         Bench::Rules(arguments) => rules::rules(&arguments),

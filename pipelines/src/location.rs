@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
 use headwater_connectors::log::LogTransport;
 use headwater_connectors::transport::{PartitionState, Transport, TransportError};
@@ -52,9 +52,6 @@ impl fmt::Display for Location {
 impl Location {
     /// Opens the transport.
     pub fn open(&self, config: &Config) -> anyhow::Result<Arc<dyn Transport>> {
-        if let (Self::Log(_), false) = (self, config.source.avro.is_empty() && config.outbox.avro.is_empty()) {
-            bail!("{self}: source.avro and outbox.avro need Kafka: the records of a log are lines of text; leave them out");
-        }
         Ok(match self {
             Self::Log(directory) => Arc::new(LogTransport::new(directory)),
             Self::Kafka(brokers) => {

@@ -146,6 +146,9 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let mut process = Process::new(&run)?;
     let (sql_server, access) = sql_server(&run)?.unzip();
     let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
+    if !run.transport.has_transactions() && !(run.config.source.avro.is_empty() && run.config.outbox.avro.is_empty()) {
+        bail!("source.avro and outbox.avro need Kafka: the records of a log are lines of text; leave them out");
+    }
     let connecting = Connecting { publishes: !run.is_replay, is_bounded: run.until_end };
     let Some(avro) = Avro::connect(&run.config, connecting, &run.stop, &process.registry)? else { return Ok(()) };
     process.avro = avro;

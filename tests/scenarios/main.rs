@@ -2,6 +2,7 @@
 
 mod alerts;
 mod any_day;
+mod avro;
 mod backtest;
 mod badness;
 mod bank;

@@ -21,6 +21,7 @@
 //! - [`stories`]: records and the expected answers of queries, checked wherever the run is cut.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where Maven or Java is missing, the test prints that it is
 //!   skipped and passes; with `CI=true` it fails.
+//! - [`registry`]: a real Apicurio registry, skipped as Kafka is.
 //! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they
 //!   are not installed, the test prints that it skips them and passes.
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
@@ -65,6 +66,8 @@
 //! | `guides` | the guides of `docs/` | their commands print what they show, links lead somewhere, the reference is what is declared |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
 //! | | a broker down at the start, and during a live run | an error, not a hang; reading continues; SIGTERM ends a run cleanly |
+//! | `avro` | a simulated market and bank that Confluent's client produces as Avro, through a real registry | the tables of the same events as JSON; Confluent's client reads what is published, which equals the tables |
+//! | | the registry is away during a live run that is killed; wrong records; a schema that the registry refuses | nothing is lost and nothing is a dead letter; dead letters with their bytes; one sentence |
 //! | | runs that publish are killed, with the broker | they publish what one run publishes, each row once; rows published early are those that are committed |
 //!
 //! Terms: a **scenario** is a test here, not a day's returns. **Bounded run**: processes the existing records and ends. **Live
@@ -88,6 +91,7 @@ pub mod prometheus;
 pub mod recomputed;
 pub mod recomputed_rules;
 pub mod reference;
+pub mod registry;
 pub mod scripts;
 pub mod serving;
 pub mod sql_logic;

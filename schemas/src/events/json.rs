@@ -176,6 +176,11 @@ const JSON_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The text of a record that is a JSON object. The reader would accept an array in place of a struct.
 pub(super) fn object(value: &[u8]) -> Result<&str, BadRecord> {
+    if value.first() == Some(&0) {
+        let message =
+            "the value begins with a zero byte, as Avro with a schema of a registry does: name the topic in source.avro, or send JSON";
+        return Err(BadRecord::new(ErrorCode::NotJson, message));
+    }
     let text = str::from_utf8(value).map_err(|error| {
         let message = format!("the value is not UTF-8 from byte {} on; encode it as UTF-8", error.valid_up_to());
         BadRecord::new(ErrorCode::NotUtf8, message)

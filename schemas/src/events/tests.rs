@@ -124,6 +124,7 @@ fn every_badness_has_its_code_and_names_the_field() {
     let cases: &[(Topic, String, ErrorCode, &str)] = &[
         (Topic::Orders, "not json".into(), ErrorCode::NotJson, "not one JSON object"),
         (Topic::Orders, "".into(), ErrorCode::NotJson, "not one JSON object"),
+        (Topic::Orders, "\0\0\0\0\u{7}\u{4}o1".into(), ErrorCode::NotJson, "name the topic in source.avro"),
         (Topic::Orders, "{".into(), ErrorCode::NotJson, "not one JSON object"),
         (Topic::Labels, r#"{"subject_id":"t","label":"x","ts":1} trailing"#.into(), ErrorCode::NotJson, "trailing"),
         (Topic::Labels, "\u{feff}{}".into(), ErrorCode::NotJson, "JSON"),

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::ToSpan;
-use jiff::civil;
+use jiff::{Span, ToSpan, civil};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{EventTime, rfc3339};
@@ -63,7 +62,8 @@ impl Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match EPOCH.checked_add(self.0.days()) {
+        // Not every number of days is a span of this calendar.
+        match Span::new().try_days(self.0).and_then(|days| EPOCH.checked_add(days)) {
             Ok(date) => write!(out, "{date}"),
             Err(_) => write!(out, "day {}", self.0),
         }
@@ -124,6 +124,13 @@ mod tests {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
         assert_eq!("1970-01-02".parse::<Date>().map(|date| date.end().date().to_string()), Ok("1970-01-02".to_owned()));
+    }
+
+    #[test]
+    fn a_day_beyond_the_calendar_has_its_number() {
+        for (days, text) in [(0, "1970-01-01"), (i32::MAX, "day 2147483647"), (i32::MIN, "day -2147483648"), (3_000_000, "day 3000000")] {
+            assert_eq!(Date::from_days(days).to_string(), text);
+        }
     }
 
     #[test]
