@@ -227,8 +227,9 @@ fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result
         "surveillance": serde_json::to_value(&config.surveillance)?,
     });
     // Directories that were made before there was a choice go on unchanged.
-    if !config.source.avro.is_empty() {
-        all["source"] = json!({ "avro": config.source.avro_topics().into_iter().map(Topic::as_str).collect::<Vec<_>>() });
+    if let (false, Some(all)) = (config.source.avro.is_empty(), all.as_object_mut()) {
+        let topics: Vec<_> = config.source.avro_topics().into_iter().map(Topic::as_str).collect();
+        all.insert("source".to_owned(), json!({ "avro": topics }));
     }
     Ok(serde_json::to_string_pretty(&all)?)
 }

@@ -146,7 +146,8 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let mut process = Process::new(&run)?;
     let (sql_server, access) = sql_server(&run)?.unzip();
     let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
-    if !run.transport.has_transactions() && !(run.config.source.avro.is_empty() && run.config.outbox.avro.is_empty()) {
+    let is_json = run.config.source.avro.is_empty() && run.config.outbox.avro.is_empty();
+    if !is_json && !run.transport.has_transactions() {
         bail!("source.avro and outbox.avro need Kafka: the records of a log are lines of text; leave them out");
     }
     let connecting = Connecting { publishes: !run.is_replay, is_bounded: run.until_end };

@@ -100,9 +100,10 @@ fn assert_published(data: &Path, printed: &str) -> Result<()> {
     let mut actual = BTreeMap::<String, Vec<String>>::new();
     for line in printed.lines() {
         let record: Value = serde_json::from_str(line)?;
-        let topic = record["topic"].as_str().context("a topic")?.to_owned();
-        ensure!(record["value"]["id"].as_str().is_some_and(|id| id.len() == 32), "an id: {record}");
-        actual.entry(topic).or_default().push(compared(&record["value"]).to_string());
+        let topic = record.get("topic").and_then(Value::as_str).context("a topic")?.to_owned();
+        let value = record.get("value").context("a value")?;
+        ensure!(value.get("id").and_then(Value::as_str).is_some_and(|id| id.len() == 32), "an id: {record}");
+        actual.entry(topic).or_default().push(compared(value).to_string());
     }
     for (topic, query) in PUBLISHED {
         let mut expected = Vec::new();

@@ -115,15 +115,12 @@ impl TableSchema {
 
 /// A column as a field. Names of records inside it begin with `within`.
 fn field(within: &str, column: &Field, doc: &str) -> Result<Value, TableSchemaError> {
-    let mut field = json!({ "name": column.name(), "doc": doc.trim() });
-    let of = type_of(&format!("{within}_{}", column.name()), column)?;
-    if column.is_nullable() {
-        field["type"] = json!(["null", of]);
-        field["default"] = Value::Null;
-    } else {
-        field["type"] = of;
-    }
-    Ok(field)
+    let (name, doc) = (column.name(), doc.trim());
+    let of = type_of(&format!("{within}_{name}"), column)?;
+    Ok(match column.is_nullable() {
+        true => json!({ "name": name, "doc": doc, "type": ["null", of], "default": null }),
+        false => json!({ "name": name, "doc": doc, "type": of }),
+    })
 }
 
 fn type_of(name: &str, column: &Field) -> Result<Value, TableSchemaError> {
