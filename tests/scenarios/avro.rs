@@ -113,7 +113,8 @@ fn assert_published(data: &Path, printed: &str) -> Result<()> {
             }
         }
         let actual = actual.entry(topic.to_owned()).or_default();
-        (expected.sort_unstable(), actual.sort_unstable());
+        expected.sort_unstable();
+        actual.sort_unstable();
         for (expected, actual) in expected.iter().zip(actual.iter()) {
             assert_eq!(expected, actual, "{topic}");
         }
