@@ -160,7 +160,7 @@ impl Metrics {
                 dead_letters: counts.dead_letters.load(Ordering::Relaxed),
                 lag: own.iter().map(|position| position.offset.until(position.high)).sum(),
                 clock: clock.map(|clock| EventTime::from_nanos(i64::try_from(clock).unwrap_or(i64::MAX)).to_string()),
-                holds_frontier: holder.filter(|(of, _)| of == topic).and_then(|(_, partition)| u32::try_from(partition).ok()),
+                holds_frontier: holder.filter(|(of, _)| of == topic).map(|(_, partition)| u32::from(partition)),
             })
         };
         Topic::ALL.iter().filter_map(report).collect()
@@ -176,7 +176,7 @@ fn views(now: &Sample, rate: impl Fn(&str, f64) -> f64) -> Vec<ViewReport> {
     let mut all: Vec<_> = now.busy.iter().filter(|(name, _)| is_view(name)).collect();
     all.sort_by(|(a, spent), (b, other)| other.total_cmp(spent).then_with(|| a.cmp(b)));
     all.truncate(VIEWS_MAX);
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.sort_by_key(|(name, _)| *name);
     all.into_iter().map(|(name, busy)| ViewReport { name: name.clone(), busy: rate(name, *busy) }).collect()
 }
 
