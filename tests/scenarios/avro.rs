@@ -156,7 +156,7 @@ fn what_confluents_client_produces_has_the_tables_of_json_and_what_is_published_
 
     // A run that is killed reads the rest; a replay repeats it.
     let mut command = command_with(&source(&broker), &killed, PLAIN, &read, "5ms")?;
-    let status = command.env("HEADWATER_KILL_AT", "published:3").stderr(Stdio::null()).status()?;
+    let status = command.env("HEADWATER_KILL_AT", "published:1").stderr(Stdio::null()).status()?;
     assert_eq!(status.code(), None, "it is killed");
     succeed(command_with(&source(&broker), &killed, way, &read, "5ms")?.output()?)?;
     assert_same(&comparable(&by_json)?, &comparable(&killed)?, "killed and restarted");
