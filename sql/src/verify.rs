@@ -99,15 +99,28 @@ pub enum Break {
 /// Verifies a data directory with `threads` threads.
 pub fn verify(data: &Path, threads: usize) -> Result<Proof, Break> {
     check_directory(data)?;
-    let chain = Chain::open_whole(data)?;
-    chain.check_tail()?;
-    check_inventory(&chain)?;
+    let chain = read_chain(data)?;
     check_configurations(&chain)?;
     let mut proof = check_files(&chain, threads)?;
     proof.audited = check_audit(&chain, threads)?;
     let catalog = Catalog::over(chain, true, SqlConfig::unhurried())?;
     INVARIANTS.iter().try_for_each(|(name, query)| check_invariant(&catalog, name, query))?;
     Ok(proof)
+}
+
+/// Reads the whole chain, and compares it with `HEAD` and the inventory. While a run publishes commits they may be newer than what was
+/// read before: then the new commits are read, and it is compared again.
+fn read_chain(data: &Path) -> Result<Chain, Break> {
+    let mut chain = Chain::open_whole(data)?;
+    loop {
+        let compared = chain.check_tail().map_err(Break::from).and_then(|()| check_inventory(&chain));
+        match compared {
+            Ok(()) => return Ok(chain),
+            // Without a new commit, the difference is damage.
+            Err(error) if !chain.extend()? => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 /// Compares the inventory with the records.

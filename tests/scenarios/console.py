@@ -1,6 +1,7 @@
 # The console in a real Chromium. Arguments: its address, the path of chromium, a folder for pictures, or "-" for none.
 # Standard output says "stop" and "start" when the server is to end and to come back; a line on standard input confirms it.
 import sys
+import time
 from playwright.sync_api import sync_playwright
 
 ADDRESS, CHROMIUM, PICTURES = sys.argv[1:4]
@@ -16,6 +17,14 @@ def watched(page, problems):
     # Where the browser refuses something by the policy, it is in the page's console, too.
     page.add_init_script("document.addEventListener('securitypolicyviolation', (event) => console.error('policy', event.violatedDirective))")
     return page
+
+
+def until(page, expression, argument=None):
+    # The page's policy allows no `eval`, with which Playwright's own waiting works.
+    ends = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < ends, f"it does not become true: {expression}"
+        page.wait_for_timeout(50)
 
 
 def panels_have_rows(page, has_flow):
@@ -40,13 +49,13 @@ def run(page, text):
 
 def statements(page):
     run(page, "SELECT account_id, posted FROM balances ORDER BY account_id, currency LIMIT 5")
-    page.wait_for_function("document.querySelectorAll('#statement-rows tbody tr').length === 5")
+    until(page, "document.querySelectorAll('#statement-rows tbody tr').length === 5")
     assert page.locator("#statement-rows td.number").count() == 5
     assert "5 rows of commit" in page.inner_text("#statement-status")
     run(page, "SELECT 9007199254740993 AS n, 0.1000000000000000055511151231257827 AS d")
     page.get_by_text("9007199254740993", exact=True).wait_for()
     page.get_by_text("0.1000000000000000055511151231257827", exact=True).wait_for()
-    run(page, "SELECT 1 +\n  FROM FROM")
+    run(page, "SELECT 1 +\n  ) x")
     page.locator("#statement-error").wait_for()
     assert "^" in page.inner_text("#statement-error"), page.inner_text("#statement-error")
     run(page, "DELETE FROM balances")
@@ -105,7 +114,7 @@ def evidence(page):
     identifier = button.get_attribute("data-id")
     # The panel may be shown anew meanwhile.
     page.locator(f"#alerts button[data-id={quoted(identifier)}]").click()
-    page.wait_for_function("id => document.getElementById('evidence-text').textContent.includes(id)", arg=f"alert {identifier}")
+    until(page, "id => document.getElementById('evidence-text').textContent.includes(id)", f"alert {identifier}")
     page.keyboard.press("Escape")
     page.locator("#evidence[open]").wait_for(state="detached")
 
@@ -124,10 +133,10 @@ def comes_back(page):
     before = page.inner_text("#commit")
     print("stop", flush=True)
     sys.stdin.readline()
-    page.wait_for_function("document.getElementById('connection').dataset.state === 'lost'")
+    until(page, "document.getElementById('connection').dataset.state === 'lost'")
     print("start", flush=True)
     sys.stdin.readline()
-    page.wait_for_function("document.getElementById('connection').dataset.state === 'live'")
+    until(page, "document.getElementById('connection').dataset.state === 'live'")
     assert page.inner_text("#commit") == before
     run(page, "SELECT 1 AS again")
     page.get_by_text("again", exact=True).wait_for()
@@ -163,7 +172,7 @@ with sync_playwright() as playwright:
     problems = []
     page = watched(browser.new_page(), problems)
     page.goto(ADDRESS)
-    page.wait_for_function("document.getElementById('connection').dataset.state === 'live'")
+    until(page, "document.getElementById('connection').dataset.state === 'live'")
     if "--restarts" in sys.argv:
         comes_back(page)
     browser.close()
