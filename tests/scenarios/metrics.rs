@@ -15,7 +15,7 @@ const BOARDS: [&str; 2] = ["freshness.json", "pipeline.json"];
 const OF_KAFKA: &str = "headwater_partition_lag_records";
 
 /// Units at the end of a name, before `_total`, and as they are written in help texts.
-const UNITS: [(&str, &str); 12] = [
+const UNITS: [(&str, &str); 14] = [
     ("seconds", "second"),
     ("bytes", "byte"),
     ("records", "record"),
@@ -23,6 +23,8 @@ const UNITS: [(&str, &str); 12] = [
     ("events", "event"),
     ("rows", "row"),
     ("commits", "commit"),
+    ("schemas", "schema"),
+    ("requests", "request"),
     ("files", "file"),
     ("fds", "file descriptor"),
     ("threads", "thread"),
