@@ -72,7 +72,7 @@ impl Follower {
         let Ok(mut stream) = Events::open(address, &path, self.last.as_deref()) else { return Ok(false) };
         self.cuts += 1;
         for _ in 0..events {
-            let Some(event) = stream.next()? else { return Ok(true) };
+            let Some(event) = stream.read()? else { return Ok(true) };
             for change in event.data.get("changes").and_then(|changes| changes.as_array()).context("changes")? {
                 let mut row = change.clone();
                 let fields = row.as_object_mut().context("a row")?;
@@ -172,7 +172,7 @@ fn every_point_of_a_stream_can_be_resumed() -> Result<()> {
 fn read_until(mut events: Events, last: &str) -> Result<Vec<headwater_tests::events::Event>> {
     let mut all = Vec::new();
     loop {
-        let event = events.next()?.context("the stream ended")?;
+        let event = events.read()?.context("the stream ended")?;
         let is_last = event.id == last;
         all.push(event);
         if is_last {

@@ -49,7 +49,7 @@ impl Events {
     }
 
     /// The next event; none if the server ended the stream.
-    pub fn next(&mut self) -> Result<Option<Event>> {
+    pub fn read(&mut self) -> Result<Option<Event>> {
         let (mut id, mut data) = (String::new(), String::new());
         while let Some(line) = line(&mut self.lines)? {
             match line.split_once(": ") {

@@ -108,7 +108,7 @@ fn append(folder: &Path, topic: &str, lines: &str) {
 fn commit(folder: &Path) {
     let text = "[http]\naddress = \"\"\n[outbox]\ntopics = []\n[time]\nhorizon = \"87600h\"\n";
     let config = Config::parse("c.toml", text).expect("a configuration");
-    let transport = Arc::new(LogTransport::new(&folder.join("log")));
+    let transport = Arc::new(LogTransport::new(folder.join("log")));
     run(Run { until_end: true, ..Run::new(transport, folder.join("data"), config) }).expect("a run");
 }
 
