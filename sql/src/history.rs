@@ -69,21 +69,25 @@ impl HistoryTable {
         !filter.is_volatile() && filter.column_refs().iter().all(|column| self.table.spec.key.contains(&column.name()))
     }
 
+    /// The columns of the key in files, in the key's order.
+    fn key_columns(&self) -> Result<Vec<usize>> {
+        let schema = self.files.schema();
+        let columns = self.table.spec.key.iter().map(|name| schema.index_of(name)).collect::<std::result::Result<Vec<_>, _>>();
+        Ok(columns?)
+    }
+
     /// The changes after a commit, and of the keys that they change, the rows as of that commit.
     async fn changes_since(&self, state: &dyn Session, since: u64, filters: &[Expr], columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
         let after = col(COMMIT_ID).gt(lit(i64::try_from(since).unwrap_or(i64::MAX)));
         let filters = [filters, &[after]].concat();
+        // A plan of files gives its rows once, so the keys are read with a plan of their own.
+        let keys = self.files.scan_filtered(state, &filters, &self.key_columns()?)?;
+        let changed = collect(keys, state.task_ctx()).await?;
         let changes = self.files.scan_filtered(state, &filters, columns)?;
-        let schema = changes.schema();
-        let keys = self.table.spec.key.iter().map(|name| schema.index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
-        let keys = keys.iter().map(|index| ProjectionExpr {
-            expr: Arc::new(Column::new(schema.field(*index).name(), *index)),
-            alias: schema.field(*index).name().clone(),
-        });
-        let changed = collect(Arc::new(ProjectionExec::try_new(keys.collect::<Vec<_>>(), Arc::clone(&changes))?), state.task_ctx()).await?;
         if changed.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(changes);
         }
+        let schema = changes.schema();
         let before = self.committed.between(since, since);
         let rows = current_rows(&before, self.table).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
         let old = rows_before(&rows.batches, self.table.spec.key, &changed, &schema)?;
