@@ -88,8 +88,10 @@ fn other_programs_read_exports_to_the_last_digit() -> Result<()> {
         let (rows, sum) = expected.split_once(',').context("two figures")?;
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/export.py");
         let read = Command::new(&python).args([script, &out.display().to_string(), table, column]).output()?;
-        ensure!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-        for line in String::from_utf8(read.stdout)?.lines() {
+        ensure!(read.status.success(), "{} after {}", String::from_utf8_lossy(&read.stderr), String::from_utf8_lossy(&read.stdout));
+        let lines = String::from_utf8(read.stdout)?;
+        ensure!(lines.lines().count() == 8, "{table}: {lines}");
+        for line in lines.lines() {
             let read: Value = serde_json::from_str(line)?;
             if let Some(versions) = read.get("versions") {
                 ensure!(*versions == 2, "{table}: {line}");
