@@ -26,6 +26,8 @@
 //! - Money is exact: literals such as `1.1` are decimals, sums and products have as many digits as they need, up to 76, and
 //!   quotients have at least 28 after the point.
 //! - SQL only reads. A statement that would write is refused by grammar and again by plan.
+//! - What other crates wait for is a boxed future: a future's code is compiled where it is polled, and this one's contains all of
+//!   DataFusion's planning.
 //!
 //! ```no_run
 //! use headwater_sql::{Catalog, Format};

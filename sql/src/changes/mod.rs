@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::record::FileRole;
@@ -115,26 +117,29 @@ struct Pending {
 
 impl Changes {
     /// Checks the request. Errors that come later are those of reading.
-    pub async fn begin(reader: Reader, request: ChangesRequest) -> Result<Self, Problem> {
-        let snapshot = reader.snapshot().await?;
-        let newest = snapshot.commit_id();
-        let place = request.from.unwrap_or(Place::end_of(newest));
-        if place.begins_after() > newest {
-            let message = format!("there is no commit {} yet: the newest is {newest}", place.begins_after());
-            return Err(Problem::new("22023", message));
+    pub fn begin(reader: Reader, request: ChangesRequest) -> BoxFuture<'static, Result<Self, Problem>> {
+        async move {
+            let snapshot = reader.snapshot().await?;
+            let newest = snapshot.commit_id();
+            let place = request.from.unwrap_or(Place::end_of(newest));
+            if place.begins_after() > newest {
+                let message = format!("there is no commit {} yet: the newest is {newest}", place.begins_after());
+                return Err(Problem::new("22023", message));
+            }
+            let text = request.filter.clone().unwrap_or_default();
+            let engine = Arc::clone(&snapshot.engine);
+            // A filter may be deep, and only the engine's threads have deep stacks.
+            let followed = engine.run(async move { Followed::of(&request) }).await.map_err(|error| Problem::of(&error, &text))?;
+            followed.check_kept(&snapshot.committed, place.begins_after()).map_err(|error| Problem::from(&error))?;
+            let mut changes = Self { reader, followed, place, before: None, round: None };
+            // What cannot be planned, or not be read, is an error now.
+            let place = changes.place.begins_after();
+            let (planned, _) = changes.answer(&snapshot, place, place).await.map_err(|error| Problem::from(&error))?;
+            drop(planned);
+            changes.before = changes.rows_as_of(&snapshot.committed, place).await.map_err(|error| Problem::from(&error))?;
+            Ok(changes)
         }
-        let text = request.filter.clone().unwrap_or_default();
-        let engine = Arc::clone(&snapshot.engine);
-        // A filter may be deep, and only the engine's threads have deep stacks.
-        let followed = engine.run(async move { Followed::of(&request) }).await.map_err(|error| Problem::of(&error, &text))?;
-        followed.check_kept(&snapshot.committed, place.begins_after()).map_err(|error| Problem::from(&error))?;
-        let mut changes = Self { reader, followed, place, before: None, round: None };
-        // What cannot be planned, or not be read, is an error now.
-        let place = changes.place.begins_after();
-        let (planned, _) = changes.answer(&snapshot, place, place).await.map_err(|error| Problem::from(&error))?;
-        drop(planned);
-        changes.before = changes.rows_as_of(&snapshot.committed, place).await.map_err(|error| Problem::from(&error))?;
-        Ok(changes)
+        .boxed()
     }
 
     /// How far a client is that has had all events.
@@ -154,9 +159,12 @@ impl Changes {
     }
 
     /// The next event; none once all commits that there are were read.
-    pub async fn next(&mut self) -> Result<Option<ChangeEvent>, Problem> {
-        let _turn = self.reader.turn().await?;
-        self.advance().await.map_err(|error| Problem::from(&error))
+    pub fn next(&mut self) -> BoxFuture<'_, Result<Option<ChangeEvent>, Problem>> {
+        async move {
+            let _turn = self.reader.turn().await?;
+            self.advance().await.map_err(|error| Problem::from(&error))
+        }
+        .boxed()
     }
 
     async fn advance(&mut self) -> Result<Option<ChangeEvent>, QueryError> {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -91,27 +93,30 @@ impl Access {
     }
 
     /// Checks a password. After a wrong one, those that come from the same address wait, as for PostgreSQL clients.
-    pub async fn log_in(&self, user: &str, password: &str, address: IpAddr) -> Result<Reader, Problem> {
-        let wrong = || Problem::fatal(code::PASSWORD, "the user or the password is wrong");
-        if user.len() > NAME_MAX || password.len() > PASSWORD_MAX {
-            return Err(wrong());
+    pub fn log_in<'a>(&'a self, user: &'a str, password: &'a str, address: IpAddr) -> BoxFuture<'a, Result<Reader, Problem>> {
+        async move {
+            let wrong = || Problem::fatal(code::PASSWORD, "the user or the password is wrong");
+            if user.len() > NAME_MAX || password.len() > PASSWORD_MAX {
+                return Err(wrong());
+            }
+            if self.proved.has(user, password) {
+                return Ok(self.reader(user));
+            }
+            let shared = &self.shared;
+            shared.attempts.take_turn(address).await?;
+            let known = shared.config.users.get(user).map(|user| user.secret.clone());
+            let secret = known.unwrap_or_else(|| Secret::of_nobody(user, &shared.seed));
+            let given = password.to_owned();
+            // It takes thousands of hashes.
+            let checked = spawn_blocking(move || secret.is_of(&given)).await;
+            if checked.unwrap_or(false) {
+                self.proved.keep(user, password);
+                return Ok(self.reader(user));
+            }
+            shared.attempts.failed(address, Instant::now());
+            Err(wrong())
         }
-        if self.proved.has(user, password) {
-            return Ok(self.reader(user));
-        }
-        let shared = &self.shared;
-        shared.attempts.take_turn(address).await?;
-        let known = shared.config.users.get(user).map(|user| user.secret.clone());
-        let secret = known.unwrap_or_else(|| Secret::of_nobody(user, &shared.seed));
-        let given = password.to_owned();
-        // It takes thousands of hashes.
-        let checked = spawn_blocking(move || secret.is_of(&given)).await;
-        if checked.unwrap_or(false) {
-            self.proved.keep(user, password);
-            return Ok(self.reader(user));
-        }
-        shared.attempts.failed(address, Instant::now());
-        Err(wrong())
+        .boxed()
     }
 
     fn reader(&self, user: &str) -> Reader {
@@ -136,17 +141,23 @@ impl Reader {
     }
 
     /// The number of the newest commit; 0 when there is none.
-    pub async fn newest_commit(&self) -> Result<u64, Problem> {
-        let newest = self.access.shared.snapshot(None).await.map_err(|error| Problem::from(&error))?;
-        Ok(newest.commit_id())
+    pub fn newest_commit(&self) -> BoxFuture<'_, Result<u64, Problem>> {
+        async move {
+            let newest = self.access.shared.snapshot(None).await.map_err(|error| Problem::from(&error))?;
+            Ok(newest.commit_id())
+        }
+        .boxed()
     }
 
     /// The commits after one, up to another.
-    pub async fn commits(&self, after: u64, upto: u64) -> Result<Vec<CommitSummary>, Problem> {
-        let shared = Arc::clone(&self.access.shared);
-        let reading = spawn_blocking(move || summaries(shared.catalog.snapshot().committed.data(), after, upto));
-        let read = reading.await.map_err(QueryError::from).and_then(|read| Ok(read?));
-        read.map_err(|error| Problem::from(&error))
+    pub fn commits(&self, after: u64, upto: u64) -> BoxFuture<'_, Result<Vec<CommitSummary>, Problem>> {
+        async move {
+            let shared = Arc::clone(&self.access.shared);
+            let reading = spawn_blocking(move || summaries(shared.catalog.snapshot().committed.data(), after, upto));
+            let read = reading.await.map_err(QueryError::from).and_then(|read| Ok(read?));
+            read.map_err(|error| Problem::from(&error))
+        }
+        .boxed()
     }
 
     /// The threads of queries.
@@ -160,30 +171,36 @@ impl Reader {
     }
 
     /// The first rows of a statement, up to a number. Dropping the future cancels the query.
-    pub async fn query(&self, text: &str, most: usize) -> Result<Sheet, Problem> {
-        has_readable_length(text)?;
-        let snapshot = self.snapshot().await?;
-        let _permit = self.turn().await?;
-        let problem = |error: QueryError| Problem::of(&error, text);
-        let mut answer = snapshot.query(text).await.map_err(problem)?;
-        let mut sheet = Sheet::new(answer.commit_id(), answer.schema());
-        let limit = self.access.shared.config.max_rows;
-        while let Some(batch) = answer.next().await.transpose().map_err(problem)? {
-            sheet.add(&batch, most).map_err(|error| Problem::of(&error.into(), text))?;
-            if limit > 0 && sheet.rows() as u64 > limit {
-                return Err(too_many_rows(limit));
+    pub fn query<'a>(&'a self, text: &'a str, most: usize) -> BoxFuture<'a, Result<Sheet, Problem>> {
+        async move {
+            has_readable_length(text)?;
+            let snapshot = self.snapshot().await?;
+            let _permit = self.turn().await?;
+            let problem = |error: QueryError| Problem::of(&error, text);
+            let mut answer = snapshot.query(text).await.map_err(problem)?;
+            let mut sheet = Sheet::new(answer.commit_id(), answer.schema());
+            let limit = self.access.shared.config.max_rows;
+            while let Some(batch) = answer.next().await.transpose().map_err(problem)? {
+                sheet.add(&batch, most).map_err(|error| Problem::of(&error.into(), text))?;
+                if limit > 0 && sheet.rows() as u64 > limit {
+                    return Err(too_many_rows(limit));
+                }
+                if sheet.is_cut() {
+                    break;
+                }
             }
-            if sheet.is_cut() {
-                break;
-            }
+            Ok(sheet)
         }
-        Ok(sheet)
+        .boxed()
     }
 
     /// Waits until not too many queries work.
-    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let queries = Arc::clone(&self.access.shared.queries);
-        queries.acquire_owned().await.map_err(|_| Problem::from(&QueryError::execution("the server ends")))
+    pub fn turn(&self) -> BoxFuture<'_, Result<OwnedSemaphorePermit, Problem>> {
+        async move {
+            let queries = Arc::clone(&self.access.shared.queries);
+            queries.acquire_owned().await.map_err(|_| Problem::from(&QueryError::execution("the server ends")))
+        }
+        .boxed()
     }
 
     /// The newest commit, with what may be read.
