@@ -24,7 +24,7 @@
 //!   tables whole, drops rows beyond their retention, and archives records.
 //!
 //! Files: [`record`] is the record, [`records`] finds it, [`directory`] is the data directory with its lock, [`buffer`] holds
-//! uncommitted changes, [`encode`] makes the rows of a commit's files, [`writer`] writes a Parquet file, [`segment`] a segment,
+//! uncommitted changes, [`encode`] makes the rows of a commit's files, [`order`] orders them ([`permutation`] moves what was ordered), [`writer`] writes a Parquet file, [`segment`] a segment,
 //! [`durable`] syncs to disk, [`commit`] is the dataflow.
 
 pub mod buffer;
@@ -37,6 +37,8 @@ mod durable;
 mod encode;
 pub mod file;
 mod newest;
+mod order;
+mod permutation;
 pub mod reader;
 pub mod record;
 pub mod records;

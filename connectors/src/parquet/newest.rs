@@ -60,11 +60,8 @@ impl<R: TableRow> Newest<R> {
         self.versions.len()
     }
 
-    /// The rows of keys that are not retracted, by key.
+    /// The rows of keys that are not retracted.
     pub(super) fn into_rows(self) -> impl Iterator<Item = R> {
-        let mut versions = self.versions;
-        versions.retain(|version| version.is);
-        versions.sort_unstable_by(|a, b| a.row.cmp_key(&b.row));
-        versions.into_iter().map(|version| version.row)
+        self.versions.into_iter().filter(|version| version.is).map(|version| version.row)
     }
 }

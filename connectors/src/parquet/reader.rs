@@ -9,10 +9,13 @@
 //! Tables are the largest thing that a restart reads: threads decode files beside each other, and a row that is superseded is
 //! dropped at once.
 
+use std::any::Any;
+use std::cmp::Ordering;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -27,6 +30,7 @@ use super::chain::{Chain, CommitFile};
 use super::columns::{CHANGE, COMMIT_ID, TICK};
 use super::file::FileError;
 use super::newest::{Newest, Version};
+use super::permutation::{order_of, put_in_order};
 use super::record::FileRole;
 use super::segment::decode;
 use crate::fault::Fault;
@@ -42,8 +46,12 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
         rows.extend(versions.into_iter().map(|version| version.row).filter(|row| !changed.has(row)));
     })?;
     rows.extend(changed.into_rows());
-    // Both parts are in order of their keys, apart from words that sort otherwise as text: a stable sort merges the runs.
-    rows.sort_by(R::cmp_key);
+    // The whole rows are in order of their keys, apart from words that sort otherwise as text.
+    let order = order_of(rows.len(), &|one, other| match (rows.get(one), rows.get(other)) {
+        (Some(one), Some(other)) => one.cmp_key(other),
+        _ => Ordering::Equal,
+    });
+    put_in_order(&mut rows, order);
     Ok(rows)
 }
 
@@ -105,19 +113,39 @@ fn read_versions<R: TableRow>(
     behind: u64,
     mut take: impl FnMut(Vec<Version<R>>),
 ) -> Result<(), FileError> {
+    let make = |file: &CommitFile, batch: &RecordBatch| Ok(Box::new(versions::<R>(data, file, behind, batch)?) as Made);
+    read_beside(data, files, &make, &mut |made| {
+        if let Ok(versions) = made.downcast() {
+            take(*versions);
+        }
+    })
+}
+
+/// What a thread makes of a batch, of a type that the receiver knows.
+type Made = Box<dyn Any + Send>;
+
+/// Reads files on threads beside each other, and hands what they make of each batch to `take`. It is independent of the type of rows,
+/// so that threads and channels are compiled once.
+fn read_beside(
+    data: &Path,
+    files: &[Arc<CommitFile>],
+    make: &(dyn Fn(&CommitFile, &RecordBatch) -> Result<Made, FileError> + Sync),
+    take: &mut dyn FnMut(Made),
+) -> Result<(), FileError> {
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(files.len());
     thread::scope(|scope| {
         let (sender, received) = sync_channel(2 * threads);
-        let decode = |sender: &SyncSender<_>| {
-            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let versions = match versions(data, file, behind) {
-                    Ok(versions) => versions,
+        let decode = |sender: &SyncSender<Result<Made, FileError>>| {
+            while let Some(file) = files.get(next.fetch_add(1, Relaxed)) {
+                let batches = match read(data, file) {
+                    Ok(batches) => batches,
                     Err(error) => return sender.send(Err(error)).unwrap_or_default(),
                 };
-                for batch in versions {
+                for batch in batches {
+                    let batch = batch.map_err(|error| file.error(data, Fault::unreadable(error)));
                     // Nobody receives any more once a file could not be read.
-                    if sender.send(batch).is_err() {
+                    if sender.send(batch.and_then(|batch| make(file, &batch))).is_err() {
                         return;
                     }
                 }
@@ -129,35 +157,51 @@ fn read_versions<R: TableRow>(
             started.map_err(|error| file.error(data, Fault::shown_by("cannot be read: no thread can be started", error)))?;
         }
         drop(sender);
-        received.into_iter().try_for_each(|batch| batch.map(&mut take))
+        received.into_iter().try_for_each(|made| made.map(&mut *take))
     })
 }
 
-/// The rows of a file's commits after `behind`, batch by batch. A checkpoint has one row per key and commit, so it needs no ticks.
-fn versions<R: TableRow>(
-    data: &Path,
-    file: &CommitFile,
-    behind: u64,
-) -> Result<impl Iterator<Item = Result<Vec<Version<R>>, FileError>>, FileError> {
+/// The rows of a batch of commits after `behind`.
+fn versions<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, batch: &RecordBatch) -> Result<Vec<Version<R>>, FileError> {
+    let marks = Marks::of(data, file, batch)?;
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
-    let versions_of = move |batch: Result<RecordBatch, ArrowError>| {
-        let batch = batch.map_err(|error| file.error(data, Fault::unreadable(error)))?;
+    let rows = (0..batch.num_rows()).filter(|row| marks.commit(*row) > behind);
+    let mut versions = Vec::with_capacity(batch.num_rows());
+    let read = R::read_each(batch, rows, |number, row| {
+        versions.push(Version { row, since: (marks.commit(number), marks.tick(number)), is: marks.is(number) });
+    });
+    read.map_err(|error| file.error(data, Fault::unreadable(error)))?;
+    Ok(versions)
+}
+
+/// The columns that a commit adds.
+struct Marks<'a> {
+    changes: &'a [i32],
+    commits: &'a [i64],
+    /// A checkpoint has one row per key and commit, so it needs no ticks.
+    ticks: Option<&'a Int64Array>,
+}
+
+impl<'a> Marks<'a> {
+    fn of(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result<Self, FileError> {
         let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
         let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?.values();
         let ticks = batch.column_by_name(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let commits = commits(data, file, &batch)?.values();
-        let commit_of = |row: usize| commits.get(row).copied().unwrap_or(0);
-        let rows = (0..batch.num_rows()).filter(|row| commit_of(*row) > behind);
-        let mut versions = Vec::with_capacity(batch.num_rows());
-        let read = R::read_each(&batch, rows, |number, row| {
-            let tick = ticks.and_then(|ticks| ticks.values().get(number)).copied().unwrap_or(0);
-            let is = changes.get(number).is_some_and(|change| *change > 0);
-            versions.push(Version { row, since: (commit_of(number), tick), is });
-        });
-        read.map_err(|error| file.error(data, Fault::unreadable(error)))?;
-        Ok(versions)
-    };
-    Ok(read(data, file)?.map(versions_of))
+        Ok(Self { changes, commits: commits(data, file, batch)?.values(), ticks })
+    }
+
+    fn commit(&self, row: usize) -> i64 {
+        self.commits.get(row).copied().unwrap_or(0)
+    }
+
+    fn tick(&self, row: usize) -> i64 {
+        self.ticks.and_then(|ticks| ticks.values().get(row)).copied().unwrap_or(0)
+    }
+
+    /// Whether the key has the row, and is not retracted.
+    fn is(&self, row: usize) -> bool {
+        self.changes.get(row).is_some_and(|change| *change > 0)
+    }
 }
 
 fn commits<'a>(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result<&'a Int64Array, FileError> {

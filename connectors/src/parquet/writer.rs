@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use headwater_schemas::Digest;
-use headwater_schemas::tables::{Change, TableKind, TableRow, TableSpec};
+use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -24,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use super::CommitError;
 use super::columns::added_fields;
 use super::encode::role_of;
+use super::order::Emitted;
 use super::record::{CommittedFile, FileRole, Merged};
 
 /// Rows from which on a merged file has bloom filters. Smaller files are read whole.
@@ -56,22 +58,29 @@ impl CommitFormat {
         Self { role, properties: commit_properties(&schema), schema }
     }
 
-    /// Changes as rows, with the columns that are added.
-    pub(super) fn batch<R: TableRow>(&self, commit_id: u64, changes: &[&Change<R>]) -> Result<RecordBatch, CommitError> {
-        let mut columns = R::columns(changes.iter().map(|change| &change.row));
+    /// Changes as rows: the columns of their rows, in an order of the changes, and those that are added.
+    pub(super) fn batch(
+        &self,
+        spec: &TableSpec,
+        commit_id: u64,
+        mut columns: Vec<ArrayRef>,
+        changes: &dyn Emitted,
+        ordered: &[u32],
+    ) -> Result<RecordBatch, CommitError> {
+        let ordered_changes = || ordered.iter().copied();
         if self.role != FileRole::Rows {
-            let change: Int32Array = changes.iter().map(|change| if change.gone { -1 } else { 1 }).collect();
-            columns.push(Arc::new(change) as ArrayRef);
+            let change: Int32Array = ordered_changes().map(|change| if changes.is_gone(change) { -1 } else { 1 }).collect();
+            columns.push(Arc::new(change));
         }
         if self.role == FileRole::History {
-            let ticks: Int64Array = changes.iter().map(|change| i64::try_from(change.tick.get()).unwrap_or(i64::MAX)).collect();
+            let ticks: Int64Array = ordered_changes().map(|change| i64::try_from(changes.tick(change).get()).unwrap_or(i64::MAX)).collect();
             columns.push(Arc::new(ticks));
-            let reason = |change: &&Change<R>| (!change.why.is_empty()).then(|| change.why.to_string());
-            columns.push(Arc::new(changes.iter().map(reason).collect::<StringArray>()));
+            let reason = |change| changes.why(change).filter(|why| !why.is_empty()).map(ToString::to_string);
+            columns.push(Arc::new(ordered_changes().map(reason).collect::<StringArray>()));
         }
-        columns.push(Arc::new(Int64Array::from(vec![i64::try_from(commit_id).unwrap_or(i64::MAX); changes.len()])));
+        columns.push(Arc::new(Int64Array::from(vec![i64::try_from(commit_id).unwrap_or(i64::MAX); ordered.len()])));
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
-        batch.map_err(|cause| CommitError::Columns { table: R::SPEC.name, cause })
+        batch.map_err(|cause| CommitError::Columns { table: spec.name, cause })
     }
 
     /// Layout of a file with these rows. Dictionaries are chosen from the rows, so the file's bytes follow from them alone.
@@ -129,6 +138,16 @@ fn repeats(column: &ArrayRef) -> Option<bool> {
     Some(column.len() >= DICTIONARY_FROM_ROWS && distinct * 2 <= rows)
 }
 
+/// What a file gets.
+pub(super) struct Content<'a> {
+    /// Its columns.
+    pub(super) schema: SchemaRef,
+    /// Its rows, in order.
+    pub(super) chunks: &'a mut dyn Iterator<Item = Result<RecordBatch, ArrowError>>,
+    /// Its layout.
+    pub(super) options: ArrowWriterOptions,
+}
+
 /// Writes rows into a staged file and describes it. Its final place is `path` below the data directory.
 pub(super) fn stage(
     staging: &Path,
@@ -136,29 +155,34 @@ pub(super) fn stage(
     spec: &TableSpec,
     role: FileRole,
     merged: Option<Merged>,
-    rows: &RecordBatch,
-    options: ArrowWriterOptions,
+    content: Content<'_>,
 ) -> Result<CommittedFile, CommitError> {
     let staged = staging.join(&path);
     let folder = staged.parent().unwrap_or(staging);
     fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-    let Written { rows, bytes, sha256 } = write(&staged, rows, options)?;
+    let Written { rows, bytes, sha256 } = write(&staged, spec, content)?;
     Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, part: None, rows, bytes, sha256 })
 }
 
-fn write(path: &Path, batch: &RecordBatch, options: ArrowWriterOptions) -> Result<Written, CommitError> {
+fn write(path: &Path, spec: &TableSpec, content: Content<'_>) -> Result<Written, CommitError> {
+    let Content { schema, chunks, options } = content;
     let file = File::create(path).map_err(CommitError::file("creating", path))?;
     let parquet = |cause| CommitError::Parquet { path: path.to_owned(), cause };
-    let mut writer = ArrowWriter::try_new_with_options(Hashing::new(file), batch.schema(), options).map_err(parquet)?;
-    writer.write(batch).map_err(parquet)?;
+    let mut writer = ArrowWriter::try_new_with_options(Hashing::new(file), schema, options).map_err(parquet)?;
+    let mut rows = 0;
+    for chunk in chunks {
+        let chunk = chunk.map_err(|cause| CommitError::Columns { table: spec.name, cause })?;
+        rows += chunk.num_rows() as u64;
+        writer.write(&chunk).map_err(parquet)?;
+    }
     let hashing = writer.into_inner().map_err(parquet)?;
     let (bytes, sha256) = hashing.finish().map_err(CommitError::file("writing", path))?;
-    Ok(Written { rows: batch.num_rows() as u64, bytes, sha256 })
+    Ok(Written { rows, bytes, sha256 })
 }
 
 /// The layout of a merged file, whose rows are in the order of their keys.
-pub(super) fn merged_options(spec: &TableSpec, batch: &RecordBatch) -> ArrowWriterOptions {
-    let key_column = |name: &&str| batch.schema().index_of(name).ok().and_then(|index| i32::try_from(index).ok());
+pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize) -> ArrowWriterOptions {
+    let key_column = |name: &&str| schema.index_of(name).ok().and_then(|index| i32::try_from(index).ok());
     let sorting = spec.key.iter().filter_map(key_column);
     let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false }).collect();
     let mut properties = WriterProperties::builder()
@@ -172,7 +196,7 @@ pub(super) fn merged_options(spec: &TableSpec, batch: &RecordBatch) -> ArrowWrit
     for name in distinct.copied().into_iter().chain(["ts"]).chain(journal.iter().copied()) {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    if batch.num_rows() >= BLOOM_FROM_ROWS {
+    if rows >= BLOOM_FROM_ROWS {
         for name in spec.key.iter().filter(|name| name.ends_with("_id")) {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*name), true);
         }

@@ -18,7 +18,7 @@ use crate::parquet::directory::{dataset, merged_file, merged_staging};
 use crate::parquet::durable;
 use crate::parquet::record::{CommittedFile, Merged};
 use crate::parquet::records::Records;
-use crate::parquet::writer::{merged_options, stage};
+use crate::parquet::writer::{Content, merged_options, stage};
 
 /// Result of upkeep for a commit: files to add, names of files to replace and to drop.
 #[derive(Debug, Default)]
@@ -152,7 +152,8 @@ impl Work {
         // The newest of their days.
         let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.day())) else { return Ok(None) };
         let path = merged_file(&dataset(spec.name, merge.role), newest.day(), self.commit_id, number);
-        let options = merged_options(spec, &rows);
-        stage(&merged_staging(&self.data, self.commit_id), path, spec, merge.role, Some(merged), &rows, options).map(Some)
+        let options = merged_options(spec, &rows.schema, rows.len());
+        let content = Content { schema: Arc::clone(&rows.schema), chunks: &mut rows.chunks(), options };
+        stage(&merged_staging(&self.data, self.commit_id), path, spec, merge.role, Some(merged), content).map(Some)
     }
 }
