@@ -2,11 +2,12 @@
 //!
 //! Events of one partition arrive in order, except that derived events of several upstream workers interleave. So the stash keeps
 //! sorted runs: an event is appended to the first run of its partition whose last event is not after it. When the frontier
-//! advances, a prefix of each run is taken, and a stable sort (which merges runs) puts them in one order.
+//! advances, the runs are merged up to it.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
-use headwater_schemas::{EffectiveTime, Placed};
+use headwater_schemas::{EffectiveTime, Place, Placed};
 use rustc_hash::FxHashMap;
 
 /// A partition among all topics: the topic's rank and the partition.
@@ -40,19 +41,26 @@ impl<E> Stash<E> {
 
     /// Moves all events before `limit` to the end of `ready`, in order.
     pub(super) fn release(&mut self, limit: EffectiveTime, ready: &mut VecDeque<Placed<E>>) {
-        let before = ready.len();
-        for runs in self.runs.values_mut() {
-            for run in runs.iter_mut() {
-                let count = run.partition_point(|event| event.place.time < limit);
-                ready.extend(run.drain(..count));
+        let mut runs: Vec<_> = self.runs.values_mut().flatten().collect();
+        let first_of = |run: &VecDeque<Placed<E>>| run.front().map(|event| event.place).filter(|place| place.time < limit);
+        let firsts = runs.iter().enumerate().filter_map(|(number, run)| Some(Reverse((first_of(run)?, number))));
+        let mut firsts: BinaryHeap<Reverse<(Place, usize)>> = firsts.collect();
+        while let Some(Reverse((_, number))) = firsts.pop() {
+            let Some(run) = runs.get_mut(number) else { continue };
+            // Up to the first event of another run.
+            let next = firsts.peek().map(|Reverse(next)| *next);
+            while let Some(place) = first_of(run) {
+                if next.is_some_and(|next| next < (place, number)) {
+                    firsts.push(Reverse((place, number)));
+                    break;
+                }
+                ready.extend(run.pop_front());
             }
+        }
+        for runs in self.runs.values_mut() {
             runs.retain(|run| !run.is_empty());
         }
         self.runs.retain(|_, runs| !runs.is_empty());
-        // Events released earlier lie before the last limit, so sorting all of `ready` again would only verify that.
-        if let Some(released) = ready.make_contiguous().get_mut(before..) {
-            released.sort_by_key(|event| event.place);
-        }
     }
 }
 
