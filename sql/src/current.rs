@@ -9,42 +9,34 @@
 //! Changes of a state table are in its history, those of a checkpoint in its state files. If whole rows are newer than the
 //! requested commit, the rows are computed from the beginning of the history; a checkpoint has none.
 //!
+//! The newest files are read first, and of each file first what decides which rows are current: most rows of older files are never
+//! decoded, and memory follows from the rows that there are, not from their history.
+//!
 //! The rows at one commit are the start for the next, so a catalog that follows a pipeline reads each file once.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
 use std::sync::{Arc, Weak};
+use std::thread::available_parallelism;
 
-use arrow::array::{BooleanArray, Int32Array, Int64Array, RecordBatch};
-use arrow::compute::{filter_record_batch, interleave_record_batch};
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
-use headwater_connectors::fault::Fault;
 use headwater_connectors::parquet::chain::CommitFile;
-use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
-use headwater_connectors::parquet::file::FileError;
-use headwater_connectors::parquet::reader::{CurrentFiles, conform};
+use headwater_connectors::parquet::reader::CurrentFiles;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
 
+use crate::changed::StateFile;
 use crate::committed::Committed;
 use crate::error::QueryError;
-use crate::parts::read_part;
+use crate::newest::Newest;
 use crate::tables::{Table, tables};
 
-/// Number of files that are read ahead.
+/// Maximum number of files that are decoded beside each other.
 const READ_AHEAD: usize = 8;
-/// Rows in a batch of current rows.
-const BATCH_ROWS: usize = 8192;
 
 /// The current rows of a table as of a commit, by key.
 #[derive(Debug)]
@@ -115,28 +107,37 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
         (start(base, &files), files.changes)
     };
     let behind = start.as_ref().map_or(0, Start::commit_id);
-    let changes: Vec<_> = changes.into_iter().filter(|file| file.last_commit() > behind && file.first_commit() <= commit_id).collect();
-    let mut fold = Fold::new(table)?;
-    match start {
-        Some(Start::Known(known)) if changes.is_empty() => {
-            return Ok(Arc::new(CurrentRows { commit_id, batches: known.batches.clone() }));
+    let mut changes: Vec<_> = changes.into_iter().filter(|file| file.last_commit() > behind && file.first_commit() <= commit_id).collect();
+    if let (Some(Start::Known(known)), []) = (&start, changes.as_slice()) {
+        return Ok(Arc::new(CurrentRows { commit_id, batches: known.batches.clone() }));
+    }
+    let file = |file| StateFile { file, data: committed.data().to_owned(), table };
+    let mut newest = Newest::new(table)?;
+    changes.sort_by_key(|file| Reverse(file.last_commit()));
+    let read_ahead = available_parallelism().map_or(1, NonZero::get).min(READ_AHEAD);
+    let mut deciding = futures::stream::iter(changes).map(|changes| file(changes).deciding()).buffered(read_ahead);
+    let commits = number(behind).saturating_add(1)..=number(commit_id);
+    while let Some(deciding) = deciding.try_next().await? {
+        let chosen = newest.decide(&deciding.batches, &commits)?;
+        if !chosen.is_empty() {
+            newest.keep(&chosen, &deciding.rows(chosen.mask()).await?)?;
         }
-        Some(Start::Known(known)) => known.batches.iter().try_for_each(|batch| fold.add_current(batch))?,
-        Some(Start::Whole(file)) => {
-            for batch in read(file, committed.data().to_owned(), table).await? {
-                fold.add_current(&batch)?;
+    }
+    match start {
+        Some(Start::Known(known)) => known.batches.iter().try_for_each(|batch| newest.add_current(batch))?,
+        Some(Start::Whole(whole)) => {
+            for batch in file(whole).read().await? {
+                newest.add_current(&batch)?;
             }
         }
         None => {}
     }
-    let data = committed.data();
-    let mut batches = futures::stream::iter(changes).map(|file| read(file, data.to_owned(), table)).buffered(READ_AHEAD);
-    while let Some(batches) = batches.try_next().await? {
-        for batch in batches {
-            fold.add_changes(&between(&batch, behind, commit_id)?)?;
-        }
-    }
-    Ok(Arc::new(CurrentRows { commit_id, batches: fold.finish()? }))
+    Ok(Arc::new(CurrentRows { commit_id, batches: newest.finish()? }))
+}
+
+/// A commit's number as files have it.
+fn number(commit_id: u64) -> i64 {
+    i64::try_from(commit_id).unwrap_or(i64::MAX)
 }
 
 /// The rows to which changes are applied.
@@ -179,122 +180,6 @@ fn whole_history(committed: &Committed, table: &'static Table, files: &CurrentFi
         return Err(forgotten("its history is older than its retention"));
     }
     Ok(committed.files(table, FileRole::History).cloned().collect())
-}
-
-/// The rows of commits after `behind`, up to `last`.
-fn between(batch: &RecordBatch, behind: u64, last: u64) -> Result<RecordBatch, ArrowError> {
-    let commits = batch.column_by_name(COMMIT_ID).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-    let range = i64::try_from(behind).unwrap_or(i64::MAX).saturating_add(1)..=i64::try_from(last).unwrap_or(i64::MAX);
-    let inside: BooleanArray = commits.into_iter().flatten().map(|commit| commit.map(|commit| range.contains(&commit))).collect();
-    if inside.true_count() == batch.num_rows() { Ok(batch.clone()) } else { filter_record_batch(batch, &inside) }
-}
-
-async fn read(file: Arc<CommitFile>, data: PathBuf, table: &'static Table) -> Result<Vec<RecordBatch>, QueryError> {
-    let reading = spawn_blocking(move || read_file(&file, &data, table));
-    reading.await?.map_err(QueryError::File)
-}
-
-fn read_file(file: &CommitFile, data: &Path, table: &'static Table) -> Result<Vec<RecordBatch>, FileError> {
-    let schema = table.file_schema(file.role);
-    if file.part.is_some() {
-        return read_part(file, data, &schema);
-    }
-    let read = || -> Result<Vec<RecordBatch>, Box<dyn Error + Send + Sync>> {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(data.join(&*file.path))?)?;
-        let reader = reader.with_batch_size(BATCH_ROWS).build()?;
-        reader.map(|batch| Ok(conform(&batch?, &schema)?)).collect()
-    };
-    read().map_err(|error| file.diagnose(data).unwrap_or_else(|| file.error(data, Fault::unreadable(error))))
-}
-
-/// Position of a row: the batch, and the index in it.
-type RowPlace = (usize, usize);
-
-/// The newest row of a key so far.
-#[derive(Clone, Copy)]
-struct Newest {
-    /// Its commit and tick.
-    since: (i64, i64),
-    /// Where it is kept; `None` if the key is retracted.
-    place: Option<RowPlace>,
-}
-
-/// The newest row of each key.
-struct Fold {
-    keys: RowConverter,
-    key_columns: Vec<usize>,
-    schema: SchemaRef,
-    newest: FxHashMap<Box<[u8]>, Newest>,
-    batches: Vec<RecordBatch>,
-}
-
-impl Fold {
-    fn new(table: &Table) -> Result<Self, ArrowError> {
-        let schema = table.current_schema();
-        let key_columns = table.spec.key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let key_fields = key_columns.iter().map(|index| SortField::new(schema.field(*index).data_type().clone())).collect();
-        let keys = RowConverter::new(key_fields)?;
-        Ok(Self { keys, key_columns, schema, newest: FxHashMap::default(), batches: Vec::new() })
-    }
-
-    /// Adds a batch of changes, whose commits come after those of all current or whole rows.
-    fn add_changes(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let column = |name: &str| batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let (commits, ticks) = (column(COMMIT_ID), column(TICK));
-        let at = |column: Option<&Int64Array>, row: usize| column.and_then(|column| column.values().get(row)).copied().unwrap_or(0);
-        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
-        let is = |row: usize| changes.and_then(|changes| changes.values().get(row)).is_some_and(|change| *change == 1);
-        // A checkpoint has one row per key and commit, so it needs no ticks.
-        self.add(batch, |row| (at(commits, row), at(ticks, row)), is)
-    }
-
-    /// Adds a batch of rows that precede all changes: current rows, or those of a file of all rows.
-    fn add_current(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        self.add(batch, |_| (0, 0), |_| true)
-    }
-
-    fn add(&mut self, batch: &RecordBatch, since: impl Fn(usize) -> (i64, i64), is: impl Fn(usize) -> bool) -> Result<(), ArrowError> {
-        let batch = conform(batch, &self.schema)?;
-        let keys = self.keys.convert_columns(batch.project(&self.key_columns)?.columns())?;
-        let place = |row: usize| is(row).then_some((self.batches.len(), row));
-        for (row, key) in keys.iter().enumerate() {
-            let newer = Newest { since: since(row), place: place(row) };
-            match self.newest.get_mut(key.as_ref()) {
-                Some(newest) if newest.since > newer.since => {}
-                Some(newest) => *newest = newer,
-                None => drop(self.newest.insert(key.as_ref().into(), newer)),
-            }
-        }
-        self.keep(batch, &keys)
-    }
-
-    /// Keeps only the newest rows of a batch in memory, not the history.
-    fn keep(&mut self, batch: RecordBatch, keys: &Rows) -> Result<(), ArrowError> {
-        let index = self.batches.len();
-        let mut kept = 0;
-        let mut keep = |row: usize, key: &[u8]| {
-            let newest = self.newest.get_mut(key).filter(|newest| newest.place == Some((index, row)))?;
-            newest.place = Some((index, kept));
-            kept += 1;
-            Some(())
-        };
-        let mask: BooleanArray = keys.iter().enumerate().map(|(row, key)| Some(keep(row, key.as_ref()).is_some())).collect();
-        match kept {
-            // The index stays that of a batch, so that no position refers to the next batch.
-            all if all == batch.num_rows() => self.batches.push(batch),
-            _ => self.batches.push(filter_record_batch(&batch, &mask)?),
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Vec<RecordBatch>, ArrowError> {
-        let mut rows: Vec<_> = self.newest.into_iter().filter_map(|(key, newest)| newest.place.map(|place| (key, place))).collect();
-        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let places: Vec<RowPlace> = rows.into_iter().map(|(_, place)| place).collect();
-        let batches: Vec<_> = self.batches.iter().collect();
-        let batch = |places: &[RowPlace]| interleave_record_batch(&batches, places)?.with_schema(Arc::clone(&self.schema));
-        places.chunks(BATCH_ROWS).map(batch).collect()
-    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@
 //! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
 //! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
-//! | `state`, `current` | a state table's rows now: of each key the newest, kept in memory from commit to commit |
+//! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `copies`, `describe` | one statement that reads; where it ends; how large it may be, and grow; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |
@@ -69,6 +69,7 @@
 mod audit;
 mod bounded;
 mod catalog;
+mod changed;
 mod changes;
 mod commits_table;
 mod committed;
@@ -93,6 +94,7 @@ mod joined;
 mod layers;
 mod limits;
 mod names;
+mod newest;
 mod parts;
 mod prompt;
 mod query;
