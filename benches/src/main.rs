@@ -12,6 +12,7 @@
 //! | `commits` | the same with audit, with the outbox; a restart | the same with nothing written; reading everything again |
 //! | `latency` | publishing to commit, in a live run | the commit interval |
 //! | `published` | an event in Kafka to its decision in Kafka, in a live run | |
+//! | `readers` | a run beside 32 clients that ask SQL; their statements | the same run, and the same clients, alone |
 //!
 //! Both sides of a comparison alternate within one process ([`measure`]); the output is the median of the rounds, and the ratio.
 //! `README.md` has the commands and figures.
@@ -24,8 +25,10 @@ mod flow;
 mod ingest;
 mod latency;
 mod measure;
+mod postgres;
 mod process;
 mod published;
+mod readers;
 mod rules;
 mod var;
 
@@ -64,6 +67,8 @@ enum Bench {
     Latency(latency::LatencyArguments),
     /// Latency: an event to its published decision; starts a broker.
     Published(published::PublishedArguments),
+    /// Readers: a run and SQL clients beside each other.
+    Readers(readers::ReadersArguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -81,5 +86,6 @@ fn main() -> anyhow::Result<()> {
         Bench::Commits(arguments) => commits::commits(&arguments),
         Bench::Latency(arguments) => latency::latency(&arguments),
         Bench::Published(arguments) => published::published(&arguments),
+        Bench::Readers(arguments) => readers::readers(&arguments),
     }
 }
