@@ -65,7 +65,7 @@ async fn follow(mut changes: Changes, sender: &Sender<Bytes>) {
     let mut quiet_since = Instant::now();
     loop {
         let Some(room) = room(&mut changes, sender).await else { return };
-        match changes.next().await {
+        match changes.next_event().await {
             Ok(Some(event)) => {
                 room.send(text(changes.table(), &event).into());
                 quiet_since = Instant::now();

@@ -159,7 +159,7 @@ impl Changes {
     }
 
     /// The next event; none once all commits that there are were read.
-    pub fn next(&mut self) -> BoxFuture<'_, Result<Option<ChangeEvent>, Problem>> {
+    pub fn next_event(&mut self) -> BoxFuture<'_, Result<Option<ChangeEvent>, Problem>> {
         async move {
             let _turn = self.reader.turn().await?;
             self.advance().await.map_err(|error| Problem::from(&error))

@@ -37,7 +37,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 async fn events(access: &Access, request: ChangesRequest, forgetful: bool) -> Result<Vec<ChangeEvent>, Problem> {
     let mut following = Changes::begin(access.anybody().expect("no users"), request).await?;
     let mut all = Vec::new();
-    while let Some(event) = following.next().await? {
+    while let Some(event) = following.next_event().await? {
         all.push(event);
         if forgetful {
             following.release();
@@ -119,13 +119,13 @@ fn a_client_that_waits_gets_the_commits_that_come() {
     run(async {
         let mut following = Changes::begin(access.anybody().unwrap(), ChangesRequest { from: None, ..of_account("0") }).await.unwrap();
         assert_eq!(following.place().to_string(), "7");
-        assert_eq!(following.next().await.unwrap(), None);
+        assert_eq!(following.next_event().await.unwrap(), None);
         for posted in 8..12 {
             data.commit(vec![changes(&[(balance("c", posted, at(1, posted)), 1)])]);
-            let event = following.next().await.unwrap().expect("an event");
+            let event = following.next_event().await.unwrap().expect("an event");
             let rows = [posted - 1, posted].map(|posted| format!(r#""account_id":"c","posted":"{posted}"}}"#));
             assert!(event.rows.len() == 2 && event.rows.iter().zip(&rows).all(|(row, end)| row.ends_with(end)), "{event:?}");
-            assert_eq!(following.next().await.unwrap(), None);
+            assert_eq!(following.next_event().await.unwrap(), None);
             if posted % 2 == 0 {
                 following.release();
             }
