@@ -13,7 +13,7 @@ use super::relations::Relations;
 use super::settings::Settings;
 use super::types;
 use crate::session::{CATALOG, SCHEMA};
-use crate::statement::double_quoted;
+use crate::statement::{double_quoted, quoted as literal};
 
 /// What the functions of a session answer from.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ enum Gives {
     False,
     /// Nothing that there is here.
     Null,
+    /// Whether the last argument, a list of privileges, has the only one that there is.
+    Privilege(&'static str),
     /// A text of the arguments.
     OfTexts(fn(&Context, &[Option<&str>]) -> Option<String>),
     /// A list of texts.
@@ -50,13 +52,14 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("current_schemas", Gives::List(current_schemas)),
     ("current_setting", Gives::OfTexts(|context, texts| Some(context.settings.show(texts.first().copied()??).ok()?.1))),
     ("current_user", Gives::Text(|context| context.user.clone())),
+    ("format", Gives::OfTexts(|_, texts| format(texts.first().copied()??, texts.get(1..)?))),
     ("format_type", Gives::OfTexts(format_type)),
     ("getdatabaseencoding", Gives::Text(|_| "UTF8".to_owned())),
-    ("has_any_column_privilege", Gives::True),
-    ("has_column_privilege", Gives::True),
-    ("has_database_privilege", Gives::True),
-    ("has_function_privilege", Gives::True),
-    ("has_schema_privilege", Gives::True),
+    ("has_any_column_privilege", Gives::Privilege("select")),
+    ("has_column_privilege", Gives::Privilege("select")),
+    ("has_database_privilege", Gives::Privilege("connect")),
+    ("has_function_privilege", Gives::Privilege("execute")),
+    ("has_schema_privilege", Gives::Privilege("usage")),
     ("has_table_privilege", Gives::OfTexts(has_table_privilege)),
     ("inet_client_addr", Gives::Null),
     ("inet_server_addr", Gives::Null),
@@ -91,6 +94,7 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("pg_type_is_visible", Gives::True),
     ("quote_ident", Gives::OfTexts(|_, texts| Some(quoted(texts.first().copied()??)))),
     ("regclass_name", Gives::OfTexts(regclass_name)),
+    ("regclass_oid", Gives::OfTexts(|context, texts| Some(context.relations.oid(texts.first().copied()??)?.to_string()))),
     ("session_user", Gives::Text(|context| context.user.clone())),
     ("set_config", Gives::OfTexts(set_config)),
     ("shobj_description", Gives::Null),
@@ -101,6 +105,8 @@ const FUNCTIONS: &[(&str, Gives)] = &[
 
 /// The function that gives the name of a relation with a number: what a cast to `regclass` becomes.
 pub(super) const REGCLASS_NAME: &str = "regclass_name";
+/// The function that gives the number of a relation with a name: what a cast to `regclass` and on to `oid` becomes.
+pub(super) const REGCLASS_OID: &str = "regclass_oid";
 /// The function that gives the name of a type with a number.
 pub(super) const FORMAT_TYPE: &str = "format_type";
 
@@ -146,6 +152,33 @@ fn quoted(name: &str) -> String {
         true => name.to_owned(),
         false => double_quoted(name),
     }
+}
+
+/// Values in a text: `%s` as they are, `%I` as names, `%L` as literals, each also with the number of the value (`%1$s`). `%%` is a percent
+/// sign. None where the text asks for something else, or for a value that there is not.
+fn format(pattern: &str, values: &[Option<&str>]) -> Option<String> {
+    let (mut formatted, mut rest, mut next) = (String::new(), pattern, 0);
+    while let Some((before, after)) = rest.split_once('%') {
+        formatted.push_str(before);
+        if let Some(after) = after.strip_prefix('%') {
+            formatted.push('%');
+            rest = after;
+            continue;
+        }
+        let numbered = after.split_once('$').and_then(|(number, after)| Some((number.parse::<usize>().ok()?, after)));
+        let (number, after) = numbered.unwrap_or((next + 1, after));
+        let value = *values.get(number.checked_sub(1)?)?;
+        let mut characters = after.chars();
+        match characters.next()? {
+            's' => formatted.push_str(value.unwrap_or_default()),
+            'I' => formatted.push_str(&quoted(value?)),
+            'L' => formatted.push_str(&value.map_or_else(|| "NULL".to_owned(), literal)),
+            _ => return None,
+        }
+        (rest, next) = (characters.as_str(), number);
+    }
+    formatted.push_str(rest);
+    Some(formatted)
 }
 
 /// The value of a setting without effect, such as `jit`, as if it was set; for others there is `SET`.
@@ -222,6 +255,10 @@ impl OfCatalog {
             Gives::True => Arc::new(BooleanArray::from(vec![true; rows])),
             Gives::False => Arc::new(BooleanArray::from(vec![false; rows])),
             Gives::Null => Arc::new(StringArray::new_null(rows)),
+            Gives::Privilege(only) => {
+                let has = |texts: &[Option<&str>]| texts.last().copied().flatten().map(|asked| asked.to_lowercase().contains(only));
+                Arc::new(of_each_row(arguments, has)?.into_iter().collect::<BooleanArray>())
+            }
             Gives::OfTexts(of) if self.name == "has_table_privilege" => {
                 Arc::new(texts(of)?.into_iter().map(|text| text.map(|text| text == "true")).collect::<BooleanArray>())
             }
@@ -270,7 +307,7 @@ impl ScalarUDFImpl for OfCatalog {
         }
         Ok(match self.gives {
             Gives::Number(_) => DataType::Int64,
-            Gives::True | Gives::False => DataType::Boolean,
+            Gives::True | Gives::False | Gives::Privilege(_) => DataType::Boolean,
             Gives::OfTexts(_) if self.name == "has_table_privilege" => DataType::Boolean,
             Gives::List(_) => DataType::new_list(DataType::Utf8, true),
             _ => DataType::Utf8,
@@ -289,6 +326,24 @@ mod tests {
     #[test]
     fn functions_are_listed_by_name() {
         assert!(FUNCTIONS.is_sorted_by_key(|(name, _)| name));
+    }
+
+    #[test]
+    fn values_are_put_into_texts() {
+        let values = [Some("a b"), Some("it's"), None];
+        for (pattern, expected) in [
+            ("%s and %s", Some("a b and it's")),
+            ("%I.%L", Some("\"a b\".'it''s'")),
+            ("%2$s, %1$s, 100 %%", Some("it's, a b, 100 %")),
+            ("%3$s|%3$L", Some("|NULL")),
+            ("nothing", Some("nothing")),
+            ("%4$s", None),
+            ("%0$s", None),
+            ("%d", None),
+            ("%", None),
+        ] {
+            assert_eq!(format(pattern, &values).as_deref(), expected, "{pattern}");
+        }
     }
 
     #[test]

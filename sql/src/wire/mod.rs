@@ -11,7 +11,7 @@
 //!    │
 //!    ├─ parameters, arrays ─► rewrite ─► query (as `headwater sql`) ─► rows ─► encode
 //!    │
-//!    └─ session ── pg_catalog, functions, relations: what clients ask about the tables
+//!    └─ session ── pg_catalog, information_schema (listing), functions, relations: what clients ask about the tables
 //! ```
 //!
 //! - It only reads. A statement that would write is refused by grammar and by plan in both query protocols.
@@ -33,6 +33,8 @@ mod encode;
 mod extended;
 mod frames;
 mod functions;
+mod information_schema;
+mod listing;
 mod numeric;
 mod parameters;
 mod pg_catalog;

@@ -4,16 +4,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, UInt32Array,
-    new_null_array,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result;
-use datafusion::datasource::MemTable;
 
+use super::listing::{Cell, Row, table, text};
 use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations};
 use super::settings::Settings;
 use super::types;
@@ -24,7 +19,7 @@ pub(super) const NAME: &str = "pg_catalog";
 /// The name of the owner of everything.
 pub(super) const OWNER_NAME: &str = "headwater";
 
-/// Columns of the tables with rows. The letter after a name is its type: o oid, t text, s i16, i i32, b boolean, r f32, a list of texts.
+/// Columns of the tables with rows, as [`listing`](super::listing) declares them.
 const FILLED: &[(&str, &str)] = &[
     (
         "pg_attribute",
@@ -128,7 +123,12 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_sequences", "schemaname:t sequencename:t sequenceowner:t"),
     ("pg_shdescription", "objoid:o classoid:o description:t"),
     ("pg_stat_activity", "datid:o datname:t pid:i usename:t application_name:t state:t query:t"),
-    ("pg_stat_user_tables", "relid:o schemaname:t relname:t"),
+    (
+        "pg_stat_user_tables",
+        "relid:o schemaname:t relname:t seq_scan:l seq_tup_read:l idx_scan:l idx_tup_fetch:l n_tup_ins:l n_tup_upd:l n_tup_del:l \
+         n_tup_hot_upd:l n_live_tup:l n_dead_tup:l n_mod_since_analyze:l last_vacuum:t last_autovacuum:t last_analyze:t \
+         last_autoanalyze:t vacuum_count:l autovacuum_count:l analyze_count:l autoanalyze_count:l",
+    ),
     ("pg_statistic_ext", "oid:o stxrelid:o stxname:t stxnamespace:o stxowner:o stxstattarget:i stxkeys:a stxkind:a stxexprs:t"),
     ("pg_subscription", "oid:o subdbid:o subname:t subowner:o subenabled:b"),
     ("pg_tablespace", "oid:o spcname:t spcowner:o spcacl:a spcoptions:a"),
@@ -165,81 +165,6 @@ const FIRST_NUMBER: u32 = 15_000;
 /// Whether the table never has rows.
 pub(super) fn is_empty(name: &str) -> bool {
     EMPTY.iter().any(|(known, _)| *known == name)
-}
-
-fn schema(columns: &str) -> SchemaRef {
-    let field = |column: &str| {
-        let (name, letter) = column.split_once(':').unwrap_or((column, "t"));
-        let data_type = match letter {
-            "o" => DataType::UInt32,
-            "s" => DataType::Int16,
-            "i" => DataType::Int32,
-            "b" => DataType::Boolean,
-            "r" => DataType::Float32,
-            "a" => DataType::new_list(DataType::Utf8, true),
-            _ => DataType::Utf8,
-        };
-        Field::new(name, data_type, true)
-    };
-    Arc::new(Schema::new(columns.split_whitespace().map(field).collect::<Vec<_>>()))
-}
-
-/// A value of a filled table.
-#[derive(Clone, Debug)]
-enum Cell {
-    Oid(u32),
-    Text(String),
-    Integer(i32),
-    Boolean(bool),
-    Real(f32),
-}
-
-fn text(text: impl Into<String>) -> Cell {
-    Cell::Text(text.into())
-}
-
-/// A row: the values of some columns by name. The others are NULL, or the usual value of their type.
-type Row = Vec<(&'static str, Cell)>;
-
-/// The column of rows that has a name. Where a row does not give it, an integer and an oid is 0, a boolean is false.
-fn column(field: &Field, rows: &[Row]) -> ArrayRef {
-    let cell = |row: &Row| row.iter().find(|(name, _)| name == field.name()).map(|(_, cell)| cell.clone());
-    let oid = |row: &Row| match cell(row) {
-        Some(Cell::Oid(oid)) => oid,
-        _ => 0,
-    };
-    let integer = |row: &Row| match cell(row) {
-        Some(Cell::Integer(integer)) => integer,
-        _ => 0,
-    };
-    match field.data_type() {
-        DataType::UInt32 => Arc::new(rows.iter().map(|row| Some(oid(row))).collect::<UInt32Array>()),
-        DataType::Int32 => Arc::new(rows.iter().map(|row| Some(integer(row))).collect::<Int32Array>()),
-        DataType::Int16 => Arc::new(rows.iter().map(|row| Some(i16::try_from(integer(row)).unwrap_or(i16::MAX))).collect::<Int16Array>()),
-        DataType::Boolean => {
-            Arc::new(rows.iter().map(|row| Some(matches!(cell(row), Some(Cell::Boolean(true))))).collect::<BooleanArray>())
-        }
-        DataType::Float32 => {
-            let real = |row: &Row| match cell(row) {
-                Some(Cell::Real(real)) => Some(real),
-                _ => None,
-            };
-            Arc::new(rows.iter().map(real).collect::<Float32Array>())
-        }
-        DataType::Utf8 => {
-            let text = |row: &Row| match cell(row) {
-                Some(Cell::Text(text)) => Some(text),
-                _ => None,
-            };
-            Arc::new(rows.iter().map(text).collect::<StringArray>())
-        }
-        DataType::List(_) => {
-            let mut lists = ListBuilder::new(StringBuilder::new());
-            rows.iter().for_each(|_| lists.append(false));
-            Arc::new(lists.finish())
-        }
-        other => new_null_array(other, rows.len()),
-    }
 }
 
 /// The schema, as a session sees it.
@@ -441,11 +366,7 @@ impl SchemaProvider for PgCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(columns) = columns_of(name) else { return Ok(None) };
-        let (schema, rows) = (schema(columns), self.rows(name));
-        let columns = schema.fields().iter().map(|field| column(field, &rows)).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?)))
+        columns_of(name).map(|columns| table(columns, &self.rows(name))).transpose()
     }
 
     fn table_exist(&self, name: &str) -> bool {

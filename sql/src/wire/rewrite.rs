@@ -15,10 +15,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arrays;
-use super::functions::{FORMAT_TYPE, REGCLASS_NAME};
-use super::pg_catalog;
+use super::functions::{FORMAT_TYPE, REGCLASS_NAME, REGCLASS_OID};
 use super::relations::Relations;
 use super::{command, rows, types};
+use super::{information_schema, pg_catalog};
 use crate::error::QueryError;
 use crate::readable::unknown_table;
 
@@ -146,6 +146,14 @@ impl Rewriter<'_> {
             Some("regtype") => match literal(&inner).and_then(types::named) {
                 Some(pg_type) => plain(Expr::value(Value::Number(pg_type.oid.to_string(), false)), SqlType::IntUnsigned(None)),
                 None => call(FORMAT_TYPE, vec![inner, Expr::value(Value::Null)]),
+            },
+            // `name::regclass::oid` of a name that is computed.
+            Some("oid") => match inner {
+                Expr::Function(mut function) if function.name.to_string() == REGCLASS_NAME => {
+                    function.name = ObjectName::from(vec![Ident::new(REGCLASS_OID)]);
+                    plain(Expr::Function(function), SqlType::IntUnsigned(None))
+                }
+                inner => plain(inner, plain_type(data_type)),
             },
             _ => plain(inner, plain_type(data_type)),
         })
@@ -333,7 +341,7 @@ fn is_value(expr: &Expr) -> bool {
 /// Removes the schema from the name of a function.
 fn unqualify(name: &mut ObjectName) {
     if let [ObjectNamePart::Identifier(schema), function] = name.0.as_slice()
-        && matches!(schema.value.to_lowercase().as_str(), pg_catalog::NAME | "information_schema")
+        && matches!(schema.value.to_lowercase().as_str(), pg_catalog::NAME | information_schema::NAME)
     {
         *name = ObjectName(vec![function.clone()]);
     }

@@ -127,7 +127,7 @@ const GRAFANA: &[Case] = &[
         "public",
     ),
     (TABLES_OF_GRAFANA, 112, "account_owners"),
-    (COLUMNS_OF_GRAFANA, 7, "account_id|"),
+    (COLUMNS_OF_GRAFANA, 7, "account_id|text"),
     (
         "SELECT ts AS \"time\", posted FROM balances WHERE ts BETWEEN '2026-01-05T00:00:00Z' AND '2026-01-06T00:00:00.5Z' ORDER BY 1",
         2,
@@ -219,6 +219,64 @@ const JDBC: &[Case] = &[
     ),
 ];
 
+/// Tables, columns with keys and descriptions, foreign keys, privileges and enumerations, as Metabase looks for them, in other
+/// words than its own.
+const BUSINESS_INTELLIGENCE: &[Case] = &[
+    ("SHOW timezone", 1, "UTC"),
+    (
+        "SELECT c.relname, s.n_live_tup, d.description IS NOT NULL FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN \
+         pg_stat_user_tables s ON s.relname = c.relname AND s.schemaname = n.nspname LEFT JOIN pg_description d ON d.objoid = c.oid AND \
+         d.objsubid = 0 AND d.classoid = 'pg_class'::regclass WHERE c.relkind IN ('r','v','m','f','p') AND n.nspname !~ '^pg_' ORDER BY 1",
+        112,
+        "account_owners|NULL|t",
+    ),
+    (
+        "SELECT c.column_name, c.udt_name, c.ordinal_position - 1, k.column_name IS NOT NULL, c.is_nullable = 'NO' AND c.column_default IS NULL, \
+         col_description(format('%I.%I', c.table_schema, c.table_name)::regclass::oid, c.ordinal_position) FROM information_schema.columns c \
+         LEFT JOIN (SELECT u.table_name, u.column_name FROM information_schema.table_constraints t JOIN information_schema.key_column_usage u \
+         ON u.constraint_name = t.constraint_name WHERE t.constraint_type = 'PRIMARY KEY') k ON k.table_name = c.table_name AND \
+         k.column_name = c.column_name WHERE c.table_schema = 'public' AND c.table_name = 'balances' ORDER BY c.ordinal_position",
+        7,
+        "account_id|text|0|f|t|The account",
+    ),
+    (
+        "SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, NUMERIC_PRECISION, NUMERIC_SCALE FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = \
+         'balances' AND NUMERIC_SCALE > 0 ORDER BY ORDINAL_POSITION",
+        3,
+        "posted|numeric|NO|38|9",
+    ),
+    (
+        "SELECT column_name, data_type, datetime_precision FROM information_schema.columns WHERE table_name = 'balances' AND column_name = 'ts'",
+        1,
+        "ts|timestamp with time zone|6",
+    ),
+    (
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES ORDER BY TABLE_NAME",
+        112,
+        "public|account_owners|BASE TABLE",
+    ),
+    ("SELECT view_definition IS NOT NULL, is_updatable FROM information_schema.views WHERE table_name = 'trial_balance'", 1, "t|NO"),
+    ("SELECT privilege_type, grantee FROM information_schema.table_privileges WHERE table_name = 'balances'", 1, "SELECT|ann"),
+    (
+        "SELECT has_any_column_privilege(current_user, 'public.balances', 'update'), has_table_privilege('public.balances', 'select'), \
+         has_schema_privilege(current_user, 'public', 'usage'), has_schema_privilege('public', 'CREATE'), \
+         has_database_privilege(current_database(), 'temp')",
+        1,
+        "f|t|t|f|f",
+    ),
+    ("SELECT constraint_name FROM information_schema.referential_constraints", 0, ""),
+    (
+        "SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (SELECT enumtypid FROM pg_enum)",
+        0,
+        "",
+    ),
+    (
+        "SELECT count(*), date_trunc('day', balances.ts) FROM public.balances GROUP BY date_trunc('day', balances.ts) ORDER BY 2",
+        1,
+        "2|2026",
+    ),
+];
+
 #[test]
 fn clients_that_are_not_here_are_answered() {
     let data = example();
@@ -226,7 +284,9 @@ fn clients_that_are_not_here_are_answered() {
     run(async {
         let client = connect(&server).await;
         let mut problems = Vec::new();
-        for (who, cases) in [("DBeaver", DBEAVER), ("Grafana", GRAFANA), ("JDBC", JDBC)] {
+        for (who, cases) in
+            [("DBeaver", DBEAVER), ("Grafana", GRAFANA), ("JDBC", JDBC), ("a tool for business intelligence", BUSINESS_INTELLIGENCE)]
+        {
             for (sql, count, first) in cases {
                 let rows = match try_simple(&client, sql).await {
                     Ok(rows) => rows,
