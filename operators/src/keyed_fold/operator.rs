@@ -20,6 +20,9 @@ use super::view::{Updated, View, worker_number};
 /// Events that are applied before the operator yields to others.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
 
+/// Events for which a queue keeps its memory while it is empty.
+const KEPT_READY: usize = 1 << 14;
+
 /// How often rows are emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -291,6 +294,8 @@ impl<V: View + Clone> Driver<V> {
             self.pass_on(tick, next.0, out);
         }
         self.emit_before(self.limit, out);
+        give_back(&mut self.ready_events);
+        give_back(&mut self.ready_broadcasts);
         true
     }
 
@@ -337,6 +342,13 @@ impl<V: View + Clone> Driver<V> {
         for letter in self.fold.take_dead_letters() {
             (self.reject)(&at, letter);
         }
+    }
+}
+
+/// Frees the memory of a queue that is empty after a burst, such as all accounts at once: every view has queues.
+fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > KEPT_READY {
+        *queue = VecDeque::new();
     }
 }
 
