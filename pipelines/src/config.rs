@@ -117,6 +117,24 @@
 //! asset_classes.crypto = { stale_after = "2s", order_to_trade = 500 }   # thresholds of the instruments of an asset class
 //! symbols.AAPL = { fat_finger = 20 }                                   # thresholds of a symbol
 //!
+//! [reports]                     # the calendar of reports: docs/reports.md
+//! folder = "reports"            # of documents and their manifest; below the data directory if relative; default: none, and no reports
+//! settle = "10m"                # event time after the end of a date until its reports are made
+//! from = "2026-01-01"           # the first date with reports; default: the date of the first rows
+//! holidays = "holidays.csv"     # no business days: a file with date,name, looked up beside this one; default: none
+//! [[reports.calendar]]
+//! report = "daily-position"
+//! on = "day"                    # or "business_day", "friday", "last_business_day" (of a month), "month", "quarter"
+//! formats = ["json", "html"]    # default: ["json"]
+//! [[reports.calendar]]
+//! report = "account-statement"
+//! on = "month"
+//! account = "A1"                # for account-statement
+//! [[reports.calendar]]
+//! report = "capital"
+//! on = "quarter"
+//! reference = "reference.csv"   # for liquidity and capital, looked up beside this file
+//!
 //! [http]
 //! address = "127.0.0.1:9464"    # console, metrics and health; "" for none
 //! hosts = []                    # names by which browsers ask for the console besides, such as that of a proxy
@@ -169,6 +187,7 @@ use headwater_sql::{ServeConfig, SqlConfig};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::calendar::{EntryConfig, ReportsConfig};
 use crate::horizons::{HorizonConfig, Horizons};
 use crate::outbox::{EAGER, PUBLISHED};
 use crate::upkeep::UpkeepConfig;
@@ -220,6 +239,8 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// Section `[surveillance]`: windows and thresholds.
     pub surveillance: SurveillanceSettings,
+    /// Section `[reports]`: the calendar of reports.
+    pub reports: ReportsConfig,
     /// Section `[http]`: address of the console, metrics and health.
     pub http: HttpConfig,
     /// Section `[kafka]`: client, queues, security.
@@ -635,6 +656,7 @@ impl Config {
         if let (Some(keys), Some(folder)) = (&mut config.privacy.keys, file.parent()) {
             *keys = folder.join(&*keys);
         }
+        config.reports.look_beside(file.parent().unwrap_or(Path::new("")));
         config.registry.look_beside(file.parent().unwrap_or(Path::new("")));
         let of_tls = config.serve.tls_certificate.iter_mut().chain(&mut config.serve.tls_key);
         of_tls.for_each(|path| *path = file.parent().unwrap_or(Path::new("")).join(&*path));
@@ -674,6 +696,7 @@ impl Config {
                 "compliance" => section(&name, value, &mut config.compliance, &mut problems),
                 "privacy" => section(&name, value, &mut config.privacy, &mut problems),
                 "surveillance" => section(&name, value, &mut config.surveillance, &mut problems),
+                "reports" => reports(value, &mut config.reports, &mut problems),
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "registry" => section(&name, value, &mut config.registry, &mut problems),
@@ -739,6 +762,7 @@ impl Config {
         }
         problems.extend(self.privacy.problems());
         problems.extend(self.surveillance.problems());
+        problems.extend(self.reports.problems());
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems.extend(self.serve.validate().into_iter().map(|problem| format!("serve.{problem}")));
         if let Some(address) = self.serve.address.as_deref().filter(|address| !address.is_empty() && !is_host_and_port(address)) {
@@ -790,6 +814,32 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
                 problems.push(format!("[{name}]: {}", whole.to_string().trim()));
             }
         }
+    }
+}
+
+/// Reads the section `[reports]`, whose entries are read one by one, so that every problem of each is named.
+fn reports(mut value: toml::Value, into: &mut ReportsConfig, problems: &mut Vec<String>) {
+    let calendar = value.as_table_mut().and_then(|table| table.remove("calendar"));
+    section("reports", value, into, problems);
+    let entries = match calendar {
+        None => Vec::new(),
+        Some(toml::Value::Array(entries)) => entries,
+        Some(_) => return problems.push("reports.calendar is no list: write each entry under [[reports.calendar]]".to_owned()),
+    };
+    for (number, entry) in (1..).zip(entries) {
+        let toml::Value::Table(mut keys) = entry else {
+            problems.push(format!("reports.calendar, entry {number} is a single value: write its keys under [[reports.calendar]]"));
+            continue;
+        };
+        let mut refused = BTreeSet::new();
+        keys.retain(|key, value| {
+            let alone = toml::Table::from_iter([(key.to_owned(), value.clone())]);
+            let Err(error) = EntryConfig::deserialize(toml::Value::Table(alone)) else { return true };
+            problems.push(format!("reports.calendar, entry {number}: {}", error.to_string().trim().replace('\n', " ")));
+            refused.insert(key.to_owned());
+            false
+        });
+        into.calendar.extend(EntryConfig::deserialize(toml::Value::Table(keys)).map(|entry| EntryConfig { refused, ..entry }));
     }
 }
 

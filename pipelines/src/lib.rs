@@ -4,6 +4,7 @@
 //! - [`run`]: runs it. [`cluster`]: in several processes. [`config`]: its configuration. [`location`]: the address of topics.
 //! - [`outbox`]: publishes committed rows to topics, except those of alerts that are [`suppressed`].
 //! - [`avro`]: the schema registry of topics that carry Avro.
+//! - [`calendar`]: makes reports by event time, beside a run or by a command.
 //! - [`discovery`]: finds new partitions during a live run.
 //! - [`resume`], [`saved`]: restart from the last commit: positions in the topics, and state of the operators.
 //! - [`key_file`]: the keys of what is written in place of personal values.
@@ -18,6 +19,7 @@
 //! `headwater_schemas` those of trading, `headwater_operators` those of operators.
 
 pub mod avro;
+pub mod calendar;
 pub mod cluster;
 pub mod commands;
 pub mod config;

@@ -47,6 +47,8 @@ pub struct Metrics {
     registry: Registry,
     source: SourceMetrics,
     commit: CommitMetrics,
+    reports_made: IntCounter,
+    reports_failed: IntCounter,
     duplicates: Counter,
     registry_schemas: IntGauge,
     registry_failed: Counter,
@@ -103,6 +105,12 @@ impl Metrics {
         Ok(Self {
             source: SourceMetrics::new(&maker, settings.lag_unit)?,
             commit: CommitMetrics::new(&Maker { registry: committing })?,
+            reports_made: Maker { registry: committing }
+                .int_counter("headwater_made_reports_total", "Documents of reports that the calendar has made, each format as one.")?,
+            reports_failed: Maker { registry: committing }.int_counter(
+                "headwater_failed_reports_total",
+                "Attempts to make documents of reports of the calendar that failed; each is made again after a later commit.",
+            )?,
             duplicates: maker.counter(
                 "headwater_duplicate_events_total",
                 "Events left out because the same event, with the same content, was accepted before.",
@@ -171,6 +179,16 @@ impl Metrics {
     /// Reports the last commit that the outbox has published.
     pub fn published(&self, commit_id: u64) {
         self.commit.outbox.set(i64::try_from(commit_id).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a document of the calendar of reports.
+    pub fn report_made(&self) {
+        self.reports_made.inc();
+    }
+
+    /// Counts a document of the calendar of reports that could not be made.
+    pub fn report_failed(&self) {
+        self.reports_failed.inc();
     }
 
     /// Number of the last commit, whichever process published it; 0 before the first of this run.

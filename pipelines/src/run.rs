@@ -21,6 +21,7 @@ use headwater_sql::{Access, Server};
 use timely::CommunicationConfig;
 
 use crate::avro::{Avro, Connecting};
+use crate::calendar::{self, Beside, Calendar, Maker, Message};
 use crate::cluster::{Cluster, Connected, Hello};
 use crate::config::{Config, SourceConfig};
 use crate::decisive::Decisive;
@@ -91,19 +92,26 @@ impl Run {
     }
 }
 
-/// Set by crash tests as `<step>:<commit>`: the process kills itself at that step of the commit, or of the next one that has it.
+/// Set by crash tests as `<step>:<commit>`: the process kills itself at that step of the commit, or of the next one that has it. The
+/// points of making a report are steps, too.
 const KILL_AT: &str = "HEADWATER_KILL_AT";
 
-/// A callback for steps of commits, for crash tests.
-fn steps() -> Steps {
+/// A callback for the names of steps, for crash tests.
+fn kill_at() -> impl Fn(&str, u64) + Send + Sync {
     let kill_at = std::env::var(KILL_AT).ok();
     let kill_at =
         kill_at.as_deref().and_then(|at| at.split_once(':')).and_then(|(step, at)| Some((step.to_owned(), at.parse::<u64>().ok()?)));
-    Arc::new(move |step, commit_id| {
-        if kill_at.as_ref().is_some_and(|(name, at)| *name == step.name() && *at <= commit_id) {
+    move |step, commit_id| {
+        if kill_at.as_ref().is_some_and(|(name, at)| name == step && *at <= commit_id) {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
-    })
+    }
+}
+
+/// A callback for steps of commits, for crash tests.
+fn steps() -> Steps {
+    let kill_at = kill_at();
+    Arc::new(move |step, commit_id| kill_at(&step.name(), commit_id))
 }
 
 /// The decisions that a replay follows; empty in any other run.
@@ -125,6 +133,9 @@ const PARK: Duration = Duration::from_millis(10);
 /// By how much a commit may be late before the run is no longer ready.
 const OVERDUE: Duration = Duration::from_secs(30);
 
+/// How long reports are made after a live run was stopped. A bounded run makes all that are due.
+const REPORTS_AFTER_STOP: Duration = Duration::from_secs(60);
+
 /// Maximum time between commits of a live run, which close at grid points.
 fn between_commits(config: &Config) -> Duration {
     config.commit.interval.saturating_add(config.valuation.interval)
@@ -133,6 +144,7 @@ fn between_commits(config: &Config) -> Duration {
 /// Runs until the source ends, a stop, or an error. When the topic `rules` changes the rules, the run closes a commit at that time
 /// and is entered again from there, like a run that was killed after that commit.
 pub fn run(run: Run) -> anyhow::Result<()> {
+    let maker = maker(&run)?;
     let (directory, chain) = open(&run)?;
     let Some(mut partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
@@ -153,6 +165,8 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     let connecting = Connecting { publishes: !run.is_replay, is_bounded: run.until_end };
     let Some(avro) = Avro::connect(&run.config, connecting, &run.stop, &process.registry)? else { return Ok(()) };
     process.avro = avro;
+    let reports = maker.map(|maker| calendar::start(maker, Arc::clone(&process.metrics))).transpose()?;
+    process.reports = reports.as_ref().map(Beside::told);
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
     let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
     while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
@@ -163,6 +177,14 @@ pub fn run(run: Run) -> anyhow::Result<()> {
         };
     }
     progress.finish();
+    if let Some(reports) = reports {
+        let patience = match &entered {
+            Err(_) => Some(Duration::ZERO),
+            Ok(_) if run.until_end => None,
+            Ok(_) => Some(REPORTS_AFTER_STOP),
+        };
+        reports.finish(patience);
+    }
     drop(sql_server);
     drop(server);
     drop(directory);
@@ -182,6 +204,8 @@ struct Process {
     avro: Avro,
     /// Counters of the schema registry.
     registry: Arc<RegistryCounters>,
+    /// The calendar of reports, which learns of commits.
+    reports: Option<Sender<Message>>,
 }
 
 impl Process {
@@ -197,6 +221,7 @@ impl Process {
             failure: Failure::default(),
             avro: Avro::default(),
             registry: Arc::default(),
+            reports: None,
         };
         process.metrics.follow_registry(Arc::clone(&process.registry));
         process.metrics.follow(Arc::clone(&run.counters), Arc::clone(&process.duplicates));
@@ -364,6 +389,17 @@ fn http_address(run: &Run) -> anyhow::Result<String> {
     Ok(format!("{host}:{own}"))
 }
 
+/// What makes the reports of the calendar, if there is one. Of a cluster, process 0 does.
+fn maker(run: &Run) -> anyhow::Result<Option<Maker>> {
+    if !serves_tables(run) {
+        return Ok(None);
+    }
+    let kill_at = kill_at();
+    let reached = Arc::new(move |point: calendar::Point, commit_id| kill_at(&point.name(), commit_id));
+    let calendar = Calendar::open(&run.config.reports, &run.data)?;
+    Ok(calendar.map(|calendar| Maker::new(calendar, &run.data, run.config.sql.clone(), reached)))
+}
+
 /// The server for PostgreSQL clients with what it has opened, if it is configured. Of a cluster, process 0 has it.
 fn sql_server(run: &Run) -> anyhow::Result<Option<(Server, Access)>> {
     let address = run.config.serve.address.as_deref().filter(|address| !address.is_empty());
@@ -495,6 +531,7 @@ fn settings(
     let (source_failure, commit_failure, journal_failure) = (failure.clone(), failure.clone(), failure.clone());
     let journal = eager.as_ref().and_then(|eager| eager.journal.clone());
     let (published, everywhere) = (Arc::clone(metrics), Arc::clone(metrics));
+    let reports = process.reports.clone();
     FlowSettings {
         source: SourceSettings {
             transport: Arc::clone(&run.transport),
@@ -532,6 +569,9 @@ fn settings(
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took, files| {
                 published.committed(record, took, files);
+                if let Some(reports) = &reports {
+                    let _ = reports.send(Message::Commit(record.clock().start_of(record.end_tick)));
+                }
                 // An outbox that failed has reported its error.
                 if let Some(told) = &told {
                     let _ = told.send(Told::Commit(record.commit_id));

@@ -102,6 +102,12 @@ impl Catalog {
         snapshot(&chain, &Arc::new(CurrentCache::new()), &self.config, &self.engine)
     }
 
+    /// The newest commit that can have dropped rows which the catalog's commit had; `None` if none did.
+    pub(crate) fn end_of_losses(&self) -> Option<u64> {
+        let newest = self.newest();
+        if newest.chain.live().dropped().is_empty() { None } else { newest.chain.end().map(|end| end.commit_id) }
+    }
+
     /// The number of that commit; 0 when there is none.
     pub fn commit_id(&self) -> u64 {
         self.newest().snapshot.commit_id()

@@ -133,7 +133,8 @@ pub use prompt::{Prompt, converse, run_script};
 pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Sheet, Summary, json_objects};
 pub use reports::{
-    Column, Document, Finding, Kind, Parameter, REPORTS, Reference, Report, ReportError, ReportFormat, ReportRequest, Section, report_named,
+    Column, Document, Finding, Kind, Loss, Losses, Parameter, REPORTS, Reference, Rendered, Report, ReportError, ReportFormat,
+    ReportRequest, Section, report_named,
 };
 pub use statement::quoted;
 pub use tables::{Table, tables};

@@ -25,6 +25,7 @@ mod real_prices;
 mod reasons;
 mod recomputed_rules;
 mod replay;
+mod report_calendar;
 mod reports;
 mod restart;
 mod round_trips;

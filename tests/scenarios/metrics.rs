@@ -15,7 +15,7 @@ const BOARDS: [&str; 2] = ["freshness.json", "pipeline.json"];
 const OF_KAFKA: &str = "headwater_partition_lag_records";
 
 /// Units at the end of a name, before `_total`, and as they are written in help texts.
-const UNITS: [(&str, &str); 14] = [
+const UNITS: [(&str, &str); 15] = [
     ("seconds", "second"),
     ("bytes", "byte"),
     ("records", "record"),
@@ -25,6 +25,7 @@ const UNITS: [(&str, &str); 14] = [
     ("commits", "commit"),
     ("schemas", "schema"),
     ("requests", "request"),
+    ("reports", "reports"),
     ("files", "file"),
     ("fds", "file descriptor"),
     ("threads", "thread"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::pipeline::{binary, write_log};
+use crate::pipeline::{binary, succeed, write_log};
 
 /// How long a process may take to reach a state, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,6 +48,14 @@ impl Live {
     /// Whether its process has not ended.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.process.try_wait()?.is_none())
+    }
+
+    /// Stops it with SIGTERM; an error unless it ends well.
+    pub fn terminate(mut self) -> Result<()> {
+        succeed(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).output()?)?;
+        let status = self.process.wait()?;
+        ensure!(status.success(), "after SIGTERM: {status}");
+        Ok(())
     }
 
     /// Whether a request for a path succeeds.

@@ -56,6 +56,7 @@
 //! | `surveillance` | a spoofer, a wash trade, a flood of messages, a marked close, front running, a fat finger, a large trader whose fill is busted, a stale feed, and honest neighbours | the right alerts, wherever the run is cut |
 //! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |
 //! | `reports` | a day, and a transaction and a fill of it that come on the next | the figures of `headwater report` by hand, as known then and now; the same bytes with other workers |
+//! | `report_calendar` | three weeks with a quarter's end and a holiday, in runs that are killed while they make reports, and without a calendar | exactly the documents of the calendar, to the byte those of undisturbed runs; a late event leaves them; what cannot be made is told |
 //! | `restart` | data that a restart needs is missing or damaged | one sentence that names it and the remedy; with permission the run continues |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `docs/dashboards.md` |

@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use headwater_schemas::Date;
-use headwater_sql::{Catalog, REPORTS, Reference, ReportError, ReportFormat, ReportRequest, report_named};
+use headwater_sql::{Catalog, REPORTS, ReportFormat, ReportRequest, report_named};
 
+use crate::calendar::{Calendar, Event, Maker, read_reference};
 use crate::config::Config;
 
 /// Arguments of `headwater report`.
@@ -47,16 +49,27 @@ pub struct ReportArguments {
     /// Writes to this file; to standard output if omitted.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Configuration file (TOML); only its section sql is read.
+    /// Configuration file (TOML); only its sections sql and reports are read.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Makes what the calendar of the configuration ([reports]) lacks up to the newest commit, without a run or beside one.
+    #[arg(
+        long,
+        requires = "data",
+        requires = "config",
+        conflicts_with_all = ["name", "date", "from", "format", "as_known_at", "amends", "account", "reference", "out"]
+    )]
+    calendar: bool,
 }
 
 /// Makes the report and writes it.
 pub fn report(arguments: &ReportArguments, out: &mut impl Write) -> anyhow::Result<()> {
+    if let (true, Some(data)) = (arguments.calendar, &arguments.data) {
+        return make_missing(data, arguments.config.as_deref(), out);
+    }
     let (Some(name), Some(data), Some(date)) = (&arguments.name, &arguments.data, arguments.date) else { return print(&list(), out) };
     let report = report_named(name)?;
-    let reference = arguments.reference.as_deref().map(reference).transpose()?;
+    let reference = arguments.reference.as_deref().map(read_reference).transpose()?;
     let request = ReportRequest { date, from: arguments.from, account: arguments.account.clone(), reference };
     let config = Config::load(arguments.config.as_deref())?;
     let open = |at| Catalog::open_with(data, at, config.sql.clone());
@@ -65,7 +78,7 @@ pub fn report(arguments: &ReportArguments, out: &mut impl Write) -> anyhow::Resu
         Some(then) => report.make_amending(&catalog, &open(Some(then))?, &request)?,
         None => report.make(&catalog, &request)?,
     };
-    let text = arguments.format.render(&document);
+    let text = arguments.format.render(&document).text;
     match &arguments.out {
         Some(path) => std::fs::write(path, text).with_context(|| format!("writing {}", path.display())),
         None => print(&text, out),
@@ -77,9 +90,34 @@ fn list() -> String {
     REPORTS.iter().map(|report| format!("{:<20} {}\n", report.name, report.title)).collect()
 }
 
-fn reference(path: &Path) -> anyhow::Result<Reference> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(Reference::read(&text).map_err(|problems| ReportError::Reference { path: path.display().to_string(), problems })?)
+/// Makes what the calendar lacks, and prints a line for each document.
+fn make_missing(data: &Path, config: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
+    let config = Config::load(config)?;
+    let Some(calendar) = Calendar::open(&config.reports, data)? else {
+        bail!("the configuration has no calendar of reports: give reports.folder and an entry [[reports.calendar]]")
+    };
+    // Fails if it is no data directory.
+    Catalog::open_with(data, None, config.sql.clone())?;
+    let mut lines = Ok(());
+    let mut maker = Maker::new(calendar, data, config.sql, Arc::new(|_, _| ()));
+    let tally = maker.make(&|| true, &mut |event| {
+        let line = match event {
+            Event::Made(line) => format!("made {} from commit {}\n", line.path, line.commit_id),
+            Event::Lost(line) => format!("lost {}: {}\n", line.path, line.missing.as_deref().unwrap_or_default()),
+            Event::Failed { path, error } => format!("failed {path}: {error:#}\n"),
+        };
+        if lines.is_ok() {
+            lines = print(&line, out);
+        }
+    })?;
+    lines?;
+    match (tally.failed, tally.stopped) {
+        (0, false) => Ok(()),
+        (failed, false) => bail!("{failed} documents are not made: see the lines that begin with failed or lost"),
+        (failed, true) => {
+            bail!("{failed} documents are not made, and later ones were not tried: mend the cause, and give the command again")
+        }
+    }
 }
 
 fn print(text: &str, out: &mut impl Write) -> anyhow::Result<()> {

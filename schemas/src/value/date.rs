@@ -36,6 +36,17 @@ impl Date {
         Self(self.0.saturating_add(1))
     }
 
+    /// The day before it.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
+    /// Day of the week, from 0 for Monday to 6 for Sunday.
+    pub const fn weekday(self) -> i32 {
+        // 1970-01-01 was a Thursday.
+        (self.0.rem_euclid(7) + 3) % 7
+    }
+
     /// The first day of its month.
     pub fn month_start(self) -> Self {
         let gone = EPOCH.checked_add(self.0.days()).map_or(0, |date| date.day() - 1);
@@ -46,6 +57,12 @@ impl Date {
     pub fn month_end(self) -> Self {
         let left = EPOCH.checked_add(self.0.days()).map_or(0, |date| date.days_in_month() - date.day());
         Self(self.0.saturating_add(i32::from(left)))
+    }
+
+    /// The first day of its quarter of the year.
+    pub fn quarter_start(self) -> Self {
+        let gone = EPOCH.checked_add(self.0.days()).map_or(0, |date| (date.month() - 1) % 3);
+        (0..gone).fold(self.month_start(), |first, _| first.previous().month_start())
     }
 
     /// The first nanosecond of the day, in UTC.
@@ -144,6 +161,24 @@ mod tests {
             let day: Date = day.parse()?;
             assert_eq!((day.month_start().to_string(), day.month_end().to_string()), (first.to_owned(), last.to_owned()), "{day}");
             assert_eq!((day.start().date(), day.next().start().nanos() - day.end().nanos()), (day, 1), "{day}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_day_is_of_a_week_and_of_a_quarter() -> Result<(), String> {
+        for (day, weekday, quarter) in [
+            ("1970-01-01", 3, "1970-01-01"),
+            ("1969-12-29", 0, "1969-10-01"),
+            ("1969-12-31", 2, "1969-10-01"),
+            ("2024-02-29", 3, "2024-01-01"),
+            ("2026-03-31", 1, "2026-01-01"),
+            ("2026-04-05", 6, "2026-04-01"),
+            ("2026-12-31", 3, "2026-10-01"),
+        ] {
+            let day: Date = day.parse()?;
+            assert_eq!((day.weekday(), day.quarter_start().to_string()), (weekday, quarter.to_owned()), "{day}");
+            assert_eq!(day.next().previous(), day);
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use crate::statement::quoted;
 use crate::tables::table_named;
 
 /// The ledger's legs with the own time of their transactions. Rejected repetitions of a transaction do not count.
-const LEGS: &str = "(SELECT legs.*, COALESCE(own.event_ts, legs.ts) AS value_ts, CAST(COALESCE(own.event_ts, legs.ts) AS DATE) AS value_date, \
+pub(super) const LEGS: &str = "(SELECT legs.*, COALESCE(own.event_ts, legs.ts) AS value_ts, CAST(COALESCE(own.event_ts, legs.ts) AS DATE) AS value_date, \
      COALESCE(own.counted, legs.ts) AS counted_from FROM ledger_entries legs LEFT JOIN (\
      SELECT accepted.event_id, MIN(accepted.event_ts) AS event_ts, MIN(accepted.ts) AS counted FROM audit accepted LEFT JOIN dead_letters rejected \
      ON rejected.topic = accepted.topic AND rejected.\"partition\" = accepted.\"partition\" AND rejected.\"offset\" = accepted.\"offset\" \

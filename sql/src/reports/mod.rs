@@ -10,11 +10,13 @@
 //! | `document`, `render` | the document, and its formats with their hash |
 //! | `reference` | figures that the pipeline does not have, from a file |
 //! | `amendments` | differences between what was known at two commits |
+//! | `losses` | whether rows that a report needs were dropped after its commit |
 
 mod amendments;
 mod as_of;
 mod document;
 mod error;
+mod losses;
 mod reference;
 mod render;
 
@@ -24,8 +26,9 @@ use headwater_schemas::{Date, EventTime};
 
 pub use document::{Column, Document, Finding, Kind, Parameter, Section};
 pub use error::ReportError;
+pub use losses::{Loss, Losses};
 pub use reference::Reference;
-pub use render::ReportFormat;
+pub use render::{Rendered, ReportFormat};
 
 use crate::catalog::Catalog;
 use crate::error::{CatalogError, QueryError};
@@ -107,6 +110,16 @@ pub fn report_named(name: &str) -> Result<&'static Report, ReportError> {
 }
 
 impl Report {
+    /// Whether it is about one account.
+    pub fn needs_account(&self) -> bool {
+        self.needs == Needs::Account
+    }
+
+    /// Whether it needs reference data.
+    pub fn needs_reference(&self) -> bool {
+        self.needs == Needs::Reference
+    }
+
     /// Makes the report from the rows at a catalog's commit. Use a catalog at a given commit for what was known then.
     pub fn make(&'static self, catalog: &Catalog, request: &ReportRequest) -> Result<Document, ReportError> {
         self.check(request)?;

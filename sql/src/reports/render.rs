@@ -29,17 +29,26 @@ formats! {
     }
 }
 
+/// A document in a format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text, with its hash.
+    pub text: String,
+    /// That hash: SHA-256 of the text without it.
+    pub sha256: String,
+}
+
 impl ReportFormat {
     /// Writes a document, with the hash of what is written.
-    pub fn render(self, document: &Document) -> String {
+    pub fn render(self, document: &Document) -> Rendered {
         let write = match self {
             Self::Json => json::write,
             Self::Csv => csv::write,
             Self::Xml => xml::write,
             Self::Html => html::write,
         };
-        let without = write(document, "");
-        write(document, &Digest::sha256(without).to_string())
+        let sha256 = Digest::sha256(write(document, "")).to_string();
+        Rendered { text: write(document, &sha256), sha256 }
     }
 }
 
@@ -186,7 +195,7 @@ e�</value><value name="amount">123456789012345678.000000001</value><value name
     #[test]
     fn a_rendering_has_the_hash_of_itself_without_the_hash() {
         for format in [ReportFormat::Json, ReportFormat::Csv, ReportFormat::Xml, ReportFormat::Html] {
-            let text = format.render(&document());
+            let text = format.render(&document()).text;
             let hash = text.split(|letter: char| !letter.is_ascii_hexdigit()).find(|word| word.len() == 64).unwrap();
             assert_eq!(text.matches(hash).count(), 1, "{format}");
             assert_eq!(Digest::sha256(text.replace(hash, "")).to_string(), hash, "{format}");
