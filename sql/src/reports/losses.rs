@@ -11,7 +11,7 @@ use super::as_of::LEGS;
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::tables::table_named;
-use crate::views::VIEWS;
+use crate::views::{VIEWS, View};
 
 /// Rows that a report needs and that are dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,9 @@ fn data_sets(report: &Report) -> BTreeSet<String> {
             if word == "legs" {
                 texts.push(LEGS);
             }
-            texts.extend(VIEWS.iter().filter(|view| view.name == word).map(|view| view.sql));
+            // With `@`, the history of a view is meant.
+            let is_meant = |view: &&View| view.name == word || view.name.strip_suffix(HISTORY_SUFFIX) == Some(word);
+            texts.extend(VIEWS.iter().filter(is_meant).map(|view| view.sql));
             if table_named(name).is_some() {
                 found.extend([name.to_owned(), format!("{name}{HISTORY_SUFFIX}")]);
             }
@@ -105,12 +107,9 @@ mod tests {
     #[test]
     fn a_report_reads_what_its_sql_names_also_by_views_and_macros() {
         for (report, reads, does_not) in [
-            (
-                "daily-position",
-                vec!["positions_history", "portfolios_history", "audit", "dead_letters"],
-                vec!["risk_history", "executions"],
-            ),
-            ("transaction-summary", vec!["ledger_entries", "audit", "balances_history"], vec!["positions_history"]),
+            // Positions are a view of holdings, marks and terms.
+            ("daily-position", vec!["holdings_history", "marks_history", "instrument_terms_history", "audit"], vec!["risk_history"]),
+            ("transaction-summary", vec!["ledger_entries", "audit", "balances_history"], vec!["holdings_history"]),
             ("executions-rts22", vec!["executions", "reference_records"], vec!["ledger_entries"]),
         ] {
             let sets = data_sets(report_named(report).unwrap());
