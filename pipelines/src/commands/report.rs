@@ -52,7 +52,7 @@ pub struct ReportArguments {
     /// Configuration file (TOML); only its sections sql and reports are read.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Makes what the calendar of the configuration ([reports]) lacks up to the newest commit, without a run or beside one.
+    /// Makes what the configured calendar of reports lacks up to the newest commit, without a run or beside one.
     #[arg(
         long,
         requires = "data",
