@@ -101,6 +101,7 @@ def keys(page):
     page.keyboard.press("1")
     # From the top, Tab reaches the link that skips the panels, then the header in the order of reading.
     page.goto(ADDRESS)
+    page.locator("#contents a").first.wait_for()
     reached = []
     for _ in range(3):
         page.keyboard.press("Tab")
@@ -109,10 +110,9 @@ def keys(page):
 
 
 def evidence(page):
-    button = page.locator("#alerts tbody button").first
-    button.scroll_into_view_if_needed()
-    identifier = button.get_attribute("data-id")
-    # The panel may be shown anew meanwhile.
+    page.locator("#alerts").scroll_into_view_if_needed()
+    # The rows may be shown anew at any time, so none of them is held.
+    identifier = page.locator("#alerts tbody button").first.get_attribute("data-id")
     page.locator(f"#alerts button[data-id={quoted(identifier)}]").click()
     until(page, "id => document.getElementById('evidence-text').textContent.includes(id)", f"alert {identifier}")
     page.keyboard.press("Escape")
