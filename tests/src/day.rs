@@ -320,15 +320,26 @@ pub fn write_terms(log: &Path, seed: u64) -> Result<()> {
     let moves = moves.chain([(1, "firm/elsewhere".to_owned(), 50)]).map(moved);
     write_log(log, "accounts", 0, &(0..PAYERS).map(account).chain(moves).collect::<String>())?;
     let mut lines = String::new();
-    for (symbol, returns) in returns(seed).iter().enumerate() {
-        // At most this many halvings, so that every close is an integer.
-        let mut close = 1_i64 << RETURNS;
-        for (day, return_in_halves) in std::iter::once(&0).chain(returns).enumerate() {
-            close += close * return_in_halves / 2;
-            lines += &format!("{{\"symbol\":\"S{symbol}\",\"date\":\"2025-12-{:02}\",\"close\":\"{close}\"}}\n", day + 1);
+    for (symbol, closes) in closes(seed).iter().enumerate() {
+        for (day, close) in (1..).zip(closes) {
+            lines += &format!("{{\"symbol\":\"S{symbol}\",\"date\":\"2025-12-{day:02}\",\"close\":\"{close}\"}}\n");
         }
     }
     write_log(log, "market.closes", 0, &lines)
+}
+
+/// The closes of each symbol before the day.
+pub(crate) fn closes(seed: u64) -> Vec<Vec<i64>> {
+    let of_symbol = |returns: Vec<i64>| {
+        // At most this many halvings, so that every close is an integer.
+        let mut close = 1_i64 << RETURNS;
+        let after = |return_in_halves| {
+            close += close * return_in_halves / 2;
+            close
+        };
+        std::iter::once(0).chain(returns).map(after).collect()
+    };
+    returns(seed).into_iter().map(of_symbol).collect()
 }
 
 /// The returns of each symbol before the day, in halves.

@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArr
 use datafusion::prelude::SessionContext;
 use headwater_sql::Format;
 
-use crate::day::{BEGIN, IN_USD, INSTRUMENTS, MOVES, OPENED, PAYERS, Raw, SECOND, returns};
+use crate::day::{BEGIN, IN_USD, INSTRUMENTS, MOVES, OPENED, PAYERS, Raw, SECOND, closes, returns};
 
 /// A table's name, the query of the pipeline's rows, and the recomputation.
 struct View {
@@ -53,7 +53,7 @@ const VIEWS: [View; 5] = [
 ];
 
 /// Tables that are computed in sequence: effective and accepted records; what they move and hold; values; and scores.
-const STEPS: [(&str, &str); 22] = [
+const STEPS: [(&str, &str); 23] = [
     // Each record with its clock.
     (
         "before",
@@ -132,12 +132,18 @@ const STEPS: [(&str, &str); 22] = [
         "SELECT symbol, currency, multiplier FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY ts DESC) AS n
          FROM instruments WHERE ts < {end}) WHERE n = 1",
     ),
+    // A symbol without a quote has its last close.
+    (
+        "marks",
+        "SELECT closes.symbol AS symbol, COALESCE(price, close) AS price
+         FROM closes LEFT JOIN newest ON kind = 'quote' AND newest.symbol = closes.symbol",
+    ),
     (
         "valued",
         "SELECT account, sums.symbol AS symbol, currency, quantity, price AS mark,
                 CAST(traded * COALESCE(multiplier, 1) - fees AS DECIMAL(28, 4)) AS cash_flow,
                 CAST(quantity * price * COALESCE(multiplier, 1) AS DECIMAL(28, 4)) AS value
-         FROM sums JOIN newest ON kind = 'quote' AND newest.symbol = sums.symbol LEFT JOIN terms ON terms.symbol = sums.symbol",
+         FROM sums JOIN marks ON marks.symbol = sums.symbol LEFT JOIN terms ON terms.symbol = sums.symbol",
     ),
     (
         "scopes",
@@ -201,6 +207,7 @@ impl Recomputation {
         let context = SessionContext::new();
         context.register_batch("raw", table(day)?)?;
         context.register_batch("scenarios", scenarios(seed)?)?;
+        context.register_batch("closes", last_closes(seed)?)?;
         context.register_batch("instruments", instruments()?)?;
         context.register_batch("moves", moves()?)?;
         Ok(Self { runtime, context })
@@ -277,6 +284,16 @@ fn moves() -> Result<RecordBatch> {
     Ok(RecordBatch::try_from_iter([
         ("number", Arc::new(Int64Array::from(numbers)) as ArrayRef),
         ("ts", Arc::new(Int64Array::from_iter_values(ts)) as ArrayRef),
+    ])?)
+}
+
+/// The last close of each symbol before the day.
+fn last_closes(seed: u64) -> Result<RecordBatch> {
+    let last: Vec<_> = closes(seed).iter().map(|closes| closes.last().map(|close| i128::from(*close) * 100)).collect();
+    let symbols = (0..last.len()).map(|symbol| format!("S{symbol}"));
+    Ok(RecordBatch::try_from_iter([
+        ("symbol", Arc::new(StringArray::from_iter_values(symbols)) as ArrayRef),
+        ("close", Arc::new(last.into_iter().collect::<Decimal128Array>().with_precision_and_scale(18, 2)?) as ArrayRef),
     ])?)
 }
 
