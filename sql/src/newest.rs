@@ -6,12 +6,12 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
-use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
+use headwater_connectors::parquet::columns::Marks;
 use headwater_connectors::parquet::reader::conform;
 use rustc_hash::FxHashMap;
 
@@ -95,10 +95,11 @@ impl Newest {
         let file = self.batches.len();
         let mut chosen = Chosen { keys: Vec::new(), before: Vec::new(), places: Vec::new(), rows: 0 };
         for (number, batch) in batches.iter().enumerate() {
-            let (keys, marks) = (self.keys_of(batch)?, Marks::of(batch));
-            for (row, key) in keys.iter().enumerate().filter(|(row, _)| commits.contains(&marks.commit(*row))) {
+            let lacks = |name| ArrowError::SchemaError(format!("there is no column {name}"));
+            let (keys, marks) = (self.keys_of(batch)?, Marks::of(batch).map_err(lacks)?);
+            for (row, key) in keys.iter().enumerate().filter(|(row, _)| commits.contains(&marks.since(*row).0)) {
                 let place = marks.is_there(row).then_some((file, chosen.rows + row));
-                if self.put(key.data(), Version { since: (marks.commit(row), marks.tick(row)), place }) && place.is_some() {
+                if self.put(key.data(), Version { since: marks.since(row), place }) && place.is_some() {
                     chosen.places.push((number, row));
                 }
             }
@@ -172,35 +173,6 @@ impl Newest {
             None => drop(self.versions.insert(key.into(), version)),
         }
         true
-    }
-}
-
-/// The columns that a commit adds.
-struct Marks<'a> {
-    commits: Option<&'a Int64Array>,
-    /// A checkpoint has one row per key and commit, so it needs no ticks.
-    ticks: Option<&'a Int64Array>,
-    changes: Option<&'a Int32Array>,
-}
-
-impl<'a> Marks<'a> {
-    fn of(batch: &'a RecordBatch) -> Self {
-        let numbers = |name| batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref());
-        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref());
-        Self { commits: numbers(COMMIT_ID), ticks: numbers(TICK), changes }
-    }
-
-    fn commit(&self, row: usize) -> i64 {
-        self.commits.and_then(|commits| commits.values().get(row)).copied().unwrap_or(0)
-    }
-
-    fn tick(&self, row: usize) -> i64 {
-        self.ticks.and_then(|ticks| ticks.values().get(row)).copied().unwrap_or(0)
-    }
-
-    /// Whether the key has the row, and is not retracted.
-    fn is_there(&self, row: usize) -> bool {
-        self.changes.and_then(|changes| changes.values().get(row)).is_some_and(|change| *change == 1)
     }
 }
 

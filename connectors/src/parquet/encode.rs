@@ -33,14 +33,13 @@ pub(super) struct Closed<R> {
 impl<R: TableRow> ClosedTable for Closed<R> {
     fn stage(self: Box<Self>, target: &mut Target<'_>) -> Result<Vec<CommittedFile>, CommitError> {
         let changes: Vec<&Change<R>> = self.changes.iter().collect();
-        let ordered = in_order(&changes, R::SPEC.kind);
+        let (ordered, role) = (in_order(&changes, R::SPEC.kind), role_of(R::SPEC.kind));
         let stage_day = |(date, of_day): (Date, Vec<u32>)| {
             let rows = of_day.iter().filter_map(|change| changes.get(*change as usize)).map(|change| &change.row);
             let rows = self.format.batch(&R::SPEC, target.commit_id, R::columns(rows), &changes, &of_day)?;
             if let Some(segment) = target.segment.as_mut().filter(|_| rows.num_rows() < SEGMENT_ROWS) {
-                return segment.add(&R::SPEC, role_of(R::SPEC.kind), date.to_string(), &rows);
+                return segment.add(&R::SPEC, role, date.to_string(), &rows);
             }
-            let role = role_of(R::SPEC.kind);
             let path = table_file(R::SPEC.name, role, date, target.commit_id, target.worker);
             let options = self.format.properties(&rows);
             let content = Content { schema: rows.schema(), chunks: &mut std::iter::once(Ok(rows)), options };

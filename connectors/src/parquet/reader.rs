@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use arrow::array::{Int32Array, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use headwater_schemas::tables::TableRow;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::chain::{Chain, CommitFile};
-use super::columns::{CHANGE, COMMIT_ID, TICK};
+use super::columns::{COMMIT_ID, Marks, commits};
 use super::file::FileError;
 use super::newest::{Newest, Version};
 use super::permutation::{order_of, put_in_order};
@@ -98,7 +98,7 @@ pub fn all_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
 pub fn file_rows<R: TableRow>(data: &Path, file: &CommitFile) -> Result<Vec<(R, u64)>, FileError> {
     let mut rows = Vec::new();
     for batch in batches(data, file)? {
-        let commits = commits(data, file, &batch)?;
+        let commits = commits(&batch).ok_or_else(|| lacks(data, file, COMMIT_ID))?;
         let read = R::read_all(&batch).map_err(|error| file.error(data, Fault::unreadable(error)))?;
         rows.extend(read.into_iter().zip(commits.values().iter().map(|commit_id| u64::try_from(*commit_id).unwrap_or(0))));
     }
@@ -161,52 +161,21 @@ fn read_beside(
     })
 }
 
-/// The rows of a batch of commits after `behind`.
+/// Of the rows of a batch, those that commits after `behind` wrote.
 fn versions<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, batch: &RecordBatch) -> Result<Vec<Version<R>>, FileError> {
-    let marks = Marks::of(data, file, batch)?;
+    let marks = Marks::of(batch).map_err(|name| lacks(data, file, name))?;
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);
-    let rows = (0..batch.num_rows()).filter(|row| marks.commit(*row) > behind);
+    let rows = (0..batch.num_rows()).filter(|row| marks.since(*row).0 > behind);
     let mut versions = Vec::with_capacity(batch.num_rows());
     let read = R::read_each(batch, rows, |number, row| {
-        versions.push(Version { row, since: (marks.commit(number), marks.tick(number)), is: marks.is(number) });
+        versions.push(Version { row, since: marks.since(number), is: marks.is_there(number) });
     });
     read.map_err(|error| file.error(data, Fault::unreadable(error)))?;
     Ok(versions)
 }
 
-/// The columns that a commit adds.
-struct Marks<'a> {
-    changes: &'a [i32],
-    commits: &'a [i64],
-    /// A checkpoint has one row per key and commit, so it needs no ticks.
-    ticks: Option<&'a Int64Array>,
-}
-
-impl<'a> Marks<'a> {
-    fn of(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result<Self, FileError> {
-        let changes = batch.column_by_name(CHANGE).and_then(|column| column.as_any().downcast_ref::<Int32Array>());
-        let changes = changes.ok_or_else(|| file.error(data, format!("has no column {CHANGE}")))?.values();
-        let ticks = batch.column_by_name(TICK).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        Ok(Self { changes, commits: commits(data, file, batch)?.values(), ticks })
-    }
-
-    fn commit(&self, row: usize) -> i64 {
-        self.commits.get(row).copied().unwrap_or(0)
-    }
-
-    fn tick(&self, row: usize) -> i64 {
-        self.ticks.and_then(|ticks| ticks.values().get(row)).copied().unwrap_or(0)
-    }
-
-    /// Whether the key has the row, and is not retracted.
-    fn is(&self, row: usize) -> bool {
-        self.changes.get(row).is_some_and(|change| *change > 0)
-    }
-}
-
-fn commits<'a>(data: &Path, file: &CommitFile, batch: &'a RecordBatch) -> Result<&'a Int64Array, FileError> {
-    let commits = batch.column_by_name(COMMIT_ID).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-    commits.ok_or_else(|| file.error(data, format!("has no column {COMMIT_ID}")))
+fn lacks(data: &Path, file: &CommitFile, column: &str) -> FileError {
+    file.error(data, format!("has no column {column}"))
 }
 
 /// Adapts a batch to a schema: a column that is newer than the file becomes NULL.
