@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use async_trait::async_trait;
-use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
 
-use super::listing::{Cell, Row, table, text};
+use super::listing::{Cell, Listing, Row, Tables, text};
 use super::pg_catalog::{self, OWNER_NAME};
 use super::relations::{Described, Relations};
 use super::types::{self, PgType};
@@ -105,10 +102,8 @@ pub(super) struct InformationSchema {
     user: String,
 }
 
-impl InformationSchema {
-    pub(super) const fn new(relations: Arc<Relations>, user: String) -> Self {
-        Self { relations, user }
-    }
+impl Listing for InformationSchema {
+    const TABLES: Tables = [FILLED, EMPTY];
 
     fn rows(&self, name: &str) -> Vec<Row> {
         let all = self.relations.iter();
@@ -122,6 +117,12 @@ impl InformationSchema {
             "views" => all.filter_map(view).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+impl InformationSchema {
+    pub(super) const fn new(relations: Arc<Relations>, user: String) -> Self {
+        Self { relations, user }
     }
 
     /// Reading is all that anybody may.
@@ -192,24 +193,5 @@ fn digits(pg_type: PgType, data_type: &DataType) -> Vec<(&'static str, i32)> {
         (types::DATE, _) => vec![("datetime_precision", 0)],
         (types::TEXT, _) => vec![("character_octet_length", 1 << 30)],
         _ => Vec::new(),
-    }
-}
-
-fn columns_of(name: &str) -> Option<&'static str> {
-    FILLED.iter().chain(EMPTY).find(|(known, _)| *known == name).map(|(_, columns)| *columns)
-}
-
-#[async_trait]
-impl SchemaProvider for InformationSchema {
-    fn table_names(&self) -> Vec<String> {
-        FILLED.iter().chain(EMPTY).map(|(name, _)| (*name).to_owned()).collect()
-    }
-
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        columns_of(name).map(|columns| table(columns, &self.rows(name))).transpose()
-    }
-
-    fn table_exist(&self, name: &str) -> bool {
-        columns_of(name).is_some()
     }
 }

@@ -3,6 +3,7 @@
 //! A column is `name:letter`: o oid, t text, s i16, i i32, n i32 that may be unknown, l i64 that may be unknown, b boolean, r f32, a list of
 //! texts.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,7 +11,8 @@ use arrow::array::{
     UInt32Array,
 };
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::catalog::TableProvider;
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 
@@ -32,8 +34,44 @@ pub(super) fn text(text: impl Into<String>) -> Cell {
 /// A row: the values of some columns by name. The others are NULL, or the usual value of their type.
 pub(super) type Row = Vec<(&'static str, Cell)>;
 
+/// A schema of such tables, as a session sees it.
+pub(super) trait Listing: Debug + Send + Sync + 'static {
+    /// Names and columns of the tables: of those with rows, and of those that never have any.
+    const TABLES: Tables;
+
+    /// The rows of a table.
+    fn rows(&self, table: &str) -> Vec<Row>;
+}
+
+/// Tables with rows, and tables without, each with its name and its columns.
+pub(super) type Tables = [&'static [(&'static str, &'static str)]; 2];
+
+/// The columns of a table; none if there is no such table.
+pub(super) fn columns_of(tables: Tables, name: &str) -> Option<&'static str> {
+    tables.into_iter().flatten().find(|(known, _)| *known == name).map(|(_, columns)| *columns)
+}
+
+/// A listing as a schema of DataFusion. A table is made when it is read.
+#[derive(Debug)]
+pub(super) struct Listed<L>(pub(super) L);
+
+#[async_trait]
+impl<L: Listing> SchemaProvider for Listed<L> {
+    fn table_names(&self) -> Vec<String> {
+        L::TABLES.into_iter().flatten().map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        columns_of(L::TABLES, name).map(|columns| table(columns, &self.0.rows(name))).transpose()
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        columns_of(L::TABLES, name).is_some()
+    }
+}
+
 /// A table with columns and rows.
-pub(super) fn table(columns: &str, rows: &[Row]) -> Result<Arc<dyn TableProvider>> {
+fn table(columns: &str, rows: &[Row]) -> Result<Arc<dyn TableProvider>> {
     let columns = columns.split_whitespace().map(|column| column.split_once(':').unwrap_or((column, "t")));
     let (fields, arrays): (Vec<_>, Vec<_>) = columns
         .map(|(name, letter)| {

@@ -4,11 +4,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
-
-use super::listing::{Cell, Row, table, text};
+use super::information_schema;
+use super::listing::{Cell, Listing, Row, Tables, columns_of, text};
 use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations};
 use super::settings::Settings;
 use super::types;
@@ -144,13 +141,9 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_user_mapping", "oid:o umuser:o umserver:o umoptions:a"),
 ];
 
-fn columns_of(name: &str) -> Option<&'static str> {
-    FILLED.iter().chain(EMPTY).find(|(known, _)| *known == name).map(|(_, columns)| *columns)
-}
-
 /// Whether there is such a table.
 pub(super) fn has(name: &str) -> bool {
-    columns_of(name).is_some()
+    columns_of(PgCatalog::TABLES, name).is_some()
 }
 
 /// A number for a table of the schema, for clients that ask for it by name. No other table refers to it.
@@ -175,10 +168,8 @@ pub(super) struct PgCatalog {
     user: String,
 }
 
-impl PgCatalog {
-    pub(super) fn new(relations: Arc<Relations>, settings: Settings, user: String) -> Self {
-        Self { relations, settings, user }
-    }
+impl Listing for PgCatalog {
+    const TABLES: Tables = [FILLED, EMPTY];
 
     fn rows(&self, table: &str) -> Vec<Row> {
         match table {
@@ -195,6 +186,12 @@ impl PgCatalog {
             "pg_views" => self.views(),
             _ => Vec::new(),
         }
+    }
+}
+
+impl PgCatalog {
+    pub(super) fn new(relations: Arc<Relations>, settings: Settings, user: String) -> Self {
+        Self { relations, settings, user }
     }
 
     fn classes(&self) -> Vec<Row> {
@@ -312,7 +309,7 @@ impl PgCatalog {
 }
 
 fn schemas() -> Vec<Row> {
-    let all = [(PG_CATALOG, NAME), (PUBLIC, SCHEMA), (INFORMATION_SCHEMA, "information_schema")];
+    let all = [(PG_CATALOG, NAME), (PUBLIC, SCHEMA), (INFORMATION_SCHEMA, information_schema::NAME)];
     all.into_iter().map(|(oid, name)| vec![("oid", Cell::Oid(oid)), ("nspname", text(name)), ("nspowner", Cell::Oid(OWNER))]).collect()
 }
 
@@ -357,19 +354,4 @@ fn data_types() -> Vec<Row> {
         ]
     };
     types::all().map(row).collect()
-}
-
-#[async_trait]
-impl SchemaProvider for PgCatalog {
-    fn table_names(&self) -> Vec<String> {
-        FILLED.iter().chain(EMPTY).map(|(name, _)| (*name).to_owned()).collect()
-    }
-
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        columns_of(name).map(|columns| table(columns, &self.rows(name))).transpose()
-    }
-
-    fn table_exist(&self, name: &str) -> bool {
-        has(name)
-    }
 }
