@@ -11,21 +11,14 @@ use headwater_connectors::log::LogTransport;
 use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 
-use crate::flow::write_log;
+use crate::flow::Input;
 use crate::measure::median;
 
 /// Arguments of `commits`.
 #[derive(Args)]
 pub(crate) struct CommitsArguments {
-    /// Simulated records.
-    #[arg(long, default_value_t = 1_000_000)]
-    events: usize,
-    /// Partitions of each topic.
-    #[arg(long, default_value_t = 2)]
-    partitions: u16,
-    /// Worker threads of the pipeline.
-    #[arg(long, default_value_t = 1)]
-    workers: usize,
+    #[command(flatten)]
+    input: Input,
     /// Number of rounds of each way.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -58,7 +51,7 @@ const WAYS: [Way; 4] = [
 pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
-    write_log(&log, arguments.events, arguments.partitions)?;
+    arguments.input.write(&log)?;
     let mut times: Vec<Vec<Duration>> = WAYS.iter().map(|_| Vec::new()).collect();
     let mut restarts = Vec::new();
     for round in 0..arguments.rounds.max(1) {
@@ -83,7 +76,7 @@ pub(crate) fn commits(arguments: &CommitsArguments) -> anyhow::Result<()> {
     let medians: Vec<f64> = times.iter_mut().map(|times| median(times).as_secs_f64()).collect();
     let bare = medians.first().copied().unwrap_or(f64::NAN);
     for (way, seconds) in WAYS.iter().zip(&medians).filter(|(_, seconds)| **seconds > 0.0) {
-        let rate = Duration::from_secs(arguments.events as u64).as_secs_f64() / seconds / 1e3;
+        let rate = Duration::from_secs(arguments.input.events as u64).as_secs_f64() / seconds / 1e3;
         println!("{}: {seconds:.2} s ({rate:.0} thousand/s){}", way.name, times_as_long(*seconds, bare));
     }
     let (restart, again) = (median(&mut restarts).as_secs_f64(), medians.get(2).copied().unwrap_or(f64::NAN));
@@ -109,7 +102,7 @@ fn run_once(arguments: &CommitsArguments, way: Way, log: &Path, data: &Path) -> 
     run(Run {
         discards: way.discards,
         until_end: true,
-        workers: arguments.workers,
+        workers: arguments.input.workers,
         counters: Arc::clone(&counters),
         ..Run::new(transport, data.to_owned(), config)
     })?;

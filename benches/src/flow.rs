@@ -20,18 +20,38 @@ use headwater_schemas::{Offset, Topic};
 
 use crate::process::{cpu_time, resident_mib};
 
-/// Arguments of `flow`.
+/// A simulated log, and the workers that read it.
 #[derive(Args)]
-pub(crate) struct FlowArguments {
+pub(crate) struct Input {
     /// Simulated records.
     #[arg(long, default_value_t = 1_000_000)]
-    events: usize,
+    pub(crate) events: usize,
     /// Partitions of each topic.
     #[arg(long, default_value_t = 2)]
     partitions: u16,
     /// Worker threads of the pipeline.
     #[arg(long, default_value_t = 1)]
-    workers: usize,
+    pub(crate) workers: usize,
+}
+
+impl Input {
+    /// Writes the log.
+    pub(crate) fn write(&self, log: &Path) -> anyhow::Result<()> {
+        let transport = LogTransport::new(log);
+        for topic in Topic::ALL {
+            transport.create_topic(topic.as_str(), if topic.is_table() { 1 } else { self.partitions })?;
+        }
+        let mut publisher = transport.publisher()?;
+        publish(workload(1, self.events), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
+        publisher.flush().context("writing the log")
+    }
+}
+
+/// Arguments of `flow`.
+#[derive(Args)]
+pub(crate) struct FlowArguments {
+    #[command(flatten)]
+    input: Input,
     /// Directory of the simulated log; an existing log is read unchanged.
     #[arg(long)]
     log: Option<std::path::PathBuf>,
@@ -45,7 +65,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = arguments.log.clone().unwrap_or_else(|| folder.path().join("log"));
     if !log.exists() {
-        write_log(&log, arguments.events, arguments.partitions)?;
+        arguments.input.write(&log)?;
     }
     let transport: Arc<dyn Transport> = Arc::new(LogTransport::new(&log));
     let (records, alone, _) = timed(|| read_and_decode(transport.as_ref()))?;
@@ -60,7 +80,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> anyhow::Result<()> {
     let (read, pipeline, ()) = timed(|| {
         run(Run {
             until_end: true,
-            workers: arguments.workers,
+            workers: arguments.input.workers,
             counters: Arc::clone(&counters),
             ..Run::new(transport, data.clone(), config)
         })?;
@@ -90,16 +110,6 @@ fn say(what: &str, records: u64, wall: Duration, cpu: Duration) {
         cpu.as_secs_f64(),
         rate(cpu)
     );
-}
-
-pub(crate) fn write_log(log: &Path, events: usize, partitions: u16) -> anyhow::Result<()> {
-    let transport = LogTransport::new(log);
-    for topic in Topic::ALL {
-        transport.create_topic(topic.as_str(), if topic.is_table() { 1 } else { partitions })?;
-    }
-    let mut publisher = transport.publisher()?;
-    publish(workload(1, events), publisher.as_mut(), |topic| topic.as_str().to_owned())?;
-    publisher.flush().context("writing the log")
 }
 
 /// Every record of every topic, decoded and dropped.

@@ -11,11 +11,10 @@ use clap::Args;
 use headwater::config::Config;
 use headwater::run::{Run, run};
 use headwater_connectors::log::LogTransport;
-use headwater_connectors::source::SourceCounters;
 use headwater_connectors::transport::Transport;
 use headwater_sql::Server;
 
-use crate::flow::write_log;
+use crate::flow::Input;
 use crate::measure::{count, median, quantile};
 use crate::postgres::Client;
 use crate::process::cpu_time;
@@ -23,15 +22,8 @@ use crate::process::cpu_time;
 /// Arguments of `readers`.
 #[derive(Args)]
 pub(crate) struct ReadersArguments {
-    /// Simulated records.
-    #[arg(long, default_value_t = 1_000_000)]
-    events: usize,
-    /// Partitions of each topic.
-    #[arg(long, default_value_t = 2)]
-    partitions: u16,
-    /// Worker threads of the pipeline.
-    #[arg(long, default_value_t = 1)]
-    workers: usize,
+    #[command(flatten)]
+    input: Input,
     /// Clients that ask one statement after the other.
     #[arg(long, default_value_t = 32)]
     readers: usize,
@@ -56,7 +48,7 @@ const ALONE: Duration = Duration::from_secs(10);
 pub(crate) fn readers(arguments: &ReadersArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
-    write_log(&log, arguments.events, arguments.partitions)?;
+    arguments.input.write(&log)?;
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     let mut asked = Vec::new();
     let data = |name: &str, round: usize| folder.path().join(format!("{name}-{round}"));
@@ -70,7 +62,7 @@ pub(crate) fn readers(arguments: &ReadersArguments) -> anyhow::Result<()> {
         asked.extend(collect(readers)?);
     }
     let (alone, beside) = (median(&mut alone), median(&mut beside));
-    println!("a run of {} events alone: {:.1} s", arguments.events, alone.as_secs_f64());
+    println!("a run of {} events alone: {:.1} s", arguments.input.events, alone.as_secs_f64());
     let ratio = beside.as_secs_f64() / alone.as_secs_f64();
     println!("with {} readers: {:.1} s, {ratio:.2} times as long", arguments.readers, beside.as_secs_f64());
     say("beside the run", asked, beside * u32::try_from(arguments.rounds.max(1)).unwrap_or(1));
@@ -94,8 +86,7 @@ fn piped(log: &Path, data: &Path, arguments: &ReadersArguments, address: String)
     config.http.address = String::new();
     config.serve.address = Some(address);
     let began = Instant::now();
-    let counters = Arc::<SourceCounters>::default();
-    run(Run { until_end: true, workers: arguments.workers, counters, ..Run::new(transport, data.to_owned(), config) })?;
+    run(Run { until_end: true, workers: arguments.input.workers, ..Run::new(transport, data.to_owned(), config) })?;
     Ok(began.elapsed())
 }
 
