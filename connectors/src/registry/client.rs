@@ -103,7 +103,7 @@ impl RegistryError {
 }
 
 /// A schema that was registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Registered {
     /// The schema's id.
     pub id: u32,
@@ -141,11 +141,6 @@ struct Failed {
     error_code: u32,
     #[serde(default)]
     message: String,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    id: u32,
 }
 
 /// A client with blocking requests. Each uses a connection of its own: a schema is asked for once.
@@ -214,8 +209,7 @@ impl Client {
         let path = format!("/subjects/{}/versions", escaped(subject));
         let body = json!({ "schema": schema }).to_string();
         let (status, answer) = self.request(Method::POST, &path, Some(body))?;
-        let Identified { id } = self.accepted("POST", &path, status, &answer)?;
-        Ok(Registered { id })
+        self.accepted("POST", &path, status, &answer)
     }
 
     /// Fails if the registry does not answer.

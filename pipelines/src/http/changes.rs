@@ -19,13 +19,11 @@ use headwater_sql::{ChangeEvent, Changes, ChangesRequest, Place, Reader};
 use tokio::sync::mpsc::{Permit, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::commits::{HEARTBEAT, last_event_id, stream};
+use super::commits::{HEARTBEAT, PAUSE, last_event_id, stream};
 use super::guard;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
 
-/// How often the data directory is looked at for a new commit.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take for an event before it is read from files.
 const SOON: Duration = Duration::from_secs(5);
 

@@ -20,7 +20,7 @@ use super::parameters::{Parameters, number};
 use super::refusal::Refusal;
 
 /// How often the data directory is looked at for a new commit.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// How often a stream without events shows that it is alive.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Commits that are read at once.
