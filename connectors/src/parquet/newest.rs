@@ -60,8 +60,8 @@ impl<R: TableRow> Newest<R> {
         self.versions.len()
     }
 
-    /// The rows of keys that are not retracted.
-    pub(super) fn into_rows(self) -> impl Iterator<Item = R> {
-        self.versions.into_iter().filter(|version| version.is).map(|version| version.row)
+    /// The rows of keys that are not retracted, in the memory of the changes.
+    pub(super) fn into_rows(self) -> Vec<R> {
+        self.versions.into_iter().filter(|version| version.is).map(|version| version.row).collect()
     }
 }

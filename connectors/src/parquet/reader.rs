@@ -40,14 +40,23 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
     let files = CurrentFiles::of(chain.live().files(), R::SPEC.name);
     let mut changed = Newest::with_capacity(rows_of(&files.changes));
     read_versions(chain.data(), &files.changes, files.whole_commit(), |versions| changed.extend(versions))?;
-    let whole: Vec<_> = files.whole.into_iter().collect();
-    let mut rows = Vec::with_capacity(rows_of(&whole).saturating_add(changed.len()));
-    read_versions(chain.data(), &whole, 0, |versions: Vec<Version<R>>| {
-        rows.extend(versions.into_iter().map(|version| version.row).filter(|row| !changed.has(row)));
-    })?;
-    rows.extend(changed.into_rows());
+    let mut rows = match files.whole {
+        Some(whole) => {
+            let whole = [whole];
+            let mut rows = Vec::with_capacity(rows_of(&whole).saturating_add(changed.len()));
+            read_versions(chain.data(), &whole, 0, |versions: Vec<Version<R>>| {
+                rows.extend(versions.into_iter().map(|version| version.row).filter(|row| !changed.has(row)));
+            })?;
+            rows.extend(changed.into_rows());
+            rows
+        }
+        None => changed.into_rows(),
+    };
     // The whole rows are in order of their keys, apart from words that sort otherwise as text.
-    let order = order_of(rows.len(), &|one, other| match (rows.get(one), rows.get(other)) {
+    let order = order_of(rows.len(), &|row| rows.get(row).map(R::sort_bytes).unwrap_or_default(), &|one, other| match (
+        rows.get(one),
+        rows.get(other),
+    ) {
         (Some(one), Some(other)) => one.cmp_key(other),
         _ => Ordering::Equal,
     });

@@ -49,6 +49,10 @@ pub trait Cell: Sized {
     fn append_null(column: &mut Self::Builder);
     /// Reads the value of a row back; `None` when it is missing.
     fn read(column: &Self::Column, row: usize) -> Option<Self>;
+    /// Bytes in whose order the values are, if there are such bytes; none otherwise.
+    fn sort_bytes(&self) -> &[u8] {
+        &[]
+    }
 }
 
 /// A column of a batch, read as values of one type. It is looked for once, not for every row.
@@ -196,6 +200,9 @@ impl<const N: usize> Cell for Digest<N> {
     fn read(column: &Self::Column, row: usize) -> Option<Self> {
         (row < column.len() && column.is_valid(row)).then(|| column.value(row).try_into().ok().map(Self)).flatten()
     }
+    fn sort_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Cell for Blob {
@@ -252,7 +259,7 @@ pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
 }
 
 macro_rules! text_cell {
-    ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr) => {
+    ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr $(; $in_order_of_text:ident)?) => {
         impl$(<$kind>)? $crate::tables::Cell for $name {
             type Builder = arrow::array::StringBuilder;
             type Column = arrow::array::StringArray;
@@ -271,13 +278,16 @@ macro_rules! text_cell {
             fn read(column: &arrow::array::StringArray, row: usize) -> Option<Self> {
                 $crate::tables::cell::read_text(column, row).and_then($from)
             }
+            $(fn $in_order_of_text(&self) -> &[u8] {
+                $as_str(self).as_bytes()
+            })?
         }
     };
 }
 pub(crate) use text_cell;
-text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)));
-text_cell!(Text, Text::as_str, |text| Some(Text::new(text)));
-text_cell!(Name<K> where K, Name::as_str, |text| Some(Name::derived(text)));
+text_cell!(Id, Id::as_str, |text| Some(Id::derived(text)); sort_bytes);
+text_cell!(Text, Text::as_str, |text| Some(Text::new(text)); sort_bytes);
+text_cell!(Name<K> where K, Name::as_str, |text| Some(Name::derived(text)); sort_bytes);
 
 /// The values of a list.
 pub(super) fn list(column: &ListArray, row: usize) -> Option<ArrayRef> {

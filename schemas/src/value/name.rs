@@ -8,6 +8,7 @@
 //! [`Id`]s.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -18,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use rustc_hash::FxHasher;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip::SipHasher13;
@@ -85,8 +87,36 @@ const TABLES: usize = 16;
 
 static NAMES: [Mutex<HashTable<Kept>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
 
+/// Number of names that a thread has at hand.
+const AT_HAND: usize = 256;
+
+thread_local! {
+    /// Names that the thread asked for, each with another hash of its text, by that hash. Columns have few currencies and kinds, and
+    /// accounts repeat: most names are asked for again soon, and are then found without a lock.
+    static RECENT: [Cell<Option<(u64, Kept)>>; AT_HAND] = const { [const { Cell::new(None) }; AT_HAND] };
+}
+
 /// The stored text.
 fn kept(text: &str) -> Kept {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.as_bytes());
+    let short = hasher.finish();
+    RECENT.with(|recent| {
+        let place = usize::try_from(short).unwrap_or_default() % AT_HAND;
+        let Some(recent) = recent.get(place) else { return stored(text) };
+        match recent.get() {
+            Some((hash, kept)) if hash == short && *kept.text == *text => kept,
+            _ => {
+                let kept = stored(text);
+                recent.set(Some((short, kept)));
+                kept
+            }
+        }
+    })
+}
+
+/// The text in the table of all names.
+fn stored(text: &str) -> Kept {
     let hash = {
         let mut hasher = SipHasher13::new_with_keys(0x6865_6164_7761_7465, 0x726e_616d_6573_3031);
         hasher.write(text.as_bytes());

@@ -16,6 +16,7 @@ use headwater_schemas::tables::TableSpec;
 use super::plan::Merge;
 use crate::parquet::CommitError;
 use crate::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
+use crate::parquet::permutation::{prefix, shared_by_all};
 use crate::parquet::reader::{batches, conform};
 use crate::parquet::record::FileRole;
 
@@ -143,7 +144,7 @@ fn places(order: Vec<Placed>) -> Vec<RowPlace> {
 
 /// The rows in sorted order. Among equal rows, those of the earlier file come first.
 fn order(rows: &[Rows]) -> Vec<Placed> {
-    let shared = shared_by_all(rows);
+    let shared = shared_by_all(rows.iter().flatten().map(|row| row.data()));
     let placed = |(batch, rows): (u32, &Rows)| {
         let prefixes: Vec<_> = rows.iter().map(|row| prefix(row.data().get(shared..).unwrap_or_default())).collect();
         prefixes.into_iter().zip(0..).map(move |(prefix, index)| Placed { prefix, batch, index })
@@ -155,21 +156,6 @@ fn order(rows: &[Rows]) -> Vec<Placed> {
         a.prefix.cmp(&b.prefix).then_with(whole)
     });
     order
-}
-
-/// The number of bytes with which all rows begin: many keys begin with the name of a kind.
-fn shared_by_all(rows: &[Rows]) -> usize {
-    let mut rows = rows.iter().flatten();
-    let Some(first) = rows.next() else { return 0 };
-    let first = first.data();
-    rows.fold(first.len(), |shared, row| first.iter().zip(row.data()).take(shared).take_while(|(one, other)| one == other).count())
-}
-
-/// The first bytes of a row as a number with the same order; a short row is padded with zeros.
-fn prefix(row: &[u8]) -> u128 {
-    let mut first = [0; size_of::<u128>()];
-    first.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
-    u128::from_be_bytes(first)
 }
 
 #[cfg(test)]
