@@ -12,6 +12,7 @@
 //! - [`log`]: topics as files, one event a line. The reference connector; any program may append to the files.
 //! - [`kafka`]: topics on brokers, through librdkafka. Brokers that are down are waited for.
 //! - [`registry`]: schemas of topics that carry Avro. A registry that does not answer is waited for, like a broker.
+//! - [`bucket`]: a bucket of an object store, which can have the commits of a data directory.
 //! - [`source`]: the operator that reads partitions, decodes records, gives each an effective time and emits events. It is the
 //!   same for every transport; transports know nothing of clocks or decoding. [`source::clock`]: the clock of a partition.
 //! - [`parquet`]: commits. One tick closes all tables; workers write their rows below it, worker 0 publishes the record.
@@ -47,6 +48,7 @@
 //!   run continues from there, in a tick that may have rows of both runs.
 //! - **Staging**: the folder in which a commit's files are written before they are renamed.
 
+pub mod bucket;
 pub mod durable;
 pub mod fault;
 pub mod kafka;

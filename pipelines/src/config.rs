@@ -144,6 +144,12 @@
 //! [registry]                    # schemas of topics that carry Avro: see `headwater_connectors::registry::RegistryConfig`
 //! url = "http://127.0.0.1:8081"
 //!
+//! [bucket]                      # a bucket that has the commits, of which the data directory is a copy: docs/object-storage.md
+//! url = "s3://risk/headwater"
+//! endpoint = "https://minio.example:9000"   # of a store other than Amazon's
+//! region = "eu-central-1"
+//! patience_seconds = 600        # how long a store that does not answer is waited for
+//!
 //! [sql]                         # limits of queries, for `headwater sql`
 //! memory_limit_mib = 1024
 //! timeout_seconds = 300         # 0: none
@@ -170,6 +176,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_connectors::bucket::BucketConfig;
 use headwater_connectors::kafka::KafkaConfig;
 use headwater_connectors::registry::RegistryConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
@@ -247,6 +254,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Section `[registry]`: the schema registry.
     pub registry: RegistryConfig,
+    /// Section `[bucket]`: the bucket that has the commits.
+    pub bucket: BucketConfig,
     /// Section `[sql]`: limits of queries.
     pub sql: SqlConfig,
     /// Section `[serve]`: the server for PostgreSQL clients.
@@ -700,6 +709,7 @@ impl Config {
                 "http" => section(&name, value, &mut config.http, &mut problems),
                 "kafka" => section(&name, value, &mut config.kafka, &mut problems),
                 "registry" => section(&name, value, &mut config.registry, &mut problems),
+                "bucket" => section(&name, value, &mut config.bucket, &mut problems),
                 "sql" => section(&name, value, &mut config.sql, &mut problems),
                 "serve" => section(&name, value, &mut config.serve, &mut problems),
                 other => problems.push(format!("[{other}] is not a section: see the list of sections in the documentation")),
@@ -763,6 +773,7 @@ impl Config {
         problems.extend(self.privacy.problems());
         problems.extend(self.surveillance.problems());
         problems.extend(self.reports.problems());
+        problems.extend(self.bucket.validate().into_iter().map(|problem| format!("bucket.{problem}")));
         problems.extend(self.sql.validate().into_iter().map(|problem| format!("sql.{problem}")));
         problems.extend(self.serve.validate().into_iter().map(|problem| format!("serve.{problem}")));
         if let Some(address) = self.serve.address.as_deref().filter(|address| !address.is_empty() && !is_host_and_port(address)) {

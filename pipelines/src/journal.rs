@@ -3,7 +3,8 @@
 //!
 //! After a crash, the next run reads the same records again from the last commit. For these to yield the same rows with the same
 //! ids, each record must get the same clock. Most clocks follow from event times. The journal has the rest: the records whose
-//! clocks the wall clock decided, and how far each partition's clock had advanced.
+//! clocks the wall clock decided, and how far each partition's clock had advanced. With a bucket the journal is there as well, so
+//! that another machine can be the next run.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,13 +13,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use headwater_connectors::durable;
-use headwater_connectors::parquet::directory::eager_path;
+use headwater_connectors::parquet::directory::{EAGER, eager_path};
 use headwater_connectors::parquet::record::CommitRecord;
+use headwater_connectors::parquet::remote::Remote;
 use headwater_connectors::source::{Remapped, Remaps, Script};
 use headwater_schemas::{EffectiveTime, Offset, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::resume::Positions;
+use crate::wall_clock;
 
 /// A partition of a topic by name.
 type Partition = (String, u16);
@@ -44,13 +47,18 @@ pub struct Entry {
     pub remap: Vec<Decided>,
     /// Positions of partitions: an offset, and the minimum clock from that offset on.
     pub standing: Vec<Decided>,
+    /// Of the first entry of a run with a bucket: what tells the run from others, so that its journal is another one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
 }
 
 /// The journal of a data directory, open for appending.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
+    data: PathBuf,
     file: File,
+    /// The bucket that has the commits, if there is one.
+    remote: Option<Remote>,
     /// Entries that are not committed yet.
     remap: BTreeMap<Partition, BTreeMap<Offset, EffectiveTime>>,
     standing: BTreeMap<Partition, Remapped>,
@@ -58,17 +66,22 @@ pub struct Journal {
 
 impl Journal {
     /// Opens a directory's journal with its entries.
-    pub fn open(data: &Path) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, remote: Option<Remote>) -> anyhow::Result<Self> {
         let path = eager_path(data);
         let mut all = Entry::default();
         for entry in read(&path)? {
             all.remap.extend(entry.remap);
             all.standing.extend(entry.standing);
         }
+        if remote.is_some() {
+            all.run = format!("{} {} {}", data.display(), wall_clock::now(), std::process::id());
+        }
         // Rewritten, so that no entry is appended to a line that was cut off.
         let file = rewrite(&path, &all)?;
-        let mut journal = Self { path, file, remap: BTreeMap::new(), standing: BTreeMap::new() };
+        let mut journal = Self { data: data.to_owned(), file, remote, remap: BTreeMap::new(), standing: BTreeMap::new() };
         journal.note(&all);
+        // From here on, a run that this one takes the place of publishes nothing early any more.
+        journal.send()?;
         Ok(journal)
     }
 
@@ -86,7 +99,8 @@ impl Journal {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        written.with_context(|| format!("writing {}", self.path.display()))?;
+        written.with_context(|| format!("writing {}", eager_path(&self.data).display()))?;
+        self.send()?;
         self.note(entry);
         Ok(())
     }
@@ -103,9 +117,15 @@ impl Journal {
                 self.remap.iter().flat_map(|(partition, remap)| remap.iter().map(move |(offset, clock)| (partition, (*offset, *clock)))),
             ),
             standing: flattened(self.standing.iter().map(|(partition, at)| (partition, *at))),
+            run: String::new(),
         };
-        self.file = rewrite(&self.path, &entry)?;
-        Ok(())
+        self.file = rewrite(&eager_path(&self.data), &entry)?;
+        self.send()
+    }
+
+    /// Replaces the bucket's journal by this one.
+    fn send(&self) -> anyhow::Result<()> {
+        Ok(self.remote.as_ref().map_or(Ok(()), |remote| remote.replace(&self.data, EAGER))?)
     }
 }
 
@@ -181,16 +201,16 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let at = |offset| Positions::from([((Topic::Orders, 1), Position { offset: Offset::new(offset), ..Position::default() })]);
         assert_eq!(followed(folder.path(), &at(0))?.remap, Remaps::new());
-        let mut journal = Journal::open(folder.path())?;
-        journal.add(&Entry { remap: vec![decided(3, 30), decided(7, 70)], standing: vec![decided(9, 95)] })?;
-        journal.add(&Entry { remap: vec![decided(12, 120)], standing: vec![decided(14, 145)] })?;
+        let mut journal = Journal::open(folder.path(), None)?;
+        journal.add(&Entry { remap: vec![decided(3, 30), decided(7, 70)], standing: vec![decided(9, 95)], ..Entry::default() })?;
+        journal.add(&Entry { remap: vec![decided(12, 120)], standing: vec![decided(14, 145)], ..Entry::default() })?;
         fs::OpenOptions::new().append(true).open(eager_path(folder.path()))?.write_all(b"{\"remap\":[{\"topic\":\"or")?;
         let script = followed(folder.path(), &at(7))?;
         assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![remapped(7, 70), remapped(12, 120)]));
         assert_eq!(script.floors.get(&(Topic::Orders, 1)), Some(&remapped(14, 145)));
         // Reopened, it continues after complete lines, with the same entries.
-        let mut journal = Journal::open(folder.path())?;
-        journal.add(&Entry { remap: vec![decided(20, 200)], standing: vec![] })?;
+        let mut journal = Journal::open(folder.path(), None)?;
+        journal.add(&Entry { remap: vec![decided(20, 200)], standing: vec![], ..Entry::default() })?;
         let script = followed(folder.path(), &at(12))?;
         assert_eq!(script.remap.get(&(Topic::Orders, 1)), Some(&vec![remapped(12, 120), remapped(20, 200)]));
         Ok(())

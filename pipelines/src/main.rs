@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::cluster::Cluster;
 use headwater::commands::{
-    backtest, demo, erase, explain, export, files, keys, publish, replay, report, rules, schema, serve, sql, topics, verify,
+    backtest, demo, erase, explain, export, files, keys, mirror, publish, replay, report, rules, schema, serve, sql, topics, verify,
 };
 use headwater::config::Config;
 use headwater::location::Location;
@@ -54,6 +54,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Lists the live Parquet files for other programs; a glob would also find files that were merged into others.
     Files(files::FilesArguments),
+    /// Copies the commits of a bucket into a folder, which SQL, servers and reports on this machine then read.
+    Mirror(mirror::MirrorArguments),
     /// Proves from the files alone that committed data is complete and unchanged, and that the books balance.
     Verify(verify::VerifyArguments),
     /// Checks rule packs, and runs their own tests.
@@ -94,7 +96,7 @@ struct RunArguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
     /// Joins several processes in one run: a file with the address of each, HOST:PORT, one a line. Start all of them, each with
-    /// its own --process and otherwise the same arguments; they share the data directory.
+    /// its own --process and otherwise the same arguments. They share the data directory, or, with a bucket, each may have its own.
     #[arg(long, requires = "process")]
     hosts: Option<PathBuf>,
     /// Number of this process: its line in --hosts, from 0.
@@ -160,6 +162,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             run(Run {
                 transport: arguments.source.source.open(&config)?,
                 data: arguments.data,
+                remote: mirror::remote(&config.bucket)?,
                 config,
                 accept_gaps: arguments.accept_gaps,
                 discards: false,
@@ -198,6 +201,10 @@ fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Schema(arguments) => schema::schema(&arguments, &mut std::io::stdout().lock()),
         Command::Sql(arguments) => sql::sql(arguments),
+        Command::Mirror(arguments) => {
+            let stop = stop_signal()?;
+            mirror::mirror(&arguments, &stop, &mut std::io::stdout().lock())
+        }
         Command::Report(arguments) => report::report(&arguments, &mut std::io::stdout().lock()),
         Command::Serve(arguments) => {
             let stop = stop_signal()?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use headwater_connectors::bucket::BucketCounters;
 use headwater_connectors::parquet::commit::Committed;
 use headwater_connectors::parquet::record::CommitRecord;
 use headwater_connectors::registry::RegistryCounters;
@@ -52,9 +53,13 @@ pub struct Metrics {
     duplicates: Counter,
     registry_schemas: IntGauge,
     registry_failed: Counter,
+    bucket_sent: Counter,
+    bucket_received: Counter,
+    bucket_failed: Counter,
     worker_busy: CounterVec,
     operator_busy: CounterVec,
     schemas: OnceLock<Arc<RegistryCounters>>,
+    bucket: OnceLock<Arc<BucketCounters>>,
     sources: OnceLock<(Arc<SourceCounters>, Arc<AtomicU64>)>,
     /// Number of the last commit, whichever process published it; 0 before the first.
     last_commit: AtomicU64,
@@ -123,7 +128,12 @@ impl Metrics {
                 "headwater_registry_failed_requests_total",
                 "Requests for schemas of Avro records that the schema registry did not answer; each is made again.",
             )?,
+            bucket_sent: maker.counter("headwater_bucket_sent_bytes_total", "Bytes written to the bucket.")?,
+            bucket_received: maker.counter("headwater_bucket_received_bytes_total", "Bytes read from the bucket.")?,
+            bucket_failed: maker
+                .counter("headwater_bucket_failed_requests_total", "Requests that the bucket did not answer; each is made again.")?,
             schemas: OnceLock::new(),
+            bucket: OnceLock::new(),
             worker_busy: maker.counters(
                 "headwater_worker_busy_seconds_total",
                 "Seconds that the worker thread spent in operators and in tracking their progress.",
@@ -153,6 +163,11 @@ impl Metrics {
     /// Exports the counters of the schema registry.
     pub fn follow_registry(&self, counters: Arc<RegistryCounters>) {
         let _ = self.schemas.set(counters);
+    }
+
+    /// Exports the counters of the bucket.
+    pub fn follow_bucket(&self, counters: Arc<BucketCounters>) {
+        let _ = self.bucket.set(counters);
     }
 
     /// Reports a commit that this process published, and the number of live files after it.
@@ -240,6 +255,11 @@ impl Metrics {
         if let Some(counters) = self.schemas.get() {
             self.registry_schemas.set(i64::try_from(counters.schemas.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
             raise(&self.registry_failed, &counters.unanswered);
+        }
+        if let Some(counters) = self.bucket.get() {
+            raise(&self.bucket_sent, &counters.sent_bytes);
+            raise(&self.bucket_received, &counters.received_bytes);
+            raise(&self.bucket_failed, &counters.unanswered);
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -33,9 +33,11 @@ use arrow::datatypes::Schema;
 use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK, is_added};
 use headwater_connectors::parquet::commit::{Step, Steps};
+use headwater_connectors::parquet::directory::OUTBOX;
 use headwater_connectors::parquet::reader::batches;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_connectors::parquet::records::Records;
+use headwater_connectors::parquet::remote::Remote;
 use headwater_connectors::transport::{Outbox, Outgoing, Transport};
 use headwater_schemas::tables::{Alert, TableRow, TableSpec, declarations};
 use headwater_schemas::{Clock, Digest, EventTime, Tick};
@@ -69,8 +71,6 @@ pub const EAGER: [&str; 2] = ["executions", "decisions"];
 
 /// The topic of outboxes' progress, without the prefix of all topics.
 pub const PROGRESS_TOPIC: &str = "headwater.outbox";
-/// The file with the id of a data directory's outbox.
-const ID_FILE: &str = "OUTBOX";
 /// Records after which a batch takes no further commit.
 const BATCH_RECORDS: usize = 10_000;
 /// Interval of retries while brokers are down.
@@ -84,6 +84,8 @@ pub struct OutboxSettings {
     pub transport: Arc<dyn Transport>,
     /// The data directory.
     pub data: PathBuf,
+    /// The bucket that has the commits, if there is one.
+    pub remote: Option<Remote>,
     /// The published tables, each with its topic's name in the transport.
     pub topics: Vec<(Published, String)>,
     /// Topics that are published as Avro.
@@ -188,7 +190,7 @@ impl Running {
 
 /// Starts an outbox on its own thread.
 pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
-    let id = id(&settings.data)?;
+    let id = id(&settings.data, settings.remote.as_ref())?;
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
         let published = publish_all(&settings, &id, &told);
@@ -198,8 +200,8 @@ pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
 }
 
 /// The id of a data directory's outbox, created on first use.
-fn id(data: &Path) -> anyhow::Result<String> {
-    let path = data.join(ID_FILE);
+fn id(data: &Path, remote: Option<&Remote>) -> anyhow::Result<String> {
+    let path = data.join(OUTBOX);
     match fs::read_to_string(&path) {
         Ok(id) => return Ok(id.trim().to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -209,6 +211,8 @@ fn id(data: &Path) -> anyhow::Result<String> {
     let unlike = format!("{} {} {}", data.display(), wall_clock::now(), std::process::id());
     let id = format!("headwater-{}", Digest::<8>::shortened(&Digest::sha256(unlike).0));
     fs::write(&path, &id).with_context(|| format!("writing {}", path.display()))?;
+    // Before anything is published under it.
+    remote.map_or(Ok(()), |remote| remote.replace(data, OUTBOX))?;
     Ok(id)
 }
 
@@ -319,14 +323,15 @@ fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Stand
     let Some(progress) = outbox.progress()? else { return Ok(Standing { outbox, progress: Progress::default(), suppressed }) };
     let progress: Progress = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
     let (commit_id, data) = (progress.commit_id, settings.data.display());
+    let bucket = settings.remote.as_ref().map_or_else(String::new, |remote| format!(" and {}/{OUTBOX}", remote.bucket().url()));
     if commit_id > last {
         bail!(
-            "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
+            "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{OUTBOX}{bucket} to publish under another id"
         );
     }
     if commit_id > 0 && commit(&mut Records::new(&settings.data), commit_id)?.hash != progress.hash {
         bail!(
-            "what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{ID_FILE} to publish under another id"
+            "what was published as commit {commit_id} is not the one in {data}: restore the directory, or remove {data}/{OUTBOX}{bucket} to publish under another id"
         );
     }
     settings.told(commit_id);

@@ -13,6 +13,7 @@ use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, E
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::Gap;
+use headwater_connectors::parquet::remote::Remote;
 use headwater_connectors::registry::RegistryCounters;
 use headwater_connectors::source::{Mode, Script, SourceCounters, SourceSettings};
 use headwater_connectors::transport::Transport;
@@ -42,6 +43,8 @@ pub struct Run {
     pub transport: Arc<dyn Transport>,
     /// The data directory.
     pub data: PathBuf,
+    /// The bucket that has the commits, if there is one; the directory is a copy of it.
+    pub remote: Option<Remote>,
     /// The configuration.
     pub config: Config,
     /// Whether rows are discarded instead of written; for benchmarks.
@@ -72,6 +75,7 @@ impl Run {
         Self {
             transport,
             data,
+            remote: None,
             config,
             discards: false,
             is_replay: false,
@@ -224,6 +228,9 @@ impl Process {
             reports: None,
         };
         process.metrics.follow_registry(Arc::clone(&process.registry));
+        if let Some(remote) = &run.remote {
+            process.metrics.follow_bucket(Arc::clone(remote.bucket().counters()));
+        }
         process.metrics.follow(Arc::clone(&run.counters), Arc::clone(&process.duplicates));
         process.metrics.follow_failure(Arc::clone(&process.failure.failed));
         Ok(process)
@@ -247,9 +254,17 @@ fn enter(
     process: &Process,
 ) -> anyhow::Result<Entered> {
     let connected = connect(run, &mut chain)?;
+    let apart = match (&run.remote, run.leads()) {
+        (Some(remote), false) => apart(run, remote, &mut chain)?,
+        _ => None,
+    };
+    agree(run, &chain, connected.as_ref())?;
     let resumed = resume(run, &chain, &partitions)?;
     let is_kept = !run.discards && directory.is_some();
     let configuration = if is_kept { configuration::keep(&run.data, &resumed.rules.decisive.text)? } else { String::new() };
+    if let Some(remote) = run.remote.as_ref().filter(|_| is_kept) {
+        remote.send_configuration(&run.data, &configuration)?;
+    }
     let existing = Existing::of(&chain);
     drop(chain);
     let discovered = Arc::default();
@@ -267,6 +282,9 @@ fn enter(
     settings.source.discovered = discovered;
     settings.commit.upkeep.outbox = progress;
     settings.commit.existing = existing;
+    if apart.is_some() {
+        settings.commit.remote = run.remote.clone().map(Remote::apart);
+    }
 
     let worked = work(run.workers.max(1), connected, &settings, process, &is_cut);
     drop(settings);
@@ -293,6 +311,7 @@ fn outbox(run: &Run, last: u64, process: &Process, progress: &Arc<AtomicU64>) ->
     let settings = OutboxSettings {
         transport: Arc::clone(&run.transport),
         data: run.data.clone(),
+        remote: run.remote.clone(),
         topics,
         avro: Arc::clone(&process.avro.published),
         eager: run.config.outbox.eager.clone(),
@@ -317,7 +336,7 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, process: &Pro
         bail!("outbox.eager needs Kafka: a log has no transactions; leave it out");
     }
     // In a cluster, only process 0 has an outbox.
-    let journal = if told.is_some() { Some(Arc::new(Mutex::new(Journal::open(&run.data)?))) } else { None };
+    let journal = if told.is_some() { Some(Arc::new(Mutex::new(Journal::open(&run.data, run.remote.clone())?))) } else { None };
     let failure = process.failure.clone();
     Ok(Some(EagerSettings {
         avro: Arc::clone(&process.avro.published),
@@ -331,13 +350,17 @@ fn eager(run: &Run, resumed: &Resumed, told: Option<Sender<Told>>, process: &Pro
     }))
 }
 
-/// Opens the directory: process 0 locks it, the other processes of a cluster only read.
+/// Opens the directory: process 0 locks it, the other processes of a cluster only read. A bucket has more than its copy: what the
+/// directory lacks is received.
 fn open(run: &Run) -> anyhow::Result<(Option<DataDirectory>, Chain)> {
     if run.cluster.as_ref().is_some_and(|cluster| cluster.process > 0) {
         std::fs::create_dir_all(&run.data).with_context(|| format!("creating {}", run.data.display()))?;
         return Ok((None, Chain::open(&run.data, None)?));
     }
-    let (directory, chain) = DataDirectory::open(&run.data)?;
+    let (directory, chain) = match &run.remote {
+        Some(remote) => DataDirectory::open_in(&run.data, remote)?,
+        None => DataDirectory::open(&run.data)?,
+    };
     Ok((Some(directory), chain))
 }
 
@@ -357,7 +380,9 @@ fn connect(run: &Run, chain: &mut Chain) -> anyhow::Result<Option<Connected>> {
     let Some(cluster) = &run.cluster else { return Ok(None) };
     // The packs of the topic follow from the commit.
     let configured = Decisive::of(&run.config)?.text;
-    let common = format!("{:?} {:?} {:?} {} {configured}", run.transport, run.data, run.config, run.until_end);
+    // With a bucket, each process may have a folder of its own.
+    let data = Some(&run.data).filter(|_| run.remote.is_none());
+    let common = format!("{:?} {data:?} {:?} {} {configured}", run.transport, run.config, run.until_end);
     let hello = Hello {
         process: cluster.process,
         processes: cluster.addresses.len(),
@@ -368,6 +393,20 @@ fn connect(run: &Run, chain: &mut Chain) -> anyhow::Result<Option<Connected>> {
     let connected = cluster.connect(&hello, &run.stop)?;
     // Process 0 may have seen a commit that was published after this process had read the chain.
     chain.extend()?;
+    Ok(Some(connected))
+}
+
+/// Opens the folder of a process that publishes no commits, and brings it to the bucket's last one; `None` if process 0 writes the
+/// same folder. Process 0 is there by now.
+fn apart(run: &Run, remote: &Remote, chain: &mut Chain) -> anyhow::Result<Option<DataDirectory>> {
+    let Some((directory, received)) = DataDirectory::open_apart(&run.data, &remote.clone().apart())? else { return Ok(None) };
+    *chain = received;
+    Ok(Some(directory))
+}
+
+/// Checks that this process continues from the same commit as process 0.
+fn agree(run: &Run, chain: &Chain, connected: Option<&Connected>) -> anyhow::Result<()> {
+    let (Some(cluster), Some(connected)) = (&run.cluster, connected) else { return Ok(()) };
     if chain.end() != connected.begin {
         bail!(
             "{}: process 0 resumes from another commit than process {}: give all the same data directory",
@@ -375,7 +414,7 @@ fn connect(run: &Run, chain: &mut Chain) -> anyhow::Result<Option<Connected>> {
             cluster.process
         );
     }
-    Ok(Some(connected))
+    Ok(())
 }
 
 /// The HTTP address. Each process of a cluster has its own port: the configured one plus its number.
@@ -561,6 +600,7 @@ fn settings(
             existing: Existing::default(),
             gaps: resumed.gaps,
             upkeep: config.upkeep.settings(config.horizons().longest()),
+            remote: run.remote.clone(),
             discards: run.discards,
             cuts,
             closings: run.replay.closings.clone(),

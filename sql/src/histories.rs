@@ -120,6 +120,7 @@ pub(crate) fn write(data: &Path, run: &Run, changes: &[Change], from: usize, unt
         existing: Existing::of(&chain),
         gaps: Vec::new(),
         upkeep,
+        remote: None,
         discards: false,
         cuts: Vec::new(),
         closings: Some(Arc::new(closings[from..until].to_vec())),

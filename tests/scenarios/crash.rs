@@ -57,7 +57,7 @@ fn runs_that_are_killed_anywhere_end_as_one_that_nobody_disturbed() -> Result<()
     assert!(expected.1.values().all(|lines| !lines.is_empty()), "something is published of every kind");
 
     // A log has no journal: nothing is published before its commit.
-    let steps: Vec<_> = Step::ALL.into_iter().filter(|step| *step != Step::Journaled).collect();
+    let steps: Vec<_> = Step::ALL.into_iter().filter(|step| *step != Step::Journaled && !step.needs_bucket()).collect();
     let mut dice = Dice(11);
     let mut killed = BTreeMap::<String, usize>::new();
     let mut directory = 0;

@@ -20,6 +20,7 @@ mod hledger;
 mod kafka;
 mod ledger;
 mod metrics;
+mod object_storage;
 mod privacy;
 mod real_prices;
 mod reasons;

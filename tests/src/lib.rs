@@ -27,6 +27,7 @@
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
 //!   real Chromium that draws them; where it is not installed, the test prints that it is skipped and passes.
 //! - [`guide`]: the examples of the guides in `docs/`. [`reference`](mod@reference): the pages of `docs/reference`.
+//! - [`bucket`]: a real object store (moto); where it cannot be installed, the test prints that it is skipped and passes.
 //! - [`events`]: server-sent events of the console's API, as a client reads them.
 //! - [`serving`]: the server for PostgreSQL clients, and psql; where it is not installed, the test prints that it is skipped and passes.
 //!
@@ -48,6 +49,7 @@
 //! | `chaos` | a day whose records are repeated and late | balances, ledger, quantities and scores are those of the orderly day; average cost follows the given order |
 //! | `cluster` | two processes, one of which is killed in the middle | one message, and then the same tables |
 //! | `crash` | runs are killed at every step of a commit and at any time, and restarted with other workers | the tables and their histories end as those of an undisturbed run |
+//! | `object_storage` | runs in a bucket that are killed at every step, lose their folder, are overtaken, or lose the store for a while | the rows and topics of an undisturbed run, on whichever machine it continues; a mirror has the same |
 //! | `explain` | a blocked transaction, an alert that a late event amended, one that a reversal withdrew | `headwater explain` prints rules, figures, events and what would have cleared them |
 //! | `replay` | killed runs, and a live run with clocks decided by the wall clock, repeated from their topics | the same files, to the byte; another configuration differs where it should |
 //! | `customers` | watched prices, purchases with holds, refunds and labels, budgets | the right alerts, sums and notifications, wherever the run is cut |
@@ -75,6 +77,7 @@
 //! run**: runs until it is stopped.
 
 pub mod boards;
+pub mod bucket;
 pub mod crimes;
 pub mod day;
 pub mod events;

@@ -11,6 +11,7 @@
 //!    <table>_history/date=YYYY-MM-DD/<commit>-<worker>.parquet, or <commit>-merged-<number>.parquet
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,9 @@ use std::path::{Path, PathBuf};
 use headwater_schemas::Date;
 
 use super::CommitError;
-use super::chain::Chain;
+use super::chain::{Chain, Live};
 use super::record::FileRole;
+use super::remote::{Fetched, Remote};
 use crate::durable::DRAFT;
 
 /// Suffix of a state table's name for its history.
@@ -32,9 +34,9 @@ pub(super) const SEGMENTS: &str = "segments";
 const SEGMENT: &str = "segment";
 const HEAD: &str = "HEAD";
 /// The outbox's file, which survives a crash before the first commit.
-const OUTBOX: &str = "OUTBOX";
+pub const OUTBOX: &str = "OUTBOX";
 /// The file of wall clock decisions for records that are published before their commit.
-const EAGER: &str = "EAGER";
+pub const EAGER: &str = "EAGER";
 /// The folder of `demo`'s topics, beside the tables; commits ignore it.
 const LOG: &str = "log";
 
@@ -56,14 +58,67 @@ impl DataDirectory {
         Ok((directory, chain))
     }
 
+    /// Opens a directory that is in a bucket, for writing: brings both to the same commit first.
+    pub fn open_in(path: &Path, remote: &Remote) -> Result<(Self, Chain), CommitError> {
+        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
+        let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        directory.remove_unnamed()?;
+        remove_paths(path, &remote.fetch(path)?.gone)?;
+        // Before the commits: what is published of them is known under the id in `OUTBOX`.
+        [OUTBOX, EAGER].into_iter().try_for_each(|name| remote.adopt(path, name))?;
+        remote.give(path)?;
+        let chain = directory.chain()?;
+        Ok((directory, chain))
+    }
+
+    /// Opens the folder of a process of a cluster that publishes no commits: a folder of its own is brought to the bucket's last
+    /// commit. `None` if another process writes it.
+    pub fn open_apart(path: &Path, remote: &Remote) -> Result<Option<(Self, Chain)>, CommitError> {
+        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
+        let lock = match lock(path) {
+            Ok(lock) => lock,
+            Err(CommitError::Locked { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let directory = Self { path: path.to_owned(), _lock: lock };
+        remove_paths(path, &directory.receive(remote)?.gone)?;
+        remote.adopt(path, EAGER)?;
+        let chain = directory.chain()?;
+        Ok(Some((directory, chain)))
+    }
+
+    /// Opens a folder that only receives what a bucket has.
+    pub(super) fn open_mirror(path: &Path) -> Result<Self, CommitError> {
+        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Receives the bucket's commits, and returns the last one with the files that exist no longer.
+    pub(super) fn receive(&self, remote: &Remote) -> Result<Fetched, CommitError> {
+        let here = self.remove_unnamed()?;
+        let fetched = remote.fetch(&self.path)?;
+        if here > fetched.last {
+            let (path, url) = (self.path.clone(), remote.bucket().url().to_owned());
+            return Err(CommitError::Ahead { path, here, url, there: fetched.last });
+        }
+        Ok(fetched)
+    }
+
+    /// Removes files that no commit names, and returns the last commit.
+    fn remove_unnamed(&self) -> Result<u64, CommitError> {
+        let last = Chain::open(&self.path, None)?.last_id();
+        match last {
+            0 => self.remove_everything()?,
+            last => self.remove_leftovers(last)?,
+        }
+        Ok(last)
+    }
+
     /// The chain of commits. Removes files that no commit names, so nothing may be writing.
     pub fn chain(&self) -> Result<Chain, CommitError> {
         let chain = Chain::open(&self.path, None)?;
         chain.check_tail()?;
-        match chain.last_id() {
-            0 => self.remove_everything()?,
-            last => self.remove_leftovers(last)?,
-        }
+        self.remove_unnamed()?;
         for folder in [COMMITS, STAGING] {
             let folder = self.path.join(folder);
             fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
@@ -79,7 +134,7 @@ impl DataDirectory {
     /// Removes the files of a process that died before its first commit. A foreign folder is left alone and is an error.
     fn remove_everything(&self) -> Result<(), CommitError> {
         let (mut leftovers, mut drafts) = (Vec::new(), Vec::new());
-        for entry in self.entries(&self.path)? {
+        for entry in entries(&self.path)? {
             match entry.file_name().and_then(|name| name.to_str()) {
                 Some(LOCK | LOG | OUTBOX | EAGER) => {}
                 Some(COMMITS | STAGING) => leftovers.push(entry),
@@ -96,7 +151,7 @@ impl DataDirectory {
     /// Removes the files that a dead process left after its last commit. The subfolders of a commit's staging folder show where
     /// files were moved, so nothing else is searched.
     fn remove_leftovers(&self, last: u64) -> Result<(), CommitError> {
-        for staged in self.entries(&self.path.join(STAGING))? {
+        for staged in entries(&self.path.join(STAGING))? {
             let name = staged.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let commit_id = name.split('-').next().and_then(|number| number.parse::<u64>().ok());
             // The staging folder of a published commit remains if the process dies before removing it.
@@ -106,7 +161,7 @@ impl DataDirectory {
             remove_folder(&staged)?;
         }
         let others = drafts_of_others().map(|name| self.path.join(name));
-        for draft in self.entries(&self.path.join(COMMITS))?.into_iter().chain(others) {
+        for draft in entries(&self.path.join(COMMITS))?.into_iter().chain(others) {
             let draft = draft.with_extension(DRAFT);
             remove_file(&draft)?;
         }
@@ -116,25 +171,25 @@ impl DataDirectory {
     /// Removes the files that were staged in a folder and then renamed.
     fn remove_renamed(&self, staged: &Path, name: &str) -> Result<(), CommitError> {
         remove_file(&self.path.join(SEGMENTS).join(name).with_extension(SEGMENT))?;
-        for table in self.entries(staged)? {
-            for date in self.entries(&table)? {
+        for table in entries(staged)? {
+            for date in entries(&table)? {
                 let below = date.strip_prefix(staged).unwrap_or(&date);
-                let files = self.entries(&self.path.join(below))?;
+                let files = entries(&self.path.join(below))?;
                 files.iter().filter(|file| is_named(file, name)).try_for_each(|file| remove_file(file))?;
             }
         }
         Ok(())
     }
+}
 
-    /// The content of a folder; empty if it does not exist.
-    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-            Err(error) => return Err(CommitError::file("listing", folder)(error)),
-        };
-        entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", folder))).collect()
-    }
+/// The content of a folder; empty if it does not exist.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(CommitError::file("listing", folder)(error)),
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", folder))).collect()
 }
 
 /// Draft names of the files beside the commits.
@@ -182,6 +237,34 @@ fn lock(path: &Path) -> Result<File, CommitError> {
     }
 }
 
+/// Removes files of tables; those that do not exist are passed over.
+pub(super) fn remove_paths(data: &Path, paths: &[Box<str>]) -> Result<(), CommitError> {
+    for path in paths.iter().map(|path| data.join(&**path)) {
+        remove_file(&path)?;
+        // Fails if the folder has other files.
+        let _ = path.parent().map(fs::remove_dir);
+    }
+    Ok(())
+}
+
+/// The files in the folders of tables and of segments that do not exist for a chain, as paths below the directory.
+pub(super) fn files_without_commit(data: &Path, live: &Live) -> Result<Vec<Box<str>>, CommitError> {
+    let named: BTreeSet<&str> = live.files().iter().map(|file| &*file.path).collect();
+    let mut files = Vec::new();
+    for folder in entries(data)?.iter().filter(|folder| folder.is_dir()) {
+        let is_segments = folder.file_name().is_some_and(|name| name == SEGMENTS);
+        if is_segments && is_segment_folder(folder) {
+            files.extend(entries(folder)?);
+        } else if is_table_folder(folder) {
+            for day in entries(folder)? {
+                files.extend(entries(&day)?);
+            }
+        }
+    }
+    let below = |file: PathBuf| file.strip_prefix(data).ok()?.to_str().filter(|path| !named.contains(path)).map(Box::from);
+    Ok(files.into_iter().filter_map(below).collect())
+}
+
 /// Whether a run has begun to write the directory.
 pub fn is_data_directory(data: &Path) -> bool {
     data.join(COMMITS).is_dir() || head_path(data).is_file()
@@ -200,6 +283,11 @@ pub fn head_path(data: &Path) -> PathBuf {
 /// The path of the file of wall clock decisions for records that are published before their commit.
 pub fn eager_path(data: &Path) -> PathBuf {
     data.join(EAGER)
+}
+
+/// The staging folder of what is received from a bucket.
+pub(super) fn fetch_staging(data: &Path) -> PathBuf {
+    data.join(STAGING).join("fetch")
 }
 
 /// The staging folder of a worker and a commit.

@@ -23,6 +23,8 @@
 //! - A directory stays small, and the time of a restart is proportional to the state: [`upkeep`] merges files, writes state
 //!   tables whole, drops rows beyond their retention, and archives records.
 //!
+//! - With a bucket ([`remote`]) the commits are there, and the directory is a copy.
+//!
 //! Files: [`record`] is the record, [`records`] finds it, [`directory`] is the data directory with its lock, [`buffer`] holds
 //! uncommitted changes, [`encode`] makes the rows of a commit's files, [`order`] orders them ([`permutation`] moves what was ordered), [`writer`] writes a Parquet file, [`segment`] a segment,
 //! [`durable`] syncs to disk, [`commit`] is the dataflow.
@@ -42,6 +44,7 @@ mod permutation;
 pub mod reader;
 pub mod record;
 pub mod records;
+pub mod remote;
 mod segment;
 pub mod upkeep;
 mod writer;
@@ -119,6 +122,58 @@ pub enum CommitError {
         /// The directory.
         path: PathBuf,
     },
+    /// Another process has written the bucket.
+    #[error(
+        "{url} has another commit {commit_id}: another run writes this bucket, and nothing of it was overwritten; let one alone use it, and start this one again to go on from the bucket's last commit"
+    )]
+    Overtaken {
+        /// The bucket.
+        url: String,
+        /// The commit.
+        commit_id: u64,
+    },
+    /// Another process has replaced a file of the bucket.
+    #[error("{object} was replaced meanwhile: another run writes this bucket; let one alone use it, and start this one again")]
+    Replaced {
+        /// The object.
+        object: String,
+    },
+    /// A folder and a bucket have different commits.
+    #[error("commit {commit_id} of {path} is not the one in {url}: give the folder of this bucket, or an empty one, with --data")]
+    Diverged {
+        /// The folder.
+        path: PathBuf,
+        /// The bucket.
+        url: String,
+        /// The first commit that is known to differ.
+        commit_id: u64,
+    },
+    /// A folder that only receives has commits that the bucket lacks.
+    #[error(
+        "{path} has commit {here}, and {url} ends with commit {there}: a mirror, and every process of a cluster but the first, only receives; give it an empty folder with --data"
+    )]
+    Ahead {
+        /// The folder.
+        path: PathBuf,
+        /// Its last commit.
+        here: u64,
+        /// The bucket.
+        url: String,
+        /// The bucket's last commit.
+        there: u64,
+    },
+    /// An object is not what its commit says.
+    #[error("{object} is damaged: restore it from a copy of the bucket")]
+    Object {
+        /// The object.
+        object: String,
+        /// What is wrong with what was received.
+        #[source]
+        cause: Box<file::FileError>,
+    },
+    /// A request to the bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] crate::bucket::BucketError),
     /// A record of that commit exists already.
     #[error("{path} exists already: another process has written it; nothing was overwritten")]
     Published {

@@ -65,14 +65,18 @@ impl Listing {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             Err(cause) => return Err(unreadable(cause)),
         };
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(unreadable)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(data, names.into_iter().filter_map(|name| name.into_string().ok())))
+    }
+
+    /// What names tell of a folder of records.
+    pub(super) fn of(data: &Path, names: impl IntoIterator<Item = String>) -> Self {
         let mut listing = Self::default();
-        for entry in entries {
-            let path = entry.map_err(unreadable)?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        for name in names {
             if let Some(range) = name.strip_suffix(ARCHIVE) {
                 let Some((first, last)) = range.split_once('-') else { continue };
                 let (Ok(first), Ok(last)) = (first.parse(), last.parse()) else { continue };
-                listing.archives.push(Archive { first, last, path });
+                listing.archives.push(Archive { first, last, path: record_path(data, 0).with_file_name(&name) });
             } else if let Some(commit_id) = name.strip_suffix(INVENTORY) {
                 listing.inventories.extend(commit_id.parse::<u64>());
             } else if let Some(commit_id) = name.strip_suffix(".json") {
@@ -82,10 +86,31 @@ impl Listing {
         listing.records.sort_unstable();
         listing.archives.sort();
         listing.inventories.sort_unstable();
-        Ok(listing)
+        listing
     }
 
-    fn last(&self) -> u64 {
+    /// The name of the file with the record of a commit.
+    pub(super) fn file_of(&self, commit_id: u64) -> Option<String> {
+        if self.records.contains(&commit_id) {
+            return Some(format!("{commit_id}.json"));
+        }
+        let archive = self.archives.iter().find(|archive| (archive.first..=archive.last).contains(&commit_id))?;
+        archive.path.file_name()?.to_str().map(str::to_owned)
+    }
+
+    /// Archived records, archives that are part of greater ones, and all inventories but the newest.
+    pub(super) fn superfluous(&self, data: &Path) -> Vec<PathBuf> {
+        let is_in = |first: u64, last: u64, archive: &Archive| archive.first <= first && last <= archive.last;
+        let records = self.records.iter().filter(|id| self.archives.iter().any(|archive| is_in(**id, **id, archive)));
+        let records = records.map(|commit_id| record_path(data, *commit_id));
+        let is_part = |small: &&Archive| self.archives.iter().any(|archive| archive != *small && is_in(small.first, small.last, archive));
+        let archives = self.archives.iter().filter(is_part).map(|archive| archive.path.clone());
+        let inventories = self.inventories.iter().rev().skip(1).map(|commit_id| inventory_path(data, *commit_id));
+        records.chain(archives).chain(inventories).collect()
+    }
+
+    /// The greatest commit with a record.
+    pub(super) fn last(&self) -> u64 {
         self.records.last().copied().max(self.archives.iter().map(|archive| archive.last).max()).unwrap_or(0)
     }
 }

@@ -66,6 +66,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let mut config = Config::load(arguments.config.as_deref())?;
     config.serve.address.get_or_insert_with(|| ServeConfig::ADDRESS.to_owned());
+    if config.bucket.is_given() {
+        bail!("the demo has its topics in {}, which is in no bucket: leave [bucket] out of its configuration", arguments.data.display());
+    }
     let log = arguments.data.join("log");
     if is_data_directory(&arguments.data) && Chain::open(&arguments.data, None)?.last_id() > 0 {
         let (data, log) = (arguments.data.display(), log.display());

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod export;
 pub mod files;
 pub mod keys;
+pub mod mirror;
 mod planted;
 pub mod publish;
 pub mod replay;

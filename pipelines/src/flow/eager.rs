@@ -117,7 +117,7 @@ pub(super) fn eager<'scope>(
             });
             match rows {
                 Ok(rows) => {
-                    let entry = Entry { remap: std::mem::take(&mut remapped), standing: standing(&progress) };
+                    let entry = Entry { remap: std::mem::take(&mut remapped), standing: standing(&progress), ..Entry::default() };
                     output.activate().session(held).give(Passed { worker, end_tick, rows, entry });
                     begin = end_tick;
                     held.downgrade(&end_tick);

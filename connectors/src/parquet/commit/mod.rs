@@ -34,6 +34,7 @@ use super::CommitError;
 use super::buffer::Tables;
 use super::chain::{Chain, Live};
 use super::record::{CommitRecord, CommittedFile, Gap, PartitionProgress};
+use super::remote::Remote;
 use super::upkeep::UpkeepSettings;
 use crate::source::SourceProgress;
 
@@ -56,8 +57,12 @@ pub enum Step {
     Renamed,
     /// The new names are synced to disk.
     Settled,
+    /// A worker's files are in the bucket. Only with a bucket.
+    Uploaded,
     /// Merged files that the commit adds have their final names.
     Merged,
+    /// The record is in the bucket: from here on the commit exists there. Only with a bucket.
+    Shared,
     /// The record is published: from here on the commit exists.
     Published,
     /// `HEAD` names it.
@@ -78,13 +83,15 @@ pub enum Step {
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Closed,
         Self::Staged,
         Self::Synced,
         Self::Renamed,
         Self::Settled,
+        Self::Uploaded,
         Self::Merged,
+        Self::Shared,
         Self::Published,
         Self::Headed,
         Self::Cleared,
@@ -94,6 +101,11 @@ impl Step {
         Self::Sent,
         Self::Recorded,
     ];
+
+    /// Whether only a directory in a bucket has it.
+    pub const fn needs_bucket(self) -> bool {
+        matches!(self, Self::Uploaded | Self::Shared)
+    }
 
     /// The name in lower case.
     pub fn name(self) -> String {
@@ -123,6 +135,8 @@ pub struct CommitSettings {
     pub gaps: Vec<Gap>,
     /// Settings of upkeep.
     pub upkeep: UpkeepSettings,
+    /// The bucket that has the commits, if there is one.
+    pub remote: Option<Remote>,
     /// Whether rows are discarded, and no record is published, so that the run leaves nothing behind. For benchmarks.
     pub discards: bool,
     /// Ticks at which the run is to be entered again: a commit closes there, and none after it.

@@ -25,7 +25,7 @@ use crate::parquet::durable;
 use crate::parquet::record::{CommitRecord, FORMAT_VERSION, GENESIS, Head};
 use crate::parquet::records::keep;
 use crate::parquet::upkeep::merger::{Merger, Upkept};
-use crate::parquet::upkeep::sweeper::{Left, Sweeper};
+use crate::parquet::upkeep::sweeper::{Left, Place, Sweeper};
 
 /// A commit whose files are complete.
 pub(super) struct Complete {
@@ -204,6 +204,9 @@ impl Publisher {
             let data = &self.settings.data;
             let staging = merged_staging(data, commit_id);
             durable::rename_all(data, &staging, upkept.files.iter().map(|file| file.path.as_str()), || {})?;
+            if let Some(remote) = &self.settings.remote {
+                remote.send(data, &upkept.files)?;
+            }
             (self.settings.steps)(Step::Merged, commit_id);
         }
         Ok(upkept)
@@ -249,15 +252,22 @@ impl Publisher {
         let (data, commit_id) = (self.settings.data.as_path(), record.commit_id);
         let failed = |cause| CommitError::Record { commit_id, cause };
         let text = serde_json::to_vec_pretty(record).map_err(failed)?;
-        durable::publish(&record_path(data, commit_id), &text)?;
         let reached = |step| (self.settings.steps)(step, commit_id);
+        if let Some(remote) = &self.settings.remote {
+            remote.publish(data, commit_id, &text)?;
+            reached(Step::Shared);
+            remote.receive(data, record)?;
+        }
+        durable::publish(&record_path(data, commit_id), &text)?;
         reached(Step::Published);
         let head = Head { commit_id, hash: record.hash.clone() };
         durable::replace(&head_path(data), &serde_json::to_vec(&head).map_err(failed)?)?;
         reached(Step::Headed);
         // Only now: before the record existed, the folders showed where files had been moved.
         let merged = Some(merged_staging(data, commit_id)).filter(|staging| staging.exists());
-        for staging in (0..self.peers).map(|worker| staging_folder(data, commit_id, worker)).chain(merged) {
+        // A process apart has removed its own.
+        let staged = (0..self.peers).map(|worker| staging_folder(data, commit_id, worker)).filter(|staging| staging.exists());
+        for staging in staged.chain(merged) {
             std::fs::remove_dir_all(&staging).map_err(CommitError::file("removing", staging))?;
         }
         reached(Step::Cleared);
@@ -284,7 +294,11 @@ impl Upkeep {
         let failure = Arc::clone(&settings.failure);
         let (reached, gone) = ((settings.existing.inventory, last_id), settings.existing.gone.clone());
         let steps = Arc::clone(&settings.steps);
-        let sweeper = Sweeper::start(&settings.data, settings.upkeep.clone(), reached, gone, steps, move |error| failure(error))?;
+        if let Some(remote) = &settings.remote {
+            remote.tidy(&settings.data, &settings.existing, last_id)?;
+        }
+        let place = Place { data: settings.data.clone(), remote: settings.remote.clone() };
+        let sweeper = Sweeper::start(place, settings.upkeep.clone(), reached, gone, steps, move |error| failure(error))?;
         Ok(Self { merger, sweeper })
     }
 }

@@ -71,6 +71,7 @@ fn run_with_cuts(data: &Path, workers: usize, commits: u64, cuts: Cuts, log: &Lo
             grace: Duration::ZERO,
             outbox: Arc::default(),
         },
+        remote: None,
         discards: false,
         cuts: cuts.known.into_iter().map(Tick::new).collect(),
         closings: Some(Arc::new((1..=commits).map(|end_tick| Closing { end_tick: Tick::new(end_tick), ends_run: false }).collect())),

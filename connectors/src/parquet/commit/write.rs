@@ -110,7 +110,8 @@ struct Job {
 
 impl Job {
     /// Writes files to staging, syncs and renames them, and syncs their names. The last commit of a run writes no segment. The
-    /// staging folder stays until the commit is published, because its subfolders show where the files were moved.
+    /// staging folder stays until the commit is published, because its subfolders show where the files were moved. A process apart
+    /// only sends its files: process 0 receives them.
     fn write(self) -> Written {
         let Self { settings, worker, close, tables } = self;
         if settings.discards {
@@ -130,10 +131,20 @@ impl Job {
         // Parts share the path of their segment.
         let paths: BTreeSet<_> = files.iter().map(|file| file.path.as_str()).collect();
         reached(Step::Staged);
+        if let Some(remote) = settings.remote.as_ref().filter(|remote| remote.is_apart()) {
+            remote.send(&staging, &files)?;
+            reached(Step::Uploaded);
+            fs::remove_dir_all(&staging).map_err(CommitError::file("removing", &staging))?;
+            return Ok(files);
+        }
         durable::sync(data, &paths.iter().map(|path| staging.join(path)).collect::<Vec<_>>())?;
         reached(Step::Synced);
         durable::rename_all(data, &staging, paths.into_iter(), || reached(Step::Renamed))?;
         reached(Step::Settled);
+        if let Some(remote) = &settings.remote {
+            remote.send(data, &files)?;
+            reached(Step::Uploaded);
+        }
         Ok(files)
     }
 }

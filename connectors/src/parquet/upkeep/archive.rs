@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::parquet::CommitError;
 use crate::parquet::chain::{ChainError, Live};
 use crate::parquet::commit::{Step, Steps};
-use crate::parquet::directory::{record_path, remove_file};
+use crate::parquet::directory::remove_file;
 use crate::parquet::durable;
 use crate::parquet::record::{FORMAT_VERSION, Inventory};
 use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory_path, keep};
@@ -17,7 +17,7 @@ use crate::parquet::records::{Archive, Listing, Records, archive_path, inventory
 const LEVEL: i32 = 3;
 
 /// Archives all records up to a commit that are not archived yet, and writes the inventory of that commit.
-pub(super) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), CommitError> {
+pub(in crate::parquet) fn archive(data: &Path, end: u64, steps: &Steps) -> Result<(), CommitError> {
     let listing = Listing::read(data)?;
     let before = listing.archives.iter().map(|archive| archive.last).filter(|last| *last <= end).max().unwrap_or(0);
     if before < end {
@@ -87,18 +87,7 @@ fn inventory(data: &Path, end: u64) -> Result<(), CommitError> {
 
 /// Removes archived records, archives that are part of greater ones, and all inventories but the newest.
 fn tidy(data: &Path) -> Result<(), CommitError> {
-    let listing = Listing::read(data)?;
-    let is_in = |first: u64, last: u64, archive: &Archive| archive.first <= first && last <= archive.last;
-    let records = listing.records.iter().filter(|id| listing.archives.iter().any(|archive| is_in(**id, **id, archive)));
-    let records = records.map(|commit_id| record_path(data, *commit_id));
-    let archives = listing.archives.iter();
-    let archives =
-        archives.filter(|small| listing.archives.iter().any(|archive| archive != *small && is_in(small.first, small.last, archive)));
-    let inventories = listing.inventories.iter().rev().skip(1).map(|commit_id| inventory_path(data, *commit_id));
-    for path in records.chain(archives.map(|archive| archive.path.clone())).chain(inventories) {
-        remove_file(&path)?;
-    }
-    Ok(())
+    Listing::read(data)?.superfluous(data).iter().try_for_each(|path| remove_file(path))
 }
 
 #[cfg(test)]
@@ -110,7 +99,7 @@ mod tests {
     use headwater_schemas::{EffectiveTime, Nanos, Tick};
 
     use crate::parquet::chain::Chain;
-    use crate::parquet::directory::head_path;
+    use crate::parquet::directory::{head_path, record_path};
     use crate::parquet::record::{CommitRecord, CommittedFile, FileRole, GENESIS, Head};
 
     /// Publishes commits of one file each; every fifth commit replaces the four files before.

@@ -21,7 +21,7 @@
 //! Files: [`plan`] decides, [`rows`] merges, [`merger`] runs that beside the dataflow, [`sweeper`] removes files, [`archive`]
 //! archives the records of old commits.
 
-mod archive;
+pub(super) mod archive;
 pub(super) mod merger;
 mod plan;
 mod rows;

@@ -4,8 +4,7 @@
 //! last inventory: records are archived only once all files that they replaced are removed.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -15,7 +14,8 @@ use super::UpkeepSettings;
 use super::archive::archive;
 use crate::parquet::CommitError;
 use crate::parquet::commit::{Step, Steps};
-use crate::parquet::directory::remove_file;
+use crate::parquet::directory::remove_paths;
+use crate::parquet::remote::Remote;
 
 /// Interval at which waiting files are checked again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -29,6 +29,14 @@ pub(in crate::parquet) struct Left {
     pub(in crate::parquet) paths: Vec<Box<str>>,
 }
 
+/// What is swept.
+#[derive(Clone)]
+pub(in crate::parquet) struct Place {
+    pub(in crate::parquet) data: PathBuf,
+    /// The bucket that has the commits, if there is one.
+    pub(in crate::parquet) remote: Option<Remote>,
+}
+
 /// The sweeping thread; it ends on drop.
 pub(in crate::parquet) struct Sweeper {
     left: Option<Sender<Left>>,
@@ -39,7 +47,7 @@ impl Sweeper {
     /// Starts sweeping. `archived` is the commit of the last inventory, `last` the last commit, and `gone` lists the files that
     /// commits since the inventory made superfluous.
     pub(in crate::parquet) fn start(
-        data: &Path,
+        place: Place,
         settings: UpkeepSettings,
         (archived, last): (u64, u64),
         gone: Vec<(u64, Vec<Box<str>>)>,
@@ -49,13 +57,14 @@ impl Sweeper {
         let (left, told) = channel();
         let due = Instant::now() + settings.grace;
         let waiting = gone.into_iter().map(|(commit_id, paths)| (due, Left { commit_id, paths })).collect();
-        let mut sweeping = Sweeping { data: data.to_owned(), settings, archived, last, waiting, steps };
+        let failed = CommitError::file("starting a thread for sweeping", place.data.clone());
+        let mut sweeping = Sweeping { place, settings, archived, last, waiting, steps };
         let thread = std::thread::Builder::new().name("sweep".to_owned()).spawn(move || {
             if let Err(error) = sweeping.follow(&told) {
                 failure(error);
             }
         });
-        Ok(Self { left: Some(left), thread: Some(thread.map_err(CommitError::file("starting a thread for sweeping", data))?) })
+        Ok(Self { left: Some(left), thread: Some(thread.map_err(failed)?) })
     }
 
     /// Adds the superfluous files of a commit.
@@ -73,7 +82,7 @@ impl Drop for Sweeper {
 }
 
 struct Sweeping {
-    data: PathBuf,
+    place: Place,
     settings: UpkeepSettings,
     /// The commit of the last inventory.
     archived: u64,
@@ -110,8 +119,9 @@ impl Sweeping {
         let published = self.settings.outbox.load(Ordering::Relaxed);
         let is_due = |(due, left): &mut (Instant, Left)| *due <= Instant::now() && left.commit_id <= published;
         while let Some((_, left)) = self.waiting.pop_front_if(is_due) {
-            for path in &left.paths {
-                remove(&self.data.join(&**path))?;
+            remove_paths(&self.place.data, &left.paths)?;
+            if let Some(remote) = &self.place.remote {
+                remote.forget(&left.paths)?;
             }
             (self.steps)(Step::Swept, left.commit_id);
         }
@@ -127,16 +137,11 @@ impl Sweeping {
         if end < self.archived.saturating_add(worth) {
             return Ok(());
         }
-        archive(&self.data, end, &self.steps)?;
+        archive(&self.place.data, end, &self.steps)?;
+        if let Some(remote) = &self.place.remote {
+            remote.archived(&self.place.data)?;
+        }
         self.archived = end;
         Ok(())
     }
-}
-
-/// Removes a file, and its folder if it is empty then.
-fn remove(path: &Path) -> Result<(), CommitError> {
-    remove_file(path)?;
-    // Fails if the folder has other files.
-    let _ = path.parent().map(fs::remove_dir);
-    Ok(())
 }
