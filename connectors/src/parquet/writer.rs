@@ -28,7 +28,7 @@ use super::encode::role_of;
 use super::order::Emitted;
 use super::record::{CommittedFile, FileRole, Merged};
 
-/// Rows from which on a merged file has bloom filters. Smaller files are read whole.
+/// Rows from which on a file has bloom filters. Smaller files are read whole.
 const BLOOM_FROM_ROWS: usize = 4096;
 /// Rows from which on a dictionary saves more than its page costs.
 const DICTIONARY_FROM_ROWS: usize = 32;
@@ -48,6 +48,7 @@ pub(super) struct CommitFormat {
     role: FileRole,
     schema: SchemaRef,
     properties: WriterPropertiesBuilder,
+    spec: &'static TableSpec,
 }
 
 impl CommitFormat {
@@ -55,7 +56,7 @@ impl CommitFormat {
     pub(super) fn of<R: TableRow>() -> Self {
         let role = role_of(R::SPEC.kind);
         let schema = Arc::new(Schema::new([R::fields(), added_fields(role)].concat()));
-        Self { role, properties: commit_properties(&schema), schema }
+        Self { role, properties: commit_properties(&schema), schema, spec: &R::SPEC }
     }
 
     /// Changes as rows: the columns of their rows, in an order of the changes, and those that are added.
@@ -91,6 +92,7 @@ impl CommitFormat {
                 properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
             }
         }
+        properties = with_bloom_filters(properties, self.spec, rows.num_rows());
         // Parquet's own types tell all that the Arrow schema would.
         ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
     }
@@ -119,6 +121,19 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
             DataType::Utf8 => properties.set_column_statistics_enabled(column, EnabledStatistics::None),
             _ => properties,
         };
+    }
+    properties
+}
+
+/// Adds bloom filters of the columns by which single rows are looked up: ids in keys, and the events of a journal.
+fn with_bloom_filters(mut properties: WriterPropertiesBuilder, spec: &TableSpec, rows: usize) -> WriterPropertiesBuilder {
+    if rows < BLOOM_FROM_ROWS {
+        return properties;
+    }
+    let event = Some("event_id").filter(|_| spec.kind == TableKind::Journal);
+    for name in spec.key.iter().copied().filter(|name| name.ends_with("_id")).chain(event) {
+        let column = ColumnPath::from(name);
+        properties = properties.set_column_bloom_filter_enabled(column.clone(), true).set_column_bloom_filter_max_ndv(column, rows as u64);
     }
     properties
 }
@@ -196,12 +211,7 @@ pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize) -> 
     for name in distinct.copied().into_iter().chain(["ts"]).chain(journal.iter().copied()) {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    if rows >= BLOOM_FROM_ROWS {
-        for name in spec.key.iter().filter(|name| name.ends_with("_id")) {
-            properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*name), true);
-        }
-    }
-    ArrowWriterOptions::new().with_properties(properties.build())
+    ArrowWriterOptions::new().with_properties(with_bloom_filters(properties, spec, rows).build())
 }
 
 /// Passes bytes on to a file and hashes them.
