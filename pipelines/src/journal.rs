@@ -47,8 +47,9 @@ pub struct Entry {
     pub remap: Vec<Decided>,
     /// Positions of partitions: an offset, and the minimum clock from that offset on.
     pub standing: Vec<Decided>,
-    /// Of the first entry of a run with a bucket: what tells the run from others, so that its journal is another one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// Of the first entry of a run with a bucket: what tells the run from others, so that its journal is another one. Always written,
+    /// because the form that goes to other processes has no field names.
+    #[serde(default)]
     pub run: String,
 }
 

@@ -210,6 +210,15 @@ fn wait_for(data: &Path, query: &str) -> Result<()> {
     anyhow::bail!("nothing came of {query}")
 }
 
+/// Stops a feeder on drop, also when an assertion fails: the test would wait for it for ever.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Publishes matching orders, and deposits: one of each every few milliseconds, up to 300 ms late, until stopped.
 fn feed(bootstrap: &str, stop: &AtomicBool) -> Result<usize> {
     let transport = KafkaTransport::open(KafkaConfig { brokers: bootstrap.to_owned(), ..KafkaConfig::default() })?;
@@ -276,6 +285,7 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     let (stop, mut ahead) = (AtomicBool::new(false), 0);
     let sent = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
+        let stops = Stops(&stop);
         let mut dice = prices::Dice(5);
         for (processes, kill_at) in
             [(1, None), (2, Some("journaled:0")), (1, Some("sent:3")), (2, None), (1, Some("published:4")), (2, None), (1, None)]
@@ -297,7 +307,7 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
             println!("{processes} killed at {kill_at:?}: {published} executions published, {committed} committed");
             ahead += usize::from(published > committed);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?
     })?;
     assert!(ahead > 0, "executions were published before their commit");
@@ -369,6 +379,7 @@ fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()
     let stop = AtomicBool::new(false);
     let changed = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
+        let stops = Stops(&stop);
         let changed = (1..=4).try_for_each(|version| {
             // The pack of before gives multiples of ten.
             let pack = format!(
@@ -382,7 +393,7 @@ fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()
             publish_eager(broker, &configured, "rules", &format!("{proposed}{approved}"))?;
             wait_for(&data, &format!("SELECT 1 FROM decisions WHERE score = {version}1 LIMIT 1"))
         });
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         let sent = feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?;
         changed.and(sent)
     });

@@ -244,3 +244,26 @@ impl Write for Hashing {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_schemas::tables::{Audit, Balance, LedgerEntry, TableRow};
+
+    use super::*;
+
+    #[test]
+    fn what_single_rows_are_looked_up_by_has_a_bloom_filter_in_files_that_are_not_small() {
+        for (spec, column, rows, has) in [
+            (Audit::SPEC, "event_id", BLOOM_FROM_ROWS, true),
+            (Audit::SPEC, "event_id", BLOOM_FROM_ROWS - 1, false),
+            (Audit::SPEC, "topic", BLOOM_FROM_ROWS, false),
+            (LedgerEntry::SPEC, "entry_id", BLOOM_FROM_ROWS, true),
+            (Balance::SPEC, "account_id", BLOOM_FROM_ROWS, true),
+            (Balance::SPEC, "currency", BLOOM_FROM_ROWS, false),
+        ] {
+            let properties = with_bloom_filters(WriterProperties::builder(), &spec, rows).build();
+            let found = properties.bloom_filter_properties(&ColumnPath::from(column)).is_some();
+            assert_eq!(found, has, "{} {column} {rows}", spec.name);
+        }
+    }
+}

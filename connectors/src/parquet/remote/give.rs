@@ -12,7 +12,7 @@ use super::{COMMITS, Remote, names};
 use crate::parquet::CommitError;
 use crate::parquet::chain::Chain;
 use crate::parquet::commit::Steps;
-use crate::parquet::records::{Listing, Records};
+use crate::parquet::records::{Archive, Listing, Records};
 use crate::parquet::upkeep::archive::archive;
 
 impl Remote {
@@ -45,8 +45,11 @@ impl Remote {
     /// Sends archives that the bucket lacks, the newest first: with it the bucket has the last commit, and its inventory already.
     fn give_archives(&self, data: &Path) -> Result<(), CommitError> {
         let (local, (_, remote)) = (Listing::read(data)?, self.listing(data)?);
-        let has = |commit_id: u64| remote.file_of(commit_id).is_some();
-        for archive in local.archives.iter().rev().filter(|archive| !(archive.first..=archive.last).all(has)) {
+        let has = |archive: &Archive| {
+            let is_in = |other: &Archive| other.first <= archive.first && archive.last <= other.last;
+            remote.archives.iter().any(is_in) || (archive.first..=archive.last).all(|commit_id| remote.file_of(commit_id).is_some())
+        };
+        for archive in local.archives.iter().rev().filter(|archive| !has(archive)) {
             self.send_beside_records(data, std::slice::from_ref(&archive.path))?;
         }
         Ok(())
