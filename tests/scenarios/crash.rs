@@ -16,7 +16,8 @@ use headwater_tests::prices::Dice;
 
 /// Commits, strides and read-ahead so small that a run lasts and has many commits: a run that ends before it is killed shows
 /// nothing.
-const MANY_COMMITS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
+pub(crate) const MANY_COMMITS: &str =
+    "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
     let mut command = command_with(source, data, Way { workers, ..PLAIN }, MANY_COMMITS, "5ms")?;
@@ -25,7 +26,7 @@ fn run_command(source: &str, data: &Path, workers: u16) -> Result<Command> {
 }
 
 /// The number of the last commit, as the directory shows it.
-fn last_commit(data: &Path) -> u64 {
+pub(crate) fn last_commit(data: &Path) -> u64 {
     let entries = std::fs::read_dir(data.join("commits")).into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok());
     numbers.max().unwrap_or(0)

@@ -15,11 +15,10 @@ use headwater_tests::pipeline::{
 };
 use headwater_tests::prices::Dice;
 
-/// Many small commits, upkeep in every second one, and topics.
-const MANY_COMMITS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
-/// The same without topics, for runs that share their records.
-const NO_TOPICS: &str =
-    "[source]\nstride = 2\ngrid_lead = 1\n[outbox]\ntopics = []\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
+use crate::crash::{MANY_COMMITS, last_commit};
+
+/// As [`MANY_COMMITS`], without topics, for runs that share their records.
+const NO_TOPICS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(log: &Path, data: &Path, workers: u16, more: &str) -> Result<Command> {
     let mut command = command_with(&format!("log:{}", log.display()), data, Way { workers, ..PLAIN }, more, "5ms")?;
@@ -45,12 +44,6 @@ fn mirrored(folder: &Path, name: &str, bucket: &str) -> Result<BTreeMap<String, 
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn last_commit(data: &Path) -> u64 {
-    let entries = std::fs::read_dir(data.join("commits")).into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok());
-    numbers.max().unwrap_or(0)
 }
 
 /// Sends a signal to a process of this test.
@@ -126,7 +119,7 @@ fn a_run_that_another_one_has_overtaken_changes_nothing_and_says_so() -> Result<
     assert!(said(&output).contains("another run writes this bucket"), "{}", said(&output));
     assert_same(&expected, &mirrored(folder.path(), "mirror", &bucket)?, "the bucket after both");
 
-    // Started again, it goes on from the bucket's last commit.
+    // Restarted, it continues from the bucket's last commit.
     succeed(run_command(&log, &stale, 1, &format!("{NO_TOPICS}{bucket}"))?.output()?)?;
     assert_same(&expected, &everything(&stale)?, "the folder that was overtaken");
     Ok(())

@@ -171,11 +171,6 @@ impl Bucket {
         self.0.runtime.block_on(self.0.get(name))
     }
 
-    /// Writes an object, also over another one.
-    pub fn put(&self, name: &str, content: impl Into<Bytes>) -> Result<(), BucketError> {
-        self.0.runtime.block_on(self.0.put(name, content.into(), PutMode::Overwrite)).map(|_| ())
-    }
-
     /// Writes a new object; false if there is one with that name and another content.
     pub fn create(&self, name: &str, content: impl Into<Bytes>) -> Result<bool, BucketError> {
         let content = content.into();
@@ -285,59 +280,42 @@ impl Inner {
             return self.put(name, content.into(), PutMode::Overwrite).await.map(|_| ());
         }
         let location = Path::from(name);
-        let unread = std::sync::Mutex::new(None);
         let send = || async {
             let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(&location).await?, PART_BYTES);
             match send_parts(path, &mut upload).await {
-                Ok(()) => upload.finish().await.map(|_| ()),
-                Err(PartError::File(error)) => {
-                    upload.abort().await?;
-                    note(&unread, error)
-                }
-                Err(PartError::Store(error)) => {
+                Ok(()) => Ok(upload.finish().await.map(|_| ())?),
+                Err(error) => {
                     upload.abort().await?;
                     Err(error)
                 }
             }
         };
         self.patiently("writing", name, send).await?;
-        if let Some(cause) = unread.into_inner().ok().flatten() {
-            return Err(unreadable(cause));
-        }
         self.counters.sent_bytes.fetch_add(length, Ordering::Relaxed);
         Ok(())
     }
 
     async fn receive(&self, name: &str, path: &FilePath) -> Result<(), BucketError> {
         let location = Path::from(name);
-        let unwritten = std::sync::Mutex::new(None);
         let receive = || async {
             let mut content = self.store.get(&location).await?.into_stream();
-            let mut file = match File::create(path) {
-                Ok(file) => file,
-                Err(error) => return note(&unwritten, error),
-            };
+            let mut file = File::create(path).map_err(Failed::file(path))?;
             while let Some(bytes) = content.try_next().await? {
                 self.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                if let Err(error) = file.write_all(&bytes) {
-                    return note(&unwritten, error);
-                }
+                file.write_all(&bytes).map_err(Failed::file(path))?;
             }
             Ok(())
         };
         let received = self.patiently(READING, name, receive).await?;
-        if let Some(cause) = unwritten.into_inner().ok().flatten() {
-            return Err(BucketError::File { path: path.to_owned(), cause });
-        }
         received.ok_or_else(|| BucketError::Missing { object: self.object(name) })
     }
 
-    /// Makes a request until the store answers; `None` if it answers that there is no such object.
+    /// Makes a request until the store answers; `None` if it answers that there is no such object. An error of a local file ends it.
     async fn patiently<T>(
         &self,
         attempt: &'static str,
         name: &str,
-        mut request: impl AsyncFnMut() -> Result<T, Error>,
+        mut request: impl AsyncFnMut() -> Result<T, Failed>,
     ) -> Result<Option<T>, BucketError> {
         let began = Instant::now();
         loop {
@@ -348,8 +326,9 @@ impl Inner {
                     }
                     return Ok(Some(answer));
                 }
-                Err(Error::NotFound { .. }) if attempt == READING || attempt == REMOVING => return Ok(None),
-                Err(error) => error,
+                Err(Failed::Store(Error::NotFound { .. })) if attempt == READING || attempt == REMOVING => return Ok(None),
+                Err(Failed::Store(error)) => error,
+                Err(Failed::File { path, cause }) => return Err(BucketError::File { path, cause }),
             };
             let mend = match &error {
                 Error::Generic { .. } if is_unknown_bucket(&error) => NO_BUCKET,
@@ -379,29 +358,43 @@ impl Inner {
     }
 }
 
-/// Why the parts of a file were not sent.
-enum PartError {
-    File(std::io::Error),
+/// Why an attempt failed.
+enum Failed {
+    /// The store did not answer, or refused.
     Store(Error),
+    /// A local file, which no other attempt resolves.
+    File { path: PathBuf, cause: std::io::Error },
 }
 
-async fn send_parts(path: &FilePath, upload: &mut WriteMultipart) -> Result<(), PartError> {
-    let mut file = File::open(path).map_err(PartError::File)?;
+impl Failed {
+    fn file(path: &FilePath) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |cause| Self::File { path: path.to_owned(), cause }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn send_parts(path: &FilePath, upload: &mut WriteMultipart) -> Result<(), Failed> {
+    let mut file = File::open(path).map_err(Failed::file(path))?;
     let mut part = vec![0; PART_BYTES];
     loop {
-        let read = file.read(&mut part).map_err(PartError::File)?;
+        let read = file.read(&mut part).map_err(Failed::file(path))?;
         if read == 0 {
             return Ok(());
         }
         upload.write(part.get(..read).unwrap_or_default());
-        upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(PartError::Store)?;
+        upload.wait_for_capacity(PARTS_AT_ONCE).await?;
     }
 }
 
 /// Waits for an answer without a large content.
-async fn answered<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn answered<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Failed> {
     let elapsed = |error: tokio::time::error::Elapsed| Error::Generic { store: "S3", source: error.into() };
-    tokio::time::timeout(ANSWER, request).await.map_err(elapsed)?
+    Ok(tokio::time::timeout(ANSWER, request).await.map_err(elapsed)??)
 }
 
 /// Whether the store answered that it has no such bucket. The library tells the answer in its text alone.
@@ -414,12 +407,4 @@ fn is_refusal(error: &Error) -> bool {
     let text = crate::fault::with_causes(error);
     let mut codes = text.split("status code: ").skip(1);
     codes.any(|rest| rest.starts_with('4') && !rest.starts_with("408") && !rest.starts_with("429"))
-}
-
-/// Keeps an error of a local file, which no other attempt resolves.
-fn note(kept: &std::sync::Mutex<Option<std::io::Error>>, error: std::io::Error) -> Result<(), Error> {
-    if let Ok(mut kept) = kept.lock() {
-        *kept = Some(error);
-    }
-    Ok(())
 }

@@ -20,7 +20,8 @@ use headwater_schemas::Date;
 
 use super::CommitError;
 use super::chain::{Chain, Live};
-use super::record::FileRole;
+use super::durable;
+use super::record::{FileRole, Head};
 use super::remote::{Fetched, Remote};
 use crate::durable::DRAFT;
 
@@ -51,18 +52,21 @@ impl DataDirectory {
     /// Opens the directory for writing: creates it if it is missing, locks it, and removes files that no commit names. Returns
     /// the chain of earlier commits, which is empty in a new directory.
     pub fn open(path: &Path) -> Result<(Self, Chain), CommitError> {
-        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
-        let lock = lock(path)?;
-        let directory = Self { path: path.to_owned(), _lock: lock };
+        let directory = Self::locked(path)?;
         let chain = directory.chain()?;
         Ok((directory, chain))
     }
 
+    /// Creates the directory if it is missing, and locks it.
+    pub(super) fn locked(path: &Path) -> Result<Self, CommitError> {
+        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
     /// Opens a directory that is in a bucket, for writing: brings both to the same commit first.
     pub fn open_in(path: &Path, remote: &Remote) -> Result<(Self, Chain), CommitError> {
-        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
-        let directory = Self { path: path.to_owned(), _lock: lock(path)? };
-        directory.remove_unnamed()?;
+        let directory = Self::locked(path)?;
+        directory.remove_unnamed(Chain::open(path, None)?.last_id())?;
         remove_paths(path, &remote.fetch(path)?.gone)?;
         // Before the commits: what is published of them is known under the id in `OUTBOX`.
         [OUTBOX, EAGER].into_iter().try_for_each(|name| remote.adopt(path, name))?;
@@ -74,28 +78,20 @@ impl DataDirectory {
     /// Opens the folder of a process of a cluster that publishes no commits: a folder of its own is brought to the bucket's last
     /// commit. `None` if another process writes it.
     pub fn open_apart(path: &Path, remote: &Remote) -> Result<Option<(Self, Chain)>, CommitError> {
-        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
-        let lock = match lock(path) {
-            Ok(lock) => lock,
+        let directory = match Self::locked(path) {
             Err(CommitError::Locked { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+            directory => directory?,
         };
-        let directory = Self { path: path.to_owned(), _lock: lock };
         remove_paths(path, &directory.receive(remote)?.gone)?;
         remote.adopt(path, EAGER)?;
         let chain = directory.chain()?;
         Ok(Some((directory, chain)))
     }
 
-    /// Opens a folder that only receives what a bucket has.
-    pub(super) fn open_mirror(path: &Path) -> Result<Self, CommitError> {
-        fs::create_dir_all(path).map_err(CommitError::file("creating", path))?;
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
-    }
-
     /// Receives the bucket's commits, and returns the last one with the files that exist no longer.
     pub(super) fn receive(&self, remote: &Remote) -> Result<Fetched, CommitError> {
-        let here = self.remove_unnamed()?;
+        let here = Chain::open(&self.path, None)?.last_id();
+        self.remove_unnamed(here)?;
         let fetched = remote.fetch(&self.path)?;
         if here > fetched.last {
             let (path, url) = (self.path.clone(), remote.bucket().url().to_owned());
@@ -104,21 +100,16 @@ impl DataDirectory {
         Ok(fetched)
     }
 
-    /// Removes files that no commit names, and returns the last commit.
-    fn remove_unnamed(&self) -> Result<u64, CommitError> {
-        let last = Chain::open(&self.path, None)?.last_id();
-        match last {
-            0 => self.remove_everything()?,
-            last => self.remove_leftovers(last)?,
-        }
-        Ok(last)
+    /// Removes files that no commit up to the last one names.
+    fn remove_unnamed(&self, last: u64) -> Result<(), CommitError> {
+        if last == 0 { self.remove_everything() } else { self.remove_leftovers(last) }
     }
 
     /// The chain of commits. Removes files that no commit names, so nothing may be writing.
     pub fn chain(&self) -> Result<Chain, CommitError> {
         let chain = Chain::open(&self.path, None)?;
         chain.check_tail()?;
-        self.remove_unnamed()?;
+        self.remove_unnamed(chain.last_id())?;
         for folder in [COMMITS, STAGING] {
             let folder = self.path.join(folder);
             fs::create_dir_all(&folder).map_err(CommitError::file("creating", folder))?;
@@ -183,7 +174,7 @@ impl DataDirectory {
 }
 
 /// The content of a folder; empty if it does not exist.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
@@ -278,6 +269,13 @@ pub fn record_path(data: &Path, commit_id: u64) -> PathBuf {
 /// The path of the file that names the last commit.
 pub fn head_path(data: &Path) -> PathBuf {
     data.join(HEAD)
+}
+
+/// Writes the file that names the last commit.
+pub(super) fn name_last(data: &Path, commit_id: u64, hash: &str) -> Result<(), CommitError> {
+    let head = Head { commit_id, hash: hash.to_owned() };
+    let text = serde_json::to_vec(&head).map_err(|cause| CommitError::Record { commit_id, cause })?;
+    durable::replace(&head_path(data), &text)
 }
 
 /// The path of the file of wall clock decisions for records that are published before their commit.

@@ -162,7 +162,7 @@ pub enum CommitError {
         /// The bucket's last commit.
         there: u64,
     },
-    /// An object is not what its commit says.
+    /// An object has another content than its commit says.
     #[error("{object} is damaged: restore it from a copy of the bucket")]
     Object {
         /// The object.

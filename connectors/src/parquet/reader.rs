@@ -170,7 +170,7 @@ fn read_beside(
     })
 }
 
-/// Of the rows of a batch, those that commits after `behind` wrote.
+/// The rows of a batch that commits after `behind` wrote.
 fn versions<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, batch: &RecordBatch) -> Result<Vec<Version<R>>, FileError> {
     let marks = Marks::of(batch).map_err(|name| lacks(data, file, name))?;
     let behind = i64::try_from(behind).unwrap_or(i64::MAX);

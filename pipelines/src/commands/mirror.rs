@@ -42,22 +42,21 @@ pub fn mirror(arguments: &MirrorArguments, stop: &AtomicBool, out: &mut impl Wri
     let Some(remote) = remote(&config.bucket)? else { bail!("{}: bucket.url is missing: name the bucket", arguments.config.display()) };
     let url = remote.bucket().url().to_owned();
     let mut mirror = Mirror::open(&arguments.data, remote, config.upkeep.grace.0)?;
-    let mut told = None;
-    loop {
-        let last = mirror.follow()?;
-        if told != Some(last) && (told.is_none() || !arguments.follow) {
-            match last {
-                0 => writeln!(out, "{url} has no commit yet")?,
-                last => writeln!(out, "{} has commit {last} of {url}", arguments.data.display())?,
-            }
-            told = Some(last);
-        }
-        let due = Instant::now() + LOOK_AGAIN;
-        while Instant::now() < due && arguments.follow && !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(ATTENTION);
-        }
-        if !arguments.follow || stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+    match mirror.follow()? {
+        0 => writeln!(out, "{url} has no commit yet")?,
+        last => writeln!(out, "{} has commit {last} of {url}", arguments.data.display())?,
     }
+    while arguments.follow && waits(stop) {
+        mirror.follow()?;
+    }
+    Ok(())
+}
+
+/// Waits until it is time to look for commits; false if the mirror is stopped meanwhile.
+fn waits(stop: &AtomicBool) -> bool {
+    let due = Instant::now() + LOOK_AGAIN;
+    while Instant::now() < due && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(ATTENTION);
+    }
+    !stop.load(Ordering::Relaxed)
 }

@@ -20,9 +20,9 @@ use timely::scheduling::SyncActivator;
 use super::close::InFlight;
 use super::{ChainEnd, Close, CommitError, CommitSettings, Committed, Report, Step};
 use crate::parquet::chain::{ChainError, Live};
-use crate::parquet::directory::{head_path, merged_staging, record_path, staging_folder};
+use crate::parquet::directory::{merged_staging, name_last, record_path, staging_folder};
 use crate::parquet::durable;
-use crate::parquet::record::{CommitRecord, FORMAT_VERSION, GENESIS, Head};
+use crate::parquet::record::{CommitRecord, FORMAT_VERSION, GENESIS};
 use crate::parquet::records::keep;
 use crate::parquet::upkeep::merger::{Merger, Upkept};
 use crate::parquet::upkeep::sweeper::{Left, Place, Sweeper};
@@ -260,8 +260,7 @@ impl Publisher {
         }
         durable::publish(&record_path(data, commit_id), &text)?;
         reached(Step::Published);
-        let head = Head { commit_id, hash: record.hash.clone() };
-        durable::replace(&head_path(data), &serde_json::to_vec(&head).map_err(failed)?)?;
+        name_last(data, commit_id, &record.hash)?;
         reached(Step::Headed);
         // Only now: before the record existed, the folders showed where files had been moved.
         let merged = Some(merged_staging(data, commit_id)).filter(|staging| staging.exists());

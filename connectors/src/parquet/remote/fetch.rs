@@ -21,9 +21,9 @@ use super::{COMMITS, Remote, names};
 use crate::bucket::BucketError;
 use crate::parquet::CommitError;
 use crate::parquet::chain::{Chain, ChainError, CommitFile};
-use crate::parquet::directory::{fetch_staging, files_without_commit, head_path, record_path};
+use crate::parquet::directory::{entries, fetch_staging, files_without_commit, name_last, record_path};
 use crate::parquet::durable;
-use crate::parquet::record::{CommitRecord, CommittedFile, Head};
+use crate::parquet::record::CommitRecord;
 use crate::parquet::records::{Listing, Records, keep};
 
 /// Attempts when objects are removed while they are to be received, because a later commit replaced them.
@@ -60,7 +60,7 @@ impl Remote {
         let (here, there) = (chain.last_id(), listing.last());
         let fetching = Fetching { remote: self, data, stage: fetch_staging(data), here, there };
         fetching.begin()?;
-        fetching.agree(&listing, chain.data())?;
+        fetching.agree(&listing)?;
         let mut fetched = Fetched { last: there, gone: Vec::new() };
         if there > here {
             let inventory = Listing::read(data)?.inventories.last().copied();
@@ -68,11 +68,9 @@ impl Remote {
             let steps =
                 may_step && here > 0 && there - here <= MOST_STEPS && is_followed && inventory == listing.inventories.last().copied();
             fetched.gone = if steps { fetching.step(chain)? } else { fetching.whole(&names)? };
-        }
-        // Also after a process that died between the last record and its name here.
-        let chain = Chain::open(data, None)?;
-        if let Some(end) = chain.end().filter(|end| end.commit_id == there) {
-            fetching.name_last(end.commit_id, &end.hash)?;
+        } else if let Some(end) = chain.end().filter(|end| end.commit_id == there) {
+            // After a process that died between the last record and its name here.
+            name_last(data, there, &end.hash)?;
         }
         fs::remove_dir_all(&fetching.stage).map_err(CommitError::file("removing", &fetching.stage))?;
         Ok(fetched)
@@ -108,12 +106,12 @@ impl Fetching<'_> {
     }
 
     /// Checks that the last commit that both have is the same.
-    fn agree(&self, listing: &Listing, local: &Path) -> Result<(), CommitError> {
+    fn agree(&self, listing: &Listing) -> Result<(), CommitError> {
         let common = self.here.min(self.there);
         let Some(name) = (common > 0).then(|| listing.file_of(common)).flatten() else { return Ok(()) };
         self.receive_records(std::iter::once(name))?;
         let theirs = Records::new(&self.stage).record(common)?;
-        let mine = Records::new(local).record(common)?;
+        let mine = Records::new(self.data).record(common)?;
         if mine.hash == theirs.hash {
             return Ok(());
         }
@@ -133,7 +131,7 @@ impl Fetching<'_> {
                 let (path, url) = (self.data.to_owned(), self.remote.bucket.url().to_owned());
                 return Err(CommitError::Diverged { path, url, commit_id });
             }
-            let objects = named(&record.files);
+            let objects = names::objects(&record.files);
             let commit = keep(record.clone())
                 .map_err(|problem| ChainError::damaged(&record_path(&self.stage, commit_id), commit_id - 1, problem))?;
             self.receive_files(&commit.files, &objects)?;
@@ -142,7 +140,7 @@ impl Fetching<'_> {
             let staged = record_path(&self.stage, commit_id);
             let text = fs::read(&staged).map_err(CommitError::file("reading", staged))?;
             durable::publish(&record_path(self.data, commit_id), &text)?;
-            self.name_last(commit_id, &record.hash)?;
+            name_last(self.data, commit_id, &record.hash)?;
             last = Some(record.hash);
         }
         Ok(gone)
@@ -169,11 +167,14 @@ impl Fetching<'_> {
         }
         self.receive_records(missing.into_iter())?;
         let chain = Chain::open(&self.stage, None)?;
-        let objects = named(&names::stored(chain.live(), &mut Records::new(&self.stage))?);
+        let objects = names::objects(&names::stored(chain.live(), &mut Records::new(&self.stage))?);
         self.receive_files(chain.live().files(), &objects)?;
-        durable::sync(self.data, &paths_in(&commits)?)?;
+        durable::sync(self.data, &entries(&commits)?)?;
         durable::sync(self.data, &[&commits])?;
         self.exchange(&commits)?;
+        if let Some(end) = chain.end() {
+            name_last(self.data, end.commit_id, &end.hash)?;
+        }
         files_without_commit(self.data, chain.live())
     }
 
@@ -228,32 +229,17 @@ impl Fetching<'_> {
         moved.map_err(CommitError::file("renaming", mine))?;
         durable::sync(self.data, &[self.data])
     }
-
-    fn name_last(&self, commit_id: u64, hash: &str) -> Result<(), CommitError> {
-        let head = Head { commit_id, hash: hash.to_owned() };
-        let text = serde_json::to_vec(&head).map_err(|cause| CommitError::Record { commit_id, cause })?;
-        durable::replace(&head_path(self.data), &text)
-    }
 }
 
 /// Receives the files of a commit that the folder lacks.
 pub(super) fn receive(remote: &Remote, data: &Path, record: &CommitRecord) -> Result<(), CommitError> {
-    let fetching = Fetching { remote, data, stage: fetch_staging(data), here: record.commit_id - 1, there: record.commit_id };
-    let commit =
-        keep(record.clone()).map_err(|problem| ChainError::damaged(&record_path(data, record.commit_id), record.commit_id - 1, problem))?;
+    let (commit_id, before) = (record.commit_id, record.commit_id - 1);
+    let damaged = |problem| ChainError::damaged(&record_path(data, commit_id), before, problem);
+    let commit = keep(record.clone()).map_err(damaged)?;
     if commit.files.iter().all(|file| file.diagnose_quickly(data).is_none()) {
         return Ok(());
     }
-    fetching.receive_files(&commit.files, &named(&record.files))?;
+    let fetching = Fetching { remote, data, stage: fetch_staging(data), here: before, there: commit_id };
+    fetching.receive_files(&commit.files, &names::objects(&record.files))?;
     fs::remove_dir_all(&fetching.stage).map_err(CommitError::file("removing", &fetching.stage))
-}
-
-fn named(files: &[CommittedFile]) -> BTreeMap<String, String> {
-    names::objects(files).into_iter().map(|(path, object)| (path.to_owned(), object)).collect()
-}
-
-/// The files in a folder.
-fn paths_in(folder: &Path) -> Result<Vec<PathBuf>, CommitError> {
-    let entries = fs::read_dir(folder).map_err(CommitError::file("listing", folder))?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", folder))).collect()
 }

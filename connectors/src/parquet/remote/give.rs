@@ -12,6 +12,7 @@ use super::{COMMITS, Remote, names};
 use crate::parquet::CommitError;
 use crate::parquet::chain::Chain;
 use crate::parquet::commit::Steps;
+use crate::parquet::directory::entries;
 use crate::parquet::records::{Archive, Listing, Records};
 use crate::parquet::upkeep::archive::archive;
 
@@ -58,13 +59,9 @@ impl Remote {
 
 /// The configurations and the inventories of a folder.
 fn beside_records(data: &Path) -> Result<Vec<PathBuf>, CommitError> {
-    let folder = data.join(COMMITS);
-    let entries = std::fs::read_dir(&folder).map_err(CommitError::file("listing", &folder))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(CommitError::file("listing", &folder)));
-    let paths = paths.collect::<Result<Vec<_>, _>>()?;
     let is_beside = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.ends_with(".configuration.json") || name.ends_with(".files.json")
     };
-    Ok(paths.into_iter().filter(is_beside).collect())
+    Ok(entries(&data.join(COMMITS))?.into_iter().filter(is_beside).collect())
 }

@@ -25,7 +25,7 @@ pub struct Mirror {
 impl Mirror {
     /// Opens the folder, which may be new. Removes files that an earlier mirror had to leave for queries of its time.
     pub fn open(data: &Path, remote: Remote, grace: Duration) -> Result<Self, CommitError> {
-        let directory = DataDirectory::open_mirror(data)?;
+        let directory = DataDirectory::locked(data)?;
         let chain = Chain::open(data, None)?;
         if chain.last_id() > 0 {
             remove_paths(data, &files_without_commit(data, chain.live())?)?;

@@ -19,7 +19,7 @@ use crate::parquet::records::Records;
 const DIGITS: usize = 16;
 
 /// The objects of files, by path. All parts of a segment must be among them, because its name depends on each.
-pub(super) fn objects(files: &[CommittedFile]) -> BTreeMap<&str, String> {
+pub(super) fn objects(files: &[CommittedFile]) -> BTreeMap<String, String> {
     let mut segments = BTreeMap::<&str, BTreeMap<u64, &str>>::new();
     let mut objects = BTreeMap::new();
     for file in files {
@@ -28,7 +28,7 @@ pub(super) fn objects(files: &[CommittedFile]) -> BTreeMap<&str, String> {
                 segments.entry(&file.path).or_default().insert(part.begin, &file.sha256);
             }
             None => {
-                objects.insert(file.path.as_str(), object(&file.path, &file.sha256));
+                objects.insert(file.path.clone(), object(&file.path, &file.sha256));
             }
         }
     }
@@ -37,7 +37,7 @@ pub(super) fn objects(files: &[CommittedFile]) -> BTreeMap<&str, String> {
         for (begin, sha256) in parts {
             let _ = writeln!(hashes, "{begin} {sha256}");
         }
-        objects.insert(path, object(path, &Digest::sha256(hashes).to_string()));
+        objects.insert(path.to_owned(), object(path, &Digest::sha256(hashes).to_string()));
     }
     objects
 }
@@ -88,7 +88,7 @@ mod tests {
         let of = |parts: &[(u64, &str)], content: &str| {
             let parts = parts.iter().map(|(begin, content)| file(segment, Some(*begin), content));
             let files: Vec<_> = parts.chain([file(parquet, None, content)]).collect();
-            objects(&files).into_iter().map(|(path, object)| (path.to_owned(), object)).collect::<BTreeMap<_, _>>()
+            objects(&files)
         };
         let one = of(&[(0, "a"), (9, "b")], "c");
         assert_eq!(one, of(&[(9, "b"), (0, "a")], "c"), "whatever the order of the parts");

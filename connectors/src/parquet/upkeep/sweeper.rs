@@ -30,7 +30,6 @@ pub(in crate::parquet) struct Left {
 }
 
 /// What is swept.
-#[derive(Clone)]
 pub(in crate::parquet) struct Place {
     pub(in crate::parquet) data: PathBuf,
     /// The bucket that has the commits, if there is one.
