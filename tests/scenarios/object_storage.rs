@@ -67,11 +67,13 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
     while killed.len() < steps.len() {
         round += 1;
         anyhow::ensure!(round < 20, "every step is reached at some time: {killed:?}");
-        let bucket = store.section(&format!("killed{round}"));
+        let (bucket, before) = (store.section(&format!("killed{round}")), killed.clone());
         let log = log_of(folder.path(), &format!("log{round}"), 12_000)?;
         let mut data = folder.path().join(format!("machine{machines}"));
-        for step in &steps {
-            let at = last_commit(&data) + 1 + dice.below(2);
+        // A round may end before the last steps: the next one tries only those, in a run that is whole again.
+        for step in steps.iter().filter(|step| !before.contains_key(&step.name())) {
+            // What is archived lies behind, by as many commits as there are between two archives.
+            let at = if *step == Step::Archived { 1 } else { last_commit(&data) + 1 + dice.below(2) };
             let workers = u16::try_from(1 + dice.below(3))?;
             let mut run = run_command(&log, &data, workers, &format!("{MANY_COMMITS}{bucket}"))?;
             let output = run.env("HEADWATER_KILL_AT", format!("{}:{at}", step.name())).output()?;
@@ -95,7 +97,7 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
         assert_invariants(&data)?;
         machines += 1;
     }
-    println!("killed: {killed:?} on {machines} machines");
+    println!("killed: {killed:?} on {machines} machines in {round} rounds");
     Ok(())
 }
 
