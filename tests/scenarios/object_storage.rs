@@ -17,8 +17,8 @@ use headwater_tests::prices::Dice;
 
 use crate::crash::{MANY_COMMITS, last_commit};
 
-/// As [`MANY_COMMITS`], without topics, for runs that share their records.
-const NO_TOPICS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[upkeep]\nevery = 2\ngrace = \"0s\"\nwhole_from_changes = 500\n";
+/// As [`MANY_COMMITS`], without topics, for runs that share their records. With a bucket, commits are fewer: archives sooner.
+const NO_TOPICS: &str = "[source]\nstride = 2\ngrid_lead = 1\n[upkeep]\nevery = 1\ngrace = \"0s\"\nwhole_from_changes = 500\n";
 
 fn run_command(log: &Path, data: &Path, workers: u16, more: &str) -> Result<Command> {
     let mut command = command_with(&format!("log:{}", log.display()), data, Way { workers, ..PLAIN }, more, "5ms")?;
@@ -60,6 +60,7 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
     succeed(run_command(&log, &undisturbed, 2, MANY_COMMITS)?.output()?)?;
     let expected = (everything(&undisturbed)?, published(&log)?);
 
+    let settings = MANY_COMMITS.replace("every = 2", "every = 1");
     // A log has no journal: nothing is published before its commit.
     let steps: Vec<_> = Step::ALL.into_iter().filter(|step| *step != Step::Journaled).collect();
     let mut dice = Dice(5);
@@ -75,7 +76,7 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
             // What is archived lies behind, by as many commits as there are between two archives.
             let at = if *step == Step::Archived { 1 } else { last_commit(&data) + 1 + dice.below(2) };
             let workers = u16::try_from(1 + dice.below(3))?;
-            let mut run = run_command(&log, &data, workers, &format!("{MANY_COMMITS}{bucket}"))?;
+            let mut run = run_command(&log, &data, workers, &format!("{settings}{bucket}"))?;
             let output = run.env("HEADWATER_KILL_AT", format!("{}:{at}", step.name())).output()?;
             if output.status.code().is_some() {
                 // It has ended before.
@@ -89,7 +90,7 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
                 data = folder.path().join(format!("machine{machines}"));
             }
         }
-        succeed(run_command(&log, &data, 1, &format!("{MANY_COMMITS}{bucket}"))?.output()?)?;
+        succeed(run_command(&log, &data, 1, &format!("{settings}{bucket}"))?.output()?)?;
         let what = format!("round {round} on {machines} machines, after {killed:?}");
         assert_same(&expected.0, &everything(&data)?, &what);
         assert_same(&expected.1, &published(&log)?, &format!("topics of {what}"));
@@ -105,11 +106,11 @@ fn a_run_that_is_killed_anywhere_continues_on_the_same_machine_or_another() -> R
 fn a_run_that_another_one_has_overtaken_changes_nothing_and_says_so() -> Result<()> {
     let Some(store) = ObjectStore::start()? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
-    let log = log_of(folder.path(), "log", 12_000)?;
+    let log = log_of(folder.path(), "log", 20_000)?;
     let bucket = store.section("rivals");
     let (stale, fresh) = (folder.path().join("stale"), folder.path().join("fresh"));
     let paused = run_command(&log, &stale, 1, &format!("{NO_TOPICS}{bucket}"))?.spawn()?;
-    wait_until("some commits", || Ok(last_commit(&stale) > 3))?;
+    wait_until("some commits", || Ok(last_commit(&stale) > 1))?;
     signal(&paused, "STOP")?;
 
     // It takes the place of the paused one, with other files for the same commits.
@@ -189,10 +190,10 @@ fn a_mirror_follows_a_run_and_is_whole_at_every_commit() -> Result<()> {
 fn a_store_that_is_away_is_waited_for_and_not_for_ever() -> Result<()> {
     let Some(store) = ObjectStore::start()? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
-    let (log, data, gate) = (log_of(folder.path(), "log", 12_000)?, folder.path().join("data"), Gate::before(&store)?);
+    let (log, data, gate) = (log_of(folder.path(), "log", 20_000)?, folder.path().join("data"), Gate::before(&store)?);
     let bucket = section(gate.endpoint(), "away");
     let run = run_command(&log, &data, 1, &format!("{NO_TOPICS}{bucket}"))?.spawn()?;
-    wait_until("some commits", || Ok(last_commit(&data) > 3))?;
+    wait_until("some commits", || Ok(last_commit(&data) > 1))?;
     gate.close();
     std::thread::sleep(Duration::from_secs(6));
     gate.open();
