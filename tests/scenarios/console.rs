@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use headwater_connectors::testing::workspace;
 use headwater_sql::{Catalog, json_objects};
 use headwater_tests::events::Events;
 use headwater_tests::exposition::{Live, free_address, get, wait_until};
@@ -242,7 +243,7 @@ impl Browser {
     }
 
     fn start(&self, address: &str, pictures: &str, more: &[&str]) -> Result<Script> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/console.py");
+        let program = workspace().join("tests/scenarios/console.py");
         let mut command = Command::new(&self.python);
         command.arg(program).arg(format!("http://{address}/")).arg(&self.chromium).arg(pictures).args(more);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

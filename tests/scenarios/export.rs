@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use headwater_connectors::testing::workspace;
 use headwater_tests::pipeline::{PLAIN, Way, command_with, headwater, rows, succeed, write_log};
 use headwater_tests::scripts::python;
 use serde_json::Value;
@@ -86,8 +87,8 @@ fn other_programs_read_exports_to_the_last_digit() -> Result<()> {
         let query = format!("SELECT COUNT(*), CAST(SUM({column}) AS DECIMAL(38, 9)) FROM {table}");
         let expected = rows(&data, &query)?.concat();
         let (rows, sum) = expected.split_once(',').context("two figures")?;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/export.py");
-        let read = Command::new(&python).args([script, &out.display().to_string(), table, column]).output()?;
+        let script = workspace().join("tests/scenarios/export.py");
+        let read = Command::new(&python).arg(script).arg(&out).args([table, column]).output()?;
         ensure!(read.status.success(), "{} after {}", String::from_utf8_lossy(&read.stderr), String::from_utf8_lossy(&read.stdout));
         let lines = String::from_utf8(read.stdout)?;
         ensure!(lines.lines().count() == 8, "{table}: {lines}");
