@@ -12,6 +12,12 @@ use serde_json::Value;
 /// What reads exports, as the test's script imports it.
 const READERS: [&str; 4] = ["deltalake==1.6.6", "duckdb==2.0.1", "polars==2.1.0", "pyarrow==26.0.1"];
 
+/// The newest Spark for which Delta has jars.
+const SPARK: [&str; 1] = ["pyspark==4.2.0"];
+
+/// Exit code of the script where there is no Java, or Delta's jars cannot be fetched.
+const NO_SPARK: i32 = 3;
+
 /// Deposits of a day: of account `A0` the number of the first one, and so on, with more digits than a float keeps.
 fn deposits(first: u32, count: u32) -> String {
     let deposit = |number: u32| {
@@ -103,6 +109,33 @@ fn other_programs_read_exports_to_the_last_digit() -> Result<()> {
             ensure!(read_rows == rows && same_sum, "{table}: {line}, and the table has {expected}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn spark_reads_every_row_of_exports() -> Result<()> {
+    let Some(python) = python(&SPARK)? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let [log, data, out] = ["log", "data", "out"].map(|name| folder.path().join(name));
+    let tables = ["--table", "posted_transactions", "--table", "ledger_entries"];
+    for (first, count) in [(0, 30), (30, 12)] {
+        write_log(&log, "transactions", 0, &deposits(first, count))?;
+        run(&log, &data, PLAIN)?;
+        exported(&data, &out, "delta", &tables)?;
+    }
+    exported(&data, &out, "parquet", &tables)?;
+    exported(&data, &out, "csv", &tables)?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/export_spark.py");
+    let read = Command::new(&python).args([script, &out.display().to_string(), "posted_transactions", "ledger_entries"]).output()?;
+    if read.status.code() == Some(NO_SPARK) && std::env::var_os("CI").is_none_or(|ci| ci != "true") {
+        eprintln!("skipped, because Spark does not start: {}", String::from_utf8_lossy(&read.stderr).trim());
+        return Ok(());
+    }
+    ensure!(read.status.success(), "{} after {}", String::from_utf8_lossy(&read.stderr), String::from_utf8_lossy(&read.stdout));
+    let expected = "posted_transactions parquet 42\nposted_transactions delta 42\nledger_entries parquet 84\nledger_entries delta 84\n\
+                    posted_transactions delta, version 0 30\n";
+    let lines = String::from_utf8(read.stdout)?;
+    ensure!(lines == expected, "{lines}");
     Ok(())
 }
 

@@ -74,6 +74,8 @@ fn psql_finds_tables_columns_and_rows() -> Result<()> {
     assert!(!failed.status.success() && message.contains("tables are written by the pipeline alone"), "{message}");
     let misplaced = String::from_utf8(server.psql(&["-c", "SELECT 1 +"], &[])?.stderr)?;
     assert!(misplaced.starts_with("ERROR:  this is not SQL"), "{misplaced}");
+    let copied = server.printed(&["-c", "\\copy balances (account_id, posted) to stdout csv header"])?;
+    assert!(copied.starts_with("account_id,posted\n") && copied.contains("\nA1,200.5\n"), "{copied}");
     let in_parts = server.printed(&["-Atv", "FETCH_COUNT=2", "-c", "SELECT value FROM generate_series(1, 5)"])?;
     assert_eq!(in_parts, "1\n2\n3\n4\n5\n");
     Ok(())
@@ -232,9 +234,63 @@ asyncio.run(main())
 /// The clients, as the programs import them.
 const CLIENTS: [&str; 4] = ["asyncpg==0.32.0", "pandas==3.1.1", "psycopg[binary]==3.3.9", "sqlalchemy==2.1.9"];
 
-/// Runs a program on a server.
-fn run_python(program: &str) -> Result<()> {
-    let Some(python) = python(&CLIENTS)? else { return Ok(()) };
+/// Tables as DuckDB's extension `postgres` finds them, and exact values as it reads them, by COPY and in the text protocol.
+const DUCKDB: &str = r#"
+import datetime, decimal, pathlib, sys, duckdb, duckdb_extension_postgres_scanner
+# DuckDB checks the signature of the file.
+[extension] = pathlib.Path(duckdb_extension_postgres_scanner.__file__).parent.rglob("*.duckdb_extension")
+connection = duckdb.connect()
+connection.execute(f"LOAD '{extension}'")
+connection.execute(f"ATTACH 'host=127.0.0.1 port={sys.argv[1]} user=ann dbname=headwater' AS hw (TYPE postgres, READ_ONLY)")
+def rows(query):
+    return connection.execute(query).fetchall()
+types = dict(rows("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'balances'"))
+assert types["posted"] == "DECIMAL(38,9)" and types["ts"] == "TIMESTAMP WITH TIME ZONE", types
+number = decimal.Decimal
+values = {
+    "CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9))": number("99999999999999999999999999999.999999999"),
+    "CAST('-0.000000001' AS DECIMAL(38,9))": number("-0.000000001"),
+    "CAST('-1000000000000000000000000.5' AS DECIMAL(38,9))": number("-1000000000000000000000000.5"),
+    "CAST(0 AS DECIMAL(38,9))": number(0),
+    "CAST(NULL AS DECIMAL(38,9))": None,
+    "CAST('12.50' AS DECIMAL(5,2))": number("12.5"),
+    "'a\tb\nc\\d''\"ü'": "a\tb\nc\\d'\"ü",
+    "''": "",
+    "NULL": None,
+    "true": True,
+    "-7000000000": -7000000000,
+    "CAST(0.1 AS DOUBLE)": 0.1,
+    "X'00ff'": b"\0\xff",
+    "DATE '1969-12-31'": datetime.date(1969, 12, 31),
+    "CAST('2026-01-31T09:30:00.123456789' AS TIMESTAMP)": datetime.datetime(2026, 1, 31, 9, 30, 0, 123456),
+    "[1, NULL]": "[1,null]",
+}
+query = "SELECT " + ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
+for is_text in (False, True):
+    connection.execute(f"SET pg_use_text_protocol = {is_text}")
+    [row] = rows("SELECT * FROM postgres_query('hw', '" + query.replace("'", "''") + "')")
+    assert list(row) == list(values.values()), (is_text, row)
+    found = rows("SELECT account_id, posted, epoch_us(ts) FROM hw.balances WHERE account_id = 'A1'")
+    assert found == [("A1", number("200.5"), 1767621720000000)], (is_text, found)
+    series = rows("SELECT COUNT(*), SUM(value) FROM postgres_query('hw', 'SELECT value FROM generate_series(1, 20000)')")
+    assert series == [(20000, 200010000)], (is_text, series)
+joined = rows("SELECT account_id, SUM(amount) FROM hw.balances JOIN hw.ledger_entries USING (account_id) WHERE account_id = 'A1' GROUP BY ALL")
+assert joined == [("A1", number("200.5"))], joined
+assert rows("SELECT COUNT(*) FROM hw.positions") == [(0,)]
+for write in ("DELETE FROM hw.balances", "CALL postgres_execute('hw', 'DELETE FROM balances')"):
+    try:
+        connection.execute(write)
+    except duckdb.Error:
+        continue
+    raise SystemExit(f"{write} was done")
+"#;
+
+/// A set of its own: it is of an older DuckDB than the one that reads exports.
+const DUCKDB_POSTGRES: [&str; 1] = ["duckdb-extension-postgres-scanner==1.5.5"];
+
+/// Runs a program with some packages on a server.
+fn run_python(packages: &[&str], program: &str) -> Result<()> {
+    let Some(python) = python(packages)? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
@@ -243,17 +299,22 @@ fn run_python(program: &str) -> Result<()> {
 
 #[test]
 fn psycopg_reads_exact_values() -> Result<()> {
-    run_python(PYTHON)
+    run_python(&CLIENTS, PYTHON)
 }
 
 #[test]
 fn sqlalchemy_finds_tables_and_pandas_reads_them() -> Result<()> {
-    run_python(PANDAS)
+    run_python(&CLIENTS, PANDAS)
 }
 
 #[test]
 fn asyncpg_sends_arrays_and_reads_in_parts() -> Result<()> {
-    run_python(ASYNCPG)
+    run_python(&CLIENTS, ASYNCPG)
+}
+
+#[test]
+fn duckdb_attaches_a_server_and_reads_exact_values() -> Result<()> {
+    run_python(&DUCKDB_POSTGRES, DUCKDB)
 }
 
 /// The most memory that a process had, in KiB, where the system tells.
@@ -276,9 +337,10 @@ fn a_result_larger_than_the_memory_is_sent_as_it_is_computed() -> Result<()> {
         return Ok(());
     };
     let query = "SELECT value, REPEAT('x', 1000) FROM generate_series(1, 300000)";
-    let text = server.printed(&["-Atv", "FETCH_COUNT=1000", "-c", query])?;
-    assert_eq!(text.lines().count(), 300_000);
+    assert_eq!(server.printed(&["-Atv", "FETCH_COUNT=1000", "-c", query])?.lines().count(), 300_000);
+    let copied = server.psql(&["-c", &format!("COPY ({query}) TO STDOUT")], &[])?.stdout;
+    assert_eq!(copied.split(|byte| *byte == b'\n').count(), 300_001);
     let growth = peak_memory(server.process.id()).context("memory")?.saturating_sub(before);
-    assert!(growth < 100_000, "of 300 MB sent, the server had {growth} KiB at once");
+    assert!(growth < 100_000, "of twice 300 MB sent, the server had {growth} KiB at once");
     Ok(())
 }

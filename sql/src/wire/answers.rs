@@ -34,16 +34,17 @@ impl Status {
     }
 }
 
-/// Appends a message: its kind, its length, its body.
-pub(super) fn message(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
+/// Appends a message: its kind, its length, its body. Returns what the body does.
+pub(super) fn message<T>(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut) -> T) -> T {
     out.put_u8(kind);
     let start = out.len();
     out.put_u32(0);
-    body(out);
+    let written = body(out);
     let length = u32::try_from(out.len().saturating_sub(start)).unwrap_or(u32::MAX);
     if let Some(place) = out.get_mut(start..start.saturating_add(4)) {
         place.copy_from_slice(&length.to_be_bytes());
     }
+    written
 }
 
 /// Appends a text with a zero byte at its end, so any zero byte within it is left out.
@@ -53,7 +54,7 @@ pub(super) fn put_text(out: &mut BytesMut, text: &str) {
 }
 
 /// The number of items in a message. The protocol counts them in 16 bits, which a plan's columns never need.
-fn put_count(out: &mut BytesMut, count: usize) {
+pub(super) fn put_count(out: &mut BytesMut, count: usize) {
     out.put_u16(u16::try_from(count).unwrap_or(u16::MAX));
 }
 
@@ -107,6 +108,15 @@ pub(super) fn row_description(out: &mut BytesMut, columns: &[Column], formats: &
     });
 }
 
+/// The start of a copy of columns, all in one format.
+pub(super) fn copy_out(out: &mut BytesMut, columns: usize, format: Format) {
+    message(out, b'H', |out| {
+        out.put_u8(u8::from(format == Format::Binary));
+        put_count(out, columns);
+        (0..columns).for_each(|_| out.put_i16(format.number()));
+    });
+}
+
 pub(super) fn parameter_description(out: &mut BytesMut, types: &[PgType]) {
     message(out, b't', |out| {
         put_count(out, types.len());
@@ -128,6 +138,7 @@ pub(super) const PARSE_COMPLETE: u8 = b'1';
 pub(super) const BIND_COMPLETE: u8 = b'2';
 pub(super) const CLOSE_COMPLETE: u8 = b'3';
 pub(super) const NO_DATA: u8 = b'n';
+pub(super) const COPY_DONE: u8 = b'c';
 pub(super) const PORTAL_SUSPENDED: u8 = b's';
 
 pub(super) fn error(out: &mut BytesMut, problem: &Problem) {

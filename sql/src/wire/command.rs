@@ -5,7 +5,9 @@ use datafusion::sql::sqlparser::ast::{
     CloseCursor, DataType, Declare, Expr, FetchDirection, Ident, ObjectName, Query, Select, SelectItem, Set, SetExpr, Statement as Sql,
     TransactionAccessMode, TransactionMode, Value,
 };
+use datafusion::sql::sqlparser::keywords::Keyword;
 
+use super::copy::{self, Layout};
 use super::parameters;
 use super::problem::{Problem, code};
 use crate::error::QueryError;
@@ -17,6 +19,11 @@ use crate::readable::readable;
 pub(super) enum Command {
     /// Rows, if it reads; that is checked when it is planned.
     Rows(Box<Parsed>),
+    /// The rows of a statement as a copy.
+    Copy {
+        statement: Box<Parsed>,
+        layout: Layout,
+    },
     /// A value of a setting.
     Show(String),
     /// All settings.
@@ -61,8 +68,11 @@ pub(super) fn parse(text: &str) -> Result<Option<Command>, Problem> {
     if let Some(command) = of_words(text) {
         return command.map(Some);
     }
-    let parser = DFParserBuilder::new(text).build();
-    let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| problem(readable(&error)))?;
+    let mut parser = DFParserBuilder::new(text).build().map_err(|error| problem(readable(&error)))?;
+    if parser.parser.parse_keyword(Keyword::COPY) {
+        return copy::parse(&mut parser.parser, text).map(Some);
+    }
+    let mut statements = parser.parse_statements().map_err(|error| problem(readable(&error)))?;
     match (statements.pop_front(), statements.len()) {
         (None, _) => Ok(None),
         (Some(statement), 0) => of_statement(statement).map(Some),
@@ -84,10 +94,6 @@ fn of_words(text: &str) -> Option<Result<Command, Problem>> {
         ["deallocate", "all"] | ["deallocate", "prepare", "all"] => Command::Deallocate(None),
         ["close", "all"] => Command::CloseCursor(None),
         ["show", "session", "authorization"] => Command::Show("session_authorization".to_owned()),
-        ["copy", ..] => {
-            let mend = "SELECT the rows, or read the Parquet files";
-            return Some(Err(Problem::new(code::NOT_SUPPORTED, format!("COPY is not supported: {mend}"))));
-        }
         ["listen" | "notify", ..] => {
             return Some(Err(Problem::new(code::NOT_SUPPORTED, "LISTEN and NOTIFY are not supported: ask again for new rows")));
         }
@@ -357,6 +363,8 @@ mod tests {
             ("SHOW TABLES", "Rows"),
             ("DISCARD ALL", "DiscardAll"),
             ("DEALLOCATE ALL", "Deallocate(None)"),
+            ("COPY balances TO STDOUT", "Copy"),
+            ("/* x */ copy(SELECT 1) TO STDOUT (FORMAT \"binary\");", "Copy"),
             ("FETCH FORWARD 100 FROM \"x\"", "Fetch { name: \"x\", count: Some(100) }"),
             ("FETCH NEXT FROM x", "Fetch { name: \"x\", count: Some(1) }"),
             ("FETCH ALL IN x", "Fetch { name: \"x\", count: None }"),
@@ -367,7 +375,7 @@ mod tests {
         ] {
             let command = parse(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
             let found = command.map_or_else(|| "nothing".to_owned(), |command| format!("{command:?}"));
-            assert!(found == expected || expected == "Rows" && found.starts_with("Rows"), "{text}: {found}");
+            assert!(found == expected || ["Rows", "Copy"].contains(&expected) && found.starts_with(expected), "{text}: {found}");
         }
     }
 
@@ -376,7 +384,12 @@ mod tests {
         for (text, code) in [
             ("BEGIN READ WRITE", "25006"),
             ("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "25006"),
-            ("COPY balances TO STDOUT", "0A000"),
+            ("COPY balances FROM STDIN", "25006"),
+            ("COPY balances TO '/tmp/x.csv'", "25006"),
+            ("COPY (SELECT 1) TO STDOUT; SELECT 1", "42601"),
+            ("COPY (SELECT 1) TO STDOUT (FORMAT parquet)", "0A000"),
+            ("COPY (SELECT 1) TO STDOUT (FORMAT csv, QUOTE '!')", "0A000"),
+            ("COPY (SELECT 1) TO STDOUT (FORMAT binary, HEADER)", "0A000"),
             ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "0A000"),
             ("DECLARE c SCROLL CURSOR FOR SELECT 1", "0A000"),
             ("FETCH BACKWARD 1 FROM c", "0A000"),

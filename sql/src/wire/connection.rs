@@ -291,6 +291,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if let Command::Rows(statement) = command {
             return self.begin(statement, text, limits).await.map(Some);
         }
+        if let Command::Copy { statement, layout } = command {
+            self.copy(statement, *layout, text, limits).await?;
+            return Ok(None);
+        }
         if let Some(rows) = self.shown(command)? {
             return Ok(Some(rows));
         }
@@ -395,7 +399,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Command::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             Command::Nothing(tag) => *tag,
             // They have rows, or are done elsewhere.
-            Command::Rows(_) | Command::Show(_) | Command::ShowAll | Command::Declare { .. } | Command::Fetch { .. } => "SELECT 0",
+            Command::Rows(_)
+            | Command::Copy { .. }
+            | Command::Show(_)
+            | Command::ShowAll
+            | Command::Declare { .. }
+            | Command::Fetch { .. } => "SELECT 0",
         })
     }
 

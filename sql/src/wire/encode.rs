@@ -69,9 +69,13 @@ fn cast(column: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
     cast_with_options(column, target, &CastOptions { safe: false, format_options: FormatOptions::default() })
 }
 
+pub(super) fn is_null(column: &ArrayRef, row: usize) -> bool {
+    column.is_null(row) || *column.data_type() == DataType::Null
+}
+
 /// Appends a value of a [`plain`] column with its length before it; NULL has the length -1.
 pub(super) fn append(column: &ArrayRef, row: usize, format: Format, out: &mut BytesMut) -> Result<(), ArrowError> {
-    if column.is_null(row) || *column.data_type() == DataType::Null {
+    if is_null(column, row) {
         out.put_i32(-1);
         return Ok(());
     }
@@ -89,7 +93,8 @@ pub(super) fn append(column: &ArrayRef, row: usize, format: Format, out: &mut By
     Ok(())
 }
 
-fn append_text(column: &ArrayRef, row: usize, out: &mut BytesMut) -> Result<(), ArrowError> {
+/// Appends a value of a [`plain`] column that is not NULL, as text.
+pub(super) fn append_text(column: &ArrayRef, row: usize, out: &mut BytesMut) -> Result<(), ArrowError> {
     match column.data_type() {
         DataType::Utf8 => out.put_slice(column.as_string::<i32>().value(row).as_bytes()),
         DataType::Boolean => out.put_slice(if column.as_boolean().value(row) { b"t" } else { b"f" }),

@@ -7,7 +7,7 @@
 //!    │
 //!    ├─ command ── settings: SET, SHOW      BEGIN: one commit until COMMIT
 //!    │
-//!    ├─ extended, cursors: statements in parts
+//!    ├─ extended, cursors: statements in parts      copy: COPY … TO STDOUT
 //!    │
 //!    ├─ parameters, arrays ─► rewrite ─► query (as `headwater sql`) ─► rows ─► encode
 //!    │
@@ -28,6 +28,7 @@ mod clock;
 mod command;
 mod config;
 mod connection;
+mod copy;
 mod cursors;
 mod encode;
 mod extended;

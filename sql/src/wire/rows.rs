@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::Schema;
-use bytes::{BufMut, BytesMut};
+use arrow::error::ArrowError;
+use bytes::BytesMut;
 
 use super::answers::{self, Column};
 use super::command::Tag;
+use super::copy::Layout;
 use super::encode::{self, Format};
 use super::problem::{Problem, code};
 use super::types;
@@ -25,12 +27,14 @@ pub(super) struct Rows {
     /// Number of rows that were sent.
     pub(super) sent: u64,
     pub(super) tag: Tag,
+    /// How rows are written in a `COPY`.
+    pub(super) copied: Option<Layout>,
 }
 
 impl Rows {
     pub(super) fn new(answer: Answer, labels: Option<Vec<Option<String>>>, tag: Tag) -> Self {
         let columns = columns(answer.schema(), labels);
-        Self { answer: Some(answer), columns, batch: Vec::new(), next: 0, length: 0, sent: 0, tag }
+        Self { answer: Some(answer), columns, batch: Vec::new(), next: 0, length: 0, sent: 0, tag, copied: None }
     }
 
     /// Rows of texts that are there already.
@@ -38,7 +42,7 @@ impl Rows {
         let columns = names.iter().map(|name| Column { name: (*name).to_owned(), pg_type: types::TEXT, modifier: -1 }).collect();
         let column = |index: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row.get(index).cloned()).collect::<StringArray>()) };
         let batch = (0..names.len()).map(column).collect();
-        Self { answer: None, columns, batch, next: 0, length: rows.len(), sent: 0, tag: Tag::Plain("SHOW") }
+        Self { answer: None, columns, batch, next: 0, length: rows.len(), sent: 0, tag: Tag::Plain("SHOW"), copied: None }
     }
 
     /// Reads the next batch; false at the end.
@@ -69,16 +73,11 @@ impl Rows {
     /// Appends the next row of the batch.
     pub(super) fn append(&mut self, formats: &[Format], out: &mut BytesMut) -> Result<(), Problem> {
         let start = out.len();
-        let mut failed = None;
-        answers::message(out, b'D', |out| {
-            out.put_u16(u16::try_from(self.batch.len()).unwrap_or(u16::MAX));
-            for (column, format) in self.batch.iter().zip(formats.iter().copied().chain(std::iter::repeat(Format::Text))) {
-                if let Err(error) = encode::append(column, self.next, format, out) {
-                    failed.get_or_insert(error);
-                }
-            }
-        });
-        if let Some(error) = failed {
+        let written = match self.copied {
+            Some(layout) => layout.append(&self.batch, self.next, self.sent == 0, out),
+            None => append_row(&self.batch, self.next, formats, out),
+        };
+        if let Err(error) = written {
             // Half a row would not be understood.
             out.truncate(start);
             return Err(Problem::new(code::OUT_OF_RANGE, error.to_string()));
@@ -92,6 +91,14 @@ impl Rows {
     pub(super) fn formats(&self, asked: &[Format]) -> Result<Vec<Format>, Problem> {
         formats(self.columns.len(), asked)
     }
+}
+
+fn append_row(batch: &[ArrayRef], row: usize, formats: &[Format], out: &mut BytesMut) -> Result<(), ArrowError> {
+    answers::message(out, b'D', |out| {
+        answers::put_count(out, batch.len());
+        let formats = formats.iter().copied().chain(std::iter::repeat(Format::Text));
+        batch.iter().zip(formats).try_for_each(|(column, format)| encode::append(column, row, format, out))
+    })
 }
 
 /// The format of each of some columns, from what the client asks for.

@@ -3,10 +3,12 @@
 mod access;
 mod attacks;
 mod clients;
+mod copies;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
+use futures::TryStreamExt;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -62,6 +64,12 @@ async fn try_simple(client: &Client, sql: &str) -> Result<Vec<String>, tokio_pos
         _ => None,
     };
     Ok(messages.into_iter().filter_map(row).collect())
+}
+
+/// What a `COPY` to the client sends.
+async fn copied(client: &Client, sql: &str) -> Result<Vec<u8>, tokio_postgres::Error> {
+    let parts: Vec<_> = client.copy_out(sql).await?.try_collect().await?;
+    Ok(parts.concat())
 }
 
 fn code(error: &tokio_postgres::Error) -> String {
@@ -470,6 +478,8 @@ fn a_query_is_cancelled_and_the_connection_stays() {
         let token = client.cancel_token();
         let result = until_cancelled(client.query(LONG, &[]), &token).await;
         assert_eq!(code(&result.unwrap_err()), "57014");
+        let result = until_cancelled(copied(&client, &format!("COPY ({LONG}) TO STDOUT")), &token).await;
+        assert_eq!(code(&result.unwrap_err()), "57014");
         assert_eq!(simple(&client, "SELECT 1").await, ["1"]);
         // A request without a query cancels nothing later.
         token.cancel_query(NoTls).await.unwrap();
@@ -487,6 +497,7 @@ fn a_statement_ends_with_its_time() {
         let by_server = try_simple(&client, LONG).await.unwrap_err();
         assert_eq!(code(&by_server), "57014");
         assert!(by_server.as_db_error().unwrap().message().contains("after 1 s"));
+        assert_eq!(code(&copied(&client, &format!("COPY ({LONG}) TO STDOUT")).await.unwrap_err()), "57014");
         simple(&client, "SET statement_timeout = 200").await;
         let by_client = client.query(LONG, &[]).await.unwrap_err();
         assert!(by_client.as_db_error().unwrap().message().contains("statement_timeout"));
@@ -505,6 +516,8 @@ fn rows_and_connections_have_limits() {
         assert_eq!(simple(&client, &series(100)).await.len(), 100);
         assert_eq!(code(&try_simple(&client, &series(101)).await.unwrap_err()), "54000");
         assert_eq!(code(&client.query(&series(101), &[]).await.unwrap_err()), "54000");
+        assert_eq!(copied(&client, &format!("COPY ({}) TO STDOUT", series(100))).await.unwrap().split(|byte| *byte == b'\n').count(), 101);
+        assert_eq!(code(&copied(&client, &format!("COPY ({}) TO STDOUT", series(101))).await.unwrap_err()), "54000");
         let second = connect(&server).await;
         assert_eq!(code(&connect_with(&settings(&server, "ann")).await.err().unwrap()), "53300");
         drop(second);

@@ -3,7 +3,7 @@
 use headwater_schemas::tables::{AccountTerms, Alert, AlertKind, AlertState, DrawdownState, Severity};
 use headwater_schemas::{Money, Total};
 
-use super::{code, connect_with, run, serve_with, settings, simple, try_simple};
+use super::{code, connect_with, copied, run, serve_with, settings, simple, try_simple};
 use crate::testing::{TestData, at, balance, changes, facts, id, leg, name, remembered};
 use crate::wire::config::{ServeConfig, UserConfig};
 use crate::wire::scram::Secret;
@@ -78,9 +78,13 @@ fn check(user: UserConfig, cases: &[(&str, &[&str])], refused: &[&str]) {
             assert_eq!(simple(&client, sql).await, *expected, "{sql}");
             let prepared = client.query(*sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
             assert_eq!(prepared.len(), expected.len(), "extended: {sql}");
+            let copy = copied(&client, &format!("COPY ({sql}) TO STDOUT")).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let copy = String::from_utf8(copy).unwrap().replace('\t', "|").replace("\\N", "NULL");
+            assert_eq!(copy.lines().collect::<Vec<_>>(), *expected, "copied: {sql}");
         }
         for sql in refused {
             assert_eq!(code(&try_simple(&client, sql).await.unwrap_err()), "42501", "{sql}");
+            assert_eq!(code(&copied(&client, &format!("COPY ({sql}) TO STDOUT")).await.unwrap_err()), "42501", "copied: {sql}");
         }
     });
 }

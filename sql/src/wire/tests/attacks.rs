@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{LONG, code, connect, connect_with, example, run, serve, serve_with, settings, simple, try_simple};
+use super::{LONG, code, connect, connect_with, copied, example, run, serve, serve_with, settings, simple, try_simple};
 use crate::SqlConfig;
 use crate::wire::config::{ServeConfig, UserConfig};
 use crate::wire::scram::Secret;
@@ -38,9 +38,19 @@ fn nothing_is_written_in_either_protocol() {
             "SELECT * INTO copy_of FROM balances",
             "EXPLAIN ANALYZE INSERT INTO balances SELECT * FROM balances",
             "COPY balances FROM STDIN",
-            "COPY balances TO STDOUT",
+            "COPY balances (account_id) FROM STDIN (FORMAT binary)",
+            "COPY balances FROM '/etc/passwd'",
             "COPY balances FROM PROGRAM 'id'",
+            "COPY balances TO PROGRAM 'cat'",
             "COPY (SELECT 1) TO '/tmp/x.csv'",
+            "COPY '/etc/passwd' TO STDOUT",
+            "COPY \"/etc/passwd\" TO STDOUT",
+            "COPY (SELECT * FROM '/etc/passwd') TO STDOUT",
+            "COPY (DELETE FROM balances) TO STDOUT",
+            "COPY (INSERT INTO balances SELECT * FROM balances) TO STDOUT",
+            "COPY (WITH x AS (SELECT 1) INSERT INTO balances SELECT * FROM balances) TO STDOUT",
+            "COPY (SELECT * INTO copy_of FROM balances) TO STDOUT",
+            "COPY (COPY balances FROM STDIN) TO STDOUT",
             "COPY balances TO 's3://bucket/x' STORED AS PARQUET",
             "PREPARE p AS DELETE FROM balances",
             "DECLARE c CURSOR FOR DELETE FROM balances",
@@ -152,6 +162,13 @@ fn a_user_reads_the_tables_that_are_listed_and_no_other_by_any_path() {
         ] {
             assert_eq!(code(&try_simple(&client, sql).await.unwrap_err()), "42501", "simple: {sql}");
             assert_eq!(code(&client.query(sql, &[]).await.unwrap_err()), "42501", "extended: {sql}");
+            if sql.starts_with(['S', 'W']) && !sql.starts_with("SHOW") {
+                let copy = copied(&client, &format!("COPY ({sql}) TO STDOUT")).await;
+                assert_eq!(code(&copy.unwrap_err()), "42501", "copied: {sql}");
+            }
+        }
+        for copy in ["COPY alerts TO STDOUT", "COPY headwater.public.positions (account_id) TO STDOUT (FORMAT binary)"] {
+            assert_eq!(code(&copied(&client, copy).await.unwrap_err()), "42501", "{copy}");
         }
         assert!(
             client.prepare("SELECT * FROM alerts WHERE alert_id = $1").await.is_err(),
@@ -197,7 +214,7 @@ fn a_server_that_would_be_open_or_impossible_does_not_start() {
 }
 
 /// A connection that sends what it likes.
-struct Raw(TcpStream);
+pub(super) struct Raw(TcpStream);
 
 impl Raw {
     fn open(server: &Server) -> Self {
@@ -207,7 +224,7 @@ impl Raw {
     }
 
     /// A session that is ready.
-    fn start(server: &Server) -> Self {
+    pub(super) fn start(server: &Server) -> Self {
         let mut raw = Self::open(server);
         raw.startup("ann");
         let mut answer = Vec::new();
@@ -225,13 +242,13 @@ impl Raw {
         self.0.write_all(&[&length[..], &body].concat()).unwrap();
     }
 
-    fn send(&mut self, kind: u8, body: &[u8]) {
+    pub(super) fn send(&mut self, kind: u8, body: &[u8]) {
         let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
         self.0.write_all(&[&[kind], &length[..], body].concat()).unwrap();
     }
 
     /// What is sent until the server ends the connection.
-    fn rest(&mut self) -> Vec<u8> {
+    pub(super) fn rest(&mut self) -> Vec<u8> {
         let mut answer = Vec::new();
         let _ = self.0.read_to_end(&mut answer);
         answer
@@ -307,16 +324,18 @@ fn a_client_that_takes_no_rows_keeps_no_place() {
     let data = example();
     let server = serve_with(&data, ServeConfig { max_queries: 1, ..ServeConfig::default() });
     run(async {
-        let mut raw = Raw::start(&server);
-        raw.send(b'Q', b"SELECT value, REPEAT('x', 1000) FROM generate_series(1, 1000000000)\0");
-        let mut first = [0];
-        raw.0.read_exact(&mut first).unwrap();
-        let client = connect(&server).await;
-        simple(&client, "SET statement_timeout = '60s'").await;
-        assert_eq!(simple(&client, "SELECT 1").await, ["1"]);
-        // It was not ended: its rows go on.
-        let mut more = vec![0; 1 << 22];
-        raw.0.read_exact(&mut more).unwrap();
+        for (begin, end) in [("", ""), ("COPY (", ") TO STDOUT")] {
+            let mut raw = Raw::start(&server);
+            raw.send(b'Q', format!("{begin}SELECT value, REPEAT('x', 1000) FROM generate_series(1, 1000000000){end}\0").as_bytes());
+            let mut first = [0];
+            raw.0.read_exact(&mut first).unwrap();
+            let client = connect(&server).await;
+            simple(&client, "SET statement_timeout = '60s'").await;
+            assert_eq!(simple(&client, "SELECT 1").await, ["1"]);
+            // It was not ended: its rows go on.
+            let mut more = vec![0; 1 << 22];
+            raw.0.read_exact(&mut more).unwrap();
+        }
     });
 }
 
@@ -406,7 +425,7 @@ impl Numbers {
     }
 }
 
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 23] = [
     "SELECT 1",
     "SELECT $1::int + 1",
     "SELECT account_id, posted FROM balances WHERE account_id = $1 LIMIT $2",
@@ -423,6 +442,9 @@ const TEXTS: [&str; 20] = [
     "SET headwater.commit = 1",
     "DECLARE c CURSOR FOR SELECT value FROM generate_series(1, 5)",
     "FETCH 2 FROM c",
+    "COPY balances TO STDOUT (FORMAT csv, HEADER)",
+    "COPY (SELECT account_id, posted FROM balances) TO STDOUT (FORMAT binary)",
+    "COPY balances FROM STDIN",
     "CLOSE c",
     "DISCARD ALL",
     "DELETE FROM balances",
