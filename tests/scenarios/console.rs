@@ -1,7 +1,8 @@
 //! The console through the real binary: its page in a real Chromium, and clients that follow tables and are cut off all the time.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -12,8 +13,9 @@ use headwater_connectors::testing::workspace;
 use headwater_sql::{Catalog, json_objects};
 use headwater_tests::events::Events;
 use headwater_tests::exposition::{Live, free_address, get, wait_until};
-use headwater_tests::pipeline::{binary, write_log};
+use headwater_tests::pipeline::{PLAIN, binary, command_with, run, succeed, write_log};
 use headwater_tests::scripts::python;
+use headwater_tests::serving::figure;
 
 /// Tables that are followed: two of states, one of facts.
 const FOLLOWED: [&str; 3] = ["balances", "holdings", "ledger_entries"];
@@ -180,6 +182,104 @@ fn read_until(mut events: Events, last: &str) -> Result<Vec<headwater_tests::eve
             return Ok(all);
         }
     }
+}
+
+/// Deposits of a day, one a minute.
+fn deposits(day: u32, count: u32) -> String {
+    let deposit = |number: u32| {
+        let (account, hour, minute) = (number % 5, number / 60 % 24, number % 60);
+        format!(
+            "{{\"transaction_id\":\"t{day}-{number}\",\"account_id\":\"a{account}\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"2026-01-{day:02}T{hour:02}:{minute:02}:00Z\"}}\n"
+        )
+    };
+    (0..count).map(deposit).collect()
+}
+
+#[test]
+fn a_follower_whose_changes_were_dropped_is_told_and_starts_anew() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, address) = (folder.path().join("log"), folder.path().join("data"), free_address()?);
+    let more = "[source]\nstride = 32\n[upkeep]\nevery = 2\nwhole_from_changes = 200\nretention = { balances_history = \"24h\" }\n";
+    let run = |day: u32| {
+        write_log(&log, "transactions", 0, &deposits(day, 600))?;
+        succeed(command_with(&format!("log:{}", log.display()), &data, PLAIN, more, "1ms")?.output()?)
+    };
+    (5..=9).try_for_each(run)?;
+    let _server = serve(&data, &address)?;
+    for (from, last) in [("0", None), ("1", None), ("0", Some("1")), ("0", Some("1:1"))] {
+        let refused = Events::open(&address, &format!("/api/changes?table=balances&from={from}"), last).err();
+        let refused = refused.with_context(|| format!("the changes after {from}, {last:?} are there"))?.to_string();
+        let expected = ["410", "read the table as it is, and follow it from the commit of that answer"];
+        ensure!(expected.iter().all(|part| refused.contains(part)), "{refused}");
+    }
+    // As the answer asks for: the rows as they are, and what comes after their commit.
+    let answer = statement(&address, "SELECT COUNT(*) FROM balances")?;
+    ensure!(answer.get("rows").is_some(), "{answer}");
+    let commit = answer.get("commit_id").and_then(serde_json::Value::as_u64).context("a commit")?;
+    let mut events = Events::open(&address, &format!("/api/changes?table=balances&from={commit}"), None)?;
+    run(10)?;
+    let first = events.read()?.context("the stream ended")?;
+    ensure!(first.data.get("commit_id").and_then(serde_json::Value::as_u64) > Some(commit), "{first:?}");
+    Ok(())
+}
+
+/// The answer of the API to a statement.
+fn statement(address: &str, sql: &str) -> Result<serde_json::Value> {
+    let mut stream = TcpStream::connect(address)?;
+    let head =
+        format!("POST /api/sql HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/sql\r\nContent-Length: {}\r\n\r\n", sql.len());
+    stream.write_all((head + sql).as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").with_context(|| answer.clone())?;
+    serde_json::from_str(body).with_context(|| answer.clone())
+}
+
+/// Clients that follow a table and read nothing of it.
+const STALLED: usize = 40;
+/// Records that are rejected, and KiB of each: more than the system takes for a client that does not read.
+const REJECTED: usize = 300;
+const SIZE: usize = 40;
+
+#[test]
+fn clients_that_read_nothing_cost_neither_memory_nor_threads() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, address) = (folder.path().join("log"), folder.path().join("data"), free_address()?);
+    write_log(&log, "transactions", 0, &format!("{}\n", "x".repeat(SIZE << 10)).repeat(REJECTED))?;
+    run(&format!("log:{}", log.display()), &data, PLAIN)?;
+    let server = serve(&data, &address)?;
+    let path = "/api/changes?table=dead_letters&from=0&columns=text";
+    // A client that reads all of it: what it takes is not counted below.
+    let mut events = Events::open(&address, path, None)?;
+    let mut rows = 0;
+    while rows < REJECTED {
+        let event = events.read()?.context("the stream ended")?;
+        rows += event.data.get("changes").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+    }
+    let status = |name: &str| figure(server.0.id(), name);
+    let (Some(memory), Some(threads)) = (status("VmRSS"), status("Threads")) else {
+        println!("skipped: this system does not tell how much memory a process has");
+        return Ok(());
+    };
+    let stalled = (0..STALLED).map(|_| {
+        let mut stream = TcpStream::connect(&address)?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+        Ok(stream)
+    });
+    let stalled = stalled.collect::<Result<Vec<_>>>()?;
+    // Longer than the server waits for a client before it drops what it keeps for it. Then half of what they have not read is too much.
+    sleep(Duration::from_secs(8));
+    let too_much = u64::try_from(STALLED * REJECTED * SIZE / 2)?;
+    let is_little = || {
+        let memory = status("VmRSS").context("memory")?.saturating_sub(memory);
+        Ok(memory < too_much && status("Threads").context("threads")?.saturating_sub(threads) < 16)
+    };
+    wait_until("little memory and few threads", is_little)?;
+    ensure!(statement(&address, "SELECT 1")?.get("rows").is_some(), "others are not answered");
+    // The places of those that have gone are free.
+    drop(stalled);
+    let all = || (0..STALLED).map(|_| Events::open(&address, "/api/commits", None)).collect::<Result<Vec<_>>>();
+    wait_until("places", || Ok(all().is_ok()))
 }
 
 /// The package that drives the browser; the browser is the system's.

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use headwater_connectors::testing::workspace;
 use headwater_tests::exposition::wait_until;
 use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
 use headwater_tests::scripts::python;
-use headwater_tests::serving::{Serving, has_psql, psql};
+use headwater_tests::serving::{Serving, figure, has_psql, psql};
 
 const ACCOUNTS: &str = "{\"type\":\"opened\",\"account_id\":\"A1\",\"customer_id\":\"C1\",\"account_type\":\"checking\",\"currency\":\"USD\",\
                         \"ts\":\"2026-01-05T14:00:00Z\"}\n";
@@ -207,7 +208,17 @@ assert "balances" in found.get_table_names() and "positions" in found.get_view_n
 columns = {column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns("balances")}
 assert columns["posted"] == ("NUMERIC(38, 9)", False) and columns["ts"] == ("TIMESTAMP", False), columns
 assert found.has_table("balances") and not found.has_table("nothing")
-assert found.get_foreign_keys("balances") == [] and found.get_indexes("balances") == []
+assert found.get_schema_names() == ["information_schema", "public"] and found.default_schema_name == "public"
+assert found.get_view_names(schema="public") == found.get_view_names() and found.get_materialized_view_names() == []
+for name in ("get_foreign_keys", "get_indexes", "get_unique_constraints", "get_check_constraints"):
+    assert getattr(found, name)("balances") == [], name
+assert found.get_pk_constraint("balances")["constrained_columns"] == []
+assert found.get_table_comment("balances")["text"].startswith("An account's balance"), found.get_table_comment("balances")
+assert "SELECT" in found.get_view_definition("trial_balance")
+assert found.get_enums() == [] and found.get_domains() == [] and found.get_sequence_names() == []
+everything = sqlalchemy.MetaData()
+everything.reflect(engine, views=True)
+assert len(everything.tables) == len(found.get_table_names()) + len(found.get_view_names())
 query = sqlalchemy.text("SELECT account_id, posted FROM balances WHERE account_id = :account")
 rows = pandas.read_sql(query, engine, params={"account": "A1"})
 assert rows.values.tolist() == [["A1", 200.5]], rows
@@ -219,12 +230,41 @@ with engine.connect().execution_options(stream_results=True) as connection:
 /// Binary values, arrays and cursors as asyncpg sends and reads them, and its pool, which resets connections.
 const ASYNCPG: &str = r#"
 import asyncio, decimal, sys, asyncpg
+from datetime import date, datetime, timezone
+number = decimal.Decimal
+ARRAYS = {
+    "3 = ANY($1::smallint[])": [1, 3, None],
+    "3 = ANY($1::int[])": [1, 3],
+    "3 = ANY($1::bigint[])": [1, 3],
+    "3 = ANY($1)": [3],
+    "4 <> ALL($1::int[])": [1, 3],
+    "commit_id <> ALL($1)": [-7_000_000_000],
+    "posted = ANY($1)": [number("200.5"), number("-0.000000001")],
+    "posted <> ALL($1::numeric[])": [number(200), number("99999999999999999999999999999.999999999")],
+    "ts = ANY($1)": [datetime(2026, 1, 5, 14, 2, tzinfo=timezone.utc)],
+    "ts = ANY($1::timestamptz[])": [None, datetime(2026, 1, 5, 14, 2, tzinfo=timezone.utc)],
+    "TIMESTAMP '2026-01-05 01:00:00' = ANY($1::timestamp[])": [datetime(2026, 1, 5, 1)],
+    "DATE '2026-01-05' = ANY($1)": [date(2026, 1, 5)],
+    "CAST(ts AS DATE) = ANY($1::date[])": [date(1969, 12, 31), date(2026, 1, 5)],
+    "true = ANY($1)": [False, True],
+    "(posted > 0) = ANY($1::bool[])": [True],
+    "CAST(0.5 AS DOUBLE) = ANY($1)": [0.5],
+    "CAST(0.1 AS DOUBLE) = ANY($1::float8[])": [1e300, 0.1],
+    "CAST(0.5 AS REAL) = ANY($1::real[])": [0.5],
+    "X'00ff' = ANY($1::bytea[])": [b"\0\xff"],
+    "account_id = ANY($1::varchar[])": ["it's", "A1"],
+}
 async def main():
     async with asyncpg.create_pool(host="127.0.0.1", port=int(sys.argv[1]), user="ann", database="headwater", min_size=1) as pool:
         async with pool.acquire() as connection:
             row = await connection.fetchrow("SELECT account_id, posted FROM balances WHERE account_id = ANY($1) AND posted > $2",
                                             ["A1", "x"], decimal.Decimal("0.5"))
             assert tuple(row) == ("A1", decimal.Decimal("200.5")), row
+            for condition, values in ARRAYS.items():
+                found = await connection.fetch("SELECT account_id FROM balances WHERE account_id = 'A1' AND " + condition, values)
+                assert len(found) == 1, condition
+                found = await connection.fetch("SELECT account_id FROM balances WHERE account_id = 'A1' AND " + condition, [])
+                assert len(found) == ("ALL" in condition), condition
             async with connection.transaction():
                 assert sum([row[0] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)", prefetch=100)]) == 500500
         assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", number) for number in range(20)]) == list(range(20))
@@ -285,6 +325,9 @@ for write in ("DELETE FROM hw.balances", "CALL postgres_execute('hw', 'DELETE FR
     raise SystemExit(f"{write} was done")
 "#;
 
+/// The driver of JDBC, as Maven's registry has it.
+const JDBC: &str = "org.postgresql:postgresql:42.7.7";
+
 /// A set of its own: it is of an older DuckDB than the one that reads exports.
 const DUCKDB_POSTGRES: [&str; 1] = ["duckdb-extension-postgres-scanner==1.5.5"];
 
@@ -317,11 +360,32 @@ fn duckdb_attaches_a_server_and_reads_exact_values() -> Result<()> {
     run_python(&DUCKDB_POSTGRES, DUCKDB)
 }
 
-/// The most memory that a process had, in KiB, where the system tells.
-fn peak_memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+#[test]
+fn jdbc_tells_tools_what_there_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let jars = folder.path().join("jars");
+    let mut maven = Command::new("mvn");
+    maven.args(["--quiet", "--batch-mode", "dependency:copy"]).arg(format!("-Dartifact={JDBC}"));
+    maven.arg(format!("-DoutputDirectory={}", jars.display())).current_dir(folder.path());
+    match maven.output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            println!("skipped, because Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout));
+            return Ok(());
+        }
+        Err(error) => {
+            println!("skipped: this machine has no Maven and Java: {error}");
+            return Ok(());
+        }
+    }
+    let data = committed(folder.path())?;
+    let server = Serving::start(&data, "")?;
+    let program = workspace().join("tests/scenarios/wire.java");
+    succeed(Command::new("java").arg("-cp").arg(format!("{}/*", jars.display())).arg(program).arg(&server.port).output()?)
 }
+
+/// The most memory that a process had.
+const PEAK: &str = "VmHWM";
 
 #[test]
 fn a_result_larger_than_the_memory_is_sent_as_it_is_computed() -> Result<()> {
@@ -332,7 +396,7 @@ fn a_result_larger_than_the_memory_is_sent_as_it_is_computed() -> Result<()> {
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
     server.printed(&["-Atc", "SELECT COUNT(*) FROM balances"])?;
-    let Some(before) = peak_memory(server.process.id()) else {
+    let Some(before) = figure(server.process.id(), PEAK) else {
         println!("skipped: this system does not tell how much memory a process had");
         return Ok(());
     };
@@ -340,7 +404,7 @@ fn a_result_larger_than_the_memory_is_sent_as_it_is_computed() -> Result<()> {
     assert_eq!(server.printed(&["-Atv", "FETCH_COUNT=1000", "-c", query])?.lines().count(), 300_000);
     let copied = server.psql(&["-c", &format!("COPY ({query}) TO STDOUT")], &[])?.stdout;
     assert_eq!(copied.split(|byte| *byte == b'\n').count(), 300_001);
-    let growth = peak_memory(server.process.id()).context("memory")?.saturating_sub(before);
+    let growth = figure(server.process.id(), PEAK).context("memory")?.saturating_sub(before);
     assert!(growth < 100_000, "of twice 300 MB sent, the server had {growth} KiB at once");
     Ok(())
 }

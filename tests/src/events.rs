@@ -50,15 +50,16 @@ impl Events {
 
     /// The next event; none if the server ended the stream.
     pub fn read(&mut self) -> Result<Option<Event>> {
-        let (mut id, mut data) = (String::new(), String::new());
+        let (mut id, mut kind, mut data) = (String::new(), String::new(), String::new());
         while let Some(line) = line(&mut self.lines)? {
             match line.split_once(": ") {
                 Some(("id", value)) => value.clone_into(&mut id),
                 Some(("data", value)) => data.push_str(value),
-                Some(("event", kind)) => bail!("an event {kind} came: {data}"),
+                Some(("event", value)) => value.clone_into(&mut kind),
                 Some(_) => {}
                 // A comment, which has no data, is no event.
                 None if line.is_empty() && !data.is_empty() => {
+                    ensure!(kind.is_empty(), "an event {kind} came: {data}");
                     let data = serde_json::from_str(&data).with_context(|| data.clone())?;
                     return Ok(Some(Event { id, data }));
                 }

@@ -64,9 +64,10 @@
 //! | `metrics` | a demo is scraped | names, units, help texts and labels follow Prometheus's conventions and `docs/dashboards.md` |
 //! | | a real Prometheus scrapes a demo | every expression of boards and alerts yields series |
 //! | `console` | a demo with clients that follow tables and are cut off after every event, and by its end | the sum of the changes is the table; every event's id resumes the stream after it |
+//! | | clients that read nothing; one whose changes upkeep has dropped | memory and threads do not grow with them; 410, and a new start from the rows |
 //! | | a demo, with hostile text in its records, in a real Chromium | every panel has rows, statements, keys and both colour schemes work, nothing is wider than the window, text stays text |
 //! | `boards` | half a minute of the simulated market and bank | every query of every board gives rows that its panel can draw; figures agree with the tables; a browser draws them |
-//! | `guides` | the guides of `docs/` | their commands print what they show, links lead somewhere, the reference is what is declared |
+//! | `guides` | the guides of `docs/` | their commands print what they show, links lead somewhere, in the built book too, the reference is what is declared |
 //! | `kafka` | real prices through a broker and a log | the same tables, which equal the recomputation |
 //! | | a broker down at the start, and during a live run | an error, not a hang; reading continues; SIGTERM ends a run cleanly |
 //! | `avro` | a simulated market and bank that Confluent's client produces as Avro, through a real registry | the tables of the same events as JSON; Confluent's client reads what is published, which equals the tables |

@@ -54,7 +54,7 @@ fn tables(catalog: &Catalog) -> Result<String> {
         for column in objects(catalog.query(&format!("DESCRIBE {name}"))?)? {
             let nullable = if column.get("is_nullable") == Some(&Value::Bool(true)) { ", may be NULL" } else { "" };
             let (column_name, data_type) = (text(&column, "column_name"), text(&column, "data_type"));
-            writeln!(page, "| `{column_name}` | {}{nullable} | {} |", cell(data_type), cell(text(&column, "about")))?;
+            writeln!(page, "| `{column_name}` | {}{nullable} | {} |", data_type.replace('<', "\\<"), cell(text(&column, "about")))?;
         }
     }
     Ok(page)

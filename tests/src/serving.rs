@@ -58,6 +58,12 @@ pub fn psql(port: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Res
     Ok(command.envs(environment.iter().copied()).output()?)
 }
 
+/// A figure of a process by its name in `/proc/PID/status`, memory in KiB; none where the system does not have it.
+pub fn figure(process: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.split_whitespace().next()?.parse().ok())
+}
+
 /// Whether psql is installed. If not, a sentence is printed: the test that asks is skipped.
 pub fn has_psql() -> bool {
     let has = Command::new("psql").arg("--version").output().is_ok_and(|output| output.status.success());

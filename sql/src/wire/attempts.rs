@@ -84,7 +84,7 @@ fn pause(count: u32) -> Duration {
 }
 
 /// Whoever has an IPv6 address usually has all that begin with the same 64 bits.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         address => address,

@@ -64,11 +64,13 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("inet_client_addr", Gives::Null),
     ("inet_server_addr", Gives::Null),
     ("inet_server_port", Gives::Null),
+    ("like_pattern", Gives::OfTexts(|_, texts| Some(like_pattern(texts.first().copied()??, texts.get(1).copied()??)))),
     ("obj_description", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.about.clone()))),
     ("parse_ident", Gives::List(|texts| parts_of_name(texts.first().copied()??))),
     ("pg_advisory_unlock_all", Gives::Null),
     ("pg_backend_pid", Gives::Number(|context| i64::from(context.pid))),
     ("pg_client_encoding", Gives::Text(|_| "UTF8".to_owned())),
+    ("pg_collation_is_visible", Gives::True),
     ("pg_encoding_to_char", Gives::Text(|_| "UTF8".to_owned())),
     ("pg_function_is_visible", Gives::True),
     ("pg_get_constraintdef", Gives::Null),
@@ -107,6 +109,8 @@ const FUNCTIONS: &[(&str, Gives)] = &[
 pub(super) const REGCLASS_NAME: &str = "regclass_name";
 /// The function that gives the number of a relation with a name: what a cast to `regclass` and on to `oid` becomes.
 pub(super) const REGCLASS_OID: &str = "regclass_oid";
+/// The function that gives a pattern of `LIKE` with another escape character as one with backslashes.
+pub(super) const LIKE_PATTERN: &str = "like_pattern";
 /// The function that gives the name of a type with a number.
 pub(super) const FORMAT_TYPE: &str = "format_type";
 
@@ -146,7 +150,7 @@ fn parts_of_name(name: &str) -> Option<Vec<String>> {
 }
 
 /// A name as SQL needs it written.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
     match name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() {
         true => name.to_owned(),
@@ -179,6 +183,23 @@ fn format(pattern: &str, values: &[Option<&str>]) -> Option<String> {
     }
     formatted.push_str(rest);
     Some(formatted)
+}
+
+/// A pattern of `LIKE` with an escape character, or with none where that is empty, as one with backslashes.
+fn like_pattern(pattern: &str, escape: &str) -> String {
+    let (mut plain, mut characters) = (String::new(), pattern.chars());
+    let escape = escape.chars().next();
+    while let Some(character) = characters.next() {
+        let (is_escaped, character) = match Some(character) == escape {
+            true => (true, characters.next().unwrap_or(character)),
+            false => (false, character),
+        };
+        if character == '\\' || is_escaped && matches!(character, '%' | '_') {
+            plain.push('\\');
+        }
+        plain.push(character);
+    }
+    plain
 }
 
 /// The value of a setting without effect, such as `jit`, as if it was set; for others there is `SET`.
@@ -343,6 +364,20 @@ mod tests {
             ("%", None),
         ] {
             assert_eq!(format(pattern, &values).as_deref(), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_escape_with_backslashes() {
+        for (pattern, escape, expected) in [
+            ("pg/_%", "/", r"pg\_%"),
+            ("50/%//", "/", r"50\%/"),
+            (r"a\%_", "/", r"a\\%_"),
+            (r"a\%", "", r"a\\%"),
+            ("a/b/", "/", "ab/"),
+            ("\u{e4}%\u{e4}_", "\u{e4}", r"\%\_"),
+        ] {
+            assert_eq!(like_pattern(pattern, escape), expected, "{pattern}");
         }
     }
 

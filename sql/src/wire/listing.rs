@@ -24,6 +24,7 @@ pub(super) enum Cell {
     Integer(i32),
     Boolean(bool),
     Real(f32),
+    Texts(Vec<String>),
 }
 
 /// A text as a value.
@@ -116,7 +117,14 @@ fn column(name: &str, letter: &str, rows: &[Row]) -> ArrayRef {
         }
         "a" => {
             let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Field::new_list_field(DataType::Utf8, true));
-            rows.iter().for_each(|_| lists.append(false));
+            for row in rows {
+                let texts = match cell(row) {
+                    Some(Cell::Texts(texts)) => Some(texts),
+                    _ => None,
+                };
+                texts.iter().flatten().for_each(|text| lists.values().append_value(text));
+                lists.append(texts.is_some());
+            }
             Arc::new(lists.finish())
         }
         _ => {

@@ -48,6 +48,7 @@ mod server;
 mod session;
 mod settings;
 mod shared;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -4,6 +4,11 @@
 
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::keywords::{
+    ALL_KEYWORDS, ALL_KEYWORDS_INDEX, Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_IDENTIFIER, RESERVED_FOR_TABLE_ALIAS,
+};
+
+use super::functions::quoted;
 use super::information_schema;
 use super::listing::{Cell, Listing, Row, Tables, columns_of, text};
 use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations};
@@ -37,6 +42,7 @@ const FILLED: &[(&str, &str)] = &[
          datctype:t daticulocale:t datcollversion:t datacl:a",
     ),
     ("pg_description", "objoid:o classoid:o objsubid:i description:t"),
+    ("pg_get_keywords", "word:t catcode:t barelabel:b catdesc:t baredesc:t"),
     ("pg_namespace", "oid:o nspname:t nspowner:o nspacl:a"),
     (
         "pg_roles",
@@ -91,7 +97,6 @@ const EMPTY: &[(&str, &str)] = &[
         "indexrelid:o indrelid:o indnatts:s indnkeyatts:s indisunique:b indisprimary:b indisexclusion:b indimmediate:b indisclustered:b \
          indisvalid:b indisready:b indislive:b indisreplident:b indkey:a indcollation:a indclass:a indoption:a indexprs:t indpred:t",
     ),
-    ("pg_get_keywords", "word:t catcode:t barelabel:b catdesc:t baredesc:t"),
     ("pg_indexes", "schemaname:t tablename:t indexname:t tablespace:t indexdef:t"),
     ("pg_inherits", "inhrelid:o inhparent:o inhseqno:i inhdetachpending:b"),
     ("pg_language", "oid:o lanname:t lanowner:o lanispl:b lanpltrusted:b lanplcallfoid:o laninline:o lanvalidator:o lanacl:a"),
@@ -173,6 +178,7 @@ impl Listing for PgCatalog {
 
     fn rows(&self, table: &str) -> Vec<Row> {
         match table {
+            "pg_get_keywords" => keywords(),
             "pg_namespace" => schemas(),
             "pg_class" => self.classes(),
             "pg_attribute" => self.attributes(),
@@ -195,6 +201,8 @@ impl PgCatalog {
     }
 
     fn classes(&self) -> Vec<Row> {
+        // Reading is all that anybody may.
+        let rights = format!("{}=r/{OWNER_NAME}", quoted(&self.user));
         let row = |relation: &super::relations::Described| {
             let is_view = relation.definition.is_some();
             vec![
@@ -210,6 +218,7 @@ impl PgCatalog {
                 ("relhasrules", Cell::Boolean(is_view)),
                 ("relispopulated", Cell::Boolean(true)),
                 ("relreplident", text("n")),
+                ("relacl", Cell::Texts(vec![rights.clone()])),
             ]
         };
         self.relations.iter().map(row).collect()
@@ -311,6 +320,17 @@ impl PgCatalog {
 fn schemas() -> Vec<Row> {
     let all = [(PG_CATALOG, NAME), (PUBLIC, SCHEMA), (INFORMATION_SCHEMA, information_schema::NAME)];
     all.into_iter().map(|(oid, name)| vec![("oid", Cell::Oid(oid)), ("nspname", text(name)), ("nspowner", Cell::Oid(OWNER))]).collect()
+}
+
+/// The words of the parser, those that are no names without quotes as reserved.
+fn keywords() -> Vec<Row> {
+    let row = |(word, keyword): (&&str, &Keyword)| {
+        let is_reserved =
+            [RESERVED_FOR_IDENTIFIER, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS].iter().any(|all| all.contains(keyword));
+        let (code, description) = if is_reserved { ("R", "reserved") } else { ("U", "unreserved") };
+        vec![("word", text(word.to_lowercase())), ("catcode", text(code)), ("catdesc", text(description))]
+    };
+    ALL_KEYWORDS.iter().zip(ALL_KEYWORDS_INDEX).map(row).collect()
 }
 
 fn databases() -> Vec<Row> {

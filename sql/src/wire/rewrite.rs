@@ -2,22 +2,22 @@
 //!
 //! Clients also read tables of `pg_catalog` that never have rows here, in ways that DataFusion does not plan (`ARRAY(SELECT …)`,
 //! `oid = ANY (polroles)`). A `SELECT` from such a table has no rows whatever else it says, so it becomes one without rows and without
-//! the table.
+//! the table. In the same way, `CASE WHEN typtype = 'd' THEN …` loses what it computes of kinds of types that there is none of.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
+    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, Statement as Sql, TableFactor, TableWithJoins, TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
+    SetExpr, Statement as Sql, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::arrays;
-use super::functions::{FORMAT_TYPE, REGCLASS_NAME, REGCLASS_OID};
+use super::functions::{FORMAT_TYPE, LIKE_PATTERN, REGCLASS_NAME, REGCLASS_OID};
 use super::relations::Relations;
-use super::{command, rows, types};
+use super::{command, parameters, rows, types};
 use super::{information_schema, pg_catalog};
 use crate::error::QueryError;
 use crate::readable::unknown_table;
@@ -77,10 +77,26 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
+        if let Expr::Case { operand: None, conditions, else_result, .. } = expr {
+            conditions.retain(|case| !is_of_no_type(&case.condition));
+            if conditions.is_empty() {
+                *expr = else_result.take().map_or_else(|| Expr::value(Value::Null), |result| *result);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         match expr {
             Expr::Function(function) => {
                 unqualify(&mut function.name);
+                // The elements of every list are counted from one.
+                if function.name.to_string().eq_ignore_ascii_case("array_upper") {
+                    function.name = ObjectName::from(vec![Ident::new("array_length")]);
+                    *expr = plain_cast(expr.clone(), SqlType::BigInt(None));
+                    return ControlFlow::Continue(());
+                }
                 if let FunctionArguments::Subquery(query) = &function.args {
                     *expr = array_of(query).unwrap_or_else(|| Expr::value(Value::Null));
                 } else if is_text_of_nothing(function) {
@@ -91,13 +107,18 @@ impl VisitorMut for Rewriter<'_> {
             Expr::Subquery(query) if is_without_rows(query) => *expr = Expr::value(Value::Null),
             Expr::Subquery(query) if reads_catalog(query) => aggregate(query, "first_value"),
             Expr::BinaryOp { op, .. } => plain_operator(op),
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                if let Some(escape) = escape_char.take() {
+                    **pattern = call(LIKE_PATTERN, vec![pattern.as_ref().clone(), Expr::Value(escape)]);
+                }
+            }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-                if let Some(list) = elements(right) {
+                if let Some(list) = list_of(right) {
                     *expr = in_list(left, list, false);
                 }
             }
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
-                if let Some(list) = elements(right) {
+                if let Some(list) = list_of(right) {
                     *expr = in_list(left, list, true);
                 }
             }
@@ -128,12 +149,15 @@ impl Rewriter<'_> {
             format: None,
         };
         if let SqlType::Array(ArrayElemTypeDef::SquareBracket(of, _)) = data_type
-            && let Some(Ok(texts)) = literal(&inner).map(arrays::of_text)
-            && !texts.is_empty()
+            && let Some(elements) = elements(&inner).filter(|elements| !elements.is_empty())
         {
-            let text = |text: Option<String>| Expr::value(text.map_or(Value::Null, Value::SingleQuotedString));
-            let elem = texts.into_iter().map(|element| self.cast(text(element), of, kind)).collect::<Result<_, _>>()?;
+            let elem = elements.into_iter().map(|element| self.cast(element, of, kind)).collect::<Result<_, _>>()?;
             return Ok(Expr::Array(Array { elem, named: true }));
+        }
+        if let SqlType::Numeric(ExactNumberInfo::None) | SqlType::Decimal(ExactNumberInfo::None) = data_type
+            && let Some(number) = exact_number(&inner)
+        {
+            return Ok(number);
         }
         Ok(match name_of(data_type).as_deref() {
             Some("regclass") => match literal(&inner).map(str::to_owned) {
@@ -142,6 +166,11 @@ impl Rewriter<'_> {
                     plain(Expr::value(Value::Number(oid.to_string(), false)), SqlType::IntUnsigned(None))
                 }
                 _ => call(REGCLASS_NAME, vec![inner]),
+            },
+            // `'pg_catalog.array_in'::regproc`: functions are in one schema.
+            Some("regproc") => match literal(&inner) {
+                Some(name) => Expr::value(Value::SingleQuotedString(name.rsplit('.').next().unwrap_or(name).to_owned())),
+                None => plain(inner, SqlType::Text),
             },
             Some("regtype") => match literal(&inner).and_then(types::named) {
                 Some(pg_type) => plain(Expr::value(Value::Number(pg_type.oid.to_string(), false)), SqlType::IntUnsigned(None)),
@@ -158,6 +187,40 @@ impl Rewriter<'_> {
             _ => plain(inner, plain_type(data_type)),
         })
     }
+}
+
+/// A number that is written out, in the type that it has by itself: a cast to `numeric` without a number of digits keeps all of them.
+fn exact_number(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::Nested(inner) => exact_number(inner),
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) | Value::SingleQuotedString(text) => parameters::number_of(text),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
+            Expr::Value(value) => match &value.value {
+                Value::Number(text, _) => parameters::number_of(&format!("-{text}")),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn plain_cast(expr: Expr, data_type: SqlType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+/// Whether a condition asks for a kind of types that there is none of: composite types, domains, enumerations, ranges.
+fn is_of_no_type(condition: &Expr) -> bool {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = condition else { return false };
+    let column = match left.as_ref() {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        _ => None,
+    };
+    column.is_some_and(|name| name.value == "typtype") && matches!(literal(right), Some("c" | "d" | "e" | "m" | "r"))
 }
 
 /// The name of a type that the parser does not know, or that is read in another way here.
@@ -272,6 +335,19 @@ fn elements(expr: &Expr) -> Option<Vec<Expr>> {
             Some(elements(expr)?.into_iter().map(cast).collect())
         }
         _ => None,
+    }
+}
+
+/// The elements of an array that is written out; NULL for an array that is NULL, which no value is compared with either.
+fn list_of(expr: &Expr) -> Option<Vec<Expr>> {
+    elements(expr).or_else(|| is_null(expr).then(|| vec![Expr::value(Value::Null)]))
+}
+
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_null(expr),
+        Expr::Value(value) => value.value == Value::Null,
+        _ => false,
     }
 }
 
@@ -505,6 +581,11 @@ mod tests {
             ("SELECT a, array(SELECT b FROM pg_catalog.unnest(c) b)", "SELECT a, NULL"),
             ("SELECT a, array_to_string(ARRAY(SELECT b FROM pg_policy), ',')", "SELECT a, NULL"),
             ("SELECT a, (SELECT b FROM pg_class)", "SELECT a, (SELECT first_value(b) FROM pg_catalog.pg_class)"),
+            ("SELECT a LIKE 'x/_%' ESCAPE '/'", "SELECT a LIKE like_pattern('x/_%', '/')"),
+            ("SELECT array_upper(a, 1)", "SELECT CAST(array_length(a, 1) AS BIGINT)"),
+            ("SELECT a = 'pg_catalog.array_in'::regproc", "SELECT a = 'array_in'"),
+            ("SELECT CASE WHEN t.typtype = 'd' THEN 1 ELSE 2 END, CASE WHEN typtype = 'c' THEN 1 END AS b", "SELECT 2, NULL AS b"),
+            ("SELECT CASE WHEN typtype = 'd' THEN 1 WHEN typtype = 'b' THEN 2 END", "SELECT CASE WHEN typtype = 'b' THEN 2 END"),
             ("SELECT a FROM pg_get_keywords()", "SELECT a FROM pg_catalog.pg_get_keywords"),
             ("SELECT a = ANY('{x}')", "SELECT a IN ('x')"),
             ("SELECT a::name, b::pg_catalog.text", "SELECT a::TEXT, b::TEXT"),
@@ -515,6 +596,9 @@ mod tests {
                 "SELECT a IN (current_schema())",
             ),
             ("SELECT a = ANY(ARRAY[]::int[]), b = ANY(c)", "SELECT false, b = ANY(c)"),
+            ("SELECT a = ANY(NULL::int[]), b <> ALL(NULL)", "SELECT a IN (NULL), b NOT IN (NULL)"),
+            ("SELECT f(-5::numeric, '1E-12'::numeric, b::numeric)", "SELECT f(-5.0, 0.000000000001, b::NUMERIC)"),
+            ("SELECT a = ANY(ARRAY[1.5, (-2), NULL]::numeric[])", "SELECT a IN (1.5, (-2.0), NULL::NUMERIC)"),
         ] {
             assert_eq!(rewritten(text), expected, "{text}");
         }

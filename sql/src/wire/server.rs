@@ -12,7 +12,6 @@ use datafusion::prelude::SessionContext;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -27,6 +26,7 @@ use super::relations::Relations;
 use super::scram::{Exchange, Secret, SecretError, random};
 use super::settings::Settings;
 use super::shared::Shared;
+use super::strangers::{Stranger, Strangers};
 use super::tls::{self, TlsError};
 use crate::catalog::Catalog;
 use crate::config::SqlConfig;
@@ -38,8 +38,6 @@ use crate::session::{CATALOG, SCHEMA, session};
 
 /// How long a client may take to log in.
 const PATIENCE: Duration = TURN_MAX;
-/// Connections that have not logged in yet. Others wait until there is a place.
-const STRANGERS_MAX: usize = 128;
 /// How long sessions may take to end with the server.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Threads that talk to clients. Queries work on the engine's.
@@ -183,16 +181,20 @@ fn schema_of(catalog: &Catalog, rights: &Rights) -> Result<(Arc<SessionContext>,
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
-    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+    let strangers = Arc::new(Strangers::default());
     loop {
-        let Ok(stranger) = Arc::clone(&strangers).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let (stranger, closed) = strangers.enter(peer.ip());
                 let arrival = Arrival { shared: Arc::clone(&shared), address: peer.ip(), stranger };
                 let tls = tls.clone();
                 tokio::spawn(async move {
-                    // A client that has gone needs no answer.
-                    let _ = greet(stream, arrival, tls).await;
+                    tokio::select! {
+                        // A client that has gone needs no answer.
+                        _ = greet(stream, arrival, tls) => {}
+                        // Once it has logged in, nobody closes it.
+                        Ok(()) = closed => {}
+                    }
                 });
             }
             // Such as too many open files: others may close some.
@@ -206,7 +208,7 @@ struct Arrival {
     shared: Arc<Shared>,
     address: IpAddr,
     /// Its place among those that have not logged in.
-    stranger: OwnedSemaphorePermit,
+    stranger: Stranger,
 }
 
 /// Follows a connection from its first byte.
@@ -283,7 +285,9 @@ where
         let message = format!("there are {most} connections (serve.max_connections): close some");
         return refuse(frames, &Problem::fatal(code::TOO_MANY_CONNECTIONS, message)).await;
     };
-    drop(stranger);
+    if !stranger.leave() {
+        return Ok(());
+    }
     let mut settings = Settings::new(&user);
     start_with(&mut settings, &parameters);
     frames.log_in();

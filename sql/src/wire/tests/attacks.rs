@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{LONG, code, connect, connect_with, copied, example, run, serve, serve_with, settings, simple, try_simple};
 use crate::SqlConfig;
@@ -348,6 +348,34 @@ fn connections_that_do_not_log_in_take_no_place_of_others() {
         assert_eq!(simple(&connect(&server).await, "SELECT 1").await, ["1"]);
     });
     drop(strangers);
+}
+
+#[test]
+fn connections_that_stop_at_their_login_delay_no_other() {
+    let data = example();
+    let server = serve_with(&data, with_users());
+    let idle = |number: usize| {
+        let mut raw = Raw::open(&server);
+        match number % 4 {
+            0 => {}
+            1 => raw.0.write_all(&[0, 0, 0]).unwrap(),
+            // A question for TLS, and a user who gives no password.
+            2 => raw.0.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).unwrap(),
+            _ => raw.startup("ann"),
+        }
+        raw
+    };
+    let mut strangers: Vec<_> = (0..300).map(idle).collect();
+    run(async {
+        let begin = Instant::now();
+        let client = connect_with(settings(&server, "ann").password("correct horse")).await.unwrap();
+        strangers.extend((0..300).map(idle));
+        assert_eq!(simple(&client, "SELECT 1").await, ["1"], "they end no session");
+        let other = connect_with(settings(&server, "bob").password("correct horse")).await.unwrap();
+        assert_eq!(simple(&other, "SELECT 1").await, ["1"]);
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    });
+    assert_eq!(strangers.first_mut().unwrap().0.read(&mut [0]).unwrap(), 0, "the oldest is closed");
 }
 
 #[test]

@@ -201,7 +201,9 @@ const COLUMNS_OF_GRAFANA: &str = r#"SELECT quote_ident(column_name) AS "column",
       END"#;
 
 const JDBC: &[Case] = &[
-    ("select string_agg(word, ',') from pg_catalog.pg_get_keywords() where word <> ALL ('{a,abs,absolute}'::text[])", 1, "NULL"),
+    ("select string_agg(word, ',') from pg_catalog.pg_get_keywords() where word <> ALL ('{a,abs,absolute}'::text[])", 1, ""),
+    ("SELECT word FROM pg_get_keywords() WHERE catcode = 'R' AND word IN ('select', 'balance') ORDER BY word", 1, "select"),
+    (TYPES_OF_JDBC, 45, "f|b|bool|16"),
     (
         "SELECT t.typname,t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON (t.typnamespace = n.oid)  WHERE n.nspname  != \
          'pg_toast' AND  (t.typrelid = 0 OR (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid)) ORDER BY t.oid",
@@ -217,6 +219,28 @@ const JDBC: &[Case] = &[
         0,
         "",
     ),
+];
+
+/// `getTypeInfo`, for all types at once.
+const TYPES_OF_JDBC: &str = "SELECT typinput='pg_catalog.array_in'::regproc as is_array, typtype, typname, pg_type.oid
+  FROM pg_catalog.pg_type
+  LEFT JOIN (select ns.oid as nspoid, ns.nspname, r.r
+          from pg_namespace as ns
+          join ( select s.r, (current_schemas(false))[s.r] as nspname
+                   from generate_series(1, array_upper(current_schemas(false), 1)) as s(r) ) as r
+         using ( nspname )
+       ) as sp
+    ON sp.nspoid = typnamespace
+ ORDER BY sp.r, pg_type.oid";
+
+const SQLALCHEMY: &[Case] = &[
+    (
+        "SELECT pg_catalog.pg_namespace.nspname FROM pg_catalog.pg_namespace WHERE (pg_catalog.pg_namespace.nspname NOT LIKE 'pg/_'::VARCHAR || '%' \
+         ESCAPE '/') ORDER BY pg_catalog.pg_namespace.nspname",
+        2,
+        "information_schema",
+    ),
+    ("SELECT nspname FROM pg_namespace WHERE nspname ILIKE 'PG!_%' ESCAPE '!'", 1, "pg_catalog"),
 ];
 
 /// Tables, columns with keys and descriptions, foreign keys, privileges and enumerations, as Metabase looks for them, in other
@@ -264,6 +288,7 @@ const BUSINESS_INTELLIGENCE: &[Case] = &[
         1,
         "f|t|t|f|f",
     ),
+    ("SELECT relacl FROM pg_class WHERE relname = 'balances'", 1, "[\"ann=r/headwater\"]"),
     ("SELECT constraint_name FROM information_schema.referential_constraints", 0, ""),
     (
         "SELECT n.nspname, t.typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (SELECT enumtypid FROM pg_enum)",
@@ -284,9 +309,13 @@ fn clients_that_are_not_here_are_answered() {
     run(async {
         let client = connect(&server).await;
         let mut problems = Vec::new();
-        for (who, cases) in
-            [("DBeaver", DBEAVER), ("Grafana", GRAFANA), ("JDBC", JDBC), ("a tool for business intelligence", BUSINESS_INTELLIGENCE)]
-        {
+        for (who, cases) in [
+            ("DBeaver", DBEAVER),
+            ("Grafana", GRAFANA),
+            ("JDBC", JDBC),
+            ("SQLAlchemy", SQLALCHEMY),
+            ("a tool for business intelligence", BUSINESS_INTELLIGENCE),
+        ] {
             for (sql, count, first) in cases {
                 let rows = match try_simple(&client, sql).await {
                     Ok(rows) => rows,
