@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use arrow::array::{Array, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray};
-use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::Schema;
 use headwater_connectors::parquet::chain::{Chain, Commit, CommitFile};
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK, is_added};
@@ -56,13 +56,16 @@ pub struct Published {
     pub name: &'static str,
     /// The table.
     pub table: &'static str,
-    /// The column with the key.
+    /// The column with the key of its records.
     pub key: &'static str,
+    /// The columns of the table's own key.
+    pub table_key: &'static [&'static str],
 }
 
 /// All tables that can be published, as declared in the schemas.
 pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
-    let published = |spec: TableSpec| Some(Published { name: spec.topic()?, table: spec.name, key: spec.published_by? });
+    let published =
+        |spec: TableSpec| Some(Published { name: spec.topic()?, table: spec.name, key: spec.published_by?, table_key: spec.key });
     declarations().into_iter().filter_map(|declaration| published(declaration.spec)).collect()
 });
 
@@ -394,8 +397,7 @@ fn add_records(settings: &OutboxSettings, commit: &Commit, to: &ToTopic<'_>, rec
         own
     };
     for file in &files {
-        for batch in batches(&settings.data, file)? {
-            let batch = if file.merged.is_some() { of_commit(&batch, commit.commit_id)? } else { batch };
+        for batch in to_publish(&settings.data, file, commit.commit_id, published.table_key)? {
             let (ticks, is) = (ticks(&batch, settings.clock), is_now(&batch));
             let is_alerts = published.table == Alert::SPEC.name;
             let held_back = if is_alerts { suppressed.of_alerts(&batch, settings.clock)? } else { Vec::new() };
@@ -414,6 +416,27 @@ fn add_records(settings: &OutboxSettings, commit: &Commit, to: &ToTopic<'_>, rec
         }
     }
     Ok(())
+}
+
+/// A file's rows of a commit, in the order in which they are published: those of a state by tick, and within a tick by key, because its file
+/// may be ordered by key first.
+fn to_publish(data: &Path, file: &CommitFile, commit_id: u64, key: &[&str]) -> anyhow::Result<Vec<RecordBatch>> {
+    let mut read = batches(data, file)?;
+    if file.merged.is_some() {
+        read = read.iter().map(|batch| of_commit(batch, commit_id)).collect::<anyhow::Result<_>>()?;
+    }
+    let Some(first) = read.first().filter(|_| file.role == FileRole::History) else { return Ok(read) };
+    Ok(vec![by_tick(&concat_batches(&first.schema(), &read)?, key)?])
+}
+
+/// The rows of a history by tick, and within a tick by key.
+fn by_tick(rows: &RecordBatch, key: &[&str]) -> anyhow::Result<RecordBatch> {
+    let column = |name: &str| {
+        let values = rows.column_by_name(name).with_context(|| format!("there is no column {name}"))?;
+        Ok(SortColumn { values: Arc::clone(values), options: None })
+    };
+    let columns = std::iter::once(TICK).chain(key.iter().copied()).map(column).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(take_record_batch(rows, &lexsort_to_indices(&columns, None)?)?)
 }
 
 /// Rows as records: key, and JSON or Avro.
@@ -469,4 +492,25 @@ fn id_of(table: &str, object: &str) -> String {
 
 fn with_id(object: &str, id: &str) -> Vec<u8> {
     format!("{{\"id\":\"{id}\",{}", object.strip_prefix('{').unwrap_or(object)).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_published_by_tick_and_within_a_tick_by_key() {
+        let columns: [(&str, ArrayRef); 3] = [
+            ("account", Arc::new(StringArray::from(vec!["a", "a", "b", "b", "c"]))),
+            ("symbol", Arc::new(StringArray::from(vec!["y", "z", "x", "x", "x"]))),
+            (TICK, Arc::new(Int64Array::from(vec![3, 2, 1, 3, 2]))),
+        ];
+        let rows = by_tick(&RecordBatch::try_from_iter(columns).unwrap(), &["account", "symbol"]).unwrap();
+        let text = |name: &str| rows.column_by_name(name).unwrap().as_string::<i32>().iter().flatten().collect::<String>();
+        assert_eq!((text("account"), text("symbol")), ("bacab".to_owned(), "xzxyx".to_owned()));
+        let missing = by_tick(&rows, &["venue"]).unwrap_err().to_string();
+        assert_eq!(missing, "there is no column venue");
+    }
 }

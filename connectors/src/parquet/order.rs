@@ -9,7 +9,8 @@
 //! | state | each change: `change` is 1 with the row of the key, -1 with the last row of a retracted key | tick, hash of the key, key |
 //! | checkpoint | the last change of each key, as in a state | tick, hash of the key, key |
 //!
-//! Ticks and hashes are integers, so strings are compared only where two keys have the same hash. Upkeep sorts by key later.
+//! Ticks and hashes are integers, so strings are compared only where two keys have the same hash. Upkeep sorts by key later; large
+//! files of states are ordered by key at once ([`by_key`]).
 //!
 //! Changes are compared through [`Emitted`], so that ordering is compiled once, not for each type of rows.
 
@@ -20,6 +21,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use headwater_schemas::tables::{Change, TableKind, TableRow};
 use headwater_schemas::{Corrections, Date, EventTime, Tick};
+
+use super::permutation::order_of;
 
 /// Changes of a table by their number, in the order in which they were emitted.
 pub(super) trait Emitted {
@@ -35,6 +38,8 @@ pub(super) trait Emitted {
     fn event_time(&self, change: u32) -> EventTime;
     /// The hash of the row's key.
     fn key_hash(&self, change: u32) -> u64;
+    /// Bytes in whose order the first column of the row's key is.
+    fn sort_bytes(&self, change: u32) -> &[u8];
     /// Compares the rows' keys.
     fn cmp_key(&self, one: u32, other: u32) -> Ordering;
     /// Compares the rows.
@@ -65,6 +70,10 @@ impl<R: TableRow> Emitted for Vec<&Change<R>> {
 
     fn key_hash(&self, change: u32) -> u64 {
         self.get(change as usize).map_or(0, |change| change.row.key_hash())
+    }
+
+    fn sort_bytes(&self, change: u32) -> &[u8] {
+        self.get(change as usize).map(|change| change.row.sort_bytes()).unwrap_or_default()
     }
 
     fn cmp_key(&self, one: u32, other: u32) -> Ordering {
@@ -151,6 +160,14 @@ fn in_order_of_ticks(changes: &dyn Emitted, written: &[(Tick, u32)], kind: Table
     ordered
 }
 
+/// Changes in the order of their keys; those of a key keep their order. In a large file, a query for a key then reads few pages.
+pub(super) fn by_key(changes: &dyn Emitted, ordered: &[u32]) -> Vec<u32> {
+    let change = |place: usize| ordered.get(place).copied().unwrap_or(u32::MAX);
+    let bytes = |place| changes.sort_bytes(change(place));
+    let order = order_of(ordered.len(), &bytes, &|one, other| changes.cmp_key(change(one), change(other)));
+    order.into_iter().map(change).collect()
+}
+
 /// Ordered changes by the day of their row. A journal or a checkpoint, which is never queried by day, is one file on the day of its
 /// newest row.
 pub(super) fn by_day(changes: &dyn Emitted, ordered: Vec<u32>, kind: TableKind) -> BTreeMap<Date, Vec<u32>> {
@@ -214,6 +231,22 @@ mod tests {
         writer.insert(&at(5), balance("a", 5));
         writer.insert(&at(5), balance("a", 6));
         assert_eq!(said(&writer.take_below(Tick::new(9)).into_iter().collect::<Vec<_>>()), [(Tick::new(5), "6".to_owned(), false)]);
+    }
+
+    #[test]
+    fn by_key_the_changes_of_a_key_keep_their_order() {
+        let writer = TableWriter::<Balance>::default();
+        for number in 0..500 {
+            let account = format!("account-{:02}", number * 7_919 % 60);
+            writer.insert(&Moment::new(Tick::new(number / 3), EffectiveTime::new(number)), balance(&account, 1));
+        }
+        let changes = writer.take_below(Tick::new(500));
+        let changes: Vec<_> = changes.iter().collect();
+        let by_tick = in_order(&changes, TableKind::State);
+        let mut expected = by_tick.clone();
+        expected.sort_by(|one, other| changes.cmp_key(*one, *other));
+        assert_ne!(by_tick, expected);
+        assert_eq!(by_key(&changes, &by_tick), expected);
     }
 
     #[test]

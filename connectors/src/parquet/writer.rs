@@ -28,8 +28,10 @@ use super::encode::role_of;
 use super::order::Emitted;
 use super::record::{CommittedFile, FileRole, Merged};
 
-/// Rows from which on a file has bloom filters. Smaller files are read whole.
-const BLOOM_FROM_ROWS: usize = 4096;
+/// Rows from which on a file has bloom filters, and changes of a state are ordered by key. Smaller files are read whole.
+const LARGE_FROM_ROWS: usize = 4096;
+/// Rows in a page of a file that is ordered by key.
+const PAGE_ROWS: usize = 2048;
 /// Rows from which on a dictionary saves more than its page costs.
 const DICTIONARY_FROM_ROWS: usize = 32;
 /// Values of a column that are sampled to decide whether it gets a dictionary.
@@ -57,6 +59,11 @@ impl CommitFormat {
         let role = role_of(R::SPEC.kind);
         let schema = Arc::new(Schema::new([R::fields(), added_fields(role)].concat()));
         Self { role, properties: commit_properties(&schema), schema, spec: &R::SPEC }
+    }
+
+    /// Whether a file with this many rows is ordered by key.
+    pub(super) const fn is_by_key(&self, rows: usize) -> bool {
+        matches!(self.role, FileRole::History) && rows >= LARGE_FROM_ROWS
     }
 
     /// Changes as rows: the columns of their rows, in an order of the changes, and those that are added.
@@ -93,6 +100,13 @@ impl CommitFormat {
             }
         }
         properties = with_bloom_filters(properties, self.spec, rows.num_rows());
+        if let Some(first) = self.spec.key.first().filter(|_| self.is_by_key(rows.num_rows())) {
+            let bounds = ColumnPath::from(*first);
+            properties = properties
+                .set_column_statistics_enabled(bounds, EnabledStatistics::Page)
+                .set_offset_index_disabled(false)
+                .set_data_page_row_count_limit(PAGE_ROWS);
+        }
         // Parquet's own types tell all that the Arrow schema would.
         ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
     }
@@ -127,7 +141,7 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
 
 /// Adds bloom filters of the columns by which single rows are looked up: ids in keys, and the events of a journal.
 fn with_bloom_filters(mut properties: WriterPropertiesBuilder, spec: &TableSpec, rows: usize) -> WriterPropertiesBuilder {
-    if rows < BLOOM_FROM_ROWS {
+    if rows < LARGE_FROM_ROWS {
         return properties;
     }
     let event = Some("event_id").filter(|_| spec.kind == TableKind::Journal);
@@ -203,6 +217,7 @@ pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize) -> 
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_created_by("headwater".to_owned())
         .set_sorting_columns(Some(sorting));
     // Hardly any two are equal: a dictionary would only cost its hashing.
@@ -254,12 +269,12 @@ mod tests {
     #[test]
     fn what_single_rows_are_looked_up_by_has_a_bloom_filter_in_files_that_are_not_small() {
         for (spec, column, rows, has) in [
-            (Audit::SPEC, "event_id", BLOOM_FROM_ROWS, true),
-            (Audit::SPEC, "event_id", BLOOM_FROM_ROWS - 1, false),
-            (Audit::SPEC, "topic", BLOOM_FROM_ROWS, false),
-            (LedgerEntry::SPEC, "entry_id", BLOOM_FROM_ROWS, true),
-            (Balance::SPEC, "account_id", BLOOM_FROM_ROWS, true),
-            (Balance::SPEC, "currency", BLOOM_FROM_ROWS, false),
+            (Audit::SPEC, "event_id", LARGE_FROM_ROWS, true),
+            (Audit::SPEC, "event_id", LARGE_FROM_ROWS - 1, false),
+            (Audit::SPEC, "topic", LARGE_FROM_ROWS, false),
+            (LedgerEntry::SPEC, "entry_id", LARGE_FROM_ROWS, true),
+            (Balance::SPEC, "account_id", LARGE_FROM_ROWS, true),
+            (Balance::SPEC, "currency", LARGE_FROM_ROWS, false),
         ] {
             let properties = with_bloom_filters(WriterProperties::builder(), &spec, rows).build();
             let found = properties.bloom_filter_properties(&ColumnPath::from(column)).is_some();
