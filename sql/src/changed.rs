@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use headwater_connectors::fault::Fault;
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::{CHANGE, COMMIT_ID, TICK};
@@ -103,14 +104,19 @@ impl Deciding {
         if !self.is_all {
             return beside(move || self.file.read_parquet(&Columns::Of(&mask))).await;
         }
-        let mut begin = 0;
-        let chosen = |batch: &RecordBatch| {
-            let of_batch = mask.slice(begin, batch.num_rows());
-            begin += batch.num_rows();
-            filter_record_batch(batch, &of_batch)
-        };
-        Ok(self.batches.iter().map(chosen).collect::<Result<_, _>>()?)
+        Ok(rows_of(&self.batches, &mask)?)
     }
+}
+
+/// The rows of batches that a mask of all their rows chooses.
+pub(crate) fn rows_of(batches: &[RecordBatch], mask: &BooleanArray) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut begin = 0;
+    let chosen = |batch: &RecordBatch| {
+        let of_batch = mask.slice(begin, batch.num_rows());
+        begin += batch.num_rows();
+        filter_record_batch(batch, &of_batch)
+    };
+    batches.iter().map(chosen).collect()
 }
 
 /// Reads on a thread that may block.

@@ -15,12 +15,14 @@
 //! The rows at one commit are the start for the next, so a catalog that follows a pipeline reads each file once.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
+use datafusion::catalog::Session;
+use datafusion::logical_expr::Expr;
 use futures::{StreamExt, TryStreamExt};
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
@@ -29,14 +31,20 @@ use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
 use tokio::sync::Mutex;
 
-use crate::changed::StateFile;
+use crate::changed::{StateFile, rows_of};
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::newest::Newest;
+use crate::scan::{FileTable, read_filtered};
 use crate::tables::{Table, tables};
 
 /// Maximum number of files that are decoded beside each other.
 const READ_AHEAD: usize = 8;
+
+/// Queries for some keys that are answered without the rows of others: to read all rows takes about as long as so many of them.
+const SELECTIONS: usize = 8;
+/// Maximum rows of such an answer that are kept for the same query.
+const SELECTION_ROWS: usize = 8192;
 
 /// The current rows of a table as of a commit, by key.
 #[derive(Debug)]
@@ -57,6 +65,18 @@ struct Cached {
     newest: Option<Arc<CurrentRows>>,
     /// At other commits, as long as somebody holds them.
     held: Vec<Weak<CurrentRows>>,
+    /// What was read of some keys without the others, the newest last.
+    selections: VecDeque<Selection>,
+    /// How often that was.
+    selected: usize,
+}
+
+/// The rows of some keys at a commit.
+#[derive(Debug)]
+struct Selection {
+    commit_id: u64,
+    filters: Vec<Expr>,
+    rows: Vec<RecordBatch>,
 }
 
 impl Cached {
@@ -73,6 +93,24 @@ impl Cached {
             self.newest = Some(Arc::clone(rows));
         }
     }
+
+    /// Whether a query for some keys at a commit should read all rows: rows of a commit before are in memory, so that only what was
+    /// changed since is read; or it is one of many, and later ones will find all rows in memory. Those of a commit that is over are not
+    /// kept.
+    fn is_worth_reading_whole(&self, commit_id: u64) -> bool {
+        self.until(commit_id).is_some() || self.newest.is_none() && self.selected >= SELECTIONS
+    }
+
+    fn keep_selection(&mut self, selection: Selection) {
+        self.selected += 1;
+        if selection.rows.iter().map(RecordBatch::num_rows).sum::<usize>() > SELECTION_ROWS {
+            return;
+        }
+        self.selections.push_back(selection);
+        if self.selections.len() > SELECTIONS {
+            self.selections.pop_front();
+        }
+    }
 }
 
 impl CurrentCache {
@@ -82,13 +120,15 @@ impl CurrentCache {
     }
 }
 
+fn cache_of<'a>(committed: &'a Committed, table: &Table) -> Result<&'a Mutex<Cached>, QueryError> {
+    let cache = committed.current.tables.get(table.spec.name);
+    cache.ok_or_else(|| QueryError::execution(format!("{} is not a state table", table.spec.name)))
+}
+
 /// The current rows of a state table.
 pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
-    let Some(cache) = committed.current.tables.get(table.spec.name) else {
-        return Err(QueryError::execution(format!("{} is not a state table", table.spec.name)));
-    };
     // Locked while the files are read, so that of two simultaneous queries one reads and the other uses the result.
-    let mut cached = cache.lock().await;
+    let mut cached = cache_of(committed, table)?.lock().await;
     let base = cached.until(committed.commit_id());
     if let Some(same) = base.as_ref().filter(|rows| rows.commit_id == committed.commit_id()) {
         return Ok(Arc::clone(same));
@@ -98,22 +138,63 @@ pub(crate) async fn current_rows(committed: &Committed, table: &'static Table) -
     Ok(rows)
 }
 
+/// The current rows of a state table whose keys satisfy filters; rows of other keys may be among them.
+pub(crate) async fn current_rows_of(
+    committed: &Arc<Committed>,
+    table: &'static Table,
+    state: &dyn Session,
+    filters: &[Expr],
+) -> Result<Vec<RecordBatch>, QueryError> {
+    let (cache, commit_id) = (cache_of(committed, table)?, committed.commit_id());
+    {
+        let cached = cache.lock().await;
+        let same = cached.selections.iter().find(|selection| selection.commit_id == commit_id && selection.filters == filters);
+        if let Some(same) = same {
+            return Ok(same.rows.clone());
+        }
+        if filters.is_empty() || cached.is_worth_reading_whole(commit_id) {
+            drop(cached);
+            return Ok(current_rows(committed, table).await?.batches.clone());
+        }
+    }
+    let rows = select(committed, table, state, filters).await?;
+    cache.lock().await.keep_selection(Selection { commit_id, filters: filters.to_vec(), rows: rows.clone() });
+    Ok(rows)
+}
+
+/// Reads the rows whose keys satisfy filters from files, without the others.
+async fn select(
+    committed: &Arc<Committed>,
+    table: &'static Table,
+    state: &dyn Session,
+    filters: &[Expr],
+) -> Result<Vec<RecordBatch>, QueryError> {
+    let Sources { start, changes } = sources(None, committed, table)?;
+    let behind = start.as_ref().map_or(0, Start::commit_id);
+    let mut newest = Newest::new(table)?;
+    let rows = |role, files| read_filtered(FileTable::new(Arc::clone(committed), table, role), state, files, filters);
+    if let Some(first) = changes.first() {
+        let batches = rows(first.role, &changes).await?;
+        let chosen = newest.decide(&batches, &(number(behind).saturating_add(1)..=number(committed.commit_id())))?;
+        newest.keep(&chosen, &rows_of(&batches, &chosen.mask())?)?;
+    }
+    if let Some(Start::Whole(whole)) = start {
+        for batch in rows(FileRole::State, &[whole]).await? {
+            newest.add_current(&batch)?;
+        }
+    }
+    Ok(newest.finish()?)
+}
+
 async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let commit_id = committed.commit_id();
-    let files = CurrentFiles::of(committed.live(), table.spec.name);
-    let (start, changes) = if committed.commit_id() < files.whole_commit() || files.changes.iter().any(|file| is_unknown(committed, file)) {
-        (None, whole_history(committed, table, &files)?)
-    } else {
-        (start(base, &files), files.changes)
-    };
+    let Sources { start, changes } = sources(base, committed, table)?;
     let behind = start.as_ref().map_or(0, Start::commit_id);
-    let mut changes: Vec<_> = changes.into_iter().filter(|file| file.last_commit() > behind && file.first_commit() <= commit_id).collect();
     if let (Some(Start::Known(known)), []) = (&start, changes.as_slice()) {
         return Ok(Arc::new(CurrentRows { commit_id, batches: known.batches.clone() }));
     }
     let file = |file| StateFile { file, data: committed.data().to_owned(), table };
     let mut newest = Newest::new(table)?;
-    changes.sort_by_key(|file| Reverse(file.last_commit()));
     let read_ahead = available_parallelism().map_or(1, NonZero::get).min(READ_AHEAD);
     let mut deciding = futures::stream::iter(changes).map(|changes| file(changes).deciding()).buffered(read_ahead);
     let commits = number(behind).saturating_add(1)..=number(commit_id);
@@ -133,6 +214,27 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
         None => {}
     }
     Ok(Arc::new(CurrentRows { commit_id, batches: newest.finish()? }))
+}
+
+/// What current rows are made of.
+struct Sources {
+    start: Option<Start>,
+    /// The files of the changes to apply, the newest first.
+    changes: Vec<Arc<CommitFile>>,
+}
+
+fn sources(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Sources, QueryError> {
+    let files = CurrentFiles::of(committed.live(), table.spec.name);
+    let (start, changes) = if committed.commit_id() < files.whole_commit() || files.changes.iter().any(|file| is_unknown(committed, file)) {
+        (None, whole_history(committed, table, &files)?)
+    } else {
+        (start(base, &files), files.changes)
+    };
+    let behind = start.as_ref().map_or(0, Start::commit_id);
+    let is_after = |file: &Arc<CommitFile>| file.last_commit() > behind && file.first_commit() <= committed.commit_id();
+    let mut changes: Vec<_> = changes.into_iter().filter(is_after).collect();
+    changes.sort_by_key(|file| Reverse(file.last_commit()));
+    Ok(Sources { start, changes })
 }
 
 /// A commit's number as files have it.
@@ -189,7 +291,9 @@ mod tests {
     use headwater_schemas::tables::{Decision, DecisionState, Reason, Risk, RiskMethod, SubjectType, Verdict};
     use headwater_schemas::{Statistic, Total};
 
-    use crate::testing::{TestData, at, balance, changes, damage, id, message, name, rows, truncate};
+    use super::SELECTIONS;
+    use crate::testing::{TestData, at, balance, changes, damage, id, message, name, rows, text, truncate};
+    use crate::{Catalog, Format};
 
     const BALANCES: &str = "SELECT account_id, posted, commit_id FROM balances";
 
@@ -240,6 +344,53 @@ mod tests {
         assert_eq!(rows(&catalog, "SELECT COUNT(*), COUNT(DISTINCT account_id), MIN(posted) FROM balances"), ["19999,19999,-1"]);
         assert_eq!(rows(&catalog, "SELECT posted FROM balances WHERE account_id IN ('a7', 'a8')"), ["-1"]);
         assert_eq!(rows(&catalog, "SELECT account_id FROM balances ORDER BY posted DESC LIMIT 2"), ["a19999", "a19998"]);
+    }
+
+    /// How many batches of at most 8192 rows a plan has in memory.
+    fn batches(catalog: &Catalog, filter: &str) -> usize {
+        let plan = text(catalog, &format!("EXPLAIN SELECT posted FROM balances WHERE {filter}"), Format::Csv).unwrap();
+        let (_, sizes) = plan.split_once("partition_sizes=[").expect("rows in memory");
+        sizes.split_once(']').unwrap().0.split(", ").map(|size| size.parse::<usize>().unwrap()).sum()
+    }
+
+    #[test]
+    fn the_first_queries_for_a_few_keys_read_no_others() {
+        let mut data = TestData::new();
+        let many: Vec<_> = (0..20_000).map(|number| (balance(&format!("a{number}"), number, at(1, 0)), 1)).collect();
+        data.commit(vec![changes(&many)]);
+        data.commit(vec![changes(&[(balance("a7", -1, at(1, 1)), 1), (balance("a8", 8, at(1, 0)), -1)])]);
+        for (filter, few, found) in [
+            ("account_id = 'a7'", 1, &["-1"][..]),
+            ("'a7' = account_id AND posted < 0", 1, &["-1"]),
+            ("account_id = 'a7' AND posted > 0", 1, &[]),
+            ("account_id IN ('a9', 'a7', 'a8')", 1, &["-1", "9"]),
+            ("account_id IN ('a9', 'a7', 'a8', 'a1', 'a2')", 1, &["-1", "1", "2", "9"]),
+            ("account_id = 'a8'", 0, &[]),
+            ("account_id = 'nobody'", 0, &[]),
+            ("account_id <> 'a7' AND posted = 10", 3, &["10"]),
+            ("account_id LIKE 'a7' OR posted = -1", 3, &["-1"]),
+            ("currency = 'EUR' AND posted = 9", 3, &["9"]),
+        ] {
+            let query = format!("SELECT posted FROM balances WHERE {filter} ORDER BY posted");
+            assert_eq!(batches(&data.catalog(), filter), few, "{filter}");
+            let catalog = data.catalog();
+            for time in ["first", "second"] {
+                assert_eq!(rows(&catalog, &query), found, "{filter}, the {time} time");
+                assert_eq!(batches(&catalog, filter), few, "{filter}, the {time} time");
+            }
+            for other in 0..SELECTIONS {
+                assert_eq!(rows(&catalog, &format!("SELECT posted FROM balances WHERE account_id = 'a{}'", 100 + other)).len(), 1);
+            }
+            assert_eq!(batches(&catalog, "account_id = 'a99'"), 3, "after many, all rows are in memory");
+            assert_eq!(rows(&catalog, &query), found, "{filter}, with all rows in memory");
+        }
+        let a7 = "SELECT posted FROM balances WHERE account_id = 'a7'";
+        assert_eq!(rows(&data.catalog_at(1), a7), ["7"], "at an older commit");
+        let following = data.catalog();
+        assert_eq!(rows(&following, a7), ["-1"]);
+        data.commit(vec![changes(&[(balance("a7", 70, at(1, 2)), 1)])]);
+        following.refresh().unwrap();
+        assert_eq!(rows(&following, a7), ["70"], "after a commit");
     }
 
     #[test]
@@ -293,9 +444,11 @@ mod tests {
             data.commit(vec![changes(&[(balance("b", 1, at(1, 0)), 1)])]);
             let path = data.path().join("balances_history/date=2026-01-01/1-0.parquet");
             harm(&path);
-            let message = message(&data.catalog(), BALANCES);
-            assert!(message.starts_with(&format!("table balances: {} of commit 1 ", path.display())), "{message}");
-            assert!(message.contains(expected) && message.contains("restore the file from a copy"), "{message}");
+            for query in [BALANCES, "SELECT posted FROM balances WHERE account_id = 'a'"] {
+                let message = message(&data.catalog(), query);
+                assert!(message.starts_with(&format!("table balances: {} of commit 1 ", path.display())), "{message}");
+                assert!(message.contains(expected) && message.contains("restore the file from a copy"), "{message}");
+            }
         }
     }
 }

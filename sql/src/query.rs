@@ -26,12 +26,11 @@ use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
 use crate::engine::Engine;
-use headwater_connectors::parquet::file::FileError;
-
 use crate::error::QueryError;
 use crate::names::Relation;
-use crate::readable::{may_be_a_file, readable};
+use crate::readable::readable;
 use crate::rights::Rights;
+use crate::scan::explain;
 use crate::statement::{Statement, parse, plan_only_reads};
 
 /// Number of batches that may wait for the caller.
@@ -191,8 +190,11 @@ impl Stream {
 
     fn explain(&self, error: &DataFusionError) -> QueryError {
         match &self.source {
-            Some(source) if may_be_a_file(error) => source.damage().map_or_else(|| readable(error), QueryError::File),
-            _ => readable(error),
+            Some(source) => {
+                let paths = source.paths();
+                explain(error, || source.committed.files_at(&paths), source.committed.data())
+            }
+            None => readable(error),
         }
     }
 }
@@ -204,13 +206,6 @@ struct Source {
 }
 
 impl Source {
-    /// The first of these files that differs from its commit.
-    fn damage(&self) -> Option<FileError> {
-        let paths = self.paths();
-        let (files, data) = (|| self.committed.files_at(&paths), self.committed.data());
-        files().find_map(|file| file.diagnose_quickly(data)).or_else(|| files().find_map(|file| file.diagnose(data)))
-    }
-
     fn paths(&self) -> FxHashSet<String> {
         let mut paths = FxHashSet::default();
         let visited = self.plan.apply(|node| {

@@ -4,14 +4,16 @@
 //! source skips the columns, row groups and pages that a query does not need; files whose date or commit the query rules out are
 //! not opened at all. The number of rows of Parquet files is known without opening any.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, project_schema};
+use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -19,11 +21,13 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use headwater_connectors::parquet::chain::CommitFile;
 use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::record::FileRole;
@@ -31,7 +35,9 @@ use headwater_schemas::Nanos;
 use headwater_schemas::tables::TableKind;
 
 use crate::committed::Committed;
+use crate::error::QueryError;
 use crate::parts::scan_parts;
+use crate::readable::{may_be_a_file, readable};
 use crate::shown::{show, shown};
 use crate::tables::Table;
 
@@ -172,9 +178,6 @@ impl FileTable {
         if files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.stored, Some(&columns))?)));
         }
-        if filters.is_empty() && !files.iter().any(|file| self.committed.straddles(file)) {
-            return self.scan_files(state, &files, Some(&columns), None);
-        }
         self.scan_until_commit(state, &files, filters, Some(&columns))
     }
 
@@ -186,11 +189,21 @@ impl FileTable {
         filters: &[Expr],
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let scan = self.scan_files(state, files, None, None)?;
-        let last = lit(i64::try_from(self.committed.commit_id()).unwrap_or(i64::MAX));
-        let known = filters.iter().cloned().fold(col(COMMIT_ID).lt_eq(last), Expr::and);
-        let known = state.create_physical_expr(known, &DFSchema::try_from(Arc::clone(&self.stored))?)?;
-        Ok(Arc::new(FilterExecBuilder::new(known, scan).apply_projection(projection.cloned())?.build()?))
+        let last = i64::try_from(self.committed.commit_id()).unwrap_or(i64::MAX);
+        let is_known = files.iter().any(|file| self.committed.straddles(file)).then(|| col(COMMIT_ID).lt_eq(lit(last)));
+        let Some(filter) = conjunction(filters.iter().cloned().chain(is_known)) else {
+            return self.scan_files(state, files, projection, None);
+        };
+        let all = || (0..self.stored.fields().len()).collect();
+        let wanted: Vec<usize> = projection.cloned().unwrap_or_else(all);
+        let filtered = filter.column_refs().into_iter().map(|column| Ok(self.stored.index_of(&column.name)?));
+        let mut read = filtered.chain(wanted.iter().copied().map(Ok)).collect::<Result<Vec<_>>>()?;
+        read.sort_unstable();
+        read.dedup();
+        let scan = self.scan_files(state, files, Some(&read), None)?;
+        let filter = state.create_physical_expr(filter, &DFSchema::try_from(scan.schema())?)?;
+        let wanted = wanted.iter().filter_map(|column| read.binary_search(column).ok()).collect();
+        Ok(Arc::new(FilterExecBuilder::new(filter, scan).apply_projection(Some(wanted))?.build()?))
     }
 
     fn scan_files(
@@ -235,6 +248,33 @@ impl FileTable {
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// The rows of files of a table that satisfy filters, with all columns as files hold them.
+pub(crate) async fn read_filtered(
+    table: FileTable,
+    state: &dyn Session,
+    files: &[Arc<CommitFile>],
+    filters: &[Expr],
+) -> Result<Vec<RecordBatch>, QueryError> {
+    let read = async {
+        let plan = table.scan_until_commit(state, files, filters, None)?;
+        // Files learn of the filters as in a query's plan.
+        let plan = FilterPushdown::new().optimize(plan, state.config_options())?;
+        collect(plan, state.task_ctx()).await
+    };
+    read.await.map_err(|error| explain(&error, || files.iter(), table.committed.data()))
+}
+
+/// The error of a query that read these files: the damage of one of them, if it can come from one.
+pub(crate) fn explain<'a, F: Iterator<Item = &'a Arc<CommitFile>>>(
+    error: &DataFusionError,
+    files: impl Fn() -> F,
+    data: &Path,
+) -> QueryError {
+    let damage = || files().find_map(|file| file.diagnose_quickly(data)).or_else(|| files().find_map(|file| file.diagnose(data)));
+    let damage = may_be_a_file(error).then(damage).flatten();
+    damage.map_or_else(|| readable(error), QueryError::File)
 }
 
 #[cfg(test)]
