@@ -125,8 +125,8 @@ fn spark_reads_every_row_of_exports() -> Result<()> {
     }
     exported(&data, &out, "parquet", &tables)?;
     exported(&data, &out, "csv", &tables)?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/export_spark.py");
-    let read = Command::new(&python).args([script, &out.display().to_string(), "posted_transactions", "ledger_entries"]).output()?;
+    let script = workspace().join("tests/scenarios/export_spark.py");
+    let read = Command::new(&python).arg(script).arg(&out).args(["posted_transactions", "ledger_entries"]).output()?;
     if read.status.code() == Some(NO_SPARK) && std::env::var_os("CI").is_none_or(|ci| ci != "true") {
         eprintln!("skipped, because Spark does not start: {}", String::from_utf8_lossy(&read.stderr).trim());
         return Ok(());
