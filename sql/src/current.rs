@@ -17,6 +17,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 
@@ -169,13 +170,12 @@ async fn select(
     state: &dyn Session,
     filters: &[Expr],
 ) -> Result<Vec<RecordBatch>, QueryError> {
-    let Sources { start, changes } = sources(None, committed, table)?;
-    let behind = start.as_ref().map_or(0, Start::commit_id);
+    let Sources { start, changes, commits } = sources(None, committed, table)?;
     let mut newest = Newest::new(table)?;
     let rows = |role, files| read_filtered(FileTable::new(Arc::clone(committed), table, role), state, files, filters);
     if let Some(first) = changes.first() {
         let batches = rows(first.role, &changes).await?;
-        let chosen = newest.decide(&batches, &(number(behind).saturating_add(1)..=number(committed.commit_id())))?;
+        let chosen = newest.decide(&batches, &commits)?;
         newest.keep(&chosen, &rows_of(&batches, &chosen.mask())?)?;
     }
     if let Some(Start::Whole(whole)) = start {
@@ -188,8 +188,7 @@ async fn select(
 
 async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Arc<CurrentRows>, QueryError> {
     let commit_id = committed.commit_id();
-    let Sources { start, changes } = sources(base, committed, table)?;
-    let behind = start.as_ref().map_or(0, Start::commit_id);
+    let Sources { start, changes, commits } = sources(base, committed, table)?;
     if let (Some(Start::Known(known)), []) = (&start, changes.as_slice()) {
         return Ok(Arc::new(CurrentRows { commit_id, batches: known.batches.clone() }));
     }
@@ -197,7 +196,6 @@ async fn fold_onto(base: Option<Arc<CurrentRows>>, committed: &Committed, table:
     let mut newest = Newest::new(table)?;
     let read_ahead = available_parallelism().map_or(1, NonZero::get).min(READ_AHEAD);
     let mut deciding = futures::stream::iter(changes).map(|changes| file(changes).deciding()).buffered(read_ahead);
-    let commits = number(behind).saturating_add(1)..=number(commit_id);
     while let Some(deciding) = deciding.try_next().await? {
         let chosen = newest.decide(&deciding.batches, &commits)?;
         if !chosen.is_empty() {
@@ -221,6 +219,8 @@ struct Sources {
     start: Option<Start>,
     /// The files of the changes to apply, the newest first.
     changes: Vec<Arc<CommitFile>>,
+    /// The commits of those changes: files may have rows of others, too.
+    commits: RangeInclusive<i64>,
 }
 
 fn sources(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'static Table) -> Result<Sources, QueryError> {
@@ -234,7 +234,8 @@ fn sources(base: Option<Arc<CurrentRows>>, committed: &Committed, table: &'stati
     let is_after = |file: &Arc<CommitFile>| file.last_commit() > behind && file.first_commit() <= committed.commit_id();
     let mut changes: Vec<_> = changes.into_iter().filter(is_after).collect();
     changes.sort_by_key(|file| Reverse(file.last_commit()));
-    Ok(Sources { start, changes })
+    let commits = number(behind).saturating_add(1)..=number(committed.commit_id());
+    Ok(Sources { start, changes, commits })
 }
 
 /// A commit's number as files have it.
