@@ -18,7 +18,7 @@ mod tests;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -99,7 +99,7 @@ struct Round {
     upto: u64,
     until: Arc<Committed>,
     /// The rows of the batch that were not looked at yet.
-    rows: std::vec::IntoIter<(u64, String)>,
+    rows: Option<Unrendered>,
     /// Changes of the commit of the place that the client has already.
     skip: u64,
     /// Changes that make the next event.
@@ -196,7 +196,7 @@ impl Changes {
         let (answer, until) = self.answer(&snapshot, after, upto).await?;
         let skip = self.place.rows();
         let pending = Pending { sent: 0, ..Pending::default() };
-        self.round = Some(Round { answer, upto, until, rows: Vec::new().into_iter(), skip, pending });
+        self.round = Some(Round { answer, upto, until, rows: None, skip, pending });
         Ok(true)
     }
 
@@ -314,25 +314,39 @@ impl Round {
 
     async fn row(&mut self) -> Result<Option<(u64, String)>, QueryError> {
         loop {
-            if let Some(row) = self.rows.next() {
-                return Ok(Some(row));
+            if let Some(row) = self.rows.as_mut().and_then(Unrendered::next) {
+                return row.map(Some);
             }
             match self.answer.next().await.transpose()? {
-                Some(batch) => self.rows = rows_of(&batch)?.into_iter(),
+                Some(batch) => self.rows = Some(Unrendered::of(&batch)?),
                 None => return Ok(None),
             }
         }
     }
 }
 
-/// The commit of each row, and the row without its last column.
-fn rows_of(batch: &RecordBatch) -> Result<Vec<(u64, String)>, QueryError> {
-    let last = batch.num_columns().saturating_sub(1);
-    let commits = batch.column(last).as_primitive_opt::<Int64Type>();
-    let commits = commits.ok_or_else(|| QueryError::execution("the commits of changes are no numbers"))?;
-    let shown = batch.project(&(0..last).collect::<Vec<_>>())?;
-    let row = |(row, commit_id): (usize, &i64)| Ok((u64::try_from(*commit_id).unwrap_or(0), json_object_of(&shown, row)?));
-    commits.values().iter().enumerate().map(row).collect()
+/// The rows of a batch that are still to be rendered: as text they take several times the memory, and a client may not take them.
+struct Unrendered {
+    /// Without the last column, the commit.
+    rows: RecordBatch,
+    commits: Int64Array,
+    next: usize,
+}
+
+impl Unrendered {
+    fn of(batch: &RecordBatch) -> Result<Self, QueryError> {
+        let last = batch.num_columns().saturating_sub(1);
+        let commits = batch.column(last).as_primitive_opt::<Int64Type>();
+        let commits = commits.ok_or_else(|| QueryError::execution("the commits of changes are no numbers"))?;
+        Ok(Self { rows: batch.project(&(0..last).collect::<Vec<_>>())?, commits: commits.clone(), next: 0 })
+    }
+
+    /// The commit of the next row, and the row.
+    fn next(&mut self) -> Option<Result<(u64, String), QueryError>> {
+        let (row, commit_id) = (self.next, self.commits.values().get(self.next)?);
+        self.next += 1;
+        Some(json_object_of(&self.rows, row).map(|text| (u64::try_from(*commit_id).unwrap_or(0), text)))
+    }
 }
 
 impl Pending {
