@@ -1,5 +1,6 @@
 //! Metadata of a cluster: partitions, offsets, and the creation of topics.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -13,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::KafkaConfig;
 use super::context::Context;
 use super::failure::{failure, is_electing, is_missing, is_passing};
+use crate::fault::with_causes;
 use crate::transport::{PartitionState, TransportError};
 
 /// Interval at which brokers are asked whether a new topic exists yet.
@@ -21,7 +23,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// Client for everything but records.
 pub(super) struct Cluster {
     config: KafkaConfig,
-    client: BaseConsumer<Context>,
+    client: Mutex<Arc<BaseConsumer<Context>>>,
 }
 
 impl Cluster {
@@ -38,9 +40,20 @@ impl Cluster {
                 retry: false,
             });
         }
-        let client = BaseConsumer::from_config_and_context(&config.client(), Context::default());
-        let client = client.map_err(|error| failure("configuring a client for", &config.brokers, &error, ""))?;
+        let client = Mutex::new(client(&config)?);
         Ok(Self { config, client })
+    }
+
+    fn client(&self) -> Arc<BaseConsumer<Context>> {
+        Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the client after a failure: one that has forgotten all brokers ([`Context::has_no_brokers`]) would fail for ever.
+    fn renew(&self) {
+        match client(&self.config) {
+            Ok(client) => *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client,
+            Err(error) => tracing::warn!(error = with_causes(&error), "the client that could not reach brokers is kept"),
+        }
     }
 
     pub(super) const fn config(&self) -> &KafkaConfig {
@@ -53,8 +66,8 @@ impl Cluster {
 
     /// The numbers of a topic's partitions, ascending; empty if the topic does not exist.
     pub(super) fn numbers(&self, topic: &str) -> Result<Vec<u16>, TransportError> {
-        self.serve();
-        let metadata = self.client.fetch_metadata(Some(topic), self.config.timeout());
+        serve(&self.client());
+        let metadata = self.client().fetch_metadata(Some(topic), self.config.timeout());
         let metadata = metadata.map_err(|error| self.failed("listing the partitions of", topic, &error))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(Vec::new()) };
         match found.error().map(RDKafkaErrorCode::from) {
@@ -76,7 +89,7 @@ impl Cluster {
     fn state(&self, topic: &str, partition: u16) -> Result<PartitionState, TransportError> {
         let begin = Instant::now();
         let offsets = loop {
-            let offsets = self.client.fetch_watermarks(topic, partition.into(), self.config.timeout());
+            let offsets = self.client().fetch_watermarks(topic, partition.into(), self.config.timeout());
             let code = offsets.as_ref().err().and_then(KafkaError::rdkafka_error_code);
             // Brokers that have just restarted are electing leaders.
             if !code.is_some_and(is_electing) || begin.elapsed() > self.config.timeout() {
@@ -124,22 +137,29 @@ impl Cluster {
         }
     }
 
-    /// Drains librdkafka's queue of errors and log lines, which would grow otherwise.
-    fn serve(&self) {
-        for _ in 0..256 {
-            drop(self.client.poll(Duration::ZERO));
-        }
-    }
-
     /// An error with librdkafka's last message.
     fn failed(&self, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
-        self.serve();
-        let context = self.client.context();
-        match context.refusal() {
-            Some((code, reason)) if error.rdkafka_error_code().is_none_or(is_passing) => {
-                failure(attempt, object, &KafkaError::AdminOp(code), &reason)
-            }
-            _ => failure(attempt, object, error, &context.reason()),
+        let client = self.client();
+        serve(&client);
+        let passing = error.rdkafka_error_code().is_none_or(is_passing);
+        if passing {
+            self.renew();
         }
+        match client.context().refusal() {
+            Some((code, reason)) if passing => failure(attempt, object, &KafkaError::AdminOp(code), &reason),
+            _ => failure(attempt, object, error, &client.context().reason()),
+        }
+    }
+}
+
+fn client(config: &KafkaConfig) -> Result<Arc<BaseConsumer<Context>>, TransportError> {
+    let client = BaseConsumer::from_config_and_context(&config.client(), Context::default());
+    client.map(Arc::new).map_err(|error| failure("configuring a client for", &config.brokers, &error, ""))
+}
+
+/// Drains librdkafka's queue of errors and log lines, which would grow otherwise.
+fn serve(client: &BaseConsumer<Context>) {
+    for _ in 0..256 {
+        drop(client.poll(Duration::ZERO));
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Context {
     refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
     highs: Mutex<BTreeMap<String, BTreeMap<String, Arc<AtomicI64>>>>,
     announcing_fails: AtomicBool,
+    has_no_brokers: AtomicBool,
 }
 
 impl Context {
@@ -42,6 +43,12 @@ impl Context {
         high
     }
 
+    /// Whether librdkafka has forgotten all brokers, those of the configuration too, and so will never find one again: it does when
+    /// a broker answers that the cluster has none, as the only broker does while it stops (librdkafka's issue 5301).
+    pub(super) fn has_no_brokers(&self) -> bool {
+        self.has_no_brokers.load(Ordering::Relaxed)
+    }
+
     /// Logs that offsets could not be announced, once until announcing succeeds again.
     pub(super) fn announced(&self, result: &KafkaResult<()>) {
         match result {
@@ -61,6 +68,7 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, statistics: &[u8]) {
         let (Ok(statistics), Ok(highs)) = (serde_json::from_slice::<Statistics>(statistics), self.highs.lock()) else { return };
+        self.has_no_brokers.store(!statistics.brokers.values().any(BrokerStatistics::is_real), Ordering::Relaxed);
         for (topic, told) in &statistics.topics {
             let Some(watched) = highs.get(topic) else { continue };
             for (partition, told) in &told.partitions {
@@ -105,8 +113,21 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// The part of librdkafka's statistics that is used.
 #[derive(Deserialize)]
 struct Statistics {
+    brokers: BTreeMap<String, BrokerStatistics>,
     #[serde(default)]
     topics: BTreeMap<String, TopicStatistics>,
+}
+
+#[derive(Deserialize)]
+struct BrokerStatistics {
+    source: String,
+}
+
+impl BrokerStatistics {
+    /// Whether it is a broker of the configuration or of the cluster, not one that librdkafka made for its own purposes.
+    fn is_real(&self) -> bool {
+        ["configured", "learned"].contains(&self.source.as_str())
+    }
 }
 
 #[derive(Deserialize)]
@@ -118,4 +139,26 @@ struct TopicStatistics {
 #[derive(Deserialize)]
 struct PartitionStatistics {
     hi_offset: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_forgotten_its_brokers_is_recognised() {
+        let internal = "\":0/internal\":{\"source\":\"internal\"},\"GroupCoordinator\":{\"source\":\"logical\"}";
+        for (name, brokers, expected) in [
+            ("at the start", "\"127.0.0.1:9092/bootstrap\":{\"source\":\"configured\"}".to_owned(), false),
+            ("connected", format!("\"127.0.0.1:9092/1\":{{\"source\":\"learned\",\"state\":\"UP\"}},{internal}"), false),
+            ("down", format!("\"127.0.0.1:9092/1\":{{\"source\":\"learned\",\"state\":\"DOWN\"}},{internal}"), false),
+            ("forgotten", internal.to_owned(), true),
+            ("forgotten all", String::new(), true),
+        ] {
+            let context = Context::default();
+            assert!(!context.has_no_brokers(), "{name}: before any statistics");
+            context.stats_raw(format!("{{\"brokers\":{{{brokers}}},\"topics\":{{}}}}").as_bytes());
+            assert_eq!(context.has_no_brokers(), expected, "{name}");
+        }
+    }
 }

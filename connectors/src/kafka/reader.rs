@@ -28,13 +28,13 @@ pub(super) struct KafkaReader {
     /// Declared before the consumer, so that queues are dropped first.
     slots: Vec<Slot>,
     consumer: Arc<BaseConsumer<Context>>,
+    config: KafkaConfig,
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Whether the common queue has events: errors, statistics, log lines.
     events: Arc<AtomicBool>,
     /// Whether partitions of this reader are unanswered, and the number of this process's readers for which that holds.
     silent: bool,
     silent_readers: Arc<AtomicUsize>,
-    timeout: Duration,
 }
 
 struct Slot {
@@ -77,15 +77,24 @@ impl KafkaReader {
         wake: Arc<dyn Fn() + Send + Sync>,
         silent_readers: Arc<AtomicUsize>,
     ) -> Result<Self, TransportError> {
-        let consumer = BaseConsumer::from_config_and_context(&config.consumer(), Context::default());
-        let mut consumer = consumer.map_err(|error| failure("configuring a consumer for", &config.brokers, &error, ""))?;
         let events = Arc::new(AtomicBool::new(true));
-        let (flag, call) = (Arc::clone(&events), Arc::clone(&wake));
-        consumer.set_nonempty_callback(move || {
-            flag.store(true, Ordering::Release);
-            call();
-        });
-        Ok(Self { slots: Vec::new(), consumer: Arc::new(consumer), wake, events, silent: false, silent_readers, timeout: config.timeout() })
+        let consumer = consumer(config, &wake, &events)?;
+        Ok(Self { slots: Vec::new(), consumer, config: config.clone(), wake, events, silent: false, silent_readers })
+    }
+
+    /// Replaces a consumer that will find no broker any more. Each partition is read on where it was read to.
+    pub(super) fn reopen(&mut self) -> Result<(), TransportError> {
+        self.note_positions(|_, _| true)?;
+        let consumer = consumer(&self.config, &self.wake, &self.events)?;
+        for slot in &mut self.slots {
+            (slot.queue, slot.high) = attach(&consumer, &slot.topic, slot.partition, slot.next, &self.wake)?;
+            slot.standing = Standing::Reading;
+        }
+        let former = std::mem::replace(&mut self.consumer, consumer);
+        // Closing waits for brokers. If no thread is to be had, this one waits.
+        let _ = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(former));
+        tracing::info!("the brokers were forgotten, because one said that there are none: they are looked for anew");
+        Ok(())
     }
 
     /// Serves the common queue, which has all events that are not about one partition.
@@ -103,7 +112,7 @@ impl KafkaReader {
                 }
             }
         }
-        Ok(())
+        if self.consumer.context().has_no_brokers() { self.reopen() } else { Ok(()) }
     }
 
     /// Handles a connection that broke or was refused. If waiting resolves it, every end becomes doubtful and is requested again.
@@ -127,19 +136,26 @@ impl KafkaReader {
         if !self.slots.iter().enumerate().any(|(index, slot)| which(index, slot)) {
             return Ok(());
         }
+        self.note_positions(&which)?;
         let failed = |error: KafkaError| failure("reading from", "Kafka", &error, "");
-        // librdkafka's position also counts the transaction markers after the last record.
-        let positions = self.consumer.position().map_err(failed)?;
         let mut again = TopicPartitionList::new();
         for (_, slot) in self.slots.iter_mut().enumerate().filter(|(index, slot)| which(*index, slot)) {
-            if let Some(KafkaOffset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
-                slot.next = slot.next.max(position);
-            }
             slot.standing = Standing::Reading;
             again.add_partition_offset(&slot.topic, slot.partition, KafkaOffset::Offset(slot.next)).map_err(failed)?;
         }
         // A zero timeout makes the call return at once.
         self.consumer.seek_partitions(again, Duration::ZERO).map(drop).map_err(failed)
+    }
+
+    /// Notes how far librdkafka is: it has also passed the transaction markers after the last record.
+    fn note_positions(&mut self, which: impl Fn(usize, &Slot) -> bool) -> Result<(), TransportError> {
+        let positions = self.consumer.position().map_err(|error| failure("reading from", "Kafka", &error, ""))?;
+        for (_, slot) in self.slots.iter_mut().enumerate().filter(|(index, slot)| which(*index, slot)) {
+            if let Some(KafkaOffset::Offset(position)) = positions.find_partition(&slot.topic, slot.partition).map(|found| found.offset()) {
+                slot.next = slot.next.max(position);
+            }
+        }
+        Ok(())
     }
 
     /// Handles an error of a partition: waits, or returns the error if waiting cannot resolve it.
@@ -157,7 +173,7 @@ impl KafkaReader {
     /// The error of an offset that the partition does not have.
     fn not_there(&self, slot: &Slot, reason: &str) -> TransportError {
         let Slot { topic, partition, next, .. } = slot;
-        let cause = match self.consumer.fetch_watermarks(topic, *partition, self.timeout) {
+        let cause = match self.consumer.fetch_watermarks(topic, *partition, self.config.timeout()) {
             Ok((low, high)) if *next < low => format!(
                 "offset {next} is not there any more: the partition begins at offset {low} and ends at {high}. What lay between was removed \
                  (retention) before it was read. Restore it, or read what is left from {low} on with --accept-gaps, and let topics \
@@ -194,6 +210,42 @@ impl KafkaReader {
     }
 }
 
+/// A consumer whose common queue sets the flag when it has events.
+fn consumer(
+    config: &KafkaConfig,
+    wake: &Arc<dyn Fn() + Send + Sync>,
+    events: &Arc<AtomicBool>,
+) -> Result<Arc<BaseConsumer<Context>>, TransportError> {
+    let consumer = BaseConsumer::from_config_and_context(&config.consumer(), Context::default());
+    let mut consumer = consumer.map_err(|error| failure("configuring a consumer for", &config.brokers, &error, ""))?;
+    let (flag, call) = (Arc::clone(events), Arc::clone(wake));
+    consumer.set_nonempty_callback(move || {
+        flag.store(true, Ordering::Release);
+        call();
+    });
+    Ok(Arc::new(consumer))
+}
+
+/// Begins to read a partition at an offset: its queue, and the cell of its high watermark.
+fn attach(
+    consumer: &Arc<BaseConsumer<Context>>,
+    topic: &str,
+    partition: i32,
+    next: i64,
+    wake: &Arc<dyn Fn() + Send + Sync>,
+) -> Result<(PartitionQueue<Context>, Arc<AtomicI64>), TransportError> {
+    let failed = |error: KafkaError| failure("assigning", &format!("{topic}/{partition}"), &error, "");
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(topic, partition, KafkaOffset::Offset(next)).map_err(failed)?;
+    // The queue is split off first, so that no record of the partition reaches the common queue.
+    let queue = consumer.split_partition_queue(topic, partition);
+    let mut queue = queue.ok_or_else(|| failed(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownPartition)))?;
+    let wake = Arc::clone(wake);
+    queue.set_nonempty_callback(move || wake());
+    consumer.incremental_assign(&assignment).map_err(failed)?;
+    Ok((queue, consumer.context().watch_high(topic, partition)))
+}
+
 impl Drop for KafkaReader {
     fn drop(&mut self) {
         if self.silent {
@@ -204,19 +256,8 @@ impl Drop for KafkaReader {
 
 impl Reader for KafkaReader {
     fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError> {
-        let object = format!("{topic}/{partition}");
-        let failed = |error: KafkaError| failure("assigning", &object, &error, "");
-        let partition = i32::from(partition);
-        let next = i64::try_from(from.get()).unwrap_or(i64::MAX);
-        let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, partition, KafkaOffset::Offset(next)).map_err(failed)?;
-        // The queue is split off first, so that no record of the partition reaches the common queue.
-        let queue = self.consumer.split_partition_queue(topic, partition);
-        let mut queue = queue.ok_or_else(|| failed(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownPartition)))?;
-        let wake = Arc::clone(&self.wake);
-        queue.set_nonempty_callback(move || wake());
-        self.consumer.incremental_assign(&assignment).map_err(failed)?;
-        let high = self.consumer.context().watch_high(topic, partition);
+        let (partition, next) = (i32::from(partition), i64::try_from(from.get()).unwrap_or(i64::MAX));
+        let (queue, high) = attach(&self.consumer, topic, partition, next, &self.wake)?;
         self.slots.push(Slot { topic: topic.to_owned(), partition, queue, high, next, standing: Standing::Reading, silent_since: None });
         Ok(self.slots.len() - 1)
     }

@@ -17,6 +17,7 @@ use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+use super::reader::KafkaReader;
 use super::{KafkaConfig, KafkaTransport};
 use crate::fault::with_causes;
 use crate::testing::Broker;
@@ -33,10 +34,11 @@ fn against_a_real_broker() -> TestResult {
     let Some(broker) = Broker::start()? else { return Ok(()) };
     eprintln!("{:>6} ms: the broker answers", begin.elapsed().as_millis());
     type Step = (&'static str, fn(&Broker) -> TestResult);
-    let steps: [Step; 10] = [
+    let steps: [Step; 11] = [
         ("records come back from the partition of their key", records_come_back_from_the_partition_of_their_key),
         ("an end lies behind the markers of transactions", an_end_lies_behind_the_markers_of_transactions),
         ("a partition may be added later", a_partition_may_be_added_later),
+        ("a reader goes on with another consumer", a_reader_goes_on_with_another_consumer),
         ("an offset that is not there is named", an_offset_that_is_not_there_is_named),
         ("single records are read again", single_records_are_read_again),
         ("a partition that is not read holds nobody back", a_partition_that_is_not_read_holds_nobody_back),
@@ -57,14 +59,15 @@ type Records = BTreeMap<u16, Vec<(u64, String)>>;
 
 /// A reader of some partitions, and the records it has handed out.
 struct Reading {
-    reader: Box<dyn Reader>,
+    reader: KafkaReader,
     slots: BTreeMap<u16, usize>,
     records: Records,
 }
 
 impl Reading {
     fn begin(transport: &KafkaTransport, topic: &str, partitions: &[(u16, u64)]) -> TestResult<Self> {
-        let mut reading = Self { reader: transport.reader(Box::new(|| ()))?, slots: BTreeMap::new(), records: Records::new() };
+        let reader = KafkaReader::open(transport.cluster.config(), Arc::new(|| ()), Arc::clone(&transport.silent_readers))?;
+        let mut reading = Self { reader, slots: BTreeMap::new(), records: Records::new() };
         for (partition, from) in partitions {
             let slot = reading.reader.assign(topic, *partition, Offset::new(*from))?;
             reading.slots.insert(*partition, slot);
@@ -303,6 +306,26 @@ fn a_partition_may_be_added_later(broker: &Broker) -> TestResult {
     reading.until_end(160)?;
     assert!(reading.records[&1].len() > 10, "the second partition has records");
     assert_eq!(sorted(reading.values()), values(40..200));
+    Ok(())
+}
+
+/// As after a broker's answer that there are no brokers: each record comes once, and the ends are found.
+fn a_reader_goes_on_with_another_consumer(broker: &Broker) -> TestResult {
+    let transport = open(broker)?;
+    transport.create_topic("reopened", 3)?;
+    publish(&transport, "reopened", 0..100)?;
+    let mut reading = Reading::begin(&transport, "reopened", &[(0, 0), (1, 0), (2, 0)])?;
+    reading.reader.reopen()?;
+    while reading.count() < 30 {
+        reading.step(3)?;
+    }
+    reading.reader.reopen()?;
+    reading.until_end(100)?;
+    reading.reader.reopen()?;
+    assert_eq!(reading.step(10)?, [ReadStatus::Waiting; 3], "the ends are asked for again");
+    publish(&transport, "reopened", 100..120)?;
+    reading.until_end(120)?;
+    assert_eq!(sorted(reading.values()), values(0..120));
     Ok(())
 }
 
