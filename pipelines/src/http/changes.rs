@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Changes ─► event ─► channel of one ─► socket ─► client
-//!     ▲                     │ no room for some seconds:
+//!     ▲                     │ no room for a second:
 //!     └── release ◄─────────┘ what is kept for the client is dropped, except its place
 //! ```
 
@@ -24,8 +24,8 @@ use super::guard;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
 
-/// How long a client may take for an event before it is read from files.
-const SOON: Duration = Duration::from_secs(5);
+/// How long a client may take for an event before what is kept for it is dropped, and read from files again.
+const SOON: Duration = Duration::from_secs(1);
 
 /// `GET /api/changes?table=T[&from=COMMIT][&where=EXPR][&columns=a,b]`
 pub(super) async fn changes(

@@ -45,6 +45,8 @@ use crate::metrics::{MEDIA_TYPE, Metrics};
 
 /// How long open requests may take when the server stops.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Threads that look for new commits and check passwords, at most: clients wait for each other rather than take a thread each.
+const HELPERS: usize = 4;
 
 /// A server that stops on drop.
 pub struct Server {
@@ -74,7 +76,7 @@ pub fn serve(address: &str, metrics: Option<Arc<Metrics>>, desk: Option<DeskSett
     }
     let advice =
         || format!("http.address: cannot listen on {address}: is another headwater running there? Give another address, or \"\" for none");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(HELPERS).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(address)).with_context(advice)?;
     let bound = listener.local_addr()?;
     let desk = desk.filter(|desk| desk.may_be_served_on(bound)).map(|desk| Desk::new(desk, address, bound, metrics.clone()));

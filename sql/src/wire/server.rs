@@ -42,6 +42,8 @@ const PATIENCE: Duration = TURN_MAX;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Threads that talk to clients. Queries work on the engine's.
 const THREADS: usize = 2;
+/// Threads that look for new commits and read old ones, at most.
+const HELPERS: usize = 8;
 const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// Why the server cannot start.
@@ -110,6 +112,7 @@ impl Server {
         let tls = tls::acceptor(shared.config.tls_certificate.as_deref(), shared.config.tls_key.as_deref())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
+            .max_blocking_threads(HELPERS)
             // Statements are parsed and copied here, and their trees are deep.
             .thread_stack_size(STACK_BYTES)
             .thread_name("headwater-serve")
