@@ -373,10 +373,12 @@ fn jdbc_tells_tools_what_there_is() -> Result<()> {
             println!("skipped, because Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout));
             return Ok(());
         }
-        Err(error) => {
-            println!("skipped: this machine has no Maven and Java: {error}");
+        // As without a broker: in CI everything that Maven fetches is there.
+        Err(error) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
+            println!("skipped: this machine has no Maven: {error}");
             return Ok(());
         }
+        Err(error) => return Err(error).context("Maven"),
     }
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
