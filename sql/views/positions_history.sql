@@ -22,18 +22,20 @@ WITH held AS (
                    LAG(multiplier) OVER (PARTITION BY symbol ORDER BY tick) AS previous_multiplier
             FROM   instrument_terms_history WHERE change > 0)
     WHERE  (currency IS DISTINCT FROM previous_currency) OR (multiplier IS DISTINCT FROM previous_multiplier)
+), news AS (
+    SELECT symbol, tick, commit_id, reason, NULL AS currency, NULL AS multiplier, 1 AS marked, mark, ts
+    FROM   moved
+    UNION ALL
+    SELECT symbol, tick, commit_id, NULL, currency, multiplier, 0, NULL, ts
+    FROM   termed
 ), causes AS (
     SELECT account_id, symbol, tick, commit_id, reason, NULL AS market_reason, currency, NULL AS multiplier,
            quantity, cost, cash_flow, fees, 1 AS marked, mark_price, ts
     FROM   held
     UNION ALL
-    SELECT begun.account_id, begun.symbol, moved.tick, moved.commit_id, NULL AS reason, moved.reason AS market_reason, NULL, NULL,
-           NULL, NULL, NULL, NULL, 1, moved.mark, moved.ts
-    FROM   begun JOIN moved ON moved.symbol = begun.symbol AND moved.tick >= begun.tick
-    UNION ALL
-    SELECT begun.account_id, begun.symbol, termed.tick, termed.commit_id, NULL AS reason, NULL AS market_reason, termed.currency, termed.multiplier,
-           NULL, NULL, NULL, NULL, 0, NULL, termed.ts
-    FROM   begun JOIN termed ON termed.symbol = begun.symbol
+    SELECT begun.account_id, begun.symbol, news.tick, news.commit_id, NULL AS reason, news.reason AS market_reason, news.currency, news.multiplier,
+           NULL, NULL, NULL, NULL, news.marked, news.mark, news.ts
+    FROM   begun JOIN news ON news.symbol = begun.symbol AND (news.marked = 0 OR news.tick >= begun.tick)
 ), changes AS (
     SELECT account_id, symbol, tick, MAX(commit_id) AS commit_id, CONCAT_WS('; ', MAX(reason), MAX(market_reason)) AS reason,
            MAX(currency) AS currency, MAX(multiplier) AS multiplier, MAX(quantity) AS quantity, MAX(cost) AS cost,
