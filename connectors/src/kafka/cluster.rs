@@ -13,7 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
 use super::context::Context;
-use super::failure::{failure, is_electing, is_missing, is_passing};
+use super::failure::{failure, is_electing, is_missing, is_passing, is_unanswered};
+use super::leave;
 use crate::fault::with_causes;
 use crate::transport::{PartitionState, TransportError};
 
@@ -48,11 +49,15 @@ impl Cluster {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the client after a failure: one that has forgotten all brokers ([`Context::has_no_brokers`]) would fail for ever.
-    fn renew(&self) {
+    /// Replaces a client that no broker has answered: one that has forgotten all brokers (`Brokers::Forgotten`) would fail for ever.
+    fn renew(&self, failed: &Arc<BaseConsumer<Context>>) {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current, failed) {
+            return; // Another thread was faster.
+        }
         match client(&self.config) {
-            Ok(client) => *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client,
-            Err(error) => tracing::warn!(error = with_causes(&error), "the client that could not reach brokers is kept"),
+            Ok(client) => leave(std::mem::replace(&mut *current, client)),
+            Err(error) => tracing::warn!(error = with_causes(&error), "a client that no broker answers is kept"),
         }
     }
 
@@ -66,14 +71,15 @@ impl Cluster {
 
     /// The numbers of a topic's partitions, ascending; empty if the topic does not exist.
     pub(super) fn numbers(&self, topic: &str) -> Result<Vec<u16>, TransportError> {
-        serve(&self.client());
-        let metadata = self.client().fetch_metadata(Some(topic), self.config.timeout());
-        let metadata = metadata.map_err(|error| self.failed("listing the partitions of", topic, &error))?;
+        let client = self.client();
+        serve(&client);
+        let failed = |error: &KafkaError| self.failed(&client, "listing the partitions of", topic, error);
+        let metadata = client.fetch_metadata(Some(topic), self.config.timeout()).map_err(|error| failed(&error))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(Vec::new()) };
         match found.error().map(RDKafkaErrorCode::from) {
             None => {}
             Some(code) if is_missing(code) => return Ok(Vec::new()),
-            Some(code) => return Err(self.failed("listing the partitions of", topic, &KafkaError::MetadataFetch(code))),
+            Some(code) => return Err(failed(&KafkaError::MetadataFetch(code))),
         }
         let number = |id: i32| {
             u16::try_from(id).map_err(|_| {
@@ -87,9 +93,9 @@ impl Cluster {
     }
 
     fn state(&self, topic: &str, partition: u16) -> Result<PartitionState, TransportError> {
-        let begin = Instant::now();
+        let (client, begin) = (self.client(), Instant::now());
         let offsets = loop {
-            let offsets = self.client().fetch_watermarks(topic, partition.into(), self.config.timeout());
+            let offsets = client.fetch_watermarks(topic, partition.into(), self.config.timeout());
             let code = offsets.as_ref().err().and_then(KafkaError::rdkafka_error_code);
             // Brokers that have just restarted are electing leaders.
             if !code.is_some_and(is_electing) || begin.elapsed() > self.config.timeout() {
@@ -97,7 +103,8 @@ impl Cluster {
             }
             std::thread::sleep(ASK_AGAIN);
         };
-        let (low, high) = offsets.map_err(|error| self.failed("asking for the offsets of", &format!("{topic}/{partition}"), &error))?;
+        let (low, high) =
+            offsets.map_err(|error| self.failed(&client, "asking for the offsets of", &format!("{topic}/{partition}"), &error))?;
         let offset = |offset: i64| u64::try_from(offset).map_or(Offset::ZERO, Offset::new);
         Ok(PartitionState { partition, low: offset(low), high: offset(high) })
     }
@@ -107,7 +114,8 @@ impl Cluster {
         if !self.numbers(topic)?.is_empty() {
             return Ok(false);
         }
-        let failed = |error: &KafkaError| self.failed("creating", topic, error);
+        let client = self.client();
+        let failed = |error: &KafkaError| self.failed(&client, "creating", topic, error);
         // A topic is created once, so no admin client is kept.
         let admin: AdminClient<DefaultClientContext> = self.config.client().create().map_err(|error| failed(&error))?;
         let new = NewTopic::new(topic, i32::from(partitions.max(1)), TopicReplication::Fixed(self.config.replication));
@@ -137,16 +145,16 @@ impl Cluster {
         }
     }
 
-    /// An error with librdkafka's last message.
-    fn failed(&self, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
-        let client = self.client();
-        serve(&client);
-        let passing = error.rdkafka_error_code().is_none_or(is_passing);
-        if passing {
-            self.renew();
+    /// An error of a request, with the last message of the client that made it.
+    fn failed(&self, client: &Arc<BaseConsumer<Context>>, attempt: &'static str, object: &str, error: &KafkaError) -> TransportError {
+        serve(client);
+        if error.rdkafka_error_code().is_some_and(is_unanswered) {
+            self.renew(client);
         }
         match client.context().refusal() {
-            Some((code, reason)) if passing => failure(attempt, object, &KafkaError::AdminOp(code), &reason),
+            Some((code, reason)) if error.rdkafka_error_code().is_none_or(is_passing) => {
+                failure(attempt, object, &KafkaError::AdminOp(code), &reason)
+            }
             _ => failure(attempt, object, error, &client.context().reason()),
         }
     }

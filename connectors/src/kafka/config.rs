@@ -178,7 +178,7 @@ impl KafkaConfig {
         self.with_properties(client)
     }
 
-    /// librdkafka configuration of a reader.
+    /// librdkafka configuration of whatever reads records.
     pub(super) fn consumer(&self) -> ClientConfig {
         let mut consumer = self.client();
         consumer
@@ -192,8 +192,7 @@ impl KafkaConfig {
             .set("queued.max.messages.kbytes", self.queue_kib.to_string())
             // By default librdkafka waits 1 s before it retries a queue that was full, and 0.5 s after an error.
             .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.error.backoff.ms", "100")
-            .set("statistics.interval.ms", "1000");
+            .set("fetch.error.backoff.ms", "100");
         self.with_properties(consumer)
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Context {
     refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
     highs: Mutex<BTreeMap<String, BTreeMap<String, Arc<AtomicI64>>>>,
     announcing_fails: AtomicBool,
-    has_no_brokers: AtomicBool,
+    brokers: Mutex<Brokers>,
 }
 
 impl Context {
@@ -43,10 +43,9 @@ impl Context {
         high
     }
 
-    /// Whether librdkafka has forgotten all brokers, those of the configuration too, and so will never find one again: it does when
-    /// a broker answers that the cluster has none, as the only broker does while it stops (librdkafka's issue 5301).
-    pub(super) fn has_no_brokers(&self) -> bool {
-        self.has_no_brokers.load(Ordering::Relaxed)
+    /// What the last statistics say of the brokers.
+    pub(super) fn brokers(&self) -> Brokers {
+        self.brokers.lock().map_or(Brokers::Connected, |brokers| *brokers)
     }
 
     /// Logs that offsets could not be announced, once until announcing succeeds again.
@@ -68,11 +67,14 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, statistics: &[u8]) {
         let (Ok(statistics), Ok(highs)) = (serde_json::from_slice::<Statistics>(statistics), self.highs.lock()) else { return };
-        self.has_no_brokers.store(!statistics.brokers.values().any(BrokerStatistics::is_real), Ordering::Relaxed);
+        if let Ok(mut brokers) = self.brokers.lock() {
+            *brokers = Brokers::of(&statistics);
+        }
         for (topic, told) in &statistics.topics {
             let Some(watched) = highs.get(topic) else { continue };
             for (partition, told) in &told.partitions {
-                if let Some(high) = watched.get(partition) {
+                // It is negative until a broker has answered.
+                if let Some(high) = watched.get(partition).filter(|_| told.hi_offset >= 0) {
                     high.store(told.hi_offset, Ordering::Relaxed);
                 }
             }
@@ -110,6 +112,32 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// What a client knows of brokers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Brokers {
+    /// It is connected with one, or has just begun.
+    #[default]
+    Connected,
+    /// It is connected with none of those that it knows.
+    Down,
+    /// It has forgotten all, those of the configuration too, and will never find one again: librdkafka does that when a broker answers
+    /// that the cluster has none, as the only broker does while it stops (librdkafka's issue 5301). As long as records of a forgotten
+    /// broker are not read, it still seems to be known, and [`Self::Down`].
+    Forgotten,
+}
+
+impl Brokers {
+    fn of(statistics: &Statistics) -> Self {
+        // Others are librdkafka's own.
+        let mut known = statistics.brokers.values().filter(|broker| ["configured", "learned"].contains(&broker.source.as_str())).peekable();
+        match (known.peek().is_some(), known.any(|broker| broker.state == "UP")) {
+            (false, _) => Self::Forgotten,
+            (true, false) => Self::Down,
+            (true, true) => Self::Connected,
+        }
+    }
+}
+
 /// The part of librdkafka's statistics that is used.
 #[derive(Deserialize)]
 struct Statistics {
@@ -121,13 +149,7 @@ struct Statistics {
 #[derive(Deserialize)]
 struct BrokerStatistics {
     source: String,
-}
-
-impl BrokerStatistics {
-    /// Whether it is a broker of the configuration or of the cluster, not one that librdkafka made for its own purposes.
-    fn is_real(&self) -> bool {
-        ["configured", "learned"].contains(&self.source.as_str())
-    }
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -147,18 +169,22 @@ mod tests {
 
     #[test]
     fn a_client_that_has_forgotten_its_brokers_is_recognised() {
-        let internal = "\":0/internal\":{\"source\":\"internal\"},\"GroupCoordinator\":{\"source\":\"logical\"}";
+        let broker = |name: &str, source: &str, state: &str| format!("\"{name}\":{{\"source\":\"{source}\",\"state\":\"{state}\"}}");
+        let bootstrap = |state| broker("127.0.0.1:9092/bootstrap", "configured", state);
+        let learned = |state| broker("127.0.0.1:9092/1", "learned", state);
+        let own = || [broker(":0/internal", "internal", "UP"), broker("GroupCoordinator", "logical", "UP")].join(",");
         for (name, brokers, expected) in [
-            ("at the start", "\"127.0.0.1:9092/bootstrap\":{\"source\":\"configured\"}".to_owned(), false),
-            ("connected", format!("\"127.0.0.1:9092/1\":{{\"source\":\"learned\",\"state\":\"UP\"}},{internal}"), false),
-            ("down", format!("\"127.0.0.1:9092/1\":{{\"source\":\"learned\",\"state\":\"DOWN\"}},{internal}"), false),
-            ("forgotten", internal.to_owned(), true),
-            ("forgotten all", String::new(), true),
+            ("at the start", bootstrap("CONNECT"), Brokers::Down),
+            ("connected", [learned("UP"), own()].join(","), Brokers::Connected),
+            ("one of two", [learned("DOWN"), bootstrap("UP")].join(","), Brokers::Connected),
+            ("down", [learned("DOWN"), own()].join(","), Brokers::Down),
+            ("forgotten", own(), Brokers::Forgotten),
+            ("none at all", String::new(), Brokers::Forgotten),
         ] {
             let context = Context::default();
-            assert!(!context.has_no_brokers(), "{name}: before any statistics");
+            assert_eq!(context.brokers(), Brokers::Connected, "{name}: before any statistics");
             context.stats_raw(format!("{{\"brokers\":{{{brokers}}},\"topics\":{{}}}}").as_bytes());
-            assert_eq!(context.has_no_brokers(), expected, "{name}");
+            assert_eq!(context.brokers(), expected, "{name}");
         }
     }
 }

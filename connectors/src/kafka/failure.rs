@@ -33,9 +33,23 @@ pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether a partition has no leader yet, or a leader other than the known one.
+/// Whether no broker has answered.
+pub(super) const fn is_unanswered(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::TimedOutQueue
+    )
+}
+
+/// Whether a partition that brokers have told of has no leader yet, or a leader other than the known one, or is not known to
+/// librdkafka, as while its broker starts or stops.
 pub(super) const fn is_electing(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    matches!(code, RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable | RDKafkaErrorCode::UnknownPartition)
 }
 
 /// Whether a connection error requires action by the operator.

@@ -21,8 +21,8 @@
 //! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, every end is requested
 //!   again, so a partition whose broker is down is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
 //! - **Brokers that are down**, at the start or later, are waited for: librdkafka reconnects, and reading continues where it
-//!   stopped. A client that has forgotten all brokers, because one said while it stopped that there are none, is replaced. One log
-//!   line reports that partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot
+//!   stopped. A reader whose consumer has forgotten all brokers, because one said while it stopped that there are none, goes on with
+//!   a new one; clients for single requests, and outboxes, are made anew after a failure. One log line reports that partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot
 //!   resolve (an offset that does not exist, a deleted topic, a missing permission) is an error that names it.
 //! - **Limitation**: a topic that is deleted and created again within seconds while it is read looks like the same topic if it
 //!   then has more records than were read of the old one. With fewer, reading fails.
@@ -40,6 +40,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::thread;
 
 pub use config::KafkaConfig;
 
@@ -95,7 +96,12 @@ impl Transport for KafkaTransport {
     }
 
     fn outbox(&self, id: &str, progress_topic: &str) -> Result<Box<dyn Outbox>, TransportError> {
-        let reader = reader::KafkaReader::open(self.cluster.config(), Arc::new(|| ()), Arc::clone(&self.silent_readers))?;
-        Ok(Box::new(outbox::KafkaOutbox::open(Arc::clone(&self.cluster), reader, id, progress_topic)?))
+        Ok(Box::new(outbox::KafkaOutbox::open(Arc::clone(&self.cluster), Arc::clone(&self.silent_readers), id, progress_topic)?))
     }
+}
+
+/// Drops a client that has failed on a thread of its own: its end waits for brokers.
+fn leave(client: impl Send + 'static) {
+    // If no thread is to be had, this one waits.
+    let _ = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || drop(client));
 }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use headwater_schemas::Offset;
@@ -18,18 +19,22 @@ use crate::transport::{Outbox, Outgoing, Publisher, ReadStatus, Reader, Transpor
 pub(super) struct KafkaOutbox {
     publisher: KafkaPublisher,
     cluster: Arc<Cluster>,
-    /// Reads the progress topic.
-    reader: KafkaReader,
+    silent_readers: Arc<AtomicUsize>,
     id: String,
     progress_topic: String,
 }
 
 impl KafkaOutbox {
     /// Opens the outbox, and aborts a transaction that an earlier process of this id left open.
-    pub(super) fn open(cluster: Arc<Cluster>, reader: KafkaReader, id: &str, progress_topic: &str) -> Result<Self, TransportError> {
+    pub(super) fn open(
+        cluster: Arc<Cluster>,
+        silent_readers: Arc<AtomicUsize>,
+        id: &str,
+        progress_topic: &str,
+    ) -> Result<Self, TransportError> {
         cluster.create_topic(progress_topic, 1, true)?;
         let publisher = KafkaPublisher::transactional(Arc::clone(&cluster), id)?;
-        let outbox = Self { publisher, cluster, reader, id: id.to_owned(), progress_topic: progress_topic.to_owned() };
+        let outbox = Self { publisher, cluster, silent_readers, id: id.to_owned(), progress_topic: progress_topic.to_owned() };
         outbox.publisher.producer().init_transactions(outbox.patience()).map_err(|error| outbox.failed("opening", &error))?;
         Ok(outbox)
     }
@@ -63,10 +68,12 @@ impl Outbox for KafkaOutbox {
     fn progress(&mut self) -> Result<Option<String>, TransportError> {
         let states = self.cluster.partitions(&self.progress_topic)?;
         let low = states.first().map_or(Offset::ZERO, |state| state.low);
-        let slot = self.reader.assign(&self.progress_topic, 0, low)?;
+        // For this once: one that nobody polls would fill memory with all that comes later.
+        let mut reader = KafkaReader::open(self.cluster.config(), Arc::new(|| ()), Arc::clone(&self.silent_readers))?;
+        let slot = reader.assign(&self.progress_topic, 0, low)?;
         let (mut found, began) = (None, Instant::now());
         loop {
-            let status = self.reader.read(slot, 4096, &mut |record| {
+            let status = reader.read(slot, 4096, &mut |record| {
                 if record.key == Some(self.id.as_bytes()) {
                     found = record.value.map(|value| String::from_utf8_lossy(value).into_owned());
                 }

@@ -14,12 +14,15 @@ use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::KafkaConfig;
-use super::context::Context;
+use super::context::{Brokers, Context};
 use super::failure::{failure, is_passing, is_refusal};
+use super::leave;
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
 /// How long a partition may stay unanswered before it is logged.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a partition may stay unanswered before a consumer that is connected with no broker is replaced.
+const REOPENS_AFTER: Duration = Duration::from_secs(30);
 /// Events of the common queue that are served before a read, at most.
 const EVENTS: usize = 64;
 
@@ -28,6 +31,7 @@ pub(super) struct KafkaReader {
     /// Declared before the consumer, so that queues are dropped first.
     slots: Vec<Slot>,
     consumer: Arc<BaseConsumer<Context>>,
+    opened: Instant,
     config: KafkaConfig,
     wake: Arc<dyn Fn() + Send + Sync>,
     /// Whether the common queue has events: errors, statistics, log lines.
@@ -79,21 +83,42 @@ impl KafkaReader {
     ) -> Result<Self, TransportError> {
         let events = Arc::new(AtomicBool::new(true));
         let consumer = consumer(config, &wake, &events)?;
-        Ok(Self { slots: Vec::new(), consumer, config: config.clone(), wake, events, silent: false, silent_readers })
+        Ok(Self {
+            slots: Vec::new(),
+            consumer,
+            opened: Instant::now(),
+            config: config.clone(),
+            wake,
+            events,
+            silent: false,
+            silent_readers,
+        })
     }
 
-    /// Replaces a consumer that will find no broker any more. Each partition is read on where it was read to.
+    /// Whether the consumer will find no broker any more, or seems so.
+    fn is_lost(&self) -> bool {
+        let waits = || self.opened.elapsed() > REOPENS_AFTER && self.slots.iter().any(|slot| slot.is_silent_for(REOPENS_AFTER));
+        match self.consumer.context().brokers() {
+            Brokers::Connected => false,
+            Brokers::Down => waits(),
+            Brokers::Forgotten => true,
+        }
+    }
+
+    /// Replaces the consumer. Each partition is read on where it was read to.
     pub(super) fn reopen(&mut self) -> Result<(), TransportError> {
         self.note_positions(|_, _| true)?;
         let consumer = consumer(&self.config, &self.wake, &self.events)?;
         for slot in &mut self.slots {
-            (slot.queue, slot.high) = attach(&consumer, &slot.topic, slot.partition, slot.next, &self.wake)?;
-            slot.standing = Standing::Reading;
+            let (queue, high) = attach(&consumer, &slot.topic, slot.partition, slot.next, &self.wake)?;
+            high.store(slot.high.load(Ordering::Relaxed), Ordering::Relaxed);
+            (slot.queue, slot.high, slot.standing) = (queue, high, Standing::Reading);
         }
-        let former = std::mem::replace(&mut self.consumer, consumer);
-        // Closing waits for brokers. If no thread is to be had, this one waits.
-        let _ = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(former));
-        tracing::info!("the brokers were forgotten, because one said that there are none: they are looked for anew");
+        leave(std::mem::replace(&mut self.consumer, consumer));
+        self.opened = Instant::now();
+        // What came before the consumer had its callback raised no flag.
+        self.events.store(true, Ordering::Release);
+        tracing::debug!("brokers are looked for with a new consumer");
         Ok(())
     }
 
@@ -112,7 +137,7 @@ impl KafkaReader {
                 }
             }
         }
-        if self.consumer.context().has_no_brokers() { self.reopen() } else { Ok(()) }
+        if self.is_lost() { self.reopen() } else { Ok(()) }
     }
 
     /// Handles a connection that broke or was refused. If waiting resolves it, every end becomes doubtful and is requested again.
@@ -216,7 +241,10 @@ fn consumer(
     wake: &Arc<dyn Fn() + Send + Sync>,
     events: &Arc<AtomicBool>,
 ) -> Result<Arc<BaseConsumer<Context>>, TransportError> {
-    let consumer = BaseConsumer::from_config_and_context(&config.consumer(), Context::default());
+    let mut settings = config.consumer();
+    // High watermarks, and whether there are brokers. They wait in memory until they are polled, as a reader always does.
+    settings.set("statistics.interval.ms", "1000");
+    let consumer = BaseConsumer::from_config_and_context(&settings, Context::default());
     let mut consumer = consumer.map_err(|error| failure("configuring a consumer for", &config.brokers, &error, ""))?;
     let (flag, call) = (Arc::clone(events), Arc::clone(wake));
     consumer.set_nonempty_callback(move || {
@@ -336,7 +364,11 @@ impl Slot {
     }
 
     fn is_silent(&self) -> bool {
-        self.silent_since.is_some_and(|since| since.elapsed() > PATIENCE)
+        self.is_silent_for(PATIENCE)
+    }
+
+    fn is_silent_for(&self, patience: Duration) -> bool {
+        self.silent_since.is_some_and(|since| since.elapsed() > patience)
     }
 
     /// Called when the queue has no records left from before a connection broke.

@@ -12,6 +12,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use super::config::KafkaConfig;
 use super::context::Context;
 use super::failure::{failure, is_passing};
+use super::leave;
 use crate::transport::{Records, TransportError};
 
 /// The farthest record to which the consumer reads on instead of seeking: it fetches many at once.
@@ -52,21 +53,19 @@ impl KafkaRecords {
         self.at = None;
         Ok(self.consumer.insert(consumer))
     }
-}
 
-impl Records for KafkaRecords {
-    fn value(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError> {
+    fn read(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError> {
         let give_up = Instant::now() + self.config.timeout();
         let consumer = self.before(topic, partition, offset)?;
         let object = || format!("{topic}/{partition} at offset {offset}");
         let missing = |cause: &str| TransportError { attempt: "reading again", object: object(), cause: cause.into(), retry: false };
-        let value = loop {
+        loop {
             match consumer.poll(POLL) {
                 // Left over from another partition's queue.
                 Some(Ok(record)) if record.topic() != topic || record.partition() != i32::from(partition) => {}
                 Some(Ok(record)) => match u64::try_from(record.offset()).map_or(Offset::ZERO, Offset::new).cmp(&offset) {
                     std::cmp::Ordering::Less => {}
-                    std::cmp::Ordering::Equal => break record.payload().unwrap_or_default().to_vec(),
+                    std::cmp::Ordering::Equal => return Ok(record.payload().unwrap_or_default().to_vec()),
                     std::cmp::Ordering::Greater => return Err(missing("the record is not there any more")),
                 },
                 Some(Err(KafkaError::PartitionEOF(_))) | None if Instant::now() > give_up => return Err(missing("brokers do not answer")),
@@ -74,7 +73,14 @@ impl Records for KafkaRecords {
                 Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) && Instant::now() <= give_up => {}
                 Some(Err(error)) => return Err(failure("reading again", &object(), &error, "")),
             }
-        };
+        }
+    }
+}
+
+impl Records for KafkaRecords {
+    fn value(&mut self, topic: &str, partition: u16, offset: Offset) -> Result<Vec<u8>, TransportError> {
+        // After a failure a new consumer is made: this one may have forgotten all brokers.
+        let value = self.read(topic, partition, offset).inspect_err(|_| leave(self.consumer.take()))?;
         self.at = Some((topic.to_owned(), partition, offset.next()));
         Ok(value)
     }

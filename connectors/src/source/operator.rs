@@ -186,7 +186,10 @@ enum Next {
 /// The partitions that this worker reads, and their state.
 struct Source {
     settings: SourceSettings,
+    /// Opened for the first partition: one that is never read would fill memory with what nobody asks for.
     reader: Option<Box<dyn Reader>>,
+    /// Wakes the operator; the reader takes it.
+    wake: Option<Box<dyn Fn() + Send + Sync>>,
     partitions: Vec<Partition>,
     progress: SourceProgress,
     stride: Stride,
@@ -222,6 +225,7 @@ impl Source {
             ahead: ReadAhead::new(settings.budget_bytes, settings.grid_lead),
             settings,
             reader: None,
+            wake: Some(wake),
             partitions: Vec::new(),
             progress,
             stride: Stride::default(),
@@ -231,10 +235,6 @@ impl Source {
             looked_at: 0,
             stepped: EffectiveTime::ZERO,
         };
-        match source.settings.transport.reader(wake) {
-            Ok(reader) => source.reader = Some(reader),
-            Err(error) => (source.settings.failure)(error),
-        }
         let all: Vec<_> = source
             .settings
             .partitions
@@ -270,6 +270,9 @@ impl Source {
             },
             None => Repeated { end: Offset::MAX, since: EffectiveTime::ZERO },
         };
+        if let Some(wake) = self.wake.take() {
+            self.reader = Some(self.settings.transport.reader(wake)?);
+        }
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
         let start = self.settings.start.get(&(topic, state.partition)).copied();
         let start = start.unwrap_or(Position { offset: state.low, ..Position::default() });
