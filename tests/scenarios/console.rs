@@ -237,8 +237,6 @@ fn statement(address: &str, sql: &str) -> Result<serde_json::Value> {
 
 /// Clients that follow a table and read nothing of it.
 const STALLED: usize = 40;
-/// Threads that may be added for them: those that read files for queries (16), and those that look for new commits (4).
-const MORE_THREADS: u64 = 21;
 /// Records that are rejected, and KiB of each: more than the system takes for a client that does not read.
 const REJECTED: usize = 300;
 const SIZE: usize = 40;
@@ -274,7 +272,7 @@ fn clients_that_read_nothing_cost_neither_memory_nor_threads() -> Result<()> {
     let too_much = u64::try_from(STALLED * REJECTED * SIZE / 2)?;
     let is_little = || {
         let memory = status("VmRSS").context("memory")?.saturating_sub(memory);
-        Ok(memory < too_much && status("Threads").context("threads")?.saturating_sub(threads) < MORE_THREADS)
+        Ok(memory < too_much && status("Threads").context("threads")?.saturating_sub(threads) < 16)
     };
     wait_until("little memory and few threads", is_little)?;
     ensure!(statement(&address, "SELECT 1")?.get("rows").is_some(), "others are not answered");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use headwater_connectors::registry::{RegistryConfig, SchemaRegistry};
-use headwater_connectors::testing::workspace;
+use headwater_connectors::testing::{may_skip, workspace};
 use tempfile::TempDir;
 
 /// Exit code of `scripts/registry` where Java or Maven is missing.
@@ -26,7 +26,7 @@ impl Registry {
     pub fn start() -> Result<Option<Self>> {
         let directory = TempDir::new()?;
         let output = started(directory.path())?;
-        if output.status.code() == Some(NOTHING_TO_RUN_IT_WITH) && std::env::var_os("CI").is_none_or(|ci| ci != "true") {
+        if output.status.code() == Some(NOTHING_TO_RUN_IT_WITH) && may_skip() {
             eprintln!("skipped, because no schema registry can be started: {}", String::from_utf8_lossy(&output.stderr).trim());
             return Ok(None);
         }

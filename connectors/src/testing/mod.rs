@@ -14,3 +14,8 @@ pub fn workspace() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.join("..")
 }
+
+/// Whether a test may be skipped because a program is missing: not in CI (`CI=true`), where everything is there.
+pub fn may_skip() -> bool {
+    std::env::var_os("CI").is_none_or(|ci| ci != "true")
+}
