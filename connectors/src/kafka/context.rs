@@ -129,11 +129,13 @@ pub(super) enum Brokers {
 impl Brokers {
     fn of(statistics: &Statistics) -> Self {
         // Others are librdkafka's own.
-        let mut known = statistics.brokers.values().filter(|broker| ["configured", "learned"].contains(&broker.source.as_str())).peekable();
-        match (known.peek().is_some(), known.any(|broker| broker.state == "UP")) {
-            (false, _) => Self::Forgotten,
-            (true, false) => Self::Down,
-            (true, true) => Self::Connected,
+        let known = || statistics.brokers.values().filter(|broker| ["configured", "learned"].contains(&broker.source.as_str()));
+        if known().any(|broker| broker.state == "UP") {
+            Self::Connected
+        } else if known().next().is_some() {
+            Self::Down
+        } else {
+            Self::Forgotten
         }
     }
 }

@@ -4,35 +4,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::transport::TransportError;
 
-/// Whether waiting can resolve an error: brokers are down or electing.
-pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::BrokerTransportFailure
-            | RDKafkaErrorCode::AllBrokersDown
-            | RDKafkaErrorCode::Resolve
-            | RDKafkaErrorCode::OperationTimedOut
-            | RDKafkaErrorCode::RequestTimedOut
-            | RDKafkaErrorCode::TimedOutQueue
-            | RDKafkaErrorCode::MessageTimedOut
-            | RDKafkaErrorCode::WaitingForCoordinator
-            | RDKafkaErrorCode::CoordinatorLoadInProgress
-            | RDKafkaErrorCode::CoordinatorNotAvailable
-            | RDKafkaErrorCode::NotCoordinator
-            | RDKafkaErrorCode::LeaderNotAvailable
-            | RDKafkaErrorCode::NotLeaderForPartition
-            | RDKafkaErrorCode::BrokerNotAvailable
-            | RDKafkaErrorCode::ReplicaNotAvailable
-            | RDKafkaErrorCode::OffsetNotAvailable
-            | RDKafkaErrorCode::FencedLeaderEpoch
-            | RDKafkaErrorCode::UnknownLeaderEpoch
-            | RDKafkaErrorCode::NotEnoughReplicas
-            | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
-            | RDKafkaErrorCode::NetworkException
-            | RDKafkaErrorCode::KafkaStorageError
-    )
-}
-
 /// Whether no broker has answered.
 pub(super) const fn is_unanswered(code: RDKafkaErrorCode) -> bool {
     matches!(
@@ -44,6 +15,30 @@ pub(super) const fn is_unanswered(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::RequestTimedOut
             | RDKafkaErrorCode::TimedOutQueue
     )
+}
+
+/// Whether waiting can resolve an error: brokers are down or electing.
+pub(super) const fn is_passing(code: RDKafkaErrorCode) -> bool {
+    is_unanswered(code)
+        || matches!(
+            code,
+            RDKafkaErrorCode::MessageTimedOut
+                | RDKafkaErrorCode::WaitingForCoordinator
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::BrokerNotAvailable
+                | RDKafkaErrorCode::ReplicaNotAvailable
+                | RDKafkaErrorCode::OffsetNotAvailable
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::NotEnoughReplicas
+                | RDKafkaErrorCode::NotEnoughReplicasAfterAppend
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::KafkaStorageError
+        )
 }
 
 /// Whether a partition that brokers have told of has no leader yet, or a leader other than the known one, or is not known to

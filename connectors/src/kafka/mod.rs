@@ -21,9 +21,10 @@
 //! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, every end is requested
 //!   again, so a partition whose broker is down is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
 //! - **Brokers that are down**, at the start or later, are waited for: librdkafka reconnects, and reading continues where it
-//!   stopped. A reader whose consumer has forgotten all brokers, because one said while it stopped that there are none, goes on with
-//!   a new one; clients for single requests, and outboxes, are made anew after a failure. One log line reports that partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot
-//!   resolve (an offset that does not exist, a deleted topic, a missing permission) is an error that names it.
+//!   stopped. If a broker says while it stops that the cluster has no brokers, librdkafka forgets all of them: the reader then goes
+//!   on with a new consumer. Clients for single requests, and outboxes, are replaced after a failure. One log line reports that
+//!   partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot resolve (an offset
+//!   that does not exist, a deleted topic, a missing permission) is an error that names it.
 //! - **Limitation**: a topic that is deleted and created again within seconds while it is read looks like the same topic if it
 //!   then has more records than were read of the old one. With fewer, reading fails.
 
