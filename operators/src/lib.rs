@@ -87,6 +87,7 @@ pub mod rule_versions;
 pub mod rules;
 mod slab;
 mod slot_index;
+mod small_map;
 mod steps;
 pub mod suppressions;
 pub mod surveillance;

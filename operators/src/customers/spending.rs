@@ -30,6 +30,7 @@ use super::spikes::Compared;
 use super::touched::Touched;
 use crate::alerts::Raised;
 use crate::keyed_fold::{Outbox, View};
+use crate::small_map::SmallMap;
 use crate::zones::CustomerZones;
 
 /// View of spending.
@@ -115,7 +116,7 @@ struct Standing {
 /// The spending of a customer.
 #[derive(Clone, Debug, Default)]
 pub struct SpendingState {
-    months: BTreeMap<MonthKey, Sum>,
+    months: SmallMap<MonthKey, Sum>,
     budgets: BTreeMap<Text, Budgeted>,
     alerts: BTreeMap<AlertKey, Standing>,
     touched_months: Touched<MonthKey, SpendingRow>,
@@ -253,8 +254,7 @@ impl View for Spending {
         }
         for row in saved.spending_days.iter().filter(|row| is_mine(&row.customer_id)) {
             let key = (Category { name: row.category.clone(), currency: row.currency }, Month::of(row.date).0);
-            let sum = customers.entry(row.customer_id).or_default().months.entry(key).or_default();
-            sum.set_day(row.date, row.amount);
+            customers.entry(row.customer_id).or_default().months.update(key, |sum| sum.set_day(row.date, row.amount));
         }
         for row in saved.customer_budgets.iter().filter(|row| is_mine(&row.customer_id)) {
             customers.entry(row.customer_id).or_default().budgets.insert(row.category.clone(), Budgeted::restored(row));
@@ -376,13 +376,15 @@ impl SpendingState {
         let before = months.get(&key);
         let total = before.map_or(Total::ZERO, |sum| sum.amount).checked_add(*amount)?;
         touched_months.note(key.clone(), || before?.row(*customer_id, &key));
-        let sum = months.entry(key.clone()).or_default();
-        (sum.amount, sum.count, sum.ts) = (total, sum.count.saturating_add(*count), cause.ts);
-        if key.1 >= cause.remembered {
-            touched_days.note((key.clone(), *date), || sum.day_row(*customer_id, &key, *date));
-            sum.set_day(*date, sum.day(*date).unwrap_or_default().checked_add(*amount)?);
-        }
-        if sum.is_nothing() {
+        let is_nothing = months.update(key.clone(), |sum| {
+            (sum.amount, sum.count, sum.ts) = (total, sum.count.saturating_add(*count), cause.ts);
+            if key.1 >= cause.remembered {
+                touched_days.note((key.clone(), *date), || sum.day_row(*customer_id, &key, *date));
+                sum.set_day(*date, sum.day(*date).unwrap_or_default().checked_add(*amount)?);
+            }
+            Some(sum.is_nothing())
+        })?;
+        if is_nothing {
             months.remove(&key);
         }
         Some(())
@@ -391,8 +393,8 @@ impl SpendingState {
     /// Forgets days of a category that are compared no more.
     fn forget_days(&mut self, category: &Category, cause: &Cause<'_>) {
         let Self { months, touched_days, .. } = self;
-        let all = (category.clone(), Month::FIRST)..(category.clone(), cause.remembered);
-        for (key, sum) in months.range_mut(all).filter(|(_, sum)| !sum.days.is_empty()) {
+        let (first, remembered) = ((category.clone(), Month::FIRST), (category.clone(), cause.remembered));
+        for (key, sum) in months.range_mut(&first, &remembered).filter(|(_, sum)| !sum.days.is_empty()) {
             for (date, _) in &sum.days {
                 touched_days.note((key.clone(), *date), || sum.day_row(cause.customer_id, key, *date));
             }

@@ -25,6 +25,7 @@ use super::interest::{Accruals, Bearer, InterestSettings, Rates, rate_of};
 use super::watch::{Watch, mismatch};
 use crate::keyed_fold::{Outbox, Updates, View};
 use crate::reference::{Account, AccountStatus, Reference};
+use crate::small_map::SmallMap;
 
 /// View of balances. Rows are emitted per tick; valuations get the posted balance on the grid.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +88,7 @@ pub struct Cash {
 /// The balances of an account, by currency, and its alerts.
 #[derive(Clone, Debug, Default)]
 pub struct BalanceState {
-    sums: BTreeMap<Currency, Sums>,
+    sums: SmallMap<Currency, Sums>,
     /// None for most accounts.
     watch: Option<Box<Watch>>,
     /// None for accounts without a rate.
@@ -195,7 +196,7 @@ impl View for Balances {
 
     fn emit(&self, context: &BalanceContext, account: &AccountId, state: &mut BalanceState, at: &Moment, tables: &BalanceTables) {
         let holder = Holder { account, terms: context.reference.account(account) };
-        for (currency, sums) in &mut state.sums {
+        for (currency, sums) in state.sums.iter_mut() {
             let row = sums.row(account, currency, holder.overdraft(currency));
             tables.balances.replace(at, sums.emitted.take(), Some(row.clone()));
             sums.emitted = Some(row);
@@ -375,10 +376,9 @@ impl Holder<'_> {
 
 impl BalanceState {
     fn post(&mut self, place: Place, posting: Posting, holder: Holder<'_>, out: &mut Outbox<'_, Balances>) {
-        let sums = self.sums.entry(posting.currency).or_default();
-        let Some((posted, held)) = sums.with(&posting) else { return out.refuse(overflow(place, &posting)) };
-        (sums.posted, sums.held) = (posted, held);
-        sums.ts = sums.ts.max(Some(posting.ts));
+        if self.sums.update(posting.currency, |sums| sums.take(&posting)).is_none() {
+            return out.refuse(overflow(place, &posting));
+        }
         if !holder.account.is_contra() {
             self.watch_status(&posting, place, holder);
             self.watch_funds(&posting, place, holder);
@@ -397,7 +397,7 @@ impl BalanceState {
             _ => {}
         }
         self.satisfy_status(place, holder);
-        for currency in self.sums.keys().copied().collect::<Vec<_>>() {
+        for currency in self.sums.iter().map(|(currency, _)| *currency).collect::<Vec<_>>() {
             self.satisfy_funds(currency, None, place, holder);
         }
     }
@@ -405,9 +405,9 @@ impl BalanceState {
     /// Notes that terms changed, and opens the balance in their currency if it does not exist yet.
     fn see(&mut self, currency: Option<&Currency>, ts: EventTime) {
         if let Some(currency) = currency {
-            self.sums.entry(*currency).or_default();
+            self.sums.update(*currency, |_| ());
         }
-        self.sums.values_mut().for_each(|sums| sums.ts = sums.ts.max(Some(ts)));
+        self.sums.iter_mut().for_each(|(_, sums)| sums.ts = sums.ts.max(Some(ts)));
     }
 
     /// A frozen or closed account is used if money moves, or is held.
@@ -481,10 +481,12 @@ impl BalanceState {
 }
 
 impl Sums {
-    /// The sums after a posting; `None` if they, or the available balance, overflow their columns.
-    fn with(&self, posting: &Posting) -> Option<(Total, Total)> {
+    /// Adds a posting, unless the sums, or the available balance, would overflow their columns: then `None`.
+    fn take(&mut self, posting: &Posting) -> Option<()> {
         let (posted, held) = (self.posted.checked_add(posting.posted)?, self.held.checked_add(posting.held)?);
-        posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT).map(|_| (posted, held))
+        posted.checked_sub(held)?.checked_add(GREATEST_OVERDRAFT)?;
+        (self.posted, self.held, self.ts) = (posted, held, self.ts.max(Some(posting.ts)));
+        Some(())
     }
 
     /// Posted less held plus the overdraft limit. It is in range: a posting that leaves no room for the limit is rejected.

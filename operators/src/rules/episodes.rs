@@ -15,6 +15,7 @@ use super::record::{Order, Record};
 use super::ring::Ring;
 use super::subject::GroupKey;
 use crate::alerts::Raised;
+use crate::small_map::SmallMap;
 
 /// Maximum number of ids that an alert names: the latest ones.
 const MAX_IDS: usize = 50;
@@ -28,19 +29,18 @@ type EpisodeKey = (usize, Order);
 /// The alerts of a group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Episodes {
-    known: BTreeMap<EpisodeKey, Episode>,
-    /// Those that changed since rows were emitted last.
-    touched: Vec<EpisodeKey>,
-    /// Rows of those that were forgotten since then.
-    gone: Vec<RuleAlert>,
+    known: SmallMap<EpisodeKey, Episode>,
+    /// Those that changed since rows were emitted last, as they were then; none for a new one.
+    touched: Vec<(EpisodeKey, Option<Episode>)>,
+    /// Those that were forgotten since then.
+    gone: Vec<(EpisodeKey, Episode)>,
 }
 
-/// An alert.
+/// An alert. Its rows follow from it.
 #[derive(Clone, Debug)]
 struct Episode {
     found: Found,
     raised: Raised,
-    emitted: Option<(Alert, RuleAlert)>,
 }
 
 /// What the events of an episode say.
@@ -123,36 +123,38 @@ impl Episodes {
     }
 
     fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {
-        self.known.keys().copied().filter(move |(rule, _)| *rule == number)
+        self.known.iter().map(|(key, _)| *key).filter(move |(rule, _)| *rule == number)
     }
 
     fn change(&mut self, key: EpisodeKey, found: Option<Found>, now: EventTime) {
-        let standing = self.known.get_mut(&key);
-        match (standing, found) {
-            (None, Some(found)) => {
-                let raised = Raised::new(found.severity, now);
-                self.known.insert(key, Episode { found, raised, emitted: None });
-            }
+        let standing = self.known.get(&key);
+        let next = match (standing, found) {
+            (None, Some(found)) => Episode { raised: Raised::new(found.severity, now), found },
             (Some(standing), Some(found)) if standing.found != found || !standing.raised.stands() => {
-                standing.raised = Raised { state: AlertState::Amended, severity: found.severity, ts: now };
-                standing.found = found;
+                Episode { raised: Raised { state: AlertState::Amended, severity: found.severity, ts: now }, found }
             }
             (Some(standing), None) if standing.raised.stands() => {
-                standing.raised = Raised { state: AlertState::Withdrawn, ts: now, ..standing.raised };
+                let raised = Raised { state: AlertState::Withdrawn, ts: now, ..standing.raised };
+                Episode { raised, found: standing.found.clone() }
             }
             _ => return,
+        };
+        let before = self.known.insert(key, next);
+        if !self.is_touched(&key) {
+            self.touched.push((key, before));
         }
-        if !self.touched.contains(&key) {
-            self.touched.push(key);
-        }
+    }
+
+    fn is_touched(&self, key: &EpisodeKey) -> bool {
+        self.touched.iter().any(|(touched, _)| touched == key)
     }
 
     /// Forgets the alerts that no event since `oldest` belongs to. Their rows of `alerts` stay.
     pub(super) fn forget(&mut self, oldest: i64) {
         let over = self.known.iter().filter(|(_, episode)| episode.found.last_ts < oldest).map(|(key, _)| *key);
-        for key in over.filter(|key| !self.touched.contains(key)).collect::<Vec<_>>() {
-            let row = self.known.remove(&key).and_then(|episode| episode.emitted).map(|(_, row)| row);
-            self.gone.extend(row);
+        for key in over.filter(|key| !self.is_touched(key)).collect::<Vec<_>>() {
+            let gone = self.known.remove(&key);
+            self.gone.extend(gone.map(|episode| (key, episode)));
         }
     }
 
@@ -164,27 +166,27 @@ impl Episodes {
         alerts: &TableWriter<Alert>,
         saved: &TableWriter<RuleAlert>,
     ) {
-        for place in std::mem::take(&mut self.touched) {
-            let Some(episode) = self.known.get_mut(&place) else { continue };
-            let Some(row) = row(ruleset, key, place, episode) else { continue };
-            let alert = alert(ruleset, key, &row);
-            let (old_alert, old_row) = episode.emitted.replace((alert.clone(), row.clone())).unzip();
-            alerts.replace(at, old_alert, Some(alert));
-            saved.replace(at, old_row, Some(row));
+        let row = |(place, episode): (EpisodeKey, &Episode)| row(ruleset, key, place, episode);
+        for (place, before) in std::mem::take(&mut self.touched) {
+            let now = self.known.get(&place).and_then(|episode| row((place, episode)));
+            let before = before.and_then(|episode| row((place, &episode)));
+            let alert = |row: &Option<RuleAlert>| row.as_ref().map(|row| alert(ruleset, key, row));
+            alerts.replace(at, alert(&before), alert(&now));
+            saved.replace(at, before, now);
         }
-        self.gone.drain(..).for_each(|row| saved.retract(at, row));
+        let gone = self.gone.drain(..).filter_map(|(place, episode)| row((place, &episode)));
+        gone.for_each(|row| saved.retract(at, row));
     }
 
     /// Restores an alert. One of a rule that is no longer in the pack is over.
-    pub(super) fn restore(&mut self, ruleset: &Ruleset, key: &GroupKey, row: &RuleAlert) {
+    pub(super) fn restore(&mut self, ruleset: &Ruleset, row: &RuleAlert) {
         let Some(number) = ruleset.rules.iter().position(|rule| rule.name == row.rule) else { return };
         let place = (row.rank.try_into(), row.partition.try_into(), row.sequence.try_into());
         let (Ok(rank), Ok(partition), Ok(sequence)) = place else { return };
         let order = Order { ts: row.ts.nanos(), rank, partition, offset: row.offset, sequence };
         let found = Found { last_ts: row.last_ts.nanos(), ids: row.evidence.clone(), figures: row.figures.clone(), severity: row.severity };
         let raised = Raised { state: row.state, severity: row.severity, ts: row.changed_at };
-        let emitted = Some((alert(ruleset, key, row), row.clone()));
-        self.known.insert((number, order), Episode { found, raised, emitted });
+        self.known.insert((number, order), Episode { found, raised });
     }
 }
 

@@ -63,6 +63,10 @@ impl Ring {
 
     /// Inserts an event at its index; later ones move up.
     pub(super) fn insert(&mut self, index: usize, record: Record) {
+        // Room for half as many more: of very many accounts, each with a few events, room for twice as many would be most of it.
+        if self.records.len() == self.records.capacity() {
+            self.records.reserve_exact((self.records.len() / 2).max(1));
+        }
         match index.checked_sub(self.dropped) {
             Some(position) if position < self.records.len() => self.records.insert(position, record),
             _ => self.records.push_back(record),

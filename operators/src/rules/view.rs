@@ -362,9 +362,8 @@ impl View for Rules {
         for row in saved.rule_alerts.iter() {
             let Some((member, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
             if is_mine(&group) {
-                let key = group.key.clone();
                 let episodes = of_ruleset(&mut states.entry(group).or_default().episodes, ruleset);
-                episodes.into_iter().for_each(|episodes| episodes.restore(&member.ruleset, &key, row));
+                episodes.into_iter().for_each(|episodes| episodes.restore(&member.ruleset, row));
             }
         }
         states.into_iter().collect()
