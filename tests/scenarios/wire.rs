@@ -369,10 +369,11 @@ fn jdbc_tells_tools_what_there_is() -> Result<()> {
     maven.arg(format!("-DoutputDirectory={}", jars.display())).current_dir(folder.path());
     match maven.output() {
         Ok(output) if output.status.success() => {}
-        Ok(output) => {
+        Ok(output) if may_skip() => {
             println!("skipped, because Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout));
             return Ok(());
         }
+        Ok(output) => bail!("Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout)),
         Err(error) if may_skip() => {
             println!("skipped: this machine has no Maven: {error}");
             return Ok(());
