@@ -21,7 +21,7 @@
 //! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, every end is requested
 //!   again, so a partition whose broker is down is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
 //! - **Brokers that are down**, at the start or later, are waited for: librdkafka reconnects, and reading continues where it
-//!   stopped. If a broker says while it stops that the cluster has no brokers, librdkafka forgets all of them: the reader then goes
+//!   stopped. A broker that is stopping may answer that its cluster has no brokers: librdkafka then forgets all, and the reader goes
 //!   on with a new consumer. Clients for single requests, and outboxes, are replaced after a failure. One log line reports that
 //!   partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot resolve (an offset
 //!   that does not exist, a deleted topic, a missing permission) is an error that names it.
