@@ -72,7 +72,7 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// The entries, by key.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
@@ -86,6 +86,15 @@ impl<K: Ord, V> SmallMap<K, V> {
     /// The entries, by key.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+}
+
+impl<K, V> IntoIterator for SmallMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::vec::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -113,6 +122,7 @@ mod tests {
                 prop_assert_eq!(small.get(&key), tree.get(&key));
                 prop_assert_eq!(small.is_empty(), tree.is_empty());
                 prop_assert!(small.iter().eq(tree.iter()));
+                prop_assert!(small.clone().into_iter().eq(tree.clone()));
                 if key < 9 {
                     prop_assert!(small.range_mut(&key, &9).eq(tree.range_mut(key..9)));
                 }

@@ -8,6 +8,7 @@ use super::pack::{Ruleset, UNIT};
 use super::record::Record;
 use super::subject::GroupKey;
 use crate::alerts::Raised;
+use crate::small_map::SmallMap;
 
 /// A decision, stored compactly for the common case that no rule fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,26 +62,25 @@ static PLAIN: Outcome = Outcome { score: 0, verdict: Verdict::Approve, state: De
 
 /// What the rulesets found about an event, by their numbers, in order. Nearly all find nothing, which is not stored.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Outcomes(Vec<(usize, Outcome)>);
+pub(super) struct Outcomes(SmallMap<usize, Outcome>);
 
 impl Outcomes {
     /// What a ruleset found.
     pub(super) fn of(&self, ruleset: usize) -> &Outcome {
-        self.0.iter().find(|(number, _)| *number == ruleset).map_or(&PLAIN, |(_, outcome)| outcome)
+        self.0.get(&ruleset).unwrap_or(&PLAIN)
     }
 
     /// Removes what a ruleset found.
     pub(super) fn take(&mut self, ruleset: usize) -> Outcome {
-        let found = self.0.iter().position(|(number, _)| *number == ruleset);
-        found.map_or_else(|| PLAIN.clone(), |place| self.0.remove(place).1)
+        self.0.remove(&ruleset).unwrap_or_default()
     }
 
     /// Sets what a ruleset found.
     pub(super) fn set(&mut self, ruleset: usize, outcome: Outcome) {
-        self.take(ruleset);
-        if outcome != PLAIN {
-            let place = self.0.partition_point(|(number, _)| *number < ruleset);
-            self.0.insert(place, (ruleset, outcome));
+        if outcome == PLAIN {
+            self.0.remove(&ruleset);
+        } else {
+            self.0.insert(ruleset, outcome);
         }
     }
 
