@@ -116,6 +116,7 @@ mod tables;
 mod testing;
 mod verify;
 mod views;
+mod warm;
 mod wire;
 mod yielding;
 mod zones;

@@ -40,6 +40,7 @@ use crate::parts::scan_parts;
 use crate::readable::{may_be_a_file, readable};
 use crate::shown::{show, shown};
 use crate::tables::Table;
+use crate::warm::WarmReaders;
 
 /// The URL under which DataFusion finds the data directory.
 pub(crate) const STORE: &str = "headwater://data";
@@ -234,7 +235,8 @@ impl FileTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let store = ObjectStoreUrl::parse(STORE)?;
         let runtime = state.runtime_env();
-        let readers = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, runtime.cache_manager.get_file_metadata_cache());
+        let cold = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, runtime.cache_manager.get_file_metadata_cache());
+        let readers = WarmReaders::new(self.committed.data(), cold);
         let source = ParquetSource::new(Arc::clone(&self.stored))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
