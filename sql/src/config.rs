@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct SqlConfig {
     /// Memory of all queries together for sorting, grouping and joining, in MiB. Beyond it they spill to the system's temporary
-    /// folder, or fail. The cached rows of state tables are not counted. Default: 1024.
+    /// folder, or fail. The cached rows of state tables and of positions are not counted. Default: 1024.
     pub memory_limit_mib: u64,
     /// Seconds of work after which a query is cancelled; 0: never. Default: 300.
     pub timeout_seconds: u64,

@@ -35,6 +35,7 @@ use tokio::sync::Mutex;
 use crate::changed::{StateFile, rows_of};
 use crate::committed::Committed;
 use crate::error::QueryError;
+use crate::kept::KeptRows;
 use crate::newest::Newest;
 use crate::scan::{FileTable, read_filtered};
 use crate::tables::{Table, tables};
@@ -54,10 +55,11 @@ pub(crate) struct CurrentRows {
     pub(crate) batches: Vec<RecordBatch>,
 }
 
-/// Cache of each table's current rows.
+/// Cache of each table's current rows, and of views of them.
 #[derive(Debug)]
 pub(crate) struct CurrentCache {
     tables: BTreeMap<&'static str, Mutex<Cached>>,
+    pub(crate) kept: KeptRows,
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +119,7 @@ impl Cached {
 impl CurrentCache {
     pub(crate) fn new() -> Self {
         let state = tables().iter().filter(|table| table.is_state());
-        Self { tables: state.map(|table| (table.spec.name, Mutex::default())).collect() }
+        Self { tables: state.map(|table| (table.spec.name, Mutex::default())).collect(), kept: KeptRows::new() }
     }
 }
 

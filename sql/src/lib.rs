@@ -91,6 +91,7 @@ mod histories;
 mod history;
 mod identifiers;
 mod joined;
+mod kept;
 mod layers;
 mod limits;
 mod names;

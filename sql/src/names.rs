@@ -1,12 +1,13 @@
 //! Resolution of names in a query: tables, histories, commits, and views.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{MemTable, ViewTable};
-use datafusion::logical_expr::TableType;
+use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::tables::TableKind;
@@ -18,6 +19,7 @@ use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
+use crate::kept::{self, KeptView};
 use crate::restricted::RestrictedTable;
 use crate::rights::{BooksAt, Rights};
 use crate::scan::FileTable;
@@ -89,6 +91,8 @@ pub(crate) struct Names {
     config: SqlConfig,
     /// The session for planning views, where they may read relations that are not to be read by name. Most sessions need none.
     of_views: OnceCell<Arc<SessionContext>>,
+    /// Plans of views, made when they are asked for: statements ask for the same ones.
+    plans: BTreeMap<&'static str, OnceCell<LogicalPlan>>,
     books: Arc<BooksAt>,
 }
 
@@ -101,7 +105,8 @@ impl std::fmt::Debug for Names {
 impl Names {
     pub(crate) fn new(committed: Arc<Committed>, rights: Rights, session: Weak<SessionContext>, config: SqlConfig) -> Self {
         let books = Arc::new(rights.books(&committed));
-        Self { committed, rights, session, config, of_views: OnceCell::new(), books }
+        let plans = VIEWS.iter().map(|view| (view.name, OnceCell::new())).collect();
+        Self { committed, rights, session, config, of_views: OnceCell::new(), plans, books }
     }
 
     /// The session for planning views.
@@ -112,10 +117,23 @@ impl Names {
         self.of_views.get_or_try_init(made).await.cloned()
     }
 
-    async fn view(&self, view: &View) -> Result<ViewTable> {
-        let session = self.of_views().await?;
-        let plan = session.state().create_logical_plan(view.sql).await?;
-        Ok(ViewTable::new(plan, Some(view.sql.to_owned())))
+    /// What computes a view.
+    async fn plan(&self, view: &View) -> Result<LogicalPlan> {
+        let planned = || async { self.of_views().await?.state().create_logical_plan(view.sql).await };
+        match self.plans.get(view.name) {
+            Some(plan) => plan.get_or_try_init(planned).await.cloned(),
+            None => planned().await,
+        }
+    }
+
+    async fn view(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
+        let computed = ViewTable::new(self.plan(view).await?, Some(view.sql.to_owned()));
+        // What others may read of it differs.
+        let chosen_by = kept::chosen_by(view.name).filter(|_| self.rights.are_all());
+        Ok(match chosen_by {
+            Some(chosen_by) => Arc::new(KeptView::new(view.name, chosen_by, computed, Arc::clone(&self.committed))),
+            None => Arc::new(computed),
+        })
     }
 
     /// A table, without what the session may not read of it.
@@ -153,7 +171,7 @@ impl SchemaProvider for Names {
             Relation::History(table) => self.restricted(table, Arc::new(HistoryTable::new(committed, table))),
             Relation::Current(table) => self.restricted(table, Arc::new(StateTable::new(committed, table))),
             Relation::Commits => Arc::new(commits(&committed).await?),
-            Relation::View(view) => Arc::new(self.view(view).await?),
+            Relation::View(view) => self.view(view).await?,
         }))
     }
 

@@ -10,7 +10,7 @@ use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::record::{CommitRecord, CommittedFile, FORMAT_VERSION, FileRole, GENESIS};
 use headwater_schemas::events::TransactionPhase;
-use headwater_schemas::tables::{Balance, LedgerEntry, TableRow, TopOfBook};
+use headwater_schemas::tables::{Balance, Holding, LedgerEntry, MarkPrice, TableRow, TopOfBook};
 use headwater_schemas::{Date, Digest, EffectiveTime, EventTime, Id, Money, Name, Nanos, Price, Quantity, Tick, Total};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
@@ -210,6 +210,41 @@ pub(crate) fn leg(transaction: &str, number: u32, account: &str, currency: &str,
     let phase = TransactionPhase::Posted;
     let entry_id = Id::derived(format!("{transaction}-posted-{number}"));
     LedgerEntry { entry_id, transaction_id: id(transaction), account_id: name(account), currency: name(currency), amount, phase, ts }
+}
+
+/// What account `a` holds of a symbol, bought at 9 EUR each.
+pub(crate) fn holding(symbol: &str, quantity: i64, mark: Option<i64>, ts: EventTime) -> Holding {
+    let market_value = mark.map(|mark| Money::whole(mark * quantity));
+    Holding {
+        account_id: name("a"),
+        symbol: name(symbol),
+        currency: Some(name("EUR")),
+        quantity: Quantity::whole(quantity),
+        average_price: Price::whole(if quantity == 0 { 0 } else { 9 }),
+        cost: Money::whole(quantity * 9),
+        realized_pnl: Some(Money::ZERO),
+        cash_flow: Money::whole(-quantity * 9),
+        fees: Money::ZERO,
+        mark_price: mark.map(Price::whole),
+        market_value,
+        unrealized_pnl: market_value.and_then(|value| value.checked_sub(Money::whole(quantity * 9))),
+        ts,
+    }
+}
+
+/// A mark, and the price of the last trade.
+pub(crate) fn mark(symbol: &str, mark: i64, trade: Option<i64>, ts: EventTime) -> MarkPrice {
+    MarkPrice {
+        symbol: name(symbol),
+        mark: Some(Price::whole(mark)),
+        mid: Some(Price::whole(mark)),
+        quote_ts: Some(ts),
+        trade: trade.map(Price::whole),
+        trade_ts: trade.map(|_| ts),
+        close: None,
+        close_date: None,
+        ts,
+    }
 }
 
 /// A book with one price on each side.

@@ -61,14 +61,13 @@ impl View {
 mod tests {
     use headwater_schemas::events::{TransactionPhase, TransactionType};
     use headwater_schemas::tables::{
-        AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, Holding,
-        InstrumentTerms, LabelledPurchase, LedgerEntry, MarkPrice, Portfolio, PostedTransaction, Reason, Severity, Spending, SubjectType,
-        SuppressionState, Verdict,
+        AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, InstrumentTerms,
+        LabelledPurchase, LedgerEntry, Portfolio, PostedTransaction, Reason, Severity, Spending, SubjectType, SuppressionState, Verdict,
     };
-    use headwater_schemas::{Amount, EventTime, Factor, Money, Price, Quantity, Scope, Statistic, Text, Total};
+    use headwater_schemas::{Amount, EventTime, Factor, Money, Scope, Statistic, Text, Total};
 
     use super::*;
-    use crate::testing::{TestData, at, balance, book, changes, facts, id, leg, name, rows};
+    use crate::testing::{TestData, at, balance, book, changes, facts, holding, id, leg, mark, name, rows};
 
     #[test]
     fn every_view_opens_with_the_question_asked() {
@@ -437,39 +436,6 @@ mod tests {
         assert_eq!(rows(&data.catalog(), "SELECT symbol FROM crossed_books"), ["C"]);
         data.commit(vec![changes(&[(book("C", 98, Some(100), at(1, 1)), 1)])]);
         assert_eq!(rows(&data.catalog(), "SELECT symbol FROM crossed_books").len(), 0);
-    }
-
-    fn holding(symbol: &str, quantity: i64, mark: Option<i64>, ts: EventTime) -> Holding {
-        let market_value = mark.map(|mark| Money::whole(mark * quantity));
-        Holding {
-            account_id: name("a"),
-            symbol: name(symbol),
-            currency: Some(name("EUR")),
-            quantity: Quantity::whole(quantity),
-            average_price: Price::whole(if quantity == 0 { 0 } else { 9 }),
-            cost: Money::whole(quantity * 9),
-            realized_pnl: Some(Money::ZERO),
-            cash_flow: Money::whole(-quantity * 9),
-            fees: Money::ZERO,
-            mark_price: mark.map(Price::whole),
-            market_value,
-            unrealized_pnl: market_value.and_then(|value| value.checked_sub(Money::whole(quantity * 9))),
-            ts,
-        }
-    }
-
-    fn mark(symbol: &str, mark: i64, trade: Option<i64>, ts: EventTime) -> MarkPrice {
-        MarkPrice {
-            symbol: name(symbol),
-            mark: Some(Price::whole(mark)),
-            mid: Some(Price::whole(mark)),
-            quote_ts: Some(ts),
-            trade: trade.map(Price::whole),
-            trade_ts: trade.map(|_| ts),
-            close: None,
-            close_date: None,
-            ts,
-        }
     }
 
     #[test]
