@@ -1,8 +1,8 @@
 //! Views of which the rows are kept: who asks ten questions about positions would join and multiply them ten times.
 //!
-//! A question for all rows computes them once for its commit, with every column, and later questions at that commit find them in
-//! memory. A question that chooses few keys by itself is computed like any other view, with the chosen keys alone. While a pipeline
-//! commits, most commits are asked once, so there the first question computes what it asks for, and the second one all.
+//! A question that chooses few rows by a part of the key is computed like any other view, with the chosen rows alone. Any other computes
+//! all rows once for its commit, with every column, and later questions at that commit find them in memory. While a pipeline commits,
+//! most commits are asked once, so there the first question computes what it asks for, and the second one all. `EXPLAIN` is a question, too.
 //!
 //! Rows are kept for sessions that may read everything; what others may read differs.
 
@@ -23,8 +23,8 @@ use tokio::sync::Mutex;
 use crate::committed::Committed;
 use crate::state::chooses;
 
-/// The views, each with the column by which few of its rows are chosen.
-const KEPT: [(&str, &str); 1] = [("positions", "account_id")];
+/// The views, each with the columns by which few of its rows are chosen.
+const KEPT: [(&str, [&str; 2]); 1] = [("positions", ["account_id", "symbol"])];
 
 /// Rows by partition.
 type Partitions = Arc<Vec<Vec<RecordBatch>>>;
@@ -54,19 +54,19 @@ impl KeptRows {
 #[derive(Debug)]
 pub(crate) struct KeptView {
     name: &'static str,
-    /// The column by which few of its rows are chosen.
-    chosen_by: &'static str,
+    /// The columns by which few of its rows are chosen.
+    chosen_by: [&'static str; 2],
     computed: ViewTable,
     committed: Arc<Committed>,
 }
 
-/// The column by which few rows of a view are chosen, if it is one whose rows are kept.
-pub(crate) fn chosen_by(view: &str) -> Option<&'static str> {
+/// The columns by which few rows of a view are chosen, if it is one whose rows are kept.
+pub(crate) fn chosen_by(view: &str) -> Option<[&'static str; 2]> {
     KEPT.iter().find(|(kept, _)| *kept == view).map(|(_, chosen_by)| *chosen_by)
 }
 
 impl KeptView {
-    pub(crate) fn new(name: &'static str, chosen_by: &'static str, computed: ViewTable, committed: Arc<Committed>) -> Self {
+    pub(crate) fn new(name: &'static str, chosen_by: [&'static str; 2], computed: ViewTable, committed: Arc<Committed>) -> Self {
         Self { name, chosen_by, computed, committed }
     }
 
@@ -119,7 +119,8 @@ impl TableProvider for KeptView {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let is_for_all = limit.is_none() && !filters.iter().any(|filter| chooses(filter, self.chosen_by));
+        let chooses_few = |filter: &Expr| self.chosen_by.iter().any(|column| chooses(filter, column));
+        let is_for_all = limit.is_none() && !filters.iter().any(chooses_few);
         match self.rows(state, is_for_all).await? {
             Some(rows) => Ok(MemorySourceConfig::try_new_exec(&rows, self.schema(), projection.cloned())?),
             None => self.computed.scan(state, projection, filters, limit).await,
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_question_for_a_few_keys_or_rows_does_not_compute_the_others() {
-        for part in ["WHERE account_id = 'a'", "WHERE account_id IN ('a', 'b')", "LIMIT 1"] {
+        for part in ["WHERE account_id = 'a'", "WHERE account_id IN ('a', 'b')", "WHERE symbol = 'S' AND quantity > 1", "LIMIT 1"] {
             let (data, query) = (marked_at(&[10]), format!("{WORTH} {part}"));
             let catalog = data.catalog();
             assert!(joins(&catalog, &query) && joins(&catalog, &query), "{part}");

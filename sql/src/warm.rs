@@ -4,7 +4,7 @@
 //! pages that the system has in memory. [`WarmReader`] copies those at once, and leaves the others to DataFusion.
 //!
 //! It also keeps the index of a file's pages beside its footer: DataFusion 55 keeps the footer alone, and reads and decodes the index for
-//! every query that may skip pages.
+//! every query that may skip pages. So a scan of all rows reads the index as well, once.
 
 use std::fs::File;
 use std::ops::Range;
@@ -17,11 +17,12 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetFileReaderFactory};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use tokio::task::consume_budget;
 
 /// Makes readers of files below a data directory.
 #[derive(Debug)]
@@ -45,16 +46,19 @@ impl ParquetFileReaderFactory for WarmReaders {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let path = self.data.join(file.object_meta.location.as_ref());
+        // A location has no `..` and no slash in front: it does not lead out of the directory.
+        let (path, length) = (self.data.join(file.object_meta.location.as_ref()), file.object_meta.size);
         let cold = self.cold.create_reader(partition_index, file, metadata_size_hint, metrics)?;
         let scanned = MetricBuilder::new(metrics).counter("bytes_scanned", partition_index);
-        Ok(Box::new(WarmReader { path, file: None, cold, scanned }))
+        Ok(Box::new(WarmReader { path, length, file: None, cold, scanned }))
     }
 }
 
 /// Reader of a file.
 struct WarmReader {
     path: PathBuf,
+    /// The length of the file by its commit.
+    length: u64,
     /// The file, once it was read from.
     file: Option<File>,
     cold: Box<dyn AsyncFileReader + Send>,
@@ -64,16 +68,34 @@ struct WarmReader {
 
 impl WarmReader {
     /// The bytes of ranges, if the system has all of them in memory.
-    fn in_memory(&mut self, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
-        // Whatever is wrong with the file, DataFusion will find, and tell.
+    async fn in_memory(&mut self, ranges: &[Range<u64>]) -> ParquetResult<Option<Vec<Bytes>>> {
+        // What never waits would never let a query be cancelled.
+        consume_budget().await;
+        if let Some(beyond) = ranges.iter().find(|range| range.end > self.length) {
+            let (path, length) = (self.path.display(), self.length);
+            return Err(ParquetError::EOF(format!("{path} has {length} bytes, and bytes up to {} were asked for", beyond.end)));
+        }
+        let bytes = self.copied(ranges);
+        self.scanned.add(bytes.iter().flatten().map(Bytes::len).sum());
+        Ok(bytes)
+    }
+
+    /// Without a file, whatever is wrong with it DataFusion will find, and tell.
+    #[cfg(target_os = "linux")]
+    fn copied(&mut self, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
         let file = match self.file.take() {
             Some(file) => file,
             None => File::open(&self.path).ok()?,
         };
-        let bytes = ranges.iter().map(|range| read_from_memory(&file, range)).collect::<Option<Vec<_>>>();
+        let bytes = ranges.iter().map(|range| read_from_memory(&file, range)).collect();
         self.file = Some(file);
-        self.scanned.add(bytes.iter().flatten().map(Bytes::len).sum());
         bytes
+    }
+
+    /// Other systems do not tell what they have in memory.
+    #[cfg(not(target_os = "linux"))]
+    fn copied(&mut self, _: &[Range<u64>]) -> Option<Vec<Bytes>> {
+        None
     }
 }
 
@@ -89,30 +111,35 @@ fn read_from_memory(file: &File, range: &Range<u64>) -> Option<Bytes> {
     (read == bytes.len()).then(|| bytes.into())
 }
 
-/// Other systems do not tell what they have in memory.
-#[cfg(not(target_os = "linux"))]
-fn read_from_memory(_: &File, _: &Range<u64>) -> Option<Bytes> {
-    None
-}
-
 impl AsyncFileReader for WarmReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
-        match self.in_memory(std::slice::from_ref(&range)).and_then(|mut bytes| bytes.pop()) {
-            Some(bytes) => ready(Ok(bytes)).boxed(),
-            None => self.cold.get_bytes(range),
-        }
+        let read = async move {
+            let bytes = self.in_memory(std::slice::from_ref(&range)).await?;
+            match bytes.and_then(|mut bytes| bytes.pop()) {
+                Some(bytes) => Ok(bytes),
+                None => self.cold.get_bytes(range).await,
+            }
+        };
+        read.boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
-        match self.in_memory(&ranges) {
-            Some(bytes) => ready(Ok(bytes)).boxed(),
-            None => self.cold.get_byte_ranges(ranges),
-        }
+        let read = async move {
+            match self.in_memory(&ranges).await? {
+                Some(bytes) => Ok(bytes),
+                None => self.cold.get_byte_ranges(ranges).await,
+            }
+        };
+        read.boxed()
     }
 
     fn get_metadata<'a>(&'a mut self, options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
         let options = options.cloned().unwrap_or_default().with_page_index_policy(PageIndexPolicy::Optional);
-        async move { self.cold.get_metadata(Some(&options)).await }.boxed()
+        let read = async move {
+            consume_budget().await;
+            self.cold.get_metadata(Some(&options)).await
+        };
+        read.boxed()
     }
 }
 
