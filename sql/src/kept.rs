@@ -83,9 +83,9 @@ impl KeptView {
         if known(&kept).is_some() || kept.asked > Some(commit_id) {
             return Ok(known(&kept));
         }
-        let is_first_of_many = kept.asked.is_some_and(|asked| asked < commit_id);
+        let commits_go_on = kept.asked.is_some_and(|asked| asked < commit_id);
         *kept = Kept { asked: Some(commit_id), rows: None };
-        if !is_first_of_many {
+        if !commits_go_on {
             let plan = self.computed.scan(state, None, &[], None).await?;
             kept.rows = Some(Arc::new(collect_partitioned(plan, state.task_ctx()).await?));
         }
