@@ -20,7 +20,7 @@ use headwater_schemas::tables::{Admitted, DeadLetter, Moment, TableWriter};
 use headwater_schemas::{Digest, EffectiveTime, EventTime, Nanos, Place, Placed, Text, Topic};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 
 /// View that lets each event through once.
 #[derive(Clone, Debug)]
@@ -187,16 +187,13 @@ impl View for Admission {
         seen.known.is_none()
     }
 
-    fn restore(&self, saved: &Arc<Vec<Admitted>>, is_mine: &dyn Fn(&Digest<16>) -> bool) -> Vec<(Digest<16>, Seen)> {
-        let seen = |row: &Admitted| {
+    fn restore(&self, saved: &Arc<Vec<Admitted>>, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some(seen) = states.of(&row.identity) else { continue };
             let until = row.until.map_or(NEVER, EventTime::effective);
             let known = Known { body: row.body, since: row.ts.effective(), until };
-            is_mine(&row.identity).then_some((row.identity, Seen { known: Some(known), emitted: true, gone: None }))
-        };
-        // Of millions of rows: with room for all, none is moved.
-        let mut states = Vec::with_capacity(saved.len());
-        states.extend(saved.iter().filter_map(seen));
-        states
+            *seen = Seen { known: Some(known), emitted: true, gone: None };
+        }
     }
 
     fn timers(&self, _: &Digest<16>, seen: &Seen) -> Vec<(EffectiveTime, ())> {

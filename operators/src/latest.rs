@@ -15,7 +15,7 @@ use headwater_schemas::tables::{
 use headwater_schemas::{AccountId, Currency, CustomerId, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
-use crate::keyed_fold::{Outbox, Updates, View};
+use crate::keyed_fold::{Outbox, States, Updates, View};
 use crate::newest;
 
 /// A table's row of which the latest per key is kept.
@@ -235,12 +235,11 @@ impl<R: Record> View for Latest<R> {
         state.is.is_none()
     }
 
-    fn restore(&self, saved: &Arc<Vec<R>>, is_mine: &dyn Fn(&R::Key) -> bool) -> Vec<(R::Key, Versions<R>)> {
-        let restored = |record: &R| {
-            let versions = Versions { emitted: Some(record.clone()), is: Some(record.clone()), told: Some(record.clone()) };
-            Some((record.key(), versions)).filter(|(key, _)| is_mine(key))
-        };
-        saved.iter().filter_map(restored).collect()
+    fn restore(&self, saved: &Arc<Vec<R>>, states: &mut States<'_, Self>) {
+        for record in saved.iter() {
+            let Some(state) = states.of(&record.key()) else { continue };
+            *state = Versions { emitted: Some(record.clone()), is: Some(record.clone()), told: Some(record.clone()) };
+        }
     }
 }
 

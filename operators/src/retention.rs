@@ -16,7 +16,7 @@ use headwater_schemas::tables::{AccountRetention, Alert, AlertKind, AlertState, 
 use headwater_schemas::{AccountId, Correction, EffectiveTime, EventTime, Id, Nanos, Place, Placed, Text, Topic};
 
 use crate::alerts::Raised;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::newest::Newest;
 
 /// The rule of the alerts.
@@ -221,10 +221,12 @@ impl View for Retention {
         tables.alerts.replace(at, old.and_then(|old| old.alert(*account)), state.is.alert(*account));
     }
 
-    fn restore(&self, saved: &SavedRetention, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, RetentionState)> {
-        let mine = saved.account_retentions.iter().filter(|row| is_mine(&row.account_id));
-        let restored = mine.map(|row| (row.account_id, ClosedAccount::restored(row)));
-        restored.map(|(account, is)| (account, RetentionState { is, emitted: Some(is) })).collect()
+    fn restore(&self, saved: &SavedRetention, states: &mut States<'_, Self>) {
+        for row in saved.account_retentions.iter() {
+            let Some(state) = states.of(&row.account_id) else { continue };
+            let is = ClosedAccount::restored(row);
+            *state = RetentionState { is, emitted: Some(is) };
+        }
     }
 
     fn timers(&self, _: &AccountId, state: &RetentionState) -> Vec<(EffectiveTime, ())> {

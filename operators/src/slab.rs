@@ -35,6 +35,16 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
+    /// The values, in the order of their indices.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.chunks.iter_mut().flatten()
+    }
+
     /// Adds a value. Returns its index, or `None` if the slab is full.
     pub(crate) fn push(&mut self, value: T) -> Option<u32> {
         if self.is_full() {

@@ -14,7 +14,7 @@ use headwater_schemas::tables::{AlertSuppression, Moment, SuppressionState, Tabl
 use headwater_schemas::{EffectiveTime, EventTime, Id, Place, Placed, Text, Topic};
 use serde::{Deserialize, Serialize};
 
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::newest;
 
 /// View of suppressions.
@@ -145,14 +145,11 @@ impl View for Suppressions {
         state.is.is_none()
     }
 
-    fn restore(
-        &self,
-        saved: &Arc<Vec<AlertSuppression>>,
-        is_mine: &dyn Fn(&SuppressionKey) -> bool,
-    ) -> Vec<(SuppressionKey, SuppressionRow)> {
-        let state =
-            |row: &AlertSuppression| (SuppressionKey::of_row(row), SuppressionRow { is: Some(row.clone()), emitted: Some(row.clone()) });
-        saved.iter().map(state).filter(|(key, _)| is_mine(key)).collect::<BTreeMap<_, _>>().into_iter().collect()
+    fn restore(&self, saved: &Arc<Vec<AlertSuppression>>, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some(state) = states.of(&SuppressionKey::of_row(row)) else { continue };
+            *state = SuppressionRow { is: Some(row.clone()), emitted: Some(row.clone()) };
+        }
     }
 
     fn timers(&self, _: &SuppressionKey, state: &SuppressionRow) -> Vec<(EffectiveTime, ())> {

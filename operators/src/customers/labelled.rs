@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::purchases::{Purchase, PurchaseEvent};
 use super::touched::Touched;
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 
 /// View of labelled purchases. Horizons are lengths of effective time.
 #[derive(Clone, Copy, Debug)]
@@ -197,10 +197,11 @@ impl View for LabelledPurchases {
         state.known.purchase.is_none() && state.known.label.is_none()
     }
 
-    fn restore(&self, saved: &Arc<Vec<LabelledPurchase>>, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, LabelledState)> {
-        let mine = saved.iter().filter(|row| is_mine(&row.transaction_id));
-        let state = |row: &LabelledPurchase| LabelledState { known: Known::restored(row), touched: Touched::default() };
-        mine.map(|row| (row.transaction_id.clone(), state(row))).collect()
+    fn restore(&self, saved: &Arc<Vec<LabelledPurchase>>, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some(state) = states.of(&row.transaction_id) else { continue };
+            state.known = Known::restored(row);
+        }
     }
 
     fn timers(&self, _: &Id, state: &LabelledState) -> Vec<(EffectiveTime, LabelTimer)> {

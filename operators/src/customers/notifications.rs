@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::notice::Notice;
 use super::quiet::{QuietHours, TimeOfDay};
 use super::touched::Touched;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::suppressions::Suppressed;
 use crate::zones::CustomerZones;
 
@@ -173,13 +173,11 @@ impl View for Notifications {
         state.notices.is_empty()
     }
 
-    fn restore(&self, saved: &SavedNotifications, is_mine: &dyn Fn(&CustomerId) -> bool) -> Vec<(CustomerId, NoticeState)> {
-        let mut customers = BTreeMap::<CustomerId, NoticeState>::new();
-        for row in saved.customer_notices.iter().filter(|row| is_mine(&row.customer_id)) {
-            let key = (row.rule.clone(), row.subject.clone());
-            customers.entry(row.customer_id).or_default().notices.insert(key, Noticed::restored(row));
+    fn restore(&self, saved: &SavedNotifications, states: &mut States<'_, Self>) {
+        for row in saved.customer_notices.iter() {
+            let Some(state) = states.of(&row.customer_id) else { continue };
+            state.notices.insert((row.rule.clone(), row.subject.clone()), Noticed::restored(row));
         }
-        customers.into_iter().collect()
     }
 }
 

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::notice::Notice;
 use super::touched::Touched;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::valuation::MarkEvent;
 
 /// View of price alerts.
@@ -152,15 +152,13 @@ impl View for PriceAlerts {
         state.watches.is_empty()
     }
 
-    fn restore(&self, saved: &SavedPriceAlerts, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, WatchState)> {
-        let mut symbols = BTreeMap::<Symbol, WatchState>::new();
-        for row in saved.price_watches.iter().filter(|row| is_mine(&row.symbol)) {
-            let state = symbols.entry(row.symbol).or_default();
+    fn restore(&self, saved: &SavedPriceAlerts, states: &mut States<'_, Self>) {
+        for row in saved.price_watches.iter() {
+            let Some(state) = states.of(&row.symbol) else { continue };
             let watched = Watched::restored(row);
             state.expect(row.customer_id, self.trigger(&watched));
             state.watches.insert(row.customer_id, watched);
         }
-        symbols.into_iter().collect()
     }
 }
 

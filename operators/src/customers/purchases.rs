@@ -22,7 +22,7 @@ use super::buyers::Buyers;
 use super::category::Categories;
 use super::rejected;
 use super::touched::Touched;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::ledger::Remains;
 
 /// View of purchases.
@@ -209,13 +209,11 @@ impl View for Purchases {
         state.waiting.is_empty()
     }
 
-    fn restore(&self, saved: &Arc<Vec<WaitingPurchase>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, WaitingPurchases)> {
-        let mut accounts = BTreeMap::<AccountId, WaitingPurchases>::new();
-        for row in saved.iter().filter(|row| is_mine(&row.account_id)) {
-            let Some(waiting) = Waiting::restored(row) else { continue };
-            accounts.entry(row.account_id).or_default().waiting.insert(row.transaction_id.clone(), waiting);
+    fn restore(&self, saved: &Arc<Vec<WaitingPurchase>>, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some((waiting, state)) = Waiting::restored(row).zip(states.of(&row.account_id)) else { continue };
+            state.waiting.insert(row.transaction_id.clone(), waiting);
         }
-        accounts.into_iter().collect()
     }
 
     fn timers(&self, _: &AccountId, state: &WaitingPurchases) -> Vec<(EffectiveTime, Id)> {

@@ -29,7 +29,7 @@ use super::settings::CustomerSettings;
 use super::spikes::Compared;
 use super::touched::Touched;
 use crate::alerts::Raised;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::small_map::SmallMap;
 use crate::zones::CustomerZones;
 
@@ -244,27 +244,26 @@ impl View for Spending {
         state.months.is_empty() && state.budgets.is_empty() && state.alerts.is_empty()
     }
 
-    fn restore(&self, saved: &SavedSpending, is_mine: &dyn Fn(&CustomerId) -> bool) -> Vec<(CustomerId, SpendingState)> {
-        let mut customers = BTreeMap::<CustomerId, SpendingState>::new();
-        for row in saved.spending.iter().filter(|row| is_mine(&row.customer_id)) {
-            let Ok(month) = row.month.parse::<Month>() else { continue };
+    fn restore(&self, saved: &SavedSpending, states: &mut States<'_, Self>) {
+        for row in saved.spending.iter() {
+            let Some((month, state)) = row.month.parse::<Month>().ok().zip(states.of(&row.customer_id)) else { continue };
             let key = (Category { name: row.category.clone(), currency: row.currency }, month);
-            let sum = Sum { amount: row.amount, count: row.count, ts: row.ts, days: Vec::new() };
-            customers.entry(row.customer_id).or_default().months.insert(key, sum);
+            state.months.insert(key, Sum { amount: row.amount, count: row.count, ts: row.ts, days: Vec::new() });
         }
-        for row in saved.spending_days.iter().filter(|row| is_mine(&row.customer_id)) {
+        for row in saved.spending_days.iter() {
+            let Some(state) = states.of(&row.customer_id) else { continue };
             let key = (Category { name: row.category.clone(), currency: row.currency }, Month::of(row.date).0);
-            customers.entry(row.customer_id).or_default().months.update(key, |sum| sum.set_day(row.date, row.amount));
+            state.months.update(key, |sum| sum.set_day(row.date, row.amount));
         }
-        for row in saved.customer_budgets.iter().filter(|row| is_mine(&row.customer_id)) {
-            customers.entry(row.customer_id).or_default().budgets.insert(row.category.clone(), Budgeted::restored(row));
+        for row in saved.customer_budgets.iter() {
+            let Some(state) = states.of(&row.customer_id) else { continue };
+            state.budgets.insert(row.category.clone(), Budgeted::restored(row));
         }
-        for row in saved.spending_alerts.iter().filter(|row| is_mine(&row.customer_id)) {
-            let Ok(month) = row.month.parse::<Month>() else { continue };
+        for row in saved.spending_alerts.iter() {
+            let Some((month, state)) = row.month.parse::<Month>().ok().zip(states.of(&row.customer_id)) else { continue };
             let key = (row.rule, month, Category { name: row.category.clone(), currency: row.currency });
-            customers.entry(row.customer_id).or_default().alerts.insert(key, Standing::restored(row));
+            state.alerts.insert(key, Standing::restored(row));
         }
-        customers.into_iter().collect()
     }
 }
 

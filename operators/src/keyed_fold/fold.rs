@@ -6,9 +6,9 @@ use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
 use headwater_schemas::{Clock, Corrections, EffectiveTime, Offset, Place, Placed, Tick};
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::slots::{SlotNumber, Slots};
+use super::slots::{Slot, SlotNumber, Slots};
 use super::timers::Timers;
-use super::view::{Outbox, Updated, Updates, View};
+use super::view::{Outbox, States, Updated, Updates, View};
 
 /// The rank of a timer: after every topic.
 const TIMER_RANK: u8 = u8::MAX;
@@ -69,14 +69,11 @@ impl<V: View> Fold<V> {
     /// Restores the states of the keys that `is_mine` accepts from the rows that they had emitted. A timer that was due before
     /// `not_before`, because the configuration has changed, fires then.
     pub fn restore(&mut self, saved: &<V::Tables as TableSet>::Saved, is_mine: &dyn Fn(&V::Key) -> bool, not_before: EffectiveTime) {
+        self.view.restore(saved, &mut States::new(&mut self.slots, is_mine));
         let mut timers = Vec::new();
-        for (key, state) in self.view.restore(saved, is_mine) {
-            let of_key = self.view.timers(&key, &state).into_iter();
+        for Slot { key, state, .. } in self.slots.iter() {
+            let of_key = self.view.timers(key, state).into_iter();
             timers.extend(of_key.map(|(time, timer)| (time.max(not_before), key.clone(), timer)));
-            let slot = self.slots.find_or_insert(key);
-            if let Some(slot) = slot.and_then(|number| self.slots.get_mut(number)) {
-                slot.state = state;
-            }
         }
         // In the order of their times, they take the cheap queue.
         timers.sort_unstable();

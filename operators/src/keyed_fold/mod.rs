@@ -28,7 +28,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use headwater_operators::keyed_fold::{Outbox, View};
+//! use headwater_operators::keyed_fold::{Outbox, States, View};
 //! use headwater_operators::ledger::Posting;
 //! use headwater_operators::testing::{Happening, rows_of, run, run_with_restart};
 //! use headwater_schemas::tables::{Balance, Moment, TableWriter};
@@ -82,9 +82,11 @@
 //!         table.replace(at, sum.emitted.replace(row.clone()), Some(row));
 //!     }
 //!
-//!     fn restore(&self, saved: &Arc<Vec<Balance>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, Sum)> {
-//!         let sum = |row: &Balance| (row.account_id, Sum { posted: row.posted, emitted: Some(row.clone()) });
-//!         saved.iter().filter(|row| is_mine(&row.account_id)).map(sum).collect()
+//!     fn restore(&self, saved: &Arc<Vec<Balance>>, states: &mut States<'_, Self>) {
+//!         for row in saved.iter() {
+//!             let Some(sum) = states.of(&row.account_id) else { continue };
+//!             *sum = Sum { posted: row.posted, emitted: Some(row.clone()) };
+//!         }
 //!     }
 //! }
 //!
@@ -117,4 +119,4 @@ pub use by_account::ByAccount;
 pub use fold::Fold;
 pub use headwater_schemas::Clock;
 pub use operator::{Before, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
-pub use view::{Outbox, Updated, Updates, View, worker_number};
+pub use view::{Outbox, States, Updated, Updates, View, worker_number};

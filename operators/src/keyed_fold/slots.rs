@@ -40,14 +40,27 @@ impl<K: Eq + Hash, S: Default> Slots<K, S> {
 
     /// The slots, in arbitrary order, on which nothing may depend.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<K, S>> {
-        self.index.slots().filter_map(|number| self.slots.get(number)?.as_ref())
+        self.slots.iter().filter_map(Option::as_ref)
+    }
+
+    /// Changes every slot, in arbitrary order.
+    pub(super) fn each_mut(&mut self, change: impl FnMut(&mut Slot<K, S>)) {
+        self.slots.iter_mut().filter_map(Option::as_mut).for_each(change);
+    }
+
+    /// The slot of a key, if there is one.
+    pub(super) fn find(&self, key: &K) -> Option<SlotNumber> {
+        self.find_hashed(KeyHash::of(key), key)
+    }
+
+    fn find_hashed(&self, hash: KeyHash, key: &K) -> Option<SlotNumber> {
+        self.index.find(hash, |number| matches!(self.slots.get(number), Some(Some(slot)) if slot.key == *key))
     }
 
     /// The slot of a key, created if there is none. `None` beyond 2^32 keys, which no memory holds.
     pub(super) fn find_or_insert(&mut self, key: K) -> Option<SlotNumber> {
         let hash = KeyHash::of(&key);
-        let is_it = |number| matches!(self.slots.get(number), Some(Some(slot)) if slot.key == key);
-        if let Some(number) = self.index.find(hash, is_it) {
+        if let Some(number) = self.find_hashed(hash, &key) {
             return Some(number);
         }
         let slot = Some(Slot { key, state: S::default(), touched: Touched::default() });

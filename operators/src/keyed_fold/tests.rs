@@ -128,10 +128,12 @@ impl View for Sums {
         updates.push(at, format!("{key} is {}", state.sum));
     }
 
-    fn restore(&self, saved: &SavedSums, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, Sum)> {
+    fn restore(&self, saved: &SavedSums, states: &mut States<'_, Self>) {
         let sum = |row: &Balance| i64::try_from(row.posted.units() / Total::whole(1).units()).expect("a small sum");
-        let state = |row: &Balance| (row.account_id, Sum { sum: sum(row), emitted: Some(row.clone()) });
-        saved.balances.iter().map(state).filter(|(key, _)| is_mine(key)).collect()
+        for row in saved.balances.iter() {
+            let Some(state) = states.of(&row.account_id) else { continue };
+            *state = Sum { sum: sum(row), emitted: Some(row.clone()) };
+        }
     }
 }
 

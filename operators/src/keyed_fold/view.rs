@@ -7,6 +7,8 @@ use headwater_schemas::{Correction, Corrections, EffectiveTime, Place, Placed, T
 use rustc_hash::FxHasher;
 use timely::ExchangeData;
 
+use super::slots::Slots;
+
 /// A keyed view: pure functions of a key's state, an event and the broadcasts, applied in the order of places.
 pub trait View: 'static {
     /// The key of a state.
@@ -83,12 +85,49 @@ pub trait View: 'static {
         false
     }
 
-    /// Restores states from the rows that they had emitted, for the keys that `is_mine` accepts.
-    fn restore(&self, saved: &<Self::Tables as TableSet>::Saved, is_mine: &dyn Fn(&Self::Key) -> bool) -> Vec<(Self::Key, Self::State)>;
+    /// Restores states from the rows that they had emitted. The rows may come in any order.
+    fn restore(&self, saved: &<Self::Tables as TableSet>::Saved, states: &mut States<'_, Self>);
 
     /// The timers of a restored state.
     fn timers(&self, _key: &Self::Key, _state: &Self::State) -> Vec<(EffectiveTime, Self::Timer)> {
         Vec::new()
+    }
+}
+
+/// The states of a worker's keys, while they are restored. They are made where they stay.
+pub struct States<'a, V: View + ?Sized> {
+    slots: &'a mut Slots<V::Key, V::State>,
+    is_mine: &'a dyn Fn(&V::Key) -> bool,
+}
+
+impl<'a, V: View + ?Sized> States<'a, V> {
+    /// Those in `slots`, to which come the keys that `is_mine` accepts.
+    pub(super) const fn new(slots: &'a mut Slots<V::Key, V::State>, is_mine: &'a dyn Fn(&V::Key) -> bool) -> Self {
+        Self { slots, is_mine }
+    }
+
+    /// Whether a key belongs to this worker.
+    pub fn have(&self, key: &V::Key) -> bool {
+        (self.is_mine)(key)
+    }
+
+    /// The state of a key, at first the default; none if the key belongs to another worker.
+    pub fn of(&mut self, key: &V::Key) -> Option<&mut V::State> {
+        let number = match self.slots.find(key) {
+            None if self.have(key) => self.slots.find_or_insert(key.clone()),
+            known => known,
+        };
+        self.slots.get_mut(number?).map(|slot| &mut slot.state)
+    }
+
+    /// The state of a key, if it is restored already.
+    pub fn restored(&mut self, key: &V::Key) -> Option<&mut V::State> {
+        self.slots.find(key).and_then(|number| self.slots.get_mut(number)).map(|slot| &mut slot.state)
+    }
+
+    /// Every state that is restored, in arbitrary order.
+    pub fn each(&mut self, mut change: impl FnMut(&V::Key, &mut V::State)) {
+        self.slots.each_mut(|slot| change(&slot.key, &mut slot.state));
     }
 }
 

@@ -14,6 +14,16 @@ impl Ages {
         self.0.push_back((time, id));
     }
 
+    /// Adds ids in any order.
+    pub(super) fn restore(&mut self, ids: Vec<(EffectiveTime, Id)>) {
+        if self.0.is_empty() {
+            self.0 = ids.into();
+        } else {
+            self.0.extend(ids);
+        }
+        self.0.make_contiguous().sort_unstable();
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -11,8 +11,6 @@
 //! - Interest accrues at the end of each day ([`super::interest`]).
 //! - A posting that would overflow a sum is a dead letter (`overflow`); that takes 10^11 amounts of the greatest magnitude.
 
-use std::collections::BTreeMap;
-
 use headwater_schemas::events::{AccountEvent, AccountType, ErrorCode, Event, TransactionPhase};
 use headwater_schemas::tables::{
     Alert, Balance, DeadLetter, InterestAccrual, InterestPoint, InterestState, LedgerAlertState, LedgerEntry, LedgerRule, Moment,
@@ -23,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::Posting;
 use super::interest::{Accruals, Bearer, InterestSettings, Rates, rate_of};
 use super::watch::{Watch, mismatch};
-use crate::keyed_fold::{Outbox, Updates, View};
+use crate::keyed_fold::{Outbox, States, Updates, View};
 use crate::reference::{Account, AccountStatus, Reference};
 use crate::small_map::SmallMap;
 
@@ -217,26 +215,27 @@ impl View for Balances {
         }
     }
 
-    fn restore(&self, saved: &SavedBalances, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, BalanceState)> {
-        let is_mine = |account: &AccountId| self.of.include(account) && is_mine(account);
-        let mut accounts = BTreeMap::<AccountId, BalanceState>::new();
-        for row in saved.balances.iter().filter(|row| is_mine(&row.account_id)) {
+    fn restore(&self, saved: &SavedBalances, states: &mut States<'_, Self>) {
+        let is_included = |account: &AccountId| self.of.include(account);
+        for row in saved.balances.iter().filter(|row| is_included(&row.account_id)) {
+            let Some(state) = states.of(&row.account_id) else { continue };
             let Balance { posted, pending: held, ts, .. } = *row;
             let sums = Sums { posted, held, ts: Some(ts), emitted: Some(row.clone()), told: posted };
-            accounts.entry(row.account_id).or_default().sums.insert(row.currency, sums);
+            state.sums.insert(row.currency, sums);
         }
-        for row in saved.ledger_alerts.iter().filter(|row| is_mine(&row.account_id)) {
-            accounts.entry(row.account_id).or_default().watch.get_or_insert_default().restore(row);
+        for row in saved.ledger_alerts.iter().filter(|row| is_included(&row.account_id)) {
+            let Some(state) = states.of(&row.account_id) else { continue };
+            state.watch.get_or_insert_default().restore(row);
         }
-        let mut points: Vec<_> = saved.interest_points.iter().filter(|row| is_mine(&row.account_id)).collect();
+        let mut points: Vec<_> = saved.interest_points.iter().filter(|row| states.have(&row.account_id)).collect();
         points.sort_by_key(|row| (row.account_id, row.date));
-        for row in saved.interest_states.iter().filter(|row| is_mine(&row.account_id)) {
+        for row in saved.interest_states.iter().filter(|row| is_included(&row.account_id)) {
+            let Some(state) = states.of(&row.account_id) else { continue };
             let from = points.partition_point(|point| point.account_id < row.account_id);
             let to = points.partition_point(|point| point.account_id <= row.account_id);
             let restored = Accruals::restore(row, points.get(from..to).unwrap_or_default());
-            accounts.entry(row.account_id).or_default().interest = Some(Box::new(restored));
+            state.interest = Some(Box::new(restored));
         }
-        accounts.into_iter().collect()
     }
 
     fn timers(&self, _: &AccountId, state: &BalanceState) -> Vec<(EffectiveTime, ())> {

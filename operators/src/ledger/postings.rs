@@ -39,7 +39,7 @@ use super::transactions::{
 use super::waiting::WaitingRoom;
 use super::watch::overdue;
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::reference::{AccountTypes, Reference};
 
 /// The effect of a transaction on one account's balance.
@@ -299,25 +299,16 @@ impl View for Postings {
         state.book.is_empty() && state.all.is_none()
     }
 
-    fn restore(&self, saved: &SavedPostings, is_mine: &dyn Fn(&Option<AccountId>) -> bool) -> Vec<(Option<AccountId>, PostingState)> {
-        if self.enforces && !is_mine(&None) {
-            return Vec::new();
-        }
-        let is_mine = |account: &AccountId| self.enforces || is_mine(&Some(*account));
-        let expires = self.hold_expiry.is_some();
-        let mut rows: Vec<_> = saved.posted_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
-        rows.sort_by(|a, b| (a.ts, &a.transaction_id).cmp(&(b.ts, &b.transaction_id)));
-        let mut waiting: Vec<_> = saved.waiting_transactions.iter().filter(|row| is_mine(&row.account_id)).collect();
-        waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-        let mut books = FxHashMap::<AccountId, Book>::default();
-        rows.into_iter().for_each(|row| books.entry(row.account_id).or_default().transactions.restore(row, expires));
-        waiting.into_iter().for_each(|row| books.entry(row.account_id).or_default().waiting.restore(row));
+    fn restore(&self, saved: &SavedPostings, states: &mut States<'_, Self>) {
         if !self.enforces {
-            return books.into_iter().map(|(account, book)| (Some(account), PostingState { book, all: None })).collect();
+            return restore_books(saved, self.hold_expiry, |account, restore| {
+                states.of(&Some(account)).into_iter().for_each(|state| restore(&mut state.book));
+            });
         }
-        let mut all = Books { books, ..Books::default() };
+        let Some(state) = states.of(&None) else { return };
+        let all = state.all.get_or_insert_default();
+        restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
-        vec![(None, PostingState { all: Some(Box::new(all)), ..PostingState::default() })]
     }
 
     fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {
@@ -325,6 +316,18 @@ impl View for Postings {
         let all = state.all.iter().flat_map(|all| &all.books);
         one.chain(all).flat_map(|(account, book)| self.timers_of(account, book)).collect()
     }
+}
+
+/// Restores the transactions of accounts. `with_book` calls its argument with the book of an account of this worker.
+fn restore_books(saved: &SavedPostings, hold_expiry: Option<Nanos>, mut with_book: impl FnMut(AccountId, &mut dyn FnMut(&mut Book))) {
+    // Rows come by account, as they are stored: a book is looked up once.
+    for rows in saved.posted_transactions.chunk_by(|one, next| one.account_id == next.account_id) {
+        let Some(account) = rows.first().map(|row| row.account_id) else { continue };
+        with_book(account, &mut |book| book.transactions.restore(rows, hold_expiry.is_some()));
+    }
+    let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
+    waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
+    waiting.into_iter().for_each(|row| with_book(row.account_id, &mut |book| book.waiting.restore(row)));
 }
 
 /// The result of a transaction that is not rejected.

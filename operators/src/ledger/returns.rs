@@ -7,7 +7,6 @@
 //! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]. **Derived**: every
 //! transaction, with its owner.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headwater_schemas::events::{Transaction, TransactionPhase};
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ages::Ages;
 use super::legs::phase;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 
 /// A transaction, routed to the postings of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,15 +161,13 @@ impl View for Returns {
         state.senders.is_empty()
     }
 
-    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, ReceivedState)> {
-        let mut rows: Vec<_> = saved.iter().filter(|row| is_mine(&row.account_id)).collect();
+    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, states: &mut States<'_, Self>) {
+        let mut rows: Vec<_> = saved.iter().filter(|row| states.have(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));
-        let mut accounts = BTreeMap::<AccountId, ReceivedState>::new();
         for row in rows {
-            let state = accounts.entry(row.account_id).or_default();
+            let Some(state) = states.of(&row.account_id) else { continue };
             state.receive(&row.transaction_id, row.sender, row.ts.effective());
         }
-        accounts.into_iter().collect()
     }
 
     fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(EffectiveTime, ())> {

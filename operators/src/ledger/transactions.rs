@@ -377,14 +377,21 @@ impl Transactions {
     }
 
     /// Restores a transaction. Rows come in the order of their effective times.
-    pub(super) fn restore(&mut self, row: &PostedTransaction, expires: bool) {
-        let remembered = Box::new(Remembered::restored(row));
-        if remembered.is_final() {
-            self.ages.add(remembered.time, row.transaction_id.clone());
-        } else if expires {
-            self.holds.add(remembered.time, row.transaction_id.clone());
+    pub(super) fn restore(&mut self, rows: &[PostedTransaction], expires: bool) {
+        self.known.reserve(rows.len());
+        let (mut ages, mut holds) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            let remembered = Box::new(Remembered::restored(row));
+            let age = (remembered.time, row.transaction_id.clone());
+            if remembered.is_final() {
+                ages.push(age);
+            } else if expires {
+                holds.push(age);
+            }
+            self.known.insert(row.transaction_id.clone(), remembered);
         }
-        self.known.insert(row.transaction_id.clone(), remembered);
+        self.ages.restore(ages);
+        self.holds.restore(holds);
     }
 
     pub(super) fn emit(&mut self, account: &AccountId, at: &Moment, table: &TableWriter<PostedTransaction>) {

@@ -8,6 +8,8 @@ use headwater_schemas::value::{EventTime, Symbol};
 use super::book::{Book, Head, Sequences, Top};
 use super::order::{Standing, Terms};
 use super::report::Reports;
+use super::view::Matching;
+use crate::keyed_fold::States;
 
 /// A symbol's book, and the rows emitted last.
 #[derive(Debug, Default)]
@@ -113,18 +115,18 @@ impl SymbolBook {
 }
 
 impl SavedBooks {
-    /// Restores the books of the symbols that `is_mine` accepts. The rows may come in any order.
-    pub(super) fn restore(&self, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, SymbolBook)> {
+    /// Restores the books.
+    pub(super) fn restore(&self, states: &mut States<'_, Matching>) {
         let mut orders = BTreeMap::<&Symbol, Vec<(Terms, Standing)>>::new();
-        for row in self.open_orders.iter().filter(|row| is_mine(&row.symbol)) {
+        for row in self.open_orders.iter().filter(|row| states.have(&row.symbol)) {
             orders.entry(&row.symbol).or_default().push(order(row.clone()));
         }
         let mut tops: BTreeMap<&Symbol, &TopOfBook> = self.top_of_book.iter().map(|top| (&top.symbol, top)).collect();
-        let restored = |row: &BookState| {
+        for row in self.book_states.iter() {
+            let Some(state) = states.of(&row.symbol) else { continue };
             let (orders, top) = (orders.remove(&row.symbol).unwrap_or_default(), tops.remove(&row.symbol).cloned());
-            (row.symbol, SymbolBook::restored(row.clone(), orders, top))
-        };
-        self.book_states.iter().filter(|row| is_mine(&row.symbol)).map(restored).collect()
+            *state = SymbolBook::restored(row.clone(), orders, top);
+        }
     }
 }
 

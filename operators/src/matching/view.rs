@@ -17,7 +17,7 @@ use super::order::Order;
 use super::reason::Reason;
 use super::report::{Change, Match, Party, Reports};
 use super::state::{BookTables, SavedBooks, SymbolBook};
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::reference::Reference;
 
 /// View of order matching, by symbol.
@@ -163,8 +163,8 @@ impl View for Matching {
         state.is_forgettable()
     }
 
-    fn restore(&self, saved: &SavedBooks, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, SymbolBook)> {
-        saved.restore(is_mine)
+    fn restore(&self, saved: &SavedBooks, states: &mut States<'_, Self>) {
+        saved.restore(states);
     }
 }
 

@@ -5,13 +5,12 @@ use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, PaymentPosting, PaymentProgress, PaymentStepTaken, Reconciliation, Severity, StepAlert, StepRule,
 };
 use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
-use rustc_hash::FxHashMap;
 
 use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
 use super::stage::{Stage, Step};
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_rows};
 
 /// View of payments. Lengths are of effective time.
@@ -107,19 +106,17 @@ impl View for Payments {
         state.now.steps.is_empty() && state.now.posting.is_none()
     }
 
-    fn restore(&self, saved: &SavedPayments, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, PaymentHistory)> {
-        let mut payments = FxHashMap::<Id, Remembered>::default();
-        for row in saved.payment_steps.iter().filter(|row| is_mine(&row.payment_id)) {
-            payments.entry(row.payment_id.clone()).or_default().steps.push(step_of(row));
+    fn restore(&self, saved: &SavedPayments, states: &mut States<'_, Self>) {
+        for row in saved.payment_steps.iter() {
+            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.steps.push(step_of(row)));
         }
-        for row in saved.payment_postings.iter().filter(|row| is_mine(&row.payment_id)) {
-            payments.entry(row.payment_id.clone()).or_default().posting = Some(posting_of(row));
+        for row in saved.payment_postings.iter() {
+            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.posting = Some(posting_of(row)));
         }
-        for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment && is_mine(&row.subject)) {
-            payments.entry(row.subject.clone()).or_default().alerts.restore(row);
+        for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment) {
+            states.of(&row.subject).into_iter().for_each(|payment| payment.now.alerts.restore(row));
         }
-        payments.values_mut().for_each(|payment| payment.steps.sort_by_key(|step| step.place));
-        payments.into_iter().map(|(id, now)| (id, PaymentHistory { now, emitted: None })).collect()
+        states.each(|_, payment| payment.now.steps.sort_by_key(|step| step.place));
     }
 
     fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(EffectiveTime, ())> {

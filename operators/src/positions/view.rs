@@ -13,7 +13,7 @@ use super::busts::WaitingBusts;
 use super::recent::{Kept, Recent};
 use super::{AverageCost, Trade};
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, Updates, View};
+use crate::keyed_fold::{Outbox, States, Updates, View};
 
 /// An event that changes positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,30 +245,27 @@ impl View for Positions {
         }
     }
 
-    fn restore(&self, saved: &SavedPositions, is_mine: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, PositionState)> {
-        let mut accounts = BTreeMap::<AccountId, PositionState>::new();
-        for row in saved.position_bases.iter().filter(|row| is_mine(&row.account_id)) {
+    fn restore(&self, saved: &SavedPositions, states: &mut States<'_, Self>) {
+        for row in saved.position_bases.iter() {
+            let Some(state) = states.of(&row.account_id) else { continue };
             let base = AverageCost { quantity: row.base_quantity, cost: row.base_cost, cash_flow: row.base_cash_flow, fees: row.base_fees };
-            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
+            let held = state.symbols.entry(row.symbol).or_default();
             held.recent.base = base;
             held.sums = base;
             held.emitted_base = Some(row.clone());
         }
-        let mut trades: Vec<_> = saved.position_trades.iter().filter(|row| is_mine(&row.account_id)).collect();
+        let mut trades: Vec<_> = saved.position_trades.iter().filter(|row| states.have(&row.account_id)).collect();
         trades.sort();
         for row in trades {
-            let Some(kept) = kept(row) else { continue };
-            let held = accounts.entry(row.account_id).or_default().symbols.entry(row.symbol).or_default();
+            let Some((kept, state)) = kept(row).zip(states.of(&row.account_id)) else { continue };
+            let held = state.symbols.entry(row.symbol).or_default();
             held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
             held.recent.kept.push_back(kept);
         }
-        for held in accounts.values_mut().flat_map(|state| state.symbols.values_mut()) {
-            held.told = Some(held.sums);
+        states.each(|_, state| state.symbols.values_mut().for_each(|held| held.told = Some(held.sums)));
+        for row in saved.pending_busts.iter() {
+            states.of(&row.account_id).into_iter().for_each(|state| state.busts.restore(row));
         }
-        for row in saved.pending_busts.iter().filter(|row| is_mine(&row.account_id)) {
-            accounts.entry(row.account_id).or_default().busts.restore(row);
-        }
-        accounts.into_iter().collect()
     }
 
     fn timers(&self, _: &AccountId, state: &PositionState) -> Vec<(EffectiveTime, Id)> {

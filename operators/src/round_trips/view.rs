@@ -12,7 +12,7 @@ use super::graph::Graph;
 use super::search::{Bounds, Search};
 use super::transfer::{Order, Transfer, parties};
 use super::trips::Trips;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::ledger::{Adjusted, TakenBack};
 use crate::rules::Happened;
 
@@ -131,17 +131,16 @@ impl View for RoundTrips {
         state.graph.is_empty() && state.trips.is_empty() && state.gone.is_empty()
     }
 
-    fn restore(&self, saved: &SavedRoundTrips, is_mine: &dyn Fn(&Currency) -> bool) -> Vec<(Currency, RoundTripState)> {
-        let mut currencies = BTreeMap::<Currency, RoundTripState>::new();
-        for row in saved.round_trip_transfers.iter().filter(|row| is_mine(&row.currency)) {
-            let (transfer, state) = (Transfer::restored(row), currencies.entry(row.currency).or_default());
+    fn restore(&self, saved: &SavedRoundTrips, states: &mut States<'_, Self>) {
+        for row in saved.round_trip_transfers.iter() {
+            let Some(state) = states.of(&row.currency) else { continue };
+            let transfer = Transfer::restored(row);
             state.ages.entry(self.forgotten_at(&transfer)).or_default().push(transfer.order);
             state.graph.insert(transfer);
         }
-        for row in saved.round_trips.iter().filter(|row| is_mine(&row.currency)) {
-            currencies.entry(row.currency).or_default().trips.restore(row);
+        for row in saved.round_trips.iter() {
+            states.of(&row.currency).into_iter().for_each(|state| state.trips.restore(row));
         }
-        currencies.into_iter().collect()
     }
 
     fn timers(&self, _: &Currency, state: &RoundTripState) -> Vec<(EffectiveTime, ())> {

@@ -8,7 +8,7 @@ use headwater_schemas::tables::{Moment, RuleVersion, RuleVersionState, TableWrit
 use headwater_schemas::{Clock, Correction, EffectiveTime, EventTime, Id, Place, Placed, Text, Topic};
 
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::rules::{Pack, Subject};
 
 /// View of the versions of rule packs.
@@ -102,12 +102,11 @@ impl View for RuleVersions {
         }
     }
 
-    fn restore(&self, saved: &SavedRuleVersions, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, Versions)> {
-        let mut restored = BTreeMap::<Id, Versions>::new();
-        for row in saved.iter().filter(|row| is_mine(&row.ruleset)) {
-            restored.entry(row.ruleset.clone()).or_default().all.insert(row.version.clone(), row.clone());
+    fn restore(&self, saved: &SavedRuleVersions, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some(versions) = states.of(&row.ruleset) else { continue };
+            versions.all.insert(row.version.clone(), row.clone());
         }
-        restored.into_iter().collect()
     }
 
     fn timers(&self, _: &Id, state: &Versions) -> Vec<(EffectiveTime, ())> {

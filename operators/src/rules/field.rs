@@ -253,7 +253,7 @@ impl Words {
 
     /// The code of a word.
     pub(super) fn code(self, word: &str) -> Option<u8> {
-        self.all().iter().position(|known| *known == word).and_then(|code| u8::try_from(code).ok())
+        (0..=u8::MAX).map_while(|code| Some((code, self.word(code)?))).find(|(_, known)| *known == word).map(|(code, _)| code)
     }
 
     /// The word with a code.

@@ -73,15 +73,9 @@ pub(super) fn of_ruleset(episodes: &mut Vec<Episodes>, ruleset: usize) -> Option
 }
 
 impl History {
-    /// Restores a history from its saved events.
-    pub(super) fn restored(mut records: Vec<Record>) -> Self {
-        records.sort_by_key(|record| record.order);
-        let mut state = Self::default();
-        for mut record in records {
-            record.share(state.ring.last());
-            state.ring.insert(state.ring.end(), record);
-        }
-        state
+    /// Restores saved events, in any order.
+    pub(super) fn restore_events(&mut self, records: Vec<Record>) {
+        self.ring.restore(records);
     }
 
     /// Restores what a ruleset found about an event.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::customers::Customers;
 use super::subject::Happened;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 
 /// View that looks up the owner of each transaction's account. What nobody is known to own is left out.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,5 @@ impl View for Owners {
         true
     }
 
-    fn restore(&self, (): &(), _: &dyn Fn(&AccountId) -> bool) -> Vec<(AccountId, ())> {
-        Vec::new()
-    }
+    fn restore(&self, (): &(), _: &mut States<'_, Self>) {}
 }

@@ -61,6 +61,17 @@ impl Ring {
         self.dropped + self.records.partition_point(|record| record.order.ts < ts)
     }
 
+    /// Restores events, in any order.
+    pub(super) fn restore(&mut self, records: Vec<Record>) {
+        let mut all: Vec<_> = if self.records.is_empty() { records } else { self.records.drain(..).chain(records).collect() };
+        all.sort_by_key(|record| record.order);
+        for index in 1..all.len() {
+            let (before, from) = all.split_at_mut(index);
+            from.first_mut().into_iter().for_each(|record| record.share(before.last()));
+        }
+        self.records = all.into();
+    }
+
     /// Inserts an event at its index; later ones move up.
     pub(super) fn insert(&mut self, index: usize, record: Record) {
         // Room for half as many more: of very many accounts, each with a few events, room for twice as many would be most of it.

@@ -7,7 +7,6 @@ use headwater_schemas::privacy::Tokens;
 use headwater_schemas::tables::{Alert, AlertKind, Amendment, DeadLetter, Decision, Moment, RememberedEvent, RuleAlert, RuleOutcome};
 use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
-use rustc_hash::FxHashMap;
 
 use super::cells::{self, Cell};
 use super::customers::{BaseCurrency, Customers, Facts};
@@ -22,7 +21,7 @@ use super::saved::{self, Saved};
 use super::subject::{GroupKey, Happened, RuleEvent, Subject};
 use crate::admission::dead_letter;
 use crate::customers::Notice;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::ledger::{Adjusted, TakenBack};
 
 /// View that judges the events of one subject by the rules of packs.
@@ -341,32 +340,28 @@ impl View for Rules {
     }
 
     /// If a pack reads a field that no previous pack kept, the field is unknown for earlier events.
-    fn restore(&self, saved: &SavedRules, is_mine: &dyn Fn(&Group) -> bool) -> Vec<(Group, History)> {
-        let mut groups = FxHashMap::<Group, Vec<Record>>::default();
-        for row in saved.rule_events.iter() {
-            let Some((grouped, group)) = self.group_of(&row.subject, &row.grouping, &row.group_key) else { continue };
-            let Some(record) = is_mine(&group).then(|| saved::record(grouped, row)).flatten() else { continue };
-            groups.entry(group).or_default().push(record);
-        }
-        let state = |(group, records): (Group, Vec<Record>)| {
-            let mut state = History::restored(records);
-            state.timer = self.grouped(&group).and_then(|grouped| self.first_expiry(grouped, &state));
-            (group, state)
+    fn restore(&self, saved: &SavedRules, states: &mut States<'_, Self>) {
+        let are_of_one = |one: &RememberedEvent, next: &RememberedEvent| {
+            (&one.group_key, &one.grouping, &one.subject) == (&next.group_key, &next.grouping, &next.subject)
         };
-        let mut states: FxHashMap<Group, History> = groups.into_iter().map(state).collect();
+        // Rows come by group, as they are stored: a group is looked up once.
+        for rows in saved.rule_events.chunk_by(are_of_one) {
+            let found = rows.first().and_then(|row| self.group_of(&row.subject, &row.grouping, &row.group_key));
+            let Some((grouped, group)) = found else { continue };
+            let Some(state) = states.of(&group) else { continue };
+            state.restore_events(rows.iter().filter_map(|row| saved::record(grouped, row)).collect());
+            state.timer = self.first_expiry(grouped, state);
+        }
         for row in saved.rule_outcomes.iter() {
             let Some((_, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
-            let Some((state, order)) = states.get_mut(&group).zip(saved::order_of(row)) else { continue };
+            let Some((state, order)) = states.restored(&group).zip(saved::order_of(row)) else { continue };
             saved::outcome(row).into_iter().for_each(|outcome| state.restore_outcome(&order, ruleset, outcome));
         }
         for row in saved.rule_alerts.iter() {
             let Some((member, ruleset, group)) = self.ruleset_of(&row.ruleset, &row.grouping, &row.group_key) else { continue };
-            if is_mine(&group) {
-                let episodes = of_ruleset(&mut states.entry(group).or_default().episodes, ruleset);
-                episodes.into_iter().for_each(|episodes| episodes.restore(&member.ruleset, row));
-            }
+            let episodes = states.of(&group).and_then(|state| of_ruleset(&mut state.episodes, ruleset));
+            episodes.into_iter().for_each(|episodes| episodes.restore(&member.ruleset, row));
         }
-        states.into_iter().collect()
     }
 
     fn timers(&self, _: &Group, state: &History) -> Vec<(EffectiveTime, ())> {

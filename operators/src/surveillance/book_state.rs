@@ -7,10 +7,12 @@ use headwater_schemas::{AccountId, Date, EventTime, Nanos, Symbol};
 use rustc_hash::FxHashMap;
 
 use super::alerts::Alerts;
+use super::books::BookSurveillance;
 use super::recent::Recent;
 use super::settings::{Span, SurveillanceSettings};
 use super::trader::{Counts, Trader};
 use super::volumes::Volumes;
+use crate::keyed_fold::States;
 
 /// What surveillance remembers of a symbol.
 #[derive(Clone, Debug, Default)]
@@ -201,30 +203,23 @@ fn drop_day(days: &mut BTreeMap<Date, u64>, day: Date) {
 }
 
 impl SavedBookSurveillance {
-    /// Restores the symbols that `is_mine` accepts. `until` is the time after which a saved alert cannot change; none for an alert
-    /// of another view.
-    pub(super) fn restore(
-        &self,
-        is_mine: &dyn Fn(&Symbol) -> bool,
-        until: impl Fn(&SurveillanceAlert) -> Option<EventTime>,
-    ) -> Vec<(Symbol, BookHistory)> {
-        let mut symbols = BTreeMap::<Symbol, BookHistory>::new();
-        let mut events: Vec<_> = self.events.iter().filter(|row| is_mine(&row.symbol)).collect();
+    /// Restores the symbols. `until` is the time after which a saved alert cannot change; none for an alert of another view.
+    pub(super) fn restore(&self, states: &mut States<'_, BookSurveillance>, until: impl Fn(&SurveillanceAlert) -> Option<EventTime>) {
+        let mut events: Vec<_> = self.events.iter().filter(|row| states.have(&row.symbol)).collect();
         events.sort();
         for row in events {
-            symbols.entry(row.symbol).or_default().restore_event(row);
+            states.of(&row.symbol).into_iter().for_each(|history| history.restore_event(row));
         }
-        for row in self.counts.iter().filter(|row| is_mine(&row.symbol)) {
-            symbols.entry(row.symbol).or_default().restore_counts(row);
+        for row in self.counts.iter() {
+            states.of(&row.symbol).into_iter().for_each(|history| history.restore_counts(row));
         }
-        for row in self.volumes.iter().filter(|row| is_mine(&row.symbol)) {
-            symbols.entry(row.symbol).or_default().volumes.restore(row);
+        for row in self.volumes.iter() {
+            states.of(&row.symbol).into_iter().for_each(|history| history.volumes.restore(row));
         }
         for row in self.saved_alerts.iter() {
-            let Some((symbol, until)) = row.symbol.filter(is_mine).zip(until(row)) else { continue };
-            symbols.entry(symbol).or_default().alerts.restore(row, until);
+            let Some((symbol, until)) = row.symbol.zip(until(row)) else { continue };
+            states.of(&symbol).into_iter().for_each(|history| history.alerts.restore(row, until));
         }
-        symbols.into_iter().collect()
     }
 }
 

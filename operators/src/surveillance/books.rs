@@ -13,7 +13,7 @@ use super::book_state::{BookHistory, BookSurveillanceTables, SavedBookSurveillan
 use super::linked::Linked;
 use super::settings::{Span, SurveillanceSettings, Thresholds};
 use super::traders::{Ordered, Traded, TraderEvent};
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::matching::{BookEvent, BookMessage, Outcome, PhaseStep};
 use crate::positions::FillChange;
 
@@ -129,8 +129,8 @@ impl View for BookSurveillance {
         history.is_empty()
     }
 
-    fn restore(&self, saved: &SavedBookSurveillance, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, BookHistory)> {
-        saved.restore(is_mine, |row| self.until(row))
+    fn restore(&self, saved: &SavedBookSurveillance, states: &mut States<'_, Self>) {
+        saved.restore(states, |row| self.until(row));
     }
 
     fn timers(&self, _: &Symbol, history: &BookHistory) -> Vec<(EffectiveTime, ())> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::{AlertKey, Alerts, Finding};
 use super::settings::{Span, SurveillanceSettings};
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::matching::PhaseStep;
 use crate::reference::Reference;
 use crate::valuation::grid::point_of;
@@ -141,8 +141,8 @@ impl View for StaleFeeds {
         history.emit(at, tables);
     }
 
-    fn restore(&self, saved: &SavedStaleFeeds, is_mine: &dyn Fn(&()) -> bool) -> Vec<((), FeedHistory)> {
-        if is_mine(&()) { vec![((), FeedHistory::restored(saved))] } else { Vec::new() }
+    fn restore(&self, saved: &SavedStaleFeeds, states: &mut States<'_, Self>) {
+        states.of(&()).into_iter().for_each(|history| *history = FeedHistory::restored(saved));
     }
 }
 

@@ -15,7 +15,7 @@ use super::book_state::{beginning, minute_after};
 use super::fat_finger::OrderValues;
 use super::large_trader::TradedVolumes;
 use super::settings::{Span, SurveillanceSettings};
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 
 /// An account or an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,22 +159,20 @@ impl View for TraderSurveillance {
         history.orders.is_empty() && history.traded.is_empty() && history.alerts.is_empty()
     }
 
-    fn restore(&self, saved: &SavedTraderSurveillance, is_mine: &dyn Fn(&TraderKey) -> bool) -> Vec<(TraderKey, TraderHistory)> {
-        let mut traders = BTreeMap::<TraderKey, TraderHistory>::new();
-        let mut orders: Vec<_> = saved.order_values.iter().filter(|row| is_mine(&TraderKey::Account(row.account_id))).collect();
+    fn restore(&self, saved: &SavedTraderSurveillance, states: &mut States<'_, Self>) {
+        let mut orders: Vec<_> = saved.order_values.iter().filter(|row| states.have(&TraderKey::Account(row.account_id))).collect();
         orders.sort_by_key(|row| row.number);
         for row in orders {
-            let history = traders.entry(TraderKey::Account(row.account_id)).or_default();
+            let Some(history) = states.of(&TraderKey::Account(row.account_id)) else { continue };
             history.orders.entry(row.currency).or_default().restore(row);
         }
-        for row in saved.traded.iter().filter(|row| is_mine(&TraderKey::Owner(row.owner_id))) {
-            traders.entry(TraderKey::Owner(row.owner_id)).or_default().traded.restore(row);
+        for row in saved.traded.iter() {
+            states.of(&TraderKey::Owner(row.owner_id)).into_iter().for_each(|history| history.traded.restore(row));
         }
         for row in saved.saved_alerts.iter() {
-            let Some((key, until)) = self.alert_of(row).filter(|(key, _)| is_mine(key)) else { continue };
-            traders.entry(key).or_default().alerts.restore(row, until);
+            let Some((key, until)) = self.alert_of(row) else { continue };
+            states.of(&key).into_iter().for_each(|history| history.alerts.restore(row, until));
         }
-        traders.into_iter().collect()
     }
 
     fn timers(&self, _: &TraderKey, history: &TraderHistory) -> Vec<(EffectiveTime, ())> {

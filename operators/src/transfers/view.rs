@@ -5,11 +5,10 @@ use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, Severity, StepAlert, StepRule, TransferProgress, TransferState, TransferStepTaken,
 };
 use headwater_schemas::{Correction, EffectiveTime, EventTime, Id, Nanos, Place, Placed, Topic};
-use rustc_hash::FxHashMap;
 
 use super::saga::{Saga, Step, Terms};
 use crate::admission::dead_letter;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_rows};
 
 /// View of transfers. Lengths are of effective time.
@@ -103,16 +102,14 @@ impl View for Transfers {
         state.now.steps.is_empty()
     }
 
-    fn restore(&self, saved: &SavedTransfers, is_mine: &dyn Fn(&Id) -> bool) -> Vec<(Id, TransferHistory)> {
-        let mut transfers = FxHashMap::<Id, Transfer>::default();
-        for row in saved.transfer_steps.iter().filter(|row| is_mine(&row.transfer_id)) {
-            transfers.entry(row.transfer_id.clone()).or_default().steps.push(step_of(row));
+    fn restore(&self, saved: &SavedTransfers, states: &mut States<'_, Self>) {
+        for row in saved.transfer_steps.iter() {
+            states.of(&row.transfer_id).into_iter().for_each(|transfer| transfer.now.steps.push(step_of(row)));
         }
-        for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Transfer && is_mine(&row.subject)) {
-            transfers.entry(row.subject.clone()).or_default().alerts.restore(row);
+        for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Transfer) {
+            states.of(&row.subject).into_iter().for_each(|transfer| transfer.now.alerts.restore(row));
         }
-        transfers.values_mut().for_each(|transfer| transfer.steps.sort_by_key(|step| step.place));
-        transfers.into_iter().map(|(id, now)| (id, TransferHistory { now, emitted: None })).collect()
+        states.each(|_, transfer| transfer.now.steps.sort_by_key(|step| step.place));
     }
 
     fn timers(&self, _: &Id, state: &TransferHistory) -> Vec<(EffectiveTime, ())> {

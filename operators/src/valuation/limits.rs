@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
-use crate::keyed_fold::{Outbox, View};
+use crate::keyed_fold::{Outbox, States, View};
 use crate::newest;
 
 /// Fraction of the limit below which an alert clears, in billionths.
@@ -279,14 +279,12 @@ impl View for ExposureLimits {
         state.standing.is_none()
     }
 
-    fn restore(&self, saved: &SavedLimits, is_mine: &dyn Fn(&MeasureKey) -> bool) -> Vec<(MeasureKey, LimitState)> {
-        let state = |row: &LimitAlertState| {
-            let key = (row.scope, row.kind, row.symbol);
-            let standing = || Some(saved_alert(row));
-            let state = || LimitState { standing: standing(), is_kept: row.is_kept, now: Vec::new(), emitted_standing: Some(row.clone()) };
-            is_mine(&key).then(|| (key, state()))
-        };
-        saved.limit_alerts.iter().filter_map(state).collect()
+    fn restore(&self, saved: &SavedLimits, states: &mut States<'_, Self>) {
+        for row in saved.limit_alerts.iter() {
+            let Some(state) = states.of(&(row.scope, row.kind, row.symbol)) else { continue };
+            let standing = Some(saved_alert(row));
+            *state = LimitState { standing, is_kept: row.is_kept, now: Vec::new(), emitted_standing: Some(row.clone()) };
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use headwater_schemas::{Correction, Corrections, Date, EventTime, Place, Placed,
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
-use crate::keyed_fold::{Outbox, Updates, View};
+use crate::keyed_fold::{Outbox, States, Updates, View};
 use crate::newest::Newest;
 
 /// An event that prices a symbol, or asks for its price.
@@ -237,9 +237,10 @@ impl View for Marks {
         state.is_unpriced()
     }
 
-    fn restore(&self, saved: &Arc<Vec<MarkPrice>>, is_mine: &dyn Fn(&Symbol) -> bool) -> Vec<(Symbol, MarkState)> {
-        let state = |row: &MarkPrice| {
-            let state = MarkState {
+    fn restore(&self, saved: &Arc<Vec<MarkPrice>>, states: &mut States<'_, Self>) {
+        for row in saved.iter() {
+            let Some(state) = states.of(&row.symbol) else { continue };
+            *state = MarkState {
                 quote: Newest { value: row.mid, time: row.quote_ts },
                 trade: Newest { value: row.trade, time: row.trade_ts },
                 close: Newest { value: row.close, time: row.close_date },
@@ -248,9 +249,7 @@ impl View for Marks {
                 emitted: Some(row.clone()),
                 ..MarkState::default()
             };
-            (row.symbol, state)
-        };
-        saved.iter().filter(|row| is_mine(&row.symbol)).map(state).collect()
+        }
     }
 }
 

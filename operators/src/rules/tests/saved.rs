@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::recomputed::{Spec, happenings, specs, wide_pack};
 use super::*;
-use crate::keyed_fold::{Fold, View};
+use crate::keyed_fold::Fold;
 use crate::testing::{TestTables, history_of, run_with_restart};
 
 fn same_after_a_cut(view: &Rules, specs: &[Spec], cut: usize) -> Result<(), TestCaseError> {
@@ -48,9 +48,10 @@ fn what_another_ruleset_found_is_left_alone_and_so_are_the_events_of_another_sub
     };
     assert_eq!((saved.rule_events.len(), saved.rule_outcomes.len()), (1, 1));
     let restored = |view: Rules| {
-        let states = view.restore(&saved, &|_| true);
+        let mut fold = Fold::new(view, RuleTables::register(&mut TestTables::default()), Clock::new(Nanos::new(1), Nanos::new(1)));
+        fold.restore(&saved, &|_| true, EffectiveTime::ZERO);
         let found = |state: &History| state.ring.iter().map(|record| record.outcomes.iter().count()).collect::<Vec<_>>();
-        states.iter().map(|(_, state)| found(state)).collect::<Vec<_>>()
+        fold.states().map(|(_, state)| found(state)).collect::<Vec<_>>()
     };
     assert_eq!(restored(banking()), [[1]]);
     assert_eq!(restored(Rules::new(wide_pack())), [[0]]);
