@@ -72,6 +72,7 @@ enum Bench {
 }
 
 fn main() -> anyhow::Result<()> {
+    headwater::allocator::keep_freed_pages();
     if cfg!(debug_assertions) {
         println!("This is the dev profile: figures to be told come from `cargo run --release -p headwater-benches`.");
     }

@@ -11,6 +11,7 @@
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other commands of the binary.
+//! - [`allocator`]: how long freed memory is kept.
 //! - [`wall_clock`]: the only place that reads the time of day.
 //!
 //! Terms: **live run**: runs until it is stopped, with the wall clock. **Bounded run**: reads the records that exist at its
@@ -18,6 +19,7 @@
 //! workers. **Grid**: the points of event time at which positions are valued. `headwater_connectors` explains terms of time,
 //! `headwater_schemas` those of trading, `headwater_operators` those of operators.
 
+pub mod allocator;
 pub mod avro;
 pub mod calendar;
 pub mod cluster;

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use headwater::allocator::keep_freed_pages;
 use headwater::cluster::Cluster;
 use headwater::commands::{
     backtest, demo, erase, explain, export, files, keys, mirror, publish, replay, report, rules, schema, serve, sql, topics, verify,
@@ -131,6 +132,7 @@ struct TopicsArguments {
 }
 
 fn main() -> ExitCode {
+    keep_freed_pages();
     let arguments = CommandLine::parse();
     if let Command::Replay(replay) = &arguments.command
         && let Some(contradiction) = replay.contradiction()
