@@ -38,8 +38,8 @@ pub(super) trait Emitted {
     fn event_time(&self, change: u32) -> EventTime;
     /// The hash of the row's key.
     fn key_hash(&self, change: u32) -> u64;
-    /// Bytes in whose order the first column of the row's key is.
-    fn sort_bytes(&self, change: u32) -> &[u8];
+    /// Bytes in whose order a column of the row's key is, if there are any.
+    fn sort_bytes(&self, change: u32, column: usize) -> Option<&[u8]>;
     /// Compares the rows' keys.
     fn cmp_key(&self, one: u32, other: u32) -> Ordering;
     /// Compares the rows.
@@ -72,8 +72,8 @@ impl<R: TableRow> Emitted for Vec<&Change<R>> {
         self.get(change as usize).map_or(0, |change| change.row.key_hash())
     }
 
-    fn sort_bytes(&self, change: u32) -> &[u8] {
-        self.get(change as usize).map(|change| change.row.sort_bytes()).unwrap_or_default()
+    fn sort_bytes(&self, change: u32, column: usize) -> Option<&[u8]> {
+        self.get(change as usize)?.row.sort_bytes(column)
     }
 
     fn cmp_key(&self, one: u32, other: u32) -> Ordering {
@@ -163,7 +163,7 @@ fn in_order_of_ticks(changes: &dyn Emitted, written: &[(Tick, u32)], kind: Table
 /// Changes in the order of their keys; those of a key keep their order. In a large file, a query for a key then reads few pages.
 pub(super) fn by_key(changes: &dyn Emitted, ordered: &[u32]) -> Vec<u32> {
     let change = |place: usize| ordered.get(place).copied().unwrap_or(u32::MAX);
-    let bytes = |place| changes.sort_bytes(change(place));
+    let bytes = |place, column| changes.sort_bytes(change(place), column);
     let order = order_of(ordered.len(), &bytes, &|one, other| changes.cmp_key(change(one), change(other)));
     order.into_iter().map(change).collect()
 }

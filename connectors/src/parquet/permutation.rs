@@ -2,13 +2,26 @@
 
 use std::cmp::Ordering;
 
-/// The numbers of things in their order, which begins with the order of their bytes. Equal ones keep their order.
-pub(super) fn order_of<'a>(things: usize, bytes: &dyn Fn(usize) -> &'a [u8], compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+/// The numbers of things in their order: that of their columns, which `compare` compares. `bytes` are those in whose order a column
+/// of a thing is, if there are any. Equal things keep their order.
+pub(super) fn order_of<'a>(
+    things: usize,
+    bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>,
+    compare: &dyn Fn(usize, usize) -> Ordering,
+) -> Vec<usize> {
+    let column = first_that_differs(things, bytes);
+    let bytes = |thing| column.and_then(|column| bytes(thing, column)).unwrap_or_default();
     let shared = shared_by_all((0..things).map(bytes));
     let mut order: Vec<_> = (0..things).map(|thing| (prefix(bytes(thing).get(shared..).unwrap_or_default()), thing)).collect();
     // The prefixes decide most comparisons, and are contiguous in memory.
     order.sort_by(|(prefix_of_one, one), (prefix_of_other, other)| prefix_of_one.cmp(prefix_of_other).then_with(|| compare(*one, *other)));
     order.into_iter().map(|(_, thing)| thing).collect()
+}
+
+/// The first column in which things differ: keys of several kinds of things begin with the kind. None if it has no bytes.
+fn first_that_differs<'a>(things: usize, bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>) -> Option<usize> {
+    let is_shared = |first: &[u8], column| (1..things).all(|thing| bytes(thing, column) == Some(first));
+    (0..).map_while(|column| Some((column, bytes(0, column)?))).find(|(column, first)| !is_shared(first, *column)).map(|(column, _)| column)
 }
 
 /// The number of bytes with which all begin: many keys begin with the name of a kind.
@@ -60,8 +73,14 @@ mod tests {
             let mut sorted = things;
             let keys: Vec<_> = sorted.iter().map(|(key, _)| format!("a shared beginning {key:03}")).collect();
             let compare = |one: usize, other: usize| keys[one].cmp(&keys[other]);
-            let order = order_of(sorted.len(), &|thing| keys[thing].as_bytes(), &compare);
-            assert_eq!(order_of(sorted.len(), &|_| &[], &compare), order, "{case}: without bytes");
+            let order = order_of(sorted.len(), &|thing, column| Some(keys[thing].as_bytes()).filter(|_| column == 0), &compare);
+            assert_eq!(order_of(sorted.len(), &|_, _| None, &compare), order, "{case}: without bytes");
+            let second = |thing: usize, column| [&b"a kind"[..], keys[thing].as_bytes()].get(column).copied();
+            assert_eq!(order_of(sorted.len(), &second, &compare), order, "{case}: behind a column that all share");
+            let behind_a_number = |thing: usize, column| Some(keys[thing].as_bytes()).filter(|_| column == 1);
+            let by_length = |one: usize, other: usize| keys[one].len().cmp(&keys[other].len()).then(other.cmp(&one));
+            let turned: Vec<_> = (0..sorted.len()).rev().collect();
+            assert_eq!(order_of(sorted.len(), &behind_a_number, &by_length), turned, "{case}: behind a column without bytes");
             put_in_order(&mut sorted, order);
             assert_eq!(sorted, expected, "{case}");
         }

@@ -53,13 +53,11 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
         None => changed.into_rows(),
     };
     // The whole rows are in order of their keys, apart from words that sort otherwise as text.
-    let order = order_of(rows.len(), &|row| rows.get(row).map(R::sort_bytes).unwrap_or_default(), &|one, other| match (
-        rows.get(one),
-        rows.get(other),
-    ) {
-        (Some(one), Some(other)) => one.cmp_key(other),
-        _ => Ordering::Equal,
-    });
+    let order =
+        order_of(rows.len(), &|row, column| rows.get(row)?.sort_bytes(column), &|one, other| match (rows.get(one), rows.get(other)) {
+            (Some(one), Some(other)) => one.cmp_key(other),
+            _ => Ordering::Equal,
+        });
     put_in_order(&mut rows, order);
     Ok(rows)
 }

@@ -49,9 +49,9 @@ pub trait Cell: Sized {
     fn append_null(column: &mut Self::Builder);
     /// Reads the value of a row back; `None` when it is missing.
     fn read(column: &Self::Column, row: usize) -> Option<Self>;
-    /// Bytes in whose order the values are, if there are such bytes; none otherwise.
-    fn sort_bytes(&self) -> &[u8] {
-        &[]
+    /// Bytes in whose order the values are, if there are such bytes.
+    fn sort_bytes(&self) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -200,8 +200,8 @@ impl<const N: usize> Cell for Digest<N> {
     fn read(column: &Self::Column, row: usize) -> Option<Self> {
         (row < column.len() && column.is_valid(row)).then(|| column.value(row).try_into().ok().map(Self)).flatten()
     }
-    fn sort_bytes(&self) -> &[u8] {
-        &self.0
+    fn sort_bytes(&self) -> Option<&[u8]> {
+        Some(&self.0)
     }
 }
 
@@ -278,8 +278,8 @@ macro_rules! text_cell {
             fn read(column: &arrow::array::StringArray, row: usize) -> Option<Self> {
                 $crate::tables::cell::read_text(column, row).and_then($from)
             }
-            $(fn $in_order_of_text(&self) -> &[u8] {
-                $as_str(self).as_bytes()
+            $(fn $in_order_of_text(&self) -> Option<&[u8]> {
+                Some($as_str(self).as_bytes())
             })?
         }
     };

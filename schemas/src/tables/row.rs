@@ -80,8 +80,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     fn event_time(&self) -> EventTime;
     /// Compares the rows' keys.
     fn cmp_key(&self, other: &Self) -> std::cmp::Ordering;
-    /// Bytes in whose order the first column of the key is; none if its values have no such bytes.
-    fn sort_bytes(&self) -> &[u8];
+    /// Bytes in whose order a column of the key is, by its number in the key; none if its values have no such bytes.
+    fn sort_bytes(&self, column: usize) -> Option<&[u8]>;
     /// A hash of the row's key, equal in every run.
     fn key_hash(&self) -> u64;
 
@@ -174,9 +174,8 @@ macro_rules! table {
                 std::cmp::Ordering::Equal$(.then_with(|| self.$key.cmp(&other.$key)))+
             }
 
-            fn sort_bytes(&self) -> &[u8] {
-                let [first, ..] = [$($crate::tables::Cell::sort_bytes(&self.$key)),+];
-                first
+            fn sort_bytes(&self, column: usize) -> Option<&[u8]> {
+                [$($crate::tables::Cell::sort_bytes(&self.$key)),+].get(column).copied().flatten()
             }
 
             fn key_hash(&self) -> u64 {
