@@ -88,7 +88,7 @@ const TABLES: usize = 16;
 static NAMES: [Mutex<HashTable<Kept>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
 
 /// Number of names that a thread has at hand.
-const AT_HAND: usize = 256;
+const AT_HAND: usize = 4096;
 
 thread_local! {
     /// Names that the thread asked for, each with another hash of its text, by that hash. Columns have few currencies and kinds, and
