@@ -11,7 +11,7 @@ use headwater_tests::bucket::{Gate, ObjectStore, section, with_credentials};
 use headwater_tests::exposition::wait_until;
 use headwater_tests::market;
 use headwater_tests::pipeline::{
-    PLAIN, Way, assert_invariants, assert_same, binary, command_with, everything, headwater, published, succeed,
+    PLAIN, Way, assert_invariants, assert_same, binary, command_with, everything, headwater, published, succeed, write_log,
 };
 use headwater_tests::prices::Dice;
 
@@ -153,6 +153,25 @@ fn a_directory_moves_into_a_bucket_and_another_directory_does_not() -> Result<()
     let output = with_credentials(mirror.args(["mirror", "--config"]).arg(&config).arg("--data").arg(&other)).output()?;
     assert!(!output.status.success() && said(&output).contains("is not the one in s3://risk/moved"), "{}", said(&output));
     assert_same(&expected, &mirrored(folder.path(), "again", &bucket)?, "the bucket after what was refused");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_sent_in_parts_arrives_whole() -> Result<()> {
+    let Some(store) = ObjectStore::start()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let (log, data, bucket) = (log_of(folder.path(), "log", 500)?, folder.path().join("data"), store.section("parts"));
+    // What cannot be read is kept as it is: random texts, which hardly get smaller.
+    let mut dice = Dice(11);
+    let mut letter = || u8::try_from(dice.below(64)).map_or('0', |letter| char::from(b'0' + letter));
+    let unreadable: String = (1..=16_000_000).map(|place| if place % 8_000 == 0 { '\n' } else { letter() }).collect();
+    write_log(&log, "transactions", 0, &unreadable)?;
+    let mut run = command_with(&format!("log:{}", log.display()), &data, PLAIN, &bucket, "60s")?;
+    succeed(with_credentials(&mut run).output()?)?;
+    assert_same(&everything(&data)?, &mirrored(folder.path(), "mirror", &bucket)?, "the mirror");
+    let files = headwater(&["files", "dead_letters", "--data", &folder.path().join("mirror").display().to_string()])?;
+    let sizes = String::from_utf8(files.stdout)?.lines().map(|file| Ok(std::fs::metadata(file)?.len())).collect::<Result<Vec<_>>>()?;
+    assert!(sizes.iter().any(|size| *size > 16 << 20), "files of {sizes:?} bytes: none is sent in parts of 8 MiB, the last a rest");
     Ok(())
 }
 
