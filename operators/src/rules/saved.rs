@@ -1,5 +1,7 @@
 //! Conversion of a remembered event, and of what was found about it, to rows of the checkpoint, and back.
 
+use std::sync::Arc;
+
 use headwater_schemas::tables::{DecisionState, RememberedEvent, RuleOutcome, Verdict};
 use headwater_schemas::{Decimal, EventTime, Offset, Text};
 
@@ -124,9 +126,22 @@ fn undecided(grouped: &Grouped, number: usize, outcome: &Outcome) -> Vec<Text> {
     rules.iter().filter_map(text).collect()
 }
 
+/// The events of rows. Of one account and customer, they share what is known of them.
+pub(super) fn records(grouped: &Grouped, rows: &[RememberedEvent]) -> Vec<Record> {
+    let (mut records, mut facts) = (Vec::<Record>::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        facts.extend(grouped.kept.facts().iter().map(|field| cell(row, *field)));
+        let known = records.last().map(|last| &last.facts).filter(|known| ***known == *facts);
+        let known = known.map_or_else(|| facts.as_slice().into(), Arc::clone);
+        facts.clear();
+        records.extend(record(grouped, row, known));
+    }
+    records
+}
+
 /// The event of a row, without what was found about it, other than that rules could not be decided. A rule that is no longer in a
 /// pack is left out.
-pub(super) fn record(grouped: &Grouped, row: &RememberedEvent) -> Option<Record> {
+fn record(grouped: &Grouped, row: &RememberedEvent, facts: Arc<[Cell]>) -> Option<Record> {
     let mut record = Record {
         order: order(row.ts, (row.rank, row.partition, row.sequence), row.offset)?,
         id: row.event_id.clone(),
@@ -137,7 +152,7 @@ pub(super) fn record(grouped: &Grouped, row: &RememberedEvent) -> Option<Record>
         is_withdrawn: row.is_withdrawn,
         is_pending: false,
         cells: grouped.kept.own().iter().map(|field| cell(row, *field)).collect(),
-        facts: grouped.kept.facts().iter().map(|field| cell(row, *field)).collect(),
+        facts,
         outcomes: Outcomes::default(),
     };
     for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.ruleset.scoring.is_some()) {
@@ -185,7 +200,6 @@ pub(super) fn outcome(row: &RuleOutcome) -> Option<Outcome> {
 
 /// A field of a row; unknown if the packs of then did not read it.
 fn cell(row: &RememberedEvent, field: Field) -> Cell {
-    let texts = row.fields.iter().filter_map(|text| text.split_once('='));
-    let value = texts.into_iter().find(|(name, _)| *name == field.name()).map(|(_, value)| value);
-    value.and_then(|value| Cell::read(field, value)).unwrap_or_default()
+    let value = |text: &Text| Cell::read(field, text.as_str().strip_prefix(field.name())?.strip_prefix('=')?);
+    row.fields.iter().find_map(value).unwrap_or_default()
 }

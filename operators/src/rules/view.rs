@@ -349,7 +349,7 @@ impl View for Rules {
             let found = rows.first().and_then(|row| self.group_of(&row.subject, &row.grouping, &row.group_key));
             let Some((grouped, group)) = found else { continue };
             let Some(state) = states.of(&group) else { continue };
-            state.restore_events(rows.iter().filter_map(|row| saved::record(grouped, row)).collect());
+            state.restore_events(saved::records(grouped, rows));
             state.timer = self.first_expiry(grouped, state);
         }
         for row in saved.rule_outcomes.iter() {
