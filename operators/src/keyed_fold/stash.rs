@@ -10,6 +10,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use headwater_schemas::{EffectiveTime, Place, Placed};
 use rustc_hash::FxHashMap;
 
+/// Events for which an empty run keeps its memory: a partition's next events need it again. One of a partition is kept.
+const KEPT: usize = 1 << 12;
+
 /// A partition among all topics: the topic's rank and the partition.
 type Source = (u8, u16);
 
@@ -58,7 +61,8 @@ impl<E> Stash<E> {
             }
         }
         for runs in self.runs.values_mut() {
-            runs.retain(|run| !run.is_empty());
+            let mut has_spare = false;
+            runs.retain(|run| !run.is_empty() || (run.capacity() <= KEPT && !std::mem::replace(&mut has_spare, true)));
         }
         self.runs.retain(|_, runs| !runs.is_empty());
     }
@@ -86,5 +90,22 @@ mod tests {
         assert_eq!(order, [(5, orders, 0), (5, orders, 1), (5, fills, 0), (6, fills, 0)]);
         stash.release(EffectiveTime::MAX, &mut ready);
         assert_eq!(ready.len(), 5);
+    }
+
+    #[test]
+    fn one_empty_run_of_a_partition_is_used_again_unless_it_is_large() {
+        let (mut stash, mut ready) = (Stash::new(), VecDeque::new());
+        let mut pass = |times: &[u64]| {
+            stash.extend(times.iter().map(|time| placed(*time, Topic::Fills, 0, *time)));
+            let waiting: Vec<_> = stash.runs.values().flatten().map(VecDeque::len).collect();
+            ready.clear();
+            stash.release(EffectiveTime::MAX, &mut ready);
+            assert!(ready.iter().is_sorted_by_key(|event| event.place.time) && ready.len() == times.len());
+            (waiting, stash.runs.values().flatten().count())
+        };
+        assert_eq!(pass(&[5, 7, 6, 8]), (vec![3, 1], 1));
+        assert_eq!(pass(&[1, 2]), (vec![2], 1));
+        let many: Vec<_> = (0..=KEPT as u64).collect();
+        assert_eq!(pass(&many), (vec![many.len()], 0));
     }
 }

@@ -45,18 +45,19 @@ impl Cell {
         }
     }
 
-    /// `name=value`; none for what is unknown.
-    pub(super) fn written(&self, field: Field) -> Option<Text> {
+    /// `name=value`, put together in `text`; none for what is unknown.
+    pub(super) fn written(&self, field: Field, text: &mut String) -> Option<Text> {
         if matches!(self, Self::Unknown) {
             return None;
         }
-        let mut text = [field.name(), "="].concat();
+        text.clear();
+        text.extend([field.name(), "="]);
         match self {
             // A number is written and read many times faster than a date.
             Self::Time(nanos) => text.push_str(&nanos.to_string()),
-            _ => describe(self.value(), field.type_of(), &mut text),
+            _ => describe(self.value(), field.type_of(), text),
         }
-        Some(Text::from(text))
+        Some(Text::new(text))
     }
 
     /// The value of a field from its text.
@@ -199,10 +200,10 @@ mod tests {
             (Field::OpenedAt, Cell::Time(1), "opened_at=1"),
             (Field::Location, place, "location=40.5,-74"),
         ] {
-            let written = cell.written(field).unwrap_or_default();
+            let written = cell.written(field, &mut String::new()).unwrap_or_default();
             assert_eq!(written.as_str(), text);
             assert_eq!(written.split_once('=').and_then(|(_, value)| Cell::read(field, value)), Some(cell));
         }
-        assert_eq!(Cell::Unknown.written(Field::Amount), None);
+        assert_eq!(Cell::Unknown.written(Field::Amount, &mut String::new()), None);
     }
 }

@@ -33,12 +33,15 @@ impl<'a> Saved<'a> {
     pub(super) fn event(self, grouped: &Grouped, key: &GroupKey) -> RememberedEvent {
         let own = grouped.kept.own().iter().zip(self.cells);
         let facts = grouped.kept.facts().iter().zip(&*self.record.facts);
-        let fields = own.chain(facts).filter_map(|(field, cell)| cell.written(*field));
+        // Most texts are short enough to be stored without memory of their own.
+        let mut text = String::new();
+        let mut fields = Vec::with_capacity(own.len() + facts.len());
+        fields.extend(own.chain(facts).filter_map(|(field, cell)| cell.written(*field, &mut text)));
         RememberedEvent {
             account_id: self.record.account,
             utc_offset: self.record.utc_offset,
             is_withdrawn: self.is_withdrawn,
-            fields: fields.collect(),
+            fields,
             undecided: self.outcomes.iter().flat_map(|(number, outcome)| undecided(grouped, number, outcome)).collect(),
             ..gone(grouped, key, self.record)
         }
