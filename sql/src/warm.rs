@@ -146,6 +146,8 @@ impl AsyncFileReader for WarmReader {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Cursor;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
     use crate::testing::{TestData, at, balance, changes, rows};
@@ -165,6 +167,55 @@ mod tests {
         for (start, end) in [(0, 100_001), (99_999, 100_001), (200_000, 200_001), (7, 6)] {
             assert_eq!(read_from_memory(&opened, &(start..end)), None, "{start} to {end}");
         }
+    }
+
+    /// A reader of a file with this content, and the file.
+    fn reader(content: &[u8]) -> (WarmReader, tempfile::NamedTempFile) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), content).unwrap();
+        let cold = Box::new(Cursor::new(content.to_vec()));
+        let (path, length) = (file.path().to_owned(), u64::try_from(content.len()).unwrap());
+        (WarmReader { path, length, file: None, cold, scanned: Count::new() }, file)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn bytes_beyond_the_file_are_an_error_that_names_it() {
+        let (mut reader, file) = reader(b"0123456789");
+        assert_eq!(run(reader.get_bytes(2..10)).unwrap(), "23456789");
+        assert_eq!(run(reader.get_byte_ranges(vec![0..1, 9..10])).unwrap(), ["0", "9"]);
+        let expected = format!("EOF: {} has 10 bytes, and bytes up to 11 were asked for", file.path().display());
+        assert_eq!(run(reader.get_bytes(9..11)).unwrap_err().to_string(), expected);
+        assert_eq!(run(reader.get_byte_ranges(vec![0..1, 0..11])).unwrap_err().to_string(), expected);
+        // As a damaged footer may say: refused before memory is taken for it.
+        assert!(run(reader.get_bytes(0..u64::MAX)).is_err());
+    }
+
+    #[test]
+    fn reading_from_memory_lets_others_have_their_turn() {
+        let (mut reader, _file) = reader(b"0123456789");
+        let turns = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&turns);
+        run(async move {
+            let other = tokio::spawn(async move {
+                loop {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            });
+            let reading = async move {
+                for _ in 0..10_000 {
+                    reader.get_bytes(0..10).await.unwrap();
+                }
+            };
+            tokio::spawn(reading).await.unwrap();
+            other.abort();
+        });
+        let turns = turns.load(Ordering::Relaxed);
+        assert!(turns > 10, "{turns} turns during ten thousand reads: a query could hardly be cancelled");
     }
 
     #[test]
