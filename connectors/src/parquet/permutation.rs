@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// The numbers of things in their order: that of their columns, which `compare` compares. `bytes` are those in whose order a column
-/// of a thing is, if there are any. Equal things keep their order.
+/// of a thing is; a column has them for all things or for none. Equal things keep their order.
 pub(super) fn order_of<'a>(
     things: usize,
     bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>,
@@ -18,8 +18,12 @@ pub(super) fn order_of<'a>(
     order.into_iter().map(|(_, thing)| thing).collect()
 }
 
-/// The first column in which things differ: keys of several kinds of things begin with the kind. None if it has no bytes.
+/// The first column in which things differ, if it and all before it have bytes: keys of several kinds of things begin with the kind,
+/// which all may share.
 fn first_that_differs<'a>(things: usize, bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>) -> Option<usize> {
+    if things < 2 {
+        return None;
+    }
     let is_shared = |first: &[u8], column| (1..things).all(|thing| bytes(thing, column) == Some(first));
     (0..).map_while(|column| Some((column, bytes(0, column)?))).find(|(column, first)| !is_shared(first, *column)).map(|(column, _)| column)
 }

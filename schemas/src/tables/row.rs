@@ -80,7 +80,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     fn event_time(&self) -> EventTime;
     /// Compares the rows' keys.
     fn cmp_key(&self, other: &Self) -> std::cmp::Ordering;
-    /// Bytes in whose order a column of the key is, by its number in the key; none if its values have no such bytes.
+    /// Bytes in whose order a column of the key is, by its number in the key. A type of values has such bytes for all or for none;
+    /// there are none beyond the last column.
     fn sort_bytes(&self, column: usize) -> Option<&[u8]>;
     /// A hash of the row's key, equal in every run.
     fn key_hash(&self) -> u64;
