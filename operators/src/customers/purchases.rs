@@ -211,7 +211,8 @@ impl View for Purchases {
 
     fn restore(&self, saved: &Arc<Vec<WaitingPurchase>>, states: &mut States<'_, Self>) {
         for row in saved.iter() {
-            let Some((waiting, state)) = Waiting::restored(row).zip(states.of(&row.account_id)) else { continue };
+            let Some(waiting) = Waiting::restored(row) else { continue };
+            let Some(state) = states.of(&row.account_id) else { continue };
             state.waiting.insert(row.transaction_id.clone(), waiting);
         }
     }

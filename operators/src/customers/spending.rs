@@ -246,7 +246,8 @@ impl View for Spending {
 
     fn restore(&self, saved: &SavedSpending, states: &mut States<'_, Self>) {
         for row in saved.spending.iter() {
-            let Some((month, state)) = row.month.parse::<Month>().ok().zip(states.of(&row.customer_id)) else { continue };
+            let Ok(month) = row.month.parse::<Month>() else { continue };
+            let Some(state) = states.of(&row.customer_id) else { continue };
             let key = (Category { name: row.category.clone(), currency: row.currency }, month);
             state.months.insert(key, Sum { amount: row.amount, count: row.count, ts: row.ts, days: Vec::new() });
         }
@@ -260,7 +261,8 @@ impl View for Spending {
             state.budgets.insert(row.category.clone(), Budgeted::restored(row));
         }
         for row in saved.spending_alerts.iter() {
-            let Some((month, state)) = row.month.parse::<Month>().ok().zip(states.of(&row.customer_id)) else { continue };
+            let Ok(month) = row.month.parse::<Month>() else { continue };
+            let Some(state) = states.of(&row.customer_id) else { continue };
             let key = (row.rule, month, Category { name: row.category.clone(), currency: row.currency });
             state.alerts.insert(key, Standing::restored(row));
         }

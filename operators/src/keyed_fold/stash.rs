@@ -10,8 +10,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use headwater_schemas::{EffectiveTime, Place, Placed};
 use rustc_hash::FxHashMap;
 
-/// Events for which an empty run keeps its memory: a partition's next events need it again. One of a partition is kept.
-const KEPT: usize = 1 << 12;
+/// Bytes that an empty run keeps: the partition's next events need them again. One empty run of a partition is kept.
+const KEPT_BYTES: usize = 1 << 16;
 
 /// A partition among all topics: the topic's rank and the partition.
 type Source = (u8, u16);
@@ -62,7 +62,9 @@ impl<E> Stash<E> {
         }
         for runs in self.runs.values_mut() {
             let mut has_spare = false;
-            runs.retain(|run| !run.is_empty() || (run.capacity() <= KEPT && !std::mem::replace(&mut has_spare, true)));
+            runs.retain(|run| {
+                !run.is_empty() || (run.capacity() * size_of::<Placed<E>>() <= KEPT_BYTES && !std::mem::replace(&mut has_spare, true))
+            });
         }
         self.runs.retain(|_, runs| !runs.is_empty());
     }
@@ -105,7 +107,7 @@ mod tests {
         };
         assert_eq!(pass(&[5, 7, 6, 8]), (vec![3, 1], 1));
         assert_eq!(pass(&[1, 2]), (vec![2], 1));
-        let many: Vec<_> = (0..=KEPT as u64).collect();
+        let many: Vec<_> = (0..=(KEPT_BYTES / size_of::<Placed<u64>>()) as u64).collect();
         assert_eq!(pass(&many), (vec![many.len()], 0));
     }
 }

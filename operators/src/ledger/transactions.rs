@@ -376,7 +376,7 @@ impl Transactions {
         self.holds.next_end(expiry)
     }
 
-    /// Restores a transaction. Rows come in the order of their effective times.
+    /// Restores transactions, whose rows may come in any order.
     pub(super) fn restore(&mut self, rows: &[PostedTransaction], expires: bool) {
         self.known.reserve(rows.len());
         let (mut ages, mut holds) = (Vec::with_capacity(rows.len()), Vec::new());

@@ -257,7 +257,8 @@ impl View for Positions {
         let mut trades: Vec<_> = saved.position_trades.iter().filter(|row| states.have(&row.account_id)).collect();
         trades.sort();
         for row in trades {
-            let Some((kept, state)) = kept(row).zip(states.of(&row.account_id)) else { continue };
+            let Some(kept) = kept(row) else { continue };
+            let Some(state) = states.of(&row.account_id) else { continue };
             let held = state.symbols.entry(row.symbol).or_default();
             held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
             held.recent.kept.push_back(kept);

@@ -347,9 +347,13 @@ impl View for Rules {
         // Rows come by group, as they are stored: a group is looked up once.
         for rows in saved.rule_events.chunk_by(are_of_one) {
             let found = rows.first().and_then(|row| self.group_of(&row.subject, &row.grouping, &row.group_key));
-            let Some((grouped, group)) = found else { continue };
+            let Some((grouped, group)) = found.filter(|(_, group)| states.have(group)) else { continue };
+            let records = saved::records(grouped, rows);
+            if records.is_empty() {
+                continue;
+            }
             let Some(state) = states.of(&group) else { continue };
-            state.restore_events(saved::records(grouped, rows));
+            state.restore_events(records);
             state.timer = self.first_expiry(grouped, state);
         }
         for row in saved.rule_outcomes.iter() {
