@@ -43,9 +43,9 @@ impl<K: Eq + Hash, S: Default> Slots<K, S> {
         self.slots.iter().filter_map(Option::as_ref)
     }
 
-    /// Changes every slot, in arbitrary order.
-    pub(super) fn each_mut(&mut self, change: impl FnMut(&mut Slot<K, S>)) {
-        self.slots.iter_mut().filter_map(Option::as_mut).for_each(change);
+    /// The same, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<K, S>> {
+        self.slots.iter_mut().filter_map(Option::as_mut)
     }
 
     /// The slot of a key, if there is one.

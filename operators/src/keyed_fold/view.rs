@@ -126,8 +126,8 @@ impl<'a, V: View + ?Sized> States<'a, V> {
     }
 
     /// Every state that is restored, in arbitrary order.
-    pub fn each(&mut self, mut change: impl FnMut(&V::Key, &mut V::State)) {
-        self.slots.each_mut(|slot| change(&slot.key, &mut slot.state));
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut V::State> {
+        self.slots.iter_mut().map(|slot| &mut slot.state)
     }
 }
 

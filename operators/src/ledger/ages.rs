@@ -16,11 +16,8 @@ impl Ages {
 
     /// Adds ids in any order.
     pub(super) fn restore(&mut self, ids: Vec<(EffectiveTime, Id)>) {
-        if self.0.is_empty() {
-            self.0 = ids.into();
-        } else {
-            self.0.extend(ids);
-        }
+        self.0.reserve_exact(ids.len());
+        self.0.extend(ids);
         self.0.make_contiguous().sort_unstable();
     }
 

@@ -116,7 +116,7 @@ impl View for Payments {
         for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment) {
             states.of(&row.subject).into_iter().for_each(|payment| payment.now.alerts.restore(row));
         }
-        states.each(|_, payment| payment.now.steps.sort_by_key(|step| step.place));
+        states.iter_mut().for_each(|payment| payment.now.steps.sort_by_key(|step| step.place));
     }
 
     fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(EffectiveTime, ())> {

@@ -263,7 +263,9 @@ impl View for Positions {
             held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
             held.recent.kept.push_back(kept);
         }
-        states.each(|_, state| state.symbols.values_mut().for_each(|held| held.told = Some(held.sums)));
+        for held in states.iter_mut().flat_map(|state| state.symbols.values_mut()) {
+            held.told = Some(held.sums);
+        }
         for row in saved.pending_busts.iter() {
             states.of(&row.account_id).into_iter().for_each(|state| state.busts.restore(row));
         }

@@ -253,7 +253,7 @@ impl Words {
 
     /// The code of a word.
     pub(super) fn code(self, word: &str) -> Option<u8> {
-        (0..=u8::MAX).map_while(|code| Some((code, self.word(code)?))).find(|(_, known)| *known == word).map(|(code, _)| code)
+        (0..=u8::MAX).find(|code| self.word(*code) == Some(word))
     }
 
     /// The word with a code.

@@ -63,13 +63,9 @@ impl Ring {
 
     /// Restores events, in any order.
     pub(super) fn restore(&mut self, records: Vec<Record>) {
-        let mut all: Vec<_> = if self.records.is_empty() { records } else { self.records.drain(..).chain(records).collect() };
-        all.sort_by_key(|record| record.order);
-        for index in 1..all.len() {
-            let (before, from) = all.split_at_mut(index);
-            from.first_mut().into_iter().for_each(|record| record.share(before.last()));
-        }
-        self.records = all.into();
+        self.records.reserve_exact(records.len());
+        self.records.extend(records);
+        self.records.make_contiguous().sort_by_key(|record| record.order);
     }
 
     /// Inserts an event at its index; later ones move up.

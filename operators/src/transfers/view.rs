@@ -109,7 +109,7 @@ impl View for Transfers {
         for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Transfer) {
             states.of(&row.subject).into_iter().for_each(|transfer| transfer.now.alerts.restore(row));
         }
-        states.each(|_, transfer| transfer.now.steps.sort_by_key(|step| step.place));
+        states.iter_mut().for_each(|transfer| transfer.now.steps.sort_by_key(|step| step.place));
     }
 
     fn timers(&self, _: &Id, state: &TransferHistory) -> Vec<(EffectiveTime, ())> {
