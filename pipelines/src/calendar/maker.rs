@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use headwater_connectors::fault::with_causes;
 use headwater_schemas::{Date, EffectiveTime};
 use headwater_sql::{Catalog, Document, Loss, Losses, ReportFormat, ReportRequest, SqlConfig};
 
@@ -239,7 +240,7 @@ impl<'m> Making<'m, '_> {
     /// The documents of an entry and a date that the manifest lacks.
     fn missing(&self, entry: &'m Entry, from: Date, date: Date) -> Vec<Missing<'m>> {
         let document = |format: &ReportFormat| {
-            let path = format!("{date}/{}.{format}", entry.stem());
+            let path = format!("{date}/{}.{}", entry.stem(), format.extension());
             Missing { entry, format: *format, from, date, path }
         };
         entry.formats.iter().map(document).filter(|document| !self.manifest.has(&document.path)).collect()
@@ -290,10 +291,16 @@ impl<'m> Making<'m, '_> {
         };
         match made {
             Made::Document(document) => {
-                let rendered = format.render(document);
                 (line.commit_id, line.commit_hash) = (document.commit_id, document.commit_hash.clone());
-                (line.sha256, line.findings) = (Some(rendered.sha256), findings(document));
-                place(&self.maker.calendar.folder, path, &rendered.text, &|point| (self.maker.reached)(point, document.commit_id))?;
+                line.findings = findings(document);
+                match format.render(document) {
+                    Ok(rendered) => {
+                        line.sha256 = Some(rendered.sha256);
+                        place(&self.maker.calendar.folder, path, &rendered.text, &|point| (self.maker.reached)(point, document.commit_id))?;
+                    }
+                    // It follows from the commit, so trying again would not help.
+                    Err(error) => line.missing = Some(with_causes(&error)),
+                }
             }
             Made::Lost { loss, commit_id, hash } => {
                 (line.commit_id, line.commit_hash) = (*commit_id, hash.clone());

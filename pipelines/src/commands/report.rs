@@ -31,7 +31,7 @@ pub struct ReportArguments {
     /// The first date, for a report about a period.
     #[arg(long, value_name = "DATE")]
     from: Option<Date>,
-    /// The format: json, csv, xml or html.
+    /// The format: json, csv, xml, html; for an account-statement also camt.053.
     #[arg(long, default_value_t)]
     format: ReportFormat,
     /// Shows what was known at this commit; the newest if omitted.
@@ -69,6 +69,7 @@ pub fn report(arguments: &ReportArguments, out: &mut impl Write) -> anyhow::Resu
     }
     let (Some(name), Some(data), Some(date)) = (&arguments.name, &arguments.data, arguments.date) else { return print(&list(), out) };
     let report = report_named(name)?;
+    arguments.format.check(report)?;
     let reference = arguments.reference.as_deref().map(read_reference).transpose()?;
     let request = ReportRequest { date, from: arguments.from, account: arguments.account.clone(), reference };
     let config = Config::load(arguments.config.as_deref())?;
@@ -78,7 +79,7 @@ pub fn report(arguments: &ReportArguments, out: &mut impl Write) -> anyhow::Resu
         Some(then) => report.make_amending(&catalog, &open(Some(then))?, &request)?,
         None => report.make(&catalog, &request)?,
     };
-    let text = arguments.format.render(&document).text;
+    let text = arguments.format.render(&document)?.text;
     match &arguments.out {
         Some(path) => std::fs::write(path, text).with_context(|| format!("writing {}", path.display())),
         None => print(&text, out),

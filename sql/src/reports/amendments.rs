@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::document::{Column, Document, Section};
 
+/// Name of the section.
+pub(super) const AMENDMENTS: &str = "amendments";
+
 /// The rows that differ, by section: those that were known then, and those that are known now.
 pub(super) fn between(then: &Document, now: &Document) -> Section {
     let mut rows = Vec::new();
@@ -16,7 +19,7 @@ pub(super) fn between(then: &Document, now: &Document) -> Section {
         }
     }
     let columns = ["section", "known", "row"].map(Column::text).to_vec();
-    Section { name: "amendments", title: "Rows that differ between what was known then and what is known now".to_owned(), columns, rows }
+    Section { name: AMENDMENTS, title: "Rows that differ between what was known then and what is known now".to_owned(), columns, rows }
 }
 
 /// How many more times each row is in the later section than in the earlier one, without rows that did not change.

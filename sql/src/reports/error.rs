@@ -1,5 +1,8 @@
 //! Why a report cannot be made.
 
+use headwater_schemas::Date;
+
+use super::render::ReportFormat;
 use crate::error::{CatalogError, QueryError};
 
 /// Why a report cannot be made.
@@ -49,7 +52,54 @@ pub enum ReportError {
         #[source]
         cause: Box<QueryError>,
     },
+    /// A format is for another report, or has no room for what the report says.
+    #[error("the report {report} cannot be written as {format}: give another format")]
+    Format {
+        /// The report.
+        report: &'static str,
+        /// The format.
+        format: ReportFormat,
+        /// Why.
+        #[source]
+        cause: Unfit,
+    },
     /// The commits cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+/// Why a format cannot say what a report says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The format is for one report.
+    #[error("it is for the report {0} alone")]
+    OtherReport(&'static str),
+    /// The report amends another one.
+    #[error("it has no place for amendments")]
+    Amendments,
+    /// The account has no balance in any currency.
+    #[error("it needs a currency, and the account {account} has no balance until {date}")]
+    Empty {
+        /// The account.
+        account: String,
+        /// The date of the report.
+        date: Date,
+    },
+    /// A currency outside ISO 4217.
+    #[error("{0:?} is no currency of three letters, and it has no other")]
+    Currency(String),
+    /// An account's id.
+    #[error("the account {0} has more than 34 characters")]
+    Account(String),
+    /// An amount.
+    #[error("the amount {amount} of {whose} has more than 5 digits after the point, or more than 18 altogether")]
+    Amount {
+        /// The entry or balance.
+        whose: String,
+        /// The amount.
+        amount: String,
+    },
+    /// A section, column or parameter of the report.
+    #[error("the report has no {0}: please report this")]
+    Lacks(&'static str),
 }

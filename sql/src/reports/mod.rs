@@ -25,7 +25,7 @@ use headwater_connectors::parquet::records::Records;
 use headwater_schemas::{Date, EventTime};
 
 pub use document::{Column, Document, Finding, Kind, Parameter, Section};
-pub use error::ReportError;
+pub use error::{ReportError, Unfit};
 pub use losses::{Loss, Losses};
 pub use reference::Reference;
 pub use render::{Rendered, ReportFormat};

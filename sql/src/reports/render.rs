@@ -1,8 +1,9 @@
-//! Formats of a document: JSON, CSV, XML, and a page of HTML.
+//! Formats of a document: JSON, CSV, XML, a page of HTML, and the messages of standards.
 //!
 //! Every rendering has the SHA-256 of itself without the 64 digits of that hash, so anyone can check it:
 //! `sed "s/$HASH//" FILE | sha256sum` prints `$HASH`.
 
+mod camt053;
 mod csv;
 mod html;
 mod json;
@@ -10,7 +11,9 @@ mod xml;
 
 use headwater_schemas::Digest;
 
+use super::Report;
 use super::document::Document;
+use super::error::{ReportError, Unfit};
 use crate::formats::formats;
 
 formats! {
@@ -26,6 +29,8 @@ formats! {
         Xml = "xml",
         /// A page for people, without anything from elsewhere.
         Html = "html",
+        /// ISO 20022's message for the statement of an account.
+        Camt053 = "camt.053",
     }
 }
 
@@ -39,16 +44,38 @@ pub struct Rendered {
 }
 
 impl ReportFormat {
-    /// Writes a document, with the hash of what is written.
-    pub fn render(self, document: &Document) -> Rendered {
-        let write = match self {
-            Self::Json => json::write,
-            Self::Csv => csv::write,
-            Self::Xml => xml::write,
-            Self::Html => html::write,
+    /// The end of the name of a file in this format.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Json | Self::Csv | Self::Xml | Self::Html => self.as_str(),
+            Self::Camt053 => "camt.053.xml",
+        }
+    }
+
+    /// Whether a report can be written in this format; some are for one report.
+    pub fn check(self, report: &Report) -> Result<(), ReportError> {
+        let other = match self {
+            Self::Camt053 if report.name != camt053::REPORT => Unfit::OtherReport(camt053::REPORT),
+            _ => return Ok(()),
         };
-        let sha256 = Digest::sha256(write(document, "")).to_string();
-        Rendered { text: write(document, &sha256), sha256 }
+        Err(ReportError::Format { report: report.name, format: self, cause: other })
+    }
+
+    /// Writes a document, with the hash of what is written. Fails if the format has no room for what the document says.
+    pub fn render(self, document: &Document) -> Result<Rendered, ReportError> {
+        let failed = |cause| ReportError::Format { report: document.report, format: self, cause };
+        let sha256 = Digest::sha256(self.write(document, "").map_err(failed)?).to_string();
+        Ok(Rendered { text: self.write(document, &sha256).map_err(failed)?, sha256 })
+    }
+
+    fn write(self, document: &Document, sha256: &str) -> Result<String, Unfit> {
+        match self {
+            Self::Json => Ok(json::write(document, sha256)),
+            Self::Csv => Ok(csv::write(document, sha256)),
+            Self::Xml => Ok(xml::write(document, sha256)),
+            Self::Html => Ok(html::write(document, sha256)),
+            Self::Camt053 => camt053::write(document, sha256),
+        }
     }
 }
 
@@ -192,15 +219,121 @@ e�</value><value name="amount">123456789012345678.000000001</value><value name
         assert!(!page.contains("http"), "it loads nothing");
     }
 
+    /// A statement of an account; the amount is that of its one entry.
+    fn statement(account: &str, currency: &str, transaction: &str, amount: &str) -> Document {
+        let section = |name, columns: &[&str], values: &[&str]| Section {
+            name,
+            title: String::new(),
+            columns: columns.iter().map(|name| Column::text(name)).collect(),
+            rows: vec![values.iter().map(|value| Some((*value).to_owned())).collect()],
+        };
+        let parameter = |name, value: &str| Parameter { name, value: value.to_owned() };
+        let entry = format!("{transaction}-deposit-1");
+        let (value_ts, counted) = ("2026-01-05T12:00:00Z", "2026-01-05T13:00:00.5Z");
+        Document {
+            report: "account-statement",
+            parameters: vec![parameter("from", "2026-01-01"), parameter("date", "2026-01-31"), parameter("account", account)],
+            sections: vec![
+                section(
+                    "summary",
+                    &["account_id", "currency", "opening", "money_in", "money_out", "closing", "time_weighted_average"],
+                    &[account, currency, "-1.5", amount, "0", "8.75", "3"],
+                ),
+                section(
+                    "entries",
+                    &["value_ts", "transaction_id", "entry_id", "currency", "amount", "counted_from"],
+                    &[value_ts, transaction, &entry, currency, amount, counted],
+                ),
+                section("holds", &["currency", "posted", "pending", "available", "ts"], &[currency, "8.75", "0", "8.75", value_ts]),
+            ],
+            ..document()
+        }
+    }
+
+    const CAMT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
+<BkToCstmrStmt>
+<GrpHdr><MsgId>2026-01-31-7-HASH</MsgId><CreDtTm>2026-02-01T00:00:00Z</CreDtTm></GrpHdr>
+<Stmt>
+<Id>2026-01-31-7-HASH-EUR</Id><CreDtTm>2026-02-01T00:00:00Z</CreDtTm>
+<FrToDt><FrDtTm>2026-01-01T00:00:00Z</FrDtTm><ToDtTm>2026-02-01T00:00:00Z</ToDtTm></FrToDt>
+<Acct><Id><IBAN>DE89370400440532013000</IBAN></Id><Ccy>EUR</Ccy></Acct>
+<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">1.5</Amt><CdtDbtInd>DBIT</CdtDbtInd><Dt><Dt>2026-01-01</Dt></Dt></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">8.75</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-31</Dt></Dt></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLAV</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">8.75</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-31</Dt></Dt></Bal>
+<TxsSummry><TtlNtries><NbOfNtries>1</NbOfNtries></TtlNtries><TtlCdtNtries><NbOfNtries>1</NbOfNtries><Sum>10.25</Sum></TtlCdtNtries><TtlDbtNtries><NbOfNtries>0</NbOfNtries><Sum>0</Sum></TtlDbtNtries></TxsSummry>
+<Ntry><NtryRef>t&amp;1-deposit-1</NtryRef><Amt Ccy="EUR">10.25</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><DtTm>2026-01-05T13:00:00.5Z</DtTm></BookgDt><ValDt><DtTm>2026-01-05T12:00:00Z</DtTm></ValDt><AcctSvcrRef>t&amp;1</AcctSvcrRef><BkTxCd><Prtry><Cd>deposit</Cd><Issr>Headwater</Issr></Prtry></BkTxCd></Ntry>
+<AddtlStmtInf>draft; time-weighted average 3</AddtlStmtInf>
+</Stmt>
+<SplmtryData><Envlp>
+<report xmlns="urn:headwater:report" name="account-statement" version="2" status="draft" sha256="">
+<title>A sample</title>
+<manifest commit_id="7" commit_hash="ab"/>
+<parameters>
+<parameter name="from">2026-01-01</parameter>
+<parameter name="date">2026-01-31</parameter>
+<parameter name="account">DE89370400440532013000</parameter>
+</parameters>
+<validation>
+<finding severity="error" check="legs" key="t1">it does not balance</finding>
+</validation>
+</report>
+</Envlp></SplmtryData>
+</BkToCstmrStmt>
+</Document>
+"#;
+
+    #[test]
+    fn a_statement_is_a_message_of_banks_to_the_letter() {
+        let iban = "DE89370400440532013000";
+        let hash = Digest::sha256(format!("{iban} 2026-01-01")).to_string();
+        let written = camt053::write(&statement(iban, "EUR", "t&1", "10.25"), "").unwrap();
+        assert_eq!(written, CAMT.replace("HASH", &hash[..8]));
+        let long = "x".repeat(40);
+        let written = camt053::write(&statement("A1", "EUR", &long, "10.25"), "").unwrap();
+        assert!(!written.contains("NtryRef") && !written.contains("AcctSvcrRef"), "{written}");
+        assert!(written.contains(&format!("<AddtlNtryInf>entry {long}-deposit-1 of transaction {long}</AddtlNtryInf>")), "{written}");
+        assert!(written.contains("<Acct><Id><Othr><Id>A1</Id></Othr></Id>"), "{written}");
+    }
+
+    #[test]
+    fn what_a_message_of_banks_has_no_room_for_is_refused_by_name() {
+        let amount = |amount: &str| statement("A1", "EUR", "t1", amount);
+        let empty = || {
+            let mut document = amount("1");
+            document.sections.iter_mut().for_each(|section| section.rows.clear());
+            document
+        };
+        let amended = || {
+            let mut document = amount("1");
+            document.sections.push(Section { name: "amendments", title: String::new(), columns: vec![], rows: vec![] });
+            document
+        };
+        for (document, expected) in [
+            (amount("0.123456"), "the amount 0.123456 of t1-deposit-1 has more than 5 digits after the point"),
+            (amount("-12345678901234.12345"), "the amount -12345678901234.12345 of t1-deposit-1"),
+            (statement("A1", "USDT", "t1", "1"), "\"USDT\" is no currency of three letters"),
+            (statement(&"a".repeat(35), "EUR", "t1", "1"), "has more than 34 characters"),
+            (empty(), "the account A1 has no balance until 2026-01-31"),
+            (amended(), "it has no place for amendments"),
+            (document(), "the report has no account"),
+        ] {
+            let error = ReportFormat::Camt053.render(&document).unwrap_err();
+            let said = headwater_connectors::fault::with_causes(&error);
+            assert!(said.contains(expected) && said.contains("cannot be written as camt.053: give another format"), "{said}");
+        }
+        assert!(camt053::write(&amount("1234567890123.12345"), "").is_ok(), "18 digits are allowed");
+    }
+
     #[test]
     fn a_rendering_has_the_hash_of_itself_without_the_hash() {
-        for format in [ReportFormat::Json, ReportFormat::Csv, ReportFormat::Xml, ReportFormat::Html] {
-            let text = format.render(&document()).text;
+        for format in ReportFormat::ALL.iter().copied() {
+            let text = format.render(&statement("A1", "EUR", "t1", "1")).unwrap().text;
             let hash = text.split(|letter: char| !letter.is_ascii_hexdigit()).find(|word| word.len() == 64).unwrap();
             assert_eq!(text.matches(hash).count(), 1, "{format}");
             assert_eq!(Digest::sha256(text.replace(hash, "")).to_string(), hash, "{format}");
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert_eq!("pdf".parse::<ReportFormat>(), Err("there is no format \"pdf\": give json, csv, xml or html".to_owned()));
+        assert_eq!("pdf".parse::<ReportFormat>(), Err("there is no format \"pdf\": give json, csv, xml, html or camt.053".to_owned()));
     }
 }

@@ -14,23 +14,38 @@ pub(super) fn write(document: &Document, sha256: &str) -> String {
 }
 
 fn write_document(document: &Document, sha256: &str, out: &mut String) -> std::fmt::Result {
-    let Document { report, version, commit_id, .. } = document;
-    writeln!(out, "<report name=\"{report}\" version=\"{version}\" status=\"draft\" sha256=\"{sha256}\">")?;
+    writeln!(out, "<report{}>", attributes(document, sha256))?;
+    write_manifest(document, out)?;
+    document.sections.iter().try_for_each(|section| write_section(section, out))?;
+    write_findings(document, out)?;
+    writeln!(out, "</report>")
+}
+
+/// What the element of the document says of it.
+pub(super) fn attributes(Document { report, version, .. }: &Document, sha256: &str) -> String {
+    format!(" name=\"{report}\" version=\"{version}\" status=\"draft\" sha256=\"{sha256}\"")
+}
+
+/// The title, the commit and the parameters.
+pub(super) fn write_manifest(document: &Document, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<title>{}</title>", escaped(document.title))?;
-    writeln!(out, "<manifest commit_id=\"{commit_id}\" commit_hash=\"{}\"/>", escaped(&document.commit_hash))?;
+    writeln!(out, "<manifest commit_id=\"{}\" commit_hash=\"{}\"/>", document.commit_id, escaped(&document.commit_hash))?;
     writeln!(out, "<parameters>")?;
     for parameter in &document.parameters {
         writeln!(out, "<parameter name=\"{}\">{}</parameter>", parameter.name, escaped(&parameter.value))?;
     }
-    writeln!(out, "</parameters>")?;
-    document.sections.iter().try_for_each(|section| write_section(section, out))?;
+    writeln!(out, "</parameters>")
+}
+
+/// What validation found.
+pub(super) fn write_findings(document: &Document, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<validation>")?;
     for finding in &document.findings {
         let (severity, key) = (escaped(&finding.severity), escaped(&finding.key));
         let check = finding.check;
         writeln!(out, "<finding severity=\"{severity}\" check=\"{check}\" key=\"{key}\">{}</finding>", escaped(&finding.finding))?;
     }
-    writeln!(out, "</validation>\n</report>")
+    writeln!(out, "</validation>")
 }
 
 fn write_section(section: &Section, out: &mut String) -> std::fmt::Result {
