@@ -667,6 +667,7 @@ impl Config {
         }
         config.reports.look_beside(file.parent().unwrap_or(Path::new("")));
         config.registry.look_beside(file.parent().unwrap_or(Path::new("")));
+        config.bucket.look_beside(file.parent().unwrap_or(Path::new("")));
         let of_tls = config.serve.tls_certificate.iter_mut().chain(&mut config.serve.tls_key);
         of_tls.for_each(|path| *path = file.parent().unwrap_or(Path::new("")).join(&*path));
         Ok(config)

@@ -16,6 +16,7 @@ use headwater_connectors::testing::Broker;
 use headwater_connectors::transport::{RawRecord, ReadStatus, Transport};
 use headwater_schemas::Offset;
 use headwater_sql::{Catalog, json_objects};
+use headwater_tests::bucket::{ObjectStore, with_credentials};
 use headwater_tests::market;
 use headwater_tests::pipeline::{
     PLAIN, Way, assert_invariants, assert_same, binary, command_with, headwater, run, succeed, tables, write_log,
@@ -313,6 +314,54 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     assert!(ahead > 0, "executions were published before their commit");
 
     let mut process = live("1")?.spawn()?;
+    let arrived = wait_for(
+        &data,
+        &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
+    );
+    Command::new("kill").arg(process.id().to_string()).status()?;
+    let status = process.wait()?;
+    arrived?;
+    assert!(status.success(), "{status:?}");
+    assert_published_as_committed(broker, &data, &configured)
+}
+
+/// The same with a bucket: the run continues on another machine, which has neither the journal nor the commits in its folder.
+#[test]
+fn what_leaves_before_its_commit_is_published_once_whatever_machine_continues() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let Some(store) = ObjectStore::start()? else { return Ok(()) };
+    let (broker, folder) = (&broker, folder.path());
+    let (configured, with_bucket) = (eager_topics(broker, folder)?, folder.join("bucket.toml"));
+    std::fs::write(&with_bucket, format!("{}{}", std::fs::read_to_string(&configured)?, store.section("eager")))?;
+    let live = |machine: usize| -> Result<Command> {
+        let mut command = Command::new(binary()?);
+        command.args(["run", "--source", &source(broker), "--config"]).arg(&with_bucket);
+        with_credentials(command.arg("--data").arg(folder.join(format!("machine{machine}"))));
+        Ok(command)
+    };
+    let (stop, mut ahead, kills) = (AtomicBool::new(false), 0, ["journaled:0", "sent:3", "shared:4", "published:5", "recorded:6", "journaled:0"]);
+    let sent = std::thread::scope(|scope| -> Result<usize> {
+        let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
+        let stops = Stops(&stop);
+        for (machine, kill_at) in kills.into_iter().enumerate() {
+            let mut process = live(machine)?.env("HEADWATER_KILL_AT", kill_at).spawn()?;
+            let begun = Instant::now();
+            while process.try_wait()?.is_none() && begun.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            process.kill()?;
+            assert_eq!(process.wait()?.code(), None, "killed at {kill_at}");
+            let published = consumed(broker, "e.")?.get("executions").map_or(0, Vec::len);
+            let committed = as_published(&folder.join(format!("machine{machine}")), "SELECT execution_id FROM executions");
+            ahead += usize::from(published > committed.map_or(0, |rows| rows.len()));
+        }
+        drop(stops);
+        feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?
+    })?;
+    assert!(ahead > 0, "executions were published before their commit");
+
+    let data = folder.join(format!("machine{}", kills.len()));
+    let mut process = live(kills.len())?.spawn()?;
     let arrived = wait_for(
         &data,
         &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),

@@ -156,6 +156,82 @@ fn a_directory_moves_into_a_bucket_and_another_directory_does_not() -> Result<()
     Ok(())
 }
 
+/// Starts a command again and again, and kills each after a while, longer each time, until one ends by itself. Returns how many were
+/// killed.
+fn until_one_ends(mut command: impl FnMut() -> Result<Command>, dice: &mut Dice) -> Result<usize> {
+    for killed in 0.. {
+        let mut process = command()?.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        std::thread::sleep(Duration::from_millis(20 + dice.below(40) + 25 * killed as u64));
+        if process.try_wait()?.is_none() {
+            process.kill()?;
+            process.wait()?;
+            continue;
+        }
+        succeed(process.wait_with_output()?)?;
+        return Ok(killed);
+    }
+    unreachable!("the loop has no end")
+}
+
+#[test]
+fn a_folder_that_is_killed_while_it_gives_or_receives_is_whole_in_the_end() -> Result<()> {
+    let Some(store) = ObjectStore::start()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let (log, data, bucket) = (log_of(folder.path(), "log", 12_000)?, folder.path().join("data"), store.section("given"));
+    succeed(run_command(&log, &data, 2, NO_TOPICS)?.output()?)?;
+    let (expected, mut dice) = (everything(&data)?, Dice(23));
+    let given = until_one_ends(|| run_command(&log, &data, 1, &format!("{NO_TOPICS}{bucket}")), &mut dice)?;
+    assert_same(&expected, &mirrored(folder.path(), "mirror", &bucket)?, &format!("what was given, after {given} kills"));
+
+    let (received, config) = (folder.path().join("received"), folder.path().join("received.toml"));
+    std::fs::write(&config, &bucket)?;
+    let mirror = || {
+        let mut mirror = Command::new(binary()?);
+        with_credentials(mirror.args(["mirror", "--config"]).arg(&config).arg("--data").arg(&received));
+        Ok(mirror)
+    };
+    let mirrored = until_one_ends(mirror, &mut dice)?;
+    assert_same(&expected, &everything(&received)?, &format!("what was received, after {mirrored} kills"));
+    succeed(headwater(&["verify", "--data", &received.display().to_string()])?)?;
+
+    // A run on another machine receives what it continues from.
+    let (machine, more) = (folder.path().join("machine"), log_of(folder.path(), "more", 14_000)?);
+    let resumed = until_one_ends(|| run_command(&more, &machine, 1, &format!("{NO_TOPICS}{bucket}")), &mut dice)?;
+    let alone = folder.path().join("alone");
+    succeed(run_command(&more, &alone, 1, NO_TOPICS)?.output()?)?;
+    assert_same(&everything(&alone)?, &everything(&machine)?, &format!("what continued, after {resumed} kills"));
+    println!("killed while giving {given}, receiving {mirrored}, continuing {resumed} times");
+    assert!(given > 2 && mirrored > 2 && resumed > 2, "each is killed: {given}, {mirrored}, {resumed}");
+    Ok(())
+}
+
+#[test]
+fn a_store_over_tls_must_show_a_certificate_that_is_trusted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(store) = ObjectStore::start_with_tls(folder.path())? else { return Ok(()) };
+    let (log, data) = (log_of(folder.path(), "log", 2_000)?, folder.path().join("data"));
+    let section = store.section("secure");
+    let bucket = |ca: &str| format!("{NO_TOPICS}{section}{ca}");
+    let refused = |ca: &str| -> Result<String> {
+        let output = run_command(&log, &data, 1, &bucket(ca))?.output()?;
+        anyhow::ensure!(output.status.code() == Some(1), "{}", said(&output));
+        Ok(said(&output))
+    };
+    let untrusted = refused("")?;
+    assert!(untrusted.contains("its certificate is not trusted") && untrusted.contains("bucket.ca"), "{untrusted}");
+    let (nothing, absent) = (folder.path().join("nothing.pem"), folder.path().join("absent.pem"));
+    std::fs::write(&nothing, "")?;
+    let named = |path: &Path| format!("ca = \"{}\"\n", path.display());
+    let empty = refused(&named(&nothing))?;
+    assert!(empty.contains("nothing.pem") && empty.contains("it has no certificate"), "{empty}");
+    assert!(refused(&named(&absent))?.contains("absent.pem"));
+
+    let trusted = named(&folder.path().join("ca.pem"));
+    succeed(run_command(&log, &data, 1, &bucket(&trusted))?.output()?)?;
+    assert_same(&everything(&data)?, &mirrored(folder.path(), "mirror", &format!("{section}{trusted}"))?, "the mirror over TLS");
+    Ok(())
+}
+
 #[test]
 fn a_file_that_is_sent_in_parts_arrives_whole() -> Result<()> {
     let Some(store) = ObjectStore::start()? else { return Ok(()) };

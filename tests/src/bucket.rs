@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,9 +25,19 @@ pub struct ObjectStore {
 impl ObjectStore {
     /// Starts a store. `None`, with a sentence on standard error, where it cannot be installed.
     pub fn start() -> Result<Option<Self>> {
+        Self::launch(None)
+    }
+
+    /// The same over TLS, with a certificate of its own: `ca.pem` in the folder.
+    pub fn start_with_tls(folder: &Path) -> Result<Option<Self>> {
+        Self::launch(Some(folder))
+    }
+
+    fn launch(of_tls: Option<&Path>) -> Result<Option<Self>> {
         let Some(python) = scripts::python(&[MOTO])? else { return Ok(None) };
         let mut server = Command::new(python)
             .arg(workspace().join("tests/src/bucket.py"))
+            .args(of_tls)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -34,7 +45,7 @@ impl ObjectStore {
         let mut line = String::new();
         BufReader::new(server.stdout.take().context("its output")?).read_line(&mut line)?;
         let endpoint = line.trim().to_owned();
-        anyhow::ensure!(endpoint.starts_with("http://"), "the object store did not start");
+        anyhow::ensure!(endpoint.starts_with("http"), "the object store did not start");
         Ok(Some(Self { server, endpoint }))
     }
 

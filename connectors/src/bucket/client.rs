@@ -13,7 +13,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, UpdateVersion, WriteMultipart};
+use object_store::{
+    Certificate, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, UpdateVersion, WriteMultipart,
+};
 use tokio::runtime::Runtime;
 
 use super::BucketConfig;
@@ -49,6 +51,15 @@ pub enum BucketError {
     Unusable {
         /// The bucket.
         url: String,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file of trusted certificates cannot be used.
+    #[error("the certificates that bucket.ca names cannot be used: {path}")]
+    Certificates {
+        /// The file.
+        path: PathBuf,
         /// Why.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
@@ -128,16 +139,29 @@ impl fmt::Debug for Bucket {
     }
 }
 
+fn client_options(config: &BucketConfig) -> Result<ClientOptions, BucketError> {
+    let mut options = ClientOptions::new().with_timeout(TRANSFER).with_allow_http(config.endpoint.starts_with("http://"));
+    let Some(path) = &config.ca else { return Ok(options) };
+    let unusable = |cause| BucketError::Certificates { path: path.clone(), cause };
+    let text = std::fs::read(path).map_err(|error| unusable(error.into()))?;
+    let certificates = Certificate::from_pem_bundle(&text).map_err(|error| unusable(error.into()))?;
+    if certificates.is_empty() {
+        return Err(unusable("it has no certificate: give a PEM file with lines like -----BEGIN CERTIFICATE-----".into()));
+    }
+    for certificate in certificates {
+        options = options.with_root_certificate(certificate);
+    }
+    Ok(options)
+}
+
 impl Bucket {
     /// Sets up the client. Sends nothing.
     pub fn new(config: &BucketConfig) -> Result<Self, BucketError> {
         let unusable = |cause| BucketError::Unusable { url: config.url.clone(), cause };
         let (bucket, folder) = config.place().ok_or_else(|| unusable("its url is not of the form s3://BUCKET/FOLDER".into()))?;
         let retry = RetryConfig { max_retries: QUIET_ATTEMPTS, retry_timeout: QUIET_TIME, ..RetryConfig::default() };
-        let mut builder = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .with_retry(retry)
-            .with_client_options(ClientOptions::new().with_timeout(TRANSFER).with_allow_http(config.endpoint.starts_with("http://")));
+        let mut builder =
+            AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry).with_client_options(client_options(config)?);
         if !config.region.is_empty() {
             builder = builder.with_region(&config.region);
         }
@@ -332,6 +356,9 @@ impl Inner {
             };
             let mend = match &error {
                 Error::Generic { .. } if is_unknown_bucket(&error) => NO_BUCKET,
+                Error::Generic { .. } if is_distrust(&error) => {
+                    "its certificate is not trusted: give the certificates of its authority as bucket.ca, or check bucket.endpoint"
+                }
                 Error::Generic { .. } if is_refusal(&error) => "the store refuses the request: check bucket.url, endpoint and region",
                 Error::Generic { .. } if began.elapsed() < self.patience => {
                     self.counters.unanswered.fetch_add(1, Ordering::Relaxed);
@@ -400,6 +427,11 @@ async fn answered<T>(request: impl Future<Output = Result<T, Error>>) -> Result<
 /// Whether the store answered that it has no such bucket. The library tells the answer in its text alone.
 fn is_unknown_bucket(error: &Error) -> bool {
     crate::fault::with_causes(error).contains("NoSuchBucket")
+}
+
+/// Whether the store showed a certificate that does not hold: rustls says so, several causes down.
+fn is_distrust(error: &Error) -> bool {
+    crate::fault::with_causes(error).contains("invalid peer certificate")
 }
 
 /// Whether the store answered that the request is wrong: with 4xx, except a timeout (408) or a limit of requests (429).

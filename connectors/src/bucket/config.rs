@@ -1,5 +1,6 @@
 //! Configuration of the bucket.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ const SCHEME: &str = "s3://";
 /// url = "s3://risk/headwater"                 # the bucket, and the folder in it
 /// endpoint = "https://minio.example:9000"     # of a store other than Amazon's
 /// region = "eu-central-1"
+/// ca = "ca.pem"                               # for https: certificates to trust besides those of the system
 /// patience_seconds = 600
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,13 +26,16 @@ pub struct BucketConfig {
     pub endpoint: String,
     /// The region. Default: that of `AWS_REGION`, or else `us-east-1`.
     pub region: String,
+    /// For https: a PEM file with the certificates to trust besides those of the system, as of a store with its own authority.
+    /// Default: none.
+    pub ca: Option<PathBuf>,
     /// Seconds for which a store that does not answer is waited for before the run ends. Default: 600.
     pub patience_seconds: u64,
 }
 
 impl Default for BucketConfig {
     fn default() -> Self {
-        Self { url: String::new(), endpoint: String::new(), region: String::new(), patience_seconds: 600 }
+        Self { url: String::new(), endpoint: String::new(), region: String::new(), ca: None, patience_seconds: 600 }
     }
 }
 
@@ -56,6 +61,13 @@ impl BucketConfig {
             problems.push(format!("patience_seconds is {}: give 1 to 86400", self.patience_seconds));
         }
         problems
+    }
+
+    /// Resolves the file of certificates relative to the configuration's folder.
+    pub fn look_beside(&mut self, folder: &Path) {
+        if let Some(ca) = &mut self.ca {
+            *ca = folder.join(&*ca);
+        }
     }
 
     /// The names of the bucket and of the folder in it, which may be empty.
