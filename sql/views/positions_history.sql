@@ -14,12 +14,12 @@ WITH held AS (
     SELECT account_id, symbol, MIN(tick) AS tick FROM held GROUP BY account_id, symbol
 ), moved AS (
     SELECT symbol, mark, ts, tick, commit_id, reason
-    FROM   (SELECT *, LAG(mark) OVER (PARTITION BY symbol ORDER BY tick) AS previous FROM marks_history WHERE change > 0)
+    FROM   (SELECT *, LAG(mark) OVER (PARTITION BY symbol ORDER BY tick, commit_id) AS previous FROM marks_history WHERE change > 0)
     WHERE  mark IS DISTINCT FROM previous
 ), termed AS (
     SELECT symbol, currency, multiplier, ts, tick, commit_id
-    FROM   (SELECT *, LAG(currency) OVER (PARTITION BY symbol ORDER BY tick) AS previous_currency,
-                   LAG(multiplier) OVER (PARTITION BY symbol ORDER BY tick) AS previous_multiplier
+    FROM   (SELECT *, LAG(currency) OVER (PARTITION BY symbol ORDER BY tick, commit_id) AS previous_currency,
+                   LAG(multiplier) OVER (PARTITION BY symbol ORDER BY tick, commit_id) AS previous_multiplier
             FROM   instrument_terms_history WHERE change > 0)
     WHERE  (currency IS DISTINCT FROM previous_currency) OR (multiplier IS DISTINCT FROM previous_multiplier)
 ), news AS (
@@ -37,11 +37,12 @@ WITH held AS (
            NULL, NULL, NULL, NULL, news.marked, news.mark, news.ts
     FROM   begun JOIN news ON news.symbol = begun.symbol AND (news.marked = 0 OR news.tick >= begun.tick)
 ), changes AS (
-    SELECT account_id, symbol, tick, MAX(commit_id) AS commit_id, CONCAT_WS('; ', MAX(reason), MAX(market_reason)) AS reason,
+    -- Where a run ended within a tick, the tick has changes of each run.
+    SELECT account_id, symbol, tick, commit_id, CONCAT_WS('; ', MAX(reason), MAX(market_reason)) AS reason,
            MAX(currency) AS currency, MAX(multiplier) AS multiplier, MAX(quantity) AS quantity, MAX(cost) AS cost,
            MAX(cash_flow) AS cash_flow, MAX(fees) AS fees, MAX(marked) AS marked, MAX(mark_price) AS mark_price, MAX(ts) AS ts
     FROM   causes
-    GROUP BY account_id, symbol, tick
+    GROUP BY account_id, symbol, tick, commit_id
 ), filled AS (
     SELECT account_id, symbol, tick, commit_id, NULLIF(reason, '') AS reason, ts,
            LAST_VALUE(currency) IGNORE NULLS OVER so_far AS currency,
@@ -53,7 +54,7 @@ WITH held AS (
            mark_price,
            SUM(marked) OVER so_far AS marks
     FROM   changes
-    WINDOW so_far AS (PARTITION BY account_id, symbol ORDER BY tick ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    WINDOW so_far AS (PARTITION BY account_id, symbol ORDER BY tick, commit_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 ), known AS (
     -- A mark that is NULL is one too: no price of the symbol counts any more.
     SELECT account_id, symbol, tick, commit_id, reason, ts, currency, multiplier, CAST(1 AS DECIMAL(28, 9)) AS one, quantity, cost, cash_flow, fees,
@@ -70,7 +71,7 @@ WITH held AS (
            cash_flow, fees, mark_price, market_value, TRY_CAST(market_value - cost AS DECIMAL(28, 9)) AS unrealized_pnl, ts, tick, reason, commit_id,
            LEAD(tick) OVER later AS next_tick, LEAD(reason) OVER later AS next_reason, LEAD(commit_id) OVER later AS next_commit
     FROM   scaled
-    WINDOW later AS (PARTITION BY account_id, symbol ORDER BY tick)
+    WINDOW later AS (PARTITION BY account_id, symbol ORDER BY tick, commit_id)
 )
 SELECT account_id, symbol, currency, quantity, average_price, cost, realized_pnl, cash_flow, fees, mark_price, market_value, unrealized_pnl, ts,
        CAST(1 AS INT) AS change, tick, reason, commit_id

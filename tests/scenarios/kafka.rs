@@ -339,7 +339,8 @@ fn what_leaves_before_its_commit_is_published_once_whatever_machine_continues() 
         with_credentials(command.arg("--data").arg(folder.join(format!("machine{machine}"))));
         Ok(command)
     };
-    let (stop, mut ahead, kills) = (AtomicBool::new(false), 0, ["journaled:0", "sent:3", "shared:4", "published:5", "recorded:6", "journaled:0"]);
+    let (stop, mut ahead, kills) =
+        (AtomicBool::new(false), 0, ["journaled:0", "sent:3", "shared:4", "published:5", "recorded:6", "journaled:0"]);
     let sent = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
         let stops = Stops(&stop);

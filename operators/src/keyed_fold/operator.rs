@@ -309,8 +309,9 @@ impl<V: View + Clone> Driver<V> {
             (None, Some(event)) => Some((event.time, Step::Event)),
             (None, None) => None,
         };
-        // Time ends at the greatest clock: a later timer stays in the state.
-        let due = |time: &EffectiveTime| if self.input_is_over { *time <= self.end } else { *time < self.limit };
+        // Time ends at the greatest clock. The next run may begin with events of that very time, which come before its timers: those
+        // stay in the state, as later ones do.
+        let due = |time: &EffectiveTime| *time < if self.input_is_over { self.end } else { self.limit };
         match (self.fold.next_timer().filter(due), next) {
             (Some(timer), Some((time, _))) if timer < time => Some((timer, Step::Timer)),
             (Some(timer), None) => Some((timer, Step::Timer)),

@@ -74,9 +74,10 @@ impl Enforced<'_> {
         let account = &effect.leg.account_id;
         let is_used = effect.held.units() > 0 || effect.moves && !effect.leg.amount.is_zero();
         match self.holder(account).status() {
-            AccountStatus::Frozen if is_used => {
-                Err((ErrorCode::FrozenAccount, format!("account {account} is frozen: send it again once the account is unfrozen")))
-            }
+            AccountStatus::Frozen if is_used => Err((
+                ErrorCode::FrozenAccount,
+                format!("account {account} is frozen: once it is unfrozen, send the transaction under a new transaction_id"),
+            )),
             AccountStatus::Closed if is_used => {
                 Err((ErrorCode::ClosedAccount, format!("account {account} is closed: use another account, or open it again first")))
             }
@@ -117,7 +118,8 @@ impl Enforced<'_> {
         let available = before.checked_add(limit).unwrap_or(before);
         let debit = before.checked_sub(free).unwrap_or_default();
         let error = format!(
-            "the available balance of {account} is {available} {currency}, and the debit is {debit}: pay in first, or raise overdraft_limit"
+            "the available balance of {account} is {available} {currency}, and the debit is {debit}: pay in or raise overdraft_limit, \
+             then send it under a new transaction_id"
         );
         Err((ErrorCode::InsufficientFunds, error))
     }

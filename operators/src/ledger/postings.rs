@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
-use super::returns::Owned;
+use super::returns::{Early, Owned};
 use super::transactions::{
     Adjustment, Captures, Circumstances, Consequences, Counted, Effect, Expired, Refusal, Request, Transactions, Turn,
 };
@@ -253,7 +253,12 @@ impl View for Postings {
         let account = placed.event.owner();
         let (time, account_type) = (placed.place.time, context.types.of(&account));
         let now = Circumstances { account: &account, account_type, captures: self.captures, expires: self.hold_expiry.is_some(), time };
-        self.with_book(context, state, &account, |book, gate| self.post(book, placed, now, gate, out));
+        let Placed { place, event: Owned { transaction, early, .. } } = placed;
+        self.with_book(context, state, &account, |book, gate| match early {
+            Some(Early::Leaves) => book.waiting.remove(&transaction.transaction_id),
+            Some(Early::Joins(record)) => self.post(book, Placed { place: record, event: transaction }, now, gate, out),
+            None => self.post(book, Placed { place, event: transaction }, now, gate, out),
+        });
     }
 
     fn timer(
@@ -354,9 +359,16 @@ impl Postings {
     }
 
     /// Posts a transaction, and those that waited for it.
-    fn post(&self, book: &mut Book, placed: Placed<Owned>, now: Circumstances<'_>, gate: &mut dyn Gate, out: &mut Outbox<'_, Self>) {
+    fn post(
+        &self,
+        book: &mut Book,
+        placed: Placed<Arc<Transaction>>,
+        now: Circumstances<'_>,
+        gate: &mut dyn Gate,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let timers = self.oldest(book);
-        let (mut next, mut ready) = (Some(placed.map(|owned| owned.transaction)), VecDeque::new());
+        let (mut next, mut ready) = (Some(placed), VecDeque::new());
         while let Some(Placed { place, event: transaction }) = next {
             match self.take(book, Placed { place, event: &transaction }, now, gate, out) {
                 Ok(Taken::Posted) => ready.extend(book.waiting.leave_for(&transaction.transaction_id)),
@@ -507,7 +519,12 @@ fn unknown_reference(transaction: &Transaction) -> Refusal {
         (Some(hold), _) => ("pending_id", hold.as_str()),
         (None, original) => ("reverses", original.as_ref().map_or("", |id| id.as_str())),
     };
-    (ErrorCode::UnknownReference, format!("this account has no transaction {id}, and none came within the horizon: check {field}"))
+    (
+        ErrorCode::UnknownReference,
+        format!(
+            "this account has no transaction {id}, and none came within the horizon: check {field}, and send it under a new transaction_id"
+        ),
+    )
 }
 
 impl Turn {

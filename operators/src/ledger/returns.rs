@@ -4,19 +4,24 @@
 //! reversal that names the counterparty. So the state of an account knows what it received from whom, and routes such a reversal
 //! to the sender's postings.
 //!
-//! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]. **Derived**: every
-//! transaction, with its owner.
+//! A reversal of an unknown transaction goes to the account's own postings, where it waits for its original. If that turns out to be
+//! one that the account receives, the reversal leaves them and joins the sender's.
+//!
+//! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]; the reversals that wait are
+//! restored from the postings' rows. **Derived**: every transaction, with its owner.
 
 use std::sync::Arc;
 
 use headwater_schemas::events::{Transaction, TransactionPhase};
-use headwater_schemas::tables::{Moment, ReceivedTransfer, TableWriter};
+use headwater_schemas::tables::{Moment, ReceivedTransfer, WaitingTransaction};
 use headwater_schemas::{AccountId, EffectiveTime, EventTime, Id, Nanos, Place, Placed};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::ages::Ages;
 use super::legs::phase;
+use super::transactions::Request;
+use super::waiting::WaitingRoom;
 use crate::keyed_fold::{Outbox, States, View};
 
 /// A transaction, routed to the postings of its owner.
@@ -26,6 +31,17 @@ pub struct Owned {
     pub transaction: Arc<Transaction>,
     /// The account whose transaction it reverses, if it names another one.
     pub sender: Option<AccountId>,
+    /// For a reversal that came before the transfer that it returns: what becomes of it when that comes.
+    pub early: Option<Early>,
+}
+
+/// What becomes of a reversal that came before the transfer that it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Early {
+    /// It no longer waits in the postings of the account that sent it.
+    Leaves,
+    /// It joins the postings of the transfer's sender. The place is that of its record.
+    Joins(Place),
 }
 
 impl Owned {
@@ -38,7 +54,7 @@ impl Owned {
 /// A transaction that belongs to the account that it names.
 impl From<Arc<Transaction>> for Owned {
     fn from(transaction: Arc<Transaction>) -> Self {
-        Self { transaction, sender: None }
+        Self { transaction, sender: None, early: None }
     }
 }
 
@@ -58,6 +74,8 @@ pub fn concerns_returns(transaction: &Transaction) -> bool {
 pub struct Returns {
     /// How long a transaction can be returned, in nanoseconds of effective time.
     pub reversal_horizon: Nanos,
+    /// How long a reversal waits for its original, in nanoseconds of effective time.
+    pub waiting_horizon: Nanos,
 }
 
 /// Transactions that an account received.
@@ -70,6 +88,8 @@ pub struct ReceivedState {
     new: Vec<Id>,
     /// Transactions forgotten since rows were emitted.
     gone: Vec<(Id, Received)>,
+    /// Reversals of transactions that the account has not received, or not yet.
+    early: WaitingRoom,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +123,13 @@ impl ReceivedState {
     }
 }
 
+headwater_schemas::table_set! {
+    /// The tables of returns.
+    pub struct ReturnTables restored from SavedReturns {
+        restored { received_transfers: ReceivedTransfer, waiting_transactions: WaitingTransaction }
+    }
+}
+
 crate::fold_operator!(Returns);
 
 impl View for Returns {
@@ -113,7 +140,7 @@ impl View for Returns {
     type Context = ();
     type State = ReceivedState;
     type Timer = ();
-    type Tables = TableWriter<ReceivedTransfer>;
+    type Tables = ReturnTables;
     type Derived = Owned;
     type Update = ();
 
@@ -130,27 +157,30 @@ impl View for Returns {
 
     fn apply(&self, (): &(), _: &AccountId, state: &mut ReceivedState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event: transaction } = placed;
-        let sender = transaction.reverses.as_ref().and_then(|original| state.senders.get(original)).map(|received| received.sender);
-        let is_received = transaction.reverses.is_none() && receiver(&transaction).is_some();
+        let original = transaction.reverses.as_ref();
+        let sender = original.and_then(|original| state.senders.get(original)).map(|received| received.sender);
+        let is_received = original.is_none() && receiver(&transaction).is_some();
         // Either account may reverse the return, too: it belongs to the sender.
         let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
         let had_oldest = !state.ages.is_empty();
-        if let Some(owner) = owner {
-            state.receive(&transaction.transaction_id, owner, place.time);
-            state.new.push(transaction.transaction_id.clone());
+        out.derive(Owned { transaction: Arc::clone(&transaction), sender, early: None });
+        match owner {
+            Some(owner) => self.receive(state, &transaction.transaction_id, owner, place.time, out),
+            None => self.wait(state, place, transaction, out),
         }
         if !had_oldest {
             self.set_timer(state, out);
         }
-        out.derive(Owned { sender, transaction });
     }
 
     fn timer(&self, (): &(), _: &AccountId, state: &mut ReceivedState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         state.forget(place.time.saturating_sub(self.reversal_horizon));
+        state.early.leave_since(place.time.saturating_sub(self.waiting_horizon));
         self.set_timer(state, out);
     }
 
-    fn emit(&self, (): &(), account: &AccountId, state: &mut ReceivedState, at: &Moment, table: &TableWriter<ReceivedTransfer>) {
+    fn emit(&self, (): &(), account: &AccountId, state: &mut ReceivedState, at: &Moment, tables: &ReturnTables) {
+        let table = &tables.received_transfers;
         for id in state.new.drain(..) {
             state.senders.get(&id).into_iter().for_each(|received| table.insert(at, received.row(account, &id)));
         }
@@ -158,11 +188,16 @@ impl View for Returns {
     }
 
     fn is_forgettable(&self, state: &ReceivedState) -> bool {
-        state.senders.is_empty()
+        state.senders.is_empty() && state.early.is_empty()
     }
 
-    fn restore(&self, saved: &Arc<Vec<ReceivedTransfer>>, states: &mut States<'_, Self>) {
-        let mut rows: Vec<_> = saved.iter().filter(|row| states.have(&row.account_id)).collect();
+    fn restore(&self, saved: &SavedReturns, states: &mut States<'_, Self>) {
+        let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
+        waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
+        for row in waiting {
+            states.of(&row.account_id).into_iter().for_each(|state| state.early.restore(row));
+        }
+        let mut rows: Vec<_> = saved.received_transfers.iter().filter(|row| states.have(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));
         for row in rows {
             let Some(state) = states.of(&row.account_id) else { continue };
@@ -171,11 +206,36 @@ impl View for Returns {
     }
 
     fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(EffectiveTime, ())> {
-        state.ages.next_end(self.reversal_horizon).map(|time| (time, ())).into_iter().collect()
+        let forgetting = state.ages.next_end(self.reversal_horizon);
+        let giving_up = state.early.times().map(|time| time.saturating_add(self.waiting_horizon));
+        forgetting.into_iter().chain(giving_up).map(|time| (time, ())).collect()
     }
 }
 
 impl Returns {
+    /// Stores a transaction that the account received, or a return of one, and hands over the reversals that came before it.
+    fn receive(&self, state: &mut ReceivedState, id: &Id, owner: AccountId, now: EffectiveTime, out: &mut Outbox<'_, Self>) {
+        let mut received = vec![id.clone()];
+        while let Some(id) = received.pop() {
+            state.receive(&id, owner, now);
+            for Placed { place, event: transaction } in state.early.leave_for(&id) {
+                let owned = |sender, early| Owned { transaction: Arc::clone(&transaction), sender, early: Some(early) };
+                out.derive(owned(None, Early::Leaves));
+                out.derive(owned(Some(owner), Early::Joins(place)));
+                received.push(transaction.transaction_id.clone());
+            }
+            state.new.push(id);
+        }
+    }
+
+    /// Stores a reversal whose original the account has not received, for as long as it waits in the account's postings.
+    fn wait(&self, state: &mut ReceivedState, place: Place, transaction: Arc<Transaction>, out: &mut Outbox<'_, Self>) {
+        if let Ok(Request::Reverse(original)) = Request::of(&transaction) {
+            state.early.enter(place, original.clone(), Arc::clone(&transaction));
+            out.set_timer(place.time.saturating_add(self.waiting_horizon), ());
+        }
+    }
+
     /// Sets the timer for the first id to be forgotten. It is always set.
     fn set_timer(&self, state: &ReceivedState, out: &mut Outbox<'_, Self>) {
         state.ages.next_end(self.reversal_horizon).into_iter().for_each(|time| out.set_timer(time, ()));

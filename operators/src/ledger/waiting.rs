@@ -57,6 +57,11 @@ impl WaitingRoom {
         self.leave(|waiting| waiting.place.time <= time)
     }
 
+    /// Removes a transaction, which waits elsewhere or no longer.
+    pub(super) fn remove(&mut self, id: &Id) {
+        self.leave(|waiting| waiting.transaction.transaction_id == *id);
+    }
+
     fn leave(&mut self, leaves: impl Fn(&Waiting) -> bool) -> Vec<Placed<Arc<Transaction>>> {
         let left: Vec<Waiting> = self.waiting.extract_if(.., |waiting| leaves(waiting)).collect();
         let transactions = left.iter().map(|waiting| Placed { place: waiting.place, event: Arc::clone(&waiting.transaction) });

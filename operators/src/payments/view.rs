@@ -18,9 +18,10 @@ use crate::steps::{Course, Finding, StepAlerts, Subject, replace_rows, update_ro
 pub struct Payments {
     /// Time after which an outcome, or the ledger's transaction, is overdue.
     pub stuck_after: Nanos,
-    /// How long refunds and the ledger's debits wait for their payment, and how long one that was not paid is remembered.
+    /// How long refunds and the ledger's debits wait for their payment, and how long one is remembered that was not paid and has no
+    /// account.
     pub horizon: Nanos,
-    /// How long a paid one is remembered: the time within which it can be refunded.
+    /// How long the others are remembered: the time within which one can be refunded, and the ledger's debit reversed.
     pub refund_horizon: Nanos,
 }
 
@@ -184,7 +185,9 @@ impl Payments {
     fn forgotten_at(&self, payment: &Remembered) -> Option<EffectiveTime> {
         let stage = payment.course().reached;
         let last = payment.steps.iter().map(|step| step.place.time).max().filter(|_| !stage.is_open())?;
-        Some(last.saturating_add(if stage.is_paid() { self.refund_horizon } else { self.horizon }))
+        // The ledger may post or reverse its debit as late as a refund may come. Without an account there is nothing to compare.
+        let is_compared = stage.is_paid() || stage.account_id.is_some();
+        Some(last.saturating_add(if is_compared { self.refund_horizon } else { self.horizon }))
     }
 
     /// The findings at an effective time.
@@ -233,7 +236,11 @@ impl Remembered {
 
     /// Takes a debit of the ledger. Returns the correction that it is.
     fn take_debit(&mut self, debit: LedgerDebit, time: EffectiveTime) -> Option<Correction> {
-        let LedgerDebit { transaction_id, account_id, amount, currency, correction, .. } = debit;
+        let LedgerDebit { payment_id, transaction_id, account_id, amount, currency, correction } = debit;
+        // A hold that is captured in parts is posted by all of them.
+        let is_part = payment_id != transaction_id;
+        let posted = self.posting.as_ref().filter(|posting| is_part && posting.taken_back.is_none() && posting.currency == currency);
+        let amount = posted.and_then(|posting| posting.amount.checked_add(amount)).unwrap_or(amount);
         self.posting = Some(Posting { transaction_id, account_id, amount, currency, time, taken_back: None });
         correction
     }

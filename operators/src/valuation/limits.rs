@@ -345,12 +345,16 @@ fn level(compared: Compared, limit: Decimal, warn_at: Option<Decimal>) -> Level 
         Figure::Missing => return Level::Unknown,
     };
     let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
-    if value > limit.units() {
+    let below = if compared.is_whole { Level::Below } else { Level::Unknown };
+    if value == 0 {
+        // Also below a limit of zero.
+        below
+    } else if value > limit.units() {
         Level::Breach
     } else if value >= part(warn_at.map_or(WARN_AT, Decimal::units)) {
         Level::Warning
     } else if value < part(CLEAR_BELOW) {
-        if compared.is_whole { Level::Below } else { Level::Unknown }
+        below
     } else {
         Level::Between
     }

@@ -1,4 +1,5 @@
-//! Exchange rates: direct, inverse, or over a pivot. The newer of direct and inverse counts.
+//! Exchange rates: direct, inverse, or over a pivot. The newer of direct and inverse counts. The pivot is the one that is preferred if it
+//! has both rates, else the currency whose older rate is the newest; of several, the first by name.
 //!
 //! ```
 //! use headwater_operators::valuation::rates::Rates;
@@ -10,6 +11,8 @@
 //! rates.set(usd, jpy, "150".parse().unwrap(), EventTime::from_nanos(1));
 //! assert_eq!(rates.path(&eur, &jpy, &usd).unwrap().convert(Money::whole(2)), Some(Money::whole(375)));
 //! ```
+
+use std::cmp::Reverse;
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Currency, EventTime, Factor, Money};
@@ -44,7 +47,7 @@ impl Conversion {
     }
 }
 
-/// One conversion, or two through the pivot.
+/// One conversion, or two through a pivot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path(Conversion, Conversion);
 
@@ -64,23 +67,37 @@ impl Rates {
         newest::put(&mut self.0, (base, quote), (ts, rate), |(ts, _)| *ts);
     }
 
-    /// The path from one currency to another, if there is one: in one step, else over the pivot.
-    pub fn path(&self, from: &Currency, to: &Currency, pivot: &Currency) -> Option<Path> {
-        if let Some(conversion) = self.one_step(from, to) {
+    /// The path from one currency to another, if there is one: in one step, else over the preferred pivot, else over another one.
+    pub fn path(&self, from: &Currency, to: &Currency, preferred: &Currency) -> Option<Path> {
+        if from == to {
+            return Some(Path::SAME);
+        }
+        if let Some((_, conversion)) = self.one_step(from, to) {
             return Some(Path(conversion, Conversion::Same));
         }
-        Some(Path(self.one_step(from, pivot)?, self.one_step(pivot, to)?))
+        let over = |pivot: &Currency| {
+            let ((first_ts, first), (second_ts, second)) = (self.one_step(from, pivot)?, self.one_step(pivot, to)?);
+            Some((first_ts.min(second_ts), Path(first, second)))
+        };
+        if let Some((_, path)) = over(preferred) {
+            return Some(path);
+        }
+        let pivots = self.0.keys().filter_map(|(base, quote)| match (base == from, quote == from) {
+            (true, _) => Some(quote),
+            (_, true) => Some(base),
+            _ => None,
+        });
+        let paths = pivots.filter_map(|pivot| over(pivot).map(|(ts, path)| ((ts, Reverse(pivot.as_str())), path)));
+        paths.max_by_key(|(rank, _)| *rank).map(|(_, path)| path)
     }
 
-    fn one_step(&self, from: &Currency, to: &Currency) -> Option<Conversion> {
-        if from == to {
-            return Some(Conversion::Same);
-        }
+    /// The newer of the direct and the inverse rate, with its time.
+    fn one_step(&self, from: &Currency, to: &Currency) -> Option<(EventTime, Conversion)> {
         let pair = |base: &Currency, quote: &Currency| self.0.get(&(*base, *quote)).copied();
         match (pair(from, to), pair(to, from)) {
-            (Some((direct, _)), Some((inverse, rate))) if direct < inverse => Some(Conversion::Inverse(rate)),
-            (Some((_, rate)), _) => Some(Conversion::Direct(rate)),
-            (None, inverse) => inverse.map(|(_, rate)| Conversion::Inverse(rate)),
+            (Some((direct, _)), Some((inverse, rate))) if direct < inverse => Some((inverse, Conversion::Inverse(rate))),
+            (Some((direct, rate)), _) => Some((direct, Conversion::Direct(rate))),
+            (None, inverse) => inverse.map(|(ts, rate)| (ts, Conversion::Inverse(rate))),
         }
     }
 }
@@ -118,6 +135,29 @@ mod tests {
             assert_eq!(sum.map(|sum| sum.to_string()).as_deref(), Some(expected), "{direct} {inverse}");
         }
     }
+
+    #[test]
+    fn a_pivot_is_any_currency_that_has_both_rates() {
+        let id = |text: &str| Currency::derived(text);
+        let mut rates = Rates::default();
+        let mut set = |base: &str, quote: &str, rate: &str, ts: i64| {
+            rates.set(id(base), id(quote), rate.parse().expect("a rate"), EventTime::from_nanos(ts));
+        };
+        // As the European Central Bank publishes them; the francs are older by a day, and then newer.
+        set("EUR", "USD", "1.10", 2);
+        set("EUR", "JPY", "165", 2);
+        set("CHF", "USD", "2", 1);
+        set("CHF", "JPY", "100", 3);
+        let convert = |rates: &Rates, from: &str, to: &str, preferred: &str| {
+            rates.path(&id(from), &id(to), &id(preferred)).and_then(|path| path.convert(Money::whole(16500))).map(|sum| sum.to_string())
+        };
+        assert_eq!(convert(&rates, "JPY", "USD", "USD").as_deref(), Some("110"), "by hand: 16500 / 165 * 1.10");
+        assert_eq!(convert(&rates, "JPY", "USD", "CHF").as_deref(), Some("330"), "the preferred one, although it is older");
+        assert_eq!(convert(&rates, "JPY", "GBP", "USD"), None);
+        rates.set(id("CHF"), id("USD"), "2".parse().expect("a rate"), EventTime::from_nanos(2));
+        assert_eq!(convert(&rates, "JPY", "USD", "USD").as_deref(), Some("330"), "of two as new, the first by name");
+    }
+
     #[test]
     fn an_older_rate_does_not_replace_a_newer_one() {
         let [eur, usd] = ["EUR", "USD"].map(Currency::derived);

@@ -80,11 +80,14 @@ fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> any
         Event::Transaction(event) => Some(Placed { place, event }),
         _ => None,
     });
-    let view = Returns { reversal_horizon: flow.settings.config.ledger.reversal_horizon.into() };
+    let view = Returns {
+        reversal_horizon: flow.settings.config.ledger.reversal_horizon.into(),
+        waiting_horizon: flow.settings.config.horizons().of(Topic::Transactions),
+    };
     let broadcasts = flow.no_broadcasts();
     let owned = flow.fold("returns", view, Pace::Tick, returnable, broadcasts)?.derived;
-    // A transaction keeps its record's place, because it is not a derived event.
-    Ok(owned.map(|Placed { place, event }| Placed { place: place.derived(0), event }))
+    // A transaction keeps its record's place, because it is not a derived event. Reversals that waited for it follow.
+    Ok(owned.map(|Placed { place, event }| Placed { place: place.derived(place.sequence.saturating_sub(1)), event }))
 }
 
 /// Balances: rows once per tick, and updates for valuations once per grid point. They follow the accounts' opening and terms.

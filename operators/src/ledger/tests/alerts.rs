@@ -7,7 +7,7 @@ use super::*;
 /// The changes of alerts, as `id state, message, evidence`.
 fn alerts(records: &[&str]) -> Vec<String> {
     let events = events(records);
-    let posted = run(POSTINGS, to_postings(&events));
+    let posted = run(POSTINGS, to_postings(POSTINGS, &events));
     let balances = run(Balances::default(), to_balances(&events, &posted.derived));
     let stand =
         rows_of(&balances.tables.alerts).into_iter().filter(|alert| matches!(alert.state, AlertState::Raised | AlertState::Amended));

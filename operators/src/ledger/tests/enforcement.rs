@@ -78,12 +78,12 @@ proptest! {
     #[test]
     fn nothing_is_overdrawn_and_a_restart_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
         let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-        let whole = run(STRICT, to_postings(&events));
+        let whole = run(STRICT, to_postings(STRICT, &events));
         let balances = run(Balances::default(), to_balances(&events, &whole.derived));
         prop_assert!(rows_of(&balances.tables.alerts).iter().all(|alert| alert.rule.as_str() == "balance_mismatch"));
 
         // The funds are restored from the balances.
-        let mut before = to_postings(&events);
+        let mut before = to_postings(STRICT, &events);
         before.sort_by_key(|happening| happening.place);
         let after = before.split_off(cut.min(before.len()));
         let first = run(STRICT, before.clone());

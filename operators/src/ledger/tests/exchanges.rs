@@ -8,7 +8,7 @@ const EXCHANGE: &str =
 
 #[test]
 fn an_exchange_has_two_legs_in_each_currency() {
-    let posted = run(POSTINGS, to_postings(&events(&[DEPOSIT, EXCHANGE])));
+    let posted = run(POSTINGS, to_postings(POSTINGS, &events(&[DEPOSIT, EXCHANGE])));
     let legs = rows_of(&posted.tables.ledger_entries).into_iter().filter(|entry| *entry.transaction_id == *"x");
     let legs: Vec<_> = legs.map(|leg| format!("{} {} {} {}", leg.entry_id, leg.account_id, leg.amount, leg.currency)).collect();
     let expected =

@@ -5,15 +5,16 @@ use headwater_schemas::events::TransactionPhase;
 
 use super::*;
 
+const EXPIRING: Postings = Postings { hold_expiry: Some(Nanos::new(100)), ..POSTINGS };
+
 #[test]
 fn a_hold_is_released_once_it_is_overdue() {
-    let expiring = Postings { hold_expiry: Some(Nanos::new(100)), ..POSTINGS };
     let capture = |at: u64| format!(r#"@{at} "transaction_id":"c","type":"payment","amount":"45","pending_id":"h""#);
     let later = r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#;
     let receipt = r#""transaction_id":"h","type":"deposit","amount":"60","phase":"pending","counterparty_account":"b""#;
     let part = r#""transaction_id":"c","type":"payment","amount":"20","pending_id":"h""#;
     check(
-        expiring,
+        EXPIRING,
         &[
             ("it is open until then", &[DEPOSIT, HOLD, &capture(102)], &["a USD 55 0 55"], &[]),
             ("a capture after it is refused", &[DEPOSIT, HOLD, &capture(103)], &["a USD 100 0 100"], &["103 refused"]),
@@ -21,7 +22,7 @@ fn a_hold_is_released_once_it_is_overdue() {
             ("a hold that was resolved in time", &[DEPOSIT, HOLD, &capture(50), later], &["a USD 56 0 56"], &[]),
         ],
     );
-    let in_parts = Postings { captures: Captures { over: false, partial: true }, ..expiring };
+    let in_parts = Postings { captures: Captures { over: false, partial: true }, ..EXPIRING };
     check(in_parts, &[("the rest of a hold", &[DEPOSIT, HOLD, part, later], &["a USD 81 0 81"], &[])]);
 }
 
@@ -29,7 +30,7 @@ fn a_hold_is_released_once_it_is_overdue() {
 fn the_release_of_overdue_holds_is_explained() {
     let other = r#"@2 "transaction_id":"g","type":"fee","amount":"7","phase":"pending""#;
     let events = events(&[DEPOSIT, HOLD, other, r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#]);
-    let posted = run(Postings { hold_expiry: Some(Nanos::new(100)), ..POSTINGS }, to_postings(&events));
+    let posted = run(EXPIRING, to_postings(EXPIRING, &events));
     let voided = rows_of(&posted.tables.ledger_entries).into_iter().filter(|entry| entry.phase == TransactionPhase::Void);
     let voided: Vec<_> = voided.map(|entry| format!("{} {} {}", entry.entry_id, entry.account_id, entry.amount)).collect();
     assert_eq!(voided, ["g-expired-1 a 7", "g-expired-2 external:USD -7", "h-expired-1 a 60", "h-expired-2 external:USD -60"]);
@@ -81,7 +82,7 @@ fn learned(view: Postings, records: &[&str]) -> Vec<String> {
         LedgerEvent::Adjusted(adjusted) => Some(format!("is {} by {}", adjusted.amount, adjusted.capture)),
         _ => None,
     };
-    run(view, to_postings(&events(records))).derived.iter().filter_map(text).collect()
+    run(view, to_postings(view, &events(records))).derived.iter().filter_map(text).collect()
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn transaction(id: &str, kind: &str, amount: &str) -> String {
 
 fn emitted(view: Balances, records: &[String]) -> Emitted<Balances> {
     let events = events(&records.iter().map(String::as_str).collect::<Vec<_>>());
-    let posted = run(POSTINGS, to_postings(&events));
+    let posted = run(POSTINGS, to_postings(POSTINGS, &events));
     run(view, to_balances(&events, &posted.derived))
 }
 
@@ -247,7 +247,7 @@ proptest! {
             changes.push((time + number as u64, change));
         }
         let events = events(&records.iter().map(String::as_str).collect::<Vec<_>>());
-        let posted = run(POSTINGS, to_postings(&events));
+        let posted = run(POSTINGS, to_postings(POSTINGS, &events));
         let view = Balances { interest: InterestSettings::default(), of: BalancesOf::All };
         let emitted = run_with_restart(view, to_balances(&events, &posted.derived), cut);
         let is_something = |row: &&InterestAccrual| !row.accrued.unwrap_or_default().is_zero() || !row.posted.is_zero();
@@ -276,7 +276,7 @@ proptest! {
             records.push(on(20, 2 + hour, &fields));
         }
         let events = events(&records.iter().map(String::as_str).collect::<Vec<_>>());
-        let posted = run(POSTINGS, to_postings(&events));
+        let posted = run(POSTINGS, to_postings(POSTINGS, &events));
         let happenings = to_balances(&events, &posted.derived);
         let (whole, resumed) = (run(POSTED, happenings.clone()), run_with_restart(POSTED, happenings, cut));
         prop_assert_eq!(history_of(&whole.tables.interest_accruals), history_of(&resumed.tables.interest_accruals));

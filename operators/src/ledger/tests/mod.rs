@@ -14,9 +14,9 @@ use headwater_schemas::tables::{Balance, PostedTransaction};
 use headwater_schemas::{AccountId, Currency, EffectiveTime, Money, Nanos, Offset, Place, Placed, Topic};
 use proptest::prelude::*;
 
-use super::returns::concerns_returns;
+use super::returns::{SavedReturns, concerns_returns};
 use super::*;
-use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, history_of, resumed, rows_of, run, run_with_restart};
 
 const POSTINGS: Postings = Postings {
     reversal_horizon: Nanos::MAX,
@@ -25,7 +25,6 @@ const POSTINGS: Postings = Postings {
     captures: Captures { over: false, partial: false },
     enforces: false,
 };
-const RETURNS: Returns = Returns { reversal_horizon: Nanos::MAX };
 /// Horizons so short that a property test forgets transactions and rejects waiting ones.
 const FORGETFUL: Postings = Postings {
     reversal_horizon: Nanos::new(12),
@@ -73,7 +72,12 @@ fn to_returns(events: &[Placed<Event>]) -> Happenings<Returns> {
     events.iter().filter_map(happening).collect()
 }
 
-fn to_postings(events: &[Placed<Event>]) -> Happenings<Postings> {
+/// Returns with the horizons of postings.
+const fn returns_of(view: Postings) -> Returns {
+    Returns { reversal_horizon: view.reversal_horizon, waiting_horizon: view.waiting_horizon }
+}
+
+fn to_postings(view: Postings, events: &[Placed<Event>]) -> Happenings<Postings> {
     let happening = |Placed { place, event }: &Placed<Event>| {
         let event = match event {
             Event::Transaction(transaction) if concerns_returns(transaction) => return None,
@@ -82,8 +86,8 @@ fn to_postings(events: &[Placed<Event>]) -> Happenings<Postings> {
         };
         Some(Placed { place: *place, event })
     };
-    let owned = run(RETURNS, to_returns(events)).derived.into_iter();
-    let owned = owned.map(|Placed { place, event }| Placed { place: place.derived(0), event: Happening::Event(event) });
+    let owned = run(returns_of(view), to_returns(events)).derived.into_iter();
+    let owned = owned.map(|Placed { place, event }| Placed { place: place.derived(place.sequence - 1), event: Happening::Event(event) });
     events.iter().filter_map(happening).chain(owned).collect()
 }
 
@@ -122,7 +126,7 @@ fn unbalanced(emitted: &Emitted<Balances>) -> Vec<String> {
 /// The balances that result from records, and the rejected records as `offset code`.
 fn outcome(view: Postings, records: &[&str]) -> (Vec<String>, Vec<String>) {
     let events = events(records);
-    let posted = run(view, to_postings(&events));
+    let posted = run(view, to_postings(view, &events));
     let balances = run(Balances::default(), to_balances(&events, &posted.derived));
     let letters = posted.dead_letters.iter().chain(&balances.dead_letters);
     assert_eq!(unbalanced(&balances), Vec::<String>::new(), "all accounts and the world outside add up to nothing");
@@ -167,6 +171,30 @@ fn postings_and_transfers() {
                 &["a USD -40 0 -40"],
                 &["2 inconsistent"],
             ),
+        ],
+    );
+}
+
+#[test]
+fn a_return_by_the_recipient_may_come_before_its_transfer() {
+    let transfer = r#""transaction_id":"t","type":"transfer","amount":"80","counterparty_account":"b""#;
+    let back = r#""transaction_id":"r","account_id":"b","type":"transfer","amount":"50","reverses":"t""#;
+    let restored = r#""transaction_id":"rr","account_id":"b","type":"transfer","amount":"20","reverses":"r""#;
+    let too_much = r#""transaction_id":"m","account_id":"b","type":"transfer","amount":"40","reverses":"t""#;
+    let late = format!("@2000 {transfer}");
+    check(
+        POSTINGS,
+        &[
+            ("the return after its transfer", &[DEPOSIT, transfer, back], &["a USD 70 0 70", "b USD 30 0 30"], &[]),
+            ("the return before it", &[DEPOSIT, back, transfer], &["a USD 70 0 70", "b USD 30 0 30"], &[]),
+            ("a return that is returned, before both", &[DEPOSIT, restored, back, transfer], &["a USD 50 0 50", "b USD 50 0 50"], &[]),
+            (
+                "two returns of more than the transfer",
+                &[DEPOSIT, back, too_much, transfer],
+                &["a USD 70 0 70", "b USD 30 0 30"],
+                &["3 refused"],
+            ),
+            ("a transfer after the horizon", &[DEPOSIT, back, &late], &["a USD 20 0 20", "b USD 80 0 80"], &["2 unknown_reference"]),
         ],
     );
 }
@@ -369,7 +397,7 @@ fn turns(records: &[&str]) -> Vec<String> {
         }
         _ => None,
     };
-    run(POSTINGS, to_postings(&events(records))).derived.iter().filter_map(turn).collect()
+    run(POSTINGS, to_postings(POSTINGS, &events(records))).derived.iter().filter_map(turn).collect()
 }
 
 #[test]
@@ -396,7 +424,7 @@ fn remains(view: Postings, records: &[&str]) -> Vec<String> {
         }
         _ => None,
     };
-    run(view, to_postings(&events(records))).derived.iter().filter_map(remains).collect()
+    run(view, to_postings(view, &events(records))).derived.iter().filter_map(remains).collect()
 }
 
 #[test]
@@ -492,7 +520,7 @@ fn sums_beyond_the_greatest_amount_are_exact() {
     let records: Vec<_> = deposits.iter().chain(&holds).map(String::as_str).collect();
     let (twelve, outside) = ("11999999999999999988", "-11999999999999999988");
     let events = events(&records);
-    let posted = run(POSTINGS, to_postings(&events));
+    let posted = run(POSTINGS, to_postings(POSTINGS, &events));
     let balances = rows_of(&run(Balances::default(), to_balances(&events, &posted.derived)).tables.balances);
     let texts: Vec<_> = balances.iter().map(|row| format!("{} {} {} {}", row.account_id, row.posted, row.pending, row.available)).collect();
     assert_eq!(texts, [format!("a {twelve} {twelve} 0"), format!("external:USD {outside} 0 {outside}")]);
@@ -554,12 +582,24 @@ fn open_holds(posted: &[PostedTransaction]) -> BTreeMap<(AccountId, Currency), i
     sums
 }
 
+/// The returns until an event and after it. The second restore their reversals that wait from the rows of the postings.
+fn returns_cut_at(view: Postings, events: &[Placed<Event>], cut: usize) -> (Emitted<Returns>, Emitted<Returns>) {
+    let (before, after) = events.split_at(cut.min(events.len()));
+    let (first, postings) = (run(returns_of(view), to_returns(before)), run(view, to_postings(view, before)));
+    let saved = SavedReturns {
+        received_transfers: Arc::new(rows_of(&first.tables.received_transfers)),
+        waiting_transactions: Arc::new(rows_of(&postings.tables.waiting_transactions)),
+    };
+    let second = resumed(returns_of(view), &saved, to_returns(before), to_returns(after));
+    (first, second)
+}
+
 proptest! {
     #[test]
     fn legs_always_sum_to_zero_and_holds_are_never_negative(texts in arbitrary()) {
         let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         for view in [POSTINGS, FORGETFUL] {
-            let said = run(view, to_postings(&events));
+            let said = run(view, to_postings(view, &events));
             let postings = said.derived.iter().filter_map(|said| match &said.event {
                 LedgerEvent::Posting(posting) => Some((posting.currency, posting.posted)),
                 _ => None,
@@ -580,18 +620,19 @@ proptest! {
     #[test]
     fn a_restart_in_the_middle_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
         let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-        let whole = run(FORGETFUL, to_postings(&events));
-        let cut_postings = run_with_restart(FORGETFUL, to_postings(&events), cut);
+        let whole = run(FORGETFUL, to_postings(FORGETFUL, &events));
+        let cut_postings = run_with_restart(FORGETFUL, to_postings(FORGETFUL, &events), cut);
         prop_assert_eq!(history_of(&whole.tables.ledger_entries), history_of(&cut_postings.tables.ledger_entries));
         prop_assert_eq!(history_of(&whole.tables.posted_transactions), history_of(&cut_postings.tables.posted_transactions));
         prop_assert_eq!(history_of(&whole.tables.waiting_transactions), history_of(&cut_postings.tables.waiting_transactions));
         prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&cut_postings.tables.alerts));
         prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
         prop_assert_eq!(&whole.derived, &cut_postings.derived);
-        let returns = Returns { reversal_horizon: Nanos::new(12) };
-        let (all, again) = (run(returns, to_returns(&events)), run_with_restart(returns, to_returns(&events), cut));
-        prop_assert_eq!(history_of(&all.tables), history_of(&again.tables));
-        prop_assert_eq!(&all.derived, &again.derived);
+        let all = run(returns_of(FORGETFUL), to_returns(&events));
+        let (first, second) = returns_cut_at(FORGETFUL, &events, cut);
+        prop_assert_eq!(&all.derived, &[first.derived, second.derived].concat());
+        let received = [history_of(&first.tables.received_transfers), history_of(&second.tables.received_transfers)].concat();
+        prop_assert_eq!(history_of(&all.tables.received_transfers), received);
         let happenings = to_balances(&events, &whole.derived);
         let (whole, cut) = (run(Balances::default(), happenings.clone()), run_with_restart(Balances::default(), happenings, cut));
         prop_assert_eq!(history_of(&whole.tables.balances), history_of(&cut.tables.balances));
@@ -601,12 +642,18 @@ proptest! {
     }
 
     #[test]
-    fn what_names_a_transaction_may_come_before_or_after_it(kind in 0..3_u8, amount in 0..80_u32) {
-        let named = if kind == 0 { PAYMENT } else { HOLD };
+    fn what_names_a_transaction_may_come_before_or_after_it(kind in 0..4_u8, amount in 0..80_u32) {
+        let transfer = r#""transaction_id":"t","type":"transfer","amount":"40","counterparty_account":"b""#;
+        let named = match kind {
+            0 => PAYMENT,
+            1 | 2 => HOLD,
+            _ => transfer,
+        };
         let naming = match kind {
             0 => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","reverses":"p""#),
             1 => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","pending_id":"h""#),
-            _ => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","phase":"void","pending_id":"h""#),
+            2 => format!(r#""transaction_id":"n","type":"payment","amount":"{amount}","phase":"void","pending_id":"h""#),
+            _ => format!(r#""transaction_id":"n","account_id":"b","type":"transfer","amount":"{amount}","reverses":"t""#),
         };
         let (before, after) = (outcome(POSTINGS, &[&naming, named]), outcome(POSTINGS, &[named, &naming]));
         prop_assert_eq!(before.0, after.0);

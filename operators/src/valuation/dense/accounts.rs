@@ -108,7 +108,8 @@ impl Account {
     ) {
         let mut worth_in = |into: CurrencyHandle| {
             let mut worth = CashWorth::default();
-            for (from, posted) in &self.cash {
+            // Nothing needs no rate. A restart sends the balances of zero, too.
+            for (from, posted) in self.cash.iter().filter(|(_, posted)| !posted.is_zero()) {
                 match currencies.path(*from, into).and_then(|path| path.convert(*posted)) {
                     Some(sum) => worth.cash += sum.units(),
                     None => worth.unvalued += 1,

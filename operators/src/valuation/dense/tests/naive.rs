@@ -103,7 +103,7 @@ impl Naive {
             for (scope, currency) in self.scopes_of(account) {
                 let sums = scopes.entry(scope).or_default();
                 sums.currency = currency;
-                for ((_, from), posted) in self.cash.iter().filter(|((holder, _), _)| holder == account) {
+                for ((_, from), posted) in self.cash.iter().filter(|((holder, _), posted)| holder == account && !posted.is_zero()) {
                     match rates.path(from, &currency, &pivot).and_then(|path| path.convert(*posted)) {
                         Some(cash) => sums.cash += cash.units(),
                         None => sums.unvalued += 1,
