@@ -12,6 +12,7 @@ mod cluster;
 mod console;
 mod crash;
 mod customers;
+mod edges;
 mod explain;
 mod export;
 mod faults;
