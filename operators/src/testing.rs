@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{Change, DeadLetter, TableReader, TableRegistry, TableRow, TableSet, TableWriter};
-use headwater_schemas::{Clock, EffectiveTime, Nanos, Placed, Tick};
+use headwater_schemas::{Clock, EffectiveTime, Nanos, Place, Placed, Tick};
 
 use crate::keyed_fold::{Fold, Updated, View};
 
@@ -119,16 +119,27 @@ pub fn run<V: View>(view: V, happenings: Happenings<V>) -> Emitted<V> {
 
 /// Like [`run`], but after `cut` inputs a new fold continues from the rows that were emitted until then. It gets the earlier
 /// broadcasts again, as in a restart.
-pub fn run_with_restart<V: View + Clone>(view: V, mut happenings: Happenings<V>, cut: usize) -> Emitted<V> {
+pub fn run_with_restart<V: View + Clone>(view: V, happenings: Happenings<V>, cut: usize) -> Emitted<V> {
+    run_with_restart_beside(view, happenings, cut, |_, _| {})
+}
+
+/// The same for a view that is also restored from the rows of others: `others` adds those as of the inputs before the restart.
+pub fn run_with_restart_beside<V: View + Clone>(
+    view: V,
+    mut happenings: Happenings<V>,
+    cut: usize,
+    others: impl FnOnce(&mut <V::Tables as TableSet>::Saved, Option<Place>),
+) -> Emitted<V> {
     happenings.sort_by_key(|happening| happening.place);
     let rest = happenings.split_off(cut.min(happenings.len()));
-    let broadcasts = broadcasts_of::<V>(&happenings);
+    let (broadcasts, last) = (broadcasts_of::<V>(&happenings), happenings.last().map(|happening| happening.place));
     let mut registry = TestTables::default();
     let tables = V::Tables::register(&mut registry);
     let mut emitted = Emitted::new(tables.clone());
     go_on(&mut Fold::new(view.clone(), tables.clone(), FINEST), happenings, &mut emitted);
 
-    let Ok(saved) = V::Tables::read(&mut registry);
+    let Ok(mut saved) = V::Tables::read(&mut registry);
+    others(&mut saved, last);
     let mut resumed = Fold::new(view, tables, FINEST);
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
     resumed.restore(&saved, &|_| true, EffectiveTime::ZERO);

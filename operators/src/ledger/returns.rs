@@ -195,7 +195,7 @@ impl View for Returns {
         let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
         waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
         for row in waiting {
-            states.of(&row.account_id).into_iter().for_each(|state| state.early.restore(row));
+            states.of(&row.account_id).into_iter().for_each(|state| state.early.restore_reversal(row));
         }
         let mut rows: Vec<_> = saved.received_transfers.iter().filter(|row| states.have(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));

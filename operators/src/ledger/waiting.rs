@@ -85,7 +85,19 @@ impl WaitingRoom {
 
     /// Restores a transaction. Rows come in the order of their places.
     pub(super) fn restore(&mut self, row: &WaitingTransaction) {
+        self.restore_if(row, |_| true);
+    }
+
+    /// Restores a transaction if it is a reversal that the account sent by itself, and not one that it was handed.
+    pub(super) fn restore_reversal(&mut self, row: &WaitingTransaction) {
+        self.restore_if(row, |transaction| transaction.reverses.is_some() && transaction.account_id == row.account_id);
+    }
+
+    fn restore_if(&mut self, row: &WaitingTransaction, is_wanted: impl FnOnce(&Transaction) -> bool) {
         let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(row.event.as_bytes())) else { return };
+        if !is_wanted(&transaction) {
+            return;
+        }
         let Some(reference) = transaction.pending_id.clone().or_else(|| transaction.reverses.clone()) else { return };
         let partition = u16::try_from(row.partition).unwrap_or(u16::MAX);
         let place = Place::of_record(row.ts.effective(), Topic::Transactions, partition, row.offset);

@@ -14,9 +14,9 @@ use headwater_schemas::tables::{Balance, PostedTransaction};
 use headwater_schemas::{AccountId, Currency, EffectiveTime, Money, Nanos, Offset, Place, Placed, Topic};
 use proptest::prelude::*;
 
-use super::returns::{SavedReturns, concerns_returns};
+use super::returns::concerns_returns;
 use super::*;
-use crate::testing::{Emitted, Happening, Happenings, history_of, resumed, rows_of, run, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart, run_with_restart_beside};
 
 const POSTINGS: Postings = Postings {
     reversal_horizon: Nanos::MAX,
@@ -582,16 +582,12 @@ fn open_holds(posted: &[PostedTransaction]) -> BTreeMap<(AccountId, Currency), i
     sums
 }
 
-/// The returns until an event and after it. The second restore their reversals that wait from the rows of the postings.
-fn returns_cut_at(view: Postings, events: &[Placed<Event>], cut: usize) -> (Emitted<Returns>, Emitted<Returns>) {
-    let (before, after) = events.split_at(cut.min(events.len()));
-    let (first, postings) = (run(returns_of(view), to_returns(before)), run(view, to_postings(view, before)));
-    let saved = SavedReturns {
-        received_transfers: Arc::new(rows_of(&first.tables.received_transfers)),
-        waiting_transactions: Arc::new(rows_of(&postings.tables.waiting_transactions)),
-    };
-    let second = resumed(returns_of(view), &saved, to_returns(before), to_returns(after));
-    (first, second)
+/// The returns with a restart after `cut` transactions, whose reversals that wait are restored from the rows of the postings.
+fn returns_with_restart(view: Postings, events: &[Placed<Event>], cut: usize) -> Emitted<Returns> {
+    run_with_restart_beside(returns_of(view), to_returns(events), cut, |saved, last| {
+        let before: Vec<_> = events.iter().filter(|event| Some(event.place) <= last).cloned().collect();
+        saved.waiting_transactions = Arc::new(rows_of(&run(view, to_postings(view, &before)).tables.waiting_transactions));
+    })
 }
 
 proptest! {
@@ -628,11 +624,9 @@ proptest! {
         prop_assert_eq!(history_of(&whole.tables.alerts), history_of(&cut_postings.tables.alerts));
         prop_assert_eq!(&whole.dead_letters, &cut_postings.dead_letters);
         prop_assert_eq!(&whole.derived, &cut_postings.derived);
-        let all = run(returns_of(FORGETFUL), to_returns(&events));
-        let (first, second) = returns_cut_at(FORGETFUL, &events, cut);
-        prop_assert_eq!(&all.derived, &[first.derived, second.derived].concat());
-        let received = [history_of(&first.tables.received_transfers), history_of(&second.tables.received_transfers)].concat();
-        prop_assert_eq!(history_of(&all.tables.received_transfers), received);
+        let (all, again) = (run(returns_of(FORGETFUL), to_returns(&events)), returns_with_restart(FORGETFUL, &events, cut));
+        prop_assert_eq!(history_of(&all.tables.received_transfers), history_of(&again.tables.received_transfers));
+        prop_assert_eq!(&all.derived, &again.derived);
         let happenings = to_balances(&events, &whole.derived);
         let (whole, cut) = (run(Balances::default(), happenings.clone()), run_with_restart(Balances::default(), happenings, cut));
         prop_assert_eq!(history_of(&whole.tables.balances), history_of(&cut.tables.balances));
