@@ -59,8 +59,13 @@ pub enum QueryError {
     )]
     NotReading(String),
     /// The user of a connection may not read the table.
-    #[error("permission denied for table {0}: serve.users lists the tables that this user may read")]
+    #[error("permission denied for table {0}: serve.users decides what this user may read")]
     Denied(String),
+    /// The plan would show the number of rows and the files of what the user may not read.
+    #[error(
+        "permission denied for EXPLAIN: plans show the sizes of whole tables, and serve.users leaves rows or columns out for this user"
+    )]
+    ExplainDenied,
     /// The statement is not valid SQL, or names something that does not exist.
     #[error("{0}")]
     Statement(String),

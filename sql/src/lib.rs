@@ -97,6 +97,7 @@ mod limits;
 mod names;
 mod newest;
 mod parts;
+mod patterns;
 mod prompt;
 mod query;
 mod readable;

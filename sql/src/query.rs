@@ -12,6 +12,7 @@ use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
@@ -123,6 +124,9 @@ impl Snapshot {
         let state = self.session.state();
         let plan = state.statement_to_plan(statement).await.map_err(|error| readable(&error))?;
         plan_only_reads(&plan)?;
+        if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) && self.rights.leave_out_parts() {
+            return Err(QueryError::ExplainDenied);
+        }
         let plan = state.create_physical_plan(&plan).await.map_err(|error| readable(&error))?;
         let rows = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(|error| readable(&error))?;
         let source = Some(Source { plan, committed: Arc::clone(&self.committed) });

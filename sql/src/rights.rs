@@ -78,6 +78,11 @@ impl Rights {
         self.rules.is_none()
     }
 
+    /// Whether rows or columns are left out of tables that may be read.
+    pub(crate) fn leave_out_parts(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.books.is_some() || !rules.masked.is_empty() || !rules.aml)
+    }
+
     /// Whether a relation may be read.
     pub(crate) fn has(&self, name: &str) -> bool {
         let Some(rules) = &self.rules else { return true };

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
-use crate::{limits, zones};
+use crate::{limits, patterns, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     }
     only_reads(&statement)?;
     zones::call_function_in(&mut statement);
+    patterns::translate_in(&mut statement)?;
     Ok(Statement::Query(statement))
 }
 

@@ -131,6 +131,28 @@ fn a_desk_reads_the_rows_of_its_books_and_no_trace_of_others() {
 }
 
 #[test]
+fn a_plan_is_not_shown_to_who_may_not_read_whole_tables() {
+    let of_desk = user(|user| user.books = Some(vec!["firm/equities".to_owned()]));
+    let masked = user(|user| user.masked = vec!["posted".to_owned()]);
+    let of_tables = user(|user| user.tables = Some(vec!["balances".to_owned()]));
+    for (user, may) in [(of_desk, false), (masked, false), (of_tables, true)] {
+        let data = desks();
+        let server = serve_with(&data, ServeConfig { users: [("ann".to_owned(), user)].into(), ..ServeConfig::default() });
+        run(async {
+            let client = connect_with(settings(&server, "ann").password("correct horse")).await.unwrap();
+            for sql in
+                ["EXPLAIN SELECT * FROM balances", "EXPLAIN VERBOSE SELECT * FROM balances", "EXPLAIN ANALYZE SELECT * FROM balances"]
+            {
+                let simple = try_simple(&client, sql).await.map(|_| ()).map_err(|error| code(&error));
+                let extended = client.query(sql, &[]).await.map(|_| ()).map_err(|error| code(&error));
+                let expected = if may { Ok(()) } else { Err("42501".to_owned()) };
+                assert_eq!((simple, extended), (expected.clone(), expected), "{sql}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_masked_column_is_null_and_nothing_can_be_asked_of_it() {
     let reader = user(|user| user.masked = vec!["account_id".to_owned(), "subject".to_owned()]);
     check(

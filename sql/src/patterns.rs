@@ -1,0 +1,136 @@
+//! Patterns of `to_char` as in PostgreSQL: `to_char(ts, 'YYYY-MM-DD HH24:MI')`.
+//!
+//! DataFusion has patterns with `%` and takes everything else literally, so PostgreSQL's would come out as they are written. A
+//! pattern without `%` is translated; one of words that are not known here is refused.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, Value, VisitMut, visit_expressions_mut,
+};
+
+use crate::error::QueryError;
+
+const NAME: &str = "to_char";
+
+/// PostgreSQL's words and what they are here. A word that begins another one comes after it.
+const WORDS: [(&str, &str); 25] = [
+    ("YYYY", "%Y"),
+    ("YY", "%y"),
+    ("IYYY", "%G"),
+    ("IW", "%V"),
+    ("MM", "%m"),
+    ("FMMonth", "%B"),
+    ("Mon", "%b"),
+    ("DDD", "%j"),
+    ("DD", "%d"),
+    ("FMDay", "%A"),
+    ("Dy", "%a"),
+    ("ID", "%u"),
+    ("HH24", "%H"),
+    ("HH12", "%I"),
+    ("HH", "%I"),
+    ("MI", "%M"),
+    ("MS", "%3f"),
+    ("US", "%6f"),
+    ("SS", "%S"),
+    ("AM", "%p"),
+    ("PM", "%p"),
+    ("am", "%P"),
+    ("pm", "%P"),
+    ("TZH:TZM", "%:z"),
+    ("T", "T"),
+];
+
+/// Translates the patterns of a statement.
+fn translate<S: VisitMut>(statement: &mut S) -> Result<(), QueryError> {
+    let visited = visit_expressions_mut(statement, |expr| {
+        let Some(pattern) = pattern_of(expr).filter(|pattern| !pattern.contains('%')) else { return ControlFlow::Continue(()) };
+        match translated(pattern) {
+            Ok(text) => *pattern = text,
+            Err(word) => return ControlFlow::Break(unknown(pattern, &word)),
+        }
+        ControlFlow::Continue(())
+    });
+    match visited {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// The same for a statement of DataFusion's parser.
+pub(crate) fn translate_in(statement: &mut Parsed) -> Result<(), QueryError> {
+    match statement {
+        Parsed::Statement(sql) => translate::<Statement>(sql),
+        Parsed::Explain(explain) => translate_in(&mut explain.statement),
+        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => Ok(()),
+    }
+}
+
+/// The literal pattern of a call.
+fn pattern_of(expr: &mut Expr) -> Option<&mut String> {
+    let Expr::Function(function) = expr else { return None };
+    if !function.name.to_string().eq_ignore_ascii_case(NAME) {
+        return None;
+    }
+    let FunctionArguments::List(arguments) = &mut function.args else { return None };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(pattern)))] = arguments.args.as_mut_slice() else { return None };
+    match &mut pattern.value {
+        Value::SingleQuotedString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The pattern in DataFusion's words, or the letters that are no word.
+fn translated(pattern: &str) -> Result<String, String> {
+    let (mut text, mut rest) = (String::new(), pattern);
+    while let Some(letter) = rest.chars().next() {
+        if let Some((quoted, after)) = rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+            text.push_str(quoted);
+            rest = after;
+        } else if let Some((word, there)) = WORDS.iter().find(|(word, _)| rest.starts_with(word)) {
+            text.push_str(there);
+            rest = rest.get(word.len()..).unwrap_or_default();
+        } else if letter.is_alphabetic() {
+            return Err(rest.chars().take_while(|letter| letter.is_alphabetic()).collect());
+        } else {
+            text.push(letter);
+            rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+        }
+    }
+    Ok(text)
+}
+
+fn unknown(pattern: &str, word: &str) -> QueryError {
+    QueryError::Statement(format!(
+        "to_char: {word:?} in the pattern {pattern:?} is not supported: use YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Dy and the like, \
+         text in double quotes, or a pattern with % as strftime has"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{TestData, message, rows};
+
+    #[test]
+    fn a_pattern_means_what_it_means_in_postgresql() {
+        let catalog = TestData::new().catalog();
+        let time = "TIMESTAMPTZ '2026-01-05T14:03:09.123456Z'";
+        for (pattern, expected) in [
+            ("YYYY-MM", "2026-01"),
+            ("YYYY-MM-DD HH24:MI:SS", "2026-01-05 14:03:09"),
+            ("DD Mon YY, HH12:MI AM", "\"05 Jan 26, 02:03 PM\""),
+            ("IYYY-\"W\"IW-ID", "2026-W02-1"),
+            ("YYYYMMDD", "20260105"),
+            ("Dy DDD", "Mon 005"),
+            ("SS.MS SS.US", "09.123 09.123456"),
+            ("FMDay, FMMonth", "\"Monday, January\""),
+            ("%Y/%m", "2026/01"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT to_char({time}, '{pattern}')")), [expected], "{pattern}");
+        }
+        let refused = message(&catalog, &format!("SELECT to_char({time}, 'YYYY Month')"));
+        assert!(refused.starts_with("to_char: \"Month\" in the pattern \"YYYY Month\" is not supported"), "{refused}");
+    }
+}
