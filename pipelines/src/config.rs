@@ -148,6 +148,7 @@
 //! url = "s3://risk/headwater"
 //! endpoint = "https://minio.example:9000"   # of a store other than Amazon's
 //! region = "eu-central-1"
+//! ca = "ca.pem"                # for https: certificates to trust besides those of the system, a file beside this one
 //! patience_seconds = 600        # how long a store that does not answer is waited for
 //!
 //! [sql]                         # limits of queries, for `headwater sql`
