@@ -71,6 +71,7 @@ mod bounded;
 mod catalog;
 mod changed;
 mod changes;
+mod columns;
 mod commits_table;
 mod committed;
 mod compare;
@@ -116,6 +117,7 @@ mod statement;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod told_apart;
 mod verify;
 mod views;
 mod warm;

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::columns::{shown_rows, shown_schema};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::describe;
@@ -104,7 +105,8 @@ impl Snapshot {
         let parameters: BTreeMap<_, _> = plan.get_parameter_types().map_err(|error| readable(&error))?.into_iter().collect();
         // With parameters of unknown type, types of columns cannot follow yet.
         let plan = if parameters.is_empty() { state.optimize(&plan).map_err(|error| readable(&error))? } else { plan };
-        Ok(Shape { schema: Arc::clone(plan.schema().inner()), parameters })
+        let schema = plan.schema().inner();
+        Ok(Shape { schema: shown_schema(schema).unwrap_or_else(|| Arc::clone(schema)), parameters })
     }
 
     async fn plan(&self, statement: Statement) -> Result<Stream, QueryError> {
@@ -130,7 +132,8 @@ impl Snapshot {
         let plan = state.create_physical_plan(&plan).await.map_err(|error| readable(&error))?;
         let rows = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(|error| readable(&error))?;
         let source = Some(Source { plan, committed: Arc::clone(&self.committed) });
-        Ok(Stream { schema: rows.schema(), rows, source })
+        let schema = rows.schema();
+        Ok(Stream { schema: shown_schema(&schema).unwrap_or(schema), rows, source })
     }
 }
 
@@ -183,7 +186,7 @@ impl Stream {
 
     async fn send_to(mut self, answer: Sender<Result<RecordBatch, QueryError>>) {
         while let Some(batch) = self.rows.next().await {
-            let batch = batch.map_err(|error| self.explain(&error));
+            let batch = batch.map_err(|error| self.explain(&error)).and_then(|batch| Ok(shown_rows(batch)?));
             let failed = batch.is_err();
             // The receiver is gone, or the query failed.
             if answer.send(batch).await.is_err() || failed {

@@ -21,6 +21,7 @@ use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
 use crate::rights::Rights;
+use crate::told_apart::told_apart;
 use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
 
@@ -50,6 +51,7 @@ pub(crate) fn session(
     functions().into_iter().for_each(|function| session.register_udf(function));
     identifier_functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
+    session.register_udf(told_apart());
     // Those of DataFusion convert decimals to binary numbers.
     session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));
     session.register_udf(reason_figures());

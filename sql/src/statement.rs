@@ -7,10 +7,11 @@ use datafusion::prelude::SQLOptions;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 
+use crate::columns::name_columns_in;
 use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
-use crate::{limits, patterns, zones};
+use crate::{limits, patterns, told_apart, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
         }
     }
     only_reads(&statement)?;
+    name_columns_in(&mut statement);
+    told_apart::mark_casts_in(&mut statement);
     zones::call_function_in(&mut statement);
     patterns::translate_in(&mut statement)?;
     Ok(Statement::Query(statement))

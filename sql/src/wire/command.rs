@@ -291,8 +291,8 @@ fn label(item: &SelectItem) -> Option<Option<String>> {
     }
 }
 
-/// The name of a column without one.
-pub(super) fn label_of(expr: &Expr) -> String {
+/// The name that PostgreSQL gives a column without one.
+pub(crate) fn label_of(expr: &Expr) -> String {
     name_in(expr).unwrap_or_else(|| match expr {
         Expr::Nested(inner) => label_of(inner),
         Expr::Cast { data_type: DataType::Custom(name, _), .. } => last_part(name).unwrap_or_default(),

@@ -55,6 +55,7 @@ mod tls;
 mod types;
 
 pub use access::{Access, Reader};
+pub(crate) use command::label_of;
 pub use config::{ServeConfig, UserConfig};
 pub use problem::Problem;
 pub use scram::{Secret, SecretError};

@@ -4,7 +4,6 @@
 //! `oid = ANY (polroles)`). A `SELECT` from such a table has no rows whatever else it says, so it becomes one without rows and without
 //! the table. In the same way, `CASE WHEN typtype = 'd' THEN …` loses what it computes of kinds of types that there is none of.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement as Parsed;
@@ -17,8 +16,8 @@ use datafusion::sql::sqlparser::ast::{
 use super::arrays;
 use super::functions::{FORMAT_TYPE, LIKE_PATTERN, REGCLASS_NAME, REGCLASS_OID};
 use super::relations::Relations;
-use super::{command, parameters, rows, types};
-use super::{information_schema, pg_catalog};
+use super::{information_schema, parameters, pg_catalog, types};
+use crate::columns::name_columns;
 use crate::error::QueryError;
 use crate::readable::unknown_table;
 
@@ -33,11 +32,8 @@ pub(super) fn rewrite(statement: &mut Parsed, relations: &Relations) -> Result<(
 
 fn rewrite_sql(sql: &mut Sql, relations: &Relations) -> Result<(), QueryError> {
     let mut rewriter = Rewriter { relations };
-    if let Sql::Query(query) = sql
-        && let SetExpr::Select(select) = query.body.as_mut()
-    {
-        name_repeated(&mut select.projection);
-    }
+    // Before functions and types are replaced: columns are named after what the client wrote.
+    name_columns(sql);
     match VisitMut::visit(sql, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -390,30 +386,6 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-/// Gives other names to columns that may have the name of another: those with the same text, values, and columns beside `*`. DataFusion takes
-/// only columns whose names differ. Clients see the names that PostgreSQL gives.
-fn name_repeated(projection: &mut [SelectItem]) {
-    let has_wildcard = projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-    let mut texts = BTreeSet::new();
-    for (number, item) in projection.iter_mut().enumerate() {
-        if let SelectItem::UnnamedExpr(expr) = item
-            && (has_wildcard || is_value(expr) || !texts.insert(expr.to_string()))
-        {
-            let alias = Ident::with_quote('"', rows::distinct_name(number, &command::label_of(expr)));
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
-        }
-    }
-}
-
-fn is_value(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) => true,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) | Expr::UnaryOp { expr, .. } => is_value(expr),
-        Expr::Array(array) => array.elem.iter().all(is_value),
-        _ => false,
-    }
-}
-
 /// Removes the schema from the name of a function.
 fn unqualify(name: &mut ObjectName) {
     if let [ObjectNamePart::Identifier(schema), function] = name.0.as_slice()
@@ -574,8 +546,8 @@ mod tests {
             ("SELECT * FROM pg_class", "SELECT * FROM pg_catalog.pg_class"),
             ("SELECT * FROM balances", "SELECT * FROM balances"),
             ("SELECT 'pg_class'::regclass::oid", "SELECT 1259::INT UNSIGNED::INT UNSIGNED AS \"\u{1}0\u{1}oid\""),
-            ("SELECT c.oid::pg_catalog.regclass", "SELECT regclass_name(c.oid)"),
-            ("SELECT a, 1, a", "SELECT a, 1 AS \"\u{1}1\u{1}?column?\", a AS \"\u{1}2\u{1}a\""),
+            ("SELECT c.oid::pg_catalog.regclass", "SELECT regclass_name(c.oid) AS \"\u{1}0\u{1}oid\""),
+            ("SELECT a, 1, a", "SELECT a, 1, a AS \"\u{1}2\u{1}a\""),
             ("SELECT c.oid, c.* FROM t c", "SELECT c.oid AS \"\u{1}0\u{1}oid\", c.* FROM t c"),
             ("SELECT a, ARRAY(SELECT b FROM t WHERE c = d)", "SELECT a, (SELECT array_agg(b) FROM t WHERE c = d)"),
             ("SELECT a, array(SELECT b FROM pg_catalog.unnest(c) b)", "SELECT a, NULL"),
@@ -583,22 +555,28 @@ mod tests {
             ("SELECT a, (SELECT b FROM pg_class)", "SELECT a, (SELECT first_value(b) FROM pg_catalog.pg_class)"),
             ("SELECT a LIKE 'x/_%' ESCAPE '/'", "SELECT a LIKE like_pattern('x/_%', '/')"),
             ("SELECT array_upper(a, 1)", "SELECT CAST(array_length(a, 1) AS BIGINT)"),
-            ("SELECT a = 'pg_catalog.array_in'::regproc", "SELECT a = 'array_in'"),
+            ("SELECT a = 'pg_catalog.array_in'::regproc", "SELECT a = 'array_in' AS \"\u{1}0\u{1}?column?\""),
             ("SELECT CASE WHEN t.typtype = 'd' THEN 1 ELSE 2 END, CASE WHEN typtype = 'c' THEN 1 END AS b", "SELECT 2, NULL AS b"),
             ("SELECT CASE WHEN typtype = 'd' THEN 1 WHEN typtype = 'b' THEN 2 END", "SELECT CASE WHEN typtype = 'b' THEN 2 END"),
             ("SELECT a FROM pg_get_keywords()", "SELECT a FROM pg_catalog.pg_get_keywords"),
             ("SELECT a = ANY('{x}')", "SELECT a IN ('x')"),
-            ("SELECT a::name, b::pg_catalog.text", "SELECT a::TEXT, b::TEXT"),
-            ("SELECT a::name[], '{1,NULL}'::int[]", "SELECT a::TEXT[], ARRAY['1'::INT, NULL::INT] AS \"\u{1}1\u{1}_int4\""),
-            ("SELECT a = ANY(ARRAY[1, 2]), b <> ALL ('{x,y}'::text[])", "SELECT a IN (1, 2), b NOT IN ('x'::TEXT, 'y'::TEXT)"),
+            ("SELECT a::name, b::pg_catalog.text", "SELECT a::TEXT AS \"\u{1}0\u{1}a\", b::TEXT AS \"\u{1}1\u{1}b\""),
+            (
+                "SELECT a::name[], '{1,NULL}'::int[]",
+                "SELECT a::TEXT[] AS \"\u{1}0\u{1}a\", ARRAY['1'::INT, NULL::INT] AS \"\u{1}1\u{1}_int4\"",
+            ),
+            (
+                "SELECT a = ANY(ARRAY[1, 2]), b <> ALL ('{x,y}'::text[])",
+                "SELECT a IN (1, 2), b NOT IN ('x'::TEXT, 'y'::TEXT) AS \"\u{1}1\u{1}?column?\"",
+            ),
             (
                 "SELECT a IN (SELECT trim(s[i]) FROM generate_series(1, 2) AS i, string_to_array(current_setting('search_path'), ',') s)",
                 "SELECT a IN (current_schema())",
             ),
-            ("SELECT a = ANY(ARRAY[]::int[]), b = ANY(c)", "SELECT false, b = ANY(c)"),
-            ("SELECT a = ANY(NULL::int[]), b <> ALL(NULL)", "SELECT a IN (NULL), b NOT IN (NULL)"),
-            ("SELECT f(-5::numeric, '1E-12'::numeric, b::numeric)", "SELECT f(-5.0, 0.000000000001, b::NUMERIC)"),
-            ("SELECT a = ANY(ARRAY[1.5, (-2), NULL]::numeric[])", "SELECT a IN (1.5, (-2.0), NULL::NUMERIC)"),
+            ("SELECT a = ANY(ARRAY[]::int[]), b = ANY(c)", "SELECT false AS \"\u{1}0\u{1}?column?\", b = ANY(c)"),
+            ("SELECT a = ANY(NULL::int[]), b <> ALL(NULL)", "SELECT a IN (NULL) AS \"\u{1}0\u{1}?column?\", b NOT IN (NULL)"),
+            ("SELECT f(-5::numeric, '1E-12'::numeric, b::numeric)", "SELECT f(-5.0, 0.000000000001, b::NUMERIC) AS \"\u{1}0\u{1}f\""),
+            ("SELECT a = ANY(ARRAY[1.5, (-2), NULL]::numeric[])", "SELECT a IN (1.5, (-2.0), NULL::NUMERIC) AS \"\u{1}0\u{1}?column?\""),
         ] {
             assert_eq!(rewritten(text), expected, "{text}");
         }

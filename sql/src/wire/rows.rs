@@ -111,27 +111,12 @@ pub(super) fn formats(columns: usize, asked: &[Format]) -> Result<Vec<Format>, P
     }
 }
 
-/// What separates a column's number from the name that clients see.
-const SEPARATOR: char = '\u{1}';
-
-/// A name that no other column has, for a column that clients see under a name which another column may have.
-pub(super) fn distinct_name(number: usize, shown: &str) -> String {
-    format!("{SEPARATOR}{number}{SEPARATOR}{shown}")
-}
-
-fn shown_name(name: &str) -> &str {
-    match name.strip_prefix(SEPARATOR).and_then(|name| name.split_once(SEPARATOR)) {
-        Some((_, shown)) => shown,
-        None => name,
-    }
-}
-
 /// The columns of a schema, with the names that PostgreSQL would give them.
 pub(super) fn columns(schema: &Schema, labels: Option<Vec<Option<String>>>) -> Vec<Column> {
     let labels = labels.filter(|labels| labels.len() == schema.fields().len());
     let label = |index: usize| labels.as_ref().and_then(|labels| labels.get(index).cloned().flatten());
     let column = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| Column {
-        name: label(index).unwrap_or_else(|| shown_name(field.name()).to_owned()),
+        name: label(index).unwrap_or_else(|| field.name().clone()),
         modifier: types::modifier(field.data_type()),
         pg_type: types::of_arrow(field.data_type()),
     };

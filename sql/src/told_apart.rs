@@ -1,0 +1,290 @@
+//! Aggregates and groups that differ only by a cast.
+//!
+//! DataFusion leaves casts out of names, so the names of `sum(x)` and `sum(x::float8)` are one, and it refuses to compute both. The casts
+//! of such a statement get a function around them, whose name differs. Planning takes it off again.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    Distinct, Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName,
+    OrderByExpr, Query, Select, SelectItem, Value, Visit, VisitMut, Visitor, VisitorMut, visit_expressions_mut,
+};
+
+use crate::columns::for_each_select;
+
+/// The function around a cast.
+const NAME: &str = "told_apart";
+
+/// Marks the casts of every `SELECT` in which aggregates or groups differ only by casts.
+pub(crate) fn mark_casts_in(statement: &mut Parsed) {
+    match statement {
+        Parsed::Statement(sql) => {
+            let _ = VisitMut::visit(sql, &mut Selects);
+        }
+        Parsed::Explain(explain) => mark_casts_in(&mut explain.statement),
+        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
+    }
+}
+
+struct Selects;
+
+impl VisitorMut for Selects {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        for_each_select(query, &mut |select, order| {
+            if has_casts_alone_between(select, order) {
+                // All of them, so that what a group and a column have in common stays the same.
+                for expr in computed(select, order) {
+                    let _ = VisitMut::visit(expr, &mut Marking { depth: 0 });
+                }
+            }
+        });
+        ControlFlow::Continue(())
+    }
+}
+
+/// What a `SELECT` computes of the rows that its condition leaves.
+fn computed<'a>(select: &'a mut Select, order: &'a mut [OrderByExpr]) -> Vec<&'a mut Sql> {
+    let mut all: Vec<&mut Sql> = Vec::new();
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            all.push(expr);
+        }
+    }
+    if let GroupByExpr::Expressions(groups, _) = &mut select.group_by {
+        all.extend(groups);
+    }
+    if let Some(Distinct::On(on)) = &mut select.distinct {
+        all.extend(on);
+    }
+    all.extend(&mut select.having);
+    all.extend(&mut select.qualify);
+    all.extend(order.iter_mut().map(|by| &mut by.expr));
+    all
+}
+
+fn has_casts_alone_between(select: &mut Select, order: &mut [OrderByExpr]) -> bool {
+    let mut calls = Calls { depth: 0, texts: BTreeMap::new() };
+    let mut groups = vec![];
+    if let GroupByExpr::Expressions(exprs, _) = &select.group_by {
+        groups.clone_from(exprs);
+        // `GROUP BY 1`.
+        let items = exprs.iter().filter_map(|group| select.projection.get(position(group)?.checked_sub(1)?));
+        groups.extend(items.filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
+            _ => None,
+        }));
+    }
+    let differ_in_groups = groups.iter().any(|group| calls.differs_from_one_before(group));
+    differ_in_groups || computed(select, order).into_iter().any(|expr| Visit::visit(&*expr, &mut calls).is_break())
+}
+
+fn position(expr: &Sql) -> Option<usize> {
+    match expr {
+        Sql::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Finds calls of functions that differ only by casts.
+struct Calls {
+    depth: usize,
+    /// By what they are without casts.
+    texts: BTreeMap<String, String>,
+}
+
+impl Calls {
+    fn differs_from_one_before(&mut self, expr: &Sql) -> bool {
+        let text = expr.to_string();
+        let mut plain = expr.clone();
+        let _ = visit_expressions_mut(&mut plain, |expr| {
+            if let Sql::Cast { expr: inner, .. } | Sql::Nested(inner) = expr {
+                *expr = std::mem::replace(inner.as_mut(), Sql::value(Value::Null));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        let before = self.texts.entry(plain.to_string()).or_insert_with(|| text.clone());
+        *before != text
+    }
+}
+
+impl Visitor for Calls {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_add(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Sql) -> ControlFlow<()> {
+        match expr {
+            Sql::Function(_) if self.depth == 0 && self.differs_from_one_before(expr) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Puts the function around casts, other than those of subqueries.
+struct Marking {
+    depth: usize,
+}
+
+impl VisitorMut for Marking {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_add(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Sql) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Sql::Cast { expr: inner, data_type, .. } = expr
+            // Some functions take only values as arguments.
+            && !is_value(inner)
+        {
+            let to = Sql::value(Value::SingleQuotedString(data_type.to_string()));
+            *expr = call(vec![expr.clone(), to]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn is_value(expr: &Sql) -> bool {
+    match expr {
+        Sql::Value(_) => true,
+        Sql::Cast { expr, .. } | Sql::Nested(expr) | Sql::UnaryOp { expr, .. } => is_value(expr),
+        _ => false,
+    }
+}
+
+fn call(arguments: Vec<Sql>) -> Sql {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
+    Sql::Function(Function {
+        name: ObjectName::from(vec![Ident::new(NAME)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// The function of a value and the type that it was cast to, which is the value.
+pub(crate) fn told_apart() -> ScalarUDF {
+    ScalarUDF::new_from_impl(ToldApart { signature: Signature::any(2, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToldApart {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for ToldApart {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let Some(data_type) = types.first() else { return plan_err!("{NAME} needs a value") };
+        Ok(data_type.clone())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        let Some(field) = arguments.arg_fields.first() else { return plan_err!("{NAME} needs a value") };
+        Ok(Arc::clone(field))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(value) = arguments.args.into_iter().next() else { return plan_err!("{NAME} needs a value") };
+        Ok(value)
+    }
+
+    fn simplify(&self, arguments: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let Some(value) = arguments.into_iter().next() else { return plan_err!("{NAME} needs a value") };
+        Ok(ExprSimplifyResult::Simplified(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::statement::{Statement, parse};
+    use crate::testing::{TestData, at, balance, changes, rows};
+
+    #[test]
+    fn casts_are_marked_where_only_they_differ() {
+        for (sql, expected) in [
+            ("SELECT sum(a) AS x, sum(b::INT) AS y", "SELECT sum(a) AS x, sum(b::INT) AS y"),
+            (
+                "SELECT sum(a::INT) AS x, sum((a::INT)) AS y",
+                "SELECT sum(told_apart(a::INT, 'INT')) AS x, sum((told_apart(a::INT, 'INT'))) AS y",
+            ),
+            ("SELECT sum(a) AS x, sum(a::INT) AS y", "SELECT sum(a) AS x, sum(told_apart(a::INT, 'INT')) AS y"),
+            ("SELECT a::DATE AS x, a FROM t GROUP BY a::DATE, b", "SELECT a::DATE AS x, a FROM t GROUP BY a::DATE, b"),
+            (
+                "SELECT a::DATE AS x, a FROM t WHERE b::INT > 0 GROUP BY a::DATE, a",
+                "SELECT told_apart(a::DATE, 'DATE') AS x, a FROM t WHERE b::INT > 0 GROUP BY told_apart(a::DATE, 'DATE'), a",
+            ),
+            ("SELECT a::DATE AS x, a FROM t GROUP BY 1, 2", "SELECT told_apart(a::DATE, 'DATE') AS x, a FROM t GROUP BY 1, 2"),
+            (
+                "SELECT sum(a) AS x FROM (SELECT sum(a::INT) AS a FROM t) AS u",
+                "SELECT sum(a) AS x FROM (SELECT sum(a::INT) AS a FROM t) AS u",
+            ),
+        ] {
+            let Ok(Statement::Query(statement)) = parse(sql) else { panic!("{sql}") };
+            assert_eq!(statement.to_string(), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn aggregates_and_groups_may_differ_by_a_cast_alone() {
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[(balance("a", 12, at(2, 60)), 1), (balance("b", 5, at(2, 0)), 1)])]);
+        let catalog = data.catalog();
+        for (sql, expected) in [
+            ("SELECT sum(posted), sum(posted::float8) FROM balances", vec!["17,17.0"]),
+            ("SELECT sum(posted), sum(posted)::numeric(20,2), sum(posted::int)::text FROM balances", vec!["17,17,17"]),
+            ("SELECT max(ts::date), max(ts) FROM balances", vec!["2026-01-02,2026-01-02T00:01:00Z"]),
+            (
+                "SELECT ts::date, ts, count(*) FROM balances GROUP BY ts::date, ts ORDER BY ts::date, ts",
+                vec!["2026-01-02,2026-01-02T00:00:00Z,1", "2026-01-02,2026-01-02T00:01:00Z,1"],
+            ),
+            (
+                "SELECT ts::date, ts, count(*) FROM balances GROUP BY 1, 2 ORDER BY 2",
+                vec!["2026-01-02,2026-01-02T00:00:00Z,1", "2026-01-02,2026-01-02T00:01:00Z,1"],
+            ),
+            ("SELECT sum(posted) OVER (), sum(posted::float8) OVER () FROM balances LIMIT 1", vec!["17,17.0"]),
+            ("SELECT count(*) FROM (SELECT sum(posted), sum(posted::float8) FROM balances GROUP BY account_id) t", vec!["2"]),
+            ("SELECT arrow_typeof(sum(posted::float8)), arrow_typeof(sum(posted::int)) FROM balances", vec!["Float64,Int64"]),
+        ] {
+            assert_eq!(rows(&catalog, sql), expected, "{sql}");
+        }
+    }
+}
