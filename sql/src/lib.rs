@@ -83,6 +83,7 @@ mod describe;
 mod engine;
 mod error;
 mod evidence;
+mod existence;
 mod export;
 mod files;
 mod formats;

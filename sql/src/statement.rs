@@ -11,7 +11,7 @@ use crate::columns::name_columns_in;
 use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
-use crate::{limits, patterns, told_apart, zones};
+use crate::{existence, limits, patterns, told_apart, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     }
     only_reads(&statement)?;
     name_columns_in(&mut statement);
+    existence::count_in(&mut statement);
     told_apart::mark_casts_in(&mut statement);
     zones::call_function_in(&mut statement);
     patterns::translate_in(&mut statement)?;
