@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use arrow::datatypes::SchemaRef;
 
 use super::file::write_parquet;
-use super::log::{Added, DeltaLog};
+use super::log::{Added, DeltaLog, schema_string};
 use super::plain::Plain;
 use super::{ExportError, Exported, plain_rows, rows};
 use crate::catalog::Catalog;
@@ -38,6 +38,8 @@ pub(super) fn export(catalog: &Catalog, name: &str, relation: Relation, folder: 
     let path = folder.join(&file_name);
     let plain = plain_rows(name, result, Plain::Delta);
     let schema = SchemaRef::clone(&plain.schema);
+    // Before a file is written, which no version would name.
+    schema_string(name, &schema)?;
     let rows = write_parquet(&path, plain)?;
     let written = std::fs::metadata(&path).map_err(ExportError::file("reading", &path))?;
     // The file system's time: tables of Delta Lake know when their versions were made.

@@ -216,8 +216,8 @@ impl DeltaLog {
     }
 }
 
-/// The columns in Delta Lake's form.
-fn schema_string(table: &str, schema: &Schema) -> Result<String, ExportError> {
+/// The columns in Delta Lake's form. Fails for a type that it does not have.
+pub(super) fn schema_string(table: &str, schema: &Schema) -> Result<String, ExportError> {
     let fields = schema.fields().iter().map(|field| {
         let unknown = |is: DataType| ExportError::Type { table: table.to_owned(), column: field.name().clone(), is };
         Ok(field_of(field.name(), type_of(field.data_type()).map_err(unknown)?, field.is_nullable()))
@@ -234,8 +234,11 @@ fn field_of(name: &str, data_type: Value, is_nullable: bool) -> Value {
 fn type_of(data_type: &DataType) -> Result<Value, DataType> {
     let simple = match data_type {
         DataType::Boolean => "boolean",
+        DataType::Int8 => "byte",
+        DataType::Int16 => "short",
         DataType::Int32 => "integer",
         DataType::Int64 => "long",
+        DataType::Float32 => "float",
         DataType::Float64 => "double",
         DataType::Utf8 => "string",
         DataType::Date32 => "date",
