@@ -762,6 +762,7 @@ impl Config {
         problems
             .extend(unusable.map(|name| format!("http.hosts: {name:?} is no name: write a host without a port, like \"console.example\"")));
         problems.extend(self.risk.problems());
+        problems.extend(self.limits.problems());
         problems.extend(self.customers.problems());
         problems.extend(self.notifications.problems());
         problems.extend(self.interest.problems());
@@ -997,6 +998,22 @@ mod tests {
             let problems = problems(text).expect_err(text);
             assert!(problems.iter().any(|problem| problem.contains(key)), "{text}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_not_negative() {
+        let problems = |text: &str| Config::parse("c.toml", &format!("[limits]\n{text}\n")).map(|_| ()).map_err(|error| error.problems);
+        assert_eq!(problems("leverage = 0"), Ok(()));
+        for (text, expected) in [
+            ("position_value = -5", "limits.position_value is -5: give 0 or more"),
+            ("gross_exposure = -1", "limits.gross_exposure is -1: give 0 or more"),
+            ("leverage = -1", "limits.leverage is -1: give 0 or more"),
+            ("concentration = \"-0.25\"", "limits.concentration is -0.25: give 0 or more"),
+            ("var = -1", "limits.var is -1: give 0 or more"),
+        ] {
+            assert_eq!(problems(text), Err(vec![expected.to_owned()]), "{text}");
+        }
+        assert_eq!(problems("leverage = -1\nvar = -1").map_err(|problems| problems.len()), Err(2));
     }
 
     #[test]

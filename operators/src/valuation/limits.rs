@@ -130,6 +130,19 @@ impl Measure {
 }
 
 impl LimitDefaults {
+    /// What is wrong with them: below zero, every figure is a breach.
+    pub fn problems(&self) -> Vec<String> {
+        let limits = [
+            ("position_value", Some(self.position_value)),
+            ("gross_exposure", self.gross_exposure),
+            ("leverage", Some(self.leverage)),
+            ("concentration", Some(self.concentration)),
+            ("var", Some(self.var)),
+        ];
+        let negative = limits.into_iter().filter_map(|(key, limit)| Some((key, limit.filter(|limit| *limit < Decimal::ZERO)?)));
+        negative.map(|(key, limit)| format!("limits.{key} is {limit}: give 0 or more")).collect()
+    }
+
     pub(super) fn of(&self, kind: LimitKind) -> Option<Decimal> {
         match kind {
             LimitKind::PositionValue => Some(self.position_value),
