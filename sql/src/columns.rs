@@ -84,6 +84,12 @@ fn shown_name(name: &str) -> &str {
     }
 }
 
+/// A message without the internal part of names.
+pub(crate) fn shown_text(text: &str) -> String {
+    // Of a number between two separators, every second part.
+    text.split(SEPARATOR).step_by(2).collect()
+}
+
 struct Naming {
     depth: usize,
     /// Queries that were begun. Their numbers keep internal names apart that meet in one query by way of `*`.
@@ -366,6 +372,12 @@ mod tests {
         ] {
             assert_eq!(text(&catalog, sql, Format::Csv).unwrap_or_else(|error| panic!("{sql}: {error}")), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn internal_names_are_in_no_message() {
+        assert_eq!(shown_text("no field \u{1}0\u{1}a, but \u{1}1.0\u{1}b"), "no field a, but b");
+        assert_eq!(shown_text("no field"), "no field");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::sqlparser::parser::ParserError;
 use headwater_connectors::fault::with_causes;
 
+use crate::columns::shown_text;
 use crate::error::QueryError;
 use crate::names::Relation;
 use crate::session::{CATALOG, SCHEMA};
@@ -69,7 +70,7 @@ fn syntax(error: &ParserError) -> String {
 
 /// Removes the qualifiers of names: everything is in one schema of one catalog.
 fn unqualified(text: &str) -> String {
-    text.replace(&format!("{CATALOG}.{SCHEMA}."), "")
+    shown_text(text).replace(&format!("{CATALOG}.{SCHEMA}."), "")
 }
 
 /// For an unknown table: adds the name that was probably meant.
