@@ -101,6 +101,7 @@ mod newest;
 mod parts;
 mod patterns;
 mod prompt;
+mod quantified;
 mod query;
 mod readable;
 mod render;

@@ -20,6 +20,7 @@ use crate::identifiers::identifier_functions;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
+use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
 use crate::told_apart::told_apart;
 use crate::yielding::YieldingJoins;
@@ -58,6 +59,7 @@ pub(crate) fn session(
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
+    session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
     let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());
