@@ -1,4 +1,4 @@
-//! Decimal arithmetic without overflow or loss of digits.
+//! Decimal arithmetic without overflow or loss of digits, and sums of integers that do not wrap ([`crate::sums`]).
 //!
 //! DataFusion multiplies and adds decimals in 128 bits, and a sum wraps around; a quotient has four more digits than its
 //! dividend. Here products that may need more than 38 digits, and sums of numbers with more than 29, have 76 digits, and every
@@ -18,6 +18,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use crate::sums::{IntegerSum, added_as, is_of_integers};
 
 /// Minimum digits after the point of a quotient: as many as PostgreSQL gives for quotients down to 10^-12.
 const QUOTIENT_DIGITS: i8 = 28;
@@ -166,11 +168,19 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.accumulator(arguments)
+        let data_type = arguments.return_type().clone();
+        if !is_of_integers(&data_type) {
+            return self.inner.accumulator(arguments);
+        }
+        let arguments = AccumulatorArgs { return_field: added_as(&arguments.return_field), ..arguments };
+        Ok(Box::new(IntegerSum::new(self.inner.accumulator(arguments)?, data_type)))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(arguments)
+        if !is_of_integers(arguments.return_type()) {
+            return self.inner.state_fields(arguments);
+        }
+        self.inner.state_fields(StateFieldsArgs { return_field: added_as(&arguments.return_field), ..arguments })
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
@@ -178,11 +188,22 @@ impl AggregateUDFImpl for WideSum {
     }
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(arguments)
+        let data_type = arguments.return_type().clone();
+        if !is_of_integers(&data_type) {
+            return self.inner.create_groups_accumulator(arguments);
+        }
+        let arguments = AccumulatorArgs { return_field: added_as(&arguments.return_field), ..arguments };
+        Ok(Box::new(IntegerSum::new(self.inner.create_groups_accumulator(arguments)?, data_type)))
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(arguments)
+        let data_type = arguments.return_type().clone();
+        // DataFusion has no sliding sum of distinct decimals.
+        if !is_of_integers(&data_type) || arguments.is_distinct {
+            return self.inner.create_sliding_accumulator(arguments);
+        }
+        let arguments = AccumulatorArgs { return_field: added_as(&arguments.return_field), ..arguments };
+        Ok(Box::new(IntegerSum::new(self.inner.create_sliding_accumulator(arguments)?, data_type)))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -231,6 +252,37 @@ mod tests {
             ("SELECT AVG(x) FROM (VALUES (CAST('9' AS DECIMAL(38,9)) ), (CAST(10 AS DECIMAL(38,9)))) AS t(x)".to_owned(), "9.5".to_owned()),
         ] {
             assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
+        }
+        // Integers: grouped, distinct, in windows, and back below the limit.
+        for (sum, values, expected) in [
+            ("SUM(x)", "(9223372036854775807), (1), (-1)", "9223372036854775807"),
+            ("SUM(x)", "(CAST(2147483647 AS INT)), (CAST(1 AS INT))", "2147483648"),
+            ("SUM(x)", "(CAST(9223372036854775807 AS BIGINT UNSIGNED)), (1)", "9223372036854775808"),
+            ("SUM(DISTINCT x)", "(9223372036854775807), (9223372036854775807)", "9223372036854775807"),
+            ("SUM(x)", "(CAST(NULL AS BIGINT))", ""),
+        ] {
+            let sql = format!("SELECT {sum} FROM (VALUES {values}) AS t(x)");
+            assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
+            assert_eq!(rows(&catalog, &format!("{sql} GROUP BY x IS NULL")), [expected], "{sql}, grouped");
+        }
+        assert_eq!(
+            rows(
+                &catalog,
+                "SELECT SUM(x) OVER (ORDER BY x ROWS 1 PRECEDING) FROM (VALUES (9223372036854775806), (1), (0)) AS t(x) ORDER BY x"
+            ),
+            ["0", "1", "9223372036854775807"]
+        );
+        assert_eq!(rows(&catalog, "SELECT ARROW_TYPEOF(SUM(x)) FROM (VALUES (1)) AS t(x)"), ["Int64"]);
+        for sql in [
+            "SELECT SUM(x) FROM (VALUES (9223372036854775807), (1)) AS t(x)",
+            "SELECT SUM(x) FROM (VALUES (-9223372036854775807), (-2)) AS t(x)",
+            "SELECT SUM(DISTINCT x) FROM (VALUES (9223372036854775807), (1), (1)) AS t(x)",
+            "SELECT y, SUM(x) FROM (VALUES (9223372036854775807, 'a'), (1, 'a')) AS t(x, y) GROUP BY y",
+            "SELECT SUM(x) OVER () FROM (VALUES (9223372036854775807), (1)) AS t(x)",
+            "SELECT SUM(x) OVER (ORDER BY x ROWS 1 PRECEDING) FROM (VALUES (9223372036854775807), (1)) AS t(x)",
+        ] {
+            let overflow = message(&catalog, sql);
+            assert!(overflow.to_lowercase().contains("overflow"), "{sql}: {overflow}");
         }
         let factors = vec![format!("CAST('{nines}' AS DECIMAL(38,0))"); 3].join(" * ");
         let overflow = message(&catalog, &format!("SELECT {factors}"));

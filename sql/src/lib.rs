@@ -92,6 +92,7 @@ mod functions;
 mod histories;
 mod history;
 mod identifiers;
+mod integers;
 mod joined;
 mod kept;
 mod layers;
@@ -116,6 +117,7 @@ mod shown;
 mod split;
 mod state;
 mod statement;
+mod sums;
 mod tables;
 #[cfg(test)]
 mod testing;

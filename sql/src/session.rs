@@ -17,6 +17,7 @@ use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
+use crate::integers::CheckedIntegers;
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
@@ -60,6 +61,7 @@ pub(crate) fn session(
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
+    session.add_analyzer_rule(Arc::new(CheckedIntegers));
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
     let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());

@@ -1,0 +1,285 @@
+//! Arithmetic of integers that fails instead of wrapping, and casts to integers that round.
+//!
+//! DataFusion adds, subtracts and multiplies integers modulo 2^32 or 2^64, and cuts the digits after the point off where a number is
+//! cast to an integer. PostgreSQL fails, and rounds: decimals half away from zero, floating-point numbers half to even.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array};
+use arrow::compute::kernels::numeric::{add, mul, neg, sub};
+use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
+use datafusion::logical_expr::expr::{BinaryExpr, Cast, ScalarFunction, TryCast};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::physical_expr_common::datum::apply;
+
+/// Replaces what would wrap or cut off. It comes after the types of both sides were made the same.
+#[derive(Debug)]
+pub(crate) struct CheckedIntegers;
+
+impl AnalyzerRule for CheckedIntegers {
+    fn name(&self) -> &'static str {
+        "checked_integers"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(checked).map(|plan| plan.data)
+    }
+}
+
+fn checked(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = merge_schema(&plan.inputs());
+    plan.map_expressions(|expr| expr.transform_up(|expr| Ok(checked_expression(expr, &schema))))?.map_data(LogicalPlan::recompute_schema)
+}
+
+fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match Step::of(op) {
+            Some(step) if is_integer(&left) && is_integer(&right) => Transformed::yes(step.call(vec![*left, *right])),
+            _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+        },
+        Expr::Negative(inner) if is_integer(&inner) => Transformed::yes(Step::Negation.call(vec![*inner])),
+        Expr::Cast(Cast { expr, field }) if is_cut_off(&expr, &field, schema) => {
+            Transformed::yes(Expr::Cast(Cast { expr: Box::new(Step::Rounding.call(vec![*expr])), field }))
+        }
+        Expr::TryCast(TryCast { expr, field }) if is_cut_off(&expr, &field, schema) => {
+            Transformed::yes(Expr::TryCast(TryCast { expr: Box::new(Step::Rounding.call(vec![*expr])), field }))
+        }
+        expr => Transformed::no(expr),
+    }
+}
+
+/// Whether a cast would cut digits off.
+fn is_cut_off(expr: &Expr, to: &FieldRef, schema: &DFSchema) -> bool {
+    to.data_type().is_integer() && expr.get_type(schema).is_ok_and(|from| rounded_type(&from).is_some())
+}
+
+/// The type of a number when it is rounded; `None` for types that have no digits after the point.
+fn rounded_type(data_type: &DataType) -> Option<DataType> {
+    let is_fraction = |scale: i8| scale > 0;
+    // 9.9 has one digit before its point, and 10 has two.
+    let digits = |precision: u8, scale: i8| precision.saturating_sub(scale.unsigned_abs()).saturating_add(1);
+    Some(match *data_type {
+        DataType::Decimal32(precision, scale) if is_fraction(scale) => DataType::Decimal32(digits(precision, scale), 0),
+        DataType::Decimal64(precision, scale) if is_fraction(scale) => DataType::Decimal64(digits(precision, scale), 0),
+        DataType::Decimal128(precision, scale) if is_fraction(scale) => DataType::Decimal128(digits(precision, scale), 0),
+        DataType::Decimal256(precision, scale) if is_fraction(scale) => DataType::Decimal256(digits(precision, scale), 0),
+        DataType::Float32 | DataType::Float64 => data_type.clone(),
+        _ => return None,
+    })
+}
+
+/// What is done with checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Sum,
+    Difference,
+    Product,
+    Negation,
+    Rounding,
+}
+
+impl Step {
+    const fn of(op: Operator) -> Option<Self> {
+        match op {
+            Operator::Plus => Some(Self::Sum),
+            Operator::Minus => Some(Self::Difference),
+            Operator::Multiply => Some(Self::Product),
+            _ => None,
+        }
+    }
+
+    fn call(self, arguments: Vec<Expr>) -> Expr {
+        let signature = Signature::any(arguments.len(), Volatility::Immutable);
+        let function = ScalarUDF::new_from_impl(Checked { step: self, signature });
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), arguments))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    step: Step,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &'static str {
+        match self.step {
+            Step::Sum => "checked_sum",
+            Step::Difference => "checked_difference",
+            Step::Product => "checked_product",
+            Step::Negation => "checked_negation",
+            Step::Rounding => "rounded_to_integer",
+        }
+    }
+
+    /// That of the expression in the query, so that no column changes its name.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        Ok(match (self.step, arguments) {
+            (Step::Sum, [left, right]) => format!("{} + {}", left.schema_name(), right.schema_name()),
+            (Step::Difference, [left, right]) => format!("{} - {}", left.schema_name(), right.schema_name()),
+            (Step::Product, [left, right]) => format!("{} * {}", left.schema_name(), right.schema_name()),
+            (Step::Negation, [number]) => format!("(- {})", number.schema_name()),
+            (Step::Rounding, [number]) => number.schema_name().to_string(),
+            _ => return internal_err!("{} has {} arguments", self.name(), arguments.len()),
+        })
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let Some(data_type) = types.first() else { return internal_err!("{} has no arguments", self.name()) };
+        Ok(match self.step {
+            Step::Rounding => rounded_type(data_type).unwrap_or_else(|| data_type.clone()),
+            _ => data_type.clone(),
+        })
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<_> = arguments.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let is_nullable = arguments.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(self.name(), self.return_type(&types)?, is_nullable)))
+    }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match (self.step, arguments.args.as_slice()) {
+            (Step::Sum, [left, right]) => apply(left, right, add),
+            (Step::Difference, [left, right]) => apply(left, right, sub),
+            (Step::Product, [left, right]) => apply(left, right, mul),
+            (Step::Negation, [number]) => negated(number),
+            (Step::Rounding, [number]) => rounded(number),
+            (_, arguments) => internal_err!("{} has {} arguments", self.name(), arguments.len()),
+        }
+    }
+}
+
+fn negated(number: &ColumnarValue) -> Result<ColumnarValue> {
+    Ok(match number {
+        ColumnarValue::Array(column) => ColumnarValue::Array(neg(column)?),
+        ColumnarValue::Scalar(value) => ColumnarValue::Scalar(ScalarValue::try_from_array(&neg(&value.to_array()?)?, 0)?),
+    })
+}
+
+fn rounded(number: &ColumnarValue) -> Result<ColumnarValue> {
+    Ok(match number {
+        ColumnarValue::Scalar(ScalarValue::Float32(value)) => ColumnarValue::Scalar(ScalarValue::Float32(value.map(f32::round_ties_even))),
+        ColumnarValue::Scalar(ScalarValue::Float64(value)) => ColumnarValue::Scalar(ScalarValue::Float64(value.map(f64::round_ties_even))),
+        ColumnarValue::Array(column) if column.data_type() == &DataType::Float32 => {
+            let column: Float32Array = column.as_primitive::<Float32Type>().unary(f32::round_ties_even);
+            ColumnarValue::Array(Arc::new(column) as ArrayRef)
+        }
+        ColumnarValue::Array(column) if column.data_type() == &DataType::Float64 => {
+            let column: Float64Array = column.as_primitive::<Float64Type>().unary(f64::round_ties_even);
+            ColumnarValue::Array(Arc::new(column) as ArrayRef)
+        }
+        // A cast to fewer digits rounds half away from zero.
+        decimal => match rounded_type(&decimal.data_type()) {
+            Some(data_type) => decimal.cast_to(&data_type, None)?,
+            None => decimal.clone(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::render::Format;
+    use crate::testing::{TestData, message, rows, text};
+
+    const INT_MAX: &str = "CAST(2147483647 AS INT)";
+    const INT_MIN: &str = "CAST(-2147483648 AS INT)";
+
+    #[test]
+    fn arithmetic_of_integers_fails_where_it_would_wrap() {
+        let catalog = TestData::new().catalog();
+        for wraps in [
+            "9223372036854775807 + 1".to_owned(),
+            "-9223372036854775807 - 2".to_owned(),
+            "4294967296 * 4294967296".to_owned(),
+            format!("{INT_MAX} + CAST(1 AS INT)"),
+            format!("{INT_MIN} - CAST(1 AS INT)"),
+            format!("{INT_MAX} * CAST(2 AS INT)"),
+            format!("- {INT_MIN}"),
+            "CAST(200 AS TINYINT UNSIGNED) + CAST(100 AS TINYINT UNSIGNED)".to_owned(),
+        ] {
+            let constant = message(&catalog, &format!("SELECT {wraps}"));
+            assert!(constant.to_lowercase().contains("overflow"), "{wraps}: {constant}");
+        }
+        for wraps in ["x + 1", "x * x", "0 - x - 2", "SUM(x + 1)", "CASE WHEN x > 0 THEN x * 2 ELSE 0 END"] {
+            let column = message(&catalog, &format!("SELECT {wraps} FROM (VALUES (9223372036854775807)) AS t(x)"));
+            assert!(column.to_lowercase().contains("overflow"), "{wraps}: {column}");
+        }
+        let filtered = message(&catalog, "SELECT x FROM (VALUES (9223372036854775807)) AS t(x) WHERE x + 1 > 0");
+        assert!(filtered.to_lowercase().contains("overflow"), "{filtered}");
+    }
+
+    #[test]
+    fn arithmetic_of_integers_that_fits_is_as_before() {
+        let catalog = TestData::new().catalog();
+        for (sql, expected) in [
+            ("SELECT 9223372036854775806 + 1, 2 * 3 - 4 * 5, - (1 + 2)", "9223372036854775807,-14,-3"),
+            ("SELECT x + 1, x - 1, x * x, -x FROM (VALUES (3)) AS t(x)", "4,2,9,-3"),
+            ("SELECT x + 1 FROM (VALUES (CAST(NULL AS INT))) AS t(x)", ""),
+            ("SELECT ARROW_TYPEOF(CAST(1 AS INT) + CAST(1 AS INT)) AS a, ARROW_TYPEOF(CAST(1 AS INT) + 1) AS b", "Int32,Int64"),
+            ("SELECT DATE '2026-01-31' + 1", "2026-02-01"),
+            ("SELECT x + 1 FROM (VALUES (1), (1)) AS t(x) GROUP BY x + 1", "2"),
+            ("SELECT COUNT(*) FROM (VALUES (1), (2)) AS t(x) JOIN (VALUES (2), (3)) AS u(y) ON x + 1 = y", "2"),
+            ("SELECT SUM(x) OVER (ORDER BY x + 1) FROM (VALUES (1)) AS t(x)", "1"),
+            ("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) ORDER BY x * -1 LIMIT 1", "3"),
+            ("SELECT COUNT(*) FROM (SELECT x + 1 FROM (VALUES (1), (2)) AS t(x) GROUP BY ROLLUP (x + 1))", "3"),
+        ] {
+            assert_eq!(rows(&catalog, sql), [expected], "{sql}");
+        }
+        let recursive = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT SUM(x) FROM n";
+        assert_eq!(rows(&catalog, recursive), ["10"]);
+    }
+
+    #[test]
+    fn columns_keep_their_names() {
+        let catalog = TestData::new().catalog();
+        let sql = "SELECT x + 1, x - 1, x * 2, -x, CAST(y AS INT) FROM (SELECT 1 AS x, 2.5 AS y) AS t";
+        let answer = text(&catalog, sql, Format::Csv).unwrap();
+        assert_eq!(answer, "t.x + Int64(1),t.x - Int64(1),t.x * Int64(2),(- t.x),t.y\n2,0,2,-1,3\n");
+    }
+
+    #[test]
+    fn a_cast_to_an_integer_rounds_as_in_postgresql() {
+        let catalog = TestData::new().catalog();
+        for (number, expected) in [
+            ("CAST(2.7 AS INT)", "3"),
+            ("CAST(99.99 AS BIGINT)", "100"),
+            ("99.99::bigint", "100"),
+            ("CAST(2.5 AS INT)", "3"),
+            ("CAST(-2.5 AS INT)", "-3"),
+            ("CAST(-2.4 AS SMALLINT)", "-2"),
+            ("CAST(CAST('1.500000000' AS DECIMAL(38, 9)) AS BIGINT)", "2"),
+            ("CAST(CAST(7 AS DECIMAL(38, 0)) AS BIGINT)", "7"),
+            ("CAST(CAST(2.5 AS DOUBLE) AS INT)", "2"),
+            ("CAST(CAST(3.5 AS DOUBLE) AS INT)", "4"),
+            ("CAST(CAST(-2.7 AS REAL) AS INT)", "-3"),
+            ("TRY_CAST(2.7 AS INT)", "3"),
+            ("CAST(CAST(NULL AS DOUBLE) AS INT)", ""),
+            ("CAST('42' AS INT)", "42"),
+            ("CAST(true AS INT)", "1"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT {number}")), [expected], "{number}");
+        }
+        for (condition, expected) in [("CAST(x AS INT) = 2", "2"), ("CAST(x AS INT) > 2", "1"), ("CAST(x AS DOUBLE)::int >= 2", "3")] {
+            let sql = format!("SELECT COUNT(*) FROM (VALUES (1.5), (2.3), (2.7)) AS t(x) WHERE {condition}");
+            assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
+        }
+    }
+}
