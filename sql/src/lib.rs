@@ -122,6 +122,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod told_apart;
+mod unlike;
 mod verify;
 mod views;
 mod warm;

@@ -11,7 +11,7 @@ use crate::columns::name_columns_in;
 use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
-use crate::{existence, limits, patterns, told_apart, zones};
+use crate::{existence, limits, patterns, told_apart, unlike, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ fn only_reads(statement: &Parsed) -> Result<(), QueryError> {
 
 fn sql_only_reads(sql: &Sql) -> Result<(), QueryError> {
     match sql {
-        Sql::Query(query) => copies::check(query),
+        Sql::Query(query) => unlike::check(query).and_then(|()| copies::check(query)),
         Sql::ShowVariable { .. } | Sql::ShowColumns { .. } | Sql::ShowFunctions { .. } => Ok(()),
         Sql::Explain { statement, .. } => sql_only_reads(statement),
         _ => Err(refused(sql)),
