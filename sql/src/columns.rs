@@ -117,6 +117,7 @@ impl VisitorMut for Naming {
 
 fn name_select(select: &mut Select, order: &mut [OrderByExpr], is_outermost: bool, prefix: &str) {
     let has_wildcard = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let is_filtered = select.having.is_some() || select.qualify.is_some();
     let naturals: Vec<String> = select.projection.iter().map(natural_name).collect();
     let mut columns_of_name: BTreeMap<&str, usize> = BTreeMap::new();
     for name in &naturals {
@@ -139,8 +140,10 @@ fn name_select(select: &mut Select, order: &mut [OrderByExpr], is_outermost: boo
                 let can_be_referred_to = !is_outermost && !has_wildcard && is_single(natural) && !ordering.contains(natural);
                 (expr, if can_be_referred_to { Ident::with_quote('"', natural) } else { internal() })
             }
-            // `ORDER BY t.x` cannot be told from a column that is named `x`.
-            SelectItem::ExprWithAlias { expr, alias } if is_outermost && ordering.contains(natural) && !is_internal(alias) => {
+            // `ORDER BY t.x` cannot be told from a column that is named `x`. HAVING and QUALIFY may refer to that by its name.
+            SelectItem::ExprWithAlias { expr, alias }
+                if is_outermost && !is_filtered && ordering.contains(natural) && !is_internal(alias) =>
+            {
                 (expr, internal())
             }
             SelectItem::ExprWithAlias { expr, alias } => {
@@ -326,6 +329,7 @@ mod tests {
             ),
             ("SELECT t.a::DATE AS a FROM t ORDER BY t.a", "SELECT t.a::DATE AS \"|0|a\" FROM t ORDER BY t.a"),
             ("SELECT t.a::DATE AS a FROM t ORDER BY a", "SELECT t.a::DATE AS a FROM t ORDER BY a"),
+            ("SELECT sum(t.a) AS a FROM t HAVING a > 1 ORDER BY sum(t.a)", "SELECT sum(t.a) AS a FROM t HAVING a > 1 ORDER BY sum(t.a)"),
         ] {
             assert_eq!(named(sql), expected, "{sql}");
         }
@@ -342,7 +346,7 @@ mod tests {
                 "WITH u AS (SELECT max(a)::INT AS \"max\" FROM t) SELECT max FROM u",
             ),
             ("SELECT a::DATE FROM t UNION SELECT b FROM t ORDER BY a", "SELECT a::DATE AS \"a\" FROM t UNION SELECT b FROM t ORDER BY a"),
-            ("SELECT * FROM (SELECT (a + 1)::INT FROM t) AS u", "SELECT * FROM (SELECT (a + 1)::INT AS \"|1.0|?column?\" FROM t) AS u"),
+            ("SELECT * FROM (SELECT (a + 1)::INT FROM t) AS u", "SELECT * FROM (SELECT (a + 1)::INT AS \"int4\" FROM t) AS u"),
         ] {
             assert_eq!(named(sql), expected, "{sql}");
         }

@@ -43,6 +43,9 @@ const WORDS: [(&str, &str); 25] = [
     ("T", "T"),
 ];
 
+/// PostgreSQL's words that have no counterpart, and begin with one that has.
+const WITHOUT: [&str; 3] = ["Month", "SSSS", "IDDD"];
+
 /// Translates the patterns of a statement.
 fn translate<S: VisitMut>(statement: &mut S) -> Result<(), QueryError> {
     let visited = visit_expressions_mut(statement, |expr| {
@@ -89,17 +92,23 @@ fn translated(pattern: &str) -> Result<String, String> {
         if let Some((quoted, after)) = rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
             text.push_str(quoted);
             rest = after;
+        } else if WITHOUT.iter().any(|word| rest.starts_with(word)) {
+            return Err(letters(rest));
         } else if let Some((word, there)) = WORDS.iter().find(|(word, _)| rest.starts_with(word)) {
             text.push_str(there);
             rest = rest.get(word.len()..).unwrap_or_default();
         } else if letter.is_alphabetic() {
-            return Err(rest.chars().take_while(|letter| letter.is_alphabetic()).collect());
+            return Err(letters(rest));
         } else {
             text.push(letter);
             rest = rest.get(letter.len_utf8()..).unwrap_or_default();
         }
     }
     Ok(text)
+}
+
+fn letters(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphabetic()).collect()
 }
 
 fn unknown(pattern: &str, word: &str) -> QueryError {
@@ -130,7 +139,9 @@ mod tests {
         ] {
             assert_eq!(rows(&catalog, &format!("SELECT to_char({time}, '{pattern}')")), [expected], "{pattern}");
         }
-        let refused = message(&catalog, &format!("SELECT to_char({time}, 'YYYY Month')"));
-        assert!(refused.starts_with("to_char: \"Month\" in the pattern \"YYYY Month\" is not supported"), "{refused}");
+        for (pattern, word) in [("YYYY Month", "Month"), ("SSSS", "SSSS"), ("YYYY-Q", "Q")] {
+            let refused = message(&catalog, &format!("SELECT to_char({time}, '{pattern}')"));
+            assert!(refused.starts_with(&format!("to_char: {word:?} in the pattern {pattern:?} is not supported")), "{refused}");
+        }
     }
 }

@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_subquery_of_the_same_table_is_compared_with_as_a_whole() {
-        let catalog = three_balances().catalog();
+        let data = three_balances();
+        let catalog = data.catalog();
         for (condition, expected) in [
             ("posted = ANY (SELECT posted FROM balances WHERE account_id = 'b')", "1"),
             ("posted = SOME (SELECT posted FROM balances WHERE account_id > 'a')", "2"),
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_comparison_that_datafusion_cannot_plan_is_refused_by_name() {
-        let catalog = three_balances().catalog();
+        let data = three_balances();
+        let catalog = data.catalog();
         for sql in [
             "SELECT posted >= ALL (SELECT posted FROM balances) FROM balances",
             "SELECT CASE WHEN posted = ANY (SELECT posted FROM balances) THEN 1 END AS x FROM balances",

@@ -40,7 +40,8 @@ impl VisitorMut for Selects {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         for_each_select(query, &mut |select, order| {
-            if has_casts_alone_between(select, order) {
+            // A named window would have to be marked as well.
+            if select.named_window.is_empty() && has_casts_alone_between(select, order) {
                 // All of them, so that what a group and a column have in common stays the same.
                 for expr in computed(select, order) {
                     let _ = VisitMut::visit(expr, &mut Marking { depth: 0 });

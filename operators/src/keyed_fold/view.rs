@@ -207,6 +207,11 @@ impl<'a, V: View + ?Sized> Outbox<'a, V> {
         self.derived.push(Placed { place: self.cause.derived(self.sequence), event });
     }
 
+    /// Numbers the events that are derived from here on from `first`: after those of other events at the same place.
+    pub const fn number_from(&mut self, first: u32) {
+        self.sequence = first;
+    }
+
     /// Rejects the event.
     pub fn refuse(&mut self, letter: DeadLetter) {
         self.dead_letters.push(letter);

@@ -256,7 +256,11 @@ impl View for Postings {
         let Placed { place, event: Owned { transaction, early, .. } } = placed;
         self.with_book(context, state, &account, |book, gate| match early {
             Some(Early::Leaves) => book.waiting.remove(&transaction.transaction_id),
-            Some(Early::Joins(record)) => self.post(book, Placed { place: record, event: transaction }, now, gate, out),
+            Some(Early::Joins(record)) => {
+                // It came with the transfer that it returns, and follows it.
+                out.number_from(place.sequence.saturating_mul(MOST_DERIVED));
+                self.post(book, Placed { place: record, event: transaction }, now, gate, out);
+            }
             None => self.post(book, Placed { place, event: transaction }, now, gate, out),
         });
     }
@@ -334,6 +338,9 @@ fn restore_books(saved: &SavedPostings, hold_expiry: Option<Nanos>, mut with_boo
     waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
     waiting.into_iter().for_each(|row| with_book(row.account_id, &mut |book| book.waiting.restore(row)));
 }
+
+/// Events that are derived from one transaction, at most.
+const MOST_DERIVED: u32 = 1 << 16;
 
 /// The result of a transaction that is not rejected.
 enum Taken {

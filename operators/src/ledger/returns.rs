@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::ages::Ages;
 use super::legs::phase;
 use super::transactions::Request;
-use super::waiting::WaitingRoom;
+use super::waiting::sent_reversal;
 use crate::keyed_fold::{Outbox, States, View};
 
 /// A transaction, routed to the postings of its owner.
@@ -88,8 +88,10 @@ pub struct ReceivedState {
     new: Vec<Id>,
     /// Transactions forgotten since rows were emitted.
     gone: Vec<(Id, Received)>,
-    /// Reversals of transactions that the account has not received, or not yet.
-    early: WaitingRoom,
+    /// Reversals of transactions that the account has not received, or not yet, by those.
+    early: FxHashMap<Id, Vec<Placed<Arc<Transaction>>>>,
+    /// Ids of these transactions by the effective times of the reversals.
+    early_ages: Ages,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +112,23 @@ impl ReceivedState {
     fn receive(&mut self, id: &Id, sender: AccountId, time: EffectiveTime) {
         self.ages.add(time, id.clone());
         self.senders.insert(id.clone(), Received { sender, time });
+    }
+
+    fn keep_early(&mut self, reversal: Placed<Arc<Transaction>>) {
+        let Some(original) = reversal.event.reverses.clone() else { return };
+        self.early_ages.add(reversal.place.time, original.clone());
+        self.early.entry(original).or_default().push(reversal);
+    }
+
+    /// Removes the reversals that arrived at or before a time.
+    fn give_up(&mut self, oldest: EffectiveTime) {
+        while let Some(original) = self.early_ages.take_until(oldest) {
+            let Some(waiting) = self.early.get_mut(&original) else { continue };
+            waiting.retain(|reversal| reversal.place.time > oldest);
+            if waiting.is_empty() {
+                self.early.remove(&original);
+            }
+        }
     }
 
     fn forget(&mut self, oldest: EffectiveTime) {
@@ -175,8 +194,9 @@ impl View for Returns {
 
     fn timer(&self, (): &(), _: &AccountId, state: &mut ReceivedState, (): (), place: Place, out: &mut Outbox<'_, Self>) {
         state.forget(place.time.saturating_sub(self.reversal_horizon));
-        state.early.leave_since(place.time.saturating_sub(self.waiting_horizon));
+        state.give_up(place.time.saturating_sub(self.waiting_horizon));
         self.set_timer(state, out);
+        self.set_early_timer(state, out);
     }
 
     fn emit(&self, (): &(), account: &AccountId, state: &mut ReceivedState, at: &Moment, tables: &ReturnTables) {
@@ -194,8 +214,8 @@ impl View for Returns {
     fn restore(&self, saved: &SavedReturns, states: &mut States<'_, Self>) {
         let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
         waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-        for row in waiting {
-            states.of(&row.account_id).into_iter().for_each(|state| state.early.restore_reversal(row));
+        for (row, reversal) in waiting.into_iter().filter_map(|row| Some((row, sent_reversal(row)?))) {
+            states.of(&row.account_id).into_iter().for_each(|state| state.keep_early(reversal.clone()));
         }
         let mut rows: Vec<_> = saved.received_transfers.iter().filter(|row| states.have(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));
@@ -207,7 +227,7 @@ impl View for Returns {
 
     fn timers(&self, _: &AccountId, state: &ReceivedState) -> Vec<(EffectiveTime, ())> {
         let forgetting = state.ages.next_end(self.reversal_horizon);
-        let giving_up = state.early.times().map(|time| time.saturating_add(self.waiting_horizon));
+        let giving_up = state.early_ages.next_end(self.waiting_horizon);
         forgetting.into_iter().chain(giving_up).map(|time| (time, ())).collect()
     }
 }
@@ -218,7 +238,7 @@ impl Returns {
         let mut received = vec![id.clone()];
         while let Some(id) = received.pop() {
             state.receive(&id, owner, now);
-            for Placed { place, event: transaction } in state.early.leave_for(&id) {
+            for Placed { place, event: transaction } in state.early.remove(&id).unwrap_or_default() {
                 let owned = |sender, early| Owned { transaction: Arc::clone(&transaction), sender, early: Some(early) };
                 out.derive(owned(None, Early::Leaves));
                 out.derive(owned(Some(owner), Early::Joins(place)));
@@ -230,10 +250,18 @@ impl Returns {
 
     /// Stores a reversal whose original the account has not received, for as long as it waits in the account's postings.
     fn wait(&self, state: &mut ReceivedState, place: Place, transaction: Arc<Transaction>, out: &mut Outbox<'_, Self>) {
-        if let Ok(Request::Reverse(original)) = Request::of(&transaction) {
-            state.early.enter(place, original.clone(), Arc::clone(&transaction));
-            out.set_timer(place.time.saturating_add(self.waiting_horizon), ());
+        if matches!(Request::of(&transaction), Ok(Request::Reverse(_))) {
+            let had_early = !state.early_ages.is_empty();
+            state.keep_early(Placed { place, event: transaction });
+            if !had_early {
+                self.set_early_timer(state, out);
+            }
         }
+    }
+
+    /// Sets the timer for the first reversal that has waited for too long. It is always set.
+    fn set_early_timer(&self, state: &ReceivedState, out: &mut Outbox<'_, Self>) {
+        state.early_ages.next_end(self.waiting_horizon).into_iter().for_each(|time| out.set_timer(time, ()));
     }
 
     /// Sets the timer for the first id to be forgotten. It is always set.

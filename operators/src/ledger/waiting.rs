@@ -85,23 +85,20 @@ impl WaitingRoom {
 
     /// Restores a transaction. Rows come in the order of their places.
     pub(super) fn restore(&mut self, row: &WaitingTransaction) {
-        self.restore_if(row, |_| true);
-    }
-
-    /// Restores a transaction if it is a reversal that the account sent by itself, and not one that it was handed.
-    pub(super) fn restore_reversal(&mut self, row: &WaitingTransaction) {
-        self.restore_if(row, |transaction| transaction.reverses.is_some() && transaction.account_id == row.account_id);
-    }
-
-    fn restore_if(&mut self, row: &WaitingTransaction, is_wanted: impl FnOnce(&Transaction) -> bool) {
-        let Ok(Event::Transaction(transaction)) = Event::decode(Topic::Transactions, None, Some(row.event.as_bytes())) else { return };
-        if !is_wanted(&transaction) {
-            return;
-        }
+        let Some(Placed { place, event: transaction }) = transaction_of(row) else { return };
         let Some(reference) = transaction.pending_id.clone().or_else(|| transaction.reverses.clone()) else { return };
-        let partition = u16::try_from(row.partition).unwrap_or(u16::MAX);
-        let place = Place::of_record(row.ts.effective(), Topic::Transactions, partition, row.offset);
-        let place = Place { is_late: row.is_late, ..place };
         self.waiting.push(Waiting { place, reference, transaction, is_emitted: true });
     }
+}
+
+/// The transaction of a row, if it is a reversal that the account sent itself, and not one that it was handed.
+pub(super) fn sent_reversal(row: &WaitingTransaction) -> Option<Placed<Arc<Transaction>>> {
+    transaction_of(row).filter(|placed| placed.event.reverses.is_some() && placed.event.account_id == row.account_id)
+}
+
+fn transaction_of(row: &WaitingTransaction) -> Option<Placed<Arc<Transaction>>> {
+    let Ok(Event::Transaction(event)) = Event::decode(Topic::Transactions, None, Some(row.event.as_bytes())) else { return None };
+    let partition = u16::try_from(row.partition).unwrap_or(u16::MAX);
+    let place = Place::of_record(row.ts.effective(), Topic::Transactions, partition, row.offset);
+    Some(Placed { place: Place { is_late: row.is_late, ..place }, event })
 }

@@ -239,7 +239,8 @@ impl Remembered {
         let LedgerDebit { payment_id, transaction_id, account_id, amount, currency, correction } = debit;
         // A hold that is captured in parts is posted by all of them.
         let is_part = payment_id != transaction_id;
-        let posted = self.posting.as_ref().filter(|posting| is_part && posting.taken_back.is_none() && posting.currency == currency);
+        let is_of_same = |posting: &&Posting| (posting.account_id, posting.currency) == (account_id, currency);
+        let posted = self.posting.as_ref().filter(|posting| is_part && posting.taken_back.is_none()).filter(is_of_same);
         let amount = posted.and_then(|posting| posting.amount.checked_add(amount)).unwrap_or(amount);
         self.posting = Some(Posting { transaction_id, account_id, amount, currency, time, taken_back: None });
         correction
