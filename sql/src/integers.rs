@@ -1,5 +1,5 @@
-//! Arithmetic of signed integers that fails instead of wrapping, and casts to integers that round. What windows are computed over and
-//! ordered by is left as it is.
+//! Arithmetic of integers that fails instead of wrapping, and casts to integers that round. Differences of unsigned integers, and what
+//! windows are computed over and ordered by, are left as they are.
 //!
 //! DataFusion adds, subtracts and multiplies integers modulo 2^32 or 2^64, and cuts the digits after the point off where a number is
 //! cast to an integer. PostgreSQL fails, and rounds: decimals half away from zero, floating-point numbers half to even.
@@ -45,10 +45,14 @@ fn checked(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 }
 
 fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_signed_integer());
+    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
+    // Numbers of rows have no sign, and those of a group less those of all are below zero: their differences wrap, each to another one.
+    let may_differ = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_signed_integer());
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match Step::of(op) {
-            Some(step) if is_integer(&left) && is_integer(&right) => Transformed::yes(step.call(vec![*left, *right])),
+            Some(step) if is_integer(&left) && is_integer(&right) && (step != Step::Difference || may_differ(&left)) => {
+                Transformed::yes(step.call(vec![*left, *right]))
+            }
             _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
         },
         Expr::Negative(inner) if is_integer(&inner) => Transformed::yes(Step::Negation.call(vec![*inner])),
