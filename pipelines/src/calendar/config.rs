@@ -223,8 +223,9 @@ mod tests {
             [[reports.calendar]]\non = 5\naccount = \"a\"\n\
             [[reports.calendar]]\nreport = \"account-statement\"\nformats = []\n\
             [[reports.calendar]]\nreport = \"capital\"\non = \"quarter\"\naccount = \"A\"\n\
-            [[reports.calendar]]\nreport = \"large-cash\"\non = \"day\"\nformats = [\"camt.053\"]\n\
-            [[reports.calendar]]\nreport = \"large-cash\"\non = \"business_day\"\n";
+            [[reports.calendar]]\nreport = \"large-cash\"\non = \"day\"\n\
+            [[reports.calendar]]\nreport = \"large-cash\"\non = \"business_day\"\n\
+            [[reports.calendar]]\nreport = \"large-cash\"\non = \"friday\"\nformats = [\"camt.053\"]\n";
         let problems = Config::parse("c.toml", text).map(|_| ()).map_err(|error| error.problems.join("\n")).expect_err("problems");
         for expected in [
             "reports.settle: \"soon\" is not a duration",
@@ -242,8 +243,8 @@ mod tests {
             "entry 3: account is missing: the report account-statement needs the account",
             "entry 4: account: the report capital takes none",
             "entry 4: reference is missing: the report capital needs a file",
-            "entry 5: formats: the report large-cash cannot be written as camt.053: give another format: it is for the report account-statement alone",
             "entry 6: its documents have the name large-cash of entry 5: remove one",
+            "entry 7: formats: the report large-cash cannot be written as camt.053: give another format: it is for the report account-statement alone",
         ] {
             assert!(problems.contains(expected), "{expected} is not told:\n{problems}");
         }
