@@ -11,12 +11,12 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
-use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, Ident, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as Sql, Value, Visit, VisitMut,
     Visitor, VisitorMut,
 };
 
+use crate::syntax::visit_outside_subqueries;
 use crate::wire::label_of;
 
 /// What separates an internal name's number from the name that is shown.
@@ -24,16 +24,7 @@ const SEPARATOR: char = '\u{1}';
 /// PostgreSQL's name of what has none.
 const NAMELESS: &str = "?column?";
 
-/// Names the columns of every `SELECT` in a statement.
-pub(crate) fn name_columns_in(statement: &mut Parsed) {
-    match statement {
-        Parsed::Statement(sql) => name_columns(sql),
-        Parsed::Explain(explain) => name_columns_in(&mut explain.statement),
-        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
-    }
-}
-
-/// The same for a statement of SQL. Doing it again changes nothing.
+/// Names the columns of every `SELECT` in a statement. Doing it again changes nothing.
 pub(crate) fn name_columns(sql: &mut Sql) {
     let _ = VisitMut::visit(sql, &mut Naming { depth: 0, queries: 0 });
 }
@@ -235,28 +226,12 @@ fn columns_in<'a>(exprs: impl Iterator<Item = &'a Expr>) -> BTreeSet<String> {
 }
 
 /// Whether DataFusion's name of an expression is not its own: a cast is left out, and `EXISTS` is planned as something else.
-fn is_cast(expr: &Expr) -> bool {
-    struct Casts {
-        depth: usize,
-    }
-    impl Visitor for Casts {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.depth = self.depth.saturating_add(1);
-            ControlFlow::Continue(())
-        }
-        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.depth = self.depth.saturating_sub(1);
-            ControlFlow::Continue(())
-        }
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Cast { .. } | Expr::Exists { .. } if self.depth == 0 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    expr.visit(&mut Casts { depth: 0 }).is_break()
+pub(crate) fn is_cast(expr: &Expr) -> bool {
+    let is_one = |expr: &Expr| match expr {
+        Expr::Cast { .. } | Expr::Exists { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_outside_subqueries(expr, is_one).is_break()
 }
 
 /// The columns before one in a list.
@@ -305,7 +280,7 @@ mod tests {
     fn named(sql: &str) -> String {
         let Ok(Statement::Query(mut statement)) = parse(sql) else { panic!("{sql}") };
         let once = statement.to_string();
-        name_columns_in(&mut statement);
+        name_columns(crate::syntax::sql_of_mut(&mut statement).unwrap());
         assert_eq!(statement.to_string(), once, "naming again changes nothing");
         once.replace(SEPARATOR, "|")
     }

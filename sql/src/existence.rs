@@ -4,25 +4,20 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+
+use crate::syntax::change_outside_subqueries;
 
 /// A query that counts the rows of another, which replaces its inner one.
 const COUNTING: &str = "SELECT count(*) > 0 FROM (SELECT 1) AS found";
 
 /// Replaces every `EXISTS` in a list of columns. Conditions stay as they are: as joins they are fast.
-pub(crate) fn count_in(statement: &mut Parsed) {
-    match statement {
-        Parsed::Statement(sql) => {
-            let _ = VisitMut::visit(sql, &mut Lists);
-        }
-        Parsed::Explain(explain) => count_in(&mut explain.statement),
-        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
-    }
+pub(crate) fn count(statement: &mut Statement) {
+    let _ = VisitMut::visit(statement, &mut Lists);
 }
 
 struct Lists;
@@ -33,39 +28,18 @@ impl VisitorMut for Lists {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                let _ = VisitMut::visit(expr, &mut Values { depth: 0 });
+                change_outside_subqueries(expr, count_in_place);
             }
         }
         ControlFlow::Continue(())
     }
 }
 
-/// Replaces `EXISTS` in an expression, other than in its subqueries.
-struct Values {
-    depth: usize,
-}
-
-impl VisitorMut for Values {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_add(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_sub(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Exists { subquery, negated } = expr
-            && let Some(counting) = counting(subquery, *negated)
-        {
-            *expr = Expr::Subquery(Box::new(counting));
-        }
-        ControlFlow::Continue(())
+fn count_in_place(expr: &mut Expr) {
+    if let Expr::Exists { subquery, negated } = expr
+        && let Some(counting) = counting(subquery, *negated)
+    {
+        *expr = Expr::Subquery(Box::new(counting));
     }
 }
 

@@ -118,6 +118,7 @@ mod split;
 mod state;
 mod statement;
 mod sums;
+mod syntax;
 mod tables;
 #[cfg(test)]
 mod testing;

@@ -5,10 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, Value, VisitMut, visit_expressions_mut,
-};
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, Value, visit_expressions_mut};
 
 use crate::error::QueryError;
 
@@ -47,7 +44,7 @@ const WORDS: [(&str, &str); 25] = [
 const WITHOUT: [&str; 3] = ["Month", "SSSS", "IDDD"];
 
 /// Translates the patterns of a statement.
-fn translate<S: VisitMut>(statement: &mut S) -> Result<(), QueryError> {
+pub(crate) fn translate(statement: &mut Statement) -> Result<(), QueryError> {
     let visited = visit_expressions_mut(statement, |expr| {
         let Some(pattern) = pattern_of(expr).filter(|pattern| !pattern.contains('%')) else { return ControlFlow::Continue(()) };
         match translated(pattern) {
@@ -59,15 +56,6 @@ fn translate<S: VisitMut>(statement: &mut S) -> Result<(), QueryError> {
     match visited {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
-    }
-}
-
-/// The same for a statement of DataFusion's parser.
-pub(crate) fn translate_in(statement: &mut Parsed) -> Result<(), QueryError> {
-    match statement {
-        Parsed::Statement(sql) => translate::<Statement>(sql),
-        Parsed::Explain(explain) => translate_in(&mut explain.statement),
-        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => Ok(()),
     }
 }
 

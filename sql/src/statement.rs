@@ -7,10 +7,11 @@ use datafusion::prelude::SQLOptions;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 
-use crate::columns::name_columns_in;
+use crate::columns::name_columns;
 use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
+use crate::syntax::sql_of_mut;
 use crate::{existence, limits, patterns, told_apart, unlike, zones};
 
 /// A statement that reads.
@@ -56,11 +57,13 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
         }
     }
     only_reads(&statement)?;
-    name_columns_in(&mut statement);
-    existence::count_in(&mut statement);
-    told_apart::mark_casts_in(&mut statement);
-    zones::call_function_in(&mut statement);
-    patterns::translate_in(&mut statement)?;
+    if let Some(sql) = sql_of_mut(&mut statement) {
+        name_columns(sql);
+        existence::count(sql);
+        told_apart::mark_casts(sql);
+        zones::call_function(sql);
+        patterns::translate(sql)?;
+    }
     Ok(Statement::Query(statement))
 }
 

@@ -11,26 +11,20 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName,
-    OrderByExpr, Query, Select, SelectItem, Value, Visit, VisitMut, Visitor, VisitorMut, visit_expressions_mut,
+    Distinct, Expr as Sql, GroupByExpr, OrderByExpr, Query, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
+    visit_expressions_mut,
 };
 
-use crate::columns::for_each_select;
+use crate::columns::{for_each_select, is_cast};
+use crate::syntax::{call, change_outside_subqueries, visit_outside_subqueries};
 
 /// The function around a cast.
 const NAME: &str = "told_apart";
 
 /// Marks the casts of every `SELECT` in which aggregates or groups differ only by casts.
-pub(crate) fn mark_casts_in(statement: &mut Parsed) {
-    match statement {
-        Parsed::Statement(sql) => {
-            let _ = VisitMut::visit(sql, &mut Selects);
-        }
-        Parsed::Explain(explain) => mark_casts_in(&mut explain.statement),
-        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
-    }
+pub(crate) fn mark_casts(statement: &mut Statement) {
+    let _ = VisitMut::visit(statement, &mut Selects);
 }
 
 struct Selects;
@@ -44,7 +38,7 @@ impl VisitorMut for Selects {
             if select.named_window.is_empty() && has_casts_alone_between(select, order) {
                 // All of them, so that what a group and a column have in common stays the same.
                 for expr in computed(select, order) {
-                    let _ = VisitMut::visit(expr, &mut Marking { depth: 0 });
+                    change_outside_subqueries(expr, mark);
                 }
             }
         });
@@ -73,7 +67,10 @@ fn computed<'a>(select: &'a mut Select, order: &'a mut [OrderByExpr]) -> Vec<&'a
 }
 
 fn has_casts_alone_between(select: &mut Select, order: &mut [OrderByExpr]) -> bool {
-    let mut calls = Calls { depth: 0, texts: BTreeMap::new() };
+    if !computed(select, order).into_iter().any(|expr| is_cast(expr)) {
+        return false;
+    }
+    let mut calls = Calls::default();
     let mut groups = vec![];
     if let GroupByExpr::Expressions(exprs, _) = &select.group_by {
         groups.clone_from(exprs);
@@ -85,7 +82,7 @@ fn has_casts_alone_between(select: &mut Select, order: &mut [OrderByExpr]) -> bo
         }));
     }
     let differ_in_groups = groups.iter().any(|group| calls.differs_from_one_before(group));
-    differ_in_groups || computed(select, order).into_iter().any(|expr| Visit::visit(&*expr, &mut calls).is_break())
+    differ_in_groups || computed(select, order).into_iter().any(|expr| calls.has_one_like_before(expr))
 }
 
 fn position(expr: &Sql) -> Option<usize> {
@@ -99,8 +96,8 @@ fn position(expr: &Sql) -> Option<usize> {
 }
 
 /// Finds calls of functions that differ only by casts.
+#[derive(Default)]
 struct Calls {
-    depth: usize,
     /// By what they are without casts.
     texts: BTreeMap<String, String>,
 }
@@ -118,57 +115,24 @@ impl Calls {
         let before = self.texts.entry(plain.to_string()).or_insert_with(|| text.clone());
         *before != text
     }
-}
 
-impl Visitor for Calls {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_add(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_sub(1);
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Sql) -> ControlFlow<()> {
-        match expr {
-            Sql::Function(_) if self.depth == 0 && self.differs_from_one_before(expr) => ControlFlow::Break(()),
+    /// Whether an expression has a call that differs only by casts from one before.
+    fn has_one_like_before(&mut self, expr: &Sql) -> bool {
+        let is_one = |expr: &Sql| match expr {
+            Sql::Function(_) if self.differs_from_one_before(expr) => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
-        }
+        };
+        visit_outside_subqueries(expr, is_one).is_break()
     }
 }
 
-/// Puts the function around casts, other than those of subqueries.
-struct Marking {
-    depth: usize,
-}
-
-impl VisitorMut for Marking {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_add(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_sub(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Sql) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Sql::Cast { expr: inner, data_type, .. } = expr
-            // Some functions take only values as arguments.
-            && !is_value(inner)
-        {
-            let to = Sql::value(Value::SingleQuotedString(data_type.to_string()));
-            *expr = call(vec![expr.clone(), to]);
-        }
-        ControlFlow::Continue(())
+fn mark(expr: &mut Sql) {
+    if let Sql::Cast { expr: inner, data_type, .. } = expr
+        // Some functions take only values as arguments.
+        && !is_value(inner)
+    {
+        let to = Sql::value(Value::SingleQuotedString(data_type.to_string()));
+        *expr = call(NAME, vec![expr.clone(), to]);
     }
 }
 
@@ -178,20 +142,6 @@ fn is_value(expr: &Sql) -> bool {
         Sql::Cast { expr, .. } | Sql::Nested(expr) | Sql::UnaryOp { expr, .. } => is_value(expr),
         _ => false,
     }
-}
-
-fn call(arguments: Vec<Sql>) -> Sql {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
-    Sql::Function(Function {
-        name: ObjectName::from(vec![Ident::new(NAME)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }
 
 /// The function of a value and the type that it was cast to, which is the value.

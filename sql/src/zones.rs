@@ -10,10 +10,9 @@ use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::functions::datetime::to_local_time;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast};
-use datafusion::sql::sqlparser::ast::{
-    Expr as Sql, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, VisitMut,
-    visit_expressions_mut,
-};
+use datafusion::sql::sqlparser::ast::{Expr as Sql, Statement, visit_expressions_mut};
+
+use crate::syntax::call;
 
 /// The function that replaces the operator.
 const NAME: &str = "at_time_zone";
@@ -21,29 +20,13 @@ const NAME: &str = "at_time_zone";
 const UTC: &str = "UTC";
 
 /// Replaces every `AT TIME ZONE` in a statement by a function call.
-pub(crate) fn call_function<S: VisitMut>(statement: &mut S) {
+pub(crate) fn call_function(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expr| {
         if let Sql::AtTimeZone { timestamp, time_zone } = expr {
-            *expr = call(timestamp.as_ref().clone(), time_zone.as_ref().clone());
+            *expr = call(NAME, vec![timestamp.as_ref().clone(), time_zone.as_ref().clone()]);
         }
         ControlFlow::<()>::Continue(())
     });
-}
-
-fn call(timestamp: Sql, time_zone: Sql) -> Sql {
-    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
-    let arguments =
-        FunctionArgumentList { duplicate_treatment: None, args: vec![argument(timestamp), argument(time_zone)], clauses: vec![] };
-    Sql::Function(Function {
-        name: ObjectName::from(vec![Ident::new(NAME)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(arguments),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }
 
 /// The function of a time and the name of a zone.
@@ -99,16 +82,6 @@ impl ScalarUDFImpl for AtTimeZone {
             to_local_time().call(vec![cast(cast(time, timestamp(Some(UTC))), there)])
         };
         Ok(ExprSimplifyResult::Simplified(planned))
-    }
-}
-
-/// The same for a statement of DataFusion's parser.
-pub(crate) fn call_function_in(statement: &mut datafusion::sql::parser::Statement) {
-    use datafusion::sql::parser::Statement as Parsed;
-    match statement {
-        Parsed::Statement(sql) => call_function::<Statement>(sql),
-        Parsed::Explain(explain) => call_function_in(&mut explain.statement),
-        Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => {}
     }
 }
 

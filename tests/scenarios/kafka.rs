@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -294,13 +294,8 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
             let mut second = if processes == 2 { Some(of_two("1")?.stderr(Stdio::null()).spawn()?) } else { None };
             let mut first = if processes == 2 { of_two("0")? } else { live(if dice.below(2) == 0 { "1" } else { "2" })? };
             let mut process = first.envs(kill_at.map(|at| ("HEADWATER_KILL_AT", at))).spawn()?;
-            let begun = Instant::now();
             let patience = Duration::from_millis(if kill_at.is_some() { 20_000 } else { 3_500 + dice.below(2_000) });
-            while process.try_wait()?.is_none() && begun.elapsed() < patience {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            process.kill()?;
-            assert_eq!(process.wait()?.code(), None, "killed at {kill_at:?}");
+            assert_eq!(killed_after(&mut process, patience)?, None, "killed at {kill_at:?}");
             let ended = second.as_mut().map(std::process::Child::wait).transpose()?;
             assert!(ended.is_none_or(|status| status.code() == Some(1)), "the other process of two ends, too: {ended:?}");
             let published = consumed(broker, "e.")?.get("executions").map_or(0, Vec::len);
@@ -313,15 +308,8 @@ fn what_leaves_before_its_commit_is_published_once() -> Result<()> {
     })?;
     assert!(ahead > 0, "executions were published before their commit");
 
-    let mut process = live("1")?.spawn()?;
-    let arrived = wait_for(
-        &data,
-        &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
-    );
-    Command::new("kill").arg(process.id().to_string()).status()?;
-    let status = process.wait()?;
-    arrived?;
-    assert!(status.success(), "{status:?}");
+    let process = live("1")?.spawn()?;
+    stop_after(process, all_arrived(&data, sent))?;
     assert_published_as_committed(broker, &data, &configured)
 }
 
@@ -346,12 +334,7 @@ fn what_leaves_before_its_commit_is_published_once_whatever_machine_continues() 
         let stops = Stops(&stop);
         for (machine, kill_at) in kills.into_iter().enumerate() {
             let mut process = live(machine)?.env("HEADWATER_KILL_AT", kill_at).spawn()?;
-            let begun = Instant::now();
-            while process.try_wait()?.is_none() && begun.elapsed() < Duration::from_secs(20) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            process.kill()?;
-            assert_eq!(process.wait()?.code(), None, "killed at {kill_at}");
+            assert_eq!(killed_after(&mut process, Duration::from_secs(20))?, None, "killed at {kill_at}");
             let published = consumed(broker, "e.")?.get("executions").map_or(0, Vec::len);
             let committed = as_published(&folder.join(format!("machine{machine}")), "SELECT execution_id FROM executions");
             ahead += usize::from(published > committed.map_or(0, |rows| rows.len()));
@@ -362,16 +345,33 @@ fn what_leaves_before_its_commit_is_published_once_whatever_machine_continues() 
     assert!(ahead > 0, "executions were published before their commit");
 
     let data = folder.join(format!("machine{}", kills.len()));
-    let mut process = live(kills.len())?.spawn()?;
-    let arrived = wait_for(
-        &data,
-        &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
-    );
+    let process = live(kills.len())?.spawn()?;
+    stop_after(process, all_arrived(&data, sent))?;
+    assert_published_as_committed(broker, &data, &configured)
+}
+
+/// Waits until a process ends, and kills it after a while. Returns its exit code; `None` if a signal ended it.
+fn killed_after(process: &mut Child, patience: Duration) -> Result<Option<i32>> {
+    let begun = Instant::now();
+    while process.try_wait()?.is_none() && begun.elapsed() < patience {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    process.kill()?;
+    Ok(process.wait()?.code())
+}
+
+/// Waits until all deposits that were sent are committed.
+fn all_arrived(data: &Path, sent: usize) -> Result<()> {
+    wait_for(data, &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"))
+}
+
+/// Stops a live run, also if what it was to do was not seen, and fails then.
+fn stop_after(mut process: Child, seen: Result<()>) -> Result<()> {
     Command::new("kill").arg(process.id().to_string()).status()?;
     let status = process.wait()?;
-    arrived?;
+    seen?;
     assert!(status.success(), "{status:?}");
-    assert_published_as_committed(broker, &data, &configured)
+    Ok(())
 }
 
 /// Creates topics for runs that publish before their commits, with some instruments. Returns their configuration file.
@@ -425,7 +425,7 @@ fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()
     let (data, configured) = (folder.join("eager"), eager_topics(broker, folder)?);
     let mut live = Command::new(binary()?);
     live.args(["run", "--source", &source(broker), "--config", &configured, "--workers", "2"]).arg("--data").arg(&data);
-    let mut process = live.spawn()?;
+    let process = live.spawn()?;
     let stop = AtomicBool::new(false);
     let changed = std::thread::scope(|scope| -> Result<usize> {
         let feeder = scope.spawn(|| feed(broker.bootstrap(), &stop));
@@ -447,16 +447,7 @@ fn what_leaves_before_its_commit_is_decided_by_the_rules_in_force() -> Result<()
         let sent = feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))?;
         changed.and(sent)
     });
-    let arrived = changed.and_then(|sent| {
-        wait_for(
-            &data,
-            &format!("SELECT 1 FROM (SELECT SUM(posted) AS posted FROM balances WHERE account_id LIKE 'a%') WHERE posted = {sent}"),
-        )
-    });
-    Command::new("kill").arg(process.id().to_string()).status()?;
-    let status = process.wait()?;
-    arrived?;
-    assert!(status.success(), "{status:?}");
+    stop_after(process, changed.and_then(|sent| all_arrived(&data, sent)))?;
     let versions = headwater_tests::pipeline::rows(&data, "SELECT version, state FROM rule_versions ORDER BY 1")?;
     assert_eq!(versions, ["1,superseded", "2,superseded", "3,superseded", "4,effective"]);
     assert_published_as_committed(broker, &data, &configured)

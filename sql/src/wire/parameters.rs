@@ -11,14 +11,15 @@ use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement as Sql,
-    TimezoneInfo, UnaryOperator, Value, Visit, Visitor, visit_expressions, visit_expressions_mut,
+    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, TimezoneInfo,
+    UnaryOperator, Value, Visit, Visitor, visit_expressions, visit_expressions_mut,
 };
 
 use super::encode::Format;
 use super::problem::{Problem, code};
 use super::types::{self, PgType};
 use super::{arrays, clock, numeric};
+use crate::syntax::{sql_of, sql_of_mut};
 
 /// The number of the parameter that a name like `$1` stands for, from 0 on.
 fn index(name: &str) -> Option<usize> {
@@ -38,26 +39,10 @@ fn placeholder(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn statement_of(statement: &Parsed) -> Option<&Sql> {
-    match statement {
-        Parsed::Statement(sql) => Some(sql),
-        Parsed::Explain(explain) => statement_of(&explain.statement),
-        _ => None,
-    }
-}
-
-fn statement_of_mut(statement: &mut Parsed) -> Option<&mut Sql> {
-    match statement {
-        Parsed::Statement(sql) => Some(sql),
-        Parsed::Explain(explain) => statement_of_mut(&mut explain.statement),
-        _ => None,
-    }
-}
-
 /// The types of a statement's parameters: as the client declares them, else as they follow from their use, else from a cast, else text.
 pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String, Option<DataType>>) -> Result<Vec<PgType>, Problem> {
     let (mut count, mut casts, mut unknown, mut lists) = (declared.len(), BTreeMap::new(), None, BTreeSet::new());
-    if let Some(sql) = statement_of(statement) {
+    if let Some(sql) = sql_of(statement) {
         let _ = visit_expressions(sql, |expr| {
             if let Expr::Cast { expr, data_type, .. } = expr
                 && let Some(name) = placeholder(expr)
@@ -78,7 +63,7 @@ pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String
             ControlFlow::<()>::Continue(())
         });
     }
-    if let Some(sql) = statement_of(statement) {
+    if let Some(sql) = sql_of(statement) {
         let _ = sql.visit(&mut Limits(&mut casts));
     }
     if let Some(name) = unknown {
@@ -105,7 +90,7 @@ pub(super) fn types(statement: &Parsed, declared: &[u32], used: &BTreeMap<String
 /// with `x = $1` for `x = ANY($1)`, so that the type is that of the elements.
 pub(super) fn plannable(statement: &Parsed) -> Parsed {
     let (mut statement, mut limits) = (statement.clone(), BTreeMap::new());
-    if let Some(sql) = statement_of_mut(&mut statement) {
+    if let Some(sql) = sql_of_mut(&mut statement) {
         let _ = sql.visit(&mut Limits(&mut limits));
         let _ = visit_expressions_mut(sql, |expr| {
             if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
@@ -195,7 +180,7 @@ pub(super) fn put_values(statement: &mut Parsed, types: &[PgType], formats: &[Fo
 }
 
 fn put(statement: &mut Parsed, literals: &[Expr]) {
-    let Some(sql) = statement_of_mut(statement) else { return };
+    let Some(sql) = sql_of_mut(statement) else { return };
     let _ = visit_expressions_mut(sql, |expr| {
         if let Some(literal) = placeholder(expr).and_then(index).and_then(|index| literals.get(index)) {
             *expr = literal.clone();

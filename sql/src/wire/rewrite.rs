@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, Statement as Sql, TableFactor, TableWithJoins, TimezoneInfo, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+    FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::arrays;
@@ -20,21 +20,14 @@ use super::{information_schema, parameters, pg_catalog, types};
 use crate::columns::name_columns;
 use crate::error::QueryError;
 use crate::readable::unknown_table;
+use crate::syntax::{call, sql_of_mut, visit_outside_subqueries};
 
 /// Rewrites a statement.
 pub(super) fn rewrite(statement: &mut Parsed, relations: &Relations) -> Result<(), QueryError> {
-    match statement {
-        Parsed::Statement(sql) => rewrite_sql(sql, relations),
-        Parsed::Explain(explain) => rewrite(&mut explain.statement, relations),
-        _ => Ok(()),
-    }
-}
-
-fn rewrite_sql(sql: &mut Sql, relations: &Relations) -> Result<(), QueryError> {
-    let mut rewriter = Rewriter { relations };
+    let Some(sql) = sql_of_mut(statement) else { return Ok(()) };
     // Before functions and types are replaced: columns are named after what the client wrote.
     name_columns(sql);
-    match VisitMut::visit(sql, &mut rewriter) {
+    match VisitMut::visit(sql, &mut Rewriter { relations }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -372,20 +365,6 @@ fn literal(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
-}
-
 /// Removes the schema from the name of a function.
 fn unqualify(name: &mut ObjectName) {
     if let [ObjectNamePart::Identifier(schema), function] = name.0.as_slice()
@@ -474,39 +453,15 @@ fn is_empty_table(table: &TableFactor) -> bool {
 /// Whether an item computes something over all rows, and so has a row even of none.
 fn aggregates(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return true };
-    expr.visit(&mut Aggregates { depth: 0 }).is_break()
-}
-
-/// Finds functions over all rows, other than those of subqueries.
-struct Aggregates {
-    depth: usize,
-}
-
-impl Visitor for Aggregates {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_add(1);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth = self.depth.saturating_sub(1);
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        const NAMES: [&str; 9] = ["count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or"];
-        let is_one = |name: &Ident| NAMES.contains(&name.value.to_lowercase().as_str());
-        match expr {
-            Expr::Function(Function { name, .. })
-                if self.depth == 0 && name.0.last().and_then(ObjectNamePart::as_ident).is_some_and(is_one) =>
-            {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
+    const NAMES: [&str; 9] = ["count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or"];
+    let is_one = |name: &Ident| NAMES.contains(&name.value.to_lowercase().as_str());
+    visit_outside_subqueries(expr, |expr| match expr {
+        Expr::Function(Function { name, .. }) if name.0.last().and_then(ObjectNamePart::as_ident).is_some_and(is_one) => {
+            ControlFlow::Break(())
         }
-    }
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 /// Keeps the names of the columns, and nothing else.
