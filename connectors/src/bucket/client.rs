@@ -429,7 +429,7 @@ fn is_unknown_bucket(error: &Error) -> bool {
     crate::fault::with_causes(error).contains("NoSuchBucket")
 }
 
-/// Whether the store showed a certificate that does not hold: rustls says so, several causes down.
+/// Whether the store's certificate is not trusted. Only the text of rustls, among the causes, tells.
 fn is_distrust(error: &Error) -> bool {
     crate::fault::with_causes(error).contains("invalid peer certificate")
 }

@@ -52,7 +52,7 @@ pub enum ReportError {
         #[source]
         cause: Box<QueryError>,
     },
-    /// A format is for another report, or has no room for what the report says.
+    /// The report cannot be written in the format.
     #[error("the report {report} cannot be written as {format}: give another format")]
     Format {
         /// The report.
@@ -68,7 +68,7 @@ pub enum ReportError {
     Catalog(#[from] CatalogError),
 }
 
-/// Why a format cannot say what a report says.
+/// Why a report cannot be written in a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// The format is for one report.

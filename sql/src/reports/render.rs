@@ -61,7 +61,7 @@ impl ReportFormat {
         Err(ReportError::Format { report: report.name, format: self, cause: other })
     }
 
-    /// Writes a document, with the hash of what is written. Fails if the format has no room for what the document says.
+    /// Writes a document, with the hash of what is written. Fails if a value does not fit the format.
     pub fn render(self, document: &Document) -> Result<Rendered, ReportError> {
         let failed = |cause| ReportError::Format { report: document.report, format: self, cause };
         let sha256 = Digest::sha256(self.write(document, "").map_err(failed)?).to_string();

@@ -21,7 +21,7 @@ fn write_document(document: &Document, sha256: &str, out: &mut String) -> std::f
     writeln!(out, "</report>")
 }
 
-/// What the element of the document says of it.
+/// Attributes of the document's element.
 pub(super) fn attributes(Document { report, version, .. }: &Document, sha256: &str) -> String {
     format!(" name=\"{report}\" version=\"{version}\" status=\"draft\" sha256=\"{sha256}\"")
 }
