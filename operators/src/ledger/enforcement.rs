@@ -4,19 +4,27 @@
 //! other accounts. So with enforcement the transactions of all accounts have one key, and are decided in the order of their places
 //! on one worker. A refusal is final: later events do not change it.
 
-use headwater_schemas::events::ErrorCode;
+use headwater_schemas::events::{ErrorCode, Transaction};
 use headwater_schemas::tables::Balance;
-use headwater_schemas::{AccountId, Currency, Money, Total};
+use headwater_schemas::{AccountId, Currency, Id, Money, Total};
 use rustc_hash::FxHashMap;
 
 use super::balances::{GREATEST_OVERDRAFT, Holder};
-use super::transactions::{Effect, Refusal};
-use crate::reference::{AccountStatus, Reference};
+use super::debits::{Debits, Limits};
+use super::transactions::{Counted, Effect, Refusal};
+use crate::reference::AccountStatus;
 
 /// Decides whether the effects of a transaction may be posted.
 pub(super) trait Gate {
-    /// Admits effects, or names the rule that they break. Admitted effects count for later ones.
-    fn admit(&mut self, effects: &[Effect]) -> Result<(), Refusal>;
+    /// Admits effects, or names the rule that they break. Admitted effects count for later ones. `debit` is the transaction, if it
+    /// is a debit of the account that it names, and neither resolves nor reverses another one: such have limits.
+    fn admit(&mut self, effects: &[Effect], debit: Option<&Transaction>) -> Result<(), Refusal>;
+
+    /// Takes note of what counts of an earlier transaction of an account.
+    fn count(&mut self, account: &AccountId, counted: &Counted);
+
+    /// Takes note that a transaction of an account is forgotten.
+    fn forget(&mut self, account: &AccountId, id: Id);
 }
 
 /// Admits everything: what breaks a rule raises an alert.
@@ -24,9 +32,13 @@ pub(super) trait Gate {
 pub(super) struct Everything;
 
 impl Gate for Everything {
-    fn admit(&mut self, _: &[Effect]) -> Result<(), Refusal> {
+    fn admit(&mut self, _: &[Effect], _: Option<&Transaction>) -> Result<(), Refusal> {
         Ok(())
     }
+
+    fn count(&mut self, _: &AccountId, _: &Counted) {}
+
+    fn forget(&mut self, _: &AccountId, _: Id) {}
 }
 
 /// An account and a currency.
@@ -53,18 +65,30 @@ impl Funds {
 #[derive(Debug)]
 pub(super) struct Enforced<'a> {
     pub(super) funds: &'a mut Funds,
-    pub(super) accounts: &'a Reference,
+    pub(super) debits: &'a mut Debits,
+    pub(super) limits: Limits<'a>,
 }
 
 impl Gate for Enforced<'_> {
-    fn admit(&mut self, effects: &[Effect]) -> Result<(), Refusal> {
+    fn admit(&mut self, effects: &[Effect], debit: Option<&Transaction>) -> Result<(), Refusal> {
         effects.iter().try_for_each(|effect| self.check_status(effect))?;
         let changed = self.after(effects)?;
         for ((account, currency), free) in &changed {
             self.check_funds(*account, *currency, *free)?;
         }
+        if let Some(debit) = debit {
+            self.debits.admit(debit, self.limits)?;
+        }
         self.funds.0.extend(changed);
         Ok(())
+    }
+
+    fn count(&mut self, account: &AccountId, counted: &Counted) {
+        self.debits.count(account, counted);
+    }
+
+    fn forget(&mut self, account: &AccountId, id: Id) {
+        self.debits.forget(account, id);
     }
 }
 
@@ -125,7 +149,7 @@ impl Enforced<'_> {
     }
 
     fn holder<'a>(&'a self, account: &'a AccountId) -> Holder<'a> {
-        Holder { account, terms: self.accounts.account(account) }
+        Holder { account, terms: self.limits.accounts.account(account) }
     }
 }
 

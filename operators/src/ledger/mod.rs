@@ -11,6 +11,7 @@
 
 mod ages;
 pub mod balances;
+mod debits;
 mod enforcement;
 pub mod interest;
 pub mod legs;

@@ -25,11 +25,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use headwater_schemas::events::{ErrorCode, Event, Transaction, TransactionPhase};
-use headwater_schemas::tables::{Alert, Balance, LedgerEntry, Moment, PostedTransaction, WaitingTransaction};
+use headwater_schemas::tables::{Alert, Balance, LedgerEntry, LimitedDebit, Moment, PostedTransaction, WaitingTransaction};
 use headwater_schemas::{AccountId, Amount, Correction, Currency, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::debits::{Debits, Limits};
 use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
 use super::returns::{Early, Owned};
@@ -41,6 +42,7 @@ use super::watch::overdue;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::reference::{AccountTypes, Reference};
+use crate::zones::CustomerZones;
 
 /// The effect of a transaction on one account's balance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,20 +179,22 @@ impl Book {
     }
 }
 
-/// The transactions and the funds of all accounts.
+/// The transactions, the funds and the limited debits of all accounts.
 #[derive(Clone, Debug, Default)]
 struct Books {
     books: FxHashMap<AccountId, Book>,
     funds: Funds,
+    debits: Debits,
     /// Accounts whose transactions changed since rows were emitted.
     touched: BTreeSet<AccountId>,
 }
 
-/// Data of accounts: their types; with enforcement, all their terms.
+/// Data of accounts: their types; with enforcement, all their terms and limits, and the time zones of customers.
 #[derive(Clone, Debug, Default)]
 pub struct PostingContext {
     types: AccountTypes,
     accounts: Reference,
+    zones: CustomerZones,
 }
 
 /// Purpose of an account's timer.
@@ -207,7 +211,12 @@ pub enum PostingTimer {
 headwater_schemas::table_set! {
     /// The tables of postings.
     pub struct PostingTables restored from SavedPostings {
-        restored { posted_transactions: PostedTransaction, waiting_transactions: WaitingTransaction, balances: Balance }
+        restored {
+            posted_transactions: PostedTransaction,
+            waiting_transactions: WaitingTransaction,
+            limited_debits: LimitedDebit,
+            balances: Balance,
+        }
         written { ledger_entries: LedgerEntry, alerts: Alert }
     }
 }
@@ -236,8 +245,9 @@ impl View for Postings {
     }
 
     fn learn(&self, context: &mut PostingContext, broadcast: Placed<Event>) {
-        if self.enforces && matches!(broadcast.event, Event::Account(_)) {
+        if self.enforces && !matches!(broadcast.event, Event::Instrument(_)) {
             context.accounts.learn(&broadcast.event);
+            context.zones.learn(&broadcast.event);
         }
         context.types.learn(&broadcast.event);
     }
@@ -276,7 +286,7 @@ impl View for Postings {
     ) {
         self.with_book(context, state, &account, |book, gate| match timer {
             PostingTimer::Forget => {
-                book.transactions.forget(place.time.saturating_sub(self.reversal_horizon));
+                book.transactions.forget(place.time.saturating_sub(self.reversal_horizon), |id| gate.forget(&account, id));
                 self.set_timers(&account, book, Oldest { final_one: None, ..self.oldest(book) }, out);
             }
             PostingTimer::Expire => self.expire(&account, book, place, gate, out),
@@ -302,6 +312,7 @@ impl View for Postings {
                 all.books.remove(&account);
             }
         }
+        all.debits.emit(at, &tables.limited_debits);
     }
 
     fn is_forgettable(&self, state: &PostingState) -> bool {
@@ -318,6 +329,7 @@ impl View for Postings {
         let all = state.all.get_or_insert_default();
         restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
+        saved.limited_debits.iter().for_each(|row| all.debits.restore(row));
     }
 
     fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {
@@ -360,9 +372,10 @@ impl Postings {
         if !self.enforces {
             return logic(&mut state.book, &mut Everything);
         }
-        let Books { books, funds, touched } = &mut **state.all.get_or_insert_default();
+        let Books { books, funds, debits, touched } = &mut **state.all.get_or_insert_default();
         touched.insert(*account);
-        logic(books.entry(*account).or_default(), &mut Enforced { funds, accounts: &context.accounts });
+        let limits = Limits { accounts: &context.accounts, zones: &context.zones };
+        logic(books.entry(*account).or_default(), &mut Enforced { funds, debits, limits });
     }
 
     /// Posts a transaction, and those that waited for it.
@@ -395,6 +408,7 @@ impl Postings {
         let Some(expiry) = self.hold_expiry else { return };
         let timers = Oldest { hold: None, ..self.oldest(book) };
         for expired in book.transactions.expire(account, expiry, place.time, gate) {
+            expired.consequences.remains.iter().for_each(|counted| gate.count(account, counted));
             expired.release(account, &book.transactions, expiry, place, out);
         }
         self.set_timers(account, book, timers, out);
@@ -425,6 +439,7 @@ impl Postings {
             return Ok(Taken::Waiting);
         }
         let consequences = book.transactions.post(request, transaction, now, gate)?;
+        consequences.remains.iter().for_each(|counted| gate.count(now.account, counted));
         let correction = correction(request, transaction, place).map(Box::new);
         for (number, effect) in consequences.effects.iter().enumerate() {
             out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::ages::Ages;
 use super::enforcement::Gate;
-use super::legs::{Exchanged, Leg, Sides, counterparty, phase, signed_amount};
+use super::legs::{Exchanged, Leg, Sides, counterparty, is_debit, phase, signed_amount};
 
 /// Code and message of a rejected transaction.
 pub(super) type Refusal = (ErrorCode, String);
@@ -74,6 +74,13 @@ pub(super) struct Circumstances<'a> {
     pub(super) expires: bool,
     /// Effective time.
     pub(super) time: EffectiveTime,
+}
+
+impl Circumstances<'_> {
+    /// A transaction that is a debit of the account that it names.
+    fn debit(self, transaction: &Transaction) -> Option<&Transaction> {
+        is_debit(transaction, self.account_type).then_some(transaction)
+    }
 }
 
 /// The effect of a transaction on one of its accounts.
@@ -401,12 +408,13 @@ impl Transactions {
         }
     }
 
-    /// Forgets transactions up to a time. One whose id was reused meanwhile is younger.
-    pub(super) fn forget(&mut self, oldest: EffectiveTime) {
+    /// Forgets transactions up to a time, and tells which. One whose id was reused meanwhile is younger.
+    pub(super) fn forget(&mut self, oldest: EffectiveTime, mut is_forgotten: impl FnMut(Id)) {
         while let Some(id) = self.ages.take_until(oldest) {
             if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
                 self.touch(&id);
                 self.known.remove(&id);
+                is_forgotten(id);
             }
         }
     }
@@ -423,7 +431,7 @@ impl Transactions {
             Request::Post => {
                 let sides = Sides::of(transaction, now);
                 let effects = moving(&sides);
-                gate.admit(&effects)?;
+                gate.admit(&effects, now.debit(transaction))?;
                 self.move_sides(transaction, &sides, now.time);
                 Ok(Consequences::of(effects))
             }
@@ -462,7 +470,7 @@ impl Transactions {
         gate: &mut dyn Gate,
     ) -> Result<Consequences, Refusal> {
         let effects: Vec<_> = sides.legs().into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect();
-        gate.admit(&effects)?;
+        gate.admit(&effects, now.debit(transaction))?;
         let held = Held { is_resolved: false, left: sides.amount.magnitude(), captured: Money::ZERO };
         self.remember(&transaction.transaction_id, Remembered::of(transaction, sides, Kind::Hold(held), now.time));
         if now.expires {
@@ -527,7 +535,7 @@ impl Transactions {
         let posted = known.amount.magnitude().units().saturating_sub(held.left.units());
         let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
         let effects: Vec<_> = sides.legs().into_iter().map(turned).collect();
-        gate.admit(&effects)?;
+        gate.admit(&effects, None)?;
         let before = self.counts(hold);
         self.close_hold(hold, known, held, time);
         let released = Consequences { remains: self.remains_unlike(before), ..Consequences::of(effects) };
@@ -566,7 +574,7 @@ impl Transactions {
         let adjusted = (!stays_held && posted != known.amount.magnitude().units()).then_some(adjustment);
         let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
         let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
-        gate.admit(&effects)?;
+        gate.admit(&effects, None)?;
         let before = self.counts(hold);
         if stays_held {
             self.touch(hold);
@@ -600,7 +608,7 @@ impl Transactions {
         let sides = known.sides(now.account, turned(part.amount), exchange);
         let parts = self.parts_after(original, part)?;
         let effects = moving(&sides);
-        gate.admit(&effects)?;
+        gate.admit(&effects, None)?;
         let before: Vec<_> = parts.iter().filter_map(|(id, _)| self.counts(id)).collect();
         let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
         self.move_sides(transaction, &sides, now.time);

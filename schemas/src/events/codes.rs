@@ -85,6 +85,14 @@ text_enum! {
         FrozenAccount = "frozen_account",
         /// The account is closed, and `ledger.enforce` is set: use another account.
         ClosedAccount = "closed_account",
+        /// The amount is above the limit `transaction_amount` of the account, and `ledger.enforce` is set: send less, or raise the limit.
+        TransactionLimit = "transaction_limit",
+        /// With it, the withdrawals of the day would be above the limit `daily_withdrawal` of the account, and `ledger.enforce` is set:
+        /// send less, on another day, or raise the limit.
+        DailyWithdrawal = "daily_withdrawal",
+        /// With it, the transfers of the day would be above the limit `daily_transfer` of the account, and `ledger.enforce` is set: send
+        /// less, on another day, or raise the limit.
+        DailyTransfer = "daily_transfer",
         /// The record came from a topic that the pipeline does not know: correct the topic's name or prefix.
         UnknownTopic = "unknown_topic",
         /// The event is valid, but no view processes it.

@@ -104,6 +104,22 @@ tables! {
         event: Text,
     }
 
+    /// A withdrawal or transfer that counts towards a limit of its day. State of the postings, with `ledger.enforce`.
+    Checkpoint LimitedDebit = "limited_debits" by (account_id, transaction_id) {
+        /// The account that is debited.
+        account_id: AccountId,
+        /// The transaction; of a hold and its captures, the hold.
+        transaction_id: Id,
+        /// Its type, which has a limit of its own.
+        transaction_type: TransactionType,
+        /// Its date in the customer's time zone.
+        date: Date,
+        /// What counts of it.
+        amount: Money,
+        /// Its own time.
+        ts: EventTime,
+    }
+
     /// Interest of an account for a day (UTC). A day on which nothing bears interest has no row.
     State InterestAccrual = "interest_accruals" by (account_id, date) {
         /// The account.

@@ -21,6 +21,7 @@
 //! | `posted_transactions` | [`PostedTransaction`] | checkpoint |
 //! | `received_transfers` | [`ReceivedTransfer`] | checkpoint |
 //! | `waiting_transactions` | [`WaitingTransaction`] | checkpoint |
+//! | `limited_debits` | [`LimitedDebit`] | checkpoint |
 //! | `interest_accruals` | [`InterestAccrual`] | state |
 //! | `interest_states` | [`InterestState`] | checkpoint |
 //! | `interest_points` | [`InterestPoint`] | checkpoint |

@@ -67,6 +67,85 @@ fn a_frozen_or_closed_account_is_not_used() {
 }
 
 #[test]
+fn a_debit_above_a_limit_is_refused() {
+    let opened = |account: &str, r#type: &str| {
+        format!(r#""type":"opened","account_id":"{account}","customer_id":"c","currency":"USD","account_type":"{}""#, r#type)
+    };
+    let (checking, savings, investment) = (opened("a", "checking"), opened("a", "savings"), opened("a", "investment"));
+    let limit = |scope: &str, kind: &str, value: u32| format!(r#""scope":"{scope}","kind":"{kind}","value":{value}"#);
+    let debit = |id: &str, r#type: &str, amount: &str| format!(r#""transaction_id":"{id}","type":"{type}","amount":"{amount}""#);
+    let [w1, w2, w3] = ["w1", "w2", "w3"].map(|id| debit(id, "withdrawal", "2500"));
+    let [t1, t2, t3, t4] = ["t1", "t2", "t3", "t4"].map(|id| debit(id, "transfer", "2500"));
+    let (rich, cent) = (debit("d", "deposit", "100000"), debit("w4", "withdrawal", "0.01"));
+    let (held, voided) = (
+        format!(r#"{w2},"phase":"pending""#),
+        r#""transaction_id":"v","type":"withdrawal","amount":"2500","phase":"void","pending_id":"w2""#,
+    );
+    let less = r#""transaction_id":"c","type":"withdrawal","amount":"1000","pending_id":"w2""#;
+    let back = r#""transaction_id":"r","type":"withdrawal","amount":"2000","reverses":"w1""#;
+    let again = r#""transaction_id":"rr","type":"withdrawal","amount":"2000","reverses":"r""#;
+    // Times of their own: the last moment of the first day in New York, and the first one of the next.
+    let zone = r#""customer_id":"c","timezone":"America/New_York""#;
+    let midnight = 5 * 3600 * 1_000_000_000_u64;
+    let at = |time: u64, text: &str| format!("@{time} {text}");
+    let (evening, night) = (at(midnight - 1, &w3), at(midnight, &w3));
+    let late = at(midnight + 9, &format!(r#"{w3},"ts":{}"#, midnight - 1));
+    let (large, customers) = (debit("l", "payment", "2500.01"), limit("customer:c", "daily_withdrawal", 6000));
+    check(
+        ENFORCED,
+        &[
+            ("the greatest amount at once", &[&checking, &rich, &debit("p", "payment", "2500")], &["a USD 97500 0 97500"], &[]),
+            ("a cent more", &[&checking, &rich, &large], &["a USD 100000 0 100000"], &["3 transaction_limit"]),
+            ("money that comes in has none", &[&savings, &rich], &["a USD 100000 0 100000"], &[]),
+            ("other types of account have none", &[&investment, &rich, &large], &["a USD 97499.99 0 97499.99"], &[]),
+            ("savings", &[&savings, &rich, &debit("w", "withdrawal", "1000"), &cent], &["a USD 99000 0 99000"], &["4 daily_withdrawal"]),
+            ("withdrawals of a day", &[&checking, &rich, &w1, &w2, &cent], &["a USD 95000 0 95000"], &["5 daily_withdrawal"]),
+            (
+                "transfers have a limit of their own",
+                &[&checking, &rich, &w1, &w2, &t1, &t2, &t3, &t4, &debit("t5", "transfer", "1")],
+                &["a USD 85000 0 85000"],
+                &["9 daily_transfer"],
+            ),
+            ("what was refused does not count", &[&checking, &w1, &rich, &w2, &w3], &["a USD 95000 0 95000"], &["2 insufficient_funds"]),
+            ("what is held counts", &[&checking, &rich, &w1, &held, &cent], &["a USD 97500 2500 95000"], &["5 daily_withdrawal"]),
+            ("what is released does not", &[&checking, &rich, &w1, &held, voided, &w3], &["a USD 95000 0 95000"], &[]),
+            (
+                "a capture counts as what it became",
+                &[&checking, &rich, &w1, &held, less, &debit("w", "withdrawal", "1500"), &cent],
+                &["a USD 95000 0 95000"],
+                &["7 daily_withdrawal"],
+            ),
+            ("nor what is reversed", &[&checking, &rich, &w1, &w2, back, &debit("w", "withdrawal", "2000")], &["a USD 95000 0 95000"], &[]),
+            (
+                "what is restored counts again",
+                &[&checking, &rich, &w1, &w2, back, again, &cent],
+                &["a USD 95000 0 95000"],
+                &["7 daily_withdrawal"],
+            ),
+            (
+                "a limit of the customer goes before",
+                &[&checking, &customers, &rich, &w1, &w2, &debit("w", "withdrawal", "1000")],
+                &["a USD 94000 0 94000"],
+                &[],
+            ),
+            (
+                "the day is one of the customer's",
+                &[&checking, zone, &rich, &w1, &w2, &evening],
+                &["a USD 95000 0 95000"],
+                &["18000 daily_withdrawal"],
+            ),
+            ("the next day", &[&checking, zone, &rich, &w1, &w2, &night], &["a USD 92500 0 92500"], &[]),
+            (
+                "a late one has its own day",
+                &[&checking, zone, &rich, &w1, &w2, &late],
+                &["a USD 95000 0 95000"],
+                &["18000 daily_withdrawal"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_refused_hold_is_unknown_to_its_capture() {
     let capture = r#""transaction_id":"c","type":"payment","amount":"60","pending_id":"h""#;
     let later = r#"@2000 "transaction_id":"l","type":"deposit","amount":"1""#;
@@ -77,7 +156,8 @@ fn a_refused_hold_is_unknown_to_its_capture() {
 proptest! {
     #[test]
     fn nothing_is_overdrawn_and_a_restart_changes_nothing(texts in arbitrary(), cut in 0..40_usize) {
-        let events = events(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let limits = [r#""scope":"default","kind":"daily_transfer","value":90"#, r#""scope":"account:b","kind":"transaction_amount","value":80"#];
+        let events = events(&limits.into_iter().chain(texts.iter().map(String::as_str)).collect::<Vec<_>>());
         let whole = run(STRICT, to_postings(STRICT, &events));
         let balances = run(Balances::default(), to_balances(&events, &whole.derived));
         prop_assert!(rows_of(&balances.tables.alerts).iter().all(|alert| alert.rule.as_str() == "balance_mismatch"));
@@ -90,6 +170,7 @@ proptest! {
         let saved = SavedPostings {
             posted_transactions: Arc::new(rows_of(&first.tables.posted_transactions)),
             waiting_transactions: Arc::new(rows_of(&first.tables.waiting_transactions)),
+            limited_debits: Arc::new(rows_of(&first.tables.limited_debits)),
             balances: Arc::new(rows_of(&run(Balances::default(), to_balances(&events, &first.derived)).tables.balances)),
         };
         let second = resumed(STRICT, &saved, before, after);

@@ -47,7 +47,13 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
             }
             None => record,
         };
-        let topic = if fields.contains("transaction_id") { Topic::Transactions } else { Topic::Accounts };
+        let is_of = |field: &str| fields.contains(&format!("\"{field}\":"));
+        let topic = match () {
+            () if is_of("transaction_id") => Topic::Transactions,
+            () if is_of("scope") => Topic::Limits,
+            () if is_of("timezone") => Topic::Customers,
+            () => Topic::Accounts,
+        };
         let mut text = format!("{{{fields}");
         for (name, default) in [("account_id", r#""a""#), ("currency", r#""USD""#), ("ts", &time.to_string())] {
             let is_given = fields.contains(&format!("\"{name}\":"));

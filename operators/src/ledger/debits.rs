@@ -1,0 +1,165 @@
+//! Limits of debits: the greatest amount of one, and of all withdrawals and transfers of a day.
+//!
+//! A limit of the topic `limits` for the account, its customer or by default goes before that of the account's type. A day is one
+//! in the customer's time zone, by the transaction's own time. A transaction counts once, with what it became: a capture counts as
+//! its hold, what was released or reversed does not count. Amounts are compared as numbers, whatever their currency.
+
+use headwater_schemas::events::{AccountType, ErrorCode, LimitKind, Transaction, TransactionType};
+use headwater_schemas::tables::{LimitedDebit, Moment, TableWriter};
+use headwater_schemas::{AccountId, Date, EventTime, Id, Money, Total};
+use rustc_hash::FxHashMap;
+
+use super::transactions::{Counted, Refusal};
+use crate::reference::Reference;
+use crate::zones::CustomerZones;
+
+/// What limits depend on besides earlier debits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits<'a> {
+    pub(super) accounts: &'a Reference,
+    pub(super) zones: &'a CustomerZones,
+}
+
+/// The withdrawals and transfers of all accounts, as long as their transactions are remembered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Debits {
+    known: FxHashMap<(AccountId, Id), Debit>,
+    sums: FxHashMap<Day, Total>,
+    /// Debits that changed since rows were emitted, as they were then.
+    touched: FxHashMap<(AccountId, Id), Option<Debit>>,
+}
+
+/// What one limit sums: the withdrawals or the transfers of an account on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Day {
+    account: AccountId,
+    r#type: TransactionType,
+    date: Date,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Debit {
+    day: Day,
+    amount: Money,
+    ts: EventTime,
+}
+
+/// The kind of the daily limit that a type of transaction has.
+const fn daily(r#type: TransactionType) -> Option<LimitKind> {
+    match r#type {
+        TransactionType::Withdrawal => Some(LimitKind::DailyWithdrawal),
+        TransactionType::Transfer => Some(LimitKind::DailyTransfer),
+        TransactionType::Deposit | TransactionType::Payment | TransactionType::Interest | TransactionType::Fee => None,
+    }
+}
+
+/// The limit of a type of account.
+const fn of_type(kind: LimitKind, account: AccountType) -> Option<Money> {
+    let whole = match (account, kind) {
+        (AccountType::Checking, LimitKind::DailyWithdrawal) => 5_000,
+        (AccountType::Checking, LimitKind::DailyTransfer) => 10_000,
+        (AccountType::Checking, LimitKind::TransactionAmount) => 2_500,
+        (AccountType::Savings, LimitKind::DailyWithdrawal | LimitKind::TransactionAmount) => 1_000,
+        (AccountType::Savings, LimitKind::DailyTransfer) => 5_000,
+        _ => return None,
+    };
+    Some(Money::whole(whole))
+}
+
+impl Limits<'_> {
+    fn of(self, kind: LimitKind, account: &AccountId) -> Option<Money> {
+        let set = self.accounts.account_limit(kind, account).map(|limit| Money::from_units(limit.value.units()));
+        set.or_else(|| of_type(kind, self.accounts.account(account)?.account_type.value?))
+    }
+
+    fn date(self, account: &AccountId, ts: EventTime) -> Date {
+        let customer = self.accounts.customer_of(account);
+        customer.map_or_else(|| ts.date(), |customer| self.zones.date(&customer, ts))
+    }
+}
+
+impl Debits {
+    pub(super) fn restore(&mut self, row: &LimitedDebit) {
+        let day = Day { account: row.account_id, r#type: row.transaction_type, date: row.date };
+        let debit = Debit { day, amount: row.amount, ts: row.ts };
+        self.put((row.account_id, row.transaction_id.clone()), Some(debit));
+        self.touched.clear();
+    }
+
+    /// Admits a debit, which counts from now on; or names the limit that it exceeds.
+    pub(super) fn admit(&mut self, transaction: &Transaction, limits: Limits<'_>) -> Result<(), Refusal> {
+        let Transaction { account_id: account, amount, currency, .. } = transaction;
+        let exceeds = |kind: LimitKind, sum: Total| limits.of(kind, account).filter(|limit| sum > Total::from_units(limit.units()));
+        let amount = amount.money();
+        if let Some(limit) = exceeds(LimitKind::TransactionAmount, Total::from_units(amount.units())) {
+            let error = format!(
+                "{account} may send at most {limit} {currency} at once, and this is {amount}: send less, or raise its limit transaction_amount; \
+                 then under a new transaction_id"
+            );
+            return Err((ErrorCode::TransactionLimit, error));
+        }
+        let Some(kind) = daily(transaction.r#type) else { return Ok(()) };
+        let day = Day { account: *account, r#type: transaction.r#type, date: limits.date(account, transaction.ts) };
+        let before = self.sums.get(&day).copied().unwrap_or_default();
+        let sum = before.checked_add(amount).unwrap_or(before);
+        if let Some(limit) = exceeds(kind, sum) {
+            let error = format!(
+                "the limit {kind} of {account} is {limit} {currency}, and on {} it has {before} of it and sends {amount} more: send less, \
+                 on another day, or raise the limit; then under a new transaction_id",
+                day.date
+            );
+            let code = if kind == LimitKind::DailyWithdrawal { ErrorCode::DailyWithdrawal } else { ErrorCode::DailyTransfer };
+            return Err((code, error));
+        }
+        self.put((*account, transaction.transaction_id.clone()), Some(Debit { day, amount, ts: transaction.ts }));
+        Ok(())
+    }
+
+    /// Changes what counts of a transaction.
+    pub(super) fn count(&mut self, account: &AccountId, counted: &Counted) {
+        let key = (*account, counted.transaction_id.clone());
+        let Some(debit) = self.known.get(&key).copied() else { return };
+        self.put(key, Some(Debit { amount: counted.amount, ..debit }));
+    }
+
+    /// Forgets a transaction.
+    pub(super) fn forget(&mut self, account: &AccountId, id: Id) {
+        let key = (*account, id);
+        if self.known.contains_key(&key) {
+            self.put(key, None);
+        }
+    }
+
+    /// Replaces a debit, and adds the difference to the sum of its day.
+    fn put(&mut self, key: (AccountId, Id), debit: Option<Debit>) {
+        let old = match debit {
+            Some(debit) => self.known.insert(key.clone(), debit),
+            None => self.known.remove(&key),
+        };
+        let changes = old.map(|old| (old.day, old.amount.negated())).into_iter().chain(debit.map(|new| (new.day, new.amount)));
+        for (day, change) in changes {
+            let sum = self.sums.entry(day).or_default();
+            // 10^10 of the greatest amounts fit.
+            *sum = sum.checked_add(change).unwrap_or(*sum);
+            if *sum == Total::ZERO {
+                self.sums.remove(&day);
+            }
+        }
+        self.touched.entry(key).or_insert(old);
+    }
+
+    pub(super) fn emit(&mut self, at: &Moment, table: &TableWriter<LimitedDebit>) {
+        for ((account_id, transaction_id), old) in std::mem::take(&mut self.touched) {
+            let row = |debit: Debit| LimitedDebit {
+                account_id,
+                transaction_id: transaction_id.clone(),
+                transaction_type: debit.day.r#type,
+                date: debit.day.date,
+                amount: debit.amount,
+                ts: debit.ts,
+            };
+            let new = self.known.get(&(account_id, transaction_id.clone())).copied();
+            table.replace(at, old.map(row), new.map(row));
+        }
+    }
+}
