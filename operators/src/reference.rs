@@ -165,6 +165,46 @@ impl AccountTypes {
     }
 }
 
+/// The customers and books of accounts, for views that need no other account data.
+#[derive(Clone, Debug, Default)]
+pub struct AccountMemberships(FxHashMap<AccountId, Membership>);
+
+/// What an account belongs to.
+#[derive(Clone, Debug, Default)]
+struct Membership {
+    customer_id: Newest<Option<CustomerId>>,
+    book: Newest<Option<Text>>,
+}
+
+impl AccountMemberships {
+    /// Applies a broadcast; ignores events that are not of accounts.
+    pub(crate) fn learn(&mut self, event: &Event) {
+        let Event::Account(event) = event else { return };
+        let ts = event.ts();
+        match event {
+            AccountEvent::Opened(opened) => {
+                let Membership { customer_id, book } = self.0.entry(opened.account_id).or_default();
+                customer_id.put(Some(opened.customer_id), ts);
+                book.put(opened.book.clone(), ts);
+            }
+            AccountEvent::Updated(updated) => {
+                let Membership { customer_id, book } = self.0.entry(updated.account_id).or_default();
+                put_given(customer_id, updated.customer_id, ts);
+                put_given(book, updated.book.clone(), ts);
+            }
+            AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => {}
+        }
+    }
+
+    /// The scopes of limits that an account belongs to, the narrower first: its customer, its book, and the books above it.
+    pub(crate) fn scopes(&self, account_id: &AccountId) -> impl Iterator<Item = LimitScope> {
+        let membership = self.0.get(account_id);
+        let customer = membership.and_then(|of| of.customer_id.value).map(LimitScope::Customer);
+        let books = membership.and_then(|of| of.book.value.as_deref()).into_iter().flat_map(books_above);
+        customer.into_iter().chain(books.map(LimitScope::Book))
+    }
+}
+
 impl Account {
     /// Its status. An account stays closed, whether frozen or not, until it is opened again.
     pub(crate) const fn status(&self) -> AccountStatus {

@@ -1,7 +1,8 @@
 //! Exposure limits and their alerts.
 //!
 //! A figure of a scope (the value of a position, gross exposure, leverage, the greatest weight, VaR) is compared with the scope's
-//! limit, else the default. At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below
+//! limit. Without one, a figure of an account is compared with the limit of its customer; the value of a position before that with
+//! the limit of its symbol, and after it with that of the account's book or the nearest one above; else with the default. At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below
 //! 75 % of the limit, so that a figure that swings around its limit raises one alert, not many.
 //!
 //! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the standing alert. **Ties**: figures come from the grid, one
@@ -14,18 +15,75 @@
 use headwater_schemas::events::{Event, LimitKind, LimitScope};
 use headwater_schemas::tables::{Alert, AlertKind, AlertState, LimitAlertState, Moment, Severity};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Corrections, Decimal, EventTime, Id, Placed, Scope, Symbol, Text};
+use headwater_schemas::{AccountId, Corrections, Decimal, EventTime, Id, Placed, Scope, Symbol, Text};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grid::point_of;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::newest;
+use crate::reference::AccountMemberships;
 
-/// Fraction of the limit below which an alert clears, in billionths.
-pub(super) const CLEAR_BELOW: i128 = 750_000_000;
+/// The greatest fraction of the limit below which an alert clears, in billionths.
+const CLEAR_BELOW: i128 = 750_000_000;
 /// Default of `warn_at`, in billionths of the limit.
-pub(super) const WARN_AT: i128 = 800_000_000;
+const WARN_AT: i128 = 800_000_000;
+
+/// The terms of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    limit: Decimal,
+    /// The fraction of it at which to warn, in billionths.
+    warn_at: i128,
+    /// The fraction of it below which an alert clears, in billionths: lower than that at which it is raised, so that a figure that
+    /// swings around either raises one alert.
+    clear_below: i128,
+}
+
+impl Terms {
+    fn of(limit: Decimal, warn_at: Option<Decimal>) -> Self {
+        let warn_at = warn_at.map_or(WARN_AT, Decimal::units);
+        // As far below the warning as by default.
+        let below = fixed::quotient(warn_at, CLEAR_BELOW, WARN_AT).unwrap_or(CLEAR_BELOW);
+        Self { limit, warn_at, clear_below: below.min(CLEAR_BELOW) }
+    }
+
+    fn part(self, fraction: i128) -> i128 {
+        fixed::product(self.limit.units(), fraction).unwrap_or(self.limit.units())
+    }
+
+    /// The figure below which no alert is raised or stays.
+    pub(super) fn floor(self) -> i128 {
+        self.part(self.clear_below).min(self.part(self.warn_at)).min(self.limit.units())
+    }
+
+    /// The level of a figure. Figures are compared by magnitude: a short position is exposure, too.
+    fn level(self, compared: Compared) -> Level {
+        let value = match compared.figure {
+            Figure::Is(value) => value.units().abs(),
+            Figure::NoEquity => return Level::Boundless,
+            Figure::Missing => return Level::Unknown,
+        };
+        let below = if compared.is_whole { Level::Below } else { Level::Unknown };
+        if value == 0 {
+            // Also below a limit of zero.
+            below
+        } else if value > self.limit.units() {
+            Level::Breach
+        } else if value >= self.part(self.warn_at) {
+            Level::Warning
+        } else if value < self.part(self.clear_below) {
+            below
+        } else {
+            Level::Between
+        }
+    }
+
+    /// The fraction below which an alert clears, in percent.
+    fn percent(self) -> Decimal {
+        Decimal::from_units(self.clear_below.saturating_mul(100))
+    }
+}
 
 /// A figure that may have a limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -143,7 +201,11 @@ impl LimitDefaults {
         negative.map(|(key, limit)| format!("limits.{key} is {limit}: give 0 or more")).collect()
     }
 
-    pub(super) fn of(&self, kind: LimitKind) -> Option<Decimal> {
+    pub(super) fn terms(&self, kind: LimitKind) -> Option<Terms> {
+        self.of(kind).map(|limit| Terms::of(limit, None))
+    }
+
+    fn of(&self, kind: LimitKind) -> Option<Decimal> {
         match kind {
             LimitKind::PositionValue => Some(self.position_value),
             LimitKind::GrossExposure => self.gross_exposure,
@@ -168,10 +230,16 @@ pub struct SetLimit {
 pub type SetLimits = FxHashMap<Text, SetLimit>;
 
 impl SetLimit {
-    /// Value and warning level.
-    pub(super) const fn terms(self) -> (Decimal, Option<Decimal>) {
-        (self.value, self.warn_at)
+    pub(super) fn terms(self) -> Terms {
+        Terms::of(self.value, self.warn_at)
     }
+}
+
+/// What the view looks up: the limits that were set, and what accounts belong to.
+#[derive(Clone, Debug, Default)]
+pub struct LimitContext {
+    set: SetLimits,
+    accounts: AccountMemberships,
 }
 
 /// View of exposure limits.
@@ -223,7 +291,7 @@ impl View for ExposureLimits {
     type Route = Scope;
     type Event = MeasureEvent;
     type Broadcast = Event;
-    type Context = SetLimits;
+    type Context = LimitContext;
     type State = LimitState;
     type Timer = ();
     type Tables = LimitTables;
@@ -241,27 +309,28 @@ impl View for ExposureLimits {
         *scope
     }
 
-    fn learn(&self, limits: &mut SetLimits, broadcast: Placed<Event>) {
-        match broadcast.event {
-            Event::Limit(limit) => {
-                let key = limit_key(&limit.scope.to_string(), limit.kind);
-                newest::put(limits, key, SetLimit { value: limit.value, warn_at: limit.warn_at, ts: limit.ts }, |limit| limit.ts);
-            }
-            Event::Deleted(deleted) if deleted.rank == headwater_schemas::Topic::Limits.rank() => {
-                limits.remove(&deleted.key);
-            }
-            _ => {}
-        }
+    fn learn(&self, context: &mut LimitContext, broadcast: Placed<Event>) {
+        context.accounts.learn(&broadcast.event);
+        learn_limit(&mut context.set, broadcast.event);
     }
 
-    fn apply(&self, limits: &SetLimits, _: &MeasureKey, state: &mut LimitState, placed: Placed<MeasureEvent>, out: &mut Outbox<'_, Self>) {
+    fn apply(
+        &self,
+        context: &LimitContext,
+        _: &MeasureKey,
+        state: &mut LimitState,
+        placed: Placed<MeasureEvent>,
+        out: &mut Outbox<'_, Self>,
+    ) {
         let measure = match placed.event {
             MeasureEvent::Measured(measure) => measure,
             MeasureEvent::Corrected(_, corrections) => return corrections.into_iter().for_each(|correction| out.correct(correction)),
         };
-        let Some((limit, warn_at)) = self.limit_of(limits, &measure) else { return };
-        let level = level(measure.compared, limit, warn_at);
         let ts = point_of(placed.place);
+        let Some(terms) = self.limit_of(context, &measure) else {
+            return state.clear(&format!("{} of {} has no limit any more", measure.kind, measure.scope), ts);
+        };
+        let level = terms.level(measure.compared);
         if measure.compared.figure != Figure::Missing {
             state.clear_missing(&measure, ts);
         }
@@ -269,19 +338,19 @@ impl View for ExposureLimits {
             (None, Level::Unknown) if measure.is_missing() => missing(&measure, ts),
             (None, Level::Below | Level::Unknown | Level::Between) | (Some(_), Level::Between) => return,
             (Some(_), Level::Unknown) if state.is_kept => return,
-            (None, _) => alert(&measure, limit, level, ts, None),
+            (None, _) => alert(&measure, terms, level, ts, None),
             (Some(standing), Level::Below | Level::Unknown) => {
                 let next = if level == Level::Below { AlertState::Cleared } else { AlertState::Amended };
-                Alert { state: next, message: message(&measure, limit, level), ts, ..standing.clone() }
+                Alert { state: next, message: message(&measure, terms, level), ts, ..standing.clone() }
             }
             (Some(standing), _) if severity(level) == standing.severity && !state.is_kept => return,
-            (Some(standing), _) => alert(&measure, limit, level, ts, Some(standing)),
+            (Some(standing), _) => alert(&measure, terms, level, ts, Some(standing)),
         };
         state.is_kept = level == Level::Unknown;
         state.put(next);
     }
 
-    fn emit(&self, _: &SetLimits, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
+    fn emit(&self, _: &LimitContext, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
         let now = standing(key, state);
         tables.limit_alerts.replace(at, state.emitted_standing.take(), now.clone());
         state.emitted_standing = now;
@@ -311,26 +380,47 @@ impl LimitState {
 
     /// Clears the alert about a missing figure.
     fn clear_missing(&mut self, measure: &Measure, ts: EventTime) {
-        let Some(standing) = self.standing.as_ref().filter(|standing| standing.kind == AlertKind::Feed) else { return };
-        let message = Text::from(format!("{} of {} is known again", measure.kind, measure.scope));
-        let cleared = Alert { state: AlertState::Cleared, message, ts, ..standing.clone() };
+        if self.standing.as_ref().is_some_and(|standing| standing.kind == AlertKind::Feed) {
+            self.clear(&format!("{} of {} is known again", measure.kind, measure.scope), ts);
+        }
+    }
+
+    /// Clears the standing alert.
+    fn clear(&mut self, message: &str, ts: EventTime) {
+        let Some(standing) = &self.standing else { return };
+        let cleared = Alert { state: AlertState::Cleared, message: Text::new(message), ts, ..standing.clone() };
         self.is_kept = false;
         self.put(cleared);
     }
 }
 
 impl ExposureLimits {
-    fn limit_of(&self, limits: &SetLimits, measure: &Measure) -> Option<(Decimal, Option<Decimal>)> {
-        let own = |scope: &str| limits.get(&limit_key(scope, measure.kind)).map(|limit| limit.terms());
-        let by_symbol = measure
-            .symbol
-            .as_ref()
-            .filter(|_| measure.kind == LimitKind::PositionValue)
-            .and_then(|symbol| own(&LimitScope::Symbol(*symbol).to_string()));
-        own(&measure.scope)
-            .or(by_symbol)
-            .or_else(|| own(&LimitScope::Default.to_string()))
-            .or_else(|| self.defaults.of(measure.kind).map(|limit| (limit, None)))
+    /// The limit of the narrowest scope that has one.
+    fn limit_of(&self, context: &LimitContext, measure: &Measure) -> Option<Terms> {
+        let of = |scope: &str| context.set.get(&limit_key(scope, measure.kind)).map(|limit| limit.terms());
+        let is_position = measure.kind == LimitKind::PositionValue;
+        let symbol = measure.symbol.filter(|_| is_position).map(LimitScope::Symbol);
+        let account = measure.scope.strip_prefix("account:").map(AccountId::derived);
+        // A figure of an account is not one of its books, but a book says how great the positions in it may be.
+        let above = account.iter().flat_map(|account| context.accounts.scopes(account));
+        let above = above.filter(|scope| is_position || !matches!(scope, LimitScope::Book(_)));
+        let wider = symbol.into_iter().chain(above).chain([LimitScope::Default]);
+        let set = of(&measure.scope).or_else(|| wider.map(|scope| scope.to_string()).find_map(|scope| of(&scope)));
+        set.or_else(|| self.defaults.terms(measure.kind))
+    }
+}
+
+/// Applies a limit that was set or deleted; ignores other events.
+pub(super) fn learn_limit(limits: &mut SetLimits, event: Event) {
+    match event {
+        Event::Limit(limit) => {
+            let key = limit_key(&limit.scope.to_string(), limit.kind);
+            newest::put(limits, key, SetLimit { value: limit.value, warn_at: limit.warn_at, ts: limit.ts }, |limit| limit.ts);
+        }
+        Event::Deleted(deleted) if deleted.rank == headwater_schemas::Topic::Limits.rank() => {
+            limits.remove(&deleted.key);
+        }
+        _ => {}
     }
 }
 
@@ -350,29 +440,6 @@ enum Level {
     Boundless,
 }
 
-/// The level of a figure relative to its limit. Figures are compared by magnitude: a short position is exposure, too.
-fn level(compared: Compared, limit: Decimal, warn_at: Option<Decimal>) -> Level {
-    let value = match compared.figure {
-        Figure::Is(value) => value.units().abs(),
-        Figure::NoEquity => return Level::Boundless,
-        Figure::Missing => return Level::Unknown,
-    };
-    let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
-    let below = if compared.is_whole { Level::Below } else { Level::Unknown };
-    if value == 0 {
-        // Also below a limit of zero.
-        below
-    } else if value > limit.units() {
-        Level::Breach
-    } else if value >= part(warn_at.map_or(WARN_AT, Decimal::units)) {
-        Level::Warning
-    } else if value < part(CLEAR_BELOW) {
-        below
-    } else {
-        Level::Between
-    }
-}
-
 const fn severity(level: Level) -> Severity {
     match level {
         Level::Boundless => Severity::Critical,
@@ -381,26 +448,27 @@ const fn severity(level: Level) -> Severity {
     }
 }
 
-fn message(measure: &Measure, limit: Decimal, level: Level) -> Text {
+fn message(measure: &Measure, terms: Terms, level: Level) -> Text {
     let what = match &measure.symbol {
         Some(symbol) => format!("{} of {} ({symbol})", measure.kind, measure.scope),
         None => format!("{} of {}", measure.kind, measure.scope),
     };
+    let percent = terms.percent();
     let verdict = match level {
-        Level::Breach | Level::Boundless => "exceeds",
-        Level::Warning => "comes near",
-        Level::Below | Level::Between => "is back below 75 % of",
-        Level::Unknown => "leaves out what cannot be valued, so it is not known to be back below 75 % of",
+        Level::Breach | Level::Boundless => "exceeds".to_owned(),
+        Level::Warning => "comes near".to_owned(),
+        Level::Below | Level::Between => format!("is back below {percent} % of"),
+        Level::Unknown => format!("leaves out what cannot be valued, so it is not known to be back below {percent} % of"),
     };
     let value = match measure.compared.figure {
         Figure::Is(value) if level != Level::Unknown => format!(" is {value}, which"),
         Figure::NoEquity => " has gross exposure and no equity, which".to_owned(),
         Figure::Is(_) | Figure::Missing => String::new(),
     };
-    Text::from(format!("{what}{value} {verdict} the limit of {limit}"))
+    Text::from(format!("{what}{value} {verdict} the limit of {}", terms.limit))
 }
 
-fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standing: Option<&Alert>) -> Alert {
+fn alert(measure: &Measure, terms: Terms, level: Level, ts: EventTime, standing: Option<&Alert>) -> Alert {
     let subject = match measure.symbol.as_ref().filter(|_| measure.kind == LimitKind::PositionValue) {
         Some(symbol) => Id::derived(format!("{}|{symbol}", measure.scope)),
         None => measure.scope.to_id(),
@@ -415,7 +483,7 @@ fn alert(measure: &Measure, limit: Decimal, level: Level, ts: EventTime, standin
         kind: if measure.kind == LimitKind::Var { AlertKind::Risk } else { AlertKind::Limit },
         rule: Text::new(measure.kind.as_str()),
         severity: severity(level),
-        message: message(measure, limit, level),
+        message: message(measure, terms, level),
         subject,
         state: if standing.is_some() { AlertState::Amended } else { AlertState::Raised },
         evidence,
@@ -543,6 +611,94 @@ mod tests {
                 let resumed = run_with_restart(view(), happenings(figures), cut);
                 assert_eq!(history_of(&said.tables.alerts), history_of(&resumed.tables.alerts), "{name}, cut at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn an_alert_whose_limit_is_deleted_clears() {
+        let deleted = Event::decode(Topic::Limits, Some(b"account:a|gross_exposure"), None).expect("a deletion");
+        let place = Place::of_record(EffectiveTime::new(3), Topic::Limits, 0, Offset::ZERO);
+        let mut happenings = measures(&[101, 102, 102, 500]);
+        happenings.extend([limit(100), Placed { place, event: Happening::Broadcast(deleted) }]);
+        for cut in 0..=happenings.len() {
+            let alerts = run_with_restart(view(), happenings.clone(), cut).tables.alerts;
+            let changes: Vec<_> = history_of(&alerts).into_iter().map(|(_, row, _)| format!("{} {}", row.state, row.message)).collect();
+            let expected = [
+                "raised gross_exposure of account:a is 101, which exceeds the limit of 100",
+                "cleared gross_exposure of account:a has no limit any more",
+            ];
+            assert_eq!(changes, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_figure_that_swings_around_a_low_warning_raises_one_alert() {
+        // (warn_at, figures against a limit of 100, states): an alert clears at 93.75 % of the warning, as with 80 and 75 %.
+        for (warn_at, figures, expected) in [
+            ("0.5", &[51, 49, 51, 47, 46, 51][..], &["raised", "cleared", "raised"][..]),
+            ("0.9", &[91, 76, 75, 74], &["raised", "cleared"]),
+            ("0", &[1, 0], &["raised", "cleared"]),
+        ] {
+            let text = format!(r#"{{"scope":"account:a","kind":"gross_exposure","value":100,"warn_at":{warn_at}}}"#);
+            let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
+            let place = Place::of_record(EffectiveTime::ZERO, Topic::Limits, 0, Offset::ZERO);
+            let mut happenings = measures(figures);
+            happenings.push(Placed { place, event: Happening::Broadcast(event) });
+            let alerts = run(view(), happenings).tables.alerts;
+            let states: Vec<_> = alerts.changes().iter().map(|change| change.row.state.to_string()).collect();
+            assert_eq!(states, expected, "warn_at {warn_at}");
+            if warn_at == "0.5" {
+                let messages: Vec<_> = alerts.changes().iter().map(|change| change.row.message.to_string()).collect();
+                assert!(
+                    messages.iter().any(|message| message.ends_with("is 46, which is back below 46.875 % of the limit of 100")),
+                    "{messages:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_of_the_narrowest_scope_counts() {
+        let opened = r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"investment","currency":"USD","book":"firm/desk","ts":1}"#;
+        let moved = r#"{"type":"updated","account_id":"a","customer_id":"d","book":"other","ts":2}"#;
+        let told = |accounts: &[&str], limits: &[(&str, i64)], kind: LimitKind| {
+            let mut context = LimitContext::default();
+            let limits =
+                limits.iter().map(|(scope, value)| (Topic::Limits, format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#)));
+            let accounts = accounts.iter().map(|text| (Topic::Accounts, (*text).to_owned()));
+            for (topic, text) in accounts.chain(limits) {
+                let event = Event::decode(topic, None, Some(text.as_bytes())).expect("an event");
+                let place = Place::of_record(EffectiveTime::ZERO, topic, 0, Offset::ZERO);
+                view().learn(&mut context, Placed { place, event });
+            }
+            context
+        };
+        let all = [("account:a", 7), ("symbol:S", 6), ("customer:c", 5), ("book:firm/desk", 4), ("book:firm", 3), ("default", 2)];
+        let of = |accounts: &[&str], limits: &[(&str, i64)], scope: &str, kind: LimitKind| {
+            let compared = Compared::whole(Figure::Is(Decimal::ZERO));
+            let measure = Measure { scope: Scope::derived(scope), kind, symbol: Some(Symbol::derived("S")), compared };
+            view().limit_of(&told(accounts, limits, kind), &measure).map(|terms| terms.limit)
+        };
+        for (number, (scope, value)) in all.iter().enumerate() {
+            let from_here = &all[number..];
+            assert_eq!(
+                of(&[opened], from_here, "account:a", LimitKind::PositionValue),
+                Some(Decimal::whole(*value)),
+                "{scope} of a position"
+            );
+        }
+        let cases = [
+            ("a sum of an account has no limit of a book", vec![opened], &all[3..], "account:a", Some(2)),
+            ("but of its customer", vec![opened], &all[2..], "account:a", Some(5)),
+            ("another account", vec![opened], &all[..], "account:b", Some(2)),
+            ("before it is opened", vec![], &all[1..], "account:a", Some(2)),
+            ("after it moved", vec![opened, moved], &all[1..], "account:a", Some(2)),
+            ("a book has its own", vec![opened], &all[3..], "book:firm/desk", Some(4)),
+            ("and not that of a book above", vec![opened], &all[4..], "book:firm/desk", Some(2)),
+            ("none", vec![opened], &[][..], "account:a", None),
+        ];
+        for (name, accounts, limits, scope, expected) in cases {
+            assert_eq!(of(&accounts, limits, scope, LimitKind::GrossExposure), expected.map(Decimal::whole), "{name}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::latest::{Latest, Upsert};
-use headwater_schemas::events::{AccountEvent, Event};
+use headwater_schemas::events::{AccountEvent, ErrorCode, Event};
 use headwater_schemas::tables::{AccountOwner, CustomerGroup, ReferenceRecord};
 use headwater_schemas::{CustomerId, EventTime, Place, Placed, Text, Topic};
 use timely::dataflow::operators::Concatenate;
@@ -72,12 +72,17 @@ fn upsert(place: Place, event: Event) -> Option<Upsert<ReferenceRecord>> {
 fn events(records: &[ReferenceRecord]) -> anyhow::Result<Vec<Placed<Event>>> {
     let event = |record: &ReferenceRecord| {
         let topic = Topic::from_word(&record.topic).with_context(|| format!("reference_records: {:?} is not a topic", record.topic))?;
-        let event = Event::decode(topic, Some(record.key.as_bytes()), Some(record.value.as_bytes()))
-            .map_err(|bad| anyhow::anyhow!("reference_records: {} {}: {}", record.topic, record.key, bad.message))?;
+        let event = match Event::decode(topic, Some(record.key.as_bytes()), Some(record.value.as_bytes())) {
+            Ok(event) => event,
+            // An earlier version took records that nothing reads.
+            Err(bad) if bad.code == ErrorCode::Unsupported => return Ok(None),
+            Err(bad) => anyhow::bail!("reference_records: {} {}: {}", record.topic, record.key, bad.message),
+        };
         let partition = u16::try_from(record.partition).unwrap_or(u16::MAX);
-        Ok(Placed { place: Place::of_record(record.ts.effective(), topic, partition, record.offset), event })
+        Ok(Some(Placed { place: Place::of_record(record.ts.effective(), topic, partition, record.offset), event }))
     };
-    let mut events = records.iter().map(event).collect::<anyhow::Result<Vec<_>>>()?;
+    let events = records.iter().filter_map(|record| event(record).transpose());
+    let mut events = events.collect::<anyhow::Result<Vec<_>>>()?;
     events.sort_by_key(|event| event.place);
     Ok(events)
 }

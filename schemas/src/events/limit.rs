@@ -28,8 +28,12 @@ event! {
 }
 
 impl Limit {
-    /// Checks that it is not negative, and that it warns before it is reached.
+    /// Checks that its scope has such figures, that it is not negative, and that it warns before it is reached.
     pub(super) fn check(&self) -> Result<(), BadRecord> {
+        if let Some(scopes) = self.scope.unlike(self.kind) {
+            let message = format!("{} of {}: nothing has such a limit; set it for {scopes}", self.kind, self.scope);
+            return Err(BadRecord::new(ErrorCode::Unsupported, message));
+        }
         if self.value.units() < 0 {
             let message = format!("value: a limit of {} forbids everything; send a bound that is not negative", self.value);
             return Err(BadRecord::new(ErrorCode::NegativeNumber, message));
@@ -54,6 +58,19 @@ pub enum LimitScope {
 }
 
 impl LimitScope {
+    /// The scopes for which a kind of limit can be set, if this is none of them.
+    const fn unlike(&self, kind: LimitKind) -> Option<&'static str> {
+        match (self, kind) {
+            (Self::Symbol(_), LimitKind::GrossExposure | LimitKind::Leverage | LimitKind::Concentration | LimitKind::Var) => {
+                Some("an account, a customer, a book or by default")
+            }
+            (Self::Symbol(_) | Self::Book(_), LimitKind::DailyWithdrawal | LimitKind::DailyTransfer | LimitKind::TransactionAmount) => {
+                Some("an account, a customer or by default")
+            }
+            _ => None,
+        }
+    }
+
     /// Its name in tables.
     pub fn name(&self) -> Scope {
         Scope::derived(self.to_string())

@@ -4,12 +4,10 @@
 //! first such figure after a higher one clears the alert; the following ones are not sent. So of a million figures far below
 //! their limits none leaves the worker.
 
+use headwater_schemas::Placed;
 use headwater_schemas::events::{Event, LimitKind};
-use headwater_schemas::value::fixed;
-use headwater_schemas::{Decimal, Placed};
 
-use crate::keyed_fold::View;
-use crate::valuation::limits::{CLEAR_BELOW, Compared, ExposureLimits, Figure, LimitDefaults, SetLimits, WARN_AT};
+use crate::valuation::limits::{Compared, ExposureLimits, Figure, LimitDefaults, SetLimits, Terms, learn_limit};
 
 /// The kinds of limits whose figures come from the valuation.
 const KINDS: [LimitKind; 5] =
@@ -55,7 +53,7 @@ impl LimitWatch {
 
     /// Applies a limit that was set or deleted, effective from [`LimitWatch::refresh`] on.
     pub(super) fn learn(&mut self, event: Placed<Event>) {
-        self.limits.learn(&mut self.set, event);
+        learn_limit(&mut self.set, event.event);
         self.has_changed = true;
     }
 
@@ -78,19 +76,14 @@ impl LimitWatch {
     fn floor(&self, kind: LimitKind) -> Option<i128> {
         let suffix = format!("|{kind}");
         let set = self.set.iter().filter(|(key, _)| key.ends_with(&suffix)).map(|(_, limit)| limit.terms());
-        let all = set.chain(self.limits.defaults.of(kind).map(|limit| (limit, None)));
-        let lowest = |(limit, warn_at): (Decimal, Option<Decimal>)| {
-            let part = |fraction: i128| fixed::product(limit.units(), fraction).unwrap_or(limit.units());
-            part(CLEAR_BELOW).min(part(warn_at.map_or(WARN_AT, Decimal::units))).min(limit.units())
-        };
-        all.map(lowest).min()
+        set.chain(self.limits.defaults.terms(kind)).map(Terms::floor).min()
     }
 
     /// Whether the limits have to receive a figure.
     pub(super) fn must_see(&self, kind: LimitKind, compared: Compared, quiet: &mut Quiet) -> bool {
-        let Some((_, floor)) = self.floors.iter().find(|(floor_of, _)| *floor_of == kind) else { return false };
+        let floor = self.floors.iter().find(|(floor_of, _)| *floor_of == kind).map(|(_, floor)| *floor);
         let is_high = match compared.figure {
-            Figure::Is(value) => value.units().abs() >= *floor,
+            Figure::Is(value) => floor.is_some_and(|floor| value.units().abs() >= floor),
             Figure::NoEquity => true,
             Figure::Missing => false,
         };
@@ -116,7 +109,7 @@ impl LimitWatch {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{EffectiveTime, Offset, Place, Topic};
+    use headwater_schemas::{Decimal, EffectiveTime, Offset, Place, Topic};
 
     use super::*;
 
@@ -143,14 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nothing_is_sent() {
+    fn without_a_limit_a_figure_is_sent_once_so_that_an_alert_of_an_earlier_limit_clears() {
         let mut watch = LimitWatch::new(LimitDefaults::default());
         let mut quiet = Quiet::default();
         let figure = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
-        assert!(!watch.must_see(LimitKind::GrossExposure, figure(1_000_000_000), &mut quiet));
+        let mut sent = |watch: &LimitWatch, value: i64| watch.must_see(LimitKind::GrossExposure, figure(value), &mut quiet);
+        assert!(sent(&watch, 1_000_000_000), "what was sent before a restart is not known");
+        assert!(!sent(&watch, 2_000_000_000));
         watch.learn(limit(r#"{"scope":"book:firm","kind":"gross_exposure","value":100}"#));
         watch.refresh();
-        assert!(watch.must_see(LimitKind::GrossExposure, figure(1), &mut quiet));
+        assert!(sent(&watch, 1));
+        let deleted = Event::decode(Topic::Limits, Some(b"book:firm|gross_exposure"), None).expect("a deletion");
+        watch.learn(Placed { event: deleted, ..limit(r#"{"scope":"default","kind":"var","value":1}"#) });
+        watch.refresh();
+        assert!(sent(&watch, 1_000_000_000));
+        assert!(!sent(&watch, 2_000_000_000));
     }
 
     #[test]
