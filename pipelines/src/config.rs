@@ -43,7 +43,9 @@
 //! window = 252                  # daily returns
 //! confidences = ["0.95", "0.975", "0.99"]
 //! quantile = "order_statistic"  # or "linear"
-//! methods = ["historical"]      # and "parametric", "ewma"
+//! methods = ["historical"]      # and "parametric", "ewma", "monte_carlo"
+//! paths = 10000                 # of monte_carlo, each with a normally distributed return of every symbol
+//! seed = 1                      # of monte_carlo: the same seed gives the same paths
 //! limit_confidence = "0.95"     # of the VaR that limits are about: one of confidences
 //! limit_method = "historical"   # one of methods; default: the first
 //! coverage = "0.5"              # the part of the symbols with recent closes that must have one for a date to be a scenario date
@@ -60,7 +62,7 @@
 //! reversal_horizon = "4320h"    # how long a posted transaction can be reversed, and its id is remembered: 180 days
 //! overcapture = false           # whether a capture may post more than was held
 //! partial_captures = false      # whether a capture of less leaves the rest held, to be captured by others
-//! enforce = false               # whether what breaks a rule (funds, frozen, closed) is refused instead of raising an alert
+//! enforce = false               # whether what breaks a rule (funds, limits, frozen, closed) is refused instead of raising an alert
 //! hold_expiry = "7d"            # how long a hold is open before it is released; default: for ever
 //!
 //! [transfers]

@@ -16,14 +16,14 @@ use super::weights::Weights;
 use super::{SavedScopes, ScopeTables, ValuationSettings};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
-use crate::valuation::risk::{RiskSettings, rows};
+use crate::valuation::risk::{Estimator, RiskSettings};
 
 /// The scopes that a worker sums.
 #[derive(Debug)]
 pub(super) struct Scopes {
     scopes: Named<ScopeHandle, ScopeState>,
     symbols: Named<SymbolHandle, ()>,
-    risk: RiskSettings,
+    risk: Estimator,
     /// How long a fill can be busted, in nanoseconds of effective time.
     bust_horizon: Nanos,
     pub(super) watch: LimitWatch,
@@ -91,7 +91,15 @@ impl Scopes {
             restore(row.scope, &mut |scope| scope.risk.push(row.clone()));
         }
         let ValuationSettings { risk, limits, bust_horizon, .. } = settings.clone();
-        Self { scopes, symbols: Named::default(), risk, bust_horizon, watch: LimitWatch::new(limits), tables, touched: Vec::new() }
+        Self {
+            scopes,
+            symbols: Named::default(),
+            risk: Estimator::new(risk),
+            bust_horizon,
+            watch: LimitWatch::new(limits),
+            tables,
+            touched: Vec::new(),
+        }
     }
 
     /// Adds a part.
@@ -145,7 +153,7 @@ impl Scopes {
             scope.drawdown.follow(name, seen, self.bust_horizon, moment, &self.tables.portfolio_peaks);
             scope.settle_sums(name, &self.symbols, &self.tables, &sums, &mut figures);
             if touched.scenarios {
-                scope.settle_risk(name, &self.risk, &self.tables, &exposure, &mut figures);
+                scope.settle_risk(name, &mut self.risk, &self.tables, &exposure, &mut figures);
             }
         }
         self.touched = touched;
@@ -163,7 +171,7 @@ impl Scopes {
             // Without members the scope is another worker's, or is empty.
             if let Some(row) = scope.portfolio.as_ref().filter(|_| scope.sums.members > 0) {
                 figures.of_portfolio(row, heaviest, &mut scope.quiet, &Corrections::new());
-                figures.of_risk(&scope.scenarios, &scope.risk, &self.risk, &mut scope.quiet, &Corrections::new());
+                figures.of_risk(&scope.scenarios, &scope.risk, &self.risk.settings, &mut scope.quiet, &Corrections::new());
             }
         }
     }
@@ -219,13 +227,13 @@ impl ScopeState {
         }
     }
 
-    fn settle_risk(&mut self, name: Scope, settings: &RiskSettings, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
+    fn settle_risk(&mut self, name: Scope, estimator: &mut Estimator, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
         let counts = [self.scenarios.left_out, self.scenarios.filled].map(|count| u64::try_from(count).unwrap_or(0));
         // Without a position in the scenarios there is nothing to estimate.
         let rows = match self.scenarios.sums.totals() {
             _ if self.scenarios.counted == 0 => Vec::new(),
-            Totals::Narrow(pnl) => rows(&name, pnl, counts, settings, moment.event_time()),
-            Totals::Wide(pnl) => rows(&name, &pnl, counts, settings, moment.event_time()),
+            Totals::Narrow(pnl) => estimator.rows(&name, pnl, counts, moment.event_time()),
+            Totals::Wide(pnl) => estimator.rows(&name, &pnl, counts, moment.event_time()),
         };
         let mut old_rows = std::mem::take(&mut self.risk);
         // Without rows the figure may have become missing.
@@ -242,7 +250,7 @@ impl ScopeState {
         is_news |= !old_rows.is_empty();
         old_rows.into_iter().for_each(|row| tables.risk.retract(moment, row));
         if is_news {
-            figures.of_risk(&self.scenarios, &self.risk, settings, &mut self.quiet, &moment.why);
+            figures.of_risk(&self.scenarios, &self.risk, &estimator.settings, &mut self.quiet, &moment.why);
         }
     }
 

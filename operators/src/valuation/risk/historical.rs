@@ -32,6 +32,12 @@ impl<'a, T: Copy + Ord + Into<i128>> Worst<'a, T> {
         Self { count, pnl: worst }
     }
 
+    /// VaR and expected shortfall at a confidence; `None` without scenarios.
+    pub fn estimate(self, confidence: Decimal, quantile: Quantile) -> Option<(Total, Total)> {
+        let var = value_at_risk(self, confidence, quantile)?;
+        Some((var, expected_shortfall(self, confidence, var)?))
+    }
+
     fn get(&self, place: usize) -> Option<i128> {
         self.pnl.get(place).map(|pnl| (*pnl).into())
     }

@@ -3,13 +3,17 @@
 //! A parent's P&L in a scenario is exactly the sum of its children's. A VaR is never a sum of VaRs.
 
 pub mod historical;
+mod monte_carlo;
 pub mod parametric;
+
+use std::ops::RangeInclusive;
 
 use headwater_schemas::tables::{Risk, RiskMethod};
 use headwater_schemas::{Decimal, EventTime, Scope, Statistic, Total};
 use serde::{Deserialize, Serialize};
 
 use self::historical::Worst;
+use self::monte_carlo::Draws;
 
 /// Definition of a quantile between two scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +35,14 @@ pub struct RiskSettings {
     /// Confidences, each between 0 and 1. Default 0.95, 0.975 and 0.99.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub confidences: Vec<Decimal>,
-    /// Definition of the quantile in the historical method. Default `order_statistic`.
+    /// Definition of the quantile in the historical method and in Monte Carlo. Default `order_statistic`.
     pub quantile: Quantile,
-    /// Methods of estimation, one row each. Default `historical`; also `parametric` and `ewma`.
+    /// Methods of estimation, one row each. Default `historical`; also `parametric`, `ewma` and `monte_carlo`.
     pub methods: Vec<RiskMethod>,
+    /// Number of paths of the Monte Carlo method. Default 10 000.
+    pub paths: usize,
+    /// From what its random numbers follow. Default 1.
+    pub seed: u64,
     /// The confidence of the VaR that limits compare, one of `confidences`. Default 0.95.
     #[serde(with = "headwater_schemas::value::decimal_text")]
     pub limit_confidence: Decimal,
@@ -55,6 +63,8 @@ impl Default for RiskSettings {
             confidences,
             quantile: Quantile::default(),
             methods: vec![RiskMethod::Historical],
+            paths: 10_000,
+            seed: 1,
             limit_confidence: Decimal::from_units(950_000_000),
             limit_method: None,
             coverage: Decimal::from_units(500_000_000),
@@ -79,8 +89,8 @@ impl RiskSettings {
         problems.extend(
             self.confidences.iter().filter(outside).map(|confidence| format!("risk.confidences: {confidence} is not between 0 and 1")),
         );
-        if self.methods.contains(&RiskMethod::MonteCarlo) {
-            problems.push("risk.methods: monte_carlo is not there yet: use historical, parametric or ewma".to_owned());
+        if !PATHS.contains(&self.paths) {
+            problems.push(format!("risk.paths is {}: give between {} and {}", self.paths, PATHS.start(), PATHS.end()));
         }
         if !self.confidences.contains(&self.limit_confidence) {
             problems.push(format!(
@@ -99,43 +109,61 @@ impl RiskSettings {
     }
 }
 
-/// The rows of a scope from its scenario P&L, oldest first.
-pub(super) fn rows<T: Copy + Ord + Into<i128>>(
-    scope: &Scope,
-    pnl: &[T],
-    [left_out, filled]: [u64; 2],
-    settings: &RiskSettings,
-    as_of: EventTime,
-) -> Vec<Risk> {
-    // Values only: among equal ones, the order of the scenarios does not matter.
-    let mut moved = pnl.to_vec();
-    let worst = Worst::of(&mut moved, &settings.confidences, settings.quantile);
-    let estimate = |method: RiskMethod, confidence: Decimal| match method {
-        RiskMethod::Historical => {
-            let var = historical::value_at_risk(worst, confidence, settings.quantile)?;
-            Some((var, historical::expected_shortfall(worst, confidence, var)?))
-        }
-        RiskMethod::Parametric => parametric::parametric(pnl, confidence.to_statistic()),
-        RiskMethod::Ewma => parametric::ewma(pnl, confidence.to_statistic()),
-        RiskMethod::MonteCarlo => None,
-    };
-    let row = |method: RiskMethod, confidence: Decimal| {
-        let (var, expected_shortfall) = estimate(method, confidence)?;
-        Some(Risk {
-            scope: *scope,
-            method,
-            confidence: Statistic::new(confidence.to_statistic())?,
-            window: settings.window as u64,
-            observations: pnl.len() as u64,
-            var,
-            expected_shortfall,
-            left_out,
-            filled,
-            ts: as_of,
-        })
-    };
-    let methods = settings.methods.iter();
-    methods.flat_map(|method| settings.confidences.iter().filter_map(|confidence| row(*method, *confidence))).collect()
+/// The numbers of paths that can be asked for. Each takes 2 kB of memory with a window of 252.
+const PATHS: RangeInclusive<usize> = 100..=100_000;
+
+/// Estimates the risk of scopes.
+#[derive(Debug)]
+pub(super) struct Estimator {
+    pub(super) settings: RiskSettings,
+    draws: Draws,
+}
+
+impl Estimator {
+    pub(super) const fn new(settings: RiskSettings) -> Self {
+        let draws = Draws::new(settings.paths, settings.seed);
+        Self { settings, draws }
+    }
+
+    /// The rows of a scope from its scenario P&L, oldest first.
+    pub(super) fn rows<T: Copy + Ord + Into<i128>>(
+        &mut self,
+        scope: &Scope,
+        pnl: &[T],
+        [left_out, filled]: [u64; 2],
+        as_of: EventTime,
+    ) -> Vec<Risk> {
+        let Self { settings, draws } = self;
+        // Values only: among equal ones, the order of the scenarios does not matter.
+        let mut moved = pnl.to_vec();
+        let worst = Worst::of(&mut moved, &settings.confidences, settings.quantile);
+        let simulates = settings.methods.contains(&RiskMethod::MonteCarlo);
+        let mut simulated = if simulates { draws.simulate(pnl).unwrap_or_default() } else { Vec::new() };
+        let worst_simulated = Worst::of(&mut simulated, &settings.confidences, settings.quantile);
+        let estimate = |method: RiskMethod, confidence: Decimal| match method {
+            RiskMethod::Historical => worst.estimate(confidence, settings.quantile),
+            RiskMethod::Parametric => parametric::parametric(pnl, confidence.to_statistic()),
+            RiskMethod::Ewma => parametric::ewma(pnl, confidence.to_statistic()),
+            RiskMethod::MonteCarlo => worst_simulated.estimate(confidence, settings.quantile),
+        };
+        let row = |method: RiskMethod, confidence: Decimal| {
+            let (var, expected_shortfall) = estimate(method, confidence)?;
+            Some(Risk {
+                scope: *scope,
+                method,
+                confidence: Statistic::new(confidence.to_statistic())?,
+                window: settings.window as u64,
+                observations: pnl.len() as u64,
+                var,
+                expected_shortfall,
+                left_out,
+                filled,
+                ts: as_of,
+            })
+        };
+        let methods = settings.methods.iter();
+        methods.flat_map(|method| settings.confidences.iter().filter_map(|confidence| row(*method, *confidence))).collect()
+    }
 }
 
 /// Millionths as money.

@@ -36,13 +36,18 @@ fn float(pnl: impl Into<i128>) -> f64 {
 
 /// The mean, and the standard deviation with n − 1.
 fn deviation<T: Copy + Into<i128>>(pnl: &[T]) -> Option<(f64, f64)> {
-    let count = pnl.len() as f64;
+    let (mean, deviations) = deviations(pnl)?;
+    let squares = deviations.iter().map(|deviation| deviation.powi(2)).sum::<f64>();
+    Some((mean, (squares / (pnl.len() as f64 - 1.0)).sqrt()))
+}
+
+/// The mean, and how each scenario differs from it. `None` with fewer than two scenarios.
+pub(super) fn deviations<T: Copy + Into<i128>>(pnl: &[T]) -> Option<(f64, Vec<f64>)> {
     if pnl.len() < 2 {
         return None;
     }
-    let mean = pnl.iter().map(|value| float(*value)).sum::<f64>() / count;
-    let squares = pnl.iter().map(|value| (float(*value) - mean).powi(2)).sum::<f64>();
-    Some((mean, (squares / (count - 1.0)).sqrt()))
+    let mean = pnl.iter().map(|value| float(*value)).sum::<f64>() / pnl.len() as f64;
+    Some((mean, pnl.iter().map(|value| float(*value) - mean).collect()))
 }
 
 /// The exponentially weighted deviation (λ 0.94, zero mean), seeded with the first squared P&L.
@@ -55,7 +60,7 @@ fn ewma_deviation<T: Copy + Into<i128>>(pnl: &[T]) -> Option<f64> {
 }
 
 /// The quantile of the standard normal distribution: Wichura's algorithm AS 241 (PPND16), about 16 digits.
-fn normal_quantile(p: f64) -> f64 {
+pub(super) fn normal_quantile(p: f64) -> f64 {
     let horner = |coefficients: &[f64], x: f64| coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient);
     let q = p - 0.5;
     if q.abs() <= 0.425 {
