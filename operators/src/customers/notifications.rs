@@ -77,8 +77,8 @@ pub struct NotificationContext {
     suppressed: Suppressed,
 }
 
-/// Rule and subject of a notice.
-type NoticeKey = (Text, Id);
+/// Rule, subject and local date of a notice.
+type NoticeKey = (Text, Id, Date);
 
 /// The notices of a customer.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +94,6 @@ pub struct NoticeState {
 struct Noticed {
     kind: NotificationKind,
     message: Text,
-    /// The local date.
-    date: Date,
     deliver_at: EventTime,
     /// Whether it waits for the end of quiet hours.
     is_quiet: bool,
@@ -143,11 +141,11 @@ impl View for Notifications {
         let ts = place.event_time();
         let date = zones.date(customer, ts);
         state.forget(*customer, date, ts);
-        let key = (notice.rule, notice.subject);
+        let key = (notice.rule, notice.subject, date);
         if suppressed.holds(&key.0, &key.1, ts) {
             return;
         }
-        if !self.settings.kinds.contains(&notice.kind) || state.notices.get(&key).is_some_and(|noticed| noticed.date == date) {
+        if !self.settings.kinds.contains(&notice.kind) || state.notices.contains_key(&key) {
             return;
         }
         let quiet = QuietHours { from: self.settings.quiet_from, to: self.settings.quiet_to };
@@ -157,7 +155,7 @@ impl View for Notifications {
         let is_quiet = end.is_some();
         let number = i64::try_from(state.digest(deliver_at).count()).unwrap_or(i64::MAX);
         state.touch(*customer, &key);
-        let noticed = Noticed { kind: notice.kind, message: notice.message, date, deliver_at, is_quiet, number, ts };
+        let noticed = Noticed { kind: notice.kind, message: notice.message, deliver_at, is_quiet, number, ts };
         state.notices.insert(key.clone(), noticed.clone());
         let notification = if is_quiet { state.collected(*customer, deliver_at, ts) } else { alone(*customer, &key, &noticed) };
         state.now.insert(notification.notification_id.clone(), notification);
@@ -176,7 +174,7 @@ impl View for Notifications {
     fn restore(&self, saved: &SavedNotifications, states: &mut States<'_, Self>) {
         for row in saved.customer_notices.iter() {
             let Some(state) = states.of(&row.customer_id) else { continue };
-            state.notices.insert((row.rule.clone(), row.subject.clone()), Noticed::restored(row));
+            state.notices.insert((row.rule.clone(), row.subject.clone(), row.date), Noticed::restored(row));
         }
     }
 }
@@ -184,8 +182,8 @@ impl View for Notifications {
 impl NoticeState {
     /// Forgets notices that are delivered and of an earlier day.
     fn forget(&mut self, customer: CustomerId, date: Date, now: EventTime) {
-        let is_over = |noticed: &Noticed| noticed.date < date && noticed.deliver_at <= now;
-        let over: Vec<_> = self.notices.iter().filter(|(_, noticed)| is_over(noticed)).map(|(key, _)| key.clone()).collect();
+        let is_over = |(key, noticed): &(&NoticeKey, &Noticed)| key.2 < date && noticed.deliver_at <= now;
+        let over: Vec<_> = self.notices.iter().filter(is_over).map(|(key, _)| key.clone()).collect();
         for key in over {
             self.touch(customer, &key);
             self.notices.remove(&key);
@@ -220,22 +218,22 @@ impl NoticeState {
 }
 
 /// The notification of one notice.
-fn alone(customer_id: CustomerId, (rule, subject): &NoticeKey, noticed: &Noticed) -> Notification {
-    let Noticed { kind, message, date, deliver_at, ts, .. } = noticed.clone();
+fn alone(customer_id: CustomerId, (rule, subject, date): &NoticeKey, noticed: &Noticed) -> Notification {
+    let Noticed { kind, message, deliver_at, ts, .. } = noticed.clone();
     let notification_id = Id::shortened(&format!("{rule}:{customer_id}:{subject}:{date}"));
     Notification { notification_id, customer_id, kind, subject: subject.clone(), message, deliver_at, ts }
 }
 
 impl Noticed {
-    fn row(&self, customer_id: CustomerId, (rule, subject): &NoticeKey) -> CustomerNotice {
-        let Self { kind, message, date, deliver_at, is_quiet, number, ts } = self.clone();
+    fn row(&self, customer_id: CustomerId, (rule, subject, date): &NoticeKey) -> CustomerNotice {
+        let Self { kind, message, deliver_at, is_quiet, number, ts } = self.clone();
         let (rule, subject) = (rule.clone(), subject.clone());
-        CustomerNotice { customer_id, rule, subject, kind, message, date, deliver_at, is_quiet, number, ts }
+        CustomerNotice { customer_id, rule, subject, kind, message, date: *date, deliver_at, is_quiet, number, ts }
     }
 
     fn restored(row: &CustomerNotice) -> Self {
-        let CustomerNotice { kind, message, date, deliver_at, is_quiet, number, ts, .. } = row.clone();
-        Self { kind, message, date, deliver_at, is_quiet, number, ts }
+        let CustomerNotice { kind, message, deliver_at, is_quiet, number, ts, .. } = row.clone();
+        Self { kind, message, deliver_at, is_quiet, number, ts }
     }
 }
 
@@ -275,6 +273,16 @@ mod tests {
                 ("2026-01-06T12:00:00Z", "price", "B", "at their end"),
             ],
             &["digest C 2026-01-06T12:00:00Z: 3 notifications: first; second; third", "price B 2026-01-06T12:00:00Z: at their end"],
+        ),
+        (
+            "what is said again after midnight, in the same quiet hours, takes nothing from the digest",
+            &[
+                ("2026-01-06T04:00:00Z", "price", "S", "up"),
+                ("2026-01-06T04:30:00Z", "price", "S", "said today"),
+                ("2026-01-06T06:00:00Z", "price", "S", "up again"),
+                ("2026-01-06T06:30:00Z", "price", "S", "said today"),
+            ],
+            &["digest C 2026-01-06T12:00:00Z: 2 notifications: up; up again"],
         ),
         (
             "quiet hours end later by UTC in winter than in summer",

@@ -157,7 +157,7 @@ tables! {
     }
 
     /// A notice of the current day, or one that waits for the end of quiet hours. State of the notifications.
-    Checkpoint CustomerNotice = "customer_notices" by (customer_id, rule, subject) {
+    Checkpoint CustomerNotice = "customer_notices" by (customer_id, rule, subject, date) {
         /// The customer.
         customer_id: CustomerId,
         /// The rule.
