@@ -171,6 +171,37 @@ fn what_comes_before_what_it_names_counts_once_that_comes() -> Result<()> {
     ])
 }
 
+fn payment(id: &str, customer: &str, amount: &str, status: &str, at: u32) -> Record {
+    let fixed = format!(r#""payment_id":"{id}","customer_id":"{customer}","merchant_id":"m","method":"debit_card","currency":"USD""#);
+    ("payments", format!(r#"{{{fixed},"amount":"{amount}","status":"{status}","idempotency_key":"{id}","ts":"@{at}"}}"#))
+}
+
+/// A payment is judged once, as it was when it was first taken: neither what is refused nor what is paid back counts as a payment.
+#[test]
+fn what_payments_refuse_or_pay_back_is_not_judged() -> Result<()> {
+    const DAY: u32 = 86_400;
+    const SCORES: &str = "SELECT subject_id, score FROM decisions WHERE ruleset = 'payments' ORDER BY 1";
+    const NOTICES: &str = "SELECT customer_id FROM notifications";
+    let customer = |id: &str| ("customers", format!(r#"{{"customer_id":"{id}"}}"#));
+    let several = |customer: &str, amount: &str, status: &str, first: u32, apart: u32| {
+        (0..6).map(|number| payment(&format!("p{number}"), customer, amount, status, first + number * apart)).collect::<Vec<_>>()
+    };
+    let story = |name, records: [Vec<Record>; 3], answers| Story { name, config: "", records: records.concat(), answers };
+    check(vec![
+        story(
+            "refunds after the windows of 90 days, within the reversal horizon",
+            [vec![customer("C1")], several("C1", "1800", "completed", 0, DAY), several("C1", "1800", "refunded", 105 * DAY, 60)],
+            &[(SCORES, &["p0,0.0", "p1,0.0", "p2,0.0", "p3,0.0", "p4,0.0", "p5,0.0"]), (LETTERS, &[]), (NOTICES, &[])],
+        ),
+        story(
+            "statuses of another customer",
+            [vec![customer("C1"), customer("C2")], several("C1", "100", "pending", 0, 1), several("C2", "12000", "completed", 60, 60)],
+            // More than three payments in an hour are 50 points, more than five 80.
+            &[(SCORES, &["p0,0.0", "p1,0.0", "p2,0.0", "p3,50.0", "p4,50.0", "p5,80.0"]), (NOTICES, &[])],
+        ),
+    ])
+}
+
 #[test]
 fn positions_and_portfolios_at_their_edges() -> Result<()> {
     let deposit = |id: &str, kind: &str, currency: &str, at: &str| -> Record {

@@ -16,6 +16,7 @@
 //! - **Overdue**: a payment without an outcome is `stuck` [`Payments::stuck_after`] after its last status, until the next one.
 //! - **The ledger**: a completed payment with an account has a posted debit that carries its id ([`reconciliation`]). If that is
 //!   missing or different for [`Payments::stuck_after`], the payment is `unreconciled`, until they agree.
+//! - **Rules** judge each payment once, by its first status that was taken ([`FirstStatus`]), whatever comes later.
 //! - **Unknown**: a refund without a completed payment waits for it within the horizon; then it is a dead letter
 //!   (`unknown_reference`). A status with another customer or currency than the first one is `inconsistent`.
 //! - **State**: open payments; completed ones for the reversal horizon, within which they can be refunded; failed and cancelled
@@ -29,4 +30,4 @@ mod tests;
 mod view;
 
 pub use reconciliation::{LedgerDebit, PaymentEvent};
-pub use view::{PaymentHistory, PaymentTables, Payments, SavedPayments};
+pub use view::{FirstStatus, PaymentHistory, PaymentTables, Payments, SavedPayments};

@@ -140,6 +140,37 @@ fn alerts(emitted: &Emitted<Payments>) -> Vec<String> {
     of_p.map(|(_, row, _)| format!("{} {} {} {}", row.ts.nanos(), row.rule, row.state, row.severity)).collect()
 }
 
+#[test]
+fn each_payment_begins_once_with_the_first_status_that_is_taken() {
+    use PaymentStatus::{Completed, Failed, Pending, Refunded};
+    let cases: [(&str, &[Record], &[&str]); 5] = [
+        ("the later ones are no beginning", &[(1, 1, Status(Pending, 100)), (2, 2, Status(Completed, 90))], &["1 pending 100"]),
+        (
+            "a refused one is none",
+            &[(1, 1, Status(Pending, 100)), (2, 2, Stranger(Completed)), (3, 3, Status(Pending, 5))],
+            &["1 pending 100"],
+        ),
+        (
+            "nor is a refund, whenever it comes",
+            &[(1, 1, Refund("k", 10)), (2, 2, Status(Completed, 100)), (40_000, 40_000, Refund("l", 10))],
+            &["2 completed 100"],
+        ),
+        ("one that fails begins, too", &[(1, 1, Status(Failed, 100)), (2, 2, Status(Refunded, 5))], &["1 failed 100"]),
+        ("no debit of the ledger does", &[(1, 1, Ledger("p", "a", 100, None))], &[]),
+    ];
+    for (name, records, expected) in cases {
+        let text = |emitted: Emitted<Payments>| {
+            let begun = emitted.derived.into_iter().map(|derived| derived.event).filter(|first| first.payment.payment_id.as_str() == "p");
+            begun.map(|first| format!("{} {} {}", first.record.time.get(), first.payment.status, first.payment.amount)).collect::<Vec<_>>()
+        };
+        assert_eq!(text(run(VIEW, happenings(records))), expected, "{name}");
+        for cut in 1..records.len() {
+            let rest = text(run_with_restart(VIEW, happenings(records), cut));
+            assert!(expected.ends_with(&rest.iter().map(String::as_str).collect::<Vec<_>>()), "{name}, cut at {cut}: {rest:?}");
+        }
+    }
+}
+
 fn assert_same(whole: &Emitted<Payments>, other: &Emitted<Payments>, what: &str) {
     let (a, b) = (&whole.tables, &other.tables);
     assert_eq!(history_of(&a.payments_state), history_of(&b.payments_state), "{what}");

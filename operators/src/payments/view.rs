@@ -1,10 +1,13 @@
 //! The view of payments.
 
-use headwater_schemas::events::{ErrorCode, Event, PaymentStatus};
+use std::sync::Arc;
+
+use headwater_schemas::events::{ErrorCode, Event, Payment, PaymentStatus};
 use headwater_schemas::tables::{
     Alert, AlertKind, DeadLetter, Moment, PaymentPosting, PaymentProgress, PaymentStepTaken, Reconciliation, Severity, StepAlert, StepRule,
 };
 use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
+use serde::{Deserialize, Serialize};
 
 use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
@@ -23,6 +26,15 @@ pub struct Payments {
     pub horizon: Nanos,
     /// How long the others are remembered: the time within which one can be refunded, and the ledger's debit reversed.
     pub refund_horizon: Nanos,
+}
+
+/// A payment that begins: its first status that is no refund and was taken. For views that judge payments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FirstStatus {
+    /// The place of its record.
+    pub record: Place,
+    /// The event.
+    pub payment: Arc<Payment>,
 }
 
 /// State of a payment.
@@ -60,7 +72,7 @@ impl View for Payments {
     type State = PaymentHistory;
     type Timer = ();
     type Tables = PaymentTables;
-    type Derived = ();
+    type Derived = FirstStatus;
     type Update = ();
 
     fn key(&self, event: &PaymentEvent) -> Id {
@@ -141,9 +153,11 @@ impl Payments {
             PaymentEvent::Status(status) => {
                 let late = |lateness| Correction::Late { topic: Topic::Payments, id: id.clone(), lateness };
                 let correction = place.lateness(status.ts).map(late);
+                let first = payment.is_begun_by(&status).then(|| Arc::new(Payment::clone(&status)));
                 if let Err(letter) = payment.take_status(Placed { place, event: Step::of(status) }) {
                     return out.refuse(*letter);
                 }
+                first.into_iter().for_each(|payment| out.derive(FirstStatus { record: place, payment }));
                 correction
             }
             PaymentEvent::Posted(debit) => payment.take_debit(*debit, place.time),
@@ -200,6 +214,12 @@ impl Payments {
 impl Remembered {
     fn course(&self) -> Course<'_, Stage> {
         Course::of(&self.steps)
+    }
+
+    /// Whether a status is the first of the payment. A refund that came before it is none.
+    fn is_begun_by(&self, status: &Payment) -> bool {
+        let is_refund = |status| status == PaymentStatus::Refunded;
+        !is_refund(status.status) && self.steps.iter().all(|step| is_refund(step.event.status))
     }
 
     /// Takes a status, unless it contradicts the first one or was taken before.

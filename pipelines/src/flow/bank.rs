@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_operators::keyed_fold::Pace;
-use headwater_operators::payments::{PaymentEvent, Payments};
+use headwater_operators::payments::{FirstStatus, PaymentEvent, Payments};
 use headwater_operators::retention::Retention;
 use headwater_operators::round_trips::{Movement, RoundTrips};
 use headwater_operators::rules::Happened;
@@ -29,12 +29,12 @@ pub(super) fn transfers<'scope>(flow: &mut Flow<'scope, '_>, transfers: Events<'
     flow.fold("transfers", view, Pace::Tick, transfers, broadcasts).map(drop)
 }
 
-/// Follows payments from status to status, and compares them with what the ledger has settled.
+/// Follows payments from status to status, and compares them with what the ledger has settled. Returns each payment once, for rules.
 pub(super) fn payments<'scope>(
     flow: &mut Flow<'scope, '_>,
     payments: Events<'scope>,
     settled: StreamVec<'scope, Tick, Placed<PaymentEvent>>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<StreamVec<'scope, Tick, Placed<Happened>>> {
     let payments = payments.flat_map(|Placed { place, event }| match event {
         Event::Payment(event) => Some(Placed { place, event: PaymentEvent::Status(event) }),
         _ => None,
@@ -46,7 +46,8 @@ pub(super) fn payments<'scope>(
         refund_horizon: config.ledger.reversal_horizon.into(),
     };
     let broadcasts = flow.no_broadcasts();
-    flow.fold("payments", view, Pace::Tick, payments.concat(settled), broadcasts).map(drop)
+    let begun = flow.fold("payments", view, Pace::Tick, payments.concat(settled), broadcasts)?.derived;
+    Ok(begun.map(|Placed { event: FirstStatus { record, payment }, .. }| Placed { place: record, event: Happened::Payment(payment) }))
 }
 
 /// The pack whose rule `round_trip` is.

@@ -142,14 +142,14 @@ fn views<'scope>(
     let posted = ledger::postings(flow, admitted.transactions, admitted.returnable, reference.clone())?;
     let cash = ledger::balances(flow, posted.postings, admitted.accounts.clone(), reference.clone())?;
     bank::transfers(flow, admitted.transfers)?;
-    bank::payments(flow, admitted.payments.clone(), posted.settled)?;
+    let paid = bank::payments(flow, admitted.payments, posted.settled)?;
     bank::round_trips(flow, posted.happened.clone())?;
     bank::retention(flow, admitted.accounts.clone())?;
     let labels = flow.take(Topic::Labels);
     rules::labels(flow, labels.clone())?;
     let rates = flow.take(Topic::FxRates);
     let known = rules::Known { rates: rates.clone(), reference: reference.clone() };
-    let judgements = rules::judgements(flow, posted.happened, admitted.payments, known)?;
+    let judgements = rules::judgements(flow, posted.happened.concat(paid), known)?;
     let (accounts, people) = (admitted.accounts.clone(), reference.clone());
     if let Some(settings) = flow.settings.eager.clone() {
         eager::eager(flow, eager::Signals { done: [books.done, judgements.done], remap, cuts }, progress.clone(), settings);

@@ -37,20 +37,15 @@ pub(super) struct Judgements<'scope> {
 /// Applies every pack to the events that it judges.
 pub(super) fn judgements<'scope>(
     flow: &mut Flow<'scope, '_>,
-    transactions: StreamVec<'scope, Tick, Placed<Happened>>,
-    payments: Events<'scope>,
+    happened: StreamVec<'scope, Tick, Placed<Happened>>,
     known: Known<'scope>,
 ) -> anyhow::Result<Judgements<'scope>> {
     let Known { rates, reference } = known;
-    let access = flow.take(Topic::Access);
-    let happened = transactions.concat(payments.concat(access).flat_map(|Placed { place, event }| {
-        let event = match event {
-            Event::Payment(event) => Happened::Payment(Arc::new(*event)),
-            Event::Access(event) => Happened::Access(Arc::new(*event)),
-            _ => return None,
-        };
-        Some(Placed { place, event })
-    }));
+    let access = flow.take(Topic::Access).flat_map(|Placed { place, event }| match event {
+        Event::Access(event) => Some(Placed { place, event: Happened::Access(Arc::new(*event)) }),
+        _ => None,
+    });
+    let happened = happened.concat(access);
     let (packs, config) = (flow.settings.packs.clone(), &flow.settings.config);
     let horizon = config.horizons().fraud;
     let base = BaseCurrency { currency: config.rules.base_currency, pivot: config.valuation.base_currency };
