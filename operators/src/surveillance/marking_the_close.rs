@@ -16,7 +16,7 @@ use super::book_state::BookHistory;
 use super::books::Scene;
 use super::ratio::reaches;
 use super::settings::Thresholds;
-use super::volumes::{plus, second_of};
+use super::volumes::{last_second, plus, second_of};
 
 /// Whether an account's quantity dominates a volume.
 pub(super) fn dominates(thresholds: &Thresholds, quantity: Quantity, volume: Total) -> bool {
@@ -28,7 +28,7 @@ impl BookHistory {
     pub(super) fn watch_close(&mut self, scene: &Scene<'_>) {
         let begin = scene.settings.close_window.before(scene.now);
         let mut quantities = BTreeMap::<AccountId, i128>::new();
-        let mut volume = self.volumes.between(second_of(begin), second_of(scene.now));
+        let mut volume = self.volumes.between(begin, scene.now);
         for row in self.trades.latest().take_while(|row| row.ts >= begin) {
             let sum = quantities.entry(row.account_id).or_default();
             *sum = sum.saturating_add(row.quantity.units());
@@ -58,7 +58,7 @@ impl BookHistory {
         for Share { key, quantity, volume, evidence } in self.alerts.shares(RULE) {
             let Some(close) = key.period else { continue };
             let second = second_of(trade.ts);
-            if second <= second_of(window.before(close)) || second > second_of(close) {
+            if second <= second_of(window.before(close)) || second > last_second(close) {
                 continue;
             }
             let volume = plus(volume, trade.size);

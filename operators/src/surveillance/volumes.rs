@@ -1,19 +1,26 @@
 //! The market's volume of a symbol by the second.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use headwater_schemas::tables::{MarketVolume, Moment, TableWriter};
 use headwater_schemas::{EventTime, Money, Size, Symbol, Total};
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The beginning of a time's second.
+/// The end of a time's second, to which the second belongs: the prints of a closing auction are of the very time of the close.
 pub(super) const fn second_of(time: EventTime) -> EventTime {
+    let begun = if time.nanos().rem_euclid(SECOND) == 0 { 0 } else { SECOND };
+    EventTime::from_nanos(time.nanos().div_euclid(SECOND).saturating_mul(SECOND).saturating_add(begun))
+}
+
+/// The end of the last second that is over at a time.
+pub(super) const fn last_second(time: EventTime) -> EventTime {
     EventTime::from_nanos(time.nanos().div_euclid(SECOND).saturating_mul(SECOND))
 }
 
-/// Sums of the sizes of `market.trades`, by the second of their own time: a sum per second is small, however many trades there
-/// are.
+/// Sums of the sizes of `market.trades`, by the second of their own time, which is named by its end: a sum per second is small,
+/// however many trades there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Volumes {
     seconds: BTreeMap<EventTime, Total>,
@@ -38,9 +45,9 @@ impl Volumes {
         self.touched.insert(second);
     }
 
-    /// The volume of the seconds after `begin`, up to and including `end`.
+    /// The volume of the whole seconds between two times.
     pub(super) fn between(&self, begin: EventTime, end: EventTime) -> i128 {
-        let within = self.seconds.range((std::ops::Bound::Excluded(begin), std::ops::Bound::Included(end)));
+        let within = self.seconds.range((Bound::Excluded(second_of(begin)), Bound::Included(last_second(end))));
         within.fold(0_i128, |sum, (_, volume)| sum.saturating_add(volume.units()))
     }
 

@@ -60,7 +60,7 @@ tables! {
     Checkpoint MarketVolume = "surveillance_volumes" by (symbol, ts) {
         /// The instrument.
         symbol: Symbol,
-        /// The second, by the trades' own time.
+        /// The end of the second, by the trades' own time.
         ts: EventTime,
         /// The sum of the trades' sizes.
         volume: Total,

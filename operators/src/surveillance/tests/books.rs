@@ -288,6 +288,13 @@ fn marking_the_close_is_a_large_share_of_the_volume_before_it() {
         ("before the window", close(&["400.1 phase closed"]), vec![]),
         ("a trade of the market before the window", close(&["99 trade 5000", closed]), vec![buyer, seller]),
         ("a trade of the market in the first second of the window does not count", close(&["100 trade 5000", closed]), vec![buyer, seller]),
+        ("a trade of the market soon after the window began", close(&["100.5 trade 5000", closed]), vec![]),
+        (
+            "a print of the very time of the close",
+            close(&[closed, "401 trade 5000 400"]),
+            vec![buyer, seller, "401 marking_the_close m1 withdrawn", "401 marking_the_close x1 withdrawn"],
+        ),
+        ("a trade of the market right after the close", close(&[closed, "401 trade 5000 400.5"]), vec![buyer, seller]),
         ("the symbol is not closed", close(&["400 phase halted"]), vec![]),
         ("it is closed twice", close(&[closed, "401 phase closed"]), vec![buyer, seller]),
         ("closed again after a new day of trading", close(&[closed, "410 phase continuous", "420 phase closed"]), vec![buyer, seller]),
