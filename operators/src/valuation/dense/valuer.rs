@@ -311,11 +311,13 @@ impl Valuer {
         let (scenarios, count) = (self.scenarios.of(symbol), self.scenarios.len());
         let is_absolute = scenarios.is_some_and(|scenarios| scenarios.is_absolute);
         let one_point = is_absolute.then(|| Money::notional(Price::whole(1), held.sums.quantity, multiplier(terms))).flatten();
-        let (since, is_flat) = (self.since, held.sums.quantity.is_zero());
+        let (since, is_flat, is_nothing) = (self.since, held.sums.quantity.is_zero(), held.sums == AverageCost::default());
         let mut in_currency = |into: CurrencyHandle| {
             let path = terms.and_then(|(currency, _)| self.currencies.path(currency, into));
             let point_value = one_point.zip(path).and_then(|(value, path)| path.convert(value));
-            (Valuation::of(position, path), PositionScenarios { scenarios, count, since, is_flat, point_value })
+            // Of a holding whose only fill was busted nothing is left, which is worth nothing in every currency.
+            let valuation = if is_nothing { Valuation::NOTHING } else { Valuation::of(position, path) };
+            (valuation, PositionScenarios { scenarios, count, since, is_flat, point_value })
         };
         let (own, own_scenarios) = in_currency(account_terms.currency);
         let (base, base_scenarios) =

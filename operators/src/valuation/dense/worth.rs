@@ -41,6 +41,9 @@ enum Exposure {
 }
 
 impl Valuation {
+    /// Of a holding without trades.
+    pub(super) const NOTHING: Self = Self::Valued { net: Money::ZERO, cash: Money::ZERO, realized: Money::ZERO, unrealized: Money::ZERO };
+
     /// The value of a position after conversion. Each conversion rounds once.
     pub(super) fn of(position: Option<(PositionMoney, Money)>, path: Option<Path>) -> Self {
         Self::converted(position, path).unwrap_or(Self::Unvalued)

@@ -138,7 +138,8 @@ impl Naive {
             Some((path.convert(value)?, path.convert(cash)?, path.convert(cash.checked_add(cost)?)?, unrealized))
         })();
         let is_flat = held.quantity.is_zero();
-        let Some((net, cash, realized, unrealized)) = value else {
+        let nothing = (held == AverageCost::default()).then_some((Money::ZERO, Money::ZERO, Money::ZERO, Money::ZERO));
+        let Some((net, cash, realized, unrealized)) = nothing.or(value) else {
             sums.unvalued += 1;
             sums.left_out += u64::from(!is_flat);
             return;
