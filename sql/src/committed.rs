@@ -111,7 +111,7 @@ mod tests {
         }
         assert_eq!(
             message(&data, Some(4)),
-            "there is no commit 4 in DATA: the last one is 3; give --at at most 3, or leave it out for the newest"
+            "there is no commit 4 in DATA: the last one is 3; ask for one up to 3, or for none to have the newest"
         );
     }
 
@@ -129,7 +129,7 @@ mod tests {
         fs::remove_file(data.record_path(2)).unwrap();
         assert_eq!(
             message(&data, None),
-            "DATA/commits/2.json is missing although commit 3 is there: restore the file from a copy, or query what came before with --at 1"
+            "DATA/commits/2.json is missing although commit 3 is there: restore the file from a copy, or query what came before, at commit 1"
         );
         assert_eq!(Chain::open(data.path(), Some(1)).unwrap().last_id(), 1);
     }
@@ -141,7 +141,7 @@ mod tests {
             (
                 "no JSON",
                 Box::new(|data| fs::write(data.record_path(2), "{").unwrap()),
-                "query what came before with --at 1: EOF while parsing an object",
+                "query what came before, at commit 1: EOF while parsing an object",
             ),
             ("changed", Box::new(|data| change(data, 2, |record| record["end_tick"] = 7.into())), "but what it says has the hash"),
             (

@@ -70,7 +70,7 @@ pub enum QueryError {
     #[error("{0}")]
     Statement(String),
     /// The table's rows at a commit are no longer kept.
-    #[error("what {table} was at commit {at} is not kept any more: {why}; ask for --at {oldest} or a later commit")]
+    #[error("what {table} was at commit {at} is not kept any more: {why}; ask for commit {oldest} or a later one")]
     Forgotten {
         /// The table.
         table: &'static str,

@@ -34,6 +34,8 @@ pub const VIEWS: &[View] = &[
     View { name: "suppressed_alerts", sql: include_str!("../views/suppressed_alerts.sql") },
     View { name: "trial_balance", sql: include_str!("../views/trial_balance.sql") },
     View { name: "unbalanced_legs", sql: include_str!("../views/unbalanced_legs.sql") },
+    View { name: "var_backtest", sql: include_str!("../views/var_backtest.sql") },
+    View { name: "var_backtest_days", sql: include_str!("../views/var_backtest_days.sql") },
 ];
 
 impl View {
@@ -62,12 +64,13 @@ mod tests {
     use headwater_schemas::events::{TransactionPhase, TransactionType};
     use headwater_schemas::tables::{
         AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, InstrumentTerms,
-        LabelledPurchase, LedgerEntry, Portfolio, PostedTransaction, Reason, Severity, Spending, SubjectType, SuppressionState, Verdict,
+        LabelledPurchase, LedgerEntry, Portfolio, PostedTransaction, Reason, Risk, RiskMethod, Severity, Spending, SubjectType,
+        SuppressionState, Verdict,
     };
     use headwater_schemas::{Amount, EventTime, Factor, Money, Scope, Statistic, Text, Total};
 
     use super::*;
-    use crate::testing::{TestData, at, balance, book, changes, facts, holding, id, leg, mark, name, rows};
+    use crate::testing::{TestData, at, balance, book, changes, changes_at, facts, holding, id, leg, mark, name, rows};
 
     #[test]
     fn every_view_opens_with_the_question_asked() {
@@ -375,6 +378,53 @@ mod tests {
     }
 
     #[test]
+    fn what_was_paid_in_before_a_portfolio_begins_is_capital_of_the_whole_day() {
+        // An account without a book has 1,000 since the day before, buys an hour before midnight, and gains 10.
+        let days = [portfolio(1000, 0, at(6, 82_801)), portfolio(1010, 10, at(6, 84_600))];
+        assert_eq!(returns(&days), ["2026-01-06,0.01,0.01"]);
+    }
+
+    #[test]
+    fn a_portfolio_in_another_currency_and_one_that_was_empty_begin_again() {
+        let at_tick = |tick: i64, (row, change): (Portfolio, i32)| (row, tick, change);
+        let euro = |equity, pnl, ts| portfolio(equity, pnl, ts).0;
+        let dollar = |equity, pnl, ts| Portfolio { currency: name("USD"), ..euro(equity, pnl, ts) };
+        let returns = |rows_in: &[(Portfolio, i64, i32)]| {
+            let mut data = TestData::new();
+            data.commit(vec![changes_at(rows_in)]);
+            let rounded = "ROUND(modified_dietz, 6), ROUND(time_weighted, 6)";
+            rows(&data.catalog(), &format!("SELECT currency, date, {rounded} FROM returns ORDER BY date, currency"))
+        };
+        // From EUR to USD within the second day and back within the fourth, in which nothing moves until the evening.
+        let (first, second, third) = (euro(1100, 100, at(5, 60)), dollar(1100, 100, at(6, 60)), dollar(550, -450, at(7, 60)));
+        let (fourth, fifth) = (euro(550, -450, at(8, 60)), euro(561, -439, at(8, 80_000)));
+        let story = [
+            (euro(1000, 0, at(5, 30)), 1, 1),
+            (euro(1000, 0, at(5, 30)), 2, -1),
+            (first.clone(), 2, 1),
+            (first, 3, -1),
+            (second.clone(), 3, 1),
+            (second, 4, -1),
+            (third.clone(), 4, 1),
+            (third, 5, -1),
+            (fourth.clone(), 5, 1),
+            (fourth, 6, -1),
+            (fifth, 6, 1),
+        ];
+        let expected = ["EUR,2026-01-05,0.1,0.1", "USD,2026-01-06,0.0,0.0", "USD,2026-01-07,-0.5,-0.5", "EUR,2026-01-08,0.02,0.02"];
+        assert_eq!(returns(&story), expected);
+        // It is left on the second day, and another account enters on the fourth.
+        let left = [
+            at_tick(1, portfolio(1000, 0, at(5, 30))),
+            at_tick(2, portfolio(1100, 100, at(5, 60))),
+            (euro(1100, 100, at(5, 60)), 3, -1),
+            at_tick(4, portfolio(500, 0, at(8, 43_200))),
+            at_tick(5, portfolio(505, 5, at(8, 43_260))),
+        ];
+        assert_eq!(returns(&left), ["EUR,2026-01-05,0.1,0.1", "EUR,2026-01-08,0.01,0.01"]);
+    }
+
+    #[test]
     fn a_return_without_capital_is_unknown_and_one_after_a_total_loss_is_not_linked() {
         let days = [
             portfolio(0, 0, at(5, 60)),
@@ -384,6 +434,73 @@ mod tests {
             portfolio(105, -95, at(8, 43_201)),
         ];
         assert_eq!(returns(&days), ["2026-01-05,,", "2026-01-06,0.0,0.0", "2026-01-07,-1.0,", "2026-01-08,0.1,"]);
+    }
+
+    /// The 99 % VaR of account `a`.
+    fn var(var: i64, ts: EventTime) -> Risk {
+        Risk {
+            scope: Scope::derived("account:a"),
+            method: RiskMethod::Historical,
+            confidence: Statistic::new(0.99).unwrap_or_default(),
+            window: 252,
+            observations: 252,
+            var: Total::whole(var),
+            expected_shortfall: Total::whole(var),
+            left_out: 0,
+            filled: 0,
+            ts,
+        }
+    }
+
+    /// Midnight after `day` days of 2026, at which the rows of that day end.
+    fn end_of(day: i64) -> EventTime {
+        EventTime::from_nanos(at(1, 0).nanos() + day * 86_400_000_000_000)
+    }
+
+    #[test]
+    fn a_var_is_held_against_the_next_day_and_only_a_greater_loss_is_an_exception() {
+        let mut data = TestData::new();
+        let pnl = |tick: i64, total: i64| {
+            let (row, change) = portfolio(0, total, end_of(tick));
+            (row, tick, change)
+        };
+        // P&L by day: -10 of a VaR of 10, -11 of 10, -15 of 20; flat at the end of the fifth day, so there is none for the sixth.
+        let portfolios = [pnl(1, 0), pnl(2, -10), pnl(3, -21), pnl(4, -36), pnl(5, -100), pnl(6, -200)];
+        let (ten, twenty) = (var(10, end_of(1)), var(20, end_of(3)));
+        let risk = [(ten.clone(), 1, 1), (ten, 3, -1), (twenty.clone(), 3, 1), (twenty, 5, -1)];
+        data.commit(vec![changes_at(&portfolios), changes_at(&risk)]);
+        let catalog = data.catalog();
+        let days = rows(&catalog, "SELECT method, confidence, date, var, pnl, is_exception FROM var_backtest_days ORDER BY date");
+        let expected = [
+            "historical,0.99,2026-01-02,10,-10,false",
+            "historical,0.99,2026-01-03,10,-11,true",
+            "historical,0.99,2026-01-04,20,-15,false",
+            "historical,0.99,2026-01-05,20,-64,true",
+        ];
+        assert_eq!(days, expected);
+        let counted = "SELECT days, first_date, last_date, exceptions, ROUND(expected, 6), zone FROM var_backtest";
+        assert_eq!(rows(&catalog, counted), ["4,2026-01-02,2026-01-05,2,0.04,green"]);
+    }
+
+    #[test]
+    fn a_backtest_tests_the_number_and_the_succession_of_the_exceptions_of_250_days() {
+        // Ratios by hand, from the formulas of Kupiec (1995) and Christoffersen (1998): (days with exceptions of 260, expected).
+        let clustered = [3, 5, 30, 31, 32, 60, 90, 120, 150, 180, 210, 240];
+        for (exceptions, expected) in [
+            (&clustered[..], "250,10,2.5,12.955491,3.800683,red"),
+            (&clustered[8..], "250,4,2.5,0.769138,0.130618,green"),
+            (&[], "250,0,2.5,5.025168,0.0,green"),
+        ] {
+            let mut data = TestData::new();
+            let (mut total, mut portfolios) = (0, vec![(portfolio(0, 0, end_of(1)).0, 1, 1)]);
+            for day in 0..260 {
+                total -= if exceptions.contains(&day) { 11 } else { 1 };
+                portfolios.push((portfolio(0, total, end_of(day + 2)).0, day + 2, 1));
+            }
+            data.commit(vec![changes_at(&portfolios), changes_at(&[(var(10, end_of(1)), 1, 1)])]);
+            let figures = "days, exceptions, ROUND(expected, 6), ROUND(kupiec, 6), ROUND(christoffersen, 6), zone";
+            assert_eq!(rows(&data.catalog(), &format!("SELECT {figures} FROM var_backtest")), [expected], "{exceptions:?}");
+        }
     }
 
     #[test]

@@ -4,28 +4,46 @@
 -- date: The day, in UTC.
 -- modified_dietz: The return of the day by Modified Dietz; NULL where the capital is not above zero.
 -- time_weighted: The daily returns linked since the first day; NULL after a day that lost all capital.
-WITH seen AS (
-    -- A row of a grid point is of what lies before it. Where a run ended within an interval, its grid point has a row of each run.
-    SELECT scope, currency, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl AS paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,
-           1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest
+WITH steps AS (
+    -- A row of a grid point is of what lies before it. Where a run of the pipeline ended within an interval, its grid point has a row of each.
+    SELECT scope, tick, commit_id, MAX(change) > 0 AS is_there, MAX(CASE WHEN change > 0 THEN currency END) AS currency,
+           MAX(CASE WHEN change > 0 THEN ts END) AS ts, MAX(CASE WHEN change > 0 THEN equity END) AS equity,
+           MAX(CASE WHEN change > 0 THEN equity - realized_pnl - unrealized_pnl END) AS paid_in
     FROM   portfolios_history
-    WHERE  change > 0
+    GROUP BY scope, tick, commit_id
+), followed AS (
+    SELECT *, LAG(is_there) OVER before AS was_there, LAG(currency) OVER before AS currency_before
+    FROM   steps
+    WINDOW before AS (PARTITION BY scope ORDER BY tick, commit_id)
+), lived AS (
+    -- A scope that was empty, or has another currency, begins a life of its own.
+    SELECT scope, currency, tick, commit_id, equity, paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,
+           1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest,
+           SUM(CASE WHEN was_there AND currency_before = currency THEN 0 ELSE 1 END) OVER (PARTITION BY scope ORDER BY tick, commit_id) AS life
+    FROM   followed
+    WHERE  is_there
 ), moved AS (
-    SELECT scope, currency, date, tick, commit_id, rest, equity, COALESCE(LAG(equity) OVER before, 0) AS previous,
-           paid_in - COALESCE(LAG(paid_in) OVER before, 0) AS flow
-    FROM   seen
-    WINDOW before AS (PARTITION BY scope, currency ORDER BY tick, commit_id)
+    -- What was paid in before the first row was there when the day began; a later life begins with all that it has.
+    SELECT scope, currency, life, date, tick, commit_id, rest, equity,
+           COALESCE(LAG(equity) OVER before, CASE WHEN life = 1 THEN paid_in ELSE equity END) AS previous,
+           paid_in - COALESCE(LAG(paid_in) OVER before, paid_in) AS flow
+    FROM   lived
+    WINDOW before AS (PARTITION BY scope, life ORDER BY tick, commit_id)
 ), days AS (
-    SELECT scope, currency, date, CAST(SUM(flow) AS DOUBLE) AS flows,
+    SELECT scope, currency, life, date, CAST(SUM(flow) AS DOUBLE) AS flows,
            CAST(FIRST_VALUE(previous ORDER BY tick, commit_id) AS DOUBLE) AS at_first, CAST(LAST_VALUE(equity ORDER BY tick, commit_id) AS DOUBLE) AS at_last,
            SUM(CAST(flow AS DOUBLE) * rest) AS weighted
     FROM   moved
-    GROUP BY scope, currency, date
+    GROUP BY scope, currency, life, date
 ), dietz AS (
-    SELECT scope, currency, date, CASE WHEN at_first + weighted > 0 THEN (at_last - at_first - flows) / (at_first + weighted) END AS modified_dietz
+    SELECT scope, currency, life, date, CASE WHEN at_first + weighted > 0 THEN (at_last - at_first - flows) / (at_first + weighted) END AS of_day
     FROM   days
+), linked AS (
+    SELECT scope, currency, life, date, of_day, CASE WHEN MIN(of_day) OVER so_far > -1 THEN EXP(SUM(LN(1 + of_day)) OVER so_far) - 1 END AS time_weighted
+    FROM   dietz
+    WINDOW so_far AS (PARTITION BY scope, life ORDER BY date)
 )
-SELECT scope, currency, date, modified_dietz,
-       CASE WHEN MIN(modified_dietz) OVER so_far > -1 THEN EXP(SUM(LN(1 + modified_dietz)) OVER so_far) - 1 END AS time_weighted
-FROM   dietz
-WINDOW so_far AS (PARTITION BY scope, currency ORDER BY date)
+-- Of several lives on one day the last one counts.
+SELECT scope, currency, date, LAST_VALUE(of_day ORDER BY life) AS modified_dietz, LAST_VALUE(time_weighted ORDER BY life) AS time_weighted
+FROM   linked
+GROUP BY scope, currency, date
