@@ -209,7 +209,7 @@ pub enum ChainError {
         path: PathBuf,
     },
     /// The requested commit does not exist yet.
-    #[error("there is no commit {at} in {data}: the last one is {last}; give --at at most {last}, or leave it out for the newest")]
+    #[error("there is no commit {at} in {data}: the last one is {last}; ask for one up to {last}, or for none to have the newest")]
     BeyondLast {
         /// The data directory.
         data: PathBuf,
@@ -220,7 +220,7 @@ pub enum ChainError {
     },
     /// A record is missing although a later one exists.
     #[error(
-        "{path} is missing although commit {later} is there: restore the file from a copy, or query what came before with --at {before}"
+        "{path} is missing although commit {later} is there: restore the file from a copy, or query what came before, at commit {before}"
     )]
     Gap {
         /// The missing record.
@@ -240,7 +240,7 @@ pub enum ChainError {
         cause: std::io::Error,
     },
     /// A record differs from what was written.
-    #[error("{path} is damaged: {problem}; restore the file from a copy, or query what came before with --at {before}")]
+    #[error("{path} is damaged: {problem}; restore the file from a copy, or query what came before, at commit {before}")]
     Damaged {
         /// The record.
         path: PathBuf,
