@@ -16,7 +16,8 @@ use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast};
 use datafusion::sql::sqlparser::ast::{Expr as Sql, Statement, visit_expressions_mut};
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::syntax::call;
@@ -117,9 +118,8 @@ impl Hash for LocalTime {
 impl LocalTime {
     /// In the zone of a name, like `Europe/Berlin`, or of an offset, like `+05:30`.
     fn of(zone: &str) -> Result<Self> {
-        let offset = zone.parse::<Offset>().ok().map(TimeZone::fixed);
-        let found = offset.or_else(|| TimeZone::get(zone).ok());
-        let found = found.ok_or_else(|| plan_datafusion_err!("{zone:?} is no time zone: write one like 'America/New_York'"))?;
+        let found = DateTimeParser::new().parse_time_zone(zone);
+        let found = found.map_err(|_| plan_datafusion_err!("{zone:?} is no time zone: write one like 'America/New_York'"))?;
         Ok(Self { name: format!("moment_in_{zone}"), zone: found, signature: Signature::any(1, Volatility::Immutable) })
     }
 }

