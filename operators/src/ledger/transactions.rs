@@ -124,7 +124,7 @@ pub(super) struct Counted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Adjustment {
     pub(super) hold: Id,
-    /// The amount that its captures posted.
+    /// The amount that its captures posted, less what was reversed of them.
     pub(super) amount: Amount,
 }
 
@@ -532,7 +532,6 @@ impl Transactions {
     fn let_go(&mut self, hold: &Id, known: Remembered, held: Held, release: Release<'_>) -> Result<Consequences, Refusal> {
         let Release { account, time, gate } = release;
         let sides = known.sides(account, known.signed_like(held.left), known.exchange);
-        let posted = known.amount.magnitude().units().saturating_sub(held.left.units());
         let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
         let effects: Vec<_> = sides.legs().into_iter().map(turned).collect();
         gate.admit(&effects, None)?;
@@ -542,7 +541,8 @@ impl Transactions {
         Ok(if held.captured.is_zero() {
             Consequences { turns: vec![Turn::TakenBack(hold.clone())], ..released }
         } else {
-            Consequences { adjusted: Some(Adjustment { hold: hold.clone(), amount: Amount::from_units(posted) }), ..released }
+            let amount = Amount::from_units(held.captured.units());
+            Consequences { adjusted: Some(Adjustment { hold: hold.clone(), amount }), ..released }
         })
     }
 
@@ -568,10 +568,9 @@ impl Transactions {
         let released = known.sides(&transaction.account_id, known.signed_like(released_amount), known.exchange);
         let released = released.legs().into_iter().map(|leg| leg.held().negated());
         let captured = held.captured.checked_add(amount).ok_or_else(|| overflow(hold))?;
-        // What earlier captures posted, reversed or not, and this one.
-        let posted = known.amount.magnitude().units().saturating_sub(held.left.units()).saturating_add(amount.units());
-        let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(posted) };
-        let adjusted = (!stays_held && posted != known.amount.magnitude().units()).then_some(adjustment);
+        // Less what was reversed of earlier captures.
+        let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(captured.units()) };
+        let adjusted = (!stays_held && captured != known.amount.magnitude()).then_some(adjustment);
         let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
         let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
         gate.admit(&effects, None)?;

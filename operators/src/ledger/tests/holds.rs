@@ -90,6 +90,7 @@ fn a_hold_counts_as_what_its_captures_posted() {
     let reversal =
         |id: &str, of: &str, amount: &str| format!(r#""transaction_id":"{id}","type":"payment","amount":"{amount}","reverses":"{of}""#);
     let (c, d, more) = (capture("c", "20"), capture("d", "40"), capture("d", "45"));
+    let e = capture("e", "10");
     let (of_c, of_d, again) = (reversal("r", "c", "20"), reversal("s", "d", "40"), reversal("w", "s", "1"));
     let later = r#"@200 "transaction_id":"l","type":"deposit","amount":"1""#;
     let view = Postings { captures: Captures { over: true, partial: true }, hold_expiry: Some(Nanos::new(100)), ..POSTINGS };
@@ -100,6 +101,8 @@ fn a_hold_counts_as_what_its_captures_posted() {
         ("also if it expires", &[HOLD, &c, later], &["is 20 by h"]),
         ("no more if it expires uncaptured", &[HOLD, later], &["taken back"]),
         ("as its captures if they post more", &[HOLD, &c, &more], &["is 65 by d"]),
+        ("without a capture that was reversed before the last one", &[HOLD, &c, &of_c, &d], &["is 40 by d"]),
+        ("nor when the rest is released", &[HOLD, &c, &e, &of_c, VOID], &["is 10 by v"]),
         ("still if one capture of two is reversed", &[HOLD, &c, &d, &of_c], &[]),
         ("no more if both are", &[HOLD, &c, &d, &of_c, &of_d], &["taken back"]),
         ("again if a reversal is reversed", &[HOLD, &c, &d, &of_c, &of_d, &again], &["taken back", "restored"]),
