@@ -816,21 +816,19 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
     let toml::Value::Table(table) = value else {
         return problems.push(format!("{name} is a single value: write a section [{name}]"));
     };
-    match T::deserialize(toml::Value::Table(table.clone())) {
-        Ok(section) => *into = section,
-        Err(whole) => {
-            let before = problems.len();
-            for (key, value) in table {
-                let alone = toml::Table::from_iter([(key.clone(), value)]);
-                if let Err(error) = T::deserialize(toml::Value::Table(alone)) {
-                    problems.push(format!("{name}.{key}: {}", error.to_string().trim().replace('\n', " ")));
-                }
-            }
-            if problems.len() == before {
-                problems.push(format!("[{name}]: {}", whole.to_string().trim()));
-            }
-        }
+    let Err(whole) = T::deserialize(toml::Value::Table(table.clone())).map(|section| *into = section) else { return };
+    let (before, mut readable) = (problems.len(), table);
+    readable.retain(|key, value| {
+        let alone = toml::Table::from_iter([(key.to_owned(), value.clone())]);
+        let Err(error) = T::deserialize(toml::Value::Table(alone)) else { return true };
+        problems.push(format!("{name}.{key}: {}", error.to_string().trim().replace('\n', " ")));
+        false
+    });
+    if problems.len() == before {
+        return problems.push(format!("[{name}]: {}", whole.to_string().trim()));
     }
+    // The other keys take part in the checks that follow: every problem is told at once, and none that is not there.
+    T::deserialize(toml::Value::Table(readable)).into_iter().for_each(|section| *into = section);
 }
 
 /// Reads the section `[reports]`, whose entries are read one by one, so that every problem of each is named.
@@ -892,6 +890,15 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_hides_no_problem_of_the_others_and_makes_none() {
+        let text = "[time]\ntick_interval = \"5ms\"\nhorizon = \"a day\"\n[valuation]\ninterval = \"15ms\"\n\
+                    [risk]\nwindow = 0\ncoverage = \"2\"\nconfidences = [\"x\"]\n";
+        let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
+        let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split([' ', ':']).next()).collect();
+        assert_eq!(keys, ["time.horizon", "risk.confidences", "risk.window", "risk.coverage"], "{problems:?}");
     }
 
     #[test]
