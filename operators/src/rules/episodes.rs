@@ -101,8 +101,10 @@ impl Episodes {
     /// The episodes of a rule, by what the remembered events say.
     fn found(&self, number: usize, fired: impl Fn(&Record) -> Option<Fired>, quiet: i64, ring: &Ring) -> BTreeMap<EpisodeKey, Found> {
         let begins = ring.get(ring.start()).map(|record| record.order);
-        // One that began before goes on with what is known of it.
-        let before = self.of(number).filter(|key| begins.is_none_or(|begins| key.1 < begins));
+        // One that began before goes on with what is known of it, unless its alert was withdrawn: the events that were left then
+        // have an alert of their own.
+        let goes_on = |key: &EpisodeKey| begins.is_none_or(|begins| key.1 < begins) && self.stands(key);
+        let before = self.of(number).filter(goes_on);
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
         let mut all = BTreeMap::new();
         for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
@@ -124,6 +126,11 @@ impl Episodes {
 
     fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {
         self.known.iter().map(|(key, _)| *key).filter(move |(rule, _)| *rule == number)
+    }
+
+    /// Whether an alert is known and was not withdrawn.
+    fn stands(&self, key: &EpisodeKey) -> bool {
+        self.known.get(key).is_some_and(|episode| episode.raised.stands())
     }
 
     fn change(&mut self, key: EpisodeKey, found: Option<Found>, now: EventTime) {

@@ -4,6 +4,7 @@
 mod aggregates;
 mod banking;
 mod base_currency;
+mod episodes;
 mod late;
 mod notices;
 mod once;
