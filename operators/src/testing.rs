@@ -126,8 +126,18 @@ pub fn run_with_restart<V: View + Clone>(view: V, happenings: Happenings<V>, cut
 /// The same for a view that is also restored from the rows of others: `others` adds those as of the inputs before the restart.
 pub fn run_with_restart_beside<V: View + Clone>(
     view: V,
-    mut happenings: Happenings<V>,
+    happenings: Happenings<V>,
     cut: usize,
+    others: impl FnOnce(&mut <V::Tables as TableSet>::Saved, Option<Place>),
+) -> Emitted<V> {
+    run_with_change(view.clone(), view, (happenings, cut), others)
+}
+
+/// The same with another view after the restart, as after a change of the configuration.
+pub fn run_with_change<V: View>(
+    before: V,
+    after: V,
+    (mut happenings, cut): (Happenings<V>, usize),
     others: impl FnOnce(&mut <V::Tables as TableSet>::Saved, Option<Place>),
 ) -> Emitted<V> {
     happenings.sort_by_key(|happening| happening.place);
@@ -136,11 +146,11 @@ pub fn run_with_restart_beside<V: View + Clone>(
     let mut registry = TestTables::default();
     let tables = V::Tables::register(&mut registry);
     let mut emitted = Emitted::new(tables.clone());
-    go_on(&mut Fold::new(view.clone(), tables.clone(), FINEST), happenings, &mut emitted);
+    go_on(&mut Fold::new(before, tables.clone(), FINEST), happenings, &mut emitted);
 
     let Ok(mut saved) = V::Tables::read(&mut registry);
     others(&mut saved, last);
-    let mut resumed = Fold::new(view, tables, FINEST);
+    let mut resumed = Fold::new(after, tables, FINEST);
     broadcasts.into_iter().for_each(|broadcast| resumed.learn(broadcast));
     resumed.restore(&saved, &|_| true, EffectiveTime::ZERO);
     go_on(&mut resumed, rest, &mut emitted);

@@ -14,7 +14,7 @@ use headwater_schemas::{Id, Nanos, Topic};
 use serde_json::{Value, json};
 
 use crate::config::{ComplianceConfig, Config, PackName, PrivacyConfig, RoundTripConfig, Span};
-use crate::key_file;
+use crate::{coverage, key_file};
 
 /// The key of the pack that scores transactions.
 const SCORING: &str = "fraud.pack";
@@ -168,11 +168,17 @@ fn of_version(RuleVersion { ruleset, version, .. }: &RuleVersion, text: &str) ->
 
 /// The rule packs in the text of decisive keys, as a commit's configuration has it.
 pub fn packs_of(text: &str) -> anyhow::Result<Vec<Arc<Pack>>> {
+    packs_in(text)?.into_iter().collect()
+}
+
+/// The same, pack by pack: some may be of another program, which this one cannot load.
+pub fn packs_in(text: &str) -> anyhow::Result<Vec<anyhow::Result<Arc<Pack>>>> {
     let keys: Value = serde_json::from_str(text)?;
     let scoring = keys.pointer("/fraud/pack").map(|pack| (SCORING, pack));
     let others = keys.pointer("/rules/packs").and_then(Value::as_object).into_iter().flatten();
     let all = scoring.into_iter().chain(others.map(|(name, pack)| (name.as_str(), pack)));
-    all.filter_map(|(name, pack)| Some((name, pack.as_str()?))).map(|(name, pack)| Ok(Pack::parse(name, pack)?)).collect()
+    let texts = all.filter_map(|(name, pack)| Some((name, pack.as_str()?)));
+    Ok(texts.map(|(name, pack)| Ok(Pack::parse(name, pack)?)).collect())
 }
 
 /// The name of a pack in messages, and its text.
@@ -250,6 +256,7 @@ pub fn changed(before: &str, now: &str) -> anyhow::Result<Vec<Changed>> {
     let keys = |text: &str| -> anyhow::Result<BTreeMap<String, Value>> {
         let mut keys = BTreeMap::new();
         flatten(String::new(), serde_json::from_str(text)?, &mut keys);
+        keys.retain(|key, _| !key.starts_with(coverage::KEY));
         Ok(keys)
     };
     let (mut before, mut now) = (keys(before)?, keys(now)?);

@@ -25,6 +25,7 @@ pub mod calendar;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod coverage;
 pub mod decisive;
 pub mod discovery;
 pub mod flow;

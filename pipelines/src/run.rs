@@ -639,6 +639,7 @@ fn settings(
         packs: resumed.rules.decisive.packs,
         tokens: resumed.rules.decisive.tokens,
         counts_from: resumed.rules.counts_from,
+        coverages: resumed.rules.coverages,
         duplicates: Arc::clone(&process.duplicates),
         saved: Arc::new(resumed.saved),
     }

@@ -8,10 +8,12 @@ use anyhow::{Context, bail};
 use headwater_connectors::parquet::chain::{Chain, Commit};
 use headwater_connectors::parquet::configuration;
 use headwater_operators::rule_versions::{due_after, in_force};
+use headwater_operators::rules::Coverages;
 use headwater_schemas::tables::RuleVersion;
 use headwater_schemas::{EffectiveTime, EventTime, Id, Nanos};
 
 use crate::config::Config;
+use crate::coverage;
 use crate::decisive::{Changed, Decisive, changed};
 use crate::saved::SavedTables;
 
@@ -21,8 +23,10 @@ const UNCHANGEABLE: [&str; 4] = ["time.tick_interval", "valuation.interval", "va
 /// The rules with which a run begins.
 #[derive(Debug)]
 pub struct StartingRules {
-    /// The keys that determine rows, with the packs in force.
+    /// The keys that determine rows, with the packs in force, and what these judged.
     pub decisive: Decisive,
+    /// The events that packs judged, where these are not all.
+    pub coverages: Coverages,
     /// When the windows of a version that takes effect at the beginning are complete, where not all that they need is remembered.
     pub counts_from: BTreeMap<Id, EventTime>,
     /// Times at which approved versions take effect later.
@@ -35,8 +39,9 @@ impl StartingRules {
         let rows = versions(saved, config)?;
         let start = chain.end().map_or(EffectiveTime::ZERO, |end| end.end_clock);
         let versions = in_force(&rows, start);
-        let decisive = Decisive::with(config, &versions)?;
-        let before = chain.commits().last().map(|last| changes_since(last, &decisive, data)).transpose()?.unwrap_or_default();
+        let mut decisive = Decisive::with(config, &versions)?;
+        let last = chain.commits().last();
+        let before = last.map(|last| changes_since(last, &decisive, data)).transpose()?.unwrap_or_default();
         let mut counts_from = BTreeMap::new();
         for change in before {
             let missing = change.missing();
@@ -54,7 +59,9 @@ impl StartingRules {
                 None => tracing::warn!(commit = chain.last_id(), "from here on rows are made with another configuration: {change}"),
             }
         }
-        Ok(Self { decisive, counts_from, due: due_after(&rows, start) })
+        let coverages = last.map(|last| coverages(last, &decisive, data)).transpose()?.unwrap_or_default();
+        decisive.text = coverage::noted(&decisive.text, &coverages)?;
+        Ok(Self { decisive, coverages, counts_from, due: due_after(&rows, start) })
     }
 }
 
@@ -73,6 +80,12 @@ fn versions(saved: &SavedTables, config: &Config) -> anyhow::Result<Arc<Vec<Rule
 
 fn changes(last: &Commit, decisive: &Decisive, data: &Path) -> anyhow::Result<Vec<Changed>> {
     changed(&configuration::read(data, &last.configuration, last.commit_id)?, &decisive.text)
+}
+
+/// The events that packs judged, for a run after the last commit.
+fn coverages(last: &Commit, decisive: &Decisive, data: &Path) -> anyhow::Result<Coverages> {
+    let before = configuration::read(data, &last.configuration, last.commit_id)?;
+    coverage::continued(&before, &decisive.text, &last.partitions)
 }
 
 /// The changes since the last commit. Fails if its state would change its meaning.

@@ -125,6 +125,41 @@ fn a_changed_pack() -> Story {
     }
 }
 
+/// A changed pack, and then a late event and a reversal among those that the pack of before decided about.
+fn a_late_event_after_a_change() -> Story {
+    let reversal = r#"{"transaction_id":"r","account_id":"a","type":"payment","amount":"600","currency":"USD","reverses":"t2","ts":"@8"}"#;
+    Story {
+        name: "a late event and a reversal decide nothing again that an earlier version decided",
+        config: BANKING,
+        records: vec![
+            transaction("t1", "a", 600, "1"),
+            transaction("t2", "a", 600, "2"),
+            transaction("t3", "a", 600, "3"),
+            proposed("banking", "spree", SPREE, "", "3.1"),
+            step("approved", "banking", "spree", "bob", "4"),
+            transaction("t4", "b", 1, "6"),
+            transaction("t0", "a", 10, "1.5"),
+            transaction("t5", "b", 1, "7"),
+            ("transactions", reversal.to_owned()),
+        ],
+        answers: &[
+            (
+                "SELECT subject_id, decision, state FROM decisions ORDER BY 1",
+                &[
+                    "r,approve,made",
+                    "t0,approve,made",
+                    "t1,approve,made",
+                    "t2,approve,withdrawn",
+                    "t3,approve,made",
+                    "t4,approve,made",
+                    "t5,approve,made",
+                ],
+            ),
+            ("SELECT count(*) FROM alerts WHERE kind = 'fraud'", &["0"]),
+        ],
+    }
+}
+
 /// Proposals that cannot be taken.
 fn bad_proposals() -> Story {
     Story {
@@ -149,12 +184,35 @@ fn bad_proposals() -> Story {
 
 #[test]
 fn rules_change_while_the_pipeline_runs() -> Result<()> {
-    stories::check(vec![a_new_pack(), a_changed_pack(), bad_proposals()])
+    stories::check(vec![a_new_pack(), a_changed_pack(), a_late_event_after_a_change(), bad_proposals()])
+}
+
+#[test]
+fn a_pack_that_changes_at_a_restart_leaves_earlier_decisions_as_they_are() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, pack) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("pack.toml"));
+    let source = format!("log:{}", log.display());
+    let config = format!("[fraud]\npack = \"{}\"\n{BANKING}", pack.display());
+    let run = |text: &str, records: &[Record]| {
+        std::fs::write(&pack, text)?;
+        stories::write(&log, records)?;
+        succeed(command_with(&source, &data, PLAIN, &config, "200ms")?.output()?)
+    };
+    let reversal = r#"{"transaction_id":"r","account_id":"a","type":"payment","amount":"600","currency":"USD","reverses":"t1","ts":"@8"}"#;
+    let milder = SPREE.replace("> 1000", "> 5000");
+    run(SPREE, &[transaction("t1", "a", 600, "1"), transaction("t2", "a", 600, "2")])?;
+    run(&milder, &[transaction("t0", "a", 10, "1.5"), ("transactions", reversal.to_owned())])?;
+    // A later run with the same pack knows from when on it judges.
+    run(&milder, &[transaction("t3", "a", 10, "1.7")])?;
+    let decided = ["r,approve,made", "t0,approve,made", "t1,approve,withdrawn", "t2,block,made", "t3,approve,made"];
+    assert_eq!(rows(&data, "SELECT subject_id, decision, state FROM decisions ORDER BY 1")?, decided);
+    assert_eq!(rows(&data, "SELECT alert_id, state FROM alerts WHERE kind = 'fraud'")?, ["fraud:banking:transaction:t2,raised"]);
+    assert_invariants(&data)
 }
 
 #[test]
 fn rows_do_not_depend_on_workers_and_ticks_though_the_rules_change() -> Result<()> {
-    for Story { name, records, config, .. } in [a_new_pack(), a_changed_pack()] {
+    for Story { name, records, config, .. } in [a_new_pack(), a_changed_pack(), a_late_event_after_a_change()] {
         let folder = tempfile::tempdir()?;
         let (log, data) = (folder.path().join("log"), folder.path().join("data"));
         let source = format!("log:{}", log.display());

@@ -4,12 +4,17 @@
 //! the one before within the rule's quiet time; the episode's alert is raised at its first event, is amended with each further
 //! one, and is withdrawn if late events or reversals leave none. Episodes are a function of the remembered events; one whose first
 //! events are forgotten goes on.
+//!
+//! What an earlier version of the pack found keeps its severity and stays in its episode, whatever severity and quiet time the rule
+//! has now.
 
 use std::collections::BTreeMap;
 
 use headwater_schemas::tables::{Alert, AlertState, Moment, Reason, RuleAlert, Severity, TableWriter};
 use headwater_schemas::{EventTime, Id, Statistic, Text};
 
+use super::coverage::JudgedBy;
+use super::grouped::Member;
 use super::pack::{Rule, Ruleset};
 use super::record::{Order, Record};
 use super::ring::Ring;
@@ -60,10 +65,12 @@ struct Fired {
     figures: Text,
     ids: Vec<Id>,
     severity: Severity,
+    /// Whether an earlier version of the pack found it.
+    is_settled: bool,
 }
 
 impl Found {
-    fn add(&mut self, ts: i64, Fired { figures, ids, severity }: Fired) {
+    fn add(&mut self, ts: i64, Fired { figures, ids, severity, .. }: Fired) {
         self.last_ts = ts;
         self.figures = figures;
         self.severity = self.severity.max(severity);
@@ -82,12 +89,12 @@ impl Episodes {
         self.known.is_empty()
     }
 
-    /// Compares the alerts with the events, and raises, amends and withdraws what differs. `member` is the ruleset's number, `now`
+    /// Compares the alerts with the events, and raises, amends and withdraws what differs. `of` is the ruleset's number, `now`
     /// the effective time.
-    pub(super) fn follow(&mut self, member: usize, ruleset: &Ruleset, ring: &Ring, now: EventTime) {
+    pub(super) fn follow(&mut self, of: usize, member: &Member, ring: &Ring, now: EventTime) {
         let begins = ring.get(ring.start()).map(|record| record.order);
-        for (number, rule) in ruleset.rules.iter().enumerate() {
-            let found = self.found(number, |record| fired(record, member, rule), rule.quiet, ring);
+        for (number, rule) in member.ruleset.rules.iter().enumerate() {
+            let found = self.found(number, |record| fired(record, (of, member), rule), rule.quiet, ring);
             let gone = self.of(number).filter(|key| !found.contains_key(key) && begins.is_some_and(|begins| key.1 >= begins));
             for key in gone.collect::<Vec<_>>() {
                 self.change(key, None, now);
@@ -108,10 +115,16 @@ impl Episodes {
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
         let mut all = BTreeMap::new();
         for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
-            let Some(fired) = fired(record) else { continue };
-            let ts = record.order.ts;
+            let Some(mut fired) = fired(record) else { continue };
+            let (ts, place) = (record.order.ts, (number, record.order));
+            let settled = self.settled(place).filter(|_| fired.is_settled);
+            fired.severity = settled.map_or(fired.severity, |(_, episode)| episode.found.severity);
+            let goes_on = |first: &EpisodeKey, found: &Found| match settled {
+                Some((began, _)) => began <= *first,
+                None => ts.saturating_sub(found.last_ts) <= quiet,
+            };
             match &mut open {
-                Some((_, found)) if ts.saturating_sub(found.last_ts) <= quiet => found.add(ts, fired),
+                Some((first, found)) if goes_on(first, found) => found.add(ts, fired),
                 _ => {
                     let (ids, severity) = (vec![record.id.clone()], fired.severity);
                     let mut found = Found { last_ts: ts, ids, figures: Text::default(), severity };
@@ -122,6 +135,14 @@ impl Episodes {
         }
         all.extend(open);
         all
+    }
+
+    /// The alert that stands about an event, by the event's place.
+    fn settled(&self, (number, order): EpisodeKey) -> Option<(EpisodeKey, &Episode)> {
+        let is_about = |(rule, first): &EpisodeKey, episode: &Episode| {
+            *rule == number && *first <= order && order.ts <= episode.found.last_ts && episode.raised.stands()
+        };
+        self.known.iter().filter(|(key, episode)| is_about(key, episode)).last().map(|(key, episode)| (*key, episode))
     }
 
     fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {
@@ -198,8 +219,8 @@ impl Episodes {
 }
 
 /// What an event says for which a rule of the ruleset with a number fired; none if it did not, or the event no longer counts.
-fn fired(record: &Record, member: usize, rule: &Rule) -> Option<Fired> {
-    let outcome = Some(record).filter(|record| !record.is_withdrawn)?.outcomes.of(member);
+fn fired(record: &Record, (number, member): (usize, &Member), rule: &Rule) -> Option<Fired> {
+    let outcome = Some(record).filter(|record| !record.is_withdrawn)?.outcomes.of(number);
     let fired = |reason: &&Reason| reason.rule == rule.name && reason.points != Statistic::default();
     let reason = outcome.found()?.reasons.iter().find(fired)?;
     // The figures come first, then the ids.
@@ -208,7 +229,8 @@ fn fired(record: &Record, member: usize, rule: &Rule) -> Option<Fired> {
     let (figures, ids) = reason.evidence.split_at(reason.evidence.len().saturating_sub(ids));
     let figures = Text::from(figures.iter().map(Text::as_str).collect::<Vec<_>>().join(", "));
     let ids = ids.iter().map(|id| Id::derived(id.as_str())).collect();
-    Some(Fired { figures, ids, severity: rule.severity_of(reason.points.value()) })
+    let severity = rule.severity_of(reason.points.value());
+    Some(Fired { figures, ids, severity, is_settled: member.judged_by(record) != JudgedBy::Current })
 }
 
 fn row(ruleset: &Ruleset, key: &GroupKey, (number, first): EpisodeKey, episode: &Episode) -> Option<RuleAlert> {

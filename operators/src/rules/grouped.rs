@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use headwater_schemas::privacy::Tokens;
 
+use super::coverage::{Coverage, Coverages, JudgedBy};
 use super::gate::Gate;
 use super::pack::{Aggregate, Kept, Pack, Ruleset};
 use super::record::Record;
@@ -36,6 +37,8 @@ pub(super) struct Grouped {
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) ruleset: Ruleset,
+    /// The events that its pack judged.
+    coverage: Arc<Coverage>,
     /// The place of each aggregate of its pack, by its number, among those of all rulesets.
     places: Vec<Option<usize>>,
 }
@@ -50,6 +53,21 @@ impl Member {
     /// decision, of the account that sends it.
     pub(super) fn sees(&self, record: &Record) -> bool {
         !record.is_mirrored || (self.ruleset.grouping == Grouping::Party && self.ruleset.scoring.is_none())
+    }
+
+    /// The version of its pack that judged an event.
+    pub(super) fn judged_by(&self, record: &Record) -> JudgedBy {
+        self.coverage.judged_by(&record.order)
+    }
+
+    /// Whether it judged an event itself, so that it may decide about it again. What an earlier version decided stays.
+    pub(super) fn may_change(&self, record: &Record) -> bool {
+        self.sees(record) && self.judged_by(record) == JudgedBy::Current
+    }
+
+    /// Whether there is a decision about an event, be it of an earlier version of its pack.
+    pub(super) fn has_decided(&self, record: &Record) -> bool {
+        self.decides(record) && self.judged_by(record) != JudgedBy::Nobody
     }
 
     /// Whether it makes a decision about an event.
@@ -87,7 +105,17 @@ impl Grouped {
         ruleset.kept.fields().for_each(|field| self.kept.add(field));
         self.longest_window = self.longest_window.max(ruleset.longest_window());
         let places = ruleset.places.iter().map(|place| Some(self.place_for(ruleset.aggregates.get((*place)?)?))).collect();
-        self.members.push(Member { ruleset: ruleset.clone(), places });
+        self.members.push(Member { ruleset: ruleset.clone(), coverage: Arc::default(), places });
+    }
+
+    /// The same, where packs judged not all events.
+    pub(super) fn covering(mut self, coverages: &Coverages) -> Self {
+        for member in &mut self.members {
+            if let Some(coverage) = coverages.get(member.ruleset.name.as_str()) {
+                member.coverage = Arc::clone(coverage);
+            }
+        }
+        self
     }
 
     /// The place of the aggregate that counts the same; it is added if there is none.

@@ -2,12 +2,14 @@
 //!
 //! An event in order is scored against running aggregates ([`running`](super::running)). A late event is inserted where it belongs,
 //! and the aggregates are rebuilt at that point. Every later decision within the longest window is then made again, because no window
-//! reaches back farther, and amended if its outcome differs.
+//! reaches back farther, and amended if its outcome differs; not by a version of a pack that did not judge the event
+//! ([`coverage`](super::coverage)).
 
 use headwater_schemas::tables::{Amendment, Verdict};
 use headwater_schemas::{AccountId, EffectiveTime, EventTime, Id};
 
 use super::cells::Cell;
+use super::coverage::JudgedBy;
 use super::episodes::Episodes;
 use super::field::Field;
 use super::grouped::Grouped;
@@ -136,7 +138,7 @@ impl History {
         for number in std::mem::take(&mut self.changed) {
             let Some(member) = grouped.members.get(number).filter(|member| member.ruleset.scoring.is_none()) else { continue };
             if let Some(episodes) = of_ruleset(&mut self.episodes, number) {
-                episodes.follow(number, &member.ruleset, &self.ring, now);
+                episodes.follow(number, member, &self.ring, now);
             }
         }
     }
@@ -156,7 +158,7 @@ impl History {
         record.is_withdrawn = true;
         let found: Vec<usize> = record.outcomes.iter().map(|(number, _)| number).collect();
         for (number, member) in grouped.members.iter().enumerate() {
-            if !member.decides(record) {
+            if !member.has_decided(record) {
                 continue;
             }
             let withdrawn = record.outcomes.of(number).withdrawn(&member.ruleset, again.cause, again.now);
@@ -181,7 +183,13 @@ impl History {
         let mut found = self.step(grouped, index);
         for (number, member) in grouped.members.iter().enumerate() {
             let Some(record) = self.ring.get(index).filter(|record| member.sees(record)) else { continue };
-            let (scored, withdrawn) = (found.take(number), record.outcomes.of(number));
+            let withdrawn = record.outcomes.of(number);
+            // The reasons of an earlier version are those of its decision, which counts again as it was.
+            let scored = match member.judged_by(record) {
+                JudgedBy::Current => found.take(number),
+                JudgedBy::Earlier => withdrawn.clone(),
+                JudgedBy::Nobody => continue,
+            };
             let restored = match member.ruleset.scoring {
                 Some(_) => scored.restored(withdrawn, &member.ruleset, again.cause, again.now),
                 None => scored,
@@ -232,7 +240,7 @@ impl History {
         let mut found = self.step(grouped, index);
         let mut has_amended = false;
         for (number, member) in grouped.members.iter().enumerate() {
-            let stands = |record: &&Record| !record.is_withdrawn && record.order.ts >= again.oldest && member.sees(record);
+            let stands = |record: &&Record| !record.is_withdrawn && record.order.ts >= again.oldest && member.may_change(record);
             let Some(record) = self.ring.get(index).filter(stands) else { continue };
             let amended = found.take(number).amended(record.outcomes.of(number), &member.ruleset, again.cause, again.now);
             if let Some(amended) = amended {

@@ -26,6 +26,8 @@
 //! - **Reference data** is looked up once, when the event arrives, and stays with the event: a customer who moves house does not
 //!   change earlier decisions, and an updated decision differs only by what arrived late. If an account changes its customer, what
 //!   is taken back of before is not found in the new customer's group.
+//! - **A new version of a pack** judges what is read from where it begins ([`Coverage`]). Late events and reversals do not make it
+//!   decide about earlier events: those keep the decisions of earlier versions, which a reversal still withdraws.
 //! - **State**: the events within horizon plus longest window that a window counts or a rule fired for, with the fields that the
 //!   packs read ([`RememberedEvent`]), and what was found about them ([`RuleOutcome`]). It is a function of the topics and holds no
 //!   aggregates: they are built from the events when they are needed.
@@ -39,6 +41,7 @@
 //! [`RuleOutcome`]: headwater_schemas::tables::RuleOutcome
 
 mod cells;
+mod coverage;
 mod customers;
 mod episodes;
 mod explain;
@@ -61,6 +64,7 @@ mod span;
 mod subject;
 mod view;
 
+pub use coverage::{Coverage, Coverages, Offsets};
 pub use customers::{BaseCurrency, Customers};
 pub use explain::{Reached, RuleExplanation, Without};
 pub use history::History;

@@ -9,6 +9,7 @@ use headwater_schemas::value::EventTime;
 use headwater_schemas::{Correction, CustomerId, EffectiveTime, Nanos, Place, Placed, Topic};
 
 use super::cells::{self, Cell};
+use super::coverage::Coverages;
 use super::customers::{BaseCurrency, Customers, Facts};
 use super::episodes::Episodes;
 use super::field::Field;
@@ -75,6 +76,11 @@ impl Rules {
     pub fn with_tokens(self, tokens: Option<&Arc<Tokens>>) -> Self {
         let with_tokens = |grouped: &Grouped| Grouped { tokens: tokens.cloned(), ..grouped.clone() };
         Self { grouped: self.grouped.iter().map(with_tokens).collect(), ..self }
+    }
+
+    /// The view of packs that judged not all remembered events.
+    pub fn covering(self, coverages: &Coverages) -> Self {
+        Self { grouped: self.grouped.iter().map(|grouped| grouped.clone().covering(coverages)).collect(), ..self }
     }
 
     /// The events of groups that follow from what happened. `customer` owns its account, where that is known.

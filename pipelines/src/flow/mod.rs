@@ -45,7 +45,7 @@ use std::sync::atomic::AtomicU64;
 
 use headwater_connectors::parquet::commit::{CommitSettings, commit};
 use headwater_connectors::source::{SourceProgress, SourceSettings, source};
-use headwater_operators::rules::Pack;
+use headwater_operators::rules::{Coverages, Pack};
 use headwater_operators::valuation::GridChange;
 use headwater_schemas::events::Event;
 use headwater_schemas::privacy::Tokens;
@@ -79,6 +79,8 @@ pub struct FlowSettings {
     pub config: Arc<Config>,
     /// The rules.
     pub packs: Vec<Arc<Pack>>,
+    /// The events that packs judged, where these are not all.
+    pub coverages: Coverages,
     /// What is written in place of personal values.
     pub tokens: Option<Arc<Tokens>>,
     /// When the windows of packs that take effect at the beginning are complete.

@@ -54,6 +54,7 @@ pub(super) fn judgements<'scope>(
     let _saved = RuleTables::read(&mut &*flow.settings.saved).context("restoring the rules")?;
     for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
         let view = Rules::of(subject, &packs, horizon).in_currency(base).with_tokens(flow.settings.tokens.as_ref());
+        let view = view.covering(&flow.settings.coverages);
         let spreading = view.clone();
         let mut events = happened
             .clone()

@@ -66,7 +66,7 @@ use std::sync::Arc;
 
 use headwater_schemas::tables::{AlertKind, EventRole, Severity, Verdict};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Nanos, Text};
+use headwater_schemas::{Nanos, Text, Topic};
 
 pub(super) use aggregate::{Aggregate, AggregateKind, Followers, Window};
 pub use difference::Difference;
@@ -324,6 +324,11 @@ impl Pack {
     /// What its rules judge.
     pub const fn subject(&self) -> Subject {
         self.subject
+    }
+
+    /// The topic of the events that it judges.
+    pub const fn topic(&self) -> Topic {
+        self.subject.topic()
     }
 
     /// Whether transactions are grouped by customer, so that the owners of their accounts have to be known.

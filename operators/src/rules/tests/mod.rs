@@ -14,6 +14,7 @@ mod saved;
 mod taken_back;
 mod together;
 
+mod versions;
 use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};
