@@ -1,8 +1,10 @@
 //! The legs of a transaction.
 
 use headwater_schemas::events::{AccountType, Transaction, TransactionPhase, TransactionType};
-use headwater_schemas::{AccountId, Currency, Money};
+use headwater_schemas::{AccountId, Amount, Currency, Money};
 use serde::{Deserialize, Serialize};
+
+use super::CounterAmount;
 
 /// One leg: an amount into an account or, if negative, out of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +55,11 @@ impl Exchanged {
     pub fn of(transaction: &Transaction, amount: Money) -> Option<Self> {
         let (currency, counter) = (transaction.counter_currency?, transaction.counter_amount?.money());
         Some(Self { currency, amount: if amount.units() < 0 { counter.negated() } else { counter } })
+    }
+
+    /// The amount without its sign, with its currency.
+    pub const fn counter_amount(self) -> CounterAmount {
+        CounterAmount { amount: Amount::from_units(self.amount.magnitude().units()), currency: self.currency }
     }
 
     /// The same with the opposite sign.

@@ -25,6 +25,6 @@ mod watch;
 
 pub use balances::{BalanceEvent, BalanceTables, Balances, BalancesOf, Cash, SavedBalances};
 pub use interest::InterestSettings;
-pub use postings::{Accepted, Adjusted, LedgerEvent, Posting, PostingTables, Postings, Remains, SavedPostings, TakenBack};
+pub use postings::{Accepted, Adjusted, CounterAmount, LedgerEvent, Posting, PostingTables, Postings, Remains, SavedPostings, TakenBack};
 pub use returns::{Early, Owned, Returns};
 pub use transactions::Captures;

@@ -105,8 +105,27 @@ pub struct Adjusted {
     pub hold: Id,
     /// The captured amount.
     pub amount: Amount,
+    /// What the account on the other side gives or gets instead, if it is an exchange.
+    pub counter: Option<CounterAmount>,
     /// The transaction that resolved it; the hold itself, if it expired.
     pub capture: Id,
+}
+
+/// What the account on the other side of an exchange gives or gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CounterAmount {
+    /// The amount, without a sign.
+    pub amount: Amount,
+    /// The currency of that account.
+    pub currency: Currency,
+}
+
+impl Adjusted {
+    /// The captured amount with its currency, as the hold's own account sees it, or as that on the other side.
+    pub fn money(&self, is_mirrored: bool) -> (Amount, Currency) {
+        let counter = self.counter.filter(|_| is_mirrored);
+        counter.map_or((self.amount, self.currency), |counter| (counter.amount, counter.currency))
+    }
 }
 
 /// What counts of a transaction, once a hold was captured or released, or a part of it was reversed.
@@ -496,10 +515,11 @@ impl Consequences {
             let taken = turn.taken_back(account, transactions, correction);
             taken.into_iter().for_each(|taken| out.derive(LedgerEvent::TakenBack(Arc::new(taken))));
         }
-        if let Some(Adjustment { hold, amount }) = self.adjusted
+        if let Some(Adjustment { hold, amount, counter }) = self.adjusted
             && let Some((counterparty, currency)) = transactions.terms(&hold)
         {
-            let adjusted = Adjusted { account_id: *account, counterparty, currency, hold, amount, capture: cause.clone() };
+            let (account_id, capture) = (*account, cause.clone());
+            let adjusted = Adjusted { account_id, counterparty, currency, hold, amount, counter, capture };
             out.derive(LedgerEvent::Adjusted(Arc::new(adjusted)));
         }
         for Counted { transaction_id, amount, is_held } in self.remains {

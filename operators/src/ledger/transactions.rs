@@ -5,6 +5,7 @@ use headwater_schemas::tables::{Moment, PostedTransaction, TableWriter};
 use headwater_schemas::{AccountId, Amount, Currency, EffectiveTime, EventTime, Id, Money, Nanos};
 use rustc_hash::FxHashMap;
 
+use super::CounterAmount;
 use super::ages::Ages;
 use super::enforcement::Gate;
 use super::legs::{Exchanged, Leg, Sides, counterparty, is_debit, phase, signed_amount};
@@ -126,6 +127,8 @@ pub(super) struct Adjustment {
     pub(super) hold: Id,
     /// The amount that its captures posted, less what was reversed of them.
     pub(super) amount: Amount,
+    /// The other side of the capture, if it is an exchange.
+    pub(super) counter: Option<CounterAmount>,
 }
 
 impl Consequences {
@@ -541,8 +544,9 @@ impl Transactions {
         Ok(if held.captured.is_zero() {
             Consequences { turns: vec![Turn::TakenBack(hold.clone())], ..released }
         } else {
-            let amount = Amount::from_units(held.captured.units());
-            Consequences { adjusted: Some(Adjustment { hold: hold.clone(), amount }), ..released }
+            // An exchange is captured once, which leaves nothing of its hold to release.
+            let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(held.captured.units()), counter: None };
+            Consequences { adjusted: Some(adjustment), ..released }
         })
     }
 
@@ -569,8 +573,10 @@ impl Transactions {
         let released = released.legs().into_iter().map(|leg| leg.held().negated());
         let captured = held.captured.checked_add(amount).ok_or_else(|| overflow(hold))?;
         // Less what was reversed of earlier captures.
-        let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(captured.units()) };
-        let adjusted = (!stays_held && captured != known.amount.magnitude()).then_some(adjustment);
+        let counter = sides.exchange.map(Exchanged::counter_amount);
+        let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(captured.units()), counter };
+        let is_other = captured != known.amount.magnitude() || counter != known.exchange.map(Exchanged::counter_amount);
+        let adjusted = (!stays_held && is_other).then_some(adjustment);
         let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
         let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
         gate.admit(&effects, None)?;

@@ -2,7 +2,7 @@
 
 use headwater_schemas::events::{Access, AccountType, Payment, Transaction, TransactionPhase};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Decimal, EventTime, Id, Text};
+use headwater_schemas::{Amount, Currency, Decimal, EventTime, Id, Text};
 
 use super::customers::Facts;
 use super::expression::{Type, Value, describe};
@@ -102,10 +102,18 @@ pub(super) fn amount_base(units: Option<i128>) -> Cell {
     units.map_or(Cell::Unknown, Cell::number)
 }
 
+/// The amount of a transaction with its currency, as its own account sees it, or as that of the other side: of an exchange, that has
+/// another amount in another currency.
+pub(super) fn money_of(event: &Transaction, is_mirrored: bool) -> (Amount, Currency) {
+    let counter = event.counter_amount.zip(event.counter_currency).filter(|_| is_mirrored);
+    counter.unwrap_or((event.amount, event.currency))
+}
+
 /// A field of a transaction, as its own account sees it, or as that of the other side.
 pub(super) fn of_transaction(event: &Transaction, account_type: Option<AccountType>, is_mirrored: bool, field: Field) -> Cell {
     match field {
-        Field::Amount => Cell::number(event.amount.units()),
+        Field::Amount => Cell::number(money_of(event, is_mirrored).0.units()),
+        Field::Currency => Cell::Text(Text::new(money_of(event, is_mirrored).1.as_str())),
         Field::Type => Cell::Word(event.r#type as u8),
         Field::Phase => Cell::Word(event.phase.unwrap_or(TransactionPhase::Posted) as u8),
         Field::Channel => event.channel.map_or(Cell::Unknown, |channel| Cell::Word(channel as u8)),

@@ -7,6 +7,7 @@ use headwater_schemas::tables::SubjectType;
 use headwater_schemas::{AccountId, Amount, Currency, CustomerId, Id, Text, Topic};
 use serde::{Deserialize, Serialize};
 
+use super::cells;
 use super::field::Field;
 use super::grouped::Grouped;
 use crate::ledger::{Adjusted, TakenBack};
@@ -205,11 +206,11 @@ impl Happened {
         if is_mirrored { other } else { Some(own) }
     }
 
-    /// The amount that it is about, with its currency.
-    pub(super) fn money(&self) -> Option<(Amount, Currency)> {
+    /// The amount that it is about, with its currency: of an exchange, that of its own account or of the other side.
+    pub(super) fn money(&self, is_mirrored: bool) -> Option<(Amount, Currency)> {
         match self {
-            Self::Transaction(event) => Some((event.amount, event.currency)),
-            Self::Adjusted(adjusted) => Some((adjusted.amount, adjusted.currency)),
+            Self::Transaction(event) => Some(cells::money_of(event, is_mirrored)),
+            Self::Adjusted(adjusted) => Some(adjusted.money(is_mirrored)),
             Self::Payment(event) => Some((event.amount, event.currency)),
             Self::TakenBack(_) | Self::Access(_) => None,
         }
@@ -260,9 +261,9 @@ impl Happened {
     /// A text of the event.
     fn text(&self, field: Field) -> Option<Text> {
         match self {
-            Self::Transaction(event) => super::cells::text_of_transaction(event, field),
-            Self::Payment(event) => super::cells::text_of_payment(event, field),
-            Self::Access(event) => super::cells::text_of_access(event, field),
+            Self::Transaction(event) => cells::text_of_transaction(event, field),
+            Self::Payment(event) => cells::text_of_payment(event, field),
+            Self::Access(event) => cells::text_of_access(event, field),
             Self::TakenBack(_) | Self::Adjusted(_) => None,
         }
     }

@@ -143,10 +143,12 @@ impl Rules {
         }
     }
 
-    fn adjust(&self, customers: &Customers, grouped: &Grouped, state: &mut History, placed: Placed<&Adjusted>) {
-        let Placed { place, event: Adjusted { hold, amount, currency, capture, .. } } = placed;
+    fn adjust(&self, customers: &Customers, grouped: &Grouped, state: &mut History, place: Place, side: (&Adjusted, bool)) {
+        let (adjusted, is_mirrored) = side;
+        let Adjusted { hold, capture, .. } = adjusted;
+        let (amount, currency) = adjusted.money(is_mirrored);
         let cause = Cause { amendment: Amendment::Captured, id: capture.clone() };
-        let base = cells::amount_base(customers.in_base(&self.base, *amount, currency));
+        let base = cells::amount_base(customers.in_base(&self.base, amount, &currency));
         let amounts = [(Field::Amount, Cell::number(amount.units())), (Field::AmountBase, base)];
         state.adjust(grouped, hold, amounts, self.again(&cause, place));
     }
@@ -168,7 +170,7 @@ impl Rules {
             return event.into_iter().for_each(|event| out.refuse(self.too_late(place, &event, behind)));
         }
         let account = what.party(is_mirrored);
-        let base = what.money().filter(|_| grouped.kept.slot(Field::AmountBase).is_some());
+        let base = what.money(is_mirrored).filter(|_| grouped.kept.slot(Field::AmountBase).is_some());
         let amount_base = base.and_then(|(amount, currency)| customers.in_base(&self.base, amount, &currency));
         let facts = Facts { amount_base, ..customers.facts(account.as_ref(), what.customer(), ts, &grouped.kept) };
         let Some(record) = Record::new(place, &what, &facts, is_mirrored, &grouped.kept) else { return };
@@ -298,7 +300,7 @@ impl View for Rules {
         match &event.event.what {
             Happened::TakenBack(taken) => self.take_back(grouped, state, event.place, taken, out),
             Happened::Adjusted(adjusted) => {
-                self.adjust(customers, grouped, state, Placed { place: event.place, event: adjusted.as_ref() });
+                self.adjust(customers, grouped, state, event.place, (adjusted, event.event.is_mirrored));
             }
             _ => self.judge(customers, group, state, event, out),
         }

@@ -38,6 +38,30 @@ fn exchanges_may_be_within_an_account_and_with_the_outside() {
 }
 
 #[test]
+fn a_captured_exchange_tells_what_each_side_gets() {
+    let hold = r#""transaction_id":"h","type":"transfer","amount":"100","counterparty_account":"b","counter_amount":"90","counter_currency":"EUR","phase":"pending""#;
+    let capture =
+        |amount: &str, more: &str| format!(r#""transaction_id":"c","type":"transfer","amount":"{amount}","pending_id":"h"{more}"#);
+    for (capture, expected) in [
+        (capture("80", &counter("71")), vec!["80 USD, 71 EUR"]),
+        (capture("100", &counter("88")), vec!["100 USD, 88 EUR"]),
+        (capture("100", &counter("90")), vec![]),
+        (capture("100", ""), vec![]),
+    ] {
+        let told = |derived: &Placed<LedgerEvent>| match &derived.event {
+            LedgerEvent::Adjusted(adjusted) => {
+                let [(own, of_own), (other, of_other)] = [false, true].map(|is_mirrored| adjusted.money(is_mirrored));
+                Some(format!("{own} {of_own}, {other} {of_other}"))
+            }
+            _ => None,
+        };
+        let adjusted: Vec<_> =
+            run(POSTINGS, to_postings(POSTINGS, &events(&[DEPOSIT, hold, &capture]))).derived.iter().filter_map(told).collect();
+        assert_eq!(adjusted, expected, "{capture}");
+    }
+}
+
+#[test]
 fn an_exchange_is_reversed_in_both_currencies() {
     let reversal = |id: &str, amount: &str, more: &str| {
         format!(r#""transaction_id":"{id}","type":"transfer","amount":"{amount}","reverses":"x"{more}"#)

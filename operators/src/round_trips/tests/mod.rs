@@ -71,6 +71,7 @@ impl What<'_> {
                 currency: Currency::derived("USD"),
                 hold: Id::derived(*id),
                 amount: headwater_schemas::Amount::whole((*amount).into()),
+                counter: None,
                 capture: Id::derived("capture"),
             }))),
         }

@@ -47,6 +47,7 @@ fn captured(at: i64, hold: &str, amount: &str, currency: &str) -> Step {
         currency,
         hold: Id::derived(hold),
         amount: amount.parse().expect("an amount"),
+        counter: None,
         capture: Id::derived("c"),
     };
     let place = Place::of_record(EventTime::from_nanos(at).effective(), Topic::Transactions, 0, Offset::ZERO);

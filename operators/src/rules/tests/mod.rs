@@ -5,6 +5,7 @@ mod aggregates;
 mod banking;
 mod base_currency;
 mod episodes;
+mod exchanges;
 mod late;
 mod notices;
 mod once;
@@ -13,8 +14,8 @@ mod recomputed;
 mod saved;
 mod taken_back;
 mod together;
-
 mod versions;
+
 use std::sync::Arc;
 
 use headwater_schemas::events::{Event, Transaction, TransactionType};

@@ -258,6 +258,14 @@ fn money_that_leaves_within_five_minutes_is_in_and_out() {
 }
 
 #[test]
+fn money_that_came_by_an_exchange_counts_in_the_receivers_currency() {
+    const YEN: &str = r#""type":"transfer","counterparty_account":"b","amount":"1000000","currency":"JPY","counter_amount":"100","counter_currency":"USD""#;
+    const OUT: &str = r#""account_id":"b","type":"transfer","counterparty_account":"z","amount":"95""#;
+    let lines = raised("aml", &[T("t1", 0, YEN), T("t2", 120, OUT)]).into_iter();
+    assert_eq!(lines.filter(|line| line.starts_with("in_and_out")).collect::<Vec<_>>(), ["in_and_out b raised: t2 t1"]);
+}
+
+#[test]
 fn the_fifth_equal_amount_of_a_day_is_named() {
     let story = |fifth: i64, amount: &'static str| {
         let mut story: Vec<_> = (0..4).zip(["t1", "t2", "t3", "t4"]).map(|(at, id)| T(id, at, r#""amount":"7.50""#)).collect();
