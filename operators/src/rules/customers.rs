@@ -1,9 +1,12 @@
 //! What is known about an account, its customer, and the rates of its money when an event arrives.
 
+use std::collections::BTreeSet;
+
 use headwater_schemas::events::{AccountType, Event, LimitKind};
 use headwater_schemas::{AccountId, Amount, Currency, CustomerId, EventTime, Money};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use rustc_hash::FxHashMap;
 
 use super::field::Field;
 use super::geo::Location;
@@ -16,6 +19,8 @@ use crate::zones::{CustomerZones, utc_offset};
 #[derive(Clone, Debug, Default)]
 pub struct Customers {
     reference: Reference,
+    /// The customers who owned an account before its present one, for the few accounts that changed hands.
+    former: FxHashMap<AccountId, BTreeSet<CustomerId>>,
     zones: CustomerZones,
     /// None, unless some rule reads amounts in the base currency.
     rates: Rates,
@@ -70,8 +75,29 @@ impl Customers {
         }
         self.zones.learn(event);
         if matches!(event, Event::Customer(_) | Event::Account(_) | Event::Limit(_) | Event::Deleted(_)) {
+            let before = self.owner_of(event);
             self.reference.learn(event);
+            self.note_former(before, event);
         }
+    }
+
+    /// The account of an event about one, and the customer who owns it.
+    fn owner_of(&self, event: &Event) -> Option<(AccountId, CustomerId)> {
+        let Event::Account(event) = event else { return None };
+        let account = *event.account_id();
+        Some((account, self.owner(&account)?))
+    }
+
+    /// Notes the owner whom an account had before an event.
+    fn note_former(&mut self, before: Option<(AccountId, CustomerId)>, event: &Event) {
+        if let Some((account, owner)) = before.filter(|before| self.owner_of(event) != Some(*before)) {
+            self.former.entry(account).or_default().insert(owner);
+        }
+    }
+
+    /// The customers who are known to have owned an account before its present one.
+    pub(super) fn former_owners(&self, account: &AccountId) -> impl Iterator<Item = CustomerId> + use<'_> {
+        self.former.get(account).into_iter().flatten().copied()
     }
 
     /// The customer who owns an account.

@@ -25,7 +25,7 @@
 //!   `field=unknown`, but only if the result depends on that field ([`expression`]).
 //! - **Reference data** is looked up once, when the event arrives, and stays with the event: a customer who moves house does not
 //!   change earlier decisions, and an updated decision differs only by what arrived late. If an account changes its customer, what
-//!   is taken back of before is not found in the new customer's group.
+//!   is taken back of before is taken back in the groups of all its customers.
 //! - **A new version of a pack** judges what is read from where it begins ([`Coverage`]). Late events and reversals do not make it
 //!   decide about earlier events: those keep the decisions of earlier versions, which a reversal still withdraws.
 //! - **State**: the events within horizon plus longest window that a window counts or a rule fired for, with the fields that the
@@ -68,7 +68,7 @@ pub use coverage::{Coverage, Coverages, Offsets};
 pub use customers::{BaseCurrency, Customers};
 pub use explain::{Reached, RuleExplanation, Without};
 pub use history::History;
-pub use owners::{Known, Owners};
+pub use owners::{Known, OwnerTables, Owners, SavedOwners};
 pub use pack::{Difference, Pack, PackError, Problem};
 pub use subject::{GroupKey, Happened, RuleEvent, Subject};
 pub use view::{RuleTables, Rules, SavedRules};

@@ -195,6 +195,11 @@ impl Happened {
         }
     }
 
+    /// Whether it changes a transaction that happened before.
+    pub(super) const fn is_about_an_earlier_one(&self) -> bool {
+        matches!(self, Self::TakenBack(_) | Self::Adjusted(_))
+    }
+
     /// The account that it names.
     pub fn account(&self) -> Option<AccountId> {
         self.accounts().map(|(account, _)| account)
