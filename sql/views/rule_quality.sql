@@ -12,10 +12,14 @@ WITH verdicts AS (
 ), fired AS (
     SELECT ruleset, subject_id, unnest(reasons)['rule'] AS rule, unnest(reasons)['points'] AS points
     FROM decisions WHERE state <> 'withdrawn'
+), decisive AS (
+    -- Alerts about decisions, whose ids are cut after 31 characters if they are long: what the decisions have themselves.
+    SELECT DISTINCT ruleset, left('fraud:' || ruleset || ':' || subject_type || ':', 31) AS prefix FROM decisions
 ), named AS (
     SELECT split_part(alert_id, ':', 1) AS ruleset, rule, subject, evidence
     FROM alerts
-    WHERE kind IN ('fraud', 'aml', 'compliance') AND state IN ('raised', 'amended') AND NOT starts_with(alert_id, 'fraud:')
+    WHERE kind IN ('fraud', 'aml', 'compliance') AND state IN ('raised', 'amended')
+        AND NOT EXISTS (SELECT 1 FROM decisive WHERE decisive.ruleset = alerts.rule AND starts_with(alerts.alert_id, decisive.prefix))
 ), found AS (
     SELECT ruleset, rule, subject_id FROM fired WHERE points > 0
     UNION
@@ -24,8 +28,16 @@ WITH verdicts AS (
     SELECT ruleset, rule, subject AS subject_id FROM named
     UNION
     SELECT ruleset, rule, unnest(evidence) AS subject_id FROM named
+), captured AS (
+    SELECT account_id, captures AS transaction_id, sum(abs(amount)) AS amount
+    FROM posted_transactions WHERE captures IS NOT NULL GROUP BY account_id, captures
 ), amounts AS (
-    SELECT transaction_id, currency, max(abs(amount)) AS amount FROM posted_transactions GROUP BY transaction_id, currency
+    -- A hold that was captured is worth what its captures posted.
+    SELECT posted.transaction_id, posted.currency,
+        max(CASE WHEN posted.resolved THEN coalesce(captured.amount, abs(posted.amount)) ELSE abs(posted.amount) END) AS amount
+    FROM posted_transactions posted
+    LEFT JOIN captured ON captured.account_id = posted.account_id AND captured.transaction_id = posted.transaction_id
+    GROUP BY posted.transaction_id, posted.currency
 ), judged AS (
     SELECT found.ruleset, found.rule, verdicts.is_fraud, amounts.currency, amounts.amount
     FROM found JOIN verdicts ON found.subject_id = verdicts.subject_id

@@ -160,6 +160,24 @@ fn a_late_event_after_a_change() -> Story {
     }
 }
 
+/// A pack whose name is the kind of its alerts, and a hold that is captured for less.
+fn the_quality_of_a_pack() -> Story {
+    let held = r#"{"transaction_id":"h","account_id":"a","type":"payment","amount":"500","currency":"USD","phase":"pending","ts":"@4"}"#;
+    let captured = r#"{"transaction_id":"c","account_id":"a","type":"payment","amount":"300","currency":"USD","pending_id":"h","ts":"@5"}"#;
+    Story {
+        name: "a pack may be named fraud, and a captured hold is worth what was captured",
+        config: BANKING,
+        records: vec![
+            proposed("fraud", "1", &big(100).replacen("big", "fraud", 1), "", "1"),
+            step("approved", "fraud", "1", "bob", "2"),
+            ("transactions", held.to_owned()),
+            ("transactions", captured.to_owned()),
+            ("labels", r#"{"subject_id":"h","label":"fraud","ts":"@6"}"#.to_owned()),
+        ],
+        answers: &[("SELECT ruleset, rule, caught, value_caught FROM rule_quality", &["fraud,big,1,USD 300"])],
+    }
+}
+
 /// Proposals that cannot be taken.
 fn bad_proposals() -> Story {
     Story {
@@ -184,7 +202,7 @@ fn bad_proposals() -> Story {
 
 #[test]
 fn rules_change_while_the_pipeline_runs() -> Result<()> {
-    stories::check(vec![a_new_pack(), a_changed_pack(), a_late_event_after_a_change(), bad_proposals()])
+    stories::check(vec![a_new_pack(), a_changed_pack(), a_late_event_after_a_change(), the_quality_of_a_pack(), bad_proposals()])
 }
 
 #[test]
