@@ -15,9 +15,9 @@
 //!   same ids: the progress then names the tick below which all of them are published, and their commit publishes the rest.
 //! - The progress of an outbox is stored under the id of its data directory, which is in the file `OUTBOX`.
 
+mod id;
+
 use std::collections::VecDeque;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -47,7 +47,6 @@ use sha2::{Digest as _, Sha256};
 use crate::avro::{PublishedSchema, PublishedSchemas};
 use crate::metrics::Metrics;
 use crate::suppressed::Suppressed;
-use crate::wall_clock;
 
 /// A published table, and the column of the records' key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,30 +192,13 @@ impl Running {
 
 /// Starts an outbox on its own thread.
 pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
-    let id = id(&settings.data, settings.remote.as_ref())?;
+    let id = id::id(&settings.data, settings.remote.as_ref())?;
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
         let published = publish_all(&settings, &id, &told);
         published.inspect_err(|error| (settings.failure)(anyhow::anyhow!("{error:#}")))
     })?;
     Ok(Running { told: tell, thread })
-}
-
-/// The id of a data directory's outbox, created on first use.
-fn id(data: &Path, remote: Option<&Remote>) -> anyhow::Result<String> {
-    let path = data.join(OUTBOX);
-    match fs::read_to_string(&path) {
-        Ok(id) => return Ok(id.trim().to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    }
-    // Any id will do that no other directory has.
-    let unlike = format!("{} {} {}", data.display(), wall_clock::now(), std::process::id());
-    let id = format!("headwater-{}", Digest::<8>::shortened(&Digest::sha256(unlike).0));
-    fs::write(&path, &id).with_context(|| format!("writing {}", path.display()))?;
-    // Before anything is published under it.
-    remote.map_or(Ok(()), |remote| remote.replace(data, OUTBOX))?;
-    Ok(id)
 }
 
 /// Maximum number of early rows that wait for an earlier commit; further rows are published with their own commit.
