@@ -9,13 +9,15 @@
 //!   down.
 //! - For a state table, each new row of a key is published, and no retractions; for an append table, each row. Changes of alerts that
 //!   are suppressed ([`Suppressed`]) are not published.
-//! - A record is JSON, or Avro with the schema that the registry knows by an id ([`crate::avro`]).
+//! - A record is JSON, or Avro with the schema that the registry knows by an id ([`crate::avro`]). It is cut if it is too large for
+//!   brokers ([`oversized`]).
 //! - A record's `id` is a digest of its table and its content, so a consumer can recognize a repeated record.
 //! - Where latency matters (executions, decisions), rows may be published before their commit ([`crate::flow::eager`]), with the
 //!   same ids: the progress then names the tick below which all of them are published, and their commit publishes the rest.
 //! - The progress of an outbox is stored under the id of its data directory, which is in the file `OUTBOX`.
 
 mod id;
+mod oversized;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -421,15 +423,19 @@ fn by_tick(rows: &RecordBatch, key: &[&str]) -> anyhow::Result<RecordBatch> {
     Ok(take_record_batch(rows, &lexsort_to_indices(&columns, None)?)?)
 }
 
-/// Rows as records: key, and JSON or Avro.
+/// Rows as records: key, and JSON or Avro. A record that is too large for brokers is cut ([`oversized`]).
 fn keyed(published: Published, rows: &RecordBatch, avro: Option<&PublishedSchema>) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let keys = rows.column_by_name(published.key).map(|column| column.as_string::<i32>());
     let key = |row: usize| keys.filter(|keys| keys.is_valid(row)).map_or("", |keys| keys.value(row)).to_owned();
-    let objects = headwater_sql::json_objects(rows)?;
+    let mut objects = headwater_sql::json_objects(rows)?;
     let ids: Vec<_> = objects.iter().map(|object| id_of(published.name, object)).collect();
+    let cut = oversized::cut(published.table, rows, &objects)?;
+    if let Some(cut) = &cut {
+        objects = headwater_sql::json_objects(cut)?;
+    }
     let values = match avro {
         None => objects.iter().zip(&ids).map(|(object, id)| with_id(object, id)).collect(),
-        Some(PublishedSchema { schema, id }) => schema.records(*id, rows, ids.iter().map(String::as_str))?,
+        Some(PublishedSchema { schema, id }) => schema.records(*id, cut.as_ref().unwrap_or(rows), ids.iter().map(String::as_str))?,
     };
     Ok(values.into_iter().enumerate().map(|(row, value)| (key(row), value)).collect())
 }
@@ -463,7 +469,7 @@ fn without_added(batch: &RecordBatch, role: FileRole) -> anyhow::Result<RecordBa
     Ok(batch.project(&own.map(|(index, _)| index).collect::<Vec<_>>())?)
 }
 
-/// The id of a row: a digest of its table and of the row as JSON, in whichever format it is published.
+/// The id of a row: a digest of its table and of the whole row as JSON, in whichever format it is published.
 fn id_of(table: &str, object: &str) -> String {
     let mut digest = Sha256::new();
     digest.update(table);

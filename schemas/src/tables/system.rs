@@ -20,12 +20,13 @@ tables! {
         /// The record's key, if it had one; bytes that are not UTF-8 are replaced.
         key: Option<Text>,
         /// The bytes of the record's value as in the topic, if it had one; at most the first 64 MiB.
+        /// A published event of more than 512 KiB has the first 32 KiB.
         value: Option<Blob>,
-        /// The value as text; bytes that are not UTF-8 are replaced.
+        /// The value as text; bytes that are not UTF-8 are replaced. A published event of more than 512 KiB has the first 64 KiB.
         text: Option<Text>,
         /// The stable code of the error.
         code: Text,
-        /// What is wrong, where, and how to fix it.
+        /// What is wrong, where, and how to fix it. A published event that was cut ends with what is left out.
         error: Text,
     }
 
