@@ -17,7 +17,7 @@
 //! stride = 1024                 # records of a partition that are read before the next one has its turn
 //! discover = "10s"              # how often a live run looks for new topics and partitions
 //! topic_prefix = ""             # before the name of every topic
-//! aliases = { "transactions" = "transaction.created" }   # topics with another name outside
+//! aliases = { "transactions" = "transaction.created" }   # topics with another name outside; no two the same
 //! avro = ["orders", "market.quotes"]   # topics that carry Avro with schemas of the registry; the others carry JSON; Kafka only
 //!
 //! [commit]
@@ -199,7 +199,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::calendar::{EntryConfig, ReportsConfig};
 use crate::horizons::{HorizonConfig, Horizons};
-use crate::outbox::{EAGER, PUBLISHED};
+use crate::outbox::{EAGER, PROGRESS_TOPIC, PUBLISHED};
 use crate::upkeep::UpkeepConfig;
 
 /// The whole configuration.
@@ -305,7 +305,8 @@ pub struct SourceConfig {
     pub discover: Duration,
     /// Prefix of every topic's name outside. Default none.
     pub topic_prefix: String,
-    /// Names outside of topics that have another one there. The prefix goes before them as well.
+    /// Names outside of topics that have another one there. The prefix goes before them as well. No two topics that are read or
+    /// published may have the same name outside.
     pub aliases: BTreeMap<String, String>,
     /// Topics that carry Avro, framed with the id of a schema of `[registry]`. Needs Kafka. Default: none, all carry JSON.
     pub avro: Vec<String>,
@@ -746,6 +747,7 @@ impl Config {
         for name in self.source.aliases.keys().filter(|name| Topic::from_word(name).is_none() && !is_published(name)) {
             problems.push(format!("source.aliases: {name:?} is not a topic"));
         }
+        problems.extend(self.problems_of_names());
         for name in self.outbox.topics.iter().filter(|name| !is_published(name)) {
             let known = PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>().join(", ");
             problems.push(format!("outbox.topics: {name:?} is not published: give some of {known}"));
@@ -789,6 +791,24 @@ impl Config {
 }
 
 impl Config {
+    /// Problems of topics that share a name outside. Two topics that are read would have each record twice, and a run that reads what it
+    /// publishes never ends.
+    fn problems_of_names(&self) -> Vec<String> {
+        let is_published = |name: &&str| self.outbox.topics.iter().any(|listed| listed == name);
+        let published: Vec<_> = PUBLISHED.iter().map(|published| published.name).filter(is_published).collect();
+        let progress = (!published.is_empty()).then_some((PROGRESS_TOPIC, "of the outbox's progress"));
+        let read = Topic::ALL.iter().map(|topic| (topic.as_str(), "read"));
+        let mut by_outside = BTreeMap::<String, Vec<String>>::new();
+        for (name, role) in read.chain(published.into_iter().map(|name| (name, "published"))).chain(progress) {
+            by_outside.entry(self.source.outside(name)).or_default().push(format!("{name:?} ({role})"));
+        }
+        let shared = by_outside.into_iter().filter(|(_, topics)| topics.len() > 1);
+        let problem = |(outside, topics): (String, Vec<String>)| {
+            format!("source.aliases: the topics {} have the same name outside, {outside:?}: give each its own", topics.join(" and "))
+        };
+        shared.map(problem).collect()
+    }
+
     /// Problems of topics that carry Avro.
     fn problems_of_avro(&self) -> Vec<String> {
         let unknown = self.source.avro.iter().filter(|name| Topic::from_word(name).is_none());
@@ -914,6 +934,35 @@ mod tests {
         let config = Config::parse("documentation", &documented).expect("the documented configuration");
         assert_eq!(config.source.name_of(Topic::Transactions), "transaction.created");
         assert_eq!(config.time.tick_interval, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn no_two_topics_have_the_same_name_outside() {
+        let problems = |text: &str| Config::parse("c.toml", text).map_or_else(|error| error.problems, |_| Vec::new());
+        // The case, the aliases, and what each problem names.
+        let cases: [(&str, &str, &[&[&str]]); 8] = [
+            ("read and published", "access = 'dead_letters'", &[&["\"access\" (read)", "\"dead_letters\" (published)"]]),
+            ("published as one that is read", "alerts = 'orders'", &[&["\"orders\" (read)", "\"alerts\" (published)"]]),
+            ("two that are read", "fills = 'x', orders = 'x'", &[&["\"fills\" (read)", "\"orders\" (read)", "outside, \"x\""]]),
+            ("two that are published", "alerts = 'x', positions = 'x'", &[&["\"alerts\" (published)", "\"positions\" (published)"]]),
+            ("the progress", "access = 'headwater.outbox'", &[&["\"access\" (read)", "\"headwater.outbox\" (of the outbox's progress)"]]),
+            ("several at once", "access = 'alerts', fills = 'orders'", &[&["\"access\"", "\"alerts\""], &["\"fills\"", "\"orders\""]]),
+            ("names that are exchanged", "fills = 'orders', orders = 'fills'", &[]),
+            ("other names", "access = 'a', alerts = 'b'", &[]),
+        ];
+        for (case, aliases, expected) in cases {
+            let found = problems(&format!("[source]\naliases = {{ {aliases} }}\n"));
+            assert_eq!(found.len(), expected.len(), "{case}: {found:?}");
+            for (problem, named) in found.iter().zip(expected) {
+                assert!(problem.starts_with("source.aliases: ") && problem.ends_with(": give each its own"), "{case}: {problem}");
+                assert!(named.iter().all(|name| problem.contains(name)), "{case}: {problem}");
+            }
+        }
+        let prefixed = "[source]\ntopic_prefix = 'eu.'\naliases = { access = 'dead_letters' }\n";
+        let found = problems(prefixed);
+        assert!(found.len() == 1 && found.iter().all(|problem| problem.contains("outside, \"eu.dead_letters\"")), "{found:?}");
+        // A topic of that name may be read if this run does not publish it.
+        assert_eq!(problems(&format!("{prefixed}[outbox]\ntopics = ['alerts']\n")), Vec::<String>::new());
     }
 
     #[test]
