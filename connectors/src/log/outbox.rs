@@ -121,7 +121,7 @@ fn append(path: &Path, from: u64, bytes: &[u8]) -> Result<(), TransportError> {
             attempt: "publishing to",
             object: path.display().to_string(),
             cause: format!(
-                "somebody else has written behind byte {from}: a topic of an outbox has one writer; remove what is not ours, or name another topic in outbox.aliases"
+                "another program has written after byte {from}: a topic of an outbox has one writer; remove what the other program wrote, or give the topic another name in source.aliases"
             )
             .into(),
             retry: false,
@@ -182,6 +182,7 @@ mod tests {
         fs::write(&path, "before\none\nforeign\n")?;
         let refused = outbox.publish(&batch(&["two"]), "2", &mut || ()).map_err(|error| with_causes(&error));
         assert!(refused.as_ref().is_err_and(|error| error.contains("executions/0.jsonl") && error.contains("one writer")), "{refused:?}");
+        assert!(refused.is_err_and(|error| error.contains("source.aliases")), "the key of the configuration is named");
         Ok(())
     }
 }
