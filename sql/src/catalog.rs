@@ -1,6 +1,6 @@
 //! The catalog: a data directory's commits, and queries on the newest of them or on a given one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::directory::is_data_directory;
 use headwater_connectors::parquet::record::FileRole;
+use headwater_connectors::parquet::records::Records;
 
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -63,8 +64,7 @@ impl Catalog {
 
     /// The same data directory at another commit, or at the newest.
     pub fn reopen(&self, at: Option<u64>) -> Result<Self, CatalogError> {
-        let data = self.newest().chain.data().to_owned();
-        Self::open_with(&data, at, self.config.clone())
+        Self::open_with(&self.data(), at, self.config.clone())
     }
 
     /// Whether a specific commit was requested.
@@ -97,8 +97,7 @@ impl Catalog {
     /// All tables at an earlier commit, with the threads and the memory of this catalog. Its files are merged over time, as after
     /// [`Catalog::refresh`].
     pub(crate) fn snapshot_at(&self, commit_id: u64) -> Result<Snapshot, CatalogError> {
-        let data = self.newest().chain.data().to_owned();
-        let chain = Chain::open(&data, Some(commit_id))?;
+        let chain = Chain::open(&self.data(), Some(commit_id))?;
         snapshot(&chain, &Arc::new(CurrentCache::new()), &self.config, &self.engine)
     }
 
@@ -111,6 +110,16 @@ impl Catalog {
     /// The number of that commit; 0 when there is none.
     pub fn commit_id(&self) -> u64 {
         self.newest().snapshot.commit_id()
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.newest().chain.data().to_owned()
+    }
+
+    /// The hash of a commit; `None` if there is no such commit.
+    pub(crate) fn commit_hash(&self, commit_id: u64) -> Result<Option<String>, CatalogError> {
+        Ok(Records::new(&self.data()).read(commit_id)?.map(|commit| commit.hash))
     }
 
     /// Runs a statement, and blocks until its rows arrive. Not for `async` code: see [`Catalog::snapshot`].

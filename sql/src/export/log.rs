@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `txn` is the protocol's own record of how far an application has written: here, the commit that the table is as of. So an export
-//! that was killed is repeated without doubled rows.
+//! that was killed is repeated without doubled rows. `commitInfo.userMetadata`, which readers show and do not use, has the hash of that
+//! commit: `commit 42, hash 9f86…`. So a table is not continued from another history.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,9 +35,31 @@ pub(super) struct DeltaLog {
     id: Option<String>,
     schema: Option<String>,
     /// The commit that it is as of; none if it was never exported.
-    pub(super) commit_id: Option<u64>,
+    pub(super) as_of: Option<AsOf>,
+    /// The commit that the last `userMetadata` names.
+    noted: Option<AsOf>,
     /// The files that hold its rows.
     files: BTreeSet<String>,
+}
+
+/// A commit that a table is as of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AsOf {
+    pub(super) commit_id: u64,
+    /// Its hash; none in tables that were exported before hashes were kept, and for a data directory without commits.
+    pub(super) hash: Option<String>,
+}
+
+impl AsOf {
+    fn to_metadata(&self) -> String {
+        let hash = self.hash.as_ref().map_or_else(String::new, |hash| format!(", hash {hash}"));
+        format!("commit {}{hash}", self.commit_id)
+    }
+
+    fn of_metadata(text: &str) -> Option<Self> {
+        let (commit_id, hash) = text.strip_prefix("commit ")?.split_once(", hash ")?;
+        Some(Self { commit_id: commit_id.parse().ok()?, hash: Some(hash.to_owned()) })
+    }
 }
 
 /// A line of the log. Actions that an export need not know have no field.
@@ -48,6 +71,7 @@ struct Action {
     add: Option<FileAction>,
     remove: Option<FileAction>,
     txn: Option<Transaction>,
+    commit_info: Option<CommitInfo>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +85,13 @@ struct Protocol {
 struct MetaData {
     id: String,
     schema_string: String,
+}
+
+/// Other programs write anything here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitInfo {
+    user_metadata: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -123,8 +154,13 @@ impl DeltaLog {
             self.files.remove(&removed.path);
         }
         self.files.extend(action.add.map(|added| added.path));
+        if let Some(Value::String(text)) = action.commit_info.and_then(|info| info.user_metadata) {
+            self.noted = AsOf::of_metadata(&text);
+        }
         if let Some(written) = action.txn.filter(|txn| txn.app_id == APPLICATION) {
-            self.commit_id = Some(written.version);
+            // A version of an earlier program has no hash, and the one before it has that of another commit.
+            let noted = self.noted.take().filter(|noted| noted.commit_id == written.version);
+            self.as_of = Some(noted.unwrap_or(AsOf { commit_id: written.version, hash: None }));
         }
         Ok(())
     }
@@ -148,7 +184,7 @@ impl DeltaLog {
                 return Err(ExportError::Delta { path: self.folder.clone(), why });
             }
         }
-        if self.version > 0 && self.commit_id.is_none() {
+        if self.version > 0 && self.as_of.is_none() {
             let why = "it was not exported by headwater: export into an empty folder".to_owned();
             return Err(ExportError::Delta { path: self.folder.clone(), why });
         }
@@ -161,13 +197,13 @@ impl DeltaLog {
         &self,
         table: &str,
         schema: &Schema,
-        commit_id: u64,
+        as_of: &AsOf,
         file: Option<&Added>,
         replaces: bool,
         now: u64,
     ) -> Result<(), ExportError> {
         let mut actions = vec![json!({"commitInfo": {"timestamp": now, "operation": "WRITE", "engineInfo": "headwater",
-            "operationParameters": {"mode": if replaces { "Overwrite" } else { "Append" }}, "userMetadata": format!("commit {commit_id}")}})];
+            "operationParameters": {"mode": if replaces { "Overwrite" } else { "Append" }}, "userMetadata": as_of.to_metadata()}})];
         let schema = schema_string(table, schema)?;
         if self.version == 0 {
             actions.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
@@ -177,7 +213,7 @@ impl DeltaLog {
             actions.push(json!({"metaData": {"id": id, "name": table, "format": {"provider": "parquet", "options": {}},
                 "schemaString": schema, "partitionColumns": [], "configuration": {}, "createdTime": now}}));
         }
-        actions.push(json!({"txn": {"appId": APPLICATION, "version": commit_id, "lastUpdated": now}}));
+        actions.push(json!({"txn": {"appId": APPLICATION, "version": as_of.commit_id, "lastUpdated": now}}));
         if replaces {
             actions.extend(self.files.iter().map(|path| json!({"remove": {"path": path, "deletionTimestamp": now, "dataChange": true}})));
         }
@@ -272,6 +308,10 @@ mod tests {
         ])
     }
 
+    fn as_of(commit_id: u64) -> AsOf {
+        AsOf { commit_id, hash: Some(format!("hash of {commit_id}")) }
+    }
+
     fn added(name: &str) -> Added {
         Added { name: name.to_owned(), rows: 3, bytes: 99 }
     }
@@ -280,21 +320,48 @@ mod tests {
     fn a_log_says_what_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let read = || DeltaLog::read(folder.path()).expect("a log");
-        assert_eq!((read().version, read().commit_id), (0, None));
-        read().write("t", &schema(), 7, Some(&added("a.parquet")), false, 1).expect("version 0");
+        assert_eq!((read().version, read().as_of), (0, None));
+        read().write("t", &schema(), &as_of(7), Some(&added("a.parquet")), false, 1).expect("version 0");
         let first = read();
-        assert_eq!((first.version, first.commit_id), (1, Some(7)));
+        assert_eq!((first.version, &first.as_of), (1, &Some(as_of(7))));
         // No new rows: only the commit moves.
-        first.write("t", &schema(), 8, None, false, 2).expect("version 1");
+        first.write("t", &schema(), &as_of(8), None, false, 2).expect("version 1");
         assert_eq!(read().files, BTreeSet::from(["a.parquet".to_owned()]));
-        read().write("t", &schema(), 9, Some(&added("b.parquet")), true, 3).expect("version 2");
+        read().write("t", &schema(), &as_of(9), Some(&added("b.parquet")), true, 3).expect("version 2");
         let last = read();
-        assert_eq!((last.version, last.commit_id), (3, Some(9)));
+        assert_eq!((last.version, &last.as_of), (3, &Some(as_of(9))));
         assert_eq!(last.files, BTreeSet::from(["b.parquet".to_owned()]));
         assert_eq!(last.id, first.id, "the table stays the same one");
         // Who has read an older state cannot write its version again.
-        let again = first.write("t", &schema(), 9, None, false, 4).expect_err("it is there");
+        let again = first.write("t", &schema(), &as_of(9), None, false, 4).expect_err("it is there");
         assert!(again.to_string().contains("another export has written this version meanwhile"), "{again}");
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_commit_of_the_same_version() {
+        let version = |metadata: &str, commit_id: u64| {
+            format!("{{\"commitInfo\":{{{metadata}}}}}\n{{\"txn\":{{\"appId\":\"headwater\",\"version\":{commit_id}}}}}\n")
+        };
+        let noted = |text: &str| format!("\"userMetadata\":{text}");
+        let with_hash = version(&noted("\"commit 7, hash ab\""), 7);
+        for (case, versions, expected) in [
+            ("a hash", vec![with_hash.clone()], Some("ab")),
+            ("a later hash", vec![with_hash.clone(), version(&noted("\"commit 8, hash cd\""), 8)], Some("cd")),
+            ("an earlier program", vec![version(&noted("\"commit 7\""), 7)], None),
+            ("an earlier program after this one", vec![with_hash.clone(), version(&noted("\"commit 8\""), 8)], None),
+            ("no metadata after a hash", vec![with_hash, version("", 8)], None),
+            ("another commit", vec![version(&noted("\"commit 6, hash ab\""), 7)], None),
+            ("no number", vec![version(&noted("\"commit x, hash ab\""), 7)], None),
+            ("no text", vec![version(&noted("{\"a\":1}"), 7)], None),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("_delta_log")).expect("a folder");
+            for (number, text) in versions.iter().enumerate() {
+                fs::write(folder.path().join(format!("_delta_log/{number:020}.json")), text).expect("a file");
+            }
+            let as_of = DeltaLog::read(folder.path()).expect("a log").as_of.expect("a commit");
+            assert_eq!(as_of.hash.as_deref(), expected, "{case}");
+        }
     }
 
     #[test]
