@@ -93,6 +93,20 @@ pub enum QueryError {
         /// The last commit of which changes were dropped.
         dropped: u64,
     },
+    /// A place within a commit is beyond the changes of the commit.
+    #[error(
+        "there is no place {place}: commit {commit_id} has {there} changes of {table} that pass this filter; give the filter that the place comes from, or follow from {} to get the commit again", commit_id.saturating_sub(1)
+    )]
+    NoPlace {
+        /// The table.
+        table: &'static str,
+        /// The place as text.
+        place: String,
+        /// The commit.
+        commit_id: u64,
+        /// The number of its changes.
+        there: u64,
+    },
     /// A committed file is missing or damaged.
     #[error(transparent)]
     File(#[from] FileError),

@@ -100,7 +100,11 @@ struct Round {
     until: Arc<Committed>,
     /// The rows of the batch that were not looked at yet.
     rows: Option<Unrendered>,
-    /// Changes of the commit of the place that the client has already.
+    /// The table, for errors.
+    table: &'static str,
+    /// The place of the client.
+    place: Place,
+    /// Changes of the commit of the place that the client has already, and that did not come yet.
     skip: u64,
     /// Changes that make the next event.
     pending: Pending,
@@ -194,9 +198,8 @@ impl Changes {
         let upto = snapshot.commit_id().min(after.saturating_add(COMMITS_AT_ONCE));
         self.followed.check_kept(&snapshot.committed, after)?;
         let (answer, until) = self.answer(&snapshot, after, upto).await?;
-        let skip = self.place.rows();
-        let pending = Pending { sent: 0, ..Pending::default() };
-        self.round = Some(Round { answer, upto, until, rows: None, skip, pending });
+        let (table, place) = (self.table(), self.place);
+        self.round = Some(Round { answer, upto, until, rows: None, table, place, skip: place.rows(), pending: Pending::default() });
         Ok(true)
     }
 
@@ -299,7 +302,9 @@ impl Round {
     /// The next event of these commits.
     async fn next(&mut self) -> Result<Option<ChangeEvent>, QueryError> {
         loop {
-            let Some((commit_id, row)) = self.row().await? else { return Ok(self.pending.end()) };
+            let next = self.row().await?;
+            self.check_skipped(next.as_ref().map(|(commit_id, _)| *commit_id))?;
+            let Some((commit_id, row)) = next else { return Ok(self.pending.end()) };
             if self.skip > 0 {
                 self.pending.commit_id = commit_id;
                 self.pending.sent = self.pending.sent.saturating_add(1);
@@ -310,6 +315,16 @@ impl Round {
                 return Ok(Some(event));
             }
         }
+    }
+
+    /// Checks that all changes that the client has already are of the commit of its place. `next` is the commit of the next change; none
+    /// at the end.
+    fn check_skipped(&self, next: Option<u64>) -> Result<(), QueryError> {
+        if self.skip == 0 || next == Some(self.place.commit_id()) {
+            return Ok(());
+        }
+        let (commit_id, there) = (self.place.commit_id(), self.place.rows().saturating_sub(self.skip));
+        Err(QueryError::NoPlace { table: self.table, place: self.place.to_string(), commit_id, there })
     }
 
     async fn row(&mut self) -> Result<Option<(u64, String)>, QueryError> {

@@ -34,6 +34,11 @@ impl Place {
         }
     }
 
+    /// The commit of which some or all changes are known.
+    pub(super) const fn commit_id(self) -> u64 {
+        self.commit_id
+    }
+
     /// Changes of the commit after that which are known.
     pub(super) const fn rows(self) -> u64 {
         match self.rows {

@@ -154,6 +154,39 @@ fn large_commits_are_split_and_their_parts_can_be_resumed() {
 }
 
 #[test]
+fn a_place_beyond_its_commit_is_refused_and_skips_no_later_commit() {
+    let mut data = TestData::new();
+    let legs: Vec<_> = (0..6).map(|number| leg(&format!("t{number}"), 1, "a", "EUR", Money::whole(1), at(1, 0))).collect();
+    data.commit(vec![facts(&legs[..3])]);
+    data.commit(vec![]);
+    data.commit(vec![facts(&legs[3..])]);
+    let access = access(&data);
+    let refusal = |place: &str, commit_id: u64, there: u64| {
+        format!(
+            "there is no place {place}: commit {commit_id} has {there} changes of ledger_entries that pass this filter; give the filter that the place comes from, or follow from {} to get the commit again",
+            commit_id - 1
+        )
+    };
+    // The case, the place, the filter, and how many changes follow; none if the place is refused.
+    for (case, place, filter, expected) in [
+        ("within the commit", "1:2", None, Ok(4)),
+        ("at its end", "1:3", None, Ok(3)),
+        ("beyond it", "1:4", None, Err(refusal("1:4", 1, 3))),
+        ("as far as the next changes", "1:6", None, Err(refusal("1:6", 1, 3))),
+        ("beyond all changes", "1:99", None, Err(refusal("1:99", 1, 3))),
+        ("a commit without changes", "2:1", None, Err(refusal("2:1", 2, 0))),
+        ("beyond the last commit", "3:4", None, Err(refusal("3:4", 3, 3))),
+        ("of another filter", "1:2", Some("transaction_id = 't0' OR transaction_id > 't2'"), Err(refusal("1:2", 1, 1))),
+        ("of this filter", "1:1", Some("transaction_id = 't0' OR transaction_id > 't2'"), Ok(3)),
+    ] {
+        let request = ChangesRequest { filter: filter.map(str::to_owned), ..request("ledger_entries", place) };
+        let found = run(events(&access, request, false));
+        let found = found.map(|events| events.iter().map(|event| event.rows.len()).sum::<usize>());
+        assert_eq!(found.map_err(|problem| problem.to_string()), expected, "{case}");
+    }
+}
+
+#[test]
 fn a_filter_is_about_the_row() {
     let data = balances();
     let access = access(&data);

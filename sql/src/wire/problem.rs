@@ -72,6 +72,7 @@ fn code_of(error: &QueryError, message: &str) -> &'static str {
         QueryError::Denied(_) | QueryError::ExplainDenied => "42501",
         QueryError::Statement(_) => code_of_statement(message),
         QueryError::Forgotten { .. } | QueryError::Dropped { .. } => "55000",
+        QueryError::NoPlace { .. } => code::INVALID_VALUE,
         QueryError::File(_) => "XX001",
         QueryError::Memory(_) => "53200",
         QueryError::Timeout(_) => code::CANCELLED,
