@@ -10,7 +10,7 @@
 //! - [`key_file`]: the keys of what is written in place of personal values.
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
-//! - [`commands`]: the other commands of the binary.
+//! - [`commands`]: the other commands of the binary. [`output`]: what they print.
 //! - [`allocator`]: how long freed memory is kept.
 //! - [`wall_clock`]: the only place that reads the time of day.
 //!
@@ -18,6 +18,8 @@
 //! start, without the wall clock. **Worker**: a thread with its share of partitions and keys; rows do not depend on the number of
 //! workers. **Grid**: the points of event time at which positions are valued. `headwater_connectors` explains terms of time,
 //! `headwater_schemas` those of trading, `headwater_operators` those of operators.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod allocator;
 pub mod avro;
@@ -36,6 +38,7 @@ pub mod key_file;
 pub mod location;
 pub mod metrics;
 pub mod outbox;
+pub mod output;
 pub mod progress;
 pub mod rejected;
 pub mod resume;

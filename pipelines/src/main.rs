@@ -1,6 +1,8 @@
 //! The binary: parses the command line, sets up logs and signals, and runs a command.
 
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::{BufRead, BufReader, IsTerminal, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +18,9 @@ use headwater::commands::{
 };
 use headwater::config::Config;
 use headwater::location::Location;
+use headwater::output::{Notices, Printer, notice};
 use headwater::run::{Replay, Run, run};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -140,10 +144,12 @@ fn main() -> ExitCode {
         CommandLine::command().error(ErrorKind::ValueValidation, contradiction).exit();
     }
     logs();
-    match execute(arguments.command) {
+    let mut out = Printer::new(std::io::stdout().lock());
+    let executed = execute(arguments.command, &mut out);
+    match executed.and(out.flush().map_err(anyhow::Error::from)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "headwater: {error:#}");
+            notice(format_args!("headwater: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -152,13 +158,13 @@ fn main() -> ExitCode {
 /// Logs to standard error: `RUST_LOG` sets the filter, `HEADWATER_LOG=json` makes each line an object.
 fn logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Notices::default).with_ansi(std::io::stderr().is_terminal());
     if std::env::var("HEADWATER_LOG").is_ok_and(|format| format == "json") { logs.json().init() } else { logs.init() }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command, out: &mut Printer<StdoutLock<'_>>) -> anyhow::Result<()> {
     match command {
-        Command::Demo(arguments) => demo::demo(&arguments, &stop_signal()?),
+        Command::Demo(arguments) => demo::demo(&arguments, &stop_signal()?, out),
         Command::Run(arguments) => {
             let config = Config::load(arguments.source.config.as_deref())?;
             run(Run {
@@ -178,49 +184,52 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 show_progress: true,
             })
         }
-        Command::Replay(arguments) => replay::replay(*arguments, stop_signal()?, &mut std::io::stdout().lock()),
-        Command::Publish(arguments) => {
-            let config = Config::load(arguments.source.config.as_deref())?;
-            let transport = arguments.source.source.open(&config)?;
-            let lines: Box<dyn BufRead> = match &arguments.file {
-                Some(file) => {
-                    let lines = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
-                    Box::new(BufReader::with_capacity(1 << 20, lines))
-                }
-                None => Box::new(std::io::stdin().lock()),
-            };
-            let order = if arguments.sort { publish::LineOrder::ByTime } else { publish::LineOrder::AsGiven };
-            let count = publish::publish(transport.as_ref(), &config.source, &arguments.topic, lines, order)?;
-            let events = if count == 1 { "event" } else { "events" };
-            eprintln!("{count} {events} published to {}", arguments.topic);
-            Ok(())
-        }
+        Command::Replay(arguments) => replay::replay(*arguments, stop_signal()?, out),
+        Command::Publish(arguments) => publish(&arguments),
         Command::Topics(arguments) => {
             let config = Config::load(arguments.source.config.as_deref())?;
             let transport = arguments.source.source.open(&config)?;
             let data = arguments.data.as_deref();
-            topics::topics(transport.as_ref(), &config, arguments.partitions, data, &mut std::io::stdout().lock())
+            topics::topics(transport.as_ref(), &config, arguments.partitions, data, out)
         }
-        Command::Schema(arguments) => schema::schema(&arguments, &mut std::io::stdout().lock()),
-        Command::Sql(arguments) => sql::sql(arguments),
+        Command::Schema(arguments) => schema::schema(&arguments, out),
+        Command::Sql(arguments) => sql::sql(arguments, out.until_closed()),
         Command::Mirror(arguments) => {
             let stop = stop_signal()?;
-            mirror::mirror(&arguments, &stop, &mut std::io::stdout().lock())
+            mirror::mirror(&arguments, &stop, out)
         }
-        Command::Report(arguments) => report::report(&arguments, &mut std::io::stdout().lock()),
+        Command::Report(arguments) => report::report(&arguments, out),
         Command::Serve(arguments) => {
             let stop = stop_signal()?;
-            serve::serve(arguments, &stop, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
+            serve::serve(arguments, &stop, &mut std::io::stdin().lock(), out)
         }
-        Command::Explain(arguments) => explain::explain(&arguments, &mut std::io::stdout().lock()),
-        Command::Export(arguments) => export::export(&arguments, &mut std::io::stdout().lock()),
-        Command::Files(arguments) => files::files(&arguments, &mut std::io::stdout().lock()),
-        Command::Verify(arguments) => verify::verify(&arguments, &mut std::io::stdout().lock()),
-        Command::Rules(arguments) => rules::rules(&arguments, &mut std::io::stdout().lock()),
-        Command::Keys(arguments) => keys::keys(&arguments, &mut std::io::stdout().lock()),
-        Command::Erase(arguments) => erase::erase(&arguments, &mut std::io::stdout().lock()),
-        Command::Backtest(arguments) => backtest::backtest(&arguments, &stop_signal()?, &mut std::io::stdout().lock()),
+        Command::Explain(arguments) => explain::explain(&arguments, out),
+        Command::Export(arguments) => export::export(&arguments, out),
+        Command::Files(arguments) => files::files(&arguments, out),
+        Command::Verify(arguments) => verify::verify(&arguments, out),
+        Command::Rules(arguments) => rules::rules(&arguments, out),
+        Command::Keys(arguments) => keys::keys(&arguments, out),
+        Command::Erase(arguments) => erase::erase(&arguments, out),
+        Command::Backtest(arguments) => backtest::backtest(&arguments, &stop_signal()?, out),
     }
+}
+
+fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
+    let config = Config::load(arguments.source.config.as_deref())?;
+    let transport = arguments.source.source.open(&config)?;
+    let topic = &arguments.topic;
+    let lines: Box<dyn BufRead> = match &arguments.file {
+        Some(file) => {
+            let lines = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
+            Box::new(BufReader::with_capacity(1 << 20, lines))
+        }
+        None => Box::new(std::io::stdin().lock()),
+    };
+    let order = if arguments.sort { publish::LineOrder::ByTime } else { publish::LineOrder::AsGiven };
+    let count = publish::publish(transport.as_ref(), &config.source, topic, lines, order)?;
+    let events = if count == 1 { "event" } else { "events" };
+    notice(format_args!("{count} {events} published to {topic}"));
+    Ok(())
 }
 
 fn cluster(hosts: Option<&Path>, process: Option<usize>) -> anyhow::Result<Option<Cluster>> {
@@ -230,7 +239,7 @@ fn cluster(hosts: Option<&Path>, process: Option<usize>) -> anyhow::Result<Optio
 /// Flag that Ctrl-C or SIGTERM sets. A second signal ends the process at once.
 fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }

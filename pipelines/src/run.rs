@@ -32,6 +32,7 @@ use crate::http::DeskSettings;
 use crate::journal::{Journal, followed};
 use crate::metrics::{Metrics, MetricsSettings};
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
+use crate::output::{Notices, notice};
 use crate::resume::{Partitions, Positions, positions};
 use crate::saved::SavedTables;
 use crate::starting_rules::StartingRules;
@@ -156,7 +157,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     }
     if !run.is_replay && run.leads() {
         for unread in location::unread(run.transport.as_ref(), &run.config.source)? {
-            eprintln!("headwater: not read: {unread}");
+            notice(format_args!("headwater: not read: {unread}"));
         }
     }
     let mut process = Process::new(&run)?;
@@ -194,7 +195,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     drop(directory);
     let Entered { published, .. } = entered?;
     if !run.is_replay {
-        rejected::summarize(&rejected::counted(&run.counters), "of this run", Some(&run.data), &mut std::io::stderr().lock())?;
+        rejected::summarize(&rejected::counted(&run.counters), "of this run", Some(&run.data), &mut Notices)?;
     }
     published
 }
@@ -721,7 +722,7 @@ impl Drop for FailsOnPanic {
 fn leave_the_cluster(failure: &Failure) -> ! {
     match failure.result() {
         Err(error) => {
-            eprintln!("headwater: {error:#}");
+            notice(format_args!("headwater: {error:#}"));
             std::process::exit(1)
         }
         Ok(()) => std::process::exit(0),

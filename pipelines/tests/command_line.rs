@@ -1,8 +1,10 @@
 //! Tests of exit codes and messages of the command line. (This target also makes `cargo test` build the binary, which the
 //! scenarios of the workspace run.)
 
+use std::fs::OpenOptions;
 use std::io::Result;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 fn headwater(arguments: &[&str]) -> Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_headwater")).args(arguments).output()
@@ -18,6 +20,83 @@ fn usage_errors_exit_with_2_and_failures_with_1_and_a_sentence() -> Result<()> {
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
     assert!(said.starts_with("headwater: ") && said.contains("/nonexistent-directory"), "{said}");
     Ok(())
+}
+
+/// A device that takes nothing, like a full disk.
+fn full() -> Result<Stdio> {
+    Ok(OpenOptions::new().write(true).open("/dev/full")?.into())
+}
+
+/// A pipe whose reader has gone.
+fn closed() -> Result<Stdio> {
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    Ok(writer.into())
+}
+
+/// A folder with a configuration that serves nothing, and an embedded log.
+fn workplace() -> Result<(tempfile::TempDir, String, String)> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, "[http]\naddress = \"\"\n[serve]\naddress = \"\"\n")?;
+    let source = format!("log:{}", folder.path().join("log").display());
+    Ok((folder, config.display().to_string(), source))
+}
+
+#[test]
+fn a_closed_pipe_does_not_end_the_work_of_a_command() -> Result<()> {
+    let (folder, config, source) = workplace()?;
+    let quiet = |arguments: &[&str]| -> Result<Output> {
+        Command::new(env!("CARGO_BIN_EXE_headwater")).args(arguments).stdout(closed()?).stderr(Stdio::piped()).output()
+    };
+    let (data, tables) = (folder.path().join("demo").display().to_string(), folder.path().join("tables").display().to_string());
+    let exported = folder.path().join("exported");
+    let out = exported.display().to_string();
+    let commands: [&[&str]; 8] = [
+        &["topics", "--source", &source],
+        &["schema", "executions"],
+        &["report"],
+        &["demo", "--for", "1s", "--config", &config, "--data", &data],
+        &["run", "--source", &source, "--config", &config, "--data", &tables, "--until-end"],
+        &["export", "--data", &data, "--format", "csv", "--out", &out, "--table", "balances", "--table", "executions"],
+        &["verify", "--data", &data],
+        &["sql", "--data", &data, "SELECT * FROM balances; SELECT * FROM executions"],
+    ];
+    for arguments in commands {
+        let output = quiet(arguments)?;
+        let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {notices}");
+        assert!(!notices.contains("panicked") && !notices.contains("Broken pipe"), "{arguments:?}: {notices}");
+    }
+    assert!(folder.path().join("log/fills/0.jsonl").exists() && folder.path().join("log/labels/0.jsonl").exists(), "all topics");
+    assert!(exported.join("balances.csv").exists() && exported.join("executions.csv").exists(), "both tables");
+    let differs = quiet(&["verify", "--data", "/nonexistent-directory"])?;
+    assert_eq!(differs.status.code(), Some(1), "a failure keeps its exit code");
+    Ok(())
+}
+
+#[test]
+fn output_that_cannot_be_written_is_named_and_lost_notices_fail_nothing() -> Result<()> {
+    let (folder, config, source) = workplace()?;
+    let file = folder.path().join("labels.jsonl");
+    std::fs::write(&file, "{\"subject_id\":\"a\",\"label\":\"fraud\",\"ts\":\"2026-01-05T00:00:00Z\"}\n")?;
+    for arguments in [&["schema", "executions"][..], &["topics", "--source", &source], &["report"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_headwater")).args(arguments).stdout(full()?).stderr(Stdio::piped()).output()?;
+        let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {notices}");
+        assert!(notices.starts_with("headwater: standard output: "), "{arguments:?}: {notices}");
+    }
+    let publish = ["publish", "--source", &source, "--config", &config, "labels", &file.display().to_string()];
+    for stderr in [full()?, closed()?] {
+        let output = Command::new(env!("CARGO_BIN_EXE_headwater")).args(publish).stderr(stderr).output()?;
+        assert_eq!(output.status.code(), Some(0));
+    }
+    assert_eq!(lines(&folder.path().join("log/labels/0.jsonl"))?, 2);
+    Ok(())
+}
+
+fn lines(file: &Path) -> Result<usize> {
+    Ok(std::fs::read_to_string(file)?.lines().count())
 }
 
 #[test]

@@ -66,6 +66,8 @@
 //! row per key; `t_history` has every change, with `change` 1 for a new row and -1 for an old one. **View**: a named query, in
 //! `sql/views`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod audit;
 mod bounded;
 mod catalog;

@@ -1,6 +1,7 @@
 //! `headwater demo`: the whole pipeline on the embedded log, with simulated producers.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +64,7 @@ const PARTITIONS: u16 = 2;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the demo until the duration has passed, or until `stop` is set.
-pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>, out: &mut impl Write) -> anyhow::Result<()> {
     let mut config = Config::load(arguments.config.as_deref())?;
     config.serve.address.get_or_insert_with(|| ServeConfig::ADDRESS.to_owned());
     if config.bucket.is_given() {
@@ -81,7 +82,7 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     for topic in Topic::ALL {
         transport.create_topic(&config.source.name_of(*topic), if topic.is_table() { 1 } else { PARTITIONS })?;
     }
-    introduce(arguments, &log, &config);
+    introduce(arguments, &log, &config, out)?;
 
     let pipeline_stop = Arc::new(AtomicBool::new(false));
     let counters = Arc::<SourceCounters>::default();
@@ -109,22 +110,22 @@ pub fn demo(arguments: &DemoArguments, stop: &Arc<AtomicBool>) -> anyhow::Result
     stop.store(true, Ordering::Relaxed);
     let published = publishing.join().map_err(|_| anyhow::anyhow!("the simulator ended in a panic: please report it"))?;
     ran?;
-    conclude(published?, &arguments.data)
+    conclude(published?, &arguments.data, out)
 }
 
 /// Prints what was published and what was found.
-fn conclude(published: Published, data: &Path) -> anyhow::Result<()> {
+fn conclude(published: Published, data: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let Published { records, cases, end } = published;
-    println!("{records} records were published and committed. Look at them with: headwater sql --data {}", data.display());
+    writeln!(out, "{records} records were published and committed. Look at them with: headwater sql --data {}", data.display())?;
     let catalog = Catalog::open(data, None)?;
     let findings = cases.into_iter().map(|case| Finding::look_up(&catalog, case, end)).collect::<anyhow::Result<Vec<_>>>()?;
-    print!("{}", Finding::report(&findings, data)?);
+    write!(out, "{}", Finding::report(&findings, data)?)?;
     let shown: BTreeSet<&str> = findings.iter().flat_map(Finding::rules).collect();
     let commands = explain::commands(&catalog, data, &shown)?;
     if !commands.is_empty() {
-        println!("An alert of each other rule, explained by:");
+        writeln!(out, "An alert of each other rule, explained by:")?;
     }
-    commands.iter().for_each(|command| println!("  {command}"));
+    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))?;
     Ok(())
 }
 
@@ -134,29 +135,30 @@ fn tables() -> Vec<&'static str> {
     declarations().into_iter().filter(|declaration| shown(declaration.spec.kind)).map(|declaration| declaration.spec.name).collect()
 }
 
-fn introduce(arguments: &DemoArguments, log: &Path, config: &Config) {
+fn introduce(arguments: &DemoArguments, log: &Path, config: &Config, out: &mut impl Write) -> io::Result<()> {
     let data = arguments.data.display();
-    println!(
+    writeln!(
+        out,
         "Simulated producers publish {} events a second to {}; the pipeline keeps these tables up to date:",
         arguments.rate,
         log.display()
-    );
-    println!("  {}, commits", tables().join(", "));
-    println!("  (every change of a state table is in <table>_history)");
-    println!("SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"");
+    )?;
+    writeln!(out, "  {}, commits", tables().join(", "))?;
+    writeln!(out, "  (every change of a state table is in <table>_history)")?;
+    writeln!(out, "SQL:      headwater sql --data {data} \"SELECT * FROM portfolios ORDER BY scope\"")?;
     if let Some((host, port)) = config.serve.address.as_deref().and_then(|address| address.rsplit_once(':')) {
-        println!("          psql -h {host} -p {port} headwater");
+        writeln!(out, "          psql -h {host} -p {port} headwater")?;
     }
     if !config.http.address.is_empty() {
         if http::offers_console(&config.http.address, &config.serve) {
-            println!("Console:  http://{}/", config.http.address);
+            writeln!(out, "Console:  http://{}/", config.http.address)?;
         }
-        println!("Metrics:  http://{}/metrics", config.http.address);
-        println!("Health:   http://{}/health/ready", config.http.address);
+        writeln!(out, "Metrics:  http://{}/metrics", config.http.address)?;
+        writeln!(out, "Health:   http://{}/health/ready", config.http.address)?;
     }
     match arguments.duration {
-        Some(duration) => println!("It ends by itself in {} s; Ctrl-C ends it earlier, with nothing lost.", duration.as_secs()),
-        None => println!("Ctrl-C ends it, with nothing lost."),
+        Some(duration) => writeln!(out, "It ends by itself in {} s; Ctrl-C ends it earlier, with nothing lost.", duration.as_secs()),
+        None => writeln!(out, "Ctrl-C ends it, with nothing lost."),
     }
 }
 

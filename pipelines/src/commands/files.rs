@@ -1,9 +1,11 @@
 //! `headwater files`: lists the live Parquet files.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::output::notice;
 
 /// What `headwater files` takes.
 #[derive(Args)]
@@ -28,17 +30,13 @@ pub struct FilesArguments {
 pub fn files(arguments: &FilesArguments, out: &mut impl Write) -> anyhow::Result<()> {
     let live = headwater_sql::live_files(&arguments.data, arguments.table.as_deref())?;
     for path in &live.paths {
-        match writeln!(out, "{}", path.display()) {
-            // The reader has closed the pipe.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            written => written?,
-        }
+        writeln!(out, "{}", path.display())?;
     }
     if live.segment_rows > 0 {
-        eprintln!(
+        notice(format_args!(
             "{} rows are in segments still: they become Parquet within a minute, or at the end of a bounded run (never with upkeep.every = 0)",
             live.segment_rows
-        );
+        ));
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
 use crate::config::Config;
 use crate::location::Location;
+use crate::output::Notices;
 use crate::rejected::{counted, summarize};
 use crate::resume::Positions;
 use crate::run::{Replay, Run, run};
@@ -104,7 +105,7 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         None => vec![part(&arguments.from, arguments.to)],
     };
     let counters = recompute(&arguments.source, &config, &arguments.out, replays, arguments.workers, &stop)?;
-    summarize(&counted(&counters), "of this replay", Some(&arguments.out), &mut std::io::stderr().lock())?;
+    summarize(&counted(&counters), "of this replay", Some(&arguments.out), &mut Notices)?;
     let Some(data) = &arguments.against else { return Ok(()) };
     let opened = |data: &Path| Catalog::open_with(data, None, SqlConfig::unhurried());
     let (old, new) = (opened(data)?, opened(&arguments.out)?);

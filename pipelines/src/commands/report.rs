@@ -1,6 +1,6 @@
 //! `headwater report`: makes a report as of the end of a date.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,9 +122,5 @@ fn make_missing(data: &Path, config: Option<&Path>, out: &mut impl Write) -> any
 }
 
 fn print(text: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    match out.write_all(text.as_bytes()) {
-        // The reader has closed the pipe.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    Ok(out.write_all(text.as_bytes())?)
 }

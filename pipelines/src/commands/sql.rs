@@ -1,9 +1,10 @@
 //! `headwater sql`: runs a query, or a prompt.
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use headwater_sql::{Catalog, Format, converse, run_script};
+use headwater_sql::{Catalog, Format, QueryError, converse, run_script};
 
 use crate::config::Config;
 
@@ -38,8 +39,8 @@ enum Layout {
     Json,
 }
 
-/// Runs the query or the prompt.
-pub fn sql(arguments: SqlArguments) -> anyhow::Result<()> {
+/// Runs the query or the prompt, until the reader of its output closes the pipe.
+pub fn sql(arguments: SqlArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let format = match arguments.format {
         Layout::Table => Format::Table,
         Layout::Csv => Format::Csv,
@@ -47,9 +48,12 @@ pub fn sql(arguments: SqlArguments) -> anyhow::Result<()> {
     };
     let config = Config::load(arguments.config.as_deref())?;
     let catalog = Catalog::open_with(&arguments.data, arguments.at, config.sql)?;
-    match arguments.query {
-        Some(query) => run_script(&catalog, &query, format, &mut std::io::stdout().lock())?,
-        None => converse(catalog, format)?,
+    let answered = match arguments.query {
+        Some(query) => run_script(&catalog, &query, format, out),
+        None => converse(catalog, format, out),
+    };
+    match answered {
+        Err(QueryError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        answered => Ok(answered?),
     }
-    Ok(())
 }

@@ -22,7 +22,8 @@ use crate::location;
 use crate::outbox::PUBLISHED;
 use crate::rejected::{Rejected, summarize};
 
-/// Creates missing topics with this many partitions and lists all topics; with a data directory also how far it has read them.
+/// Creates missing topics with this many partitions, and then lists all topics; with a data directory also how far it has read
+/// them.
 pub fn topics(
     transport: &dyn Transport,
     config: &Config,
@@ -33,10 +34,15 @@ pub fn topics(
     let names = &config.source;
     let committed = data.map(committed).transpose()?;
     let lag = if data.is_some() { format!(" {:>14} {:>14}", "committed", "lag") } else { String::new() };
-    writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
     let read = Topic::ALL.iter().map(|topic| (topic.as_str(), names.name_of(*topic)));
-    for (topic, name) in read.chain(PUBLISHED.iter().map(|published| (published.name, names.outside(published.name)))) {
+    let published = PUBLISHED.iter().map(|published| (published.name, names.outside(published.name)));
+    let mut listed = Vec::new();
+    for (topic, name) in read.chain(published) {
         let created = transport.create_topic(&name, partitions)?;
+        listed.push((topic, name, created));
+    }
+    writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
+    for (topic, name, created) in listed {
         for state in transport.partitions(&name)? {
             let offset = committed.as_ref().and_then(|committed| committed.get(&(topic.to_owned(), state.partition)));
             let lag = offset.map_or_else(String::new, |offset| format!(" {offset:>14} {:>14}", offset.until(state.high)));

@@ -42,7 +42,7 @@ impl Prompt {
     }
 
     /// Runs until Ctrl-D or `\q`. The error of a statement is printed and does not end the session.
-    pub fn run(mut self) -> Result<(), QueryError> {
+    pub fn run(mut self, out: &mut dyn Write) -> Result<(), QueryError> {
         let failed = |error: ReadlineError| QueryError::Output(io::Error::other(error));
         let config = Config::builder().history_ignore_space(true).auto_add_history(true).build();
         let mut editor = Editor::<Line, FileHistory>::with_config(config).map_err(failed)?;
@@ -52,11 +52,11 @@ impl Prompt {
             // A missing or unreadable history file is replaced.
             let _ = editor.load_history(path);
         }
-        writeln!(io::stdout(), "{}. Statements end with ; and \\? helps.", self.place())?;
+        writeln!(out, "{}. Statements end with ; and \\? helps.", self.place())?;
         loop {
             match editor.readline("headwater> ") {
                 Ok(input) => {
-                    if self.handle(&input, &mut io::stdout())? == Flow::End {
+                    if self.handle(&input, out)? == Flow::End {
                         break;
                     }
                 }
@@ -159,12 +159,12 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Runs a session on a terminal; otherwise runs the statements on standard input.
-pub fn converse(catalog: Catalog, format: Format) -> Result<(), QueryError> {
+pub fn converse(catalog: Catalog, format: Format, out: &mut dyn Write) -> Result<(), QueryError> {
     if io::stdin().is_terminal() {
-        return Prompt::new(catalog, format).run();
+        return Prompt::new(catalog, format).run(out);
     }
     let text = io::read_to_string(io::stdin())?;
-    run_script(&catalog, &text, format, &mut io::stdout())
+    run_script(&catalog, &text, format, out)
 }
 
 /// Runs every statement of a text, in order, until one fails: for statements from a pipe.
