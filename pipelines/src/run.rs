@@ -174,7 +174,7 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     process.reports = reports.as_ref().map(Beside::told);
     let progress = progress::show(run.show_progress, run.until_end, Arc::clone(&run.counters), Arc::clone(&process.metrics));
     let mut entered = enter(&run, directory.as_ref(), chain, partitions.clone(), &process);
-    while let Ok(Entered { is_cut: true, published: Ok(()) }) = &entered {
+    while let Ok(Entered { is_cut: true, published: Ok(()), .. }) = &entered {
         entered = match again(&run, directory.as_ref(), &mut partitions) {
             Ok(Some(chain)) => enter(&run, directory.as_ref(), chain, partitions.clone(), &process),
             Ok(None) => break,
@@ -193,11 +193,24 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     drop(sql_server);
     drop(server);
     drop(directory);
-    let Entered { published, .. } = entered?;
+    let Entered { published, left_after, .. } = entered?;
+    if let Some(commit_id) = left_after {
+        notice(format_args!("{}", stopped(commit_id)));
+    }
     if !run.is_replay {
+        // The next run reads again, and counts again, what no commit has.
+        run.counters.go_back();
         rejected::summarize(&rejected::counted(&run.counters), "of this run", Some(&run.data), &mut Notices)?;
     }
     published
+}
+
+/// The notice of a run that was stopped while records were left to read.
+fn stopped(commit_id: u64) -> String {
+    match commit_id {
+        0 => "stopped before the first commit: the next run reads from the beginning".to_owned(),
+        _ => format!("stopped at commit {commit_id} with records left to read: the next run reads on from there"),
+    }
 }
 
 /// What lives as long as the process, however often the run is entered again.
@@ -242,6 +255,8 @@ impl Process {
 struct Entered {
     /// Whether the rules change, so that it is to be entered again.
     is_cut: bool,
+    /// The last commit, 0 without one, if it was stopped while records were left to read.
+    left_after: Option<u64>,
     /// Whether the outbox has published what was committed.
     published: anyhow::Result<()>,
 }
@@ -275,7 +290,8 @@ fn enter(
         Some(discovery::look_out(Arc::clone(&run.transport), run.config.source.clone(), &partitions, Arc::clone(&discovered))?)
     };
     let progress = Arc::new(AtomicU64::new(u64::MAX));
-    let outbox = outbox(run, resumed.before.as_ref().map_or(0, |end| end.commit_id), process, &progress)?;
+    let before = resumed.before.as_ref().map_or(0, |end| end.commit_id);
+    let outbox = outbox(run, before, process, &progress)?;
     let told = outbox.as_ref().map(Running::told);
     let eager = eager(run, &resumed, told.clone(), process)?;
     let is_cut = Arc::new(AtomicBool::new(false));
@@ -288,12 +304,14 @@ fn enter(
     }
 
     let worked = work(run.workers.max(1), connected, &settings, process, &is_cut);
+    let is_left = settings.source.abandoned.load(Ordering::Relaxed);
     drop(settings);
     drop(look_out);
     let published = outbox.map_or(Ok(()), Running::finish);
     worked?;
     process.failure.result()?;
-    Ok(Entered { is_cut: is_cut.load(Ordering::Relaxed), published })
+    let left_after = is_left.then(|| process.metrics.last_commit().max(before));
+    Ok(Entered { is_cut: is_cut.load(Ordering::Relaxed), left_after, published })
 }
 
 /// Starts the outbox in process 0. A replay publishes nothing.

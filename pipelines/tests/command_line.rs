@@ -5,6 +5,9 @@ use std::fs::OpenOptions;
 use std::io::Result;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 fn headwater(arguments: &[&str]) -> Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_headwater")).args(arguments).output()
@@ -92,6 +95,42 @@ fn output_that_cannot_be_written_is_named_and_lost_notices_fail_nothing() -> Res
         assert_eq!(output.status.code(), Some(0));
     }
     assert_eq!(lines(&folder.path().join("log/labels/0.jsonl"))?, 2);
+    Ok(())
+}
+
+/// A live run on many records, of which the first two are rejected, that gets a signal while it reads: exit code and notices.
+fn signalled(signal: Signal) -> Result<(tempfile::TempDir, Output)> {
+    let (folder, config, source) = workplace()?;
+    let labels = folder.path().join("log/labels");
+    std::fs::create_dir_all(&labels)?;
+    let good = "{\"subject_id\":\"a\",\"label\":\"fraud\",\"ts\":\"2026-01-05T00:00:00Z\"}\n".repeat(300_000);
+    std::fs::write(labels.join("0.jsonl"), format!("nonsense\nnonsense\n{good}"))?;
+    let data = folder.path().join("data");
+    let run = ["run", "--source", &source, "--config", &config, "--data", &data.display().to_string()];
+    let child = Command::new(env!("CARGO_BIN_EXE_headwater")).args(run).stderr(Stdio::piped()).spawn()?;
+    while !data.join("LOCK").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(150));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal)?;
+    Ok((folder, child.wait_with_output()?))
+}
+
+#[test]
+fn a_stopped_run_counts_the_dead_letters_that_are_committed() -> Result<()> {
+    for signal in [Signal::TERM] {
+        let (folder, output) = signalled(signal)?;
+        let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{signal:?}: {notices}");
+        let data = folder.path().join("data").display().to_string();
+        let count = |query: &str| -> Result<String> {
+            Ok(String::from_utf8_lossy(&headwater(&["sql", "--data", &data, "--format", "csv", query])?.stdout).into_owned())
+        };
+        let (letters, last) =
+            (count("SELECT count(*) AS n FROM dead_letters")?, count("SELECT coalesce(max(commit_id), 0) AS n FROM commits")?);
+        assert_eq!(notices.contains("2 records are dead letters of this run"), letters == "n\n2\n", "{signal:?}: {letters} {notices}");
+        assert_eq!(notices.contains("stopped before the first commit"), last == "n\n0\n", "{signal:?}: {last} {notices}");
+    }
     Ok(())
 }
 
