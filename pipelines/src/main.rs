@@ -20,7 +20,7 @@ use headwater::config::Config;
 use headwater::location::Location;
 use headwater::output::{Notices, Printer, notice};
 use headwater::run::{Replay, Run, run};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -236,12 +236,24 @@ fn cluster(hosts: Option<&Path>, process: Option<usize>) -> anyhow::Result<Optio
     hosts.zip(process).map(|(hosts, process)| Cluster::read(hosts, process)).transpose()
 }
 
-/// Flag that Ctrl-C or SIGTERM sets. A second signal ends the process at once.
+/// Flag that Ctrl-C, SIGTERM or SIGHUP sets. A second Ctrl-C or SIGTERM ends the process at once; a terminal that closes may send
+/// SIGHUP several times.
 fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    if !ignores_hangups() {
+        signal_hook::flag::register(SIGHUP, Arc::clone(&stop))?;
+    }
     Ok(stop)
+}
+
+/// Whether the process was started to survive its terminal (`nohup`). Assumed where the system does not show it.
+fn ignores_hangups() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    // The lowest bit is signal 1, SIGHUP.
+    ignored.is_none_or(|ignored| ignored & 1 == 1)
 }

@@ -118,7 +118,7 @@ fn signalled(signal: Signal) -> Result<(tempfile::TempDir, Output)> {
 
 #[test]
 fn a_stopped_run_counts_the_dead_letters_that_are_committed() -> Result<()> {
-    for signal in [Signal::TERM] {
+    for signal in [Signal::TERM, Signal::HUP] {
         let (folder, output) = signalled(signal)?;
         let notices = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{signal:?}: {notices}");
