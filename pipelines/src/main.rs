@@ -41,7 +41,7 @@ enum Command {
     Run(RunArguments),
     /// Recomputes every table from the topics, and can compare them with those of a run.
     Replay(Box<replay::ReplayArguments>),
-    /// Publishes events: each line of FILE, or of standard input, to TOPIC.
+    /// Publishes events: each line of FILE, or of standard input, to TOPIC; or deletes keys of a table topic.
     Publish(PublishArguments),
     /// Creates missing topics, and lists partitions and offsets.
     Topics(TopicsArguments),
@@ -121,6 +121,10 @@ struct PublishArguments {
     /// events would be late. All lines are held in memory.
     #[arg(long)]
     sort: bool,
+    /// Deletes the record of a key from a table topic, by a record with the key and no value; no FILE is read. May be given several
+    /// times.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["file", "sort"])]
+    delete: Vec<String>,
 }
 
 #[derive(Args)]
@@ -218,6 +222,13 @@ fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
     let config = Config::load(arguments.source.config.as_deref())?;
     let transport = arguments.source.source.open(&config)?;
     let topic = &arguments.topic;
+    if !arguments.delete.is_empty() {
+        publish::delete(transport.as_ref(), &config.source, topic, &arguments.delete)?;
+        let count = arguments.delete.len();
+        let deletions = if count == 1 { "deletion" } else { "deletions" };
+        notice(format_args!("{count} {deletions} published to {topic}"));
+        return Ok(());
+    }
     let lines: Box<dyn BufRead> = match &arguments.file {
         Some(file) => {
             let lines = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
@@ -226,7 +237,8 @@ fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
         None => Box::new(std::io::stdin().lock()),
     };
     let order = if arguments.sort { publish::LineOrder::ByTime } else { publish::LineOrder::AsGiven };
-    let count = publish::publish(transport.as_ref(), &config.source, topic, lines, order)?;
+    let name = arguments.file.as_deref().map_or_else(|| "standard input".to_owned(), |file| file.display().to_string());
+    let count = publish::publish(transport.as_ref(), &config.source, topic, publish::Input { name, lines }, order)?;
     let events = if count == 1 { "event" } else { "events" };
     notice(format_args!("{count} {events} published to {topic}"));
     Ok(())

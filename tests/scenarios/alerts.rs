@@ -59,6 +59,24 @@ fn what_analysts_do_with_alerts() -> Result<()> {
             ],
         },
         Story {
+            name: "a suppression that is deleted ends",
+            config: "",
+            records: vec![
+                denied("bob", "01"),
+                denied("eve", "01"),
+                suppressed("bob", "03", "20"),
+                suppressed("eve", "03", "20"),
+                ("suppressions", r#"{"$delete":"access_denied|bob"}"#.to_owned()),
+                denied("bob", "05"),
+                later("10"),
+            ],
+            answers: &[
+                ("SELECT subject FROM open_alerts", &["bob"]),
+                ("SELECT subject FROM suppressed_alerts", &["eve"]),
+                ("SELECT COUNT(*) FROM dead_letters", &["0"]),
+            ],
+        },
+        Story {
             name: "alerts about the accounts of one beneficial owner are one line",
             config: "[compliance]\nretention = \"5s\"\n",
             records: vec![

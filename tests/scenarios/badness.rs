@@ -17,6 +17,8 @@ fn one_bad_record_of_every_kind_stops_nothing() -> Result<()> {
         ("not_json", "this is not json"),
         ("not_json", r#"{"transaction_id":"x""#),
         ("not_an_object", "[1,2,3]"),
+        ("tombstone", r#"{"$delete":"a"}"#),
+        ("missing_field", r#"{"$delete":"a","more":1}"#),
         ("missing_field", r#"{"transaction_id":"x1","type":"deposit","amount":"1","currency":"USD","ts":0}"#),
         (
             "duplicate_field",

@@ -5,9 +5,11 @@
 //! - **Any program may append**, also while a pipeline reads: `echo '{…}' >> DIR/orders/0.jsonl`. Files must only grow: a file
 //!   that was replaced, moved away, or truncated is an error that names it, while it is read and when reading resumes
 //!   ([`proof`]).
-//! - **Keys** are not stored: a record's key is the key field of its event. So a log has no tombstones.
+//! - **Keys** are not stored: a record's key is the key field of its event.
+//! - **Tombstones** are lines `{"$delete":"KEY"}`, which are read as a record with the key and no value ([`deleted_key`]).
 //! - **Delivery**: a reader hands out every line once, in order; a publisher appends each line whole.
 
+mod deletion;
 mod outbox;
 mod proof;
 mod publisher;
@@ -19,6 +21,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use headwater_schemas::Offset;
+
+pub use deletion::deleted_key;
 
 use crate::transport::{OffsetUnit, Outbox, PartitionState, Publisher, Reader, Records, Transport, TransportError};
 
@@ -246,6 +250,38 @@ mod tests {
         let mut reader = log.reader(Box::new(|| ()))?;
         let slot = reader.assign("fills", partition, Offset::ZERO)?;
         assert_eq!(read_all(reader.as_mut(), slot)?.0, [(0, "{ \"x\": 1}".into()), (10, "{}".into())]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_deletion_is_a_record_with_a_key_and_no_value_in_the_partition_of_the_key() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("limits", 3)?;
+        let key = "desk \"a\"|var";
+        let partition = crate::transport::partition_of(key.as_bytes(), 3);
+        let mut publisher = log.publisher()?;
+        publisher.send("limits", Some(key.as_bytes()), Some(b"{}"))?;
+        publisher.send("limits", Some(key.as_bytes()), None)?;
+        publisher.send("limits", Some(key.as_bytes()), Some(b"{}"))?;
+        for (name, wrong) in [("no key", None), ("no UTF-8", Some(&b"\xff"[..]))] {
+            assert!(publisher.send("limits", wrong, None).is_err(), "{name}");
+        }
+        publisher.flush()?;
+        let mut reader = log.reader(Box::new(|| ()))?;
+        let slot = reader.assign("limits", partition, Offset::ZERO)?;
+        let mut records = Vec::new();
+        reader.read(slot, 1000, &mut |record| {
+            let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            records.push((record.offset, text(record.key), text(record.value)));
+            ControlFlow::Continue(())
+        })?;
+        let event = || (None, Some("{}".to_owned()));
+        let read: Vec<_> = records.iter().map(|(_, key, value)| (key.clone(), value.clone())).collect();
+        assert_eq!(read, [event(), (Some(key.to_owned()), None), event()]);
+        let offset = records.get(1).map_or(Offset::ZERO, |(offset, ..)| *offset);
+        let mut lines = log.records().ok_or("a log has records")?;
+        assert_eq!(lines.value("limits", partition, offset)?, b"", "it has no value");
         Ok(())
     }
 

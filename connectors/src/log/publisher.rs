@@ -1,10 +1,11 @@
 //! Appends lines to a log's files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
-use super::{LogTransport, failed};
+use super::{LogTransport, deletion, failed};
 use crate::transport::{Publisher, Transport, TransportError, partition_of};
 
 /// Bytes that are gathered before they are written.
@@ -40,10 +41,7 @@ impl LogPublisher {
 
 impl Publisher for LogPublisher {
     fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError> {
-        let Some(value) = value else {
-            let cause = "a log has no tombstones: it stores events only".into();
-            return Err(TransportError { attempt: "publishing to", object: topic.to_owned(), cause, retry: false });
-        };
+        let line = line(topic, key, value)?;
         if !self.topics.contains_key(topic) {
             let appenders = self.open(topic)?;
             self.topics.insert(topic.to_owned(), appenders);
@@ -59,7 +57,7 @@ impl Publisher for LogPublisher {
         };
         let Some(appender) = appenders.get_mut(partition) else { return Ok(()) };
         // A newline inside an event is white space: a log has one event a line.
-        appender.lines.extend(value.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        appender.lines.extend(line.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
         appender.lines.push(b'\n');
         if appender.lines.len() >= GATHER { appender.write() } else { Ok(()) }
     }
@@ -71,6 +69,17 @@ impl Publisher for LogPublisher {
         }
         Ok(())
     }
+}
+
+/// The line of a record: its event, or the deletion of its key.
+fn line<'a>(topic: &str, key: Option<&[u8]>, value: Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, TransportError> {
+    if let Some(value) = value {
+        return Ok(Cow::Borrowed(value));
+    }
+    let refused = |cause| TransportError { attempt: "publishing to", object: topic.to_owned(), cause, retry: false };
+    let key = key.ok_or_else(|| refused("a deletion without a key deletes nothing: send the key to delete".into()))?;
+    let key = str::from_utf8(key).map_err(|_| refused("the key to delete is not UTF-8: send the event's key field".into()))?;
+    deletion::line(key).map(Cow::Owned).map_err(|error| refused(error.into()))
 }
 
 impl Appender {

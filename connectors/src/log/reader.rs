@@ -9,7 +9,7 @@ use headwater_schemas::Offset;
 use headwater_schemas::events::MAX_RECORD_BYTES;
 
 use super::proof::{Proof, shorter};
-use super::{BYTE_ORDER_MARK, LogTransport, MAX_LINE_BYTES, failed, open};
+use super::{BYTE_ORDER_MARK, LogTransport, MAX_LINE_BYTES, deleted_key, failed, open};
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
 /// Maximum number of bytes per read.
@@ -73,6 +73,8 @@ struct Tail {
     left_out: u64,
     /// The bytes read last when the end of the file was reached.
     proof: Proof,
+    /// The key of the last deletion that was read.
+    deleted: Vec<u8>,
 }
 
 impl Tail {
@@ -84,7 +86,7 @@ impl Tail {
         }
         file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, error))?;
         let (buffer, proof) = (Vec::new(), Proof::default());
-        Ok(Self { path, file, length, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof })
+        Ok(Self { path, file, length, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof, deleted: Vec::new() })
     }
 
     fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Result<ReadStatus, TransportError> {
@@ -100,7 +102,7 @@ impl Tail {
                 let line = rest.get(..length).unwrap_or_default();
                 let next = self.position + length as u64 + self.left_out + 1;
                 let mut flow = ControlFlow::Continue(());
-                if let Some(record) = record(Offset::new(self.position), Offset::new(next), line, self.left_out) {
+                if let Some(record) = record(Offset::new(self.position), Offset::new(next), line, self.left_out, &mut self.deleted) {
                     flow = sink(record);
                     given += 1;
                 }
@@ -166,12 +168,24 @@ impl Tail {
 }
 
 /// The record of a line, of which `left_out` bytes are missing; none for an empty line, which is neither an event nor a dead letter.
-pub(super) fn record(offset: Offset, next_offset: Offset, line: &[u8], left_out: u64) -> Option<RawRecord<'_>> {
+/// The key of a deletion is put into `deleted`.
+pub(super) fn record<'a>(
+    offset: Offset,
+    next_offset: Offset,
+    line: &'a [u8],
+    left_out: u64,
+    deleted: &'a mut Vec<u8>,
+) -> Option<RawRecord<'a>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     // A byte order mark belongs to the file, not to its first event.
     let line = if offset == Offset::ZERO { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
     if left_out == 0 && line.iter().all(u8::is_ascii_whitespace) {
         return None;
+    }
+    if let Some(key) = deleted_key(line).filter(|_| left_out == 0) {
+        deleted.clear();
+        deleted.extend_from_slice(key.as_bytes());
+        return Some(RawRecord { offset, next_offset, key: Some(&*deleted), value: None, timestamp_ms: None, cut_from: None });
     }
     let bytes = line.len() as u64 + left_out;
     let (value, cut_from) = if left_out > 0 { (line.get(..KEPT_BYTES).unwrap_or(line), Some(bytes)) } else { (line, None) };

@@ -39,7 +39,7 @@ impl Records for LogRecords {
         if left_out > 0 {
             line.truncate(KEPT_BYTES);
         }
-        Ok(record(offset, offset, &line, left_out).and_then(|record| record.value).unwrap_or_default().to_vec())
+        Ok(record(offset, offset, &line, left_out, &mut Vec::new()).and_then(|record| record.value).unwrap_or_default().to_vec())
     }
 }
 
