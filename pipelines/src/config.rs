@@ -197,6 +197,7 @@ use headwater_sql::{ServeConfig, SqlConfig};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::bounds;
 use crate::calendar::{EntryConfig, ReportsConfig};
 use crate::horizons::{HorizonConfig, Horizons};
 use crate::outbox::{EAGER, PROGRESS_TOPIC, PUBLISHED};
@@ -721,6 +722,7 @@ impl Config {
             }
         }
         problems.extend(config.contradictions());
+        problems.extend(bounds::problems(&config));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { file: file.to_owned(), problems, cause: None }) }
     }
 
@@ -854,12 +856,18 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
 /// Reads the section `[reports]`, whose entries are read one by one, so that every problem of each is named.
 fn reports(mut value: toml::Value, into: &mut ReportsConfig, problems: &mut Vec<String>) {
     let calendar = value.as_table_mut().and_then(|table| table.remove("calendar"));
+    let has_folder = value.get("folder").is_some();
     section("reports", value, into, problems);
     let entries = match calendar {
         None => Vec::new(),
         Some(toml::Value::Array(entries)) => entries,
         Some(_) => return problems.push("reports.calendar is no list: write each entry under [[reports.calendar]]".to_owned()),
     };
+    if !has_folder && !entries.is_empty() {
+        problems.push(
+            "reports.folder is missing, so no entry of reports.calendar would be made: write it like folder = \"reports\"".to_owned(),
+        );
+    }
     for (number, entry) in (1..).zip(entries) {
         let toml::Value::Table(mut keys) = entry else {
             problems.push(format!("reports.calendar, entry {number} is a single value: write its keys under [[reports.calendar]]"));

@@ -23,6 +23,7 @@
 
 pub mod allocator;
 pub mod avro;
+mod bounds;
 pub mod calendar;
 pub mod cluster;
 pub mod commands;

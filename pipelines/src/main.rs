@@ -132,7 +132,7 @@ struct TopicsArguments {
     #[command(flatten)]
     source: SourceArguments,
     /// Number of partitions of created topics.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     partitions: u16,
     /// Data directory: shows how far it has read each partition, and its dead letters.
     #[arg(long)]

@@ -66,11 +66,57 @@ const fn hundredths(number: i128) -> Exact {
     Exact(Decimal::from_units(number * 10_000_000))
 }
 
-/// Declares the settings: windows with their defaults, then thresholds with their defaults, which can be overridden.
+/// Values of a threshold that make sense.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// Greater than zero.
+    AboveZero,
+    /// Zero, which turns the condition off, or greater.
+    NotNegative,
+    /// Greater than zero, up to 1.
+    Fraction,
+}
+
+impl Bound {
+    /// What to give instead, if the value is out of bounds.
+    fn mend(self, value: Decimal) -> Option<&'static str> {
+        match self {
+            Self::AboveZero => (value <= Decimal::ZERO).then_some("a number above zero"),
+            Self::NotNegative => (value < Decimal::ZERO).then_some("zero or more"),
+            Self::Fraction => (value <= Decimal::ZERO || value > Decimal::whole(1)).then_some("a fraction above zero, up to 1"),
+        }
+    }
+}
+
+/// The value of a threshold, for comparison with its bound.
+trait Threshold {
+    fn value(&self) -> Decimal;
+}
+
+impl Threshold for u64 {
+    fn value(&self) -> Decimal {
+        Decimal::whole(i64::try_from(*self).unwrap_or(i64::MAX))
+    }
+}
+
+impl Threshold for Exact {
+    fn value(&self) -> Decimal {
+        self.0
+    }
+}
+
+impl Threshold for Span {
+    /// Seconds.
+    fn value(&self) -> Decimal {
+        Decimal::from_units(self.0.get().into())
+    }
+}
+
+/// Declares the settings: windows with their defaults, then thresholds, which can be overridden, with their defaults and bounds.
 macro_rules! settings {
     (
         windows { $($(#[doc = $window_doc:literal])+ $window:ident = $length:expr;)+ }
-        thresholds { $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr;)+ }
+        thresholds { $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $bound:ident;)+ }
     ) => {
         /// Section `[surveillance]`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +149,18 @@ macro_rules! settings {
             }
         }
 
+        impl Overrides {
+            /// The thresholds out of bounds; `place` is the section.
+            fn problems(&self, place: &str) -> Vec<String> {
+                let values = [$((stringify!($field), self.$field.as_ref().map(Threshold::value), Bound::$bound)),+];
+                let problem = |(key, value, bound): (&str, Option<Decimal>, Bound)| {
+                    let value = value?;
+                    bound.mend(value).map(|mend| format!("{place}.{key} is {value}: give {mend}"))
+                };
+                values.into_iter().filter_map(problem).collect()
+            }
+        }
+
         impl Thresholds {
             fn with(self, overrides: &Overrides) -> Self {
                 Self { $($field: overrides.$field.unwrap_or(self.$field),)+ }
@@ -114,6 +172,11 @@ macro_rules! settings {
             pub fn of(&self, symbol: &Symbol, asset_class: Option<AssetClass>) -> Thresholds {
                 let of_class = self.of_class(asset_class);
                 self.symbols.get(symbol).map_or(of_class, |overrides| of_class.with(overrides))
+            }
+
+            /// The general thresholds, as if they were overrides.
+            fn general(&self) -> Overrides {
+                Overrides { $($field: Some(self.$field),)+ }
             }
 
             /// The thresholds of an asset class, for figures that are summed over its instruments.
@@ -144,38 +207,45 @@ settings! {
     }
     thresholds {
         /// `layering`: the least number of cancelled orders on one side. Default 3.
-        layering_orders: u64 = 3;
+        layering_orders: u64 = 3, AboveZero;
         /// `layering`: the least ratio of the cancelled to the filled quantity of that side. Default 3.
-        layering_ratio: Exact = whole(3);
+        layering_ratio: Exact = whole(3), AboveZero;
         /// `layering`: the least ratio of the cancelled quantities of that side and the other one. A market maker, who moves the
         /// quotes of both sides, has about 1. Default 3; 0 to look at one side alone.
-        layering_one_sided: Exact = whole(3);
+        layering_one_sided: Exact = whole(3), NotNegative;
         /// `marking_the_close`: the least share of the symbol's volume. Default 0.4.
-        close_share: Exact = hundredths(40);
+        close_share: Exact = hundredths(40), Fraction;
         /// `marking_the_close`: the least quantity. Default 500.
-        close_quantity: Exact = whole(500);
+        close_quantity: Exact = whole(500), NotNegative;
         /// `quote_stuffing`: the least number of order messages. Default 100.
-        stuffing_messages: u64 = 100;
+        stuffing_messages: u64 = 100, AboveZero;
         /// `quote_stuffing`: executions for each message, below which it fires. Default 0.02.
-        stuffing_filled: Exact = hundredths(2);
+        stuffing_filled: Exact = hundredths(2), AboveZero;
         /// `front_running`: the least ratio of the two orders' quantities. Default 10.
-        front_running_ratio: Exact = whole(10);
+        front_running_ratio: Exact = whole(10), AboveZero;
         /// `order_to_trade`: order messages for each execution of a day, above which it fires. Default 100.
-        order_to_trade: Exact = whole(100);
+        order_to_trade: Exact = whole(100), AboveZero;
         /// `fat_finger`: multiple of the median value of the account's orders, above which it fires. Default 10.
-        fat_finger: Exact = whole(10);
+        fat_finger: Exact = whole(10), AboveZero;
         /// `large_trader`: the least quantity of a day. Default 2 000 000.
-        large_trader_quantity: Exact = whole(2_000_000);
+        large_trader_quantity: Exact = whole(2_000_000), AboveZero;
         /// `large_trader`: the least value of a day, in the instruments' currency. Default 20 000 000.
-        large_trader_value: Exact = whole(20_000_000);
+        large_trader_value: Exact = whole(20_000_000), AboveZero;
         /// `stale_feed`: time without a quote while others have quotes, above which it fires. Default 5 s.
-        stale_after: Span = Span::seconds(5);
+        stale_after: Span = Span::seconds(5), AboveZero;
     }
 }
 
 impl SurveillanceSettings {
-    /// Problems that are not of a single key.
+    /// Thresholds that are out of bounds, or where they have no effect.
     pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.general().problems("surveillance");
+        for (class, overrides) in &self.asset_classes {
+            problems.extend(overrides.problems(&format!("surveillance.asset_classes.{}", class.as_str())));
+        }
+        for (symbol, overrides) in &self.symbols {
+            problems.extend(overrides.problems(&format!("surveillance.symbols.{symbol}")));
+        }
         let sums = |overrides: &Overrides| overrides.large_trader_quantity.is_some() || overrides.large_trader_value.is_some();
         let summed = self.symbols.iter().filter(|(_, overrides)| sums(overrides));
         let problem = |(symbol, _): (&Symbol, &Overrides)| {
@@ -183,7 +253,8 @@ impl SurveillanceSettings {
                 "surveillance.symbols.{symbol}: large_trader sums all symbols of an asset class: set its thresholds for the asset class"
             )
         };
-        summed.map(problem).collect()
+        problems.extend(summed.map(problem));
+        problems
     }
 
     /// How long executions are remembered.
@@ -215,6 +286,28 @@ mod tests {
             let found = settings.of(&Symbol::derived(symbol), class);
             assert_eq!((found.fat_finger.0.to_string().as_str(), found.layering_orders), expected, "{symbol} {class:?}");
             assert_eq!(found.stale_after, Span::seconds(5));
+        }
+    }
+
+    #[test]
+    fn a_threshold_that_makes_no_sense_is_refused_by_its_key() {
+        for (text, problem) in [
+            ("layering_orders = 0", "surveillance.layering_orders is 0: give a number above zero"),
+            ("layering_ratio = -3", "surveillance.layering_ratio is -3: give a number above zero"),
+            ("layering_one_sided = '-0.1'", "surveillance.layering_one_sided is -0.1: give zero or more"),
+            ("close_share = '1.1'", "surveillance.close_share is 1.1: give a fraction above zero, up to 1"),
+            ("close_quantity = -1", "surveillance.close_quantity is -1: give zero or more"),
+            ("stuffing_messages = 0", "surveillance.stuffing_messages is 0: give a number above zero"),
+            (
+                "[asset_classes.crypto]\norder_to_trade = 0",
+                "surveillance.asset_classes.crypto.order_to_trade is 0: give a number above zero",
+            ),
+            ("[symbols.BTC]\nfat_finger = -20", "surveillance.symbols.BTC.fat_finger is -20: give a number above zero"),
+        ] {
+            assert_eq!(settings(text).map(|settings| settings.problems()), Ok(vec![problem.to_owned()]), "{text}");
+        }
+        for text in ["", "layering_one_sided = 0\nclose_quantity = 0\nclose_share = 1"] {
+            assert_eq!(settings(text).map(|settings| settings.problems()), Ok(Vec::new()), "{text}");
         }
     }
 

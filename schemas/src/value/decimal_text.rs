@@ -18,7 +18,7 @@ pub trait DecimalText: Sized {
 
 #[doc(hidden)]
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an integer, or a decimal as text like \"0.25\"")]
 pub enum Given {
     Whole(i64),
     Text(String),
