@@ -102,6 +102,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// The nearest offsets before and after one at which no record can begin, because it is inside of a record; `None` if one can.
+    fn around(&self, _topic: &str, _partition: u16, _offset: Offset) -> Result<Option<(Offset, Offset)>, TransportError> {
+        Ok(None)
+    }
+
     /// Opens random access to single records; `None` if the transport has none.
     fn records(&self) -> Option<Box<dyn Records>> {
         None

@@ -17,7 +17,7 @@ mod reader;
 mod records;
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use headwater_schemas::Offset;
@@ -133,6 +133,12 @@ impl Transport for LogTransport {
         proof::fingerprint(&path, offset.get()).map(Some).map_err(|error| failed("reading", &path, error))
     }
 
+    fn around(&self, topic: &str, partition: u16, offset: Offset) -> Result<Option<(Offset, Offset)>, TransportError> {
+        let path = self.partition_file(topic, partition);
+        let around = line_around(&path, offset.get()).map_err(|error| failed("reading", &path, error))?;
+        Ok(around.map(|(begin, end)| (Offset::new(begin), Offset::new(end))))
+    }
+
     fn records(&self) -> Option<Box<dyn Records>> {
         Some(Box::new(records::LogRecords::new(self.clone())))
     }
@@ -158,11 +164,31 @@ impl Transport for LogTransport {
     }
 }
 
+/// Bytes that are searched for a newline at once.
+const BLOCK: u64 = 64 << 10;
+
 /// The offset after a file's last newline.
 fn end_of_lines(path: &Path) -> std::io::Result<u64> {
-    const BLOCK: u64 = 64 << 10;
     let mut file = open(path)?;
-    let mut end = file.metadata()?.len();
+    let end = file.metadata()?.len();
+    begin_of_line(&mut file, end)
+}
+
+/// The offsets at which the line around an offset begins, and at which the next one does; `None` if a line begins at the offset.
+fn line_around(path: &Path, offset: u64) -> std::io::Result<Option<(u64, u64)>> {
+    let mut file = open(path)?;
+    let begin = begin_of_line(&mut file, offset)?;
+    if begin == offset {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(offset))?;
+    let mut line = std::io::BufReader::new(file);
+    let rest = line.skip_until(b'\n')?;
+    Ok(Some((begin, offset + rest as u64)))
+}
+
+/// The offset after the last newline before an offset.
+fn begin_of_line(file: &mut fs::File, mut end: u64) -> std::io::Result<u64> {
     let mut block = Vec::new();
     while end > 0 {
         let start = end.saturating_sub(BLOCK);
@@ -334,6 +360,28 @@ mod tests {
             let slot = reader.assign("fills", 0, Offset::ZERO)?;
             let read = read_all(reader.as_mut(), slot)?.0;
             assert_eq!(read.iter().map(|(offset, line)| (*offset, line.as_str())).collect::<Vec<_>>(), expected, "{content:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_offset_inside_of_a_line_has_the_lines_around_it() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("fills", 1)?;
+        let long = "x".repeat(100_000);
+        fs::write(folder.path().join("fills/0.jsonl"), format!("{{}}\n{{\"a\":1}}\n{long}\n{{}}\n"))?;
+        for (name, offset, expected) in [
+            ("the first line", 0, None),
+            ("inside of the first line", 1, Some((0, 3))),
+            ("at a newline", 2, Some((0, 3))),
+            ("another line", 3, None),
+            ("inside of another line", 5, Some((3, 11))),
+            ("inside of a long line", 90_000, Some((11, 100_012))),
+            ("the end", 100_015, None),
+        ] {
+            let expected = expected.map(|(before, after)| (Offset::new(before), Offset::new(after)));
+            assert_eq!(log.around("fills", 0, Offset::new(offset))?, expected, "{name}");
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use headwater_sql::{Catalog, Format, SqlConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::commands::replay::{recompute, repeat};
+use crate::commands::replay::{check_source, recompute, repeat};
 use crate::config::{Config, PackName};
 use crate::decisive::Decisive;
 use crate::location::Location;
@@ -49,6 +49,10 @@ pub fn backtest(arguments: &BacktestArguments, stop: &Arc<AtomicBool>, out: &mut
     let text = std::fs::read_to_string(file).with_context(|| format!("reading the rule pack {}", file.display()))?;
     let pack = Pack::parse(&file.display().to_string(), &text)?;
     let config = Config::load(arguments.config.as_deref())?;
+    let transport = arguments.source.open(&config)?;
+    if let Some(data) = &arguments.against {
+        check_source(transport.as_ref(), &config.source, data)?;
+    }
     let folder = tempfile::tempdir().context("making a directory for the tables of the backtest")?;
     let (new, old) = (folder.path().join("new"), folder.path().join("old"));
     let history = || match &arguments.against {
@@ -57,7 +61,7 @@ pub fn backtest(arguments: &BacktestArguments, stop: &Arc<AtomicBool>, out: &mut
     };
     let apply = |name: PackName, data: &Path| {
         let config = config.with_pack(name);
-        recompute(&arguments.source, &config, data, history()?, arguments.workers, stop).map(drop)
+        recompute(&transport, &config, data, history()?, arguments.workers, stop).map(drop)
     };
     apply(PackName(file.clone()), &new)?;
     let before = match &arguments.against {

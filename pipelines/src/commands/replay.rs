@@ -1,6 +1,6 @@
 //! `headwater replay`: recomputes every table from the topics into an empty directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,17 +12,19 @@ use clap::Args;
 use headwater_connectors::parquet::chain::{Chain, Commit};
 use headwater_connectors::parquet::commit::Closing;
 use headwater_connectors::parquet::reader::all_rows;
+use headwater_connectors::parquet::record::PartitionProgress;
 use headwater_connectors::source::{Position, Remaps, Repeated, Script, SourceCounters};
+use headwater_connectors::transport::{PartitionState, Transport};
 use headwater_schemas::events::ErrorCode;
 use headwater_schemas::tables::{DeadLetter, Remap};
 use headwater_schemas::{EffectiveTime, EventTime, Offset, Topic};
 use headwater_sql::{Catalog, Difference, SqlConfig, compare};
 
-use crate::config::Config;
-use crate::location::Location;
+use crate::config::{Config, SourceConfig};
+use crate::location::{Location, partitions};
 use crate::output::Notices;
 use crate::rejected::{counted, summarize};
-use crate::resume::Positions;
+use crate::resume::{Partitions, Positions};
 use crate::run::{Replay, Run, run};
 use crate::starting_rules::differences;
 
@@ -85,6 +87,25 @@ impl FromStr for From {
 impl ReplayArguments {
     /// The contradiction between arguments, if there is one.
     pub fn contradiction(&self) -> Option<String> {
+        self.twice().or_else(|| self.nothing_between())
+    }
+
+    /// Two beginnings of the same.
+    fn twice(&self) -> Option<String> {
+        let (mut partitions, mut times) = (BTreeSet::new(), 0);
+        for from in &self.from {
+            match from {
+                From::Time(_) => times += 1,
+                From::Offset(topic, partition, _) if !partitions.insert((*topic, *partition)) => {
+                    return Some(format!("--from names {topic}/{partition} twice: give one offset for each partition"));
+                }
+                From::Offset(..) => {}
+            }
+        }
+        (times > 1).then(|| format!("--from gives {times} times: give one"))
+    }
+
+    fn nothing_between(&self) -> Option<String> {
         let to = self.to?;
         let later = |from: &From| matches!(from, From::Time(time) if *time >= to);
         self.from.iter().any(later).then(|| format!("--from is not before --to {to}: there is nothing between them"))
@@ -97,14 +118,17 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
         bail!("--out {} holds commits already: a replay begins in an empty directory", arguments.out.display());
     }
     let config = Config::load(arguments.config.as_deref())?;
+    let transport = arguments.source.open(&config)?;
     if let Some(data) = &arguments.against {
         say_configuration(data, &config, out)?;
+        check_source(transport.as_ref(), &config.source, data)?;
     }
+    check_beginnings(transport.as_ref(), &config.source, &arguments.from)?;
     let replays = match &arguments.against {
         Some(data) => repeat(data, &config, arguments.ignore_remap)?,
         None => vec![part(&arguments.from, arguments.to)],
     };
-    let counters = recompute(&arguments.source, &config, &arguments.out, replays, arguments.workers, &stop)?;
+    let counters = recompute(&transport, &config, &arguments.out, replays, arguments.workers, &stop)?;
     summarize(&counted(&counters), "of this replay", Some(&arguments.out), &mut Notices)?;
     let Some(data) = &arguments.against else { return Ok(()) };
     let opened = |data: &Path| Catalog::open_with(data, None, SqlConfig::unhurried());
@@ -119,14 +143,14 @@ pub fn replay(arguments: ReplayArguments, stop: Arc<AtomicBool>, out: &mut impl 
 
 /// Recomputes every table from the topics into an empty directory, in one or several runs. Returns what was counted.
 pub(super) fn recompute(
-    source: &Location,
+    transport: &Arc<dyn Transport>,
     config: &Config,
     out: &Path,
     replays: Vec<Replay>,
     workers: u16,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<Arc<SourceCounters>> {
-    let (transport, counters) = (source.open(config)?, Arc::default());
+    let counters = Arc::default();
     for replay in replays {
         run(Run {
             is_replay: true,
@@ -136,10 +160,59 @@ pub(super) fn recompute(
             stop: Arc::clone(stop),
             counters: Arc::clone(&counters),
             show_progress: true,
-            ..Run::new(Arc::clone(&transport), out.to_owned(), config.clone())
+            ..Run::new(Arc::clone(transport), out.to_owned(), config.clone())
         })?;
     }
     Ok(counters)
+}
+
+/// Fails if the source lacks records that the run of a data directory has read.
+pub(super) fn check_source(transport: &dyn Transport, names: &SourceConfig, data: &Path) -> anyhow::Result<()> {
+    let chain = Chain::open(data, None)?;
+    let Some(last) = chain.commits().last() else { return Ok(()) };
+    let lacking = lacking(&last.partitions, &partitions(transport, names)?, names);
+    if !lacking.is_empty() {
+        bail!("the source is not that of {}: {}; give the one that it was made from", data.display(), lacking.join("; "));
+    }
+    Ok(())
+}
+
+/// The partitions that have less than what was read of them, one sentence each.
+fn lacking(read: &[PartitionProgress], partitions: &Partitions, names: &SourceConfig) -> Vec<String> {
+    let lacking = |progress: &PartitionProgress| {
+        let topic = Topic::from_word(&progress.topic)?;
+        let (name, partition, offset) = (names.name_of(topic), progress.partition, progress.offset);
+        let state = partitions.get(&topic).and_then(|states| states.iter().find(|state| state.partition == partition));
+        match state {
+            Some(state) if state.high >= offset => None,
+            Some(state) => Some(format!("topic {name}, partition {partition} ends at offset {}, and {offset} was read", state.high)),
+            None if offset == Offset::ZERO => None,
+            None => Some(format!("topic {name} has no partition {partition}, which was read up to offset {offset}")),
+        }
+    };
+    read.iter().filter_map(lacking).collect()
+}
+
+/// Fails if a partition cannot be read from the offset of an argument.
+fn check_beginnings(transport: &dyn Transport, names: &SourceConfig, from: &[From]) -> anyhow::Result<()> {
+    for from in from {
+        let From::Offset(topic, partition, offset) = from else { continue };
+        let argument = format!("--from {topic}/{partition}@{offset}");
+        let name = names.name_of(*topic);
+        let states = transport.partitions(&name)?;
+        let Some(state) = states.iter().find(|state| state.partition == *partition) else {
+            let numbers: Vec<_> = states.iter().map(|state| state.partition.to_string()).collect();
+            bail!("{argument}: topic {name} has no partition {partition}; its partitions are: {}", numbers.join(", "));
+        };
+        let PartitionState { low, high, .. } = state;
+        if !(low..=high).contains(&offset) {
+            bail!("{argument}: the partition begins at {low} and ends at {high}: give an offset between them");
+        }
+        if let Some((before, after)) = transport.around(&name, *partition, *offset)? {
+            bail!("{argument}: no record begins there: give {before} or {after}, where the nearest ones do");
+        }
+    }
+    Ok(())
 }
 
 /// Prints configuration keys that differ from those at the end of the original run.
@@ -261,25 +334,101 @@ fn remap(chain: &Chain) -> anyhow::Result<Remaps> {
 
 #[cfg(test)]
 mod tests {
+    use headwater_connectors::log::LogTransport;
+    use headwater_schemas::Sequence;
+
     use super::*;
 
     #[test]
     fn a_beginning_after_the_end_contradicts_itself() {
+        let at = |second: u32| format!("2026-01-05T14:30:{second:02}Z");
+        for (from, to, expected) in
+            [(Some(10), Some(20), false), (Some(20), Some(20), true), (Some(21), Some(20), true), (None, Some(20), false)]
+        {
+            let mut line = Vec::new();
+            line.extend(from.into_iter().flat_map(|from| ["--from".to_owned(), at(from)]));
+            line.extend(to.into_iter().flat_map(|to| ["--to".to_owned(), at(to)]));
+            let more: Vec<_> = line.iter().map(String::as_str).collect();
+            assert_eq!(arguments(&more).contradiction().is_some(), expected, "{line:?}");
+        }
+    }
+
+    fn arguments(more: &[&str]) -> ReplayArguments {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]
             replay: ReplayArguments,
         }
-        let at = |second: u32| format!("2026-01-05T14:30:{second:02}Z");
-        for (from, to, expected) in
-            [(Some(10), Some(20), false), (Some(20), Some(20), true), (Some(21), Some(20), true), (None, Some(20), false)]
-        {
-            let mut line = vec!["replay".to_owned(), "--source".to_owned(), "log:x".to_owned(), "--out".to_owned(), "y".to_owned()];
-            line.extend(from.into_iter().flat_map(|from| ["--from".to_owned(), at(from)]));
-            line.extend(to.into_iter().flat_map(|to| ["--to".to_owned(), at(to)]));
-            let Line { replay } = clap::Parser::parse_from(&line);
-            assert_eq!(replay.contradiction().is_some(), expected, "{line:?}");
+        let Line { replay } = clap::Parser::parse_from(["replay", "--source", "log:x", "--out", "y"].iter().chain(more));
+        replay
+    }
+
+    #[test]
+    fn two_beginnings_of_the_same_contradict_each_other() {
+        for (beginnings, expected) in [
+            (&["fills/0@0", "fills/1@0", "2026-01-05T14:30:00Z"][..], None),
+            (&["fills/0@0", "orders/0@0", "fills/0@7"], Some("--from names fills/0 twice")),
+            (&["2026-01-05T14:30:00Z", "2026-01-05T14:31:00Z"], Some("--from gives 2 times")),
+        ] {
+            let more: Vec<_> = beginnings.iter().flat_map(|from| ["--from", *from]).collect();
+            let contradiction = arguments(&more).contradiction();
+            assert_eq!(contradiction.is_some(), expected.is_some(), "{beginnings:?}: {contradiction:?}");
+            assert!(contradiction.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{beginnings:?}");
         }
+    }
+
+    #[test]
+    fn a_partition_is_read_from_where_a_record_begins() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("fills", 1)?;
+        std::fs::write(folder.path().join("fills/0.jsonl"), "{}\n{\"a\":1}\n")?;
+        for (from, expected) in [
+            ("fills/0@0", None),
+            ("fills/0@3", None),
+            ("fills/0@11", None),
+            ("fills/0@5", Some("--from fills/0@5: no record begins there: give 3 or 11")),
+            ("fills/0@99999", Some("--from fills/0@99999: the partition begins at 0 and ends at 11")),
+            ("fills/9@0", Some("--from fills/9@0: topic fills has no partition 9; its partitions are: 0")),
+            ("orders/0@0", Some("--from orders/0@0: topic orders has no partition 0")),
+        ] {
+            let beginning = from.parse::<From>().map_err(anyhow::Error::msg)?;
+            let refused = check_beginnings(&log, &SourceConfig::default(), &[beginning]).map_err(|error| error.to_string());
+            assert_eq!(refused.is_err(), expected.is_some(), "{from}: {refused:?}");
+            assert!(refused.err().unwrap_or_default().starts_with(expected.unwrap_or_default()), "{from}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_source_that_lacks_what_was_read_is_another_one() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        log.create_topic("fills", 1)?;
+        std::fs::write(folder.path().join("fills/0.jsonl"), "{}\n{}\n")?;
+        let names = SourceConfig::default();
+        let source = partitions(&log, &names)?;
+        for (topic, partition, offset, expected) in [
+            ("fills", 0, 6, None),
+            ("fills", 0, 3, None),
+            ("fills", 0, 9, Some("topic fills, partition 0 ends at offset 6, and 9 was read")),
+            ("fills", 1, 0, None),
+            ("fills", 1, 9, Some("topic fills has no partition 1, which was read up to offset 9")),
+            ("orders", 0, 9, Some("topic orders has no partition 0, which was read up to offset 9")),
+        ] {
+            let read = PartitionProgress {
+                topic: topic.to_owned(),
+                partition,
+                offset: Offset::new(offset),
+                clock: EffectiveTime::ZERO,
+                sequence: Sequence::default(),
+                audit_hash: String::new(),
+                fingerprint: None,
+            };
+            let expected: Vec<_> = expected.into_iter().map(str::to_owned).collect();
+            assert_eq!(lacking(&[read], &source, &names), expected, "{topic}/{partition}@{offset}");
+        }
+        Ok(())
     }
 
     #[test]
