@@ -30,6 +30,9 @@ pub enum ReportError {
     /// The data directory has no commit.
     #[error("the data directory has no commit yet: run the pipeline on it first")]
     NoCommit,
+    /// The report was asked for as of commit 0.
+    #[error("there is no commit 0: the first one is 1; give a commit from 1 on, or leave it out for the newest")]
+    CommitZero,
     /// The reference file is wrong.
     #[error("the reference file {path}: {}", .problems.join("; "))]
     Reference {

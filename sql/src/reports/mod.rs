@@ -209,7 +209,7 @@ impl SectionQuery {
 fn commit(catalog: &Catalog) -> Result<Commit, ReportError> {
     let committed = catalog.snapshot().committed;
     let record = Records::new(committed.data()).read(committed.commit_id()).map_err(CatalogError::from)?;
-    record.ok_or(ReportError::NoCommit)
+    record.ok_or(if catalog.is_pinned() { ReportError::CommitZero } else { ReportError::NoCommit })
 }
 
 fn parameters(request: &ReportRequest, from: Date) -> Vec<Parameter> {
@@ -261,6 +261,8 @@ mod tests {
     fn every_report_can_be_made_of_empty_tables_and_orders_its_rows() {
         let mut data = TestData::new();
         assert!(matches!(REPORTS[0].make(&data.catalog(), &request(&REPORTS[0])), Err(ReportError::NoCommit)));
+        let at_zero = data.catalog().reopen(Some(0)).unwrap();
+        assert!(matches!(REPORTS[0].make(&at_zero, &request(&REPORTS[0])), Err(ReportError::CommitZero)), "commit 0 is asked for");
         data.commit(vec![]);
         for report in REPORTS {
             let document = report.make(&data.catalog(), &request(report)).unwrap_or_else(|error| {
