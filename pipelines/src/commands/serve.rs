@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use headwater_sql::{Access, Secret, ServeConfig, Server};
 
-use crate::config::Config;
+use crate::config::{Config, is_host_and_port};
 use crate::http::{self, DeskSettings};
 
 /// Arguments of `headwater serve`.
@@ -20,10 +20,10 @@ pub struct ServeArguments {
     #[arg(long, required_unless_present = "password")]
     data: Option<PathBuf>,
     /// Address and port to listen on; before `serve.address`. Default: 127.0.0.1:5433.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     listen: Option<String>,
     /// Address and port of the console, which is not served without it.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     console: Option<String>,
     /// Configuration file (TOML); its sections `serve` and `sql` are read.
     #[arg(long)]
@@ -31,6 +31,11 @@ pub struct ServeArguments {
     /// Reads a password from standard input, prints the section of the configuration for a user NAME with it, and exits.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "listen", "console", "config"])]
     password: Option<String>,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let is_usable = is_host_and_port(text);
+    is_usable.then(|| text.to_owned()).ok_or_else(|| format!("{text:?} is no address and port: write it like 127.0.0.1:5433"))
 }
 
 /// How often it is looked whether to stop.
@@ -78,6 +83,23 @@ fn print_secret(name: &str, input: &mut dyn BufRead, out: &mut dyn Write) -> any
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for (text, is_usable) in [
+            ("127.0.0.1:5433", true),
+            ("localhost:0", true),
+            ("[::1]:5433", true),
+            ("foo", false),
+            ("foo:", false),
+            (":5433", false),
+            ("foo:70000", false),
+            ("::1:5433", false),
+            ("", false),
+        ] {
+            assert_eq!(address(text).is_ok(), is_usable, "{text}");
+        }
+    }
 
     #[test]
     fn the_printed_section_is_one_of_the_configuration() {

@@ -74,8 +74,11 @@ pub fn serve(address: &str, metrics: Option<Arc<Metrics>>, desk: Option<DeskSett
     if address.is_empty() {
         return Ok(Server { stop: None, thread: None, address: None, has_console: false });
     }
-    let advice =
-        || format!("http.address: cannot listen on {address}: is another headwater running there? Give another address, or \"\" for none");
+    let advice = || {
+        format!(
+            "cannot listen on {address}: is another headwater running there? Give another address (--console, or http.address), or \"\" for none"
+        )
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(HELPERS).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(address)).with_context(advice)?;
     let bound = listener.local_addr()?;

@@ -71,11 +71,11 @@ pub enum ServeError {
     Describe(#[source] QueryError),
     /// Everybody on the network could read everything.
     #[error(
-        "serve.address: {0} can be reached from other machines, and no users are configured: give an address like 127.0.0.1:5433, or users in [serve.users] and tls_certificate"
+        "{0} can be reached from other machines, and no users are configured: give an address like 127.0.0.1:5433 (--listen, or serve.address), or users in [serve.users] and tls_certificate"
     )]
     Open(SocketAddr),
     /// The address cannot be used.
-    #[error("serve.address: cannot listen on {address}: is another server running there? Give another address")]
+    #[error("cannot listen on {address}: is another server running there? Give another address (--listen, or serve.address)")]
     Listen {
         /// The address.
         address: String,
