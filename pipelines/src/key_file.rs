@@ -1,9 +1,9 @@
 //! The file with the keys of tokens (`privacy.keys`). Only its owner can read it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use headwater_schemas::Digest;
 use headwater_schemas::privacy::Keys;
 use rand::TryRng;
@@ -22,7 +22,15 @@ pub fn create(file: &Path) -> anyhow::Result<()> {
     let mut secret = [0; 32];
     SysRng.try_fill_bytes(&mut secret).context("getting random bytes for the keys")?;
     let written = written(file, &Keys::of(Digest(secret)))?;
-    written.persist_noclobber(file).with_context(|| format!("creating {}; a file that exists is not replaced", file.display()))?;
+    if let Err(failed) = written.persist_noclobber(file) {
+        let file = file.display();
+        return Err(match failed.error.kind() {
+            ErrorKind::AlreadyExists => {
+                anyhow!("{file} exists, and is left as it is: tokens need its keys; give another name for new ones")
+            }
+            _ => anyhow::Error::new(failed.error).context(format!("creating {file}")),
+        });
+    }
     settle(file)
 }
 
@@ -63,7 +71,9 @@ mod tests {
         assert!(absent.as_ref().is_err_and(|said| said.contains("keys.json") && said.contains("headwater keys")), "{absent:?}");
         create(&file)?;
         let mut keys = read(&file)?;
-        assert!(create(&file).is_err_and(|error| format!("{error:#}").contains("is not replaced")));
+        let refused = create(&file).map_err(|error| format!("{error:#}"));
+        let is_told = |said: &String| said.contains("exists, and is left as it is") && !said.contains("os error");
+        assert!(refused.as_ref().is_err_and(is_told), "{refused:?}");
         assert_eq!(read(&file)?, keys);
         keys.destroy(Subject::Customer("ann"));
         replace(&file, &keys)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use headwater_schemas::privacy::Subject;
 use headwater_sql::Catalog;
 
@@ -19,6 +20,7 @@ What is left in clear until it is no longer remembered, and how to remove it, is
 like backups, have to be deleted as well. A run that is going on keeps the keys until it is started again.")]
 pub struct EraseArguments {
     /// Id of the customer.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     customer: String,
     /// Data directory: the keys of the accounts that the customer owns there are destroyed, too.
     #[arg(long)]
