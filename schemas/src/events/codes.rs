@@ -93,8 +93,6 @@ text_enum! {
         /// With it, the transfers of the day would be above the limit `daily_transfer` of the account, and `ledger.enforce` is set: send
         /// less, on another day, or raise the limit.
         DailyTransfer = "daily_transfer",
-        /// The record came from a topic that the pipeline does not know: correct the topic's name or prefix.
-        UnknownTopic = "unknown_topic",
         /// The event is valid, but no view processes it.
         Unsupported = "unsupported",
     }
