@@ -2,7 +2,7 @@
 //!
 //! Kafka's producers and brokers take messages of about 1,000,000 bytes by default. A rejected record of that size would be a
 //! larger event: its value is published in hexadecimal and as text. An event beyond [`EVENT_BYTES`] is cut, and its `error` or
-//! `message` names what is left out. The table keeps the whole row, and the event the `id` of the whole row. The cut depends on
+//! `message`, if it has one, names what is left out. The table keeps the whole row, and the event the `id` of the whole row. The cut depends on
 //! the row alone, so every run publishes the same.
 
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn cut_row(table: &str, row: &RecordBatch) -> anyhow::Result<RecordBatch> {
         let text = if text.is_valid(0) { text.value(0) } else { "" };
         *column = Arc::new(StringArray::from(vec![format!("{text} {note}")]));
     }
-    tracing::warn!(table, note, "an event is too large to be published whole");
+    tracing::debug!(table, note, "an event is too large to be published whole");
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
@@ -124,8 +124,8 @@ const fn json_bytes(character: char) -> usize {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::tables::{
-        Alert, AlertKind, AlertState, DeadLetter, Decision, DecisionState, Notification, NotificationKind, Reason, Severity,
-        SubjectType, TableRow, Verdict, declarations,
+        Alert, AlertKind, AlertState, DeadLetter, Decision, DecisionState, Notification, NotificationKind, Reason, Severity, SubjectType,
+        TableRow, Verdict, declarations,
     };
     use headwater_schemas::{EventTime, Id, Name, Offset, Statistic, Text};
 
