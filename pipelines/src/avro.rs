@@ -10,7 +10,7 @@ use headwater_connectors::fault::with_causes;
 use headwater_connectors::registry::{RegistryCounters, RegistryError, SchemaRegistry, WriterSchemas};
 use headwater_connectors::source::AvroTopics;
 use headwater_schemas::avro::TableSchema;
-use headwater_schemas::tables::declarations;
+use headwater_schemas::tables::{Declaration, declarations};
 
 use crate::config::Config;
 use crate::outbox::PUBLISHED;
@@ -108,10 +108,15 @@ fn published_as_avro(config: &Config) -> impl Iterator<Item = &'static str> {
 
 /// The schema of a published topic.
 pub fn schema_of(topic: &str) -> anyhow::Result<TableSchema> {
+    TableSchema::of(topic, &declaration_of(topic)?).with_context(|| format!("the schema of {topic}"))
+}
+
+/// The declaration of the table that is published as a topic.
+pub fn declaration_of(topic: &str) -> anyhow::Result<Declaration> {
     let declaration = declarations().into_iter().find(|declaration| declaration.spec.topic() == Some(topic));
     let Some(declaration) = declaration else {
         let known = PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>().join(", ");
         bail!("{topic:?} is not published: give one of {known}");
     };
-    TableSchema::of(topic, &declaration).with_context(|| format!("the schema of {topic}"))
+    Ok(declaration)
 }

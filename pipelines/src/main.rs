@@ -45,7 +45,7 @@ enum Command {
     Publish(PublishArguments),
     /// Creates missing topics, and lists partitions and offsets.
     Topics(TopicsArguments),
-    /// Prints the Avro schema of a published topic, as it is registered if outbox.avro names the topic.
+    /// Prints the schema of a published topic.
     Schema(schema::SchemaArguments),
     /// Queries the committed tables with SQL; without a query, opens a prompt.
     Sql(sql::SqlArguments),

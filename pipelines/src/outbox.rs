@@ -18,6 +18,8 @@
 
 mod id;
 mod oversized;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -480,25 +482,4 @@ fn id_of(table: &str, object: &str) -> String {
 
 fn with_id(object: &str, id: &str) -> Vec<u8> {
     format!("{{\"id\":\"{id}\",{}", object.strip_prefix('{').unwrap_or(object)).into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::{ArrayRef, StringArray};
-
-    use super::*;
-
-    #[test]
-    fn rows_are_published_by_tick_and_within_a_tick_by_key() {
-        let columns: [(&str, ArrayRef); 3] = [
-            ("account", Arc::new(StringArray::from(vec!["a", "a", "b", "b", "c"]))),
-            ("symbol", Arc::new(StringArray::from(vec!["y", "z", "x", "x", "x"]))),
-            (TICK, Arc::new(Int64Array::from(vec![3, 2, 1, 3, 2]))),
-        ];
-        let rows = by_tick(&RecordBatch::try_from_iter(columns).unwrap(), &["account", "symbol"]).unwrap();
-        let text = |name: &str| rows.column_by_name(name).unwrap().as_string::<i32>().iter().flatten().collect::<String>();
-        assert_eq!((text("account"), text("symbol")), ("bacab".to_owned(), "xzxyx".to_owned()));
-        let missing = by_tick(&rows, &["venue"]).unwrap_err().to_string();
-        assert_eq!(missing, "there is no column venue");
-    }
 }

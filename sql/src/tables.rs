@@ -35,7 +35,7 @@ pub(crate) fn table_named(name: &str) -> Option<&'static Table> {
 
 impl Table {
     fn of(declaration: Declaration) -> Self {
-        let Declaration { spec, fields, docs } = declaration;
+        let Declaration { spec, fields, docs, words: _ } = declaration;
         Self { spec, fields: fields.into_iter().map(Arc::new).collect(), docs }
     }
 

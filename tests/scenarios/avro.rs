@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use headwater_connectors::kafka::{KafkaConfig, KafkaTransport};
-use headwater_connectors::testing::Broker;
+use headwater_connectors::testing::{Broker, workspace};
 use headwater_connectors::transport::Transport;
 use headwater_schemas::Topic;
 use headwater_schemas::events::Event;
@@ -362,6 +362,9 @@ fn a_log_carries_no_avro_and_the_schemas_of_published_topics_are_printed() -> Re
     assert_eq!((&schema["name"], &schema["namespace"]), (&Value::from("executions"), &Value::from("headwater")));
     let price = schema["fields"].as_array().into_iter().flatten().find(|field| field["name"] == "price").context("a price")?;
     assert_eq!(price["type"], serde_json::json!({ "type": "bytes", "logicalType": "decimal", "precision": 28, "scale": 9 }));
+    let printed = headwater(&["schema", "--format", "json", "executions"])?;
+    let stored = std::fs::read(workspace().join("schemas/json/published/executions.schema.json"))?;
+    assert_eq!(serde_json::from_slice::<Value>(&printed.stdout)?, serde_json::from_slice::<Value>(&stored)?);
     let unknown = headwater(&["schema", "orders"])?;
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("\"orders\" is not published: give one of"), "{unknown:?}");
     Ok(())

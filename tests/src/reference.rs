@@ -1,6 +1,7 @@
 //! The reference in `docs/reference/`: pages that are made from the program's own declarations, so that they cannot differ from it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use headwater_connectors::testing::workspace;
@@ -62,8 +63,16 @@ fn tables(catalog: &Catalog) -> Result<String> {
 
 const TOPICS: &str = "# Topics
 
-Every topic that producers publish to, with its events. [Getting started](../getting-started.md#2-write-events) has the rules that hold
-for all of them; `schemas/json/` has the JSON Schemas that this page is made from.
+Every topic that producers publish to, with its events, and then the [published topics](#published-topics).
+[Getting started](../getting-started.md#2-write-events) has the rules that hold for all of them; `schemas/json/` has the JSON Schemas that
+this page is made from.
+";
+
+const PUBLISHED_TOPICS: &str = "
+## Published topics
+
+What a run publishes ([Kafka](../kafka.md#what-is-published)). `schemas/json/published/` has the JSON Schemas, which `headwater schema
+--format json TOPIC` prints. Every event has every field.
 ";
 
 fn topics() -> Result<String> {
@@ -81,7 +90,32 @@ fn topics() -> Result<String> {
             fields(event, &schema, &mut page)?;
         }
     }
+    published_topics(&folder.join("published"), &mut page)?;
     Ok(page)
+}
+
+fn published_topics(folder: &Path, page: &mut String) -> Result<()> {
+    page.push_str(PUBLISHED_TOPICS);
+    for name in names_in(folder, ".schema.json")? {
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{name}.schema.json")))?)?;
+        write!(page, "\n### {name}\n\n{}\n\n| field | is | as |\n|---|---|---|\n", cell(text(&schema, "description")))?;
+        for field in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            let property = schema.pointer(&format!("/properties/{field}")).with_context(|| format!("the field {field}"))?;
+            let nullable = if property.pointer("/type/1").is_some() { ", or null" } else { "" };
+            writeln!(page, "| `{field}` | {} | {}{nullable} |", cell(text(property, "description")), cell(&published_form(property)))?;
+        }
+    }
+    Ok(())
+}
+
+/// How a value of a published event is written.
+fn published_form(property: &Value) -> String {
+    match (text(property, "format"), text(property, "pattern")) {
+        ("date-time", _) => "RFC 3339 in UTC".to_owned(),
+        (_, pattern) if pattern.starts_with("^-?[0-9]+") => "a decimal as text".to_owned(),
+        (_, pattern) if pattern.contains("[0-9a-f]") => "bytes in hexadecimal".to_owned(),
+        _ => form(property, &Value::Null),
+    }
 }
 
 /// The fields of an event: those that must be there first.

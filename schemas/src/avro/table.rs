@@ -7,12 +7,10 @@ use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Field, Float64Type,
 use serde_json::{Value, json};
 
 use super::frame;
-use crate::tables::Declaration;
+use crate::tables::{Declaration, ID_DOC};
 
 /// The namespace of records.
 const NAMESPACE: &str = "headwater";
-/// The field before the columns.
-const ID_DOC: &str = "Digest of the table and of what the row says: equal in every run, so that a repeat can be recognised.";
 
 /// Why a table or its rows cannot be written as Avro.
 #[derive(Debug, thiserror::Error)]

@@ -39,6 +39,8 @@ pub trait Cell: Sized {
     type Column: Array + 'static;
     /// Whether the column may have NULLs.
     const NULLABLE: bool = false;
+    /// All texts that the column may have; empty if it is no text, or may have any.
+    const WORDS: &'static [&'static str] = &[];
     /// The Arrow type.
     fn data_type() -> DataType;
     /// An empty builder with room for `capacity` values.
@@ -88,6 +90,7 @@ impl<C: Cell> Cell for Option<C> {
     type Builder = C::Builder;
     type Column = C::Column;
     const NULLABLE: bool = true;
+    const WORDS: &'static [&'static str] = C::WORDS;
     fn data_type() -> DataType {
         C::data_type()
     }
@@ -259,10 +262,11 @@ pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
 }
 
 macro_rules! text_cell {
-    ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr $(; $in_order_of_text:ident)?) => {
+    ($name:ty $(where $kind:ident)?, $as_str:expr, $from:expr $(; $in_order_of_text:ident)? $(, words $words:expr)?) => {
         impl$(<$kind>)? $crate::tables::Cell for $name {
             type Builder = arrow::array::StringBuilder;
             type Column = arrow::array::StringArray;
+            $(const WORDS: &'static [&'static str] = $words;)?
             fn data_type() -> arrow::datatypes::DataType {
                 arrow::datatypes::DataType::Utf8
             }

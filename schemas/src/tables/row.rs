@@ -55,12 +55,14 @@ pub struct Declaration {
     pub fields: Vec<Field>,
     /// Description of each column: the doc comment of its field.
     pub docs: Vec<&'static str>,
+    /// All texts that each column can have; empty for other columns.
+    pub words: Vec<&'static [&'static str]>,
 }
 
 impl Declaration {
     /// The declaration of a row type.
     pub fn of<R: TableRow>() -> Self {
-        Self { spec: R::SPEC, fields: R::fields(), docs: R::field_docs() }
+        Self { spec: R::SPEC, fields: R::fields(), docs: R::field_docs(), words: R::field_words() }
     }
 }
 
@@ -72,6 +74,8 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     fn fields() -> Vec<Field>;
     /// Description of each column, in order.
     fn field_docs() -> Vec<&'static str>;
+    /// All texts that each column can have, in order; empty for a column that can have others, or is no text.
+    fn field_words() -> Vec<&'static [&'static str]>;
     /// The rows as columns, in the order of [`TableRow::fields`].
     fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
     /// Reads rows of a batch, and hands each with its number to `take`.
@@ -146,6 +150,10 @@ macro_rules! table {
 
             fn field_docs() -> Vec<&'static str> {
                 vec![$(concat!($($field_doc),+)),+]
+            }
+
+            fn field_words() -> Vec<&'static [&'static str]> {
+                vec![$(<$type as $crate::tables::Cell>::WORDS),+]
             }
 
             fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<arrow::array::ArrayRef> {

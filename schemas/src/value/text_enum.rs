@@ -28,7 +28,7 @@ macro_rules! text_enum {
             }
         }
 
-        $crate::tables::cell::text_cell!($name, |word: &$name| word.as_str(), $name::from_word);
+        $crate::tables::cell::text_cell!($name, |word: &$name| word.as_str(), $name::from_word, words &[$($word),+]);
 
         impl std::fmt::Display for $name {
             fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { out.pad(self.as_str()) }
