@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::chain::Chain;
-use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Existing, Steps};
+use headwater_connectors::parquet::commit::{ChainEnd, Closing, CommitSettings, Committed, Existing, Steps};
 use headwater_connectors::parquet::configuration;
 use headwater_connectors::parquet::directory::DataDirectory;
 use headwater_connectors::parquet::record::Gap;
@@ -628,6 +628,8 @@ fn settings(
             now_text: Arc::new(wall_clock::now_text),
             published: Arc::new(move |record, took, files| {
                 published.committed(record, took, files);
+                // Also if the dataflow was dropped meanwhile: a run that was stopped tells what it committed.
+                published.on_commit(Committed { commit_id: record.commit_id, end_tick: record.end_tick, is_cut: false });
                 if let Some(reports) = &reports {
                     let _ = reports.send(Message::Commit(record.clock().start_of(record.end_tick)));
                 }

@@ -25,6 +25,7 @@ pub const VIEWS: &[View] = &[
     View { name: "invariant_reversals", sql: include_str!("../views/invariant_reversals.sql") },
     View { name: "invariants", sql: include_str!("../views/invariants.sql") },
     View { name: "open_alerts", sql: include_str!("../views/open_alerts.sql") },
+    View { name: "portfolio_lives", sql: include_str!("../views/portfolio_lives.sql") },
     View { name: "positions", sql: include_str!("../views/positions.sql") },
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
     View { name: "recurring_purchases", sql: include_str!("../views/recurring_purchases.sql") },
@@ -480,6 +481,18 @@ mod tests {
         assert_eq!(days, expected);
         let counted = "SELECT days, first_date, last_date, exceptions, ROUND(expected, 6), zone FROM var_backtest";
         assert_eq!(rows(&catalog, counted), ["4,2026-01-02,2026-01-05,2,0.04,green"]);
+    }
+
+    #[test]
+    fn no_var_is_held_against_another_life_of_a_portfolio() {
+        let mut data = TestData::new();
+        let row = |total: i64, day: i64| portfolio(0, total, end_of(day)).0;
+        // It has a VaR of 100, gains 500, is left on the third day, and another account enters on the tenth.
+        let portfolios = [(row(0, 1), 1, 1), (row(500, 2), 2, 1), (row(500, 2), 3, -1), (row(0, 10), 10, 1), (row(-9, 11), 11, 1)];
+        let (first, second) = (var(100, end_of(1)), var(5, end_of(10)));
+        data.commit(vec![changes_at(&portfolios), changes_at(&[(first.clone(), 1, 1), (first, 3, -1), (second, 10, 1)])]);
+        let days = rows(&data.catalog(), "SELECT date, var, pnl, is_exception FROM var_backtest_days ORDER BY date");
+        assert_eq!(days, ["2026-01-02,100,500,false", "2026-01-11,5,-9,true"]);
     }
 
     #[test]

@@ -3,25 +3,11 @@
 -- currency: The currency of the scope.
 -- date: The day, in UTC.
 -- modified_dietz: The return of the day by Modified Dietz; NULL where the capital is not above zero.
--- time_weighted: The daily returns linked since the first day; NULL after a day that lost all capital.
-WITH steps AS (
-    -- A row of a grid point is of what lies before it. Where a run of the pipeline ended within an interval, its grid point has a row of each.
-    SELECT scope, tick, commit_id, MAX(change) > 0 AS is_there, MAX(CASE WHEN change > 0 THEN currency END) AS currency,
-           MAX(CASE WHEN change > 0 THEN ts END) AS ts, MAX(CASE WHEN change > 0 THEN equity END) AS equity,
-           MAX(CASE WHEN change > 0 THEN equity - realized_pnl - unrealized_pnl END) AS paid_in
-    FROM   portfolios_history
-    GROUP BY scope, tick, commit_id
-), followed AS (
-    SELECT *, LAG(is_there) OVER before AS was_there, LAG(currency) OVER before AS currency_before
-    FROM   steps
-    WINDOW before AS (PARTITION BY scope ORDER BY tick, commit_id)
-), lived AS (
-    -- A scope that was empty, or has another currency, begins a life of its own.
-    SELECT scope, currency, tick, commit_id, equity, paid_in, CAST(ts - INTERVAL '1 nanosecond' AS DATE) AS date,
-           1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest,
-           SUM(CASE WHEN was_there AND currency_before = currency THEN 0 ELSE 1 END) OVER (PARTITION BY scope ORDER BY tick, commit_id) AS life
-    FROM   followed
-    WHERE  is_there
+-- time_weighted: The daily returns linked since the life of the portfolio began; NULL after a day that lost all capital.
+WITH lived AS (
+    SELECT scope, currency, life, date, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl AS paid_in,
+           1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest
+    FROM   portfolio_lives
 ), moved AS (
     -- What was paid in before the first row was there when the day began; a later life begins with all that it has.
     SELECT scope, currency, life, date, tick, commit_id, rest, equity,

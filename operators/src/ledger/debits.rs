@@ -79,11 +79,15 @@ impl Limits<'_> {
 }
 
 impl Debits {
-    pub(super) fn restore(&mut self, row: &LimitedDebit) {
+    /// Restores a debit. One whose transaction is not known any more is forgotten, and its row retracted with the next that changes.
+    pub(super) fn restore(&mut self, row: &LimitedDebit, is_known: bool) {
         let day = Day { account: row.account_id, r#type: row.transaction_type, date: row.date };
-        let debit = Debit { day, amount: row.amount, ts: row.ts };
-        self.put((row.account_id, row.transaction_id.clone()), Some(debit));
-        self.touched.clear();
+        let (key, debit) = ((row.account_id, row.transaction_id.clone()), Debit { day, amount: row.amount, ts: row.ts });
+        self.put(key.clone(), Some(debit));
+        self.touched.remove(&key);
+        if !is_known {
+            self.put(key, None);
+        }
     }
 
     /// Admits a debit, which counts from now on; or names the limit that it exceeds.

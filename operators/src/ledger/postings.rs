@@ -348,7 +348,9 @@ impl View for Postings {
         let all = state.all.get_or_insert_default();
         restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
-        saved.limited_debits.iter().for_each(|row| all.debits.restore(row));
+        // Without enforcement, in between, transactions were forgotten without their debits.
+        let is_known = |row: &LimitedDebit| all.books.get(&row.account_id).is_some_and(|book| book.transactions.knows(&row.transaction_id));
+        saved.limited_debits.iter().for_each(|row| all.debits.restore(row, is_known(row)));
     }
 
     fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {

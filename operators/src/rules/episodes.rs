@@ -113,12 +113,18 @@ impl Episodes {
         let goes_on = |key: &EpisodeKey| begins.is_none_or(|begins| key.1 < begins) && self.stands(key);
         let before = self.of(number).filter(goes_on);
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
-        let mut all = BTreeMap::new();
+        let mut all = BTreeMap::<EpisodeKey, Found>::new();
         for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
             let Some(mut fired) = fired(record) else { continue };
-            let (ts, place) = (record.order.ts, (number, record.order));
-            let settled = self.settled(place).filter(|_| fired.is_settled);
+            let ts = record.order.ts;
+            let settled = fired.is_settled.then(|| self.settled(number, record)).flatten();
             fired.severity = settled.map_or(fired.severity, |(_, episode)| episode.found.severity);
+            // An event of the version in force may have begun an episode within one of an earlier version.
+            let home = settled.and_then(|(began, _)| all.range_mut(began..).next());
+            if let Some((_, found)) = home {
+                found.add(ts, fired);
+                continue;
+            }
             let goes_on = |first: &EpisodeKey, found: &Found| match settled {
                 Some((began, _)) => began <= *first,
                 None => ts.saturating_sub(found.last_ts) <= quiet,
@@ -137,12 +143,14 @@ impl Episodes {
         all
     }
 
-    /// The alert that stands about an event, by the event's place.
-    fn settled(&self, (number, order): EpisodeKey) -> Option<(EpisodeKey, &Episode)> {
+    /// The alert of a rule that stands about an event: the one that names it, else the latest within whose time it is.
+    fn settled(&self, number: usize, record: &Record) -> Option<(EpisodeKey, &Episode)> {
+        let order = record.order;
         let is_about = |(rule, first): &EpisodeKey, episode: &Episode| {
             *rule == number && *first <= order && order.ts <= episode.found.last_ts && episode.raised.stands()
         };
-        self.known.iter().filter(|(key, episode)| is_about(key, episode)).last().map(|(key, episode)| (*key, episode))
+        let about = self.known.iter().filter(|(key, episode)| is_about(key, episode));
+        about.max_by_key(|(key, episode)| (episode.found.ids.contains(&record.id), **key)).map(|(key, episode)| (*key, episode))
     }
 
     fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {

@@ -16,7 +16,7 @@ use super::book_state::BookHistory;
 use super::books::Scene;
 use super::ratio::reaches;
 use super::settings::Thresholds;
-use super::volumes::{last_second, plus, second_of};
+use super::volumes::{plus, second_of};
 
 /// Whether an account's quantity dominates a volume.
 pub(super) fn dominates(thresholds: &Thresholds, quantity: Quantity, volume: Total) -> bool {
@@ -58,7 +58,7 @@ impl BookHistory {
         for Share { key, quantity, volume, evidence } in self.alerts.shares(RULE) {
             let Some(close) = key.period else { continue };
             let second = second_of(trade.ts);
-            if second <= second_of(window.before(close)) || second > last_second(close) {
+            if second <= second_of(window.before(close)) || second > second_of(close) {
                 continue;
             }
             let volume = plus(volume, trade.size);

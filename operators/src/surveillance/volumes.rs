@@ -14,11 +14,6 @@ pub(super) const fn second_of(time: EventTime) -> EventTime {
     EventTime::from_nanos(time.nanos().div_euclid(SECOND).saturating_mul(SECOND).saturating_add(begun))
 }
 
-/// The end of the last second that is over at a time.
-pub(super) const fn last_second(time: EventTime) -> EventTime {
-    EventTime::from_nanos(time.nanos().div_euclid(SECOND).saturating_mul(SECOND))
-}
-
 /// Sums of the sizes of `market.trades`, by the second of their own time, which is named by its end: a sum per second is small,
 /// however many trades there are.
 #[derive(Clone, Debug, Default)]
@@ -45,9 +40,9 @@ impl Volumes {
         self.touched.insert(second);
     }
 
-    /// The volume of the whole seconds between two times.
+    /// The volume of the seconds after that of `begin`, up to that of `end`.
     pub(super) fn between(&self, begin: EventTime, end: EventTime) -> i128 {
-        let within = self.seconds.range((Bound::Excluded(second_of(begin)), Bound::Included(last_second(end))));
+        let within = self.seconds.range((Bound::Excluded(second_of(begin)), Bound::Included(second_of(end))));
         within.fold(0_i128, |sum, (_, volume)| sum.saturating_add(volume.units()))
     }
 
@@ -79,4 +74,30 @@ impl Volumes {
 /// A volume and a size. A volume that would not fit a column, which takes 10^11 of the greatest sizes, stays.
 pub(super) fn plus(volume: Total, size: Size) -> Total {
     volume.checked_add(Money::from_units(size.units())).unwrap_or(volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_is_named_by_its_end_and_the_very_time_of_a_close_is_before_it() {
+        let time = |tenths: i64| EventTime::from_nanos(tenths * SECOND / 10);
+        // (trade, window) in tenths of a second, and whether the trade counts.
+        for (trade, begin, end, counts) in [
+            (4000, 1000, 4000, true),
+            (4005, 1000, 4000, false),
+            (1000, 1000, 4000, false),
+            (1005, 1000, 4000, true),
+            (4005, 1005, 4005, true),
+            (4011, 1005, 4005, false),
+            // Shorter than a second, within one and over the end of one.
+            (1007, 1004, 1009, false),
+            (1012, 1009, 1014, true),
+        ] {
+            let mut volumes = Volumes::default();
+            volumes.add(time(trade), Size::from_units(1));
+            assert_eq!(volumes.between(time(begin), time(end)) == 1, counts, "{trade} from {begin} to {end}");
+        }
+    }
 }

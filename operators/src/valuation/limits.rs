@@ -2,8 +2,10 @@
 //!
 //! A figure of a scope (the value of a position, gross exposure, leverage, the greatest weight, VaR) is compared with the scope's
 //! limit. Without one, a figure of an account is compared with the limit of its customer; the value of a position before that with
-//! the limit of its symbol, and after it with that of the account's book or the nearest one above; else with the default. At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below
-//! 75 % of the limit, so that a figure that swings around its limit raises one alert, not many.
+//! the limit of its symbol, and after it with that of the account's book or the nearest one above; else with the default.
+//!
+//! At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below 75 % of the limit, or below
+//! 15/16 of a warning level that is lower than 80 %, so that a figure that swings around either raises one alert, not many.
 //!
 //! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the standing alert. **Ties**: figures come from the grid, one
 //!   per key and grid point.

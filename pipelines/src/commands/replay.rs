@@ -200,6 +200,9 @@ fn check_beginnings(transport: &dyn Transport, names: &SourceConfig, from: &[Fro
         let argument = format!("--from {topic}/{partition}@{offset}");
         let name = names.name_of(*topic);
         let states = transport.partitions(&name)?;
+        if states.is_empty() {
+            bail!("{argument}: the source has no topic {name}: give one that it has");
+        }
         let Some(state) = states.iter().find(|state| state.partition == *partition) else {
             let numbers: Vec<_> = states.iter().map(|state| state.partition.to_string()).collect();
             bail!("{argument}: topic {name} has no partition {partition}; its partitions are: {}", numbers.join(", "));
@@ -390,7 +393,7 @@ mod tests {
             ("fills/0@5", Some("--from fills/0@5: no record begins there: give 3 or 11")),
             ("fills/0@99999", Some("--from fills/0@99999: the partition begins at 0 and ends at 11")),
             ("fills/9@0", Some("--from fills/9@0: topic fills has no partition 9; its partitions are: 0")),
-            ("orders/0@0", Some("--from orders/0@0: topic orders has no partition 0")),
+            ("orders/0@0", Some("--from orders/0@0: the source has no topic orders")),
         ] {
             let beginning = from.parse::<From>().map_err(anyhow::Error::msg)?;
             let refused = check_beginnings(&log, &SourceConfig::default(), &[beginning]).map_err(|error| error.to_string());

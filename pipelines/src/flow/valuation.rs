@@ -7,7 +7,7 @@ use headwater_operators::valuation::dense::{
     HoldingTables, ScopeTables, ValuationBefore, ValuationInput, ValuationSettings, valuation as value,
 };
 use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
-use headwater_schemas::events::Event;
+use headwater_schemas::events::{AccountEvent, Event};
 use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet};
 use headwater_schemas::{AccountId, Tick, Topic};
 use timely::dataflow::StreamVec;
@@ -45,7 +45,7 @@ pub(super) fn valuation<'scope>(flow: &mut Flow<'scope, '_>, market: Market<'sco
         known(account_terms(flow, market.accounts)?.stream(), account_known),
         market_data(flow, market.reference.stream.clone(), market.prices, market.rates)?.broadcast(),
     ]);
-    let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event));
+    let limits = market.reference.stream.clone().filter(|event| is_limit(&event.event) || may_change_customer(&event.event));
     let config = &flow.settings.config;
     let settings = ValuationSettings {
         base_currency: config.valuation.base_currency,
@@ -83,6 +83,15 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
 
 fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {
     Known::Cash { account_id, currency, posted }
+}
+
+/// Whether other limits may apply to an account, because its customer is told.
+const fn may_change_customer(event: &Event) -> bool {
+    match event {
+        Event::Account(AccountEvent::Opened(_)) => true,
+        Event::Account(AccountEvent::Updated(updated)) => updated.customer_id.is_some(),
+        _ => false,
+    }
 }
 
 fn is_limit(event: &Event) -> bool {

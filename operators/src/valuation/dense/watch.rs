@@ -5,7 +5,7 @@
 //! their limits none leaves the worker.
 
 use headwater_schemas::Placed;
-use headwater_schemas::events::{Event, LimitKind};
+use headwater_schemas::events::{Event, LimitKind, LimitScope};
 
 use crate::valuation::limits::{Compared, ExposureLimits, Figure, LimitDefaults, SetLimits, Terms, learn_limit};
 
@@ -19,6 +19,8 @@ pub(super) struct LimitWatch {
     limits: ExposureLimits,
     set: SetLimits,
     floors: Vec<(LimitKind, i128)>,
+    /// Whether a limit of a customer was set.
+    has_customers: bool,
     /// Number of changes of limits.
     generation: u32,
     has_changed: bool,
@@ -46,13 +48,20 @@ impl LimitWatch {
     /// With the default limits only.
     pub(super) fn new(defaults: LimitDefaults) -> Self {
         let limits = ExposureLimits { defaults };
-        let mut watch = Self { limits, set: SetLimits::default(), floors: Vec::new(), generation: 0, has_changed: true };
+        let mut watch =
+            Self { limits, set: SetLimits::default(), floors: Vec::new(), has_customers: false, generation: 0, has_changed: true };
         watch.refresh();
         watch
     }
 
-    /// Applies a limit that was set or deleted, effective from [`LimitWatch::refresh`] on.
+    /// Applies a limit that was set or deleted, or an account's customer, effective from [`LimitWatch::refresh`] on.
     pub(super) fn learn(&mut self, event: Placed<Event>) {
+        match &event.event {
+            // Of another customer other limits may apply, if there are any of customers.
+            Event::Account(_) if !self.has_customers => return,
+            Event::Limit(limit) => self.has_customers |= matches!(limit.scope, LimitScope::Customer(_)),
+            _ => {}
+        }
         learn_limit(&mut self.set, event.event);
         self.has_changed = true;
     }
@@ -151,6 +160,23 @@ mod tests {
         watch.refresh();
         assert!(sent(&watch, 1_000_000_000));
         assert!(!sent(&watch, 2_000_000_000));
+    }
+
+    #[test]
+    fn figures_are_sent_again_when_an_account_has_another_customer_and_customers_have_limits() {
+        let account = Event::decode(
+            Topic::Accounts,
+            None,
+            Some(br#"{"type":"updated","account_id":"a","customer_id":"d","ts":"2026-01-05T10:00:00Z"}"#),
+        );
+        let account = Placed { event: account.expect("an account"), ..limit(r#"{"scope":"default","kind":"var","value":1}"#) };
+        let mut watch = LimitWatch::new(LimitDefaults::default());
+        watch.learn(account.clone());
+        assert!(!watch.refresh(), "no customer has a limit");
+        watch.learn(limit(r#"{"scope":"customer:d","kind":"gross_exposure","value":100}"#));
+        assert!(watch.refresh());
+        watch.learn(account);
+        assert!(watch.refresh());
     }
 
     #[test]

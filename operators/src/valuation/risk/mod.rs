@@ -82,9 +82,11 @@ impl RiskSettings {
     /// The problems of the settings, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.window < 2 {
-            problems.push(format!("risk.window is {}: at least 2 returns are needed", self.window));
+        if !WINDOW.contains(&self.window) {
+            problems.push(format!("risk.window is {}: give between {} and {} returns", self.window, WINDOW.start(), WINDOW.end()));
         }
+        problems.extend(twice(&self.confidences).map(|confidence| format!("risk.confidences: {confidence} is there twice; remove one")));
+        problems.extend(twice(&self.methods).map(|method| format!("risk.methods: {method} is there twice; remove one")));
         let outside = |confidence: &&Decimal| !(1..1_000_000_000).contains(&confidence.units());
         problems.extend(
             self.confidences.iter().filter(outside).map(|confidence| format!("risk.confidences: {confidence} is not between 0 and 1")),
@@ -109,7 +111,16 @@ impl RiskSettings {
     }
 }
 
-/// The numbers of paths that can be asked for. Each takes 2 kB of memory with a window of 252.
+/// Values that are in the list before.
+fn twice<T: PartialEq>(values: &[T]) -> impl Iterator<Item = &T> {
+    let repeated = values.iter().enumerate().filter(|(place, value)| values.iter().take(*place).any(|before| before == *value));
+    repeated.map(|(_, value)| value)
+}
+
+/// The numbers of returns that can be asked for.
+const WINDOW: RangeInclusive<usize> = 2..=10_000;
+/// The numbers of paths that can be asked for. With a window of 252 each takes 2 kB on each worker, and 252 multiplications whenever a
+/// scope changes.
 const PATHS: RangeInclusive<usize> = 100..=100_000;
 
 /// Estimates the risk of scopes.
