@@ -171,9 +171,11 @@ fn what_comes_before_what_it_names_counts_once_that_comes() -> Result<()> {
     ])
 }
 
+/// A payment; `at` is in seconds after 2026-01-05T14:30:00Z.
 fn payment(id: &str, customer: &str, amount: &str, status: &str, at: u32) -> Record {
+    let ts = (1_767_623_400 + u64::from(at)) * 1_000_000_000;
     let fixed = format!(r#""payment_id":"{id}","customer_id":"{customer}","merchant_id":"m","method":"debit_card","currency":"USD""#);
-    ("payments", format!(r#"{{{fixed},"amount":"{amount}","status":"{status}","idempotency_key":"{id}","ts":"@{at}"}}"#))
+    ("payments", format!(r#"{{{fixed},"amount":"{amount}","status":"{status}","idempotency_key":"{id}","ts":{ts}}}"#))
 }
 
 /// A payment is judged once, as it was when it was first taken: neither what is refused nor what is paid back counts as a payment.
