@@ -1,5 +1,7 @@
 -- How good was each VaR? Its last 250 days of var_backtest_days, counted and tested.
 -- scope: `account:ID` or `book:PATH`.
+-- method: The method of estimation.
+-- confidence: The confidence, between 0 and 1.
 -- days: The number of days, at most 250.
 -- first_date: The first of them.
 -- last_date: The last of them.
@@ -37,6 +39,7 @@ WITH numbered AS (
 )
 SELECT scope, method, confidence, CAST(n AS BIGINT) AS days, first_date, last_date, CAST(x AS BIGINT) AS exceptions, n * (1 - confidence) AS expected,
        -- Of equal likelihoods the ratio is zero, and what rounding leaves is none.
-       GREATEST(-2 * (promised - seen), 0.0) AS kupiec, GREATEST(-2 * (independent - dependent), 0.0) AS christoffersen,
+       CASE WHEN seen > promised THEN 2 * (seen - promised) ELSE 0.0 END AS kupiec,
+       CASE WHEN dependent > independent THEN 2 * (dependent - independent) ELSE 0.0 END AS christoffersen,
        CASE WHEN x < 5 THEN 'green' WHEN x < 10 THEN 'yellow' ELSE 'red' END AS zone
 FROM   likelihoods

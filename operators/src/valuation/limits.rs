@@ -514,6 +514,7 @@ fn missing(measure: &Measure, ts: EventTime) -> Alert {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::events::ErrorCode;
     use headwater_schemas::tables::Change;
     use headwater_schemas::{EffectiveTime, Offset, Place, Topic};
     use proptest::prelude::*;
@@ -660,13 +661,35 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_nothing_can_have_is_refused() {
+        for (scope, kind, is_taken) in [
+            ("symbol:S", "position_value", true),
+            ("symbol:S", "order_quantity", true),
+            ("symbol:S", "var", false),
+            ("symbol:S", "daily_transfer", false),
+            ("book:firm", "position_value", true),
+            ("book:firm", "leverage", true),
+            ("book:firm", "transaction_amount", false),
+            ("customer:c", "concentration", true),
+            ("customer:c", "daily_withdrawal", true),
+            ("account:a", "var", true),
+            ("default", "daily_transfer", true),
+        ] {
+            let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":1}}"#);
+            let refused = Event::decode(Topic::Limits, None, Some(text.as_bytes())).err().map(|bad| bad.code);
+            assert_eq!(refused, (!is_taken).then_some(ErrorCode::Unsupported), "{kind} of {scope}");
+        }
+    }
+
+    #[test]
     fn the_limit_of_the_narrowest_scope_counts() {
         let opened = r#"{"type":"opened","account_id":"a","customer_id":"c","account_type":"investment","currency":"USD","book":"firm/desk","ts":1}"#;
         let moved = r#"{"type":"updated","account_id":"a","customer_id":"d","book":"other","ts":2}"#;
         let told = |accounts: &[&str], limits: &[(&str, i64)], kind: LimitKind| {
             let mut context = LimitContext::default();
-            let limits =
-                limits.iter().map(|(scope, value)| (Topic::Limits, format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#)));
+            // A symbol has no other limit than one of positions.
+            let limits = limits.iter().filter(|(scope, _)| kind == LimitKind::PositionValue || !scope.starts_with("symbol"));
+            let limits = limits.map(|(scope, value)| (Topic::Limits, format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#)));
             let accounts = accounts.iter().map(|text| (Topic::Accounts, (*text).to_owned()));
             for (topic, text) in accounts.chain(limits) {
                 let event = Event::decode(topic, None, Some(text.as_bytes())).expect("an event");

@@ -139,7 +139,8 @@ mod tests {
         }
         watch.learn(limit(r#"{"scope":"account:a","kind":"position_value","value":100,"warn_at":0.5}"#));
         watch.refresh();
-        for (value, expected) in [(10, true), (10, false), (50, true), (49, true), (49, false)] {
+        // A warning at 50 clears below 46.875.
+        for (value, expected) in [(10, true), (10, false), (50, true), (49, true), (49, true), (46, true), (46, false)] {
             assert_eq!(sent(&watch, value), expected, "{value} with a limit of 100");
         }
     }

@@ -72,6 +72,8 @@ pub(super) fn opened(account: &str, currency: &str, book: Option<&str>) -> Known
 fn limit(tick: Tick, value: i64) -> Known {
     let kind = ["position_value", "gross_exposure", "leverage", "var"][usize::try_from(tick.get() % 4).expect("a kind")];
     let scope = ["account:a0", "book:firm", "default", "symbol:S1"][usize::try_from(value % 4).expect("a scope")];
+    // A symbol has no other limit.
+    let kind = if scope.starts_with("symbol") { "position_value" } else { kind };
     let text = format!(r#"{{"scope":"{scope}","kind":"{kind}","value":{value}}}"#);
     let event = Event::decode(Topic::Limits, None, Some(text.as_bytes())).expect("a limit");
     Known::Limit(Box::new(Placed { place: Place::of_record(CLOCK.start_of(tick), Topic::Limits, 0, Offset::new(tick.get())), event }))
