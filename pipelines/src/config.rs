@@ -926,7 +926,7 @@ mod tests {
                     [risk]\nwindow = 0\ncoverage = \"2\"\nconfidences = [\"x\"]\n";
         let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
         let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split([' ', ':']).next()).collect();
-        assert_eq!(keys, ["time.horizon", "risk.confidences", "risk.window", "risk.coverage"], "{problems:?}");
+        assert_eq!(keys, ["risk.confidences", "time.horizon", "risk.window", "risk.coverage"], "{problems:?}");
     }
 
     #[test]
