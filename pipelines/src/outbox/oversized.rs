@@ -158,7 +158,7 @@ mod tests {
             subject: Id::derived("A1"),
             state: AlertState::Raised,
             message: message.into(),
-            evidence: (0..evidence).map(|number| Id::derived(&format!("transaction-{number}"))).collect(),
+            evidence: (0..evidence).map(|number| Id::derived(format!("transaction-{number}"))).collect(),
             ts: EventTime::from_nanos(0),
         };
         Alert::batch(&[alert]).unwrap()
