@@ -849,7 +849,7 @@ fn section<T: DeserializeOwned>(name: &str, value: toml::Value, into: &mut T, pr
     if problems.len() == before {
         return problems.push(format!("[{name}]: {}", whole.to_string().trim()));
     }
-    // The other keys take part in the checks that follow, so that every problem is told at once.
+    // Checks of ranges follow. They see the keys that could be read, so that all problems are told at once.
     T::deserialize(toml::Value::Table(readable)).into_iter().for_each(|section| *into = section);
 }
 

@@ -108,8 +108,8 @@ impl Episodes {
     /// The episodes of a rule, by what the remembered events say.
     fn found(&self, number: usize, fired: impl Fn(&Record) -> Option<Fired>, quiet: i64, ring: &Ring) -> BTreeMap<EpisodeKey, Found> {
         let begins = ring.get(ring.start()).map(|record| record.order);
-        // One that began before goes on with what is known of it, unless its alert was withdrawn: the events that were left then
-        // have an alert of their own.
+        // An episode that began before the remembered events goes on. If its alert was withdrawn, its other events have one of
+        // their own by now.
         let goes_on = |key: &EpisodeKey| begins.is_none_or(|begins| key.1 < begins) && self.stands(key);
         let before = self.of(number).filter(goes_on);
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));

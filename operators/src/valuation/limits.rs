@@ -403,7 +403,7 @@ impl ExposureLimits {
         let is_position = measure.kind == LimitKind::PositionValue;
         let symbol = measure.symbol.filter(|_| is_position).map(LimitScope::Symbol);
         let account = measure.scope.strip_prefix("account:").map(AccountId::derived);
-        // A figure of an account is not one of its books, but a book says how great the positions in it may be.
+        // The limit of a book is for the sums of the book. Of an account's figures it bounds only the values of its positions.
         let above = account.iter().flat_map(|account| context.accounts.scopes(account));
         let above = above.filter(|scope| is_position || !matches!(scope, LimitScope::Book(_)));
         let wider = symbol.into_iter().chain(above).chain([LimitScope::Default]);
