@@ -44,8 +44,15 @@ pub(crate) fn changes<R: TableRow>(rows: &[(R, i32)]) -> Rows {
     changes_at(&(0..).zip(rows).map(|(tick, (row, change))| (row.clone(), tick, *change)).collect::<Vec<_>>())
 }
 
-/// Changes of a state table with their ticks.
+/// Changes of a state table with their ticks, as a pipeline writes them: a row that replaces another stands for both, so a key has one
+/// row in a tick.
 pub(crate) fn changes_at<R: TableRow>(rows: &[(R, i64, i32)]) -> Rows {
+    let mut ordered: Vec<_> = rows.iter().collect();
+    let by_key_and_tick = |a: &(R, i64, i32), b: &(R, i64, i32)| a.0.cmp_key(&b.0).then(a.1.cmp(&b.1));
+    ordered.sort_by(|a, b| by_key_and_tick(a, b));
+    for pair in ordered.windows(2) {
+        assert!(by_key_and_tick(pair[0], pair[1]).is_lt(), "two changes of a key in one tick: {pair:?}");
+    }
     rows_of(FileRole::History, rows.iter().map(|(row, tick, change)| (row, *tick, *change)))
 }
 

@@ -399,19 +399,7 @@ mod tests {
         // From EUR to USD within the second day and back within the fourth, in which nothing moves until the evening.
         let (first, second, third) = (euro(1100, 100, at(5, 60)), dollar(1100, 100, at(6, 60)), dollar(550, -450, at(7, 60)));
         let (fourth, fifth) = (euro(550, -450, at(8, 60)), euro(561, -439, at(8, 80_000)));
-        let story = [
-            (euro(1000, 0, at(5, 30)), 1, 1),
-            (euro(1000, 0, at(5, 30)), 2, -1),
-            (first.clone(), 2, 1),
-            (first, 3, -1),
-            (second.clone(), 3, 1),
-            (second, 4, -1),
-            (third.clone(), 4, 1),
-            (third, 5, -1),
-            (fourth.clone(), 5, 1),
-            (fourth, 6, -1),
-            (fifth, 6, 1),
-        ];
+        let story = [(euro(1000, 0, at(5, 30)), 1, 1), (first, 2, 1), (second, 3, 1), (third, 4, 1), (fourth, 5, 1), (fifth, 6, 1)];
         let expected = ["EUR,2026-01-05,0.1,0.1", "USD,2026-01-06,0.0,0.0", "USD,2026-01-07,-0.5,-0.5", "EUR,2026-01-08,0.02,0.02"];
         assert_eq!(returns(&story), expected);
         // It is left on the second day, and another account enters on the fourth.
@@ -468,7 +456,7 @@ mod tests {
         // P&L by day: -10 of a VaR of 10, -11 of 10, -15 of 20; flat at the end of the fifth day, so there is none for the sixth.
         let portfolios = [pnl(1, 0), pnl(2, -10), pnl(3, -21), pnl(4, -36), pnl(5, -100), pnl(6, -200)];
         let (ten, twenty) = (var(10, end_of(1)), var(20, end_of(3)));
-        let risk = [(ten.clone(), 1, 1), (ten, 3, -1), (twenty.clone(), 3, 1), (twenty, 5, -1)];
+        let risk = [(ten, 1, 1), (twenty.clone(), 3, 1), (twenty, 5, -1)];
         data.commit(vec![changes_at(&portfolios), changes_at(&risk)]);
         let catalog = data.catalog();
         let days = rows(&catalog, "SELECT method, confidence, date, var, pnl, is_exception FROM var_backtest_days ORDER BY date");
