@@ -142,7 +142,8 @@ const STEPS: [(&str, &str); 23] = [
         "valued",
         "SELECT account, sums.symbol AS symbol, currency, quantity, price AS mark,
                 CAST(traded * COALESCE(multiplier, 1) - fees AS DECIMAL(28, 4)) AS cash_flow,
-                CAST(quantity * price * COALESCE(multiplier, 1) AS DECIMAL(28, 4)) AS value
+                CAST(quantity * price * COALESCE(multiplier, 1) AS DECIMAL(28, 4)) AS value,
+                quantity <> 0 OR traded <> 0 OR fees <> 0 AS is_something
          FROM sums JOIN marks ON marks.symbol = sums.symbol LEFT JOIN terms ON terms.symbol = sums.symbol",
     ),
     (
@@ -157,11 +158,11 @@ const STEPS: [(&str, &str); 23] = [
          UNION ALL SELECT 'USD', 'EUR', price FROM newest WHERE kind = 'rate'
          UNION ALL SELECT 'EUR', 'USD', CASE price WHEN 0.5 THEN 2 WHEN 2 THEN 0.5 ELSE 1 END FROM newest WHERE kind = 'rate'",
     ),
-    // A position without a currency is not valued.
+    // A position without a currency is not valued, unless nothing is left of it: its only fill was busted.
     (
         "parts",
         "SELECT account, currency, value AS net, ABS(value) AS gross, cash_flow AS cash, 0 AS unvalued FROM valued WHERE currency IS NOT NULL
-         UNION ALL SELECT account, 'EUR', 0, 0, 0, 1 FROM valued WHERE currency IS NULL
+         UNION ALL SELECT account, 'EUR', 0, 0, 0, 1 FROM valued WHERE currency IS NULL AND is_something
          UNION ALL SELECT account, 'EUR', 0, 0, posted, 0 FROM moved
          UNION ALL SELECT account, 'EUR', 0, 0, 0, 0 FROM accounts",
     ),
