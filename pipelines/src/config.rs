@@ -50,6 +50,7 @@
 //! limit_method = "historical"   # one of methods; default: the first
 //! coverage = "0.5"              # the part of the symbols with recent closes that must have one for a date to be a scenario date
 //! max_gap = 5                   # dates over which a close is recent, and scenario dates over which a missing one is carried
+//! components = true             # whether rows of the historical method say what each symbol of an account, or child of a book, adds
 //!
 //! [limits]                      # for whatever has no limit of its own
 //! position_value = 1000000

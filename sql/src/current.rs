@@ -409,6 +409,7 @@ mod tests {
             expected_shortfall: Total::whole(var),
             filled: 0,
             left_out: 0,
+            components: Vec::new(),
             ts: at(1, 0),
         };
         let reason =

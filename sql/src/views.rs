@@ -30,6 +30,8 @@ pub const VIEWS: &[View] = &[
     View { name: "positions_history", sql: include_str!("../views/positions_history.sql") },
     View { name: "recurring_purchases", sql: include_str!("../views/recurring_purchases.sql") },
     View { name: "returns", sql: include_str!("../views/returns.sql") },
+    View { name: "risk_components", sql: include_str!("../views/risk_components.sql") },
+    View { name: "risk_components_history", sql: include_str!("../views/risk_components_history.sql") },
     View { name: "rule_quality", sql: include_str!("../views/rule_quality.sql") },
     View { name: "spending_changes", sql: include_str!("../views/spending_changes.sql") },
     View { name: "suppressed_alerts", sql: include_str!("../views/suppressed_alerts.sql") },
@@ -437,6 +439,7 @@ mod tests {
             expected_shortfall: Total::whole(var),
             left_out: 0,
             filled: 0,
+            components: Vec::new(),
             ts,
         }
     }

@@ -62,6 +62,11 @@ impl<'a> Returns<'a> {
         stake.millionths.abs() * self.greatest < GREATEST
     }
 
+    /// What a stake adds to the sum of a scenario. Precondition: the returns can take it.
+    pub fn term(self, stake: Stake, scenario: usize) -> i128 {
+        self.daily.get(scenario).and_then(|daily| stake.term(*daily)).unwrap_or_default()
+    }
+
     fn is_narrow(self, stake: Stake) -> bool {
         stake.millionths.abs() * self.greatest < NARROW
     }
@@ -122,6 +127,12 @@ impl ScenarioSums {
             return Totals::Narrow(&self.narrow);
         }
         Totals::Wide(self.narrow.iter().zip(&self.wide).map(|(narrow, wide)| i128::from(*narrow) + wide).collect())
+    }
+
+    /// The sum of a scenario.
+    pub fn at(&self, scenario: usize) -> i128 {
+        let narrow = self.narrow.get(scenario).copied().map_or(0, i128::from);
+        narrow + self.wide.get(scenario).copied().unwrap_or_default()
     }
 
     /// Makes room for adding `step` to every narrow sum without overflow.

@@ -1,8 +1,26 @@
 //! Tables of risk.
 
-use super::{AlertKind, AlertState, RiskMethod, Severity, tables};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayBuilder, Decimal128Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
+use arrow::datatypes::{DataType, Field, Fields};
+use serde::{Deserialize, Serialize};
+
+use super::cell::list;
+use super::{AlertKind, AlertState, Cell, RiskMethod, Severity, tables};
 use crate::events::LimitKind;
 use crate::value::{Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
+
+/// What a part of a scope adds to its historical estimates.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RiskComponent {
+    /// A symbol of an account, or a child scope of a book.
+    pub component: Text,
+    /// Its loss in the scenario of the scope's VaR. The components of a scope add up to its VaR.
+    pub component_var: Total,
+    /// Its mean loss beyond that. The components of a scope add up to its expected shortfall.
+    pub component_es: Total,
+}
 
 tables! {
     /// Value at risk and expected shortfall of a scope over one day.
@@ -26,6 +44,8 @@ tables! {
         left_out: u64,
         /// Number of positions whose symbol had no close on a scenario date, so that its last close was carried.
         filled: u64,
+        /// What each symbol of an account, or each child of a book, adds to the historical estimates, in the order of their names.
+        components: Vec<RiskComponent>,
         /// The grid point at which the row last changed.
         ts: EventTime,
     }
@@ -73,5 +93,94 @@ tables! {
         is_kept: bool,
         /// Time of the last change of the alert.
         ts: EventTime,
+    }
+}
+
+fn component_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("component", DataType::Utf8, false),
+        Field::new("component_var", Total::data_type(), false),
+        Field::new("component_es", Total::data_type(), false),
+    ])
+}
+
+impl Cell for Vec<RiskComponent> {
+    type Builder = ListBuilder<StructBuilder>;
+    type Column = ListArray;
+
+    fn data_type() -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(DataType::Struct(component_fields()), true)))
+    }
+
+    fn builder(capacity: usize) -> Self::Builder {
+        let columns: Vec<Box<dyn ArrayBuilder>> =
+            vec![Box::new(StringBuilder::new()), Box::new(Total::builder(0)), Box::new(Total::builder(0))];
+        ListBuilder::with_capacity(StructBuilder::new(component_fields(), columns), capacity)
+    }
+
+    fn append(&self, column: &mut Self::Builder) {
+        let parts = column.values();
+        for component in self {
+            if let Some(name) = parts.field_builder::<StringBuilder>(0) {
+                name.append_value(&component.component);
+            }
+            for (place, total) in [(1, component.component_var), (2, component.component_es)] {
+                if let Some(column) = parts.field_builder::<Decimal128Builder>(place) {
+                    total.append(column);
+                }
+            }
+            parts.append(true);
+        }
+        column.append(true);
+    }
+
+    fn append_null(column: &mut Self::Builder) {
+        column.append(false);
+    }
+
+    fn read(column: &ListArray, row: usize) -> Option<Self> {
+        let components = list(column, row)?;
+        let components = components.as_any().downcast_ref::<StructArray>()?;
+        let names = components.column_by_name("component")?.as_any().downcast_ref()?;
+        let [var, shortfall] = ["component_var", "component_es"].map(|name| components.column_by_name(name)?.as_any().downcast_ref());
+        let component = |index| {
+            Some(RiskComponent {
+                component: Text::read(names, index)?,
+                component_var: Total::read(var?, index)?,
+                component_es: Total::read(shortfall?, index)?,
+            })
+        };
+        (0..components.len()).map(component).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TableRow;
+    use super::*;
+
+    #[test]
+    fn risk_with_its_components_reads_back_from_arrow() -> Result<(), Box<dyn std::error::Error>> {
+        let component = |component: &str, var: i64, shortfall: i64| RiskComponent {
+            component: component.into(),
+            component_var: Total::whole(var),
+            component_es: Total::whole(shortfall),
+        };
+        let risk = |scope: &str, components| Risk {
+            scope: Scope::derived(scope),
+            method: RiskMethod::Historical,
+            confidence: Statistic::new(0.99).unwrap_or_default(),
+            window: 252,
+            observations: 252,
+            var: Total::whole(7),
+            expected_shortfall: Total::whole(9),
+            left_out: 0,
+            filled: 0,
+            components,
+            ts: EventTime::from_nanos(5),
+        };
+        let rows = vec![risk("account:a", vec![component("A", 10, 11), component("B", -3, -2)]), risk("account:b", vec![])];
+        assert_eq!(Risk::read_all(&Risk::batch(&rows)?)?, rows);
+        Ok(())
     }
 }

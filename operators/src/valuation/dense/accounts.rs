@@ -6,7 +6,7 @@ use headwater_schemas::{AccountId, Corrections, Money, Scope};
 use super::books::Books;
 use super::currencies::Currencies;
 use super::handles::{AccountHandle, BookHandle, CurrencyHandle, HoldingHandle, Named, SymbolHandle};
-use super::part::{Pending, ScopePart};
+use super::part::{Pending, ScenarioChange, ScopePart};
 
 /// Currency and book of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) struct Account {
     /// Whether it is a member of its scopes: it has a position or a book.
     is_member: bool,
     pending: Option<Box<AccountPart>>,
+    /// The P&L of its own scope in each scenario; only if there are components.
+    scenarios: Option<Box<ScenarioChange>>,
 }
 
 /// The contribution of an account to its own scope and, if their currency differs, to its books.
@@ -148,6 +150,14 @@ impl Account {
         part.base.correct(corrections, affects_exposure);
     }
 
+    /// The P&L of its own scope in each scenario with the pending change; `None` if that does not change it.
+    pub(super) fn scenarios(&mut self) -> Option<&ScenarioChange> {
+        let change = self.pending.as_ref()?.own.scenarios.as_ref()?;
+        let scenarios = self.scenarios.get_or_insert_default();
+        scenarios.add(change);
+        Some(scenarios)
+    }
+
     /// Emits the account's own part, and adds its contribution to its books.
     pub(super) fn flush<S>(
         &mut self,
@@ -160,7 +170,7 @@ impl Account {
         let terms = self.terms?;
         let AccountPart { own, base: in_base } = *self.pending.take()?;
         if let Some(book) = terms.book {
-            books.add(book, if terms.is_converted(base) { &in_base } else { &own });
+            books.add(book, Self::scope(account_id), if terms.is_converted(base) { &in_base } else { &own });
         }
         own.into_part(Self::scope(account_id), currencies.name(terms.currency)?, symbols)
     }

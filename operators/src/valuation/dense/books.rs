@@ -7,12 +7,14 @@ use super::handles::{BookHandle, Named};
 use super::part::Pending;
 
 /// The nodes of all book paths.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Books {
     /// Nodes by scope.
     nodes: Named<BookHandle, Node>,
     /// Nodes with a pending part, by depth.
     touched: Vec<Vec<BookHandle>>,
+    /// Whether a node's part has the scenario P&L of each scope right below it.
+    has_components: bool,
 }
 
 #[derive(Debug)]
@@ -23,6 +25,11 @@ struct Node {
 }
 
 impl Books {
+    /// No books.
+    pub(super) fn new(has_components: bool) -> Self {
+        Self { nodes: Named::default(), touched: Vec::new(), has_components }
+    }
+
     /// The node of a path, created with all nodes above it. `None` for an empty path.
     pub(super) fn of_path(&mut self, path: &str) -> Option<BookHandle> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain((!path.is_empty()).then_some(path.len()));
@@ -34,8 +41,8 @@ impl Books {
         parent
     }
 
-    /// Adds a part to a node.
-    pub(super) fn add(&mut self, book: BookHandle, part: &Pending) {
+    /// Adds the part of a scope right below a node.
+    pub(super) fn add(&mut self, book: BookHandle, child: Scope, part: &Pending) {
         let Some(node) = self.nodes.get_mut(book) else { return };
         if node.pending.is_none() {
             if self.touched.len() <= node.depth {
@@ -43,7 +50,11 @@ impl Books {
             }
             self.touched.get_mut(node.depth).into_iter().for_each(|touched| touched.push(book));
         }
-        node.pending.get_or_insert_default().add(part);
+        let pending = node.pending.get_or_insert_default();
+        pending.add(part);
+        if let Some(scenarios) = part.scenarios.as_ref().filter(|_| self.has_components) {
+            pending.children.push((child, scenarios.clone()));
+        }
     }
 
     /// Rolls all parts up, from the leaves to the roots, and passes each node's part to `emit`.
@@ -53,12 +64,12 @@ impl Books {
                 let Some(node) = self.nodes.get_mut(book) else { continue };
                 let Some(mut pending) = node.pending.take() else { continue };
                 pending.net_weights();
-                if let Some(parent) = node.parent {
-                    self.add(parent, &pending);
+                let parent = node.parent;
+                let Some(name) = self.nodes.name(book) else { continue };
+                if let Some(parent) = parent {
+                    self.add(parent, name, &pending);
                 }
-                if let Some(name) = self.nodes.name(book) {
-                    emit(name, *pending);
-                }
+                emit(name, *pending);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use headwater_schemas::tables::RiskComponent;
 use headwater_schemas::{Corrections, Currency, Scope, Symbol, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,10 @@ pub struct ScopePart {
     pub weights: Vec<(Symbol, i128)>,
     /// Change of the scenario P&L.
     pub scenarios: Option<ScenarioChange>,
+    /// Of an account whose scenario P&L changed, what its symbols add to its historical estimates, for each confidence.
+    pub symbols: Vec<Vec<RiskComponent>>,
+    /// Of a book, changes of the scenario P&L of the scopes right below it.
+    pub children: Vec<(Scope, ScenarioChange)>,
     /// Whether an account of the scope traded.
     pub has_traded: bool,
     /// Corrections in the scope.
@@ -101,6 +106,7 @@ pub(super) struct Pending {
     pub(super) sums: SumChange,
     pub(super) weights: Vec<(SymbolHandle, i128)>,
     pub(super) scenarios: Option<ScenarioChange>,
+    pub(super) children: Vec<(Scope, ScenarioChange)>,
     pub(super) has_traded: bool,
     pub(super) corrections: Corrections,
     pub(super) exposure_corrections: Corrections,
@@ -156,6 +162,8 @@ impl Pending {
             sums: self.sums,
             weights: self.weights.into_iter().filter_map(named).collect(),
             scenarios: self.scenarios,
+            symbols: Vec::new(),
+            children: self.children,
             has_traded: self.has_traded,
             corrections: self.corrections,
             exposure_corrections: self.exposure_corrections,

@@ -5,8 +5,9 @@
 //! begin anew when the scope changes its currency.
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Moment, Portfolio, Risk};
-use headwater_schemas::{Corrections, Currency, Decimal, Money, Nanos, Scope, Statistic, Symbol, Total};
+use headwater_schemas::tables::{Moment, Portfolio, Risk, RiskComponent};
+use headwater_schemas::{Corrections, Currency, Decimal, Money, Nanos, Scope, Statistic, Symbol, Text, Total};
+use rustc_hash::FxHashMap;
 
 use super::drawdown::{Drawdown, Seen};
 use super::handles::{Named, ScopeHandle, SymbolHandle};
@@ -16,7 +17,7 @@ use super::weights::Weights;
 use super::{SavedScopes, ScopeTables, ValuationSettings};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
-use crate::valuation::risk::{Estimator, RiskSettings};
+use crate::valuation::risk::{Estimator, Parts, RiskSettings, WorstScenarios};
 
 /// The scopes that a worker sums.
 #[derive(Debug)]
@@ -38,6 +39,10 @@ struct ScopeState {
     sums: SumChange,
     weights: Weights,
     scenarios: ScenarioChange,
+    /// Of an account, what its symbols add to its estimates.
+    symbols: Vec<Vec<RiskComponent>>,
+    /// Of a book, the scenario P&L of the scopes right below it.
+    children: FxHashMap<Scope, ScenarioChange>,
     drawdown: Drawdown,
     portfolio: Option<Portfolio>,
     risk: Vec<Risk>,
@@ -115,6 +120,10 @@ impl Scopes {
         if let Some(scenarios) = &part.scenarios {
             touched.scenarios = true;
             scope.scenarios.add(scenarios);
+            scope.symbols.clone_from(&part.symbols);
+        }
+        for (child, scenarios) in &part.children {
+            scope.children.entry(*child).or_default().add(scenarios);
         }
         // An account that changes its currency leaves its scope in the old one, and enters it in the new one.
         if part.sums.members >= 0 && scope.currency != part.currency {
@@ -230,10 +239,11 @@ impl ScopeState {
     fn settle_risk(&mut self, name: Scope, estimator: &mut Estimator, tables: &ScopeTables, moment: &Moment, figures: &mut Figures<'_>) {
         let counts = [self.scenarios.left_out, self.scenarios.filled].map(|count| u64::try_from(count).unwrap_or(0));
         // Without a position in the scenarios there is nothing to estimate.
+        let components = self.components(&estimator.settings);
         let rows = match self.scenarios.sums.totals() {
             _ if self.scenarios.counted == 0 => Vec::new(),
-            Totals::Narrow(pnl) => estimator.rows(&name, pnl, counts, moment.event_time()),
-            Totals::Wide(pnl) => estimator.rows(&name, &pnl, counts, moment.event_time()),
+            Totals::Narrow(pnl) => estimator.rows(&name, pnl, components, counts, moment.event_time()),
+            Totals::Wide(pnl) => estimator.rows(&name, &pnl, components, counts, moment.event_time()),
         };
         let mut old_rows = std::mem::take(&mut self.risk);
         // Without rows the figure may have become missing.
@@ -252,6 +262,24 @@ impl ScopeState {
         if is_news {
             figures.of_risk(&self.scenarios, &self.risk, &estimator.settings, &mut self.quiet, &moment.why);
         }
+    }
+
+    /// What its symbols or its children add to the historical estimates, for each confidence.
+    fn components(&mut self, settings: &RiskSettings) -> Vec<Vec<RiskComponent>> {
+        let since = self.scenarios.since;
+        self.children.retain(|_, child| child.since == since && (child.counted, child.left_out) != (0, 0));
+        if self.children.is_empty() {
+            return std::mem::take(&mut self.symbols);
+        }
+        let worst = match self.scenarios.sums.totals() {
+            Totals::Narrow(pnl) => WorstScenarios::of(pnl, settings),
+            Totals::Wide(pnl) => WorstScenarios::of(&pnl, settings),
+        };
+        let mut parts = Parts::default();
+        for (child, scenarios) in self.children.iter().filter(|(_, scenarios)| scenarios.counted != 0) {
+            parts.add(Text::new(child.as_str()), worst.places().iter().map(|place| scenarios.sums.at(*place)));
+        }
+        worst.components(&parts, settings)
     }
 
     /// Retracts the rows of a scope without members: no limit can apply to it.

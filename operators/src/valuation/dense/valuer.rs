@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Holding, Moment, RiskGap, TableWriter};
-use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol, Tick};
+use headwater_schemas::tables::{Holding, Moment, RiskComponent, RiskGap, TableWriter};
+use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol, Text, Tick};
 use rustc_hash::FxHashMap;
 
 use super::accounts::{Account, Terms};
@@ -24,6 +24,8 @@ use super::worth::{PositionScenarios, Valuation, Worth};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::known::{CorrectedPart, Known};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
+use crate::valuation::pnl::Totals;
+use crate::valuation::risk::{Parts, WorstScenarios};
 use crate::valuation::{LimitDefaults, Mark, RiskSettings};
 
 /// A holding of an account in a symbol.
@@ -85,6 +87,7 @@ pub(super) struct Valuer {
     places: FxHashMap<(AccountHandle, SymbolHandle), HoldingHandle>,
     books: Books,
     scenarios: Scenarios,
+    risk: RiskSettings,
     /// The rows of `risk_gaps`, if this worker emits them.
     gaps: Option<GapRows>,
     /// The first tick with the current scenarios; 0 before there are any.
@@ -104,8 +107,9 @@ impl Valuer {
             accounts: Named::default(),
             symbols: Named::default(),
             places: FxHashMap::default(),
-            books: Books::default(),
+            books: Books::new(risk.has_components()),
             scenarios: Scenarios::new(risk),
+            risk: risk.clone(),
             gaps: None,
             since: Tick::ZERO,
             watch: LimitWatch::new(limits),
@@ -383,10 +387,12 @@ impl Valuer {
     }
 
     fn flush_account(&mut self, handle: AccountHandle, valued: &mut Valued) {
-        let Self { accounts, books, symbols, currencies, base, .. } = self;
+        let Self { accounts, books, symbols, currencies, base, scenarios, risk, .. } = self;
         let Some(account_id) = accounts.name(handle) else { return };
         let Some(account) = accounts.get_mut(handle) else { return };
-        valued.parts.extend(account.flush(account_id, *base, currencies, books, symbols));
+        let components = if risk.has_components() { components(account, symbols, scenarios, risk) } else { None };
+        let part = account.flush(account_id, *base, currencies, books, symbols);
+        valued.parts.extend(part.map(|part| ScopePart { symbols: components.unwrap_or_default(), ..part }));
     }
 }
 
@@ -421,6 +427,27 @@ impl Held {
         self.base.forget_scenarios();
         self.make_stale(place, all);
     }
+}
+
+/// What each symbol adds to the estimates of an account, for each confidence; `None` if its scenario P&L does not change.
+fn components(
+    account: &mut Account,
+    symbols: &Named<SymbolHandle, SymbolState>,
+    scenarios: &Scenarios,
+    risk: &RiskSettings,
+) -> Option<Vec<Vec<RiskComponent>>> {
+    let worst = match account.scenarios()?.sums.totals() {
+        Totals::Narrow(pnl) => WorstScenarios::of(pnl, risk),
+        Totals::Wide(pnl) => WorstScenarios::of(&pnl, risk),
+    };
+    let mut parts = Parts::default();
+    for (symbol, place) in &account.holdings {
+        let Some((name, state)) = symbols.name(*symbol).zip(symbols.get(*symbol)) else { continue };
+        let stake = state.holdings.get(*place).and_then(|held| held.own.stake());
+        let Some((stake, of)) = stake.zip(scenarios.of(*symbol)) else { continue };
+        parts.add(Text::new(name.as_str()), worst.places().iter().map(|scenario| of.returns.term(stake, *scenario)));
+    }
+    Some(worst.components(&parts, risk))
 }
 
 /// The value of a position, with its corrections.

@@ -140,6 +140,14 @@ impl Worth {
         }
     }
 
+    /// The stake to which the returns of its symbol are applied; `None` if the scenarios do not include it.
+    pub(super) const fn stake(&self) -> Option<Stake> {
+        match self.scenarios {
+            Exposure::Counted { stake, .. } => Some(stake),
+            Exposure::Absent | Exposure::LeftOut => None,
+        }
+    }
+
     /// Discards its contribution to outdated scenarios.
     pub(super) const fn forget_scenarios(&mut self) {
         self.scenarios = Exposure::Absent;

@@ -6,7 +6,7 @@ use headwater_schemas::{Decimal, Total};
 use super::{Quantile, money};
 
 /// (1 − c)·n, in billionths.
-fn tail(count: usize, confidence: Decimal) -> i128 {
+pub(super) fn tail(count: usize, confidence: Decimal) -> i128 {
     (fixed::ONE - confidence.units()) * count as i128
 }
 
@@ -44,7 +44,7 @@ impl<'a, T: Copy + Ord + Into<i128>> Worst<'a, T> {
 }
 
 /// The number of smallest P&L values that an estimate reads.
-fn needed(count: usize, confidence: Decimal, quantile: Quantile) -> usize {
+pub(super) fn needed(count: usize, confidence: Decimal, quantile: Quantile) -> usize {
     let read = match quantile {
         Quantile::OrderStatistic => rank(count, confidence),
         Quantile::Linear => usize::try_from(tail(count.saturating_sub(1), confidence) / fixed::ONE).map(|below| below + 2),
@@ -53,7 +53,7 @@ fn needed(count: usize, confidence: Decimal, quantile: Quantile) -> usize {
 }
 
 /// ⌈(1−c)·n⌉, at least 1.
-fn rank(count: usize, confidence: Decimal) -> Result<usize, std::num::TryFromIntError> {
+pub(super) fn rank(count: usize, confidence: Decimal) -> Result<usize, std::num::TryFromIntError> {
     usize::try_from((tail(count, confidence) + fixed::ONE - 1) / fixed::ONE).map(|rank| rank.max(1))
 }
 

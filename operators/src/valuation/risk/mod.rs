@@ -2,18 +2,21 @@
 //!
 //! A parent's P&L in a scenario is exactly the sum of its children's. A VaR is never a sum of VaRs.
 
+mod components;
 pub mod historical;
 mod monte_carlo;
 pub mod parametric;
 
 use std::ops::RangeInclusive;
 
-use headwater_schemas::tables::{Risk, RiskMethod};
+use headwater_schemas::tables::{Risk, RiskComponent, RiskMethod};
 use headwater_schemas::{Decimal, EventTime, Scope, Statistic, Total};
 use serde::{Deserialize, Serialize};
 
 use self::historical::Worst;
 use self::monte_carlo::Draws;
+
+pub(super) use self::components::{Parts, WorstScenarios};
 
 /// Definition of a quantile between two scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct RiskSettings {
     pub coverage: Decimal,
     /// Number of dates within which a close is recent, and of scenario dates over which a close is carried. Default 5.
     pub max_gap: usize,
+    /// Whether the rows of the historical method say what each symbol of an account, and each child of a book, adds. Default true.
+    pub components: bool,
 }
 
 impl Default for RiskSettings {
@@ -69,6 +74,7 @@ impl Default for RiskSettings {
             limit_method: None,
             coverage: Decimal::from_units(500_000_000),
             max_gap: 5,
+            components: true,
         }
     }
 }
@@ -77,6 +83,11 @@ impl RiskSettings {
     /// The method of the VaR that limits compare.
     pub fn limit_method(&self) -> Option<RiskMethod> {
         self.limit_method.or_else(|| self.methods.first().copied())
+    }
+
+    /// Whether there are components.
+    pub fn has_components(&self) -> bool {
+        self.components && self.methods.contains(&RiskMethod::Historical)
     }
 
     /// The problems of the settings, one sentence each.
@@ -136,11 +147,12 @@ impl Estimator {
         Self { settings, draws }
     }
 
-    /// The rows of a scope from its scenario P&L, oldest first.
+    /// The rows of a scope from its scenario P&L, oldest first, and the historical components for each confidence.
     pub(super) fn rows<T: Copy + Ord + Into<i128>>(
         &mut self,
         scope: &Scope,
         pnl: &[T],
+        components: Vec<Vec<RiskComponent>>,
         [left_out, filled]: [u64; 2],
         as_of: EventTime,
     ) -> Vec<Risk> {
@@ -157,7 +169,9 @@ impl Estimator {
             RiskMethod::Ewma => parametric::ewma(pnl, confidence.to_statistic()),
             RiskMethod::MonteCarlo => worst_simulated.estimate(confidence, settings.quantile),
         };
-        let row = |method: RiskMethod, confidence: Decimal| {
+        let mut components = components.into_iter();
+        let mut row = |method: RiskMethod, confidence: Decimal| {
+            let components = if method == RiskMethod::Historical { components.next() } else { None };
             let (var, expected_shortfall) = estimate(method, confidence)?;
             Some(Risk {
                 scope: *scope,
@@ -169,11 +183,12 @@ impl Estimator {
                 expected_shortfall,
                 left_out,
                 filled,
+                components: components.unwrap_or_default(),
                 ts: as_of,
             })
         };
-        let methods = settings.methods.iter();
-        methods.flat_map(|method| settings.confidences.iter().filter_map(|confidence| row(*method, *confidence))).collect()
+        let of_method = |method: &RiskMethod| settings.confidences.iter().map(|confidence| (*method, *confidence)).collect::<Vec<_>>();
+        settings.methods.iter().flat_map(of_method).filter_map(|(method, confidence)| row(method, confidence)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::tables::{Portfolio, Risk};
+use headwater_schemas::tables::{Portfolio, Risk, RiskComponent};
 use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Price, Scope, Statistic, Symbol, Total};
 
 use super::{Known, RiskSettings};
@@ -33,6 +33,8 @@ struct Sums {
     unrealized: i128,
     unvalued: u64,
     pnl: Vec<i64>,
+    /// The P&L of each symbol of an account, and of each scope right below a book.
+    parts: BTreeMap<String, Vec<i64>>,
     counted: u64,
     left_out: u64,
     filled: u64,
@@ -100,7 +102,10 @@ impl Naive {
         self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
         let mut scopes = BTreeMap::<Scope, Sums>::new();
         for account in self.accounts.keys() {
-            for (scope, currency) in self.scopes_of(account) {
+            let all = self.scopes_of(account);
+            for (place, (scope, currency)) in all.iter().copied().enumerate() {
+                // The account is right below the last book.
+                let below = (place > 0).then(|| all.get(place + 1).unwrap_or(&all[0]).0.to_string());
                 let sums = scopes.entry(scope).or_default();
                 sums.currency = currency;
                 for ((_, from), posted) in self.cash.iter().filter(|((holder, _), posted)| holder == account && !posted.is_zero()) {
@@ -110,7 +115,7 @@ impl Naive {
                     }
                 }
                 for ((_, symbol), held) in self.holdings.iter().filter(|((holder, _), _)| holder == account) {
-                    self.add(symbol, *held, &rates, sums);
+                    self.add(symbol, *held, &rates, sums, below.clone().unwrap_or_else(|| symbol.to_string()));
                 }
             }
         }
@@ -125,7 +130,7 @@ impl Naive {
         (portfolios, risk)
     }
 
-    fn add(&self, symbol: &Symbol, held: AverageCost, rates: &Rates, sums: &mut Sums) {
+    fn add(&self, symbol: &Symbol, held: AverageCost, rates: &Rates, sums: &mut Sums, part: String) {
         let terms = self.instruments.get(symbol);
         let value = (|| {
             let multiplier = terms?.1;
@@ -156,8 +161,13 @@ impl Naive {
                 sums.counted += 1;
                 sums.filled += u64::from(is_filled);
                 let millionths = net.to_statistic() * 1e6;
-                #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-                sums.pnl.iter_mut().zip(returns).for_each(|(sum, daily)| *sum += (millionths * daily).round_ties_even() as i64);
+                let part = sums.parts.entry(part).or_insert_with(|| vec![0; returns.len()]);
+                for (place, daily) in returns.into_iter().enumerate() {
+                    #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
+                    let term = (millionths * daily).round_ties_even() as i64;
+                    sums.pnl[place] += term;
+                    part[place] += term;
+                }
             }
             None => sums.left_out += 1,
         }
@@ -196,21 +206,27 @@ impl Naive {
 }
 
 fn rows(scope: &Scope, sums: &Sums, settings: &RiskSettings) -> Vec<Risk> {
-    let mut pnl = sums.pnl.clone();
-    pnl.sort_unstable();
+    let loss = |pnl: i64| Total::from_units(-i128::from(pnl) * 1000);
+    // With three scenarios, the tail of 95 % and more is the worst one; the first of them, if they are equal.
+    let worst = (0..sums.pnl.len()).min_by_key(|place| sums.pnl[*place]);
     let row = |confidence: &headwater_schemas::Decimal| {
-        // With three scenarios, the tail of 95 % and more is the worst one.
-        let var = Total::from_units(-i128::from(*pnl.first()?) * 1000);
+        let worst = worst?;
+        let var = loss(sums.pnl[worst]);
+        let component = |(name, pnl): (&String, &Vec<i64>)| {
+            let own = loss(pnl[worst]);
+            RiskComponent { component: name.as_str().into(), component_var: own, component_es: own }
+        };
         Some(Risk {
             scope: *scope,
             method: settings.methods[0],
             confidence: Statistic::new(confidence.to_statistic())?,
             window: settings.window as u64,
-            observations: pnl.len() as u64,
+            observations: sums.pnl.len() as u64,
             var,
             expected_shortfall: var,
             left_out: sums.left_out,
             filled: sums.filled,
+            components: sums.parts.iter().map(component).collect(),
             ts: EventTime::from_nanos(0),
         })
     };
