@@ -7,6 +7,7 @@ use headwater_operators::positions::{AverageCost, HoldingSums};
 use headwater_operators::valuation::dense::{HoldingTables, ScopeTables, Standalone, ValuationSettings};
 use headwater_operators::valuation::pnl::{Returns, ScenarioSums, Stake};
 use headwater_operators::valuation::{Known, LimitDefaults, Mark, RiskSettings};
+use headwater_schemas::events::AssetClass;
 use headwater_schemas::{AccountId, Clock, Currency, Date, Factor, Money, Nanos, Price, Quantity, Symbol, Tick};
 
 use crate::measure::{Comparison, compare};
@@ -126,7 +127,12 @@ fn opened(arguments: &VarArguments) -> (Standalone, (HoldingTables, ScopeTables)
     let usd = || Currency::derived("USD");
     let mut known = Vec::new();
     for number in 0..arguments.symbols {
-        known.push(Known::Instrument { symbol: symbol(number), currency: usd(), multiplier: Factor::whole(1) });
+        known.push(Known::Instrument {
+            symbol: symbol(number),
+            asset_class: AssetClass::Equity,
+            currency: usd(),
+            multiplier: Factor::whole(1),
+        });
         known.push(mark(number, 0));
         for day in 0..=arguments.scenarios {
             let close = Price::from_units(100_000_000_000 + i128::from((u32::from(day) + number) * 7919 % 1009) * 1_000_000);

@@ -51,6 +51,10 @@
 //! coverage = "0.5"              # the part of the symbols with recent closes that must have one for a date to be a scenario date
 //! max_gap = 5                   # dates over which a close is recent, and scenario dates over which a missing one is carried
 //! components = true             # whether rows of the historical method say what each symbol of an account, or child of a book, adds
+//! [[risk.stress]]               # changes of prices under which every scope is revalued, in the table stress; default: none
+//! name = "crash"
+//! asset_classes = { equity = "-0.20", crypto = "-0.50" }   # a fifth and a half less
+//! symbols = { AAPL = "-0.35" }  # before those of asset classes; whatever is not named keeps its price
 //!
 //! [limits]                      # for whatever has no limit of its own
 //! position_value = 1000000

@@ -64,7 +64,7 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::events::{TransactionPhase, TransactionType};
+    use headwater_schemas::events::{AssetClass, TransactionPhase, TransactionType};
     use headwater_schemas::tables::{
         AccountOwner, Alert, AlertKind, AlertState, AlertSuppression, Balance, CustomerGroup, Decision, DecisionState, InstrumentTerms,
         LabelledPurchase, LedgerEntry, Portfolio, PostedTransaction, Reason, Risk, RiskMethod, Severity, Spending, SubjectType,
@@ -562,8 +562,14 @@ mod tests {
     #[test]
     fn positions_are_holdings_at_the_marks_of_the_commit() {
         let mut data = TestData::new();
-        let terms =
-            InstrumentTerms { symbol: name("F"), currency: name("EUR"), multiplier: Factor::whole(50), written: at(1, 0), ts: at(1, 0) };
+        let terms = InstrumentTerms {
+            symbol: name("F"),
+            asset_class: AssetClass::Future,
+            currency: name("EUR"),
+            multiplier: Factor::whole(50),
+            written: at(1, 0),
+            ts: at(1, 0),
+        };
         data.commit(vec![
             changes(&[(holding("S", 10, None, at(1, 1)), 1), (holding("F", 2, Some(10), at(1, 1)), 1)]),
             changes(&[(terms, 1)]),

@@ -65,8 +65,68 @@ fn closes(prices: &[(&str, &str, &str)]) -> Vec<Record> {
     prices.iter().map(|(symbol, date, price)| close(symbol, date, price)).collect()
 }
 
+/// `A` in `firm/desk` has 10 EQ and owes 5 S, `B` in `firm` has 1 EQ. EQ closes at 100, 90 and 99, S at 50, 55 and 55.
+fn tree() -> Vec<Record> {
+    let accounts = [opened("A", "USD", r#","book":"firm/desk""#), opened("B", "USD", r#","book":"firm""#)];
+    let fills = [
+        fill("f", "A", "EQ", "buy", "10", "100", 1),
+        fill("g", "A", "S", "sell", "5", "50", 1),
+        fill("h", "B", "EQ", "buy", "1", "100", 1),
+    ];
+    let days = [("2026-01-07", "100", "50"), ("2026-01-08", "90", "55"), ("2026-01-09", "99", "55")];
+    let of_day = |(date, eq, s)| [close("EQ", date, eq), close("S", date, s)];
+    let instruments = [instrument("EQ", "USD", ""), instrument("S", "USD", "")];
+    accounts.into_iter().chain(instruments).chain(fills).chain(days.into_iter().flat_map(of_day)).collect()
+}
+
 fn risk_stories() -> Vec<Story> {
     vec![
+        Story {
+            name: "the components of an account are its symbols, those of a book what is right below it, and they add up",
+            config: "",
+            records: tree(),
+            answers: &[
+                // On 2026-01-08 EQ fell by a tenth, and S rose by one.
+                (
+                    "SELECT scope, component, component_var, component_es FROM risk_components WHERE confidence = 0.95 ORDER BY 1, 2",
+                    &[
+                        "account:A,EQ,99,99",
+                        "account:A,S,27.5,27.5",
+                        "account:B,EQ,9.9,9.9",
+                        "book:firm,account:B,9.9,9.9",
+                        "book:firm,book:firm/desk,126.5,126.5",
+                        "book:firm/desk,account:A,126.5,126.5",
+                    ],
+                ),
+                ("SELECT SUM(change) FROM risk_components_history WHERE confidence = 0.95", &["6"]),
+            ],
+        },
+        Story {
+            name: "without components a scope has its figures alone",
+            config: "[risk]\ncomponents = false\n",
+            records: tree(),
+            answers: &[
+                (
+                    "SELECT scope, var FROM risk WHERE confidence = 0.95 AND scope LIKE 'book%' ORDER BY 1",
+                    &["book:firm,136.4", "book:firm/desk,126.5"],
+                ),
+                ("SELECT * FROM risk_components", &[]),
+            ],
+        },
+        Story {
+            name: "a stress scenario shocks a symbol, or else its asset class",
+            config: "[[risk.stress]]\nname = \"crash\"\nasset_classes = { future = \"-0.2\" }\nsymbols = { S = \"0.1\" }\n",
+            records: tree(),
+            answers: &[(
+                "SELECT scope, scenario, currency, pnl FROM stress ORDER BY 1",
+                &[
+                    "account:A,crash,USD,-225.5",
+                    "account:B,crash,USD,-19.8",
+                    "book:firm,crash,USD,-245.3",
+                    "book:firm/desk,crash,USD,-225.5",
+                ],
+            )],
+        },
         Story {
             name: "a Saturday of a coin that nobody holds is no scenario date",
             config: "",

@@ -1,6 +1,6 @@
 //! Inputs of the valuation: data of accounts and of the market.
 
-use headwater_schemas::events::Event;
+use headwater_schemas::events::{AssetClass, Event};
 use headwater_schemas::{AccountId, Corrections, Currency, Date, EventTime, Factor, Money, Placed, Price, Symbol, Text};
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,12 @@ use crate::positions::HoldingSums;
 /// A changed input of the valuer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known {
-    /// An instrument's currency and multiplier.
+    /// An instrument's class, currency and multiplier.
     Instrument {
         /// The instrument.
         symbol: Symbol,
+        /// Its asset class.
+        asset_class: AssetClass,
         /// Its currency.
         currency: Currency,
         /// Value of one unit per point of price.

@@ -33,4 +33,4 @@ pub use grid::{GridChange, on_grid};
 pub use known::{CorrectedPart, Known};
 pub use limits::{Compared, ExposureLimits, Figure, LimitDefaults, LimitTables, Measure, MeasureEvent};
 pub use marks::{Mark, MarkEvent, MarkUpdate, MarketEvent, Marks};
-pub use risk::RiskSettings;
+pub use risk::{RiskSettings, Shock, StressScenario};

@@ -102,6 +102,7 @@ pub(super) fn market_data<'scope>(
             let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
             Some(Upsert::Put(InstrumentTerms {
                 symbol: instrument.symbol,
+                asset_class: instrument.asset_class,
                 currency: instrument.currency,
                 multiplier,
                 written: instrument.ts.unwrap_or(EventTime::BEGINNING),
@@ -168,8 +169,8 @@ pub(super) fn known_corrected<'scope, U: Clone + 'static>(
     })
 }
 
-pub(super) fn instrument_known(InstrumentTerms { symbol, currency, multiplier, .. }: InstrumentTerms) -> Known {
-    Known::Instrument { symbol, currency, multiplier }
+pub(super) fn instrument_known(InstrumentTerms { symbol, asset_class, currency, multiplier, .. }: InstrumentTerms) -> Known {
+    Known::Instrument { symbol, asset_class, currency, multiplier }
 }
 
 pub(super) fn rate_known(LastRate { base, quote, rate, ts }: LastRate) -> Known {

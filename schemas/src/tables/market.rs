@@ -2,6 +2,7 @@
 
 use super::tables;
 use crate::Offset;
+use crate::events::AssetClass;
 use crate::value::{AccountId, Currency, Date, EventTime, Factor, Price, Symbol, Text};
 
 tables! {
@@ -55,6 +56,8 @@ tables! {
     State InstrumentTerms = "instrument_terms" by (symbol) {
         /// The symbol.
         symbol: Symbol,
+        /// Its asset class.
+        asset_class: AssetClass,
         /// The currency of its prices.
         currency: Currency,
         /// Value of one unit per point of price.

@@ -15,6 +15,7 @@
 //! | `portfolio_peaks` | [`DrawdownState`] | checkpoint |
 //! | `risk` | [`Risk`] | state |
 //! | `risk_gaps` | [`RiskGap`] | checkpoint |
+//! | `stress` | [`StressResult`] | state |
 //! | `limit_alerts` | [`LimitAlertState`] | checkpoint |
 //! | `balances` | [`Balance`] | state |
 //! | `ledger_entries` | [`LedgerEntry`] | append |

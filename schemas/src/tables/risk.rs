@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::list;
 use super::{AlertKind, AlertState, Cell, RiskMethod, Severity, tables};
 use crate::events::LimitKind;
-use crate::value::{Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
+use crate::value::{Currency, Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
 
 /// What a part of a scope adds to its historical estimates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,20 @@ tables! {
         filled: u64,
         /// What each symbol of an account, or each child of a book, adds to the historical estimates, in the order of their names.
         components: Vec<RiskComponent>,
+        /// The grid point at which the row last changed.
+        ts: EventTime,
+    }
+
+    /// What a scope would gain or lose if prices moved as a stress scenario says.
+    State StressResult = "stress" by (scope, scenario) {
+        /// `account:ID` or `book:PATH`.
+        scope: Scope,
+        /// The name of the scenario.
+        scenario: Text,
+        /// The currency of the scope.
+        currency: Currency,
+        /// The profit, or the loss below zero. Positions that cannot be valued are left out: `portfolios.unvalued` counts them.
+        pnl: Total,
         /// The grid point at which the row last changed.
         ts: EventTime,
     }

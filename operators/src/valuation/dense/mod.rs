@@ -68,6 +68,7 @@ headwater_schemas::table_set! {
             portfolios: headwater_schemas::tables::Portfolio,
             portfolio_peaks: headwater_schemas::tables::DrawdownState,
             risk: headwater_schemas::tables::Risk,
+            stress: headwater_schemas::tables::StressResult,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::ops::AddAssign;
 
 use headwater_schemas::tables::RiskComponent;
-use headwater_schemas::{Corrections, Currency, Scope, Symbol, Tick};
+use headwater_schemas::{Corrections, Currency, Money, Scope, Symbol, Tick};
 use serde::{Deserialize, Serialize};
 
 use super::handles::{Named, SymbolHandle};
 use crate::valuation::pnl::ScenarioSums;
+use crate::valuation::risk::Shock;
 
 /// Changes of a scope's sums, in billionths of its currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,12 +93,22 @@ pub struct ScopePart {
     pub symbols: Vec<Vec<RiskComponent>>,
     /// Of a book, changes of the scenario P&L of the scopes right below it.
     pub children: Vec<(Scope, ScenarioChange)>,
+    /// Changes of the P&L in each stress scenario, in billionths; empty if none changes.
+    pub stress: Vec<i128>,
     /// Whether an account of the scope traded.
     pub has_traded: bool,
     /// Corrections in the scope.
     pub corrections: Corrections,
     /// Corrections among them that affect exposure; cash is excluded.
     pub exposure_corrections: Corrections,
+}
+
+/// Adds changes of the P&L in stress scenarios.
+pub(super) fn add_stress(sums: &mut Vec<i128>, changes: &[i128]) {
+    if sums.len() < changes.len() {
+        sums.resize(changes.len(), 0);
+    }
+    sums.iter_mut().zip(changes).for_each(|(sum, change)| *sum += change);
 }
 
 /// A part that accumulates.
@@ -107,6 +118,7 @@ pub(super) struct Pending {
     pub(super) weights: Vec<(SymbolHandle, i128)>,
     pub(super) scenarios: Option<ScenarioChange>,
     pub(super) children: Vec<(Scope, ScenarioChange)>,
+    pub(super) stress: Vec<i128>,
     pub(super) has_traded: bool,
     pub(super) corrections: Corrections,
     pub(super) exposure_corrections: Corrections,
@@ -120,9 +132,17 @@ impl Pending {
         if let Some(scenarios) = &below.scenarios {
             self.scenarios.get_or_insert_with(|| ScenarioChange::nothing(scenarios.since, scenarios.sums.len())).add(scenarios);
         }
+        add_stress(&mut self.stress, &below.stress);
         self.has_traded |= below.has_traded;
         self.correct(&below.corrections, false);
         self.exposure_corrections.extend(below.exposure_corrections.clone());
+    }
+
+    /// Replaces the P&L of a value in the stress scenarios.
+    pub(super) fn replace_stress(&mut self, [old, new]: [(Money, &[Shock]); 2]) {
+        let pnl = |(value, shocks): (Money, &[Shock]), place: usize| shocks.get(place).map_or(0, |shock| shock.pnl(value));
+        let changes: Vec<_> = (0..old.1.len().max(new.1.len())).map(|place| pnl(new, place) - pnl(old, place)).collect();
+        add_stress(&mut self.stress, &changes);
     }
 
     /// Adds corrections of a scope below.
@@ -152,7 +172,7 @@ impl Pending {
     /// Converts to a message; `None` if nothing changed. [`Pending::net_weights`] must have been called.
     pub(super) fn into_part<S>(self, scope: Scope, currency: Currency, symbols: &Named<SymbolHandle, S>) -> Option<ScopePart> {
         let unchanged = self.sums == SumChange::default() && self.weights.is_empty();
-        if unchanged && self.scenarios.is_none() && !self.has_traded && self.corrections.is_empty() {
+        if unchanged && self.scenarios.is_none() && self.stress.is_empty() && !self.has_traded && self.corrections.is_empty() {
             return None;
         }
         let named = |(symbol, gross): (SymbolHandle, i128)| Some((symbols.name(symbol)?, gross));
@@ -164,6 +184,7 @@ impl Pending {
             scenarios: self.scenarios,
             symbols: Vec::new(),
             children: self.children,
+            stress: self.stress,
             has_traded: self.has_traded,
             corrections: self.corrections,
             exposure_corrections: self.exposure_corrections,

@@ -5,19 +5,19 @@
 //! begin anew when the scope changes its currency.
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Moment, Portfolio, Risk, RiskComponent};
+use headwater_schemas::tables::{Moment, Portfolio, Risk, RiskComponent, StressResult};
 use headwater_schemas::{Corrections, Currency, Decimal, Money, Nanos, Scope, Statistic, Symbol, Text, Total};
 use rustc_hash::FxHashMap;
 
 use super::drawdown::{Drawdown, Seen};
 use super::handles::{Named, ScopeHandle, SymbolHandle};
-use super::part::{ScenarioChange, ScopePart, SumChange};
+use super::part::{ScenarioChange, ScopePart, SumChange, add_stress};
 use super::watch::{LimitWatch, Quiet};
 use super::weights::Weights;
 use super::{SavedScopes, ScopeTables, ValuationSettings};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
-use crate::valuation::risk::{Estimator, Parts, RiskSettings, WorstScenarios};
+use crate::valuation::risk::{Estimator, Parts, RiskSettings, StressScenario, WorstScenarios};
 
 /// The scopes that a worker sums.
 #[derive(Debug)]
@@ -43,9 +43,12 @@ struct ScopeState {
     symbols: Vec<Vec<RiskComponent>>,
     /// Of a book, the scenario P&L of the scopes right below it.
     children: FxHashMap<Scope, ScenarioChange>,
+    /// The P&L in each stress scenario, in billionths.
+    stress: Vec<i128>,
     drawdown: Drawdown,
     portfolio: Option<Portfolio>,
     risk: Vec<Risk>,
+    stressed: Vec<StressResult>,
     heaviest: Option<SymbolHandle>,
     quiet: QuietFigures,
     touched: Option<Touched>,
@@ -95,6 +98,9 @@ impl Scopes {
         for row in saved.risk.iter() {
             restore(row.scope, &mut |scope| scope.risk.push(row.clone()));
         }
+        for row in saved.stress.iter() {
+            restore(row.scope, &mut |scope| scope.stressed.push(row.clone()));
+        }
         let ValuationSettings { risk, limits, bust_horizon, .. } = settings.clone();
         Self {
             scopes,
@@ -122,6 +128,7 @@ impl Scopes {
             scope.scenarios.add(scenarios);
             scope.symbols.clone_from(&part.symbols);
         }
+        add_stress(&mut scope.stress, &part.stress);
         for (child, scenarios) in &part.children {
             scope.children.entry(*child).or_default().add(scenarios);
         }
@@ -161,6 +168,7 @@ impl Scopes {
             }
             scope.drawdown.follow(name, seen, self.bust_horizon, moment, &self.tables.portfolio_peaks);
             scope.settle_sums(name, &self.symbols, &self.tables, &sums, &mut figures);
+            scope.settle_stress(name, &self.risk.settings.stress, &self.tables, &exposure);
             if touched.scenarios {
                 scope.settle_risk(name, &mut self.risk, &self.tables, &exposure, &mut figures);
             }
@@ -264,6 +272,27 @@ impl ScopeState {
         }
     }
 
+    /// Writes the P&L in each stress scenario that changed, and retracts what other settings had.
+    fn settle_stress(&mut self, name: Scope, scenarios: &[StressScenario], tables: &ScopeTables, moment: &Moment) {
+        let mut old_rows = std::mem::take(&mut self.stressed);
+        for (place, scenario) in scenarios.iter().enumerate() {
+            let row = StressResult {
+                scope: name,
+                scenario: scenario.name.clone(),
+                currency: self.currency,
+                pnl: Total::from_units(self.stress.get(place).copied().unwrap_or_default()),
+                ts: moment.event_time(),
+            };
+            let old = old_rows.iter().position(|old| old.scenario == row.scenario).map(|place| old_rows.swap_remove(place));
+            let same = old.filter(|old| *old == StressResult { ts: old.ts, ..row.clone() });
+            if same.is_none() {
+                tables.stress.insert(moment, row.clone());
+            }
+            self.stressed.push(same.unwrap_or(row));
+        }
+        old_rows.into_iter().for_each(|row| tables.stress.retract(moment, row));
+    }
+
     /// What its symbols or its children add to the historical estimates, for each confidence.
     fn components(&mut self, settings: &RiskSettings) -> Vec<Vec<RiskComponent>> {
         let since = self.scenarios.since;
@@ -293,6 +322,7 @@ impl ScopeState {
         old.portfolio.into_iter().for_each(|row| tables.portfolios.retract(moment, row));
         old.drawdown.clear(moment, &tables.portfolio_peaks);
         old.risk.into_iter().for_each(|row| tables.risk.retract(moment, row));
+        old.stressed.into_iter().for_each(|row| tables.stress.retract(moment, row));
     }
 }
 

@@ -25,7 +25,7 @@ use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::known::{CorrectedPart, Known};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
 use crate::valuation::pnl::Totals;
-use crate::valuation::risk::{Parts, WorstScenarios};
+use crate::valuation::risk::{Parts, Shocks, StressScenario, WorstScenarios};
 use crate::valuation::{LimitDefaults, Mark, RiskSettings};
 
 /// A holding of an account in a symbol.
@@ -37,6 +37,8 @@ struct Held {
     own: Worth,
     base: Worth,
     quiet: Quiet,
+    /// The shocks at its last valuation.
+    shocks: Shocks,
     /// Whether it has to be revalued.
     is_stale: bool,
 }
@@ -45,6 +47,8 @@ struct Held {
 struct SymbolState {
     terms: Option<(CurrencyHandle, Factor)>,
     mark: Option<Price>,
+    /// Its shocks in the stress scenarios.
+    shocks: Shocks,
     holdings: Rows<HoldingHandle, Held>,
 }
 
@@ -150,9 +154,10 @@ impl Valuer {
 
     fn learn(&mut self, known: Known) {
         match known {
-            Known::Instrument { symbol, currency, multiplier } => {
+            Known::Instrument { symbol, asset_class, currency, multiplier } => {
                 let currency = self.currencies.currency(currency);
-                self.change_symbol(symbol, |symbol| symbol.terms = Some((currency, multiplier)));
+                let shocks = StressScenario::shocks(&self.risk.stress, &symbol, asset_class);
+                self.change_symbol(symbol, |symbol| (symbol.terms, symbol.shocks) = (Some((currency, multiplier)), shocks));
             }
             Known::Mark(Mark { symbol, price }) => self.change_symbol(symbol, |symbol| symbol.mark = price),
             Known::Rate { base, quote, rate, ts } => {
@@ -290,7 +295,8 @@ impl Valuer {
         let Some(held) = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place)) else { return };
         let Some(account) = self.accounts.get_mut(held.account) else { return };
         let (scenarios, count) = (self.scenarios.of(symbol), self.scenarios.len());
-        let current = PositionScenarios { scenarios, count, since: self.since, is_flat: held.sums.quantity.is_zero(), point_value: None };
+        let (since, is_flat, shocks) = (self.since, held.sums.quantity.is_zero(), [&*held.shocks; 2]);
+        let current = PositionScenarios { scenarios, count, since, is_flat, point_value: None, shocks };
         let part = account.part(held.account, &mut self.work.touched);
         for (worth, pending) in [(&mut held.own, &mut part.own), (&mut held.base, &mut part.base)] {
             worth.update(symbol, Valuation::Absent, current, pending);
@@ -301,8 +307,9 @@ impl Valuer {
 
     fn value_position(&mut self, symbol: SymbolHandle, place: HoldingHandle, valued: &mut Valued) {
         let Some((name, state)) = self.symbols.named_mut(symbol) else { return };
-        let (terms, mark) = (state.terms, state.mark);
-        let Some(held) = state.holdings.get_mut(place) else { return };
+        let SymbolState { terms, mark, shocks, holdings } = state;
+        let (terms, mark) = (*terms, *mark);
+        let Some(held) = holdings.get_mut(place) else { return };
         let market_value = market_value(held.sums, terms, mark);
         let position = held.sums.in_money(multiplier(terms)).zip(market_value);
         held.is_stale = false;
@@ -316,12 +323,13 @@ impl Valuer {
         let is_absolute = scenarios.is_some_and(|scenarios| scenarios.is_absolute);
         let one_point = is_absolute.then(|| Money::notional(Price::whole(1), held.sums.quantity, multiplier(terms))).flatten();
         let (since, is_flat, is_nothing) = (self.since, held.sums.quantity.is_zero(), held.sums == AverageCost::default());
+        let shocked = [&*held.shocks, &**shocks];
         let mut in_currency = |into: CurrencyHandle| {
             let path = terms.and_then(|(currency, _)| self.currencies.path(currency, into));
             let point_value = one_point.zip(path).and_then(|(value, path)| path.convert(value));
             // Of a holding whose only fill was busted nothing is left, which is worth nothing in every currency.
             let valuation = if is_nothing { Valuation::NOTHING } else { Valuation::of(position, path) };
-            (valuation, PositionScenarios { scenarios, count, since, is_flat, point_value })
+            (valuation, PositionScenarios { scenarios, count, since, is_flat, point_value, shocks: shocked })
         };
         let (own, own_scenarios) = in_currency(account_terms.currency);
         let (base, base_scenarios) =
@@ -333,6 +341,7 @@ impl Valuer {
         let part = account.part(held.account, &mut self.work.touched);
         held.own.update(symbol, own, own_scenarios, &mut part.own);
         held.base.update(symbol, base, base_scenarios, &mut part.base);
+        held.shocks.clone_from(shocks);
     }
 
     fn write_holdings(&mut self, moment: &Moment) {
@@ -412,6 +421,7 @@ impl Held {
             own: Worth::default(),
             base: Worth::default(),
             quiet: Quiet::default(),
+            shocks: Shocks::default(),
             is_stale: false,
         }
     }

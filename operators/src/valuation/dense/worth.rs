@@ -8,6 +8,7 @@ use super::scenarios::SymbolScenarios;
 use crate::positions::PositionMoney;
 use crate::valuation::pnl::Stake;
 use crate::valuation::rates::Path;
+use crate::valuation::risk::Shock;
 
 /// The contribution of a position to the scopes of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -117,6 +118,11 @@ impl Exposure {
 impl Worth {
     /// Replaces the contribution, and adds the difference to a part.
     pub(super) fn update(&mut self, symbol: SymbolHandle, sums: Valuation, position: PositionScenarios<'_>, part: &mut Pending) {
+        let [before, now] = position.shocks;
+        let (old, new) = (self.sums.net().unwrap_or_default(), sums.net().unwrap_or_default());
+        if !(before.is_empty() && now.is_empty()) && (old, before) != (new, now) {
+            part.replace_stress([(old, before), (new, now)]);
+        }
         if sums != self.sums {
             self.sums.add_to(&mut part.sums, -1);
             sums.add_to(&mut part.sums, 1);
@@ -167,4 +173,6 @@ pub(super) struct PositionScenarios<'a> {
     pub(super) is_flat: bool,
     /// P&L of a price change of one, in the currency of the scope. Only for scenarios of absolute price changes.
     pub(super) point_value: Option<Money>,
+    /// The shocks of its symbol in the stress scenarios, at the last valuation and now.
+    pub(super) shocks: [&'a [Shock]; 2],
 }

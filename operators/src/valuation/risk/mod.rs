@@ -6,6 +6,7 @@ mod components;
 pub mod historical;
 mod monte_carlo;
 pub mod parametric;
+mod stress;
 
 use std::ops::RangeInclusive;
 
@@ -17,6 +18,8 @@ use self::historical::Worst;
 use self::monte_carlo::Draws;
 
 pub(super) use self::components::{Parts, WorstScenarios};
+pub(super) use self::stress::Shocks;
+pub use self::stress::{Shock, StressScenario};
 
 /// Definition of a quantile between two scenarios.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +61,8 @@ pub struct RiskSettings {
     pub max_gap: usize,
     /// Whether the rows of the historical method say what each symbol of an account, and each child of a book, adds. Default true.
     pub components: bool,
+    /// Changes of prices under which every scope is revalued. Default none.
+    pub stress: Vec<StressScenario>,
 }
 
 impl Default for RiskSettings {
@@ -75,6 +80,7 @@ impl Default for RiskSettings {
             coverage: Decimal::from_units(500_000_000),
             max_gap: 5,
             components: true,
+            stress: Vec::new(),
         }
     }
 }
@@ -118,6 +124,7 @@ impl RiskSettings {
         if !(0..=1_000_000_000).contains(&self.coverage.units()) {
             problems.push(format!("risk.coverage: {} is not between 0 and 1", self.coverage));
         }
+        problems.extend(StressScenario::problems(&self.stress));
         problems
     }
 }

@@ -64,6 +64,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
         take(&all, &tables.1.portfolios, Tick::MAX);
         take(&all, &tables.1.portfolio_peaks, Tick::MAX);
         take(&all, &tables.1.risk, Tick::MAX);
+        take(&all, &tables.1.stress, Tick::MAX);
     });
     drop(guards.expect("workers"));
     let lines = lines.lock().expect("lines");

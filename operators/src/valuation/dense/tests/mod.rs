@@ -6,7 +6,8 @@ mod steps;
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, TableRow, TableWriter};
+use headwater_schemas::events::AssetClass;
+use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, StressResult, TableRow, TableWriter};
 use headwater_schemas::{AccountId, Clock, Currency, EffectiveTime, EventTime, Id, Nanos, Placed, Symbol, Tick};
 use proptest::prelude::*;
 
@@ -16,12 +17,24 @@ use super::scopes::Scopes;
 use super::valuer::{Valued, Valuer};
 use super::*;
 use crate::testing::{Happening, history_of, run};
-use crate::valuation::{CorrectedPart, ExposureLimits};
+use crate::valuation::{CorrectedPart, ExposureLimits, Shock, StressScenario};
 
 const CLOCK: Clock = Clock::new(Nanos::new(1000), Nanos::new(1000));
 
 fn settings() -> RiskSettings {
-    RiskSettings { window: 3, ..RiskSettings::default() }
+    RiskSettings { window: 3, stress: stress(), ..RiskSettings::default() }
+}
+
+/// Equities lose a fifth, `S1` a third of its price; bonds gain.
+fn stress() -> Vec<StressScenario> {
+    let shock = |units: i128| Shock(headwater_schemas::Decimal::from_units(units));
+    let crash = StressScenario {
+        name: "crash".into(),
+        asset_classes: [(AssetClass::Equity, shock(-200_000_000))].into(),
+        symbols: [(Symbol::derived("S1"), shock(-333_333_333))].into(),
+    };
+    let flight = StressScenario { name: "flight".into(), asset_classes: [(AssetClass::Bond, shock(50_000_000))].into(), ..crash.clone() };
+    vec![crash, flight]
 }
 
 fn valuation_settings() -> ValuationSettings {
@@ -82,6 +95,7 @@ struct Tables {
     portfolios: Now<Portfolio>,
     peaks: Now<DrawdownState>,
     risk: Now<Risk>,
+    stress: Now<StressResult>,
 }
 
 /// The valuation of several workers, without a dataflow.
@@ -107,6 +121,7 @@ impl Workers {
                 portfolios: now.portfolios.read_back().into(),
                 portfolio_peaks: now.peaks.read_back().into(),
                 risk: now.risk.read_back().into(),
+                stress: now.stress.read_back().into(),
             };
             Scopes::restored(&valuation_settings(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
         };
@@ -159,6 +174,8 @@ impl Workers {
         self.now.portfolios.take(&self.tables.1.portfolios, &mut self.reasons);
         self.now.peaks.take(&self.tables.1.portfolio_peaks, &mut self.reasons);
         self.now.risk.take(&self.tables.1.risk, &mut self.reasons);
+        // Of the same corrections as the portfolio.
+        self.now.stress.take(&self.tables.1.stress, &mut Vec::new());
     }
 }
 
@@ -194,6 +211,9 @@ proptest! {
             let mut risk = dense.now.risk.0.clone();
             risk.iter_mut().for_each(|row| row.ts = EventTime::from_nanos(0));
             prop_assert_eq!(risk, expected.1);
+            let mut stress = dense.now.stress.0.clone();
+            stress.iter_mut().for_each(|row| row.ts = EventTime::from_nanos(0));
+            prop_assert_eq!(stress, expected.2);
         }
     }
 
@@ -258,7 +278,8 @@ fn corrections_reach_the_account_and_the_books_above_it() {
         [Correction::Bust { traded: EffectiveTime::ZERO, fill_id: Id::derived(fill) }].into_iter().collect()
     };
     let mark = |price: i64| Known::Mark(crate::valuation::Mark { symbol, price: Some(headwater_schemas::Price::whole(price)) });
-    let instrument = Known::Instrument { symbol, currency: Currency::derived("USD"), multiplier: headwater_schemas::Factor::whole(1) };
+    let (currency, multiplier) = (Currency::derived("USD"), headwater_schemas::Factor::whole(1));
+    let instrument = Known::Instrument { symbol, asset_class: AssetClass::Equity, currency, multiplier };
     let mut workers = Workers::new(3);
     workers.advance(
         Tick::new(1),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::tables::{Portfolio, Risk, RiskComponent};
+use headwater_schemas::events::AssetClass;
+use headwater_schemas::tables::{Portfolio, Risk, RiskComponent, StressResult};
 use headwater_schemas::{AccountId, Currency, Date, EventTime, Factor, Money, Price, Scope, Statistic, Symbol, Total};
 
 use super::{Known, RiskSettings};
@@ -12,7 +13,7 @@ use crate::valuation::rates::Rates;
 
 #[derive(Default)]
 pub(super) struct Naive {
-    instruments: BTreeMap<Symbol, (Currency, Factor)>,
+    instruments: BTreeMap<Symbol, (Currency, Factor, AssetClass)>,
     marks: BTreeMap<Symbol, Price>,
     rates: BTreeMap<(Currency, Currency), (Factor, EventTime)>,
     closes: BTreeMap<Date, BTreeMap<Symbol, Price>>,
@@ -35,6 +36,8 @@ struct Sums {
     pnl: Vec<i64>,
     /// The P&L of each symbol of an account, and of each scope right below a book.
     parts: BTreeMap<String, Vec<i64>>,
+    /// The P&L of the scenarios `crash` and `flight`, in billionths.
+    stress: [i128; 2],
     counted: u64,
     left_out: u64,
     filled: u64,
@@ -43,7 +46,9 @@ struct Sums {
 impl Naive {
     pub(super) fn learn(&mut self, known: &Known) {
         match known.clone() {
-            Known::Instrument { symbol, currency, multiplier } => drop(self.instruments.insert(symbol, (currency, multiplier))),
+            Known::Instrument { symbol, asset_class, currency, multiplier } => {
+                self.instruments.insert(symbol, (currency, multiplier, asset_class));
+            }
             Known::Rate { base, quote, rate, ts } => drop(self.rates.insert((base, quote), (rate, ts))),
             Known::Close { symbol, date, close } => {
                 self.closes.entry(date).or_default().insert(symbol, close);
@@ -96,8 +101,8 @@ impl Naive {
         scopes
     }
 
-    /// Rows of portfolios and risk, without times.
-    pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>) {
+    /// Rows of portfolios, risk and stress, without times.
+    pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>, Vec<StressResult>) {
         let (mut rates, pivot) = (Rates::default(), Currency::derived("USD"));
         self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
         let mut scopes = BTreeMap::<Scope, Sums>::new();
@@ -120,14 +125,21 @@ impl Naive {
             }
         }
         self.paths.retain(|scope, _| scopes.contains_key(scope));
-        let (mut portfolios, mut risk) = (Vec::new(), Vec::new());
+        let (mut portfolios, mut risk, mut stress) = (Vec::new(), Vec::new(), Vec::new());
         for (scope, sums) in scopes {
             portfolios.push(self.portfolio(&scope, &sums));
             if sums.counted > 0 {
                 risk.extend(rows(&scope, &sums, settings));
             }
+            stress.extend(["crash", "flight"].iter().zip(sums.stress).map(|(scenario, pnl)| StressResult {
+                scope,
+                scenario: (*scenario).into(),
+                currency: sums.currency,
+                pnl: Total::from_units(pnl),
+                ts: EventTime::from_nanos(0),
+            }));
         }
-        (portfolios, risk)
+        (portfolios, risk, stress)
     }
 
     fn add(&self, symbol: &Symbol, held: AverageCost, rates: &Rates, sums: &mut Sums, part: String) {
@@ -149,6 +161,18 @@ impl Naive {
             sums.left_out += u64::from(!is_flat);
             return;
         };
+        // By a third for `S1`; of the others equities by a fifth in the first scenario, bonds in the second. A holding of nothing has no terms.
+        let class = terms.map(|terms| terms.2);
+        let shocks = match (symbol.as_str(), class) {
+            (_, None) => [0, 0],
+            ("S1", _) => [-333_333_333, -333_333_333],
+            (_, Some(AssetClass::Equity)) => [-200_000_000, 0],
+            (_, Some(AssetClass::Bond)) => [0, 50_000_000],
+            _ => [0, 0],
+        };
+        for (sum, shock) in sums.stress.iter_mut().zip(shocks) {
+            *sum += headwater_schemas::value::fixed::quotient(net.units(), shock, 1_000_000_000).expect("small numbers");
+        }
         sums.net += net.units();
         *sums.gross.entry(*symbol).or_default() += net.units().abs();
         sums.cash += cash.units();

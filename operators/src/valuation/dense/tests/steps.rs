@@ -1,6 +1,6 @@
 //! Random changes at grid points.
 
-use headwater_schemas::events::Event;
+use headwater_schemas::events::{AssetClass, Event};
 use headwater_schemas::{
     AccountId, Currency, Date, EffectiveTime, EventTime, Factor, Money, Name, Offset, Place, Placed, Price, Quantity, Symbol, Tick, Topic,
 };
@@ -82,7 +82,12 @@ fn limit(tick: Tick, value: i64) -> Known {
 fn change(tick: Tick, kind: u8, number: u8, amount: i64) -> Known {
     let odd = u8::try_from(amount.rem_euclid(3)).expect("a number");
     match kind {
-        0 => Known::Instrument { symbol: name("S", number), currency: currency(odd), multiplier: Factor::whole(1 + amount.rem_euclid(2)) },
+        0 => Known::Instrument {
+            symbol: name("S", number),
+            asset_class: [AssetClass::Equity, AssetClass::Bond, AssetClass::Crypto][usize::from((number + odd) % 3)],
+            currency: currency(odd),
+            multiplier: Factor::whole(1 + amount.rem_euclid(2)),
+        },
         1 => Known::Rate {
             base: currency(number),
             quote: Currency::derived("USD"),
