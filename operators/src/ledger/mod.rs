@@ -26,5 +26,5 @@ mod watch;
 pub use balances::{BalanceEvent, BalanceTables, Balances, BalancesOf, Cash, SavedBalances};
 pub use interest::InterestSettings;
 pub use postings::{Accepted, Adjusted, CounterAmount, LedgerEvent, Posting, PostingTables, Postings, Remains, SavedPostings, TakenBack};
-pub use returns::{Early, Owned, Returns};
+pub use returns::{Early, Owned, Returnable, Returns};
 pub use transactions::Captures;

@@ -4,8 +4,11 @@
 //! reversal that names the counterparty. So the state of an account knows what it received from whom, and routes such a reversal
 //! to the sender's postings.
 //!
+//! A reversal that the owner sends also reaches the account that it names as its counterparty, which may reverse it in turn.
+//!
 //! A reversal of an unknown transaction goes to the account's own postings, where it waits for its original. If that turns out to be
-//! one that the account receives, the reversal leaves them and joins the sender's.
+//! one that the account receives, the reversal leaves them and joins the sender's. A reversal that reaches its
+//! counterparty before its original waits for it, too.
 //!
 //! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]; the reversals that wait are
 //! restored from the postings' rows. **Derived**: every transaction, with its owner.
@@ -34,6 +37,33 @@ pub struct Owned {
     /// For a reversal that came before the transfer that it returns: what becomes of it when that comes.
     pub early: Option<Early>,
 }
+
+/// A transaction, at an account that it concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Returnable {
+    /// The account.
+    pub account: AccountId,
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+}
+
+impl Returnable {
+    /// A transaction at each account that it concerns: the one that routes it, and the counterparty of a reversal.
+    pub fn all(transaction: &Arc<Transaction>) -> impl Iterator<Item = Self> + use<> {
+        let (own, other) = (transaction.account_id, receiver(transaction));
+        let (router, counterparty) = if transaction.reverses.is_some() { (own, other) } else { (other.unwrap_or(own), None) };
+        let transaction = Arc::clone(transaction);
+        [Some(router), counterparty].into_iter().flatten().map(move |account| Self { account, transaction: Arc::clone(&transaction) })
+    }
+
+    /// Whether it is a reversal that another account sent.
+    fn is_of_counterparty(&self) -> bool {
+        self.transaction.reverses.is_some() && self.transaction.account_id != self.account
+    }
+}
+
+/// The number of the first event that a reversal derives at its counterparty: beyond those of its sender, which have the same place.
+const FIRST_OF_COUNTERPARTY: u32 = 1 << 12;
 
 /// What becomes of a reversal that came before the transfer that it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,7 +118,8 @@ pub struct ReceivedState {
     new: Vec<Id>,
     /// Transactions forgotten since rows were emitted.
     gone: Vec<(Id, Received)>,
-    /// Reversals of transactions that the account has not received, or not yet, by those.
+    /// Reversals of transactions that the account has not received, or not yet, by those: its own, and those that name it as
+    /// their counterparty.
     early: FxHashMap<Id, Vec<Placed<Arc<Transaction>>>>,
     /// Ids of these transactions by the effective times of the reversals.
     early_ages: Ages,
@@ -154,7 +185,7 @@ crate::fold_operator!(Returns);
 impl View for Returns {
     type Key = AccountId;
     type Route = AccountId;
-    type Event = Arc<Transaction>;
+    type Event = Returnable;
     type Broadcast = ();
     type Context = ();
     type State = ReceivedState;
@@ -163,9 +194,8 @@ impl View for Returns {
     type Derived = Owned;
     type Update = ();
 
-    fn key(&self, event: &Arc<Transaction>) -> AccountId {
-        let receiver = receiver(event).filter(|_| event.reverses.is_none());
-        receiver.unwrap_or(event.account_id)
+    fn key(&self, event: &Returnable) -> AccountId {
+        event.account
     }
 
     fn route(account: &AccountId) -> AccountId {
@@ -174,17 +204,22 @@ impl View for Returns {
 
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
-    fn apply(&self, (): &(), _: &AccountId, state: &mut ReceivedState, placed: Placed<Arc<Transaction>>, out: &mut Outbox<'_, Self>) {
-        let Placed { place, event: transaction } = placed;
+    fn apply(&self, (): &(), account: &AccountId, state: &mut ReceivedState, placed: Placed<Returnable>, out: &mut Outbox<'_, Self>) {
+        let Placed { place, event } = placed;
+        let is_of_counterparty = event.is_of_counterparty();
+        let Returnable { transaction, .. } = event;
         let original = transaction.reverses.as_ref();
         let sender = original.and_then(|original| state.senders.get(original)).map(|received| received.sender);
+        if is_of_counterparty {
+            return self.receive_reversal(account, state, Placed { place, event: transaction }, sender, out);
+        }
         let is_received = original.is_none() && receiver(&transaction).is_some();
         // Either account may reverse the return, too: it belongs to the sender.
         let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
         let had_oldest = !state.ages.is_empty();
         out.derive(Owned { transaction: Arc::clone(&transaction), sender, early: None });
         match owner {
-            Some(owner) => self.receive(state, &transaction.transaction_id, owner, place.time, out),
+            Some(owner) => self.receive(account, state, &transaction.transaction_id, Received { sender: owner, time: place.time }, out),
             None => self.wait(state, place, transaction, out),
         }
         if !had_oldest {
@@ -215,7 +250,10 @@ impl View for Returns {
         let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
         waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
         for (row, reversal) in waiting.into_iter().filter_map(|row| Some((row, sent_reversal(row)?))) {
-            states.of(&row.account_id).into_iter().for_each(|state| state.keep_early(reversal.clone()));
+            let counterparty = receiver(&reversal.event);
+            for account in [Some(row.account_id), counterparty].into_iter().flatten() {
+                states.of(&account).into_iter().for_each(|state| state.keep_early(reversal.clone()));
+            }
         }
         let mut rows: Vec<_> = saved.received_transfers.iter().filter(|row| states.have(&row.account_id)).collect();
         rows.sort_by_key(|row| (row.ts, &row.transaction_id));
@@ -234,17 +272,47 @@ impl View for Returns {
 
 impl Returns {
     /// Stores a transaction that the account received, or a return of one, and hands over the reversals that came before it.
-    fn receive(&self, state: &mut ReceivedState, id: &Id, owner: AccountId, now: EffectiveTime, out: &mut Outbox<'_, Self>) {
+    fn receive(&self, account: &AccountId, state: &mut ReceivedState, id: &Id, from: Received, out: &mut Outbox<'_, Self>) {
+        let Received { sender: owner, time: now } = from;
         let mut received = vec![id.clone()];
         while let Some(id) = received.pop() {
             state.receive(&id, owner, now);
             for Placed { place, event: transaction } in state.early.remove(&id).unwrap_or_default() {
+                if transaction.account_id != *account {
+                    // The owner's own, which is in its postings already.
+                    received.extend((transaction.account_id == owner).then(|| transaction.transaction_id.clone()));
+                    continue;
+                }
                 let owned = |sender, early| Owned { transaction: Arc::clone(&transaction), sender, early: Some(early) };
                 out.derive(owned(None, Early::Leaves));
                 out.derive(owned(Some(owner), Early::Joins(place)));
                 received.push(transaction.transaction_id.clone());
             }
             state.new.push(id);
+        }
+    }
+
+    /// Stores a reversal whose sender names the account as its counterparty, now or once the account receives the original.
+    fn receive_reversal(
+        &self,
+        account: &AccountId,
+        state: &mut ReceivedState,
+        placed: Placed<Arc<Transaction>>,
+        sender: Option<AccountId>,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let Placed { place, event: reversal } = placed;
+        match sender {
+            Some(owner) if owner == reversal.account_id => {
+                let had_oldest = !state.ages.is_empty();
+                out.number_from(FIRST_OF_COUNTERPARTY);
+                self.receive(account, state, &reversal.transaction_id, Received { sender: owner, time: place.time }, out);
+                if !had_oldest {
+                    self.set_timer(state, out);
+                }
+            }
+            Some(_) => {}
+            None => self.wait(state, place, reversal, out),
         }
     }
 

@@ -3,7 +3,7 @@
 use headwater_operators::customers::{AccountPurchase, is_purchase};
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::ledger::{
-    Accepted, BalanceEvent, Balances, BalancesOf, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returns,
+    Accepted, BalanceEvent, Balances, BalancesOf, Captures, Cash, LedgerEvent, Owned, Posting, Postings, Returnable, Returns,
 };
 use headwater_operators::payments::PaymentEvent;
 use headwater_operators::rules::Happened;
@@ -76,9 +76,9 @@ pub(super) fn postings<'scope>(
 
 /// The owner of each transaction: the sender of the original for a return, else the account that it names.
 fn owned<'scope>(flow: &mut Flow<'scope, '_>, returnable: Events<'scope>) -> anyhow::Result<StreamVec<'scope, Tick, Placed<Owned>>> {
-    let returnable = returnable.flat_map(|Placed { place, event }| match event {
-        Event::Transaction(event) => Some(Placed { place, event }),
-        _ => None,
+    let returnable = returnable.flat_map(|Placed { place, event }| {
+        let transaction = if let Event::Transaction(event) = event { Some(event) } else { None };
+        transaction.into_iter().flat_map(|event| Returnable::all(&event)).map(move |event| Placed { place, event })
     });
     let view = Returns {
         reversal_horizon: flow.settings.config.ledger.reversal_horizon.into(),

@@ -71,11 +71,11 @@ fn events(records: &[&str]) -> Vec<Placed<Event>> {
 fn to_returns(events: &[Placed<Event>]) -> Happenings<Returns> {
     let happening = |Placed { place, event }: &Placed<Event>| match event {
         Event::Transaction(transaction) if concerns_returns(transaction) => {
-            Some(Placed { place: *place, event: Happening::Event(Arc::clone(transaction)) })
+            Returnable::all(transaction).map(|event| Placed { place: *place, event: Happening::Event(event) }).collect()
         }
-        _ => None,
+        _ => Vec::new(),
     };
-    events.iter().filter_map(happening).collect()
+    events.iter().flat_map(happening).collect()
 }
 
 /// Returns with the horizons of postings.
@@ -201,6 +201,37 @@ fn a_return_by_the_recipient_may_come_before_its_transfer() {
                 &["3 refused"],
             ),
             ("a transfer after the horizon", &[DEPOSIT, back, &late], &["a USD 20 0 20", "b USD 80 0 80"], &["2 unknown_reference"]),
+        ],
+    );
+}
+
+#[test]
+fn either_account_may_reverse_a_reversal() {
+    let transfer = r#""transaction_id":"t","type":"transfer","amount":"80","counterparty_account":"b""#;
+    let back = r#""transaction_id":"r","type":"transfer","amount":"50","reverses":"t","counterparty_account":"b""#;
+    let by = |account: &str, amount: &str| {
+        format!(r#""transaction_id":"rr","account_id":"{account}","type":"transfer","amount":"{amount}","reverses":"r""#)
+    };
+    let (by_a, by_b, too_much) = (by("a", "20"), by("b", "20"), by("b", "51"));
+    let named = format!(r#"{by_b},"counterparty_account":"a""#);
+    let again = r#""transaction_id":"rrr","type":"transfer","amount":"5","reverses":"rr","counterparty_account":"b""#;
+    let once_more = r#""transaction_id":"rrrr","account_id":"b","type":"transfer","amount":"5","reverses":"rrr""#;
+    let by_another = by("c", "20");
+    let later = r#"@3000 "transaction_id":"l","type":"deposit","amount":"1""#;
+    let restored = &["a USD 50 0 50", "b USD 50 0 50"];
+    check(
+        POSTINGS,
+        &[
+            ("the sender", &[DEPOSIT, transfer, back, &by_a], restored, &[]),
+            ("the recipient", &[DEPOSIT, transfer, back, &by_b], restored, &[]),
+            ("the recipient, who names the sender", &[DEPOSIT, transfer, back, &named], restored, &[]),
+            ("before the reversal", &[DEPOSIT, transfer, &by_b, back], restored, &[]),
+            ("before the transfer", &[DEPOSIT, back, &by_b, transfer], restored, &[]),
+            ("before both", &[DEPOSIT, &by_b, back, transfer], restored, &[]),
+            ("but not more than it", &[DEPOSIT, transfer, back, &too_much], &["a USD 70 0 70", "b USD 30 0 30"], &["4 refused"]),
+            ("and the next one", &[DEPOSIT, transfer, back, &by_b, again], &["a USD 55 0 55", "b USD 45 0 45"], &[]),
+            ("and the one after that", &[DEPOSIT, transfer, back, &by_b, again, once_more], restored, &[]),
+            ("nobody else", &[DEPOSIT, transfer, back, &by_another, later], &["a USD 71 0 71", "b USD 30 0 30"], &["4 unknown_reference"]),
         ],
     );
 }
@@ -554,7 +585,7 @@ fn arbitrary() -> impl Strategy<Value = Vec<String>> {
                 1 => format!(r#"{id},"type":"payment","phase":"pending"{counterparty}{exchange}"#),
                 2 => format!(r#"{id},"type":"payment","pending_id":"t{target}"{exchange}"#),
                 3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
-                4 => format!(r#"{id},"type":"payment","reverses":"t{target}"{exchange}"#),
+                4 => format!(r#"{id},"type":"payment","reverses":"t{target}"{counterparty}{exchange}"#),
                 5 => format!(r#"{id},"account_id":"b","type":"payment","reverses":"t{target}""#),
                 6 if amount % 4 == 1 => format!(r#""type":"{}""#, ["frozen", "closed", "unfrozen"][usize::from(target % 3)]),
                 6 => format!(r#""type":"opened","customer_id":"c","account_type":"credit","currency":"USD","overdraft_limit":{amount}"#),
@@ -590,6 +621,8 @@ fn open_holds(posted: &[PostedTransaction]) -> BTreeMap<(AccountId, Currency), i
 
 /// The returns with a restart after `cut` transactions, whose reversals that wait are restored from the rows of the postings.
 fn returns_with_restart(view: Postings, events: &[Placed<Event>], cut: usize) -> Emitted<Returns> {
+    // A reversal that two accounts learn of is not cut in two.
+    let cut = to_returns(events.get(..cut).unwrap_or(events)).len();
     run_with_restart_beside(returns_of(view), to_returns(events), cut, |saved, last| {
         let before: Vec<_> = events.iter().filter(|event| Some(event.place) <= last).cloned().collect();
         saved.waiting_transactions = Arc::new(rows_of(&run(view, to_postings(view, &before)).tables.waiting_transactions));
