@@ -94,8 +94,17 @@
 //!     let (account_id, currency) = (AccountId::derived("a"), Currency::derived("USD"));
 //!     let time = EffectiveTime::new(nanos);
 //!     let ts = EventTime::from_effective(time);
-//!     let (posted, held, transaction_id) = (Money::whole(amount), Money::ZERO, Id::derived(format!("t{time}")));
-//!     let posting = Posting { account_id, currency, posted, held, transaction_id, balance_after: None, ts, correction: None };
+//!     let posting = Posting {
+//!         account_id,
+//!         currency,
+//!         posted: Money::whole(amount),
+//!         held: Money::ZERO,
+//!         places_hold: false,
+//!         transaction_id: Id::derived(format!("t{time}")),
+//!         balance_after: None,
+//!         ts,
+//!         correction: None,
+//!     };
 //!     Placed { place: Place::of_record(time, Topic::Transactions, 0, Offset::new(nanos)), event: Happening::Event(posting) }
 //! };
 //! let postings = vec![posting(1, 100), posting(2, -30), posting(3, 5)];

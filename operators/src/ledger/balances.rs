@@ -336,8 +336,17 @@ impl Balances {
                     ts,
                 },
             );
-            let (held, transaction_id) = (Money::ZERO, transaction_id.clone());
-            let posting = Posting { account_id, currency, posted: amount, held, transaction_id, balance_after: None, ts, correction: None };
+            let posting = Posting {
+                account_id,
+                currency,
+                posted: amount,
+                held: Money::ZERO,
+                places_hold: false,
+                transaction_id: transaction_id.clone(),
+                balance_after: None,
+                ts,
+                correction: None,
+            };
             if account_id == outside {
                 out.derive(posting);
             } else {
@@ -409,14 +418,14 @@ impl BalanceState {
         self.sums.iter_mut().for_each(|(_, sums)| sums.ts = sums.ts.max(Some(ts)));
     }
 
-    /// A frozen or closed account is used if money moves, or is held.
+    /// A frozen or closed account is used if money moves, or is held. A hold of zero is a hold.
     fn watch_status(&mut self, posting: &Posting, place: Place, holder: Holder<'_>) {
         let (rule, word) = match holder.status() {
             AccountStatus::Open => return,
             AccountStatus::Frozen => (LedgerRule::FrozenAccount, "frozen"),
             AccountStatus::Closed => (LedgerRule::ClosedAccount, "closed"),
         };
-        if !posting.posted.is_zero() || posting.held.units() > 0 {
+        if !posting.posted.is_zero() || posting.places_hold {
             let message = format!("account {} is {word}, and was used by transaction {}", holder.account, posting.transaction_id);
             let watch = self.watch.get_or_insert_default();
             watch.warn((rule, None), holder.account, message, &posting.transaction_id, place.event_time());

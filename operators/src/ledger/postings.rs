@@ -55,6 +55,8 @@ pub struct Posting {
     pub posted: Money,
     /// Added to the held amount, whose total is never negative.
     pub held: Money,
+    /// Whether it holds money of the account, be that an amount of zero.
+    pub places_hold: bool,
     /// The transaction.
     pub transaction_id: Id,
     /// The posted balance afterwards, according to the producer.
@@ -590,6 +592,7 @@ impl Effect {
             currency: self.leg.currency,
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
+            places_hold: self.places_hold,
             transaction_id: transaction.transaction_id.clone(),
             balance_after: transaction.balance_after.filter(|_| is_reported),
             ts: transaction.ts,
@@ -617,6 +620,7 @@ impl Effect {
             currency: self.leg.currency,
             posted: Money::ZERO,
             held: self.held,
+            places_hold: false,
             transaction_id: hold.clone(),
             balance_after: None,
             ts: place.event_time(),

@@ -92,6 +92,8 @@ pub(super) struct Effect {
     pub(super) moves: bool,
     /// Added to what is held.
     pub(super) held: Money,
+    /// Whether it holds money of the account, be that an amount of zero.
+    pub(super) places_hold: bool,
 }
 
 /// A transaction that no longer counts, or of which something counts again.
@@ -472,7 +474,14 @@ impl Transactions {
         now: Circumstances<'_>,
         gate: &mut dyn Gate,
     ) -> Result<Consequences, Refusal> {
-        let effects: Vec<_> = sides.legs().into_iter().map(|leg| Effect { held: leg.held(), leg, moves: false }).collect();
+        let holding = |leg: Leg| {
+            let held = leg.held();
+            Effect { held, leg, moves: false, places_hold: held.units() > 0 }
+        };
+        let mut effects: Vec<_> = sides.legs().into_iter().map(holding).collect();
+        // The first leg is the account's, the last one the counterparty's. The sign of an amount of zero does not tell who would pay.
+        let payer = if is_debit(transaction, now.account_type) { effects.first_mut() } else { effects.last_mut() };
+        payer.into_iter().for_each(|payer| payer.places_hold = true);
         gate.admit(&effects, now.debit(transaction))?;
         let held = Held { is_resolved: false, left: sides.amount.magnitude(), captured: Money::ZERO };
         self.remember(&transaction.transaction_id, Remembered::of(transaction, sides, Kind::Hold(held), now.time));
@@ -535,7 +544,10 @@ impl Transactions {
     fn let_go(&mut self, hold: &Id, known: Remembered, held: Held, release: Release<'_>) -> Result<Consequences, Refusal> {
         let Release { account, time, gate } = release;
         let sides = known.sides(account, known.signed_like(held.left), known.exchange);
-        let turned = |leg: Leg| Effect { held: leg.held().negated(), leg: Leg { amount: leg.amount.negated(), ..leg }, moves: false };
+        let turned = |leg: Leg| {
+            let (held, amount) = (leg.held().negated(), leg.amount.negated());
+            Effect { held, leg: Leg { amount, ..leg }, moves: false, places_hold: false }
+        };
         let effects: Vec<_> = sides.legs().into_iter().map(turned).collect();
         gate.admit(&effects, None)?;
         let before = self.counts(hold);
@@ -683,7 +695,7 @@ impl Transactions {
 
 /// The effects of a final transaction.
 fn moving(sides: &Sides) -> Vec<Effect> {
-    sides.legs().into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO }).collect()
+    sides.legs().into_iter().map(|leg| Effect { leg, moves: true, held: Money::ZERO, places_hold: false }).collect()
 }
 
 /// Whether a transaction no longer counts, or counts again, once an amount of it becomes another one.

@@ -84,6 +84,9 @@ fn a_frozen_or_closed_account_that_is_used_raises_an_alert() {
     let opened = r#""type":"opened","customer_id":"c","account_type":"checking","currency":"USD""#;
     let to_a = r#""transaction_id":"t","account_id":"b","type":"deposit","amount":"1","counterparty_account":"a""#;
     let void = r#""transaction_id":"v","type":"payment","amount":"60","phase":"void","pending_id":"h""#;
+    let nothing = r#""transaction_id":"n","type":"payment","amount":"0","phase":"pending""#;
+    let none_of_a = r#""transaction_id":"n","account_id":"b","type":"deposit","amount":"0","phase":"pending","counterparty_account":"a""#;
+    let void_of_nothing = r#""transaction_id":"v","type":"payment","amount":"0","phase":"void","pending_id":"n""#;
     let used = |status: &str, state: &str, by: &str, evidence: &str, first: &str| {
         format!("ledger:{status}_account:a:{first} {state}, account a is {status}, and was used by transaction {by}, {evidence}")
     };
@@ -105,6 +108,10 @@ fn a_frozen_or_closed_account_that_is_used_raises_an_alert() {
             &[used("closed", "raised", "p", "p", "p"), "ledger:closed_account:a:p cleared, account a is open again, p".to_owned()],
         ),
         ("by another account", &[DEPOSIT, &frozen, to_a], &[used("frozen", "raised", "t", "t", "t")]),
+        ("by a hold of zero", &[DEPOSIT, &frozen, nothing], &[used("frozen", "raised", "n", "n", "n")]),
+        ("by a hold of zero, once it is closed", &[DEPOSIT, &closed, nothing], &[used("closed", "raised", "n", "n", "n")]),
+        ("by a hold of zero of another account", &[DEPOSIT, &frozen, none_of_a], &[used("frozen", "raised", "n", "n", "n")]),
+        ("the release of a hold of zero is no use", &[DEPOSIT, nothing, &frozen, void_of_nothing], &[]),
         ("the release of a hold is no use", &[DEPOSIT, HOLD, &frozen, void], &[]),
     ];
     for (name, records, expected) in cases {

@@ -67,6 +67,27 @@ fn a_frozen_or_closed_account_is_not_used() {
 }
 
 #[test]
+fn a_hold_of_zero_on_a_frozen_or_closed_account_is_refused() {
+    let status = |word: &str| format!(r#""type":"{word}""#);
+    let (frozen, closed) = (status("frozen"), status("closed"));
+    let nothing = r#""transaction_id":"h","type":"payment","amount":"0","phase":"pending""#;
+    let from_a = r#""transaction_id":"h","account_id":"b","type":"deposit","amount":"0","phase":"pending","counterparty_account":"a""#;
+    let to_a = r#""transaction_id":"h","account_id":"b","type":"payment","amount":"0","phase":"pending","counterparty_account":"a""#;
+    let void = r#""transaction_id":"v","type":"payment","amount":"0","phase":"void","pending_id":"h""#;
+    let balances = &["a USD 100 0 100"];
+    check(
+        ENFORCED,
+        &[
+            ("a frozen one", &[DEPOSIT, &frozen, nothing], balances, &["3 frozen_account"]),
+            ("a closed one", &[DEPOSIT, &closed, nothing], balances, &["3 closed_account"]),
+            ("by another account", &[DEPOSIT, &frozen, from_a], balances, &["3 frozen_account"]),
+            ("a hold of another account holds nothing here", &[DEPOSIT, &frozen, to_a], &["a USD 100 0 100", "b USD 0 0 0"], &[]),
+            ("it is still released", &[DEPOSIT, nothing, &frozen, void], balances, &[]),
+        ],
+    );
+}
+
+#[test]
 fn a_debit_above_a_limit_is_refused() {
     let opened = |account: &str, r#type: &str| {
         format!(r#""type":"opened","account_id":"{account}","customer_id":"c","currency":"USD","account_type":"{}""#, r#type)
