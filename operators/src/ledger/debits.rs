@@ -3,10 +3,14 @@
 //! A limit of the topic `limits` for the account, its customer or by default goes before that of the account's type. A day is one
 //! in the customer's time zone, by the transaction's own time. A transaction counts once, with what it became: a capture counts as
 //! its hold, what was released or reversed does not count. Amounts are compared as numbers, whatever their currency.
+//!
+//! The sum of a day outlives its transactions: what is forgotten before the day is over everywhere still counts until then.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_schemas::events::{AccountType, ErrorCode, LimitKind, Transaction, TransactionType};
 use headwater_schemas::tables::{LimitedDebit, Moment, TableWriter};
-use headwater_schemas::{AccountId, Date, EventTime, Id, Money, Total};
+use headwater_schemas::{AccountId, Date, EffectiveTime, EventTime, Id, Money, Total};
 use rustc_hash::FxHashMap;
 
 use super::transactions::{Counted, Refusal};
@@ -20,10 +24,12 @@ pub(super) struct Limits<'a> {
     pub(super) zones: &'a CustomerZones,
 }
 
-/// The withdrawals and transfers of all accounts, as long as their transactions are remembered.
+/// The withdrawals and transfers of all accounts, as long as their transactions are remembered and their days last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Debits {
     known: FxHashMap<(AccountId, Id), Debit>,
+    /// Those whose transactions are forgotten, by day: sums of an account and a type.
+    outlived: BTreeMap<Date, BTreeSet<(AccountId, Id)>>,
     sums: FxHashMap<Day, Total>,
     /// Debits that changed since rows were emitted, as they were then.
     touched: FxHashMap<(AccountId, Id), Option<Debit>>,
@@ -42,6 +48,18 @@ struct Debit {
     day: Day,
     amount: Money,
     ts: EventTime,
+}
+
+impl Day {
+    /// The id under which the sum of its forgotten debits is stored.
+    fn outlived(&self) -> Id {
+        Id::shortened(&format!("forgotten:{}:{}", self.r#type, self.date))
+    }
+}
+
+/// Whether a day is over in every time zone, which are less than a day from UTC. A customer may change the time zone meanwhile.
+fn is_over(date: Date, now: EffectiveTime) -> bool {
+    date.next().end().effective() < now
 }
 
 /// The kind of the daily limit that a type of transaction has.
@@ -79,14 +97,14 @@ impl Limits<'_> {
 }
 
 impl Debits {
-    /// Restores a debit. One whose transaction is not known any more is forgotten, and its row retracted with the next that changes.
+    /// Restores a debit. One whose transaction is not known any more counts until its day is over.
     pub(super) fn restore(&mut self, row: &LimitedDebit, is_known: bool) {
         let day = Day { account: row.account_id, r#type: row.transaction_type, date: row.date };
         let (key, debit) = ((row.account_id, row.transaction_id.clone()), Debit { day, amount: row.amount, ts: row.ts });
         self.put(key.clone(), Some(debit));
         self.touched.remove(&key);
         if !is_known {
-            self.put(key, None);
+            self.outlived.entry(row.date).or_default().insert(key);
         }
     }
 
@@ -126,11 +144,41 @@ impl Debits {
         self.put(key, Some(Debit { amount: counted.amount, ..debit }));
     }
 
-    /// Forgets a transaction.
-    pub(super) fn forget(&mut self, account: &AccountId, id: Id) {
+    /// Forgets a transaction. What counted of it joins the sum of its day, until that is over.
+    pub(super) fn forget(&mut self, account: &AccountId, id: Id, now: EffectiveTime) {
         let key = (*account, id);
-        if self.known.contains_key(&key) {
+        if let Some(debit) = self.known.get(&key).copied() {
             self.put(key, None);
+            self.outlive(debit);
+        }
+        self.forget_days(now);
+    }
+
+    /// Adds a debit to the forgotten ones of its day.
+    fn outlive(&mut self, debit: Debit) {
+        if debit.amount.is_zero() {
+            return;
+        }
+        let key = (debit.day.account, debit.day.outlived());
+        let sum = match self.known.get(&key).filter(|sum| sum.day == debit.day) {
+            // A sum that would not fit a column, which takes ten of the greatest amounts, stays.
+            Some(sum) => Debit { amount: sum.amount.checked_add(debit.amount).unwrap_or(sum.amount), ts: sum.ts.max(debit.ts), ..debit },
+            None => debit,
+        };
+        self.outlived.entry(debit.day.date).or_default().insert(key.clone());
+        self.put(key, Some(sum));
+    }
+
+    /// Forgets what was left of the days that are over.
+    fn forget_days(&mut self, now: EffectiveTime) {
+        while let Some(first) = self.outlived.first_entry().filter(|first| is_over(*first.key(), now)) {
+            let date = *first.key();
+            for key in first.remove() {
+                // An id that was used again meanwhile has another day.
+                if self.known.get(&key).is_some_and(|debit| debit.day.date == date) {
+                    self.put(key, None);
+                }
+            }
         }
     }
 

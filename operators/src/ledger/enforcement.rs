@@ -6,7 +6,7 @@
 
 use headwater_schemas::events::{ErrorCode, Transaction};
 use headwater_schemas::tables::Balance;
-use headwater_schemas::{AccountId, Currency, Id, Money, Total};
+use headwater_schemas::{AccountId, Currency, EffectiveTime, Id, Money, Total};
 use rustc_hash::FxHashMap;
 
 use super::balances::{GREATEST_OVERDRAFT, Holder};
@@ -24,7 +24,7 @@ pub(super) trait Gate {
     fn count(&mut self, account: &AccountId, counted: &Counted);
 
     /// Takes note that a transaction of an account is forgotten.
-    fn forget(&mut self, account: &AccountId, id: Id);
+    fn forget(&mut self, account: &AccountId, id: Id, now: EffectiveTime);
 }
 
 /// Admits everything: what breaks a rule raises an alert.
@@ -38,7 +38,7 @@ impl Gate for Everything {
 
     fn count(&mut self, _: &AccountId, _: &Counted) {}
 
-    fn forget(&mut self, _: &AccountId, _: Id) {}
+    fn forget(&mut self, _: &AccountId, _: Id, _: EffectiveTime) {}
 }
 
 /// An account and a currency.
@@ -87,8 +87,8 @@ impl Gate for Enforced<'_> {
         self.debits.count(account, counted);
     }
 
-    fn forget(&mut self, account: &AccountId, id: Id) {
-        self.debits.forget(account, id);
+    fn forget(&mut self, account: &AccountId, id: Id, now: EffectiveTime) {
+        self.debits.forget(account, id, now);
     }
 }
 

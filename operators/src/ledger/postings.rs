@@ -307,7 +307,7 @@ impl View for Postings {
     ) {
         self.with_book(context, state, &account, |book, gate| match timer {
             PostingTimer::Forget => {
-                book.transactions.forget(place.time.saturating_sub(self.reversal_horizon), |id| gate.forget(&account, id));
+                book.transactions.forget(place.time.saturating_sub(self.reversal_horizon), |id| gate.forget(&account, id, place.time));
                 self.set_timers(&account, book, Oldest { final_one: None, ..self.oldest(book) }, out);
             }
             PostingTimer::Expire => self.expire(&account, book, place, gate, out),
@@ -350,7 +350,6 @@ impl View for Postings {
         let all = state.all.get_or_insert_default();
         restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
-        // Without enforcement, in between, transactions were forgotten without their debits.
         let is_known = |row: &LimitedDebit| all.books.get(&row.account_id).is_some_and(|book| book.transactions.knows(&row.transaction_id));
         saved.limited_debits.iter().for_each(|row| all.debits.restore(row, is_known(row)));
     }

@@ -167,6 +167,42 @@ fn a_debit_above_a_limit_is_refused() {
 }
 
 #[test]
+fn the_sum_of_a_day_outlives_the_reversal_horizon() {
+    const HOUR: u64 = 3600 * 1_000_000_000;
+    let checking = r#""type":"opened","customer_id":"c","currency":"USD","account_type":"checking""#;
+    let zone = r#""customer_id":"c","timezone":"America/New_York""#;
+    let rich = r#""transaction_id":"d","type":"deposit","amount":"100000""#;
+    let at = |hour: u64, text: &str| format!("@{} {text}", hour * HOUR);
+    let withdrawal =
+        |hour: u64, id: &str, amount: &str| at(hour, &format!(r#""transaction_id":"{id}","type":"withdrawal","amount":"{amount}""#));
+    let (w1, w2, cent) = (withdrawal(6, "w1", "2500"), withdrawal(8, "w2", "2500"), withdrawal(10, "w3", "0.01"));
+    let back = at(7, r#""transaction_id":"r","type":"withdrawal","amount":"2000","reverses":"w1""#);
+    let (again, rest) = (withdrawal(10, "w1", "0.01"), withdrawal(10, "w5", "2000"));
+    // The first day in New York lasts from 5 to 29 o'clock.
+    let (evening, night) = (withdrawal(28, "w4", "2500"), withdrawal(29, "w4", "2500"));
+    let refused = |hour: u64| format!("{} daily_withdrawal", hour * HOUR);
+    let shortly = Postings { reversal_horizon: Nanos::new(HOUR + 1), ..ENFORCED };
+    let (refused_10, refused_28) = (refused(10), refused(28));
+    let cases: &[Case<'_>] = &[
+        ("the day is not over", &[checking, zone, rich, &w1, &w2, &cent], &["a USD 95000 0 95000"], &[&refused_10]),
+        ("an id that is used again", &[checking, zone, rich, &w1, &w2, &again], &["a USD 95000 0 95000"], &[&refused_10]),
+        ("in the evening, when it is over in UTC", &[checking, zone, rich, &w1, &w2, &evening], &["a USD 95000 0 95000"], &[&refused_28]),
+        ("the next day", &[checking, zone, rich, &w1, &w2, &night], &["a USD 92500 0 92500"], &[]),
+        ("without what was reversed in time", &[checking, zone, rich, &w1, &back, &w2, &rest], &["a USD 95000 0 95000"], &[]),
+    ];
+    check(shortly, cases);
+
+    let later = at(100, r#""transaction_id":"l","type":"deposit","amount":"1""#);
+    let last = at(200, r#""transaction_id":"m","type":"deposit","amount":"1""#);
+    let debits = |records: &[&str]| {
+        let rows = rows_of(&run(shortly, to_postings(shortly, &events(records))).tables.limited_debits);
+        rows.into_iter().map(|row| format!("{} {} {}", row.transaction_id, row.date, row.amount)).collect::<Vec<_>>()
+    };
+    assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &cent]), ["forgotten:withdrawal:1970-01-01 1970-01-01 5000"]);
+    assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &later, &last]), Vec::<String>::new(), "a day that is over is forgotten");
+}
+
+#[test]
 fn a_refused_hold_is_unknown_to_its_capture() {
     let capture = r#""transaction_id":"c","type":"payment","amount":"60","pending_id":"h""#;
     let later = r#"@2000 "transaction_id":"l","type":"deposit","amount":"1""#;
