@@ -4,13 +4,12 @@
 //!   each at a place of its own.
 //! - Of several labels the one with the latest time of its own counts. **Ties**: the later place wins.
 //! - A label may come before its purchase, and waits for it; after [`LabelledPurchases::waiting_horizon`] it is an
-//!   `unknown_reference`. A purchase is remembered for as long as it can be reversed, an open hold until it is resolved, and can be
-//!   labelled for as long.
-
-use std::sync::Arc;
+//!   `unknown_reference`. If the purchase itself waits for the opening of its account, its label waits for as long. That a purchase
+//!   waits is restored from the rows of [`super::Purchases`].
+//! - A purchase is remembered for as long as it can be reversed, an open hold until it is resolved, and can be labelled for as long.
 
 use headwater_schemas::events::{ErrorCode, Event, Label};
-use headwater_schemas::tables::{LabelledPurchase, Moment, TableWriter};
+use headwater_schemas::tables::{LabelledPurchase, Moment, WaitingPurchase};
 use headwater_schemas::{
     Amount, Correction, Currency, CustomerId, Date, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Text, Topic,
 };
@@ -28,6 +27,8 @@ pub struct LabelledPurchases {
     pub reversal_horizon: Nanos,
     /// How long a label waits for its purchase.
     pub waiting_horizon: Nanos,
+    /// How long a purchase waits for the opening of its account.
+    pub opening_horizon: Nanos,
 }
 
 /// A change of what a customer spent on a date in a category.
@@ -55,6 +56,8 @@ pub struct SpendingChange {
 #[derive(Clone, Debug, Default)]
 pub struct LabelledState {
     known: Known,
+    /// The effective time until which the purchase waits for the opening of its account.
+    awaited: Option<EffectiveTime>,
     touched: Touched<(), LabelledPurchase>,
 }
 
@@ -107,6 +110,13 @@ pub enum LabelTimer {
     Forget,
 }
 
+headwater_schemas::table_set! {
+    /// The tables of labelled purchases.
+    pub struct LabelledTables restored from SavedLabelled {
+        restored { labelled_purchases: LabelledPurchase, waiting_purchases: WaitingPurchase }
+    }
+}
+
 crate::fold_operator!(LabelledPurchases);
 
 impl View for LabelledPurchases {
@@ -117,7 +127,7 @@ impl View for LabelledPurchases {
     type Context = ();
     type State = LabelledState;
     type Timer = LabelTimer;
-    type Tables = TableWriter<LabelledPurchase>;
+    type Tables = LabelledTables;
     type Derived = Placed<SpendingChange>;
     type Update = ();
 
@@ -126,6 +136,7 @@ impl View for LabelledPurchases {
             PurchaseEvent::Bought(purchase) => purchase.transaction_id.clone(),
             PurchaseEvent::Remains(remains) => remains.transaction_id.clone(),
             PurchaseEvent::Label(label) => label.subject_id.clone(),
+            PurchaseEvent::Waits(id) | PurchaseEvent::Dropped(id) => id.clone(),
         }
     }
 
@@ -137,6 +148,12 @@ impl View for LabelledPurchases {
 
     fn apply(&self, (): &(), id: &Id, state: &mut LabelledState, placed: Placed<PurchaseEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
+        let awaited = match event {
+            PurchaseEvent::Waits(_) => Some(place.time.saturating_add(self.opening_horizon)),
+            PurchaseEvent::Label(_) => state.awaited,
+            PurchaseEvent::Bought(_) | PurchaseEvent::Remains(_) | PurchaseEvent::Dropped(_) => None,
+        };
+        state.awaited = awaited;
         let known = state.touch(id);
         let before = known.contribution();
         let correction = match event {
@@ -152,9 +169,19 @@ impl View for LabelledPurchases {
             }
             PurchaseEvent::Label(label) => {
                 if known.purchase.is_none() {
-                    out.set_timer(place.time.saturating_add(self.waiting_horizon), LabelTimer::Reject);
+                    let patience = place.time.saturating_add(self.waiting_horizon);
+                    out.set_timer(awaited.map_or(patience, |until| until.max(patience)), LabelTimer::Reject);
                 }
                 known.label(*label, place).map(|category| Correction::Label { transaction_id: id.clone(), category })
+            }
+            PurchaseEvent::Waits(_) => {
+                awaited.into_iter().for_each(|until| out.set_timer(until, LabelTimer::Reject));
+                None
+            }
+            PurchaseEvent::Dropped(_) => {
+                let patience = known.label.as_ref().map(|label| self.patience(label).max(place.time));
+                patience.into_iter().for_each(|time| out.set_timer(time, LabelTimer::Reject));
+                None
             }
         };
         if let Some(bought) = &known.purchase {
@@ -168,6 +195,8 @@ impl View for LabelledPurchases {
     }
 
     fn timer(&self, (): &(), id: &Id, state: &mut LabelledState, timer: LabelTimer, place: Place, out: &mut Outbox<'_, Self>) {
+        state.awaited.take_if(|until| *until <= place.time);
+        let is_awaited = state.awaited.is_some();
         let known = state.touch(id);
         match timer {
             LabelTimer::Forget => {
@@ -176,7 +205,7 @@ impl View for LabelledPurchases {
                     *known = Known::default();
                 }
             }
-            LabelTimer::Reject if known.purchase.is_none() => {
+            LabelTimer::Reject if known.purchase.is_none() && !is_awaited => {
                 let is_due = |label: &mut Box<Labelled>| self.patience(label) <= place.time;
                 let Some(label) = known.label.take_if(is_due) else { return };
                 let Labelled { category, ts, place: record } = *label;
@@ -188,27 +217,32 @@ impl View for LabelledPurchases {
         }
     }
 
-    fn emit(&self, (): &(), id: &Id, state: &mut LabelledState, at: &Moment, table: &TableWriter<LabelledPurchase>) {
-        let LabelledState { known, touched } = state;
-        touched.emit(at, table, |()| known.row(id));
+    fn emit(&self, (): &(), id: &Id, state: &mut LabelledState, at: &Moment, tables: &LabelledTables) {
+        let LabelledState { known, touched, .. } = state;
+        touched.emit(at, &tables.labelled_purchases, |()| known.row(id));
     }
 
     fn is_forgettable(&self, state: &LabelledState) -> bool {
-        state.known.purchase.is_none() && state.known.label.is_none()
+        state.known.purchase.is_none() && state.known.label.is_none() && state.awaited.is_none()
     }
 
-    fn restore(&self, saved: &Arc<Vec<LabelledPurchase>>, states: &mut States<'_, Self>) {
-        for row in saved.iter() {
+    fn restore(&self, saved: &SavedLabelled, states: &mut States<'_, Self>) {
+        for row in saved.labelled_purchases.iter() {
             let Some(state) = states.of(&row.transaction_id) else { continue };
             state.known = Known::restored(row);
+        }
+        for row in saved.waiting_purchases.iter() {
+            let Some(state) = states.of(&row.transaction_id) else { continue };
+            state.awaited = Some(row.ts.effective().saturating_add(self.opening_horizon));
         }
     }
 
     fn timers(&self, _: &Id, state: &LabelledState) -> Vec<(EffectiveTime, LabelTimer)> {
-        let Known { purchase, label } = &state.known;
+        let LabelledState { known: Known { purchase, label }, awaited, .. } = state;
         let forgetting = purchase.as_ref().map(|bought| (self.end(bought), LabelTimer::Forget));
         let waiting = label.as_ref().filter(|_| purchase.is_none());
-        forgetting.into_iter().chain(waiting.map(|label| (self.patience(label), LabelTimer::Reject))).collect()
+        let rejection = waiting.map(|label| self.patience(label)).max(*awaited);
+        forgetting.into_iter().chain(rejection.map(|time| (time, LabelTimer::Reject))).collect()
     }
 }
 
@@ -227,7 +261,7 @@ impl LabelledPurchases {
 impl LabelledState {
     /// Notes the row before it changes.
     fn touch(&mut self, id: &Id) -> &mut Known {
-        let Self { known, touched } = self;
+        let Self { known, touched, .. } = self;
         touched.note((), || known.row(id));
         known
     }

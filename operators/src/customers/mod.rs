@@ -26,7 +26,7 @@ mod touched;
 
 pub use buyers::Buyers;
 pub use category::Categories;
-pub use labelled::{LabelledPurchases, SpendingChange};
+pub use labelled::{LabelledPurchases, LabelledTables, SavedLabelled, SpendingChange};
 pub use notice::Notice;
 pub use notifications::{NotificationSettings, NotificationTables, Notifications, SavedNotifications};
 pub use price_alerts::{PriceAlertTables, PriceAlerts, PriceEvent, SavedPriceAlerts};

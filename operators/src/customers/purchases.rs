@@ -75,6 +75,10 @@ pub enum PurchaseEvent {
     Remains(Arc<Remains>),
     /// A person assigned a category to it.
     Label(Box<Label>),
+    /// It waits for the opening of its account.
+    Waits(Id),
+    /// It no longer waits, and is no purchase of the customer who opened the account.
+    Dropped(Id),
 }
 
 /// Purchases that wait for the opening of their account.
@@ -174,7 +178,10 @@ impl View for Purchases {
             AccountPurchase::Accepted(transaction) => {
                 let (id, bought) = (transaction.transaction_id.clone(), self.bought(place, &transaction));
                 match buyers.customer(account) {
-                    Some(customer_id) => pass_on(buyers, customer_id, id, bought, place, out),
+                    Some(customer_id) => {
+                        let event = purchase_of(buyers, customer_id, id, bought);
+                        event.into_iter().for_each(|event| out.derive(Placed { place, event }));
+                    }
                     None => self.wait(*account, state, id, bought, out),
                 }
             }
@@ -243,6 +250,7 @@ impl Purchases {
     /// Keeps a purchase until its account is opened.
     fn wait(&self, account: AccountId, state: &mut WaitingPurchases, id: Id, bought: Waiting, out: &mut Outbox<'_, Self>) {
         out.set_timer(self.expiry(&bought), id.clone());
+        out.derive(Placed { place: bought.place, event: PurchaseEvent::Waits(id.clone()) });
         state.touch(account, &id);
         state.waiting.insert(id, bought);
     }
@@ -264,16 +272,17 @@ impl Purchases {
         released.sort_by_key(|(_, waiting)| waiting.place);
         for (sequence, (id, waiting)) in (1..).zip(released) {
             out.cancel_timer(self.expiry(&waiting), id.clone());
-            pass_on(buyers, customer_id, id, waiting, place.derived(sequence), out);
+            let event = purchase_of(buyers, customer_id, id.clone(), waiting).unwrap_or(PurchaseEvent::Dropped(id));
+            out.derive(Placed { place: place.derived(sequence), event });
         }
     }
 }
 
-/// Derives a purchase of a customer, at a place of its own. What a customer pays to an account of the same customer is none.
-fn pass_on(buyers: &Buyers, customer_id: CustomerId, transaction_id: Id, bought: Waiting, at: Place, out: &mut Outbox<'_, Purchases>) {
+/// The purchase of a customer. What a customer pays to an account of the same customer is none.
+fn purchase_of(buyers: &Buyers, customer_id: CustomerId, transaction_id: Id, bought: Waiting) -> Option<PurchaseEvent> {
     let receiver = bought.counterparty.and_then(|account| buyers.customer(&account));
     if receiver == Some(customer_id) {
-        return;
+        return None;
     }
     let late = |lateness| Correction::Late { topic: Topic::Transactions, id: transaction_id.clone(), lateness };
     let purchase = Purchase {
@@ -286,7 +295,7 @@ fn pass_on(buyers: &Buyers, customer_id: CustomerId, transaction_id: Id, bought:
         correction: bought.place.lateness(bought.ts).map(late),
         transaction_id,
     };
-    out.derive(Placed { place: at, event: PurchaseEvent::Bought(Box::new(purchase)) });
+    Some(PurchaseEvent::Bought(Box::new(purchase)))
 }
 
 impl WaitingPurchases {

@@ -1,5 +1,7 @@
 //! Stories of customers who spend, from their transactions to spending and alerts.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{AccountEvent, Event};
 use headwater_schemas::tables::DeadLetter;
 use headwater_schemas::{EffectiveTime, EventTime, Nanos, Offset, Place, Placed, Topic};
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::keyed_fold::View;
 use crate::ledger::{Accepted, Captures, LedgerEvent, Owned, Postings};
-use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart, run_with_restart_beside};
 
 /// A story: records, the rows of spending, the alerts in their last states, and the codes of dead letters.
 struct Story {
@@ -123,6 +125,9 @@ impl Told {
 
 const REVERSAL_HORIZON: Nanos = Nanos::new(180 * Nanos::DAY.get());
 
+const LABELLED: LabelledPurchases =
+    LabelledPurchases { reversal_horizon: REVERSAL_HORIZON, waiting_horizon: Nanos::DAY, opening_horizon: REVERSAL_HORIZON };
+
 /// Runs a story through the views. With a cut, each of them is restarted after that number of its inputs.
 fn tell(texts: &[&str], cut: Option<usize>) -> Told {
     let records = placed(texts);
@@ -152,15 +157,21 @@ fn tell(texts: &[&str], cut: Option<usize>) -> Told {
     });
     let view = Purchases { categories: Categories::new(&std::collections::BTreeMap::new()), waiting_horizon: REVERSAL_HORIZON };
     let happenings: Happenings<Purchases> = reference(&records).chain(events(spent.chain(accounts))).collect();
-    let purchases = again(view, happenings, cut);
+    let purchases = again(view.clone(), happenings.clone(), cut);
 
     let bought = purchases.derived.iter().map(|derived| derived.event.clone());
     let labels = records.iter().filter_map(|Placed { place, event }| match event {
         Event::Label(label) => Some(Placed { place: *place, event: PurchaseEvent::Label(label.clone()) }),
         _ => None,
     });
-    let view = LabelledPurchases { reversal_horizon: REVERSAL_HORIZON, waiting_horizon: Nanos::DAY };
-    let labelled = again(view, events(bought.chain(labels)).collect(), cut);
+    let to_labels = events(bought.chain(labels)).collect();
+    let labelled = match cut {
+        Some(cut) => run_with_restart_beside(LABELLED, to_labels, cut, |saved, last| {
+            let before = happenings.into_iter().filter(|happening| Some(happening.place) <= last).collect();
+            saved.waiting_purchases = Arc::new(rows_of(&run(view, before).tables));
+        }),
+        None => run(LABELLED, to_labels),
+    };
 
     let changes = labelled.derived.iter().map(|derived| derived.event.clone().map(|change| SpendingEvent::Spent(Box::new(change))));
     let budgets = records.iter().flat_map(|Placed { place, event }| {
@@ -268,6 +279,35 @@ fn stories() -> Vec<Story> {
         ),
         Story::new("a label of nothing is refused", &[OPEN, "2026-01-10 label t1 gifts", "2026-01-12 pay t2 1"], &["2026-01 other 1 1"])
             .refuses(&["unknown_reference"]),
+        Story::new(
+            "a label waits as long as its purchase does",
+            &["2026-01-10 pay t1 40 5411", "2026-01-11 label t1 gifts", "2026-01-11 label t2 dining", "2026-02-01 open A"],
+            &["2026-01 gifts 40 1"],
+        )
+        .refuses(&["unknown_reference"]),
+        Story::new(
+            "also one that came before it",
+            &["2026-01-10T01:00:00Z label t1 gifts", "2026-01-10 pay t1 40 5411", "2026-02-01 open A"],
+            &["2026-01 gifts 40 1"],
+        ),
+        Story::new(
+            "the label of a purchase that waits in vain is refused with it",
+            &["2026-01-10 pay t1 40 5411", "2026-01-11 label t1 gifts", "2026-08-01 open B", "2026-08-01 label t2 gifts"],
+            &[],
+        )
+        .refuses(&["unknown_reference", "unknown_reference"]),
+        Story::new(
+            "so is that of a payment to an account that turns out to be one's own",
+            &[
+                "2026-01-10 to-own t1 500",
+                "2026-01-11 label t1 gifts",
+                "2026-02-01 open B",
+                "2026-02-02 open A",
+                "2026-02-03 label t2 gifts",
+            ],
+            &[],
+        )
+        .refuses(&["unknown_reference"]),
         Story::new(
             "the purchases of an account that is opened later count from then on",
             &["2026-01-10 pay t1 40 5411", "2026-01-11 pay t2 8 5812", "2026-01-12 reverse r1 t2 3", "2026-02-01 open A"],

@@ -62,7 +62,7 @@ pub(super) fn spending<'scope>(
         Event::Label(label) if !label.is_verdict() => Some(Placed { place, event: PurchaseEvent::Label(label) }),
         _ => None,
     });
-    let view = LabelledPurchases { reversal_horizon, waiting_horizon };
+    let view = LabelledPurchases { reversal_horizon, waiting_horizon, opening_horizon: reversal_horizon };
     let broadcasts = flow.no_broadcasts();
     let changes = own_places(flow.fold("labelled purchases", view, Pace::Tick, purchases.concat(labels), broadcasts)?.derived);
     let changes = changes.map(|change| change.map(|change| SpendingEvent::Spent(Box::new(change))));
