@@ -24,8 +24,8 @@ impl Gate {
         }
         let conditions = members.iter().flat_map(|member| member.ruleset.rules.iter().map(|rule| Some(&rule.when)));
         let filters = aggregates.iter().map(|aggregate| aggregate.filter.as_ref());
-        let since = aggregates.iter().filter_map(|aggregate| aggregate.since.as_ref()).map(Some);
-        let conditions: Vec<_> = conditions.chain(filters).chain(since).collect();
+        let bounds = aggregates.iter().flat_map(|aggregate| aggregate.since.iter().chain(&aggregate.from)).map(Some);
+        let conditions: Vec<_> = conditions.chain(filters).chain(bounds).collect();
         let words = |field: Field| conditions.iter().fold(0, |words, condition| words | condition.map_or(ALL, |node| allowed(node, field)));
         let fields = Field::ALL.iter().copied().filter(|field| field.is_of(subject) && is_own_word(*field));
         Self(fields.map(|field| (field, words(field))).filter(|(_, words)| *words != ALL).collect())

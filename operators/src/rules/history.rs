@@ -123,12 +123,12 @@ impl History {
         has_amended
     }
 
-    /// Whether a new event need not be remembered: no window counts it or begins after it, and nothing is decided about it.
+    /// Whether a new event need not be remembered: no window counts it, begins with it or after it, and nothing is decided about it.
     fn is_needless(&self, grouped: &Grouped, index: usize) -> bool {
         let Some(record) = self.ring.get(index) else { return false };
         let counts = |aggregate| {
             let reading = Reading { aggregate, kept: &grouped.kept, ring: &self.ring };
-            reading.contribution(record).is_some() || reading.ends_with(record)
+            reading.contribution(record).is_some() || reading.ends_with(record) || reading.begins_with(record)
         };
         !grouped.members.iter().any(|member| member.decides(record)) && !grouped.aggregates.iter().any(counts)
     }

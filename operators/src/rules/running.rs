@@ -10,7 +10,7 @@ use headwater_schemas::Text;
 use headwater_schemas::value::fixed;
 use rustc_hash::FxHashMap;
 
-use super::expression::Value;
+use super::expression::{Node, Value};
 use super::geo::Location;
 use super::median::Median;
 use super::pack::{Aggregate, AggregateKind, Kept, Window};
@@ -241,6 +241,10 @@ impl<'a> Reading<'a> {
     /// The first event of the window of an event of index `index`, and whether the one before it ended a window.
     pub(super) fn first(self, record: &Record, index: usize) -> (usize, bool) {
         let oldest = self.ring.first_since(self.since(record));
+        if self.aggregate.from.is_some() {
+            let begins = |earlier: &usize| self.ring.get(*earlier).is_some_and(|earlier| self.begins_with(earlier));
+            return ((oldest..index).find(begins).unwrap_or(index), false);
+        }
         if self.aggregate.since.is_none() {
             return (oldest, false);
         }
@@ -250,8 +254,17 @@ impl<'a> Reading<'a> {
 
     /// Whether the windows of later events begin after an event.
     pub(super) fn ends_with(self, record: &Record) -> bool {
-        let Some(since) = &self.aggregate.since else { return false };
-        self.sees(record) && since.evaluate(&Alone { record, kept: self.kept }).is_true()
+        self.is_bound(self.aggregate.since.as_ref(), record)
+    }
+
+    /// Whether the windows of later events may begin with an event.
+    pub(super) fn begins_with(self, record: &Record) -> bool {
+        self.is_bound(self.aggregate.from.as_ref(), record)
+    }
+
+    fn is_bound(self, condition: Option<&Node>, record: &Record) -> bool {
+        let is_true = |condition: &Node| condition.evaluate(&Alone { record, kept: self.kept }).is_true();
+        condition.is_some_and(|condition| self.sees(record) && is_true(condition))
     }
 
     /// Whether an event is one of those that the aggregate is about. A withdrawn event is none.
@@ -310,6 +323,18 @@ impl Running {
             *self = Self::rebuilt(reading, record, index);
         } else {
             self.expire(reading, since);
+            self.skip(reading, index);
+        }
+    }
+
+    /// Removes the events before the one with which the window begins, if it begins with one of a kind.
+    fn skip(&mut self, reading: Reading<'_>, index: usize) {
+        if reading.aggregate.from.is_none() {
+            return;
+        }
+        while self.from < index && reading.ring.get(self.from).is_some_and(|record| !reading.begins_with(record)) {
+            self.remove(reading, self.from);
+            self.from += 1;
         }
     }
 

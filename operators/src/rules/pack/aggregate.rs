@@ -83,6 +83,8 @@ pub(in crate::rules) struct Aggregate {
     pub(in crate::rules) window: Window,
     /// The window begins after the group's last earlier event for which it is true.
     pub(in crate::rules) since: Option<Node>,
+    /// The window begins with the group's first event in it for which it is true.
+    pub(in crate::rules) from: Option<Node>,
     pub(in crate::rules) type_of: Type,
     pub(in crate::rules) followers: Followers,
     /// Whether transactions count for the account of the other side, too.
@@ -93,7 +95,7 @@ impl Aggregate {
     /// Whether another one counts the same, whatever it is called.
     pub(in crate::rules) fn counts_as(&self, other: &Self) -> bool {
         let meaning = |it: &Self| (it.kind, it.field, it.key, it.window, it.followers, it.is_of_party);
-        meaning(self) == meaning(other) && self.filter == other.filter && self.since == other.since
+        meaning(self) == meaning(other) && self.filter == other.filter && self.since == other.since && self.from == other.from
     }
 }
 

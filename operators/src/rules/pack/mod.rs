@@ -22,6 +22,7 @@
 //! key = ["account_id", "device_id"]  # optional: the group; and a field whose value is the same
 //! filter = 'channel == "card"'       # optional: only events for which it is true; it reads fields, not features
 //! since = 'type == "deposit"'        # optional: only events after the group's last earlier one for which it is true
+//! # from = 'type == "deposit"'       # or: only events from the group's first one in the window on for which it is true
 //!
 //! [[feature]]                        # or a value computed from fields and the features above it
 //! name = "share"
@@ -48,8 +49,10 @@
 //!   `median`, `last` and `first_seen` are nothing.
 //! - A window with `since` begins after the last event of the group, before the judged one, for which that is true. It also has
 //!   the length that `window` gives, or 30 days: what it holds is remembered no longer than other windows.
+//! - A window with `from` begins with the first event of the group in it, before the judged one, for which that is true. Without such
+//!   an event it has the judged one alone.
 //! - A window counts each action of a customer once: no captures of holds, and no reversals. An aggregate counts captures if its
-//!   field, key, filter or `since` reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
+//!   field, key, filter, `since` or `from` reads `pending_id` or `phase`, and reversals if one of them reads `reverses`. Likewise a rule applies
 //!   to captures or reversals if its condition, or a feature in it, reads one of these fields. A captured hold has the amount of
 //!   its capture.
 //! - `first_seen` is the time of the first such event within the window, `last` the field's value in the last one.

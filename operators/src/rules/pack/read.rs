@@ -335,20 +335,37 @@ impl<'p, 't> Reader<'p, 't> {
         let key = section.optional_texts("key", self.problems);
         let key = key.map_or(Some((self.subject.grouping(), None)), |key| self.key(&key));
         let filter = self.filter(section, "filter");
-        let since = self.filter(section, "since");
+        let (since, from) = (self.filter(section, "since"), self.filter(section, "from"));
         // A window that begins after an event needs no length.
         let window = window.or_else(|| section.optional("since").map(|_| Some(LONGEST_SINCE)));
         let window = window.unwrap_or_else(|| section.text("window", self.problems).and_then(|window| self.window(&window)));
         let ((kind, field, type_of), (grouping, key)) = (of?, key?);
         let (name, window, since, filter) = (Text::new(name?), window?, since?, filter?);
+        let from = from?;
+        if from.is_some() {
+            self.check_from(section, window, since.is_some())?;
+        }
         field.into_iter().chain(key).chain(window.begins_at()).for_each(|field| self.kept.add(field));
         let mut followers = Followers::default();
         field.into_iter().chain(key).for_each(|field| followers.add(field));
-        filter.iter().chain(&since).for_each(|condition| condition.fields(&mut |field| followers.add(field)));
+        filter.iter().chain(&since).chain(&from).for_each(|condition| condition.fields(&mut |field| followers.add(field)));
         let is_of_party = false;
-        self.features.aggregates.push(Aggregate { name, kind, field, key, filter, window, since, type_of, followers, is_of_party });
+        let aggregate = Aggregate { name, kind, field, key, filter, window, since, from, type_of, followers, is_of_party };
+        self.features.aggregates.push(aggregate);
         self.features.groupings.push(grouping);
         Some(())
+    }
+
+    /// Whether a window can have `from`: one of a length, without `since`.
+    fn check_from(&mut self, section: &mut Section<'_>, window: Window, has_since: bool) -> Option<()> {
+        let problem = match window {
+            _ if has_since => "a window has `since` or `from`, not both: remove one of them",
+            Window::Day | Window::Month => "`from` needs a window of a length, like \"5m\"",
+            Window::Rolling(_) => return Some(()),
+        };
+        let at = section.optional_text("from", self.problems).map(|from| from.span.start);
+        at.into_iter().for_each(|at| self.problems.add(at, problem));
+        None
     }
 
     /// The kind, the field and the type of an aggregate.

@@ -144,6 +144,9 @@ fn each_mistake_has_its_words() {
         ("aggregate = \"count\"\nsince = \"f > 1\"", "9:10: the event has no field `f`: use one of amount, ts, type,"),
         ("aggregate = \"count\"\nsince = \"amount\"", "9:10: this is a number, but a condition is needed here"),
         ("aggregate = \"count\"\nsince = \"amount > 1\"\nwindow = \"10\"", "10:10: \"10\" is no length of time:"),
+        ("aggregate = \"count\"\nfrom = \"amount > 1\"", "6:1: a feature has no `window`: add it"),
+        ("aggregate = \"count\"\nwindow = \"day\"\nfrom = \"amount > 1\"", "10:8: `from` needs a window of a length"),
+        ("aggregate = \"count\"\nsince = \"true\"\nfrom = \"true\"", "10:8: a window has `since` or `from`, not both"),
         ("aggregate = \"count\"", "6:1: a feature has no `window`: add it"),
         ("aggregate = \"count\"\nwindow = \"0s\"", "9:10: \"0s\" is no window: it has no length; write 1s or more"),
         ("aggregate = \"count\"\nwindow = 10", "9:10: `window` is a whole number: write a text in quotes"),
@@ -153,7 +156,7 @@ fn each_mistake_has_its_words() {
         ),
         (
             "aggregate = \"count\"\nwindow = \"10m\"\nkeys = []",
-            "10:1: a feature has no entry `keys`: use name, value, aggregate, field, window, key, filter, since",
+            "10:1: a feature has no entry `keys`: use name, value, aggregate, field, window, key, filter, since, from",
         ),
         ("aggregate = \"count\"\nwindow = \"10m\"\nkey = \"device_id\"", "10:7: `key` is a text: write a list of texts"),
         (

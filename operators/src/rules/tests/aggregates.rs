@@ -118,6 +118,24 @@ fn a_window_may_begin_after_the_last_earlier_event_of_a_kind() {
     }
 }
 
+/// The same payments, of which those in cash are the first and the fifth.
+#[test]
+fn a_window_may_begin_with_the_first_event_of_a_kind_in_it() {
+    let cash = "from = \"channel == 'cash'\"";
+    for (feature, expected) in [
+        (format!("aggregate = \"count\"\nwindow = \"1d\"\n{cash}"), "1 2 3 4 5 6"),
+        (format!("aggregate = \"sum\"\nfield = \"amount\"\nwindow = \"1d\"\n{cash}"), "10 30 70 75 105 120"),
+        (format!("aggregate = \"sum\"\nfield = \"amount\"\nfilter = \"channel == 'card'\"\nwindow = \"1d\"\n{cash}"), "0 20 20 25 25 40"),
+        (format!("aggregate = \"last\"\nfield = \"merchant\"\nwindow = \"1d\"\n{cash}"), "none m1 m2 m1 m1 m3"),
+        // The first one in cash leaves the window before the fifth payment, which is the next.
+        (format!("aggregate = \"sum\"\nfield = \"amount\"\nwindow = \"35m\"\n{cash}"), "10 30 70 75 30 45"),
+        ("aggregate = \"count\"\nwindow = \"1d\"\nfrom = \"amount > 1000\"".to_owned(), "1 1 1 1 1 1"),
+        ("aggregate = \"count\"\nwindow = \"1d\"\nfrom = \"amount > 30\"".to_owned(), "1 1 1 2 3 4"),
+    ] {
+        assert_eq!(values(&feature).join(" "), expected, "{feature}");
+    }
+}
+
 #[test]
 fn a_window_that_begins_after_an_event_holds_thirty_days_at_most() {
     let pack = pack(

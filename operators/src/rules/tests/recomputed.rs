@@ -169,6 +169,12 @@ name = "day_since_cash"
 aggregate = "count"
 since = "channel == 'cash'"
 window = "day"
+[[feature]]
+name = "from_cash"
+aggregate = "sum"
+field = "amount"
+from = "channel == 'cash'"
+window = "90m"
 
 [[rule]]
 name = "n"
@@ -214,6 +220,10 @@ points = 512
 name = "day_since_cash"
 when = "day_since_cash > 3"
 points = 1024
+[[rule]]
+name = "from_cash"
+when = "from_cash > 20000"
+points = 2048
 "#;
 
 /// A pack with every aggregate.
@@ -272,6 +282,11 @@ pub(super) fn wide_by_hand(all: &[Transaction], index: usize) -> (u32, Vec<&'sta
     let day_start = if this.account_id.as_str() == "a" { DAY - HOUR } else { 0 };
     let since_midnight = (this.ts.nanos() - day_start).rem_euclid(DAY);
     fires(1024, since_cash(up_to(since_midnight)).len() > 3);
+    // The events from the first earlier one in cash on.
+    let events = up_to(90 * MINUTE);
+    let (_, earlier) = events.split_last().expect("the event itself");
+    let begins = earlier.iter().position(|other| other.channel == Some(Channel::Cash)).unwrap_or(earlier.len());
+    fires(2048, events.iter().skip(begins).map(|other| other.amount.units()).sum::<i128>() > 20_000 * fixed::ONE);
     if this.device_id.is_none() {
         undecided.extend(["total", "device_since", "since_cash"]);
     }
