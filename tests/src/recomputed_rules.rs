@@ -23,7 +23,7 @@ pub type Expected = BTreeMap<String, Vec<String>>;
 pub type Decided = Option<(String, String, Vec<String>)>;
 
 /// Tables in sequence. Times are seconds; `day` is the local day.
-const STEPS: [(&str, &str); 13] = [
+const STEPS: [(&str, &str); 14] = [
     // What was resolved or reversed, by whom, and how much of it.
     (
         "again",
@@ -45,6 +45,13 @@ const STEPS: [(&str, &str); 13] = [
          UNION ALL SELECT id, other, account, CASE direction WHEN 'in' THEN 'out' ELSE 'in' END, kind, amount, channel, ts, place
          FROM counted WHERE other IS NOT NULL",
     ),
+    // When the first money came within five minutes before an event: its second and place.
+    (
+        "came_before",
+        "SELECT this.id AS id, this.party AS party, MIN(1000000 * o.ts + o.place) AS came FROM sides this JOIN sides o ON o.party = this.party
+         WHERE o.direction = 'in' AND this.ts - o.ts <= 300 AND (o.ts < this.ts OR o.ts = this.ts AND o.place < this.place)
+         GROUP BY this.id, this.party",
+    ),
     (
         "party_features",
         "SELECT this.id AS id, this.party AS party, MIN(this.ts) AS ts, MIN(this.place) AS place, MIN(this.direction) AS direction,
@@ -55,10 +62,11 @@ const STEPS: [(&str, &str); 13] = [
                 COUNT(DISTINCT CASE WHEN this.ts - o.ts <= 28800 AND o.direction = 'out' THEN o.peer END) AS payees_8h,
                 SUM(CASE WHEN this.ts - o.ts <= 86400 THEN 1 ELSE 0 END) AS count_24h, COUNT(*) AS count_90d,
                 SUM(CASE WHEN this.ts - o.ts <= 300 AND o.direction = 'in' THEN o.amount ELSE 0 END) AS came_5m,
-                SUM(CASE WHEN this.ts - o.ts <= 300 AND o.direction = 'out' THEN o.amount ELSE 0 END) AS left_5m,
+                SUM(CASE WHEN this.ts - o.ts <= 300 AND o.direction = 'out' AND (1000000 * o.ts + o.place > c.came OR o.id = this.id)
+                    THEN o.amount ELSE 0 END) AS left_5m,
                 SUM(CASE WHEN this.ts - o.ts <= 86400 AND o.amount = this.amount THEN 1 ELSE 0 END) AS same_amount_24h,
                 SUM(CASE WHEN o.id <> this.id AND o.direction = 'out' AND o.peer = this.peer THEN 1 ELSE 0 END) AS paid_before
-         FROM sides this JOIN sides o ON o.party = this.party
+         FROM sides this JOIN sides o ON o.party = this.party LEFT JOIN came_before c ON c.id = this.id AND c.party = this.party
          WHERE o.ts <= this.ts AND o.ts >= this.ts - 7776000 AND (o.ts < this.ts OR o.place <= this.place)
          GROUP BY this.id, this.party",
     ),

@@ -258,6 +258,38 @@ fn money_that_leaves_within_five_minutes_is_in_and_out() {
 }
 
 #[test]
+fn money_that_left_before_it_came_is_not_in_and_out() {
+    const IN: &str = r#""type":"deposit","amount":"999""#;
+    const MOST: &str = r#""type":"withdrawal","amount":"900""#;
+    const LITTLE: &str = r#""type":"withdrawal","amount":"10""#;
+    for (name, story, expected) in [
+        ("before", vec![T("t0", 0, MOST), T("t1", 60, IN), T("t2", 120, LITTLE)], None),
+        ("at the same time, and first", vec![T("t0", 60, MOST), T("t1", 60, IN), T("t2", 60, LITTLE)], None),
+        ("at the same time, and next", vec![T("t1", 60, IN), T("t2", 60, MOST)], Some("in_and_out a raised: t2 t1")),
+        (
+            "with a little that comes in between",
+            vec![
+                T("t1", 0, IN),
+                T("t2", 60, r#""type":"withdrawal","amount":"800""#),
+                T("t3", 120, r#""type":"deposit","amount":"1""#),
+                T("t4", 180, r#""type":"withdrawal","amount":"150""#),
+            ],
+            Some("in_and_out a raised: t4 t1 t2 t3"),
+        ),
+        (
+            "before both of two that came",
+            vec![T("t0", 0, MOST), T("t1", 60, r#""type":"deposit","amount":"1""#), T("t2", 120, IN), T("t3", 180, LITTLE)],
+            None,
+        ),
+        ("in two parts", vec![T("t1", 0, IN), T("t2", 60, LITTLE), T("t3", 120, MOST)], Some("in_and_out a raised: t3 t1 t2")),
+    ] {
+        let lines = raised("aml", &story);
+        let found = lines.iter().map(String::as_str).find(|line| line.starts_with("in_and_out"));
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
 fn money_that_came_by_an_exchange_counts_in_the_receivers_currency() {
     const YEN: &str = r#""type":"transfer","counterparty_account":"b","amount":"1000000","currency":"JPY","counter_amount":"100","counter_currency":"USD""#;
     const OUT: &str = r#""account_id":"b","type":"transfer","counterparty_account":"z","amount":"95""#;
