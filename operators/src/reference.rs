@@ -111,7 +111,11 @@ impl Reference {
 
     /// The owner of an account, as far as is known: its customer's group, else the customer, else the account itself.
     pub fn owner(&self, account_id: AccountId) -> OwnerId {
-        let Some(customer_id) = self.customer_of(&account_id) else { return account_id.of_kind() };
+        self.customer_of(&account_id).map_or_else(|| account_id.of_kind(), |customer_id| self.owner_of_customer(customer_id))
+    }
+
+    /// The owner of a customer's accounts: its group, else the customer.
+    pub fn owner_of_customer(&self, customer_id: CustomerId) -> OwnerId {
         self.customer(&customer_id).and_then(|customer| customer.group_id).unwrap_or(customer_id.of_kind())
     }
 

@@ -83,7 +83,7 @@ impl View for BookSurveillance {
     }
 
     fn learn(&self, linked: &mut Linked, broadcast: Placed<Event>) {
-        linked.learn(&broadcast.event);
+        linked.learn(&broadcast);
     }
 
     fn apply(&self, linked: &Linked, symbol: &Symbol, history: &mut BookHistory, placed: Placed<WatchEvent>, out: &mut Outbox<'_, Self>) {
@@ -204,7 +204,8 @@ impl BookSurveillance {
 
     fn fill(&self, scene: &Scene<'_>, place: Place, change: FillChange, out: &mut Outbox<'_, Self>) {
         let FillChange { fill_id, account_id, quantity, price, traded, bust, .. } = change;
-        let owner = scene.linked.owner(account_id);
+        // A bust takes back what the owner of then has traded.
+        let owner = scene.linked.owner_at(account_id, traded);
         let dealt = Dealt { owner, quantity, price, id: &fill_id, at: EventTime::from_effective(traded) };
         dealt.event(scene, bust).into_iter().for_each(|event| out.derive((place, event)));
     }

@@ -52,6 +52,7 @@ fn time(seconds: &str) -> EffectiveTime {
 /// - `1 cancel ACCOUNT ORDER`, `1 amend ACCOUNT ORDER 50`, `1 phase closed`
 /// - `1 trade 500`, a trade of the market, and `1 trade 500 0.5`, one with another time of its own
 /// - `1 fill ACCOUNT FILL buy 100 @ 10`, `1 bust ACCOUNT FILL`
+/// - `1 give ACCOUNT CUSTOMER`: the account changes hands
 ///
 /// The symbol is `S`, unless the line ends in `in SYMBOL`.
 fn event(line: &str) -> (EffectiveTime, Topic, Event) {
@@ -86,6 +87,9 @@ fn event(line: &str) -> (EffectiveTime, Topic, Event) {
             (Topic::Fills, format!(r#"{{"type":"fill",{fill},{fields}}}"#))
         }
         ["bust", account, fill] => (Topic::Fills, format!(r#"{{"type":"bust","account_id":"{account}","fill_id":"{fill}","ts":{at}}}"#)),
+        ["give", account, customer] => {
+            (Topic::Accounts, format!(r#"{{"type":"updated","account_id":"{account}","customer_id":"{customer}","ts":{at}}}"#))
+        }
         _ => panic!("{line}"),
     };
     (at, topic, decoded(topic, &text))
@@ -111,6 +115,7 @@ fn watched(lines: &[String]) -> Happenings<BookSurveillance> {
             Event::Order(event) => orders.push(Placed { place, event: Happening::Event::<Event, OrderEvent>(event) }),
             Event::Fill(event) => fills.push(Placed { place, event: Happening::Event(PositionEvent::Fill(event)) }),
             Event::Trade(trade) => happenings.push(Placed { place, event: Happening::Event(WatchEvent::Trade(trade)) }),
+            event @ Event::Account(_) => happenings.push(Placed { place, event: Happening::Broadcast(event) }),
             other => panic!("{other:?}"),
         }
     }

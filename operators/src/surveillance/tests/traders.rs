@@ -85,6 +85,45 @@ fn a_large_trader_is_an_owner_with_a_large_volume_of_a_day() {
 }
 
 #[test]
+fn a_bust_after_its_account_changed_hands_takes_back_what_the_owner_of_then_traded() {
+    let thresholds = settings("large_trader_quantity = 1000");
+    for (name, story, expected) in [
+        (
+            "one owner later",
+            vec!["0 fill m1 f1 buy 1000 @ 1", "1 give m1 ann", "2 bust m1 f1"],
+            vec!["0 large_trader max raised", "2 large_trader max withdrawn"],
+        ),
+        (
+            "two owners later",
+            vec!["0 fill m1 f1 buy 1000 @ 1", "1 give m1 ann", "2 give m1 xia", "3 bust m1 f1"],
+            vec!["0 large_trader max raised", "3 large_trader max withdrawn"],
+        ),
+        (
+            "of the owner between the two",
+            vec!["0 give m1 ann", "1 fill m1 f1 buy 1000 @ 1", "2 give m1 xia", "3 bust m1 f1"],
+            vec!["1 large_trader ann raised", "3 large_trader ann withdrawn"],
+        ),
+        (
+            "of a group",
+            vec!["0 fill b1 f1 buy 1000 @ 1", "1 give b1 ann", "2 bust b1 f1"],
+            vec!["0 large_trader gang raised", "2 large_trader gang withdrawn"],
+        ),
+        (
+            "the volume of the new owner stays",
+            vec!["0 fill m1 f1 buy 500 @ 1", "1 give m1 ann", "2 fill m1 f2 buy 1000 @ 1", "3 bust m1 f1"],
+            vec!["2 large_trader ann raised"],
+        ),
+        (
+            "of an account without a record",
+            vec!["0 fill n1 f1 buy 1000 @ 1", "1 give n1 ann", "2 bust n1 f1"],
+            vec!["0 large_trader n1 raised", "2 large_trader n1 withdrawn"],
+        ),
+    ] {
+        assert_eq!(found(&story, &thresholds), expected, "{name}");
+    }
+}
+
+#[test]
 fn volumes_are_forgotten_once_no_bust_can_change_them() {
     let default = settings("large_trader_quantity = 1000");
     let story = lines(&["0 fill m1 f1 buy 1000 @ 1", "200000 fill m1 f2 buy 1 @ 1"]);
