@@ -1,18 +1,21 @@
-//! Arithmetic of integers that fails instead of wrapping, and casts to integers that round. Differences of unsigned integers, and what
-//! windows are computed over and ordered by, are left as they are.
+//! Arithmetic of integers that fails instead of wrapping, and casts to integers that round.
 //!
 //! DataFusion adds, subtracts and multiplies integers modulo 2^32 or 2^64, and cuts the digits after the point off where a number is
-//! cast to an integer. PostgreSQL fails, and rounds: decimals half away from zero, floating-point numbers half to even.
+//! cast to an integer. PostgreSQL fails, and rounds: decimals half away from zero, floating-point numbers half to even. It has no
+//! unsigned integers, which DataFusion gives as numbers and ranks of rows: a difference of two may be below zero.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array};
 use arrow::compute::kernels::numeric::{add, mul, neg, sub};
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
+use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{BinaryExpr, Cast, ScalarFunction, TryCast};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -20,6 +23,39 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+/// Plans arithmetic of unsigned integers as that of signed ones. It comes before the types of both sides are made the same: those of a
+/// signed and an unsigned integer would become decimals.
+#[derive(Debug)]
+pub(crate) struct SignedIntegers;
+
+impl ExprPlanner for SignedIntegers {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op, left, right } = expr;
+        let (left, right) = match (left.get_type(schema), right.get_type(schema)) {
+            (Ok(left_type), Ok(right_type)) if left_type.is_integer() && right_type.is_integer() => {
+                (signed(left, &left_type, &op), signed(right, &right_type, &op))
+            }
+            _ => (left, right),
+        };
+        Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+    }
+}
+
+/// The operand of an operator, as a signed integer if it has to be one.
+fn signed(operand: Expr, data_type: &DataType, op: &BinaryOperator) -> Expr {
+    use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    let signed_type = match (data_type, op) {
+        (DataType::UInt64, Plus | Minus | Multiply | Divide | Modulo) => DataType::Int64,
+        // Their sums and products are checked as they are.
+        (DataType::UInt32, Minus) => DataType::Int64,
+        (DataType::UInt16, Minus) => DataType::Int32,
+        (DataType::UInt8, Minus) => DataType::Int16,
+        _ => return operand,
+    };
+    Expr::Cast(Cast::new(Box::new(operand), signed_type))
+}
 
 /// Replaces what would wrap or cut off. It comes after the types of both sides were made the same.
 #[derive(Debug)]
@@ -36,23 +72,22 @@ impl AnalyzerRule for CheckedIntegers {
 }
 
 fn checked(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    // What a window computes is referred to by a text that has the expressions in it.
-    if matches!(plan, LogicalPlan::Window(_)) {
-        return Ok(Transformed::no(plan));
-    }
     let schema = merge_schema(&plan.inputs());
-    plan.map_expressions(|expr| expr.transform_up(|expr| Ok(checked_expression(expr, &schema))))?.map_data(LogicalPlan::recompute_schema)
+    // What a window computes is referred to by a text that has the expressions in it, and shows a function by its own name.
+    let names = NamePreserver::new(&plan);
+    let checked = |expr: Expr| {
+        let name = names.save(&expr);
+        let expr = expr.transform_up(|expr| Ok(checked_expression(expr, &schema)))?;
+        Ok(expr.update_data(|expr| name.restore(expr)))
+    };
+    plan.map_expressions(checked)?.map_data(LogicalPlan::recompute_schema)
 }
 
 fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
-    // Numbers of rows have no sign, and those of a group less those of all are below zero: their differences wrap, each to another one.
-    let may_differ = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_signed_integer());
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match Step::of(op) {
-            Some(step) if is_integer(&left) && is_integer(&right) && (step != Step::Difference || may_differ(&left)) => {
-                Transformed::yes(step.call(vec![*left, *right]))
-            }
+            Some(step) if is_integer(&left) && is_integer(&right) => Transformed::yes(step.call(vec![*left, *right])),
             _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
         },
         Expr::Negative(inner) if is_integer(&inner) => Transformed::yes(Step::Negation.call(vec![*inner])),
@@ -165,14 +200,41 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match (self.step, arguments.args.as_slice()) {
+        let result = match (self.step, arguments.args.as_slice()) {
             (Step::Sum, [left, right]) => apply(left, right, add),
             (Step::Difference, [left, right]) => apply(left, right, sub),
             (Step::Product, [left, right]) => apply(left, right, mul),
             (Step::Negation, [number]) => negated(number),
             (Step::Rounding, [number]) => rounded(number),
             (_, arguments) => internal_err!("{} has {} arguments", self.name(), arguments.len()),
-        }
+        };
+        result.map_err(|error| out_of_range(error, arguments.return_type()))
+    }
+}
+
+/// An overflow in PostgreSQL's words; other errors as they are.
+fn out_of_range(error: DataFusionError, data_type: &DataType) -> DataFusionError {
+    match error.find_root() {
+        DataFusionError::ArrowError(cause, _) => match &**cause {
+            ArrowError::ArithmeticOverflow(text) => DataFusionError::Execution(format!("{} out of range: {text}", integer_name(data_type))),
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// PostgreSQL's name of a type of integers; for one that it does not have, the name in a cast.
+pub(crate) const fn integer_name(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Int8 => "tinyint",
+        DataType::Int16 => "smallint",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "bigint",
+        DataType::UInt8 => "tinyint unsigned",
+        DataType::UInt16 => "smallint unsigned",
+        DataType::UInt32 => "integer unsigned",
+        DataType::UInt64 => "bigint unsigned",
+        _ => "number",
     }
 }
 
@@ -248,6 +310,7 @@ mod tests {
             ("SELECT COUNT(*) FROM (VALUES (1), (2)) AS t(x) JOIN (VALUES (2), (3)) AS u(y) ON x + 1 = y", "2"),
             ("SELECT SUM(x) OVER (ORDER BY x + 1) FROM (VALUES (1)) AS t(x)", "1"),
             ("SELECT SUM(x) OVER (ORDER BY CAST(x * 1.5 AS INT)) FROM (VALUES (1)) AS t(x)", "1"),
+            ("SELECT SUM(x + 1) OVER (PARTITION BY x * 2 ORDER BY -x) - x * 2 FROM (VALUES (1)) AS t(x)", "0"),
             // Numbers of rows have no sign in DataFusion, and their differences are groups of neighbours.
             (
                 "SELECT COUNT(DISTINCT g) FROM (SELECT ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) - ROW_NUMBER() OVER (ORDER BY x) AS g \
@@ -261,6 +324,76 @@ mod tests {
         }
         let recursive = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT SUM(x) FROM n";
         assert_eq!(rows(&catalog, recursive), ["10"]);
+    }
+
+    #[test]
+    fn an_overflow_has_the_words_of_postgresql() {
+        let catalog = TestData::new().catalog();
+        for (overflow, name) in [
+            ("9223372036854775807 + 1", "bigint"),
+            ("CAST(2147483647 AS INT) * CAST(2 AS INT)", "integer"),
+            ("CAST(-32768 AS SMALLINT) - CAST(1 AS SMALLINT)", "smallint"),
+            ("CAST(70000 AS SMALLINT)", "smallint"),
+            ("CAST(9223372036854775808 AS BIGINT)", "bigint"),
+            ("CAST(1e30 AS BIGINT)", "bigint"),
+            ("CAST(CAST(18446744073709551615 AS BIGINT UNSIGNED) AS BIGINT)", "bigint"),
+            ("CAST(18446744073709551615 AS BIGINT UNSIGNED) - 1", "bigint"),
+        ] {
+            let message = message(&catalog, &format!("SELECT {overflow}"));
+            assert!(message.starts_with(&format!("the query failed: {name} out of range")), "{overflow}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_a_window_computes_fails_where_it_would_wrap() {
+        let catalog = TestData::new().catalog();
+        for wraps in [
+            "SUM(x + 1) OVER ()",
+            "x - LAG(x) OVER (ORDER BY y)",
+            "LAG(x + 1) OVER (ORDER BY y)",
+            "MAX(x * 2) OVER (PARTITION BY y)",
+            "SUM(y) OVER (PARTITION BY x * 2)",
+            "SUM(y) OVER (ORDER BY x + 1)",
+            "SUM(y) OVER (ORDER BY y, -x - 2)",
+        ] {
+            let message = message(&catalog, &format!("SELECT {wraps} FROM (VALUES (9223372036854775807, 2), (-2, 1)) AS t(x, y)"));
+            assert!(message.starts_with("the query failed: bigint out of range"), "{wraps}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_a_window_computes_keeps_its_name() {
+        let catalog = TestData::new().catalog();
+        let sql = "SELECT SUM(x + 1) OVER (PARTITION BY x * 2 ORDER BY x + 1) FROM (SELECT 1 AS x) AS t";
+        let frame = "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW";
+        let name = format!("sum(t.x + Int64(1)) PARTITION BY [t.x * Int64(2)] ORDER BY [t.x + Int64(1) ASC NULLS LAST] {frame}");
+        assert_eq!(text(&catalog, sql, Format::Csv).unwrap(), format!("{name}\n2\n"));
+    }
+
+    #[test]
+    fn a_difference_of_unsigned_integers_may_be_below_zero() {
+        let catalog = TestData::new().catalog();
+        let ranked = "(SELECT ROW_NUMBER() OVER (ORDER BY x) AS n, x FROM (VALUES (1)) AS t(x)) AS t";
+        for (sql, expected) in [
+            (format!("SELECT n - 5, 5 - n, n - n - n, n + 1, n * -2, n / 2, n % 2 FROM {ranked}"), "-4,4,-1,2,-2,0,1"),
+            (
+                format!("SELECT ARROW_TYPEOF(n - 5) AS a, ARROW_TYPEOF(n - n) AS b, ARROW_TYPEOF(n * 2) AS c FROM {ranked}"),
+                "Int64,Int64,Int64",
+            ),
+            (format!("SELECT COUNT(*) FROM {ranked} WHERE n - 2 < 0 AND n - n - n = -1"), "1"),
+            (format!("SELECT SUM(y) FROM (SELECT n - 3 AS y FROM {ranked} UNION ALL SELECT x FROM {ranked})"), "-1"),
+            ("SELECT COUNT(*) - 5 FROM (VALUES (1), (2), (3)) AS t(x)".to_owned(), "-2"),
+            ("SELECT CARDINALITY([1, 2]) - 5".to_owned(), "-3"),
+            ("SELECT CAST(3 AS BIGINT UNSIGNED) - CAST(5 AS BIGINT UNSIGNED)".to_owned(), "-2"),
+            ("SELECT CAST(3 AS INT UNSIGNED) - CAST(5 AS INT UNSIGNED)".to_owned(), "-2"),
+            ("SELECT CAST(3 AS SMALLINT UNSIGNED) - CAST(5 AS SMALLINT UNSIGNED)".to_owned(), "-2"),
+            ("SELECT CAST(0 AS TINYINT UNSIGNED) - CAST(255 AS TINYINT UNSIGNED)".to_owned(), "-255"),
+        ] {
+            assert_eq!(rows(&catalog, &sql), [expected], "{sql}");
+        }
+        let differences =
+            "SELECT ROW_NUMBER() OVER (ORDER BY x) - ROW_NUMBER() OVER (ORDER BY y) FROM (VALUES (1, 2), (2, 1)) AS t(x, y) ORDER BY 1";
+        assert_eq!(rows(&catalog, differences), ["-1", "1"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::sqlparser::parser::ParserError;
@@ -9,6 +11,7 @@ use headwater_connectors::fault::with_causes;
 
 use crate::columns::shown_text;
 use crate::error::QueryError;
+use crate::integers::integer_name;
 use crate::names::Relation;
 use crate::session::{CATALOG, SCHEMA};
 
@@ -24,9 +27,17 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
         DataFusionError::NotImplemented(text) => QueryError::Statement(format!("this is not supported: {}", unqualified(text))),
         DataFusionError::ResourcesExhausted(text) => QueryError::memory(text.lines().next().unwrap_or_default()),
         DataFusionError::Execution(text) => QueryError::execution(unqualified(text)),
-        DataFusionError::ArrowError(cause, _) => QueryError::execution(cause.to_string()),
+        DataFusionError::ArrowError(cause, _) => QueryError::execution(out_of_range(cause).unwrap_or_else(|| cause.to_string())),
         other => QueryError::execution(unqualified(&other.to_string())),
     }
+}
+
+/// What PostgreSQL reports where a number is cast to integers that have no such number.
+fn out_of_range(cause: &ArrowError) -> Option<String> {
+    let ArrowError::CastError(text) = cause else { return None };
+    let (_, to) = text.rsplit_once(" to type ").or_else(|| text.rsplit_once(" is out of range "))?;
+    let to = to.parse::<DataType>().ok().filter(DataType::is_integer)?;
+    Some(format!("{} out of range: {text}", integer_name(&to)))
 }
 
 /// Whether a damaged file may be the cause.

@@ -17,7 +17,7 @@ use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
-use crate::integers::CheckedIntegers;
+use crate::integers::{CheckedIntegers, SignedIntegers};
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
@@ -47,6 +47,7 @@ pub(crate) fn session(
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     state.register_expr_planner(Arc::new(WideDecimals))?;
+    state.register_expr_planner(Arc::new(SignedIntegers))?;
     state.register_expr_planner(Arc::new(JoinedTexts::new(bytes_of_a_batch(config.memory_limit_bytes()))))?;
     state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
     let session = Arc::new(SessionContext::new_with_state(state));
