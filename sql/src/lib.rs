@@ -47,7 +47,7 @@
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
-//! | `decimals`, `layers`, `zones`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
+//! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `copies`, `describe` | one statement that reads; where it ends; how large it may be, and grow; `SHOW TABLES` |
@@ -98,6 +98,7 @@ mod integers;
 mod joined;
 mod kept;
 mod layers;
+mod lengths;
 mod limits;
 mod names;
 mod newest;

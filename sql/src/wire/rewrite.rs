@@ -19,6 +19,7 @@ use super::relations::Relations;
 use super::{information_schema, parameters, pg_catalog, types};
 use crate::columns::name_columns;
 use crate::error::QueryError;
+use crate::lengths;
 use crate::readable::unknown_table;
 use crate::syntax::{call, sql_of_mut, visit_outside_subqueries};
 
@@ -27,6 +28,8 @@ pub(super) fn rewrite(statement: &mut Parsed, relations: &Relations) -> Result<(
     let Some(sql) = sql_of_mut(statement) else { return Ok(()) };
     // Before functions and types are replaced: columns are named after what the client wrote.
     name_columns(sql);
+    // Afterwards, types of text have no lengths any more.
+    lengths::cut(sql)?;
     match VisitMut::visit(sql, &mut Rewriter { relations }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),

@@ -268,6 +268,19 @@ fn a_portal_gives_rows_in_parts() {
 }
 
 #[test]
+fn a_cast_to_a_text_of_limited_length_is_cut_for_clients() {
+    let data = example();
+    let server = serve(&data);
+    run(async {
+        let client = connect(&server).await;
+        assert_eq!(simple(&client, "SELECT 'abcdef'::varchar(3), CAST('abcdef' AS CHARACTER VARYING(4))").await, ["abc|abcd"]);
+        let row = client.query_one("SELECT $1::varchar(3), account_id::char(1) FROM balances LIMIT 1", &[&"abcdef"]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), "abc");
+        assert_eq!(row.columns().get(1).map(|column| column.name()), Some("account_id"));
+    });
+}
+
+#[test]
 fn one_text_may_have_several_statements_or_none() {
     let data = example();
     let server = serve(&data);
