@@ -35,7 +35,7 @@ enum Layout {
     Table,
     /// A header line, then one line per row; lists and structs as JSON text, NULL empty.
     Csv,
-    /// An array of objects.
+    /// An array of objects. Names in an object differ: a second column `count` is `count_2`.
     Json,
 }
 

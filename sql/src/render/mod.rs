@@ -171,6 +171,13 @@ i,d,s,t,f,b,l
     }
 
     #[test]
+    fn no_value_is_lost_where_columns_have_one_name() {
+        let sql = "SELECT * FROM (SELECT 1 AS count) AS a, (SELECT 2 AS count) AS b";
+        assert_eq!(written(sql, Format::Json), "[\n{\"count\":1,\"count_2\":2}\n]\n");
+        assert_eq!(written(sql, Format::Csv), "count,count\n1,2\n");
+    }
+
+    #[test]
     fn a_long_answer_streams_in_every_format() {
         let sql = "SELECT value FROM generate_series(1, 25000)";
         assert_eq!(written(sql, Format::Table).lines().count(), 25_002);
