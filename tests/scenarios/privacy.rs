@@ -137,12 +137,21 @@ fn tokens_stand_for_personal_values_until_their_customer_is_erased() -> Result<(
     replay(&log, &path("replayed"), &data)?;
 
     let config = data.with_extension("toml").display().to_string();
-    let erase = || -> Result<String> {
-        let output = headwater(&["erase", "c1", "--data", &data.display().to_string(), "--config", &config])?;
+    let erase_customer = |customer: &str| -> Result<String> {
+        let output = headwater(&["erase", customer, "--data", &data.display().to_string(), "--config", &config])?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         succeed(output)?;
         Ok(said)
     };
+    // An id that was never seen is named, however often.
+    for destroyed in ["destroyed the keys of customer nosuch\n", "were destroyed before\n"] {
+        let said = erase_customer("nosuch")?;
+        assert!(
+            said.contains(destroyed) && said.contains("no account, payment or record of a customer nosuch is here: check the id"),
+            "{said}"
+        );
+    }
+    let erase = || erase_customer("c1");
     let said = erase()?;
     assert!(said.ends_with("destroyed the keys of customer c1, account a\n"), "{said}");
     let said = erase()?;

@@ -36,7 +36,9 @@ pub fn erase(arguments: &EraseArguments, out: &mut impl Write) -> anyhow::Result
     let file = Config::load(Some(config))?.privacy.keys;
     let file = file.with_context(|| format!("{}: privacy.keys names no file", config.display()))?;
     let mut keys = key_file::read(&file)?;
-    let accounts = CommittedRows::new(&Catalog::open(data, None)?).accounts_of(customer)?;
+    let catalog = Catalog::open(data, None)?;
+    let committed = CommittedRows::new(&catalog);
+    let accounts = committed.accounts_of(customer)?;
     let mut destroyed = Vec::new();
     if keys.destroy(Subject::Customer(customer)) {
         destroyed.push(format!("customer {customer}"));
@@ -48,12 +50,22 @@ pub fn erase(arguments: &EraseArguments, out: &mut impl Write) -> anyhow::Result
     }
     if destroyed.is_empty() {
         writeln!(out, "{}: the keys of customer {customer} and its accounts were destroyed before", file.display())?;
+    } else {
+        key_file::replace(&file, &keys)?;
+        writeln!(out, "{}: destroyed the keys of {}", file.display(), destroyed.join(", "))?;
+    }
+    if !accounts.is_empty() {
         return Ok(());
     }
-    key_file::replace(&file, &keys)?;
-    writeln!(out, "{}: destroyed the keys of {}", file.display(), destroyed.join(", "))?;
-    if accounts.is_empty() {
-        writeln!(out, "{}: the customer owns no account: check the id", data.display())?;
+    // No error: the records of a customer may be in topics alone, or gone before its key is.
+    let data = data.display();
+    if committed.has_seen_customer(customer)? {
+        writeln!(out, "{data}: the customer owns no account: check the id")?;
+    } else {
+        writeln!(
+            out,
+            "{data}: no account, payment or record of a customer {customer} is here: check the id (what comes of it later is `erased`)"
+        )?;
     }
     Ok(())
 }

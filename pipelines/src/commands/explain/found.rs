@@ -56,6 +56,20 @@ impl<'c> CommittedRows<'c> {
         Ok(rows.into_iter().map(|stored| stored.row.account_id).collect())
     }
 
+    /// Whether anything is stored of a customer: an account, also one of former times, a payment, a budget, a watchlist or its own record.
+    pub(crate) fn has_seen_customer(&self, customer: &str) -> anyhow::Result<bool> {
+        let customer = quoted(customer);
+        let tables = ["account_owners_history", "payments_state_history", "customer_budgets", "price_watches"];
+        let by_id = tables.map(|table| format!("SELECT customer_id FROM {table} WHERE customer_id = {customer}")).join(" UNION ALL ");
+        let record = format!("SELECT key FROM reference_records WHERE topic = 'customers' AND key = {customer}");
+        for batch in self.catalog.query(&format!("{by_id} UNION ALL {record} LIMIT 1"))? {
+            if batch?.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Of each rule the alert that was changed last, of those that stand.
     pub(super) fn newest_alerts(&self) -> anyhow::Result<Vec<Stored<Alert>>> {
         let numbered = "SELECT *, ROW_NUMBER() OVER (PARTITION BY kind, rule ORDER BY ts DESC, alert_id) AS place \
