@@ -70,13 +70,20 @@ fn position(progress: &PartitionProgress) -> Position {
     Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash }
 }
 
+/// Whether a position is not one of a partition: it is after the end, or the content before it is not what was read.
+pub fn is_of_other_records(name: &str, progress: &PartitionProgress, state: &PartitionState, fingerprint: Fingerprint<'_>) -> bool {
+    let is_changed = |was: &String| fingerprint(name, progress.partition, progress.offset).as_ref() != Some(was);
+    progress.offset > state.high || progress.fingerprint.as_ref().is_some_and(is_changed)
+}
+
 fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, fingerprint: Fingerprint<'_>) -> Option<String> {
     let (partition, offset) = (progress.partition, progress.offset);
-    let Some(PartitionState { low, high, .. }) = state else {
+    let Some(state) = state else {
         // A partition that never had a record is not missed.
         return (offset > Offset::ZERO)
             .then(|| format!("topic {name} has no partition {partition} any more, which was read up to offset {offset}"));
     };
+    let PartitionState { low, high, .. } = state;
     if offset < *low {
         return Some(format!(
             "topic {name}, partition {partition}: reading resumes at offset {offset}, but the first record left is {low}: the ones between have expired"
@@ -87,8 +94,7 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
             "topic {name}, partition {partition}: reading resumes at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
         ));
     }
-    let was = progress.fingerprint.as_ref()?;
-    (fingerprint(name, partition, offset).as_ref() != Some(was)).then(|| {
+    is_of_other_records(name, progress, state, fingerprint).then(|| {
         format!(
             "topic {name}, partition {partition}: the content before offset {offset}, where reading resumes, is not what was read: its file was replaced, or truncated and written again"
         )

@@ -285,6 +285,51 @@ fn what_is_not_read_is_named_once() -> Result<()> {
     Ok(())
 }
 
+/// What `headwater topics` shows of a partition: its end, what is committed of it, and the lag.
+fn position_in(shown: &str, topic: &str) -> Result<[String; 3]> {
+    let line = shown.lines().find(|line| line.split_whitespace().next() == Some(topic)).context("a line")?;
+    let words: Vec<_> = line.split_whitespace().skip(3).map(str::to_owned).collect();
+    words.try_into().map_err(|words| anyhow::anyhow!("{words:?} in {shown}"))
+}
+
+#[test]
+fn blank_lines_that_end_a_log_are_no_lag() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, source) = log_in(folder.path())?;
+    let data = folder.path().join("data");
+    let first = fill("f1", &at(0));
+    write_log(&log, "fills", 0, &first)?;
+    write_log(&log, "fills", 0, "\n  \n")?;
+    run(&source, &data, PLAIN)?;
+    let shown = || -> Result<String> { Ok(said(&headwater(&["topics", "--source", &source, "--data", &data.display().to_string()])?)) };
+    let end = first.len() + 4;
+    assert_eq!(position_in(&shown()?, "fills")?, [end.to_string(), first.len().to_string(), "0".to_owned()]);
+    let second = fill("f2", &at(1));
+    write_log(&log, "fills", 0, &second)?;
+    let lag = (4 + second.len()).to_string();
+    assert_eq!(position_in(&shown()?, "fills")?, [(end + second.len()).to_string(), first.len().to_string(), lag]);
+    Ok(())
+}
+
+#[test]
+fn a_directory_that_never_read_a_source_has_no_position_in_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, source) = log_in(folder.path())?;
+    write_log(&log, "fills", 0, &fill("f1", &at(0)))?;
+    let (data, other_log) = (folder.path().join("data"), folder.path().join("other"));
+    run(&source, &data, PLAIN)?;
+    write_log(&other_log, "fills", 0, &fill("f2", &at(1)))?;
+    write_log(&other_log, "orders", 0, "")?;
+    let other = format!("log:{}", other_log.display());
+    let shown = said(&headwater(&["topics", "--source", &other, "--data", &data.display().to_string()])?);
+    let end = fill("f2", &at(1)).len().to_string();
+    assert_eq!(position_in(&shown, "fills")?, [end, "-".to_owned(), "-".to_owned()]);
+    assert!(shown.contains("not of this source: ") && shown.contains("which has read other records there"), "{shown}");
+    let shown = said(&headwater(&["topics", "--source", &source, "--data", &data.display().to_string()])?);
+    assert!(position_in(&shown, "fills")?[2] == "0" && !shown.contains("not of this source"), "{shown}");
+    Ok(())
+}
+
 #[test]
 fn a_folder_that_is_no_data_directory_is_an_error() -> Result<()> {
     let folder = tempfile::tempdir()?;

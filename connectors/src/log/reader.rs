@@ -49,7 +49,7 @@ impl Reader for LogReader {
     }
 
     fn high_watermark(&self, slot: usize) -> Option<Offset> {
-        self.slots.get(slot).map(|tail| Offset::new(tail.length))
+        self.slots.get(slot).map(|tail| Offset::new(tail.end_of_records()))
     }
 
     fn announce(&mut self, _slot: usize, _offset: Offset) -> Result<(), TransportError> {
@@ -63,6 +63,8 @@ struct Tail {
     file: File,
     /// Length of the file at the last check.
     length: u64,
+    /// The file position after the last record.
+    after_records: u64,
     /// The file position of the first byte of `buffer` after `consumed`.
     position: u64,
     buffer: Vec<u8>,
@@ -86,7 +88,19 @@ impl Tail {
         }
         file.seek(SeekFrom::Start(from)).map_err(|error| failed("opening", &path, error))?;
         let (buffer, proof) = (Vec::new(), Proof::default());
-        Ok(Self { path, file, length, position: from, buffer, consumed: 0, searched: 0, left_out: 0, proof, deleted: Vec::new() })
+        Ok(Self {
+            path,
+            file,
+            length,
+            after_records: from,
+            position: from,
+            buffer,
+            consumed: 0,
+            searched: 0,
+            left_out: 0,
+            proof,
+            deleted: Vec::new(),
+        })
     }
 
     fn read(&mut self, max_records: usize, sink: &mut dyn FnMut(RawRecord<'_>) -> ControlFlow<()>) -> Result<ReadStatus, TransportError> {
@@ -105,6 +119,7 @@ impl Tail {
                 if let Some(record) = record(Offset::new(self.position), Offset::new(next), line, self.left_out, &mut self.deleted) {
                     flow = sink(record);
                     given += 1;
+                    self.after_records = next;
                 }
                 self.position = next;
                 self.consumed += length + 1;
@@ -120,6 +135,11 @@ impl Tail {
                 return Ok(ReadStatus::End);
             }
         }
+    }
+
+    /// The end of the file, without blank lines that were read there: a reader is not late because of them.
+    const fn end_of_records(&self) -> u64 {
+        if self.position == self.length { self.after_records } else { self.length }
     }
 
     /// Reads more bytes; false at the file's end. Of a file that has not grown, which is the usual case, only the length is checked.
@@ -227,6 +247,22 @@ mod tests {
             assert_eq!(tail.length, 8 + number * 8);
         }
         assert!(tail.buffer.capacity() < 1024, "{}", tail.buffer.capacity());
+        Ok(())
+    }
+
+    #[test]
+    fn blank_lines_at_the_end_are_not_waited_for() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("0.jsonl");
+        fs::write(&path, "{\"a\":1}\n\n  \n")?;
+        let mut tail = Tail::open(path.clone(), 0)?;
+        assert_eq!((tail.end_of_records(), read(&mut tail)?), (12, (1, ReadStatus::End)));
+        assert_eq!(tail.end_of_records(), 8);
+        let mut file = File::options().append(true).open(&path)?;
+        file.write_all(b"{\"a\"")?;
+        assert_eq!((read(&mut tail)?, tail.end_of_records()), ((0, ReadStatus::End), 16));
+        file.write_all(b":2}\n")?;
+        assert_eq!((read(&mut tail)?, tail.end_of_records()), ((1, ReadStatus::End), 20));
         Ok(())
     }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use headwater_connectors::parquet::chain::Chain;
+use headwater_connectors::parquet::record::PartitionProgress;
 use headwater_connectors::registry::{Found, WriterSchemas};
-use headwater_connectors::transport::{ReadStatus, Transport};
+use headwater_connectors::transport::{OffsetUnit, PartitionState, ReadStatus, Transport};
 use headwater_schemas::avro::framed;
 use headwater_schemas::tables::{DeadLetter, TableRow};
 use headwater_schemas::{Offset, Topic};
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::location;
 use crate::outbox::PUBLISHED;
 use crate::rejected::{Rejected, summarize};
+use crate::resume::is_of_other_records;
 
 /// Creates missing topics with this many partitions, and then lists all topics; with a data directory also how far it has read
 /// them.
@@ -34,21 +36,36 @@ pub fn topics(
     let names = &config.source;
     let committed = data.map(committed).transpose()?;
     let lag = if data.is_some() { format!(" {:>14} {:>14}", "committed", "lag") } else { String::new() };
-    let read = Topic::ALL.iter().map(|topic| (topic.as_str(), names.name_of(*topic)));
-    let published = PUBLISHED.iter().map(|published| (published.name, names.outside(published.name)));
+    let read = Topic::ALL.iter().map(|topic| (Some(topic.as_str()), names.name_of(*topic)));
+    let published = PUBLISHED.iter().map(|published| (None, names.outside(published.name)));
     let mut listed = Vec::new();
     for (topic, name) in read.chain(published) {
         let created = transport.create_topic(&name, partitions)?;
         listed.push((topic, name, created));
     }
+    let mut others = 0_usize;
     writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
     for (topic, name, created) in listed {
         for state in transport.partitions(&name)? {
-            let offset = committed.as_ref().and_then(|committed| committed.get(&(topic.to_owned(), state.partition)));
-            let lag = offset.map_or_else(String::new, |offset| format!(" {offset:>14} {:>14}", offset.until(state.high)));
+            let lag = match committed.as_ref().zip(topic) {
+                // A topic that is only published is not read.
+                None => String::new(),
+                Some((committed, topic)) => {
+                    let progress = committed.get(&(topic.to_owned(), state.partition));
+                    let is_other = progress.is_some_and(|progress| is_of_another_source(transport, &name, progress, &state));
+                    others += usize::from(is_other);
+                    match progress.filter(|_| !is_other) {
+                        Some(progress) => format!(" {:>14} {:>14}", progress.offset, lag_of(transport, &name, progress.offset, &state)?),
+                        None => format!(" {:>14} {:>14}", "-", "-"),
+                    }
+                }
+            };
             let note = if created { "  created" } else { "" };
             writeln!(out, "{name:<24} {:>9} {:>14} {:>14}{lag}{note}", state.partition, state.low, state.high)?;
         }
+    }
+    if let Some(data) = data.filter(|_| others > 0) {
+        writeln!(out, "not of this source: {others} positions of {}, which has read other records there", data.display())?;
     }
     for unread in location::unread(transport, names)? {
         writeln!(out, "not read: {unread}")?;
@@ -63,11 +80,32 @@ pub fn topics(
     Ok(summarize(&rejected, &what, data, out)?)
 }
 
-/// The resume offset of each partition after the last commit.
-fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), Offset>> {
+/// The position in each partition after the last commit.
+fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), PartitionProgress>> {
     let chain = Chain::open(data, None)?;
     let partitions = chain.commits().last().map(|commit| commit.partitions.as_slice()).unwrap_or_default();
-    Ok(partitions.iter().map(|progress| ((progress.topic.clone(), progress.partition), progress.offset)).collect())
+    Ok(partitions.iter().map(|progress| ((progress.topic.clone(), progress.partition), progress.clone())).collect())
+}
+
+fn is_of_another_source(transport: &dyn Transport, name: &str, progress: &PartitionProgress, state: &PartitionState) -> bool {
+    let fingerprint = |name: &str, partition, offset| transport.fingerprint(name, partition, offset).ok().flatten();
+    is_of_other_records(name, progress, state, &fingerprint)
+}
+
+/// The distance from an offset to the end of a partition. Lines without events that end a log are no lag: no commit passes them.
+fn lag_of(transport: &dyn Transport, name: &str, offset: Offset, state: &PartitionState) -> anyhow::Result<u64> {
+    let lag = offset.until(state.high);
+    if lag == 0 || offset < state.low || transport.offset_unit() != OffsetUnit::Bytes {
+        return Ok(lag);
+    }
+    let mut reader = transport.reader(Box::new(|| ()))?;
+    let slot = reader.assign(name, state.partition, offset)?;
+    let mut has_records = false;
+    reader.read(slot, 1, &mut |_| {
+        has_records = true;
+        ControlFlow::Break(())
+    })?;
+    Ok(if has_records { lag } else { 0 })
 }
 
 /// A dead letter as JSON.
