@@ -221,6 +221,38 @@ fn a_calendar_makes_its_documents_from_their_commits_whoever_makes_them() -> Res
     Ok(())
 }
 
+#[test]
+fn a_document_that_was_deleted_is_made_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let (log, data) = (path("log"), path("data"));
+    run_all(&log, &data, 1, CALENDAR)?;
+    let made = documents(&data)?;
+    let delete = |document: &str| fs::remove_file(data.join("reports").join(document));
+
+    // By the next run, though nothing else is due.
+    delete("2026-03-20/large-cash-friday.html")?;
+    fs::remove_dir_all(data.join("reports/2026-03-31"))?;
+    succeed(command(&log, &data, 1, CALENDAR)?.output()?)?;
+    assert_eq!(documents(&data)?, made);
+
+    // And by hand.
+    delete("2026-03-16/access-review.json")?;
+    let output = make_missing(&data, &data)?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    succeed(output)?;
+    assert_eq!(said, "made 2026-03-16/access-review.json from commit 1\n");
+    assert_eq!(documents(&data)?, made);
+
+    // What is before the first date of the calendar may have been moved to another place.
+    delete("2026-03-16/access-review.json")?;
+    fs::write(data.with_extension("toml"), CALENDAR.replace("[reports]\n", "[reports]\nfrom = \"2026-03-17\"\n"))?;
+    let output = make_missing(&data, &data)?;
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(documents(&data)?.len(), made.len() - 1);
+    Ok(())
+}
+
 /// A text without hashes: that of a commit covers the number of workers.
 fn without_hashes(text: &str) -> String {
     let is_hash = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -1,5 +1,6 @@
-//! Makes the reports that are due and missing, in the order of their dates.
+//! Makes the reports that are due and missing, in the order of their dates. A document whose file was deleted is missing, too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,8 @@ struct Making<'m, 't> {
     maker: &'m Maker,
     commits: Commits,
     manifest: Manifest,
+    /// The documents that the manifest has, and whose files are gone.
+    deleted: BTreeMap<String, Date>,
     losses: Losses,
     /// The catalog of the commit that was needed last.
     catalog: Option<Opened>,
@@ -146,12 +149,18 @@ impl Maker {
         let dates = std::iter::successors(Some(first), |date| Some(date.next())).take(MOST_DATES);
         let due: Vec<Date> = dates.take_while(|date| self.calendar.due_time(*date) <= end).collect();
         let mut next = due.last().map_or(first, |last| last.next());
-        if due.iter().any(|date| self.calendar.reports_of(*date).next().is_some()) {
+        let is_any_due = due.iter().any(|date| self.calendar.reports_of(*date).next().is_some());
+        if is_any_due || Manifest::exists(&self.calendar.folder) {
             let manifest = Manifest::open(&self.calendar.folder)?;
+            let deleted = manifest.deleted();
+            // The past of a calendar that begins later stays as it is: its documents may have been moved to another place.
+            let made_again = deleted.values().copied().filter(|date| self.calendar.from.is_none_or(|from| from <= *date));
+            let dates: BTreeSet<Date> = made_again.chain(due).collect();
             let losses = Losses::default();
-            let mut making = Making { maker: self, commits, manifest, losses, catalog: None, tally, failed_in_a_row: 0, goes_on, tell };
+            let mut making =
+                Making { maker: self, commits, manifest, deleted, losses, catalog: None, tally, failed_in_a_row: 0, goes_on, tell };
             making.check_origin()?;
-            for date in due {
+            for date in dates {
                 if !making.date(date) {
                     next = next.min(date);
                 }
@@ -237,13 +246,17 @@ impl<'m> Making<'m, '_> {
         }
     }
 
-    /// The documents of an entry and a date that the manifest lacks.
+    /// The documents of an entry and a date that the manifest or the folder lacks.
     fn missing(&self, entry: &'m Entry, from: Date, date: Date) -> Vec<Missing<'m>> {
         let document = |format: &ReportFormat| {
             let path = format!("{date}/{}.{}", entry.stem(), format.extension());
             Missing { entry, format: *format, from, date, path }
         };
-        entry.formats.iter().map(document).filter(|document| !self.manifest.has(&document.path)).collect()
+        entry.formats.iter().map(document).filter(|document| self.is_missing(&document.path)).collect()
+    }
+
+    fn is_missing(&self, path: &str) -> bool {
+        !self.manifest.has(path) || self.deleted.contains_key(path)
     }
 
     /// The report of a document, from the commit at which it is due.
@@ -310,7 +323,10 @@ impl<'m> Making<'m, '_> {
                 ));
             }
         }
-        self.manifest.append(line.clone())?;
+        // One that was deleted has its line, unless another version of the program makes it otherwise.
+        if line.sha256.is_none() || self.manifest.hash(path) != line.sha256.as_deref() {
+            self.manifest.append(line.clone())?;
+        }
         (self.maker.reached)(Point::Listed, line.commit_id);
         Ok(line)
     }

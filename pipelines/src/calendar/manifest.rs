@@ -1,9 +1,10 @@
 //! The manifest: a line of JSON for each document, `manifest.jsonl` in the folder of documents.
 //!
 //! Lines are appended and synced one by one. A last line without its end is that of a process that was killed: it does not count,
-//! and is removed. The file is locked while documents are made, so that two processes do not make the same ones.
+//! and is removed. Of several lines of a document, the last counts. The file is locked while documents are made, so that two processes
+//! do not make the same ones.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,13 @@ pub struct Findings {
     pub information: usize,
 }
 
+/// What the manifest keeps in memory of a line.
+#[derive(Debug)]
+struct Listed {
+    date: Date,
+    sha256: Option<String>,
+}
+
 /// The manifest of a folder, locked while it is open.
 #[derive(Debug)]
 pub(super) struct Manifest {
@@ -64,12 +72,17 @@ pub(super) struct Manifest {
     file: File,
     /// Length of the lines that count, in bytes.
     length: u64,
-    /// Paths of documents.
-    paths: BTreeSet<String>,
+    /// By path, the last line of each document.
+    documents: BTreeMap<String, Listed>,
     last: Option<Line>,
 }
 
 impl Manifest {
+    /// Whether a folder has one.
+    pub(super) fn exists(folder: &Path) -> bool {
+        folder.join(NAME).exists()
+    }
+
     /// Opens the manifest of a folder, and creates both if they are missing.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(NAME);
@@ -89,20 +102,33 @@ impl Manifest {
             file.set_len(length).with_context(|| format!("removing the unfinished last line of {}", path.display()))?;
         }
         sync_folder(folder)?;
-        let mut manifest = Self { path, file, length, paths: BTreeSet::new(), last: None };
+        let mut manifest = Self { path, file, length, documents: BTreeMap::new(), last: None };
         for (number, line) in (1..).zip(text.get(..whole).unwrap_or_default().split_inclusive(|byte| *byte == b'\n')) {
             let line: Line = serde_json::from_slice(line).with_context(|| {
                 format!("{}, line {number} is not as it was written: restore the file from a copy", manifest.path.display())
             })?;
-            manifest.paths.insert(line.path.clone());
-            manifest.last = Some(line);
+            manifest.add(line);
         }
         Ok(manifest)
     }
 
     /// Whether it has the document with a path.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.paths.contains(path)
+        self.documents.contains_key(path)
+    }
+
+    /// The hash that a document carries, if there is one.
+    pub(super) fn hash(&self, path: &str) -> Option<&str> {
+        self.documents.get(path)?.sha256.as_deref()
+    }
+
+    /// The documents whose files were deleted, by path, with their dates.
+    pub(super) fn deleted(&self) -> BTreeMap<String, Date> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        // A file that cannot be looked for is not made again.
+        let is_gone = |path: &str| folder.join(path).try_exists().is_ok_and(|exists| !exists);
+        let written = self.documents.iter().filter(|(_, listed)| listed.sha256.is_some());
+        written.filter(|(path, _)| is_gone(path)).map(|(path, listed)| (path.clone(), listed.date)).collect()
     }
 
     /// The line that was written last.
@@ -120,9 +146,13 @@ impl Manifest {
             return Err(error).with_context(|| format!("writing {}", self.path.display()));
         }
         self.length += text.len() as u64;
-        self.paths.insert(line.path.clone());
-        self.last = Some(line);
+        self.add(line);
         Ok(())
+    }
+
+    fn add(&mut self, line: Line) {
+        self.documents.insert(line.path.clone(), Listed { date: line.date, sha256: line.sha256.clone() });
+        self.last = Some(line);
     }
 }
 
@@ -134,6 +164,20 @@ pub(super) fn sync_folder(folder: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn documents_whose_files_are_not_there_are_deleted_ones() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut manifest = Manifest::open(folder.path())?;
+        fs::write(folder.path().join("there"), "")?;
+        for path in ["there", "deleted", "never made"] {
+            manifest.append(line(path))?;
+        }
+        manifest.append(Line { sha256: None, missing: Some("why".to_owned()), ..line("never made") })?;
+        assert_eq!(manifest.deleted(), BTreeMap::from([("deleted".to_owned(), Date::from_days(20_000))]));
+        assert_eq!((manifest.hash("deleted"), manifest.hash("never made")), (Some("cd"), None));
+        Ok(())
+    }
 
     fn line(path: &str) -> Line {
         Line {

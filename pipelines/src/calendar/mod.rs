@@ -8,6 +8,7 @@
 //! - A report of a date is made from the first commit that ends `settle` or more after the end of the date. So its bytes follow from
 //!   the commits and the configuration, whenever it is made, and by whom.
 //! - A document counts once the manifest has its line. One that has none is made again, with the same bytes.
+//! - A document whose file was deleted is made again, with the same bytes.
 //! - A document that exists is never changed: what comes later is for `headwater report --amends`.
 //!
 //! | module | one idea |
