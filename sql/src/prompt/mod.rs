@@ -167,11 +167,12 @@ pub fn converse(catalog: Catalog, format: Format, out: &mut dyn Write) -> Result
     run_script(&catalog, &text, format, out)
 }
 
-/// Runs every statement of a text, in order, until one fails: for statements from a pipe.
+/// Runs every statement of a text, in order, until one fails: for statements from a pipe. The first rows that cannot be written end it,
+/// also because their reader closed the pipe.
 pub fn run_script(catalog: &Catalog, text: &str, format: Format, out: &mut dyn Write) -> Result<(), QueryError> {
     for statement in statements(text) {
         catalog.refresh()?;
-        catalog.query(statement)?.write(format, out)?;
+        catalog.query(statement)?.write_until_closed(format, out)?;
     }
     Ok(())
 }
@@ -221,6 +222,36 @@ mod tests {
         assert_eq!(say(&mut prompt, "\\?"), HELP);
         assert_eq!(say(&mut prompt, ""), "");
         assert_eq!(say(&mut prompt, "\\q"), "END");
+    }
+
+    /// A pipe whose reader closes it after the first answer.
+    struct Closing {
+        written: Vec<u8>,
+    }
+
+    impl Write for Closing {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            if !self.written.is_empty() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.written.extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_script_ends_where_its_reader_closes_the_pipe() {
+        let data = TestData::new();
+        let mut out = Closing { written: Vec::new() };
+        // The third statement would fail if it were run.
+        let result = run_script(&data.catalog(), "SELECT 1 AS a; SELECT 2 AS b; SELEC", Format::Csv, &mut out);
+        let is_closed = matches!(&result, Err(QueryError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe);
+        assert!(is_closed, "{result:?}");
+        assert_eq!(String::from_utf8(out.written).unwrap(), "a\n1\n");
     }
 
     #[test]

@@ -82,6 +82,13 @@ impl QueryResult {
         }
     }
 
+    /// Writes all rows. A pipe that its reader closed is an error, so that nothing else is computed for it.
+    pub(crate) fn write_until_closed(mut self, format: Format, out: &mut dyn Write) -> Result<Summary, QueryError> {
+        let mut summary = Summary { rows: 0, commit_id: self.commit_id() };
+        self.write_all(format, &mut BufWriter::new(out), &mut summary)?;
+        Ok(summary)
+    }
+
     fn write_all(&mut self, format: Format, out: &mut dyn Write, summary: &mut Summary) -> Result<(), QueryError> {
         let mut renderer = format.renderer(self.schema());
         for batch in self {
