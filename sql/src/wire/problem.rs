@@ -13,8 +13,12 @@ pub(super) mod code {
     pub(in crate::wire) const INVALID_VALUE: &str = "22023";
     pub(in crate::wire) const INVALID_TEXT: &str = "22P02";
     pub(in crate::wire) const OUT_OF_RANGE: &str = "22003";
+    pub(in crate::wire) const INVALID_TIME: &str = "22007";
     pub(in crate::wire) const CANCELLED: &str = "57014";
     pub(in crate::wire) const NO_TABLE: &str = "42P01";
+    pub(in crate::wire) const NO_FUNCTION: &str = "42883";
+    pub(in crate::wire) const MISMATCH: &str = "42804";
+    pub(in crate::wire) const GROUPING: &str = "42803";
     pub(in crate::wire) const PASSWORD: &str = "28P01";
     pub(in crate::wire) const AUTHORIZATION: &str = "28000";
     pub(in crate::wire) const TOO_MANY_CONNECTIONS: &str = "53300";
@@ -82,38 +86,87 @@ fn code_of(error: &QueryError, message: &str) -> &'static str {
     }
 }
 
+/// What planning reports, in lower case, and its code as in PostgreSQL. The first that a message has counts.
+const OF_STATEMENTS: [(&str, &str); 31] = [
+    ("this is not sql", code::SYNTAX),
+    ("unsupported sql type", "42704"),
+    ("this is not supported", code::NOT_SUPPORTED),
+    ("there is no table", code::NO_TABLE),
+    ("no field named", "42703"),
+    ("ambiguous", "42702"),
+    ("invalid function", code::NO_FUNCTION),
+    ("table function", code::NO_FUNCTION),
+    ("no function matches", code::NO_FUNCTION),
+    ("does not support", code::NO_FUNCTION),
+    // PostgreSQL has operators of the types of both sides.
+    ("cannot coerce arithmetic expression", code::NO_FUNCTION),
+    ("cannot infer common argument type for comparison", code::NO_FUNCTION),
+    ("failed to coerce", code::MISMATCH),
+    ("cannot coerce", code::MISMATCH),
+    ("non-boolean predicate", code::MISMATCH),
+    ("requires a boolean expression", code::MISMATCH),
+    ("must be in group by", code::GROUPING),
+    ("aggregate function calls cannot be nested", code::GROUPING),
+    ("aggregate functions are not allowed", code::GROUPING),
+    ("union queries have different number of columns", code::SYNTAX),
+    ("too many columns", code::SYNTAX),
+    ("limit must be >= 0", "2201W"),
+    ("offset must be >=0", "2201X"),
+    ("order by column out of bounds", "42P10"),
+    ("cannot find column with position", "42P10"),
+    ("require unique expression names", "42701"),
+    ("specified more than once", "42712"),
+    ("duplicate qualified field name", "42712"),
+    ("is not defined", "42704"),
+    ("is no type: give a length", code::INVALID_VALUE),
+    ("is no time zone", code::INVALID_VALUE),
+];
+
+/// What a query reports while it runs, in lower case, and its code as in PostgreSQL. The first that a message has counts.
+const OF_EXECUTIONS: [(&str, &str); 18] = [
+    ("subquery returned more than one row", "21000"),
+    ("divide by zero", "22012"),
+    ("out of range", code::OUT_OF_RANGE),
+    ("overflow", code::OUT_OF_RANGE),
+    ("too large", code::OUT_OF_RANGE),
+    ("can't cast value", code::OUT_OF_RANGE),
+    ("error parsing timestamp", code::INVALID_TIME),
+    ("invalid input syntax for type interval", code::INVALID_TIME),
+    ("square root of a negative number", "2201F"),
+    ("regex parse error", "2201B"),
+    ("unsupported date_trunc granularity", code::INVALID_VALUE),
+    ("date part", code::INVALID_VALUE),
+    ("placeholder", "42P02"),
+    ("cannot cast", code::INVALID_TEXT),
+    ("cast error", code::INVALID_TEXT),
+    ("parser error", code::INVALID_TEXT),
+    ("error parsing", code::INVALID_TEXT),
+    ("invalid input syntax", code::INVALID_TEXT),
+];
+
 fn code_of_statement(message: &str) -> &'static str {
-    let lower = message.to_lowercase();
-    [
-        ("this is not sql", code::SYNTAX),
-        ("this is not supported", code::NOT_SUPPORTED),
-        ("there is no table", code::NO_TABLE),
-        ("no field named", "42703"),
-        ("ambiguous", "42702"),
-        ("invalid function", "42883"),
-        ("does not support", "42883"),
-        ("failed to coerce", "42804"),
-        ("cannot coerce", "42804"),
-    ]
-    .into_iter()
-    .find(|(part, _)| lower.contains(part))
-    .map_or("42000", |(_, code)| code)
+    first_of(&OF_STATEMENTS, &message.to_lowercase()).unwrap_or("42000")
 }
 
 fn code_of_execution(message: &str) -> &'static str {
     let lower = message.to_lowercase();
-    [
-        ("divide by zero", "22012"),
-        ("overflow", code::OUT_OF_RANGE),
-        ("too large", code::OUT_OF_RANGE),
-        ("cannot cast", code::INVALID_TEXT),
-        ("cast error", code::INVALID_TEXT),
-        ("parser error", code::INVALID_TEXT),
-        ("error parsing", code::INVALID_TEXT),
-    ]
-    .into_iter()
-    .find(|(part, _)| lower.contains(part))
-    .map_or("XX000", |(_, code)| code)
+    code_of_text(&lower).or_else(|| first_of(&OF_EXECUTIONS, &lower)).unwrap_or("XX000")
+}
+
+fn first_of(codes: &[(&str, &'static str)], lower: &str) -> Option<&'static str> {
+    codes.iter().find(|(part, _)| lower.contains(part)).map(|(_, code)| *code)
+}
+
+/// The code of a text that is not of the type that it is cast to: it may be a number, too great for that.
+fn code_of_text(lower: &str) -> Option<&'static str> {
+    let (text, to) = lower.split_once("cannot cast string '")?.1.rsplit_once("' to value of ")?;
+    let digits = text.trim().trim_start_matches(['+', '-']);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    Some(match to {
+        to if to.starts_with("date") || to.starts_with("time") => code::INVALID_TIME,
+        to if is_integer && (to.starts_with("int") || to.starts_with("uint")) => code::OUT_OF_RANGE,
+        _ => code::INVALID_TEXT,
+    })
 }
 
 /// Line and column at the end of the parser's message, both from 1 on.
@@ -133,6 +186,73 @@ fn character(text: &str, (line, column): (usize, usize)) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{TestData, try_rows};
+
+    #[test]
+    fn errors_have_the_codes_that_postgresql_gives() {
+        let catalog = TestData::new().catalog();
+        for (sql, expected) in [
+            ("SELECT (SELECT x FROM (VALUES (1), (2)) AS t(x))", "21000"),
+            ("SELECT 1 = (SELECT x FROM (VALUES (1), (2)) AS t(x))", "21000"),
+            ("SELECT 1 / 0", "22012"),
+            ("SELECT 1 % 0", "22012"),
+            ("SELECT 1.5 / 0", "22012"),
+            ("SELECT 1 / x FROM (VALUES (0)) AS t(x)", "22012"),
+            ("SELECT 9223372036854775807 + 1", "22003"),
+            ("SELECT SUM(x) FROM (VALUES (9223372036854775807), (1)) AS t(x)", "22003"),
+            ("SELECT CAST(70000 AS SMALLINT)", "22003"),
+            ("SELECT CAST(1e30 AS BIGINT)", "22003"),
+            ("SELECT CAST('99999999999' AS INT)", "22003"),
+            ("SELECT CAST(12345.6 AS DECIMAL(3,1))", "22003"),
+            ("SELECT CAST('x' AS INT)", "22P02"),
+            ("SELECT CAST('' AS INT)", "22P02"),
+            ("SELECT CAST('x' AS DECIMAL(9,2))", "22P02"),
+            ("SELECT CAST('x' AS DOUBLE)", "22P02"),
+            ("SELECT CAST('x' AS BOOLEAN)", "22P02"),
+            ("SELECT 'x' > 1", "22P02"),
+            ("SELECT CAST('x' AS DATE)", "22007"),
+            ("SELECT CAST('x' AS TIMESTAMP)", "22007"),
+            ("SELECT CAST('x' AS TIME)", "22007"),
+            ("SELECT INTERVAL 'x'", "22007"),
+            ("SELECT DATE_TRUNC('x', now())", "22023"),
+            ("SELECT 'a'::varchar(0)", "22023"),
+            ("SELECT SQRT(-1)", "2201F"),
+            ("SELECT REGEXP_REPLACE('a', '(', 'b')", "2201B"),
+            ("SELECT 1 LIMIT -1", "2201W"),
+            ("SELEC 1", "42601"),
+            ("SELECT 1 UNION SELECT 1, 2", "42601"),
+            ("SELECT (SELECT 1, 2)", "42601"),
+            ("SELECT 1 AS a, 2 AS a", "42701"),
+            ("SELECT count FROM spending AS a, spending AS b", "42702"),
+            ("SELECT nosuch FROM spending", "42703"),
+            ("SELECT s.nosuch FROM spending AS s", "42703"),
+            ("SELECT 1::nosuch", "42704"),
+            ("SELECT SUM(count) OVER w FROM spending", "42704"),
+            ("WITH a AS (SELECT 1), a AS (SELECT 2) SELECT 1", "42712"),
+            ("SELECT * FROM spending AS a JOIN spending AS a ON true", "42712"),
+            ("SELECT count, SUM(amount) FROM spending", "42803"),
+            ("SELECT SUM(SUM(amount)) FROM spending", "42803"),
+            ("SELECT amount FROM spending WHERE SUM(amount) > 1", "42803"),
+            ("SELECT count FROM spending WHERE count", "42804"),
+            ("SELECT NOT 5", "42804"),
+            ("SELECT NOSUCH(1)", "42883"),
+            ("SELECT UPPER(1, 2)", "42883"),
+            ("SELECT UPPER()", "42883"),
+            ("SELECT ABS('x')", "42883"),
+            ("SELECT SUM('x')", "42883"),
+            ("SELECT true + 1", "42883"),
+            ("SELECT DATE '2026-01-01' + DATE '2026-01-01'", "42883"),
+            ("SELECT * FROM nosuch(1)", "42883"),
+            ("SELECT * FROM nosuch", "42P01"),
+            ("SELECT $1", "42P02"),
+            ("SELECT * FROM spending ORDER BY 99", "42P10"),
+            ("SELECT 1 GROUP BY 7", "42P10"),
+        ] {
+            let error = try_rows(&catalog, sql).expect_err(sql);
+            let problem = Problem::of(&error, sql);
+            assert_eq!(problem.code, expected, "{sql}: {problem}");
+        }
+    }
 
     #[test]
     fn errors_have_codes_and_the_parser_s_have_positions() {
