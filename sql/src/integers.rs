@@ -54,7 +54,13 @@ fn signed(operand: Expr, data_type: &DataType, op: &BinaryOperator) -> Expr {
         (DataType::UInt8, Minus) => DataType::Int16,
         _ => return operand,
     };
-    Expr::Cast(Cast::new(Box::new(operand), signed_type))
+    match operand {
+        // What no signed integer can be stays the number that is written.
+        Expr::Literal(ScalarValue::UInt64(Some(number)), metadata) if i64::try_from(number).is_err() => {
+            Expr::Literal(ScalarValue::Decimal128(Some(i128::from(number)), 20, 0), metadata)
+        }
+        operand => Expr::Cast(Cast::new(Box::new(operand), signed_type)),
+    }
 }
 
 /// Replaces what would wrap or cut off. It comes after the types of both sides were made the same.
@@ -382,6 +388,8 @@ mod tests {
             ),
             (format!("SELECT COUNT(*) FROM {ranked} WHERE n - 2 < 0 AND n - n - n = -1"), "1"),
             (format!("SELECT SUM(y) FROM (SELECT n - 3 AS y FROM {ranked} UNION ALL SELECT x FROM {ranked})"), "-1"),
+            ("SELECT 9223372036854775808 + 1, 18446744073709551615 - 1".to_owned(), "9223372036854775809,18446744073709551614"),
+            ("SELECT x * 10000000000000000000 FROM (VALUES (3)) AS t(x)".to_owned(), "30000000000000000000"),
             ("SELECT COUNT(*) - 5 FROM (VALUES (1), (2), (3)) AS t(x)".to_owned(), "-2"),
             ("SELECT CARDINALITY([1, 2]) - 5".to_owned(), "-3"),
             ("SELECT CAST(3 AS BIGINT UNSIGNED) - CAST(5 AS BIGINT UNSIGNED)".to_owned(), "-2"),

@@ -40,7 +40,7 @@ fn cut_expression(expr: &mut Expr) -> Result<(), QueryError> {
 }
 
 /// The number of characters of a type of text; `None` if any number will do, and for other types.
-const fn length_of(data_type: &DataType) -> Option<u64> {
+fn length_of(data_type: &DataType) -> Option<u64> {
     match data_type {
         DataType::Char(None) | DataType::Character(None) => Some(1),
         DataType::Char(Some(length))
@@ -51,6 +51,11 @@ const fn length_of(data_type: &DataType) -> Option<u64> {
             CharacterLength::IntegerLength { length, .. } => Some(*length),
             CharacterLength::Max => None,
         },
+        DataType::Custom(name, modifiers) => {
+            let name = name.0.last()?.as_ident()?;
+            let is_text = ["bpchar", "varchar"].iter().any(|text| name.value.eq_ignore_ascii_case(text));
+            modifiers.first().filter(|_| is_text)?.parse().ok()
+        }
         _ => None,
     }
 }

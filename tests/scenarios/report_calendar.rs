@@ -244,6 +244,28 @@ fn a_document_that_was_deleted_is_made_again() -> Result<()> {
     assert_eq!(said, "made 2026-03-16/access-review.json from commit 1\n");
     assert_eq!(documents(&data)?, made);
 
+    // From its own commit, though the calendar waits longer by now.
+    let configure = |calendar: &str| fs::write(data.with_extension("toml"), calendar);
+    configure(&CALENDAR.replace("settle = \"10m\"", "settle = \"30h\""))?;
+    delete("2026-03-30/access-review.json")?;
+    succeed(make_missing(&data, &data)?)?;
+    assert_eq!(documents(&data)?, made);
+    configure(CALENDAR)?;
+
+    // One that would be another document is not made, and its line stays.
+    let text = fs::read_to_string(data.join("reports/manifest.jsonl"))?;
+    let line = manifest(&data)?.into_iter().find(|line| line["path"] == "2026-03-30/access-review.json").context("a line")?;
+    let hash = line["sha256"].as_str().context("a hash")?.to_owned();
+    fs::write(data.join("reports/manifest.jsonl"), text.replace(&hash, &"0".repeat(64)))?;
+    delete("2026-03-30/access-review.json")?;
+    let output = make_missing(&data, &data)?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.starts_with("lost 2026-03-30/access-review.json: it was deleted, and would not be"), "{said}");
+    assert_eq!(manifest(&data)?.len(), DOCUMENTS.len() + 1);
+    fs::write(data.join("reports/manifest.jsonl"), &text)?;
+    succeed(make_missing(&data, &data)?)?;
+    assert_eq!(documents(&data)?, made);
+
     // What is before the first date of the calendar may have been moved to another place.
     delete("2026-03-16/access-review.json")?;
     fs::write(data.with_extension("toml"), CALENDAR.replace("[reports]\n", "[reports]\nfrom = \"2026-03-17\"\n"))?;

@@ -206,17 +206,23 @@ impl<'m> Making<'m, '_> {
         let (maker, mut is_done) = (self.maker, true);
         for (entry, from) in maker.calendar.reports_of(date) {
             let missing = self.missing(entry, from, date);
-            let Some(first) = missing.first() else { continue };
+            if missing.is_empty() {
+                continue;
+            }
             if !(self.goes_on)() || self.failed_in_a_row >= MOST_FAILURES {
                 self.tally.stopped = true;
                 return false;
             }
-            let made = self.report(first);
+            let mut last = None;
             for document in &missing {
-                let line = match &made {
-                    Ok(made) => self.write(made, document),
-                    Err(error) => Err(anyhow::anyhow!("{error:#}")),
-                };
+                let line = self.commit_of(document).and_then(|commit_id| {
+                    let same = last.take().filter(|(of, _)| *of == commit_id);
+                    let (_, made) = last.insert(same.unwrap_or_else(|| (commit_id, self.report(document, commit_id))));
+                    match made {
+                        Ok(made) => self.write(made, document),
+                        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                    }
+                });
                 is_done &= self.count(document, line);
             }
         }
@@ -259,11 +265,18 @@ impl<'m> Making<'m, '_> {
         !self.manifest.has(path) || self.deleted.contains_key(path)
     }
 
-    /// The report of a document, from the commit at which it is due.
-    fn report(&mut self, document: &Missing<'_>) -> anyhow::Result<Made> {
+    /// The commit from which a document is made: of one that was deleted the same as before, whatever the calendar says by now.
+    fn commit_of(&mut self, document: &Missing<'_>) -> anyhow::Result<u64> {
+        if let Some(commit_id) = self.manifest.commit(&document.path) {
+            return Ok(commit_id);
+        }
+        let due = self.commits.first_until(self.maker.calendar.due_time(document.date))?;
+        due.with_context(|| format!("no commit has the whole of {}", document.date))
+    }
+
+    /// The report of a document, from a commit.
+    fn report(&mut self, document: &Missing<'_>, commit_id: u64) -> anyhow::Result<Made> {
         let Missing { entry, from, date, .. } = *document;
-        let due = self.commits.first_until(self.maker.calendar.due_time(date))?;
-        let commit_id = due.with_context(|| format!("no commit has the whole of {date}"))?;
         let opened = match self.catalog.take().filter(|opened| opened.commit_id == commit_id) {
             Some(opened) => opened,
             None => Opened {
@@ -306,7 +319,15 @@ impl<'m> Making<'m, '_> {
             Made::Document(document) => {
                 (line.commit_id, line.commit_hash) = (document.commit_id, document.commit_hash.clone());
                 line.findings = findings(document);
+                let listed = self.manifest.hash(path);
                 match format.render(document) {
+                    Ok(rendered) if listed.is_some_and(|hash| hash != rendered.sha256) => {
+                        line.missing = Some(format!(
+                            "it was deleted, and would not be the document that manifest.jsonl has (sha256 {}): the program, the reference \
+                             data or the holidays are others by now; restore the file from a copy",
+                            listed.unwrap_or_default()
+                        ));
+                    }
                     Ok(rendered) => {
                         line.sha256 = Some(rendered.sha256);
                         place(&self.maker.calendar.folder, path, &rendered.text, &|point| (self.maker.reached)(point, document.commit_id))?;
@@ -323,8 +344,8 @@ impl<'m> Making<'m, '_> {
                 ));
             }
         }
-        // One that was deleted has its line, unless another version of the program makes it otherwise.
-        if line.sha256.is_none() || self.manifest.hash(path) != line.sha256.as_deref() {
+        // One that was deleted has its line, which stays true of a copy that is restored.
+        if !self.manifest.has(path) {
             self.manifest.append(line.clone())?;
         }
         (self.maker.reached)(Point::Listed, line.commit_id);

@@ -62,6 +62,7 @@ pub struct Findings {
 #[derive(Debug)]
 struct Listed {
     date: Date,
+    commit_id: u64,
     sha256: Option<String>,
 }
 
@@ -122,6 +123,11 @@ impl Manifest {
         self.documents.get(path)?.sha256.as_deref()
     }
 
+    /// The commit that a document was made from, or could not be made from.
+    pub(super) fn commit(&self, path: &str) -> Option<u64> {
+        self.documents.get(path).map(|listed| listed.commit_id)
+    }
+
     /// The documents whose files were deleted, by path, with their dates.
     pub(super) fn deleted(&self) -> BTreeMap<String, Date> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -151,7 +157,7 @@ impl Manifest {
     }
 
     fn add(&mut self, line: Line) {
-        self.documents.insert(line.path.clone(), Listed { date: line.date, sha256: line.sha256.clone() });
+        self.documents.insert(line.path.clone(), Listed { date: line.date, commit_id: line.commit_id, sha256: line.sha256.clone() });
         self.last = Some(line);
     }
 }

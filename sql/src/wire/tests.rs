@@ -273,7 +273,10 @@ fn a_cast_to_a_text_of_limited_length_is_cut_for_clients() {
     let server = serve(&data);
     run(async {
         let client = connect(&server).await;
-        assert_eq!(simple(&client, "SELECT 'abcdef'::varchar(3), CAST('abcdef' AS CHARACTER VARYING(4))").await, ["abc|abcd"]);
+        assert_eq!(
+            simple(&client, "SELECT 'abcdef'::varchar(3), CAST('abcdef' AS CHARACTER VARYING(4)), 'abcdef'::bpchar(2)").await,
+            ["abc|abcd|ab"]
+        );
         let row = client.query_one("SELECT $1::varchar(3), account_id::char(1) FROM balances LIMIT 1", &[&"abcdef"]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), "abc");
         assert_eq!(row.columns().get(1).map(|column| column.name()), Some("account_id"));
