@@ -51,9 +51,9 @@ struct Debit {
 }
 
 impl Day {
-    /// The id under which the sum of its forgotten debits is stored.
+    /// The id under which the sum of its forgotten debits is stored. No event can have it, because it has spaces.
     fn outlived(&self) -> Id {
-        Id::shortened(&format!("forgotten:{}:{}", self.r#type, self.date))
+        Id::derived(format!("forgotten {} {}", self.r#type, self.date))
     }
 }
 

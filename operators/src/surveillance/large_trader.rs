@@ -2,8 +2,8 @@
 //!
 //! It fires if the executions and the fills of other venues of an owner's accounts on a day, in UTC, come to at least
 //! `large_trader_quantity` of an asset class, or to a value of at least `large_trader_value` in one currency. Purchases and sales
-//! are added. A fill counts on the day of its effective time, and for its owner as of then; a bust takes it back from that owner,
-//! whoever owns the account meanwhile, and withdraws the alert if the rest is not large.
+//! are added. A fill counts on the day of its effective time, and for its owner as of then; a bust takes it back from the
+//! customer who had the account then, in the group that the customer is in by now, and withdraws the alert if the rest is not large.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -108,7 +108,7 @@ tables! {
     Checkpoint LimitedDebit = "limited_debits" by (account_id, transaction_id) {
         /// The account that is debited.
         account_id: AccountId,
-        /// The transaction; of a hold and its captures, the hold; `forgotten:TYPE:DATE` for the sum of those that are forgotten.
+        /// The transaction; of a hold and its captures, the hold; `forgotten TYPE DATE` for the sum of those that are forgotten.
         transaction_id: Id,
         /// Its type, which has a limit of its own.
         transaction_type: TransactionType,

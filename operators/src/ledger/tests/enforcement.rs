@@ -198,7 +198,7 @@ fn the_sum_of_a_day_outlives_the_reversal_horizon() {
         let rows = rows_of(&run(shortly, to_postings(shortly, &events(records))).tables.limited_debits);
         rows.into_iter().map(|row| format!("{} {} {}", row.transaction_id, row.date, row.amount)).collect::<Vec<_>>()
     };
-    assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &cent]), ["forgotten:withdrawal:1970-01-01 1970-01-01 5000"]);
+    assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &cent]), ["forgotten withdrawal 1970-01-01 1970-01-01 5000"]);
     assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &later, &last]), Vec::<String>::new(), "a day that is over is forgotten");
 }
 

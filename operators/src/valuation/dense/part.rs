@@ -48,7 +48,7 @@ pub struct ScenarioChange {
     pub since: Tick,
     /// The change in each scenario.
     pub sums: ScenarioSums,
-    /// Number of positions that the scenarios include, flat ones too.
+    /// Number of positions that the scenarios include.
     pub counted: i64,
     /// Number of positions that the scenarios leave out.
     pub left_out: i64,

@@ -126,7 +126,10 @@ impl Scopes {
         if let Some(scenarios) = &part.scenarios {
             touched.scenarios = true;
             scope.scenarios.add(scenarios);
-            scope.symbols.clone_from(&part.symbols);
+            // An account that changes its book or currency leaves with one part, and enters with another.
+            if part.sums.members >= 0 {
+                scope.symbols.clone_from(&part.symbols);
+            }
         }
         add_stress(&mut scope.stress, &part.stress);
         for (child, scenarios) in &part.children {
