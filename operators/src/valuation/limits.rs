@@ -354,7 +354,15 @@ impl View for ExposureLimits {
 
     fn emit(&self, _: &LimitContext, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
         let now = standing(key, state);
-        tables.limit_alerts.replace(at, state.emitted_standing.take(), now.clone());
+        let id = |row: &LimitAlertState| row.alert_id.clone();
+        match state.emitted_standing.take() {
+            // A figure that is known again may be a breach at once: another alert, with a row of its own.
+            Some(before) if now.as_ref().map(id) != Some(id(&before)) => {
+                tables.limit_alerts.retract(at, before);
+                tables.limit_alerts.replace(at, None, now.clone());
+            }
+            before => tables.limit_alerts.replace(at, before, now.clone()),
+        }
         state.emitted_standing = now;
         state.now.drain(..).for_each(|alert| tables.alerts.insert(at, alert));
     }
@@ -573,7 +581,7 @@ mod tests {
         let part = |value: i64| Compared { is_whole: false, ..whole(value) };
         let (missing, no_equity) = (Compared::whole(Figure::Missing), Compared::whole(Figure::NoEquity));
         // (figures against a limit of 100, resulting alerts)
-        let cases: [(&str, &[Compared], &[&str]); 8] = [
+        let cases: [(&str, &[Compared], &[&str]); 9] = [
             (
                 "it is low without what is missing",
                 &[whole(90), part(10), part(11), whole(10)],
@@ -591,6 +599,11 @@ mod tests {
                 "a figure that comes back high",
                 &[missing, whole(101), missing],
                 &["raised medium", "cleared medium", "raised high", "amended high"],
+            ),
+            (
+                "a figure that comes back high clears once",
+                &[missing, whole(101), whole(10), whole(11)],
+                &["raised medium", "cleared medium", "raised high", "cleared high"],
             ),
             ("exposure without equity is beyond any limit", &[no_equity, no_equity, whole(10)], &["raised critical", "cleared critical"]),
             ("a breach loses its equity", &[whole(101), no_equity, whole(101)], &["raised high", "amended critical", "amended high"]),
@@ -610,6 +623,9 @@ mod tests {
             let changes: Vec<_> =
                 said.tables.alerts.changes().iter().map(|change| format!("{} {}", change.row.state, change.row.severity)).collect();
             assert_eq!(changes, *expected, "{name}");
+            let standing = rows_of(&said.tables.alerts).into_iter().filter(|alert| alert.state != AlertState::Cleared);
+            let saved = rows_of(&said.tables.limit_alerts).into_iter().map(|row| row.alert_id);
+            assert!(standing.map(|alert| alert.alert_id).eq(saved), "{name}: what stands is saved, and nothing else");
             for cut in 0..=figures.len() + 1 {
                 let resumed = run_with_restart(view(), happenings(figures), cut);
                 assert_eq!(history_of(&said.tables.alerts), history_of(&resumed.tables.alerts), "{name}, cut at {cut}");
