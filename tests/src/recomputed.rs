@@ -108,11 +108,12 @@ const STEPS: [(&str, &str); 23] = [
          UNION ALL SELECT 'external:EUR', 'EUR', 0, 0 FROM held
          UNION ALL SELECT account, currency, 0, 0 FROM accounts",
     ),
-    ("busted", "SELECT id FROM accepted WHERE kind = 'bust'"),
+    ("busted", "SELECT id, effective FROM accepted WHERE kind = 'bust'"),
+    // A fill can be busted for a day. The first record of a partition sets its clock, and may be of the day before all others.
     (
         "fills",
         "SELECT account, other AS symbol, CASE WHEN busted.id IS NULL THEN 1 ELSE 0 END AS counts, amount, price, fee
-         FROM accepted LEFT JOIN busted ON busted.id = accepted.id WHERE kind = 'fill'",
+         FROM accepted LEFT JOIN busted ON busted.id = accepted.id AND busted.effective - accepted.effective <= 86400000000000 WHERE kind = 'fill'",
     ),
     (
         "sums",
