@@ -43,8 +43,22 @@ fn boxed(event: &Event) -> usize {
         Event::Ruleset(RulesetEvent::RetirementProposed(event)) => size_of_val(&**event),
         Event::Ruleset(RulesetEvent::Approved(event) | RulesetEvent::Rejected(event)) => size_of_val(&**event),
         Event::Deleted(event) => size_of_val(&**event),
-        Event::Account(_) | Event::Order(_) | Event::Fill(_) | Event::Transfer(_) => 0,
-        Event::Quote(_) | Event::Trade(_) | Event::Close(_) | Event::FxRate(_) => 0,
+        Event::Order(OrderEvent::Cancel(event)) => size_of_val(&**event),
+        Event::Order(OrderEvent::Phase(event)) => size_of_val(&**event),
+        Event::Fill(FillEvent::Bust(event)) => size_of_val(&**event),
+        Event::Quote(event) => size_of_val(&**event),
+        Event::Trade(event) => size_of_val(&**event),
+        Event::Close(event) => size_of_val(&**event),
+        Event::FxRate(event) => size_of_val(&**event),
+        Event::Transfer(
+            TransferEvent::Debited(event)
+            | TransferEvent::Credited(event)
+            | TransferEvent::Completed(event)
+            | TransferEvent::Failed(event)
+            | TransferEvent::DebitReversed(event)
+            | TransferEvent::CreditReversed(event),
+        ) => size_of_val(&**event),
+        Event::Account(AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_)) => 0,
     }
 }
 
@@ -60,7 +74,8 @@ mod tests {
         let transaction = br#"{"transaction_id":"T","account_id":"A","type":"deposit","amount":"1","currency":"USD","ts":1}"#;
         let size = |topic, value: &[u8]| Event::decode(topic, None, Some(value)).map(|event| of_event(&event, value.len()));
         let placed = size_of::<Placed<Event>>();
-        assert_eq!(size(Topic::Quotes, quote), Ok((placed + quote.len()) as u64));
+        let boxed = size_of::<headwater_schemas::events::Quote>();
+        assert_eq!(size(Topic::Quotes, quote), Ok((placed + boxed + quote.len()) as u64));
         let boxed = size_of::<headwater_schemas::events::Transaction>();
         assert_eq!(size(Topic::Transactions, transaction), Ok((placed + boxed + transaction.len()) as u64));
     }

@@ -23,7 +23,7 @@ impl WaitingBust {
 
     /// The event of the bust.
     pub(super) fn event(self) -> Event {
-        Event::Fill(FillEvent::Bust(self.bust))
+        Event::Fill(FillEvent::Bust(Box::new(self.bust)))
     }
 
     fn row(&self) -> PendingBust {

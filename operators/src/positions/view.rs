@@ -215,7 +215,7 @@ impl View for Positions {
                 }
                 Busted::NoSuchFill => {
                     let fill_id = bust.fill_id.clone();
-                    let until = state.busts.wait(place, bust).until(self.horizon);
+                    let until = state.busts.wait(place, *bust).until(self.horizon);
                     out.set_timer(until, fill_id);
                 }
                 Busted::Overflows => {

@@ -23,7 +23,7 @@ pub enum WatchEvent {
     /// A message, an execution or a phase of the book.
     Book(BookEvent),
     /// A trade of the market.
-    Trade(Trade),
+    Trade(Arc<Trade>),
     /// A fill of another venue, or its bust.
     Fill(FillChange),
 }

@@ -45,7 +45,7 @@ impl Step {
     /// The event of a step; `None` for an initiation without terms, which does not exist.
     pub(super) fn event(&self, transfer_id: &Id) -> Option<TransferEvent> {
         let (transfer_id, ts) = (transfer_id.clone(), self.written);
-        let step = |transfer_id| TransferStep { transfer_id, ts };
+        let step = |transfer_id| Box::new(TransferStep { transfer_id, ts });
         Some(match self.state {
             TransferState::Initiated => {
                 let Terms { from_account, to_account, amount, currency } = **self.terms.as_ref()?;

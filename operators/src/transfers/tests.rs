@@ -29,7 +29,7 @@ fn state(letter: char) -> TransferState {
 
 fn event(ts: i64, id: &str, letter: char) -> TransferEvent {
     let (transfer_id, ts) = (Id::derived(id), EventTime::from_nanos(ts));
-    let step = TransferStep { transfer_id: transfer_id.clone(), ts };
+    let step = Box::new(TransferStep { transfer_id: transfer_id.clone(), ts });
     match letter {
         'I' => TransferEvent::Initiated(Box::new(TransferInitiated {
             transfer_id,

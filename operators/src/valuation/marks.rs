@@ -25,11 +25,11 @@ use crate::newest::Newest;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarketEvent {
     /// The best bid and ask.
-    Quote(Quote),
+    Quote(Arc<Quote>),
     /// A trade, of the market or of our own book.
-    Trade(Trade),
+    Trade(Arc<Trade>),
     /// A closing price.
-    Close(Close),
+    Close(Box<Close>),
     /// A watched price, which is passed on with the mark of its place.
     Watch(Box<Watch>),
 }

@@ -26,7 +26,7 @@ pub(super) fn account_terms<'scope>(
             account_id: opened.account_id,
             currency: Some(opened.currency),
             currency_ts: Some(opened.ts),
-            book: opened.book,
+            book: opened.book.clone(),
             book_ts: Some(opened.ts),
             ts: place.event_time(),
         })),
@@ -35,7 +35,7 @@ pub(super) fn account_terms<'scope>(
             currency: updated.currency,
             currency_ts: updated.currency.map(|_| updated.ts),
             book_ts: updated.book.as_ref().map(|_| updated.ts),
-            book: updated.book,
+            book: updated.book.clone(),
             ts: place.event_time(),
         })),
         _ => None,
@@ -148,7 +148,7 @@ fn watched<'scope>(flow: &Flow<'scope, '_>, watchlists: Events<'scope>) -> anyho
 /// A match on our own book as a trade of the market.
 fn own_trade(execution: Execution) -> MarketEvent {
     let Execution { symbol, price, quantity, ts, .. } = execution;
-    MarketEvent::Trade(Trade { symbol, price, size: Size::from_units(quantity.units()), source: None, ts })
+    MarketEvent::Trade(Arc::new(Trade { symbol, price, size: Size::from_units(quantity.units()), source: None, ts }))
 }
 
 /// Updates as inputs of the valuer.

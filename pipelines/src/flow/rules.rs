@@ -75,7 +75,7 @@ pub(super) fn judgements<'scope>(
 fn with_rates<'scope>(flow: &Flow<'scope, '_>, rates: Events<'scope>, reference: &Reference<'scope>) -> anyhow::Result<Reference<'scope>> {
     let saved = flow.settings.saved.rows::<LastRate>()?;
     let rate = |row: &LastRate| {
-        let event = Event::FxRate(FxRate { base: row.base, quote: row.quote, rate: row.rate, ts: row.ts });
+        let event = Event::FxRate(Box::new(FxRate { base: row.base, quote: row.quote, rate: row.rate, ts: row.ts }));
         Placed { place: Place::of_record(row.ts.effective(), Topic::FxRates, 0, Offset::ZERO), event }
     };
     let rates = Reference { stream: rates.broadcast(), before: Arc::new(saved.iter().map(rate).collect()) };

@@ -86,7 +86,7 @@ fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {
 }
 
 /// Whether other limits may apply to an account, because its customer is told.
-const fn may_change_customer(event: &Event) -> bool {
+fn may_change_customer(event: &Event) -> bool {
     match event {
         Event::Account(AccountEvent::Opened(_)) => true,
         Event::Account(AccountEvent::Updated(updated)) => updated.customer_id.is_some(),

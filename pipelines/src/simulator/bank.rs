@@ -313,7 +313,7 @@ impl Bank {
             currency: from.currency,
             ts: EventTime::from_nanos(now),
         };
-        let steps: &[fn(TransferStep) -> TransferEvent] = if self.dice.one_in(20) {
+        let steps: &[fn(Box<TransferStep>) -> TransferEvent] = if self.dice.one_in(20) {
             &[TransferEvent::Debited]
         } else if self.dice.one_in(8) {
             &[TransferEvent::Debited, TransferEvent::Failed, TransferEvent::DebitReversed]
@@ -324,7 +324,7 @@ impl Bank {
         let mut at = now;
         for step in steps {
             at += self.dice.between(100, 800) * MILLISECOND;
-            let event = step(TransferStep { transfer_id: transfer_id.clone(), ts: EventTime::from_nanos(at) });
+            let event = step(Box::new(TransferStep { transfer_id: transfer_id.clone(), ts: EventTime::from_nanos(at) }));
             planned.push(Planned::new(at, Event::Transfer(event)));
         }
         planned

@@ -5,6 +5,8 @@
 //! it moves by one of the share's daily standard deviations, whatever the speed. Displacements are binary floats; a published
 //! price is a whole number of ticks.
 
+use std::sync::Arc;
+
 use headwater_schemas::events::{Close, Event, FxRate, Quote, Trade};
 use headwater_schemas::{Currency, Date, EventTime, Factor, Price, Size, Symbol, Text};
 
@@ -95,7 +97,7 @@ impl Market {
             source: Some(Text::const_new("consolidated")),
             ts: EventTime::from_nanos(now),
         };
-        Some(Planned::new(now, Event::Quote(quote)))
+        Some(Planned::new(now, Event::Quote(Arc::new(quote))))
     }
 
     /// A trade of the market, at or within the spread.
@@ -110,7 +112,7 @@ impl Market {
             source: Some(Text::const_new("consolidated")),
             ts: EventTime::from_nanos(now),
         };
-        Some(Planned::new(now, Event::Trade(trade)))
+        Some(Planned::new(now, Event::Trade(Arc::new(trade))))
     }
 
     /// The closes of the day, from which the next day begins.
@@ -159,13 +161,18 @@ pub(super) fn price(ticks: i64) -> Price {
 
 /// A closing price.
 pub(super) fn close(share: &Share, ticks: i64, date: Date) -> Event {
-    Event::Close(Close { symbol: Symbol::derived(share.symbol), date, close: price(ticks) })
+    Event::Close(Box::new(Close { symbol: Symbol::derived(share.symbol), date, close: price(ticks) }))
 }
 
 /// Dollars per euro, in ten-thousandths.
 pub(super) fn eur_usd(ten_thousandths: i64, now: i64) -> Event {
     let rate = Factor::from_units(i128::from(ten_thousandths) * 100_000);
-    Event::FxRate(FxRate { base: Currency::derived("EUR"), quote: Currency::derived("USD"), rate, ts: EventTime::from_nanos(now) })
+    Event::FxRate(Box::new(FxRate {
+        base: Currency::derived("EUR"),
+        quote: Currency::derived("USD"),
+        rate,
+        ts: EventTime::from_nanos(now),
+    }))
 }
 
 fn seconds(nanos: i64) -> f64 {

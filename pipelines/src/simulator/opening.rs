@@ -29,7 +29,7 @@ pub(super) fn events(settings: &SimulatorSettings, people: &People) -> Vec<Event
     events.extend(people.persons.iter().map(|person| Event::Customer(Arc::new(customer(person)))));
     events.extend(limits());
     events.extend(wishes(people));
-    events.extend(people.accounts.iter().map(|account| Event::Account(AccountEvent::Opened(Box::new(opening(account, opened))))));
+    events.extend(people.accounts.iter().map(|account| Event::Account(AccountEvent::Opened(Arc::new(opening(account, opened))))));
     events.push(eur_usd(10_850, opened.nanos()));
     events.push(eur_usd(10_850, start));
     events.extend(closes(settings));
@@ -63,7 +63,8 @@ fn transfer_in_flight(people: &People, start: i64) -> Vec<Event> {
         currency: from.currency,
         ts: EventTime::from_nanos(debited.nanos() - SECOND),
     };
-    let steps = [TransferEvent::Initiated(Box::new(initiated)), TransferEvent::Debited(TransferStep { transfer_id, ts: debited })];
+    let steps =
+        [TransferEvent::Initiated(Box::new(initiated)), TransferEvent::Debited(Box::new(TransferStep { transfer_id, ts: debited }))];
     steps.into_iter().map(Event::Transfer).collect()
 }
 

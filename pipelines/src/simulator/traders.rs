@@ -163,7 +163,7 @@ impl Traders {
         let old = self.resting.len() as u64 / 2 + 1;
         let place = usize::try_from(self.dice.below(old)).ok()?;
         let Resting { order_id, account_id, symbol } = self.resting.remove(place)?;
-        Some(OrderEvent::Cancel(CancelOrder { order_id, account_id, symbol, ts: EventTime::from_nanos(now) }))
+        Some(OrderEvent::Cancel(Box::new(CancelOrder { order_id, account_id, symbol, ts: EventTime::from_nanos(now) })))
     }
 
     /// An amendment of an own order to a smaller quantity.
@@ -209,7 +209,7 @@ impl Traders {
         let bust = Bust { fill_id: fill.fill_id.clone(), account_id: fill.account_id, ts: EventTime::from_nanos(now + 8 * SECOND) };
         let mut planned = vec![Planned::new(now + delay, Event::Fill(FillEvent::Fill(Box::new(fill))))];
         if self.dice.one_in(150) {
-            planned.push(Planned::new(now + 8 * SECOND, Event::Fill(FillEvent::Bust(bust))));
+            planned.push(Planned::new(now + 8 * SECOND, Event::Fill(FillEvent::Bust(Box::new(bust)))));
         }
         Some(planned)
     }
@@ -247,7 +247,10 @@ impl Traders {
             let order = self.limit(&intent, -(60 + 5 * layer), 900);
             let ts = EventTime::from_nanos(at + 3 * SECOND);
             let (order_id, account_id, symbol) = (order.order_id.clone(), order.account_id, order.symbol);
-            cancels.push(Planned::new(ts.nanos(), Event::Order(OrderEvent::Cancel(CancelOrder { order_id, account_id, symbol, ts }))));
+            cancels.push(Planned::new(
+                ts.nanos(),
+                Event::Order(OrderEvent::Cancel(Box::new(CancelOrder { order_id, account_id, symbol, ts }))),
+            ));
             planned.push(Planned::new(at, Event::Order(OrderEvent::New(Box::new(order)))));
         }
         let at = now + SECOND;

@@ -1,5 +1,7 @@
 //! Events of accounts.
 
+use std::sync::Arc;
+
 use super::AccountType;
 use super::json::{event, typed_events};
 use crate::value::{AccountId, Amount, Currency, CustomerId, Decimal, EventTime, Text};
@@ -8,9 +10,9 @@ typed_events! {
     /// An event of an account.
     AccountEvent {
         /// The account is opened.
-        "opened" => Opened(Box<AccountOpened>),
+        "opened" => Opened(Arc<AccountOpened>),
         /// Some of the account's fields change.
-        "updated" => Updated(Box<AccountUpdated>),
+        "updated" => Updated(Arc<AccountUpdated>),
         /// The account is frozen: nothing may be posted.
         "frozen" => Frozen(AccountStatus),
         /// The account is unfrozen: postings are allowed again.
@@ -78,7 +80,7 @@ event! {
 
 impl AccountEvent {
     /// The account.
-    pub const fn account_id(&self) -> &AccountId {
+    pub fn account_id(&self) -> &AccountId {
         match self {
             Self::Opened(event) => &event.account_id,
             Self::Updated(event) => &event.account_id,

@@ -30,8 +30,8 @@ impl Event {
                 Some(Self::Order(OrderEvent::New(order)))
             }
             Self::Account(AccountEvent::Opened(opened)) if opened.overdraft_limit == Some(Amount::ZERO) => {
-                let mut opened = opened.clone();
-                opened.overdraft_limit = None;
+                let mut opened = Arc::clone(opened);
+                Arc::make_mut(&mut opened).overdraft_limit = None;
                 Some(Self::Account(AccountEvent::Opened(opened)))
             }
             _ => None,

@@ -10,7 +10,7 @@ typed_events! {
         /// A fill.
         "fill" => Fill(Box<Fill>),
         /// The bust of a fill, which cancels it.
-        "bust" => Bust(Bust),
+        "bust" => Bust(Box<Bust>),
     }
 }
 

@@ -89,13 +89,13 @@ pub enum Event {
     /// `accounts`
     Account(AccountEvent),
     /// `market.quotes`
-    Quote(Quote),
+    Quote(Arc<Quote>),
     /// `market.trades`
-    Trade(Trade),
+    Trade(Arc<Trade>),
     /// `market.closes`
-    Close(Close),
+    Close(Box<Close>),
     /// `fx.rates`
-    FxRate(FxRate),
+    FxRate(Box<FxRate>),
     /// `orders`
     Order(OrderEvent),
     /// `fills`

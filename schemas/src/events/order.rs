@@ -14,9 +14,9 @@ typed_events! {
         /// An amendment of an order.
         "amend" => Amend(Box<AmendOrder>),
         /// A cancel of an order.
-        "cancel" => Cancel(CancelOrder),
+        "cancel" => Cancel(Box<CancelOrder>),
         /// A new trading phase of the symbol.
-        "phase" => Phase(PhaseChange),
+        "phase" => Phase(Box<PhaseChange>),
     }
 }
 

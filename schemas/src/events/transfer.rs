@@ -9,17 +9,17 @@ typed_events! {
         /// The transfer is initiated.
         "initiated" => Initiated(Box<TransferInitiated>),
         /// The money has left the payer's account.
-        "debited" => Debited(TransferStep),
+        "debited" => Debited(Box<TransferStep>),
         /// The money has reached the payee's account.
-        "credited" => Credited(TransferStep),
+        "credited" => Credited(Box<TransferStep>),
         /// Both legs are completed.
-        "completed" => Completed(TransferStep),
+        "completed" => Completed(Box<TransferStep>),
         /// The transfer has failed; completed steps are to be reversed.
-        "failed" => Failed(TransferStep),
+        "failed" => Failed(Box<TransferStep>),
         /// The payer has been refunded.
-        "debit_reversed" => DebitReversed(TransferStep),
+        "debit_reversed" => DebitReversed(Box<TransferStep>),
         /// The payee has returned the money.
-        "credit_reversed" => CreditReversed(TransferStep),
+        "credit_reversed" => CreditReversed(Box<TransferStep>),
     }
 }
 

@@ -476,9 +476,9 @@ fn message(ts: EventTime, command: Command) -> OrderMessage {
             ts,
         })),
         Command::Cancel(cancel) => {
-            OrderMessage::Cancel(events::CancelOrder { order_id: cancel.order_id, account_id: cancel.account_id, symbol, ts })
+            OrderMessage::Cancel(Box::new(events::CancelOrder { order_id: cancel.order_id, account_id: cancel.account_id, symbol, ts }))
         }
-        Command::Phase(change) => OrderMessage::Phase(events::PhaseChange { symbol, phase: change.phase, ts }),
+        Command::Phase(change) => OrderMessage::Phase(Box::new(events::PhaseChange { symbol, phase: change.phase, ts })),
     }
 }
 
