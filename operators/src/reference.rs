@@ -22,20 +22,28 @@ pub struct Reference {
     limits: FxHashMap<LimitKind, FxHashMap<LimitScope, Arc<Limit>>>,
 }
 
+/// The data of an account. Nearly every account has one event, that of its opening: then this is the event itself, which all views
+/// share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(Known);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known {
+    /// It was opened, and nothing else happened.
+    Opened(Arc<AccountOpened>),
+    Merged(Box<Merged>),
+}
+
 /// The data of an account, merged from its events: each event gives some of the fields. Of two events with the same field, the
 /// one with the later time of its own counts; of equal times, the one with the later place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// The customer who owns it.
-    pub(crate) customer_id: Newest<Option<CustomerId>>,
-    pub(crate) currency: Newest<Option<Currency>>,
-    /// Its book path in the firm: `firm/desk/book`.
+struct Merged {
+    customer_id: Newest<Option<CustomerId>>,
+    currency: Newest<Option<Currency>>,
     book: Newest<Option<Text>>,
-    /// Overdraft limit: how far the balance may be below zero.
-    pub(crate) overdraft_limit: Newest<Option<Amount>>,
-    pub(crate) account_type: Newest<Option<AccountType>>,
-    /// When it was opened; of an account that was opened again, the last time.
-    pub(crate) opened_at: Option<EventTime>,
+    overdraft_limit: Newest<Option<Amount>>,
+    account_type: Newest<Option<AccountType>>,
+    opened_at: Option<EventTime>,
     is_closed: Newest<bool>,
     is_frozen: Newest<bool>,
 }
@@ -65,7 +73,9 @@ impl Reference {
             Event::Limit(limit) => {
                 newest::put(self.limits.entry(limit.kind).or_default(), limit.scope.clone(), Arc::clone(limit), |limit| limit.ts);
             }
-            Event::Account(account) => self.accounts.entry(*account.account_id()).or_default().learn(account),
+            Event::Account(event) => {
+                self.accounts.entry(*event.account_id()).and_modify(|account| account.learn(event)).or_insert_with(|| Account::of(event));
+            }
             Event::Deleted(deleted) => self.forget(deleted),
             _ => {}
         }
@@ -106,7 +116,7 @@ impl Reference {
 
     /// The customer of an account, if it is known.
     pub fn customer_of(&self, account_id: &AccountId) -> Option<CustomerId> {
-        self.account(account_id)?.customer_id.value
+        self.account(account_id)?.customer_id()
     }
 
     /// The owner of an account, as far as is known: its customer's group, else the customer, else the account itself.
@@ -137,8 +147,8 @@ impl Reference {
             return default.map(Arc::as_ref);
         }
         let known = self.account(account_id);
-        let customer = known.and_then(|account| account.customer_id.value).map(LimitScope::Customer);
-        let books = known.and_then(|account| account.book.value.as_deref()).into_iter().flat_map(books_above).map(LimitScope::Book);
+        let customer = known.and_then(Account::customer_id).map(LimitScope::Customer);
+        let books = known.and_then(Account::book).into_iter().flat_map(books_above).map(LimitScope::Book);
         let own = [LimitScope::Account(*account_id), LimitScope::Symbol(*symbol)];
         let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
         least.or(default).map(Arc::as_ref)
@@ -210,8 +220,90 @@ impl AccountMemberships {
 }
 
 impl Account {
+    /// An account after its first event.
+    fn of(event: &AccountEvent) -> Self {
+        match event {
+            AccountEvent::Opened(opened) => Self(Known::Opened(Arc::clone(opened))),
+            other => {
+                let mut merged = Merged::default();
+                merged.learn(other);
+                Self(Known::Merged(Box::new(merged)))
+            }
+        }
+    }
+
+    /// Applies an event of the account. Events come in the order of their places, so of equal times the later one counts.
+    fn learn(&mut self, event: &AccountEvent) {
+        match &mut self.0 {
+            Known::Merged(merged) => merged.learn(event),
+            Known::Opened(opened) => {
+                let mut merged = Merged::default();
+                merged.open(opened);
+                merged.learn(event);
+                self.0 = Known::Merged(Box::new(merged));
+            }
+        }
+    }
+
+    /// The customer who owns it.
+    pub(crate) fn customer_id(&self) -> Option<CustomerId> {
+        match &self.0 {
+            Known::Opened(opened) => Some(opened.customer_id),
+            Known::Merged(merged) => merged.customer_id.value,
+        }
+    }
+
+    /// Its currency.
+    pub(crate) fn currency(&self) -> Option<Currency> {
+        match &self.0 {
+            Known::Opened(opened) => Some(opened.currency),
+            Known::Merged(merged) => merged.currency.value,
+        }
+    }
+
+    /// Its book path in the firm: `firm/desk/book`.
+    fn book(&self) -> Option<&str> {
+        match &self.0 {
+            Known::Opened(opened) => opened.book.as_deref(),
+            Known::Merged(merged) => merged.book.value.as_deref(),
+        }
+    }
+
+    /// How far below zero the balance may be.
+    pub(crate) fn overdraft_limit(&self) -> Option<Amount> {
+        match &self.0 {
+            Known::Opened(opened) => opened.overdraft_limit,
+            Known::Merged(merged) => merged.overdraft_limit.value,
+        }
+    }
+
+    /// Its type.
+    pub(crate) fn account_type(&self) -> Option<AccountType> {
+        match &self.0 {
+            Known::Opened(opened) => Some(opened.account_type),
+            Known::Merged(merged) => merged.account_type.value,
+        }
+    }
+
+    /// When it was opened; of an account that was opened again, the last time.
+    pub(crate) fn opened_at(&self) -> Option<EventTime> {
+        match &self.0 {
+            Known::Opened(opened) => Some(opened.ts),
+            Known::Merged(merged) => merged.opened_at,
+        }
+    }
+
     /// Its status. An account stays closed, whether frozen or not, until it is opened again.
-    pub(crate) const fn status(&self) -> AccountStatus {
+    pub(crate) fn status(&self) -> AccountStatus {
+        match &self.0 {
+            Known::Opened(_) => AccountStatus::Open,
+            Known::Merged(merged) => merged.status(),
+        }
+    }
+}
+
+impl Merged {
+    const fn status(&self) -> AccountStatus {
         match (self.is_closed.value, self.is_frozen.value) {
             (true, _) => AccountStatus::Closed,
             (false, true) => AccountStatus::Frozen,
@@ -219,12 +311,11 @@ impl Account {
         }
     }
 
-    /// Applies an event of the account. Events come in the order of their places, so of equal times the later one counts.
     fn learn(&mut self, event: &AccountEvent) {
         let ts = event.ts();
         match event {
-            AccountEvent::Opened(opened) => self.open(opened, ts),
-            AccountEvent::Updated(updated) => self.update(updated, ts),
+            AccountEvent::Opened(opened) => self.open(opened),
+            AccountEvent::Updated(updated) => self.update(updated),
             AccountEvent::Frozen(_) => {
                 self.is_frozen.put(true, ts);
             }
@@ -237,7 +328,8 @@ impl Account {
         }
     }
 
-    fn open(&mut self, opened: &AccountOpened, ts: EventTime) {
+    fn open(&mut self, opened: &AccountOpened) {
+        let ts = opened.ts;
         self.is_closed.put(false, ts);
         self.is_frozen.put(false, ts);
         self.customer_id.put(Some(opened.customer_id), ts);
@@ -248,7 +340,8 @@ impl Account {
         self.opened_at = self.opened_at.max(Some(ts));
     }
 
-    fn update(&mut self, updated: &AccountUpdated, ts: EventTime) {
+    fn update(&mut self, updated: &AccountUpdated) {
+        let ts = updated.ts;
         put_given(&mut self.customer_id, updated.customer_id, ts);
         put_given(&mut self.currency, updated.currency, ts);
         put_given(&mut self.account_type, updated.account_type, ts);
@@ -367,7 +460,7 @@ mod tests {
         let limit = |limit: u32| format!(r#""overdraft_limit":{limit}"#);
         let told_limit = |records: &[&str]| {
             let told = told(&records.iter().map(|record| (Topic::Accounts, *record)).collect::<Vec<_>>());
-            told.account(&name("a")).and_then(|account| account.overdraft_limit.value).map(|limit| limit.to_string())
+            told.account(&name("a")).and_then(Account::overdraft_limit).map(|limit| limit.to_string())
         };
         let (three, five, also_five) = (updated(3, &limit(30)), updated(5, &limit(50)), updated(5, &limit(55)));
         let other = updated(9, r#""currency":"EUR""#);
@@ -424,6 +517,6 @@ mod tests {
         let updated = (Topic::Accounts, r#"{"type":"updated","account_id":"a","currency":"EUR","ts":2}"#);
         let reference = told(&[OPENED, updated]);
         let account = reference.account(&name("a")).unwrap();
-        assert_eq!((account.currency.value.as_deref(), account.customer_id.value.as_deref()), (Some("EUR"), Some("c")));
+        assert_eq!((account.currency().as_deref(), account.customer_id().as_deref()), (Some("EUR"), Some("c")));
     }
 }

@@ -257,12 +257,12 @@ impl Balances {
     /// What the account's interest depends on.
     fn bearer<'a>(&self, context: &'a BalanceContext, state: &BalanceState, holder: Holder<'a>) -> Bearer<'a> {
         let terms = holder.terms.filter(|terms| terms.status() != AccountStatus::Closed);
-        let currency = terms.and_then(|terms| terms.currency.value);
+        let currency = terms.and_then(Account::currency);
         let accrues_in = state.interest.as_ref().map(|interest| interest.currency()).or(currency);
         let posted = accrues_in.and_then(|currency| state.sums.get(&currency)).map_or(Total::ZERO, |sums| sums.posted);
         Bearer {
             account: holder.account,
-            account_type: holder.terms.and_then(|terms| terms.account_type.value),
+            account_type: holder.terms.and_then(Account::account_type),
             currency,
             posted,
             rates: &context.rates,
@@ -366,14 +366,13 @@ pub(super) struct Holder<'a> {
 impl Holder<'_> {
     /// The overdraft limit in a currency; zero in other currencies than the account's own.
     pub(super) fn overdraft(self, currency: &Currency) -> Money {
-        let limit =
-            self.terms.filter(|terms| terms.currency.value.as_ref() == Some(currency)).and_then(|terms| terms.overdraft_limit.value);
+        let limit = self.terms.filter(|terms| terms.currency().as_ref() == Some(currency)).and_then(Account::overdraft_limit);
         limit.map_or(Money::ZERO, |limit| limit.money())
     }
 
     /// Whether it owes by its nature, so that a balance below zero breaks no rule.
     pub(super) fn may_owe(self) -> bool {
-        let account_type = self.terms.and_then(|terms| terms.account_type.value);
+        let account_type = self.terms.and_then(Account::account_type);
         self.account.is_contra() || matches!(account_type, Some(AccountType::Credit | AccountType::Loan))
     }
 

@@ -87,7 +87,7 @@ const fn of_type(kind: LimitKind, account: AccountType) -> Option<Money> {
 impl Limits<'_> {
     fn of(self, kind: LimitKind, account: &AccountId) -> Option<Money> {
         let set = self.accounts.account_limit(kind, account).map(|limit| Money::from_units(limit.value.units()));
-        set.or_else(|| of_type(kind, self.accounts.account(account)?.account_type.value?))
+        set.or_else(|| of_type(kind, self.accounts.account(account)?.account_type()?))
     }
 
     fn date(self, account: &AccountId, ts: EventTime) -> Date {

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::field::Field;
 use super::geo::Location;
 use super::pack::Kept;
-use crate::reference::Reference;
+use crate::reference::{Account, Reference};
 use crate::valuation::rates::Rates;
 use crate::zones::{CustomerZones, utc_offset};
 
@@ -114,7 +114,7 @@ impl Customers {
     /// What is known about an account and a customer at a time. The customer is that of the account, where none is given.
     pub(super) fn facts(&self, account: Option<&AccountId>, customer: Option<CustomerId>, ts: EventTime, kept: &Kept) -> Facts {
         let known = account.and_then(|account| self.reference.account(account));
-        let customer_id = customer.or_else(|| known.and_then(|account| account.customer_id.value));
+        let customer_id = customer.or_else(|| known.and_then(Account::customer_id));
         let customer = customer_id.and_then(|customer| self.reference.customer(&customer));
         let zone = customer_id.and_then(|customer| self.zones.of(&customer));
         Facts {
@@ -122,8 +122,8 @@ impl Customers {
             amount_base: None,
             home: customer.and_then(|customer| Location::new(customer.home_lat, customer.home_lon)),
             utc_offset: zone.and_then(|zone| utc_offset(zone, ts)),
-            account_type: known.and_then(|account| account.account_type.value),
-            opened_at: known.and_then(|account| account.opened_at),
+            account_type: known.and_then(Account::account_type),
+            opened_at: known.and_then(Account::opened_at),
             limits: account.map_or_else(SetLimits::default, |account| self.limits(account, kept)),
             day_start: kept.slot(Field::DayStart).and_then(|_| day_start(&local(zone, ts)?)),
             month_start: kept.slot(Field::MonthStart).and_then(|_| day_start(&local(zone, ts)?.first_of_month().ok()?)),
