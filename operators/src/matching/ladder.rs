@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::value::Price;
 
-use super::orders::{Orders, Slot};
+use super::orders::Orders;
 use super::queue::QueueId;
 
 /// One side of a book.
@@ -47,11 +47,6 @@ impl Ladder {
     /// The queue of orders without a price.
     pub(super) const fn unpriced(&self) -> QueueId {
         self.unpriced
-    }
-
-    /// All orders in the sequence in which they trade.
-    pub(super) fn slots<'a>(&'a self, orders: &'a Orders) -> impl Iterator<Item = Slot> {
-        std::iter::once(self.unpriced).chain(self.rungs.values().copied()).flat_map(|queue| orders.slots_of(queue))
     }
 
     /// The queue of a price.

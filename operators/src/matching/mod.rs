@@ -41,10 +41,9 @@
 //! - **Sequence of reports** of a match: the resting order's change, then the incoming order's; in an auction the buyer's, then
 //!   the seller's. Orders that end together do so by priority.
 //! - **Market orders** and stops have no limit: a price given with them is ignored. They never rest, except that market orders
-//!   wait while orders accumulate. In continuous trading they trade no further than the instrument's price band around the last
-//!   price at the moment of entry (for a stop: the price that triggered it); their own trades do not move the band. The remainder
-//!   is cancelled (`price_band`). An `fok` order that could be filled only beyond the band is cancelled whole. In an uncrossing,
-//!   the auction price is their limit.
+//!   wait while orders accumulate. They trade no further than the instrument's price band around the last price at the moment of
+//!   entry (for a stop: the price that triggered it; in an uncrossing: the last price before it); their own trades do not move the
+//!   band. The remainder is cancelled (`price_band`). An `fok` order that could be filled only beyond the band is cancelled whole.
 //! - **The owner** of an order is the owner of its account at entry; a group that is formed later does not affect resting orders.
 //! - **While orders accumulate** (`pre_open`, `auction`), `ioc` and `fok` are rejected (`wrong_phase`), and so is a post-only
 //!   order that would cross the book. Accumulated orders uncross on the transition to `continuous` or `closed`, even if a halt

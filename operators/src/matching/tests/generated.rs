@@ -423,6 +423,17 @@ fn a_market_of_auctions_agrees_with_the_naive_book_30_1000() {
 }
 
 #[test]
+fn a_market_of_auctions_within_a_band_agrees_with_the_naive_book_30_1000() {
+    let mut seen = BTreeMap::new();
+    // With 150, the edges are between ticks.
+    for (bps, seeds) in [(100, 300..310), (150, 310..320), (300, 320..330)] {
+        let band = Band { bps: Some(Factor::whole(bps)), reference_price: Some(Price::whole(100)) };
+        seen.extend(agree(Market::Auctions, band, seeds, 1_000));
+    }
+    assert!(seen.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
+}
+
+#[test]
 fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
     let seen = agree(Market::Wild, Band::default(), 1_000..1_040, 1_500);
     // The firm's checks are not part of the book, and no stream can make a number overflow.

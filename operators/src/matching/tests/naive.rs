@@ -244,15 +244,26 @@ impl NaiveBook {
     }
 
     fn uncross(&mut self, change: &PhaseChange, reports: &mut Reports) {
-        while let Some(price) = self.auction_price(change) {
-            while let (Some(buy), Some(sell)) = (self.best(Side::Sell, Some(price)), self.best(Side::Buy, Some(price))) {
+        let before = self.last;
+        while let Some(price) = self.auction_price(change, before) {
+            let best = |book: &Self, side| book.best_of(side, Some(price), |order| book.is_protected_at(order, price.units(), before));
+            while let (Some(buy), Some(sell)) = (best(self, Side::Sell), best(self, Side::Buy)) {
                 self.meet_in_auction(buy, sell, price, reports);
             }
             self.refill_after_auction();
         }
         while let Some(at) = self.orders.iter().position(|order| !order.waits && order.price.is_none()) {
-            self.end(at, OrderChange::Cancelled, Some(Reason::NoLiquidity), reports);
+            let side = self.orders[at].new.side;
+            let has_offers = self.orders.iter().any(|other| !other.waits && other.new.side != side && other.price.is_some());
+            let reason = if has_offers { Reason::PriceBand } else { Reason::NoLiquidity };
+            self.end(at, OrderChange::Cancelled, Some(reason), reports);
         }
+    }
+
+    /// Whether an order may trade at a price in an auction: one without a limit only within the band around the last price before.
+    fn is_protected_at(&self, order: &NaiveOrder, price: i128, before: Option<Price>) -> bool {
+        let worst = self.band.worst(order.new.side, before).map(Price::units);
+        order.price.is_some() || worst.is_none_or(|worst| if order.new.side == Side::Buy { price <= worst } else { price >= worst })
     }
 
     fn meet_in_auction(&mut self, buy: usize, sell: usize, price: Price, reports: &mut Reports) {
@@ -296,7 +307,7 @@ impl NaiveBook {
         }
     }
 
-    fn auction_price(&self, change: &PhaseChange) -> Option<Price> {
+    fn auction_price(&self, change: &PhaseChange, before: Option<Price>) -> Option<Price> {
         let resting: Vec<&NaiveOrder> = self.orders.iter().filter(|order| !order.waits).collect();
         let reference = self.last.or(change.reference_price).map(Price::units);
         let limits = resting.iter().filter_map(|order| order.price).map(Price::units);
@@ -314,6 +325,7 @@ impl NaiveBook {
         }
         let sum = |side: Side, price: i128| -> i128 {
             let willing = resting.iter().filter(|order| order.new.side == side && crosses(order, price));
+            let willing = willing.filter(|order| self.is_protected_at(order, price, before));
             willing.map(|order| order.leaves).sum()
         };
         let rating = |price: &i128| {

@@ -1089,6 +1089,68 @@ fn market_orders_come_first_in_an_auction_and_their_rest_is_cancelled() {
 }
 
 #[test]
+fn a_market_order_does_not_trade_in_an_auction_beyond_the_price_band() {
+    tells(
+        "
+        # Up to 9.66 and down to 8.74, from the reference.
+        > band 500 around 9.2
+        > phase auction
+        > s1 ann sells 5 @ 9.67
+          s1 accepted, 5 left
+        > b1 bob buys 3 market
+          b1 accepted, 3 left
+        > phase continuous tick 0.01 reference 9.2
+          b1 cancelled: price_band
+        > book
+          ask 9.67: s1 5
+        # An order with a limit may, and the market orders then have no part in it.
+        > phase auction
+        > b2 bob buys 2 market
+          b2 accepted, 2 left
+        > b3 bob buys 4 @ 9.7
+          b3 accepted, 4 left
+        > phase continuous tick 0.01 reference 9.2
+          4 @ 9.67: b3 buys from s1
+          b3 filled, 4 done
+          s1 partially_filled, 1 left, 4 done
+          b2 cancelled: price_band
+        > book
+          ask 9.67: s1 1
+        ",
+    );
+}
+
+#[test]
+fn a_market_order_is_filled_in_an_auction_up_to_the_edge_of_the_band_and_no_further() {
+    tells(
+        "
+        > band 500 around 10
+        > phase auction
+        > s1 ann sells 2 @ 10.5
+          s1 accepted, 2 left
+        > s2 ann sells 4 @ 10.51
+          s2 accepted, 4 left
+        > b1 bob buys 5 market
+          b1 accepted, 5 left
+        # All six would trade at 10.51, beyond the edge. At it, two do.
+        > phase continuous tick 0.01 reference 10
+          2 @ 10.5: b1 buys from s1
+          b1 partially_filled, 3 left, 2 done
+          s1 filled, 2 done
+          b1 cancelled, 2 done: price_band
+        > phase auction
+        # The last price is 10.5 now: the band is down to 9.975.
+        > b2 bob buys 1 @ 9.97
+          b2 accepted, 1 left
+        > s3 eve sells 1 market
+          s3 accepted, 1 left
+        > phase closed tick 0.01
+          s3 cancelled: price_band
+        ",
+    );
+}
+
+#[test]
 fn a_market_order_does_not_drive_an_auction_beyond_what_was_named() {
     tells(
         "
