@@ -28,7 +28,7 @@
 //! | `suppressions`: [`suppressions::Suppressions`] | suppressions | rule and subject | `suppressions` | the newest record, until it is deleted |
 //! | `rule versions`: [`rule_versions::RuleVersions`] | proposals of rule packs and decisions about them | pack | `rule_versions`; derives when an approved version takes effect | versions, for ever |
 //! | `round trips`: [`round_trips::RoundTrips`] | accepted transactions between two accounts, those taken back | currency | `alerts`, `round_trip_transfers`, `round_trips` | transfers and trips, for the horizon and the window of a trip |
-//! | `surveillance of books`: [`surveillance::BookSurveillance`] | what books derive; trades of the market; counted and busted fills; accounts, customers, instruments | symbol | `surveillance_events`, `surveillance_counts`, `surveillance_volumes`, `surveillance_alerts`, `alerts`, on the grid; derives accepted orders and trades | events and sums within the windows, counts of the day, alerts while they can change |
+//! | `surveillance of books`: [`surveillance::BookSurveillance`] | what books derive; trades of the market; counted and busted fills; accounts, customers, instruments | symbol | `surveillance_events`, `surveillance_counts`, `surveillance_volumes`, `surveillance_fills`, `surveillance_alerts`, `alerts`, on the grid; derives accepted orders and trades | events and sums within the windows, counts of the day, what the fills of each account count as while they can be busted, alerts while they can change |
 //! | `surveillance of traders`: [`surveillance::TraderSurveillance`] | accepted orders and trades | account or owner | `surveillance_order_values`, `surveillance_traded`, `surveillance_alerts`, `alerts`, on the grid | the last 50 orders of an account, for ever; sums of a day while a fill of it can be busted |
 //! | `stale feeds`: [`surveillance::StaleFeeds`] | times of quotes, on the grid; phases; instruments | none | `surveillance_quotes`, `surveillance_alerts`, `alerts` | the last quote's time of each symbol, for ever |
 //! | `transfers`: [`transfers::Transfers`] | transfers | transfer | `transfers_state`, `alerts`, `transfer_steps`, `step_alerts` | steps and alerts of a transfer until it is over, then for the horizon |
@@ -92,6 +92,7 @@ mod steps;
 pub mod suppressions;
 pub mod surveillance;
 pub mod testing;
+mod touched;
 pub mod transfers;
 pub mod valuation;
 mod zones;

@@ -16,9 +16,9 @@ use headwater_schemas::{
 use serde::{Deserialize, Serialize};
 
 use super::purchases::{Purchase, PurchaseEvent};
-use super::touched::Touched;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, View};
+use crate::touched::Touched;
 
 /// View of labelled purchases. Horizons are lengths of effective time.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,6 @@ pub mod spending;
 mod spikes;
 #[cfg(test)]
 mod tests;
-mod touched;
 
 pub use buyers::Buyers;
 pub use category::Categories;

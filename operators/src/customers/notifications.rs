@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use super::notice::Notice;
 use super::quiet::{QuietHours, TimeOfDay};
-use super::touched::Touched;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::suppressions::Suppressed;
+use crate::touched::Touched;
 use crate::zones::CustomerZones;
 
 /// Section `[notifications]`.

@@ -22,8 +22,8 @@ use headwater_schemas::{CustomerId, Decimal, EventTime, Id, Place, Placed, Price
 use serde::{Deserialize, Serialize};
 
 use super::notice::Notice;
-use super::touched::Touched;
 use crate::keyed_fold::{Outbox, States, View};
+use crate::touched::Touched;
 use crate::valuation::MarkEvent;
 
 /// View of price alerts.

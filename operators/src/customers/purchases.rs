@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::buyers::Buyers;
 use super::category::Categories;
 use super::rejected;
-use super::touched::Touched;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::ledger::Remains;
+use crate::touched::Touched;
 
 /// View of purchases.
 #[derive(Clone, Debug)]

@@ -27,10 +27,10 @@ use super::notice::Notice;
 use super::rejected;
 use super::settings::CustomerSettings;
 use super::spikes::Compared;
-use super::touched::Touched;
 use crate::alerts::Raised;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::small_map::SmallMap;
+use crate::touched::Touched;
 use crate::zones::CustomerZones;
 
 /// View of spending.

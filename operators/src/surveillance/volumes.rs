@@ -1,10 +1,12 @@
 //! The market's volume of a symbol by the second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use headwater_schemas::tables::{MarketVolume, Moment, TableWriter};
 use headwater_schemas::{EventTime, Money, Size, Symbol, Total};
+
+use crate::touched::Touched;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -19,13 +21,12 @@ pub(super) const fn second_of(time: EventTime) -> EventTime {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Volumes {
     seconds: BTreeMap<EventTime, Total>,
-    touched: BTreeSet<EventTime>,
-    emitted: BTreeMap<EventTime, MarketVolume>,
+    touched: Touched<EventTime, Total>,
 }
 
 impl Volumes {
     pub(super) fn is_empty(&self) -> bool {
-        self.seconds.is_empty() && self.touched.is_empty() && self.emitted.is_empty()
+        self.seconds.is_empty() && self.touched.is_empty()
     }
 
     /// The first second.
@@ -35,9 +36,9 @@ impl Volumes {
 
     pub(super) fn add(&mut self, ts: EventTime, size: Size) {
         let second = second_of(ts);
-        let sum = self.seconds.entry(second).or_default();
-        *sum = plus(*sum, size);
-        self.touched.insert(second);
+        let before = self.seconds.get(&second).copied();
+        self.touched.note(second, || before);
+        self.seconds.insert(second, plus(before.unwrap_or_default(), size));
     }
 
     /// The volume of the seconds after that of `begin`, up to that of `end`.
@@ -49,25 +50,18 @@ impl Volumes {
     /// Forgets the seconds before a time.
     pub(super) fn forget(&mut self, time: EventTime) {
         while let Some(first) = self.seconds.first_entry().filter(|first| *first.key() < time) {
-            self.touched.insert(*first.key());
-            first.remove();
+            let (second, volume) = first.remove_entry();
+            self.touched.note(second, || Some(volume));
         }
     }
 
     pub(super) fn emit(&mut self, symbol: Symbol, at: &Moment, table: &TableWriter<MarketVolume>) {
-        for second in std::mem::take(&mut self.touched) {
-            let row = self.seconds.get(&second).map(|volume| MarketVolume { symbol, ts: second, volume: *volume });
-            let before = match &row {
-                Some(row) => self.emitted.insert(second, row.clone()),
-                None => self.emitted.remove(&second),
-            };
-            table.replace(at, before, row);
-        }
+        let row = |second: &EventTime, volume| MarketVolume { symbol, ts: *second, volume };
+        self.touched.emit_as(at, table, row, |second| self.seconds.get(second).copied());
     }
 
     pub(super) fn restore(&mut self, row: &MarketVolume) {
         self.seconds.insert(row.ts, row.volume);
-        self.emitted.insert(row.ts, row.clone());
     }
 }
 
