@@ -5,16 +5,20 @@
 //! its hold, what was released or reversed does not count. Amounts are compared as numbers, whatever their currency.
 //!
 //! The sum of a day outlives its transactions: what is forgotten before the day is over everywhere still counts until then.
+//!
+//! What was posted while nothing was enforced counts from the first transaction after that on, for the day of its effective time; a
+//! hold that is resolved, for that of its resolution.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_schemas::events::{AccountType, ErrorCode, LimitKind, Transaction, TransactionType};
-use headwater_schemas::tables::{LimitedDebit, Moment, TableWriter};
+use headwater_schemas::tables::{LimitedDebit, Moment, PostedTransaction, TableWriter};
 use headwater_schemas::{AccountId, Date, EffectiveTime, EventTime, Id, Money, Total};
 use rustc_hash::FxHashMap;
 
 use super::transactions::{Counted, Refusal};
 use crate::reference::Reference;
+use crate::touched::Touched;
 use crate::zones::CustomerZones;
 
 /// What limits depend on besides earlier debits.
@@ -32,7 +36,19 @@ pub(super) struct Debits {
     outlived: BTreeMap<Date, BTreeSet<(AccountId, Id)>>,
     sums: FxHashMap<Day, Total>,
     /// Debits that changed since rows were emitted, as they were then.
-    touched: FxHashMap<(AccountId, Id), Option<Debit>>,
+    touched: Touched<(AccountId, Id), Debit>,
+    /// Debits that were posted while nothing was enforced, until their days are looked up.
+    undated: Vec<Undated>,
+}
+
+/// A debit whose day is not known yet, because that depends on the customer's time zone.
+#[derive(Clone, Debug)]
+pub(super) struct Undated {
+    pub(super) account: AccountId,
+    pub(super) id: Id,
+    pub(super) r#type: TransactionType,
+    pub(super) amount: Money,
+    pub(super) ts: EventTime,
 }
 
 /// What one limit sums: the withdrawals or the transfers of an account on a day.
@@ -60,6 +76,12 @@ impl Day {
 /// Whether a day is over in every time zone, which are less than a day from UTC. A customer may change the time zone meanwhile.
 fn is_over(date: Date, now: EffectiveTime) -> bool {
     date.next().end().effective() < now
+}
+
+/// Whether a known transaction is a debit with a daily limit whose day may not be over.
+pub(super) fn is_recent_debit(row: &PostedTransaction, now: EffectiveTime) -> bool {
+    let is_original = row.reverses.is_none() && row.captures.is_none();
+    is_original && daily(row.transaction_type).is_some() && !is_over(row.ts.date(), now)
 }
 
 /// The kind of the daily limit that a type of transaction has.
@@ -97,14 +119,32 @@ impl Limits<'_> {
 }
 
 impl Debits {
-    /// Restores a debit. One whose transaction is not known any more counts until its day is over.
-    pub(super) fn restore(&mut self, row: &LimitedDebit, is_known: bool) {
+    /// Restores a debit, with what counts of its transaction by now: without enforcement, that changed without it. One whose
+    /// transaction is not known any more counts until its day is over.
+    pub(super) fn restore(&mut self, row: &LimitedDebit, counts: Option<Money>) {
         let day = Day { account: row.account_id, r#type: row.transaction_type, date: row.date };
         let (key, debit) = ((row.account_id, row.transaction_id.clone()), Debit { day, amount: row.amount, ts: row.ts });
-        self.put(key.clone(), Some(debit));
-        self.touched.remove(&key);
-        if !is_known {
-            self.outlived.entry(row.date).or_default().insert(key);
+        self.set(key.clone(), Some(debit));
+        match counts {
+            Some(amount) if amount == row.amount => {}
+            Some(amount) => self.put(key, Some(Debit { amount, ..debit })),
+            None => {
+                self.outlived.entry(row.date).or_default().insert(key);
+            }
+        }
+    }
+
+    /// Adds debits of known transactions, as far as they were posted while nothing was enforced.
+    pub(super) fn restore_undated(&mut self, debits: impl Iterator<Item = Undated>) {
+        let Self { known, undated, .. } = self;
+        undated.extend(debits.filter(|debit| !known.contains_key(&(debit.account, debit.id.clone()))));
+    }
+
+    /// Counts the debits that were posted while nothing was enforced.
+    pub(super) fn date(&mut self, limits: Limits<'_>) {
+        for Undated { account, id, r#type, amount, ts } in std::mem::take(&mut self.undated) {
+            let day = Day { account, r#type, date: limits.date(&account, ts) };
+            self.put((account, id), Some(Debit { day, amount, ts }));
         }
     }
 
@@ -182,10 +222,16 @@ impl Debits {
         }
     }
 
-    /// Replaces a debit, and adds the difference to the sum of its day.
+    /// Replaces a debit, whose row is to be emitted.
     fn put(&mut self, key: (AccountId, Id), debit: Option<Debit>) {
+        let old = self.set(key.clone(), debit);
+        self.touched.note(key, || old);
+    }
+
+    /// Replaces a debit, and adds the difference to the sum of its day. Returns the old one.
+    fn set(&mut self, key: (AccountId, Id), debit: Option<Debit>) -> Option<Debit> {
         let old = match debit {
-            Some(debit) => self.known.insert(key.clone(), debit),
+            Some(debit) => self.known.insert(key, debit),
             None => self.known.remove(&key),
         };
         let changes = old.map(|old| (old.day, old.amount.negated())).into_iter().chain(debit.map(|new| (new.day, new.amount)));
@@ -197,21 +243,18 @@ impl Debits {
                 self.sums.remove(&day);
             }
         }
-        self.touched.entry(key).or_insert(old);
+        old
     }
 
     pub(super) fn emit(&mut self, at: &Moment, table: &TableWriter<LimitedDebit>) {
-        for ((account_id, transaction_id), old) in std::mem::take(&mut self.touched) {
-            let row = |debit: Debit| LimitedDebit {
-                account_id,
-                transaction_id: transaction_id.clone(),
-                transaction_type: debit.day.r#type,
-                date: debit.day.date,
-                amount: debit.amount,
-                ts: debit.ts,
-            };
-            let new = self.known.get(&(account_id, transaction_id.clone())).copied();
-            table.replace(at, old.map(row), new.map(row));
-        }
+        let row = |(account_id, transaction_id): &(AccountId, Id), debit: Debit| LimitedDebit {
+            account_id: *account_id,
+            transaction_id: transaction_id.clone(),
+            transaction_type: debit.day.r#type,
+            date: debit.day.date,
+            amount: debit.amount,
+            ts: debit.ts,
+        };
+        self.touched.emit_as(at, table, row, |key| self.known.get(key).copied());
     }
 }

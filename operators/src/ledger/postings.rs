@@ -30,14 +30,14 @@ use headwater_schemas::{AccountId, Amount, Correction, Currency, EffectiveTime, 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::debits::{Debits, Limits};
+use super::debits::{Debits, Limits, Undated, is_recent_debit};
 use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
 use super::returns::{Early, Owned};
 use super::transactions::{
     Adjustment, Captures, Circumstances, Consequences, Counted, Effect, Expired, Refusal, Request, Transactions, Turn,
 };
-use super::waiting::WaitingRoom;
+use super::waiting::{WaitingRoom, in_order};
 use super::watch::overdue;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, View};
@@ -350,8 +350,18 @@ impl View for Postings {
         let all = state.all.get_or_insert_default();
         restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
-        let is_known = |row: &LimitedDebit| all.books.get(&row.account_id).is_some_and(|book| book.transactions.knows(&row.transaction_id));
-        saved.limited_debits.iter().for_each(|row| all.debits.restore(row, is_known(row)));
+        let Books { books, debits, .. } = &mut **all;
+        let counts = |account: &AccountId, id: &Id| books.get(account)?.transactions.counts(id).map(|counted| counted.amount);
+        for row in saved.limited_debits.iter() {
+            debits.restore(row, counts(&row.account_id, &row.transaction_id));
+        }
+        let latest = saved.posted_transactions.iter().map(|row| row.ts.effective()).max().unwrap_or_default();
+        let undated = saved.posted_transactions.iter().filter(|row| is_recent_debit(row, latest)).filter_map(|row| {
+            let (account, id) = (row.account_id, row.transaction_id.clone());
+            let amount = counts(&account, &id).filter(|amount| !amount.is_zero())?;
+            Some(Undated { account, id, r#type: row.transaction_type, amount, ts: row.ts })
+        });
+        debits.restore_undated(undated);
     }
 
     fn timers(&self, key: &Option<AccountId>, state: &PostingState) -> Vec<(EffectiveTime, (AccountId, PostingTimer))> {
@@ -368,9 +378,7 @@ fn restore_books(saved: &SavedPostings, hold_expiry: Option<Nanos>, mut with_boo
         let Some(account) = rows.first().map(|row| row.account_id) else { continue };
         with_book(account, &mut |book| book.transactions.restore(rows, hold_expiry.is_some()));
     }
-    let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
-    waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-    waiting.into_iter().for_each(|row| with_book(row.account_id, &mut |book| book.waiting.restore(row)));
+    in_order(&saved.waiting_transactions).into_iter().for_each(|row| with_book(row.account_id, &mut |book| book.waiting.restore(row)));
 }
 
 /// Events that are derived from one transaction, at most.
@@ -397,6 +405,7 @@ impl Postings {
         let Books { books, funds, debits, touched } = &mut **state.all.get_or_insert_default();
         touched.insert(*account);
         let limits = Limits { accounts: &context.accounts, zones: &context.zones };
+        debits.date(limits);
         logic(books.entry(*account).or_default(), &mut Enforced { funds, debits, limits });
     }
 
@@ -562,7 +571,7 @@ fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> 
 fn unknown_reference(transaction: &Transaction) -> Refusal {
     let (field, id) = match (&transaction.pending_id, &transaction.reverses) {
         (Some(hold), _) => ("pending_id", hold.as_str()),
-        (None, original) => ("reverses", original.as_ref().map_or("", |id| id.as_str())),
+        (None, original) => ("reverses and counterparty_account", original.as_ref().map_or("", |id| id.as_str())),
     };
     (
         ErrorCode::UnknownReference,

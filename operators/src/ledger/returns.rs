@@ -6,12 +6,16 @@
 //!
 //! A reversal that the owner sends also reaches the account that it names as its counterparty, which may reverse it in turn.
 //!
+//! A capture that leaves out its counterparty, which is that of its hold, reaches nobody else. So the account that sends it knows that
+//! it is its own. A reversal by another account names that one as its counterparty, finds the capture there, and joins the sender's
+//! postings from there.
+//!
 //! A reversal of an unknown transaction goes to the account's own postings, where it waits for its original. If that turns out to be
 //! one that the account receives, the reversal leaves them and joins the sender's. A reversal that reaches its
 //! counterparty before its original waits for it, too.
 //!
-//! **Key**: the account that received money, or that sends a reversal. **Rows**: [`ReceivedTransfer`]; the reversals that wait are
-//! restored from the postings' rows. **Derived**: every transaction, with its owner.
+//! **Key**: the account that received money, or that sends a reversal or such a capture. **Rows**: [`ReceivedTransfer`]; the reversals
+//! that wait are restored from the postings' rows. **Derived**: every transaction, with its owner.
 
 use std::sync::Arc;
 
@@ -24,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::ages::Ages;
 use super::legs::phase;
 use super::transactions::Request;
-use super::waiting::sent_reversal;
+use super::waiting::{in_order, sent_reversal};
 use crate::keyed_fold::{Outbox, States, View};
 
 /// A transaction, routed to the postings of its owner.
@@ -94,9 +98,14 @@ fn receiver(transaction: &Transaction) -> Option<AccountId> {
     transaction.counterparty_account.filter(|other| !is_void && *other != transaction.account_id)
 }
 
+/// Whether it captures a hold and leaves out the other account.
+fn leaves_receiver_out(transaction: &Transaction) -> bool {
+    transaction.counterparty_account.is_none() && matches!(Request::of(transaction), Ok(Request::Capture(_)))
+}
+
 /// Whether another account may return a transaction, or it is a reversal. All others bypass [`Returns`].
 pub fn concerns_returns(transaction: &Transaction) -> bool {
-    transaction.reverses.is_some() || receiver(transaction).is_some()
+    transaction.reverses.is_some() || receiver(transaction).is_some() || leaves_receiver_out(transaction)
 }
 
 /// View of returns.
@@ -108,7 +117,7 @@ pub struct Returns {
     pub waiting_horizon: Nanos,
 }
 
-/// Transactions that an account received.
+/// Transactions that an account received, and its own captures that leave out who receives them.
 #[derive(Clone, Debug, Default)]
 pub struct ReceivedState {
     senders: FxHashMap<Id, Received>,
@@ -213,9 +222,9 @@ impl View for Returns {
         if is_of_counterparty {
             return self.receive_reversal(account, state, Placed { place, event: transaction }, sender, out);
         }
-        let is_received = original.is_none() && receiver(&transaction).is_some();
+        let is_original = original.is_none() && (receiver(&transaction).is_some() || leaves_receiver_out(&transaction));
         // Either account may reverse the return, too: it belongs to the sender.
-        let owner = sender.or_else(|| is_received.then(|| transaction.account_id));
+        let owner = sender.or_else(|| is_original.then(|| transaction.account_id));
         let had_oldest = !state.ages.is_empty();
         out.derive(Owned { transaction: Arc::clone(&transaction), sender, early: None });
         match owner {
@@ -247,9 +256,8 @@ impl View for Returns {
     }
 
     fn restore(&self, saved: &SavedReturns, states: &mut States<'_, Self>) {
-        let mut waiting: Vec<_> = saved.waiting_transactions.iter().collect();
-        waiting.sort_by_key(|row| (row.ts, row.partition, row.offset));
-        for (row, reversal) in waiting.into_iter().filter_map(|row| Some((row, sent_reversal(row)?))) {
+        let waiting = in_order(&saved.waiting_transactions).into_iter();
+        for (row, reversal) in waiting.filter_map(|row| Some((row, sent_reversal(row)?))) {
             let counterparty = receiver(&reversal.event);
             for account in [Some(row.account_id), counterparty].into_iter().flatten() {
                 states.of(&account).into_iter().for_each(|state| state.keep_early(reversal.clone()));
@@ -270,23 +278,30 @@ impl View for Returns {
     }
 }
 
+/// Moves a reversal from the postings of the account that sent it, where it waits, to those of the owner of what it reverses.
+fn join(Placed { place, event: reversal }: Placed<Arc<Transaction>>, owner: AccountId, out: &mut Outbox<'_, Returns>) {
+    let owned = |sender, early| Owned { transaction: Arc::clone(&reversal), sender, early: Some(early) };
+    out.derive(owned(None, Early::Leaves));
+    out.derive(owned(Some(owner), Early::Joins(place)));
+}
+
 impl Returns {
-    /// Stores a transaction that the account received, or a return of one, and hands over the reversals that came before it.
+    /// Stores a transaction that the account received, or a capture of its own, or a return of one, and hands over the reversals that
+    /// came before it.
     fn receive(&self, account: &AccountId, state: &mut ReceivedState, id: &Id, from: Received, out: &mut Outbox<'_, Self>) {
         let Received { sender: owner, time: now } = from;
         let mut received = vec![id.clone()];
         while let Some(id) = received.pop() {
             state.receive(&id, owner, now);
-            for Placed { place, event: transaction } in state.early.remove(&id).unwrap_or_default() {
-                if transaction.account_id != *account {
-                    // The owner's own, which is in its postings already.
-                    received.extend((transaction.account_id == owner).then(|| transaction.transaction_id.clone()));
-                    continue;
+            for reversal in state.early.remove(&id).unwrap_or_default() {
+                let (id, by) = (reversal.event.transaction_id.clone(), reversal.event.account_id);
+                if by == owner {
+                    // It is in the owner's postings already.
+                    received.push(id);
+                } else if by == *account || owner == *account {
+                    join(reversal, owner, out);
+                    received.push(id);
                 }
-                let owned = |sender, early| Owned { transaction: Arc::clone(&transaction), sender, early: Some(early) };
-                out.derive(owned(None, Early::Leaves));
-                out.derive(owned(Some(owner), Early::Joins(place)));
-                received.push(transaction.transaction_id.clone());
             }
             state.new.push(id);
         }
@@ -303,16 +318,34 @@ impl Returns {
     ) {
         let Placed { place, event: reversal } = placed;
         match sender {
-            Some(owner) if owner == reversal.account_id => {
-                let had_oldest = !state.ages.is_empty();
-                out.number_from(FIRST_OF_COUNTERPARTY);
-                self.receive(account, state, &reversal.transaction_id, Received { sender: owner, time: place.time }, out);
-                if !had_oldest {
-                    self.set_timer(state, out);
+            Some(owner) if owner == reversal.account_id || owner == *account => {
+                if matches!(Request::of(&reversal), Ok(Request::Reverse(_))) {
+                    self.take_reversal(account, state, Placed { place, event: reversal }, owner, out);
                 }
             }
             Some(_) => {}
             None => self.wait(state, place, reversal, out),
+        }
+    }
+
+    /// Stores a reversal by the owner of what it reverses, or one of what is the account's own, which it joins there.
+    fn take_reversal(
+        &self,
+        account: &AccountId,
+        state: &mut ReceivedState,
+        reversal: Placed<Arc<Transaction>>,
+        owner: AccountId,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let (id, from) = (reversal.event.transaction_id.clone(), Received { sender: owner, time: reversal.place.time });
+        let had_oldest = !state.ages.is_empty();
+        out.number_from(FIRST_OF_COUNTERPARTY);
+        if reversal.event.account_id != owner {
+            join(reversal, owner, out);
+        }
+        self.receive(account, state, &id, from, out);
+        if !had_oldest {
+            self.set_timer(state, out);
         }
     }
 

@@ -300,8 +300,12 @@ impl Remembered {
         !matches!(self.kind, Kind::Hold(Held { is_resolved: false, .. }))
     }
 
-    /// Whether a later transaction that refers to it has its currencies and, if given, its other account.
+    /// Whether a later transaction that refers to it is of one of its accounts, and has its currencies and, if given, its other account.
     fn admits(&self, id: &Id, later: &Transaction, account: &AccountId) -> Result<(), Refusal> {
+        if ![account, &self.counterparty].contains(&&later.account_id) {
+            let error = format!("{id} is no transaction of {}: check the reference and account_id", later.account_id);
+            return Err((ErrorCode::UnknownReference, error));
+        }
         if later.currency != self.currency {
             return Err((ErrorCode::Inconsistent, format!("{id} is in {}: send its currency", self.currency)));
         }
@@ -653,7 +657,7 @@ impl Transactions {
     }
 
     /// What counts of a transaction; a reversal does not count.
-    fn counts(&self, id: &Id) -> Option<Counted> {
+    pub(super) fn counts(&self, id: &Id) -> Option<Counted> {
         let transaction_id = id.clone();
         match &self.known.get(id)?.kind {
             Kind::Posting { origin: Origin::Itself, left } => Some(Counted { transaction_id, amount: left.amount, is_held: false }),

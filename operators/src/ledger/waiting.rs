@@ -91,6 +91,13 @@ impl WaitingRoom {
     }
 }
 
+/// The rows in the order of the places of their transactions.
+pub(super) fn in_order(rows: &[WaitingTransaction]) -> Vec<&WaitingTransaction> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_by_key(|row| (row.ts, row.partition, row.offset));
+    rows
+}
+
 /// The transaction of a row, if it is a reversal that the account sent itself, and not one that it was handed.
 pub(super) fn sent_reversal(row: &WaitingTransaction) -> Option<Placed<Arc<Transaction>>> {
     transaction_of(row).filter(|placed| placed.event.reverses.is_some() && placed.event.account_id == row.account_id)

@@ -78,7 +78,7 @@ tables! {
 
     /// A transaction with another account of the ledger, which may return it. State of the returns.
     Checkpoint ReceivedTransfer = "received_transfers" by (account_id, transaction_id) {
-        /// The account that received the money.
+        /// The account that received the money; the sender, if it captures a hold and leaves out who receives it.
         account_id: AccountId,
         /// The transaction.
         transaction_id: Id,

@@ -1,7 +1,7 @@
 //! Enforcement: transactions that break a rule are refused.
 
 use super::*;
-use crate::testing::resumed;
+use crate::testing::{resumed, run_with_change};
 
 const ENFORCED: Postings = Postings { enforces: true, ..POSTINGS };
 const STRICT: Postings = Postings { enforces: true, ..FORGETFUL };
@@ -200,6 +200,104 @@ fn the_sum_of_a_day_outlives_the_reversal_horizon() {
     };
     assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &cent]), ["forgotten withdrawal 1970-01-01 1970-01-01 5000"]);
     assert_eq!(debits(&[checking, zone, rich, &w1, &w2, &later, &last]), Vec::<String>::new(), "a day that is over is forgotten");
+}
+
+const HOUR: u64 = 3600 * 1_000_000_000;
+
+fn at(hour: u64, text: &str) -> String {
+    format!("@{} {text}", hour * HOUR)
+}
+
+fn withdrawal(hour: u64, id: &str, amount: &str) -> String {
+    at(hour, &format!(r#""transaction_id":"{id}","type":"withdrawal","amount":"{amount}""#))
+}
+
+/// The rows that are saved of the records of a run, of which those after `cut` come after a change of the configuration.
+fn saved_after(before: Postings, after: Postings, records: &[&str], cut: usize) -> SavedPostings {
+    let events = events(records);
+    let balances_of = |events: &[Placed<Event>], derived: &[Placed<LedgerEvent>]| {
+        Arc::new(rows_of(&run(Balances::default(), to_balances(events, derived)).tables.balances))
+    };
+    let said = run_with_change(before, after, (to_postings(before, &events), cut), |saved, _| {
+        let first = &events[..cut];
+        saved.balances = balances_of(first, &run(before, to_postings(before, first)).derived);
+    });
+    SavedPostings {
+        posted_transactions: Arc::new(rows_of(&said.tables.posted_transactions)),
+        waiting_transactions: Arc::new(rows_of(&said.tables.waiting_transactions)),
+        limited_debits: Arc::new(rows_of(&said.tables.limited_debits)),
+        balances: balances_of(&events, &said.derived),
+    }
+}
+
+/// What is refused of the records after `cut`, before which nothing is enforced, as `hour code`. A further restart changes nothing.
+fn refused_after(records: &[&str], cut: usize) -> Vec<String> {
+    let mut before = to_postings(ENFORCED, &events(records));
+    before.sort_by_key(|happening| happening.place);
+    let rest = before.split_off(cut);
+    let refused = |saved: &SavedPostings, before: &Happenings<Postings>, rest: &Happenings<Postings>| {
+        let letters = resumed(ENFORCED, saved, before.clone(), rest.clone()).dead_letters;
+        letters.iter().map(|letter| format!("{} {}", letter.offset.get() / HOUR, letter.code)).collect::<Vec<_>>()
+    };
+    let found = refused(&saved_after(POSTINGS, POSTINGS, &records[..cut], cut), &before, &rest);
+    for further in 1..rest.len() {
+        let saved = saved_after(POSTINGS, ENFORCED, &records[..cut + further], cut);
+        let (first, last) = rest.split_at(further);
+        let (all, last) = ([before.clone(), first.to_vec()].concat(), last.to_vec());
+        assert!(found.ends_with(&refused(&saved, &all, &last)), "restarted after {further} of {records:?}");
+    }
+    found
+}
+
+#[test]
+fn what_was_posted_before_enforcement_counts_for_the_limits_of_its_day() {
+    // The first day in New York lasts from 5 to 29 o'clock.
+    let known = [
+        r#""type":"opened","customer_id":"c","currency":"USD","account_type":"checking""#,
+        r#""customer_id":"c","timezone":"America/New_York""#,
+        r#""transaction_id":"d","type":"deposit","amount":"100000""#,
+    ];
+    let (w1, w2, cent) = (withdrawal(6, "w1", "2500"), withdrawal(8, "w2", "2500"), withdrawal(11, "w3", "0.01"));
+    let held = format!(r#"{w2},"phase":"pending""#);
+    let void = at(9, r#""transaction_id":"v","type":"withdrawal","amount":"2500","phase":"void","pending_id":"w2""#);
+    let less = at(9, r#""transaction_id":"c","type":"withdrawal","amount":"1000","pending_id":"w2""#);
+    let back = at(7, r#""transaction_id":"r","type":"withdrawal","amount":"2000","reverses":"w1""#);
+    let (whole, rest) = (withdrawal(10, "w4", "2500"), withdrawal(10, "w4", "2000"));
+    let (early, next_day) = (withdrawal(4, "w0", "2500"), withdrawal(29, "w5", "2500"));
+    for (name, before, after, expected) in [
+        ("withdrawals of the day", vec![&w1, &w2], vec![&cent], &["11 daily_withdrawal"][..]),
+        ("of another day", vec![&w1, &w2], vec![&next_day], &[]),
+        ("of the day before in the customer's time zone", vec![&early, &w1], vec![&whole, &cent], &["11 daily_withdrawal"]),
+        ("without what was reversed", vec![&w1, &back, &w2], vec![&rest, &cent], &["11 daily_withdrawal"]),
+        ("with what is held", vec![&w1, &held], vec![&cent], &["11 daily_withdrawal"]),
+        ("until that is released", vec![&w1, &held], vec![&void, &whole, &cent], &["11 daily_withdrawal"]),
+        ("or captured for less", vec![&w1, &held], vec![&less, &cent], &[]),
+        ("what was released before does not count", vec![&w1, &held, &void], vec![&cent], &[]),
+    ] {
+        let records: Vec<&str> = known.into_iter().chain(before.iter().chain(&after).map(|text| text.as_str())).collect();
+        assert_eq!(refused_after(&records, known.len() + before.len()), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_changes_while_nothing_is_enforced_counts_once_it_is_again() {
+    let known = [
+        r#""type":"opened","customer_id":"c","currency":"USD","account_type":"checking""#,
+        r#""transaction_id":"d","type":"deposit","amount":"100000""#,
+    ];
+    let (w1, w2) = (withdrawal(6, "w1", "2500"), withdrawal(7, "w2", "2500"));
+    let back = at(8, r#""transaction_id":"r","type":"withdrawal","amount":"2000","reverses":"w1""#);
+    let (rest, cent) = (withdrawal(9, "w3", "2000"), withdrawal(10, "w4", "0.01"));
+    let records: Vec<&str> = known.into_iter().chain([&w1, &w2, &back].map(String::as_str)).collect();
+    // The reversal is the one record that comes without enforcement.
+    let saved = saved_after(ENFORCED, POSTINGS, &records, records.len() - 1);
+    let later = [&rest, &cent].map(String::as_str);
+    let mut all = to_postings(ENFORCED, &events(&[&records[..], &later[..]].concat()));
+    all.sort_by_key(|happening| happening.place);
+    let after = all.split_off(records.len());
+    let letters = resumed(ENFORCED, &saved, all, after).dead_letters;
+    let refused: Vec<_> = letters.iter().map(|letter| format!("{} {}", letter.offset.get() / HOUR, letter.code)).collect();
+    assert_eq!(refused, ["10 daily_withdrawal"]);
 }
 
 #[test]

@@ -426,6 +426,56 @@ fn either_account_of_a_transfer_may_return_it() {
     );
 }
 
+#[test]
+fn the_recipient_of_a_capture_that_does_not_name_it_may_return_it_and_names_the_sender() {
+    let hold = r#""transaction_id":"h","type":"transfer","amount":"30","counterparty_account":"b","phase":"pending""#;
+    let capture = r#""transaction_id":"c","type":"transfer","amount":"30","pending_id":"h""#;
+    let by = |id: &str, account: &str, amount: &str, reverses: &str, other: &str| {
+        let fields = format!(r#""amount":"{amount}","reverses":"{reverses}","counterparty_account":"{other}""#);
+        format!(r#""transaction_id":"{id}","account_id":"{account}","type":"transfer",{fields}"#)
+    };
+    let (back, sent) = (&["a USD 100 0 100", "b USD 0 0 0"][..], &["a USD 70 0 70", "b USD 30 0 30"][..]);
+    let from_b = by("r", "b", "30", "c", "a");
+    let plain = r#""transaction_id":"p","type":"transfer","amount":"5""#;
+    let (late, later) = (format!("@2000 {capture}"), r#"@2000 "transaction_id":"l","type":"deposit","amount":"0""#);
+    check(
+        POSTINGS,
+        &[
+            ("after the capture", &[DEPOSIT, hold, capture, &from_b], back, &[]),
+            ("a part of it", &[DEPOSIT, hold, capture, &by("r", "b", "10", "c", "a")], &["a USD 80 0 80", "b USD 20 0 20"], &[]),
+            ("before the capture", &[DEPOSIT, hold, &from_b, capture], back, &[]),
+            ("before the capture and its hold", &[DEPOSIT, &from_b, capture, hold], back, &[]),
+            ("more than was captured", &[DEPOSIT, hold, capture, &by("r", "b", "31", "c", "a")], sent, &["4 refused"]),
+            ("twice", &[DEPOSIT, hold, capture, &from_b, &by("s", "b", "1", "c", "a")], back, &["5 refused"]),
+            ("by the sender", &[DEPOSIT, hold, capture, &by("r", "a", "30", "c", "b")], back, &[]),
+            (
+                "by the sender, and the recipient reverses that",
+                &[DEPOSIT, hold, capture, &by("r", "a", "30", "c", "b"), &by("s", "b", "30", "r", "a")],
+                sent,
+                &[],
+            ),
+            ("the recipient takes the return back", &[DEPOSIT, hold, capture, &from_b, &by("s", "b", "30", "r", "a")], sent, &[]),
+            ("the sender sends it again", &[DEPOSIT, hold, capture, &from_b, &by("s", "a", "30", "r", "b")], sent, &[]),
+            ("a return of the return that comes before both", &[DEPOSIT, hold, &by("s", "b", "30", "r", "a"), &from_b, capture], sent, &[]),
+            ("no third account", &[DEPOSIT, hold, capture, &by("r", "x", "30", "c", "a")], sent, &["4 unknown_reference"]),
+            ("a third account before it", &[DEPOSIT, hold, &by("r", "x", "30", "c", "a"), capture], sent, &["3 unknown_reference"]),
+            (
+                "of a hold that it never was",
+                &[DEPOSIT, capture, &from_b, later],
+                &["a USD 100 0 100"],
+                &["2 unknown_reference", "3 unknown_reference"],
+            ),
+            ("that comes too late", &[DEPOSIT, hold, &from_b, &late], sent, &["3 unknown_reference"]),
+            (
+                "with a payment to the outside",
+                &[DEPOSIT, plain, &by("r", "b", "5", "p", "a"), later],
+                &["a USD 95 0 95"],
+                &["3 unknown_reference"],
+            ),
+        ],
+    );
+}
+
 /// `id taken back` and `id restored`, in order.
 fn turns(records: &[&str]) -> Vec<String> {
     let turn = |derived: &Placed<LedgerEvent>| match &derived.event {
@@ -586,6 +636,9 @@ fn arbitrary() -> impl Strategy<Value = Vec<String>> {
                 2 => format!(r#"{id},"type":"payment","pending_id":"t{target}"{exchange}"#),
                 3 => format!(r#"{id},"type":"payment","phase":"void","pending_id":"t{target}""#),
                 4 => format!(r#"{id},"type":"payment","reverses":"t{target}"{counterparty}{exchange}"#),
+                5 if other == 0 => {
+                    format!(r#"{id},"account_id":"b","type":"payment","reverses":"t{target}","counterparty_account":"a""#)
+                }
                 5 => format!(r#"{id},"account_id":"b","type":"payment","reverses":"t{target}""#),
                 6 if amount % 4 == 1 => format!(r#""type":"{}""#, ["frozen", "closed", "unfrozen"][usize::from(target % 3)]),
                 6 => format!(r#""type":"opened","customer_id":"c","account_type":"credit","currency":"USD","overdraft_limit":{amount}"#),
