@@ -122,7 +122,7 @@ fn surveillance(arguments: &BookArguments) -> anyhow::Result<()> {
     let settings = Arc::new(SurveillanceSettings::default());
     let through_views = || {
         let (tables, of_traders) = (BookSurveillanceTables::default(), TraderSurveillanceTables::default());
-        let view = BookSurveillance { settings: Arc::clone(&settings), horizon: Nanos::DAY };
+        let view = BookSurveillance { settings: Arc::clone(&settings), horizon: Nanos::DAY, busts: Nanos::DAY };
         let mut books = Fold::new(view, tables.clone(), clock);
         let view = TraderSurveillance { settings: Arc::clone(&settings), horizon: Nanos::DAY };
         let mut traders = Fold::new(view, of_traders.clone(), clock);

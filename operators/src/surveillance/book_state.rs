@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use headwater_schemas::tables::{Alert, MarketVolume, Moment, OrderCounts, SurveillanceAlert, SurveillanceRule, WatchedEvent, WatchedKind};
+use headwater_schemas::tables::{
+    Alert, CountedFill, MarketVolume, Moment, OrderCounts, SurveillanceAlert, SurveillanceRule, WatchedEvent, WatchedKind,
+};
 use headwater_schemas::{AccountId, Date, EventTime, Nanos, Symbol};
 use rustc_hash::FxHashMap;
 
 use super::alerts::Alerts;
 use super::books::BookSurveillance;
+use super::fills::Fills;
 use super::recent::Recent;
 use super::settings::{Span, SurveillanceSettings};
 use super::trader::{Counts, Trader};
@@ -27,6 +30,7 @@ pub struct BookHistory {
     /// Orders of linked accounts within the window of front running.
     pub(super) orders: Recent,
     pub(super) volumes: Volumes,
+    pub(super) fills: Fills,
     pub(super) alerts: Alerts,
     /// Number of accounts with counts of each day.
     days: BTreeMap<Date, u64>,
@@ -41,6 +45,7 @@ headwater_schemas::table_set! {
             events: WatchedEvent,
             counts: OrderCounts,
             volumes: MarketVolume,
+            fills: CountedFill,
             saved_alerts: SurveillanceAlert
         }
         written { alerts: Alert }
@@ -67,24 +72,27 @@ pub(super) fn end_of_counts(settings: &SurveillanceSettings, day: Date) -> Event
 
 impl BookHistory {
     /// When something is to be forgotten.
-    pub(super) fn due(&self, settings: &SurveillanceSettings) -> Option<EventTime> {
+    pub(super) fn due(&self, view: &BookSurveillance) -> Option<EventTime> {
+        let settings = &view.settings;
         let ends = [
             self.cancels.first_ts().map(|ts| settings.layering_window.after(ts)),
             self.trades.first_ts().map(|ts| settings.trades_window().after(ts)),
             self.orders.first_ts().map(|ts| settings.front_running_window.after(ts)),
             self.volumes.first().map(|second| settings.close_window.after(SECOND.after(second))),
             self.days.keys().next().map(|day| end_of_counts(settings, *day)),
+            self.fills.first_end(Span(view.busts)),
             self.alerts.until(),
         ];
         ends.into_iter().flatten().min().map(minute_after)
     }
 
     /// Moves the windows on to a time, and forgets what is over.
-    pub(super) fn advance(&mut self, settings: &SurveillanceSettings, now: EventTime) {
-        let is_due = self.due(settings).is_some_and(|due| due <= now);
-        self.advance_windows(settings, now);
+    pub(super) fn advance(&mut self, view: &BookSurveillance, now: EventTime) {
+        let is_due = self.due(view).is_some_and(|due| due <= now);
+        self.advance_windows(&view.settings, now);
         if is_due {
-            self.forget(settings, now);
+            self.fills.forget(Span(view.busts), now);
+            self.forget(&view.settings, now);
         }
     }
 
@@ -152,7 +160,7 @@ impl BookHistory {
 
     pub(super) fn is_empty(&self) -> bool {
         let windows = self.cancels.is_empty() && self.trades.is_empty() && self.orders.is_empty();
-        windows && self.traders.is_empty() && self.volumes.is_empty() && self.alerts.is_empty()
+        windows && self.traders.is_empty() && self.volumes.is_empty() && self.fills.is_empty() && self.alerts.is_empty()
     }
 
     pub(super) fn emit(&mut self, symbol: Symbol, at: &Moment, tables: &BookSurveillanceTables) {
@@ -166,6 +174,7 @@ impl BookHistory {
         }
         [&mut self.cancels, &mut self.trades, &mut self.orders].into_iter().for_each(|recent| recent.emit(at, &tables.events));
         self.volumes.emit(symbol, at, &tables.volumes);
+        self.fills.emit(symbol, at, &tables.fills);
         self.alerts.emit(at, &tables.alerts, &tables.saved_alerts);
     }
 
@@ -215,6 +224,9 @@ impl SavedBookSurveillance {
         }
         for row in self.volumes.iter() {
             states.of(&row.symbol).into_iter().for_each(|history| history.volumes.restore(row));
+        }
+        for row in self.fills.iter() {
+            states.of(&row.symbol).into_iter().for_each(|history| history.fills.restore(row));
         }
         for row in self.saved_alerts.iter() {
             let Some((symbol, until)) = row.symbol.zip(until(row)) else { continue };

@@ -10,6 +10,7 @@ use headwater_schemas::{
 use serde::{Deserialize, Serialize};
 
 use super::book_state::{BookHistory, BookSurveillanceTables, SavedBookSurveillance, end_of_counts, is_of_books};
+use super::fills::{Basis, Terms};
 use super::linked::Linked;
 use super::settings::{Span, SurveillanceSettings, Thresholds};
 use super::traders::{Ordered, Traded, TraderEvent};
@@ -35,6 +36,8 @@ pub struct BookSurveillance {
     pub settings: Arc<SurveillanceSettings>,
     /// How late a trade of the market may be and still change the shares of a close.
     pub horizon: Nanos,
+    /// How long a fill can be busted.
+    pub busts: Nanos,
 }
 
 /// What a rule knows besides the history.
@@ -83,14 +86,14 @@ impl View for BookSurveillance {
     }
 
     fn learn(&self, linked: &mut Linked, broadcast: Placed<Event>) {
-        linked.learn(&broadcast);
+        linked.learn(&broadcast.event);
     }
 
     fn apply(&self, linked: &Linked, symbol: &Symbol, history: &mut BookHistory, placed: Placed<WatchEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let now = place.event_time();
-        let due = history.due(&self.settings);
-        history.advance(&self.settings, now);
+        let due = history.due(self);
+        history.advance(self, now);
         let scene = self.scene(linked, *symbol, now);
         match event {
             WatchEvent::Book(BookEvent::Execution(execution)) => self.execution(&scene, history, place, &execution, out),
@@ -107,9 +110,9 @@ impl View for BookSurveillance {
                     late.into_iter().for_each(|late| out.correct(late));
                 }
             }
-            WatchEvent::Fill(change) => self.fill(&scene, place, change, out),
+            WatchEvent::Fill(change) => fill(&scene, history, place, change, out),
         }
-        let next = history.due(&self.settings);
+        let next = history.due(self);
         if next != due {
             due.into_iter().for_each(|time| out.cancel_timer(time.effective(), ()));
             next.into_iter().for_each(|time| out.set_timer(time.effective(), ()));
@@ -117,8 +120,8 @@ impl View for BookSurveillance {
     }
 
     fn timer(&self, _: &Linked, _: &Symbol, history: &mut BookHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
-        history.advance(&self.settings, place.event_time());
-        history.due(&self.settings).into_iter().for_each(|time| out.set_timer(time.effective(), ()));
+        history.advance(self, place.event_time());
+        history.due(self).into_iter().for_each(|time| out.set_timer(time.effective(), ()));
     }
 
     fn emit(&self, _: &Linked, symbol: &Symbol, history: &mut BookHistory, at: &Moment, tables: &BookSurveillanceTables) {
@@ -134,7 +137,7 @@ impl View for BookSurveillance {
     }
 
     fn timers(&self, _: &Symbol, history: &BookHistory) -> Vec<(EffectiveTime, ())> {
-        history.due(&self.settings).map(|time| (time.effective(), ())).into_iter().collect()
+        history.due(self).map(|time| (time.effective(), ())).into_iter().collect()
     }
 }
 
@@ -171,8 +174,9 @@ impl BookSurveillance {
         history.traders.entry(account_id).or_default().add_trade(number, side, quantity);
         history.watch_layering(scene, account_id, opposite(side));
         history.watch_order_to_trade(scene, account_id, &execution.order_id);
-        let traded = Dealt { owner, quantity, price, id: &execution.execution_id, at: scene.now };
-        traded.event(scene, None).into_iter().for_each(|event| out.derive((place, event)));
+        let basis = Basis::now(scene, account_id);
+        let traded = Dealt { basis, quantity, price, id: &execution.execution_id, at: scene.now };
+        traded.event(None).into_iter().for_each(|event| out.derive((place, event)));
     }
 
     fn message(&self, scene: &Scene<'_>, history: &mut BookHistory, place: Place, message: &BookMessage, out: &mut Outbox<'_, Self>) {
@@ -201,14 +205,21 @@ impl BookSurveillance {
         history.watch_quote_stuffing(scene, *account_id, order_id);
         history.watch_order_to_trade(scene, *account_id, order_id);
     }
+}
 
-    fn fill(&self, scene: &Scene<'_>, place: Place, change: FillChange, out: &mut Outbox<'_, Self>) {
-        let FillChange { fill_id, account_id, quantity, price, traded, bust, .. } = change;
-        // A bust takes back what the owner of then has traded.
-        let owner = scene.linked.owner_at(account_id, traded);
-        let dealt = Dealt { owner, quantity, price, id: &fill_id, at: EventTime::from_effective(traded) };
-        dealt.event(scene, bust).into_iter().for_each(|event| out.derive((place, event)));
-    }
+fn fill(scene: &Scene<'_>, history: &mut BookHistory, place: Place, change: FillChange, out: &mut Outbox<'_, BookSurveillance>) {
+    let FillChange { fill_id, account_id, quantity, price, traded, bust, .. } = change;
+    // A bust takes back what the owner of then has traded.
+    let basis = if bust.is_some() {
+        history.fills.counted(account_id, traded)
+    } else {
+        let basis = Basis::now(scene, account_id);
+        history.fills.count(account_id, traded, basis);
+        Some(basis)
+    };
+    let at = EventTime::from_effective(traded);
+    let event = basis.and_then(|basis| Dealt { basis, quantity, price, id: &fill_id, at }.event(bust));
+    event.into_iter().for_each(|event| out.derive((place, event)));
 }
 
 /// The other side.
@@ -248,7 +259,7 @@ fn remembered(
 
 /// An execution or a fill.
 struct Dealt<'a> {
-    owner: OwnerId,
+    basis: Basis,
     quantity: Quantity,
     price: Price,
     id: &'a Id,
@@ -257,13 +268,12 @@ struct Dealt<'a> {
 
 impl Dealt<'_> {
     /// The event for the owner; none for an instrument that is not known, or a value that fits no column.
-    fn event(&self, scene: &Scene<'_>, bust: Option<Correction>) -> Option<TraderEvent> {
-        let instrument = scene.linked.instrument(&scene.symbol)?;
-        let multiplier = instrument.multiplier.unwrap_or(Factor::whole(1));
+    fn event(&self, bust: Option<Correction>) -> Option<TraderEvent> {
+        let Terms { asset_class, currency, multiplier } = self.basis.terms?;
         Some(TraderEvent::Traded(Traded {
-            owner_id: self.owner,
-            asset_class: instrument.asset_class,
-            currency: instrument.currency,
+            owner_id: self.basis.owner,
+            asset_class,
+            currency,
             quantity: self.quantity,
             value: Money::notional(self.price, self.quantity, multiplier)?.magnitude(),
             id: self.id.clone(),

@@ -2,10 +2,10 @@
 //!
 //! It fires if the executions and the fills of other venues of an owner's accounts on a day, in UTC, come to at least
 //! `large_trader_quantity` of an asset class, or to a value of at least `large_trader_value` in one currency. Purchases and sales
-//! are added. A fill counts on the day of its effective time, and for its owner as of then; a bust takes it back from the
-//! customer who had the account then, in the group that the customer is in by now, and withdraws the alert if the rest is not large.
+//! are added. A fill counts on the day of its effective time, for its owner and with its instrument's terms as of then; a bust takes
+//! the same back from the same owner, whoever it is by now, and withdraws the alert if the rest is not large.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use headwater_schemas::events::AssetClass;
 use headwater_schemas::tables::{Moment, TableWriter, TradedVolume};
@@ -13,6 +13,7 @@ use headwater_schemas::{Currency, Date, EventTime, Money, OwnerId, Total};
 
 use super::settings::SurveillanceSettings;
 use super::traders::Traded;
+use crate::touched::Touched;
 
 /// What an owner traded: the day, the asset class, and the currency.
 type Part = (Date, AssetClass, Currency);
@@ -29,13 +30,12 @@ struct Sums {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TradedVolumes {
     parts: BTreeMap<Part, Sums>,
-    touched: BTreeSet<Part>,
-    emitted: BTreeMap<Part, TradedVolume>,
+    touched: Touched<Part, Sums>,
 }
 
 impl TradedVolumes {
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.touched.is_empty() && self.emitted.is_empty()
+        self.parts.is_empty() && self.touched.is_empty()
     }
 
     /// The first day.
@@ -47,16 +47,17 @@ impl TradedVolumes {
     pub(super) fn count(&mut self, traded: &Traded, now: EventTime) {
         let part = (traded.day, traded.asset_class, traded.currency);
         let is_bust = traded.bust.is_some();
-        if is_bust && !self.parts.contains_key(&part) {
+        let before = self.parts.get(&part).copied();
+        if is_bust && before.is_none() {
             return;
         }
+        self.touched.note(part, || before);
         let signed = |units: i128| Money::from_units(if is_bust { units.saturating_neg() } else { units });
         let sums = self.parts.entry(part).or_default();
         // A sum that would not fit a column, which takes 10^10 of the greatest amounts, stays.
         sums.quantity = sums.quantity.checked_add(signed(traded.quantity.units())).unwrap_or(sums.quantity);
         sums.value = sums.value.checked_add(signed(traded.value.units())).unwrap_or(sums.value);
         sums.ts = now;
-        self.touched.insert(part);
     }
 
     /// What is large on a day, as a text; none if nothing is.
@@ -82,34 +83,26 @@ impl TradedVolumes {
     /// Forgets the days that are over.
     pub(super) fn forget(&mut self, is_over: impl Fn(Date) -> bool) {
         while let Some(first) = self.parts.first_entry().filter(|first| is_over(first.key().0)) {
-            self.touched.insert(*first.key());
-            first.remove();
+            let (part, sums) = first.remove_entry();
+            self.touched.note(part, || Some(sums));
         }
     }
 
     pub(super) fn emit(&mut self, owner_id: OwnerId, at: &Moment, table: &TableWriter<TradedVolume>) {
-        for part in std::mem::take(&mut self.touched) {
-            let (day, asset_class, currency) = part;
-            let row = self.parts.get(&part).map(|Sums { quantity, value, ts }| TradedVolume {
-                owner_id,
-                day,
-                asset_class,
-                currency,
-                quantity: *quantity,
-                value: *value,
-                ts: *ts,
-            });
-            let before = match &row {
-                Some(row) => self.emitted.insert(part, row.clone()),
-                None => self.emitted.remove(&part),
-            };
-            table.replace(at, before, row);
-        }
+        let row = |&(day, asset_class, currency): &Part, Sums { quantity, value, ts }: Sums| TradedVolume {
+            owner_id,
+            day,
+            asset_class,
+            currency,
+            quantity,
+            value,
+            ts,
+        };
+        self.touched.emit_as(at, table, row, |part| self.parts.get(part).copied());
     }
 
     pub(super) fn restore(&mut self, row: &TradedVolume) {
         let part = (row.day, row.asset_class, row.currency);
         self.parts.insert(part, Sums { quantity: row.quantity, value: row.value, ts: row.ts });
-        self.emitted.insert(part, row.clone());
     }
 }

@@ -3,68 +3,47 @@
 use std::collections::BTreeSet;
 
 use headwater_schemas::events::{Event, Instrument};
-use headwater_schemas::{AccountId, CustomerId, EffectiveTime, OwnerId, Placed, Symbol};
+use headwater_schemas::{AccountId, CustomerId, OwnerId, Symbol};
 use rustc_hash::FxHashMap;
 
 use crate::reference::Reference;
 
 /// Reference data, with the accounts of each owner: a customer group, else a customer, else the account itself.
-///
-/// The customers of an account are known for every moment, because all records of accounts come again after a restart. Of a customer
-/// only the present group is known.
 #[derive(Clone, Debug, Default)]
 pub struct Linked {
     reference: Reference,
     customer_accounts: FxHashMap<CustomerId, BTreeSet<AccountId>>,
-    owners: FxHashMap<AccountId, KnownOwner>,
-    /// Of the few accounts that changed hands: their customers, each with the time until which the account was theirs.
-    former: FxHashMap<AccountId, Vec<(EffectiveTime, Option<CustomerId>)>>,
+    owners: FxHashMap<AccountId, OwnerId>,
     owned: FxHashMap<OwnerId, BTreeSet<AccountId>>,
-}
-
-/// The owner of an account that has a record.
-#[derive(Clone, Copy, Debug)]
-struct KnownOwner {
-    owner: OwnerId,
-    /// The effective time of the account's first record.
-    since: EffectiveTime,
 }
 
 impl Linked {
     /// Applies a broadcast.
-    pub(super) fn learn(&mut self, Placed { place, event }: &Placed<Event>) {
-        let account = if let Event::Account(event) = event { Some(*event.account_id()) } else { None };
-        let before = account.and_then(|account| self.reference.customer_of(&account));
+    pub(super) fn learn(&mut self, event: &Event) {
         self.reference.learn(event);
         match event {
             Event::Account(event) => {
                 let account = *event.account_id();
-                let customer = self.reference.customer_of(&account);
-                if let Some(customer) = customer {
+                if let Some(customer) = self.reference.customer_of(&account) {
                     self.customer_accounts.entry(customer).or_default().insert(account);
                 }
-                if customer != before && self.owners.contains_key(&account) {
-                    self.former.entry(account).or_default().push((place.time, before));
-                }
-                self.follow(account, place.time);
+                self.follow(account);
             }
-            Event::Customer(customer) => self.follow_customer(customer.customer_id, place.time),
-            Event::Deleted(deleted) => self.follow_customer(CustomerId::derived(&deleted.key), place.time),
+            Event::Customer(customer) => self.follow_customer(customer.customer_id),
+            Event::Deleted(deleted) => self.follow_customer(CustomerId::derived(&deleted.key)),
             _ => {}
         }
     }
 
-    fn follow_customer(&mut self, customer: CustomerId, now: EffectiveTime) {
+    fn follow_customer(&mut self, customer: CustomerId) {
         let accounts = self.customer_accounts.get(&customer).cloned().unwrap_or_default();
-        accounts.into_iter().for_each(|account| self.follow(account, now));
+        accounts.into_iter().for_each(|account| self.follow(account));
     }
 
     /// Follows a change of an account's owner.
-    fn follow(&mut self, account: AccountId, now: EffectiveTime) {
+    fn follow(&mut self, account: AccountId) {
         let owner = self.reference.owner(account);
-        let known = self.owners.get(&account).copied();
-        self.owners.insert(account, KnownOwner { owner, since: known.map_or(now, |known| known.since) });
-        let before = known.map(|known| known.owner);
+        let before = self.owners.insert(account, owner);
         let left = before.filter(|before| *before != owner).and_then(|before| self.owned.get_mut(&before));
         if let Some(accounts) = left {
             accounts.remove(&account);
@@ -79,18 +58,7 @@ impl Linked {
 
     /// The owner of an account; of an unknown one, the account itself.
     pub(super) fn owner(&self, account: AccountId) -> OwnerId {
-        self.owners.get(&account).map_or_else(|| account.of_kind(), |known| known.owner)
-    }
-
-    /// The owner whom an account had at a time.
-    pub(super) fn owner_at(&self, account: AccountId, time: EffectiveTime) -> OwnerId {
-        let Some(known) = self.owners.get(&account).filter(|known| known.since <= time) else { return account.of_kind() };
-        let former = self.former.get(&account).and_then(|former| former.iter().find(|(until, _)| time < *until));
-        match former {
-            Some((_, Some(customer))) => self.reference.owner_of_customer(*customer),
-            Some((_, None)) => account.of_kind(),
-            None => known.owner,
-        }
+        self.owners.get(&account).copied().unwrap_or_else(|| account.of_kind())
     }
 
     /// The other accounts of an owner.
@@ -101,7 +69,7 @@ impl Linked {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{Offset, Place, Topic};
+    use headwater_schemas::Topic;
 
     use super::*;
 
@@ -132,8 +100,7 @@ mod tests {
             let mut linked = Linked::default();
             for (topic, value, key) in &records {
                 let value = value.as_deref().map(str::as_bytes);
-                let event = Event::decode(*topic, Some(key.as_bytes()), value).unwrap();
-                linked.learn(&Placed { place: Place::of_record(EffectiveTime::ZERO, *topic, 0, Offset::ZERO), event });
+                linked.learn(&Event::decode(*topic, Some(key.as_bytes()), value).unwrap());
             }
             let account = AccountId::derived("a");
             let found: Vec<_> = linked.others(linked.owner(account), account).map(|other| other.as_str()).collect();

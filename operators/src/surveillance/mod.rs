@@ -31,6 +31,7 @@ mod alerts;
 mod book_state;
 mod books;
 pub mod fat_finger;
+mod fills;
 pub mod front_running;
 pub mod large_trader;
 pub mod layering;

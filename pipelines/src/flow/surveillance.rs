@@ -47,7 +47,7 @@ pub(super) fn surveillance<'scope>(flow: &mut Flow<'scope, '_>, watched: Watched
     let closing = phases.clone().map(|step| step.map(|step| WatchEvent::Book(BookEvent::Phase(step))));
     let fills = fills.map(|change| change.map(WatchEvent::Fill));
     let events = flow.scope.concatenate([books, closing, trades, fills]);
-    let view = BookSurveillance { settings: Arc::clone(&settings), horizon: horizons.horizon };
+    let view = BookSurveillance { settings: Arc::clone(&settings), horizon: horizons.horizon, busts: horizons.busts };
     let traders = flow.fold("surveillance of books", view, Pace::Grid, events, reference.clone())?.derived;
     // The event of its cause's place.
     let traders = traders.map(|Placed { event: (place, event), .. }| Placed { place, event });

@@ -49,6 +49,7 @@
 //! | `surveillance_volumes` | [`MarketVolume`] | checkpoint |
 //! | `surveillance_order_values` | [`OrderValue`] | checkpoint |
 //! | `surveillance_traded` | [`TradedVolume`] | checkpoint |
+//! | `surveillance_fills` | [`CountedFill`] | checkpoint |
 //! | `surveillance_quotes` | [`LastQuote`] | checkpoint |
 //! | `surveillance_alerts` | [`SurveillanceAlert`] | checkpoint |
 //! | `spending` | [`Spending`] | state |

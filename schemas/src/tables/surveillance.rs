@@ -3,7 +3,7 @@
 use super::{AlertState, Severity, SurveillanceRule, WatchedKind, tables};
 use crate::Offset;
 use crate::events::{AssetClass, Side};
-use crate::value::{AccountId, Currency, Date, EventTime, Id, Money, OwnerId, Price, Quantity, Symbol, Text, Total};
+use crate::value::{AccountId, Currency, Date, EventTime, Factor, Id, Money, OwnerId, Price, Quantity, Symbol, Text, Total};
 
 tables! {
     /// An event of a book within reach of a rule of surveillance. State of surveillance.
@@ -98,6 +98,26 @@ tables! {
         value: Total,
         /// Time of the last change.
         ts: EventTime,
+    }
+
+    /// What the fills of an account in a symbol count as from a time on, for as long as they can be busted. State of surveillance.
+    Checkpoint CountedFill = "surveillance_fills" by (symbol, account_id, ts) {
+        /// The instrument.
+        symbol: Symbol,
+        /// The account.
+        account_id: AccountId,
+        /// The effective time of the first of these fills.
+        ts: EventTime,
+        /// The day of the last of them, in UTC.
+        day: Date,
+        /// The owner of the account: customer group, else customer, else account.
+        owner_id: OwnerId,
+        /// The asset class of the instrument; NULL if it is not known.
+        asset_class: Option<AssetClass>,
+        /// The currency of the instrument; NULL if it is not known.
+        currency: Option<Currency>,
+        /// The multiplier of the instrument; NULL if it is not known.
+        multiplier: Option<Factor>,
     }
 
     /// The last quote of a symbol. State of surveillance.

@@ -53,6 +53,8 @@ fn time(seconds: &str) -> EffectiveTime {
 /// - `1 trade 500`, a trade of the market, and `1 trade 500 0.5`, one with another time of its own
 /// - `1 fill ACCOUNT FILL buy 100 @ 10`, `1 bust ACCOUNT FILL`
 /// - `1 give ACCOUNT CUSTOMER`: the account changes hands
+/// - `1 group CUSTOMER GROUP`: the customer is of another group
+/// - `1 multiplier 5`: the instrument has another multiplier
 ///
 /// The symbol is `S`, unless the line ends in `in SYMBOL`.
 fn event(line: &str) -> (EffectiveTime, Topic, Event) {
@@ -90,6 +92,11 @@ fn event(line: &str) -> (EffectiveTime, Topic, Event) {
         ["give", account, customer] => {
             (Topic::Accounts, format!(r#"{{"type":"updated","account_id":"{account}","customer_id":"{customer}","ts":{at}}}"#))
         }
+        ["group", customer, group] => (Topic::Customers, format!(r#"{{"customer_id":"{customer}","group_id":"{group}","ts":{at}}}"#)),
+        ["multiplier", multiplier] => {
+            let terms = format!(r#""asset_class":"equity","currency":"USD","tick_size":"0.01","lot_size":"1","multiplier":"{multiplier}""#);
+            (Topic::Instruments, format!("{{{terms},{fields}}}"))
+        }
         _ => panic!("{line}"),
     };
     (at, topic, decoded(topic, &text))
@@ -115,7 +122,9 @@ fn watched(lines: &[String]) -> Happenings<BookSurveillance> {
             Event::Order(event) => orders.push(Placed { place, event: Happening::Event::<Event, OrderEvent>(event) }),
             Event::Fill(event) => fills.push(Placed { place, event: Happening::Event(PositionEvent::Fill(event)) }),
             Event::Trade(trade) => happenings.push(Placed { place, event: Happening::Event(WatchEvent::Trade(trade)) }),
-            event @ Event::Account(_) => happenings.push(Placed { place, event: Happening::Broadcast(event) }),
+            event @ (Event::Account(_) | Event::Customer(_) | Event::Instrument(_)) => {
+                happenings.push(Placed { place, event: Happening::Broadcast(event) })
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -131,7 +140,7 @@ fn lines(lines: &[&str]) -> Vec<String> {
 }
 
 fn books(settings: &SurveillanceSettings) -> BookSurveillance {
-    BookSurveillance { settings: Arc::new(settings.clone()), horizon: HOUR }
+    BookSurveillance { settings: Arc::new(settings.clone()), horizon: HOUR, busts: HOUR }
 }
 
 fn traders(settings: &SurveillanceSettings) -> TraderSurveillance {
@@ -180,6 +189,7 @@ fn found(story: &[&str], settings: &SurveillanceSettings) -> Vec<String> {
         assert_eq!(rows_of(&whole.tables.events), rows_of(&halves.tables.events), "{case}");
         assert_eq!(rows_of(&whole.tables.counts), rows_of(&halves.tables.counts), "{case}");
         assert_eq!(rows_of(&whole.tables.volumes), rows_of(&halves.tables.volumes), "{case}");
+        assert_eq!(rows_of(&whole.tables.fills), rows_of(&halves.tables.fills), "{case}");
         assert_eq!(rows_of(&whole.tables.saved_alerts), rows_of(&halves.tables.saved_alerts), "{case}");
         assert_eq!(whole.derived, halves.derived, "{case}");
     }

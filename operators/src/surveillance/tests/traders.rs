@@ -124,6 +124,74 @@ fn a_bust_after_its_account_changed_hands_takes_back_what_the_owner_of_then_trad
 }
 
 #[test]
+fn a_bust_after_the_group_of_its_customer_changed_takes_back_from_the_group_of_then() {
+    let thresholds = settings("large_trader_quantity = 1000");
+    for (name, story, expected) in [
+        (
+            "into another group",
+            vec!["0 fill b1 f1 buy 1000 @ 1", "1 group bob club", "2 bust b1 f1"],
+            vec!["0 large_trader gang raised", "2 large_trader gang withdrawn"],
+        ),
+        (
+            "into a group for the first time",
+            vec!["0 fill m1 f1 buy 1000 @ 1", "1 group max club", "2 bust m1 f1"],
+            vec!["0 large_trader max raised", "2 large_trader max withdrawn"],
+        ),
+        (
+            "and back again",
+            vec!["0 group max club", "1 fill m1 f1 buy 1000 @ 1", "2 group max gang", "3 group max club", "4 bust m1 f1"],
+            vec!["1 large_trader club raised", "4 large_trader club withdrawn"],
+        ),
+        (
+            "the volume of the new group stays",
+            vec!["0 fill b1 f1 buy 500 @ 1", "1 group bob club", "2 fill b1 f2 buy 1000 @ 1", "3 bust b1 f1"],
+            vec!["2 large_trader club raised"],
+        ),
+        (
+            "each fill has its own group",
+            vec!["0 fill b1 f1 buy 1000 @ 1", "1 group bob club", "2 fill b1 f2 buy 1000 @ 1", "3 bust b1 f1", "4 bust b1 f2"],
+            vec![
+                "0 large_trader gang raised",
+                "2 large_trader club raised",
+                "3 large_trader gang withdrawn",
+                "4 large_trader club withdrawn",
+            ],
+        ),
+    ] {
+        assert_eq!(sorted(found(&story, &thresholds)), sorted(lines(&expected)), "{name}");
+    }
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_bust_after_the_multiplier_changed_takes_back_the_value_that_was_added() {
+    let thresholds = settings("large_trader_value = 20000");
+    // 100 × 200 × 1, then 100 × 150 × 2. Without the first, 30 000 are left, not 10 000.
+    let story = ["0 fill m1 f1 buy 100 @ 200", "1 multiplier 2", "2 fill m1 f2 buy 100 @ 150", "3 bust m1 f1"];
+    let changes = found(&story, &thresholds);
+    assert_eq!(changes.first().map(String::as_str), Some("0 large_trader max raised"));
+    assert!(!changes.iter().any(|change| change.ends_with("withdrawn")), "{changes:?}");
+    let events = traded(&lines(&story), &thresholds);
+    let rows = rows_of(&run(traders(&thresholds), events).tables.traded);
+    assert_eq!(rows.iter().map(|row| row.value.to_string()).collect::<Vec<_>>(), ["30000"]);
+}
+
+#[test]
+fn what_fills_counted_as_is_forgotten_once_no_bust_can_come() {
+    let story = ["0 fill m1 f1 buy 1000 @ 1", "1 fill m1 f2 buy 1000 @ 1", "200000 fill x1 f3 buy 1 @ 1"];
+    let fills = |count: usize| {
+        let rows = rows_of(&run(books(&SurveillanceSettings::default()), watched(&lines(&story[..count]))).tables.fills);
+        rows.iter().map(|row| format!("{} {}", row.account_id, row.owner_id)).collect::<Vec<_>>()
+    };
+    assert_eq!(fills(2), ["m1 max"], "two fills that count alike");
+    assert_eq!(fills(3), ["x1 xia"]);
+}
+
+#[test]
 fn volumes_are_forgotten_once_no_bust_can_change_them() {
     let default = settings("large_trader_quantity = 1000");
     let story = lines(&["0 fill m1 f1 buy 1000 @ 1", "200000 fill m1 f2 buy 1 @ 1"]);
