@@ -23,7 +23,7 @@ pub type Expected = BTreeMap<String, Vec<String>>;
 pub type Decided = Option<(String, String, Vec<String>)>;
 
 /// Tables in sequence. Times are seconds; `day` is the local day.
-const STEPS: [(&str, &str); 14] = [
+const STEPS: [(&str, &str); 15] = [
     // What was resolved or reversed, by whom, and how much of it.
     (
         "again",
@@ -137,20 +137,28 @@ const STEPS: [(&str, &str); 14] = [
          WHERE o.ts <= this.ts AND o.ts >= this.ts - 7776000 AND (o.ts < this.ts OR o.place <= this.place)
          GROUP BY this.id",
     ),
+    // The second and place of the last approval of a thing before an event.
+    (
+        "approved",
+        "SELECT this.id AS id, MAX(1000000 * o.ts + o.place) AS approved_at FROM accesses this JOIN accesses o ON o.entity = this.entity
+         WHERE o.outcome = 'success' AND o.action IN ('approve', 'release') AND this.ts - o.ts <= 7776000
+               AND (o.ts < this.ts OR o.ts = this.ts AND o.place < this.place)
+         GROUP BY this.id",
+    ),
     (
         "access_features",
         "SELECT this.id AS id, MIN(this.actor) AS actor, MIN(this.entity) AS entity, MIN(this.action) AS action, MIN(this.outcome) AS outcome,
                 MIN(this.ts) AS ts, SUM(CASE WHEN o.actor = this.actor AND o.outcome = 'denied' AND this.ts - o.ts <= 600 THEN 1 ELSE 0 END) AS denied_10m,
-                MAX(CASE WHEN o.entity = this.entity AND o.outcome = 'success' AND o.action IN ('create', 'submit') AND o.id <> this.id
-                    THEN CAST(o.ts AS VARCHAR) || ':' || o.actor END) AS made
-         FROM accesses this JOIN accesses o ON o.actor = this.actor OR o.entity = this.entity
+                SUM(CASE WHEN o.entity = this.entity AND o.actor = this.actor AND o.outcome = 'success' AND o.action IN ('create', 'submit')
+                    AND (approved_at IS NULL OR 1000000 * o.ts + o.place > approved_at) THEN 1 ELSE 0 END) AS made_by_actor
+         FROM accesses this JOIN accesses o ON o.actor = this.actor OR o.entity = this.entity LEFT JOIN approved ON approved.id = this.id
          WHERE o.ts <= this.ts AND o.ts >= this.ts - 7776000 AND (o.ts < this.ts OR o.place <= this.place)
          GROUP BY this.id",
     ),
 ];
 
 /// Counts and sums of the built-in packs: subject, name, and the table that has them by group.
-const FEATURES: [(&str, &str, &str, &str); 17] = [
+const FEATURES: [(&str, &str, &str, &str); 18] = [
     ("transaction", "deposits_below_limit_7d", "party", "party_features"),
     ("transaction", "payers_24h", "party", "party_features"),
     ("transaction", "payees_8h", "party", "party_features"),
@@ -168,6 +176,7 @@ const FEATURES: [(&str, &str, &str, &str); 17] = [
     ("payment", "count_90d", "customer", "payment_features"),
     ("payment", "sum_of_day", "customer", "payment_features"),
     ("access", "denied_10m", "actor", "access_features"),
+    ("access", "made_by_actor", "entity", "access_features"),
 ];
 
 /// Every event for which a rule of a pack without points fires: `quiet` is the time after which the next one is another episode.
@@ -204,8 +213,8 @@ const FIRED: &str = "
            'denied_10m=' || CAST(denied_10m AS VARCHAR) FROM access_features WHERE outcome = 'denied'
     UNION ALL SELECT 'access', 'access_hours', 'low', 86400, actor, id, ts, 'outcome=success'
     FROM access_features WHERE outcome = 'success' AND ((ts % 86400) / 3600 < 6 OR (ts % 86400) / 3600 >= 22)
-    UNION ALL SELECT 'access', 'maker_is_checker', 'high', 7776000, entity, id, ts, 'actor=' || actor
-    FROM access_features WHERE outcome = 'success' AND action IN ('approve', 'release') AND split_part(made, ':', 2) = actor";
+    UNION ALL SELECT 'access', 'maker_is_checker', 'high', 7776000, entity, id, ts, 'made_by_actor=' || CAST(made_by_actor AS VARCHAR)
+    FROM access_features WHERE outcome = 'success' AND action IN ('approve', 'release') AND made_by_actor > 0";
 
 /// Episodes: events of a rule and a subject, each within the quiet time of the one before.
 const EPISODES: &str = "

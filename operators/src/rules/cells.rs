@@ -186,10 +186,18 @@ pub(super) fn text_of_access(event: &Access, field: Field) -> Option<Text> {
         Field::Action => Some(event.action.clone()),
         Field::EntityType => event.entity_type.clone(),
         Field::EntityId => event.entity_id.clone(),
+        Field::Entity => entity(event),
         Field::DeviceId => event.device_id.clone(),
         Field::Ip => event.ip.clone(),
         _ => None,
     }
+}
+
+/// `TYPE:ID`, or the id alone: things of different types may have the same id.
+fn entity(event: &Access) -> Option<Text> {
+    let id = event.entity_id.as_ref()?;
+    let typed = event.entity_type.as_ref().map(|of| Text::from([of.as_str(), ":", id.as_str()].concat()));
+    Some(typed.unwrap_or_else(|| id.clone()))
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ fields! {
     EntityType = "entity_type": Type::Text, Access;
     /// What was accessed.
     EntityId = "entity_id": Type::Text, Access;
+    /// What was accessed, with its type: `TYPE:ID`, or the id alone if no type is given.
+    Entity = "entity": Type::Text, Access;
     /// The outcome of the attempt.
     Outcome = "outcome": Type::Word(Words::Outcome), Access;
     /// The address from which it came.

@@ -363,6 +363,17 @@ fn who_makes_something_does_not_approve_it() {
     assert_eq!(of(r#""action":"approve","entity_id":"e1""#), ["maker_is_checker e1 high"]);
     assert_eq!(of(r#""action":"approve","entity_id":"e2""#), [""; 0]);
     assert_eq!(of(r#""actor":"bob","action":"approve","entity_id":"e1""#), [""; 0]);
+    // The type is a part of what was made: without it, it is something else.
+    assert_eq!(of(r#""action":"approve","entity_type":"order","entity_id":"e1""#), [""; 0]);
+    let story = [
+        A(0, r#""action":"create","entity_type":"order","entity_id":"e1""#),
+        A(60, r#""actor":"bob","action":"update","entity_type":"order","entity_id":"e1""#),
+        A(120, r#""action":"approve","entity_type":"order","entity_id":"e1""#),
+    ];
+    let found = alerts(&judged("access", &story));
+    let messages: Vec<_> = found.iter().map(|alert| (alert.subject.as_str(), alert.message.as_str())).collect();
+    let message = "maker_is_checker of entity order:e1: outcome=success, action=approve, made_by_actor=1";
+    assert_eq!(messages, [("order:e1", message)]);
 }
 
 #[test]
