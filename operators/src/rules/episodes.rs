@@ -6,7 +6,7 @@
 //! events are forgotten goes on.
 //!
 //! What an earlier version of the pack found keeps its severity and stays in its episode, whatever severity and quiet time the rule
-//! has now.
+//! has now. An alert has the greatest severity of its events, each by the version that judged it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use headwater_schemas::{EventTime, Id, Statistic, Text};
 
 use super::coverage::JudgedBy;
 use super::grouped::Member;
-use super::pack::{Rule, Ruleset};
+use super::pack::{Rule, Ruleset, ranked};
 use super::record::{Order, Record};
 use super::ring::Ring;
 use super::subject::GroupKey;
@@ -115,18 +115,17 @@ impl Episodes {
         let mut open = before.last().and_then(|key| Some((key, self.known.get(&key)?.found.clone())));
         let mut all = BTreeMap::<EpisodeKey, Found>::new();
         for record in (ring.start()..ring.end()).filter_map(|index| ring.get(index)) {
-            let Some(mut fired) = fired(record) else { continue };
+            let Some(fired) = fired(record) else { continue };
             let ts = record.order.ts;
             let settled = fired.is_settled.then(|| self.settled(number, record)).flatten();
-            fired.severity = settled.map_or(fired.severity, |(_, episode)| episode.found.severity);
             // An event of the version in force may have begun an episode within one of an earlier version.
-            let home = settled.and_then(|(began, _)| all.range_mut(began..).next());
+            let home = settled.and_then(|began| all.range_mut(began..).next());
             if let Some((_, found)) = home {
                 found.add(ts, fired);
                 continue;
             }
             let goes_on = |first: &EpisodeKey, found: &Found| match settled {
-                Some((began, _)) => began <= *first,
+                Some(began) => began <= *first,
                 None => ts.saturating_sub(found.last_ts) <= quiet,
             };
             match &mut open {
@@ -144,13 +143,13 @@ impl Episodes {
     }
 
     /// The alert of a rule that stands about an event: the one that names it, else the latest within whose time it is.
-    fn settled(&self, number: usize, record: &Record) -> Option<(EpisodeKey, &Episode)> {
+    fn settled(&self, number: usize, record: &Record) -> Option<EpisodeKey> {
         let order = record.order;
         let is_about = |(rule, first): &EpisodeKey, episode: &Episode| {
             *rule == number && *first <= order && order.ts <= episode.found.last_ts && episode.raised.stands()
         };
         let about = self.known.iter().filter(|(key, episode)| is_about(key, episode));
-        about.max_by_key(|(key, episode)| (episode.found.ids.contains(&record.id), **key)).map(|(key, episode)| (*key, episode))
+        about.max_by_key(|(key, episode)| (episode.found.ids.contains(&record.id), **key)).map(|(key, _)| *key)
     }
 
     fn of(&self, number: usize) -> impl Iterator<Item = EpisodeKey> + '_ {
@@ -237,7 +236,7 @@ fn fired(record: &Record, (number, member): (usize, &Member), rule: &Rule) -> Op
     let (figures, ids) = reason.evidence.split_at(reason.evidence.len().saturating_sub(ids));
     let figures = Text::from(figures.iter().map(Text::as_str).collect::<Vec<_>>().join(", "));
     let ids = ids.iter().map(|id| Id::derived(id.as_str())).collect();
-    let severity = rule.severity_of(reason.points.value());
+    let severity = ranked(reason.points.value());
     Some(Fired { figures, ids, severity, is_settled: member.judged_by(record) != JudgedBy::Current })
 }
 

@@ -12,7 +12,7 @@ use super::cells::Cell;
 use super::coverage::JudgedBy;
 use super::episodes::Episodes;
 use super::field::Field;
-use super::grouped::Grouped;
+use super::grouped::{Grouped, Member};
 use super::outcome::{Cause, Outcome, Outcomes};
 use super::pack::Slot;
 use super::record::{Order, Record};
@@ -114,7 +114,9 @@ impl History {
             self.pending.push((order, None));
         }
         for (number, outcome) in found {
-            if let Some(member) = grouped.members.get(number) {
+            // An event that waited was read before its packs began to judge.
+            let judges = |member: &&Member| self.ring.get(index).is_some_and(|record| member.judged_by(record) != JudgedBy::Nobody);
+            if let Some(member) = grouped.members.get(number).filter(judges) {
                 self.set(index, number, outcome.made(&member.ruleset, now));
             }
         }

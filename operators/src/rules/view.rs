@@ -216,7 +216,7 @@ impl Rules {
     /// Emits the rows of an event that changed, from what was emitted before; `is_here` is whether it is still remembered.
     fn emit_event(grouped: &Grouped, key: &GroupKey, record: &Record, old: Option<&Before>, is_here: bool, to: (&Moment, &RuleTables)) {
         let (at, tables) = to;
-        for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.decides(record)) {
+        for (number, member) in grouped.members.iter().enumerate().filter(|(_, member)| member.has_decided(record)) {
             let ruleset = &member.ruleset;
             let (before, now) = (old.map(|old| old.outcomes.of(number)), record.outcomes.of(number));
             let decision = |outcome: &_| outcome::decision(ruleset, record, outcome);

@@ -123,10 +123,8 @@ pub(super) struct Rule {
     pub(super) when: Node,
     /// The condition as written.
     pub(super) condition: Text,
-    /// Points that it adds to the score; 1 where the pack has none.
+    /// Points that it adds to the score; the [`rank`] of its severity where the pack has none.
     pub(super) points: u32,
-    /// The severity of its own alerts.
-    pub(super) severity: Severity,
     /// When it weighs more.
     pub(super) rise: Option<Rise>,
     /// Events for which it fires belong to one alert if each follows the one before within this time, in nanoseconds.
@@ -169,6 +167,18 @@ impl Combine {
             }
         }
     }
+}
+
+/// The points of a rule that fires in a pack without points. They stand for its severity: 1 for the lowest.
+pub(super) fn rank(severity: Severity) -> u32 {
+    Severity::ALL.iter().zip(1..).find(|(known, _)| **known == severity).map_or(1, |(_, rank)| rank)
+}
+
+/// The severity of an event for which a rule fired with that many points, in a pack without points. It is that of the version of
+/// the pack that judged the event, whatever severity the rule has now.
+pub(super) fn ranked(points: f64) -> Severity {
+    let reached = Severity::ALL.iter().rev().find(|severity| f64::from(rank(**severity)) <= points);
+    reached.copied().unwrap_or(Severity::Low)
 }
 
 /// One point, in billionths.
@@ -266,12 +276,6 @@ pub(super) struct Rise {
 }
 
 impl Rule {
-    /// The severity of an event for which it fired with that many points.
-    pub(super) fn severity_of(&self, points: f64) -> Severity {
-        let risen = self.rise.as_ref().filter(|_| points > f64::from(self.points));
-        risen.map_or(self.severity, |rise| rise.severity)
-    }
-
     /// Whether it applies to an event.
     pub(super) fn applies(&self, role: EventRole, ts: i64) -> bool {
         self.followers.admit(role) && self.effective_from.is_none_or(|from| from <= ts)

@@ -11,7 +11,7 @@ use super::aggregate::{Aggregate, AggregateKind};
 use super::cases::{self, Case};
 use super::problem::{PackError, Problems};
 use super::section::{Entry, Section};
-use super::{Combine, Followers, Kept, Pack, Rise, Rule, Ruleset, Scoring, Thresholds, UNIT, Window};
+use super::{Combine, Followers, Kept, Pack, Rise, Rule, Ruleset, Scoring, Thresholds, UNIT, Window, rank};
 use crate::rules::expression::{self, Named, Names, Node, Resolved, Type};
 use crate::rules::field::Field;
 use crate::rules::span;
@@ -495,7 +495,7 @@ impl<'p, 't> Reader<'p, 't> {
         let features = self.features.definitions(&when);
         let meaning = Text::from(format!("{points} {severity} {quiet} {effective_from:?} {text} {rise_text:?} {features:?}"));
         let (name, condition) = (Text::new(valid?), Text::new(text));
-        let rule = Rule { name, when, condition, points, severity, rise, quiet, effective_from, followers, meaning };
+        let rule = Rule { name, when, condition, points, rise, quiet, effective_from, followers, meaning };
         Some(Read { grouping, rule, at })
     }
 
@@ -514,7 +514,7 @@ impl<'p, 't> Reader<'p, 't> {
             let known = Severity::ALL.iter().map(|severity| severity.as_str()).collect::<Vec<_>>().join(", ");
             self.problems.add(entry.span.start, format!("{:?} is no severity: use one of {known}", entry.value));
         }
-        Some((1, severity?))
+        severity.map(|severity| (rank(severity), severity))
     }
 
     /// A further condition, as written and compiled, with its own points or severity.
@@ -524,8 +524,6 @@ impl<'p, 't> Reader<'p, 't> {
         let consequence = self.consequence(&mut section);
         section.finish(self.problems);
         let (text, (when, _), (points, severity)) = (when?.value, condition?, consequence?);
-        // An alert's severity is known from the points of its event.
-        let points = if self.has_points { points } else { 2 };
         Some((format!("{text} {points} {severity}"), Rise { when, condition: Text::new(text), points, severity }))
     }
 

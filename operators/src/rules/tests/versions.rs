@@ -143,6 +143,49 @@ fn alerts_without_points_that_an_earlier_version_raised_stay_as_they_are() {
 }
 
 #[test]
+fn an_alert_of_two_versions_has_the_severity_of_the_events_that_are_left() {
+    // The fifth transaction of the hour is judged by the second version.
+    let mut all: Vec<_> = (0..4).map(|n| transaction(&format!("t{n}"), DAY + n * MINUTE, "10")).collect();
+    all.extend([transaction("new", DAY + 4 * MINUTE, "10"), transaction("other", DAY + 5 * HOUR, "10")]);
+    let steps = arriving(all);
+    let severities = |steps: Vec<Step>, old: &str, new: &str| {
+        let said = changed(&view(&[busy(3, old, "1d")]), &from(&[busy(3, new, "1d")], 4, false), steps);
+        history_of(&said.tables.alerts).into_iter().map(|(_, alert, _)| format!("{} {}", alert.severity, alert.state)).collect::<Vec<_>>()
+    };
+    let raised = severities(steps.clone(), "low", "high");
+    assert_eq!(raised.last().map(String::as_str), Some("high amended"), "the greater of both");
+    let without = |id: &str| {
+        let mut steps = steps.clone();
+        let taken = taken_back(&steps[5], "a", id, "other");
+        steps.push(taken);
+        steps
+    };
+    for (id, old, new, expected) in [
+        ("new", "low", "high", "low amended"),
+        ("new", "high", "low", "high amended"),
+        // Of the first version two are left, and the second still finds its own.
+        ("t3", "low", "high", "high amended"),
+        ("t3", "high", "low", "high amended"),
+    ] {
+        let found = severities(without(id), old, new);
+        assert_eq!(found.last().map(String::as_str), Some(expected), "{id} of {old} and {new}: {found:?}");
+    }
+}
+
+#[test]
+fn a_transaction_that_waited_for_longer_than_a_pack_judges_has_no_decision_of_it() {
+    // The fifth transaction was read before the pack begins at offset 5, and is accepted after it, like one that waited for its hold.
+    let mut steps = story();
+    let taken = taken_back(&steps[5], "a", "new", "late");
+    steps.push(taken);
+    let said = changed(&view(&[other()]), &from(&[many(1), other()], 5, true), steps.clone());
+    assert_eq!(told(&said), ["late block made"]);
+    // In place of an earlier version, the one in force judges it, and a reversal withdraws that.
+    let said = changed(&view(&[many(100)]), &from(&[many(1)], 5, false), steps);
+    assert!(told(&said).contains(&"new block withdrawn".to_owned()), "{:?}", told(&said));
+}
+
+#[test]
 fn earlier_decisions_stay_after_another_restart() {
     let (old, new) = (view(&[many(100)]), from(&[many(3)], 4, false));
     let whole = changed(&old, &new, story());
