@@ -9,7 +9,7 @@
 //! [horizons]                    # where it differs from time.horizon
 //! transactions = "72h"          # of a topic: orders, fills, transactions, payments, transfers
 //! busts = "168h"                # how long a fill can be busted
-//! fraud = "24h"                 # how late a transaction may be and still be scored; later it is only posted
+//! fraud = "24h"                 # how late a transaction may be and still be scored, and how old a decision that others change
 //!
 //! [source]
 //! budget_mib = 64               # memory for events that are read and not fully processed

@@ -25,6 +25,8 @@ pub struct HorizonConfig {
     /// How long a fill can be busted.
     pub busts: Option<Span>,
     /// How late a transaction may be and still be scored. A later one is posted, and a dead letter of the scoring (`too_late`).
+    /// Also how old a decision may be that a late event, a void or a reversal changes. A decision is withdrawn with its transaction for
+    /// as much longer as the longest window of rules.
     pub fraud: Option<Span>,
 }
 

@@ -101,6 +101,9 @@ impl AverageCost {
     }
 
     /// The average price of the open quantity, rounded half to even to nine digits; 0 when flat.
+    ///
+    /// It is for display, and as exact as the cost, which has nine digits: the rounding of the cost, half a billionth for each trade,
+    /// is divided by the quantity. So of a millionth it may be off by half a thousandth, and of less by more. No sum is computed from it.
     pub fn average_price(self) -> Price {
         let per_unit = fixed::quotient(self.cost.units(), fixed::ONE, self.quantity.units());
         Price::from_units(per_unit.unwrap_or_default())
@@ -159,6 +162,23 @@ mod tests {
             let state = trades.iter().try_fold(AverageCost::default(), |state, trade| state.after(*trade)).expect(name);
             let expected = PositionMoney { cost: money(cost), cash_flow: money(cash), realized: money(realized) };
             assert_eq!((state.quantity, in_money(state)), (Quantity::whole(*quantity), expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_average_of_a_tiny_quantity_shows_the_rounding_of_its_cost_and_no_money_is_lost() {
+        let tiny = |units: i128, price: &str| Trade { quantity: Quantity::from_units(units), ..trade(0, price, "0") };
+        // 0.000000001 × 123.456 is 0.000000123456; 0.000000001 × 0.4 is no billionth.
+        for (units, price, average, cost) in [
+            (1, "123.456", "123", "0.000000123"),
+            (1, "0.4", "0", "0"),
+            (1_000, "123.4567", "123.457", "0.000123457"),
+            (1_000_000, "123.456789", "123.456789", "0.123456789"),
+        ] {
+            let bought = AverageCost::default().after(tiny(units, price)).expect("no overflow");
+            assert_eq!((bought.average_price().to_string().as_str(), bought.cost), (average, money(cost)));
+            let sold = bought.after(tiny(-units, price)).expect("no overflow");
+            assert_eq!(in_money(sold), PositionMoney::default(), "bought and sold at one price");
         }
     }
 
