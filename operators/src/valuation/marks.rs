@@ -99,9 +99,10 @@ pub struct MarkState {
     quote: Newest<Option<Price>>,
     trade: Newest<Option<Price>>,
     close: Newest<Option<Price>, Date>,
-    /// Corrections, if the quote or the trade of those prices arrived late.
+    /// The correction, if the price that changed the mark last, since it was sent, arrived late.
+    late: Option<Correction>,
+    /// The correction, if the last quote arrived late and was not sent yet.
     late_quote: Option<Correction>,
-    late_trade: Option<Correction>,
     /// The mark last sent to valuations.
     told: Option<Price>,
     /// The time of the quote last sent to surveillance.
@@ -119,10 +120,9 @@ impl MarkState {
         self.quote.time.is_none() && self.trade.time.is_none() && self.close.time.is_none()
     }
 
-    /// Corrections of the prices that determine the mark.
+    /// Corrections of the price that changed the mark.
     fn reason(&self) -> Corrections {
-        let late = if self.quote.value.is_some() { &self.late_quote } else { &self.late_trade };
-        late.iter().cloned().collect()
+        self.late.iter().cloned().collect()
     }
 }
 
@@ -175,9 +175,7 @@ impl View for Marks {
             }
             MarketEvent::Trade(trade) => {
                 let late = Self::late(place, Topic::Trades, trade.symbol, trade.ts);
-                if state.trade.put(Some(trade.price), trade.ts) {
-                    state.late_trade.clone_from(&late);
-                }
+                state.trade.put(Some(trade.price), trade.ts);
                 late
             }
             // A close normally arrives later than its date.
@@ -191,6 +189,9 @@ impl View for Marks {
             }
         };
         let price = state.price();
+        if price != before {
+            state.late.clone_from(&late);
+        }
         if price != before && watched.contains(symbol) {
             let event = MarkEvent::Moved { mark: Mark { symbol: *symbol, price }, correction: late.map(Box::new) };
             out.derive(Placed { place, event });
@@ -226,8 +227,10 @@ impl View for Marks {
             updates.push(&Moment { why: state.reason(), ..*at }, MarkUpdate::Mark(Mark { symbol: *symbol, price }));
             state.told = price;
         }
+        // Nothing of it is left for a later grid point, so a restart at one loses nothing.
+        state.late = None;
         if let Some(ts) = state.quote.time.filter(|_| state.told_quote != state.quote.time) {
-            let why = state.late_quote.iter().cloned().collect();
+            let why = state.late_quote.take().into_iter().collect();
             updates.push(&Moment { why, ..*at }, MarkUpdate::Quoted(*symbol, ts));
             state.told_quote = Some(ts);
         }
@@ -285,7 +288,7 @@ fn mid(bid: Price, ask: Price) -> Price {
 #[cfg(test)]
 mod tests {
     use headwater_schemas::events::Event;
-    use headwater_schemas::{EffectiveTime, Offset, Place, Tick, Topic};
+    use headwater_schemas::{EffectiveTime, Nanos, Offset, Place, Tick, Topic};
 
     use super::*;
     use crate::testing::{Happening, Happenings, history_of, rows_of, run, run_with_restart};
@@ -354,6 +357,44 @@ mod tests {
                 let resumed = run_with_restart(Marks, happenings(texts), cut);
                 assert_eq!(whole.updates, resumed.updates, "{name}, cut at {cut}");
                 assert_eq!(history_of(&whole.tables), history_of(&resumed.tables), "{name}, cut at {cut}");
+            }
+        }
+    }
+
+    /// Events, each a second after the one before and with the second of its own time, of which those that are a second behind are late.
+    fn arriving(texts: &[&str]) -> Happenings<Marks> {
+        let begin = "2026-01-05T00:00:00Z".parse::<EventTime>().expect("a time").nanos();
+        let seconds = (1..).map(|second: i64| begin + second * 1_000_000_000);
+        let arrived = |(mut happening, nanos): (Placed<Happening<Symbol, MarketEvent>>, i64)| {
+            let ts = match &happening.event {
+                Happening::Event(MarketEvent::Quote(quote)) => quote.ts,
+                Happening::Event(MarketEvent::Trade(trade)) => trade.ts,
+                other => panic!("{other:?}"),
+            };
+            happening.place = Place { time: EventTime::from_nanos(nanos).effective(), ..happening.place }.of_event_at(ts, Nanos::ZERO);
+            happening
+        };
+        happenings(texts).into_iter().zip(seconds).map(arrived).collect()
+    }
+
+    #[test]
+    fn a_mark_has_the_reason_of_the_price_that_changed_it_wherever_a_restart_is() {
+        // The trade of second 1 comes in second 2. That the mark falls back on it later is no correction.
+        for (name, texts, late) in [
+            ("a late trade", &["trade 1 9", "trade 1 10"][..], &[false, true][..]),
+            ("a late quote", &["trade 1 9", "quote 1 10/12"], &[false, true]),
+            ("back to a late trade", &["trade 1 9", "trade 1 10", "quote 3 11/13", "quote 4 0/13"], &[false, true, false, false]),
+            ("a late quote without a side", &["trade 1 9", "quote 2 11/13", "quote 2 0/13"], &[false, false, true]),
+        ] {
+            let whole = run(Marks, arriving(texts));
+            let marks = whole.updates.iter().filter(|(update, ..)| matches!(update, MarkUpdate::Mark(_)));
+            assert_eq!(marks.map(|(_, _, why)| !why.is_empty()).collect::<Vec<_>>(), late, "{name}");
+            let reasons =
+                |tables: &TableWriter<MarkPrice>| tables.changes().iter().map(|change| change.why.to_string()).collect::<Vec<_>>();
+            for cut in 0..=texts.len() {
+                let resumed = run_with_restart(Marks, arriving(texts), cut);
+                assert_eq!(whole.updates, resumed.updates, "{name}, cut at {cut}");
+                assert_eq!(reasons(&whole.tables), reasons(&resumed.tables), "{name}, cut at {cut}");
             }
         }
     }
