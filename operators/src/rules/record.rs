@@ -153,3 +153,14 @@ impl Scope for Alone<'_> {
         Value::Unknown
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remembered_event_is_small() {
+        // Besides, a cell of 24 bytes for each field that packs read, and a row of the checkpoint when the run begins.
+        assert!(size_of::<Record>() <= 144, "{}", size_of::<Record>());
+    }
+}
