@@ -303,10 +303,7 @@ impl ScopeState {
         if self.children.is_empty() {
             return std::mem::take(&mut self.symbols);
         }
-        let worst = match self.scenarios.sums.totals() {
-            Totals::Narrow(pnl) => WorstScenarios::of(pnl, settings),
-            Totals::Wide(pnl) => WorstScenarios::of(&pnl, settings),
-        };
+        let worst = WorstScenarios::of_sums(&self.scenarios.sums, settings);
         let mut parts = Parts::default();
         for (child, scenarios) in self.children.iter().filter(|(_, scenarios)| scenarios.counted != 0) {
             parts.add(Text::new(child.as_str()), worst.places().iter().map(|place| scenarios.sums.at(*place)));

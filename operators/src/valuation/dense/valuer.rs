@@ -24,7 +24,6 @@ use super::worth::{PositionScenarios, Valuation, Worth};
 use crate::positions::{AverageCost, HoldingSums};
 use crate::valuation::known::{CorrectedPart, Known};
 use crate::valuation::limits::{Compared, Figure, Measure, MeasureEvent};
-use crate::valuation::pnl::Totals;
 use crate::valuation::risk::{Parts, Shocks, StressScenario, WorstScenarios};
 use crate::valuation::{LimitDefaults, Mark, RiskSettings};
 
@@ -446,10 +445,7 @@ fn components(
     scenarios: &Scenarios,
     risk: &RiskSettings,
 ) -> Option<Vec<Vec<RiskComponent>>> {
-    let worst = match account.scenarios()?.sums.totals() {
-        Totals::Narrow(pnl) => WorstScenarios::of(pnl, risk),
-        Totals::Wide(pnl) => WorstScenarios::of(&pnl, risk),
-    };
+    let worst = WorstScenarios::of_sums(&account.scenarios()?.sums, risk);
     let mut parts = Parts::default();
     for (symbol, place) in &account.holdings {
         let Some((name, state)) = symbols.name(*symbol).zip(symbols.get(*symbol)) else { continue };

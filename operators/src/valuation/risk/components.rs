@@ -10,6 +10,7 @@ use headwater_schemas::{Decimal, Text, Total};
 
 use super::historical::{needed, rank, tail};
 use super::{Quantile, RiskSettings, money};
+use crate::valuation::pnl::{ScenarioSums, Totals};
 
 /// The scenarios that decide the historical estimates of a scope.
 #[derive(Debug)]
@@ -41,8 +42,15 @@ struct Estimate {
 }
 
 impl WorstScenarios {
-    /// The worst of the scenarios, as many as the confidences need.
-    pub(in crate::valuation) fn of<T: Copy + Ord>(pnl: &[T], settings: &RiskSettings) -> Self {
+    /// The worst of the scenarios of a scope, as many as the confidences need.
+    pub(in crate::valuation) fn of_sums(sums: &ScenarioSums, settings: &RiskSettings) -> Self {
+        match sums.totals() {
+            Totals::Narrow(pnl) => Self::of(pnl, settings),
+            Totals::Wide(pnl) => Self::of(&pnl, settings),
+        }
+    }
+
+    fn of<T: Copy + Ord>(pnl: &[T], settings: &RiskSettings) -> Self {
         let count = pnl.len();
         let of_confidence = settings.confidences.iter().map(|confidence| needed(count, *confidence, settings.quantile));
         let needed = of_confidence.max().unwrap_or(0).min(count);
