@@ -5,7 +5,7 @@
 //! begin anew when the scope changes its currency.
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Moment, Portfolio, Risk, RiskComponent, StressResult};
+use headwater_schemas::tables::{Moment, Portfolio, Risk, RiskComponent, StressResult, TableRow, TableWriter};
 use headwater_schemas::{Corrections, Currency, Decimal, Money, Nanos, Scope, Statistic, Symbol, Text, Total};
 use rustc_hash::FxHashMap;
 
@@ -256,44 +256,24 @@ impl ScopeState {
             Totals::Narrow(pnl) => estimator.rows(&name, pnl, components, counts, moment.event_time()),
             Totals::Wide(pnl) => estimator.rows(&name, &pnl, components, counts, moment.event_time()),
         };
-        let mut old_rows = std::mem::take(&mut self.risk);
         // Without rows the figure may have become missing.
-        let mut is_news = rows.is_empty();
-        for row in rows {
-            let old = old_rows.iter().position(|old| (old.method, old.confidence) == (row.method, row.confidence));
-            let same = old.map(|place| old_rows.swap_remove(place)).filter(|old| *old == Risk { ts: old.ts, ..row.clone() });
-            if same.is_none() {
-                tables.risk.insert(moment, row.clone());
-                is_news = true;
-            }
-            self.risk.push(same.unwrap_or(row));
-        }
-        is_news |= !old_rows.is_empty();
-        old_rows.into_iter().for_each(|row| tables.risk.retract(moment, row));
-        if is_news {
+        let is_empty = rows.is_empty();
+        let has_changed = replace_rows(&mut self.risk, rows, |old, row| Risk { ts: old.ts, ..row }, &tables.risk, moment);
+        if is_empty || has_changed {
             figures.of_risk(&self.scenarios, &self.risk, &estimator.settings, &mut self.quiet, &moment.why);
         }
     }
 
     /// Writes the P&L in each stress scenario that changed, and retracts what other settings had.
     fn settle_stress(&mut self, name: Scope, scenarios: &[StressScenario], tables: &ScopeTables, moment: &Moment) {
-        let mut old_rows = std::mem::take(&mut self.stressed);
-        for (place, scenario) in scenarios.iter().enumerate() {
-            let row = StressResult {
-                scope: name,
-                scenario: scenario.name.clone(),
-                currency: self.currency,
-                pnl: Total::from_units(self.stress.get(place).copied().unwrap_or_default()),
-                ts: moment.event_time(),
-            };
-            let old = old_rows.iter().position(|old| old.scenario == row.scenario).map(|place| old_rows.swap_remove(place));
-            let same = old.filter(|old| *old == StressResult { ts: old.ts, ..row.clone() });
-            if same.is_none() {
-                tables.stress.insert(moment, row.clone());
-            }
-            self.stressed.push(same.unwrap_or(row));
-        }
-        old_rows.into_iter().for_each(|row| tables.stress.retract(moment, row));
+        let rows = scenarios.iter().enumerate().map(|(place, scenario)| StressResult {
+            scope: name,
+            scenario: scenario.name.clone(),
+            currency: self.currency,
+            pnl: Total::from_units(self.stress.get(place).copied().unwrap_or_default()),
+            ts: moment.event_time(),
+        });
+        replace_rows(&mut self.stressed, rows, |old, row| StressResult { ts: old.ts, ..row }, &tables.stress, moment);
     }
 
     /// What its symbols or its children add to the historical estimates, for each confidence.
@@ -324,6 +304,31 @@ impl ScopeState {
         old.risk.into_iter().for_each(|row| tables.risk.retract(moment, row));
         old.stressed.into_iter().for_each(|row| tables.stress.retract(moment, row));
     }
+}
+
+/// Replaces the rows of a scope. A row that `with_time_of` the old one equals the old one stays as it is. Returns whether any
+/// changed.
+fn replace_rows<R: TableRow>(
+    rows: &mut Vec<R>,
+    new: impl IntoIterator<Item = R>,
+    with_time_of: impl Fn(&R, R) -> R,
+    table: &TableWriter<R>,
+    moment: &Moment,
+) -> bool {
+    let mut old_rows = std::mem::take(rows);
+    let mut has_changed = false;
+    for row in new {
+        let old = old_rows.iter().position(|old| old.cmp_key(&row).is_eq()).map(|place| old_rows.swap_remove(place));
+        let same = old.filter(|old| *old == with_time_of(old, row.clone()));
+        if same.is_none() {
+            table.insert(moment, row.clone());
+            has_changed = true;
+        }
+        rows.push(same.unwrap_or(row));
+    }
+    has_changed |= !old_rows.is_empty();
+    old_rows.into_iter().for_each(|row| table.retract(moment, row));
+    has_changed
 }
 
 /// The figures of a scope, to be sent to limits.
