@@ -353,16 +353,9 @@ impl View for ExposureLimits {
     }
 
     fn emit(&self, _: &LimitContext, key: &MeasureKey, state: &mut LimitState, at: &Moment, tables: &LimitTables) {
+        // A figure that is known again may be a breach at once: another alert, with a row of its own.
         let now = standing(key, state);
-        let id = |row: &LimitAlertState| row.alert_id.clone();
-        match state.emitted_standing.take() {
-            // A figure that is known again may be a breach at once: another alert, with a row of its own.
-            Some(before) if now.as_ref().map(id) != Some(id(&before)) => {
-                tables.limit_alerts.retract(at, before);
-                tables.limit_alerts.replace(at, None, now.clone());
-            }
-            before => tables.limit_alerts.replace(at, before, now.clone()),
-        }
+        tables.limit_alerts.replace(at, state.emitted_standing.take(), now.clone());
         state.emitted_standing = now;
         state.now.drain(..).for_each(|alert| tables.alerts.insert(at, alert));
     }

@@ -93,14 +93,14 @@ impl<R: TableRow> TableWriter<R> {
         self.push(Change { row, tick: at.tick, gone: true, why: at.why.clone() });
     }
 
-    /// Replaces the row `old` of a key by `new`. Does nothing if they are equal.
+    /// Replaces the row `old` by `new`. Does nothing if they are equal. A new row with another key leaves none under the old one.
     pub fn replace(&self, at: &Moment, old: Option<R>, new: Option<R>) {
-        match (old, new) {
-            (Some(old), Some(new)) if old == new => {}
-            (_, Some(new)) => self.insert(at, new),
-            (Some(old), None) => self.retract(at, old),
-            (None, None) => {}
+        if old == new {
+            return;
         }
+        let left = old.filter(|old| new.as_ref().is_none_or(|new| old.cmp_key(new).is_ne()));
+        left.into_iter().for_each(|old| self.retract(at, old));
+        new.into_iter().for_each(|new| self.insert(at, new));
     }
 
     /// Adds a change.
@@ -124,5 +124,34 @@ impl<R: TableRow> TableWriter<R> {
     /// The collected changes, in the order in which they were added.
     pub fn changes(&self) -> Vec<Change<R>> {
         self.shared.changes.borrow().iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::LastRate;
+    use crate::{Currency, Factor};
+
+    fn rate(base: &str, rate: i64) -> Option<LastRate> {
+        let (base, quote) = (Currency::derived(base), Currency::derived("USD"));
+        Some(LastRate { base, quote, rate: Factor::whole(rate), ts: EventTime::from_nanos(1) })
+    }
+
+    #[test]
+    fn a_row_with_another_key_replaces_the_old_one() {
+        for (old, new, expected) in [
+            (None, None, &[][..]),
+            (None, rate("EUR", 1), &["EUR 1"]),
+            (rate("EUR", 1), rate("EUR", 1), &[]),
+            (rate("EUR", 1), rate("EUR", 2), &["EUR 2"]),
+            (rate("EUR", 1), rate("GBP", 2), &["EUR 1 gone", "GBP 2"]),
+            (rate("EUR", 1), None, &["EUR 1 gone"]),
+        ] {
+            let table = TableWriter::default();
+            table.replace(&Moment::default(), old.clone(), new.clone());
+            let text = |Change { row, gone, .. }: Change<LastRate>| format!("{} {}{}", row.base, row.rate, if gone { " gone" } else { "" });
+            assert_eq!(table.changes().into_iter().map(text).collect::<Vec<_>>(), expected, "{old:?} to {new:?}");
+        }
     }
 }
