@@ -1,4 +1,4 @@
-//! The latest record of a key: terms, rates and closes for valuations, on the grid; labels; owners of accounts.
+//! The latest record of a key: terms and closes for valuations, on the grid; labels; owners of accounts.
 //!
 //! - **Key**: the record's. **Rows**: the current record, which is also the state. A deletion retracts it.
 //! - The latest record is the one with the latest time of its own; a record without a time counts as the oldest. **Ties**: the
@@ -9,10 +9,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use headwater_schemas::tables::{
-    AccountOwner, AccountTerms, ClosingPrice, CustomerGroup, InstrumentTerms, Labelled, LastRate, Moment, ReferenceRecord, TableRow,
-    TableWriter,
+    AccountOwner, AccountTerms, ClosingPrice, CustomerGroup, InstrumentTerms, Labelled, Moment, ReferenceRecord, TableRow, TableWriter,
 };
-use headwater_schemas::{AccountId, Currency, CustomerId, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
+use headwater_schemas::{AccountId, CustomerId, Date, EventTime, Id, Offset, Placed, Symbol, Text, Topic};
 use timely::ExchangeData;
 
 use crate::keyed_fold::{Outbox, States, Updates, View};
@@ -26,16 +25,6 @@ pub trait Record: TableRow + ExchangeData {
     fn key(&self) -> Self::Key;
     /// Merges the newer parts of another record of the same key with a later place.
     fn take(&mut self, other: Self);
-}
-
-impl Record for LastRate {
-    type Key = (Currency, Currency);
-    fn key(&self) -> (Currency, Currency) {
-        (self.base, self.quote)
-    }
-    fn take(&mut self, other: Self) {
-        newest::replace(self, other, |rate| rate.ts);
-    }
 }
 
 impl Record for ClosingPrice {
@@ -175,7 +164,6 @@ impl<R> Default for Versions<R> {
 }
 
 crate::fold_operator!(
-    Latest<LastRate>,
     Latest<ClosingPrice>,
     Latest<InstrumentTerms>,
     Latest<AccountTerms>,
@@ -245,26 +233,27 @@ impl<R: Record> View for Latest<R> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_schemas::{EffectiveTime, Factor, Place};
+    use headwater_schemas::{EffectiveTime, Place, Price};
     use proptest::prelude::*;
 
     use super::*;
     use crate::testing::{Happening, Happenings, rows_of, run, run_with_restart};
 
-    fn rates(steps: &[(u8, i64)]) -> Happenings<Latest<LastRate>> {
-        let happening = |(time, (pair, rate)): (u64, &(u8, i64))| {
-            let (base, quote) = (Currency::derived(format!("C{pair}")), Currency::derived("USD"));
-            let event = match rate {
-                0 => Upsert::Delete((base, quote)),
-                rate => Upsert::Put(LastRate {
-                    base,
-                    quote,
-                    rate: Factor::whole(*rate),
+    /// Closes of one day, each with the number of its symbol; 0 deletes it.
+    fn closes(steps: &[(u8, i64)]) -> Happenings<Latest<ClosingPrice>> {
+        let happening = |(time, (symbol, close)): (u64, &(u8, i64))| {
+            let (symbol, date) = (Symbol::derived(format!("C{symbol}")), Date::from_days(1));
+            let event = match close {
+                0 => Upsert::Delete((symbol, date)),
+                close => Upsert::Put(ClosingPrice {
+                    symbol,
+                    date,
+                    close: Price::whole(*close),
                     ts: EventTime::from_effective(EffectiveTime::new(time)),
                 }),
             };
             Placed {
-                place: Place::of_record(EffectiveTime::new(time), Topic::FxRates, 0, Offset::new(time)),
+                place: Place::of_record(EffectiveTime::new(time), Topic::Closes, 0, Offset::new(time)),
                 event: Happening::Event(event),
             }
         };
@@ -273,16 +262,16 @@ mod tests {
 
     #[test]
     fn the_latest_record_stands_until_it_is_deleted() {
-        let emitted = run(Latest::<LastRate>::new(), rates(&[(1, 2), (1, 3), (2, 4), (2, 0)]));
-        let rows: Vec<_> = rows_of(&emitted.tables).iter().map(|row| format!("{} {}", row.base, row.rate)).collect();
+        let emitted = run(Latest::<ClosingPrice>::new(), closes(&[(1, 2), (1, 3), (2, 4), (2, 0)]));
+        let rows: Vec<_> = rows_of(&emitted.tables).iter().map(|row| format!("{} {}", row.symbol, row.close)).collect();
         assert_eq!(rows, ["C1 3"]);
     }
 
     proptest! {
         #[test]
         fn a_restart_in_the_middle_changes_nothing(steps in proptest::collection::vec((0..4_u8, 0..5_i64), 1..40), cut in 0..40_usize) {
-            let whole = run(Latest::new(), rates(&steps));
-            let cut = run_with_restart(Latest::new(), rates(&steps), cut);
+            let whole = run(Latest::new(), closes(&steps));
+            let cut = run_with_restart(Latest::new(), closes(&steps), cut);
             prop_assert_eq!(whole.tables.changes(), cut.tables.changes());
             prop_assert_eq!(whole.updates, cut.updates);
         }

@@ -37,7 +37,7 @@
 //! | `account owners`, `customer groups`: [`latest::Latest`] | accounts; customers | account; customer | `account_owners`; `customer_groups` | the latest record, for ever |
 //! | `account terms`: [`latest::Latest`] | accounts | account | `account_terms`, on the grid | the latest record, for ever |
 //! | `instrument terms`: [`latest::Latest`] | instruments | symbol | `instrument_terms`, on the grid | the latest record, for ever |
-//! | `rates`: [`latest::Latest`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
+//! | `rates`: [`valuation::RateAges`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
 //! | `marks`: [`valuation::Marks`] | quotes, trades, closes; watched symbols | symbol | `marks`; updates [`valuation::MarkUpdate`], on the grid; derives each change of a watched mark | last mid, trade and close, for ever |
 //! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`; parts of scopes, values of positions for limits | current inputs; closes within the risk window |

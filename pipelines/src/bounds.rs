@@ -30,6 +30,7 @@ fn zeros(config: &Config) -> impl Iterator<Item = String> {
         ("ledger.hold_expiry", config.ledger.hold_expiry.map(|Span(time)| time)),
         ("transfers.stuck_after", Some(config.transfers.stuck_after)),
         ("payments.stuck_after", Some(config.payments.stuck_after)),
+        ("valuation.max_rate_age", Some(config.valuation.max_rate_age)),
     ];
     let named = named.into_iter().filter_map(|(key, time)| Some((key.to_owned(), time?)));
     named.chain(by_account_type).filter(|(_, time)| time.is_zero()).map(|(key, _)| format!("{key} is zero: give a time above zero"))
@@ -70,6 +71,8 @@ mod tests {
             ("[payments]\nstuck_after = '0s'", Some("payments.stuck_after is zero")),
             ("[valuation]\ninterval = '99999d'", Some("valuation.interval is 8639913600s: give at most a day")),
             ("[valuation]\ninterval = '1d'", None),
+            ("[valuation]\nmax_rate_age = '0s'", Some("valuation.max_rate_age is zero: give a time above zero")),
+            ("[valuation]\nmax_rate_age = '36h'", None),
             ("[surveillance]\nlayering_orders = 0", Some("surveillance.layering_orders is 0: give a number above zero")),
             ("[limits]\nleverage = true", Some("limits.leverage: expected an integer, or a decimal as text")),
             ("[[reports.calendar]]\nreport = 'large-cash'\non = 'day'", Some("reports.folder is missing")),

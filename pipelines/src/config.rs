@@ -38,6 +38,7 @@
 //! [valuation]
 //! interval = "1s"               # the grid of event time: a multiple of the tick
 //! base_currency = "USD"         # currency of books
+//! max_rate_age = "3d"           # the age beyond which an exchange rate is stale: what it converts is counted in portfolios.stale_rates
 //!
 //! [risk]
 //! window = 252                  # daily returns
@@ -396,11 +397,15 @@ pub struct ValuationConfig {
     pub interval: Duration,
     /// Currency of books. Default USD.
     pub base_currency: Currency,
+    /// Age beyond which an exchange rate is stale. It still converts, and the rows of portfolios count what it converts. Default three
+    /// days, so that a Friday's rate is not stale before the rates of Monday.
+    #[serde(deserialize_with = "duration")]
+    pub max_rate_age: Duration,
 }
 
 impl Default for ValuationConfig {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(1), base_currency: Currency::derived("USD") }
+        Self { interval: Duration::from_secs(1), base_currency: Currency::derived("USD"), max_rate_age: Duration::from_secs(3 * 86_400) }
     }
 }
 

@@ -209,7 +209,11 @@ fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result
         },
         "horizons": { "topics": topics, "busts": span(horizons.busts), "fraud": span(horizons.fraud) },
         "commit": { "audit": config.commit.audit },
-        "valuation": { "interval": text(config.valuation.interval), "base_currency": config.valuation.base_currency.as_str() },
+        "valuation": {
+            "interval": text(config.valuation.interval),
+            "base_currency": config.valuation.base_currency.as_str(),
+            "max_rate_age": text(config.valuation.max_rate_age),
+        },
         "risk": serde_json::to_value(&config.risk)?,
         "limits": serde_json::to_value(&config.limits)?,
         "ledger": {

@@ -31,6 +31,8 @@ pub enum Known {
         rate: Factor,
         /// Its time.
         ts: EventTime,
+        /// Whether it is older than a rate may be.
+        is_stale: bool,
     },
     /// A closing price.
     Close {

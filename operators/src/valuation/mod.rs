@@ -26,6 +26,7 @@ pub mod known;
 pub mod limits;
 pub mod marks;
 pub mod pnl;
+pub mod rate_ages;
 pub mod rates;
 pub mod risk;
 
@@ -33,4 +34,5 @@ pub use grid::{GridChange, on_grid};
 pub use known::{CorrectedPart, Known};
 pub use limits::{Compared, ExposureLimits, Figure, LimitDefaults, LimitTables, Measure, MeasureEvent};
 pub use marks::{Mark, MarkEvent, MarkUpdate, MarketEvent, Marks};
+pub use rate_ages::RateAges;
 pub use risk::{RiskSettings, Shock, StressScenario};

@@ -22,7 +22,22 @@ use crate::newest;
 
 /// The newest rate of each pair.
 #[derive(Clone, Debug, Default)]
-pub struct Rates(FxHashMap<(Currency, Currency), (EventTime, Factor)>);
+pub struct Rates(FxHashMap<(Currency, Currency), LatestRate>);
+
+#[derive(Clone, Copy, Debug)]
+struct LatestRate {
+    ts: EventTime,
+    rate: Factor,
+    is_stale: bool,
+}
+
+/// A conversion by the rate of a pair.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    ts: EventTime,
+    conversion: Conversion,
+    is_stale: bool,
+}
 
 /// A conversion between two currencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,22 +64,36 @@ impl Conversion {
 
 /// One conversion, or two through a pivot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Path(Conversion, Conversion);
+pub struct Path {
+    first: Conversion,
+    second: Conversion,
+    is_stale: bool,
+}
 
 impl Path {
     /// From a currency to itself.
-    pub const SAME: Self = Self(Conversion::Same, Conversion::Same);
+    pub const SAME: Self = Self { first: Conversion::Same, second: Conversion::Same, is_stale: false };
 
     /// Converts a sum; each step rounds once.
     pub fn convert(self, sum: Money) -> Option<Money> {
-        self.1.convert(self.0.convert(sum)?)
+        self.second.convert(self.first.convert(sum)?)
+    }
+
+    /// Whether one of its rates is stale.
+    pub const fn is_stale(self) -> bool {
+        self.is_stale
     }
 }
 
 impl Rates {
     /// Sets a pair's rate, in units of `quote` per unit of `base`, unless there is one of a later time.
     pub fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
-        newest::put(&mut self.0, (base, quote), (ts, rate), |(ts, _)| *ts);
+        newest::put(&mut self.0, (base, quote), LatestRate { ts, rate, is_stale: false }, |latest| latest.ts);
+    }
+
+    /// Sets whether a pair's rate is stale. A rate that is set is not.
+    pub fn set_stale(&mut self, base: Currency, quote: Currency, is_stale: bool) {
+        self.0.get_mut(&(base, quote)).into_iter().for_each(|latest| latest.is_stale = is_stale);
     }
 
     /// The path from one currency to another, if there is one: in one step, else over the preferred pivot, else over another one.
@@ -72,12 +101,13 @@ impl Rates {
         if from == to {
             return Some(Path::SAME);
         }
-        if let Some((_, conversion)) = self.one_step(from, to) {
-            return Some(Path(conversion, Conversion::Same));
+        if let Some(Step { conversion, is_stale, .. }) = self.one_step(from, to) {
+            return Some(Path { first: conversion, second: Conversion::Same, is_stale });
         }
         let over = |pivot: &Currency| {
-            let ((first_ts, first), (second_ts, second)) = (self.one_step(from, pivot)?, self.one_step(pivot, to)?);
-            Some((first_ts.min(second_ts), Path(first, second)))
+            let (first, second) = (self.one_step(from, pivot)?, self.one_step(pivot, to)?);
+            let path = Path { first: first.conversion, second: second.conversion, is_stale: first.is_stale || second.is_stale };
+            Some((first.ts.min(second.ts), path))
         };
         if let Some((_, path)) = over(preferred) {
             return Some(path);
@@ -91,13 +121,15 @@ impl Rates {
         paths.max_by_key(|(rank, _)| *rank).map(|(_, path)| path)
     }
 
-    /// The newer of the direct and the inverse rate, with its time.
-    fn one_step(&self, from: &Currency, to: &Currency) -> Option<(EventTime, Conversion)> {
-        let pair = |base: &Currency, quote: &Currency| self.0.get(&(*base, *quote)).copied();
-        match (pair(from, to), pair(to, from)) {
-            (Some((direct, _)), Some((inverse, rate))) if direct < inverse => Some((inverse, Conversion::Inverse(rate))),
-            (Some((direct, rate)), _) => Some((direct, Conversion::Direct(rate))),
-            (None, inverse) => inverse.map(|(ts, rate)| (ts, Conversion::Inverse(rate))),
+    /// The newer of the direct and the inverse rate.
+    fn one_step(&self, from: &Currency, to: &Currency) -> Option<Step> {
+        let pair = |base: &Currency, quote: &Currency, conversion: fn(Factor) -> Conversion| {
+            let LatestRate { ts, rate, is_stale } = *self.0.get(&(*base, *quote))?;
+            Some(Step { ts, conversion: conversion(rate), is_stale })
+        };
+        match (pair(from, to, Conversion::Direct), pair(to, from, Conversion::Inverse)) {
+            (Some(direct), Some(inverse)) if direct.ts < inverse.ts => Some(inverse),
+            (direct, inverse) => direct.or(inverse),
         }
     }
 }
@@ -134,6 +166,27 @@ mod tests {
             let sum = rates.path(&eur, &usd, &usd).and_then(|path| path.convert(Money::whole(100)));
             assert_eq!(sum.map(|sum| sum.to_string()).as_deref(), Some(expected), "{direct} {inverse}");
         }
+    }
+
+    #[test]
+    fn a_path_is_stale_by_the_rates_that_it_uses() {
+        let [eur, usd, jpy] = ["EUR", "USD", "JPY"].map(Currency::derived);
+        let is_stale = |rates: &Rates, from, to| rates.path(&from, &to, &usd).map(Path::is_stale);
+        let mut rates = Rates::default();
+        let mut set = |base, quote, ts, is_stale| {
+            rates.set(base, quote, "2".parse().expect("a rate"), EventTime::from_nanos(ts));
+            rates.set_stale(base, quote, is_stale);
+            rates.clone()
+        };
+        set(eur, usd, 1, true);
+        let one_is_old = set(usd, jpy, 2, false);
+        assert_eq!(is_stale(&one_is_old, eur, usd), Some(true));
+        assert_eq!(is_stale(&one_is_old, usd, jpy), Some(false));
+        assert_eq!(is_stale(&one_is_old, jpy, eur), Some(true), "the older of both over the pivot");
+        assert_eq!(is_stale(&one_is_old, eur, eur), Some(false));
+        let newer_inverse = set(usd, eur, 3, false);
+        assert_eq!(is_stale(&newer_inverse, eur, usd), Some(false), "the inverse is newer than the stale one");
+        assert_eq!(is_stale(&newer_inverse, eur, jpy), Some(false));
     }
 
     #[test]

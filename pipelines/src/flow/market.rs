@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_operators::keyed_fold::{ByAccount, Pace, Updated};
 use headwater_operators::latest::Upsert;
-use headwater_operators::valuation::{CorrectedPart, Known, MarkEvent, MarkUpdate, MarketEvent, Marks};
+use headwater_operators::valuation::{CorrectedPart, Known, MarkEvent, MarkUpdate, MarketEvent, Marks, RateAges};
 use headwater_schemas::events::{AccountEvent, Event, Side, Trade};
 use headwater_schemas::tables::{AccountTerms, ClosingPrice, Execution, InstrumentTerms, LastRate, PriceWatch};
 use headwater_schemas::{EventTime, Factor, Offset, Place, Placed, Size, Symbol, Tick, Topic};
@@ -113,11 +113,12 @@ pub(super) fn market_data<'scope>(
     });
     let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?.updates, instrument_known);
 
-    let rates = latest_of(rates, |_, event| match event {
-        Event::FxRate(rate) => Some(Upsert::Put(LastRate { base: rate.base, quote: rate.quote, rate: rate.rate, ts: rate.ts })),
+    let rates = rates.flat_map(|Placed { place, event }| match event {
+        Event::FxRate(rate) => Some(Placed { place, event: rate }),
         _ => None,
     });
-    let rates = known(on_grid_latest(flow, "rates", rates)?.updates, rate_known);
+    let (view, broadcasts) = (RateAges { max_age: flow.settings.config.valuation.max_rate_age.into() }, flow.no_broadcasts());
+    let rates = known(flow.fold("rates", view, Pace::Grid, rates, broadcasts)?.updates, rate_known);
 
     let closes = latest_of(prices.closes, |place, event| match event {
         Event::Close(close) => {
@@ -173,8 +174,8 @@ pub(super) fn instrument_known(InstrumentTerms { symbol, asset_class, currency, 
     Known::Instrument { symbol, asset_class, currency, multiplier }
 }
 
-pub(super) fn rate_known(LastRate { base, quote, rate, ts }: LastRate) -> Known {
-    Known::Rate { base, quote, rate, ts }
+pub(super) fn rate_known(LastRate { base, quote, rate, stale_since, ts }: LastRate) -> Known {
+    Known::Rate { base, quote, rate, ts, is_stale: stale_since.is_some() }
 }
 
 pub(super) fn close_known(ClosingPrice { symbol, date, close, .. }: ClosingPrice) -> Known {

@@ -135,7 +135,7 @@ mod tests {
 
     fn rate(base: &str, rate: i64) -> Option<LastRate> {
         let (base, quote) = (Currency::derived(base), Currency::derived("USD"));
-        Some(LastRate { base, quote, rate: Factor::whole(rate), ts: EventTime::from_nanos(1) })
+        Some(LastRate { base, quote, rate: Factor::whole(rate), stale_since: None, ts: EventTime::from_nanos(1) })
     }
 
     #[test]

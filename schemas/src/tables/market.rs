@@ -36,6 +36,8 @@ tables! {
         quote: Currency,
         /// Units of `quote` per unit of `base`.
         rate: Factor,
+        /// The time from which on the rate is older than `valuation.max_rate_age`; NULL before that time.
+        stale_since: Option<EventTime>,
         /// The rate's own time.
         ts: EventTime,
     }

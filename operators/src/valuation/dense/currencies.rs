@@ -31,9 +31,10 @@ impl Currencies {
         self.names.name(currency)
     }
 
-    /// Sets a pair's rate and its time. Paths do not change until [`Currencies::refresh`].
-    pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime) {
+    /// Sets a pair's rate and its time, and whether it is stale. Paths do not change until [`Currencies::refresh`].
+    pub(super) fn set(&mut self, base: Currency, quote: Currency, rate: Factor, ts: EventTime, is_stale: bool) {
         self.rates.set(base, quote, rate, ts);
+        self.rates.set_stale(base, quote, is_stale);
     }
 
     /// Recomputes all paths. Returns the pairs whose path has changed.

@@ -159,8 +159,8 @@ impl Valuer {
                 self.change_symbol(symbol, |symbol| (symbol.terms, symbol.shocks) = (Some((currency, multiplier)), shocks));
             }
             Known::Mark(Mark { symbol, price }) => self.change_symbol(symbol, |symbol| symbol.mark = price),
-            Known::Rate { base, quote, rate, ts } => {
-                self.currencies.set(base, quote, rate, ts);
+            Known::Rate { base, quote, rate, ts, is_stale } => {
+                self.currencies.set(base, quote, rate, ts, is_stale);
                 self.work.rates = true;
             }
             Known::Close { symbol, date, close } => {

@@ -49,7 +49,7 @@ impl Naive {
             Known::Instrument { symbol, asset_class, currency, multiplier } => {
                 self.instruments.insert(symbol, (currency, multiplier, asset_class));
             }
-            Known::Rate { base, quote, rate, ts } => drop(self.rates.insert((base, quote), (rate, ts))),
+            Known::Rate { base, quote, rate, ts, .. } => drop(self.rates.insert((base, quote), (rate, ts))),
             Known::Close { symbol, date, close } => {
                 self.closes.entry(date).or_default().insert(symbol, close);
             }

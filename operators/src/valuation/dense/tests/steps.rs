@@ -93,6 +93,7 @@ fn change(tick: Tick, kind: u8, number: u8, amount: i64) -> Known {
             quote: Currency::derived("USD"),
             rate: Factor::from_units(i128::from(amount) * 70_000_000 + 1),
             ts: EventTime::from_effective(EffectiveTime::new(tick.get())),
+            is_stale: odd == 0,
         },
         2 | 3 => Known::Close {
             symbol: name("S", number % 2),
