@@ -40,7 +40,7 @@
 //! | `rates`: [`valuation::RateAges`] | exchange rates | pair of currencies | `last_rates`, on the grid | the latest record, for ever |
 //! | `closes`: [`latest::Latest`] | closes | symbol, date | `closing_prices`, on the grid | the latest record, for ever |
 //! | `marks`: [`valuation::Marks`] | quotes, trades, closes; watched symbols | symbol | `marks`; updates [`valuation::MarkUpdate`], on the grid; derives each change of a watched mark | last mid, trade and close, for ever |
-//! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`; parts of scopes, values of positions for limits | current inputs; closes within the risk window |
+//! | `valuer`: [`valuation::dense`] | on the grid: holdings, balances, terms, rates, closes, marks; limits | none: a worker's accounts, the whole market | `holdings`, `paid_in`; parts of scopes, values of positions for limits | current inputs; closes within the risk window; what was paid in in foreign currencies |
 //! | `scopes`: [`valuation::dense`] | parts of scopes; limits | scope | `portfolios`, `portfolio_peaks`, `risk`; figures for limits | current sums, weights and scenario P&L; peak and maximum drawdown, for ever |
 //! | `limits`: [`valuation::ExposureLimits`] | figures; limits | scope, kind; symbol for a position | `alerts`, `limit_alerts` | the standing alert, until it is cleared |
 //! | `purchases`: [`customers::Purchases`] | accepted payments and withdrawals, what remains of them; accounts, customers | account | `waiting_purchases`; derives purchases | purchases of accounts that are not opened yet, for the reversal horizon |

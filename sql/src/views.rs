@@ -265,8 +265,10 @@ mod tests {
             max_weight: None,
             realized_pnl: Total::ZERO,
             unrealized_pnl: Total::whole(pnl),
+            fx_pnl: Total::ZERO,
             max_drawdown: Total::ZERO,
             unvalued: 0,
+            stale_rates: 0,
             ts,
         };
         (row, 1)
@@ -385,6 +387,15 @@ mod tests {
         // An account without a book has 1,000 since the day before, buys an hour before midnight, and gains 10.
         let days = [portfolio(1000, 0, at(6, 82_801)), portfolio(1010, 10, at(6, 84_600))];
         assert_eq!(returns(&days), ["2026-01-06,0.01,0.01"]);
+    }
+
+    #[test]
+    fn what_exchange_rates_do_to_cash_is_a_return_and_no_payment() {
+        // 1,000 are there when the day begins. Cash in a foreign currency loses 50, then 950 / 2 are paid in at noon, and nothing moves.
+        let with_fx = |(row, change): (Portfolio, i32)| (Portfolio { fx_pnl: Total::whole(-50), ..row }, change);
+        let days = [portfolio(1000, 0, at(6, 60)), with_fx(portfolio(950, 0, at(6, 43_100))), with_fx(portfolio(1425, 0, at(6, 43_200)))];
+        // -50 / (1000 + 475 / 2), by hand.
+        assert_eq!(returns(&days), ["2026-01-06,-0.040404,-0.040404"]);
     }
 
     #[test]

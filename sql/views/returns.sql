@@ -5,7 +5,7 @@
 -- modified_dietz: The return of the day by Modified Dietz; NULL where the capital is not above zero.
 -- time_weighted: The daily returns linked since the life of the portfolio began; NULL after a day that lost all capital.
 WITH lived AS (
-    SELECT scope, currency, life, date, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl AS paid_in,
+    SELECT scope, currency, life, date, tick, commit_id, equity, equity - realized_pnl - unrealized_pnl - fx_pnl AS paid_in,
            1 - CAST((CAST(ts AS BIGINT) - 1) % 86400000000000 + 1 AS DOUBLE) / 86400000000000 AS rest
     FROM   portfolio_lives
 ), moved AS (

@@ -2,7 +2,7 @@
 -- scope: `account:ID` or `book:PATH`.
 -- date: The day, in UTC.
 -- var: The VaR in force when the day began, positive for a loss.
--- pnl: The P&L of the day: realized and unrealized P&L at its end, less those at the end of the day before it.
+-- pnl: The P&L of the day: realized and unrealized P&L at its end, less those at the end of the day before it; without FX P&L.
 -- is_exception: Whether the loss was greater than the VaR.
 WITH portfolio_days AS (
     SELECT scope, life, date, LAST_VALUE(realized_pnl + unrealized_pnl ORDER BY tick, commit_id) AS total

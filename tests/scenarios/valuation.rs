@@ -446,6 +446,75 @@ fn position_stories() -> Vec<Story> {
     ]
 }
 
+fn rate_stories() -> Vec<Story> {
+    vec![
+        Story {
+            name: "what exchange rates do to cash is a gain or a loss, and payments count at their own rates",
+            config: "",
+            records: vec![
+                opened("E", "EUR", r#","book":"firm""#),
+                rate("EUR", "USD", "1.25", 1),
+                deposit("d", "E", "deposit", "100", 2),
+                rate("EUR", "USD", "1", 3),
+                deposit("w", "E", "withdrawal", "50", 4),
+                rate("EUR", "USD", "2", 5),
+            ],
+            answers: &[
+                // 80 euros are paid in, worth 100 later, and 50 paid out: of the 30 that remain 25 are left. Books are in dollars.
+                (
+                    "SELECT scope, equity, fx_pnl, max_drawdown, stale_rates FROM portfolios ORDER BY 1",
+                    &["account:E,25,-5,25,0", "book:firm,50,0,0,0"],
+                ),
+                ("SELECT account_id, currency, converted_to, posted, paid_in FROM paid_in", &["E,USD,EUR,50,30"]),
+            ],
+        },
+        Story {
+            name: "a rate that nobody renews becomes stale, and converts all the same",
+            config: "[valuation]\nmax_rate_age = \"3s\"\n",
+            records: vec![
+                opened("E", "EUR", ""),
+                instrument("S", "USD", ""),
+                rate("EUR", "USD", "2", 1),
+                fill("f", "E", "S", "buy", "1", "10", 1),
+                trade("S", "10", 2),
+                trade("S", "10", 9),
+            ],
+            answers: &[
+                // From the first grid point after the fourth second on.
+                ("SELECT scope, net_value, unvalued, stale_rates, ts FROM portfolios", &["account:E,5,0,1,2026-01-05T14:30:05Z"]),
+                ("SELECT base, quote, stale_since FROM last_rates", &["EUR,USD,2026-01-05T14:30:04Z"]),
+            ],
+        },
+        Story {
+            name: "a newer rate is not stale, and neither is a path that does not need the old one",
+            config: "[valuation]\nmax_rate_age = \"3s\"\n",
+            records: vec![
+                opened("E", "EUR", ""),
+                opened("G", "GBP", ""),
+                instrument("S", "USD", ""),
+                rate("EUR", "USD", "2", 1),
+                rate("GBP", "USD", "2", 1),
+                fill("f", "E", "S", "buy", "1", "10", 1),
+                fill("g", "G", "S", "buy", "1", "10", 1),
+                trade("S", "10", 2),
+                trade("S", "10", 7),
+                // The inverse of one, and the other itself.
+                rate("USD", "EUR", "0.5", 8),
+                rate("GBP", "USD", "4", 8),
+                trade("S", "10", 9),
+            ],
+            answers: &[
+                ("SELECT scope, net_value, stale_rates FROM portfolios ORDER BY 1", &["account:E,5,0", "account:G,2.5,0"]),
+                ("SELECT DISTINCT scope FROM portfolios_history WHERE stale_rates = 1 ORDER BY 1", &["account:E", "account:G"]),
+                (
+                    "SELECT base, quote, stale_since FROM last_rates ORDER BY 1, 2",
+                    &["EUR,USD,2026-01-05T14:30:04Z", "GBP,USD,", "USD,EUR,"],
+                ),
+            ],
+        },
+    ]
+}
+
 #[test]
 fn what_people_who_measure_risk_run_into() -> Result<()> {
     check(risk_stories())
@@ -459,6 +528,11 @@ fn what_people_who_read_several_feeds_run_into() -> Result<()> {
 #[test]
 fn what_people_who_value_positions_run_into() -> Result<()> {
     check(position_stories())
+}
+
+#[test]
+fn what_people_with_several_currencies_run_into() -> Result<()> {
+    check(rate_stories())
 }
 
 #[test]

@@ -8,7 +8,9 @@ use headwater_operators::valuation::dense::{
 };
 use headwater_operators::valuation::{CorrectedPart, ExposureLimits, Known, Mark};
 use headwater_schemas::events::{AccountEvent, Event};
-use headwater_schemas::tables::{AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, RiskGap, TableSet};
+use headwater_schemas::tables::{
+    AccountTerms, Balance, ClosingPrice, Holding, InstrumentTerms, LastRate, MarkPrice, PaidIn, RiskGap, TableSet,
+};
 use headwater_schemas::{AccountId, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
@@ -78,7 +80,8 @@ fn before<'scope>(flow: &Flow<'scope, '_>, reference: &Reference<'scope>) -> any
     let holdings = saved.rows::<Holding>()?;
     known.extend(holdings.iter().filter(|row| mine(&row.account_id)).map(|row| Known::Holding(HoldingSums::of(row))));
     let limits = reference.before.iter().filter(|event| is_limit(&event.event)).cloned().collect();
-    Ok(ValuationBefore { known, limits, scopes: ScopeTables::read(&mut &**saved)?, gaps: saved.rows::<RiskGap>()? })
+    let paid_in = saved.rows::<PaidIn>()?.iter().filter(|row| mine(&row.account_id)).cloned().collect();
+    Ok(ValuationBefore { known, paid_in, limits, scopes: ScopeTables::read(&mut &**saved)?, gaps: saved.rows::<RiskGap>()? })
 }
 
 fn cash_known(Cash { account_id, currency, posted }: Cash) -> Known {

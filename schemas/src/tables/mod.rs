@@ -12,6 +12,7 @@
 //! | `position_trades` | [`HeldTrade`] | checkpoint |
 //! | `pending_busts` | [`PendingBust`] | checkpoint |
 //! | `portfolios` | [`Portfolio`] | state |
+//! | `paid_in` | [`PaidIn`] | checkpoint |
 //! | `portfolio_peaks` | [`DrawdownState`] | checkpoint |
 //! | `risk` | [`Risk`] | state |
 //! | `risk_gaps` | [`RiskGap`] | checkpoint |

@@ -63,10 +63,15 @@ tables! {
         realized_pnl: Total,
         /// Sum of the positions' unrealized P&L.
         unrealized_pnl: Total,
-        /// The maximum drawdown of P&L, realized and unrealized, from its running peak. Deposits and withdrawals are not P&L.
+        /// What exchange rates did to posted balances in foreign currencies: their value less what was paid in, each payment at the
+        /// rate of the grid point at which it was first valued. With realized and unrealized P&L it is equity less what was paid in.
+        fx_pnl: Total,
+        /// The maximum drawdown of P&L (realized, unrealized and FX) from its running peak. Deposits and withdrawals are not P&L.
         max_drawdown: Total,
         /// Number of positions that could not be valued in the scope's currency (no mark, no rate), which the sums leave out.
         unvalued: u64,
+        /// Number of positions and balances that are converted with a rate older than `valuation.max_rate_age`.
+        stale_rates: u64,
         /// The grid point at which the row last changed.
         ts: EventTime,
     }
@@ -128,6 +133,23 @@ tables! {
         /// The offset of its place.
         offset: Offset,
         /// The effective time of its place.
+        ts: EventTime,
+    }
+
+    /// What was paid into an account in a foreign currency, at the rates of the grid points at which it was first valued. FX P&L is
+    /// the value of the posted balance less that.
+    Checkpoint PaidIn = "paid_in" by (account_id, currency, converted_to) {
+        /// The account.
+        account_id: AccountId,
+        /// The currency of the balance.
+        currency: Currency,
+        /// The currency of a scope of the account: its own, or that of its books.
+        converted_to: Currency,
+        /// The posted balance that has been converted.
+        posted: Total,
+        /// The sum of its changes, each converted at the rate of its grid point and rounded once; withdrawals are negative.
+        paid_in: Total,
+        /// The grid point at which the row last changed.
         ts: EventTime,
     }
 

@@ -5,6 +5,7 @@ use headwater_schemas::{AccountId, Corrections, Money, Scope};
 
 use super::books::Books;
 use super::currencies::Currencies;
+use super::funding::Funding;
 use super::handles::{AccountHandle, BookHandle, CurrencyHandle, HoldingHandle, Named, SymbolHandle};
 use super::part::{Pending, ScenarioChange, ScopePart};
 
@@ -21,6 +22,8 @@ pub(super) struct Account {
     pub(super) terms: Option<Terms>,
     pub(super) holdings: Vec<(SymbolHandle, HoldingHandle)>,
     cash: Vec<(CurrencyHandle, Money)>,
+    /// What was paid in in foreign currencies.
+    pub(super) funding: Funding,
     /// The contribution of its cash in its own currency, and in that of its books.
     own_cash: CashWorth,
     base_cash: CashWorth,
@@ -41,10 +44,17 @@ pub(super) struct AccountPart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct CashWorth {
     cash: i128,
+    fx: i128,
     unvalued: i64,
+    stale: i64,
 }
 
 impl Terms {
+    /// The currencies of its scopes.
+    const fn currencies(self, base: CurrencyHandle) -> [Option<CurrencyHandle>; 2] {
+        [Some(self.currency), if self.book.is_some() { Some(base) } else { None }]
+    }
+
     /// Whether its books have another currency.
     pub(super) fn is_converted(self, base: CurrencyHandle) -> bool {
         self.book.is_some() && self.currency != base
@@ -108,27 +118,46 @@ impl Account {
         currencies: &mut Currencies,
         touched: &mut Vec<AccountHandle>,
     ) {
-        let mut worth_in = |into: CurrencyHandle| {
-            let mut worth = CashWorth::default();
-            // Nothing needs no rate. A restart sends the balances of zero, too.
-            for (from, posted) in self.cash.iter().filter(|(_, posted)| !posted.is_zero()) {
-                match currencies.path(*from, into).and_then(|path| path.convert(*posted)) {
-                    Some(sum) => worth.cash += sum.units(),
-                    None => worth.unvalued += 1,
-                }
-            }
-            worth
-        };
         let terms = self.terms.filter(|_| self.is_member);
-        let own = terms.map(|terms| worth_in(terms.currency)).unwrap_or_default();
+        // An account that leaves its scopes may enter others at once.
+        terms.into_iter().for_each(|terms| self.funding.keep(terms.currencies(base)));
+        let own = terms.map(|terms| self.cash_worth(terms.currency, currencies)).unwrap_or_default();
         let converted = terms.filter(|terms| terms.is_converted(base));
-        let in_base = converted.map(|_| worth_in(base)).unwrap_or_default();
+        let in_base = converted.map(|_| self.cash_worth(base, currencies)).unwrap_or_default();
         let (old, old_in_base) = (std::mem::replace(&mut self.own_cash, own), std::mem::replace(&mut self.base_cash, in_base));
         if (old, old_in_base) != (own, in_base) {
             let part = self.part(account, touched);
             own.add_difference(old, &mut part.own);
             in_base.add_difference(old_in_base, &mut part.base);
         }
+    }
+
+    /// The worth of the cash in the currency of a scope.
+    fn cash_worth(&mut self, into: CurrencyHandle, currencies: &mut Currencies) -> CashWorth {
+        let mut worth = CashWorth::default();
+        for (from, posted) in self.cash.iter().copied() {
+            if from == into {
+                worth.cash += posted.units();
+                continue;
+            }
+            // Nothing needs no rate. A restart sends the balances of zero, too.
+            if posted.is_zero() && !self.funding.has(from, into) {
+                continue;
+            }
+            let path = currencies.path(from, into);
+            worth.fx += self.funding.follow(from, into, posted, path).unwrap_or(0);
+            if posted.is_zero() {
+                continue;
+            }
+            match path.and_then(|path| Some((path.convert(posted)?, path.is_stale()))) {
+                Some((sum, is_stale)) => {
+                    worth.cash += sum.units();
+                    worth.stale += i64::from(is_stale);
+                }
+                None => worth.unvalued += 1,
+            }
+        }
+        worth
     }
 
     /// Notes that it traded.
@@ -179,6 +208,8 @@ impl Account {
 impl CashWorth {
     const fn add_difference(self, old: Self, part: &mut Pending) {
         part.sums.cash += self.cash - old.cash;
+        part.sums.fx += self.fx - old.fx;
         part.sums.unvalued += self.unvalued - old.unvalued;
+        part.sums.stale += self.stale - old.stale;
     }
 }

@@ -18,7 +18,7 @@ struct Reached {
 /// A scope at a grid point.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    /// The P&L, in billionths.
+    /// The P&L (realized, unrealized and FX), in billionths.
     pub(super) pnl: i128,
     /// Whether an account of the scope traded.
     pub(super) has_traded: bool,

@@ -20,6 +20,7 @@ mod accounts;
 mod books;
 mod currencies;
 mod drawdown;
+mod funding;
 mod gaps;
 mod handles;
 mod part;
@@ -36,7 +37,7 @@ mod worth;
 use std::sync::Arc;
 
 use headwater_schemas::events::Event;
-use headwater_schemas::tables::{Moment, RiskGap};
+use headwater_schemas::tables::{Moment, PaidIn, RiskGap};
 use headwater_schemas::{Clock, Currency, Nanos, Placed, Tick};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -55,9 +56,13 @@ pub use part::{ScenarioChange, ScopePart, SumChange};
 pub use standalone::Standalone;
 
 headwater_schemas::table_set! {
-    /// The tables of holdings, and of symbols that are left out of the scenarios.
+    /// The tables of holdings, of what was paid in, and of symbols that are left out of the scenarios.
     pub struct HoldingTables restored from SavedHoldings {
-        restored { holdings: headwater_schemas::tables::Holding, risk_gaps: headwater_schemas::tables::RiskGap }
+        restored {
+            holdings: headwater_schemas::tables::Holding,
+            paid_in: headwater_schemas::tables::PaidIn,
+            risk_gaps: headwater_schemas::tables::RiskGap,
+        }
     }
 }
 
@@ -95,6 +100,8 @@ pub struct ValuationSettings {
 pub struct ValuationBefore {
     /// The inputs at the last commit: of the worker's accounts, and of the whole market.
     pub known: Vec<Known>,
+    /// What was paid into the worker's accounts.
+    pub paid_in: Vec<PaidIn>,
     /// The limits, in the order of their places.
     pub limits: Vec<Placed<Event>>,
     /// The rows of scopes, of all workers.
@@ -140,15 +147,15 @@ pub fn valuation<'scope>(
     let tick = move |event: &Placed<Event>| clock.tick_of(event.place.time);
     let set = before.limits.into_iter().map(Box::new);
 
-    let mut valuer = Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), tables.0.holdings.clone());
+    let mut valuer = Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), &tables.0);
     if scope.index() == 0 {
         valuer.write_gaps(tables.0.risk_gaps.clone(), &before.gaps);
     }
     let known_before = before.known.into_iter().chain(set.clone().map(Known::Limit));
     // At the beginning of this run, so that a scope whose valuation has changed gets a row. They have no diff of their own (0),
     // so they precede the changes of that tick.
-    let restored = valuer.restore(known_before, start_tick).into_iter().map(|part| (ScopeEvent::Part(Box::new(part)), start_tick, 0));
-    let restored: Vec<_> = restored.collect();
+    let restored = valuer.restore(known_before, before.paid_in.into_iter(), start_tick).into_iter();
+    let restored: Vec<_> = restored.map(|part| (ScopeEvent::Part(Box::new(part)), start_tick, 0)).collect();
     let known = known.concat(limits.clone().map(move |event| {
         let tick = tick(&event);
         (Known::Limit(Box::new(event)), tick, 1)

@@ -23,8 +23,12 @@ pub struct SumChange {
     pub realized: i128,
     /// Unrealized P&L.
     pub unrealized: i128,
+    /// FX P&L: value of posted balances less what was paid in.
+    pub fx: i128,
     /// Number of positions and balances that cannot be valued.
     pub unvalued: i64,
+    /// Number of positions and balances that are converted with a stale rate.
+    pub stale: i64,
     /// Number of member accounts.
     pub members: i64,
 }
@@ -36,7 +40,9 @@ impl AddAssign for SumChange {
         self.cash += other.cash;
         self.realized += other.realized;
         self.unrealized += other.unrealized;
+        self.fx += other.fx;
         self.unvalued += other.unvalued;
+        self.stale += other.stale;
         self.members += other.members;
     }
 }

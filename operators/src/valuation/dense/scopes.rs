@@ -155,9 +155,9 @@ impl Scopes {
         for handle in touched.drain(..) {
             let Some((name, scope)) = self.scopes.named_mut(handle) else { continue };
             let Some(touched) = scope.touched.take() else { continue };
-            let SumChange { realized, unrealized, .. } = scope.sums;
+            let SumChange { realized, unrealized, fx, .. } = scope.sums;
             let seen = Seen {
-                pnl: realized + unrealized,
+                pnl: realized + unrealized + fx,
                 has_traded: touched.has_traded,
                 busted_since: touched.corrections.busted_since(),
                 begins_anew: touched.begins_anew,
@@ -226,8 +226,10 @@ impl ScopeState {
 
     /// The row of the portfolio. A column holds the sums of 10^10 of the greatest positions.
     fn row(&self, name: Scope, max_weight: Option<Statistic>, moment: &Moment) -> Portfolio {
-        let SumChange { net, gross, cash, realized, unrealized, .. } = self.sums;
-        let [net, gross, cash, equity, realized, unrealized] = [net, gross, cash, cash + net, realized, unrealized].map(Total::from_units);
+        let SumChange { net, gross, cash, realized, unrealized, fx, unvalued, stale, .. } = self.sums;
+        let [realized_pnl, unrealized_pnl, fx_pnl] = [realized, unrealized, fx].map(Total::from_units);
+        let [net, gross, cash, equity] = [net, gross, cash, cash + net].map(Total::from_units);
+        let [unvalued, stale_rates] = [unvalued, stale].map(|count| u64::try_from(count).unwrap_or(0));
         Portfolio {
             scope: name,
             currency: self.currency,
@@ -239,10 +241,12 @@ impl ScopeState {
             leverage: Statistic::ratio(gross.to_statistic(), equity.to_statistic()),
             hhi: max_weight.and_then(|_| self.weights.hhi(gross.money())),
             max_weight,
-            realized_pnl: realized,
-            unrealized_pnl: unrealized,
+            realized_pnl,
+            unrealized_pnl,
+            fx_pnl,
             max_drawdown: self.drawdown.max_drawdown(),
-            unvalued: u64::try_from(self.sums.unvalued).unwrap_or(0),
+            unvalued,
+            stale_rates,
             ts: moment.event_time(),
         }
     }

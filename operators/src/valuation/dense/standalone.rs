@@ -20,7 +20,7 @@ impl Standalone {
     /// An empty valuation that writes to the tables.
     pub fn new(settings: &ValuationSettings, holdings: &HoldingTables, scopes: &ScopeTables) -> Self {
         Self {
-            valuer: Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), holdings.holdings.clone()),
+            valuer: Valuer::new(settings.base_currency, &settings.risk, settings.limits.clone(), holdings),
             scopes: Scopes::restored(settings, scopes.clone(), &SavedScopes::default(), |_| true),
             clock: settings.clock,
         }

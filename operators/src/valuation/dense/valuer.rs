@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
-use headwater_schemas::tables::{Holding, Moment, RiskComponent, RiskGap, TableWriter};
+use headwater_schemas::tables::{Holding, Moment, PaidIn, RiskComponent, RiskGap, TableWriter};
 use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol, Text, Tick};
 use rustc_hash::FxHashMap;
 
+use super::HoldingTables;
 use super::accounts::{Account, Terms};
 use super::books::Books;
 use super::currencies::Currencies;
@@ -65,6 +66,8 @@ struct Work {
     terms: Vec<(AccountHandle, Terms)>,
     /// Accounts whose cash is to be revalued.
     cash: Vec<AccountHandle>,
+    /// Accounts whose rows of what was paid in are to be emitted.
+    funded: Vec<AccountHandle>,
     /// Accounts with a pending part.
     touched: Vec<AccountHandle>,
     rates: bool,
@@ -98,11 +101,12 @@ pub(super) struct Valuer {
     pub(super) watch: LimitWatch,
     work: Work,
     holdings: TableWriter<Holding>,
+    paid_in: TableWriter<PaidIn>,
 }
 
 impl Valuer {
     /// An empty valuer. Books are valued in `base_currency`.
-    pub(super) fn new(base_currency: Currency, risk: &RiskSettings, limits: LimitDefaults, holdings: TableWriter<Holding>) -> Self {
+    pub(super) fn new(base_currency: Currency, risk: &RiskSettings, limits: LimitDefaults, tables: &HoldingTables) -> Self {
         let mut currencies = Currencies::new(base_currency);
         Self {
             base: currencies.currency(base_currency),
@@ -117,7 +121,8 @@ impl Valuer {
             since: Tick::ZERO,
             watch: LimitWatch::new(limits),
             work: Work::default(),
-            holdings,
+            holdings: tables.holdings.clone(),
+            paid_in: tables.paid_in.clone(),
         }
     }
 
@@ -126,9 +131,16 @@ impl Valuer {
         self.gaps = Some(GapRows::new(table, saved));
     }
 
-    /// Restores the inputs of the last commit. Returns the full contributions of the worker's accounts to their scopes.
-    pub(super) fn restore(&mut self, known: impl Iterator<Item = Known>, start_tick: Tick) -> Vec<ScopePart> {
+    /// Restores the inputs of the last commit, and what was paid in until then. Returns the full contributions of the worker's
+    /// accounts to their scopes.
+    pub(super) fn restore(
+        &mut self,
+        known: impl Iterator<Item = Known>,
+        paid_in: impl Iterator<Item = PaidIn>,
+        start_tick: Tick,
+    ) -> Vec<ScopePart> {
         known.for_each(|known| self.learn(known));
+        paid_in.for_each(|row| self.restore_paid_in(row));
         self.work.traded.clear();
         let mut valued = Valued::default();
         // These scenarios are older than this run: scenarios of its first tick replace them.
@@ -147,6 +159,7 @@ impl Valuer {
             gaps.write(moment, self.scenarios.gaps(), &self.symbols);
         }
         self.write_holdings(moment);
+        self.write_paid_in(moment);
         self.pass_corrections_on();
         self.flush(valued);
     }
@@ -187,6 +200,12 @@ impl Valuer {
             Known::Limit(event) => self.watch.learn(*event),
             Known::Corrected(part, corrections) => self.work.corrected.entry(part).or_default().extend(corrections),
         }
+    }
+
+    fn restore_paid_in(&mut self, row: PaidIn) {
+        let [from, into] = [row.currency, row.converted_to].map(|currency| self.currencies.currency(currency));
+        let account = self.accounts.intern(row.account_id, Account::default);
+        self.accounts.get_mut(account).into_iter().for_each(|account| account.funding.restore(from, into, row.clone()));
     }
 
     fn change_symbol(&mut self, symbol: Symbol, change: impl FnOnce(&mut SymbolState)) {
@@ -234,8 +253,11 @@ impl Valuer {
         self.work.stale = stale;
         let mut cash = std::mem::take(&mut self.work.cash);
         for handle in cash.drain(..) {
-            let account = self.accounts.get_mut(handle).into_iter();
-            account.for_each(|account| account.value_cash(handle, self.base, &mut self.currencies, &mut self.work.touched));
+            let Some(account) = self.accounts.get_mut(handle) else { continue };
+            account.value_cash(handle, self.base, &mut self.currencies, &mut self.work.touched);
+            if account.funding.has_changed() {
+                self.work.funded.push(handle);
+            }
         }
         self.work.cash = cash;
     }
@@ -283,6 +305,11 @@ impl Valuer {
         if account.qualifies() {
             account.set_member(true, handle, &mut self.work.touched);
             self.work.cash.push(handle);
+        } else {
+            account.funding.keep([None, None]);
+            if account.funding.has_changed() {
+                self.work.funded.push(handle);
+            }
         }
         for (symbol, place) in holdings {
             let held = self.symbols.get_mut(symbol).and_then(|symbol| symbol.holdings.get_mut(place));
@@ -363,6 +390,13 @@ impl Valuer {
             self.holdings.insert(&Moment { why, ..moment.clone() }, row);
         }
         self.work.traded = traded;
+    }
+
+    fn write_paid_in(&mut self, moment: &Moment) {
+        for handle in std::mem::take(&mut self.work.funded) {
+            let Some((account_id, account)) = self.accounts.named_mut(handle) else { continue };
+            account.funding.write(account_id, &self.currencies, moment, &self.paid_in);
+        }
     }
 
     /// Adds corrections to each scope above, whether or not the worker's part changed: so a scope's reasons do not depend on

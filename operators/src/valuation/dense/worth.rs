@@ -26,7 +26,14 @@ pub(super) enum Valuation {
     /// It cannot be valued: there is no mark, or no rate.
     Unvalued,
     /// Its sums, in billionths.
-    Valued { net: Money, cash: Money, realized: Money, unrealized: Money },
+    Valued {
+        net: Money,
+        cash: Money,
+        realized: Money,
+        unrealized: Money,
+        /// Whether they are converted with a stale rate.
+        is_stale: bool,
+    },
 }
 
 /// The contribution of a position to the scenarios.
@@ -43,7 +50,8 @@ enum Exposure {
 
 impl Valuation {
     /// Of a holding without trades.
-    pub(super) const NOTHING: Self = Self::Valued { net: Money::ZERO, cash: Money::ZERO, realized: Money::ZERO, unrealized: Money::ZERO };
+    pub(super) const NOTHING: Self =
+        Self::Valued { net: Money::ZERO, cash: Money::ZERO, realized: Money::ZERO, unrealized: Money::ZERO, is_stale: false };
 
     /// The value of a position after conversion. Each conversion rounds once.
     pub(super) fn of(position: Option<(PositionMoney, Money)>, path: Option<Path>) -> Self {
@@ -57,6 +65,7 @@ impl Valuation {
             cash: path.convert(money.cash_flow)?,
             realized: path.convert(money.realized)?,
             unrealized: path.convert(value.checked_sub(money.cost)?)?,
+            is_stale: path.is_stale(),
         })
     }
 
@@ -70,8 +79,9 @@ impl Valuation {
     fn add_to(self, sums: &mut SumChange, sign: i128) {
         match self {
             Self::Absent => {}
-            Self::Unvalued => sums.unvalued += if sign < 0 { -1 } else { 1 },
-            Self::Valued { net, cash, realized, unrealized } => {
+            Self::Unvalued => sums.unvalued += count(true, sign),
+            Self::Valued { net, cash, realized, unrealized, is_stale } => {
+                sums.stale += count(is_stale, sign);
                 sums.net += sign * net.units();
                 sums.gross += sign * net.magnitude().units();
                 sums.cash += sign * cash.units();
@@ -79,6 +89,15 @@ impl Valuation {
                 sums.unrealized += sign * unrealized.units();
             }
         }
+    }
+}
+
+/// The change of a count by a value that is added or, with a negative sign, removed.
+const fn count(counts: bool, sign: i128) -> i64 {
+    match (counts, sign < 0) {
+        (false, _) => 0,
+        (true, true) => -1,
+        (true, false) => 1,
     }
 }
 

@@ -54,6 +54,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
             if step.tick.get() % 3 == 0 {
                 worker.step_while(|| probe.less_than(&next));
                 take(&all, &tables.0.holdings, next);
+                take(&all, &tables.0.paid_in, next);
                 take(&all, &tables.1.portfolios, next);
             }
         }
@@ -61,6 +62,7 @@ fn outcome(steps: &[Step], workers: usize) -> Lines {
         limits.close();
         worker.step_while(|| !probe.done());
         take(&all, &tables.0.holdings, Tick::MAX);
+        take(&all, &tables.0.paid_in, Tick::MAX);
         take(&all, &tables.1.portfolios, Tick::MAX);
         take(&all, &tables.1.portfolio_peaks, Tick::MAX);
         take(&all, &tables.1.risk, Tick::MAX);

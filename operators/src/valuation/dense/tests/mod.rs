@@ -1,13 +1,14 @@
 //! Tests of the valuation: compared with a recomputation from scratch, restarted, and on several workers.
 
 mod dataflow;
+mod fx;
 mod naive;
 mod steps;
 
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::AssetClass;
-use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, Portfolio, Risk, StressResult, TableRow, TableWriter};
+use headwater_schemas::tables::{Alert, DrawdownState, Holding, Moment, PaidIn, Portfolio, Risk, StressResult, TableRow, TableWriter};
 use headwater_schemas::{AccountId, Clock, Currency, EffectiveTime, EventTime, Id, Nanos, Placed, Symbol, Tick};
 use proptest::prelude::*;
 
@@ -92,6 +93,7 @@ impl<R: TableRow> Now<R> {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Tables {
     holdings: Now<Holding>,
+    paid_in: Now<PaidIn>,
     portfolios: Now<Portfolio>,
     peaks: Now<DrawdownState>,
     risk: Now<Risk>,
@@ -125,12 +127,13 @@ impl Workers {
             };
             Scopes::restored(&valuation_settings(), tables.1.clone(), &saved, |scope| route_of(scope, count) == worker)
         };
-        let valuer = |_| Valuer::new(Currency::derived("USD"), &settings(), limits(), tables.0.holdings.clone());
+        let valuer = |_| Valuer::new(Currency::derived("USD"), &settings(), limits(), &tables.0);
         let (valuers, scopes) = ((0..count).map(valuer).collect(), (0..count).map(scopes).collect());
         let mut workers = Self { valuers, scopes, tables, now, measures: Vec::new(), reasons: Vec::new() };
         for (worker, valuer) in workers.valuers.iter_mut().enumerate() {
             let known = known.values().filter(|known| account_of(known).is_none_or(|account| route_of(account, count) == worker));
-            for part in valuer.restore(known.cloned(), start_tick) {
+            let paid_in = workers.now.paid_in.read_back().into_iter().filter(|row| route_of(row.account_id, count) == worker);
+            for part in valuer.restore(known.cloned(), paid_in, start_tick) {
                 let scopes = &mut workers.scopes[route_of(part.scope, count)];
                 scopes.add(&part);
             }
@@ -171,6 +174,7 @@ impl Workers {
         }
         self.reasons.clear();
         self.now.holdings.take(&self.tables.0.holdings, &mut self.reasons);
+        self.now.paid_in.take(&self.tables.0.paid_in, &mut self.reasons);
         self.now.portfolios.take(&self.tables.1.portfolios, &mut self.reasons);
         self.now.peaks.take(&self.tables.1.portfolio_peaks, &mut self.reasons);
         self.now.risk.take(&self.tables.1.risk, &mut self.reasons);

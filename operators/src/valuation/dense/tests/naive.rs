@@ -15,11 +15,13 @@ use crate::valuation::rates::Rates;
 pub(super) struct Naive {
     instruments: BTreeMap<Symbol, (Currency, Factor, AssetClass)>,
     marks: BTreeMap<Symbol, Price>,
-    rates: BTreeMap<(Currency, Currency), (Factor, EventTime)>,
+    rates: BTreeMap<(Currency, Currency), (Factor, EventTime, bool)>,
     closes: BTreeMap<Date, BTreeMap<Symbol, Price>>,
     accounts: BTreeMap<AccountId, (Currency, Option<String>)>,
     cash: BTreeMap<(AccountId, Currency), Money>,
     holdings: BTreeMap<(AccountId, Symbol), AverageCost>,
+    /// The payments in a currency, each with its value in the currency of a scope at the rate of then.
+    payments: BTreeMap<(AccountId, Currency, Currency), Vec<(Money, Money)>>,
     /// Currency, peak and greatest drawdown.
     paths: BTreeMap<Scope, (Currency, i128, i128)>,
 }
@@ -32,7 +34,9 @@ struct Sums {
     cash: i128,
     realized: i128,
     unrealized: i128,
+    fx: i128,
     unvalued: u64,
+    stale: u64,
     pnl: Vec<i64>,
     /// The P&L of each symbol of an account, and of each scope right below a book.
     parts: BTreeMap<String, Vec<i64>>,
@@ -49,7 +53,7 @@ impl Naive {
             Known::Instrument { symbol, asset_class, currency, multiplier } => {
                 self.instruments.insert(symbol, (currency, multiplier, asset_class));
             }
-            Known::Rate { base, quote, rate, ts, .. } => drop(self.rates.insert((base, quote), (rate, ts))),
+            Known::Rate { base, quote, rate, ts, is_stale } => drop(self.rates.insert((base, quote), (rate, ts, is_stale))),
             Known::Close { symbol, date, close } => {
                 self.closes.entry(date).or_default().insert(symbol, close);
             }
@@ -104,7 +108,11 @@ impl Naive {
     /// Rows of portfolios, risk and stress, without times.
     pub(super) fn tables(&mut self, settings: &RiskSettings) -> (Vec<Portfolio>, Vec<Risk>, Vec<StressResult>) {
         let (mut rates, pivot) = (Rates::default(), Currency::derived("USD"));
-        self.rates.iter().for_each(|((base, quote), (rate, ts))| rates.set(*base, *quote, *rate, *ts));
+        for ((base, quote), (rate, ts, is_stale)) in &self.rates {
+            rates.set(*base, *quote, *rate, *ts);
+            rates.set_stale(*base, *quote, *is_stale);
+        }
+        self.pay(&rates);
         let mut scopes = BTreeMap::<Scope, Sums>::new();
         for account in self.accounts.keys() {
             let all = self.scopes_of(account);
@@ -114,10 +122,20 @@ impl Naive {
                 let sums = scopes.entry(scope).or_default();
                 sums.currency = currency;
                 for ((_, from), posted) in self.cash.iter().filter(|((holder, _), posted)| holder == account && !posted.is_zero()) {
-                    match rates.path(from, &currency, &pivot).and_then(|path| path.convert(*posted)) {
-                        Some(cash) => sums.cash += cash.units(),
+                    match rates.path(from, &currency, &pivot).and_then(|path| path.convert(*posted).zip(Some(path))) {
+                        Some((cash, path)) => {
+                            sums.cash += cash.units();
+                            sums.stale += u64::from(path.is_stale());
+                        }
                         None => sums.unvalued += 1,
                     }
+                }
+                for ((_, from, _), payments) in self.payments.iter().filter(|((holder, _, into), _)| (holder, *into) == (account, currency))
+                {
+                    let path = rates.path(from, &currency, &pivot).expect("it was paid at a rate");
+                    let [posted, paid] =
+                        payments.iter().fold([0, 0], |[posted, paid], payment| [posted + payment.0.units(), paid + payment.1.units()]);
+                    sums.fx += path.convert(Money::from_units(posted)).expect("small numbers").units() - paid;
                 }
                 for ((_, symbol), held) in self.holdings.iter().filter(|((holder, _), _)| holder == account) {
                     self.add(symbol, *held, &rates, sums, below.clone().unwrap_or_else(|| symbol.to_string()));
@@ -142,6 +160,24 @@ impl Naive {
         (portfolios, risk, stress)
     }
 
+    /// Pays what has changed in foreign balances, at the current rates. An account that enters a scope of another currency pays all
+    /// that it has.
+    fn pay(&mut self, rates: &Rates) {
+        let accounts: Vec<_> = self.accounts.keys().copied().collect();
+        let scopes: BTreeMap<_, _> = accounts.into_iter().map(|account| (account, self.scopes_of(&account))).collect();
+        self.payments.retain(|(account, _, into), _| scopes[account].iter().any(|(_, currency)| currency == into));
+        for ((account, from), posted) in &self.cash {
+            for (_, into) in scopes.get(account).into_iter().flatten().filter(|(_, into)| into != from) {
+                let payments = self.payments.get(&(*account, *from, *into)).cloned().unwrap_or_default();
+                let paid = payments.iter().fold(Money::ZERO, |sum, (amount, _)| sum.checked_add(*amount).expect("small numbers"));
+                let change = posted.checked_sub(paid).expect("small numbers");
+                let Some(path) = rates.path(from, into, &Currency::derived("USD")).filter(|_| !change.is_zero()) else { continue };
+                let payment = (change, path.convert(change).expect("small numbers"));
+                self.payments.entry((*account, *from, *into)).or_default().push(payment);
+            }
+        }
+    }
+
     fn add(&self, symbol: &Symbol, held: AverageCost, rates: &Rates, sums: &mut Sums, part: String) {
         let terms = self.instruments.get(symbol);
         let value = (|| {
@@ -152,11 +188,11 @@ impl Naive {
             let scaled = |points: Money| Some(Money::from_units(points.units() * (multiplier.units() / 1_000_000_000)));
             let (cost, cash) = (scaled(held.cost)?, scaled(held.cash_flow)?.checked_sub(held.fees)?);
             let unrealized = path.convert(value.checked_sub(cost)?)?;
-            Some((path.convert(value)?, path.convert(cash)?, path.convert(cash.checked_add(cost)?)?, unrealized))
+            Some((path.convert(value)?, path.convert(cash)?, path.convert(cash.checked_add(cost)?)?, unrealized, path.is_stale()))
         })();
         let is_flat = held.quantity.is_zero();
-        let nothing = (held == AverageCost::default()).then_some((Money::ZERO, Money::ZERO, Money::ZERO, Money::ZERO));
-        let Some((net, cash, realized, unrealized)) = nothing.or(value) else {
+        let nothing = (held == AverageCost::default()).then_some((Money::ZERO, Money::ZERO, Money::ZERO, Money::ZERO, false));
+        let Some((net, cash, realized, unrealized, is_stale)) = nothing.or(value) else {
             sums.unvalued += 1;
             sums.left_out += u64::from(!is_flat);
             return;
@@ -178,6 +214,7 @@ impl Naive {
         sums.cash += cash.units();
         sums.realized += realized.units();
         sums.unrealized += unrealized.units();
+        sums.stale += u64::from(is_stale);
         sums.pnl.resize(self.dates().len().saturating_sub(1), 0);
         match self.returns(symbol) {
             _ if is_flat => {}
@@ -205,8 +242,9 @@ impl Naive {
         if path.0 != sums.currency {
             *path = (sums.currency, 0, 0);
         }
-        path.1 = path.1.max(sums.realized + sums.unrealized);
-        path.2 = path.2.max(path.1 - sums.realized - sums.unrealized);
+        let pnl = sums.realized + sums.unrealized + sums.fx;
+        path.1 = path.1.max(pnl);
+        path.2 = path.2.max(path.1 - pnl);
         let greatest = sums.gross.values().max().copied().unwrap_or_default();
         let weight = |gross: i128| gross as f64 / total as f64;
         Portfolio {
@@ -222,8 +260,10 @@ impl Naive {
             max_weight: Statistic::ratio(Money::from_units(greatest).to_statistic(), gross.to_statistic()),
             realized_pnl: Total::from_units(sums.realized),
             unrealized_pnl: Total::from_units(sums.unrealized),
+            fx_pnl: Total::from_units(sums.fx),
             max_drawdown: Total::from_units(path.2),
             unvalued: sums.unvalued,
+            stale_rates: sums.stale,
             ts: EventTime::from_nanos(0),
         }
     }
