@@ -40,6 +40,10 @@
 //! base_currency = "USD"         # currency of books
 //! max_rate_age = "3d"           # the age beyond which an exchange rate is stale: what it converts is counted in portfolios.stale_rates
 //!
+//! [positions]
+//! lots = "average"              # how positions are closed: at "average" cost, or the oldest ("fifo") or newest ("lifo") lots first
+//! lots_by_account = { A7 = "fifo" }   # where it is another one, by account; default: none
+//!
 //! [risk]
 //! window = 252                  # daily returns
 //! confidences = ["0.95", "0.975", "0.99"]
@@ -191,6 +195,7 @@ use headwater_connectors::registry::RegistryConfig;
 use headwater_operators::customers::{CustomerSettings, NotificationSettings};
 use headwater_operators::ledger::InterestSettings;
 use headwater_operators::matching::MatchingConfig;
+use headwater_operators::positions::PositionSettings;
 use headwater_operators::retention::RetentionSettings;
 use headwater_operators::round_trips::Bounds;
 use headwater_operators::rules::pack::BUILT_IN;
@@ -226,6 +231,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// Section `[valuation]`: grid and base currency.
     pub valuation: ValuationConfig,
+    /// Section `[positions]`: how positions are closed.
+    pub positions: PositionSettings,
     /// Section `[risk]`: window, confidences, methods.
     pub risk: RiskSettings,
     /// Section `[limits]`: limits for whatever has none of its own.
@@ -706,6 +713,7 @@ impl Config {
                 "upkeep" => section(&name, value, &mut config.upkeep, &mut problems),
                 "outbox" => section(&name, value, &mut config.outbox, &mut problems),
                 "valuation" => section(&name, value, &mut config.valuation, &mut problems),
+                "positions" => section(&name, value, &mut config.positions, &mut problems),
                 "risk" => section(&name, value, &mut config.risk, &mut problems),
                 "limits" => section(&name, value, &mut config.limits, &mut problems),
                 "ledger" => section(&name, value, &mut config.ledger, &mut problems),
@@ -910,6 +918,9 @@ fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::AccountId;
+    use headwater_schemas::tables::LotMethod;
+
     use super::*;
 
     #[test]
@@ -1053,6 +1064,23 @@ mod tests {
             let problems = parsed(bad).expect_err(bad);
             assert!(problems.iter().any(|problem| problem.starts_with("http.hosts: ")), "{bad}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn every_account_without_a_method_of_lots_is_named_beside_the_other_problems() {
+        let text = "[positions]\nlots = \"hifo\"\nlot = \"fifo\"\nlots_by_account = { A7 = \"newest\", A8 = \"lifo\", A9 = 3 }\n";
+        let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
+        for expected in [
+            "positions.lots: [unknown_value] \"hifo\" is not known; use one of average, fifo, lifo",
+            "positions.lot: unknown field `lot`, expected `lots` or `lots_by_account`",
+            "A7 has \"newest\": give one of average, fifo, lifo; A9 has no text: give one of average, fifo, lifo",
+        ] {
+            assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} is not told: {problems:?}");
+        }
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        let read = Config::parse("c.toml", "[positions]\nlots_by_account = { A7 = \"fifo\" }\n").map(|config| config.positions);
+        let methods = read.map(|positions| ["A7", "A8"].map(|account| positions.method(&AccountId::derived(account))));
+        assert_eq!(methods.ok(), Some([LotMethod::Fifo, LotMethod::Average]));
     }
 
     #[test]

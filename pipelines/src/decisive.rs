@@ -214,6 +214,7 @@ fn text(config: &Config, packs: &[Keyed], keys: Option<&Keys>) -> anyhow::Result
             "base_currency": config.valuation.base_currency.as_str(),
             "max_rate_age": text(config.valuation.max_rate_age),
         },
+        "positions": serde_json::to_value(&config.positions)?,
         "risk": serde_json::to_value(&config.risk)?,
         "limits": serde_json::to_value(&config.limits)?,
         "ledger": {
@@ -350,6 +351,7 @@ mod tests {
         for (section, key) in [
             ("[surveillance]\nfat_finger = 20\n", "surveillance.fat_finger"),
             ("[surveillance.symbols.AAPL]\nfat_finger = 20\n", "surveillance.symbols.AAPL.fat_finger"),
+            ("[positions]\nlots_by_account = { A7 = \"fifo\" }\n", "positions.lots_by_account.A7"),
             ("[ledger]\nenforce = true\n", "ledger.enforce"),
             ("[compliance]\nretention = \"365d\"\n", "compliance.retention"),
             ("[notifications]\nquiet_from = \"21:00\"\n", "notifications.quiet_from"),

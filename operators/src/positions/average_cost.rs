@@ -4,6 +4,8 @@
 //! of the cost as of the quantity, rounded half to even to nine digits once. Realized P&L is computed against the removed cost,
 //! so nothing is lost: `realized = cash_flow + cost`, always, to the last digit.
 //!
+//! With lots ([`super::lots`]) only the removed cost is another one.
+//!
 //! Sums are price × quantity. The instrument's multiplier is a constant of the contract that is applied on output
 //! ([`AverageCost::in_money`]): a multiplier that arrives late, or is corrected, applies as if it had been known from the start.
 //!
@@ -46,6 +48,15 @@ pub struct AverageCost {
     pub fees: Money,
 }
 
+/// The signed quantities of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// What closes the open quantity.
+    pub(super) closing: Quantity,
+    /// What opens.
+    pub(super) opening: Quantity,
+}
+
 /// The sums of a position in the instrument's currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PositionMoney {
@@ -58,16 +69,21 @@ pub struct PositionMoney {
 }
 
 impl AverageCost {
-    /// The state after a trade; `None` if a sum would not fit a column.
+    /// The state after a trade at average cost; `None` if a sum would not fit a column.
     #[must_use = "the state itself does not change"]
     pub fn after(self, trade: Trade) -> Option<Self> {
-        let (closing, opening) = self.split(trade.quantity)?;
+        let parts = self.split(trade.quantity)?;
+        self.after_parts(trade, parts, self.cost_of(parts.closing)?)
+    }
+
+    /// The state after a trade whose closing part removes the cost `removed`; `None` if a sum would not fit a column.
+    pub(super) fn after_parts(self, trade: Trade, parts: Parts, removed: Money) -> Option<Self> {
         let one = Factor::whole(1);
-        let closed = Money::notional(trade.price, closing, one)?;
-        let opened = Money::notional(trade.price, opening, one)?;
+        let closed = Money::notional(trade.price, parts.closing, one)?;
+        let opened = Money::notional(trade.price, parts.opening, one)?;
         let after = Self {
             quantity: self.quantity.checked_add(trade.quantity)?,
-            cost: self.cost.checked_sub(self.cost_of(closing)?)?.checked_add(opened)?,
+            cost: self.cost.checked_sub(removed)?.checked_add(opened)?,
             cash_flow: self.cash_flow.checked_sub(closed)?.checked_sub(opened)?,
             fees: self.fees.checked_add(trade.fee)?,
         };
@@ -82,14 +98,14 @@ impl AverageCost {
     }
 
     /// The part of a trade that closes the open quantity, and the part that opens.
-    fn split(self, quantity: Quantity) -> Option<(Quantity, Quantity)> {
+    pub(super) fn split(self, quantity: Quantity) -> Option<Parts> {
         let opposite = (self.quantity.units() < 0) != (quantity.units() < 0);
         if self.quantity.is_zero() || !opposite {
-            return Some((Quantity::ZERO, quantity));
+            return Some(Parts { closing: Quantity::ZERO, opening: quantity });
         }
         let size = quantity.magnitude().min(self.quantity.magnitude());
         let closing = if quantity.units() < 0 { size.negated() } else { size };
-        Some((closing, quantity.checked_sub(closing)?))
+        Some(Parts { closing, opening: quantity.checked_sub(closing)? })
     }
 
     /// The cost of a part of the open quantity. The result has the sign of the cost; the part's sign is ignored.

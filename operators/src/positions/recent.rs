@@ -5,25 +5,49 @@
 
 use std::collections::VecDeque;
 
-use headwater_schemas::{EffectiveTime, Id, Place};
+use headwater_schemas::tables::LotMethod;
+use headwater_schemas::{EffectiveTime, EventTime, Id, Money, Place, Price, Quantity};
 
+use super::lot_rows::PositionLots;
+use super::lots::Lots;
 use super::{AverageCost, Trade};
 
 /// A kept trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) place: Place,
-    /// The fill's id; `None` for an execution of our own book.
-    pub(super) fill_id: Option<Id>,
+    /// The fill; with lots the execution of our own book, too.
+    pub(super) id: Option<Id>,
+    /// Whether it is a fill, which can be busted.
+    pub(super) is_fill: bool,
+    /// The trade's own time.
+    pub(super) ts: EventTime,
+    /// How the account's positions were closed when it came.
+    pub(super) method: LotMethod,
     pub(super) trade: Trade,
     /// Whether its row was emitted.
     pub(super) emitted: bool,
+}
+
+impl Kept {
+    /// The fill's id; `None` for an execution of our own book.
+    pub(super) fn fill_id(&self) -> Option<&Id> {
+        self.id.as_ref().filter(|_| self.is_fill)
+    }
+
+    fn is_fill(&self, fill_id: &Id) -> bool {
+        self.fill_id() == Some(fill_id)
+    }
 }
 
 /// The base and the trades after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Recent {
     pub(super) base: AverageCost,
+    /// The sums after the last kept trade.
+    pub(super) now: AverageCost,
+    /// The lots of the base and now; none if the account has always had average cost.
+    pub(super) lots: Option<Box<PositionLots>>,
     pub(super) kept: VecDeque<Kept>,
     /// Trades that are no longer kept and whose rows are to be retracted.
     pub(super) gone: Vec<Kept>,
@@ -31,38 +55,95 @@ pub(super) struct Recent {
 
 impl Recent {
     /// Adds a trade; `None` if a sum would not fit.
-    pub(super) fn add(&mut self, sums: AverageCost, kept: Kept) -> Option<AverageCost> {
-        let after = sums.after(kept.trade)?;
-        if self.kept.is_empty() && kept.fill_id.is_none() {
-            self.base = after;
-        } else {
+    pub(super) fn add(&mut self, kept: Kept) -> Option<()> {
+        self.apply(&kept)?;
+        if !self.kept.is_empty() || kept.is_fill {
             self.kept.push_back(kept);
+        } else if self.lots.is_none() {
+            self.base = self.now;
+        } else {
+            self.add_to_base(&kept);
         }
-        Some(after)
+        Some(())
+    }
+
+    /// Restores the base; its lots are restored.
+    pub(super) fn restore_base(&mut self, base: AverageCost, lots_opened: Option<u64>) {
+        (self.base, self.now) = (base, base);
+        if let Some(opened) = lots_opened {
+            self.lots.get_or_insert_default().base.opened = opened;
+        }
+        self.lots.iter_mut().for_each(|lots| lots.now = lots.base.clone());
+    }
+
+    /// Restores a kept trade, after the base and those before it.
+    pub(super) fn restore(&mut self, kept: Kept) {
+        // The trade was part of the sums before, so it fits.
+        self.apply(&kept);
+        self.kept.push_back(kept);
     }
 
     /// Adds the trades before `horizon` to the base.
     pub(super) fn forget(&mut self, horizon: EffectiveTime) {
-        while self.kept.front().is_some_and(|kept| kept.place.time < horizon || kept.fill_id.is_none()) {
+        while self.kept.front().is_some_and(|kept| kept.place.time < horizon || !kept.is_fill) {
             let Some(kept) = self.kept.pop_front() else { return };
-            // The trade was part of the sums before, so it fits.
-            self.base = self.base.after(kept.trade).unwrap_or(self.base);
+            self.add_to_base(&kept);
             self.gone.extend(Some(kept).filter(|kept| kept.emitted));
         }
     }
 
     pub(super) fn has(&self, fill_id: &Id) -> bool {
-        self.kept.iter().any(|kept| kept.fill_id.as_ref() == Some(fill_id))
+        self.kept.iter().any(|kept| kept.is_fill(fill_id))
     }
 
-    /// Removes a fill and recomputes the sums. Returns them, and the fill. `None` if a sum would overflow.
-    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<(AverageCost, Kept)> {
-        let others = |kept: &&Kept| kept.fill_id.as_ref() != Some(fill_id);
-        let sums = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| sums.after(kept.trade))?;
-        let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.fill_id.as_ref() == Some(fill_id));
+    /// Removes a fill, applies the trades after it again, and returns it. `None` if a sum would overflow.
+    pub(super) fn bust(&mut self, fill_id: &Id) -> Option<Kept> {
+        let mut lots = self.lots.as_ref().map(|lots| lots.base.clone());
+        let others = |kept: &&Kept| !kept.is_fill(fill_id);
+        let now = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| after(sums, lots.as_mut(), kept))?;
+        let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.is_fill(fill_id));
         self.kept = others;
         let fill = busted.front()?.clone();
         self.gone.extend(busted.into_iter().filter(|kept| kept.emitted));
-        Some((sums, fill))
+        self.now = now;
+        if let Some((of_position, without)) = self.lots.as_mut().zip(lots) {
+            of_position.now.replace(without);
+        }
+        Some(fill)
+    }
+
+    /// Whether something is open that is not closed by a method.
+    pub(super) fn is_open_by_another(&self, method: LotMethod) -> bool {
+        let by = self.lots.as_ref().map_or(LotMethod::Average, |lots| lots.now.method);
+        !self.now.quantity.is_zero() && by != method
+    }
+
+    /// A trade of nothing at a place or after the last trade, which carries over what is open to another method.
+    pub(super) fn carrying_over(&self, place: Place, method: LotMethod) -> Kept {
+        let time = self.kept.back().map_or(place.time, |last| last.place.time.max(place.time));
+        let place = Place { time, ..place };
+        let trade = Trade { quantity: Quantity::ZERO, price: Price::ZERO, fee: Money::ZERO };
+        Kept { place, id: None, is_fill: false, ts: place.event_time(), method, trade, emitted: false }
+    }
+
+    fn apply(&mut self, kept: &Kept) -> Option<()> {
+        if kept.method != LotMethod::Average {
+            self.lots.get_or_insert_default();
+        }
+        self.now = after(self.now, self.lots.as_deref_mut().map(|lots| &mut lots.now), kept)?;
+        Some(())
+    }
+
+    fn add_to_base(&mut self, kept: &Kept) {
+        // The trade was part of the sums before, so it fits.
+        self.base = after(self.base, self.lots.as_deref_mut().map(|lots| &mut lots.base), kept).unwrap_or(self.base);
+    }
+}
+
+/// The sums after a trade, which is applied to the lots as well.
+fn after(sums: AverageCost, lots: Option<&mut Lots>, kept: &Kept) -> Option<AverageCost> {
+    match lots {
+        None => sums.after(kept.trade),
+        Some(lots) => lots.apply(sums, kept),
     }
 }

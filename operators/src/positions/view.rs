@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
-use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, Moment, PendingBust};
+use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, LotMethod, Moment, OpenLot, PendingBust};
 use headwater_schemas::{
-    AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Place, Placed, Price, Quantity, Symbol, Text, Topic,
+    AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Offset, Place, Placed, Price, Quantity, Symbol, Text,
+    Topic,
 };
 use serde::{Deserialize, Serialize};
 
 use super::busts::WaitingBusts;
+use super::lot_rows::Holder;
 use super::recent::{Kept, Recent};
-use super::{AverageCost, Trade};
+use super::{AverageCost, PositionSettings, Trade};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, Updates, View};
 
@@ -63,10 +65,21 @@ impl HoldingSums {
 }
 
 /// View of positions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Positions {
     /// How long a fill can be busted, in nanoseconds of effective time.
     pub horizon: Nanos,
+    /// How positions are closed.
+    pub settings: PositionSettings,
+}
+
+/// What a timer of an account is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PositionTimer {
+    /// The end of the wait of a bust for its fill.
+    Bust(Id),
+    /// The account's method has changed: what is open is carried over to it.
+    Method,
 }
 
 /// The positions of one account.
@@ -82,7 +95,6 @@ pub struct PositionState {
 
 #[derive(Clone, Debug, Default)]
 struct SymbolState {
-    sums: AverageCost,
     recent: Recent,
     /// The sums last sent to valuations.
     told: Option<AverageCost>,
@@ -92,9 +104,9 @@ struct SymbolState {
 }
 
 headwater_schemas::table_set! {
-    /// The checkpoint tables of positions.
+    /// The tables of positions.
     pub struct PositionTables restored from SavedPositions {
-        restored { position_bases: HoldingState, position_trades: HeldTrade, pending_busts: PendingBust }
+        restored { lots: OpenLot, position_bases: HoldingState, position_trades: HeldTrade, pending_busts: PendingBust }
     }
 }
 
@@ -109,6 +121,7 @@ impl SymbolState {
             base_cost: base.cost,
             base_cash_flow: base.cash_flow,
             base_fees: base.fees,
+            base_lots: self.recent.lots.as_ref().map(|lots| lots.base.opened).filter(|opened| *opened > 0),
             ts: EventTime::from_effective(as_of),
         };
         let emitted = self.emitted_base.clone().filter(|emitted| *emitted == HoldingState { ts: emitted.ts, ..row.clone() });
@@ -117,6 +130,10 @@ impl SymbolState {
 
     /// Emits the changed rows.
     fn emit(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, tables: &PositionTables) {
+        if let Some(lots) = &mut self.recent.lots {
+            let at = Moment { why: self.corrections.clone(), ..*at };
+            lots.emit(Holder { account, symbol }, &at, &tables.lots);
+        }
         let at = Moment::new(at.tick, at.time);
         let base = self.base_row(account, symbol, at.time);
         tables.position_bases.replace(&at, self.emitted_base.replace(base.clone()), Some(base));
@@ -130,13 +147,15 @@ impl SymbolState {
     /// Sends the holding to valuations, if it has changed.
     fn update(&mut self, account: &AccountId, symbol: &Symbol, at: &Moment, updates: &mut Updates<HoldingSums>) {
         let at = Moment { why: std::mem::take(&mut self.corrections), ..*at };
-        if self.told.replace(self.sums) != Some(self.sums) {
-            updates.push(&at, HoldingSums { account_id: *account, symbol: *symbol, sums: self.sums });
+        let sums = self.recent.now;
+        if self.told.replace(sums) != Some(sums) {
+            updates.push(&at, HoldingSums { account_id: *account, symbol: *symbol, sums });
         }
     }
 }
 
 fn trade_row(account: &AccountId, symbol: &Symbol, kept: &Kept) -> HeldTrade {
+    let has_lots = kept.method != LotMethod::Average;
     HeldTrade {
         account_id: *account,
         symbol: *symbol,
@@ -145,7 +164,10 @@ fn trade_row(account: &AccountId, symbol: &Symbol, kept: &Kept) -> HeldTrade {
         partition: i32::from(kept.place.partition),
         offset: kept.place.offset,
         sequence: i64::from(kept.place.sequence),
-        fill_id: kept.fill_id.clone(),
+        fill_id: kept.fill_id().cloned(),
+        execution_id: kept.id.clone().filter(|_| !kept.is_fill),
+        trade_ts: has_lots.then_some(kept.ts),
+        method: kept.method,
         quantity: kept.trade.quantity,
         price: kept.trade.price,
         fee: kept.trade.fee,
@@ -161,7 +183,7 @@ impl View for Positions {
     type Broadcast = ();
     type Context = ();
     type State = PositionState;
-    type Timer = Id;
+    type Timer = PositionTimer;
     type Tables = PositionTables;
     type Derived = FillChange;
     type Update = HoldingSums;
@@ -181,20 +203,23 @@ impl View for Positions {
     fn apply(&self, (): &(), account: &AccountId, state: &mut PositionState, placed: Placed<PositionEvent>, out: &mut Outbox<'_, Self>) {
         let Placed { place, event } = placed;
         let signed = |side, quantity: Quantity| if side == Side::Buy { quantity } else { quantity.negated() };
+        let method = self.settings.method(account);
         match event {
             PositionEvent::Execution(execution) => {
                 let trade = Trade { quantity: signed(execution.side, execution.quantity), price: execution.price, fee: execution.fee };
-                let kept = Kept { place, fill_id: None, trade, emitted: false };
+                // Only lots name it.
+                let id = (method != LotMethod::Average).then(|| execution.execution_id.clone());
+                let kept = Kept { place, id, is_fill: false, ts: execution.ts, method, trade, emitted: false };
                 if state.trade(&execution.symbol, kept, self.horizon).is_none() {
                     out.refuse(overflowing(place, &execution));
                 }
             }
             PositionEvent::Fill(FillEvent::Fill(fill)) => {
                 if let Some(busted) = state.busts.take(&fill.fill_id) {
-                    return out.cancel_timer(busted.until(self.horizon), fill.fill_id);
+                    return out.cancel_timer(busted.until(self.horizon), PositionTimer::Bust(fill.fill_id));
                 }
                 let trade = Trade { quantity: signed(fill.side, fill.quantity), price: fill.price, fee: fill.fee.unwrap_or(Money::ZERO) };
-                let kept = Kept { place, fill_id: Some(fill.fill_id.clone()), trade, emitted: false };
+                let kept = Kept { place, id: Some(fill.fill_id.clone()), is_fill: true, ts: fill.ts, method, trade, emitted: false };
                 let late = place.lateness(fill.ts);
                 let late = late.map(|lateness| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), lateness });
                 let change = FillChange::of(account, &fill.symbol, &kept, None);
@@ -216,7 +241,7 @@ impl View for Positions {
                 Busted::NoSuchFill => {
                     let fill_id = bust.fill_id.clone();
                     let until = state.busts.wait(place, *bust).until(self.horizon);
-                    out.set_timer(until, fill_id);
+                    out.set_timer(until, PositionTimer::Bust(fill_id));
                 }
                 Busted::Overflows => {
                     let error = "without the fill the position would not fit 19 integer digits";
@@ -226,7 +251,18 @@ impl View for Positions {
         }
     }
 
-    fn timer(&self, (): &(), _: &AccountId, state: &mut PositionState, fill_id: Id, _: Place, out: &mut Outbox<'_, Self>) {
+    fn timer(
+        &self,
+        (): &(),
+        account: &AccountId,
+        state: &mut PositionState,
+        timer: PositionTimer,
+        place: Place,
+        out: &mut Outbox<'_, Self>,
+    ) {
+        let PositionTimer::Bust(fill_id) = timer else {
+            return state.carry_over(self.settings.method(account), place, self.horizon);
+        };
         let Some(waited) = state.busts.take(&fill_id) else { return };
         let error = "no fill of this id within the horizon belongs to this account: check fill_id and account_id, or correct the position with a fill";
         out.refuse(dead_letter(waited.place, &waited.event(), ErrorCode::UnknownReference, error));
@@ -246,12 +282,17 @@ impl View for Positions {
     }
 
     fn restore(&self, saved: &SavedPositions, states: &mut States<'_, Self>) {
+        let mut lots: Vec<_> = saved.lots.iter().filter(|row| states.have(&row.account_id)).collect();
+        lots.sort();
+        for row in lots {
+            let Some(state) = states.of(&row.account_id) else { continue };
+            state.symbols.entry(row.symbol).or_default().recent.lots.get_or_insert_default().restore(row);
+        }
         for row in saved.position_bases.iter() {
             let Some(state) = states.of(&row.account_id) else { continue };
             let base = AverageCost { quantity: row.base_quantity, cost: row.base_cost, cash_flow: row.base_cash_flow, fees: row.base_fees };
             let held = state.symbols.entry(row.symbol).or_default();
-            held.recent.base = base;
-            held.sums = base;
+            held.recent.restore_base(base, row.base_lots);
             held.emitted_base = Some(row.clone());
         }
         let mut trades: Vec<_> = saved.position_trades.iter().filter(|row| states.have(&row.account_id)).collect();
@@ -259,27 +300,29 @@ impl View for Positions {
         for row in trades {
             let Some(kept) = kept(row) else { continue };
             let Some(state) = states.of(&row.account_id) else { continue };
-            let held = state.symbols.entry(row.symbol).or_default();
-            held.sums = held.sums.after(kept.trade).unwrap_or(held.sums);
-            held.recent.kept.push_back(kept);
+            state.symbols.entry(row.symbol).or_default().recent.restore(kept);
         }
         for held in states.iter_mut().flat_map(|state| state.symbols.values_mut()) {
-            held.told = Some(held.sums);
+            held.told = Some(held.recent.now);
         }
         for row in saved.pending_busts.iter() {
             states.of(&row.account_id).into_iter().for_each(|state| state.busts.restore(row));
         }
     }
 
-    fn timers(&self, _: &AccountId, state: &PositionState) -> Vec<(EffectiveTime, Id)> {
-        state.busts.iter().map(|waiting| (waiting.until(self.horizon), waiting.bust.fill_id.clone())).collect()
+    fn timers(&self, account: &AccountId, state: &PositionState) -> Vec<(EffectiveTime, PositionTimer)> {
+        let busts = state.busts.iter();
+        let busts = busts.map(|waiting| (waiting.until(self.horizon), PositionTimer::Bust(waiting.bust.fill_id.clone())));
+        // It is due at once.
+        let is_changed = state.open_by_another(self.settings.method(account)).next().is_some();
+        busts.chain(is_changed.then_some((EffectiveTime::ZERO, PositionTimer::Method))).collect()
     }
 }
 
 impl FillChange {
     /// The change of a fill; none for an execution.
     fn of(account: &AccountId, symbol: &Symbol, kept: &Kept, bust: Option<Correction>) -> Option<Self> {
-        let fill_id = kept.fill_id.clone()?;
+        let fill_id = kept.fill_id()?.clone();
         let Trade { quantity, price, .. } = kept.trade;
         let traded = kept.place.time;
         Some(Self { fill_id, account_id: *account, symbol: *symbol, quantity: quantity.magnitude(), price, traded, bust })
@@ -338,9 +381,25 @@ impl PositionState {
         }
         let held = self.symbols.get_mut(symbol)?;
         held.recent.forget(kept.place.time.saturating_sub(horizon));
-        held.sums = held.recent.add(held.sums, kept)?;
+        held.recent.add(kept)?;
         self.touch(symbol);
         Some(())
+    }
+
+    /// The symbols in which something is open that is not closed by a method.
+    fn open_by_another(&self, method: LotMethod) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
+        self.symbols.iter().filter(move |(_, held)| held.recent.is_open_by_another(method))
+    }
+
+    /// Carries over what is open to a method.
+    fn carry_over(&mut self, method: LotMethod, place: Place, horizon: Nanos) {
+        // The account's only event at this place.
+        let place = Place { partition: 0, offset: Offset::ZERO, sequence: 0, ..place };
+        let trades = self.open_by_another(method).map(|(symbol, held)| (*symbol, held.recent.carrying_over(place, method)));
+        let trades: Vec<_> = trades.collect();
+        for (symbol, kept) in trades {
+            self.trade(&symbol, kept, horizon);
+        }
     }
 
     fn touch(&mut self, symbol: &Symbol) {
@@ -357,8 +416,7 @@ impl PositionState {
         }
         let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
         let Some((symbol, held)) = found else { return Busted::NoSuchFill };
-        let Some((sums, fill)) = held.recent.bust(fill_id) else { return Busted::Overflows };
-        held.sums = sums;
+        let Some(fill) = held.recent.bust(fill_id) else { return Busted::Overflows };
         held.corrections.add(Correction::Bust { traded: fill.place.time, fill_id: fill_id.clone() });
         let symbol = *symbol;
         self.touch(&symbol);
@@ -379,8 +437,15 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
         sequence: row.sequence.try_into().ok()?,
         is_late: false,
     };
-    let trade = Trade { quantity: row.quantity, price: row.price, fee: row.fee };
-    Some(Kept { place, fill_id: row.fill_id.clone(), trade, emitted: true })
+    Some(Kept {
+        place,
+        id: row.fill_id.as_ref().or(row.execution_id.as_ref()).cloned(),
+        is_fill: row.fill_id.is_some(),
+        ts: row.trade_ts.unwrap_or(row.ts),
+        method: row.method,
+        trade: Trade { quantity: row.quantity, price: row.price, fee: row.fee },
+        emitted: true,
+    })
 }
 
 #[cfg(test)]
@@ -392,7 +457,7 @@ mod tests {
     use crate::keyed_fold::Updated;
     use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
-    const VIEW: Positions = Positions { horizon: Nanos::new(1000) };
+    const VIEW: Positions = Positions { horizon: Nanos::new(1000), settings: PositionSettings::all(LotMethod::Average) };
 
     fn happening(time: u64, text: &str) -> Placed<Happening<(), PositionEvent>> {
         let Ok(Event::Fill(event)) = Event::decode(Topic::Fills, None, Some(text.as_bytes())) else { panic!("{text}") };

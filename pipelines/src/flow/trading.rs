@@ -51,7 +51,8 @@ pub(super) fn positions<'scope>(
         Event::Fill(event) => Some(Placed { place, event: PositionEvent::Fill(event) }),
         _ => None,
     });
-    let view = Positions { horizon: flow.settings.config.horizons().busts };
+    let config = &flow.settings.config;
+    let view = Positions { horizon: config.horizons().busts, settings: config.positions.clone() };
     let broadcasts = flow.no_broadcasts();
     let output = flow.fold("positions", view, Pace::Grid, executions.concat(fills), broadcasts)?;
     let fills = output.derived.clone();

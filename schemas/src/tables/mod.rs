@@ -8,6 +8,7 @@
 //! | `top_of_book` | [`TopOfBook`] | state |
 //! | `book_states` | [`BookState`] | checkpoint |
 //! | `holdings` | [`Holding`] | state |
+//! | `lots` | [`OpenLot`] | state |
 //! | `position_bases` | [`HoldingState`] | checkpoint |
 //! | `position_trades` | [`HeldTrade`] | checkpoint |
 //! | `pending_busts` | [`PendingBust`] | checkpoint |

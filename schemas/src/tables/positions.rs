@@ -1,6 +1,6 @@
 //! Tables of holdings, portfolios and the state of positions.
 
-use super::tables;
+use super::{LotMethod, tables};
 use crate::Offset;
 use crate::value::{AccountId, Currency, EventTime, Id, Money, Price, Quantity, Scope, Statistic, Symbol, Total};
 
@@ -76,6 +76,35 @@ tables! {
         ts: EventTime,
     }
 
+    /// A lot of an account that closes its oldest or newest lots first (`positions.lots`): what is open of a trade. Accounts with
+    /// average cost have none.
+    State OpenLot = "lots" by (account_id, symbol, number) {
+        /// The account.
+        account_id: AccountId,
+        /// The symbol.
+        symbol: Symbol,
+        /// Which of the lots that the account has opened in the symbol it is, from 1. A bust numbers the lots after its fill anew.
+        number: u64,
+        /// The fill or the execution that opened it; `carried_over` for what was open when the method of the account changed.
+        lot_id: Id,
+        /// The own time of the fill or the execution; of what was carried over, when the method changed.
+        opened_at: EventTime,
+        /// How the account closes lots.
+        method: LotMethod,
+        /// Signed quantity that is open: positive long, negative short; 0 if it is closed, and a bust can still open it again.
+        quantity: Quantity,
+        /// Cost of that quantity, as price × quantity.
+        cost: Money,
+        /// The price at which it was opened; of what was carried over, the average price.
+        price: Price,
+        /// The quantity before the first held trade. State of the positions, with `position_bases`.
+        base_quantity: Quantity,
+        /// Cost of that quantity, as price × quantity.
+        base_cost: Money,
+        /// The grid point at which the row last changed.
+        ts: EventTime,
+    }
+
     /// The part of a position that no bust can change any more. State of the positions, with `position_trades`.
     Checkpoint HoldingState = "position_bases" by (account_id, symbol) {
         /// The account.
@@ -90,6 +119,8 @@ tables! {
         base_cash_flow: Money,
         /// The fees before the first held trade.
         base_fees: Money,
+        /// Number of lots that were opened before the first held trade; NULL if none was.
+        base_lots: Option<u64>,
         /// The grid point at which the row last changed.
         ts: EventTime,
     }
@@ -112,6 +143,12 @@ tables! {
         sequence: i64,
         /// The fill, if the trade is one that can be busted.
         fill_id: Option<Id>,
+        /// The execution, in an account with lots; NULL with average cost.
+        execution_id: Option<Id>,
+        /// The trade's own time, in an account with lots; NULL with average cost.
+        trade_ts: Option<EventTime>,
+        /// How the account's positions are closed.
+        method: LotMethod,
         /// Signed quantity: positive bought, negative sold.
         quantity: Quantity,
         /// The price.

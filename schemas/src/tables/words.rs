@@ -37,6 +37,18 @@ text_enum! {
 }
 
 text_enum! {
+    /// Which cost a closing trade removes from a position.
+    LotMethod {
+        /// `average`: its part of the position's cost; there are no lots.
+        Average = "average",
+        /// `fifo`: that of the oldest lots.
+        Fifo = "fifo",
+        /// `lifo`: that of the newest lots.
+        Lifo = "lifo",
+    }
+}
+
+text_enum! {
     /// The method of a risk estimate.
     RiskMethod {
         /// `historical`

@@ -13,7 +13,7 @@ use headwater_schemas::{EffectiveTime, Nanos, Offset, Place, Placed, Price, Tick
 
 use super::*;
 use crate::matching::Matching;
-use crate::positions::{PositionEvent, Positions};
+use crate::positions::{PositionEvent, PositionSettings, Positions};
 use crate::testing::{Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
 /// 2026-01-05T14:00:00Z.
@@ -129,7 +129,7 @@ fn watched(lines: &[String]) -> Happenings<BookSurveillance> {
         }
     }
     let books = run(Matching::default(), orders).derived;
-    let fills = run(Positions { horizon: HOUR }, fills).derived;
+    let fills = run(Positions { horizon: HOUR, settings: PositionSettings::default() }, fills).derived;
     happenings.extend(books.into_iter().map(|event| event.map(|event| Happening::Event(WatchEvent::Book(event)))));
     happenings.extend(fills.into_iter().map(|change| change.map(|change| Happening::Event(WatchEvent::Fill(change)))));
     happenings
