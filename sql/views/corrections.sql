@@ -11,6 +11,8 @@ SELECT 'balances' AS relation, account_id || ' ' || currency AS key, change, tic
 UNION ALL
 SELECT 'decisions' AS relation, decision_id AS key, change, tick, commit_id, reason FROM decisions_history WHERE reason IS NOT NULL
 UNION ALL
+SELECT 'lots' AS relation, account_id || ' ' || symbol || ' ' || CAST(number AS VARCHAR) AS key, change, tick, commit_id, reason FROM lots_history WHERE reason IS NOT NULL
+UNION ALL
 SELECT 'open_orders' AS relation, order_id AS key, change, tick, commit_id, reason FROM open_orders_history WHERE reason IS NOT NULL
 UNION ALL
 SELECT 'payments_state' AS relation, payment_id AS key, change, tick, commit_id, reason FROM payments_state_history WHERE reason IS NOT NULL
