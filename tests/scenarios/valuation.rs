@@ -1,7 +1,7 @@
 //! Problems of people who value positions: each story uses a log of its own, with the right numbers, wherever the run is cut.
 
 use anyhow::Result;
-use headwater_tests::pipeline::{PLAIN, command_with};
+use headwater_tests::pipeline::{PLAIN, command_with, rows, succeed};
 use headwater_tests::stories::{Record, Story, check, write};
 
 fn opened(account: &str, currency: &str, more: &str) -> Record {
@@ -331,6 +331,66 @@ fn position_stories() -> Vec<Story> {
             answers: &[("SELECT average_price, realized_pnl, unrealized_pnl FROM positions", &["4000,1000,500"])],
         },
         Story {
+            name: "two accounts trade alike, and the one with lots realizes what its oldest lots gained",
+            config: "[positions]\nlots_by_account = { L = \"fifo\" }\n",
+            records: [
+                vec![opened("L", "USD", ""), opened("M", "USD", ""), instrument("S", "USD", "")],
+                ["L", "M"].map(|account| fill("f", account, "S", "buy", "10", "50", 1)).to_vec(),
+                ["L", "M"].map(|account| fill("g", account, "S", "buy", "10", "60", 2)).to_vec(),
+                ["L", "M"].map(|account| fill("h", account, "S", "sell", "15", "70", 3)).to_vec(),
+                vec![trade("S", "80", 4)],
+            ]
+            .concat(),
+            // 10 × (70 − 50) + 5 × (70 − 60), and 5 × (80 − 60); 15 × (70 − 55), and 5 × (80 − 55).
+            answers: &[
+                (
+                    "SELECT account_id, quantity, average_price, realized_pnl, unrealized_pnl FROM positions ORDER BY 1",
+                    &["L,5,60,250,100", "M,5,55,225,125"],
+                ),
+                (
+                    "SELECT account_id, symbol, number, lot_id, method, quantity, price, cost FROM lots WHERE quantity <> 0",
+                    &["L,S,2,g,fifo,5,60,300"],
+                ),
+            ],
+        },
+        Story {
+            name: "a lot whose fill is busted vanishes, and the sale closes another",
+            config: "[positions]\nlots = \"lifo\"\n",
+            records: vec![
+                opened("L", "USD", ""),
+                instrument("S", "USD", ""),
+                fill("f", "L", "S", "buy", "10", "50", 1),
+                fill("g", "L", "S", "buy", "10", "60", 2),
+                fill("h", "L", "S", "sell", "5", "80", 3),
+                bust("g", "L", 5),
+            ],
+            // 5 × (80 − 50)
+            answers: &[
+                ("SELECT number, lot_id, quantity, cost FROM lots", &["1,f,5,250"]),
+                ("SELECT realized_pnl FROM positions", &["150"]),
+                (
+                    "SELECT key, change, reason FROM corrections WHERE relation = 'lots' ORDER BY key, change",
+                    &["L S 1,-1,fill g was busted", "L S 1,1,fill g was busted", "L S 2,-1,fill g was busted"],
+                ),
+            ],
+        },
+        Story {
+            name: "an execution on our own book opens a lot under its own id",
+            config: "[positions]\nlots = \"lifo\"\n",
+            records: vec![
+                opened("A", "USD", ""),
+                opened("B", "USD", ""),
+                instrument("S", "USD", ""),
+                order("o", "A", "sell", 1),
+                order("p", "B", "buy", 2),
+            ],
+            answers: &[(
+                "SELECT lots.account_id, lot_id = execution_id, lots.quantity, lots.price, lots.base_quantity FROM lots JOIN executions \
+                 ON executions.account_id = lots.account_id ORDER BY 1",
+                &["A,true,-5,12,-5", "B,true,5,12,5"],
+            )],
+        },
+        Story {
             name: "an account that moves leaves its old book",
             config: "[limits]\ngross_exposure = \"500\"\n",
             records: vec![
@@ -533,6 +593,28 @@ fn what_people_who_value_positions_run_into() -> Result<()> {
 #[test]
 fn what_people_with_several_currencies_run_into() -> Result<()> {
     check(rate_stories())
+}
+
+#[test]
+fn what_is_open_is_carried_over_when_the_method_of_lots_changes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    let source = format!("log:{}", log.display());
+    let run = |config: &str| succeed(command_with(&source, &data, PLAIN, config, "200ms")?.output()?);
+    let bought = [fill("f", "A", "S", "buy", "10", "50", 1), fill("g", "A", "S", "buy", "10", "60", 2)];
+    write(&log, &[opened("A", "USD", ""), instrument("S", "USD", "")])?;
+    write(&log, &bought)?;
+    run("")?;
+    // 1100 less a quarter.
+    write(&log, &[fill("h", "A", "S", "sell", "5", "80", 5)])?;
+    run("[positions]\nlots = \"fifo\"\n")?;
+    assert_eq!(rows(&data, "SELECT number, lot_id, quantity, price, cost FROM lots")?, ["1,carried_over,15,55,825"]);
+    // Another account trades; that of the lots does not.
+    write(&log, &[fill("i", "B", "S", "buy", "1", "80", 9)])?;
+    run("")?;
+    assert_eq!(rows(&data, "SELECT count(*) FROM lots")?, ["0"]);
+    assert_eq!(rows(&data, "SELECT quantity, average_price FROM positions WHERE account_id = 'A'")?, ["15,55"]);
+    Ok(())
 }
 
 #[test]
