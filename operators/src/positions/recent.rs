@@ -35,7 +35,7 @@ impl Kept {
         self.id.as_ref().filter(|_| self.is_fill)
     }
 
-    fn is_fill(&self, fill_id: &Id) -> bool {
+    fn has_fill_id(&self, fill_id: &Id) -> bool {
         self.fill_id() == Some(fill_id)
     }
 }
@@ -93,15 +93,15 @@ impl Recent {
     }
 
     pub(super) fn has(&self, fill_id: &Id) -> bool {
-        self.kept.iter().any(|kept| kept.is_fill(fill_id))
+        self.kept.iter().any(|kept| kept.has_fill_id(fill_id))
     }
 
     /// Removes a fill, applies the trades after it again, and returns it. `None` if a sum would overflow.
     pub(super) fn bust(&mut self, fill_id: &Id) -> Option<Kept> {
         let mut lots = self.lots.as_ref().map(|lots| lots.base.clone());
-        let others = |kept: &&Kept| !kept.is_fill(fill_id);
+        let others = |kept: &&Kept| !kept.has_fill_id(fill_id);
         let now = self.kept.iter().filter(others).try_fold(self.base, |sums, kept| after(sums, lots.as_mut(), kept))?;
-        let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.is_fill(fill_id));
+        let (busted, others): (VecDeque<_>, _) = self.kept.drain(..).partition(|kept| kept.has_fill_id(fill_id));
         self.kept = others;
         let fill = busted.front()?.clone();
         self.gone.extend(busted.into_iter().filter(|kept| kept.emitted));
