@@ -304,7 +304,7 @@ macro_rules! list_cell {
             type Builder = ListBuilder<StringBuilder>;
             type Column = ListArray;
             fn data_type() -> DataType {
-                DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
+                list_of(DataType::Utf8)
             }
             fn builder(capacity: usize) -> Self::Builder {
                 ListBuilder::with_capacity(text_builder(capacity), capacity)
@@ -332,7 +332,7 @@ impl Cell for Vec<EventTime> {
     type Builder = ListBuilder<TimestampNanosecondBuilder>;
     type Column = ListArray;
     fn data_type() -> DataType {
-        DataType::List(Arc::new(Field::new_list_field(EventTime::data_type(), true)))
+        list_of(EventTime::data_type())
     }
     fn builder(capacity: usize) -> Self::Builder {
         ListBuilder::with_capacity(EventTime::builder(capacity), capacity)
@@ -349,4 +349,58 @@ impl Cell for Vec<EventTime> {
         let times = times.as_any().downcast_ref()?;
         (0..<EventTime as Cell>::Column::len(times)).map(|index| EventTime::read(times, index)).collect()
     }
+}
+
+/// A list of structs, each field of which is a value of a column.
+macro_rules! struct_list_cell {
+    ($row:ident { $($field:ident: $value:ty),+ $(,)? }) => {
+        impl $crate::tables::Cell for Vec<$row> {
+            type Builder = arrow::array::ListBuilder<arrow::array::StructBuilder>;
+            type Column = arrow::array::ListArray;
+            fn data_type() -> arrow::datatypes::DataType {
+                let fields = vec![$($crate::tables::cell::field::<$value>(stringify!($field))),+];
+                $crate::tables::cell::list_of(arrow::datatypes::DataType::Struct(fields.into()))
+            }
+            fn builder(capacity: usize) -> Self::Builder {
+                let fields = vec![$($crate::tables::cell::field::<$value>(stringify!($field))),+];
+                let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![$(Box::new(<$value as $crate::tables::Cell>::builder(0))),+];
+                arrow::array::ListBuilder::with_capacity(arrow::array::StructBuilder::new(fields, columns), capacity)
+            }
+            fn append(&self, column: &mut Self::Builder) {
+                let parts = column.values();
+                for row in self {
+                    let mut places = 0..;
+                    $(
+                        let part = places.next().and_then(|place| parts.field_builder::<<$value as $crate::tables::Cell>::Builder>(place));
+                        if let Some(part) = part {
+                            row.$field.append(part);
+                        }
+                    )+
+                    parts.append(true);
+                }
+                column.append(true);
+            }
+            fn append_null(column: &mut Self::Builder) {
+                column.append(false);
+            }
+            fn read(column: &Self::Column, row: usize) -> Option<Self> {
+                let rows = $crate::tables::cell::list(column, row)?;
+                let rows = rows.as_any().downcast_ref::<arrow::array::StructArray>()?;
+                $(let $field = rows.column_by_name(stringify!($field))?.as_any().downcast_ref()?;)+
+                let value = |index| Some($row { $($field: <$value as $crate::tables::Cell>::read($field, index)?),+ });
+                (0..arrow::array::Array::len(rows)).map(value).collect()
+            }
+        }
+    };
+}
+pub(crate) use struct_list_cell;
+
+/// A field of a struct.
+pub(super) fn field<C: Cell>(name: &str) -> Field {
+    Field::new(name, C::data_type(), C::NULLABLE)
+}
+
+/// The type of lists with elements of a type.
+pub(super) fn list_of(element: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(element, true)))
 }

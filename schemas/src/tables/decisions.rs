@@ -1,13 +1,9 @@
 //! Tables of decisions and alerts.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, Float64Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
-use arrow::datatypes::{DataType, Field, Fields};
 use serde::{Deserialize, Serialize};
 
-use super::cell::list;
-use super::{AlertKind, AlertState, Cell, DecisionState, Severity, SubjectType, Verdict, tables};
+use super::cell::struct_list_cell;
+use super::{AlertKind, AlertState, DecisionState, Severity, SubjectType, Verdict, tables};
 use crate::value::{AccountId, EventTime, Id, Statistic, Text};
 
 /// A rule that fired, or that could not be decided because a field is unknown.
@@ -88,68 +84,7 @@ tables! {
     }
 }
 
-fn reason_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("rule", DataType::Utf8, false),
-        Field::new("points", DataType::Float64, false),
-        Field::new("evidence", DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))), false),
-    ])
-}
-
-impl Cell for Vec<Reason> {
-    type Builder = ListBuilder<StructBuilder>;
-    type Column = ListArray;
-
-    fn data_type() -> DataType {
-        DataType::List(Arc::new(Field::new_list_field(DataType::Struct(reason_fields()), true)))
-    }
-
-    fn builder(capacity: usize) -> Self::Builder {
-        let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> =
-            vec![Box::new(StringBuilder::new()), Box::new(Float64Builder::new()), Box::new(ListBuilder::new(StringBuilder::new()))];
-        ListBuilder::with_capacity(StructBuilder::new(reason_fields(), columns), capacity)
-    }
-
-    fn append(&self, column: &mut Self::Builder) {
-        for reason in self {
-            let parts = column.values();
-            if let Some(rule) = parts.field_builder::<StringBuilder>(0) {
-                rule.append_value(&reason.rule);
-            }
-            if let Some(points) = parts.field_builder::<Float64Builder>(1) {
-                points.append_value(reason.points.value());
-            }
-            if let Some(evidence) = parts.field_builder::<ListBuilder<StringBuilder>>(2) {
-                for text in &reason.evidence {
-                    evidence.values().append_value(text);
-                }
-                evidence.append(true);
-            }
-            parts.append(true);
-        }
-        column.append(true);
-    }
-
-    fn append_null(column: &mut Self::Builder) {
-        column.append(false);
-    }
-
-    fn read(column: &ListArray, row: usize) -> Option<Self> {
-        let reasons = list(column, row)?;
-        let reasons = reasons.as_any().downcast_ref::<StructArray>()?;
-        let rules = reasons.column_by_name("rule")?.as_any().downcast_ref()?;
-        let points = reasons.column_by_name("points")?.as_any().downcast_ref()?;
-        let evidence = reasons.column_by_name("evidence")?.as_any().downcast_ref()?;
-        let reason = |index| {
-            Some(Reason {
-                rule: Text::read(rules, index)?,
-                points: Statistic::read(points, index)?,
-                evidence: Vec::<Text>::read(evidence, index)?,
-            })
-        };
-        (0..reasons.len()).map(reason).collect()
-    }
-}
+struct_list_cell!(Reason { rule: Text, points: Statistic, evidence: Vec<Text> });
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,9 @@
 //! Tables of risk.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayBuilder, Decimal128Builder, ListArray, ListBuilder, StringBuilder, StructArray, StructBuilder};
-use arrow::datatypes::{DataType, Field, Fields};
 use serde::{Deserialize, Serialize};
 
-use super::cell::list;
-use super::{AlertKind, AlertState, Cell, RiskMethod, Severity, tables};
+use super::cell::struct_list_cell;
+use super::{AlertKind, AlertState, RiskMethod, Severity, tables};
 use crate::events::LimitKind;
 use crate::value::{Currency, Date, EventTime, Id, Scope, Statistic, Symbol, Text, Total};
 
@@ -110,63 +106,7 @@ tables! {
     }
 }
 
-fn component_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("component", DataType::Utf8, false),
-        Field::new("component_var", Total::data_type(), false),
-        Field::new("component_es", Total::data_type(), false),
-    ])
-}
-
-impl Cell for Vec<RiskComponent> {
-    type Builder = ListBuilder<StructBuilder>;
-    type Column = ListArray;
-
-    fn data_type() -> DataType {
-        DataType::List(Arc::new(Field::new_list_field(DataType::Struct(component_fields()), true)))
-    }
-
-    fn builder(capacity: usize) -> Self::Builder {
-        let columns: Vec<Box<dyn ArrayBuilder>> =
-            vec![Box::new(StringBuilder::new()), Box::new(Total::builder(0)), Box::new(Total::builder(0))];
-        ListBuilder::with_capacity(StructBuilder::new(component_fields(), columns), capacity)
-    }
-
-    fn append(&self, column: &mut Self::Builder) {
-        let parts = column.values();
-        for component in self {
-            if let Some(name) = parts.field_builder::<StringBuilder>(0) {
-                name.append_value(&component.component);
-            }
-            for (place, total) in [(1, component.component_var), (2, component.component_es)] {
-                if let Some(column) = parts.field_builder::<Decimal128Builder>(place) {
-                    total.append(column);
-                }
-            }
-            parts.append(true);
-        }
-        column.append(true);
-    }
-
-    fn append_null(column: &mut Self::Builder) {
-        column.append(false);
-    }
-
-    fn read(column: &ListArray, row: usize) -> Option<Self> {
-        let components = list(column, row)?;
-        let components = components.as_any().downcast_ref::<StructArray>()?;
-        let names = components.column_by_name("component")?.as_any().downcast_ref()?;
-        let [var, shortfall] = ["component_var", "component_es"].map(|name| components.column_by_name(name)?.as_any().downcast_ref());
-        let component = |index| {
-            Some(RiskComponent {
-                component: Text::read(names, index)?,
-                component_var: Total::read(var?, index)?,
-                component_es: Total::read(shortfall?, index)?,
-            })
-        };
-        (0..components.len()).map(component).collect()
-    }
-}
+struct_list_cell!(RiskComponent { component: Text, component_var: Total, component_es: Total });
 
 #[cfg(test)]
 mod tests {
