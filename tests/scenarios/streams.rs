@@ -325,6 +325,7 @@ fn a_directory_that_never_read_a_source_has_no_position_in_it() -> Result<()> {
     let end = fill("f2", &at(1)).len().to_string();
     assert_eq!(position_in(&shown, "fills")?, [end, "-".to_owned(), "-".to_owned()]);
     assert!(shown.contains("not of this source: ") && shown.contains("which has read other records there"), "{shown}");
+    assert!(!shown.contains(": 1 positions"), "{shown}");
     let shown = said(&headwater(&["topics", "--source", &source, "--data", &data.display().to_string()])?);
     assert!(position_in(&shown, "fills")?[2] == "0" && !shown.contains("not of this source"), "{shown}");
     Ok(())

@@ -1,5 +1,6 @@
 //! `headwater topics`: creates missing topics, and lists partitions, lag and dead letters.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -10,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use headwater_connectors::parquet::chain::Chain;
 use headwater_connectors::parquet::record::PartitionProgress;
 use headwater_connectors::registry::{Found, WriterSchemas};
-use headwater_connectors::transport::{OffsetUnit, PartitionState, ReadStatus, Transport};
+use headwater_connectors::transport::{OffsetUnit, PartitionState, ReadStatus, Transport, TransportError};
 use headwater_schemas::avro::framed;
 use headwater_schemas::tables::{DeadLetter, TableRow};
 use headwater_schemas::{Offset, Topic};
@@ -52,7 +53,8 @@ pub fn topics(
                 None => String::new(),
                 Some((committed, topic)) => {
                     let progress = committed.get(&(topic.to_owned(), state.partition));
-                    let is_other = progress.is_some_and(|progress| is_of_another_source(transport, &name, progress, &state));
+                    let is_other = progress.map(|progress| is_of_another_source(transport, &name, progress, &state)).transpose()?;
+                    let is_other = is_other.unwrap_or(false);
                     others += usize::from(is_other);
                     match progress.filter(|_| !is_other) {
                         Some(progress) => format!(" {:>14} {:>14}", progress.offset, lag_of(transport, &name, progress.offset, &state)?),
@@ -65,7 +67,8 @@ pub fn topics(
         }
     }
     if let Some(data) = data.filter(|_| others > 0) {
-        writeln!(out, "not of this source: {others} positions of {}, which has read other records there", data.display())?;
+        let positions = if others == 1 { "1 position".to_owned() } else { format!("{others} positions") };
+        writeln!(out, "not of this source: {positions} of {}, which has read other records there", data.display())?;
     }
     for unread in location::unread(transport, names)? {
         writeln!(out, "not read: {unread}")?;
@@ -87,9 +90,23 @@ fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), PartitionPro
     Ok(partitions.iter().map(|progress| ((progress.topic.clone(), progress.partition), progress.clone())).collect())
 }
 
-fn is_of_another_source(transport: &dyn Transport, name: &str, progress: &PartitionProgress, state: &PartitionState) -> bool {
-    let fingerprint = |name: &str, partition, offset| transport.fingerprint(name, partition, offset).ok().flatten();
-    is_of_other_records(name, progress, state, &fingerprint)
+/// Whether a position is not one of this source. An error where the records before it cannot be read.
+fn is_of_another_source(
+    transport: &dyn Transport,
+    name: &str,
+    progress: &PartitionProgress,
+    state: &PartitionState,
+) -> Result<bool, TransportError> {
+    let failure = Cell::new(None);
+    let fingerprint = |name: &str, partition, offset| {
+        let read = transport.fingerprint(name, partition, offset);
+        read.unwrap_or_else(|error| {
+            failure.set(Some(error));
+            None
+        })
+    };
+    let is_other = is_of_other_records(name, progress, state, &fingerprint);
+    failure.into_inner().map_or(Ok(is_other), Err)
 }
 
 /// The distance from an offset to the end of a partition. Lines without events that end a log are no lag: no commit passes them.
@@ -184,4 +201,38 @@ fn in_topic(transport: &dyn Transport, topic: &str, config: &Config) -> anyhow::
         }
     }
     Ok(rejected)
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_connectors::log::LogTransport;
+    use headwater_connectors::parquet::record::GENESIS;
+    use headwater_schemas::{EffectiveTime, Sequence};
+
+    use super::*;
+
+    #[test]
+    fn records_that_cannot_be_read_are_an_error_and_not_of_another_source() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let log = LogTransport::new(folder.path());
+        let mut progress = PartitionProgress {
+            topic: Topic::Fills.as_str().to_owned(),
+            partition: 0,
+            offset: Offset::new(10),
+            clock: EffectiveTime::new(7),
+            sequence: Sequence::new(3),
+            audit_hash: GENESIS.to_owned(),
+            fingerprint: Some("as it was".to_owned()),
+        };
+        let state = PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(20) };
+        // The file is not there.
+        let unread = is_of_another_source(&log, "fills", &progress, &state);
+        assert!(unread.is_err_and(|error| error.to_string().contains("fills/0.jsonl")));
+        log.create_topic("fills", 1)?;
+        std::fs::write(folder.path().join("fills/0.jsonl"), "0123456789 and more\n")?;
+        assert!(is_of_another_source(&log, "fills", &progress, &state)?);
+        progress.fingerprint = log.fingerprint("fills", 0, Offset::new(10))?;
+        assert!(!is_of_another_source(&log, "fills", &progress, &state)?);
+        Ok(())
+    }
 }
