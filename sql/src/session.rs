@@ -13,6 +13,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
+use crate::correlated::CorrelatedKeys;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
@@ -24,6 +25,7 @@ use crate::names::Names;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
 use crate::told_apart::told_apart;
+use crate::window_keys::ComputedKeys;
 use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
 
@@ -62,7 +64,9 @@ pub(crate) fn session(
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
+    session.add_analyzer_rule(Arc::new(CorrelatedKeys));
     session.add_analyzer_rule(Arc::new(CheckedIntegers));
+    session.add_analyzer_rule(Arc::new(ComputedKeys));
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
     bound_functions(&session, config.memory_limit_bytes());
     let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());

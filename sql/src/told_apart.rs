@@ -1,7 +1,9 @@
-//! Aggregates and groups that differ only by a cast.
+//! Casts with names of their own.
 //!
-//! DataFusion leaves casts out of names, so the names of `sum(x)` and `sum(x::float8)` are one, and it refuses to compute both. The casts
-//! of such a statement get a function around them, whose name differs. Planning takes it off again.
+//! DataFusion leaves casts out of names, so the names of `sum(x)` and `sum(x::float8)` are one, and it refuses to compute both. It also
+//! finds by name which groups and orders follow from keys: it took `GROUP BY x::date` for `GROUP BY x`, where `x` is a key, and grouped by
+//! the columns that belong to the key, too; it left `y` out of `ORDER BY x::date, y`; and it showed the date for an `x` that no group has.
+//! The casts of such a statement get a function around them, whose name differs. Planning takes it off again, and the name stays.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,8 +14,8 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr as Sql, GroupByExpr, OrderByExpr, Query, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
-    visit_expressions_mut,
+    Distinct, Expr as Sql, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, Query, Select, SelectItem, Statement, Value,
+    VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 use crate::columns::{for_each_select, is_cast};
@@ -22,7 +24,7 @@ use crate::syntax::{call, change_outside_subqueries, visit_outside_subqueries};
 /// The function around a cast.
 const NAME: &str = "told_apart";
 
-/// Marks the casts of every `SELECT` in which aggregates or groups differ only by casts.
+/// Marks the casts of every `SELECT` that groups or orders by one, or in which aggregates or groups differ only by casts.
 pub(crate) fn mark_casts(statement: &mut Statement) {
     let _ = VisitMut::visit(statement, &mut Selects);
 }
@@ -34,8 +36,7 @@ impl VisitorMut for Selects {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         for_each_select(query, &mut |select, order| {
-            // A named window would have to be marked as well.
-            if select.named_window.is_empty() && has_casts_alone_between(select, order) {
+            if groups_or_orders_by_casts(select, order) || has_casts_alone_between(select, order) {
                 // All of them, so that what a group and a column have in common stays the same.
                 for expr in computed(select, order) {
                     change_outside_subqueries(expr, mark);
@@ -60,10 +61,47 @@ fn computed<'a>(select: &'a mut Select, order: &'a mut [OrderByExpr]) -> Vec<&'a
     if let Some(Distinct::On(on)) = &mut select.distinct {
         all.extend(on);
     }
+    for NamedWindowDefinition(_, window) in &mut select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = window {
+            all.extend(&mut window.partition_by);
+            all.extend(window.order_by.iter_mut().map(|by| &mut by.expr));
+        }
+    }
     all.extend(&mut select.having);
     all.extend(&mut select.qualify);
     all.extend(order.iter_mut().map(|by| &mut by.expr));
     all
+}
+
+/// Whether the name of a cast would be taken for a column.
+fn groups_or_orders_by_casts(select: &Select, order: &[OrderByExpr]) -> bool {
+    let on = match &select.distinct {
+        Some(Distinct::On(on)) => on.as_slice(),
+        _ => &[],
+    };
+    groups_of(select).iter().chain(on).chain(order.iter().map(|by| &by.expr)).any(is_cast)
+}
+
+/// What a `SELECT` groups by, with the columns that are meant by their numbers and names.
+fn groups_of(select: &Select) -> Vec<Sql> {
+    let GroupByExpr::Expressions(exprs, _) = &select.group_by else {
+        return select.projection.iter().filter_map(item_expr).cloned().collect();
+    };
+    let meant = exprs.iter().filter_map(|group| match group {
+        Sql::Identifier(name) => select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&name.value) => Some(expr.clone()),
+            _ => None,
+        }),
+        group => item_expr(select.projection.get(position(group)?.checked_sub(1)?)?).cloned(),
+    });
+    exprs.iter().cloned().chain(meant).collect()
+}
+
+fn item_expr(item: &SelectItem) -> Option<&Sql> {
+    match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    }
 }
 
 fn has_casts_alone_between(select: &mut Select, order: &mut [OrderByExpr]) -> bool {
@@ -71,18 +109,7 @@ fn has_casts_alone_between(select: &mut Select, order: &mut [OrderByExpr]) -> bo
         return false;
     }
     let mut calls = Calls::default();
-    let mut groups = vec![];
-    if let GroupByExpr::Expressions(exprs, _) = &select.group_by {
-        groups.clone_from(exprs);
-        // `GROUP BY 1`.
-        let items = exprs.iter().filter_map(|group| select.projection.get(position(group)?.checked_sub(1)?));
-        groups.extend(items.filter_map(|item| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
-            _ => None,
-        }));
-    }
-    let differ_in_groups = groups.iter().any(|group| calls.differs_from_one_before(group));
-    differ_in_groups || computed(select, order).into_iter().any(|expr| calls.has_one_like_before(expr))
+    computed(select, order).into_iter().any(|expr| calls.has_one_like_before(expr))
 }
 
 fn position(expr: &Sql) -> Option<usize> {
@@ -159,6 +186,16 @@ impl ScalarUDFImpl for ToldApart {
         NAME
     }
 
+    /// That of a cast as it is written, as it is in error messages.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        let [value, to] = arguments else { return plan_err!("{NAME} needs a value and a type") };
+        let to = match to {
+            Expr::Literal(to, _) => to.try_as_str().flatten().unwrap_or_default(),
+            _ => "",
+        };
+        Ok(format!("CAST({} AS {to})", value.schema_name()))
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -187,7 +224,7 @@ impl ScalarUDFImpl for ToldApart {
 #[cfg(test)]
 mod tests {
     use crate::statement::{Statement, parse};
-    use crate::testing::{TestData, at, balance, changes, rows};
+    use crate::testing::{TestData, at, balance, changes, message, rows};
 
     #[test]
     fn casts_are_marked_where_only_they_differ() {
@@ -198,7 +235,19 @@ mod tests {
                 "SELECT sum(told_apart(a::INT, 'INT')) AS x, sum((told_apart(a::INT, 'INT'))) AS y",
             ),
             ("SELECT sum(a) AS x, sum(a::INT) AS y", "SELECT sum(a) AS x, sum(told_apart(a::INT, 'INT')) AS y"),
-            ("SELECT a::DATE AS x, a FROM t GROUP BY a::DATE, b", "SELECT a::DATE AS x, a FROM t GROUP BY a::DATE, b"),
+            ("SELECT a::DATE AS x, sum(b) FROM t WHERE a::DATE > b", "SELECT a::DATE AS x, sum(b) FROM t WHERE a::DATE > b"),
+            // Else DataFusion would take `a` for the group.
+            (
+                "SELECT a::DATE AS x, a FROM t GROUP BY a::DATE, b",
+                "SELECT told_apart(a::DATE, 'DATE') AS x, a FROM t GROUP BY told_apart(a::DATE, 'DATE'), b",
+            ),
+            ("SELECT a::DATE AS x FROM t GROUP BY x", "SELECT told_apart(a::DATE, 'DATE') AS x FROM t GROUP BY x"),
+            ("SELECT b FROM t ORDER BY a::DATE, b", "SELECT b FROM t ORDER BY told_apart(a::DATE, 'DATE'), b"),
+            (
+                "SELECT sum(a) OVER w AS x, sum(a::INT) OVER w AS y FROM t WINDOW w AS (PARTITION BY b::DATE)",
+                "SELECT sum(a) OVER w AS x, sum(told_apart(a::INT, 'INT')) OVER w AS y FROM t \
+                 WINDOW w AS (PARTITION BY told_apart(b::DATE, 'DATE'))",
+            ),
             (
                 "SELECT a::DATE AS x, a FROM t WHERE b::INT > 0 GROUP BY a::DATE, a",
                 "SELECT told_apart(a::DATE, 'DATE') AS x, a FROM t WHERE b::INT > 0 GROUP BY told_apart(a::DATE, 'DATE'), a",
@@ -236,6 +285,64 @@ mod tests {
             ("SELECT arrow_typeof(sum(posted::float8)), arrow_typeof(sum(posted::int)) FROM balances", vec!["Float64,Int64"]),
         ] {
             assert_eq!(rows(&catalog, sql), expected, "{sql}");
+        }
+    }
+
+    /// Three times on two days, each with a sum: keys of groups, whose columns follow from them.
+    const SUMS: &str = "(SELECT x, SUM(y) AS s FROM (SELECT CAST(a AS TIMESTAMP) AS x, b AS y FROM (VALUES ('2026-01-01T08:00:00', 1), \
+         ('2026-01-01T20:00:00', 2), ('2026-01-02T08:00:00', 3)) AS v(a, b)) GROUP BY x)";
+
+    /// The answers follow from the definitions of SQL; DuckDB gives the same.
+    #[test]
+    fn a_cast_of_a_key_is_not_the_key() {
+        let catalog = TestData::new().catalog();
+        for (sql, expected) in [
+            (
+                format!("SELECT x::date AS d, COUNT(*) AS n, SUM(s) AS t FROM {SUMS} GROUP BY x::date ORDER BY d"),
+                ["2026-01-01,2,3", "2026-01-02,1,3"].as_slice(),
+            ),
+            (format!("SELECT x::date AS d, COUNT(*) AS n FROM {SUMS} GROUP BY 1 ORDER BY 1"), &["2026-01-01,2", "2026-01-02,1"]),
+            (format!("SELECT x::date AS d, COUNT(*) AS n FROM {SUMS} GROUP BY d ORDER BY d"), &["2026-01-01,2", "2026-01-02,1"]),
+            (
+                format!("SELECT x::date AS d, COUNT(*) AS n FROM {SUMS} AS k GROUP BY k.x::date ORDER BY d"),
+                &["2026-01-01,2", "2026-01-02,1"],
+            ),
+            (format!("SELECT x::date AS d, SUM(s) AS t FROM {SUMS} GROUP BY x::date HAVING COUNT(*) > 1"), &["2026-01-01,3"]),
+            (format!("SELECT x::date AS d FROM {SUMS} GROUP BY x::date HAVING x::date > DATE '2026-01-01'"), &["2026-01-02"]),
+            (format!("SELECT COUNT(*) FROM (SELECT x::date AS d, COUNT(*) AS n FROM {SUMS} GROUP BY x::date, s)"), &["3"]),
+            (format!("SELECT COUNT(*) FROM (SELECT DISTINCT x::date FROM {SUMS})"), &["2"]),
+            (format!("SELECT s FROM {SUMS} ORDER BY x::date, s DESC"), &["2", "1", "3"]),
+            (format!("SELECT s FROM {SUMS} AS k ORDER BY k.x::date DESC, k.s DESC"), &["3", "2", "1"]),
+            (format!("SELECT s FROM (SELECT DISTINCT ON (x::date) x, s FROM {SUMS} ORDER BY x::date, s DESC) ORDER BY s"), &["2", "3"]),
+            (
+                format!(
+                    "SELECT s FROM (SELECT DISTINCT ON (x::date) x, s FROM {SUMS} ORDER BY x::date, s DESC) \
+                     WHERE x < TIMESTAMP '2026-01-01T12:00:00'"
+                ),
+                &[],
+            ),
+        ] {
+            assert_eq!(rows(&catalog, &sql), expected, "{sql}");
+        }
+        // So it is with the key of a table: each balance has an account and a currency of its own, and 011 is 11 as a number.
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[(balance("011", 12, at(2, 60)), 1), (balance("11", 5, at(2, 0)), 1)])]);
+        let by_cast = "SELECT account_id::int AS n, currency, COUNT(*) AS m FROM balances GROUP BY account_id::int, currency";
+        assert_eq!(rows(&data.catalog(), by_cast), ["11,EUR,2"]);
+        let ordered = "SELECT posted FROM balances ORDER BY account_id::int, currency, posted";
+        assert_eq!(rows(&data.catalog(), ordered), ["5", "12"]);
+    }
+
+    #[test]
+    fn a_column_beside_a_group_of_its_cast_is_refused() {
+        let catalog = TestData::new().catalog();
+        for sql in [
+            format!("SELECT x FROM {SUMS} GROUP BY x::date"),
+            format!("SELECT x::date AS d, x::text AS t FROM {SUMS} GROUP BY x::date"),
+            format!("SELECT COUNT(*) FROM {SUMS} GROUP BY x::date HAVING x > TIMESTAMP '2026-01-01T12:00:00'"),
+        ] {
+            let refused = message(&catalog, &sql);
+            assert!(refused.contains("must be in GROUP BY") && !refused.contains("told_apart"), "{sql}: {refused}");
         }
     }
 }
