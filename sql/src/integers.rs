@@ -25,6 +25,8 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use crate::negation::{self, negated_type};
+
 /// Plans arithmetic of unsigned integers as that of signed ones. It comes before the types of both sides are made the same: those of a
 /// signed and an unsigned integer would become decimals.
 #[derive(Debug)]
@@ -97,6 +99,7 @@ fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
         },
         Expr::Negative(inner) if is_integer(&inner) => Transformed::yes(Step::Negation.call(vec![*inner])),
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == negation::NAME => negation_of(func, args, schema),
         Expr::Cast(Cast { expr, field }) if is_cut_off(&expr, &field, schema) => {
             Transformed::yes(Expr::Cast(Cast { expr: Box::new(Step::Rounding.call(vec![*expr])), field }))
         }
@@ -105,6 +108,19 @@ fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         }
         expr => Transformed::no(expr),
     }
+}
+
+/// The operator `-` of a value whose type is known.
+fn negation_of(func: Arc<ScalarUDF>, args: Vec<Expr>, schema: &DFSchema) -> Transformed<Expr> {
+    let [value] = args.as_slice() else { return Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })) };
+    let types = value.get_type(schema).ok().and_then(|data_type| Some((negated_type(&data_type)?, data_type)));
+    Transformed::yes(match types {
+        Some((negated, data_type)) if negated.is_integer() && negated != data_type => {
+            Step::Negation.call(vec![Expr::Cast(Cast::new(Box::new(value.clone()), negated))])
+        }
+        Some((negated, _)) if negated.is_integer() => Step::Negation.call(vec![value.clone()]),
+        _ => Expr::Negative(Box::new(value.clone())),
+    })
 }
 
 /// Whether a cast would cut digits off.
@@ -244,7 +260,7 @@ pub(crate) const fn integer_name(data_type: &DataType) -> &'static str {
     }
 }
 
-fn negated(number: &ColumnarValue) -> Result<ColumnarValue> {
+pub(crate) fn negated(number: &ColumnarValue) -> Result<ColumnarValue> {
     Ok(match number {
         ColumnarValue::Array(column) => ColumnarValue::Array(neg(column)?),
         ColumnarValue::Scalar(value) => ColumnarValue::Scalar(ScalarValue::try_from_array(&neg(&value.to_array()?)?, 0)?),

@@ -22,6 +22,7 @@ use crate::integers::{CheckedIntegers, SignedIntegers};
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::names::Names;
+use crate::negation::negation;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
 use crate::told_apart::told_apart;
@@ -57,6 +58,7 @@ pub(crate) fn session(
     identifier_functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(at_time_zone());
     session.register_udf(told_apart());
+    session.register_udf(negation());
     // Those of DataFusion convert decimals to binary numbers.
     session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));
     session.register_udf(reason_figures());

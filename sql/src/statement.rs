@@ -12,7 +12,7 @@ use crate::copies;
 use crate::error::QueryError;
 use crate::readable::readable;
 use crate::syntax::sql_of_mut;
-use crate::{existence, lengths, limits, patterns, told_apart, unlike, zones};
+use crate::{existence, lengths, limits, negation, patterns, told_apart, unlike, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
         told_apart::mark_casts(sql);
         lengths::cut(sql)?;
         zones::call_function(sql);
+        negation::call_function(sql);
         patterns::translate(sql)?;
     }
     Ok(Statement::Query(statement))
