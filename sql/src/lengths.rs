@@ -1,17 +1,27 @@
-//! Casts to `varchar(n)` and `char(n)`, which keep the first n characters as in PostgreSQL.
+//! Casts to `varchar(n)`, `char(n)` and arrays of them, which keep the first n characters as in PostgreSQL.
 //!
 //! DataFusion has one type of text, and ignores the length. `char` alone is `char(1)`. Unlike in PostgreSQL, a shorter text is not
 //! filled up with spaces, which that ignores nearly everywhere.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{CharacterLength, DataType, Expr, Statement, TypedString, Value, visit_expressions_mut};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
+use arrow::compute::kernels::substring::substring_by_char;
+use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, CharacterLength, DataType, Expr, Statement, TypedString, Value, visit_expressions_mut,
+};
 
 use crate::error::QueryError;
 use crate::syntax::call;
 
 /// The function that keeps the first characters.
 const FIRST: &str = "left";
+/// The same of the elements of an array.
+const FIRST_OF_EACH: &str = "left_of_each";
 /// The greatest length that PostgreSQL takes.
 const LENGTH_MAX: u64 = 10_485_760;
 
@@ -33,14 +43,35 @@ fn cut_expression(expr: &mut Expr) -> Result<(), QueryError> {
     if !(1..=LENGTH_MAX).contains(&length) {
         return Err(QueryError::Statement(format!("{data_type} is no type: give a length from 1 to {LENGTH_MAX}")));
     }
-    *data_type = DataType::Varchar(None);
+    let function = if matches!(data_type, DataType::Array(_)) { FIRST_OF_EACH } else { FIRST };
+    *data_type = without_length(data_type);
     let text = std::mem::replace(expr, Expr::value(Value::Null));
-    *expr = call(FIRST, vec![text, Expr::value(Value::Number(length.to_string(), false))]);
+    *expr = call(function, vec![text, Expr::value(Value::Number(length.to_string(), false))]);
     Ok(())
 }
 
-/// The number of characters of a type of text; `None` if any number will do, and for other types.
+/// The element of a type of arrays.
+fn element_of(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element) | ArrayElemTypeDef::Parenthesis(element),
+        ) => Some(element.as_ref()),
+        _ => None,
+    }
+}
+
+fn without_length(data_type: &DataType) -> DataType {
+    match element_of(data_type) {
+        Some(element) => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(without_length(element)), None)),
+        None => DataType::Varchar(None),
+    }
+}
+
+/// The number of characters of a type of text, or of the texts of an array; `None` if any number will do, and for other types.
 fn length_of(data_type: &DataType) -> Option<u64> {
+    if let Some(element) = element_of(data_type) {
+        return length_of(element);
+    }
     match data_type {
         DataType::Char(None) | DataType::Character(None) => Some(1),
         DataType::Char(Some(length))
@@ -58,6 +89,62 @@ fn length_of(data_type: &DataType) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// The function of an array of texts and a number of characters.
+pub(crate) fn first_of_each() -> ScalarUDF {
+    ScalarUDF::new_from_impl(FirstOfEach { signature: Signature::any(2, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct FirstOfEach {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for FirstOfEach {
+    fn name(&self) -> &'static str {
+        FIRST_OF_EACH
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[ArrowType]) -> Result<ArrowType> {
+        match types {
+            [array, _] => Ok(array.clone()),
+            _ => plan_err!("{FIRST_OF_EACH} needs an array and a number of characters"),
+        }
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [array, ColumnarValue::Scalar(length)] = arguments.args.as_slice() else {
+            return internal_err!("{FIRST_OF_EACH} needs an array and a number of characters");
+        };
+        let ScalarValue::UInt64(Some(length)) = length.cast_to(&ArrowType::UInt64)? else {
+            return internal_err!("{FIRST_OF_EACH} needs a number of characters");
+        };
+        Ok(match array {
+            ColumnarValue::Array(arrays) => ColumnarValue::Array(first_characters(arrays, length)?),
+            ColumnarValue::Scalar(array) => {
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&first_characters(&array.to_array()?, length)?, 0)?)
+            }
+        })
+    }
+}
+
+/// The texts, or the arrays with texts, cut to so many characters.
+fn first_characters(texts: &ArrayRef, length: u64) -> Result<ArrayRef> {
+    Ok(match texts.data_type() {
+        ArrowType::Utf8 => Arc::new(substring_by_char(texts.as_string::<i32>(), 0, Some(length))?),
+        ArrowType::List(element) => {
+            let lists = texts.as_list::<i32>();
+            let elements = first_characters(lists.values(), length)?;
+            Arc::new(ListArray::try_new(Arc::clone(element), lists.offsets().clone(), elements, lists.nulls().cloned())?)
+        }
+        // An array of nothing but NULL.
+        _ => Arc::clone(texts),
+    })
 }
 
 #[cfg(test)]
@@ -93,6 +180,28 @@ mod tests {
         assert_eq!(rows(&catalog, grouped), ["ab,2", "b,1"]);
         let apart = "SELECT COUNT(DISTINCT x::varchar(2)), COUNT(DISTINCT x) FROM (VALUES ('abc'), ('abd')) AS t(x)";
         assert_eq!(rows(&catalog, apart), ["1,2"]);
+    }
+
+    /// PostgreSQL gives these.
+    #[test]
+    fn a_cast_to_an_array_of_texts_of_limited_length_cuts_each() {
+        let catalog = TestData::new().catalog();
+        for (cast, expected) in [
+            ("ARRAY['abc', 'de', NULL, 'äöü']::varchar(2)[]", r#""[""ab"",""de"",null,""äö""]""#),
+            ("CAST(ARRAY['abc'] AS CHAR(2)[])", r#""[""ab""]""#),
+            ("ARRAY['abc']::char[]", r#""[""a""]""#),
+            ("ARRAY[ARRAY['abc'], ARRAY['de']]::varchar(1)[][]", r#""[[""a""],[""d""]]""#),
+            ("ARRAY['abc']::varchar[]", r#""[""abc""]""#),
+            ("ARRAY[12345, 1]::varchar(2)[]", r#""[""12"",""1""]""#),
+            ("CAST(NULL AS VARCHAR(3)[])", ""),
+            ("(ARRAY['abc', 'de']::varchar(1)[])[2]", "d"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT {cast}")), [expected], "{cast}");
+        }
+        let columns = "SELECT a::varchar(1)[] AS x FROM (VALUES (1, ARRAY['abc']), (2, ARRAY['de', 'f'])) AS t(n, a) ORDER BY n";
+        assert_eq!(rows(&catalog, columns), [r#""[""a""]""#, r#""[""d"",""f""]""#]);
+        let refused = message(&catalog, "SELECT ARRAY['a']::varchar(0)[]");
+        assert_eq!(refused, "VARCHAR(0)[] is no type: give a length from 1 to 10485760");
     }
 
     #[test]

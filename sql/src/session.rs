@@ -21,6 +21,7 @@ use crate::identifiers::identifier_functions;
 use crate::integers::{CheckedIntegers, SignedIntegers};
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
+use crate::lengths::first_of_each;
 use crate::names::Names;
 use crate::negation::negation;
 use crate::quantified::QuantifiedComparisons;
@@ -59,6 +60,7 @@ pub(crate) fn session(
     session.register_udf(at_time_zone());
     session.register_udf(told_apart());
     session.register_udf(negation());
+    session.register_udf(first_of_each());
     // Those of DataFusion convert decimals to binary numbers.
     session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));
     session.register_udf(reason_figures());
