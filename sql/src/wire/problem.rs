@@ -14,6 +14,7 @@ pub(super) mod code {
     pub(in crate::wire) const INVALID_TEXT: &str = "22P02";
     pub(in crate::wire) const OUT_OF_RANGE: &str = "22003";
     pub(in crate::wire) const INVALID_TIME: &str = "22007";
+    pub(in crate::wire) const TIME_OUT_OF_RANGE: &str = "22008";
     pub(in crate::wire) const CANCELLED: &str = "57014";
     pub(in crate::wire) const NO_TABLE: &str = "42P01";
     pub(in crate::wire) const NO_FUNCTION: &str = "42883";
@@ -123,9 +124,10 @@ const OF_STATEMENTS: [(&str, &str); 31] = [
 ];
 
 /// What a query reports while it runs, in lower case, and its code as in PostgreSQL. The first that a message has counts.
-const OF_EXECUTIONS: [(&str, &str); 18] = [
+const OF_EXECUTIONS: [(&str, &str); 19] = [
     ("subquery returned more than one row", "21000"),
     ("divide by zero", "22012"),
+    ("can be represented as nanoseconds", code::TIME_OUT_OF_RANGE),
     ("out of range", code::OUT_OF_RANGE),
     ("overflow", code::OUT_OF_RANGE),
     ("too large", code::OUT_OF_RANGE),
@@ -157,16 +159,51 @@ fn first_of(codes: &[(&str, &'static str)], lower: &str) -> Option<&'static str>
     codes.iter().find(|(part, _)| lower.contains(part)).map(|(_, code)| *code)
 }
 
-/// The code of a text that is not of the type that it is cast to: it may be a number, too great for that.
+/// The code of a text that is not of the type that it is cast to: it may be a number, too great for that, or a time that there is not.
 fn code_of_text(lower: &str) -> Option<&'static str> {
+    if let Some((_, from)) = lower.split_once("error parsing timestamp from '") {
+        return Some(code_of_time(from.rsplit_once("': ")?.0));
+    }
     let (text, to) = lower.split_once("cannot cast string '")?.1.rsplit_once("' to value of ")?;
     let digits = text.trim().trim_start_matches(['+', '-']);
     let is_integer = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     Some(match to {
-        to if to.starts_with("date") || to.starts_with("time") => code::INVALID_TIME,
+        to if to.starts_with("date") || to.starts_with("time") => code_of_time(text),
         to if is_integer && (to.starts_with("int") || to.starts_with("uint")) => code::OUT_OF_RANGE,
         _ => code::INVALID_TEXT,
     })
+}
+
+/// The code of a text that is no time: one of its numbers is out of range if it is written like a time.
+fn code_of_time(text: &str) -> &'static str {
+    let text = text.trim();
+    let (date, time) = match text.split_once(['t', ' ']) {
+        Some((date, time)) => (Some(date), Some(time)),
+        None if text.contains(':') => (None, Some(text)),
+        None => (Some(text), None),
+    };
+    let is_written_like_one = date.is_none_or(is_like_a_date) && time.is_none_or(is_like_a_time);
+    if is_written_like_one { code::TIME_OUT_OF_RANGE } else { code::INVALID_TIME }
+}
+
+fn is_number(text: &str, digits_max: usize) -> bool {
+    (1..=digits_max).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Whether a text is like `2026-13-45`.
+fn is_like_a_date(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    matches!(parts.as_slice(), [year, month, day] if is_number(year, 6) && is_number(month, 2) && is_number(day, 2))
+}
+
+/// Whether a text is like `25:61:00.5+02:00`, in lower case.
+fn is_like_a_time(text: &str) -> bool {
+    let text = text.strip_suffix('z').unwrap_or(text).trim_end();
+    let (clock, zone) = text.find(['+', '-']).and_then(|place| text.split_at_checked(place)).unwrap_or((text, ""));
+    let (clock, fraction) = clock.trim_end().split_once('.').unwrap_or((clock.trim_end(), "0"));
+    let is_zone = zone.is_empty() || zone.trim_start_matches(['+', '-']).split(':').all(|part| is_number(part, 4));
+    let parts = clock.split(':').count();
+    (2..=3).contains(&parts) && clock.split(':').all(|part| is_number(part, 2)) && is_number(fraction, 9) && is_zone
 }
 
 /// Line and column at the end of the parser's message, both from 1 on.
@@ -213,6 +250,19 @@ mod tests {
             ("SELECT CAST('x' AS DATE)", "22007"),
             ("SELECT CAST('x' AS TIMESTAMP)", "22007"),
             ("SELECT CAST('x' AS TIME)", "22007"),
+            ("SELECT 'abc'::date", "22007"),
+            ("SELECT '2026-13'::date", "22007"),
+            ("SELECT '2026-13-45'::date", "22008"),
+            ("SELECT DATE '2026-02-30'", "22008"),
+            ("SELECT '2026-13-45x'::date", "22007"),
+            ("SELECT '2026-13-45T00:00:00'::timestamp", "22008"),
+            ("SELECT '2026-01-31 25:00:00'::timestamp", "22008"),
+            ("SELECT '2026-01-31T10:61:00.5+02:00'::timestamptz", "22008"),
+            ("SELECT '2026-01-31 noon'::timestamp", "22007"),
+            ("SELECT '1500-01-01'::timestamp", "22008"),
+            ("SELECT '25:00'::time", "22008"),
+            ("SELECT '12:60:00'::time", "22008"),
+            ("SELECT 'noon'::time", "22007"),
             ("SELECT INTERVAL 'x'", "22007"),
             ("SELECT DATE_TRUNC('x', now())", "22023"),
             ("SELECT 'a'::varchar(0)", "22023"),
