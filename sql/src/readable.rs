@@ -20,7 +20,13 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
     if let Some(known) = our_own(error) {
         return known;
     }
-    match error.find_root() {
+    let root = error.find_root();
+    if let DataFusionError::Plan(text) | DataFusionError::NotImplemented(text) = root
+        && let Some(refusal) = of_subquery(text)
+    {
+        return QueryError::Statement(format!("this is not supported: {refusal}"));
+    }
+    match root {
         DataFusionError::Plan(text) => QueryError::Statement(with_hint(&unqualified(text))),
         DataFusionError::SchemaError(cause, _) => QueryError::Statement(unqualified(&cause.to_string())),
         DataFusionError::SQL(cause, _) => QueryError::Statement(format!("this is not SQL: {}", syntax(cause))),
@@ -30,6 +36,33 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
         DataFusionError::ArrowError(cause, _) => QueryError::execution(out_of_range(cause).unwrap_or_else(|| cause.to_string())),
         other => QueryError::execution(unqualified(&other.to_string())),
     }
+}
+
+/// What DataFusion does not plan about subqueries, and the way out. Its own words are a dump of the plan, or name parts of it.
+fn of_subquery(text: &str) -> Option<&'static str> {
+    const UNPLANNED: &str = "Physical plan does not support logical expression ";
+    let rest = text.strip_prefix(UNPLANNED);
+    let is_condition = |rest: &str| rest.starts_with("InSubquery") || rest.starts_with("Exists");
+    if rest.is_some_and(is_condition) || text.starts_with("In/Exist/SetComparison subquery can only be used in") {
+        return Some(
+            "IN or EXISTS with a query here: it is planned in WHERE, HAVING, ON and in a list of columns; compute it as a column of a \
+             subquery in FROM, and use that",
+        );
+    }
+    if text.starts_with("Correlated scalar subquery must be aggregated") {
+        return Some(
+            "a subquery that reads columns of the query around it and may give several rows: let it compute an aggregate, like max(x), or \
+             JOIN its rows",
+        );
+    }
+    let is_correlated = rest.is_some_and(|rest| rest.starts_with("ScalarSubquery"))
+        || text.starts_with("Correlated scalar subquery can only be used in")
+        || text.starts_with("A GROUP BY clause in a scalar correlated subquery")
+        || text.starts_with("Accessing outer reference columns is not allowed");
+    is_correlated.then_some(
+        "a subquery here that reads columns of the query around it: compare these with = in its WHERE and let it compute an aggregate, or \
+         JOIN its rows and GROUP BY them",
+    )
 }
 
 /// What PostgreSQL reports where a number is cast to integers that have no such number.

@@ -22,6 +22,7 @@ use crate::integers::{CheckedIntegers, SignedIntegers};
 use crate::joined::JoinedTexts;
 use crate::layers::RepeatedLayers;
 use crate::lengths::first_of_each;
+use crate::memberships::Memberships;
 use crate::names::Names;
 use crate::negation::negation;
 use crate::quantified::QuantifiedComparisons;
@@ -68,6 +69,7 @@ pub(crate) fn session(
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
+    session.add_analyzer_rule(Arc::new(Memberships));
     session.add_analyzer_rule(Arc::new(CorrelatedKeys));
     session.add_analyzer_rule(Arc::new(CheckedIntegers));
     session.add_analyzer_rule(Arc::new(ComputedKeys));
