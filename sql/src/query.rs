@@ -29,6 +29,7 @@ use crate::config::SqlConfig;
 use crate::describe;
 use crate::engine::Engine;
 use crate::error::QueryError;
+use crate::explained::shown_plan;
 use crate::names::Relation;
 use crate::readable::readable;
 use crate::rights::Rights;
@@ -126,14 +127,15 @@ impl Snapshot {
         let state = self.session.state();
         let plan = state.statement_to_plan(statement).await.map_err(|error| readable(&error))?;
         plan_only_reads(&plan)?;
-        if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) && self.rights.leave_out_parts() {
+        let is_plan = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        if is_plan && self.rights.leave_out_parts() {
             return Err(QueryError::ExplainDenied);
         }
         let plan = state.create_physical_plan(&plan).await.map_err(|error| readable(&error))?;
         let rows = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(|error| readable(&error))?;
         let source = Some(Source { plan, committed: Arc::clone(&self.committed) });
         let schema = rows.schema();
-        Ok(Stream { schema: shown_schema(&schema).unwrap_or(schema), rows, source })
+        Ok(Stream { schema: shown_schema(&schema).unwrap_or(schema), rows, source, is_plan })
     }
 }
 
@@ -175,18 +177,21 @@ struct Stream {
     rows: SendableRecordBatchStream,
     /// For the error message when a file turns out to be damaged.
     source: Option<Source>,
+    /// Whether the rows are a plan, in words of DataFusion.
+    is_plan: bool,
 }
 
 impl Stream {
     fn fixed(batch: RecordBatch) -> Self {
         let schema = batch.schema();
         let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), futures::stream::iter([Ok(batch)]));
-        Self { schema, rows: Box::pin(rows), source: None }
+        Self { schema, rows: Box::pin(rows), source: None, is_plan: false }
     }
 
     async fn send_to(mut self, answer: Sender<Result<RecordBatch, QueryError>>) {
         while let Some(batch) = self.rows.next().await {
-            let batch = batch.map_err(|error| self.explain(&error)).and_then(|batch| Ok(shown_rows(batch)?));
+            let shown = |batch| if self.is_plan { shown_plan(&batch) } else { shown_rows(batch) };
+            let batch = batch.map_err(|error| self.explain(&error)).and_then(|batch| Ok(shown(batch)?));
             let failed = batch.is_err();
             // The receiver is gone, or the query failed.
             if answer.send(batch).await.is_err() || failed {
