@@ -230,7 +230,7 @@ with engine.connect().execution_options(stream_results=True) as connection:
 /// Binary values, arrays and cursors as asyncpg sends and reads them, and its pool, which resets connections.
 const ASYNCPG: &str = r#"
 import asyncio, decimal, sys, asyncpg
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 number = decimal.Decimal
 ARRAYS = {
     "3 = ANY($1::smallint[])": [1, 3, None],
@@ -269,6 +269,10 @@ async def main():
                 assert sum([row[0] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)", prefetch=100)]) == 500500
         assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", number) for number in range(20)]) == list(range(20))
 asyncio.run(main())
+            later = "SELECT count(*) FROM balances WHERE account_id = 'A1' AND ts > $1::timestamptz - $2::interval"
+            for lapse, count in [(timedelta(minutes=1), 1), (timedelta(seconds=1, microseconds=5), 0), (timedelta(days=40), 1)]:
+                assert await connection.fetchval(later, datetime(2026, 1, 5, 14, 2, 30, tzinfo=timezone.utc), lapse) == count, lapse
+            assert await connection.fetchval("SELECT $1::interval", timedelta(days=-1, seconds=90)) == timedelta(days=-1, seconds=90)
 "#;
 
 /// The clients, as the programs import them.

@@ -143,6 +143,8 @@ pub(super) fn of_sql(data_type: &SqlType) -> PgType {
         SqlType::Date => types::DATE,
         SqlType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => types::TIMESTAMP,
         SqlType::Timestamp(..) => types::TIMESTAMPTZ,
+        SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => types::TIME,
+        SqlType::Interval { .. } => types::INTERVAL,
         SqlType::Bytea => types::BYTEA,
         SqlType::Custom(name, _) => {
             let name = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
@@ -215,6 +217,7 @@ fn sql_type(pg_type: PgType) -> Option<SqlType> {
         types::TIME => SqlType::Time(None, TimezoneInfo::None),
         types::TIMESTAMP => SqlType::Timestamp(None, TimezoneInfo::None),
         types::TIMESTAMPTZ => SqlType::Timestamp(None, TimezoneInfo::Tz),
+        types::INTERVAL => SqlType::Interval { fields: None, precision: None },
         types::BYTEA => SqlType::Bytea,
         _ => return None,
     })
@@ -249,8 +252,7 @@ fn literal(pg_type: PgType, format: Format, value: &[u8]) -> Result<Expr, Proble
         types::NUMERIC => number(&decimal(trimmed).ok_or_else(wrong)?),
         types::FLOAT4 | types::FLOAT8 => typed(text(trimmed.parse::<f64>().map_err(|_| wrong()).map(|_| trimmed.to_owned())?)),
         types::BYTEA => Expr::value(Value::HexStringLiteral(hex(trimmed).ok_or_else(wrong)?)),
-        types::INTERVAL => cast(text(value), SqlType::Interval { fields: None, precision: None }),
-        types::DATE | types::TIME | types::TIMESTAMP | types::TIMESTAMPTZ => typed(text(value)),
+        types::DATE | types::TIME | types::TIMESTAMP | types::TIMESTAMPTZ | types::INTERVAL => typed(text(value)),
         _ => text(value),
     })
 }
@@ -363,12 +365,17 @@ fn of_binary(pg_type: PgType, value: &[u8]) -> Result<String, Problem> {
             [1, json @ ..] => utf8(json)?,
             _ => return Err(wrong()),
         },
-        types::INTERVAL => {
-            let mend = "send it as text";
-            return Err(Problem::new(code::NOT_SUPPORTED, format!("an interval in the binary format is not supported: {mend}")));
-        }
+        types::INTERVAL => interval(value).ok_or_else(wrong)?,
         _ => utf8(value)?,
     })
+}
+
+/// Microseconds, days and months, which PostgreSQL keeps apart.
+fn interval(value: &[u8]) -> Option<String> {
+    let (micros, rest) = value.split_first_chunk()?;
+    let (days, months) = rest.split_first_chunk()?;
+    let (micros, days, months) = (i64::from_be_bytes(*micros), i32::from_be_bytes(*days), i32::from_be_bytes(array(months)?));
+    Some(format!("{months} months {days} days {micros} microseconds"))
 }
 
 fn utf8(value: &[u8]) -> Result<String, Problem> {
@@ -445,6 +452,12 @@ mod tests {
         assert_eq!(binary(types::TIMESTAMPTZ, &[0; 8]).as_deref(), Ok("SELECT CAST('2000-01-01T00:00:00Z' AS TIMESTAMPTZ)"));
         assert_eq!(binary(types::DATE, &[0, 0, 0, 1]).as_deref(), Ok("SELECT CAST('2000-01-02' AS DATE)"));
         assert_eq!(binary(types::INT4, &[1]), Err("22P03"));
+        // 14 months, a day less and half a second, as PostgreSQL's `interval_send` has them.
+        let interval = [&500_000_i64.to_be_bytes()[..], &(-1_i32).to_be_bytes(), &14_i32.to_be_bytes()].concat();
+        assert_eq!(binary(types::INTERVAL, &interval).as_deref(), Ok("SELECT CAST('14 months -1 days 500000 microseconds' AS INTERVAL)"));
+        for bad in [&interval[..15], &[&interval[..], &[0]].concat()] {
+            assert_eq!(binary(types::INTERVAL, bad), Err("22P03"), "{bad:?}");
+        }
     }
 
     #[test]
@@ -476,6 +489,8 @@ mod tests {
         assert_eq!(types(&parsed("SELECT $1"), &[600], &BTreeMap::new()).err().map(|problem| problem.code), Some("0A000"));
         let lists = types(&parsed("SELECT a = ANY($1), $2::bigint[] FROM t WHERE b <> ALL($3)"), &[], &BTreeMap::new()).unwrap();
         assert_eq!(lists.iter().map(|pg_type| pg_type.name).collect::<Vec<_>>(), ["_text", "_int8", "_text"]);
+        let times = types(&parsed("SELECT $1::interval, $2::time, CAST($3 AS interval[])"), &[], &BTreeMap::new()).unwrap();
+        assert_eq!(times.iter().map(|pg_type| pg_type.name).collect::<Vec<_>>(), ["interval", "time", "_interval"]);
     }
 
     #[test]

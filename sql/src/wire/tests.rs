@@ -7,7 +7,7 @@ mod copies;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use futures::TryStreamExt;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
@@ -97,6 +97,29 @@ impl ToSql for Number {
 
     fn accepts(ty: &Type) -> bool {
         *ty == Type::NUMERIC
+    }
+
+    to_sql_checked!();
+}
+
+/// An interval in the binary format.
+#[derive(Debug)]
+struct Lapse {
+    micros: i64,
+    days: i32,
+    months: i32,
+}
+
+impl ToSql for Lapse {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.put_i64(self.micros);
+        out.put_i32(self.days);
+        out.put_i32(self.months);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::INTERVAL
     }
 
     to_sql_checked!();
@@ -470,6 +493,36 @@ fn clients_find_the_settings_and_functions_that_they_ask_for() {
         assert!(plan.iter().any(|line| line.contains("logical_plan")), "{plan:?}");
         let described = client.query("DESCRIBE balances", &[]).await.unwrap();
         assert_eq!(described.first().map(|row| row.get::<_, String>(0)), Some("account_id".to_owned()));
+    });
+}
+
+#[test]
+fn an_interval_in_the_binary_format_is_a_parameter() {
+    let data = example();
+    let server = serve(&data);
+    run(async {
+        let client = connect(&server).await;
+        // The balances are of 14:30:00 and 14:30:01 on the 5th of January.
+        for (sql, lapse, expected) in [
+            (
+                "SELECT COUNT(*) FROM balances WHERE ts > '2026-01-05T15:00:00Z'::timestamptz - $1::interval",
+                Lapse { micros: 1_800_000_000, days: 0, months: 0 },
+                1,
+            ),
+            (
+                "SELECT COUNT(*) FROM balances WHERE ts > '2026-01-05T15:00:00Z'::timestamptz - $1::interval",
+                Lapse { micros: 1_800_000_001, days: 0, months: 0 },
+                2,
+            ),
+            (
+                "SELECT COUNT(*) FROM balances WHERE ts >= '2026-02-04T14:30:01Z'::timestamptz + $1::interval",
+                Lapse { micros: 0, days: 1, months: -1 },
+                1,
+            ),
+        ] {
+            let count = client.query_one(sql, &[&lapse]).await.unwrap_or_else(|error| panic!("{lapse:?}: {error:?}"));
+            assert_eq!(count.get::<_, i64>(0), expected, "{lapse:?}");
+        }
     });
 }
 
