@@ -53,6 +53,7 @@ fn psql_finds_tables_columns_and_rows() -> Result<()> {
         "\\dt+",
         "\\dv+",
         "\\l",
+        "\\l+",
         "\\dn",
         "\\du",
         "\\df",
@@ -60,12 +61,15 @@ fn psql_finds_tables_columns_and_rows() -> Result<()> {
         "\\dp",
         "\\dx",
         "\\db",
+        "\\db+",
         "\\dF",
         "\\sv positions",
         "\\conninfo",
     ] {
         server.printed(&["-c", command]).with_context(|| format!("{command} fails"))?;
     }
+    let databases = server.printed(&["-Atc", "\\l+"])?;
+    assert!(databases.starts_with("headwater|headwater|UTF8|") && databases.contains("|pg_default|"), "{databases}");
     let balances = server.printed(&["-c", "\\d+ balances"])?;
     for expected in ["Table \"public.balances\"", "posted", "numeric(38,9)", "timestamp with time zone", "not null"] {
         assert!(balances.contains(expected), "{expected} in {balances}");
@@ -265,14 +269,14 @@ async def main():
                 assert len(found) == 1, condition
                 found = await connection.fetch("SELECT account_id FROM balances WHERE account_id = 'A1' AND " + condition, [])
                 assert len(found) == ("ALL" in condition), condition
-            async with connection.transaction():
-                assert sum([row[0] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)", prefetch=100)]) == 500500
-        assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", number) for number in range(20)]) == list(range(20))
-asyncio.run(main())
             later = "SELECT count(*) FROM balances WHERE account_id = 'A1' AND ts > $1::timestamptz - $2::interval"
             for lapse, count in [(timedelta(minutes=1), 1), (timedelta(seconds=1, microseconds=5), 0), (timedelta(days=40), 1)]:
                 assert await connection.fetchval(later, datetime(2026, 1, 5, 14, 2, 30, tzinfo=timezone.utc), lapse) == count, lapse
             assert await connection.fetchval("SELECT $1::interval", timedelta(days=-1, seconds=90)) == timedelta(days=-1, seconds=90)
+            async with connection.transaction():
+                assert sum([row[0] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)", prefetch=100)]) == 500500
+        assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", number) for number in range(20)]) == list(range(20))
+asyncio.run(main())
 "#;
 
 /// The clients, as the programs import them.

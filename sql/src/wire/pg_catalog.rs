@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::keywords::{
 use super::functions::quoted;
 use super::information_schema;
 use super::listing::{Cell, Listing, Row, Tables, columns_of, text};
-use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations};
+use super::relations::{DATABASE, INFORMATION_SCHEMA, OWNER, PG_CATALOG, PG_CLASS, PUBLIC, Relations, TABLESPACE};
 use super::settings::Settings;
 use super::types;
 use crate::session::{CATALOG, SCHEMA};
@@ -55,6 +55,7 @@ const FILLED: &[(&str, &str)] = &[
          reset_val:t sourcefile:t sourceline:i pending_restart:b",
     ),
     ("pg_tables", "schemaname:t tablename:t tableowner:t tablespace:t hasindexes:b hasrules:b hastriggers:b rowsecurity:b"),
+    ("pg_tablespace", "oid:o spcname:t spcowner:o spcacl:a spcoptions:a"),
     (
         "pg_type",
         "oid:o typname:t typnamespace:o typowner:o typlen:s typbyval:b typtype:t typcategory:t typispreferred:b typisdefined:b \
@@ -133,7 +134,6 @@ const EMPTY: &[(&str, &str)] = &[
     ),
     ("pg_statistic_ext", "oid:o stxrelid:o stxname:t stxnamespace:o stxowner:o stxstattarget:i stxkeys:a stxkind:a stxexprs:t"),
     ("pg_subscription", "oid:o subdbid:o subname:t subowner:o subenabled:b"),
-    ("pg_tablespace", "oid:o spcname:t spcowner:o spcacl:a spcoptions:a"),
     (
         "pg_trigger",
         "oid:o tgrelid:o tgparentid:o tgname:t tgfoid:o tgtype:s tgenabled:t tgisinternal:b tgconstrrelid:o tgconstrindid:o \
@@ -189,6 +189,7 @@ impl Listing for PgCatalog {
             "pg_user" => self.users(),
             "pg_settings" => self.settings_rows(),
             "pg_tables" => self.tables(),
+            "pg_tablespace" => tablespaces(),
             "pg_views" => self.views(),
             _ => Vec::new(),
         }
@@ -343,9 +344,15 @@ fn databases() -> Vec<Row> {
         ("datlocprovider", text("c")),
         ("datallowconn", Cell::Boolean(true)),
         ("datconnlimit", Cell::Integer(-1)),
+        ("dattablespace", Cell::Oid(TABLESPACE)),
         ("datcollate", text("C")),
         ("datctype", text("C")),
     ]]
+}
+
+/// The place of everything: the data directory, under PostgreSQL's name.
+fn tablespaces() -> Vec<Row> {
+    vec![vec![("oid", Cell::Oid(TABLESPACE)), ("spcname", text("pg_default")), ("spcowner", Cell::Oid(OWNER))]]
 }
 
 fn data_types() -> Vec<Row> {

@@ -14,12 +14,13 @@ use crate::rights::Rights;
 /// The first number of what is not PostgreSQL's own.
 const FIRST_OID: u32 = 16_384;
 
-/// Numbers of the schemas, the database and the owner, as PostgreSQL has them.
+/// Numbers of the schemas, the database, the owner and the tablespace, as PostgreSQL has them.
 pub(super) const PG_CATALOG: u32 = 11;
 pub(super) const PUBLIC: u32 = 2200;
 pub(super) const INFORMATION_SCHEMA: u32 = 13_000;
 pub(super) const DATABASE: u32 = 5;
 pub(super) const OWNER: u32 = 10;
+pub(super) const TABLESPACE: u32 = 1663;
 /// The number of `pg_class` among the relations, which descriptions name.
 pub(super) const PG_CLASS: u32 = 1259;
 

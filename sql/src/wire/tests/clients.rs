@@ -3,6 +3,7 @@
 //! - DBeaver: from its source, `ext/postgresql/model`.
 //! - Grafana: from its source, `grafana-postgresql-datasource`, with the macros as they are expanded.
 //! - JDBC: what `DatabaseMetaData` of driver 42.7 sends.
+//! - psql: from its source, `bin/psql/describe.c`, version 15.
 
 use super::{connect, example, run, serve, simple, try_simple};
 
@@ -38,7 +39,7 @@ const DBEAVER: &[Case] = &[
         0,
         "",
     ),
-    ("SELECT t.oid,t.*,pg_tablespace_location(t.oid) loc FROM pg_catalog.pg_tablespace t \nORDER BY t.oid", 0, ""),
+    ("SELECT t.oid,t.*,pg_tablespace_location(t.oid) loc FROM pg_catalog.pg_tablespace t \nORDER BY t.oid", 1, "1663|1663|pg_default|10"),
     (
         "SELECT n.oid,n.*,d.description FROM pg_catalog.pg_namespace n\nLEFT OUTER JOIN pg_catalog.pg_description d ON d.objoid=n.oid \
          AND d.objsubid=0 AND d.classoid='pg_namespace'::regclass\n ORDER BY nspname",
@@ -243,6 +244,31 @@ const SQLALCHEMY: &[Case] = &[
     ("SELECT nspname FROM pg_namespace WHERE nspname ILIKE 'PG!_%' ESCAPE '!'", 1, "pg_catalog"),
 ];
 
+const PSQL: &[Case] = &[
+    // `\l+`
+    (
+        "SELECT d.datname as \"Name\",\n       pg_catalog.pg_get_userbyid(d.datdba) as \"Owner\",\n\
+         pg_catalog.pg_encoding_to_char(d.encoding) as \"Encoding\",\n       d.datcollate as \"Collate\",\n       d.datctype as \"Ctype\",\n\
+         d.daticulocale as \"ICU Locale\",\n       CASE d.datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' END AS \"Locale Provider\",\n\
+         pg_catalog.array_to_string(d.datacl, E'\\n') AS \"Access privileges\",\n\
+         CASE WHEN pg_catalog.has_database_privilege(d.datname, 'CONNECT')\n\
+         THEN pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(d.datname))\n            ELSE 'No Access'\n       END as \"Size\",\n\
+         t.spcname as \"Tablespace\",\n       pg_catalog.shobj_description(d.oid, 'pg_database') as \"Description\"\n\
+         FROM pg_catalog.pg_database d\n  JOIN pg_catalog.pg_tablespace t on d.dattablespace = t.oid\nORDER BY 1;",
+        1,
+        "headwater|headwater|UTF8|C|C|NULL|libc|NULL|NULL|pg_default|NULL",
+    ),
+    // `\db+`
+    (
+        "SELECT spcname AS \"Name\",\n  pg_catalog.pg_get_userbyid(spcowner) AS \"Owner\",\n\
+         pg_catalog.pg_tablespace_location(oid) AS \"Location\",\n  pg_catalog.array_to_string(spcacl, E'\\n') AS \"Access privileges\",\n\
+         spcoptions AS \"Options\",\n  pg_catalog.pg_size_pretty(pg_catalog.pg_tablespace_size(oid)) AS \"Size\",\n\
+         pg_catalog.shobj_description(oid, 'pg_tablespace') AS \"Description\"\nFROM pg_catalog.pg_tablespace\nORDER BY 1;",
+        1,
+        "pg_default|headwater|NULL",
+    ),
+];
+
 /// Tables, columns with keys and descriptions, foreign keys, privileges and enumerations, as Metabase looks for them, in other
 /// words than its own.
 const BUSINESS_INTELLIGENCE: &[Case] = &[
@@ -313,6 +339,7 @@ fn clients_that_are_not_here_are_answered() {
             ("DBeaver", DBEAVER),
             ("Grafana", GRAFANA),
             ("JDBC", JDBC),
+            ("psql", PSQL),
             ("SQLAlchemy", SQLALCHEMY),
             ("a tool for business intelligence", BUSINESS_INTELLIGENCE),
         ] {
