@@ -61,6 +61,14 @@ pub enum QueryError {
     /// The user of a connection may not read the table.
     #[error("permission denied for table {0}: serve.users decides what this user may read")]
     Denied(String),
+    /// The user of a connection may not read a table that a view is computed from.
+    #[error("permission denied for view {view}: it is computed from {table}, and serve.users does not let this user read that")]
+    DeniedView {
+        /// The view.
+        view: &'static str,
+        /// The table.
+        table: String,
+    },
     /// The plan would show the number of rows and the files of what the user may not read.
     #[error(
         "permission denied for EXPLAIN: plans show the sizes of whole tables, and serve.users leaves rows or columns out for this user"

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
@@ -20,8 +21,9 @@ use crate::config::SqlConfig;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
 use crate::kept::{self, KeptView};
+use crate::readable::readable;
 use crate::restricted::RestrictedTable;
-use crate::rights::{BooksAt, Rights};
+use crate::rights::{BooksAt, Rights, is_list};
 use crate::scan::FileTable;
 use crate::session::session;
 use crate::state::StateTable;
@@ -91,6 +93,8 @@ pub(crate) struct Names {
     config: SqlConfig,
     /// The session for planning views, where they may read relations that are not to be read by name. Most sessions need none.
     of_views: OnceCell<Arc<SessionContext>>,
+    /// The same for views that list rows of several relations.
+    of_lists: OnceCell<Arc<SessionContext>>,
     /// Plans of views, made when they are asked for: statements ask for the same ones.
     plans: BTreeMap<&'static str, OnceCell<LogicalPlan>>,
     books: Arc<BooksAt>,
@@ -106,20 +110,21 @@ impl Names {
     pub(crate) fn new(committed: Arc<Committed>, rights: Rights, session: Weak<SessionContext>, config: SqlConfig) -> Self {
         let books = Arc::new(rights.books(&committed));
         let plans = VIEWS.iter().map(|view| (view.name, OnceCell::new())).collect();
-        Self { committed, rights, session, config, of_views: OnceCell::new(), plans, books }
+        Self { committed, rights, session, config, of_views: OnceCell::new(), of_lists: OnceCell::new(), plans, books }
     }
 
-    /// The session for planning views.
-    async fn of_views(&self) -> Result<Arc<SessionContext>> {
+    /// The session for planning a view.
+    async fn of_view(&self, view: &View) -> Result<Arc<SessionContext>> {
         let own = self.session.upgrade().ok_or_else(|| DataFusionError::Internal("the session has ended".to_owned()))?;
-        let Some(rights) = self.rights.of_views() else { return Ok(own) };
+        let Some(rights) = self.rights.of_view(view.name) else { return Ok(own) };
         let made = || async { session(&self.committed, &rights, &self.config, &own.runtime_env()) };
-        self.of_views.get_or_try_init(made).await.cloned()
+        let kept = if is_list(view.name) { &self.of_lists } else { &self.of_views };
+        kept.get_or_try_init(made).await.cloned()
     }
 
     /// What computes a view.
     async fn plan(&self, view: &View) -> Result<LogicalPlan> {
-        let planned = || async { self.of_views().await?.state().create_logical_plan(view.sql).await };
+        let planned = || async { self.of_view(view).await?.state().create_logical_plan(view.sql).await };
         match self.plans.get(view.name) {
             Some(plan) => plan.get_or_try_init(planned).await.cloned(),
             None => planned().await,
@@ -127,7 +132,8 @@ impl Names {
     }
 
     async fn view(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
-        let computed = ViewTable::new(self.plan(view).await?, Some(view.sql.to_owned()));
+        let plan = self.plan(view).await.map_err(|error| denied(view, error))?;
+        let computed = ViewTable::new(plan, Some(view.sql.to_owned()));
         // What others may read of it differs.
         let chosen_by = kept::chosen_by(view.name).filter(|_| self.rights.are_all());
         Ok(match chosen_by {
@@ -142,6 +148,16 @@ impl Names {
             Some(restriction) => Arc::new(RestrictedTable::new(rows, restriction, Arc::clone(&self.books))),
             None => rows,
         }
+    }
+}
+
+/// The error of a view, by the name that the statement has.
+fn denied(view: &View, error: DataFusionError) -> DataFusionError {
+    match readable(&error) {
+        QueryError::Denied(table) | QueryError::DeniedView { table, .. } => {
+            DataFusionError::External(Box::new(QueryError::DeniedView { view: view.name, table }))
+        }
+        _ => error,
     }
 }
 
@@ -163,16 +179,18 @@ impl SchemaProvider for Names {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let committed = Arc::clone(&self.committed);
         let Some(relation) = Relation::named(name) else { return Ok(None) };
-        if !self.rights.has(name) {
+        let is_left_out = self.rights.leave_out(name);
+        if !is_left_out && !self.rights.has(name) {
             return Err(DataFusionError::External(Box::new(QueryError::Denied(name.to_owned()))));
         }
-        Ok(Some(match relation {
+        let provider = match relation {
             Relation::Facts(table) => self.restricted(table, Arc::new(FileTable::new(committed, table, FileRole::Rows))),
             Relation::History(table) => self.restricted(table, Arc::new(HistoryTable::new(committed, table))),
             Relation::Current(table) => self.restricted(table, Arc::new(StateTable::new(committed, table))),
-            Relation::Commits => Arc::new(commits(&committed).await?),
+            Relation::Commits => Arc::new(commits(&committed).await?) as Arc<dyn TableProvider>,
             Relation::View(view) => self.view(view).await?,
-        }))
+        };
+        Ok(Some(if is_left_out { Arc::new(EmptyTable::new(provider.schema())) } else { provider }))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

@@ -95,6 +95,7 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
             return Some(match ours {
                 QueryError::File(error) => error.clone().into(),
                 QueryError::Denied(table) => QueryError::Denied(table.clone()),
+                QueryError::DeniedView { view, table } => QueryError::DeniedView { view, table: table.clone() },
                 QueryError::Execution(cause) => QueryError::Execution(Arc::clone(cause)),
                 QueryError::Forgotten { table, at, why, oldest } => QueryError::Forgotten { table, at: *at, why, oldest: *oldest },
                 other => QueryError::execution(with_causes(other)),

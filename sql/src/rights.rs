@@ -7,6 +7,9 @@
 //! | `masked` | readable | all, and these columns are NULL |
 //! | `aml` = false | readable unless it is what rules remember | all but the alerts about money laundering |
 //!
+//! A view is refused if it is computed from a relation that is not readable by its rows. A view that lists rows of several relations, such
+//! as `corrections`, has those of the readable ones.
+//!
 //! Rows and columns are left out where tables are read ([`crate::restricted`]), so whatever is computed from them, views included, cannot
 //! know them.
 
@@ -43,6 +46,8 @@ const OF_ALL: [&str; 9] = [
 const OF_LAUNDERING: [&str; 5] = ["round_trip_transfers", "round_trips", "rule_alerts", "rule_events", "rule_outcomes"];
 /// Who is not to be alerted of what, money laundering included. Views leave alerts out by it.
 const SUPPRESSIONS: &str = "suppressions";
+/// Views that list rows of several relations, each by itself. A relation that may not be read adds none.
+const LISTS: [&str; 1] = ["corrections"];
 /// The kind of alerts about money laundering.
 const AML: &str = "aml";
 
@@ -50,8 +55,19 @@ const AML: &str = "aml";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rights {
     rules: Option<Arc<Rules>>,
-    /// Whether it is that of views, which read more tables than may be named, but not more of what is in them.
-    is_of_views: bool,
+    asker: Asker,
+}
+
+/// Who names relations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asker {
+    /// A statement.
+    #[default]
+    Statement,
+    /// A view, which reads more tables than may be named, but not more of what is in them.
+    View,
+    /// A view that lists rows of several relations: those that may not be read have none.
+    List,
 }
 
 /// Rules of what may be read; see the table of the module.
@@ -70,7 +86,7 @@ pub(crate) struct Rules {
 impl Rights {
     pub(crate) fn new(rules: Rules) -> Self {
         let is_everything = rules.tables.is_none() && rules.books.is_none() && rules.masked.is_empty() && rules.aml;
-        Self { rules: (!is_everything).then(|| Arc::new(rules)), is_of_views: false }
+        Self { rules: (!is_everything).then(|| Arc::new(rules)), asker: Asker::Statement }
     }
 
     /// Whether everything may be read.
@@ -86,14 +102,22 @@ impl Rights {
     /// Whether a relation may be read.
     pub(crate) fn has(&self, name: &str) -> bool {
         let Some(rules) = &self.rules else { return true };
-        let is_listed = self.is_of_views || rules.tables.as_ref().is_none_or(|tables| tables.contains(name));
-        is_listed && Relation::named(name).is_none_or(|relation| rules.has_rows_of(relation, self.is_of_views))
+        let by_view = self.asker != Asker::Statement;
+        let is_listed = by_view || rules.tables.as_ref().is_none_or(|tables| tables.contains(name));
+        is_listed && Relation::named(name).is_none_or(|relation| rules.has_rows_of(relation, by_view))
     }
 
-    /// What views may read, if that is not the same: these rows and columns of relations that may not be named.
-    pub(crate) fn of_views(&self) -> Option<Self> {
-        let rules = self.rules.as_ref().filter(|rules| !self.is_of_views && (rules.tables.is_some() || !rules.aml))?;
-        Some(Self { rules: Some(Arc::clone(rules)), is_of_views: true })
+    /// Whether a relation has no rows, because it may not be read.
+    pub(crate) fn leave_out(&self, name: &str) -> bool {
+        self.asker == Asker::List && !self.has(name)
+    }
+
+    /// What a view may read, if that is not the same: these rows and columns of relations that may not be named.
+    pub(crate) fn of_view(&self, name: &str) -> Option<Self> {
+        let rules = self.rules.as_ref().filter(|_| self.asker == Asker::Statement)?;
+        let asker = if is_list(name) { Asker::List } else { Asker::View };
+        let is_same = asker == Asker::View && rules.tables.is_none() && rules.aml;
+        (!is_same).then(|| Self { rules: Some(Arc::clone(rules)), asker })
     }
 
     /// What is left out of a table that may be read, of these columns; `None` if nothing is.
@@ -129,6 +153,11 @@ impl Rules {
         let tells_of_laundering = OF_LAUNDERING.contains(&name) || name == SUPPRESSIONS && !by_view;
         (self.aml || !tells_of_laundering) && (self.books.is_none() || Owner::of(table) != Owner::Unknown)
     }
+}
+
+/// Whether a view lists rows of several relations, each by itself.
+pub(crate) fn is_list(view: &str) -> bool {
+    LISTS.contains(&view)
 }
 
 /// Alerts have a kind, and rules that raised them.

@@ -36,7 +36,7 @@ pub(crate) struct Rows {
 
 /// Rows of an append table.
 pub(crate) fn facts<R: TableRow>(rows: &[R]) -> Rows {
-    rows_of(FileRole::Rows, rows.iter().map(|row| (row, 0, 1)))
+    rows_of(FileRole::Rows, None, rows.iter().map(|row| (row, 0, 1)))
 }
 
 /// Changes of a state table, each in a tick of its own: with 1 the new row of a key, with -1 the last row of a retracted key.
@@ -53,15 +53,20 @@ pub(crate) fn changes_at<R: TableRow>(rows: &[(R, i64, i32)]) -> Rows {
     for pair in ordered.windows(2) {
         assert!(by_key_and_tick(pair[0], pair[1]).is_lt(), "two changes of a key in one tick: {pair:?}");
     }
-    rows_of(FileRole::History, rows.iter().map(|(row, tick, change)| (row, *tick, *change)))
+    rows_of(FileRole::History, None, rows.iter().map(|(row, tick, change)| (row, *tick, *change)))
+}
+
+/// Changes of a state table with the reason that corrections have, as [`changes`].
+pub(crate) fn corrections<R: TableRow>(reason: &str, rows: &[(R, i32)]) -> Rows {
+    rows_of(FileRole::History, Some(reason), (0..).zip(rows).map(|(tick, (row, change))| (row, tick, *change)))
 }
 
 /// Rows of a checkpoint.
 pub(crate) fn remembered<R: TableRow>(rows: &[R]) -> Rows {
-    rows_of(FileRole::State, rows.iter().map(|row| (row, 0, 1)))
+    rows_of(FileRole::State, None, rows.iter().map(|row| (row, 0, 1)))
 }
 
-fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i64, i32)>) -> Rows {
+fn rows_of<'a, R: TableRow>(role: FileRole, reason: Option<&str>, rows: impl Iterator<Item = (&'a R, i64, i32)>) -> Rows {
     let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
     for (row, tick, change) in rows {
         let mut columns = R::columns(std::iter::once(row));
@@ -70,7 +75,7 @@ fn rows_of<'a, R: TableRow>(role: FileRole, rows: impl Iterator<Item = (&'a R, i
         }
         if role == FileRole::History {
             columns.push(Arc::new(Int64Array::from(vec![tick])));
-            columns.push(Arc::new(StringArray::new_null(1)));
+            columns.push(Arc::new(StringArray::from(vec![reason])));
         }
         // The commit is not known yet.
         columns.push(Arc::new(Int64Array::from(vec![0])));

@@ -74,7 +74,7 @@ fn code_of(error: &QueryError, message: &str) -> &'static str {
         QueryError::Empty | QueryError::Several(_) => code::SYNTAX,
         QueryError::TooDeep { .. } | QueryError::Copies { .. } => "54001",
         QueryError::NotReading(_) => code::READ_ONLY,
-        QueryError::Denied(_) | QueryError::ExplainDenied => "42501",
+        QueryError::Denied(_) | QueryError::DeniedView { .. } | QueryError::ExplainDenied => "42501",
         QueryError::Statement(_) => code_of_statement(message),
         QueryError::Forgotten { .. } | QueryError::Dropped { .. } => "55000",
         QueryError::NoPlace { .. } => code::INVALID_VALUE,
@@ -316,6 +316,7 @@ mod tests {
             (QueryError::execution("Divide by zero error"), "22012"),
             (QueryError::Timeout(3), "57014"),
             (QueryError::Denied("balances".to_owned()), "42501"),
+            (QueryError::DeniedView { view: "rule_quality", table: "labels".to_owned() }, "42501"),
             (QueryError::ExplainDenied, "42501"),
         ] {
             let problem = Problem::from(&error);

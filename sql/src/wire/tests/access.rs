@@ -4,7 +4,7 @@ use headwater_schemas::tables::{AccountTerms, Alert, AlertKind, AlertState, Draw
 use headwater_schemas::{Money, Total};
 
 use super::{code, connect_with, copied, run, serve_with, settings, simple, try_simple};
-use crate::testing::{TestData, at, balance, changes, facts, id, leg, name, remembered};
+use crate::testing::{TestData, at, balance, book, changes, corrections, facts, id, leg, name, remembered};
 use crate::wire::config::{ServeConfig, UserConfig};
 use crate::wire::scram::Secret;
 
@@ -70,8 +70,11 @@ fn user(change: impl Fn(&mut UserConfig)) -> UserConfig {
 
 /// What a user gets for each query.
 fn check(user: UserConfig, cases: &[(&str, &[&str])], refused: &[&str]) {
-    let data = desks();
-    let server = serve_with(&data, ServeConfig { users: [("ann".to_owned(), user)].into(), ..ServeConfig::default() });
+    check_in(&desks(), user, cases, refused);
+}
+
+fn check_in(data: &TestData, user: UserConfig, cases: &[(&str, &[&str])], refused: &[&str]) {
+    let server = serve_with(data, ServeConfig { users: [("ann".to_owned(), user)].into(), ..ServeConfig::default() });
     run(async {
         let client = connect_with(settings(&server, "ann").password("correct horse")).await.unwrap();
         for (sql, expected) in cases {
@@ -128,6 +131,47 @@ fn a_desk_reads_the_rows_of_its_books_and_no_trace_of_others() {
             "SELECT * FROM account_owners a JOIN customer_groups c ON a.customer_id = c.customer_id",
         ],
     );
+}
+
+#[test]
+fn a_desk_reads_the_corrections_of_its_books_and_of_the_market() {
+    let mut data = desks();
+    data.commit(vec![
+        corrections("reversal of t1", &[(balance("e1", 4, at(1, 2)), 1), (balance("f1", 779, at(1, 2)), 1)]),
+        corrections("late", &[(book("SAP", 9, Some(11), at(1, 2)), 1)]),
+    ]);
+    let desk = user(|user| user.books = Some(vec!["firm/equities".to_owned()]));
+    // Those of payments, transfers and customers' spending name no account.
+    let of_view = "SELECT relation, key, reason FROM corrections WHERE change = 1 ORDER BY 1, 2";
+    let relations = &["balances|e1 EUR|reversal of t1", "top_of_book|SAP|late"];
+    check_in(&data, desk, &[(of_view, relations)], &["SELECT * FROM spending_history"]);
+    let listed = user(|user| {
+        user.books = Some(vec!["firm/equities".to_owned()]);
+        user.tables = Some(vec!["corrections".to_owned()]);
+    });
+    check_in(&data, listed, &[(of_view, relations)], &["SELECT * FROM balances_history"]);
+    let all = user(|user| user.masked = vec!["ip".to_owned()]);
+    let everywhere = &["balances|e1 EUR|reversal of t1", "balances|f1 EUR|reversal of t1", "top_of_book|SAP|late"];
+    check_in(&data, all, &[(of_view, everywhere)], &[]);
+}
+
+#[test]
+fn a_view_of_what_a_desk_may_not_read_is_refused_by_its_name() {
+    let desk = user(|user| user.books = Some(vec!["firm/equities".to_owned()]));
+    let data = desks();
+    let server = serve_with(&data, ServeConfig { users: [("ann".to_owned(), desk)].into(), ..ServeConfig::default() });
+    run(async {
+        let client = connect_with(settings(&server, "ann").password("correct horse")).await.unwrap();
+        let refused = try_simple(&client, "SELECT * FROM rule_quality").await.unwrap_err();
+        let refused = refused.as_db_error().unwrap();
+        assert_eq!(
+            (refused.code().code(), refused.message()),
+            (
+                "42501",
+                "permission denied for view rule_quality: it is computed from labels, and serve.users does not let this user read that"
+            )
+        );
+    });
 }
 
 #[test]
