@@ -155,17 +155,17 @@ mod tests {
             (
                 "from the future",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 99.into())),
-                "has format_version 99, and this program reads 12: use the version of headwater that wrote it, or a newer one",
+                "has format_version 99, and this program reads 13: use the version of headwater that wrote it, or a newer one",
             ),
             (
                 "older",
                 Box::new(|data| change(data, 2, |record| record["format_version"] = 5.into())),
-                "has format_version 5, which this program does not read (it reads 12): replay the topics into a new directory",
+                "has format_version 5, which this program does not read (it reads 13): replay the topics into a new directory",
             ),
             (
                 "another layout",
-                Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":13}").unwrap()),
-                "has format_version 13",
+                Box::new(|data| fs::write(data.record_path(2), "{\"format_version\":14}").unwrap()),
+                "has format_version 14",
             ),
         ];
         for (case, damage, expected) in cases {

@@ -14,7 +14,7 @@ use headwater_schemas::{Clock, Digest, EffectiveTime, Nanos, Offset, Sequence, T
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout that this program writes.
-pub const FORMAT_VERSION: u32 = 12;
+pub const FORMAT_VERSION: u32 = 13;
 
 /// `previous_hash` of the first commit.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";

@@ -114,7 +114,7 @@ pub(super) fn market_data<'scope>(
     let instruments = known(on_grid_latest(flow, "instrument terms", instruments)?.updates, instrument_known);
 
     let rates = rates.flat_map(|Placed { place, event }| match event {
-        Event::FxRate(rate) => Some(Placed { place, event: rate }),
+        Event::FxRate(rate) => Some(Placed { place, event: *rate }),
         _ => None,
     });
     let (view, broadcasts) = (RateAges { max_age: flow.settings.config.valuation.max_rate_age.into() }, flow.no_broadcasts());
