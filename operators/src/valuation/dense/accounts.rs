@@ -145,13 +145,15 @@ impl Account {
                 continue;
             }
             let path = currencies.path(from, into);
-            worth.fx += self.funding.follow(from, into, posted, path).unwrap_or(0);
+            let fx = self.funding.follow(from, into, posted, path);
             if posted.is_zero() {
+                worth.fx += fx.unwrap_or(0);
                 continue;
             }
-            match path.and_then(|path| Some((path.convert(posted)?, path.is_stale()))) {
-                Some((sum, is_stale)) => {
+            match path.and_then(|path| Some((path.convert(posted)?, path.is_stale()))).zip(fx) {
+                Some(((sum, is_stale), fx)) => {
                     worth.cash += sum.units();
+                    worth.fx += fx;
                     worth.stale += i64::from(is_stale);
                 }
                 None => worth.unvalued += 1,
