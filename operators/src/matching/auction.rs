@@ -169,8 +169,8 @@ fn clearing_price(book: &Book, tick_size: Option<Price>, reference: Option<Price
 }
 
 /// Candidate prices. Between two neighbouring limits or edges of the band, volume and surplus do not change, so the candidates are
-/// each limit, the first price on the tick grid on either side of it and of an edge, and the reference (the grid's prices around it,
-/// if it is not on the grid).
+/// each limit, the edges that are on the tick grid, the first price on the grid on either side of each limit and edge, and the reference
+/// (the grid's prices around it, if it is not on the grid).
 fn candidates(limits: Vec<Price>, edges: impl Iterator<Item = Price>, tick_size: Option<Price>, reference: Option<Price>) -> Vec<Price> {
     let tick = tick_size.filter(|tick| *tick > Price::ZERO);
     let around = |price: Price| tick.map(|tick| neighbours(price, tick)).into_iter().flatten();
@@ -182,7 +182,10 @@ fn candidates(limits: Vec<Price>, edges: impl Iterator<Item = Price>, tick_size:
     };
     prices.extend(&limits);
     let (lowest, highest) = (prices.iter().min().copied(), prices.iter().max().copied());
-    prices.extend(limits.into_iter().chain(edges).flat_map(around).filter(|price| Some(*price) > lowest && Some(*price) < highest));
+    let edges: Vec<Price> = edges.collect();
+    let edges_on_grid = edges.iter().copied().filter(|edge| tick.is_some() && on_grid(edge));
+    let neighbours = limits.iter().chain(&edges).copied().flat_map(around);
+    prices.extend(neighbours.chain(edges_on_grid).filter(|price| Some(*price) > lowest && Some(*price) < highest));
     prices.sort_unstable();
     prices.dedup();
     prices

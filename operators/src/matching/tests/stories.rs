@@ -1151,6 +1151,71 @@ fn a_market_order_is_filled_in_an_auction_up_to_the_edge_of_the_band_and_no_furt
 }
 
 #[test]
+fn a_second_uncrossing_whose_reference_is_beyond_the_band_clears_at_its_upper_edge() {
+    tells(
+        "
+        > band 500 around 10
+        > phase auction
+        > s1 ann sells 5 @ 10
+          s1 accepted, 5 left
+        > s2 carl sells 5 @ 10.6
+          s2 accepted, 5 left
+        > b0 bob buys 1 @ 10.6
+          b0 accepted, 1 left
+        > b1 ann buys 10 @ 10.6
+          b1 accepted, 10 left
+        > m1 dan buys 2 market
+          m1 accepted, 2 left
+        # At 10.6 ten would trade, but after b0 the next in line is b1, of the owner of s1. What is left trades with m1 at any price
+        # from 10 to the edge, 10.5, which is the nearest to the last price, 10.6.
+        > phase continuous tick 0.01 reference 10
+          1 @ 10.6: b0 buys from s1
+          2 @ 10.5: m1 buys from s1
+          b0 filled, 1 done
+          s1 partially_filled, 4 left, 1 done
+          b1 cancelled: self_trade
+          m1 filled, 2 done
+          s1 partially_filled, 2 left, 3 done
+        > book
+          ask 10.6: s2 5
+          ask 10: s1 2
+        ",
+    );
+}
+
+#[test]
+fn a_second_uncrossing_whose_reference_is_beyond_the_band_clears_at_its_lower_edge() {
+    tells(
+        "
+        > band 500 around 10
+        > phase auction
+        > b1 ann buys 5 @ 10
+          b1 accepted, 5 left
+        > b2 carl buys 5 @ 9.4
+          b2 accepted, 5 left
+        > s0 bob sells 1 @ 9.4
+          s0 accepted, 1 left
+        > s1 ann sells 10 @ 9.4
+          s1 accepted, 10 left
+        > m1 dan sells 2 market
+          m1 accepted, 2 left
+        # What is left after s1, of the owner of b1, trades with m1 at any price from the edge, 9.5, to 10. The last price is 9.4.
+        > phase continuous tick 0.01 reference 10
+          1 @ 9.4: b1 buys from s0
+          2 @ 9.5: b1 buys from m1
+          b1 partially_filled, 4 left, 1 done
+          s0 filled, 1 done
+          s1 cancelled: self_trade
+          b1 partially_filled, 2 left, 3 done
+          m1 filled, 2 done
+        > book
+          bid 10: b1 2
+          bid 9.4: b2 5
+        ",
+    );
+}
+
+#[test]
 fn a_market_order_does_not_drive_an_auction_beyond_what_was_named() {
     tells(
         "
