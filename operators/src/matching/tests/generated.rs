@@ -203,16 +203,45 @@ fn naive_standing(book: &NaiveBook) -> Vec<Standing> {
 /// An account and its order id.
 type Name = (AccountId, Id);
 
+/// How often each change with each reason was reported.
+#[derive(Debug, Default)]
+struct Seen {
+    all: BTreeMap<(OrderChange, Option<Reason>), usize>,
+    /// Only those in answer to a phase command, of orders that it did not trigger: the others of these trade continuously.
+    in_auctions: BTreeMap<(OrderChange, Option<Reason>), usize>,
+}
+
+impl Seen {
+    fn hear(&mut self, command: &Command, reports: &Reports) {
+        let is_phase = matches!(command, Command::Phase(_));
+        let name = |change: &Change| (change.account_id, change.order_id.clone());
+        let triggered: Vec<_> = reports.changes.iter().filter(|change| change.change == OrderChange::Triggered).map(name).collect();
+        for change in &reports.changes {
+            let what = (change.change, change.reason);
+            *self.all.entry(what).or_default() += 1;
+            if is_phase && !triggered.contains(&name(change)) {
+                *self.in_auctions.entry(what).or_default() += 1;
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        other.all.into_iter().for_each(|(what, count)| *self.all.entry(what).or_default() += count);
+        other.in_auctions.into_iter().for_each(|(what, count)| *self.in_auctions.entry(what).or_default() += count);
+    }
+}
+
 /// Follows the reports of each order, and checks invariants.
 #[derive(Default)]
 struct Auditor {
     /// Remaining and filled quantity of each live order.
     live: BTreeMap<Name, (i128, i128)>,
-    seen: BTreeMap<(OrderChange, Option<Reason>), usize>,
+    seen: Seen,
 }
 
 impl Auditor {
-    fn hear(&mut self, reports: &Reports) -> Result<(), String> {
+    fn hear(&mut self, command: &Command, reports: &Reports) -> Result<(), String> {
+        self.seen.hear(command, reports);
         let mut matched = BTreeMap::<Name, i128>::new();
         for found in &reports.matches {
             for party in [&found.buyer, &found.seller] {
@@ -220,7 +249,6 @@ impl Auditor {
             }
         }
         for change in &reports.changes {
-            *self.seen.entry((change.change, change.reason)).or_default() += 1;
             let name = (change.account_id, change.order_id.clone());
             let now = (change.leaves.units(), change.filled.units());
             let before = self.live.get(&name).copied();
@@ -321,7 +349,7 @@ impl Limits {
 }
 
 /// The first difference or violation, if any; `seen` counts what happened.
-fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Option<Reason>), usize>) -> Option<String> {
+fn differs(commands: &Stream, band: Band, seen: &mut Seen) -> Option<String> {
     let (mut book, mut naive, mut auditor) = (Book::default(), NaiveBook::new(), Auditor::default());
     book.set_band(band);
     naive.band = band;
@@ -343,7 +371,8 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
         };
         limits.hear(command);
         let mut lawful = || {
-            check(&book).and_then(|()| auditor.hear(&reports)).and_then(|()| auditor.compare(&book)).and_then(|()| limits.check(&reports))
+            let audited = check(&book).and_then(|()| auditor.hear(command, &reports)).and_then(|()| auditor.compare(&book));
+            audited.and_then(|()| limits.check(&reports))
         };
         let outcome = same.and_then(|()| lawful());
         if let Err(wrong) = outcome {
@@ -358,7 +387,7 @@ fn differs(commands: &Stream, band: Band, seen: &mut BTreeMap<(OrderChange, Opti
             said = book.orders().map(|order| (name(&order), order.standing)).collect();
         }
     }
-    auditor.seen.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
+    seen.add(auditor.seen);
     None
 }
 
@@ -385,7 +414,7 @@ pub(super) fn restarted(book: &Book) -> Book {
 
 /// Removes commands as long as the stream still fails.
 fn shortened(mut commands: Stream, band: Band) -> Stream {
-    let is_wrong = |commands: &Stream| differs(commands, band, &mut BTreeMap::new()).is_some();
+    let is_wrong = |commands: &Stream| differs(commands, band, &mut Seen::default()).is_some();
     let mut chunk = commands.len() / 2;
     while chunk > 0 {
         let mut start = 0;
@@ -399,13 +428,13 @@ fn shortened(mut commands: Stream, band: Band) -> Stream {
     commands
 }
 
-fn agree(market: Market, band: Band, seeds: std::ops::Range<u64>, length: usize) -> BTreeMap<(OrderChange, Option<Reason>), usize> {
-    let mut seen = BTreeMap::new();
+fn agree(market: Market, band: Band, seeds: std::ops::Range<u64>, length: usize) -> Seen {
+    let mut seen = Seen::default();
     for seed in seeds {
         let commands = stream(seed, length, market);
         if differs(&commands, band, &mut seen).is_some() {
             let commands = shortened(commands, band);
-            let wrong = differs(&commands, band, &mut BTreeMap::new());
+            let wrong = differs(&commands, band, &mut Seen::default());
             panic!("seed {seed}, shortened to {} commands:\n{commands:#?}\n{}", commands.len(), wrong.unwrap_or_default());
         }
     }
@@ -424,13 +453,13 @@ fn a_market_of_auctions_agrees_with_the_naive_book_30_1000() {
 
 #[test]
 fn a_market_of_auctions_within_a_band_agrees_with_the_naive_book_30_1000() {
-    let mut seen = BTreeMap::new();
+    let mut seen = Seen::default();
     // With 150, the edges are between ticks.
     for (bps, seeds) in [(100, 300..310), (150, 310..320), (300, 320..330)] {
         let band = Band { bps: Some(Factor::whole(bps)), reference_price: Some(Price::whole(100)) };
-        seen.extend(agree(Market::Auctions, band, seeds, 1_000));
+        seen.add(agree(Market::Auctions, band, seeds, 1_000));
     }
-    assert!(seen.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
+    assert!(seen.in_auctions.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
 }
 
 #[test]
@@ -439,7 +468,7 @@ fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
     // The firm's checks are not part of the book, and no stream can make a number overflow.
     let elsewhere = Reason::ALL.iter().position(|reason| *reason == Reason::NoQuantity).unwrap();
     let missing: Vec<_> =
-        Reason::ALL[elsewhere..].iter().filter(|reason| !seen.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
+        Reason::ALL[elsewhere..].iter().filter(|reason| !seen.all.keys().any(|(_, seen)| seen.as_ref() == Some(reason))).collect();
     assert_eq!(missing, Vec::<&Reason>::new(), "{seen:?}");
 }
 
@@ -447,5 +476,5 @@ fn a_wild_market_agrees_with_the_naive_book_40_1500_and_sees_everything() {
 fn a_wild_market_within_a_band_agrees_with_the_naive_book_20_1500() {
     let band = Band { bps: Some(Factor::whole(200)), reference_price: Some(Price::whole(100)) };
     let seen = agree(Market::Wild, band, 2_000..2_020, 1_500);
-    assert!(seen.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
+    assert!(seen.all.contains_key(&(OrderChange::Cancelled, Some(Reason::PriceBand))), "{seen:?}");
 }
