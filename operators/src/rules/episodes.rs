@@ -6,7 +6,8 @@
 //! events are forgotten goes on.
 //!
 //! What an earlier version of the pack found keeps its severity and stays in its episode, whatever severity and quiet time the rule
-//! has now. An alert has the greatest severity of its events, each by the version that judged it.
+//! has now. An alert has the greatest severity of its events, each by the version that judged it. What a version with points found is in
+//! no episode: it has a decision, and maybe an alert of that.
 
 use std::collections::BTreeMap;
 
@@ -225,9 +226,11 @@ impl Episodes {
     }
 }
 
-/// What an event says for which a rule of the ruleset with a number fired; none if it did not, or the event no longer counts.
+/// What an event says for which a rule of the ruleset with a number fired; none if it did not, if the event no longer counts, or if a
+/// version with points judged it, whose points are no ranks of severities.
 fn fired(record: &Record, (number, member): (usize, &Member), rule: &Rule) -> Option<Fired> {
     let outcome = Some(record).filter(|record| !record.is_withdrawn)?.outcomes.of(number);
+    let outcome = Some(outcome).filter(|outcome| !outcome.is_scored())?;
     let fired = |reason: &&Reason| reason.rule == rule.name && reason.points != Statistic::default();
     let reason = outcome.found()?.reasons.iter().find(fired)?;
     // The figures come first, then the ids.

@@ -117,6 +117,11 @@ impl Outcome {
         }
     }
 
+    /// Whether a rule fired that gave points to a score. Without points, the score is zero.
+    pub(super) const fn is_scored(&self) -> bool {
+        self.score != 0
+    }
+
     pub(super) fn amended_by(&self) -> Option<&Cause> {
         self.found().and_then(|found| found.amended_by.as_ref())
     }

@@ -174,8 +174,8 @@ pub(super) fn rank(severity: Severity) -> u32 {
     Severity::ALL.iter().zip(1..).find(|(known, _)| **known == severity).map_or(1, |(_, rank)| rank)
 }
 
-/// The severity of an event for which a rule fired with that many points, in a pack without points. It is that of the version of
-/// the pack that judged the event, whatever severity the rule has now.
+/// The severity of an event for which a rule fired with that many points, judged by a version of a pack without points. It is that of
+/// this version, whatever severity the rule has now.
 pub(super) fn ranked(points: f64) -> Severity {
     let reached = Severity::ALL.iter().rev().find(|severity| f64::from(rank(**severity)) <= points);
     reached.copied().unwrap_or(Severity::Low)

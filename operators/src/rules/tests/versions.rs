@@ -143,6 +143,27 @@ fn alerts_without_points_that_an_earlier_version_raised_stay_as_they_are() {
 }
 
 #[test]
+fn what_a_version_with_points_found_is_in_no_alert_of_a_version_without() {
+    // 50 points are more than the rank of any severity.
+    let scored = pack(
+        "[[feature]]\nname = \"n\"\naggregate = \"count\"\nwindow = \"1h\"\n[[rule]]\nname = \"many\"\nwhen = \"n >= 1\"\npoints = 50\n",
+    );
+    let rows = |steps: Vec<Step>| {
+        let said = changed(&view(&[scored.clone()]), &from(&[busy(1, "low", "1d")], 4, false), steps);
+        alerts(&said).into_iter().filter(|alert| alert.rule.as_str() == "many").collect::<Vec<_>>()
+    };
+    let told = |rows: &[Alert]| rows.iter().map(|row| format!("{} {} {}", row.alert_id, row.severity, row.state)).collect::<Vec<_>>();
+    // The fifth transaction is two hours after the four, and has the quiet time of a day.
+    let mut steps = story();
+    steps.pop();
+    let found = rows(steps);
+    assert_eq!(told(&found), ["p:many:a:new low raised"]);
+    assert_eq!(found[0].evidence, [Id::derived("new")], "t0 to t3 have decisions of the first version");
+    // A late one between the four begins the episode, without them.
+    assert_eq!(told(&rows(story())), ["p:many:a:late low raised", "p:many:a:new low withdrawn"]);
+}
+
+#[test]
 fn an_alert_of_two_versions_has_the_severity_of_the_events_that_are_left() {
     // The fifth transaction of the hour is judged by the second version.
     let mut all: Vec<_> = (0..4).map(|n| transaction(&format!("t{n}"), DAY + n * MINUTE, "10")).collect();
