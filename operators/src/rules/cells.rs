@@ -194,15 +194,68 @@ pub(super) fn text_of_access(event: &Access, field: Field) -> Option<Text> {
 }
 
 /// `TYPE:ID`, or the id alone: things of different types may have the same id.
+///
+/// Two things never have the same text: `:` and `\` in the type follow a `\`, and an id without a type begins with `:` if it has one
+/// in it. An empty type is no type.
 fn entity(event: &Access) -> Option<Text> {
     let id = event.entity_id.as_ref()?;
-    let typed = event.entity_type.as_ref().map(|of| Text::from([of.as_str(), ":", id.as_str()].concat()));
-    Some(typed.unwrap_or_else(|| id.clone()))
+    let of_type = event.entity_type.as_deref().filter(|of_type| !of_type.is_empty());
+    Some(match of_type {
+        Some(of_type) => Text::from([of_type.replace('\\', r"\\").replace(':', r"\:").as_str(), ":", id.as_str()].concat()),
+        None if id.contains(':') => Text::from([":", id.as_str()].concat()),
+        None => id.clone(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use headwater_schemas::events::AccessOutcome;
+
     use super::*;
+
+    #[test]
+    fn things_of_other_types_or_ids_are_other_entities() {
+        let cases = [
+            (None, "1", "1"),
+            (None, r"a\b", r"a\b"),
+            (None, "a:1", ":a:1"),
+            (None, ":a:1", "::a:1"),
+            (None, "a:b:c", ":a:b:c"),
+            (Some("a"), "1", "a:1"),
+            (Some("a"), "b:c", "a:b:c"),
+            (Some("a"), r"\:c", r"a:\:c"),
+            (Some("a:b"), "c", r"a\:b:c"),
+            (Some(r"a\"), "b:c", r"a\\:b:c"),
+            (Some(r"a\:b"), "c", r"a\\\:b:c"),
+            (Some(":"), "1", r"\::1"),
+        ];
+        let mut found = BTreeSet::new();
+        for (of_type, id, expected) in cases {
+            let access = access(of_type, id);
+            let entity = entity(&access).unwrap_or_default();
+            assert_eq!(entity.as_str(), expected, "{of_type:?} {id}");
+            found.insert(entity);
+        }
+        assert_eq!(found.len(), cases.len());
+        assert_eq!(entity(&access(Some(""), "1")).as_deref(), Some("1"), "an empty type is no type");
+    }
+
+    fn access(of_type: Option<&str>, id: &str) -> Access {
+        Access {
+            actor: Id::derived("ann"),
+            action: Text::const_new("view"),
+            entity_type: of_type.map(Text::new),
+            entity_id: Some(Text::new(id)),
+            outcome: AccessOutcome::Success,
+            device_id: None,
+            ip: None,
+            lat: None,
+            lon: None,
+            ts: EventTime::from_nanos(0),
+        }
+    }
 
     #[test]
     fn a_cell_is_read_back_as_it_was_written() {
