@@ -29,15 +29,21 @@ pub(crate) fn name_columns(sql: &mut Sql) {
     let _ = VisitMut::visit(sql, &mut Naming { depth: 0, queries: 0 });
 }
 
-/// Calls a function with every `SELECT` of a query, other than those of its subqueries, and with what its rows are ordered by.
+/// Calls a function with every `SELECT` of a query, other than those of its subqueries, and with what orders the rows of that `SELECT`
+/// alone.
 pub(crate) fn for_each_select(query: &mut Query, act: &mut impl FnMut(&mut Select, &mut [OrderByExpr])) {
-    let order: &mut [OrderByExpr] = match &mut query.order_by {
-        Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) => order,
-        _ => &mut [],
-    };
+    let order = order_of(&mut query.order_by);
     match query.body.as_mut() {
         SetExpr::Select(select) => act(select, order),
         body => for_each_operand(body, act),
+    }
+}
+
+/// The expressions that rows are ordered by.
+pub(crate) fn order_of(order_by: &mut Option<OrderBy>) -> &mut [OrderByExpr] {
+    match order_by {
+        Some(OrderBy { kind: OrderByKind::Expressions(order), .. }) => order,
+        _ => &mut [],
     }
 }
 

@@ -80,7 +80,7 @@ mod tests {
     const TIMES: &str = "(SELECT CAST(a AS TIMESTAMP) AS x, b AS y FROM (VALUES ('2026-01-01T08:00:00', 1), ('2026-01-01T20:00:00', 2), \
          ('2026-01-02T08:00:00', 3)) AS v(a, b)) AS u";
 
-    /// The answers follow from the definition of a subquery, which is computed for each row around it. DuckDB gives the same.
+    /// The answers follow from the definition of a subquery, which is computed for each row around it.
     #[test]
     fn a_subquery_is_computed_once_for_what_it_compares() {
         let catalog = TestData::new().catalog();

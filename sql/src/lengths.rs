@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(rows(&catalog, apart), ["1,2"]);
     }
 
-    /// PostgreSQL gives these.
+    /// The answers follow from the rule for texts: an explicit cast cuts a text off after so many characters, here each of an array's.
     #[test]
     fn a_cast_to_an_array_of_texts_of_limited_length_cuts_each() {
         let catalog = TestData::new().catalog();

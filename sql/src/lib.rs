@@ -48,7 +48,7 @@
 //! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
 //! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
-//! | `window_keys`, `told_apart`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly |
+//! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
 //! | `existence`, `memberships`, `quantified`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
@@ -123,6 +123,7 @@ mod scan;
 mod segments;
 mod session;
 mod shown;
+mod spellings;
 mod split;
 mod state;
 mod statement;

@@ -123,7 +123,7 @@ mod tests {
     use crate::Format;
     use crate::testing::{TestData, at, balance, changes, message, rows, text};
 
-    /// As the SQL standard defines `IN`; PostgreSQL gives the same.
+    /// The answers follow from the definition of `IN`: true if a row is equal, else unknown if a comparison is, else false.
     #[test]
     fn membership_is_a_value_that_may_be_unknown() {
         let catalog = TestData::new().catalog();

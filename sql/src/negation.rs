@@ -98,7 +98,7 @@ impl ScalarUDFImpl for Negation {
 mod tests {
     use crate::testing::{TestData, message, rows};
 
-    /// PostgreSQL gives these, where the numbers of rows are of type bigint.
+    /// The answers follow from arithmetic on bigint, the type that numbers of rows have in PostgreSQL.
     #[test]
     fn numbers_of_rows_may_be_negated() {
         let catalog = TestData::new().catalog();

@@ -14,17 +14,19 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr as Sql, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, Query, Select, SelectItem, Statement, Value,
-    VisitMut, VisitorMut, visit_expressions_mut,
+    Distinct, Expr as Sql, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, PipeOperator, Query, Select, SelectItem,
+    SetExpr, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use crate::columns::{for_each_select, is_cast};
+use crate::columns::{for_each_select, is_cast, order_of};
+use crate::spellings::one_spelling;
 use crate::syntax::{call, change_outside_subqueries, visit_outside_subqueries};
 
 /// The function around a cast.
 const NAME: &str = "told_apart";
 
-/// Marks the casts of every `SELECT` that groups or orders by one, or in which aggregates or groups differ only by casts.
+/// Marks the casts of every `SELECT` that groups or orders by one, or in which aggregates or groups differ only by casts, and those that
+/// order the rows of other queries.
 pub(crate) fn mark_casts(statement: &mut Statement) {
     let _ = VisitMut::visit(statement, &mut Selects);
 }
@@ -43,8 +45,24 @@ impl VisitorMut for Selects {
                 }
             }
         });
+        for by in order_of_results(query) {
+            change_outside_subqueries(&mut by.expr, mark);
+        }
         ControlFlow::Continue(())
     }
+}
+
+/// What orders rows by columns of the result alone: rows of `UNION`, of a query in parentheses, or of what is before `|>`.
+fn order_of_results(query: &mut Query) -> impl Iterator<Item = &mut OrderByExpr> {
+    let order: &mut [OrderByExpr] = match query.body.as_ref() {
+        SetExpr::Select(_) => &mut [],
+        _ => order_of(&mut query.order_by),
+    };
+    let piped = query.pipe_operators.iter_mut().filter_map(|operator| match operator {
+        PipeOperator::OrderBy { exprs } => Some(exprs),
+        _ => None,
+    });
+    order.iter_mut().chain(piped.flatten())
 }
 
 /// What a `SELECT` computes of the rows that its condition leaves.
@@ -158,7 +176,7 @@ fn mark(expr: &mut Sql) {
         // Some functions take only values as arguments.
         && !is_value(inner)
     {
-        let to = Sql::value(Value::SingleQuotedString(data_type.to_string()));
+        let to = Sql::value(Value::SingleQuotedString(one_spelling(data_type).to_string()));
         *expr = call(NAME, vec![expr.clone(), to]);
     }
 }
@@ -186,7 +204,7 @@ impl ScalarUDFImpl for ToldApart {
         NAME
     }
 
-    /// That of a cast as it is written, as it is in error messages.
+    /// That of a cast, as it is in error messages.
     fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
         let [value, to] = arguments else { return plan_err!("{NAME} needs a value and a type") };
         let to = match to {
@@ -254,6 +272,16 @@ mod tests {
             ),
             ("SELECT a::DATE AS x, a FROM t GROUP BY 1, 2", "SELECT told_apart(a::DATE, 'DATE') AS x, a FROM t GROUP BY 1, 2"),
             (
+                "SELECT a::INTEGER AS x FROM t GROUP BY CAST(a AS INT4)",
+                "SELECT told_apart(a::INTEGER, 'INT') AS x FROM t GROUP BY told_apart(CAST(a AS INT4), 'INT')",
+            ),
+            ("(SELECT a FROM t) ORDER BY a::DATE, a", "(SELECT a FROM t) ORDER BY told_apart(a::DATE, 'DATE'), a"),
+            (
+                "SELECT a FROM t UNION SELECT a FROM u ORDER BY a::DATE, a",
+                "SELECT a FROM t UNION SELECT a FROM u ORDER BY told_apart(a::DATE, 'DATE'), a",
+            ),
+            ("SELECT a FROM t |> ORDER BY a::DATE, a", "SELECT a FROM t |> ORDER BY told_apart(a::DATE, 'DATE'), a"),
+            (
                 "SELECT sum(a) AS x FROM (SELECT sum(a::INT) AS a FROM t) AS u",
                 "SELECT sum(a) AS x FROM (SELECT sum(a::INT) AS a FROM t) AS u",
             ),
@@ -292,7 +320,8 @@ mod tests {
     const SUMS: &str = "(SELECT x, SUM(y) AS s FROM (SELECT CAST(a AS TIMESTAMP) AS x, b AS y FROM (VALUES ('2026-01-01T08:00:00', 1), \
          ('2026-01-01T20:00:00', 2), ('2026-01-02T08:00:00', 3)) AS v(a, b)) GROUP BY x)";
 
-    /// The answers follow from the definitions of SQL; DuckDB gives the same.
+    /// The answers follow from the definitions of SQL: rows of one date are one group, and those that are equal in a key of an order are
+    /// ordered by the next.
     #[test]
     fn a_cast_of_a_key_is_not_the_key() {
         let catalog = TestData::new().catalog();
@@ -331,6 +360,85 @@ mod tests {
         assert_eq!(rows(&data.catalog(), by_cast), ["11,EUR,2"]);
         let ordered = "SELECT posted FROM balances ORDER BY account_id::int, currency, posted";
         assert_eq!(rows(&data.catalog(), ordered), ["5", "12"]);
+    }
+
+    /// The accounts 011 and 11 are equal as numbers and in the currency, so the next key is what orders them.
+    #[test]
+    fn a_result_ordered_by_the_cast_of_a_key_is_ordered_by_what_is_next() {
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[(balance("011", 12, at(2, 60)), 1), (balance("11", 5, at(2, 0)), 1)])]);
+        let catalog = data.catalog();
+        let balances = "SELECT posted, account_id, currency FROM balances";
+        for result in [format!("({balances})"), format!("(({balances}))"), format!("{balances} |>")] {
+            for (next, expected) in [("posted", ["5,11,EUR", "12,011,EUR"]), ("posted DESC", ["12,011,EUR", "5,11,EUR"])] {
+                let sql = format!("{result} ORDER BY account_id::int, currency, {next}");
+                assert_eq!(rows(&catalog, &sql), expected, "{sql}");
+            }
+        }
+        let all = rows(&catalog, "(SELECT * FROM balances) ORDER BY account_id::int, currency, posted");
+        let accounts: Vec<_> = all.iter().filter_map(|row| row.split(',').next()).collect();
+        assert_eq!(accounts, ["11", "011"]);
+    }
+
+    /// The rows are 011, 11 and 2, of which two are equal as numbers, so the next key is what orders them.
+    #[test]
+    fn rows_of_set_operations_are_ordered_by_what_is_next_to_a_cast() {
+        let catalog = TestData::new().catalog();
+        for operation in [
+            "SELECT x FROM (VALUES ('011'), ('2')) AS t(x) UNION SELECT x FROM (VALUES ('11'), ('2')) AS t(x)",
+            "SELECT x FROM (VALUES ('011'), ('2')) AS t(x) UNION ALL SELECT x FROM (VALUES ('11')) AS t(x)",
+            "SELECT x FROM (VALUES ('011'), ('11'), ('2'), ('3')) AS t(x) INTERSECT SELECT x FROM (VALUES ('2'), ('11'), ('011')) AS t(x)",
+            "SELECT x FROM (VALUES ('011'), ('11'), ('2'), ('3')) AS t(x) EXCEPT SELECT x FROM (VALUES ('3')) AS t(x)",
+        ] {
+            for (order, expected) in [
+                ("x::int DESC, x", ["011", "11", "2"]),
+                ("x::int DESC, x DESC", ["11", "011", "2"]),
+                ("CAST(x AS INTEGER), x", ["2", "011", "11"]),
+                ("CAST(x AS INTEGER), x DESC", ["2", "11", "011"]),
+            ] {
+                let sql = format!("{operation} ORDER BY {order}");
+                assert_eq!(rows(&catalog, &sql), expected, "{sql}");
+            }
+        }
+    }
+
+    #[test]
+    fn casts_to_spellings_of_one_type_are_one_group() {
+        let (numbers, truths) = ("('1'), ('1'), ('2')", "('true'), ('true'), ('false')");
+        let times = "('2026-01-01T08:00:00'), ('2026-01-01T08:00:00'), ('2026-01-02T08:00:00')";
+        let catalog = TestData::new().catalog();
+        for (one, other, values) in [
+            ("int", "integer", numbers),
+            ("integer", "int4", numbers),
+            ("bigint", "int8", numbers),
+            ("smallint", "int2", numbers),
+            ("text", "varchar", numbers),
+            ("varchar(1)", "character varying(1)", numbers),
+            ("float8", "double precision", numbers),
+            ("real", "float4", numbers),
+            ("numeric(20,2)", "decimal(20,2)", numbers),
+            ("numeric(20)", "decimal(20,0)", numbers),
+            ("boolean", "bool", truths),
+            ("timestamp", "timestamp without time zone", times),
+            ("timestamptz", "timestamp with time zone", times),
+        ] {
+            for (cast, group) in [(one, other), (other, one)] {
+                let groups =
+                    format!("SELECT CAST(x AS {cast}) AS y, COUNT(*) AS n FROM (VALUES {values}) AS t(x) GROUP BY CAST(x AS {group})");
+                let sql = format!("SELECT COUNT(*), SUM(n) FROM ({groups})");
+                assert_eq!(rows(&catalog, &sql), ["2,3"], "{sql}");
+            }
+        }
+        let mut data = TestData::new();
+        data.commit(vec![changes(&[(balance("a", 12, at(2, 60)), 1), (balance("b", 5, at(2, 0)), 1)])]);
+        let catalog = data.catalog();
+        for (sql, expected) in [
+            ("SELECT posted::int, COUNT(*) FROM balances GROUP BY CAST(posted AS INTEGER) ORDER BY 1", ["5,1", "12,1"]),
+            ("SELECT SUM(posted) AS s FROM balances GROUP BY posted::int ORDER BY CAST(posted AS INTEGER)", ["5", "12"]),
+            ("SELECT posted::int AS p FROM balances GROUP BY posted::int4 HAVING posted::integer > 0 ORDER BY p", ["5", "12"]),
+        ] {
+            assert_eq!(rows(&catalog, sql), expected, "{sql}");
+        }
     }
 
     #[test]

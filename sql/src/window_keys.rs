@@ -70,7 +70,7 @@ mod tests {
     const ROWS: &str = "(SELECT CAST(a AS TIMESTAMP) AS x, b AS y, CAST(c AS DECIMAL(9,1)) AS z FROM (VALUES \
          ('2026-01-01T08:00:00', 1, 1.4), ('2026-01-01T20:00:00', 2, 0.6), ('2026-01-02T08:00:00', 3, 2.0)) AS v(a, b, c))";
 
-    /// The answers follow from the definition: a window sees all rows of its FROM and WHERE. DuckDB gives the same.
+    /// The answers follow from the definition: a window sees all rows of its FROM and WHERE.
     #[test]
     fn a_filter_on_a_column_leaves_the_rows_of_windows_over_its_cast_alone() {
         let catalog = TestData::new().catalog();
