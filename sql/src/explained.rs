@@ -34,6 +34,9 @@ const FUNCTIONS: [(&str, Shown); 9] = [
     ("within_memory", Shown::Value),
 ];
 
+/// The maximum length of a name in bytes that is compared with what it names.
+const NAME_MAX: usize = 1024;
+
 /// The rows of `EXPLAIN`, as they are shown.
 pub(crate) fn shown_plan(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let show = |column: &ArrayRef| -> ArrayRef {
@@ -56,12 +59,10 @@ fn shown_lines(text: &str) -> String {
 
 /// A line without names that repeat what they name: keys of windows have such names.
 fn named_once(line: &str) -> String {
-    let (mut kept, mut rest) = (String::new(), line);
+    let (mut kept, mut rest) = (String::with_capacity(line.len()), line);
     while let Some((before, after)) = rest.split_once(" AS ") {
         kept.push_str(before);
-        let begins = kept.match_indices(['[', ' ']).filter_map(|(place, begin)| kept.get(place.saturating_add(begin.len())..));
-        let after_name = begins.filter_map(|named| after.strip_prefix(named)).find(|after| after.starts_with([',', ']']));
-        rest = after_name.unwrap_or_else(|| {
+        rest = after_name(&kept, after).unwrap_or_else(|| {
             kept.push_str(" AS ");
             after
         });
@@ -70,63 +71,165 @@ fn named_once(line: &str) -> String {
     kept
 }
 
-/// A call of one of the functions in a text.
-struct Call<'t> {
-    before: &'t str,
-    function: Shown,
-    arguments: Vec<&'t str>,
-    after: &'t str,
-}
-
-/// A text with what stands for functions.
-fn shown(text: &str) -> String {
-    let Some(Call { before, function, arguments, after }) = first_call(text) else { return text.to_owned() };
-    let mut arguments = arguments.into_iter().map(shown);
-    let first = arguments.next().unwrap_or_default();
-    let call = match function {
-        Shown::Value => first,
-        Shown::Between(operator) => format!("({first} {operator} {})", arguments.next().unwrap_or_default()),
-        Shown::Before(operator) => format!("({operator} {first})"),
-    };
-    format!("{before}{call}{}", shown(after))
-}
-
-fn first_call(text: &str) -> Option<Call<'_>> {
-    let calls = FUNCTIONS.iter().filter_map(|(name, function)| {
-        let mut places = text.match_indices(name).map(|(place, _)| place);
-        places.find_map(|place| {
-            let (before, from) = text.split_at_checked(place)?;
-            let is_whole = !before.ends_with(|last: char| last.is_alphanumeric() || last == '_');
-            let (arguments, after) = arguments(from.strip_prefix(name)?.strip_prefix('(')?)?;
-            is_whole.then_some(Call { before, function: *function, arguments, after })
-        })
+/// What is after a name that repeats what is before it.
+fn after_name<'t>(before: &str, after: &'t str) -> Option<&'t str> {
+    let begins = before.rmatch_indices(['[', ' ']).filter_map(|(place, begin)| before.get(place.saturating_add(begin.len())..));
+    let named = begins.take_while(|named| named.len() <= NAME_MAX);
+    let split = named.filter_map(|named| {
+        let (name, after) = after.split_at_checked(named.len())?;
+        (after.starts_with([',', ']']) && name == named).then_some(after)
     });
-    calls.min_by_key(|call| call.before.len())
+    split.last()
 }
 
-/// The arguments up to the end of a call, and what is after it.
-fn arguments(text: &str) -> Option<(Vec<&str>, &str)> {
-    let (mut arguments, mut begin, mut depth, mut is_quoted, mut is_escaped) = (Vec::new(), 0, 0_usize, false, false);
-    for (place, character) in text.char_indices() {
+/// A text with what is shown for calls of functions.
+fn shown(text: &str) -> String {
+    let line = Line { text, place: 0, shown: String::with_capacity(text.len()), open: Vec::new(), is_quoted: false, is_escaped: false };
+    line.shown()
+}
+
+/// A line of a plan, read once from left to right.
+struct Line<'t> {
+    text: &'t str,
+    /// How far it is read, in bytes.
+    place: usize,
+    /// What is shown for the line up to there.
+    shown: String,
+    /// The calls that are read in part, the outermost first, and the brackets in them.
+    open: Vec<Open>,
+    is_quoted: bool,
+    is_escaped: bool,
+}
+
+enum Open {
+    Bracket,
+    Call(Call),
+}
+
+/// A call of one of the functions.
+struct Call {
+    function: Shown,
+    /// Where it begins in the line.
+    place: usize,
+    /// Where what is shown for it begins.
+    begin: usize,
+    /// Where that ends, if more arguments follow than are shown.
+    end: Option<usize>,
+    has_operator: bool,
+}
+
+impl<'t> Line<'t> {
+    fn shown(mut self) -> String {
+        while let Some(character) = self.rest().chars().next() {
+            match self.function_here() {
+                Some((name, function)) => self.begin_call(name, function),
+                None => {
+                    self.place = self.place.saturating_add(character.len_utf8());
+                    self.take(character);
+                }
+            }
+        }
+        self.undo_calls();
+        self.shown
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.place..).unwrap_or_default()
+    }
+
+    /// The function that is called next in the line.
+    fn function_here(&self) -> Option<(&'static str, Shown)> {
+        let before = self.text.get(..self.place).and_then(|before| before.chars().next_back());
+        if self.is_quoted || before.is_some_and(|last| last.is_alphanumeric() || last == '_') {
+            return None;
+        }
+        let is_called = |name: &str| self.rest().strip_prefix(name).is_some_and(|rest| rest.starts_with('('));
+        FUNCTIONS.iter().find(|(name, _)| is_called(name)).copied()
+    }
+
+    fn begin_call(&mut self, name: &str, function: Shown) {
+        let call = Call { function, place: self.place, begin: self.shown.len(), end: None, has_operator: false };
+        self.open.push(Open::Call(call));
+        match function {
+            Shown::Value => {}
+            Shown::Between(_) => self.shown.push('('),
+            Shown::Before(operator) => self.shown.extend(["(", operator, " "]),
+        }
+        self.place = self.place.saturating_add(name.len()).saturating_add("(".len());
+        self.skip_spaces();
+    }
+
+    fn take(&mut self, character: char) {
+        if self.open.is_empty() || self.is_in_quotes(character) {
+            return self.shown.push(character);
+        }
         match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            _ if is_quoted => {}
-            '(' | '[' | '{' => depth = depth.saturating_add(1),
-            ')' if depth == 0 => {
-                arguments.push(text.get(begin..place)?.trim());
-                return Some((arguments, text.get(place.saturating_add(1)..)?));
+            '(' | '[' | '{' => {
+                self.open.push(Open::Bracket);
+                self.shown.push(character);
             }
-            ')' | ']' | '}' => depth = depth.checked_sub(1)?,
-            ',' if depth == 0 => {
-                arguments.push(text.get(begin..place)?.trim());
-                begin = place.saturating_add(1);
-            }
-            _ => {}
+            ')' | ']' | '}' => self.close(character),
+            ',' => self.end_argument(),
+            _ => self.shown.push(character),
         }
     }
-    None
+
+    /// Whether a character is part of something in quotes, or one of the quotes.
+    fn is_in_quotes(&mut self, character: char) -> bool {
+        let was_quoted = self.is_quoted;
+        match character {
+            _ if self.is_escaped => self.is_escaped = false,
+            '\\' if was_quoted => self.is_escaped = true,
+            '"' => self.is_quoted = !was_quoted,
+            _ => {}
+        }
+        was_quoted || self.is_quoted
+    }
+
+    fn close(&mut self, bracket: char) {
+        match self.open.last() {
+            Some(Open::Call(_)) if bracket != ')' => self.undo_calls(),
+            Some(Open::Call(Call { function, end, .. })) => {
+                if let Some(end) = *end {
+                    self.shown.truncate(end);
+                }
+                if !matches!(function, Shown::Value) {
+                    self.shown.push(')');
+                }
+                self.open.pop();
+            }
+            _ => {
+                self.shown.push(bracket);
+                self.open.pop();
+            }
+        }
+    }
+
+    fn end_argument(&mut self) {
+        let Some(Open::Call(call)) = self.open.last_mut() else { return self.shown.push(',') };
+        match call.function {
+            Shown::Between(operator) if !call.has_operator => {
+                call.has_operator = true;
+                self.shown.extend([" ", operator, " "]);
+            }
+            _ => call.end = call.end.or(Some(self.shown.len())),
+        }
+        self.skip_spaces();
+    }
+
+    /// Shows the calls that are read in part as they are: their brackets do not match.
+    fn undo_calls(&mut self) {
+        let Some(Open::Call(outermost)) = self.open.first() else { return };
+        self.shown.truncate(outermost.begin);
+        self.shown.push_str(self.text.get(outermost.place..self.place).unwrap_or_default());
+        self.open.clear();
+        (self.is_quoted, self.is_escaped) = (false, false);
+    }
+
+    fn skip_spaces(&mut self) {
+        let rest = self.rest();
+        self.place = self.place.saturating_add(rest.len().saturating_sub(rest.trim_start().len()));
+    }
 }
 
 #[cfg(test)]
@@ -148,11 +251,27 @@ mod tests {
                 "[[sum(y) PARTITION BY [CAST(x AS Date32) AS told_apart(CAST(x AS Date32), Utf8(\"DATE\")), z]]] x AS xy",
                 "[[sum(y) PARTITION BY [CAST(x AS Date32), z]]] x AS xy",
             ),
+            ("checked_sum(a], b) + negation(c)", "checked_sum(a], b) + (- c)"),
+            ("negation(a) + told_apart(negation(b), Utf8(\"DATE)", "(- a) + told_apart(negation(b), Utf8(\"DATE)"),
+            ("told_apart(x = Utf8(\"negation(y)\"), Utf8(\"BOOLEAN\"))", "x = Utf8(\"negation(y)\")"),
+            ("[a b AS a b] [a b AS b, c] [a AS d, e]", "[a b] [a b, c] [a AS d, e]"),
             ("│ checked_sum(a, b) │", "│ checked_sum(a, b) │"),
             ("", ""),
         ] {
             assert_eq!(shown_lines(plan), expected, "{plan}");
         }
+    }
+
+    #[test]
+    fn a_line_of_thousands_of_calls_is_shown_like_a_short_one() {
+        let line = |part: fn(usize) -> String| (0..10_000).map(part).collect::<Vec<_>>().join(", ");
+        let plan = line(|n| format!("told_apart(CAST(a{n} AS Int32), Utf8(\"INT\")) AS c{n}, checked_sum(b{n}, Int64(1))"));
+        assert_eq!(shown_lines(&plan), line(|n| format!("CAST(a{n} AS Int32) AS c{n}, (b{n} + Int64(1))")));
+        let keys = line(|n| format!("[CAST(x{n} AS Date32) AS told_apart(CAST(x{n} AS Date32), Utf8(\"DATE\"))]"));
+        assert_eq!(shown_lines(&keys), line(|n| format!("[CAST(x{n} AS Date32)]")));
+        let (negations, ends) = ("negation(".repeat(10_000), ")".repeat(10_000));
+        assert_eq!(shown_lines(&format!("{negations}x{ends}")), format!("{}x{ends}", "(- ".repeat(10_000)));
+        assert_eq!(shown_lines(&negations), negations);
     }
 
     #[test]
