@@ -157,6 +157,33 @@ pub fn run_with_change<V: View>(
     emitted
 }
 
+/// One of several runs.
+pub struct TestRun<V: View> {
+    /// The view, of which each run can have another configuration.
+    pub view: V,
+    /// The time at which timers fire that were due before: the beginning of the tick in which the run before ended.
+    pub not_before: EffectiveTime,
+    /// Its inputs.
+    pub happenings: Happenings<V>,
+}
+
+/// Runs one after the other. Each continues from the rows that those before have emitted, and gets their broadcasts again.
+pub fn run_in_turn<V: View>(runs: Vec<TestRun<V>>) -> Emitted<V> {
+    let mut registry = TestTables::default();
+    let tables = V::Tables::register(&mut registry);
+    let mut emitted = Emitted::new(tables.clone());
+    let mut broadcasts = Vec::new();
+    for TestRun { view, not_before, happenings } in runs {
+        let Ok(saved) = V::Tables::read(&mut registry);
+        let mut fold = Fold::new(view, tables.clone(), FINEST);
+        broadcasts.iter().cloned().for_each(|broadcast| fold.learn(broadcast));
+        fold.restore(&saved, &|_| true, not_before);
+        broadcasts.extend(broadcasts_of::<V>(&happenings));
+        go_on(&mut fold, happenings, &mut emitted);
+    }
+    emitted
+}
+
 /// Continues from rows that were saved after some inputs. The view gets the broadcasts among them again, as in a restart.
 pub fn resumed<V: View>(view: V, saved: &<V::Tables as TableSet>::Saved, before: Happenings<V>, rest: Happenings<V>) -> Emitted<V> {
     let mut fold = fold(view);
