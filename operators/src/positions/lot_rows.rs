@@ -30,8 +30,6 @@ impl PositionLots {
     pub(super) fn emit(&mut self, holder: Holder<'_>, at: &Moment, table: &TableWriter<OpenLot>) {
         let mut changed = std::mem::take(&mut self.base.changed);
         changed.append(&mut self.now.changed);
-        changed.sort_unstable();
-        changed.dedup();
         for number in changed {
             let before = self.emitted.remove(&number);
             let row = self.row(holder, number, at.time).map(|row| unless_same(row, before.as_ref()));

@@ -8,7 +8,7 @@
 //! Each trade has the method that its account had when it came, so that trades can be applied again whatever the configuration has
 //! become. A trade with another method than the one before carries over what is open, as one lot with its cost.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use headwater_schemas::tables::LotMethod;
 use headwater_schemas::value::fixed;
@@ -46,13 +46,13 @@ pub(super) struct Lots {
     pub(super) opened: u64,
     /// In the order in which they were opened. Invariant: with lots, quantities and costs add up to those of the position.
     pub(super) open: VecDeque<Lot>,
-    /// Numbers of the lots that have changed since their rows were emitted, possibly repeated.
-    pub(super) changed: Vec<u64>,
+    /// Numbers of the lots that have changed since their rows were emitted.
+    pub(super) changed: BTreeSet<u64>,
 }
 
 impl Default for Lots {
     fn default() -> Self {
-        Self { method: LotMethod::Average, opened: 0, open: VecDeque::new(), changed: Vec::new() }
+        Self { method: LotMethod::Average, opened: 0, open: VecDeque::new(), changed: BTreeSet::new() }
     }
 }
 
@@ -93,8 +93,13 @@ impl Lots {
     /// Replaces the lots by those without a trade.
     pub(super) fn replace(&mut self, without: Self) {
         let mut changed = std::mem::take(&mut self.changed);
-        changed.extend(self.open.iter().chain(&without.open).map(|lot| lot.number));
+        changed.extend(self.differing_from(&without).chain(without.differing_from(self)));
         *self = Self { changed, ..without };
+    }
+
+    /// Numbers of the open lots that are not the same among others.
+    fn differing_from(&self, others: &Self) -> impl Iterator<Item = u64> {
+        self.open.iter().filter(|lot| others.lot(lot.number) != Some(*lot)).map(|lot| lot.number)
     }
 
     fn trade(&mut self, sums: AverageCost, kept: &Kept) -> Option<AverageCost> {
@@ -150,14 +155,14 @@ impl Lots {
         let next = if is_lifo { self.open.back_mut() } else { self.open.front_mut() };
         if let (Some(lot), Some(left)) = (next, closing.left) {
             (lot.quantity, lot.cost) = (left.quantity, left.cost);
-            self.changed.push(lot.number);
+            self.changed.insert(lot.number);
         }
     }
 
     /// Adds a lot, and numbers it.
     fn add(&mut self, lot: Lot) {
         self.opened += 1;
-        self.changed.push(self.opened);
+        self.changed.insert(self.opened);
         self.open.push_back(Lot { number: self.opened, ..lot });
     }
 
@@ -282,6 +287,33 @@ mod tests {
                 sums = lots.apply(sums, &kept(number, *method, trade(&of))).expect("no overflow");
             }
             assert_eq!((text(&lots), sums.cost.to_string()), (expected.iter().map(ToString::to_string).collect(), cost.to_owned()));
+        }
+    }
+
+    #[test]
+    fn of_replaced_lots_those_that_differ_have_changed_however_often_they_are_replaced() {
+        let after = |trades: &[(&str, &str, &str)]| {
+            let (mut lots, mut sums) = (Lots::default(), AverageCost::default());
+            for (number, of) in (1..).zip(trades) {
+                sums = lots.apply(sums, &kept(number, LotMethod::Fifo, trade(of))).expect("no overflow");
+            }
+            lots
+        };
+        let (first, second, third) = (("10", "50", "0"), ("10", "60", "0"), ("10", "70", "0"));
+        let before = after(&[first, second, third]);
+        // The first lot is the same. Closed by a sale of five, a half of it is left.
+        for (without, expected) in [
+            (after(&[first, second, third]), &[][..]),
+            (after(&[first, second]), &[3]),
+            (after(&[first, third]), &[2, 3]),
+            (after(&[first, second, third, ("-5", "80", "0")]), &[1]),
+            (after(&[]), &[1, 2, 3]),
+        ] {
+            let mut lots = Lots { changed: BTreeSet::new(), ..before.clone() };
+            for _ in 0..3 {
+                lots.replace(without.clone());
+            }
+            assert_eq!((lots.changed.into_iter().collect::<Vec<_>>(), lots.open), (expected.to_vec(), without.open.clone()));
         }
     }
 
