@@ -15,6 +15,7 @@ use super::{AverageCost, Trade};
 /// A kept trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
+    /// Its place, after that of the trade kept before it.
     pub(super) place: Place,
     /// The fill; with lots the execution of our own book, too.
     pub(super) id: Option<Id>,
@@ -48,6 +49,7 @@ pub(super) struct Recent {
     pub(super) now: AverageCost,
     /// The lots of the base and now; none if the account has always had average cost.
     pub(super) lots: Option<Box<PositionLots>>,
+    /// In the order in which they were applied, which is that of their places: so they are restored in it.
     pub(super) kept: VecDeque<Kept>,
     /// Trades that are no longer kept and whose rows are to be retracted.
     pub(super) gone: Vec<Kept>,
@@ -57,6 +59,7 @@ impl Recent {
     /// Adds a trade; `None` if a sum would not fit.
     pub(super) fn add(&mut self, kept: Kept) -> Option<()> {
         self.apply(&kept)?;
+        let kept = Kept { place: self.place_after_last(kept.place), ..kept };
         if !self.kept.is_empty() || kept.is_fill {
             self.kept.push_back(kept);
         } else if self.lots.is_none() {
@@ -120,10 +123,22 @@ impl Recent {
 
     /// A trade of nothing at a place or after the last trade, which carries over what is open to another method.
     pub(super) fn carrying_over(&self, place: Place, method: LotMethod) -> Kept {
-        let time = self.kept.back().map_or(place.time, |last| last.place.time.max(place.time));
-        let place = Place { time, ..place };
+        let place = self.place_after_last(place);
         let trade = Trade { quantity: Quantity::ZERO, price: Price::ZERO, fee: Money::ZERO };
         Kept { place, id: None, is_fill: false, ts: place.event_time(), method, trade, emitted: false }
+    }
+
+    /// The place of the next trade: its own, or the next after the last kept trade.
+    ///
+    /// Only a run that resumes within a tick needs the latter. It carries over at the beginning of the tick, which can be before the
+    /// last trade, and its first records can have the time of the last trade and another topic or partition.
+    fn place_after_last(&self, place: Place) -> Place {
+        // Lateness is not part of the order.
+        let place = Place { is_late: false, ..place };
+        match self.kept.back() {
+            Some(Kept { place: last, .. }) if place <= *last => last.derived(last.sequence.saturating_add(1)),
+            _ => place,
+        }
     }
 
     fn apply(&mut self, kept: &Kept) -> Option<()> {

@@ -393,7 +393,7 @@ impl PositionState {
 
     /// Carries over what is open to a method.
     fn carry_over(&mut self, method: LotMethod, place: Place, horizon: Nanos) {
-        // The account's only event at this place.
+        // The account's only timer of this kind.
         let place = Place { partition: 0, offset: Offset::ZERO, sequence: 0, ..place };
         let trades = self.open_by_another(method).map(|(symbol, held)| (*symbol, held.recent.carrying_over(place, method)));
         let trades: Vec<_> = trades.collect();

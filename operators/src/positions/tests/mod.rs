@@ -9,9 +9,11 @@ use headwater_schemas::{
 };
 use proptest::prelude::*;
 
-use super::{AverageCost, HoldingSums, PositionEvent, PositionSettings, Positions, SavedPositions};
+use super::{AverageCost, HoldingSums, PositionEvent, PositionSettings, Positions};
 use crate::keyed_fold::Updated;
-use crate::testing::{Emitted, Happening, Happenings, history_of, resumed, rows_of, run, run_with_change, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+
+mod methods;
 
 type Given = Placed<Happening<(), PositionEvent>>;
 
@@ -145,62 +147,6 @@ fn a_fill_that_does_not_fit_opens_no_lot() {
     let emitted = run(by(LotMethod::Fifo), vec![large(1, 1), large(2, 2), fill(3, 3, -9, 1)]);
     assert_eq!(emitted.dead_letters.iter().map(|letter| (letter.offset.get(), &*letter.code)).collect::<Vec<_>>(), [(2, "overflow")]);
     assert_eq!(open(&emitted), Vec::<String>::new());
-}
-
-/// Two fills of ten each at 50 and 60, which cost 1100, and a sale of five.
-fn held_and_sold() -> Happenings<Positions> {
-    vec![fill(1, 1, 10, 50), fill(2, 2, 10, 60), fill(5, 3, -5, 80)]
-}
-
-#[test]
-fn what_is_open_when_the_method_changes_is_carried_over_as_one_lot_with_its_cost() {
-    let change = |before, after, more: Vec<Given>| run_with_change(by(before), by(after), ([held_and_sold(), more].concat(), 2), |_, _| {});
-    let emitted = change(LotMethod::Average, LotMethod::Fifo, Vec::new());
-    assert_eq!((open(&emitted), cost(&emitted)), (vec!["1 carried_over 15 825".to_owned()], Some("825".to_owned())));
-    let [row] = &rows_of(&emitted.tables.lots)[..] else { panic!("one lot") };
-    assert_eq!((row.price.to_string(), row.opened_at.nanos(), row.method), ("55".to_owned(), 2, LotMethod::Fifo));
-    // Without the second fill, ten at 50 were open.
-    let emitted = change(LotMethod::Average, LotMethod::Fifo, vec![bust(6, 2)]);
-    assert_eq!((open(&emitted), cost(&emitted)), (vec!["1 carried_over 5 250".to_owned()], Some("250".to_owned())));
-    // Later trades open lots of their own, and the newest closes first.
-    let emitted = change(LotMethod::Fifo, LotMethod::Lifo, vec![fill(6, 4, 3, 90), fill(7, 5, -4, 90)]);
-    assert_eq!((open(&emitted), cost(&emitted)), (vec!["3 carried_over 14 770".to_owned()], Some("770".to_owned())));
-}
-
-#[test]
-fn lots_are_retracted_when_the_account_gets_average_cost() {
-    let happenings = vec![fill(1, 1, 10, 50), fill(2, 2, 10, 60), fill(3, 3, -5, 80), fill(5, 4, -5, 80)];
-    let emitted = run_with_change(by(LotMethod::Fifo), by(LotMethod::Average), (happenings, 3), |_, _| {});
-    assert_eq!(rows_of(&emitted.tables.lots), []);
-    // 5 × 50 + 10 × 60 less a third of it, which is 283.333333333.
-    assert_eq!(cost(&emitted), Some("566.666666667".to_owned()));
-    // At the beginning of the run, before any trade of the position.
-    let happenings = vec![fill(1, 1, 10, 50), fill_of("b", 5, 2, 1, 50)];
-    let emitted = run_with_change(by(LotMethod::Fifo), by(LotMethod::Average), (happenings, 1), |_, _| {});
-    assert_eq!(rows_of(&emitted.tables.lots), []);
-}
-
-#[test]
-fn what_was_carried_over_is_so_after_the_next_restart() {
-    for (before, after) in
-        [(LotMethod::Average, LotMethod::Fifo), (LotMethod::Fifo, LotMethod::Lifo), (LotMethod::Lifo, LotMethod::Average)]
-    {
-        // With an execution first, the base has a part as well.
-        let first = [vec![execution(0, 7, 4, 40)], held_and_sold()].concat();
-        let rest = vec![fill(8, 4, 3, 90), bust(9, 1), fill(10, 5, -10, 95)];
-        let whole = run_with_change(by(before), by(after), ([first.clone(), rest.clone()].concat(), 3), |_, _| {});
-        let stopped = run_with_change(by(before), by(after), (first, 3), |_, _| {});
-        let saved = SavedPositions {
-            lots: rows_of(&stopped.tables.lots).into(),
-            position_bases: rows_of(&stopped.tables.position_bases).into(),
-            position_trades: rows_of(&stopped.tables.position_trades).into(),
-            pending_busts: rows_of(&stopped.tables.pending_busts).into(),
-        };
-        let resumed = resumed(by(after), &saved, Vec::new(), rest);
-        assert_eq!(holdings(&resumed), holdings(&whole), "{before} to {after}");
-        // A bust touches every lot.
-        assert_eq!(open(&resumed), open(&whole), "{before} to {after}");
-    }
 }
 
 /// Fills, executions and busts of one account, the later ones far enough from the first to leave the horizon of 1000.
