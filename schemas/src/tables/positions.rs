@@ -91,7 +91,8 @@ tables! {
         opened_at: EventTime,
         /// How the account closes lots.
         method: LotMethod,
-        /// Signed quantity that is open: positive long, negative short; 0 if it is closed, and a bust can still open it again.
+        /// Signed quantity that is open: positive long, negative short; 0 if it is closed, and was open before the first
+        /// held trade. A lot that a held trade has opened has no row once it is closed.
         quantity: Quantity,
         /// Cost of that quantity, as price × quantity.
         cost: Money,
