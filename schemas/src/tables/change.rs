@@ -94,6 +94,8 @@ impl<R: TableRow> TableWriter<R> {
     }
 
     /// Replaces the row `old` by `new`. Does nothing if they are equal. A new row with another key leaves none under the old one.
+    ///
+    /// Precondition: no other row has taken the key of `old` in the same tick. Such a row would be removed with it.
     pub fn replace(&self, at: &Moment, old: Option<R>, new: Option<R>) {
         if old == new {
             return;
