@@ -149,7 +149,7 @@ fn what_a_version_with_points_found_is_in_no_alert_of_a_version_without() {
         "[[feature]]\nname = \"n\"\naggregate = \"count\"\nwindow = \"1h\"\n[[rule]]\nname = \"many\"\nwhen = \"n >= 1\"\npoints = 50\n",
     );
     let rows = |steps: Vec<Step>| {
-        let said = changed(&view(&[scored.clone()]), &from(&[busy(1, "low", "1d")], 4, false), steps);
+        let said = changed(&view(std::slice::from_ref(&scored)), &from(&[busy(1, "low", "1d")], 4, false), steps);
         alerts(&said).into_iter().filter(|alert| alert.rule.as_str() == "many").collect::<Vec<_>>()
     };
     let told = |rows: &[Alert]| rows.iter().map(|row| format!("{} {} {}", row.alert_id, row.severity, row.state)).collect::<Vec<_>>();

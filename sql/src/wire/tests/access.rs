@@ -150,7 +150,7 @@ fn a_desk_reads_the_corrections_of_its_books_and_of_the_market() {
         user.tables = Some(vec!["corrections".to_owned()]);
     });
     check_in(&data, listed, &[(of_view, relations)], &["SELECT * FROM balances_history"]);
-    let all = user(|user| user.masked = vec!["ip".to_owned()]);
+    let all = user(|user| user.masked = vec!["available".to_owned()]);
     let everywhere = &["balances|e1 EUR|reversal of t1", "balances|f1 EUR|reversal of t1", "top_of_book|SAP|late"];
     check_in(&data, all, &[(of_view, everywhere)], &[]);
 }

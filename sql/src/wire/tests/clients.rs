@@ -127,7 +127,7 @@ const GRAFANA: &[Case] = &[
         1,
         "public",
     ),
-    (TABLES_OF_GRAFANA, 122, "account_owners"),
+    (TABLES_OF_GRAFANA, 124, "account_owners"),
     (COLUMNS_OF_GRAFANA, 7, "account_id|text"),
     (
         "SELECT ts AS \"time\", posted FROM balances WHERE ts BETWEEN '2026-01-05T00:00:00Z' AND '2026-01-06T00:00:00.5Z' ORDER BY 1",
@@ -277,7 +277,7 @@ const BUSINESS_INTELLIGENCE: &[Case] = &[
         "SELECT c.relname, s.n_live_tup, d.description IS NOT NULL FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN \
          pg_stat_user_tables s ON s.relname = c.relname AND s.schemaname = n.nspname LEFT JOIN pg_description d ON d.objoid = c.oid AND \
          d.objsubid = 0 AND d.classoid = 'pg_class'::regclass WHERE c.relkind IN ('r','v','m','f','p') AND n.nspname !~ '^pg_' ORDER BY 1",
-        122,
+        124,
         "account_owners|NULL|t",
     ),
     (
@@ -302,7 +302,7 @@ const BUSINESS_INTELLIGENCE: &[Case] = &[
     ),
     (
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES ORDER BY TABLE_NAME",
-        122,
+        124,
         "public|account_owners|BASE TABLE",
     ),
     ("SELECT view_definition IS NOT NULL, is_updatable FROM information_schema.views WHERE table_name = 'trial_balance'", 1, "t|NO"),
