@@ -163,6 +163,38 @@ impl<R> Default for Versions<R> {
     }
 }
 
+impl<R: TableRow> Versions<R> {
+    /// A record as of its row.
+    pub(crate) fn restored(row: &R) -> Self {
+        let [emitted, is, told] = [(); 3].map(|()| Some(row.clone()));
+        Self { emitted, is, told }
+    }
+
+    /// The current record.
+    pub(crate) const fn is(&self) -> Option<&R> {
+        self.is.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn is_mut(&mut self) -> &mut Option<R> {
+        &mut self.is
+    }
+
+    /// Emits the current record if it has changed.
+    pub(crate) fn emit(&mut self, at: &Moment, table: &TableWriter<R>) {
+        table.replace(at, self.emitted.take(), self.is.clone());
+        self.emitted.clone_from(&self.is);
+    }
+
+    /// Sends the current record to other operators if it has changed. They are not told of a deletion.
+    pub(crate) fn tell(&mut self, at: &Moment, updates: &mut Updates<R>) {
+        if self.told != self.is {
+            self.is.iter().for_each(|record| updates.push(at, record.clone()));
+            self.told.clone_from(&self.is);
+        }
+    }
+}
+
 crate::fold_operator!(
     Latest<ClosingPrice>,
     Latest<InstrumentTerms>,
@@ -208,15 +240,11 @@ impl<R: Record> View for Latest<R> {
     }
 
     fn emit(&self, (): &(), _: &R::Key, state: &mut Versions<R>, at: &Moment, table: &TableWriter<R>) {
-        table.replace(at, state.emitted.take(), state.is.clone());
-        state.emitted.clone_from(&state.is);
+        state.emit(at, table);
     }
 
     fn update(&self, (): &(), _: &R::Key, state: &mut Versions<R>, at: &Moment, updates: &mut Updates<R>) {
-        if state.told != state.is {
-            state.is.iter().for_each(|record| updates.push(at, record.clone()));
-            state.told.clone_from(&state.is);
-        }
+        state.tell(at, updates);
     }
 
     fn is_forgettable(&self, state: &Versions<R>) -> bool {
@@ -226,7 +254,7 @@ impl<R: Record> View for Latest<R> {
     fn restore(&self, saved: &Arc<Vec<R>>, states: &mut States<'_, Self>) {
         for record in saved.iter() {
             let Some(state) = states.of(&record.key()) else { continue };
-            *state = Versions { emitted: Some(record.clone()), is: Some(record.clone()), told: Some(record.clone()) };
+            *state = Versions::restored(record);
         }
     }
 }

@@ -14,6 +14,7 @@ use headwater_schemas::tables::{LastRate, Moment, TableWriter};
 use headwater_schemas::{Currency, EffectiveTime, EventTime, Nanos, Place, Placed};
 
 use crate::keyed_fold::{Outbox, States, Updates, View};
+use crate::latest::Versions;
 use crate::newest;
 
 /// View of the last rates.
@@ -23,12 +24,10 @@ pub struct RateAges {
     pub max_age: Nanos,
 }
 
-/// A pair's rate: current, as emitted, and as it was last sent to other operators.
-#[derive(Clone, Debug, Default)]
+/// A pair's rate.
+#[derive(Debug, Default)]
 pub struct RateState {
-    is: Option<LastRate>,
-    emitted: Option<LastRate>,
-    told: Option<LastRate>,
+    rate: Versions<LastRate>,
     /// Whether a timer waits.
     is_timed: bool,
 }
@@ -62,11 +61,11 @@ impl View for RateAges {
     fn apply(&self, (): &(), _: &Self::Key, state: &mut RateState, Placed { place, event }: Placed<FxRate>, out: &mut Outbox<'_, Self>) {
         let FxRate { base, quote, rate, ts } = event;
         let new = LastRate { base, quote, rate, stale_since: None, ts };
-        match &mut state.is {
+        match state.rate.is_mut() {
             Some(is) => {
                 newest::replace(is, new, |rate| rate.ts);
             }
-            None => state.is = Some(new),
+            none => *none = Some(new),
         }
         self.judge(state, place, out);
     }
@@ -77,36 +76,31 @@ impl View for RateAges {
     }
 
     fn emit(&self, (): &(), _: &Self::Key, state: &mut RateState, at: &Moment, table: &TableWriter<LastRate>) {
-        table.replace(at, state.emitted.take(), state.is.clone());
-        state.emitted.clone_from(&state.is);
+        state.rate.emit(at, table);
     }
 
     fn update(&self, (): &(), _: &Self::Key, state: &mut RateState, at: &Moment, updates: &mut Updates<LastRate>) {
-        if state.told != state.is {
-            state.is.iter().for_each(|rate| updates.push(at, rate.clone()));
-            state.told.clone_from(&state.is);
-        }
+        state.rate.tell(at, updates);
     }
 
     fn restore(&self, saved: &Arc<Vec<LastRate>>, states: &mut States<'_, Self>) {
         for rate in saved.iter() {
             let Some(state) = states.of(&(rate.base, rate.quote)) else { continue };
-            let [is, emitted, told] = [(); 3].map(|()| Some(rate.clone()));
-            *state = RateState { is, emitted, told, is_timed: true };
+            *state = RateState { rate: Versions::restored(rate), is_timed: true };
         }
     }
 
     /// Also that of a stale rate, which fires at once: another `max_age` may have been configured.
     fn timers(&self, _: &Self::Key, state: &RateState) -> Vec<(EffectiveTime, ())> {
         let time = |rate: &LastRate| rate.stale_since.map_or_else(|| self.end(rate), |since| since.effective());
-        state.is.iter().map(|rate| (time(rate), ())).collect()
+        state.rate.is().into_iter().map(|rate| (time(rate), ())).collect()
     }
 }
 
 impl RateAges {
     /// Marks a rate that is too old, and sets the timer of one that is not.
     fn judge(&self, state: &mut RateState, place: Place, out: &mut Outbox<'_, Self>) {
-        let Some(rate) = &mut state.is else { return };
+        let Some(rate) = state.rate.is_mut() else { return };
         let end = self.end(rate);
         let is_stale = end <= place.time;
         rate.stale_since = is_stale.then(|| EventTime::from_effective(end));
