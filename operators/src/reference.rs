@@ -146,76 +146,10 @@ impl Reference {
         if limits.len() == usize::from(default.is_some()) {
             return default.map(Arc::as_ref);
         }
-        let known = self.account(account_id);
-        let customer = known.and_then(Account::customer_id).map(LimitScope::Customer);
-        let books = known.and_then(Account::book).into_iter().flat_map(books_above).map(LimitScope::Book);
+        let above = self.account(account_id).into_iter().flat_map(Account::scopes);
         let own = [LimitScope::Account(*account_id), LimitScope::Symbol(*symbol)];
-        let least = own.into_iter().chain(customer).chain(books).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
+        let least = own.into_iter().chain(above).filter_map(|scope| limits.get(&scope)).min_by_key(|limit| limit.value);
         least.or(default).map(Arc::as_ref)
-    }
-}
-
-/// The types of accounts, for views that need no other account data.
-#[derive(Clone, Debug, Default)]
-pub struct AccountTypes(FxHashMap<AccountId, (EventTime, AccountType)>);
-
-impl AccountTypes {
-    /// Applies a broadcast. Broadcasts come in the order of their places, so of equal times the later one counts.
-    pub fn learn(&mut self, event: &Event) {
-        let Event::Account(event) = event else { return };
-        let account_type = match event {
-            AccountEvent::Opened(opened) => Some(opened.account_type),
-            AccountEvent::Updated(updated) => updated.account_type,
-            AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => None,
-        };
-        if let Some(account_type) = account_type {
-            newest::put(&mut self.0, *event.account_id(), (event.ts(), account_type), |(ts, _)| *ts);
-        }
-    }
-
-    /// The type of an account.
-    pub fn of(&self, account_id: &AccountId) -> Option<AccountType> {
-        self.0.get(account_id).map(|(_, account_type)| *account_type)
-    }
-}
-
-/// The customers and books of accounts, for views that need no other account data.
-#[derive(Clone, Debug, Default)]
-pub struct AccountMemberships(FxHashMap<AccountId, Membership>);
-
-/// What an account belongs to.
-#[derive(Clone, Debug, Default)]
-struct Membership {
-    customer_id: Newest<Option<CustomerId>>,
-    book: Newest<Option<Text>>,
-}
-
-impl AccountMemberships {
-    /// Applies a broadcast; ignores events that are not of accounts.
-    pub(crate) fn learn(&mut self, event: &Event) {
-        let Event::Account(event) = event else { return };
-        let ts = event.ts();
-        match event {
-            AccountEvent::Opened(opened) => {
-                let Membership { customer_id, book } = self.0.entry(opened.account_id).or_default();
-                customer_id.put(Some(opened.customer_id), ts);
-                book.put(opened.book.clone(), ts);
-            }
-            AccountEvent::Updated(updated) => {
-                let Membership { customer_id, book } = self.0.entry(updated.account_id).or_default();
-                put_given(customer_id, updated.customer_id, ts);
-                put_given(book, updated.book.clone(), ts);
-            }
-            AccountEvent::Frozen(_) | AccountEvent::Unfrozen(_) | AccountEvent::Closed(_) => {}
-        }
-    }
-
-    /// The scopes of limits that an account belongs to, the narrower first: its customer, its book, and the books above it.
-    pub(crate) fn scopes(&self, account_id: &AccountId) -> impl Iterator<Item = LimitScope> {
-        let membership = self.0.get(account_id);
-        let customer = membership.and_then(|of| of.customer_id.value).map(LimitScope::Customer);
-        let books = membership.and_then(|of| of.book.value.as_deref()).into_iter().flat_map(books_above);
-        customer.into_iter().chain(books.map(LimitScope::Book))
     }
 }
 
@@ -267,6 +201,12 @@ impl Account {
             Known::Opened(opened) => opened.book.as_deref(),
             Known::Merged(merged) => merged.book.value.as_deref(),
         }
+    }
+
+    /// The scopes of limits that it belongs to, the narrower first: its customer, its book, and the books above it.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = LimitScope> {
+        let books = self.book().into_iter().flat_map(books_above).map(LimitScope::Book);
+        self.customer_id().map(LimitScope::Customer).into_iter().chain(books)
     }
 
     /// How far below zero the balance may be.
@@ -487,9 +427,8 @@ mod tests {
             (vec![&savings, &loan, OPENED.1], Some(AccountType::Savings)),
             (vec![OPENED.1, &loan, &updated(4, r#""currency":"EUR""#)], Some(AccountType::Loan)),
         ] {
-            let mut types = AccountTypes::default();
-            records.iter().for_each(|record| types.learn(&Event::decode(Topic::Accounts, None, Some(record.as_bytes())).unwrap()));
-            assert_eq!(types.of(&name("a")), expected, "{records:?}");
+            let told = told(&records.iter().map(|record| (Topic::Accounts, *record)).collect::<Vec<_>>());
+            assert_eq!(told.account(&name("a")).and_then(Account::account_type), expected, "{records:?}");
         }
     }
 

@@ -41,7 +41,7 @@ use super::waiting::{WaitingRoom, in_order};
 use super::watch::overdue;
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, View};
-use crate::reference::{AccountTypes, Reference};
+use crate::reference::{Account, Reference};
 use crate::zones::CustomerZones;
 
 /// The effect of a transaction on one account's balance.
@@ -210,10 +210,9 @@ struct Books {
     touched: BTreeSet<AccountId>,
 }
 
-/// Data of accounts: their types; with enforcement, all their terms and limits, and the time zones of customers.
+/// Data of accounts; with enforcement, their limits and the time zones of customers as well.
 #[derive(Clone, Debug, Default)]
 pub struct PostingContext {
-    types: AccountTypes,
     accounts: Reference,
     zones: CustomerZones,
 }
@@ -266,11 +265,13 @@ impl View for Postings {
     }
 
     fn learn(&self, context: &mut PostingContext, broadcast: Placed<Event>) {
-        if self.enforces && !matches!(broadcast.event, Event::Instrument(_)) {
-            context.accounts.learn(&broadcast.event);
-            context.zones.learn(&broadcast.event);
+        let event = &broadcast.event;
+        if matches!(event, Event::Account(_)) || (self.enforces && !matches!(event, Event::Instrument(_))) {
+            context.accounts.learn(event);
         }
-        context.types.learn(&broadcast.event);
+        if self.enforces {
+            context.zones.learn(event);
+        }
     }
 
     fn apply(
@@ -282,7 +283,7 @@ impl View for Postings {
         out: &mut Outbox<'_, Self>,
     ) {
         let account = placed.event.owner();
-        let (time, account_type) = (placed.place.time, context.types.of(&account));
+        let (time, account_type) = (placed.place.time, context.accounts.account(&account).and_then(Account::account_type));
         let now = Circumstances { account: &account, account_type, captures: self.captures, expires: self.hold_expiry.is_some(), time };
         let Placed { place, event: Owned { transaction, early, .. } } = placed;
         self.with_book(context, state, &account, |book, gate| match early {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::grid::point_of;
 use crate::keyed_fold::{Outbox, States, View};
 use crate::newest;
-use crate::reference::AccountMemberships;
+use crate::reference::{Account, Reference};
 
 /// The greatest fraction of the limit below which an alert clears, in billionths.
 const CLEAR_BELOW: i128 = 750_000_000;
@@ -241,7 +241,7 @@ impl SetLimit {
 #[derive(Clone, Debug, Default)]
 pub struct LimitContext {
     set: SetLimits,
-    accounts: AccountMemberships,
+    accounts: Reference,
 }
 
 /// View of exposure limits.
@@ -312,7 +312,9 @@ impl View for ExposureLimits {
     }
 
     fn learn(&self, context: &mut LimitContext, broadcast: Placed<Event>) {
-        context.accounts.learn(&broadcast.event);
+        if matches!(broadcast.event, Event::Account(_)) {
+            context.accounts.learn(&broadcast.event);
+        }
         learn_limit(&mut context.set, broadcast.event);
     }
 
@@ -405,7 +407,7 @@ impl ExposureLimits {
         let symbol = measure.symbol.filter(|_| is_position).map(LimitScope::Symbol);
         let account = measure.scope.strip_prefix("account:").map(AccountId::derived);
         // The limit of a book is for the sums of the book. Of an account's figures it bounds only the values of its positions.
-        let above = account.iter().flat_map(|account| context.accounts.scopes(account));
+        let above = account.and_then(|account| context.accounts.account(&account)).into_iter().flat_map(Account::scopes);
         let above = above.filter(|scope| is_position || !matches!(scope, LimitScope::Book(_)));
         let wider = symbol.into_iter().chain(above).chain([LimitScope::Default]);
         let set = of(&measure.scope).or_else(|| wider.map(|scope| scope.to_string()).find_map(|scope| of(&scope)));
