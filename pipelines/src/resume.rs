@@ -1,6 +1,7 @@
 //! Resuming from the last commit: the position of each partition, and whether its records still exist.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use headwater_connectors::parquet::chain::Commit;
 use headwater_connectors::parquet::record::{Gap, PartitionProgress};
@@ -70,10 +71,18 @@ fn position(progress: &PartitionProgress) -> Position {
     Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash }
 }
 
-/// Whether a position is not one of a partition: it is after the end, or the content before it is not what was read.
-pub fn is_of_other_records(name: &str, progress: &PartitionProgress, state: &PartitionState, fingerprint: Fingerprint<'_>) -> bool {
-    let is_changed = |was: &String| fingerprint(name, progress.partition, progress.offset).as_ref() != Some(was);
-    progress.offset > state.high || progress.fingerprint.as_ref().is_some_and(is_changed)
+/// Whether a position is not one of a partition: it is after the end, or the content before it is not what was read. `fingerprint` is that
+/// of the content before it.
+pub fn is_of_other_records<E>(
+    progress: &PartitionProgress,
+    state: &PartitionState,
+    fingerprint: impl FnOnce() -> Result<Option<String>, E>,
+) -> Result<bool, E> {
+    match &progress.fingerprint {
+        _ if progress.offset > state.high => Ok(true),
+        Some(was) => Ok(fingerprint()?.as_ref() != Some(was)),
+        None => Ok(false),
+    }
 }
 
 fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, fingerprint: Fingerprint<'_>) -> Option<String> {
@@ -94,7 +103,8 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
             "topic {name}, partition {partition}: reading resumes at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
         ));
     }
-    is_of_other_records(name, progress, state, fingerprint).then(|| {
+    let Ok(is_other) = is_of_other_records(progress, state, || Ok::<_, Infallible>(fingerprint(name, partition, offset)));
+    is_other.then(|| {
         format!(
             "topic {name}, partition {partition}: the content before offset {offset}, where reading resumes, is not what was read: its file was replaced, or truncated and written again"
         )

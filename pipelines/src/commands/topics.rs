@@ -1,6 +1,5 @@
 //! `headwater topics`: creates missing topics, and lists partitions, lag and dead letters.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -97,16 +96,7 @@ fn is_of_another_source(
     progress: &PartitionProgress,
     state: &PartitionState,
 ) -> Result<bool, TransportError> {
-    let failure = Cell::new(None);
-    let fingerprint = |name: &str, partition, offset| {
-        let read = transport.fingerprint(name, partition, offset);
-        read.unwrap_or_else(|error| {
-            failure.set(Some(error));
-            None
-        })
-    };
-    let is_other = is_of_other_records(name, progress, state, &fingerprint);
-    failure.into_inner().map_or(Ok(is_other), Err)
+    is_of_other_records(progress, state, || transport.fingerprint(name, progress.partition, progress.offset))
 }
 
 /// The distance from an offset to the end of a partition. Lines without events that end a log are no lag: no commit passes them.
