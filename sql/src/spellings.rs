@@ -47,7 +47,7 @@ fn text_of(length: Option<CharacterLength>) -> DataType {
     }
 }
 
-/// Lengths are numbers of characters, whether that is said or not.
+/// `varchar(3 characters)` is `varchar(3)`.
 const fn without_unit(length: CharacterLength) -> CharacterLength {
     match length {
         CharacterLength::IntegerLength { length, .. } => characters(length),

@@ -226,8 +226,8 @@ impl Episodes {
     }
 }
 
-/// What an event says for which a rule of the ruleset with a number fired; none if it did not, if the event no longer counts, or if a
-/// version with points judged it, whose points are no ranks of severities.
+/// What an event adds to the alerts of a rule, of the ruleset with this number. None if the rule did not fire for it, if the event no
+/// longer counts, or if a version with points judged it: its points are no ranks of severities.
 fn fired(record: &Record, (number, member): (usize, &Member), rule: &Rule) -> Option<Fired> {
     let outcome = Some(record).filter(|record| !record.is_withdrawn)?.outcomes.of(number);
     let outcome = Some(outcome).filter(|outcome| !outcome.is_scored())?;

@@ -361,7 +361,7 @@ mod tests {
         }
     }
 
-    /// Events, each a second after the one before and with the second of its own time, of which those that are a second behind are late.
+    /// Events that arrive a second apart, the first in second 1. One whose own time is an earlier second is late.
     fn arriving(texts: &[&str]) -> Happenings<Marks> {
         let begin = "2026-01-05T00:00:00Z".parse::<EventTime>().expect("a time").nanos();
         let seconds = (1..).map(|second: i64| begin + second * 1_000_000_000);
