@@ -28,6 +28,12 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.0.get(index).map(|(_, value)| value)
     }
 
+    /// The entry of the greatest key up to one, including it.
+    pub(crate) fn last_until(&self, key: &K) -> Option<(&K, &V)> {
+        let above = self.0.partition_point(|(found, _)| found <= key);
+        self.0.get(above.checked_sub(1)?).map(|(found, value)| (found, value))
+    }
+
     /// Sets the value of a key. Returns the value of before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
@@ -120,6 +126,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(small.get(&key), tree.get(&key));
+                prop_assert_eq!(small.last_until(&key), tree.range(..=key).next_back());
                 prop_assert_eq!(small.is_empty(), tree.is_empty());
                 prop_assert!(small.iter().eq(tree.iter()));
                 prop_assert!(small.clone().into_iter().eq(tree.clone()));

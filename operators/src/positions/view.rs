@@ -1,13 +1,13 @@
 //! Positions as a keyed fold.
 
-use std::collections::BTreeMap;
-
 use headwater_schemas::events::{ErrorCode, Event, FillEvent, Side};
 use headwater_schemas::tables::{DeadLetter, Execution, HeldTrade, Holding, HoldingState, LotMethod, Moment, OpenLot, PendingBust};
 use headwater_schemas::{
     AccountId, Correction, Corrections, EffectiveTime, EventTime, Id, Money, Nanos, Offset, Place, Placed, Price, Quantity, Symbol, Text,
     Topic,
 };
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use super::busts::WaitingBusts;
@@ -85,12 +85,12 @@ pub enum PositionTimer {
 /// The positions of one account.
 #[derive(Clone, Debug, Default)]
 pub struct PositionState {
-    symbols: BTreeMap<Symbol, SymbolState>,
+    symbols: IndexMap<Symbol, SymbolState, FxBuildHasher>,
     busts: WaitingBusts,
-    /// Symbols whose rows are to be emitted.
-    touched: Vec<Symbol>,
-    /// Symbols whose updates are to be sent to valuations.
-    changed: Vec<Symbol>,
+    /// The indices of symbols whose rows are to be emitted.
+    touched: Vec<usize>,
+    /// The indices of symbols whose updates are to be sent to valuations.
+    changed: Vec<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -111,8 +111,8 @@ headwater_schemas::table_set! {
 }
 
 impl SymbolState {
-    /// The row of the base; the one emitted before, if it is unchanged.
-    fn base_row(&self, account: &AccountId, symbol: &Symbol, as_of: EffectiveTime) -> HoldingState {
+    /// The row of the base, if it differs from the one that was emitted.
+    fn new_base_row(&self, account: &AccountId, symbol: &Symbol, as_of: EffectiveTime) -> Option<HoldingState> {
         let base = self.recent.base;
         let row = HoldingState {
             account_id: *account,
@@ -124,8 +124,8 @@ impl SymbolState {
             base_lots: self.recent.lots.as_ref().map(|lots| lots.base.opened).filter(|opened| *opened > 0),
             ts: EventTime::from_effective(as_of),
         };
-        let emitted = self.emitted_base.clone().filter(|emitted| *emitted == HoldingState { ts: emitted.ts, ..row.clone() });
-        emitted.unwrap_or(row)
+        let is_same = |emitted: &HoldingState| *emitted == HoldingState { ts: emitted.ts, ..row.clone() };
+        (!self.emitted_base.as_ref().is_some_and(is_same)).then_some(row)
     }
 
     /// Emits the changed rows.
@@ -135,8 +135,9 @@ impl SymbolState {
             lots.emit(Holder { account, symbol }, &at, &tables.lots);
         }
         let at = Moment::new(at.tick, at.time);
-        let base = self.base_row(account, symbol, at.time);
-        tables.position_bases.replace(&at, self.emitted_base.replace(base.clone()), Some(base));
+        if let Some(base) = self.new_base_row(account, symbol, at.time) {
+            tables.position_bases.replace(&at, self.emitted_base.replace(base.clone()), Some(base));
+        }
         self.recent.gone.drain(..).for_each(|gone| tables.position_trades.retract(&at, trade_row(account, symbol, &gone)));
         for kept in self.recent.kept.iter_mut().rev().take_while(|kept| !kept.emitted) {
             tables.position_trades.insert(&at, trade_row(account, symbol, kept));
@@ -223,8 +224,8 @@ impl View for Positions {
                 let late = place.lateness(fill.ts);
                 let late = late.map(|lateness| Correction::Late { topic: Topic::Fills, id: fill.fill_id.clone(), lateness });
                 let change = FillChange::of(account, &fill.symbol, &kept, None);
-                if state.trade(&fill.symbol, kept, self.horizon).is_some() {
-                    state.corrected(&fill.symbol, late);
+                if let Some(held) = state.trade(&fill.symbol, kept, self.horizon) {
+                    held.corrections.extend(late);
                     change.into_iter().for_each(|change| out.derive(change));
                 } else {
                     let error = "the position would not fit 19 integer digits: split the account, or correct the fill";
@@ -270,14 +271,14 @@ impl View for Positions {
 
     fn emit(&self, (): &(), account: &AccountId, state: &mut PositionState, at: &Moment, tables: &PositionTables) {
         state.busts.emit(&Moment::new(at.tick, at.time), &tables.pending_busts);
-        for symbol in std::mem::take(&mut state.touched) {
-            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.emit(account, &symbol, at, tables));
+        for index in state.touched.drain(..) {
+            state.symbols.get_index_mut(index).into_iter().for_each(|(symbol, held)| held.emit(account, symbol, at, tables));
         }
     }
 
     fn update(&self, (): &(), account: &AccountId, state: &mut PositionState, at: &Moment, updates: &mut Updates<HoldingSums>) {
-        for symbol in std::mem::take(&mut state.changed) {
-            state.symbols.get_mut(&symbol).into_iter().for_each(|held| held.update(account, &symbol, at, updates));
+        for index in state.changed.drain(..) {
+            state.symbols.get_index_mut(index).into_iter().for_each(|(symbol, held)| held.update(account, symbol, at, updates));
         }
     }
 
@@ -368,22 +369,24 @@ fn account_of(event: &PositionEvent) -> &AccountId {
     }
 }
 
-fn add_once(symbols: &mut Vec<Symbol>, symbol: &Symbol) {
-    if !symbols.contains(symbol) {
-        symbols.push(*symbol);
+fn add_once(indices: &mut Vec<usize>, index: usize) {
+    if !indices.contains(&index) {
+        indices.push(index);
     }
 }
 
 impl PositionState {
-    fn trade(&mut self, symbol: &Symbol, kept: Kept, horizon: Nanos) -> Option<()> {
-        if !self.symbols.contains_key(symbol) {
-            self.symbols.insert(*symbol, SymbolState::default());
-        }
-        let held = self.symbols.get_mut(symbol)?;
+    /// Adds a trade. Returns the symbol's state; `None` if a sum would not fit.
+    fn trade(&mut self, symbol: &Symbol, kept: Kept, horizon: Nanos) -> Option<&mut SymbolState> {
+        let Self { symbols, touched, changed, .. } = self;
+        let entry = symbols.entry(*symbol);
+        let index = entry.index();
+        let held = entry.or_default();
         held.recent.forget(kept.place.time.saturating_sub(horizon));
         held.recent.add(kept)?;
-        self.touch(symbol);
-        Some(())
+        add_once(touched, index);
+        add_once(changed, index);
+        Some(held)
     }
 
     /// The symbols in which something is open that is not closed by a method.
@@ -402,29 +405,22 @@ impl PositionState {
         }
     }
 
-    fn touch(&mut self, symbol: &Symbol) {
-        add_once(&mut self.touched, symbol);
-        add_once(&mut self.changed, symbol);
-    }
-
     fn bust(&mut self, fill_id: &Id, place: Place, horizon: Nanos) -> Busted {
-        for (symbol, held) in &mut self.symbols {
+        let Self { symbols, touched, changed, .. } = self;
+        for (index, held) in symbols.values_mut().enumerate() {
             held.recent.forget(place.time.saturating_sub(horizon));
             if !held.recent.gone.is_empty() {
-                add_once(&mut self.touched, symbol);
+                add_once(touched, index);
             }
         }
-        let found = self.symbols.iter_mut().find(|(_, held)| held.recent.has(fill_id));
-        let Some((symbol, held)) = found else { return Busted::NoSuchFill };
+        // Admission lets an id in once, so at most one symbol has it.
+        let found = symbols.iter_mut().enumerate().find(|(_, (_, held))| held.recent.has(fill_id));
+        let Some((index, (symbol, held))) = found else { return Busted::NoSuchFill };
         let Some(fill) = held.recent.bust(fill_id) else { return Busted::Overflows };
         held.corrections.add(Correction::Bust { traded: fill.place.time, fill_id: fill_id.clone() });
-        let symbol = *symbol;
-        self.touch(&symbol);
-        Busted::Done(symbol, fill)
-    }
-
-    fn corrected(&mut self, symbol: &Symbol, correction: Option<Correction>) {
-        self.symbols.get_mut(symbol).into_iter().for_each(|held| held.corrections.extend(correction.clone()));
+        add_once(touched, index);
+        add_once(changed, index);
+        Busted::Done(*symbol, fill)
     }
 }
 
@@ -450,6 +446,8 @@ fn kept(row: &HeldTrade) -> Option<Kept> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use headwater_schemas::{Offset, Topic};
     use proptest::prelude::*;
 

@@ -3,14 +3,16 @@
 //! A fill counts for the owner that its account has at that moment, in the asset class and currency, and with the multiplier, that its
 //! instrument has then. All of these may change before the fill is busted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use headwater_schemas::events::AssetClass;
 use headwater_schemas::tables::{CountedFill, Moment, TableWriter};
 use headwater_schemas::{AccountId, Currency, Date, EffectiveTime, EventTime, Factor, OwnerId, Symbol};
+use rustc_hash::FxHashMap;
 
 use super::books::Scene;
 use super::settings::Span;
+use crate::small_map::SmallMap;
 use crate::touched::Touched;
 
 /// What a fill or an execution counts as.
@@ -56,7 +58,7 @@ struct Same {
 /// owner or the instrument's terms changed meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fills {
-    known: BTreeMap<Begun, Same>,
+    known: FxHashMap<AccountId, SmallMap<EffectiveTime, Same>>,
     /// The entries by the days of their last fills.
     days: BTreeSet<(Date, Begun)>,
     touched: Touched<Begun, Same>,
@@ -70,12 +72,14 @@ impl Fills {
     /// Notes what a fill counts as. Times never decrease.
     pub(super) fn count(&mut self, account: AccountId, time: EffectiveTime, basis: Basis) {
         let now = Same { basis, day: EventTime::from_effective(time).date() };
-        let last = self.before(account, time).filter(|(_, same)| same.basis == basis);
-        let begun = last.map_or((account, time), |(begun, _)| begun);
-        let old = self.known.insert(begun, now);
-        if old == Some(now) {
+        let known = self.known.entry(account).or_default();
+        let last = known.last_until(&time).filter(|(_, same)| same.basis == basis);
+        if last.is_some_and(|(_, same)| *same == now) {
             return;
         }
+        let begun = last.map_or(time, |(begun, _)| *begun);
+        let old = known.insert(begun, now);
+        let begun = (account, begun);
         self.touched.note(begun, || old);
         if let Some(old) = old {
             self.days.remove(&(old.day, begun));
@@ -85,13 +89,7 @@ impl Fills {
 
     /// What a fill of an account counted as; none if it did not come, or cannot be busted any more.
     pub(super) fn counted(&self, account: AccountId, time: EffectiveTime) -> Option<Basis> {
-        self.before(account, time).map(|(_, same)| same.basis)
-    }
-
-    /// The last entry of an account that began at a time or before it.
-    fn before(&self, account: AccountId, time: EffectiveTime) -> Option<(Begun, Same)> {
-        let last = self.known.range(..=(account, time)).next_back();
-        last.filter(|((of, _), _)| *of == account).map(|(begun, same)| (*begun, *same))
+        self.known.get(&account)?.last_until(&time).map(|(_, same)| same.basis)
     }
 
     /// The time from which the first entry is needed no more, if fills can be busted for so long.
@@ -102,9 +100,13 @@ impl Fills {
     /// Forgets what no bust can take back any more.
     pub(super) fn forget(&mut self, horizon: Span, now: EventTime) {
         while self.first_end(horizon).is_some_and(|end| end < now) {
-            let Some((_, begun)) = self.days.pop_first() else { return };
-            let old = self.known.remove(&begun);
-            self.touched.note(begun, || old);
+            let Some((_, (account, begun))) = self.days.pop_first() else { return };
+            let Some(known) = self.known.get_mut(&account) else { continue };
+            let old = known.remove(&begun);
+            if known.is_empty() {
+                self.known.remove(&account);
+            }
+            self.touched.note((account, begun), || old);
         }
     }
 
@@ -119,14 +121,15 @@ impl Fills {
             currency: basis.terms.map(|terms| terms.currency),
             multiplier: basis.terms.map(|terms| terms.multiplier),
         };
-        self.touched.emit_as(at, table, row, |begun| self.known.get(begun).copied());
+        self.touched.emit_as(at, table, row, |(account, begun)| self.known.get(account)?.get(begun).copied());
     }
 
     pub(super) fn restore(&mut self, row: &CountedFill) {
         let terms = row.asset_class.zip(row.currency).zip(row.multiplier);
         let terms = terms.map(|((asset_class, currency), multiplier)| Terms { asset_class, currency, multiplier });
         let begun = (row.account_id, row.ts.effective());
-        self.known.insert(begun, Same { basis: Basis { owner: row.owner_id, terms }, day: row.day });
+        let same = Same { basis: Basis { owner: row.owner_id, terms }, day: row.day };
+        self.known.entry(begun.0).or_default().insert(begun.1, same);
         self.days.insert((row.day, begun));
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Terms {
 /// An account.
 #[derive(Debug, Default)]
 pub(super) struct Account {
+    /// Its own scope, once it was named.
+    scope: Option<Scope>,
     pub(super) terms: Option<Terms>,
     pub(super) holdings: Vec<(SymbolHandle, HoldingHandle)>,
     cash: Vec<(CurrencyHandle, Money)>,
@@ -63,8 +65,8 @@ impl Terms {
 
 impl Account {
     /// The scope of the account itself.
-    pub(super) fn scope(account_id: AccountId) -> Scope {
-        LimitScope::Account(account_id).name()
+    pub(super) fn scope(&mut self, account_id: AccountId) -> Scope {
+        *self.scope.get_or_insert_with(|| LimitScope::Account(account_id).name())
     }
 
     /// Whether it is a member of its scopes.
@@ -200,10 +202,11 @@ impl Account {
     ) -> Option<ScopePart> {
         let terms = self.terms?;
         let AccountPart { own, base: in_base } = *self.pending.take()?;
+        let scope = self.scope(account_id);
         if let Some(book) = terms.book {
-            books.add(book, Self::scope(account_id), if terms.is_converted(base) { &in_base } else { &own });
+            books.add(book, scope, if terms.is_converted(base) { &in_base } else { &own });
         }
-        own.into_part(Self::scope(account_id), currencies.name(terms.currency)?, symbols)
+        own.into_part(scope, currencies.name(terms.currency)?, symbols)
     }
 }
 

@@ -160,13 +160,14 @@ pub fn valuation<'scope>(
         let tick = tick(&event);
         (Known::Limit(Box::new(event)), tick, 1)
     }));
+    // Kept, so that its room is not asked for at each grid point.
+    let mut now = Valued::default();
     let valued = on_grid(known, Pipeline, "valuer", move |tick, changes, emitted| {
-        let mut valued = Valued::default();
         let moment = Moment::new(tick, clock.end_of(tick));
         // The new value replaces the old one, so retractions are not needed.
-        valuer.advance(&moment, changes.into_iter().filter(|(_, diff)| *diff > 0).map(|(known, _)| known), &mut valued);
-        emitted.extend(valued.parts.into_iter().map(|part| Ok((ScopeEvent::Part(Box::new(part)), tick, 1))));
-        emitted.extend(valued.measures.into_iter().map(|measure| Err(Box::new(at_grid_point(measure, tick, clock)))));
+        valuer.advance(&moment, changes.into_iter().filter(|(_, diff)| *diff > 0).map(|(known, _)| known), &mut now);
+        emitted.extend(now.parts.drain(..).map(|part| Ok((ScopeEvent::Part(Box::new(part)), tick, 1))));
+        emitted.extend(now.measures.drain(..).map(|measure| Err(Box::new(at_grid_point(measure, tick, clock)))));
     });
     let (parts, positions): (StreamVec<'_, _, GridChange<ScopeEvent>>, StreamVec<'_, _, Box<Placed<MeasureEvent>>>) =
         valued.ok_err(|valued| valued);

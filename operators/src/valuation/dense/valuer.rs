@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use headwater_schemas::events::LimitKind;
 use headwater_schemas::tables::{Holding, Moment, PaidIn, RiskComponent, RiskGap, TableWriter};
-use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Symbol, Text, Tick};
+use headwater_schemas::{AccountId, Corrections, Currency, Decimal, Factor, Money, Price, Scope, Symbol, Text, Tick};
 use rustc_hash::FxHashMap;
 
 use super::HoldingTables;
@@ -362,7 +362,8 @@ impl Valuer {
             if account_terms.is_converted(self.base) { in_currency(self.base) } else { (Valuation::Absent, own_scenarios) };
         let figure = own.net().map_or(Figure::Missing, |net| Figure::Is(Decimal::from_units(net.units())));
         if self.watch.must_see(LimitKind::PositionValue, Compared::whole(figure), &mut held.quiet) {
-            measure(account_id, name, figure, &self.work.corrected, &mut valued.measures);
+            let scope = account.scope(account_id);
+            measure(scope, (account_id, name), figure, &self.work.corrected, &mut valued.measures);
         }
         let part = account.part(held.account, &mut self.work.touched);
         held.own.update(symbol, own, own_scenarios, &mut part.own);
@@ -433,8 +434,8 @@ impl Valuer {
         let Some(account_id) = accounts.name(handle) else { return };
         let Some(account) = accounts.get_mut(handle) else { return };
         let components = if risk.has_components() { components(account, symbols, scenarios, risk) } else { None };
-        let part = account.flush(account_id, *base, currencies, books, symbols);
-        valued.parts.extend(part.map(|part| ScopePart { symbols: components.unwrap_or_default(), ..part }));
+        let Some(part) = account.flush(account_id, *base, currencies, books, symbols) else { return };
+        valued.parts.push(ScopePart { symbols: components.unwrap_or_default(), ..part });
     }
 }
 
@@ -492,14 +493,14 @@ fn components(
 
 /// The value of a position, with its corrections.
 fn measure(
-    account_id: AccountId,
-    symbol: Symbol,
+    scope: Scope,
+    (account_id, symbol): (AccountId, Symbol),
     figure: Figure,
     corrected: &BTreeMap<CorrectedPart, Corrections>,
     measures: &mut Vec<MeasureEvent>,
 ) {
     let measure = Measure {
-        scope: Account::scope(account_id),
+        scope,
         kind: LimitKind::PositionValue,
         symbol: Some(symbol),
         compared: Compared::whole(figure),
