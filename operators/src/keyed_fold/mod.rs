@@ -99,7 +99,7 @@
 //!         currency,
 //!         posted: Money::whole(amount),
 //!         held: Money::ZERO,
-//!         places_hold: false,
+//!         is_use: true,
 //!         transaction_id: Id::derived(format!("t{time}")),
 //!         balance_after: None,
 //!         ts,

@@ -341,7 +341,7 @@ impl Balances {
                 currency,
                 posted: amount,
                 held: Money::ZERO,
-                places_hold: false,
+                is_use: true,
                 transaction_id: transaction_id.clone(),
                 balance_after: None,
                 ts,
@@ -424,7 +424,7 @@ impl BalanceState {
             AccountStatus::Frozen => (LedgerRule::FrozenAccount, "frozen"),
             AccountStatus::Closed => (LedgerRule::ClosedAccount, "closed"),
         };
-        if !posting.posted.is_zero() || posting.places_hold {
+        if posting.is_use {
             let message = format!("account {} is {word}, and was used by transaction {}", holder.account, posting.transaction_id);
             let watch = self.watch.get_or_insert_default();
             watch.warn((rule, None), holder.account, message, &posting.transaction_id, place.event_time());

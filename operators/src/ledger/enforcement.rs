@@ -96,7 +96,7 @@ impl Enforced<'_> {
     /// An account that is not open is not used: no money moves, and none is held.
     fn check_status(&self, effect: &Effect) -> Result<(), Refusal> {
         let account = &effect.leg.account_id;
-        let is_used = effect.places_hold || effect.moves && !effect.leg.amount.is_zero();
+        let is_used = effect.is_use();
         match self.holder(account).status() {
             AccountStatus::Frozen if is_used => Err((
                 ErrorCode::FrozenAccount,

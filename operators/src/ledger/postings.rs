@@ -55,8 +55,8 @@ pub struct Posting {
     pub posted: Money,
     /// Added to the held amount, whose total is never negative.
     pub held: Money,
-    /// Whether it holds money of the account, be that an amount of zero.
-    pub places_hold: bool,
+    /// Whether it uses the account: money moves, or is held, be that an amount of zero. A release does not.
+    pub is_use: bool,
     /// The transaction.
     pub transaction_id: Id,
     /// The posted balance afterwards, according to the producer.
@@ -475,8 +475,9 @@ impl Postings {
         let correction = correction(request, transaction, place).map(Box::new);
         for (number, effect) in consequences.effects.iter().enumerate() {
             out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));
-            out.derive(LedgerEvent::Posting(effect.posting(transaction, correction.clone())));
         }
+        let postings = consequences.effects.iter().map(|effect| effect.posting(transaction, correction.clone()));
+        by_balance(postings).into_iter().for_each(|posting| out.derive(LedgerEvent::Posting(posting)));
         if !matches!(request, Request::Release(_)) {
             let record = Place { time: now.time, ..place };
             out.derive(LedgerEvent::Accepted(Accepted { record, transaction: Arc::clone(transaction) }));
@@ -568,6 +569,28 @@ fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> 
     }
 }
 
+/// The postings of a transaction, one for each balance: what an account pays to itself takes nothing, and breaks no rule between its
+/// legs.
+fn by_balance(postings: impl Iterator<Item = Posting>) -> Vec<Posting> {
+    let mut all = Vec::<Posting>::new();
+    for posting in postings {
+        let same = all.iter_mut().find(|other| (other.account_id, other.currency) == (posting.account_id, posting.currency));
+        match same.and_then(|same| Some((same.with(&posting)?, same))) {
+            Some((sum, same)) => *same = sum,
+            None => all.push(posting),
+        }
+    }
+    all
+}
+
+impl Posting {
+    /// It and another posting of the same transaction to the same balance; none if the sum does not fit an amount.
+    fn with(&self, other: &Self) -> Option<Self> {
+        let (posted, held) = (self.posted.checked_add(other.posted)?, self.held.checked_add(other.held)?);
+        Some(Self { posted, held, is_use: self.is_use || other.is_use, ..self.clone() })
+    }
+}
+
 /// The rejection of a transaction that has waited in vain.
 fn unknown_reference(transaction: &Transaction) -> Refusal {
     let (field, id) = match (&transaction.pending_id, &transaction.reverses) {
@@ -601,7 +624,7 @@ impl Effect {
             currency: self.leg.currency,
             posted: if self.moves { self.leg.amount } else { Money::ZERO },
             held: self.held,
-            places_hold: self.places_hold,
+            is_use: self.is_use(),
             transaction_id: transaction.transaction_id.clone(),
             balance_after: transaction.balance_after.filter(|_| is_reported),
             ts: transaction.ts,
@@ -629,7 +652,7 @@ impl Effect {
             currency: self.leg.currency,
             posted: Money::ZERO,
             held: self.held,
-            places_hold: false,
+            is_use: false,
             transaction_id: hold.clone(),
             balance_after: None,
             ts: place.event_time(),

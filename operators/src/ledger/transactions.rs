@@ -96,6 +96,13 @@ pub(super) struct Effect {
     pub(super) places_hold: bool,
 }
 
+impl Effect {
+    /// Whether it uses the account: money moves, or is held. A release does not.
+    pub(super) const fn is_use(&self) -> bool {
+        self.places_hold || self.moves && !self.leg.amount.is_zero()
+    }
+}
+
 /// A transaction that no longer counts, or of which something counts again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Turn {

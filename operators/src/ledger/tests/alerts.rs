@@ -20,6 +20,9 @@ fn alerts(records: &[&str]) -> Vec<String> {
     balances.tables.alerts.changes().iter().map(text).collect()
 }
 
+/// A transfer from an account to itself.
+const TO_ITSELF: &str = r#""transaction_id":"t","type":"transfer","amount":"500","counterparty_account":"a""#;
+
 #[test]
 fn a_debit_without_funds_is_posted_and_raises_an_alert() {
     let opened = |fields: &str| format!(r#""type":"opened","customer_id":"c","currency":"USD",{fields}"#);
@@ -56,6 +59,7 @@ fn a_debit_without_funds_is_posted_and_raises_an_alert() {
                 "ledger:insufficient_funds:a:USD:h withdrawn, the available balance of a is 0 USD, h",
             ],
         ),
+        ("what an account pays to itself takes nothing", &[TO_ITSELF, DEPOSIT], &[]),
         ("within the overdraft limit", &[&overdraft, PAYMENT], &[]),
         (
             "a limit that rises clears it, a limit that falls raises none",
@@ -108,6 +112,7 @@ fn a_frozen_or_closed_account_that_is_used_raises_an_alert() {
             &[used("closed", "raised", "p", "p", "p"), "ledger:closed_account:a:p cleared, account a is open again, p".to_owned()],
         ),
         ("by another account", &[DEPOSIT, &frozen, to_a], &[used("frozen", "raised", "t", "t", "t")]),
+        ("by a transfer to itself", &[DEPOSIT, &frozen, TO_ITSELF], &[used("frozen", "raised", "t", "t", "t")]),
         ("by a hold of zero", &[DEPOSIT, &frozen, nothing], &[used("frozen", "raised", "n", "n", "n")]),
         ("by a hold of zero, once it is closed", &[DEPOSIT, &closed, nothing], &[used("closed", "raised", "n", "n", "n")]),
         ("by a hold of zero of another account", &[DEPOSIT, &frozen, none_of_a], &[used("frozen", "raised", "n", "n", "n")]),
@@ -131,6 +136,11 @@ fn a_reported_balance_that_differs_raises_an_alert() {
     let missing = "ledger:balance_mismatch:a:USD:d2 raised, the balance of a is 7 USD less than balance_after reports, d2";
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("they agree, and a hold leaves the posted balance", &[&first, hold], &[]),
+        (
+            "so does a transfer to itself",
+            &[&first, r#""transaction_id":"t","type":"transfer","amount":"5","counterparty_account":"a","balance_after":"100""#],
+            &[],
+        ),
         (
             "the report is that of the account that the transaction names",
             &[&first, transfer],
