@@ -472,7 +472,7 @@ impl Postings {
         }
         let consequences = book.transactions.post(request, transaction, now, gate)?;
         consequences.remains.iter().for_each(|counted| gate.count(now.account, counted));
-        let correction = correction(request, transaction, place).map(Box::new);
+        let correction = correction(request, transaction, place, &consequences.turns).map(Box::new);
         for (number, effect) in consequences.effects.iter().enumerate() {
             out.tables().ledger_entries.insert(out.at(), effect.entry(transaction, number));
         }
@@ -557,10 +557,12 @@ impl Expired {
 }
 
 /// The correction that a transaction is, if any.
-fn correction(request: Request<'_>, transaction: &Transaction, place: Place) -> Option<Correction> {
+fn correction(request: Request<'_>, transaction: &Transaction, place: Place, turns: &[Turn]) -> Option<Correction> {
     let transaction_id = transaction.transaction_id.clone();
     match request {
         Request::Release(hold) => Some(Correction::Void { transaction_id, hold: hold.clone() }),
+        // It captures nothing, which releases the hold.
+        Request::Capture(hold) if !turns.is_empty() => Some(Correction::Void { transaction_id, hold: hold.clone() }),
         Request::Reverse(original) => Some(Correction::Reversal { transaction_id, original: original.clone() }),
         Request::Post | Request::Hold | Request::Capture(_) => {
             let lateness = place.lateness(transaction.ts)?;

@@ -599,7 +599,10 @@ impl Transactions {
         let counter = sides.exchange.map(Exchanged::counter_amount);
         let adjustment = Adjustment { hold: hold.clone(), amount: Amount::from_units(captured.units()), counter };
         let is_other = captured != known.amount.magnitude() || counter != known.exchange.map(Exchanged::counter_amount);
-        let adjusted = (!stays_held && is_other).then_some(adjustment);
+        // A capture of nothing is a release: the hold no longer counts.
+        let is_release = !stays_held && captured.is_zero() && !known.amount.is_zero();
+        let adjusted = (!stays_held && is_other && !is_release).then_some(adjustment);
+        let turns = is_release.then(|| Turn::TakenBack(hold.clone())).into_iter().collect();
         let left = held.left.checked_sub(released_amount).ok_or_else(|| overflow(hold))?;
         let effects: Vec<_> = moving(&sides).into_iter().zip(released).map(|(effect, held)| Effect { held, ..effect }).collect();
         gate.admit(&effects, None)?;
@@ -611,7 +614,7 @@ impl Transactions {
             self.close_hold(hold, known, Held { captured, ..held }, now.time);
         }
         self.move_sides(transaction, &sides, now.time);
-        Ok(Consequences { adjusted, remains: self.remains_unlike(before), ..Consequences::of(effects) })
+        Ok(Consequences { turns, adjusted, remains: self.remains_unlike(before), ..Consequences::of(effects) })
     }
 
     /// The amount of a capture, signed like its hold.

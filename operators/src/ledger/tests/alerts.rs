@@ -59,6 +59,14 @@ fn a_debit_without_funds_is_posted_and_raises_an_alert() {
                 "ledger:insufficient_funds:a:USD:h withdrawn, the available balance of a is 0 USD, h",
             ],
         ),
+        (
+            "and its capture for nothing",
+            &[HOLD, r#""transaction_id":"c","type":"payment","amount":"0","pending_id":"h""#],
+            &[
+                "ledger:insufficient_funds:a:USD:h raised, the available balance of a is -60 USD, h",
+                "ledger:insufficient_funds:a:USD:h withdrawn, the available balance of a is 0 USD, h",
+            ],
+        ),
         ("what an account pays to itself takes nothing", &[TO_ITSELF, DEPOSIT], &[]),
         ("within the overdraft limit", &[&overdraft, PAYMENT], &[]),
         (

@@ -113,3 +113,18 @@ fn a_hold_counts_as_what_its_captures_posted() {
         assert_eq!(learned(view, records), *expected, "{name}");
     }
 }
+
+#[test]
+fn a_hold_that_is_captured_for_nothing_counts_no_more() {
+    let cases: &[(&str, &[&str], &[&str])] = &[
+        ("as if it were voided", &[HOLD, &capture("c", "0")], &["taken back"]),
+        (
+            "a hold of nothing is what it was",
+            &[r#""transaction_id":"h","type":"payment","amount":"0","phase":"pending""#, &capture("c", "0")],
+            &[],
+        ),
+    ];
+    for (name, records, expected) in cases {
+        assert_eq!(learned(POSTINGS, records), *expected, "{name}");
+    }
+}

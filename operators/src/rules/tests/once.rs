@@ -150,6 +150,9 @@ fn a_hold_has_the_amount_that_it_was_captured_for() {
     assert_eq!(decided("20000"), (DecisionState::Made, vec![large("20000")]));
     assert_eq!(decided("10000"), (DecisionState::Amended, vec!["captured 0: c".to_owned()]));
     assert_eq!(decided("30000"), (DecisionState::Amended, vec![large("30000"), "captured 0: c".to_owned()]));
+    // One that is captured for nothing is released, like one that is voided.
+    assert_eq!(decided("0"), (DecisionState::Withdrawn, vec![large("20000"), "taken_back 0: c".to_owned()]));
+    assert_eq!(figures("aggregate = \"count\"", story("0")), ["after f=2", "between f=1", "c", "h f=1"]);
 }
 
 #[test]
