@@ -641,9 +641,31 @@ impl Transactions {
         let effects = moving(&sides);
         gate.admit(&effects, None)?;
         let before: Vec<_> = parts.iter().filter_map(|(id, _)| self.counts(id)).collect();
-        let turns = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
+        let turns: Vec<_> = parts.into_iter().flat_map(|(id, left)| self.leave(&id, left)).collect();
+        let adjusted = turns.iter().filter(|_| now.captures.partial).find_map(|turn| self.adjusted_by(turn));
         self.move_sides(transaction, &sides, now.time);
-        Ok(Consequences { turns, remains: self.remains_unlike(before), ..Consequences::of(effects) })
+        Ok(Consequences { turns, adjusted, remains: self.remains_unlike(before), ..Consequences::of(effects) })
+    }
+
+    /// The adjustment of a hold that counts again, where its captures posted another amount than was held. If they were all reversed
+    /// when the rest of it was released, it no longer counted, and nobody has learned that amount.
+    fn adjusted_by(&self, turn: &Turn) -> Option<Adjustment> {
+        let Turn::Restored(hold) = turn else { return None };
+        let known = self.known.get(hold).filter(|known| known.is_final())?;
+        let Kind::Hold(_) = known.kind else { return None };
+        let (mut captured, mut counts) = (Money::ZERO, Money::ZERO);
+        for capture in self.known.values() {
+            let Kind::Posting { left, origin: Origin::Hold(of) } = &capture.kind else { continue };
+            if of != hold {
+                continue;
+            }
+            captured = captured.checked_add(capture.amount.magnitude())?;
+            if !left.amount.is_zero() {
+                counts = counts.checked_add(capture.amount.magnitude())?;
+            }
+        }
+        let is_other = captured != known.amount.magnitude() && known.exchange.is_none();
+        is_other.then(|| Adjustment { hold: hold.clone(), amount: Amount::from_units(counts.units()), counter: None })
     }
 
     /// The remaining amounts of a transaction, and of those that it reverses, directly and indirectly, once a part of it is

@@ -108,6 +108,16 @@ fn a_hold_counts_as_what_its_captures_posted() {
         ("again if a reversal is reversed", &[HOLD, &c, &d, &of_c, &of_d, &again], &["taken back", "restored"]),
         ("still while a part is held", &[HOLD, &c, &of_c], &[]),
         ("no more once that is released", &[HOLD, &c, &of_c, VOID], &["taken back"]),
+        (
+            "as its captures if it counts again after its release",
+            &[HOLD, &c, &of_c, VOID, &reversal("w", "r", "20")],
+            &["taken back", "restored", "is 20 by w"],
+        ),
+        (
+            "without a capture that stays reversed",
+            &[HOLD, &c, &e, &of_c, &reversal("s", "e", "10"), VOID, &reversal("w", "r", "1")],
+            &["taken back", "restored", "is 20 by w"],
+        ),
     ];
     for (name, records, expected) in cases {
         assert_eq!(learned(view, records), *expected, "{name}");
