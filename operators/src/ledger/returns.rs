@@ -92,10 +92,10 @@ impl From<Arc<Transaction>> for Owned {
     }
 }
 
-/// The account that receives a transaction and may return it.
+/// The account that receives a transaction and may return it. The outside returns nothing.
 fn receiver(transaction: &Transaction) -> Option<AccountId> {
     let is_void = phase(transaction) == TransactionPhase::Void;
-    transaction.counterparty_account.filter(|other| !is_void && *other != transaction.account_id)
+    transaction.counterparty_account.filter(|other| !is_void && !other.is_contra() && *other != transaction.account_id)
 }
 
 /// Whether it captures a hold and leaves out the other account.

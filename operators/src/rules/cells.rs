@@ -2,7 +2,7 @@
 
 use headwater_schemas::events::{Access, AccountType, Payment, Transaction, TransactionPhase};
 use headwater_schemas::value::fixed;
-use headwater_schemas::{Amount, Currency, Decimal, EventTime, Id, Text};
+use headwater_schemas::{AccountId, Amount, Currency, Decimal, EventTime, Id, Text};
 
 use super::customers::Facts;
 use super::expression::{Type, Value, describe};
@@ -124,7 +124,9 @@ pub(super) fn of_transaction(event: &Transaction, account_type: Option<AccountTy
         }
         Field::Peer => {
             let peer = if is_mirrored { Some(event.account_id) } else { event.counterparty_account };
-            peer.map_or(Cell::Unknown, |peer| Cell::Text(Text::new(peer.as_str())))
+            // Neither the outside, whether it is named or left out, nor the account itself is another one.
+            let is_other = |peer: &AccountId| !peer.is_contra() && (is_mirrored || *peer != event.account_id);
+            peer.filter(is_other).map_or(Cell::Unknown, |peer| Cell::Text(Text::new(peer.as_str())))
         }
         _ => text_of_transaction(event, field).map_or(Cell::Unknown, Cell::Text),
     }

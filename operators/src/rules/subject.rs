@@ -183,11 +183,11 @@ pub enum Happened {
 }
 
 impl Happened {
-    /// The accounts of a transaction: its own, and that of the other side.
+    /// The accounts of a transaction: its own, and that of the other side, unless that is the outside, by name or not.
     fn accounts(&self) -> Option<(AccountId, Option<AccountId>)> {
         let inside = |account: AccountId| (!account.is_contra()).then_some(account);
         match self {
-            Self::Transaction(event) => Some((event.account_id, event.counterparty_account)),
+            Self::Transaction(event) => Some((event.account_id, event.counterparty_account.and_then(inside))),
             Self::TakenBack(taken) => Some((taken.account_id, inside(taken.counterparty))),
             Self::Adjusted(adjusted) => Some((adjusted.account_id, inside(adjusted.counterparty))),
             Self::Payment(event) => event.account_id.map(|account| (account, None)),

@@ -206,6 +206,24 @@ fn a_return_by_the_recipient_may_come_before_its_transfer() {
 }
 
 #[test]
+fn the_outside_returns_nothing_if_it_is_named() {
+    let payment = r#""transaction_id":"t","type":"payment","amount":"80","counterparty_account":"external:USD""#;
+    let back = r#""transaction_id":"r","type":"payment","amount":"50","reverses":"t""#;
+    let by_name = r#""transaction_id":"r","type":"payment","amount":"50","reverses":"t","counterparty_account":"external:USD""#;
+    check(
+        POSTINGS,
+        &[
+            ("it is paid", &[DEPOSIT, payment], &["a USD 20 0 20"], &[]),
+            ("the account takes it back", &[DEPOSIT, payment, back], &["a USD 70 0 70"], &[]),
+            ("also by name", &[DEPOSIT, payment, by_name], &["a USD 70 0 70"], &[]),
+            ("also before it", &[DEPOSIT, by_name, payment], &["a USD 70 0 70"], &[]),
+        ],
+    );
+    let returns = run(returns_of(POSTINGS), to_returns(&events(&[DEPOSIT, payment])));
+    assert!(rows_of(&returns.tables.received_transfers).is_empty(), "nobody remembers it for a return");
+}
+
+#[test]
 fn either_account_may_reverse_a_reversal() {
     let transfer = r#""transaction_id":"t","type":"transfer","amount":"80","counterparty_account":"b""#;
     let back = r#""transaction_id":"r","type":"transfer","amount":"50","reverses":"t","counterparty_account":"b""#;

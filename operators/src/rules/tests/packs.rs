@@ -223,6 +223,25 @@ fn five_payees_within_eight_hours_are_a_fan_out_of_the_sender() {
 }
 
 #[test]
+fn the_outside_is_no_party_and_no_peer_if_it_is_named() {
+    const IN: &str = r#""type":"deposit","counterparty_account":"external:USD","amount":"9""#;
+    const IDS: [&str; 5] = ["t1", "t2", "t3", "t4", "t5"];
+    const ACCOUNTS: [&str; 5] = [
+        r#""type":"deposit","account_id":"p1","counterparty_account":"external:USD","amount":"1""#,
+        r#""type":"deposit","account_id":"p2","counterparty_account":"external:USD","amount":"2""#,
+        r#""type":"deposit","account_id":"p3","counterparty_account":"external:USD","amount":"3""#,
+        r#""type":"deposit","account_id":"p4","counterparty_account":"external:USD","amount":"4""#,
+        r#""type":"deposit","account_id":"p5","counterparty_account":"external:USD","amount":"5""#,
+    ];
+    let to = |fields: [&'static str; 5]| (0..).zip(IDS).zip(fields).map(|((at, id), fields)| T(id, at, fields)).collect::<Vec<_>>();
+    assert_eq!(raised("aml", &to(ACCOUNTS)), [""; 0], "five accounts that are paid in to");
+    assert_eq!(raised("aml", &to([IN; 5])), ["repeated_amount a raised: t5 t1 t2 t3 t4"], "of the account that was paid, and of it alone");
+    let to_no_one = |other: &'static str| raised("aml", &[T("t0", 0, r#""amount":"1""#), T("t1", 1, other)]);
+    assert_eq!(to_no_one(r#""counterparty_account":"external:USD","amount":"5000""#), [""; 0], "no new payee");
+    assert_eq!(to_no_one(r#""type":"transfer","counterparty_account":"a","amount":"5000""#), [""; 0], "nor is the account itself");
+}
+
+#[test]
 fn an_account_that_slept_for_ninety_days_and_a_young_one_are_named_at_a_thousand() {
     let of = |account: &'static str| raised("aml", &[T("t1", 0, account)]);
     assert_eq!(of(r#""amount":"1000""#), ["dormant_account a raised: t1"]);
